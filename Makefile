@@ -1,0 +1,44 @@
+# The two commands of the README are `make run` and `make test`; the rest is for developers.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_WORKERS ?= 4
+
+.PHONY: run test check test-openmmlab bench docs clean
+
+run: $(VENV)/.run
+	$(BIN)/npubench run --board local
+
+test: $(VENV)/.dev
+	tests/system-packages.sh
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-openmmlab: $(VENV)/.dev
+	$(BIN)/python -m pytest -m openmmlab -n 2
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m tests.generated_docs
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "npubench needs Python 3.11 to 3.13: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) npubench-out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

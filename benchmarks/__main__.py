@@ -1,0 +1,9 @@
+"""`python -m benchmarks [NAME ...]`."""
+
+import sys
+from importlib import import_module
+
+NAMES = ("startup", "latency", "rerun", "export_operators")
+
+for name in sys.argv[1:] or NAMES:
+    import_module(f"benchmarks.{name}").main()

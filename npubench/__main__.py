@@ -1,0 +1,7 @@
+"""`python -m npubench`."""
+
+import sys
+
+from npubench.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Vendor toolchains, one folder each; found by entry point."""

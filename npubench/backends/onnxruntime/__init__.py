@@ -1,0 +1,1 @@
+"""ONNX Runtime: the reference that every other toolchain is compared with."""

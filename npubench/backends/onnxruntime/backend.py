@@ -1,0 +1,177 @@
+"""The backend on npubench's side: jobs for the worker, answers to records."""
+
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from npubench import process
+from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
+from npubench.calibration import calibration_digest
+from npubench.identity import sha256_of_bundle, sha256_of_file
+from npubench.protocols import Session
+from npubench.records import (
+    Accuracy,
+    Artifact,
+    Completed,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    OnnxModel,
+    Stage,
+    ToolInfo,
+)
+from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
+from npubench.timing import latency
+from npubench.filesystem import link_or_copy
+
+PACKAGES = ("onnxruntime", "onnx", "numpy")
+WORKER = "npubench.backends.onnxruntime.worker"
+
+
+class OnnxRuntimeBackend:
+    """FP32 as it is, INT8 by static quantisation to QDQ; measured with the CPU execution provider."""
+
+    name = "onnxruntime"
+
+    def probe(self) -> ToolInfo:
+        """Versions of the installed packages; imports none of them."""
+        try:
+            versions = {package: version(package) for package in PACKAGES}
+        except PackageNotFoundError as error:
+            fix = f"pip install {error.name}"
+            return ToolInfo(self.name, False, reason=f"{error.name} is not installed", fix=fix)
+        return ToolInfo(self.name, True, {**versions, "python": platform.python_version()})
+
+    def compile(self, model: OnnxModel, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
+        """FP32 takes the model's own bytes; INT8 quantises them in a process of its own."""
+        if target.precision is Precision.FP32:
+            return self._artifact(model, target, *_linked(model, workdir), {})
+        job = {
+            "step": "quantise",
+            "model": str(model.path),
+            "inputs": _tensors(model),
+            "calibration": _calibration(target.calibration),
+            "output": str(workdir / "model.int8.onnx"),
+            "scratch": str(workdir),
+        }
+        answer = _work(
+            job, Stage.COMPILE, lambda argv: process.run(argv, timeout_s=target.deadline_s, log=log)
+        )
+        if isinstance(answer, Failure):
+            return answer
+        path = workdir / "model.int8.onnx"
+        if not path.is_file():
+            return Failure(
+                Stage.COMPILE, FailureClass.NO_ARTIFACT, "the quantiser wrote no model: see the log"
+            )
+        settings = {
+            **answer["settings"],
+            "calibration": job["calibration"],
+            "calibration_sha256": calibration_digest(target.calibration),
+        }
+        return self._artifact(model, target, path, (), settings)
+
+    def estimate(self, artifact: Artifact) -> Figures | None:  # noqa: ARG002 - the protocol's
+        """ONNX Runtime estimates nothing."""
+        return None
+
+    def measure(
+        self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
+    ) -> Figures | Failure:
+        """Time the artifact in a process of its own; INT8 is compared with FP32 on the same inputs."""
+        quantised = artifact.precision is not Precision.FP32
+        path = session.put(artifact.path, sha256_of_file(artifact.path))
+        beside = [str(session.put(extra, sha256_of_file(extra))) for extra in artifact.extras]
+        job = {
+            "step": "measure",
+            "artifact": str(path),
+            "beside": beside,
+            "inputs": _tensors(artifact.onnx),
+            "reference": str(artifact.onnx.path) if quantised else None,
+            "classification": artifact.onnx.task == "classification",
+            "calibration": artifact.settings.get("calibration", _calibration(CalibrationSpec())),
+            "timing": {
+                "warmup": timing.warmup,
+                "warmup_min_s": timing.warmup_min_s,
+                "warmup_max_s": timing.warmup_max_s,
+                "repeat": timing.repeat,
+                "min_duration_s": timing.min_duration_s,
+                "rounds": timing.rounds,
+            },
+        }
+        answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
+        return answer if isinstance(answer, Failure) else _figures(answer)
+
+    def _artifact(
+        self,
+        model: OnnxModel,
+        target: Target,
+        path: Path,
+        extras: tuple[Path, ...],
+        settings: Mapping[str, Any],
+    ) -> Artifact:
+        size = sum(file.stat().st_size for file in (path, *extras))
+        sha256 = sha256_of_bundle(path, extras)
+        tools = self.probe().versions
+        return Artifact(path, sha256, size, self.name, tools, target.precision, model, settings, extras)
+
+
+def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
+    def place(source: Path) -> Path:
+        target = workdir / source.relative_to(model.path.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(source, target)
+        return target
+
+    return place(model.path), tuple(place(file) for file in model.external)
+
+
+def _tensors(model: OnnxModel) -> list[dict[str, Any]]:
+    return [{"name": t.name, "shape": list(t.shape), "dtype": t.dtype} for t in model.inputs]
+
+
+def _calibration(spec: CalibrationSpec) -> dict[str, Any]:
+    path = str(spec.path.absolute()) if spec.path else None
+    return {"path": path, "seed": spec.seed, "samples": spec.samples}
+
+
+def _work(
+    job: Mapping[str, Any], stage: Stage, start: Callable[[list[str]], Completed]
+) -> dict[str, Any] | Failure:
+    """Run the worker on a job; its answer, or the failure that its end or its answer tells of."""
+    with tempfile.TemporaryDirectory() as folder:
+        question, reply = Path(folder) / "job.json", Path(folder) / "answer.json"
+        question.write_text(json.dumps(job))
+        done = start([sys.executable, "-m", WORKER, str(question), str(reply)])
+        text = reply.read_text() if reply.is_file() else ""
+    if failure := failure_of_process(done, stage):
+        return failure
+    try:
+        answer: dict[str, Any] = json.loads(text)
+    except ValueError:
+        message = f"the worker ended with code {done.returncode} and no answer: see the log"
+        return Failure(stage, FailureClass.UNPARSED_OUTPUT, message, detail=text)
+    return failure_of_error(answer["error"], stage) if "error" in answer else answer
+
+
+def _figures(answer: Mapping[str, Any]) -> Figures:
+    rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
+    found = latency(rounds)
+    accuracy = answer["accuracy"]
+    return Figures(
+        kind=Kind.MEASURED,
+        latency_us=found,
+        throughput_fps=answer["batch"] * 1e6 / found.mean,
+        load_us=answer["load_us"],
+        memory_bytes=answer["peak_memory_bytes"],
+        accuracy=Accuracy(**accuracy) if accuracy else None,
+        artifact_sha256=answer["artifact_sha256"],
+        samples_us=rounds,
+        details=answer["details"],
+    )

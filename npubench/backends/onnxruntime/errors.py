@@ -1,0 +1,57 @@
+"""What ONNX Runtime's errors and the worker's end mean."""
+
+import re
+import signal
+from collections.abc import Mapping
+
+from npubench.records import Completed, Failure, FailureClass, Stage
+
+_OPERATORS = (
+    r"No Op registered for (?P<op>[\w.]+)",
+    r"(?P<op>[\w.]+)\(-?\d+\) is not a registered function/op",
+    r"Could not find an implementation for (?P<op>[\w.]+)\(",
+    r"Failed to find kernel for (?P<op>[\w.]+)\(",
+    r"no operator of this graph can be quantised: (?P<op>[\w.]+(?:, [\w.]+)*)",
+)
+_CLASSES = (
+    (r"[Oo]pset \d+ is under development|support for models stamped", FailureClass.UNSUPPORTED_OPSET),
+    (r"Unsupported model IR", FailureClass.UNSUPPORTED_OPSET),
+    (r"MemoryError|bad_alloc|Failed to allocate memory|[Oo]ut of memory", FailureClass.OUT_OF_MEMORY),
+    (r"^UsageError", FailureClass.INVALID_CALIBRATION),
+    (r"INVALID_PROTOBUF|INVALID_GRAPH|ShapeInferenceError", FailureClass.INVALID_MODEL),
+)
+
+
+def failure_of_error(error: Mapping[str, str], stage: Stage) -> Failure:
+    """The failure for an exception that the worker caught: its type, text and traceback."""
+    text = f"{error['type']}: {error['text']}"
+    detail = error["traceback"]
+    for pattern in _OPERATORS:
+        found = re.findall(pattern, text)
+        if found:
+            operators = tuple(dict.fromkeys(name for names in found for name in names.split(", ")))
+            return Failure(stage, FailureClass.UNSUPPORTED_OPERATOR, _first_line(text), operators, detail)
+    for pattern, failure_class in _CLASSES:
+        if re.search(pattern, text):
+            return Failure(stage, failure_class, _first_line(text), detail=detail)
+    return Failure(stage, FailureClass.TOOL_ERROR, _first_line(text), detail=detail)
+
+
+def failure_of_process(done: Completed, stage: Stage) -> Failure | None:
+    """The failure for a worker that did not end by itself."""
+    if done.timed_out:
+        message = f"no end after {done.duration_s:.0f} s: ended at the deadline; --deadline gives more"
+        return Failure(stage, FailureClass.HANG, message)
+    if done.returncode == -signal.SIGKILL:
+        message = "the process was killed, most likely for lack of memory: free memory, or use a smaller case"
+        return Failure(stage, FailureClass.OUT_OF_MEMORY, message)
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return Failure(stage, FailureClass.CRASH, f"ONNX Runtime crashed with {name}: see the log")
+    return None
+
+
+def _first_line(text: str) -> str:
+    """The first line, without the tag that ONNX Runtime puts before all its messages."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), text)
+    return re.sub(r"^\w+: \[ONNXRuntimeError\] : \d+ : ", "", line)

@@ -1,0 +1,112 @@
+"""From the words of a command line to cases and boards."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from npubench.catalog.nearest import did_you_mean
+from npubench.catalog.suites import GLOB, Catalog, matching
+from npubench.errors import CatalogError
+from npubench.records import FailureClass
+from npubench.specs import BoardSpec, CaseSpec, FileSpec, InvalidCase, Shape
+
+DEFAULT_SUITE = "default"
+SHOWN_LIMIT = 200
+
+
+def find_cases(
+    catalog: Catalog,
+    patterns: Sequence[str],
+    suites: Sequence[str],
+    shapes: Sequence[tuple[str, Shape]] = (),
+    task: str = "",
+) -> tuple[CaseSpec, ...]:
+    """Cases for names, aliases, globs and .onnx paths, then those of suites; each once, in that order.
+
+    Without either it is the suite `default`. `shapes` and `task` go to .onnx files. What cannot be
+    found is an InvalidCase, never an error, so that the others can run.
+    """
+    found: dict[str, CaseSpec] = {}
+    files: dict[str, Path] = {}
+    if not patterns and not suites:
+        suites = (DEFAULT_SUITE,)
+    for pattern in patterns:
+        if _is_path(pattern):
+            found.update(_file(pattern, files))
+        else:
+            found.update(_named(catalog, pattern))
+    for suite in suites:
+        found.update(_suite(catalog, suite))
+    names = _file_names(catalog, files)
+    return tuple(
+        FileSpec(names[key], files[key], tuple(shapes), task) if key in files else case
+        for key, case in found.items()
+    )
+
+
+def find_board(catalog: Catalog, name: str) -> BoardSpec:
+    """The board of that name. Raises CatalogError with the nearest names."""
+    if name in catalog.boards:
+        return catalog.boards[name]
+    have = ", ".join(sorted(catalog.boards)) or "none"
+    hint = did_you_mean(name, catalog.boards)
+    raise CatalogError(f"no board is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
+
+
+def _is_path(pattern: str) -> bool:
+    return pattern.endswith(".onnx") or ("/" in pattern and _trouble(Path(pattern)) == "")
+
+
+def _named(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
+    specs = [catalog.case(name) for name in matching(catalog, pattern)]
+    if specs:
+        return {spec.name: spec for spec in specs if spec is not None}
+    shown = pattern[:SHOWN_LIMIT]
+    if GLOB.search(pattern):
+        message = f"no operator or model matches {shown!r}: see npubench list models, npubench list operators"
+    else:
+        hint = did_you_mean(pattern, (*catalog.models, *catalog.operators, *catalog.aliases))
+        message = f"no operator or model is called {shown!r}{hint}: see npubench list models"
+    return _invalid(pattern, message)
+
+
+def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
+    if suite := catalog.suites.get(name):
+        return {case: spec for case in suite.cases if (spec := catalog.case(case)) is not None}
+    hint = did_you_mean(name, catalog.suites)
+    have = ", ".join(sorted(catalog.suites)) or "none"
+    return _invalid(name, f"no suite is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
+
+
+def _file(pattern: str, files: dict[str, Path]) -> dict[str, CaseSpec]:
+    path = Path(pattern)
+    if trouble := _trouble(path):
+        return _invalid(pattern, f"{pattern[:SHOWN_LIMIT]!r}: {trouble}: check the path")
+    # The key is no possible name, so that a file never takes the place of a case.
+    key = f"\0{path.resolve()}"
+    files.setdefault(key, path)
+    return {key: FileSpec(path.stem, path)}
+
+
+def _trouble(path: Path) -> str:
+    """Why there is no file at `path`; empty when there is one."""
+    try:
+        path.stat()
+    except OSError as error:
+        return (error.strerror or "cannot be read").lower()
+    except ValueError:
+        return "no path has such characters"
+    return "" if path.is_file() else "is not a file, name the .onnx file itself"
+
+
+def _file_names(catalog: Catalog, files: dict[str, Path]) -> dict[str, str]:
+    """Stems; where one stands for two files or is a catalogue name, the path as it was given."""
+    stems = Counter(path.stem for path in files.values())
+    return {
+        key: path.stem if stems[path.stem] == 1 and catalog.case(path.stem) is None else str(path)
+        for key, path in files.items()
+    }
+
+
+def _invalid(name: str, message: str) -> dict[str, CaseSpec]:
+    return {f"\0{name}": InvalidCase(name, message, FailureClass.NOT_FOUND)}

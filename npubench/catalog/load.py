@@ -1,0 +1,75 @@
+"""Folders of TOML -> Catalog: the shipped folder first, each of the user's over it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from npubench.catalog import boards
+from npubench.catalog.layers import Layer, read_layer
+from npubench.catalog.nearest import did_you_mean
+from npubench.catalog.source import Problem, Source
+from npubench.catalog.suites import Catalog, Suite, matching
+from npubench.resources import data_root
+from npubench.specs import ModelSpec, OperatorSpec
+
+
+def load(user_folders: Sequence[Path]) -> Catalog:
+    """The shipped catalogue with `user_folders` over it, the last one on top.
+
+    Broken files are left out and told in `Catalog.problems`. Raises NpubenchError when npubench's own
+    data is not there.
+    """
+    return load_folders((data_root(), *user_folders))
+
+
+def load_folders(folders: Iterable[Path]) -> Catalog:
+    """The catalogue of exactly these folders, later ones over earlier ones."""
+    problems: list[Problem] = []
+    layers = [read_layer(folder, problems) for folder in folders]
+    catalog = _cases(layers, problems)
+    stacks: dict[str, list[boards.BoardEntry]] = {}
+    for layer in layers:
+        for name, entry in layer.boards.items():
+            stacks.setdefault(name, []).append(entry)
+    catalog = replace(catalog, boards=boards.resolve(stacks, problems))
+    catalog = replace(catalog, suites=_suites(layers, catalog, problems))
+    return replace(catalog, problems=tuple(dict.fromkeys(map(str, problems))))
+
+
+def _cases(layers: Iterable[Layer], problems: list[Problem]) -> Catalog:
+    operators: dict[str, OperatorSpec] = {}
+    models: dict[str, ModelSpec] = {}
+    aliases: dict[str, str] = {}
+    for layer in layers:
+        for name in (*layer.operators, *layer.models):
+            # A name means one thing: the topmost.
+            operators.pop(name, None)
+            models.pop(name, None)
+            aliases.pop(name, None)
+        operators.update(layer.operators)
+        models.update(layer.models)
+        for alias, (name, source, key) in layer.aliases.items():
+            if alias in operators or alias in models:
+                problems.append(source.problem(key, f"{alias!r} is the full name of a case: choose another"))
+            else:
+                aliases[alias] = name
+    return Catalog(operators=operators, models=models, aliases=aliases)
+
+
+def _suites(layers: Iterable[Layer], catalog: Catalog, problems: list[Problem]) -> dict[str, Suite]:
+    entries = {name: entry for layer in layers for name, entry in layer.suites.items()}
+    suites = {}
+    for name, entry in entries.items():
+        cases: dict[str, None] = {}
+        for index, pattern in enumerate(entry.patterns):
+            found = matching(catalog, pattern, entry.only)
+            if not found:
+                problems.append(_nothing(entry.source, (*entry.key, "cases", index), pattern, catalog))
+            cases.update(dict.fromkeys(found))
+        suites[name] = Suite(name, entry.title, tuple(cases))
+    return suites
+
+
+def _nothing(source: Source, key: tuple[str | int, ...], pattern: str, catalog: Catalog) -> Problem:
+    hint = did_you_mean(pattern, (*catalog.models, *catalog.operators, *catalog.aliases))
+    return source.problem(key, f"no operator or model is called {pattern!r}{hint}: correct or remove it")

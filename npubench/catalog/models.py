@@ -1,0 +1,63 @@
+"""Model manifests: models/*.toml -> specs."""
+
+from typing import TYPE_CHECKING, Any
+
+from npubench.catalog.lines import KeyPath
+from npubench.catalog.source import Problem, Source
+from npubench.specs import ModelSpec, Preprocessing, TensorSpec
+
+if TYPE_CHECKING:
+    from npubench.catalog.schema import ModelDefaults, ModelTable
+
+OPSET = 13
+"""Used where a manifest names none: what every toolchain of the boards accepts."""
+
+
+def model_spec(
+    source: Source,
+    at: KeyPath,
+    codebase: str,
+    defaults: "ModelDefaults",
+    table: "ModelTable",
+    problems: list[Problem],
+) -> ModelSpec | None:
+    """The model at the key `at`, completed by the defaults; None when `problems` got what is missing."""
+    from npubench.catalog.schema import ModelDefaults
+
+    values = {
+        name: _first(getattr(table, name), getattr(defaults, name)) for name in ModelDefaults.model_fields
+    }
+    before = len(problems)
+    for name in ("task", "input_shape"):
+        if values[name] is None:
+            message = "is missing: add it here or to [defaults]"
+            problems.append(source.problem((*at, name), message))
+    mean, std = values["mean"], values["std"]
+    if len(mean or ()) != len(std or ()):
+        message = "'mean' and 'std' go together and hold one number a channel each"
+        key = (*at, "mean") if table.mean is not None or table.std is None else (*at, "std")
+        problems.append(source.problem(key, message))
+    if len(problems) > before:
+        return None
+    shape = tuple(values["input_shape"])
+    return ModelSpec(
+        name=table.name,
+        codebase=codebase,
+        config=table.config or table.name,
+        task=values["task"],
+        inputs=(TensorSpec(values["input_name"] or "input", shape),),
+        preprocessing=_preprocessing(values),
+        opset=_first(values["opset"], OPSET),
+        seed=_first(values["seed"], 0),
+    )
+
+
+def _preprocessing(values: dict[str, Any]) -> Preprocessing | None:
+    if values["mean"] is None:
+        return None
+    mean, std = tuple(values["mean"]), tuple(values["std"])
+    return Preprocessing(mean, std, values["color"] or "rgb", values["layout"] or "nchw")
+
+
+def _first(value: Any, default: Any) -> Any:
+    return default if value is None else value

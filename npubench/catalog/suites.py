@@ -1,0 +1,66 @@
+"""The catalogue as one value, and suites expanded against it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import translate
+
+from npubench.specs import BoardSpec, ModelSpec, OperatorSpec
+
+GLOB = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named set of cases, by their full names."""
+
+    name: str
+    title: str
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that can be named. `aliases` maps a short name to a full one.
+
+    `problems` are one line each, FILE:LINE: key 'x.y': what is wrong, what to do; what they speak of
+    is left out.
+    """
+
+    boards: Mapping[str, BoardSpec] = field(default_factory=dict)
+    operators: Mapping[str, OperatorSpec] = field(default_factory=dict)
+    models: Mapping[str, ModelSpec] = field(default_factory=dict)
+    suites: Mapping[str, Suite] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def case(self, name: str) -> OperatorSpec | ModelSpec | None:
+        """The operator or model of that full name or alias."""
+        for candidate in (name, self.aliases.get(name, name)):
+            if spec := self.operators.get(candidate) or self.models.get(candidate):
+                return spec
+        return None
+
+
+def matching(catalog: Catalog, pattern: str, only: str | None = None) -> tuple[str, ...]:
+    """Full names that a name, an alias or a glob stands for, in catalogue order.
+
+    `only` (operators or models) keeps globs to one kind.
+    """
+    if spec := catalog.case(pattern):
+        return (spec.name,)
+    if not GLOB.search(pattern):
+        return ()
+    try:
+        matches = re.compile(translate(pattern)).match
+    except re.error:
+        # A bracket range such as [z-a] matches nothing.
+        return ()
+    return tuple(name for name in _names(catalog, only) if matches(name))
+
+
+def _names(catalog: Catalog, only: str | None) -> Iterable[str]:
+    if only != "operators":
+        yield from catalog.models
+    if only != "models":
+        yield from catalog.operators

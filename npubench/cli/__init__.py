@@ -1,0 +1,89 @@
+"""The command line. Each command is a plot of a few lines; nothing heavy is imported up here."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from npubench import __version__
+from npubench.cli.terminal import printable
+from npubench.errors import ExitCode, Interrupted, NpubenchError
+
+COMMANDS = {
+    "run": ("npubench.cli.run:run", "Export, convert and benchmark cases on boards, then write the report."),
+    "export": ("npubench.cli.prepare:export", "Write cases as ONNX files."),
+    "convert": ("npubench.cli.prepare:convert", "Prepare cases for a board's toolchain without measuring."),
+    "report": ("npubench.cli.report:report", "Write the HTML report of a result folder."),
+    "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
+    "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
+    "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
+    "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
+    "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when that command is called; help comes from COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f": did you mean {near[0]!r}?" if near else ": see `npubench --help`"
+            ctx.fail(f"no command {printable(name)!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="npubench")
+def npubench() -> None:
+    """Which of my models run on this NPU, how fast, how accurately, and is the vendor's number true?
+
+    Exit codes: 0 fine, 1 regression or failed check, 2 usage, 3 nothing measured, 4 board
+    unavailable, 5 toolchain unusable, 6 results unstable, 130 interrupted.
+    """
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code. Never a traceback for a user's mistake."""
+    try:
+        outcome: Any = npubench.main(args=argv, prog_name="npubench", standalone_mode=False)
+    except click.ClickException as error:
+        # click shows "Usage: ..." lines above the message; one line is what scripts and people need.
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context else "npubench"
+        return _fail(f"{error.format_message()} (see `{where} --help`)", ExitCode.USAGE)
+    except NpubenchError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort, Interrupted):
+        return _fail("interrupted", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe went away: nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    return int(outcome or ExitCode.OK)
+
+
+def _fail(message: str, code: ExitCode) -> int:
+    click.echo(f"npubench: {printable(message)}", err=True)
+    return int(code)

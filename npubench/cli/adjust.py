@@ -1,0 +1,43 @@
+"""Command-line changes to catalogue cases: weights and seed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npubench.errors import UsageError
+from npubench.specs import CaseSpec, ModelSpec, OperatorSpec
+
+if TYPE_CHECKING:
+    from npubench.catalog import Catalog
+
+
+def with_seed(cases: Sequence[CaseSpec], seed: int) -> tuple[CaseSpec, ...]:
+    """Cases with seeded weights moved by `seed`; 0 leaves the catalogue's own."""
+    return tuple(
+        replace(case, seed=case.seed + seed) if isinstance(case, (ModelSpec, OperatorSpec)) else case
+        for case in cases
+    )
+
+
+def with_checkpoints(
+    cases: Sequence[CaseSpec], checkpoints: Sequence[str], catalog: "Catalog"
+) -> tuple[CaseSpec, ...]:
+    """Models with the checkpoints given as CASE=FILE. Raises UsageError for what fits no case."""
+    given: dict[str, str] = {}
+    for text in checkpoints:
+        name, separator, file = text.partition("=")
+        if not separator or not Path(file).is_file():
+            raise UsageError(
+                f"--checkpoint {text}: no such file: give CASE=FILE, such as resnet18=resnet18.pth"
+            )
+        given[catalog.aliases.get(name, name)] = str(Path(file).resolve())
+    models = {case.name for case in cases if isinstance(case, ModelSpec)}
+    if unknown := sorted(set(given) - models):
+        raise UsageError(f"--checkpoint {unknown[0]}: not a model of this run: name the model as a case, too")
+    return tuple(
+        replace(case, weights=given[case.name])
+        if isinstance(case, ModelSpec) and case.name in given
+        else case
+        for case in cases
+    )

@@ -1,0 +1,113 @@
+"""From what a command line says to a plan and everything that runs it."""
+
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench import plugins
+from npubench.cli.terminal import printable
+from npubench.engine.events import Announcer, Listener, Note
+from npubench.engine.job import Context
+from npubench.errors import CatalogError, UsageError
+from npubench.plan import Plan, Request, build
+from npubench.records import ToolInfo
+from npubench.specs import BoardSpec, CalibrationSpec, CaseSpec, InvalidCase, Precision, TimingProtocol
+from npubench.store import Store
+from npubench.workspace import Workspace
+
+if TYPE_CHECKING:
+    from npubench.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """Boards that are known with their toolchain's state, and how many names were not."""
+
+    known: tuple[tuple[BoardSpec, ToolInfo], ...]
+    unknown: int
+
+    @property
+    def tools(self) -> Mapping[str, ToolInfo]:
+        """Tool state by backend."""
+        return {board.backend: tool for board, tool in self.known}
+
+
+def choose_boards(catalog: "Catalog", names: Sequence[str]) -> Boards:
+    """The boards of those names; an unknown one is told and left out, unless it is the only one."""
+    from npubench.catalog import find_board
+
+    known = []
+    unknown = 0
+    for name in dict.fromkeys(names):
+        try:
+            board = find_board(catalog, name)
+        except CatalogError as error:
+            unknown += 1
+            if unknown == len(set(names)):
+                raise
+            click.echo(f"npubench: {printable(str(error))}", err=True)
+        else:
+            known.append((board, plugins.backend(board.backend).probe()))
+    return Boards(tuple(known), unknown)
+
+
+def make_request(timing: TimingProtocol, calibration: CalibrationSpec, deadline_s: float) -> Request:
+    """What decides the figures. Raises UsageError when the calibration data cannot be read."""
+    from npubench.calibration import calibration_digest
+
+    return Request(timing, calibration, calibration_digest(calibration), deadline_s)
+
+
+def make_plan(
+    cases: Sequence[CaseSpec],
+    boards: Boards,
+    precisions: Sequence[str],
+    request: Request,
+    finished: Mapping[str, str],
+) -> Plan:
+    """The plan, with exporter versions looked up."""
+    versioned = [
+        (case, "" if isinstance(case, InvalidCase) else plugins.exporter(case).version(case))
+        for case in cases
+    ]
+    plan = build(versioned, boards.known, [Precision(p) for p in precisions], request, finished)
+    if not plan.jobs:
+        have = "; ".join(f"{b.name}: {', '.join(b.precisions)}" for b, _ in boards.known)
+        raise UsageError(f"nothing to run: no case, or no board has that --precision ({have})")
+    return plan
+
+
+def finished_keys(out: Path) -> Mapping[str, str]:
+    """What has a final row at `out` already; nothing where there are no results."""
+    if not (out / "results.db").is_file():
+        return {}
+    store = Store.read(out / "results.db")
+    try:
+        return store.final_keys()
+    finally:
+        store.close()
+
+
+def make_context(
+    workspace: Workspace, request: Request, boards: Boards, listeners: Sequence[Listener], fresh: bool
+) -> Context:
+    """What every job of this run shares."""
+    announce = Announcer(listeners)
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return Context(
+        run_id=f"{started}-{secrets.token_hex(3)}",
+        workspace=workspace,
+        request=request,
+        exporter_of=lambda spec: plugins.exporter(spec, lambda line: announce(Note(line))),
+        backends={name: plugins.backend(name) for name in boards.tools},
+        tools=boards.tools,
+        command=("npubench", *sys.argv[1:]),
+        announce=announce,
+        fresh=fresh,
+    )

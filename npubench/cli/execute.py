@@ -1,0 +1,101 @@
+"""Runs a plan for the command line: listeners, workspace, report, exit code."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from npubench import plugins
+from npubench.cli.assemble import Boards, make_context
+from npubench.cli.listeners import listener
+from npubench.cli.report import write_report
+from npubench.cli.terminal import printable
+from npubench.engine import run as engine
+from npubench.errors import ExitCode
+from npubench.plan import Plan, Request
+from npubench.records import FailureClass, Result, Status, Verdict
+from npubench.specs import FileSpec, InvalidCase
+from npubench.store import Store
+from npubench.workspace import Workspace
+
+INPUT_CLASSES = frozenset(
+    {
+        FailureClass.NOT_FOUND,
+        FailureClass.INVALID_MODEL,
+        FailureClass.DYNAMIC_SHAPE,
+        FailureClass.EXTERNAL_DATA,
+        FailureClass.INVALID_CALIBRATION,
+        FailureClass.UNSUPPORTED_OPSET,
+        FailureClass.UNSUPPORTED_OPERATOR,
+    }
+)
+"""Failures of a user's own file that are the file's fault: the command ends with exit code 2."""
+
+
+def execute(
+    plan: Plan,
+    boards: Boards,
+    request: Request,
+    out: Path,
+    workers: int | None,
+    fresh: bool,
+    strict: bool,
+    style: str,
+    wrong_input: int,
+) -> int:
+    """Run the plan, write the report, say where it is; the exit code."""
+    workspace = Workspace(out)
+    workspace.create()
+    with workspace.lock():
+        store = Store.create(workspace.database)
+        with listener(style) as listen:
+            context = make_context(workspace, request, boards, [listen], fresh)
+            count = workers or max(1, (os.cpu_count() or 2) // 2)
+            summary = engine.run(plan, count, lambda b: plugins.transport(b.transport), context, store)
+        if summary.interrupted:
+            store.close()
+            click.echo("npubench: interrupted: finished cases are kept, the same command continues", err=True)
+            return ExitCode.INTERRUPTED
+        failures = store.failed({job.key for job in plan.jobs})
+        page = write_report(workspace, store)
+        store.close()
+    if style not in {"json", "quiet"}:
+        _tell(plan, failures, summary.results)
+    click.echo(f"report: {page}", err=style == "json")
+    return exit_code(plan, failures, summary.results, wrong_input, strict)
+
+
+def _tell(plan: Plan, failures: Sequence[Result], new: Sequence[Result]) -> None:
+    done = len(plan.jobs) - len(plan.todo)
+    click.echo(
+        f"{len(plan.jobs)} cases: {len(plan.jobs) - len(failures)} ok, {len(failures)} failed"
+        + (f" ({done} done before)" if done else "")
+    )
+    fresh = {result.key for result in new}
+    for result in failures:
+        if result.key not in fresh and result.failure:
+            text = f"{result.case} [{result.precision}] on {result.board}: {result.failure.message}"
+            click.echo(f"failed before: {printable(text)}", err=True)
+
+
+def exit_code(
+    plan: Plan, failures: Sequence[Result], new: Sequence[Result], wrong_input: int, strict: bool
+) -> ExitCode:
+    """The exit code for the planned cases, those done before included; see docs/measuring.md."""
+    files = {job.key for job in plan.jobs if isinstance(job.case, (FileSpec, InvalidCase))}
+    classes = {failure.key: failure.failure.failure_class for failure in failures if failure.failure}
+    if wrong_input or any(key in files and cls in INPUT_CLASSES for key, cls in classes.items()):
+        return ExitCode.USAGE
+    found = set(classes.values())
+    if FailureClass.TOOL_MISSING in found:
+        return ExitCode.TOOLCHAIN
+    if found & {FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}:
+        return ExitCode.BOARD
+    if len(failures) == len(plan.jobs):
+        return ExitCode.NOTHING_MEASURED
+    if strict and failures:
+        return ExitCode.REGRESSION
+    if strict and any(r.status is Status.OK and r.verdict is not Verdict.STABLE for r in new):
+        return ExitCode.UNSTABLE
+    return ExitCode.OK

@@ -1,0 +1,85 @@
+"""`npubench export` and `npubench convert`: the first stages alone."""
+
+from pathlib import Path
+
+import click
+
+from npubench.cli.options import case_options, chosen_cases, load_catalog
+from npubench.cli.prepare_all import Wish, prepare_all
+from npubench.specs import CalibrationSpec
+
+jobs_option = click.option("--jobs", type=click.IntRange(1), default=None, help="How many at once.")
+fresh_option = click.option("--fresh", is_flag=True, help="Make everything again, whatever is there.")
+deadline_option = click.option(
+    "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a stage may take."
+)
+folder_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the files; what made them is kept in .npubench below it.",
+)
+
+
+@click.command()
+@case_options
+@jobs_option
+@deadline_option
+@fresh_option
+@folder_option
+def export(
+    cases: tuple[str, ...],
+    suites: tuple[str, ...],
+    shapes: tuple[str, ...],
+    checkpoints: tuple[str, ...],
+    task: str,
+    seed: int,
+    catalog_folders: tuple[Path, ...],
+    jobs: int | None,
+    deadline: float,
+    fresh: bool,
+    out: Path,
+) -> int:
+    """Write CASES as ONNX files: OUT/<case>.onnx."""
+    from npubench.engine.job import export_only
+
+    catalog = load_catalog(catalog_folders)
+    chosen = chosen_cases(catalog, cases, suites, shapes, checkpoints, task, seed)
+    wish = Wish(("local",), ("fp32",), CalibrationSpec(seed=seed), deadline, jobs, fresh, out)
+    return prepare_all(chosen, catalog, wish, export_only)
+
+
+@click.command()
+@case_options
+@click.option("--board", "boards", multiple=True, default=("local",), show_default=True, help="Repeatable.")
+@click.option(
+    "--precision", "precisions", multiple=True, type=click.Choice(["fp32", "int8"]), help="Repeatable."
+)
+@click.option("--calibration", type=click.Path(path_type=Path), help=".npy/.npz file or folder; else seeded.")
+@jobs_option
+@deadline_option
+@fresh_option
+@folder_option
+def convert(
+    cases: tuple[str, ...],
+    suites: tuple[str, ...],
+    shapes: tuple[str, ...],
+    checkpoints: tuple[str, ...],
+    task: str,
+    seed: int,
+    catalog_folders: tuple[Path, ...],
+    boards: tuple[str, ...],
+    precisions: tuple[str, ...],
+    calibration: Path | None,
+    jobs: int | None,
+    deadline: float,
+    fresh: bool,
+    out: Path,
+) -> int:
+    """Prepare CASES for a board's toolchain: OUT/<case>.<board>.<precision>.<ending>."""
+    from npubench.engine.job import prepare
+
+    catalog = load_catalog(catalog_folders)
+    chosen = chosen_cases(catalog, cases, suites, shapes, checkpoints, task, seed)
+    wish = Wish(boards, precisions, CalibrationSpec(calibration, seed), deadline, jobs, fresh, out)
+    return prepare_all(chosen, catalog, wish, prepare)

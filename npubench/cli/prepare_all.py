@@ -1,0 +1,115 @@
+"""Exports or converts many cases at once and puts the files where the user wants them."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench import process
+from npubench.cli.execute import INPUT_CLASSES
+from npubench.cli.terminal import printable
+from npubench.errors import ExitCode
+from npubench.filesystem import link_or_copy
+from npubench.plan import Job
+from npubench.records import Artifact, Failure, OnnxModel
+from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, TimingProtocol
+from npubench.workspace import Workspace, writing
+
+if TYPE_CHECKING:
+    from npubench.catalog import Catalog
+    from npubench.engine.job import Context, Prepared
+
+Step = Callable[[Job, "Context"], "Prepared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What `export` and `convert` are asked besides their cases."""
+
+    boards: Sequence[str]
+    precisions: Sequence[str]
+    calibration: CalibrationSpec
+    deadline_s: float
+    workers: int | None
+    fresh: bool
+    out: Path
+
+
+def prepare_all(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish, step: Step) -> int:
+    """Take every case through `step`, write its file to `wish.out`; the exit code."""
+    from npubench.cli import assemble
+
+    boards = assemble.choose_boards(catalog, wish.boards)
+    request = assemble.make_request(TimingProtocol(), wish.calibration, wish.deadline_s)
+    plan = assemble.make_plan(chosen, boards, wish.precisions, request, {})
+    workspace = Workspace(wish.out / ".npubench")
+    workspace.create()
+    with workspace.lock():
+        context = assemble.make_context(workspace, request, boards, [], wish.fresh)
+        failures = _run(plan.jobs, context, wish, step)
+    click.echo(f"{len(plan.jobs) - len(failures)} of {len(plan.jobs)} written to {wish.out}")
+    wrong_input = boards.unknown + len(catalog.problems)
+    if wrong_input or any(_is_input_fault(job, failure) for job, failure in failures):
+        return ExitCode.USAGE
+    if len(failures) == len(plan.jobs):
+        return ExitCode.NOTHING_MEASURED
+    return ExitCode.REGRESSION if failures else ExitCode.OK
+
+
+def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> list[tuple[Job, Failure]]:
+    failures = []
+    with ThreadPoolExecutor(wish.workers or max(1, (os.cpu_count() or 2) // 2)) as pool:
+        futures = {pool.submit(step, job, context): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                failure = _deliver(future.result(), wish.out)
+                if failure:
+                    failures.append((futures[future], failure))
+        except BaseException:
+            process.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return failures
+
+
+def _deliver(prepared: "Prepared", out: Path) -> Failure | None:
+    job = prepared.job
+    if prepared.failure:
+        text = f"{job.case.name} [{job.precision}] on {job.board.name}: {prepared.failure.message}"
+        click.echo(f"npubench: {printable(text)}", err=True)
+        return prepared.failure
+    with writing(out):
+        if prepared.artifact:
+            stem = f"{_file_name(job.case.name)}.{job.board.name}.{job.precision}"
+            _put(prepared.artifact, out, f"{stem}{prepared.artifact.path.suffix}")
+        elif prepared.model:
+            _put(prepared.model, out, f"{_file_name(job.case.name)}.onnx")
+    return None
+
+
+def _put(made: OnnxModel | Artifact, out: Path, name: str) -> None:
+    beside = made.external if isinstance(made, OnnxModel) else made.extras
+    _replace(made.path, out / name)
+    for extra in beside:
+        _replace(extra, out / extra.relative_to(made.path.parent))
+
+
+def _replace(source: Path, target: Path) -> None:
+    if target.is_file() and target.samefile(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    link_or_copy(source, target)
+
+
+def _file_name(case: str) -> str:
+    """A case's name as a file name: names come from users and may hold a slash."""
+    return case.replace("/", "_").replace("\0", "_").lstrip(".") or "case"
+
+
+def _is_input_fault(job: Job, failure: Failure) -> bool:
+    return isinstance(job.case, (FileSpec, InvalidCase)) and failure.failure_class in INPUT_CLASSES

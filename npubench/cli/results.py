@@ -1,0 +1,128 @@
+"""`npubench results` and `npubench show`."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench.cli.options import json_option, out_option
+from npubench.cli.terminal import printable
+from npubench.errors import UsageError
+
+if TYPE_CHECKING:
+    from npubench.records import Result
+    from npubench.store import Store
+
+
+@click.command()
+@click.argument("cases", nargs=-1)
+@click.option("--board", default=None, help="Only this board's rows.")
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets.")
+@out_option
+def results(cases: tuple[str, ...], board: str | None, as_json: bool, as_csv: bool, out: Path) -> int:
+    """Print the newest row of every case at OUT, or of CASES (names or globs)."""
+    from npubench.reporting.rows import row_of
+    from npubench.reporting.table import to_csv, to_json, to_text
+    from npubench.store import Store
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    store = Store.read(out / "results.db")
+    found = _matching(store, cases, board)
+    rows = [row_of(result) for result in found]
+    if as_json:
+        click.echo(to_json(rows))
+    elif as_csv:
+        click.echo(to_csv(rows), nl=False)
+    else:
+        click.echo(to_text(rows, shutil.get_terminal_size((120, 24)).columns))
+    return 0
+
+
+def _matching(store: "Store", cases: Sequence[str], board: str | None) -> "list[Result]":
+    found = store.latest(board=board)
+    if board is not None and not found:
+        raise UsageError(f"no results of board {board!r} there")
+    if not cases:
+        return found
+    for pattern in cases:
+        if not any(_is_meant(result.case, pattern) for result in found):
+            raise UsageError(_nothing_like(pattern, [result.case for result in found]))
+    return [result for result in found if any(_is_meant(result.case, pattern) for pattern in cases)]
+
+
+def _is_meant(case: str, pattern: str) -> bool:
+    return case == pattern or fnmatchcase(case, pattern)
+
+
+def _nothing_like(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"no results of {name!r}" + (
+        f": did you mean {near[0]!r}?" if near else ": see `npubench results`"
+    )
+
+
+@click.command()
+@click.argument("case")
+@click.option("--board", default=None, help="Only this board's row.")
+@click.option("--precision", type=click.Choice(["fp32", "int8"]), default=None)
+@click.option("--log/--no-log", "with_log", default=True, help="The raw log, too.  [default: yes]")
+@json_option
+@out_option
+def show(
+    case: str, board: str | None, precision: str | None, with_log: bool, as_json: bool, out: Path
+) -> int:
+    """Show the newest row of CASE: figures, provenance, board state and raw log."""
+    from npubench.reporting.rows import row_of
+    from npubench.store import Store
+
+    store = Store.read(out / "results.db")
+    found = [r for r in store.latest(case=case, board=board) if precision in (None, str(r.precision))]
+    if not found:
+        raise UsageError(_nothing_like(case, store.case_names()))
+    if as_json:
+        click.echo(json.dumps([row_of(result) for result in found], indent=1))
+        return 0
+    for result in found:
+        _print_tree(row_of(result))
+        if with_log:
+            _print_log(result, out)
+    return 0
+
+
+def _print_tree(value: object, indent: int = 0, name: str = "") -> None:
+    pad = "  " * indent
+    if isinstance(value, dict) and value:
+        if name:
+            click.echo(f"{pad}{printable(name)}:")
+        for key, inner in value.items():
+            _print_tree(inner, indent + bool(name), str(key))
+    elif isinstance(value, list) and value and isinstance(value[0], (dict, list)):
+        click.echo(f"{pad}{printable(name)}: {printable(json.dumps(value, ensure_ascii=False))}")
+    else:
+        text = "-" if value in (None, {}, [], ()) else value
+        text = ", ".join(str(item) for item in text) if isinstance(text, (list, tuple)) else str(text)
+        click.echo(f"{pad}{printable(name)}: {printable(text)}")
+
+
+def _print_log(result: "Result", out: Path) -> None:
+    from npubench.identity import sha256_of_file
+
+    if result.log_path is None:
+        click.echo("log: none was kept")
+        return
+    log = out / result.log_path
+    if not log.is_file():
+        click.echo(f"log: {printable(str(log))} is gone")
+        return
+    changed = "" if sha256_of_file(log) == result.log_sha256 else " (changed since the row was written)"
+    click.echo(f"--- log {printable(result.log_path)}{changed}")
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        click.echo(printable(line))
+    click.echo("---")

@@ -1,0 +1,125 @@
+"""`npubench run`: the main job."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench.cli.options import case_options, chosen_cases, json_option, load_catalog, out_option
+
+if TYPE_CHECKING:
+    from npubench.plan import Plan
+    from npubench.specs import TimingProtocol
+
+
+@click.command()
+@case_options
+@click.option("--board", "boards", multiple=True, default=("local",), show_default=True, help="Repeatable.")
+@click.option(
+    "--precision", "precisions", multiple=True, type=click.Choice(["fp32", "int8"]), help="Repeatable."
+)
+@click.option(
+    "--warmup", type=click.IntRange(0), default=10, show_default=True, help="Runs before measuring."
+)
+@click.option("--repeat", type=click.IntRange(1), default=64, show_default=True, help="Least runs a round.")
+@click.option(
+    "--min-duration", type=click.FloatRange(0), default=3.0, show_default=True, help="Least seconds a case."
+)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds a case.")
+@click.option("--calibration", type=click.Path(path_type=Path), help=".npy/.npz file or folder; else seeded.")
+@click.option("--calibration-samples", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--jobs", type=click.IntRange(1), default=None, help="Exports and conversions at once.")
+@click.option(
+    "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a stage may take."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--fresh", is_flag=True, help="Do everything again, whatever is there.")
+@click.option("--strict", is_flag=True, help="Failed cases exit 1, unstable rows 6.")
+@click.option("--quiet", is_flag=True, help="Print errors and the path of the report only.")
+@json_option
+@out_option
+def run(
+    cases: tuple[str, ...],
+    suites: tuple[str, ...],
+    shapes: tuple[str, ...],
+    checkpoints: tuple[str, ...],
+    task: str,
+    seed: int,
+    catalog_folders: tuple[Path, ...],
+    boards: tuple[str, ...],
+    precisions: tuple[str, ...],
+    warmup: int,
+    repeat: int,
+    min_duration: float,
+    rounds: int,
+    calibration: Path | None,
+    calibration_samples: int,
+    jobs: int | None,
+    deadline: float,
+    dry_run: bool,
+    fresh: bool,
+    strict: bool,
+    quiet: bool,
+    as_json: bool,
+    out: Path,
+) -> int:
+    """Export, convert and benchmark CASES on boards, then write the report.
+
+    CASES are names, globs or paths of .onnx files; without any, the suite `default`. What is
+    finished is not done again: the same command continues an interrupted run.
+    """
+    from npubench.cli import assemble
+    from npubench.specs import CalibrationSpec, TimingProtocol
+
+    catalog = load_catalog(catalog_folders)
+    chosen = chosen_cases(catalog, cases, suites, shapes, checkpoints, task, seed)
+    on = assemble.choose_boards(catalog, boards)
+    timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
+    request = assemble.make_request(timing, CalibrationSpec(calibration, seed, calibration_samples), deadline)
+    finished = {} if fresh else assemble.finished_keys(out)
+    plan = assemble.make_plan(chosen, on, precisions, request, finished)
+    wrong_input = on.unknown + len(catalog.problems)
+    if dry_run:
+        _print_plan(plan, timing, as_json)
+        return 2 if wrong_input else 0
+    from npubench.cli.execute import execute
+
+    return execute(plan, on, request, out, jobs, fresh, strict, _style(quiet, as_json), wrong_input)
+
+
+def _style(quiet: bool, as_json: bool) -> str:
+    if quiet and as_json:
+        raise click.UsageError("--quiet and --json exclude each other")
+    return "quiet" if quiet else "json" if as_json else "auto"
+
+
+def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
+    rows = [
+        {
+            "case": job.case.name,
+            "board": job.board.name,
+            "backend": job.board.backend,
+            "precision": str(job.precision),
+            "state": "to run" if job.done is None else f"done ({job.done})",
+        }
+        for job in plan.jobs
+    ]
+    if as_json:
+        import json
+
+        click.echo(json.dumps(rows, indent=1))
+        return
+    _print_rows(rows)
+    seconds = len(plan.todo) * (timing.warmup_min_s + timing.min_duration_s)
+    click.echo(
+        f"{len(plan.jobs)} cases planned, {len(plan.jobs) - len(plan.todo)} done, {len(plan.todo)} to run:"
+        f" at least {seconds:.0f} s of measuring"
+    )
+
+
+def _print_rows(rows: Sequence[dict[str, str]]) -> None:
+    from npubench.cli.terminal import columns
+
+    if rows:
+        click.echo(columns(list(rows[0]), [list(row.values()) for row in rows]))

@@ -1,0 +1,1 @@
+"""Runs a plan: conversions in parallel, one lane per board, every outcome a row."""

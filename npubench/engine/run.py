@@ -1,0 +1,90 @@
+"""A run: what is missing of a plan is run, and every outcome becomes a row at once."""
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from npubench import process
+from npubench.engine import lanes
+from npubench.engine.events import JobFinished, RunFinished, RunStarted
+from npubench.engine.job import Context, Measured, Prepared, row
+from npubench.errors import Interrupted, WorkspaceError
+from npubench.plan import Plan
+from npubench.protocols import Transport
+from npubench.records import Result, Status
+from npubench.specs import BoardSpec
+from npubench.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What this run added."""
+
+    results: tuple[Result, ...]
+    interrupted: bool
+
+
+def run(
+    plan: Plan,
+    workers: int,
+    transport_of: Callable[[BoardSpec], Transport],
+    context: Context,
+    store: Store,
+) -> Summary:
+    """Run what the plan still needs. Ctrl-C and SIGTERM end it at once; finished rows stay.
+
+    Raises WorkspaceError when the workspace can no longer be written.
+    """
+    results: list[Result] = []
+    context.announce(RunStarted(context.run_id, len(plan.jobs), len(plan.jobs) - len(plan.todo)))
+
+    def finish(prepared: Prepared, measured: Measured | None) -> None:
+        if process.stopping():
+            raise Interrupted
+        result = row(prepared, measured, context)
+        _refuse_symptom_of_full_disk(result, context)
+        store.append(result)
+        results.append(result)
+        context.announce(JobFinished(prepared.job, result))
+
+    interrupted = False
+    with _stop_on_signals():
+        try:
+            lanes.run(plan.todo, workers, transport_of, context, finish)
+        except (Interrupted, KeyboardInterrupt):
+            interrupted = True
+    context.announce(_finished(results, interrupted))
+    return Summary(tuple(results), interrupted)
+
+
+def _finished(results: Sequence[Result], interrupted: bool) -> RunFinished:
+    counts = Counter(result.status for result in results)
+    return RunFinished(counts[Status.OK], counts[Status.FAILED], counts[Status.SKIPPED], interrupted)
+
+
+def _refuse_symptom_of_full_disk(result: Result, context: Context) -> None:
+    text = result.failure.message if result.failure else ""
+    if "No space left on device" in text or "Read-only file system" in text:
+        raise WorkspaceError(
+            f"cannot write to {context.workspace.root}: {text}: free or change it, or choose another --out"
+        )
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[None]:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        process.reset()

@@ -1,0 +1,10 @@
+"""Isolated environments for tools that npubench never imports: made by venv and pip, pinned.
+
+One environment is one TOML file here (and a requirements file of pins beside it).
+"""
+
+from npubench.environments.install import install, remove
+from npubench.environments.installed import Installed, find, find_all, root
+from npubench.environments.spec import EnvironmentSpec, names, spec
+
+__all__ = ["EnvironmentSpec", "Installed", "find", "find_all", "install", "names", "remove", "root", "spec"]

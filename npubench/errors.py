@@ -1,0 +1,68 @@
+"""What stops a command, as opposed to what is recorded as a result.
+
+    NpubenchError
+    ├── UsageError            exit 2: the user's input; says what, where, what to do
+    │   ├── CatalogError      a TOML file: file, line, key
+    │   └── WorkspaceError    the output folder: read-only, full, held by another run
+    ├── NothingMeasuredError  exit 3
+    ├── BoardError            exit 4
+    └── ToolchainError        exit 5
+    Interrupted               a stop was asked for; raised wherever work is waited on
+
+A case that fails is not an error: it is a `records.Failure`, a value.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command; the table stands in the README."""
+
+    OK = 0
+    REGRESSION = 1
+    USAGE = 2
+    NOTHING_MEASURED = 3
+    BOARD = 4
+    TOOLCHAIN = 5
+    UNSTABLE = 6
+    INTERRUPTED = 130
+
+
+class NpubenchError(Exception):
+    """A one-line message for the user and the exit code that goes with it."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UsageError(NpubenchError):
+    """The input of the user cannot be used."""
+
+
+class CatalogError(UsageError):
+    """A catalogue file is broken; the message names file, line and key."""
+
+
+class WorkspaceError(UsageError):
+    """The output folder cannot be used."""
+
+
+class NothingMeasuredError(NpubenchError):
+    """No case gave a figure."""
+
+    exit_code = ExitCode.NOTHING_MEASURED
+
+
+class BoardError(NpubenchError):
+    """The board cannot be used."""
+
+    exit_code = ExitCode.BOARD
+
+
+class ToolchainError(NpubenchError):
+    """A toolchain or an isolated environment cannot be used."""
+
+    exit_code = ExitCode.TOOLCHAIN
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """The run was asked to stop; what is finished stays."""

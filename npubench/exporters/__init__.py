@@ -1,0 +1,1 @@
+"""Exporters: operators, models and a user's own files become ONNX files."""

@@ -1,0 +1,1 @@
+"""OpenMMLab models, exported by a worker in an environment of their own."""

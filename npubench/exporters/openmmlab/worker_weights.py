@@ -1,0 +1,124 @@
+"""Weights of a model inside the OpenMMLab environment; imports nothing of npubench.
+
+Random weights cost the same time as trained ones, but must not make a network blind: with PyTorch's
+defaults the signal dies or explodes within tens of layers, and all inputs give one output. So:
+
+- matrices and kernels are normal with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852);
+- vectors that start as a constant (scales of normalisation, layer scale) are uniform in 0.8..1.2,
+  the others (biases, tokens) normal with deviation 0.1;
+- running statistics of BatchNorm are those of a seeded batch, so every channel leaves it normalised;
+- the last linear layer is shifted and scaled to logits of mean 0 (per class) and deviation 1 over that
+  batch, so that the arg-max depends on the input, not on the bias that all inputs share.
+"""
+
+import math
+from typing import Any
+
+BATCH = 8
+"""Inputs that the statistics are taken from; standard normal numbers, as preprocessing makes images."""
+
+
+class WrongCheckpointError(Exception):
+    """The checkpoint is not one of this model."""
+
+
+def randomise(model: Any, shape: tuple[int, ...], seed: int) -> None:
+    """Fill `model` in place; `shape` is that of the input, its batch size is replaced by BATCH."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            _fill(parameter, generator)
+        batch = torch.randn((BATCH, *shape[1:]), generator=generator)
+        _set_statistics(model, batch)
+        _spread_logits(model, batch)
+
+
+def _fill(parameter: Any, generator: Any) -> None:
+    axes = sum(size > 1 for size in parameter.shape)
+    if axes > 1:
+        fan_in = parameter[0].numel()
+        parameter.normal_(0.0, math.sqrt(2.0 / fan_in), generator=generator)
+    elif parameter.numel() and parameter.flatten()[0] != 0 and (parameter == parameter.flatten()[0]).all():
+        parameter.uniform_(0.8, 1.2, generator=generator)
+    else:
+        parameter.normal_(0.0, 0.1, generator=generator)
+
+
+def _set_statistics(model: Any, batch: Any) -> None:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None
+        layer.train()
+    model(batch)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+        layer.eval()
+
+
+def _spread_logits(model: Any, batch: Any) -> None:
+    from torch import equal
+    from torch.nn import Linear
+
+    outputs: list[tuple[Any, Any]] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, _inputs, output: outputs.append((layer, output)))
+        for layer in model.modules()
+        if isinstance(layer, Linear) and layer.bias is not None
+    ]
+    logits = model(batch)
+    for hook in hooks:
+        hook.remove()
+    last = [layer for layer, output in outputs if output.shape == logits.shape and equal(output, logits)]
+    if last:
+        mean = logits.mean(dim=0)
+        deviation = (logits - mean).std()
+        last[-1].weight /= deviation
+        last[-1].bias.copy_((last[-1].bias - mean) / deviation)
+
+
+def load(model: Any, path: str) -> None:
+    """Fill `model` from a checkpoint that fits it to the last tensor. Raises WrongCheckpointError, OSError."""
+    given = _state(path)
+    own = model.state_dict()
+    missing = sorted(name for name in own.keys() - given.keys() if not name.endswith("num_batches_tracked"))
+    unknown = sorted(given.keys() - own.keys())
+    shapes = sorted(name for name in own.keys() & given.keys() if own[name].shape != given[name].shape)
+    for names, what in ((missing, "lacks"), (unknown, "also has"), (shapes, "has in another shape")):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise WrongCheckpointError(f"it {what} {names[0]}{more}")
+    model.load_state_dict(given, strict=False)
+
+
+def _state(path: str) -> dict[str, Any]:
+    import pickle
+
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    # Training adds its history to a checkpoint; everything else in a pickle could run code.
+    harmless = [HistoryBuffer, np.ndarray, np.dtype, np._core.multiarray._reconstruct, type(np.dtype("f8"))]
+    torch.serialization.add_safe_globals(harmless)
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise WrongCheckpointError(
+            f"it is no PyTorch checkpoint of tensors alone ({str(error).splitlines()[0]:.120})"
+        ) from error
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WrongCheckpointError("it holds no state_dict")
+    return {
+        name.removeprefix("module."): value
+        for name, value in state.items()
+        if not name.startswith("data_preprocessor.")
+    }

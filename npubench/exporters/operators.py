@@ -1,0 +1,184 @@
+"""Operator cases as ONNX files, built by `onnx.helper` alone: the same spec gives the same bytes."""
+
+import hashlib
+import math
+from functools import cache
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.specs import CaseSpec, NodeSpec, OperatorSpec, WeightSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+FORMAT = 1
+"""Changes when the same spec is written differently, so that kept files are made anew."""
+
+PRODUCER = "npubench"
+LOWEST_IR = 4
+"""Since IR version 4 a weight need not be a graph input as well (ONNX IR specification)."""
+
+SIZE_LIMIT_BYTES = 2**31 - 2**20
+"""A protobuf message ends at 2 GiB; the rest of the graph fits into what is left."""
+
+
+class OperatorExporter:
+    """Exporter of `OperatorSpec`."""
+
+    def version(self, spec: CaseSpec) -> str:  # noqa: ARG002 - the protocol's
+        """The writer's format and the libraries that decide bytes and random numbers."""
+        return _version()
+
+    def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
+        """Write `workdir/model.onnx` with static shapes throughout, checked by onnx.checker."""
+        from npubench.onnx_model import describe
+
+        if not isinstance(spec, OperatorSpec):
+            raise TypeError(f"{type(spec).__name__} is not an operator")
+        path = workdir / "model.onnx"
+        failure = write(spec, path)
+        if failure is not None:
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(f"{failure.message}\n{failure.detail}\n")
+            return failure
+        tools = {name: installed_version(name) for name in ("onnx", "numpy")}
+        return describe(path, spec.name, tools=tools, seed=spec.seed)
+
+
+def write(spec: OperatorSpec, path: Path) -> Failure | None:
+    """Write the graph of `spec` to `path`; a Failure when ONNX does not accept it."""
+    if failure := _refused(spec):
+        return failure
+    import onnx
+
+    try:
+        model = onnx.shape_inference.infer_shapes(
+            build(spec), check_type=True, strict_mode=True, data_prop=True
+        )
+        if unknown := [output.name for output in model.graph.output if not _is_static(output)]:
+            message = f"the shape of output {unknown[0]!r} does not follow from the graph: make it static"
+            return _failure(FailureClass.DYNAMIC_SHAPE, message)
+        onnx.checker.check_model(model)
+    except (
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+        ValueError,
+        TypeError,
+    ) as error:
+        summary = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        return _failure(FailureClass.INVALID_MODEL, f"ONNX refuses the graph: {summary}", detail=str(error))
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return None
+
+
+def build(spec: OperatorSpec) -> "onnx.ModelProto":
+    """The graph as declared, output types left to shape inference. Raises ValueError or TypeError."""
+    from onnx import ValueInfoProto, helper
+
+    inputs = [helper.make_tensor_value_info(t.name, _element_type(t.dtype), t.shape) for t in spec.inputs]
+    graph = helper.make_graph(
+        [_node(node) for node in spec.nodes],
+        spec.name,
+        inputs,
+        [ValueInfoProto(name=name) for name in spec.outputs],
+        [_initializer(weight, spec.seed) for weight in spec.weights],
+    )
+    domains = sorted({node.domain for node in spec.nodes} - {""})
+    opsets = [helper.make_opsetid("", spec.opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    ir_version = max(LOWEST_IR, helper.find_min_ir_version_for(opsets[:1]))
+    return helper.make_model(
+        graph,
+        opset_imports=opsets,
+        ir_version=ir_version,
+        producer_name=PRODUCER,
+        producer_version=str(FORMAT),
+    )
+
+
+def weight_values(weight: WeightSpec, seed: int) -> "np.ndarray[Any, Any]":
+    """The given values, or normal numbers scaled by 1/sqrt(fan-in), which keeps activations near unit size.
+
+    Fan-in is K of a K x N matrix and the product of all axes but the first of a convolution's
+    O x I x kH x kW; a vector (a bias) is not scaled. The numbers depend on seed and tensor name alone.
+    """
+    import numpy as np
+
+    tensor = weight.tensor
+    if weight.values is not None:
+        return np.array(weight.values, dtype=tensor.dtype).reshape(tensor.shape)
+    shape = tensor.shape
+    fan_in = 1 if len(shape) < 2 else shape[0] if len(shape) == 2 else math.prod(shape[1:])
+    entropy = int.from_bytes(hashlib.sha256(f"{seed}:{tensor.name}".encode()).digest())
+    numbers = np.random.default_rng(entropy).standard_normal(shape, dtype=np.float32)
+    return (numbers * np.float32(1 / math.sqrt(fan_in))).astype(tensor.dtype, copy=False)
+
+
+@cache
+def _version() -> str:
+    return f"operators {FORMAT}, onnx {installed_version('onnx')}, numpy {installed_version('numpy')}"
+
+
+def _refused(spec: OperatorSpec) -> Failure | None:
+    """What onnx itself reports badly or not at all: operators it does not know, files over its limit."""
+    import numpy as np
+    from onnx import defs
+
+    latest = defs.onnx_opset_version()
+    if spec.opset > latest:
+        message = f"opset {spec.opset} is newer than the installed onnx knows: use at most {latest}"
+        return _failure(FailureClass.UNSUPPORTED_OPSET, message)
+    unknown = {node.op for node in spec.nodes if not node.domain and not _is_known(node.op, spec.opset)}
+    if unknown:
+        names = tuple(sorted(unknown))
+        message = f"ONNX opset {spec.opset} has no operator {', '.join(names)}"
+        return _failure(FailureClass.UNSUPPORTED_OPERATOR, message, operators=names)
+    size = sum(math.prod(w.tensor.shape) * np.dtype(w.tensor.dtype).itemsize for w in spec.weights)
+    if size > SIZE_LIMIT_BYTES:
+        message = f"weights of {size} bytes: an ONNX file holds at most {SIZE_LIMIT_BYTES}"
+        return _failure(FailureClass.INVALID_MODEL, message)
+    return None
+
+
+def _is_known(op: str, opset: int) -> bool:
+    from onnx import defs
+
+    try:
+        return not defs.get_schema(op, opset).deprecated
+    except defs.SchemaError:
+        return False
+
+
+def _is_static(value: "onnx.ValueInfoProto") -> bool:
+    tensor = value.type.tensor_type
+    return tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim)
+
+
+def _node(node: NodeSpec) -> "onnx.NodeProto":
+    from onnx import helper
+
+    made = helper.make_node(node.op, node.inputs, node.outputs, name=node.outputs[0], domain=node.domain)
+    # Through make_attribute: make_node takes its own parameters' names, such as `name`, for itself.
+    made.attribute.extend(helper.make_attribute(key, node.attributes[key]) for key in sorted(node.attributes))
+    return made
+
+
+def _initializer(weight: WeightSpec, seed: int) -> "onnx.TensorProto":
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(weight_values(weight, seed), weight.tensor.name)
+
+
+def _element_type(dtype: str) -> int:
+    import numpy as np
+    from onnx import helper
+
+    return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+
+
+def _failure(
+    failure_class: FailureClass, message: str, operators: tuple[str, ...] = (), detail: str = ""
+) -> Failure:
+    return Failure(Stage.EXPORT, failure_class, message, operators, detail)

@@ -1,0 +1,65 @@
+"""Why a case has no figure: the stage, the class and the words for it. Re-exported by `records`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """The step of a job in which it failed."""
+
+    FIND = "find"
+    EXPORT = "export"
+    COMPILE = "compile"
+    TRANSFER = "transfer"
+    MEASURE = "measure"
+
+
+class FailureClass(StrEnum):
+    """Why a case failed; the vocabulary of the `failure.class` column."""
+
+    NOT_FOUND = "not_found"
+    INVALID_MODEL = "invalid_model"
+    DYNAMIC_SHAPE = "dynamic_shape"
+    EXTERNAL_DATA = "external_data"
+    INVALID_CALIBRATION = "invalid_calibration"
+    MISSING_PACKAGE = "missing_package"
+    EXPORT_FAILED = "export_failed"
+    EXPORT_MISMATCH = "export_mismatch"
+    UNSUPPORTED_OPSET = "unsupported_opset"
+    UNSUPPORTED_OPERATOR = "unsupported_operator"
+    UNSUPPORTED_ATTRIBUTE = "unsupported_attribute"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASH = "crash"
+    HANG = "hang"
+    NO_ARTIFACT = "no_artifact"
+    WRONG_ARTIFACT = "wrong_artifact"
+    TRANSFER_FAILED = "transfer_failed"
+    BOARD_UNREACHABLE = "board_unreachable"
+    BOARD_LOST = "board_lost"
+    WRONG_NPU_MODE = "wrong_npu_mode"
+    OUT_OF_DEVICE_MEMORY = "out_of_device_memory"
+    UNPARSED_OUTPUT = "unparsed_output"
+    TOOL_MISSING = "tool_missing"
+    TOOL_ERROR = "tool_error"
+
+
+TRANSIENT = frozenset(
+    {
+        FailureClass.BOARD_UNREACHABLE,
+        FailureClass.BOARD_LOST,
+        FailureClass.TRANSFER_FAILED,
+        FailureClass.TOOL_MISSING,
+    }
+)
+"""Failures that say nothing about the case: the next run tries these again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed step. `message` is one line; `detail` may hold more for the log."""
+
+    stage: Stage
+    failure_class: FailureClass
+    message: str
+    operators: tuple[str, ...] = ()
+    detail: str = ""

@@ -1,0 +1,26 @@
+"""Two ways of writing that leave nothing half done."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard-link where the file system allows it, copy otherwise."""
+    try:
+        os.link(source, target, follow_symlinks=True)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that is either the old one or the whole new one."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,107 @@
+"""What to run, in what order, and what is done already. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from npubench.identity import digest
+from npubench.records import ToolInfo
+from npubench.specs import (
+    BoardSpec,
+    CalibrationSpec,
+    CaseSpec,
+    FileSpec,
+    InvalidCase,
+    Precision,
+    TimingProtocol,
+)
+
+RESULT_FORMAT = 1
+"""Part of every key: a change of what a row means makes every case new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything of a run that decides its figures, besides cases and boards."""
+
+    timing: TimingProtocol
+    calibration: CalibrationSpec
+    calibration_digest: str
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One case on one board in one precision. `key` changes with anything that could change the row."""
+
+    key: str
+    export_key: str
+    compile_key: str
+    board: BoardSpec
+    case: CaseSpec
+    precision: Precision
+    done: str | None
+
+    @property
+    def label(self) -> str:
+        """What a person calls it."""
+        return f"{self.case.name} [{self.precision}] on {self.board.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Jobs in the order they start."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def todo(self) -> tuple[Job, ...]:
+        """What has no final row yet."""
+        return tuple(job for job in self.jobs if job.done is None)
+
+
+def build(
+    cases: Sequence[tuple[CaseSpec, str]],
+    boards: Sequence[tuple[BoardSpec, ToolInfo]],
+    precisions: Collection[Precision],
+    request: Request,
+    finished: Mapping[str, str],
+) -> Plan:
+    """Cross boards, cases (each with its exporter's version) and precisions.
+
+    `precisions` narrows what a board declares; empty means all of them. A case that could not be
+    found has one job a board: it is a row, but there is nothing to prepare.
+    """
+    jobs: dict[str, Job] = {}
+    for board, tool in boards:
+        wanted = [p for p in board.precisions if not precisions or p in precisions]
+        for case, exporter_version in cases:
+            for precision in wanted[:1] if isinstance(case, InvalidCase) else wanted:
+                job = _job(board, tool, case, exporter_version, precision, request, finished)
+                jobs.setdefault(job.key, job)
+    return Plan(tuple(jobs.values()))
+
+
+def _identity(case: CaseSpec) -> CaseSpec:
+    """A user's file is known by its content (the exporter's version), not by where it lies."""
+    return replace(case, path=Path()) if isinstance(case, FileSpec) else case
+
+
+def _job(
+    board: BoardSpec,
+    tool: ToolInfo,
+    case: CaseSpec,
+    exporter_version: str,
+    precision: Precision,
+    request: Request,
+    finished: Mapping[str, str],
+) -> Job:
+    export_key = digest(RESULT_FORMAT, _identity(case), exporter_version)
+    quantised = request.calibration_digest if precision is not Precision.FP32 else None
+    compile_key = digest(
+        export_key, board.chip, board.backend, board.backend_options, tool.versions, precision, quantised
+    )
+    key = digest(compile_key, board.name, request.timing)
+    # A row that says "not found" is about the moment it was written: it is never an answer for later.
+    done = None if isinstance(case, InvalidCase) else finished.get(key)
+    return Job(key, export_key, compile_key, board, case, precision, done)

@@ -1,0 +1,63 @@
+"""Finds implementations: backends and transports by entry point, exporters by what is asked."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, assert_never, cast
+
+from npubench.errors import UsageError
+from npubench.protocols import Backend, Exporter, Transport
+from npubench.specs import CaseSpec, FileSpec, InvalidCase, ModelSpec, OperatorSpec
+
+BACKENDS = "npubench.backends"
+TRANSPORTS = "npubench.transports"
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Names of all installed implementations of a group, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=group)}))
+
+
+def backend(name: str) -> Backend:
+    """The backend of that name. Raises UsageError when there is none, or it cannot be imported."""
+    return cast(Backend, _load(BACKENDS, name))
+
+
+def transport(name: str) -> Transport:
+    """The transport of that name. Raises UsageError like `backend`."""
+    return cast(Transport, _load(TRANSPORTS, name))
+
+
+def exporter(spec: CaseSpec, say: Callable[[str], None] = lambda _line: None) -> Exporter:
+    """The exporter for a spec; `say` hears of an environment that has to be made first."""
+    match spec:
+        case OperatorSpec():
+            from npubench.exporters.operators import OperatorExporter
+
+            return OperatorExporter()
+        case ModelSpec():
+            from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
+
+            return OpenMMLabExporter(say)
+        case FileSpec():
+            from npubench.exporters.files import FileExporter
+
+            return FileExporter()
+        case InvalidCase():
+            raise UsageError(spec.message)
+        case _:
+            assert_never(spec)
+
+
+@cache
+def _load(group: str, name: str) -> Any:
+    points = [point for point in entry_points(group=group) if point.name == name]
+    if not points:
+        kind = group.rpartition(".")[2].removesuffix("s")
+        raise UsageError(f"no {kind} named {name!r}: there are {', '.join(names(group))}")
+    try:
+        return points[0].load()()
+    except ImportError as error:
+        raise UsageError(
+            f"{points[0].value} cannot be imported: {error}: install its package again"
+        ) from error

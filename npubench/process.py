@@ -1,0 +1,154 @@
+"""The only place that starts processes on this machine.
+
+Argument lists, never a shell; stdin closed; output to a file; a session of its own, and the whole
+tree ends at the deadline. The tree is found by process group and by a cookie in the environment,
+so that a child that made a session of its own does not get away.
+"""
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from npubench.errors import Interrupted
+from npubench.records import Completed
+
+OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
+COOKIE = "NPUBENCH_PROCESS_COOKIE"
+CLEAN_UP_TIMEOUT_S = 60.0
+
+_lock = threading.Lock()
+_running: dict[str, subprocess.Popen[bytes]] = {}
+_stopping = threading.Event()
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    memory_limit_bytes: int | None = None,
+    on_kill: Sequence[str] = (),
+) -> Completed:
+    """Run to the end or the deadline; output is appended to `log` and its last 4 MiB returned.
+
+    `on_kill` is a command that ends what the process started elsewhere (a container); it runs only
+    when the process was killed. `env` is added to this process's environment. Raises Interrupted
+    after `stop()`, OSError when the program cannot be started.
+    """
+    cookie = uuid.uuid4().hex
+    started = time.monotonic()
+    with log.open("ab") as stream:
+        offset = stream.tell()
+        process = _start(argv, cookie, stream.fileno(), cwd, env)
+        try:
+            if memory_limit_bytes is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    resource.prlimit(
+                        process.pid, resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes)
+                    )
+            timed_out = _wait(process, timeout_s)
+        finally:
+            killed = _end_tree(process, cookie) or _stopping.is_set()
+            with _lock:
+                _running.pop(cookie, None)
+            if killed and on_kill:
+                _clean_up(on_kill, stream.fileno())
+    if _stopping.is_set():
+        raise Interrupted
+    output, truncated = _read_tail(log, offset)
+    duration_s = time.monotonic() - started
+    return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated)
+
+
+def stop() -> None:
+    """End every running process tree; each waiting `run` raises Interrupted, and so do later ones."""
+    _stopping.set()
+    with _lock:
+        running = dict(_running)
+    for cookie, process in running.items():
+        _end_tree(process, cookie)
+
+
+def stopping() -> bool:
+    """Whether `stop` was called."""
+    return _stopping.is_set()
+
+
+def reset() -> None:
+    """Allow processes again after `stop`; for a process that runs several commands in turn."""
+    _stopping.clear()
+
+
+def _start(
+    argv: Sequence[str], cookie: str, output: int, cwd: Path | None, env: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    with _lock:
+        if _stopping.is_set():
+            raise Interrupted
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **(env or {}), COOKIE: cookie},
+            start_new_session=True,
+        )
+        _running[cookie] = process
+    return process
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _clean_up(argv: Sequence[str], output: int) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            timeout=CLEAN_UP_TIMEOUT_S, check=False, start_new_session=True,
+        )  # fmt: skip
+
+
+def _end_tree(process: subprocess.Popen[bytes], cookie: str) -> bool:
+    killed_by_us = process.poll() is None
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if killed_by_us:
+        process.wait()
+        for pid in _pids_with_cookie(cookie):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+    return killed_by_us
+
+
+def _pids_with_cookie(cookie: str) -> list[int]:
+    needle = f"{COOKIE}={cookie}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if needle in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+def _read_tail(log: Path, offset: int) -> tuple[str, bool]:
+    with log.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        begin = max(offset, end - OUTPUT_LIMIT_BYTES)
+        stream.seek(begin)
+        return stream.read().decode("utf-8", "replace"), begin > offset

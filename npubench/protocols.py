@@ -1,0 +1,75 @@
+"""Every seam of npubench on one page.
+
+Implementations are found through entry points: groups `npubench.backends`, `npubench.transports`.
+A step returns a `Failure` as a value when the case is at fault; it raises only when npubench is
+asked to stop (`Interrupted`) or cannot go on at all (`NpubenchError`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Protocol, runtime_checkable
+
+from npubench.records import Artifact, BoardState, Completed, Failure, Figures, OnnxModel, ToolInfo
+from npubench.specs import BoardSpec, CaseSpec, Target, TimingProtocol
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Makes an ONNX file from a spec."""
+
+    def version(self, spec: CaseSpec) -> str:
+        """Whatever besides the spec decides the file, as one string; cheap, starts no process."""
+
+    def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
+        """Write the model below `workdir`, a new private folder; tool output is appended to `log`."""
+
+
+@runtime_checkable
+class Session(Protocol):
+    """A live connection to one board."""
+
+    def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
+        """Run a command on the board; never through a shell of its own making. Appends output to `log`."""
+
+    def put(self, source: Path, sha256: str) -> PurePosixPath:
+        """Bring a file to the board, unless it holds that hash; the path there. Raises BoardError."""
+
+    def get(self, source: PurePosixPath, target: Path) -> None:
+        """Fetch a file from the board. Raises BoardError."""
+
+    def facts(self) -> BoardState:
+        """The board's state now."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """Reaches boards of one kind."""
+
+    name: str
+
+    def connect(self, board: BoardSpec) -> Session:
+        """Open a session. Raises BoardError with what to do."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One toolchain."""
+
+    name: str
+
+    def probe(self) -> ToolInfo:
+        """Versions, or why it is not usable here; cheap (an unchanged run calls it too)."""
+
+    def compile(self, model: OnnxModel, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
+        """Prepare the model for the target inside `workdir`, a new private folder."""
+
+    def estimate(self, artifact: Artifact) -> Figures | None:
+        """The tool's own simulation, if it has one; pure: reads only what `compile` kept."""
+
+    def measure(
+        self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
+    ) -> Figures | Failure:
+        """Run the artifact on the board."""

@@ -1,0 +1,247 @@
+"""What happened: models, artifacts, figures, failures, results. Frozen; missing figures are None.
+
+A number never travels without its `Kind`: latencies live in `Figures`, which has one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from npubench.failures import TRANSIENT as TRANSIENT
+from npubench.failures import Failure as Failure
+from npubench.failures import FailureClass as FailureClass
+from npubench.failures import Stage as Stage
+from npubench.specs import CaseKind, Precision, Preprocessing, TensorSpec
+
+
+class Kind(StrEnum):
+    """Where a figure comes from."""
+
+    MEASURED = "measured"
+    SIMULATED = "simulated"
+    PREDICTED = "predicted"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A job that does not apply, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxModel:
+    """An exported model: the file by its hash and what the graph says of itself.
+
+    `external` are files that the model needs beside it. `macs` counts multiply-accumulates of
+    convolutions and matrix products at the fixed shapes; None when a shape is unknown.
+    """
+
+    case: str
+    path: Path
+    sha256: str
+    opset: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    operators: Mapping[str, int]
+    macs: int | None
+    parameters: int
+    activation_bytes: int | None
+    size_bytes: int
+    task: str = ""
+    preprocessing: Preprocessing | None = None
+    tools: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    external: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What a backend made for a target: the file by its hash; `extras` are kept with it."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    backend: str
+    tools: Mapping[str, str]
+    precision: Precision
+    onnx: OnnxModel
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    extras: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Microseconds per inference over `n` runs; a percentile without enough samples is None.
+
+    `spread` is (max - min) / median of the round medians, None with one round.
+    """
+
+    n: int
+    mean: float
+    min: float | None = None
+    max: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+    std: float | None = None
+    rounds_p50: tuple[float, ...] = ()
+    spread: float | None = None
+    outliers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Outputs of the prepared model against the FP32 reference on the same inputs.
+
+    cosine in [-1, 1]; psnr in dB, peak = range of the reference (None when identical);
+    max_abs in output units; top1_agreement the share of inputs with the same arg-max, classifiers only.
+    """
+
+    cosine: float | None
+    psnr_db: float | None
+    max_abs: float | None
+    top1_agreement: float | None = None
+    samples: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BoardState:
+    """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C."""
+
+    taken_at: str
+    hostname: str | None = None
+    cpu_model: str | None = None
+    kernel: str | None = None
+    distribution: str | None = None
+    cores: int | None = None
+    governor: str | None = None
+    clocks_mhz: tuple[float, ...] = ()
+    temperature_c: float | None = None
+    load_1min: float | None = None
+    memory_total_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    uptime_s: float | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Figures of one kind, never two: the board's own, or a tool's.
+
+    `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
+    a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
+    the tool reported, JSON-ready.
+    """
+
+    kind: Kind
+    latency_us: Latency | None = None
+    throughput_fps: float | None = None
+    load_us: float | None = None
+    host_overhead_us: float | None = None
+    tool_macs: int | None = None
+    mac_utilisation: float | None = None
+    memory_bytes: int | None = None
+    io_bytes: int | None = None
+    placement: Mapping[str, str] = field(default_factory=dict)
+    accuracy: Accuracy | None = None
+    artifact_sha256: str | None = None
+    samples_us: tuple[tuple[float, ...], ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+Outcome = Figures | Failure | Skip
+
+
+@dataclass(frozen=True, slots=True)
+class ToolInfo:
+    """A toolchain here: versions when usable, otherwise why not and the one line that helps."""
+
+    name: str
+    usable: bool
+    versions: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished process. `returncode` is negative for a signal; `output` is bounded and decoded."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    output: str
+    duration_s: float
+    timed_out: bool = False
+    truncated: bool = False
+
+
+class Verdict(StrEnum):
+    """How far a row's latency can be relied on; see docs/measuring.md."""
+
+    STABLE = "stable"
+    DRIFTING = "drifting"
+    THROTTLED = "throttled"
+    NOISY = "noisy"
+    INVALID = "invalid"
+
+
+class Status(StrEnum):
+    """How a job ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One row: one case on one board in one precision. `key` identifies what was asked.
+
+    `figures` come from the board (or, for a simulating backend, from its tool: see their kind);
+    `estimate` is the tool's own simulation beside them. Hashes, versions and states are the
+    provenance; `log_path` is relative to the workspace.
+    """
+
+    key: str
+    run_id: str
+    started_at: str
+    duration_s: float
+    board: str
+    chip: str
+    backend: str
+    tools: Mapping[str, str]
+    case: str
+    case_kind: CaseKind
+    precision: Precision
+    status: Status
+    onnx_sha256: str | None = None
+    artifact_sha256: str | None = None
+    artifact_bytes: int | None = None
+    opset: int | None = None
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    macs: int | None = None
+    parameters: int | None = None
+    operators: Mapping[str, int] = field(default_factory=dict)
+    task: str = ""
+    figures: Figures | None = None
+    estimate: Figures | None = None
+    failure: Failure | None = None
+    skip_reason: str | None = None
+    verdict: Verdict | None = None
+    warnings: tuple[str, ...] = ()
+    board_before: BoardState | None = None
+    board_after: BoardState | None = None
+    emulated: bool = False
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    log_path: str | None = None
+    log_sha256: str | None = None
+    samples_path: str | None = None
+    samples_sha256: str | None = None
+    npubench_version: str = ""

@@ -1,0 +1,186 @@
+"""What is asked: cases, boards and how to measure. What happened is in `records`.
+
+All are frozen and hashable by content through `identity.digest`, which is how npubench knows
+that a thing has been done already.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+Shape = tuple[int, ...]
+Options = Mapping[str, Any]
+
+
+class Precision(StrEnum):
+    """Number format that the backend is asked to prepare a model in."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+
+class CaseKind(StrEnum):
+    """What a case benchmarks."""
+
+    MODEL = "model"
+    OPERATOR = "operator"
+    CPU = "cpu"
+    CODEC = "codec"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A named tensor of fixed shape; `dtype` is a numpy name such as `float32`."""
+
+    name: str
+    shape: Shape
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSpec:
+    """An initializer: given `values` (row-major), or seeded normal numbers scaled by 1/sqrt(fan-in)."""
+
+    tensor: TensorSpec
+    values: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One ONNX node. Empty `domain` is the standard one."""
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Options = field(default_factory=dict)
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSpec:
+    """A small graph declared in ops/*.toml, built by onnx.helper alone."""
+
+    name: str
+    op: str
+    opset: int
+    inputs: tuple[TensorSpec, ...]
+    weights: tuple[WeightSpec, ...]
+    nodes: tuple[NodeSpec, ...]
+    outputs: tuple[str, ...]
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How an image becomes the network's input; mean and std in `color` order, on 0..255 pixels."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    color: Literal["rgb", "bgr", "gray"]
+    layout: Literal["nchw", "nhwc"] = "nchw"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model of an OpenMMLab codebase. `weights` is `random` (seeded) or a checkpoint path."""
+
+    name: str
+    codebase: str
+    config: str
+    task: str
+    inputs: tuple[TensorSpec, ...]
+    preprocessing: Preprocessing | None
+    opset: int
+    weights: str = "random"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A user's own .onnx file; `shapes` fixes dynamic inputs: name (or "" for the only one) to shape."""
+
+    name: str
+    path: Path
+    shapes: tuple[tuple[str, Shape], ...] = ()
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidCase:
+    """What the user named and npubench cannot find or read; it becomes a failure row."""
+
+    name: str
+    message: str
+    failure_class: str
+
+
+CaseSpec = OperatorSpec | ModelSpec | FileSpec | InvalidCase
+
+
+def case_kind(spec: CaseSpec) -> CaseKind:
+    """Operators are operators; models, files and what could not be found count as models."""
+    return CaseKind.OPERATOR if isinstance(spec, OperatorSpec) else CaseKind.MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One chip fact with the place it was taken from."""
+
+    field: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSpec:
+    """A board: its chip and facts, how it is reached, and the toolchain for it.
+
+    `shares_host` says that it is the machine npubench runs on, so nothing else may run while it
+    measures. `emulated` keeps its figures out of comparisons.
+    """
+
+    name: str
+    title: str
+    chip: str
+    transport: str
+    backend: str
+    precisions: tuple[Precision, ...]
+    backend_options: Options = field(default_factory=dict)
+    transport_options: Options = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
+    shares_host: bool = False
+    emulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimingProtocol:
+    """How long to measure: per round at least `repeat` runs and `min_duration_s` over all rounds."""
+
+    warmup: int = 10
+    warmup_min_s: float = 1.0
+    warmup_max_s: float = 30.0
+    repeat: int = 64
+    min_duration_s: float = 3.0
+    rounds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSpec:
+    """Data for post-training quantisation: `path` (.npy/.npz file or folder), or seeded numbers."""
+
+    path: Path | None = None
+    seed: int = 0
+    samples: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a backend compiles for."""
+
+    chip: str
+    precision: Precision
+    options: Options
+    calibration: CalibrationSpec
+    deadline_s: float

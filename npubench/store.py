@@ -1,0 +1,149 @@
+"""Results in SQLite: append-only, one transaction a row, readable while a run writes.
+
+WAL with synchronous=NORMAL survives a killed process with no acknowledged row lost.
+`PRAGMA user_version` is the format: 1, rows as the JSON of `records.Result` beside the columns
+that are searched.
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from npubench.errors import UsageError, WorkspaceError
+from npubench.jsonio import decode, encode
+from npubench.records import TRANSIENT, Result
+
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS results (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    board TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    case_name TEXT NOT NULL,
+    case_kind TEXT NOT NULL,
+    precision TEXT NOT NULL,
+    status TEXT NOT NULL,
+    final INTEGER NOT NULL,
+    row TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS by_key ON results (key, id DESC);
+CREATE INDEX IF NOT EXISTS by_case ON results (case_name, board, backend, precision, id DESC);
+"""
+_LATEST = """
+SELECT row FROM results WHERE id IN (
+    SELECT MAX(id) FROM results {where} GROUP BY case_name, board, backend, precision
+) ORDER BY id
+"""
+
+
+class Store:
+    """The rows of one workspace. Open with `Store.create` to write, `Store.read` to read."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(cls, path: Path) -> "Store":
+        """Open for writing; makes the file. Raises WorkspaceError."""
+        with _said_plainly(path):
+            connection = sqlite3.connect(path, timeout=30.0, check_same_thread=False, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            _check_format(path, connection)
+            connection.executescript(_SCHEMA)
+            connection.execute(f"PRAGMA user_version={FORMAT}")
+        return cls(path, connection)
+
+    @classmethod
+    def read(cls, path: Path) -> "Store":
+        """Open for reading, also on read-only media. Raises UsageError when there are no results."""
+        if not path.is_file():
+            raise UsageError(f"no results at {path.parent}: run `npubench run --out {path.parent}` first")
+        with _said_plainly(path):
+            connection = _open_read_only(path)
+            _check_format(path, connection)
+        return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def append(self, result: Result) -> None:
+        """Add one row in a transaction of its own. Raises WorkspaceError when the disk is full."""
+        final = result.failure is None or result.failure.failure_class not in TRANSIENT
+        values = (
+            *(result.key, result.run_id, result.started_at, result.board, result.backend, result.case),
+            *(result.case_kind.value, result.precision.value, result.status.value, final, encode(result)),
+        )
+        with self._lock, _said_plainly(self.path):
+            self._connection.execute(
+                "INSERT INTO results (key, run_id, started_at, board, backend, case_name, case_kind,"
+                " precision, status, final, row) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+
+    def final_keys(self) -> Mapping[str, str]:
+        """Key -> status of every key whose newest row is final, so need not be run again."""
+        query = "SELECT key, status, final, MAX(id) FROM results GROUP BY key"
+        return {key: status for key, status, final, _ in self._select(query) if final}
+
+    def latest(self, case: str | None = None, board: str | None = None) -> list[Result]:
+        """The newest row per case, board, backend and precision, oldest first."""
+        conditions = {"case_name": case, "board": board}
+        given = {column: value for column, value in conditions.items() if value is not None}
+        where = "WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
+        rows = self._select(_LATEST.format(where=where), *given.values())
+        return [decode(Result, row) for (row,) in rows]
+
+    def failed(self, keys: Collection[str]) -> list[Result]:
+        """The newest rows of those keys that are failures, oldest first."""
+        query = "SELECT key, row, MAX(id) FROM results GROUP BY key HAVING status = 'failed' ORDER BY id"
+        return [decode(Result, row) for key, row, _ in self._select(query) if key in keys]
+
+    def case_names(self) -> list[str]:
+        """Every case that has a row."""
+        return [name for (name,) in self._select("SELECT DISTINCT case_name FROM results ORDER BY 1")]
+
+    def revision(self) -> int:
+        """Grows with every row."""
+        ((newest,),) = self._select("SELECT COALESCE(MAX(id), 0) FROM results")
+        return int(newest)
+
+    def _select(self, query: str, *values: str) -> list[tuple[str, ...]]:
+        with self._lock, _said_plainly(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    location = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{location}?mode=ro", uri=True, timeout=30.0)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError:
+        # WAL needs a writable folder for its index; a folder that nobody can write to does not change.
+        connection.close()
+        connection = sqlite3.connect(f"{location}?mode=ro&immutable=1", uri=True)
+    return connection
+
+
+def _check_format(path: Path, connection: sqlite3.Connection) -> None:
+    ((found,),) = connection.execute("PRAGMA user_version").fetchall()
+    if found > FORMAT:
+        raise UsageError(f"{path} was written by a newer npubench (format {found}): update npubench")
+
+
+@contextlib.contextmanager
+def _said_plainly(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise WorkspaceError(
+            f"cannot use {path}: {error}: check the disk, or choose another --out"
+        ) from error

@@ -1,0 +1,67 @@
+"""This machine as a board."""
+
+import glob
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from npubench import process
+from npubench.board_facts import PATHS, parse
+from npubench.errors import BoardError
+from npubench.identity import sha256_of_file
+from npubench.records import BoardState, Completed
+from npubench.specs import BoardSpec
+
+
+class LocalTransport:
+    """Reaches the machine npubench runs on."""
+
+    name = "local"
+
+    def connect(self, board: BoardSpec) -> "LocalSession":  # noqa: ARG002 - there is only one
+        """A session; nothing to open."""
+        return LocalSession()
+
+
+class LocalSession:
+    """Runs commands here; files are already where they are needed."""
+
+    def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
+        """Run a command; its whole tree ends at the deadline. Raises BoardError when it cannot start."""
+        try:
+            if log is not None:
+                return process.run(argv, timeout_s=timeout_s, log=log)
+            with tempfile.TemporaryDirectory() as folder:
+                return process.run(argv, timeout_s=timeout_s, log=Path(folder) / "log")
+        except OSError as error:
+            raise BoardError(f"{argv[0]} cannot be started: {error.strerror}: install it") from error
+
+    def put(self, source: Path, sha256: str) -> PurePosixPath:
+        """The file itself, if it still has that hash. Raises BoardError otherwise."""
+        if sha256_of_file(source) != sha256:
+            raise BoardError(f"{source.name} is not the file with SHA-256 {sha256}: run with --fresh")
+        return PurePosixPath(source)
+
+    def get(self, source: PurePosixPath, target: Path) -> None:
+        """Copy a file. Raises BoardError when it is not there."""
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            raise BoardError(f"{source} cannot be fetched: {error.strerror}") from error
+
+    def facts(self) -> BoardState:
+        """The state of this machine now, read without starting a process."""
+        texts = {path: _text(path) for pattern in PATHS for path in glob.glob(pattern)}  # noqa: PTH207 - absolute patterns
+        return parse(texts, datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

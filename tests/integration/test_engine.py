@@ -1,0 +1,242 @@
+"""The engine on real files and a real store, with stand-ins for exporter, backend and board."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from npubench import process
+from npubench.engine.events import Announcer, JobFinished, RunFinished
+from npubench.engine.job import Context
+from npubench.engine.run import run
+from npubench.errors import BoardError, WorkspaceError
+from npubench.identity import sha256_of_file
+from npubench.plan import Request, build
+from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status, ToolInfo
+from npubench.specs import CalibrationSpec, InvalidCase, Precision, TimingProtocol
+from npubench.store import Store
+from npubench.workspace import Workspace
+from tests.fakes import FakeBackend, FakeExporter, FakeTransport, board, case, figures
+
+REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)
+
+
+class Bench:
+    """Everything a run needs, in one folder."""
+
+    def __init__(self, root) -> None:
+        self.workspace = Workspace(root)
+        self.workspace.create()
+        self.store = Store.create(self.workspace.database)
+        self.exporter = FakeExporter()
+        self.backend = FakeBackend()
+        self.transports = {"desk": FakeTransport()}
+        self.events = []
+        self.fresh = False
+
+    def plan(self, *names, boards=None, precisions=()):
+        boards = boards or [board()]
+        cases = [(name if isinstance(name, InvalidCase) else case(name), "1") for name in names]
+        tools = [(b, self.backend.probe()) for b in boards]
+        finished = {} if self.fresh else self.store.final_keys()
+        return build(cases, tools, precisions, REQUEST, finished)
+
+    def run(self, *names, tool=None, workers=2, **plan):
+        context = Context(
+            run_id="run",
+            workspace=self.workspace,
+            request=REQUEST,
+            exporter_of=lambda spec: self.exporter,
+            backends={"fake": self.backend},
+            tools={"fake": tool or self.backend.probe()},
+            command=("npubench", "run"),
+            announce=Announcer([self.events.append]),
+            fresh=self.fresh,
+        )
+        return run(self.plan(*names, **plan), workers, lambda b: self.transports[b.name], context, self.store)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    bench = Bench(tmp_path / "out")
+    yield bench
+    bench.store.close()
+
+
+def test_every_case_gets_its_row_with_provenance(bench):
+    bench.run("a", "b")
+    rows = {row.case: row for row in bench.store.latest()}
+    assert set(rows) == {"a", "b"}
+    row = rows["a"]
+    assert row.status is Status.OK
+    assert row.figures.kind is Kind.MEASURED
+    assert row.figures.samples_us == ()
+    assert row.onnx_sha256 != row.artifact_sha256
+    assert row.board_before.hostname == "desk"
+    assert row.tools == {"fake": "1"}
+    root = bench.workspace.root
+    assert sha256_of_file(root / row.log_path) == row.log_sha256
+    assert sha256_of_file(root / row.samples_path) == row.samples_sha256
+    assert (root / row.samples_path).read_text() == '{"unit":"us","rounds":[[1.0,2.0,3.0]]}'
+    assert list((root / "tmp").iterdir()) == []
+
+
+def test_a_second_run_exports_converts_and_measures_nothing(bench):
+    bench.run("a", "b")
+    bench.run("a", "b")
+    assert sorted(bench.exporter.exported) == sorted(bench.backend.compiled) == ["a", "b"]
+    assert len(bench.backend.measured) == 2
+
+
+def test_a_fresh_run_makes_everything_again_but_exports_once(bench):
+    both = [board(precisions=(Precision.FP32, Precision.INT8))]
+    bench.run("a", boards=both)
+    bench.fresh = True
+    bench.run("a", boards=both)
+    assert bench.exporter.exported == ["a", "a"]
+    assert len(bench.backend.compiled) == len(bench.backend.measured) == 4
+
+
+def test_a_failing_case_costs_only_itself(bench):
+    def outcome(artifact):
+        if artifact.onnx.case == "bad":
+            return Failure(Stage.MEASURE, FailureClass.CRASH, "it crashed", ("TopK",), "the whole story")
+        return figures(artifact)
+
+    bench.backend.outcome = outcome
+    bench.run("bad", "good")
+    rows = {row.case: row for row in bench.store.latest()}
+    assert rows["good"].status is Status.OK
+    assert rows["bad"].failure.operators == ("TopK",)
+    assert rows["bad"].figures is None
+    assert "the whole story" in (bench.workspace.root / rows["bad"].log_path).read_text()
+
+
+def test_an_estimate_survives_a_failed_measurement_and_kinds_stay_apart(bench):
+    bench.backend.estimated = Figures(Kind.SIMULATED, throughput_fps=92.9)
+    bench.backend.outcome = lambda artifact: Failure(Stage.MEASURE, FailureClass.CRASH, "it crashed")
+    bench.run("a")
+    (row,) = bench.store.latest()
+    assert row.status is Status.FAILED
+    assert row.figures is None
+    assert row.estimate.kind is Kind.SIMULATED
+
+
+def test_figures_of_another_artifact_are_a_failure(bench):
+    bench.backend.outcome = lambda artifact: replace(figures(artifact), artifact_sha256="0" * 64)
+    bench.run("a")
+    (row,) = bench.store.latest()
+    assert row.failure.failure_class is FailureClass.WRONG_ARTIFACT
+    assert row.figures is None
+
+
+def test_what_was_not_found_is_a_row(bench):
+    bench.run(InvalidCase("nope", "no case 'nope'", "not_found"), "a")
+    rows = {row.case: row for row in bench.store.latest()}
+    assert rows["nope"].failure.failure_class is FailureClass.NOT_FOUND
+    assert rows["a"].status is Status.OK
+
+
+def test_a_missing_tool_is_a_row_that_says_how_to_get_it_and_is_tried_again(bench):
+    bench.run("a", tool=ToolInfo("fake", False, reason="not installed", fix="install it"))
+    (row,) = bench.store.latest()
+    assert row.failure.failure_class is FailureClass.TOOL_MISSING
+    assert "install it" in row.failure.message
+    bench.run("a")
+    assert [row.status for row in bench.store.latest()] == [Status.OK]
+
+
+def test_a_board_that_dies_costs_only_its_own_cases(bench):
+    bench.transports["gone"] = FakeTransport(refuses=True)
+    bench.run("a", "b", boards=[board(), board("gone")])
+    by_board = {(row.board, row.case): row for row in bench.store.latest()}
+    assert by_board["desk", "a"].status is by_board["desk", "b"].status is Status.OK
+    assert by_board["gone", "a"].failure.failure_class is FailureClass.BOARD_UNREACHABLE
+    bench.transports["gone"] = FakeTransport()
+    bench.run("a", "b", boards=[board(), board("gone")])
+    assert all(row.status is Status.OK for row in bench.store.latest())
+
+
+def test_a_case_whose_board_was_lost_is_measured_again_from_the_start(bench):
+    losses = iter([True])
+    bench.transports["desk"].session.lost = lambda: next(losses, False)
+    bench.run("a", "b")
+    assert all(row.status is Status.OK for row in bench.store.latest())
+    assert bench.transports["desk"].connects == 2
+
+
+def test_a_board_that_stays_lost_is_said_to_be(bench):
+    bench.transports["desk"].session.lost = lambda: True
+    bench.run("a")
+    (row,) = bench.store.latest()
+    assert row.failure.failure_class is FailureClass.BOARD_LOST
+    assert "went away" in row.failure.message
+
+
+def test_a_board_on_this_machine_measures_only_after_all_conversions(bench):
+    order = []
+    bench.backend.compile, compile_ = (
+        (lambda *a: (order.append("compile"), compile_(*a))[1]),
+        bench.backend.compile,
+    )
+    bench.backend.outcome = lambda artifact: (order.append("measure"), figures(artifact))[1]
+    bench.run("a", "b", "c", boards=[board(shares_host=True)], workers=3)
+    assert order == ["compile"] * 3 + ["measure"] * 3
+
+
+def test_an_interrupt_ends_the_run_and_the_next_one_continues(bench):
+    entered = threading.Event()
+
+    def outcome(artifact):
+        if artifact.onnx.case == "b":
+            entered.set()
+            process.run(["sleep", "600"], timeout_s=600, log=bench.workspace.root / "sleep.log")
+        return figures(artifact)
+
+    def interrupt():
+        entered.wait(20)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    bench.backend.outcome = outcome
+    threading.Thread(target=interrupt).start()
+    started = time.monotonic()
+    summary = bench.run("a", "b", "c", workers=1)
+    assert summary.interrupted
+    assert time.monotonic() - started < 20
+    assert isinstance(bench.events[-1], RunFinished)
+    assert [row.case for row in bench.store.latest()] == ["a"]
+    bench.backend.outcome = None
+    bench.run("a", "b", "c")
+    assert sorted(bench.backend.measured) == ["a", "b", "b", "c"]
+    assert len(bench.store.latest()) == 3
+
+
+def test_a_listener_hears_of_every_row(bench):
+    bench.run("a", "b")
+    assert {e.result.case for e in bench.events if isinstance(e, JobFinished)} == {"a", "b"}
+
+
+def test_a_full_disk_ends_the_run_instead_of_blaming_the_case(bench):
+    full = Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, "[Errno 28] No space left on device")
+    bench.backend.outcome = lambda artifact: full
+    with pytest.raises(WorkspaceError, match="No space left"):
+        bench.run("a")
+    assert bench.store.latest() == []
+
+
+def test_an_error_of_our_own_is_not_swallowed(bench):
+    bench.backend.outcome = lambda artifact: (_ for _ in ()).throw(RuntimeError("a bug"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        bench.run("a")
+
+
+def test_a_lost_board_while_closing_harms_nothing(bench):
+    def close():
+        raise BoardError("already gone")
+
+    bench.transports["desk"].session.close = close
+    bench.run("a")
+    assert [row.status for row in bench.store.latest()] == [Status.OK]

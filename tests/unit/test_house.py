@@ -1,0 +1,62 @@
+"""The house rules that a machine can hold."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted((ROOT / "npubench").rglob("*.py"))
+HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "pydantic", "rich", "jinja2", "torch")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_functions_stay_small(module):
+    text = module.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = node.end_lineno - node.body[0].lineno + 1
+            assert body <= 50, f"{node.name} has {body} lines"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["results", "--help"], ["env", "--help"]])
+def test_help_loads_nothing_heavy(words):
+    script = (
+        "import sys; from npubench.cli import main; code = main(sys.argv[1:]);"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "Usage: npubench" in done.stdout
+
+
+def test_processes_start_in_one_place():
+    for module in MODULES:
+        if module.name in {"process.py"} or "worker" in module.name:
+            continue
+        names = {
+            alias.name
+            for node in ast.walk(ast.parse(module.read_text()))
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for alias in node.names
+        }
+        names |= {
+            node.module
+            for node in ast.walk(ast.parse(module.read_text()))
+            if isinstance(node, ast.ImportFrom)
+        }
+        assert "subprocess" not in names, module
+
+
+def test_the_shipped_text_names_no_machine_and_no_registry():
+    for folder in ("npubench", "ops", "models", "boards", "suites", "reports", "docs", "benchmarks", "tests"):
+        for file in (ROOT / folder).rglob("*"):
+            if file.suffix in {".py", ".toml", ".md", ".html", ".css", ".js", ".sh"} and file != Path(
+                __file__
+            ):
+                text = file.read_text()
+                assert "/work/" not in text, file
+                assert "/root/.pyenv" not in text, file

@@ -1,0 +1,85 @@
+from dataclasses import replace
+from pathlib import Path
+
+from npubench.plan import Request, build
+from npubench.records import ToolInfo
+from npubench.specs import CalibrationSpec, FileSpec, InvalidCase, Precision, TimingProtocol
+from tests.fakes import board, case
+
+REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)
+TOOL = ToolInfo("fake", True, {"fake": "1"})
+BOTH = (Precision.FP32, Precision.INT8)
+
+
+CASES = ((case("a"), "1"),)
+BOARDS = ((board(), TOOL),)
+
+
+def keys(cases=CASES, boards=BOARDS, request=REQUEST):
+    return [job.key for job in build(cases, boards, (), request, {}).jobs]
+
+
+def test_boards_cases_and_precisions_are_crossed_in_order():
+    boards = [(board("one", precisions=BOTH), TOOL), (board("two"), TOOL)]
+    plan = build([(case("a"), "1"), (case("b"), "1")], boards, (), REQUEST, {})
+    assert [(j.board.name, j.case.name, str(j.precision)) for j in plan.jobs] == [
+        ("one", "a", "fp32"),
+        ("one", "a", "int8"),
+        ("one", "b", "fp32"),
+        ("one", "b", "int8"),
+        ("two", "a", "fp32"),
+        ("two", "b", "fp32"),
+    ]
+
+
+def test_precisions_narrow_what_a_board_has():
+    plan = build([(case("a"), "1")], [(board(precisions=BOTH), TOOL)], [Precision.INT8], REQUEST, {})
+    assert [job.precision for job in plan.jobs] == [Precision.INT8]
+
+
+def test_a_key_moves_with_everything_that_decides_the_figure():
+    base = keys()
+    assert keys() == base
+    changed = [
+        keys(cases=[(replace(case("a"), seed=1), "1")]),
+        keys(cases=[(case("a"), "2")]),
+        keys(boards=[(board("other"), TOOL)]),
+        keys(boards=[(board(backend_options={"npu_mode": "111"}), TOOL)]),
+        keys(boards=[(board(), replace(TOOL, versions={"fake": "2"}))]),
+        keys(request=replace(REQUEST, timing=TimingProtocol(repeat=65))),
+    ]
+    assert len({key for one in [base, *changed] for key in one}) == 7
+
+
+def test_calibration_moves_quantised_rows_only():
+    boards = [(board(precisions=BOTH), TOOL)]
+    one = keys(boards=boards)
+    other = keys(boards=boards, request=replace(REQUEST, calibration_digest="other"))
+    assert one[0] == other[0]
+    assert one[1] != other[1]
+
+
+def test_a_file_is_known_by_content_not_by_place():
+    here, there = FileSpec("net", Path("/a/net.onnx")), FileSpec("net", Path("/b/net.onnx"))
+    assert keys(cases=[(here, "sha")]) == keys(cases=[(there, "sha")])
+    assert keys(cases=[(here, "sha")]) != keys(cases=[(here, "other")])
+
+
+def test_what_has_a_final_row_is_done():
+    finished = {keys()[0]: "ok"}
+    plan = build([(case("a"), "1"), (case("b"), "1")], [(board(), TOOL)], (), REQUEST, finished)
+    assert [(job.case.name, job.done) for job in plan.jobs] == [("a", "ok"), ("b", None)]
+    assert [job.case.name for job in plan.todo] == ["b"]
+
+
+def test_what_was_not_found_is_one_job_and_never_done():
+    missing = InvalidCase("nope", "no such case", "not_found")
+    first = build([(missing, "")], [(board(precisions=BOTH), TOOL)], (), REQUEST, {})
+    assert len(first.jobs) == 1
+    finished = {first.jobs[0].key: "failed"}
+    again = build([(missing, "")], [(board(precisions=BOTH), TOOL)], (), REQUEST, finished)
+    assert len(again.todo) == 1
+
+
+def test_the_same_case_twice_is_one_job():
+    assert len(keys(cases=[(case("a"), "1"), (case("a"), "1")])) == 1

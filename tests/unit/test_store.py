@@ -1,0 +1,120 @@
+import sqlite3
+import threading
+
+import pytest
+
+from npubench.errors import UsageError, WorkspaceError
+from npubench.records import Failure, FailureClass, Result, Stage, Status
+from npubench.specs import CaseKind, Precision
+from npubench.store import Store
+
+
+def result(key="k", case="a", status=Status.OK, failure=None, **more):
+    return Result(
+        **{
+            "key": key,
+            "run_id": "r",
+            "started_at": "2026-01-01T00:00:00+00:00",
+            "duration_s": 1.0,
+            "board": "desk",
+            "chip": "chip",
+            "backend": "fake",
+            "tools": {},
+            "case": case,
+            "case_kind": CaseKind.MODEL,
+            "precision": Precision.FP32,
+            "status": status,
+            "failure": failure,
+            **more,
+        }
+    )
+
+
+def failed(failure_class, **more):
+    failure = Failure(Stage.MEASURE, failure_class, "why", ("TopK",))
+    return result(status=Status.FAILED, failure=failure, **more)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store.create(tmp_path / "results.db")
+    yield store
+    store.close()
+
+
+def test_rows_come_back_as_they_were(store):
+    row = failed(FailureClass.CRASH, case="<script>'; drop table results; --")
+    store.append(row)
+    assert store.latest() == [row]
+
+
+def test_the_newest_row_of_a_case_counts(store):
+    store.append(result("old"))
+    store.append(result("new"))
+    store.append(result("b", case="b"))
+    assert [row.key for row in store.latest()] == ["new", "b"]
+    assert [row.key for row in store.latest(case="a")] == ["new"]
+    assert store.latest(board="other") == []
+    assert store.case_names() == ["a", "b"]
+
+
+def test_final_keys_leave_out_what_says_nothing_about_the_case(store):
+    store.append(result("ok"))
+    store.append(failed(FailureClass.UNSUPPORTED_OPERATOR, key="operator"))
+    store.append(failed(FailureClass.BOARD_LOST, key="lost"))
+    assert store.final_keys() == {"ok": "ok", "operator": "failed"}
+    store.append(result("lost"))
+    assert store.final_keys()["lost"] == "ok"
+
+
+def test_failed_looks_at_the_newest_row_of_each_key(store):
+    store.append(failed(FailureClass.CRASH, key="mended"))
+    store.append(result("mended"))
+    store.append(failed(FailureClass.CRASH, key="broken"))
+    assert [row.key for row in store.failed({"mended", "broken"})] == ["broken"]
+    assert store.failed({"other"}) == []
+
+
+def test_revision_grows_with_rows(store):
+    before = store.revision()
+    store.append(result())
+    assert store.revision() > before
+
+
+def test_many_threads_may_append(store):
+    def append(start):
+        for i in range(50):
+            store.append(result(f"{start}-{i}", case=f"{start}-{i}"))
+
+    threads = [threading.Thread(target=append, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.latest()) == 200
+
+
+def test_a_reader_sees_rows_while_the_writer_is_open(store):
+    store.append(result())
+    reader = Store.read(store.path)
+    assert len(reader.latest()) == 1
+    reader.close()
+
+
+def test_no_results_is_one_line(tmp_path):
+    with pytest.raises(UsageError, match="no results at"):
+        Store.read(tmp_path / "results.db")
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path):
+    (tmp_path / "results.db").write_text("not a database, though long enough to be looked at" * 50)
+    with pytest.raises(WorkspaceError, match="not a database"):
+        Store.read(tmp_path / "results.db")
+
+
+def test_a_newer_format_is_not_guessed_at(tmp_path):
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        connection.execute("PRAGMA user_version=99")
+    for open_store in (Store.read, Store.create):
+        with pytest.raises(UsageError, match="newer npubench"):
+            open_store(tmp_path / "results.db")
