@@ -24,7 +24,9 @@ def conv(shape=(1, 3, 8, 8), opset=13, op="Conv", domain="", name="x"):
     weight = numpy_helper.from_array(rng.standard_normal((4, 3, 3, 3)).astype(np.float32), "w")
     x = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    graph = helper.make_graph([helper.make_node(op, [name, "w"], ["y"], domain=domain)], "g", [x], [y], [weight])
+    graph = helper.make_graph(
+        [helper.make_node(op, [name, "w"], ["y"], domain=domain)], "g", [x], [y], [weight]
+    )
     opsets = [helper.make_opsetid("", opset)] + ([helper.make_opsetid(domain, 1)] if domain else [])
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
@@ -89,7 +91,11 @@ def pipe(path):
             "git-lfs pointer",
         ),
         (lambda path: path.write_bytes(b"PK\x03\x04zip"), FailureClass.INVALID_MODEL, "archive"),
-        (lambda path: path.write_bytes(os.urandom(999)), FailureClass.INVALID_MODEL, "not a readable ONNX|no ONNX"),
+        (
+            lambda path: path.write_bytes(os.urandom(999)),
+            FailureClass.INVALID_MODEL,
+            "not a readable ONNX|no ONNX",
+        ),
         (
             lambda path: path.write_bytes(conv().SerializeToString()[:-40]),
             FailureClass.INVALID_MODEL,

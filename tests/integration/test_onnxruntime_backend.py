@@ -1,0 +1,198 @@
+"""The reference backend with the real ONNX Runtime, on models made here."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from npubench.backends.onnxruntime.backend import OnnxRuntimeBackend
+from npubench.backends.onnxruntime.compare import similarity, top1_agreement
+from npubench.identity import sha256_of_file
+from npubench.onnx_model import describe
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind
+from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
+from npubench.transports.local import LocalSession
+
+QUICK = TimingProtocol(warmup=1, warmup_min_s=0.0, warmup_max_s=0.1, repeat=64, min_duration_s=0.05, rounds=2)
+BACKEND = OnnxRuntimeBackend()
+
+
+def save(path: Path, nodes, inputs, outputs, weights=(), opset=13, **more) -> Path:
+    values = [helper.make_tensor_value_info(n, t, s) for n, t, s in inputs]
+    results = [helper.make_tensor_value_info(n, t, s) for n, t, s in outputs]
+    graph = helper.make_graph(nodes, "g", values, results, weights)
+    opsets = [helper.make_opsetid("", opset), *more.get("opsets", [])]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    return path
+
+
+def classifier(folder: Path):
+    rng = np.random.default_rng(0)
+    conv = numpy_helper.from_array((rng.standard_normal((8, 3, 3, 3)) / 5).astype(np.float32), "w")
+    head = numpy_helper.from_array((rng.standard_normal((8, 10)) / 3).astype(np.float32), "h")
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("MatMul", ["f", "h"], ["y"]),
+    ]
+    x, y = ("x", TensorProto.FLOAT, [1, 3, 16, 16]), ("y", TensorProto.FLOAT, [1, 10])
+    return describe(save(folder / "model.onnx", nodes, [x], [y], [conv, head]), "net", task="classification")
+
+
+def compile_(model, folder: Path, precision=Precision.INT8, deadline_s=120.0, **calibration):
+    work = folder / f"work-{precision}-{time.monotonic_ns()}"
+    work.mkdir()
+    target = Target("host", precision, {}, CalibrationSpec(**calibration), deadline_s)
+    return BACKEND.compile(model, target, work, folder / "log")
+
+
+def measure(artifact: Artifact, folder: Path, deadline_s=120.0):
+    return BACKEND.measure(artifact, LocalSession(), QUICK, deadline_s, folder / "log")
+
+
+def test_fp32_is_the_very_model_and_every_run_is_kept(tmp_path):
+    model = classifier(tmp_path)
+    artifact = compile_(model, tmp_path, Precision.FP32)
+    assert artifact.sha256 == model.sha256
+    figures = measure(artifact, tmp_path)
+    assert isinstance(figures, Figures)
+    assert figures.kind is Kind.MEASURED
+    assert figures.artifact_sha256 == artifact.sha256
+    assert [len(one) >= 64 for one in figures.samples_us] == [True, True]
+    assert sum(sum(one) for one in figures.samples_us) >= 50_000
+    assert figures.latency_us.n == sum(len(one) for one in figures.samples_us)
+    assert figures.latency_us.p90 is not None
+    assert figures.load_us > 0
+    assert figures.accuracy is None
+    assert figures.details["providers"] == ["CPUExecutionProvider"]
+    assert '"load_us"' in (tmp_path / "log").read_text()
+
+
+def test_int8_is_quantised_deterministic_and_compared_with_fp32(tmp_path):
+    import onnx
+
+    model = classifier(tmp_path)
+    artifact, again = compile_(model, tmp_path), compile_(model, tmp_path)
+    assert artifact.sha256 == again.sha256 != model.sha256
+    graph = onnx.load(artifact.path).graph
+    assert {"QuantizeLinear", "DequantizeLinear"} <= {node.op_type for node in graph.node}
+    per_channel = [t for t in graph.initializer if t.name.startswith("w_") and t.name.endswith("scale")]
+    assert [list(t.dims) for t in per_channel] == [[8]]
+    assert artifact.settings["per_channel"] is True
+    figures = measure(artifact, tmp_path)
+    assert figures.accuracy.cosine > 0.99
+    assert figures.accuracy.psnr_db > 20
+    assert figures.accuracy.max_abs > 0
+    assert 0 <= figures.accuracy.top1_agreement <= 1
+    assert figures.accuracy.samples == 8
+
+
+def test_calibration_data_decide_the_artifact(tmp_path):
+    model = classifier(tmp_path)
+    np.save(tmp_path / "wide.npy", np.full((1, 3, 16, 16), 50, np.float32))
+    assert compile_(model, tmp_path).sha256 != compile_(model, tmp_path, path=tmp_path / "wide.npy").sha256
+
+
+def test_calibration_data_that_do_not_fit_are_a_failure(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((1, 3, 5, 5), np.float32))
+    failure = compile_(classifier(tmp_path), tmp_path, path=tmp_path / "a.npy")
+    assert failure.failure_class is FailureClass.INVALID_CALIBRATION
+    assert "wants 1x3x16x16" in failure.message
+
+
+def one_node(folder: Path, op: str, shape, out, **more):
+    x, y = ("x", TensorProto.FLOAT, shape), ("y", TensorProto.FLOAT, out)
+    node = helper.make_node(op, ["x"], ["y"], **more.pop("attributes", {}))
+    return describe(save(folder / "model.onnx", [node], [x], [y], **more), op)
+
+
+def test_an_operator_that_follows_its_input_is_quantised_when_alone(tmp_path):
+    model = one_node(tmp_path, "Transpose", [1, 2, 3], [1, 3, 2], attributes={"perm": [0, 2, 1]})
+    artifact = compile_(model, tmp_path)
+    assert artifact.settings["forced"] is True
+    assert measure(artifact, tmp_path).accuracy.cosine > 0.99
+
+
+def test_an_operator_that_cannot_be_quantised_is_named(tmp_path):
+    failure = compile_(one_node(tmp_path, "Erf", [1, 3], [1, 3]), tmp_path)
+    assert isinstance(failure, Failure)
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("Erf",)
+
+
+def test_an_operator_that_the_runtime_does_not_know_is_named(tmp_path):
+    node = helper.make_node("Magic", ["x"], ["y"], domain="my.own")
+    x, y = ("x", TensorProto.FLOAT, [1, 3]), ("y", TensorProto.FLOAT, [1, 3])
+    opsets = [helper.make_opsetid("my.own", 1)]
+    model = describe(save(tmp_path / "model.onnx", [node], [x], [y], opsets=opsets), "magic")
+    failure = measure(compile_(model, tmp_path, Precision.FP32), tmp_path)
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators[0].endswith("Magic")
+    assert "\n" not in failure.message
+
+
+def endless(folder: Path):
+    """A loop of 2^62 turns: a graph that never ends."""
+    trips = numpy_helper.from_array(np.array(2**62, np.int64), "trips")
+    go_on = numpy_helper.from_array(np.array(True), "go_on")
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["c2"]), helper.make_node("Identity", ["v"], ["v2"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("c", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, [1, 3]),
+        ],
+        [
+            helper.make_tensor_value_info("c2", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v2", TensorProto.FLOAT, [1, 3]),
+        ],
+    )
+    node = helper.make_node("Loop", ["trips", "go_on", "x"], ["y"], body=body)
+    x, y = ("x", TensorProto.FLOAT, [1, 3]), ("y", TensorProto.FLOAT, [1, 3])
+    return describe(save(folder / "model.onnx", [node], [x], [y], [trips, go_on]), "endless")
+
+
+def test_a_model_that_hangs_ends_at_its_deadline(tmp_path):
+    model = endless(tmp_path)
+    failure = measure(compile_(model, tmp_path, Precision.FP32), tmp_path, deadline_s=4)
+    assert failure.failure_class is FailureClass.HANG
+    assert "--deadline" in failure.message
+
+
+def test_the_artifact_that_was_run_is_the_one_reported(tmp_path):
+    from dataclasses import replace
+
+    from npubench.errors import BoardError
+
+    artifact = compile_(classifier(tmp_path), tmp_path, Precision.FP32)
+    other = classifier(tmp_path)
+    path = tmp_path / "other.onnx"
+    path.write_bytes(other.path.read_bytes() + b"")
+    figures = measure(replace(artifact, path=path), tmp_path)
+    assert figures.artifact_sha256 == sha256_of_file(path)
+    with pytest.raises(BoardError, match="is not the file"):
+        LocalSession().put(path, "0" * 64)
+
+
+def test_similarity_knows_its_borders():
+    a = [[np.array([1.0, 2.0, 3.0])]]
+    same = similarity(a, a)
+    assert (same["cosine"], same["psnr_db"], same["max_abs"]) == (1.0, None, 0.0)
+    opposite = similarity(a, [[-a[0][0]]])
+    assert opposite["cosine"] == pytest.approx(-1.0)
+    known = similarity([[np.array([0.0, 10.0])]], [[np.array([0.0, 9.0])]])
+    assert known["psnr_db"] == pytest.approx(10 * np.log10(81 / 0.5))
+    assert similarity(a, [[np.array([1.0, np.nan, 3.0])]]) is None
+    assert similarity([[np.zeros(3)]], [[np.ones(3)]])["cosine"] is None
+
+
+def test_top1_agreement_counts_rows():
+    ours = [[np.array([[1.0, 0.0]])], [np.array([[1.0, 0.0]])]]
+    theirs = [[np.array([[2.0, 1.0]])], [np.array([[1.0, 2.0]])]]
+    assert top1_agreement(ours, theirs) == 0.5
+    assert top1_agreement([[np.zeros(3)]], [[np.zeros(3)]]) is None
