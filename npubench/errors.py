@@ -6,6 +6,8 @@
     │   └── WorkspaceError    the output folder: read-only, full, held by another run
     ├── NothingMeasuredError  exit 3
     ├── BoardError            exit 4
+    │   ├── BoardLostError    it was there and went away: nothing is known of what ran on it
+    │   └── TransferError     a file did not get there or back; the board is still there
     └── ToolchainError        exit 5
     Interrupted               a stop was asked for; raised wherever work is waited on
 
@@ -56,6 +58,14 @@ class BoardError(NpubenchError):
     """The board cannot be used."""
 
     exit_code = ExitCode.BOARD
+
+
+class BoardLostError(BoardError):
+    """The board was there and went away while something was asked of it."""
+
+
+class TransferError(BoardError):
+    """A file could not be brought to the board or fetched; the board itself answers."""
 
 
 class ToolchainError(NpubenchError):

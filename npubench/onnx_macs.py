@@ -1,47 +1,74 @@
-"""Multiply-accumulates of one inference, from shapes.
+"""Multiply-accumulates (MACs) of one inference, from shapes.
 
-The usual counts (for instance Sze et al., "Efficient Processing of Deep Neural Networks", 2020,
-chapter 2): a convolution does kernel x input channels / groups for each output element, a matrix
-product the inner dimension for each output element. Additions, activations and pooling count none.
+The usual counts (Sze et al., "Efficient Processing of Deep Neural Networks", 2020, chapter 2): a
+convolution does kernel x input channels / groups for each output element, padding included; a
+matrix product the inner dimension for each output element. Additions, activations, pooling,
+normalisation and interpolation count none. Layouts of tensors: ONNX Operators.md, and ONNX
+Runtime's ContribOperators.md for the domain com.microsoft.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from npubench.onnx_graph import STANDARD_DOMAINS, operator_name, subgraphs
 from npubench.specs import Shape
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+    Count = Callable[[NodeProto, "Shapes"], int]
+
 Shapes = Mapping[str, Shape]
 
 
+class _UnknownCountError(Exception):
+    """The MACs of a node do not follow from what is known of it."""
+
+
 def macs_of_nodes(nodes: "Iterable[NodeProto]", shapes: Shapes) -> int | None:
-    """MACs of a graph's nodes; None where a shape is unknown or a loop hides how often it runs."""
+    """MACs of a graph's nodes, of which `shapes` gives tensors by name.
+
+    None where a shape is unknown, an operator of a foreign domain may hide products, or they stand
+    in a branch or loop, so that the data decide how often they run.
+    """
     total = 0
     for node in nodes:
-        if any(_has_macs(attribute.g.node) for attribute in node.attribute):
+        if any(_may_multiply(graph.node) for graph in subgraphs(node)):
             return None
-        count = _MACS.get(node.op_type)
-        if count is None:
-            continue
         try:
-            total += count(node, shapes)
-        except (KeyError, IndexError):
+            total += _macs(node, shapes)
+        except (_UnknownCountError, KeyError, IndexError, ValueError):
             return None
     return total
 
 
-def _has_macs(nodes: "Iterable[NodeProto]") -> bool:
+def _macs(node: "NodeProto", shapes: Shapes) -> int:
+    name = operator_name(node)
+    if count := _COUNTS.get(name):
+        return count(node, shapes)
+    if _is_uncountable(node):
+        raise _UnknownCountError(name)
+    return 0
+
+
+def _may_multiply(nodes: "Iterable[NodeProto]") -> bool:
     return any(
-        node.op_type in _MACS or any(_has_macs(attribute.g.node) for attribute in node.attribute)
+        operator_name(node) in _COUNTS
+        or _is_uncountable(node)
+        or any(_may_multiply(graph.node) for graph in subgraphs(node))
         for node in nodes
     )
 
 
-def _convolution(weight: int) -> "Callable[[NodeProto, Shapes], int]":
-    """Weight is M x C/g x kernel..., so its elements over M are what one output element takes."""
+def _is_uncountable(node: "NodeProto") -> bool:
+    if node.domain in STANDARD_DOMAINS:
+        return node.op_type in _UNCOUNTED
+    return node.domain != "com.microsoft" or node.op_type not in _MICROSOFT_WITHOUT
+
+
+def _convolution(weight: int) -> "Count":
+    """Weight is M x C/g x kernel...: its elements over M are what one output element takes."""
 
     def count(node: "NodeProto", shapes: Shapes) -> int:
         return math.prod(shapes[node.input[weight]][1:]) * math.prod(shapes[node.output[0]])
@@ -50,56 +77,86 @@ def _convolution(weight: int) -> "Callable[[NodeProto, Shapes], int]":
 
 
 def _transposed_convolution(node: "NodeProto", shapes: Shapes) -> int:
-    """Weight is C x M/g x kernel...: each input element is multiplied by all of its channel's."""
+    """Weight is C x M/g x kernel...: each input element meets all of its channel's, cropped ones too."""
     return math.prod(shapes[node.input[1]][1:]) * math.prod(shapes[node.input[0]])
 
 
-def _gemm(node: "NodeProto", shapes: Shapes) -> int:
-    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-    inner = shapes[node.input[0]][0 if transposed else 1]
-    return inner * math.prod(shapes[node.output[0]])
-
-
 def _matrix_product(node: "NodeProto", shapes: Shapes) -> int:
-    return shapes[node.input[0]][-1] * math.prod(shapes[node.output[0]])
+    """A is ... x M x K, or K x M where `transA` is set."""
+    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+    return shapes[node.input[0]][-2 if transposed else -1] * math.prod(shapes[node.output[0]])
 
 
-def _recurrent(gates: int) -> "Callable[[NodeProto, Shapes], int]":
-    """X is steps x batch x I, W directions x gates*H x I, R directions x gates*H x H (ONNX operators)."""
+def _recurrent(gates: int) -> "Count":
+    """X is steps x batch x I, W directions x gates*H x I, R directions x gates*H x H: W and R once a step."""
 
     def count(node: "NodeProto", shapes: Shapes) -> int:
         steps, batch, _ = shapes[node.input[0]]
-        weights = math.prod(shapes[node.input[1]]) + math.prod(shapes[node.input[2]])
-        if shapes[node.input[2]][1] != gates * shapes[node.input[2]][2]:
-            raise KeyError(node.name)
-        return steps * batch * weights
+        weight, recurrence = shapes[node.input[1]], shapes[node.input[2]]
+        if recurrence[1] != gates * recurrence[2]:
+            raise _UnknownCountError(node.op_type)
+        return steps * batch * (math.prod(weight) + math.prod(recurrence))
 
     return count
 
 
+def _attention(node: "NodeProto", shapes: Shapes) -> int:
+    """Q K^T and the product with V: every element of Q and of Y meets all keys, past ones too."""
+    keys = shapes[node.input[1]][-2]
+    if len(node.input) > 4 and node.input[4]:
+        keys += shapes[node.input[4]][-2]
+    return keys * (math.prod(shapes[node.input[0]]) + math.prod(shapes[node.output[0]]))
+
+
 def _einsum(node: "NodeProto", shapes: Shapes) -> int:
-    """The product over all indices, for two operands without an ellipsis."""
-    equation = next(a.s.decode() for a in node.attribute if a.name == "equation").replace(" ", "")
-    terms = equation.partition("->")[0].split(",")
-    if len(terms) != 2 or "." in equation:
-        raise KeyError(equation)
+    """The product over all indices, for two operands without an ellipsis; one operand only adds."""
+    equations = [attribute.s.decode() for attribute in node.attribute if attribute.name == "equation"]
+    terms = "".join(equations).replace(" ", "").partition("->")[0].split(",")
+    if len(terms) == 1:
+        return 0
+    if len(terms) != 2 or any("." in term for term in terms):
+        raise _UnknownCountError(node.op_type)
     sizes: dict[str, int] = {}
     for term, name in zip(terms, node.input, strict=True):
-        sizes.update(zip(term, shapes[name], strict=False))
+        for index, size in zip(term, shapes[name], strict=True):
+            sizes[index] = size if sizes.get(index, 1) == 1 else sizes[index]
     return math.prod(sizes.values())
 
 
-_MACS: "dict[str, Callable[[NodeProto, Shapes], int]]" = {
+_COUNTS: "dict[str, Count]" = {
     "Conv": _convolution(1),
     "ConvInteger": _convolution(1),
     "QLinearConv": _convolution(3),
+    "DeformConv": _convolution(1),
+    "CausalConvWithState": _convolution(1),
     "ConvTranspose": _transposed_convolution,
-    "Gemm": _gemm,
+    "Gemm": _matrix_product,
     "MatMul": _matrix_product,
     "MatMulInteger": _matrix_product,
     "QLinearMatMul": _matrix_product,
     "Einsum": _einsum,
+    "Attention": _attention,
     "RNN": _recurrent(1),
     "GRU": _recurrent(3),
     "LSTM": _recurrent(4),
+    "com.microsoft.FusedConv": _convolution(1),
+    "com.microsoft.FusedGemm": _matrix_product,
+    "com.microsoft.QGemm": _matrix_product,
+    "com.microsoft.FusedMatMul": _matrix_product,
+    "com.microsoft.MatMulIntegerToFloat": _matrix_product,
+    "com.microsoft.DynamicQuantizeMatMul": _matrix_product,
+    "com.microsoft.MatMulNBits": _matrix_product,
 }
+
+_UNCOUNTED = frozenset({"LinearAttention"})
+"""Standard operators made of products whose number is not counted here."""
+
+_MICROSOFT_WITHOUT = frozenset(
+    {
+        *("BiasGelu", "FastGelu", "Gelu", "QuickGelu", "SkipLayerNormalization", "NhwcMaxPool"),
+        *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearAdd"),
+        *("QLinearMul", "QLinearConcat", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"),
+        *("QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearReduceMean", "QLinearWhere"),
+    }
+)
+"""Operators of com.microsoft that do no matrix product or convolution."""

@@ -2,21 +2,38 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npubench.failures import Failure, FailureClass
 from npubench.identity import sha256_of_bundle
+from npubench.onnx_check import checked, inlined, refusal
+from npubench.onnx_external import external_files
+from npubench.onnx_graph import (
+    all_nodes,
+    all_tensors,
+    default_opset,
+    has_rank,
+    is_dynamic,
+    is_tensor,
+    operator_name,
+    static_shape,
+    texts,
+    true_inputs,
+    weights,
+)
 from npubench.onnx_macs import Shapes, macs_of_nodes
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.onnx_refusal import invalid, refused, shown
+from npubench.records import OnnxModel
 from npubench.specs import Preprocessing, Shape, TensorSpec
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
-STANDARD_DOMAINS = ("", "ai.onnx")
 LARGE_BYTES = 16 * 1024
-"""Initializers above this cannot be shapes or indices, so shape inference does without their data."""
+"""Tensors above this cannot be shapes or indices, so shape inference does without their data."""
 
 
 def describe(
@@ -30,37 +47,37 @@ def describe(
 ) -> OnnxModel | Failure:
     """Load, check and measure the graph at `path`; inputs must be numeric tensors of fixed shape.
 
-    An output dimension that only a run decides is -1. The hash covers external data, too; files of
-    external data are expected beside the model (see `exporters.files`, which checks a user's).
+    Operators count nodes in branches and loops and, once a call, in local functions. An output
+    dimension that does not follow from the graph is -1, and so is one whose rank does not: (-1,).
+    Hash and size cover external data, which must lie beside the model (`identity.sha256_of_bundle`).
     """
-    model = load(path)
-    if isinstance(model, Failure):
-        return model
-    external = external_files(model, path.parent)
-    if failure := refusal(model) or _checked(path):
+    source = read(path)
+    if isinstance(source, Failure):
+        return source
+    model, external = source.model, source.external
+    if failure := refusal(model) or checked(path, model, bool(external)):
         return failure
-    size = path.stat().st_size + sum(file.stat().st_size for file in external)
-    parameters = _parameter_count(model)
-    opset = default_opset(model)
+    parameters, opset = _parameter_count(model), default_opset(model)
     inferred = _inferred(model)
-    inputs = [_tensor_spec(value) for value in true_inputs(inferred.graph)]
-    outputs = [_tensor_spec(value) for value in inferred.graph.output]
-    for spec in (*inputs, *outputs):
-        if isinstance(spec, Failure):
-            return spec
-    shapes = _shapes(inferred)
+    if isinstance(inferred, Failure):
+        return inferred
+    graph = inferred.graph
+    inputs = true_inputs(graph)
+    if failure := _not_fixed(inputs) or _not_numeric([*inputs, *graph.output]):
+        return failure
+    shapes = _shapes(graph)
     return OnnxModel(
         case=case,
         path=path,
         sha256=sha256_of_bundle(path, external),
         opset=opset,
-        inputs=tuple(spec for spec in inputs if isinstance(spec, TensorSpec)),
-        outputs=tuple(spec for spec in outputs if isinstance(spec, TensorSpec)),
-        operators=dict(Counter(operator_name(node) for node in all_nodes(inferred.graph)).most_common()),
-        macs=macs_of_nodes(inferred.graph.node, shapes),
+        inputs=tuple(_tensor_spec(value) for value in inputs),
+        outputs=tuple(_tensor_spec(value) for value in graph.output),
+        operators=dict(Counter(operator_name(node) for node in all_nodes(graph)).most_common()),
+        macs=macs_of_nodes(graph.node, shapes),
         parameters=parameters,
-        activation_bytes=_activation_bytes(inferred.graph, shapes),
-        size_bytes=size,
+        activation_bytes=_activation_bytes(graph, shapes),
+        size_bytes=sum(file.stat().st_size for file in (path, *external)),
         task=task,
         preprocessing=preprocessing,
         tools=dict(tools or {}),
@@ -69,172 +86,146 @@ def describe(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model parsed without its external data, and the files of these."""
+
+    model: "ModelProto"
+    external: tuple[Path, ...]
+
+
+def read(path: Path) -> Source | Failure:
+    """Parse the model at `path` and find its external data; a failure when either cannot be used."""
+    try:
+        model = load(path)
+    except OSError as error:
+        return _unreadable(path, error)
+    if isinstance(model, Failure):
+        return model
+    external = external_files(model, path)
+    return external if isinstance(external, Failure) else Source(model, external)
+
+
+def _unreadable(path: Path, error: OSError) -> Failure:
+    return invalid(
+        f"{shown(str(path))} cannot be read ({error.strerror}): correct the path or its permissions"
+    )
+
+
 def load(path: Path) -> "ModelProto | Failure":
-    """Parse the file without its external data."""
+    """Parse the file without its external data. Raises OSError where it cannot be read."""
     import onnx
     from google.protobuf.message import DecodeError
 
+    name = shown(path.name)
     try:
         model = onnx.load_model(path, format="protobuf", load_external_data=False)
-    except (DecodeError, ValueError, RuntimeError) as error:
-        return _invalid(f"{path.name} is not a readable ONNX file ({error}): it is damaged, or not ONNX")
-    if not model.opset_import or not (model.graph.node or model.graph.output):
-        return _invalid(f"{path.name} holds no ONNX graph: export the model again")
+    except (DecodeError, ValueError, RuntimeError):
+        return invalid(
+            f"{name} cannot be parsed: it is truncated, damaged or not ONNX: export or copy it again"
+        )
+    if not model.HasField("graph"):
+        return invalid(f"{name} holds no ONNX graph: it is truncated or of another format: export it again")
+    if not model.opset_import:
+        return invalid(f"{name} names no opset: it is truncated, or not made by an exporter: export it again")
+    if not model.graph.node:
+        return invalid(f"the graph in {name} has no nodes: there is nothing to run: export the model again")
+    if any(isinstance(text, bytes) for text in texts(model)):
+        return invalid(f"{name} has names that are not UTF-8: the file is damaged: export or copy it again")
     return model
 
 
-def refusal(model: "ModelProto") -> Failure | None:
-    """What onnx alone knows to be impossible: an opset or a standard operator it has not heard of."""
+def _inferred(model: "ModelProto") -> "ModelProto | Failure":
+    """The model with local functions inlined and shapes inferred; takes the data of large tensors away."""
     import onnx
+    from google.protobuf.message import EncodeError
 
-    newest = onnx.defs.onnx_opset_version()
-    opset = default_opset(model)
-    if opset > newest:
-        message = f"opset {opset} is newer than {newest}, the newest known here: export at {newest} or below"
-        return Failure(Stage.EXPORT, FailureClass.UNSUPPORTED_OPSET, message)
-    own = {(f.domain, f.name) for f in model.functions}
-    unknown = sorted(
-        {
-            node.op_type
-            for node in all_nodes(model.graph)
-            if node.domain in STANDARD_DOMAINS
-            and (node.domain, node.op_type) not in own
-            and not onnx.defs.has(node.op_type)
-        }
-    )
-    if unknown:
-        message = (
-            f"no ONNX operator is called {', '.join(unknown)}: give it its domain, or correct the export"
-        )
-        return Failure(Stage.EXPORT, FailureClass.UNSUPPORTED_OPERATOR, message, tuple(unknown))
-    return None
-
-
-def default_opset(model: "ModelProto") -> int:
-    """Version of the standard operator set; 1 where a file declares none, as ONNX defines it."""
-    versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
-    return max(versions, default=1)
-
-
-def all_nodes(graph: "GraphProto") -> "Iterator[NodeProto]":
-    """Nodes of a graph and of the graphs inside its nodes (If, Loop, Scan)."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                if inner.node:
-                    yield from all_nodes(inner)
-
-
-def true_inputs(graph: "GraphProto") -> "list[ValueInfoProto]":
-    """What a caller has to feed: inputs that are not initializers."""
-    initializers = {tensor.name for tensor in graph.initializer}
-    return [value for value in graph.input if value.name not in initializers]
-
-
-def operator_name(node: "NodeProto") -> str:
-    """`Conv`, or `com.microsoft.Gelu` outside the standard domain."""
-    return node.op_type if node.domain in STANDARD_DOMAINS else f"{node.domain}.{node.op_type}"
-
-
-def external_locations(model: "ModelProto") -> list[str]:
-    """Locations of external data as the file writes them, each once, in order."""
-    locations = [
-        entry.value
-        for tensor in _tensors(model.graph)
-        if tensor.data_location == tensor.EXTERNAL
-        for entry in tensor.external_data
-        if entry.key == "location"
-    ]
-    return list(dict.fromkeys(locations))
-
-
-def external_files(model: "ModelProto", folder: Path) -> tuple[Path, ...]:
-    """Files of external data below `folder`."""
-    return tuple(folder / location for location in external_locations(model))
-
-
-def _checked(path: Path) -> Failure | None:
-    import onnx
-
+    for tensor in all_tensors(model):
+        _lighten(tensor)
+    whole = inlined(model)
+    if isinstance(whole, Failure):
+        return whole
     try:
-        onnx.checker.check_model(str(path))
-    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        first = lines[0] if lines else type(error).__name__
-        if "Field 'shape' of 'type' is required but missing" in first:
-            # Only the checker minds outputs without a declared shape: every runtime infers them.
-            return None
-        return _invalid(f"ONNX's checker refuses the model: {first}", str(error))
-    return None
+        return onnx.shape_inference.infer_shapes(whole, data_prop=True)
+    except (
+        *(onnx.shape_inference.InferenceError, onnx.checker.ValidationError),
+        *(EncodeError, RuntimeError, ValueError),
+    ):
+        # Unknown shapes leave MACs unknown; whether the model runs is for the runtime to say.
+        return whole
 
 
-def _inferred(model: "ModelProto") -> "ModelProto":
-    """The model with local functions inlined and shapes inferred, without the data of large weights."""
-    import onnx
-    from onnx import inliner
-
-    if model.functions:
-        model = inliner.inline_local_functions(model)
-    for tensor in _tensors(model.graph):
-        if len(tensor.raw_data) > LARGE_BYTES:
-            tensor.ClearField("raw_data")
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
-        # Shapes that cannot be inferred leave MACs unknown; whether the model runs is the runtime's to say.
-        return model
-
-
-def _tensors(graph: "GraphProto") -> Iterator[Any]:
-    yield from graph.initializer
-    for node in all_nodes(graph):
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            for inner in (attribute.g, *attribute.graphs):
-                yield from inner.initializer
+def _lighten(tensor: "TensorProto") -> None:
+    if len(tensor.raw_data) > LARGE_BYTES:
+        tensor.ClearField("raw_data")
+    for field in ("float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+        if len(getattr(tensor, field)) > LARGE_BYTES:
+            tensor.ClearField(field)
 
 
 def _parameter_count(model: "ModelProto") -> int:
-    """Elements of floating-point and 8-bit initializers and constants, shapes and indices left out."""
+    """Elements of initializers and Constant nodes, shapes, indices and 32-bit biases of INT8 left out.
+
+    That is: of floating-point type, or integers of at most 8 bits, which are quantised weights.
+    """
     from onnx import TensorProto
 
-    counted = {
-        *(TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE),
-        *(TensorProto.INT8, TensorProto.UINT8),
+    left_out = {
+        *(TensorProto.UNDEFINED, TensorProto.BOOL, TensorProto.STRING),
+        *(TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),
+        *(TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64),
     }
-    return sum(math.prod(tensor.dims) for tensor in _tensors(model.graph) if tensor.data_type in counted)
+    return sum(
+        math.prod(tensor.dims)
+        for tensor in weights(model)
+        if tensor.data_type not in left_out and all(dim >= 0 for dim in tensor.dims)
+    )
 
 
-def _tensor_spec(value: "ValueInfoProto") -> TensorSpec | Failure:
-    kind = value.type.WhichOneof("value")
-    if kind != "tensor_type" or value.type.tensor_type.elem_type in (0, 8):
-        what = "text" if kind == "tensor_type" else str(kind or "nothing")
-        return _invalid(f"{value.name!r} is {what}: npubench runs models with numeric tensors only")
-    shape = static_shape(value)
+def _not_fixed(inputs: "list[ValueInfoProto]") -> Failure | None:
+    dynamic = [value.name for value in inputs if is_dynamic(value)]
+    if not dynamic:
+        return None
+    names = ", ".join(f"'{shown(name)}'" for name in dynamic)
+    return refused(
+        FailureClass.DYNAMIC_SHAPE, f"the shape of input {names} is not fixed: export it with fixed shapes"
+    )
+
+
+def _not_numeric(values: "list[ValueInfoProto]") -> Failure | None:
+    from onnx import TensorProto
+
+    for value in values:
+        element_type = value.type.tensor_type.elem_type
+        if is_tensor(value) and element_type != TensorProto.STRING and _numpy_type(element_type) is not None:
+            continue
+        kind = (value.type.WhichOneof("value") or "unknown").removesuffix("_type").replace("_", " ")
+        if is_tensor(value):
+            kind = "text" if element_type == TensorProto.STRING else f"element type {element_type}"
+        return invalid(f"'{shown(value.name)}' is of type {kind}: only numeric tensors run here: cut it off")
+    return None
+
+
+def _tensor_spec(value: "ValueInfoProto") -> TensorSpec:
+    shape = static_shape(value) if has_rank(value) else (None,)
     dims = tuple(-1 if dim is None else dim for dim in shape)
-    return TensorSpec(value.name, dims, dtype_name(value.type.tensor_type.elem_type))
+    return TensorSpec(value.name, dims, str(_numpy_type(value.type.tensor_type.elem_type)))
 
 
-def static_shape(value: "ValueInfoProto") -> tuple[int | None, ...]:
-    """Dimensions of a tensor value; None for one that is symbolic or not given."""
-    dims = value.type.tensor_type.shape.dim
-    return tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
-
-
-def dtype_name(element_type: int) -> str:
-    """numpy's name of an ONNX element type."""
+def _numpy_type(element_type: int) -> Any:
+    """numpy's type of an ONNX element type; None for one that this onnx does not know."""
     from onnx import helper
 
-    return str(helper.tensor_dtype_to_np_dtype(element_type))
+    try:
+        return helper.tensor_dtype_to_np_dtype(element_type)
+    except KeyError:
+        return None
 
 
-def _shapes(model: "ModelProto") -> Shapes:
-    graph = model.graph
+def _shapes(graph: "GraphProto") -> Shapes:
     shapes: dict[str, Shape] = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
-        if value.type.WhichOneof("value") == "tensor_type" and value.type.tensor_type.HasField("shape"):
+        if has_rank(value):
             dims = static_shape(value)
             if None not in dims:
                 shapes.setdefault(value.name, tuple(dim for dim in dims if dim is not None))
@@ -242,23 +233,19 @@ def _shapes(model: "ModelProto") -> Shapes:
 
 
 def _activation_bytes(graph: "GraphProto", shapes: Shapes) -> int | None:
+    """Bytes of what nodes write and something reads, as numpy holds it; None where a size is unknown.
+
+    Constants are no activations, and neither are outputs that nobody reads, such as Dropout's mask.
+    """
     types = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.output)}
-    sizes = [
-        _tensor_bytes(shapes.get(name), types.get(name))
-        for node in graph.node
-        for name in node.output
-        if name and node.op_type != "Constant"
-    ]
-    return None if None in sizes else sum(size for size in sizes if size is not None)
-
-
-def _tensor_bytes(shape: Shape | None, element_type: int | None) -> int | None:
-    from onnx import helper
-
-    if shape is None or not element_type:
-        return None
-    return math.prod(shape) * int(helper.tensor_dtype_to_np_dtype(element_type).itemsize)
-
-
-def _invalid(message: str, detail: str = "") -> Failure:
-    return Failure(Stage.EXPORT, FailureClass.INVALID_MODEL, message, detail=detail)
+    read_names = {name for node in all_nodes(graph) for name in node.input} | {v.name for v in graph.output}
+    total = 0
+    for node in graph.node:
+        for name in node.output if node.op_type != "Constant" else ():
+            if not name or name not in read_names:
+                continue
+            dtype = _numpy_type(types.get(name, 0))
+            if name not in shapes or dtype is None or dtype.hasobject:
+                return None
+            total += math.prod(shapes[name]) * int(dtype.itemsize)
+    return total

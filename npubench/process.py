@@ -9,11 +9,12 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from npubench.errors import Interrupted
@@ -67,6 +68,37 @@ def run(
     output, truncated = _read_tail(log, offset)
     duration_s = time.monotonic() - started
     return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated)
+
+
+def connected(argv: Sequence[str]) -> tuple[socket.socket, Callable[[], None]]:
+    """A process whose standard input and output are the other end of a socket, and what ends it.
+
+    For a command that carries a connection. Raises Interrupted after `stop()`, OSError when the
+    program cannot be started.
+    """
+    cookie = uuid.uuid4().hex
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            with _lock:
+                if _stopping.is_set():
+                    raise Interrupted
+                process = subprocess.Popen(
+                    list(argv), stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL,
+                    env={**os.environ, COOKIE: cookie}, start_new_session=True,
+                )  # fmt: skip
+                _running[cookie] = process
+        except BaseException:
+            ours.close()
+            raise
+
+    def end() -> None:
+        ours.close()
+        _end_tree(process, cookie)
+        with _lock:
+            _running.pop(cookie, None)
+
+    return ours, end
 
 
 def stop() -> None:

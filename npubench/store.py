@@ -57,8 +57,8 @@ class Store:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             _check_format(path, connection)
-            connection.executescript(_SCHEMA)
-            connection.execute(f"PRAGMA user_version={FORMAT}")
+            if _format_of(connection) != FORMAT:
+                connection.executescript(f"{_SCHEMA}; PRAGMA user_version={FORMAT};")
         return cls(path, connection)
 
     @classmethod
@@ -133,8 +133,13 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check_format(path: Path, connection: sqlite3.Connection) -> None:
+def _format_of(connection: sqlite3.Connection) -> int:
     ((found,),) = connection.execute("PRAGMA user_version").fetchall()
+    return int(found)
+
+
+def _check_format(path: Path, connection: sqlite3.Connection) -> None:
+    found = _format_of(connection)
     if found > FORMAT:
         raise UsageError(f"{path} was written by a newer npubench (format {found}): update npubench")
 

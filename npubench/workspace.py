@@ -43,8 +43,14 @@ class Workspace:
     def create(self) -> None:
         """Make the folder and its parts."""
         with writing(self.root):
-            for name in _FOLDERS:
-                (self.root / name).mkdir(parents=True, exist_ok=True)
+            try:
+                for name in _FOLDERS:
+                    (self.root / name).mkdir(parents=True, exist_ok=True)
+            except FileNotFoundError as error:
+                # What file systems such as /proc, which have folders of their own only, answer.
+                raise WorkspaceError(
+                    f"cannot make {self.root}: {error.strerror}: choose another --out"
+                ) from error
             with tempfile.TemporaryFile(dir=self.root / "tmp") as probe:
                 probe.write(b"\0" * 4096)
 

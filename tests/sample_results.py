@@ -187,6 +187,19 @@ def failures() -> list[Result]:
     ]
 
 
+def _virtual_board() -> dict:
+    board = {"hostname": "virt", "cpu_model": "4x Cortex-A7", "cores": 4, "temperature_c": None}
+    return {
+        "board": "virtual-a7",
+        "chip": "ax620a",
+        "backend": "pulsar",
+        "emulated": True,
+        "tools": {"pulsar": "0.6.1.14", "run_joint": "0.5.10"},
+        "board_before": state(2, **board),
+        "board_after": state(3, **board),
+    }
+
+
 def emulated() -> list[Result]:
     """Rows of an emulated board: means only, and the tool's own estimate beside the board's times."""
     rows = []
@@ -203,18 +216,13 @@ def emulated() -> list[Result]:
             details={"ddr_bandwidth_gb_s": 1.59},
         )
         more = {"macs": macs, "parameters": parameters, "figures": timed, "estimate": told}
-        place = {"board": "virtual-a7", "chip": "ax620a", "backend": "pulsar", "emulated": True}
-        tools = {"pulsar": "0.6.1.14", "run_joint": "0.5.10"}
-        before = state(2, hostname="virt", cpu_model="4x Cortex-A7", cores=4, temperature_c=None)
-        rows.append(
-            result(name, Precision.INT8, verdict=None, tools=tools, board_before=before, **more, **place)
-        )
+        rows.append(result(name, Precision.INT8, verdict=None, **more, **_virtual_board()))
     return rows
 
 
 def skipped() -> Result:
     reason = "the board has no FP32 units: only int8 applies"
-    nothing = {"figures": None, "verdict": None, "board": "virtual-a7", "emulated": True, "backend": "pulsar"}
+    nothing = {"figures": None, "verdict": None, **_virtual_board()}
     return result("resnet18", status=Status.SKIPPED, skip_reason=reason, **nothing)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from npubench.catalog.nearest import did_you_mean
@@ -39,9 +40,18 @@ def find_cases(
         found.update(_suite(catalog, suite))
     names = _file_names(catalog, files)
     return tuple(
-        FileSpec(names[key], files[key], tuple(shapes), task) if key in files else case
+        _file_case(case, names[key], files[key], shapes, task) if key in files else case
         for key, case in found.items()
     )
+
+
+def _file_case(
+    case: CaseSpec, name: str, path: Path, shapes: Sequence[tuple[str, Shape]], task: str
+) -> CaseSpec:
+    """A file's case under its final name, also when the file is not there: its row is replaced later."""
+    if isinstance(case, InvalidCase):
+        return replace(case, name=name)
+    return FileSpec(name, path, tuple(shapes), task)
 
 
 def find_board(catalog: Catalog, name: str) -> BoardSpec:
@@ -81,6 +91,7 @@ def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
 def _file(pattern: str, files: dict[str, Path]) -> dict[str, CaseSpec]:
     path = Path(pattern)
     if trouble := _trouble(path):
+        files[f"\0{pattern}"] = path
         return _invalid(pattern, f"{pattern[:SHOWN_LIMIT]!r}: {trouble}: check the path")
     # The key is no possible name, so that a file never takes the place of a case.
     key = f"\0{path.resolve()}"

@@ -1,6 +1,13 @@
 """`npubench env`: isolated tool environments."""
 
+from typing import TYPE_CHECKING
+
 import click
+
+from npubench.cli.terminal import columns, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.group()
@@ -11,42 +18,54 @@ def env() -> None:
 @env.command()
 @click.argument("name")
 def install(name: str) -> int:
-    """Make the environment NAME, or complete one that was begun."""
+    """Make the environment NAME, or make one anew whose installation ended early."""
     from npubench import environments
 
     wanted = environments.spec(name)
-    click.echo(f"{wanted.name}: {wanted.title}; about {wanted.size}; licence: {wanted.licence}")
-    ready = environments.install(name, lambda line: click.echo(line, err=True))
+    click.echo(f"{wanted.name}: {wanted.title}")
+    click.echo(f"about {wanted.size_bytes / 1e9:.1f} GB; licence: {wanted.licence}")
+    ready = environments.install(name, _tell, lambda line: _tell(f"  {line}"))
     click.echo(f"{ready.name} is at {ready.path}")
     return 0
 
 
 @env.command("list")
 def list_environments() -> int:
-    """List environments with their state, place and disk use."""
+    """List environments with their state, place, versions and disk use."""
     from npubench import environments
-    from npubench.cli.terminal import columns
 
-    installed = environments.find_all()
     rows = []
     for name in environments.names():
-        current = environments.find(name)
-        mine = [e for e in installed if e.name == name]
-        if not mine:
-            rows.append([name, "not installed", f"npubench env install {name}", ""])
-        for e in mine:
-            state = "installed" if current and e.path == current.path else "of older pins"
-            rows.append([name, state, str(e.path), f"{e.disk_bytes / 1e9:.2f} GB"])
-    click.echo(columns(["environment", "state", "where", "disk"], rows, 120))
+        rows += [_row(name, path) for path in environments.folders(name)]
+        if not environments.folders(name):
+            rows.append([name, "not installed", "-", f"npubench env install {name}", "-"])
+    click.echo(columns(["environment", "state", "disk", "where", "versions"], rows, 160))
     return 0
 
 
 @env.command()
 @click.argument("name")
 def remove(name: str) -> int:
-    """Delete the environment NAME."""
+    """Delete the environment NAME, unfinished ones and those of older pins, too."""
     from npubench import environments
 
-    for path in environments.remove(name):
-        click.echo(f"removed {path}")
+    for path in environments.remove(name, _tell):
+        click.echo(f"removed {printable(str(path))}")
     return 0
+
+
+def _row(name: str, path: "Path") -> list[str]:
+    from npubench import environments
+
+    size = f"{environments.disk_bytes(path) / 1e9:.2f} GB"
+    found = environments.read(name, path)
+    if found is None:
+        return [name, "unfinished", size, str(path), f"npubench env install {name}"]
+    state = "installed" if path == environments.folder(name) else "of older pins"
+    principal = environments.spec(name).principal
+    told = [f"{package} {found.versions.get(package, '?')}" for package in principal]
+    return [name, state, size, str(path), ", ".join([*told, f"{len(found.versions)} packages"])]
+
+
+def _tell(line: str) -> None:
+    click.echo(printable(line), err=True)

@@ -4,7 +4,21 @@ One environment is one TOML file here (and a requirements file of pins beside it
 """
 
 from npubench.environments.install import install, remove
-from npubench.environments.installed import Installed, find, find_all, root
+from npubench.environments.installed import Installed, disk_bytes, find, find_all, folder, folders, read, root
 from npubench.environments.spec import EnvironmentSpec, names, spec
 
-__all__ = ["EnvironmentSpec", "Installed", "find", "find_all", "install", "names", "remove", "root", "spec"]
+__all__ = [
+    "EnvironmentSpec",
+    "Installed",
+    "disk_bytes",
+    "find",
+    "find_all",
+    "folder",
+    "folders",
+    "install",
+    "names",
+    "read",
+    "remove",
+    "root",
+    "spec",
+]

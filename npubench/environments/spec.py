@@ -1,6 +1,5 @@
-"""What an environment consists of."""
+"""What an environment consists of: one TOML file here, and a requirements file of pins beside it."""
 
-import hashlib
 import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -8,21 +7,29 @@ from functools import cache
 from pathlib import Path
 
 from npubench.errors import UsageError
+from npubench.identity import digest
 
 FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
-    """One environment. `steps` are arguments of `pip install`, in order; `pins` identifies them."""
+    """One environment.
+
+    `steps` are arguments of `pip install`, in order; `check` is a script that imports what has to
+    work; `size_bytes` on disk, about; `principal` are the packages that people ask about. `pins`
+    identifies Python's version and every package: other pins are another environment, another
+    title is not.
+    """
 
     name: str
     title: str
     python: str
-    size: str
+    size_bytes: int
     licence: str
-    check: str
+    principal: tuple[str, ...]
     steps: tuple[tuple[str, ...], ...]
+    check: str
     pins: str
 
 
@@ -35,20 +42,25 @@ def names() -> tuple[str, ...]:
 def spec(name: str) -> EnvironmentSpec:
     """The environment of that name. Raises UsageError with the nearest name."""
     if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
-        raise UsageError(f"no environment {name!r}: {hint}")
-    text = (FOLDER / f"{name}.toml").read_bytes()
-    table = tomllib.loads(text.decode())
-    requirements = FOLDER / f"{name}.txt"
-    pins = hashlib.sha256(text + (requirements.read_bytes() if requirements.is_file() else b""))
+        near = get_close_matches(name[:100], names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names())}"
+        raise UsageError(f"no environment {name[:100]!r}: {hint}")
+    table = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    steps = tuple(tuple(step) for step in table["steps"])
+    files = [word for step in steps for word in step if word.endswith(".txt")]
     return EnvironmentSpec(
         name=name,
         title=table["title"],
         python=table["python"],
-        size=table["size"],
+        size_bytes=table["size_bytes"],
         licence=table["licence"],
+        principal=tuple(table["principal"]),
+        steps=steps,
         check=table["check"],
-        steps=tuple(tuple(step) for step in table["steps"]),
-        pins=pins.hexdigest(),
+        pins=digest(table["python"], steps, [_requirements(FOLDER / file) for file in files]),
     )
+
+
+def _requirements(file: Path) -> list[str]:
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

@@ -1,29 +1,40 @@
 """Fixing the dynamic inputs of a user's model by `--shape`."""
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from npubench.errors import UsageError
-from npubench.onnx_model import static_shape, true_inputs
-from npubench.records import Failure, FailureClass, Stage
+from npubench.onnx_graph import all_graphs, has_rank, is_dynamic, is_tensor, static_shape, true_inputs
+from npubench.onnx_refusal import LONGEST_NAME, refused, shown
+from npubench.records import Failure, FailureClass
 from npubench.specs import FileSpec, Shape
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
+EXAMPLE = "1x3x224x224"
+LARGEST_DIM = 2**31 - 1
+_SHAPE = re.compile(r"[0-9]{1,10}([x,][0-9]{1,10})*")
+
 
 def parse_shape_option(text: str) -> tuple[str, Shape]:
-    """`input=1x3x224x224`, or `1x3x224x224` for an only input, as (name, shape). Raises UsageError."""
+    """`input=1x3x224x224`, or `1x3x224x224` for an only input (name ""), as name and shape.
+
+    Commas do as well as x. Raises UsageError.
+    """
     name, separator, dims = text.rpartition("=")
-    if not re.fullmatch(r"[1-9]\d*([x,][1-9]\d*)*", dims) or (separator and not name):
-        raise UsageError(f"--shape {text}: not a shape: write it as --shape input=1x3x224x224")
-    return name, tuple(int(dim) for dim in re.split("[x,]", dims))
+    if _SHAPE.fullmatch(dims) and (name or not separator):
+        shape = tuple(int(dim) for dim in re.split("[x,]", dims))
+        if all(0 < dim <= LARGEST_DIM for dim in shape):
+            return name, shape
+    raise UsageError(f"--shape {shown(text)}: not a shape: write it as --shape input={EXAMPLE}")
 
 
 def wanted_shapes(model: "ModelProto", spec: FileSpec) -> Mapping[str, Shape] | Failure:
-    """Shapes to set, by input name; empty when the file is static already and nothing was asked."""
+    """Shapes to set, by input name; empty when the file is static already and nothing else was asked."""
     inputs = {value.name: value for value in true_inputs(model.graph)}
     given = _named(spec.shapes, list(inputs))
     if isinstance(given, Failure):
@@ -31,84 +42,117 @@ def wanted_shapes(model: "ModelProto", spec: FileSpec) -> Mapping[str, Shape] | 
     for name, shape in given.items():
         if problem := _contradiction(inputs[name], shape):
             return problem
-    dynamic = [v for n, v in inputs.items() if n not in given and _is_dynamic(v)]
+    dynamic = [value for name, value in inputs.items() if name not in given and is_dynamic(value)]
     if dynamic:
-        hint = " ".join(f"--shape {value.name}={_suggested(value)}" for value in dynamic)
+        hint = " ".join(_option(value, len(inputs)) for value in dynamic)
         return _refused(
-            f"{spec.path.name} has dynamic shapes at {', '.join(map(_described, dynamic))}: fix them,"
-            f" such as {hint}",
+            f"{shown(spec.path.name)} has dynamic shapes, input {', '.join(map(_described, dynamic))}:"
+            f" fix them, such as {hint}"
         )
-    return {n: s for n, s in given.items() if s != static_shape(inputs[n])}
+    return {name: shape for name, shape in given.items() if shape != static_shape(inputs[name])}
 
 
-def _named(shapes: tuple[tuple[str, Shape], ...], names: list[str]) -> dict[str, Shape] | Failure:
-    """The given shapes that concern this model; a name that another file of the run has is no error here."""
-    named = {}
+def fix_shapes(model: "ModelProto", shapes: Mapping[str, Shape]) -> None:
+    """Set input shapes, and in outputs what follows; drop every shape that came of the old ones."""
+    sizes: dict[str, int | None] = {}
+    for value in true_inputs(model.graph):
+        if value.name in shapes:
+            _fix(value, shapes[value.name], sizes)
+    for graph in all_graphs(model):
+        del graph.value_info[:]
+    for function in model.functions:
+        del function.value_info[:]
+    for output in model.graph.output:
+        for dim in output.type.tensor_type.shape.dim if has_rank(output) else ():
+            if dim.HasField("dim_param"):
+                size = sizes.get(dim.dim_param)
+                dim.Clear()
+                if size is not None:
+                    dim.dim_value = size
+
+
+def _fix(value: "ValueInfoProto", shape: Shape, sizes: dict[str, int | None]) -> None:
+    """Write the shape; `sizes` learns what each symbol stands for, None for one with two sizes."""
+    dims = value.type.tensor_type.shape.dim
+    for dim, size in zip(dims, shape, strict=False):
+        if dim.HasField("dim_param"):
+            sizes[dim.dim_param] = size if sizes.get(dim.dim_param, size) == size else None
+    del dims[:]
+    for size in shape:
+        dims.add().dim_value = size
+
+
+def _named(shapes: Sequence[tuple[str, Shape]], names: list[str]) -> dict[str, Shape] | Failure:
+    """The given shapes by the input that each is for."""
+    named: dict[str, Shape] = {}
+    listed = f"the inputs are {', '.join(map(_quoted, names))}" if names else "it has no inputs"
     for name, shape in shapes:
-        if name in names:
-            named[name] = shape
-        elif not name and len(names) == 1:
-            named[names[0]] = shape
-        elif not name:
-            return _refused(
-                f"--shape without a name, but the inputs are {', '.join(map(repr, names))}: name one, such as"
-                f" --shape {names[0] if names else 'input'}=1x3x224x224",
-            )
-        else:
-            near = get_close_matches(name, names, n=1, cutoff=0.3)
-            hint = f"did you mean {near[0]!r}?" if near else f"the inputs are {', '.join(map(repr, names))}"
-            return _refused(f"--shape {name}: no input of that name: {hint}")
+        if not name and len(names) != 1:
+            return _refused(f"--shape without a name: {listed}: write --shape NAME={_written(shape)}")
+        target = name or names[0]
+        if target not in names:
+            near = get_close_matches(target[:LONGEST_NAME], names, n=1, cutoff=0.3)
+            hint = f"did you mean '{shown(near[0])}'?" if near else listed
+            return _refused(f"--shape {shown(target)}: no input of that name: {hint}")
+        if named.setdefault(target, shape) != shape:
+            both = f"{_written(named[target])} and {_written(shape)}"
+            return _refused(f"--shape {shown(target)}: given as {both}: give one of them")
     return named
 
 
 def _contradiction(value: "ValueInfoProto", shape: Shape) -> Failure | None:
-    declared = static_shape(value)
-    if not value.type.tensor_type.HasField("shape"):
+    option = f"--shape {shown(value.name)}={_written(shape)}"
+    if not is_tensor(value):
+        return _refused(f"{option}: this input is no tensor: npubench runs numeric tensors only")
+    if not all(0 < dim <= LARGEST_DIM for dim in shape):
+        return _refused(f"{option}: a dimension is at least 1: write it as --shape input={EXAMPLE}")
+    if not has_rank(value):
         return None
+    declared = static_shape(value)
     if len(declared) != len(shape):
-        message = f"--shape {value.name}: {len(shape)} dimensions for the model's {_described(value)}"
-        return _refused(message)
-    for want, have in zip(shape, declared, strict=True):
-        if have is not None and have != want and have > 0:
-            message = f"--shape {value.name}: {want} where the model has {have} fixed: {_described(value)}"
-            return _refused(message)
+        return _refused(
+            f"{option}: {len(shape)} dimensions where the model has {len(declared)}: {_described(value)}"
+        )
+    for wanted, have in zip(shape, declared, strict=True):
+        if have and have != wanted:
+            return _refused(f"{option}: {wanted} where the model has {have} fixed: {_described(value)}")
     return None
 
 
-def _is_dynamic(value: "ValueInfoProto") -> bool:
-    if value.type.WhichOneof("value") != "tensor_type":
-        return False
-    tensor = value.type.tensor_type
-    return not tensor.HasField("shape") or any(dim is None or dim <= 0 for dim in static_shape(value))
-
-
 def _described(value: "ValueInfoProto") -> str:
-    tensor = value.type.tensor_type
-    if not tensor.HasField("shape"):
-        return f"{value.name!r} (no shape at all)"
-    dims = [str(dim.dim_value) if dim.dim_value > 0 else dim.dim_param or "?" for dim in tensor.shape.dim]
-    return f"{value.name!r} [{', '.join(dims)}]"
+    if not has_rank(value):
+        return f"'{shown(value.name)}' (of no declared rank)"
+    dims = value.type.tensor_type.shape.dim
+    words = [str(dim.dim_value) if dim.dim_value > 0 else shown(dim.dim_param) or "?" for dim in dims]
+    return f"'{shown(value.name)}' [{', '.join(words)}]"
 
 
-def _suggested(value: "ValueInfoProto") -> str:
-    dims = static_shape(value) or (1, 3, 224, 224)
-    usual = {2: 224, 3: 224} if len(dims) == 4 else {}
-    return "x".join(str(dim) if dim and dim > 0 else str(usual.get(i, 1)) for i, dim in enumerate(dims))
+def _option(value: "ValueInfoProto", inputs: int) -> str:
+    """The option to give, ready for a shell; without the name where nobody could type it."""
+    shape = _written(_usual(value))
+    if value.name == shown(value.name):
+        return f"--shape {shlex.quote(f'{value.name}={shape}')}"
+    return f"--shape {shape}" if inputs == 1 else f"--shape NAME={shape}"
 
 
-def fix_shapes(model: "ModelProto", shapes: Mapping[str, Shape]) -> None:
-    """Set input shapes and drop every shape that was derived from the old ones."""
-    for value in true_inputs(model.graph):
-        if value.name in shapes:
-            dims = value.type.tensor_type.shape.dim
-            del dims[:]
-            for size in shapes[value.name]:
-                dims.add().dim_value = size
-    del model.graph.value_info[:]
-    for output in model.graph.output:
-        if output.type.WhichOneof("value") == "tensor_type" and None in static_shape(output):
-            output.type.tensor_type.ClearField("shape")
+def _usual(value: "ValueInfoProto") -> Shape:
+    """Fixed dimensions as they are; of the open ones, those of an image's height and width 224, others 1."""
+    if not has_rank(value):
+        return 1, 3, 224, 224
+    dims = static_shape(value)
+    channels_last = len(dims) == 4 and dims[3] in (1, 3, 4) and dims[1] not in (1, 3, 4)
+    image = {1: 224, 2: 224} if channels_last else {1: 3, 2: 224, 3: 224}
+    usual = image if len(dims) == 4 else {}
+    return tuple(dim or usual.get(place, 1) for place, dim in enumerate(dims))
+
+
+def _quoted(name: str) -> str:
+    return f"'{shown(name)}'"
+
+
+def _written(shape: Shape) -> str:
+    return "x".join(map(str, shape))
 
 
 def _refused(message: str) -> Failure:
-    return Failure(Stage.EXPORT, FailureClass.DYNAMIC_SHAPE, message)
+    return refused(FailureClass.DYNAMIC_SHAPE, message)

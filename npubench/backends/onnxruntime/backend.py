@@ -12,6 +12,7 @@ from typing import Any
 from npubench import process
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
 from npubench.calibration import calibration_digest
+from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle, sha256_of_file
 from npubench.protocols import Session
 from npubench.records import (
@@ -28,7 +29,6 @@ from npubench.records import (
 )
 from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
 from npubench.timing import latency
-from npubench.filesystem import link_or_copy
 
 PACKAGES = ("onnxruntime", "onnx", "numpy")
 WORKER = "npubench.backends.onnxruntime.worker"

@@ -1,268 +1,200 @@
-"""Runs inside the OpenMMLab environment: `python worker.py job.json answer.json`.
+"""Builds, exports and checks one model inside the OpenMMLab environment: `worker.py JOB ANSWER`.
 
-Imports nothing of npubench. The answer is {"path": ...} with what was made and checked, or
-{"error": {"class": ..., "message": ..., "operators": [...], "traceback": ...}}; `class` is one of
-npubench's failure classes.
+Imports nothing of npubench. JOB is JSON: `config` (a model or config of mmpretrain by name, or a .py
+file), `weights` (`random` or a checkpoint), `seed`, `input`, `shape`, `opset`, `output`. ANSWER is
+{"path", "max_relative_error", "tolerance", "parameters", "seed", "tools"}, or {"error": {"class",
+"message", "operators", "detail"}} with a class of npubench's failure classes.
 """
 
 import json
-import re
+import os
 import sys
 import traceback
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-RELATIVE_TOLERANCE = 1e-3
-CALIBRATION_BATCHES = 2
-CALIBRATION_BATCH = 4
-PACKAGES = ("torch", "mmengine", "mmcv-lite", "mmpretrain", "onnx", "onnxslim", "onnxruntime")
+if TYPE_CHECKING:
+    from npubench.exporters.openmmlab import worker_errors, worker_weights
+    from npubench.exporters.openmmlab.worker_errors import Refused
+else:
+    # The environment's interpreter is isolated (-I) and does not look beside the script by itself.
+    sys.path.insert(0, str(Path(__file__).parent))
+    import worker_errors
+    import worker_weights
+    from worker_errors import Refused
+
+THREADS = 2
+TOLERANCE = 1e-3
+"""Largest difference to PyTorch's output that is accepted, relative to that output's largest magnitude."""
+
+SAME_KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
+"""Statistics of random models are computed: these make x86 machines that have AVX2 add up alike."""
+
+TOOLS = ("torch", "torchvision", "mmengine", "mmcv-lite", "mmpretrain", "onnx", "onnxslim", "onnxruntime")
 
 
-class Refused(Exception):  # noqa: N818 - it carries a failure, with its class
-    """The case is at fault, in a known way."""
-
-    def __init__(self, failure_class: str, message: str, operators: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.failure_class = failure_class
-        self.operators = operators
-
-
-def main() -> None:
-    """Do the job; whatever happens is an answer."""
-    job = json.loads(Path(sys.argv[1]).read_text())
+def main(job_path: Path, answer_path: Path) -> None:
+    """Do the job and write the answer, which appears at once and whole."""
+    job = json.loads(job_path.read_text(encoding="utf-8"))
     try:
         answer = export(job)
-    except Refused as error:
-        answer = {"error": _error(error.failure_class, str(error), error.operators)}
-    except Exception as error:  # noqa: BLE001 - sorted here, told there
-        answer = {"error": sort_out(error)}
-    print(json.dumps(answer))  # noqa: T201 - for the log
-    Path(sys.argv[2]).write_text(json.dumps(answer))
+    except Exception as error:  # noqa: BLE001 - whatever a third-party model raises becomes the answer
+        traceback.print_exc()
+        refused = error if isinstance(error, Refused) else worker_errors.classify(error)
+        answer = {
+            "error": {
+                "class": refused.failure_class,
+                "message": str(refused),
+                "operators": list(refused.operators),
+                "detail": traceback.format_exc()[-8000:],
+            }
+        }
+    partial = answer_path.with_suffix(".partial")
+    partial.write_text(json.dumps(answer), encoding="utf-8")
+    partial.replace(answer_path)
 
 
 def export(job: dict[str, Any]) -> dict[str, Any]:
-    """Build, weigh, export, simplify and check one model."""
-    define_missing_torchvision_operators()
+    """The answer for a job that works. Raises Refused and whatever the model raises."""
+    from importlib.metadata import version
+
     import torch
 
-    torch.set_num_threads(job["threads"])
+    torch.set_num_threads(THREADS)
+    define_torchvision_schemas()
+    shape, path = tuple(job["shape"]), Path(job["output"])
     torch.manual_seed(job["seed"])
-    model = build(job["config"])
-    shape = tuple(job["shape"])
-    if job["weights"] == "random":
-        settle_normalisation(model, shape)
-    else:
-        load_weights(model, job["weights"])
-    model.eval()
-    sample = torch.randn(shape, generator=torch.Generator().manual_seed(job["seed"]))
+    model = build(job["config"]).eval()
+    fill(model, shape, job)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    sample = torch.randn(shape, generator=torch.Generator().manual_seed(job["seed"] + 1))
     with torch.no_grad():
-        expected = first_tensor(model(sample))
-        deploy(model)
-        deployed_error = relative_error(first_tensor(model(sample)), expected)
-    path = Path(job["output"])
-    write_onnx(model, sample, path, job)
-    error = max(
-        deployed_error, relative_error(torch.from_numpy(run_onnx(path, job["input"], sample)), expected)
-    )
-    if not error <= RELATIVE_TOLERANCE:
-        raise Refused(
-            "export_mismatch",
-            f"outputs of the exported model differ from PyTorch's by {error:.2g} of their range"
-            f" (limit {RELATIVE_TOLERANCE:g}): try another opset",
-        )
+        want = logits_of(model, sample)
+    deploy(model)
+    write(model, sample, job["input"], job["opset"], path)
     return {
         "path": str(path),
-        "relative_error": error,
-        "relative_tolerance": RELATIVE_TOLERANCE,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "tools": {package: version(package) for package in PACKAGES},
+        "max_relative_error": check(run(path, job["input"], sample), want.numpy()),
+        "tolerance": TOLERANCE,
+        "parameters": parameters,
+        "seed": job["seed"],
+        "tools": {name: version(name) for name in TOOLS},
     }
 
 
-def define_missing_torchvision_operators() -> None:
-    """torchvision from the package index does not load its C++ operators beside a CPU build of torch.
-
-    mmpretrain imports torchvision, which only needs the operators' schemas; none of them is run here.
-    Where a matching torchvision works they exist already.
-    """
+def define_torchvision_schemas() -> None:
+    """Let torchvision be imported where its compiled operators do not load; mmpretrain calls none of them."""
     import torch
 
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError, OSError):
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        define_missing_torchvision_operators.library = library  # type: ignore[attr-defined]
         for module in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[module]
+        for name in ("nms", "qnms"):
+            schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            torch.library.define(f"torchvision::{name}", schema)
 
 
 def build(config: str) -> Any:
-    """The model of a zoo name, of a config file's name in the installed zoo, or of a config's path."""
-    from mmpretrain import get_model, list_models
-
-    if config in list_models():
-        return get_model(config, pretrained=False)
-    if config.endswith(".py"):
-        if not Path(config).is_file():
-            raise Refused("not_found", f"no config file {config}: correct the path")
-        return get_model(config, pretrained=False)
+    """The model by its name, by its config's name, or by the path of a config; weights are PyTorch's."""
     import mmpretrain
 
-    found = sorted((Path(mmpretrain.__file__).parent / ".mim" / "configs").rglob(f"{config}.py"))
-    if not found:
-        raise Refused(
-            "not_found", f"mmpretrain {version('mmpretrain')} has no model and no config {config!r}"
-        )
-    return get_model(str(found[0]), pretrained=False)
+    if Path(config).suffix == ".py":
+        if not Path(config).is_file():
+            raise Refused("not_found", f"the config {config} does not exist: correct the path")
+        return mmpretrain.get_model(config, pretrained=False)
+    names = mmpretrain.list_models()
+    if config in names:
+        return mmpretrain.get_model(config, pretrained=False)
+    folder = Path(mmpretrain.__file__).parent / ".mim" / "configs"
+    files = {file.stem: file for file in folder.rglob("*.py") if "_base_" not in file.parts}
+    if config in files:
+        return mmpretrain.get_model(str(files[config]), pretrained=False)
+    from difflib import get_close_matches
+
+    near = get_close_matches(config[:100], {*names, *files}, n=3)
+    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+    raise Refused("not_found", f"mmpretrain has no model {config[:100]!r}{hint}")
 
 
-def settle_normalisation(model: Any, shape: tuple[int, ...]) -> None:
-    """Give batch normalisations of a random network the statistics of seeded normal input.
-
-    Left at mean 0 and variance 1 they let activations vanish or overflow with depth, and a network
-    whose outputs hardly depend on its input says nothing about INT8.
-    """
-    import torch
-
-    layers = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    model.eval()
-    for layer in layers:
-        layer.train()
-        layer.reset_running_stats()
-        layer.momentum = None
-    with torch.no_grad():
-        for _ in range(CALIBRATION_BATCHES if layers else 0):
-            model(torch.randn((CALIBRATION_BATCH, *shape[1:])))
-
-
-def load_weights(model: Any, checkpoint: str) -> None:
-    """Load a checkpoint; every weight of the model has to be in it."""
-    state = read_checkpoint(checkpoint)
-    own = model.state_dict()
-    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
-    wrong = [name for name in own if name in state and own[name].shape != state[name].shape]
-    if missing or wrong:
-        first = (missing or wrong)[0]
-        raise Refused(
-            "invalid_model",
-            f"{checkpoint} is a checkpoint of another model: {len(missing)} of {len(own)} weights are missing and"
-            f" {len(wrong)} have another shape, first {first}: give the checkpoint of this config",
-        )
-    model.load_state_dict(state, strict=False)
-
-
-def read_checkpoint(checkpoint: str) -> Any:
-    """A state dict; nothing in the file is executed (torch's weights_only)."""
-    import numpy
-    import torch
-    from mmengine.logging.history_buffer import HistoryBuffer
-
-    plain = [HistoryBuffer, numpy.ndarray, numpy.dtype, numpy._core.multiarray._reconstruct]
-    plain += [type(numpy.dtype(name)) for name in ("float64", "float32", "int64")]
+def fill(model: Any, shape: tuple[int, ...], job: dict[str, Any]) -> None:
+    """Give the model its weights: seeded ones, or those of a checkpoint."""
+    if job["weights"] == "random":
+        worker_weights.randomise(model, shape, job["seed"])
+        return
     try:
-        with torch.serialization.safe_globals(plain):
-            loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise Refused(
-            "invalid_model", f"{checkpoint} is no readable checkpoint: {first_line(error)}"
-        ) from error
-    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
-    if not isinstance(state, dict) or not all(hasattr(value, "shape") for value in state.values()):
-        raise Refused("invalid_model", f"{checkpoint} holds no weights: give a checkpoint with a state_dict")
-    return state
+        worker_weights.load(model, job["weights"])
+    except (worker_weights.WrongCheckpointError, OSError) as error:
+        message = f"{job['weights']} is not a checkpoint of {job['config']}: {error}"
+        raise Refused("invalid_model", message) from error
 
 
 def deploy(model: Any) -> None:
-    """Merge the training branches of RepVGG and MobileOne, as they are meant to run."""
-    backbone = getattr(model, "backbone", None)
-    if hasattr(backbone, "switch_to_deploy"):
-        backbone.switch_to_deploy()
+    """Fold branches that only training needs into one convolution each (RepVGG, MobileOne and their kind)."""
+    for part in model.children():
+        if hasattr(part, "switch_to_deploy"):
+            part.switch_to_deploy()
 
 
-def write_onnx(model: Any, sample: Any, path: Path, job: dict[str, Any]) -> None:
-    """TorchScript export (the dynamo exporter ignores the opset), then constants folded by onnxslim."""
+def write(model: Any, sample: Any, name: str, opset: int, path: Path) -> None:
+    """Export with a fixed shape, fold constants, write to `path`.
+
+    The TorchScript exporter, because the newer one writes another opset than it is asked for.
+    """
     import onnx
     import onnxslim
     import torch
 
+    raw = path.with_name("raw.onnx")
     torch.onnx.export(
         model,
         (sample,),
-        str(path),
+        str(raw),
         dynamo=False,
-        opset_version=job["opset"],
-        input_names=[job["input"]],
-        output_names=["output"],
+        opset_version=opset,
+        input_names=[name],
+        output_names=["logits"],
     )
-    slim = onnxslim.slim(onnx.load(str(path)))
-    path.write_bytes(slim.SerializeToString(deterministic=True))
+    slimmed = onnxslim.slim(onnx.load(raw))
+    path.write_bytes(slimmed.SerializeToString(deterministic=True))
+    raw.unlink()
 
 
-def run_onnx(path: Path, name: str, sample: Any) -> Any:
-    """The first output in ONNX Runtime."""
+def run(path: Path, name: str, sample: Any) -> Any:
+    """The output of the written file in ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = THREADS
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return session.run(None, {name: sample.numpy()})[0]
 
 
-def first_tensor(output: Any) -> Any:
-    """The first tensor of whatever a model returns."""
-    while isinstance(output, (tuple, list)):
-        output = output[0]
+def check(have: Any, want: Any) -> float:
+    """Largest difference over the largest magnitude of PyTorch's output before deployment. Raises Refused."""
+    import numpy as np
+
+    if not np.isfinite(want).all() or not want.any():
+        raise Refused("export_failed", "PyTorch's own output is not finite, or zero: use another seed")
+    error = float(np.abs(have - want).max() / np.abs(want).max()) if have.shape == want.shape else np.inf
+    if not error <= TOLERANCE:
+        message = f"the exported model differs from PyTorch by {error:.2g} of the largest output"
+        raise Refused("export_mismatch", f"{message} (at most {TOLERANCE:g}): use another opset")
+    return error
+
+
+def logits_of(model: Any, sample: Any) -> Any:
+    """The model's output, which has to be one tensor."""
+    import torch
+
+    output = model(sample)
+    if not isinstance(output, torch.Tensor):
+        kind = type(output).__name__
+        raise Refused("export_failed", f"the model returns a {kind}, not logits: it is no classifier")
     return output
 
 
-def relative_error(ours: Any, expected: Any) -> float:
-    """Greatest difference as a share of the greatest magnitude."""
-    return float((ours - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
-
-
-def sort_out(error: Exception) -> dict[str, Any]:
-    """The class of an exception that a library raised."""
-    text = first_line(error)
-    chain = " ".join(f"{type(e).__name__} {e}" for e in causes(error))
-    if isinstance(error, MemoryError) or "not enough memory" in chain or "DefaultCPUAllocator" in chain:
-        return _error("out_of_memory", f"not enough memory: {text}")
-    if found := re.search(
-        r"No module named '([\w.]+)'|requires? (?:the )?`?([\w-]+)`? (?:package|library)", chain
-    ):
-        return _error("missing_package", f"needs the package {found[1] or found[2]}, not in the environment")
-    if re.search(r"URLError|ConnectionError|HTTPError|name resolution|Max retries|LocalEntryNotFound", chain):
-        return _error("export_failed", f"wants to download something while it is built, and cannot: {text}")
-    if found := re.search(r"operator '?(?:aten::)?([\w:]+)'? to ONNX opset|Unsupported.*aten::(\w+)", chain):
-        name = found[1] or found[2]
-        return _error("unsupported_operator", f"PyTorch cannot export {name}: {text}", (name,))
-    return _error("export_failed", f"{type(error).__name__}: {text}")
-
-
-def causes(error: BaseException | None) -> list[BaseException]:
-    """An exception and what it came from."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
-
-
-def first_line(error: BaseException) -> str:
-    """One line of an exception's text."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def _error(failure_class: str, message: str, operators: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {
-        "class": failure_class,
-        "message": message,
-        "operators": list(operators),
-        "traceback": traceback.format_exc(),
-    }
-
-
 if __name__ == "__main__":
-    main()
+    os.environ.update(SAME_KERNELS)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,127 @@
+"""The half that both runners share: the artifact on the board, several calls of the runner, one figure.
+
+Neither runner lists single runs: each call gives a mean. So there is no percentile, and what is
+known of the spread is that between calls.
+"""
+
+import math
+import re
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Generic, TypeVar
+
+from npubench.backends.axera.board_errors import explain, failed_run
+from npubench.backends.axera.build import Deadline
+from npubench.protocols import Session
+from npubench.records import Artifact, Completed, Failure, FailureClass, Latency, Stage
+from npubench.specs import TimingProtocol
+
+HASH_S = 120.0
+_HASH_LINE = re.compile(r"\\?([0-9a-f]{64}) [ *].*")
+Parsed = TypeVar("Parsed")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One call of a runner: mean over `n` runs, us; lowest and highest run where it prints them."""
+
+    mean_us: float
+    n: int
+    min_us: float | None = None
+    max_us: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Runner(Generic[Parsed]):
+    """A runner's command line for (path, warmup, repeat), and how to read it."""
+
+    name: str
+    argv: Callable[[str, int, int], list[str]]
+    parse: Callable[[str], Parsed | Failure]
+    round_of: Callable[[Parsed], Round]
+
+
+def bring(artifact: Artifact, session: Session, log: Path) -> PurePosixPath | Failure:
+    """Put the artifact on the board and let the board say what it holds; the path to run."""
+    path = session.put(artifact.path, artifact.sha256)
+    completed = session.run(["sha256sum", str(path)], HASH_S, log)
+    match = _HASH_LINE.match(completed.output.strip())
+    if completed.returncode != 0 or match is None:
+        said = completed.output.strip()[-200:] or "it printed nothing"
+        message = f"sha256sum on the board did not tell what lies there: {said}"
+        return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, message)
+    if match[1] != artifact.sha256:
+        message = f"the board holds {match[1]}, not the artifact {artifact.sha256} of this job"
+        return Failure(Stage.TRANSFER, FailureClass.WRONG_ARTIFACT, message)
+    return path
+
+
+def measure_rounds(
+    runner: Runner[Parsed], path: PurePosixPath, session: Session, timing: TimingProtocol, deadline_s: float,
+    log: Path,
+) -> list[Parsed] | Failure:  # fmt: skip
+    """Call the runner `timing.rounds` times; later calls are as long as the minimum duration asks."""
+    deadline = Deadline(deadline_s)
+    results: list[Parsed] = []
+    warmup, repeat = timing.warmup, timing.repeat
+    for _ in range(max(1, timing.rounds)):
+        if results and deadline.left() <= 0:
+            message = f"{runner.name} did not end its rounds within {deadline_s:g} s"
+            return Failure(Stage.MEASURE, FailureClass.HANG, message)
+        completed = session.run(runner.argv(str(path), warmup, repeat), deadline.left(), log)
+        result = _read(runner, completed, deadline_s)
+        if isinstance(result, Failure):
+            return result
+        results.append(result)
+        repeat = _repeat(timing, runner.round_of(result).mean_us)
+    return results
+
+
+def latency(rounds: Sequence[Round]) -> Latency:
+    """All runs of all calls as one mean; `spread` is that of the calls' means."""
+    n = sum(r.n for r in rounds)
+    means = [r.mean_us for r in rounds]
+    lows, highs = [r.min_us for r in rounds], [r.max_us for r in rounds]
+    known_lows, known_highs = [v for v in lows if v is not None], [v for v in highs if v is not None]
+    return Latency(
+        n=n,
+        mean=sum(r.mean_us * r.n for r in rounds) / n,
+        min=min(known_lows) if len(known_lows) == len(rounds) else None,
+        max=max(known_highs) if len(known_highs) == len(rounds) else None,
+        spread=(max(means) - min(means)) / statistics.median(means) if len(rounds) > 1 else None,
+    )
+
+
+def statistic(rounds: Sequence[Round], runner: str) -> dict[str, object]:
+    """What kind of numbers these are, for the details of a row."""
+    calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
+    return {
+        "statistic": f"mean of the means of {calls}, weighted by their runs; no percentile is known",
+        "call_means_us": [r.mean_us for r in rounds],
+        "runs_per_call": [r.n for r in rounds],
+    }
+
+
+def weighted_mean(values: Sequence[float | None], rounds: Sequence[Round]) -> float | None:
+    """Mean over all runs of a figure of each call; None when a call lacks it."""
+    known = [(value, r.n) for value, r in zip(values, rounds, strict=True) if value is not None]
+    if len(known) < len(rounds):
+        return None
+    return sum(value * n for value, n in known) / sum(n for _, n in known)
+
+
+def _read(runner: Runner[Parsed], completed: Completed, deadline_s: float) -> Parsed | Failure:
+    failure = failed_run(runner.name, completed, deadline_s)
+    if failure is not None:
+        return failure
+    parsed = runner.parse(completed.output)
+    if isinstance(parsed, Failure):
+        return explain(runner.name, completed.output) or parsed
+    return parsed
+
+
+def _repeat(timing: TimingProtocol, mean_us: float) -> int:
+    per_round_s = timing.min_duration_s / max(1, timing.rounds)
+    return max(timing.repeat, math.ceil(per_round_s * 1e6 / mean_us))

@@ -1,0 +1,178 @@
+"""A .joint out of an ONNX model: configuration, `pulsar build`, `pulsar info`, `pulsar run`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from npubench.backends.axera import build, calibration_files, options, pulsar_config, pulsar_tools
+from npubench.backends.axera.artifact_check import saved_another
+from npubench.backends.axera.options import Where
+from npubench.backends.axera.toolchain import SHORT_S, Bench
+from npubench.errors import UsageError
+from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.specs import Options, Target
+
+CONFIG = "config.prototxt"
+FULL_CONFIG = "output_config.prototxt"
+INFO_LOG = "info.log"
+RUN_LOG = "simulated_run.log"
+REPORTS = "inference_report"
+HARDWARE = {"AX620A": "AX620", "AX620U": "AX620"}
+VENDOR_SHM_SIZE = "32g"
+KNOWN = (
+    *options.WHERE,
+    "npu_mode",
+    "target_hardware",
+    "output_layout",
+    "input_color",
+    "simulate",
+    "run_joint",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options of a board for Pulsar 1. `simulate` runs the compiled model on the host beside the ONNX one."""
+
+    where: Where
+    npu_mode: str
+    target_hardware: str
+    output_layout: str
+    input_colour: str | None
+    simulate: bool
+    run_joint: str
+
+
+def where(given: Options) -> Where:
+    """The place of the toolchain. Raises UsageError."""
+    return options.where(given, "pulsar", VENDOR_SHM_SIZE)
+
+
+def settings(given: Options, chip: str) -> Settings:
+    """A board's options, checked. Raises UsageError."""
+    options.check_known(given, KNOWN)
+    if "target_hardware" not in given and chip not in HARDWARE:
+        raise UsageError(f"pulsar does not know chip {chip}: set backend_options.target_hardware (AX620)")
+    colour = (
+        options.choice(given, "input_color", pulsar_config.COLOURS, "") if given.get("input_color") else None
+    )
+    return Settings(
+        where=where(given),
+        npu_mode=options.choice(given, "npu_mode", pulsar_config.NPU_MODES, "111"),
+        target_hardware=options.choice(
+            given, "target_hardware", sorted(set(HARDWARE.values())), HARDWARE.get(chip, "")
+        ),
+        output_layout=options.choice(given, "output_layout", pulsar_config.LAYOUTS, "nhwc"),
+        input_colour=colour,
+        simulate=options.switch(given, "simulate", True),
+        run_joint=options.text(given, "run_joint", "/opt/bin/run_joint"),
+    )
+
+
+def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -> build.Calibration | Failure:
+    """Put model, calibration set and configuration into the folder."""
+    dtype = pulsar_config.unsupported_dtype(model)
+    if dtype is not None:
+        message = f"pulsar takes no calibration data of type {dtype}: give the model another input type"
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
+    build.lay_out(model, workdir)
+    calibration = build.lay_out_calibration(model, target.calibration, workdir, "bin")
+    if isinstance(calibration, Failure):
+        return calibration
+    config = pulsar_config.Build(
+        target_hardware=chosen.target_hardware,
+        npu_mode=chosen.npu_mode,
+        output_layout=chosen.output_layout,
+        input_colour=chosen.input_colour,
+        calibration=calibration.files,
+        samples=calibration.samples,
+        pictures=calibration.pictures,
+    )
+    (workdir / CONFIG).write_text(pulsar_config.config(model, config), encoding="ascii")
+    if chosen.simulate and len(model.inputs) == 1:
+        _lay_out_sample(model, target, calibration, workdir)
+    return calibration
+
+
+def build_argv(model: OnnxModel, chosen: Settings) -> list[str]:
+    """The build's command line, relative to the job's folder."""
+    name = build.stem(model)
+    return [
+        chosen.where.command, "build", "--input", f"{name}.onnx", "--output", f"{name}.joint",
+        "--config", CONFIG, "--output_config", FULL_CONFIG, "--virtual_npu", chosen.npu_mode,
+    ]  # fmt: skip
+
+
+def make(
+    model: OnnxModel, chosen: Settings, bench: Bench, workdir: Path, deadline: build.Deadline, log: Path
+) -> build.Built | Failure:
+    """Build, and let the tool say what it made. Raises BoardError of a build host."""
+    artifact = workdir / f"{build.stem(model)}.joint"
+    failure = build.build(bench, build_argv(model, chosen), artifact.name, workdir, deadline, log)
+    if failure is not None:
+        return failure
+    build_log = (workdir / build.BUILD_LOG).read_text(encoding="utf-8")
+    other = saved_another(build_log, artifact.name)
+    if other is not None:
+        message = f"pulsar says that it saved {other}, not this job's {artifact.name}"
+        return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
+    info = _info(chosen, artifact, bench, workdir, deadline, log)
+    if info is not None and info.npu_mode not in (None, chosen.npu_mode):
+        message = f"the .joint is for NPU mode {info.npu_mode}, {chosen.npu_mode} was asked for"
+        return Failure(Stage.COMPILE, FailureClass.WRONG_NPU_MODE, message)
+    notes: dict[str, Any] = {"system_memory_bytes": info.memory_bytes if info else None}
+    notes["simulated_execution"] = _simulate(model, chosen, artifact, bench, workdir, deadline, log)
+    reports = sorted((workdir / REPORTS).rglob("inference_report.log"))
+    old = [report for report in reports if not build.is_new(report, workdir)]
+    if old:
+        notes["reports_of_another_job"] = len(old)
+    kept = [workdir / name for name in (CONFIG, FULL_CONFIG, build.BUILD_LOG, INFO_LOG, RUN_LOG)]
+    extras = [path for path in kept if path.is_file()] + [path for path in reports if path not in old]
+    return build.Built(artifact, tuple(extras), notes)
+
+
+def _info(
+    chosen: Settings, artifact: Path, bench: Bench, workdir: Path, deadline: build.Deadline, log: Path
+) -> pulsar_tools.JointInfo | None:
+    argv = [chosen.where.command, "info", artifact.name]
+    completed = bench.run(argv, min(SHORT_S, deadline.left()), log)
+    (workdir / INFO_LOG).write_text(completed.output, encoding="utf-8")
+    if completed.timed_out or completed.returncode != 0:
+        return None
+    info = pulsar_tools.parse_info(completed.output)
+    return None if isinstance(info, Failure) else info
+
+
+def _simulate(
+    model: OnnxModel,
+    chosen: Settings,
+    artifact: Path,
+    bench: Bench,
+    workdir: Path,
+    deadline: build.Deadline,
+    log: Path,
+) -> str:
+    """Run the .joint on the host; what became of it in one line. Its scores are read by `estimate`."""
+    if not chosen.simulate:
+        return "switched off"
+    if len(model.inputs) != 1:
+        return "not done: the model has several inputs"
+    (sample,) = workdir.glob("sample.*")
+    argv = [
+        chosen.where.command, "run", f"{build.stem(model)}.onnx", artifact.name, "--input", sample.name,
+        "--config", FULL_CONFIG, "--output_gt", "gt",
+    ]  # fmt: skip
+    completed = bench.run(argv, deadline.left(), log)
+    (workdir / RUN_LOG).write_text(completed.output, encoding="utf-8")
+    if completed.timed_out:
+        return "did not end in time"
+    return "done" if completed.returncode == 0 else f"failed with exit code {completed.returncode}"
+
+
+def _lay_out_sample(model: OnnxModel, target: Target, calibration: build.Calibration, workdir: Path) -> None:
+    from npubench.calibration import evaluation_inputs
+
+    sample = evaluation_inputs(model.inputs, target.calibration)[0]
+    picture = model.preprocessing if calibration.pictures else None
+    ending, content = calibration_files.sample_file(sample[model.inputs[0].name], picture, "bin")
+    (workdir / f"sample.{ending}").write_bytes(content)

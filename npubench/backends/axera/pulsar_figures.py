@@ -1,0 +1,111 @@
+"""Figures of Pulsar 1: what the compiler simulates, and what run_joint measures; never in one record."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from npubench.backends.axera import measuring, pulsar_tools
+from npubench.backends.axera.inference_report import PartReport, add_parts, parse_inference_report
+from npubench.backends.axera.measuring import Round
+from npubench.backends.axera.pulsar_build import REPORTS, RUN_LOG
+from npubench.backends.axera.run_joint import RunJoint
+from npubench.records import Artifact, Failure, Figures, Kind
+
+JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
+"""The board's virtual NPU mode that a model of each build mode needs."""
+
+
+def simulated(artifact: Artifact) -> Figures | None:
+    """The inference reports of all parts, and the accuracy of the simulated execution."""
+    reports = [path for path in artifact.extras if _is_part(path)]
+    figures = _sum_of(reports) if reports else Figures(Kind.SIMULATED, details={"parts": 0})
+    details: dict[str, Any] = {**figures.details, "npu_mode": artifact.settings.get("npu_mode")}
+    scores = _scores(artifact)
+    if isinstance(scores, Failure):
+        return replace(figures, details={**details, "simulated_execution": scores.message})
+    if not reports and not scores:
+        return None
+    outputs = [tensor.name for tensor in artifact.onnx.outputs]
+    if scores:
+        details["scores"] = {name: asdict(score) for name, score in scores.items()}
+    return replace(figures, accuracy=pulsar_tools.accuracy(scores, outputs), details=details)
+
+
+def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | None) -> Figures:
+    """Calls of run_joint as one figure: latency is the run task, the wall clock of one inference.
+
+    The NPU's own time is `details["neu_us"]`; it leaves out what the host adds.
+    """
+    rounds = [round_of(call) for call in calls]
+    creates = [call.create_ms for call in calls if call.create_ms is not None]
+    memory = {call.cmm_bytes for call in calls if call.cmm_bytes is not None}
+    last = calls[-1]
+    names = sorted({name for call in calls for name in call.parts})
+    return Figures(
+        kind=Kind.MEASURED,
+        latency_us=measuring.latency(rounds),
+        load_us=statistics.median(create["total"] for create in creates) * 1000 if creates else None,
+        host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
+        memory_bytes=max(memory) if memory else None,
+        artifact_sha256=artifact_sha256,
+        details={
+            "npu_mode": npu_mode,
+            "board_npu_mode": last.npu_mode,
+            **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names},
+            **last.texts,
+            "perf_count_total": last.perf_total,
+            "perf_count_eu": {str(eu): count for eu, count in last.perf_eu.items()},
+            "inputs": [asdict(tensor) for tensor in last.inputs],
+            "outputs": [asdict(tensor) for tensor in last.outputs],
+            "calls": [asdict(call, dict_factory=_without_tensors) for call in calls],
+            **measuring.statistic(rounds, "run_joint"),
+        },
+    )
+
+
+def round_of(call: RunJoint) -> Round:
+    """One call as a round."""
+    return Round(float(call.run_task_us), call.rounds)
+
+
+def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[Round]) -> float | None:
+    times = [call.parts[name].us if name in call.parts else None for call in calls]
+    return measuring.weighted_mean(times, rounds)
+
+
+def _without_tensors(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    left_out = {"inputs", "outputs", "texts"}
+    return {
+        key: {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
+        for key, value in fields
+        if key not in left_out
+    }
+
+
+def _is_part(path: Path) -> bool:
+    """part_N.lava/inference_report.log; reports of subgraphs are contained in their part's."""
+    return (
+        path.name == "inference_report.log"
+        and path.parent.suffix == ".lava"
+        and path.parent.parent.name == REPORTS
+    )
+
+
+def _sum_of(reports: Sequence[Path]) -> Figures:
+    parts: list[PartReport] = []
+    for path in reports:
+        report = parse_inference_report(path.read_text(encoding="utf-8", errors="replace"))
+        if isinstance(report, Failure):
+            problem = f"{path.parent.name}: {report.message}"
+            return Figures(Kind.SIMULATED, details={"parts": len(reports), "problem": problem})
+        parts.append(report)
+    return add_parts(parts)
+
+
+def _scores(artifact: Artifact) -> Any:
+    for path in artifact.extras:
+        if path.name == RUN_LOG:
+            return pulsar_tools.parse_scores(path.read_text(encoding="utf-8", errors="replace"))
+    return {}

@@ -1,0 +1,55 @@
+"""The tensors that run_joint lists, as blocks of four lines."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from npubench.specs import Shape
+
+_HEAD = re.compile(r"\s*(Input|Output)\[([0-9]{1,4})\]: (.+)")
+_SHAPE = re.compile(r"\s*Shape \[([0-9]{1,9}(?:, ?[0-9]{1,9})*)\]((?: \w+)*)")
+_MEMORY = re.compile(r"\s*Memory (Physical|Virtual)")
+_SIZE = re.compile(r"\s*Size ([0-9]{1,12})")
+_ITEM_BYTES = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "float32": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor as the runner sees it; `kind` is the layout, type and colour it prints."""
+
+    name: str
+    shape: Shape
+    kind: str
+    memory: str
+    size_bytes: int
+
+
+def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Inputs and outputs in their order; a block that is not whole or contradicts itself is left out."""
+    found: dict[tuple[str, int], Tensor | None] = {}
+    for index, line in enumerate(lines):
+        if head := _HEAD.fullmatch(line):
+            key = (head[1], int(head[2]))
+            tensor = _read_block(head[3], lines[index + 1 : index + 4])
+            found[key] = tensor if found.get(key, tensor) == tensor else None
+    kinds = ("Input", "Output")
+    inputs, outputs = (
+        tuple(t for key, t in sorted(found.items()) if key[0] == kind and t is not None) for kind in kinds
+    )
+    return inputs, outputs
+
+
+def _read_block(name: str, block: list[str]) -> Tensor | None:
+    patterns = (_SHAPE, _MEMORY, _SIZE)
+    matches = [p.fullmatch(line) for p, line in zip(patterns, block, strict=False)]
+    if len(matches) < len(patterns):
+        return None
+    shape_match, memory, size = matches
+    if shape_match is None or memory is None or size is None:
+        return None
+    shape = tuple(int(dim) for dim in shape_match[1].split(","))
+    kind = shape_match[2].strip()
+    item_bytes = [n for word, n in _ITEM_BYTES.items() if word in kind.split()]
+    if item_bytes and "NV" not in kind and math.prod(shape) * item_bytes[0] != int(size[1]):
+        return None
+    return Tensor(name, shape, kind, memory[1], int(size[1]))

@@ -1,0 +1,62 @@
+"""`describe` in a process of its own: onnx is native code, and a stranger's file may hang or crash it."""
+
+import signal
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from npubench import process
+from npubench.failures import Failure, FailureClass
+from npubench.jsonio import decode, encode
+from npubench.onnx_model import describe
+from npubench.onnx_refusal import refused
+from npubench.records import Completed, OnnxModel
+
+DEADLINE_S = 600.0
+"""Far above what hashing and checking the largest models take."""
+
+MODEL, FAILURE = "model.json", "failure.json"
+
+
+def describe_apart(
+    path: Path, case: str, task: str, log: Path, deadline_s: float = DEADLINE_S
+) -> OnnxModel | Failure:
+    """`onnx_model.describe`, ended at the deadline; output is appended to `log`. Raises Interrupted."""
+    with tempfile.TemporaryDirectory() as folder:
+        argv = [sys.executable, "-P", "-m", __name__, str(path.absolute()), folder]
+        done = process.run(argv, timeout_s=deadline_s, log=log)
+        model, failure = Path(folder) / MODEL, Path(folder) / FAILURE
+        if model.is_file():
+            return replace(decode(OnnxModel, model.read_bytes()), case=case, task=task)
+        if failure.is_file():
+            return decode(Failure, failure.read_bytes())
+    return _without_answer(done)
+
+
+def _without_answer(done: Completed) -> Failure:
+    if done.timed_out:
+        message = f"onnx had not read the model after {done.duration_s:.0f} s: ended; export it another way"
+        return refused(FailureClass.HANG, message, detail=done.output)
+    if done.returncode == -signal.SIGKILL:
+        message = "reading the model was killed, most likely for lack of memory: free memory"
+        return refused(FailureClass.OUT_OF_MEMORY, message, detail=done.output)
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        message = f"onnx crashed with {name} on the model: it is damaged, or export it another way"
+        return refused(FailureClass.CRASH, message, detail=done.output)
+    message = f"reading the model ended with code {done.returncode}: see the log"
+    return refused(FailureClass.EXPORT_FAILED, message, detail=done.output)
+
+
+def main(path: str, folder: str) -> None:
+    """Describe the model at `path` and leave the answer in `folder`, whole or not at all."""
+    outcome = describe(Path(path), "")
+    answer = Path(folder) / (FAILURE if isinstance(outcome, Failure) else MODEL)
+    unfinished = answer.with_suffix(".new")
+    unfinished.write_text(encode(outcome), encoding="utf-8")
+    unfinished.rename(answer)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

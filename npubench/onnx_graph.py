@@ -1,0 +1,147 @@
+"""Reading a parsed ONNX model: its nodes, tensors, names and shapes. Nothing here judges."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import (
+        AttributeProto,
+        FunctionProto,
+        GraphProto,
+        ModelProto,
+        NodeProto,
+        TensorProto,
+        ValueInfoProto,
+    )
+
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+def bodies(model: "ModelProto") -> "tuple[GraphProto | FunctionProto, ...]":
+    """What a run executes: the main graph and the local functions."""
+    return (model.graph, *model.functions)
+
+
+def all_nodes(body: "GraphProto | FunctionProto") -> "Iterator[NodeProto]":
+    """Nodes of a graph or function and of the graphs inside its nodes (If, Loop, Scan)."""
+    for node in body.node:
+        yield node
+        for graph in subgraphs(node):
+            yield from all_nodes(graph)
+
+
+def subgraphs(node: "NodeProto") -> "Iterator[GraphProto]":
+    """Graphs that a node holds as attributes."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def all_graphs(model: "ModelProto") -> "Iterator[GraphProto]":
+    """The main graph, those inside nodes, and those of training information."""
+    for info in model.training_info:
+        yield info.initialization
+        yield info.algorithm
+    yield model.graph
+    for body in (*bodies(model), *(g for i in model.training_info for g in (i.initialization, i.algorithm))):
+        for node in all_nodes(body):
+            yield from subgraphs(node)
+
+
+def all_tensors(model: "ModelProto") -> "Iterator[TensorProto]":
+    """Every tensor that the file holds, wherever it stands."""
+    for graph in all_graphs(model):
+        yield from graph.initializer
+        for sparse in graph.sparse_initializer:
+            yield from (sparse.values, sparse.indices)
+        for node in graph.node:
+            for attribute in node.attribute:
+                yield from _tensors_of(attribute)
+    for function in model.functions:
+        for attribute in function.attribute_proto:
+            yield from _tensors_of(attribute)
+        for node in all_nodes(function):
+            for attribute in node.attribute:
+                yield from _tensors_of(attribute)
+
+
+def _tensors_of(attribute: "AttributeProto") -> "Iterator[TensorProto]":
+    if attribute.HasField("t"):
+        yield attribute.t
+    yield from attribute.tensors
+    if attribute.HasField("sparse_tensor"):
+        yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+    for sparse in attribute.sparse_tensors:
+        yield from (sparse.values, sparse.indices)
+
+
+def weights(model: "ModelProto") -> "Iterator[TensorProto]":
+    """Initializers and the tensors of Constant nodes, each once however often a function is called."""
+    for graph in all_graphs(model):
+        yield from graph.initializer
+        yield from (sparse.values for sparse in graph.sparse_initializer)
+    for body in bodies(model):
+        for node in all_nodes(body):
+            if node.op_type == "Constant":
+                yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+
+
+def texts(model: "ModelProto") -> Iterator[str]:
+    """Every name that is read anywhere; one that is not UTF-8 comes as bytes from protobuf."""
+    for entry in model.opset_import:
+        yield entry.domain
+    for function in model.functions:
+        yield from (function.domain, function.name, *function.input, *function.output)
+        yield from (entry.domain for entry in function.opset_import)
+    for graph in all_graphs(model):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            yield value.name
+            yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    for tensor in all_tensors(model):
+        yield tensor.name
+        for pair in tensor.external_data:
+            yield from (pair.key, pair.value)
+    for body in bodies(model):
+        for node in all_nodes(body):
+            yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+            yield from (attribute.name for attribute in node.attribute)
+
+
+def true_inputs(graph: "GraphProto") -> "list[ValueInfoProto]":
+    """What a caller has to feed: inputs that are not initializers."""
+    initializers = {tensor.name for tensor in graph.initializer}
+    initializers |= {sparse.values.name for sparse in graph.sparse_initializer}
+    return [value for value in graph.input if value.name not in initializers]
+
+
+def operator_name(node: "NodeProto") -> str:
+    """`Conv`, or `com.microsoft.Gelu` outside the standard domain."""
+    return node.op_type if node.domain in STANDARD_DOMAINS else f"{node.domain}.{node.op_type}"
+
+
+def default_opset(model: "ModelProto") -> int:
+    """Version of the standard operator set; 1 where a file uses other sets alone."""
+    versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
+    return max(versions, default=1)
+
+
+def is_tensor(value: "ValueInfoProto") -> bool:
+    """Whether a value is a dense tensor: no sequence, map, optional or sparse one."""
+    return bool(value.type.WhichOneof("value") == "tensor_type")
+
+
+def has_rank(value: "ValueInfoProto") -> bool:
+    """Whether so much as the number of dimensions is declared."""
+    return is_tensor(value) and value.type.tensor_type.HasField("shape")
+
+
+def static_shape(value: "ValueInfoProto") -> tuple[int | None, ...]:
+    """Dimensions of a tensor value; None for one that is symbolic, negative or not given."""
+    dims = value.type.tensor_type.shape.dim
+    return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in dims)
+
+
+def is_dynamic(value: "ValueInfoProto") -> bool:
+    """Whether an input's shape is open; old exporters write 0 for a dimension that they leave open."""
+    return is_tensor(value) and (not has_rank(value) or not all(static_shape(value)))

@@ -1,0 +1,262 @@
+"""Geometry of the charts; `charts.svg.j2` draws it, so that escaping is the template's alone.
+
+One chart shows one board and one kind of figures, so no mark ever stands beside one of another kind.
+"""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from npubench.records import Kind, Latency, Result
+from npubench.reporting.escapes import columns_of, shortened, visible
+from npubench.reporting.notation import duration, significant
+from npubench.reporting.pairs import Pair, latency_of, pairs, speedup
+from npubench.reporting.scales import Axis, axis
+from npubench.specs import CaseKind, Precision
+
+WIDTH = 960.0
+LABEL_COLUMNS, LABEL_PX = 34, 280.0
+FONT_PX = 12.5
+"""Size of labels in page.css; `_text_px` must know it to leave them room."""
+
+VALUE_PX, NOTE_PX, ROW_PX, TOP_PX, AXIS_PX = 74.0, 124.0, 27.0, 8.0, 34.0
+ROW_LIMIT = 40
+MARK_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One figure: where, which precision, and what a pointer shows of it."""
+
+    x: float
+    precision: Precision
+    title: str
+    label: str = ""
+    label_x: float = 0.0
+    anchor: str = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Marks on one line, with their median where it is drawn."""
+
+    y: float
+    marks: tuple[Mark, ...]
+    middle: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRow:
+    """One model or operator type; `name` is the whole of what `label` may shorten."""
+
+    y: float
+    label: str
+    name: str
+    note: str
+    lanes: tuple[Lane, ...]
+    link: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawn chart of one board and one kind; `left_out` rows found no room."""
+
+    board: str
+    backend: str
+    emulated: bool
+    kind: Kind
+    statistic: str
+    rows: tuple[ChartRow, ...]
+    axis: Axis
+    label_x: float
+    height: float
+    left_out: int = 0
+    width: float = WIDTH
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """What the legend explains."""
+        marks = [m for row in self.rows for lane in row.lanes for m in (*lane.marks, lane.middle) if m]
+        return tuple(p for p in Precision if any(mark.precision is p for mark in marks))
+
+    @property
+    def title(self) -> str:
+        """What it compares, when it compares."""
+        return f"{' against '.join(p.upper() for p in self.precisions)} latency"
+
+
+def model_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Chart]:
+    """FP32 against INT8 latency, a chart per board and kind that has figures."""
+    return [_model_chart(rows, kind) for kind, rows in _by_board(results, CaseKind.MODEL, kinds)]
+
+
+def operator_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Chart]:
+    """Latency of every operator case by operator type, a chart per board and kind that has figures."""
+    return [_operator_chart(rows, kind) for kind, rows in _by_board(results, CaseKind.OPERATOR, kinds)]
+
+
+def _by_board(
+    results: Sequence[Result], case_kind: CaseKind, kinds: Sequence[Kind]
+) -> Iterator[tuple[Kind, list[Result]]]:
+    boards: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        if result.case_kind is case_kind:
+            boards.setdefault((result.board, result.backend), []).append(result)
+    for rows in boards.values():
+        for kind in kinds:
+            having = [result for result in rows if _positive(latency_of(result, kind))]
+            if having:
+                yield kind, having
+
+
+def _positive(latency: Latency | None) -> bool:
+    return (
+        latency is not None and 0 < latency.mean < float("inf") and (latency.p50 is None or latency.p50 > 0)
+    )
+
+
+def _statistic(rows: Sequence[Result], kind: Kind) -> str:
+    """The median where every row has one, otherwise the mean of all: never both in one chart."""
+    latencies = [latency_of(result, kind) for result in rows]
+    return "p50" if all(one is not None and one.p50 is not None for one in latencies) else "mean"
+
+
+def _value(result: Result | None, kind: Kind, statistic: str) -> float | None:
+    latency = latency_of(result, kind)
+    value: float | None = getattr(latency, statistic) if latency else None
+    return value
+
+
+def _model_chart(rows: Sequence[Result], kind: Kind) -> Chart:
+    statistic = _statistic(rows, kind)
+    found = sorted(pairs(rows), key=lambda pair: -max(_values(pair, kind, statistic)))
+    shown = found[:ROW_LIMIT]
+    label_x = _label_width([pair.case for pair in shown])
+    times = [value for pair in shown for value in _values(pair, kind, statistic)]
+    scale = axis(times, label_x + 10 + VALUE_PX, WIDTH - NOTE_PX - VALUE_PX)
+    drawn = tuple(
+        _model_row(pair, kind, statistic, scale, TOP_PX + ROW_PX * (i + 0.5)) for i, pair in enumerate(shown)
+    )
+    return Chart(
+        *(rows[0].board, rows[0].backend, rows[0].emulated, kind, statistic, drawn, scale, label_x),
+        height=TOP_PX + ROW_PX * len(drawn) + AXIS_PX,
+        left_out=len(found) - len(shown),
+    )
+
+
+def _values(pair: Pair, kind: Kind, statistic: str) -> list[float]:
+    values = (_value(result, kind, statistic) for result in (pair.fp32, pair.int8))
+    return [value for value in values if value is not None]
+
+
+def _model_row(pair: Pair, kind: Kind, statistic: str, scale: Axis, y: float) -> ChartRow:
+    values = {
+        precision: value
+        for precision, result in ((Precision.FP32, pair.fp32), (Precision.INT8, pair.int8))
+        if (value := _value(result, kind, statistic)) is not None
+    }
+    left = min(values, key=lambda precision: values[precision])
+    marks = tuple(
+        _labelled(scale.at(value), precision, value, len(values) == 2 and precision is left)
+        for precision, value in values.items()
+    )
+    factor = speedup(pair, kind)
+    note = _note(factor.factor) if factor else ""
+    link = (scale.at(min(values.values())), scale.at(max(values.values()))) if len(values) == 2 else None
+    return ChartRow(y, _label(pair.case), visible(pair.case), note, (Lane(y, marks),), link)
+
+
+def _labelled(x: float, precision: Precision, value: float, to_the_left: bool) -> Mark:
+    offset, anchor = (-10.0, "end") if to_the_left else (10.0, "start")
+    text = duration(value)
+    return Mark(x, precision, f"{precision.upper()}: {value:.6g} µs", text, x + offset, anchor)
+
+
+def _note(factor: float) -> str:
+    if factor >= 1:
+        return f"{significant(factor, 2)}× faster"
+    return f"{significant(1 / factor, 2)}× slower"
+
+
+def _operator_chart(rows: Sequence[Result], kind: Kind) -> Chart:
+    statistic = _statistic(rows, kind)
+    types: dict[str, list[Result]] = {}
+    for result in rows:
+        types.setdefault(_type_of(result), []).append(result)
+    found = sorted(types.items(), key=lambda item: (-len(item[1]), item[0]))
+    shown = found[:ROW_LIMIT]
+    label_x = _label_width([name for name, _ in shown])
+    times = [value for _, group in shown for r in group if (value := _value(r, kind, statistic)) is not None]
+    scale = axis(times, label_x + 24, WIDTH - NOTE_PX - 12)
+    height = ROW_PX * 1.3
+    each = len(times) <= MARK_LIMIT
+    drawn = tuple(
+        _operator_row(name, group, kind, statistic, scale, TOP_PX + height * (i + 0.5), each)
+        for i, (name, group) in enumerate(shown)
+    )
+    return Chart(
+        *(rows[0].board, rows[0].backend, rows[0].emulated, kind, statistic, drawn, scale, label_x),
+        height=TOP_PX + height * len(drawn) + AXIS_PX,
+        left_out=len(found) - len(shown),
+    )
+
+
+def _operator_row(
+    name: str, group: Sequence[Result], kind: Kind, statistic: str, scale: Axis, y: float, each: bool
+) -> ChartRow:
+    present = [p for p in Precision if any(result.precision is p for result in group)]
+    lanes = tuple(
+        _lane(
+            [result for result in group if result.precision is precision],
+            *(kind, statistic, scale, y + (index - (len(present) - 1) / 2) * 12, each),
+        )
+        for index, precision in enumerate(present)
+    )
+    count = len({result.case for result in group})
+    return ChartRow(y, _label(name), visible(name), f"{count} case{'s' if count > 1 else ''}", lanes)
+
+
+def _lane(group: Sequence[Result], kind: Kind, statistic: str, scale: Axis, y: float, each: bool) -> Lane:
+    precision = group[0].precision
+    timed = [
+        (result.case, value) for result in group if (value := _value(result, kind, statistic)) is not None
+    ]
+    middle = statistics.median(value for _, value in timed)
+    marks = tuple(
+        Mark(scale.at(value), precision, f"{visible(case)}, {precision.upper()}: {value:.6g} µs")
+        for case, value in (timed if each else [])
+    )
+    about = f"median of {len(timed)} in {precision.upper()}: {duration(middle)}"
+    return Lane(y, marks, Mark(scale.at(middle), precision, about) if len(timed) > 1 or not each else None)
+
+
+def _type_of(result: Result) -> str:
+    """The operator that a case is about: the one its graph has most of, the first of equals."""
+    if not result.operators:
+        return result.case
+    return max(result.operators, key=lambda name: result.operators[name])
+
+
+def _label(name: str) -> str:
+    """`name` cut until it has room."""
+    text = visible(name).replace("\n", " ")
+    limits = range(LABEL_COLUMNS, 1, -1)
+    return next((cut for limit in limits if _text_px(cut := shortened(text, limit)) <= LABEL_PX), "…")
+
+
+def _label_width(names: Sequence[str]) -> float:
+    return round(max(_text_px(_label(name)) for name in names) + 4)
+
+
+def _text_px(text: str) -> float:
+    """Room for a label in DejaVu Sans, the widest of the common sans serifs: em by class of letter."""
+    return FONT_PX * sum(
+        1.0
+        if c in "mwMW@%…—" or columns_of(c) == 2
+        else 0.42
+        if c in "ijl.,:;|!' ()[]ftr"
+        else 0.79
+        if c.isupper() or not c.isascii() or c in "+<=>~#&"
+        else 0.645
+        for c in text
+    )

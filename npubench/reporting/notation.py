@@ -1,0 +1,63 @@
+"""Numbers for people: significant digits, and one unit for a whole column."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+THIN_SPACE = "\u202f"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A unit and what to divide by to get it."""
+
+    unit: str
+    divisor: float = 1.0
+
+
+MICROSECONDS, MILLISECONDS, SECONDS = Scale("µs"), Scale("ms", 1e3), Scale("s", 1e6)
+COUNTS = (Scale(""), Scale("k", 1e3), Scale("M", 1e6), Scale("G", 1e9))
+BYTES = (Scale("B"), Scale("KiB", 2.0**10), Scale("MiB", 2.0**20), Scale("GiB", 2.0**30))
+TIMES = (MICROSECONDS, MILLISECONDS, SECONDS)
+
+
+def significant(value: float, digits: int = 3, separator: str = THIN_SPACE) -> str:
+    """At least `digits` significant digits; whole numbers are never cut, thousands are set apart."""
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    decimals = max(0, digits - 1 - exponent)
+    rounded = round(value, decimals)
+    if rounded and math.floor(math.log10(abs(rounded))) > exponent:
+        decimals = max(0, decimals - 1)
+    if decimals > 6:
+        return f"{value:.{digits - 1}e}"
+    return f"{rounded:,.{decimals}f}".replace(",", separator)
+
+
+def closeness(value: float, digits: int = 5) -> str:
+    """A cosine or a share: fixed digits, and never 1 unless it is 1."""
+    text = f"{value:.{digits}f}"
+    if value < 1 and float(text) == 1:
+        return f">{1 - 10**-digits:.{digits}f}"
+    return text
+
+
+def common_scale(values: Sequence[float], scales: Sequence[Scale]) -> Scale:
+    """The largest of `scales` (ascending) in which the median of `values` is at least 1."""
+    middle = statistics.median(map(abs, values)) if values else 0.0
+    fitting = [scale for scale in scales if middle >= scale.divisor]
+    return fitting[-1] if fitting else scales[0]
+
+
+def duration(value_us: float, digits: int = 3) -> str:
+    """Microseconds with the unit that reads best: `850 µs`, `12.3 ms`."""
+    scale = common_scale([value_us], TIMES)
+    return f"{significant(value_us / scale.divisor, digits)} {scale.unit}"
+
+
+def size(value_bytes: float) -> str:
+    """Bytes with the binary unit that reads best: `12.3 MiB`."""
+    scale = common_scale([value_bytes], BYTES)
+    return f"{significant(value_bytes / scale.divisor)} {scale.unit}"

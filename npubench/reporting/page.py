@@ -1,0 +1,115 @@
+"""The report: results to one self-contained HTML file that asks the network for nothing."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from npubench.records import Kind, Result, Status, ToolInfo
+from npubench.reporting.charts import model_charts, operator_charts
+from npubench.reporting.environment import environments
+from npubench.reporting.escapes import visible
+from npubench.reporting.notation import closeness, duration, significant
+from npubench.reporting.pairs import kinds_of
+from npubench.reporting.provenance import facts_of
+from npubench.reporting.ranking import missing_operators
+from npubench.reporting.summary import moment, summarise
+from npubench.reporting.suspects import suspects
+from npubench.reporting.tables import case_tables, ordered
+from npubench.resources import data_root
+from npubench.timing import least_samples
+
+if TYPE_CHECKING:
+    import jinja2
+
+KINDS = {
+    Kind.MEASURED: "timed on the board itself",
+    Kind.SIMULATED: "the vendor tool's own simulation",
+    Kind.PREDICTED: "npubench's model of the chip",
+    Kind.PUBLISHED: "taken from a publication",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """What the page says of itself. `generated_at` is ISO 8601; `tools` may be empty."""
+
+    title: str
+    generated_at: str
+    command: str
+    version: str
+    workspace: str
+    tools: tuple[ToolInfo, ...] = ()
+
+
+def render(results: Sequence[Result], context: PageContext) -> str:
+    """The page of these rows: newest per case, board, backend and precision, in any order.
+
+    Everything a row says is escaped; styles and script are inline and allowed by their hashes alone.
+    """
+    rows = ordered(results)
+    kinds = kinds_of(rows)
+    environment = _environment()
+    style, script = _asset("page.css"), _asset("page.js")
+    text: str = environment.get_template("page.html.j2").render(
+        context=context,
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        summary=summarise(rows),
+        kinds=kinds,
+        kind_texts=KINDS,
+        environments=environments(rows),
+        tables=case_tables(rows),
+        charts={"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
+        failures=[(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
+        skips=[(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
+        missing=missing_operators(rows),
+        suspects=suspects(rows),
+        rows=rows,
+    )
+    return text
+
+
+@cache
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_root() / "reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
+    environment.globals.update(facts_of=facts_of, least_samples=least_samples)
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    """Every expression of a template passes here before it is escaped."""
+    from markupsafe import Markup
+
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _asset(name: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup((data_root() / "reports" / name).read_text(encoding="utf-8"))
+
+
+def _policy(style: str, script: str) -> str:
+    """Content Security Policy: nothing may be loaded; the inline style and script by SHA-256 (CSP 3)."""
+    return (
+        f"default-src 'none'; style-src '{_source(style)}'; script-src '{_source(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,0 +1,122 @@
+"""A result as one flat JSON-ready row: the vocabulary of `npubench results`."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from npubench.records import Failure, Figures, Result
+from npubench.specs import TensorSpec
+
+Row = dict[str, Any]
+
+
+def row_of(result: Result) -> Row:
+    """Every column of a row; what is not known is None, and what is not a finite number, too.
+
+    Latencies are in microseconds, sizes in bytes. `kind` says where the figures come from; the
+    tool's own simulation stands apart below `estimate`, with a kind of its own.
+    """
+    return {
+        **_identity(result),
+        **(_figures(result.figures) if result.figures else dict.fromkeys(_FIGURES)),
+        "macs": result.macs,
+        "parameters": result.parameters,
+        "operators": _plain(result.operators),
+        "task": result.task or None,
+        "status": result.status.value,
+        "failure": _failure(result.failure) if result.failure else None,
+        "skip_reason": result.skip_reason,
+        "verdict": result.verdict.value if result.verdict else None,
+        "warnings": list(result.warnings),
+        "estimate": _figures(result.estimate) if result.estimate else None,
+        **_provenance(result),
+    }
+
+
+def _identity(result: Result) -> Row:
+    return {
+        "key": result.key,
+        "run_id": result.run_id,
+        "started_at": result.started_at,
+        "duration_s": _plain(result.duration_s),
+        "board": result.board,
+        "emulated": result.emulated,
+        "chip": result.chip,
+        "backend": result.backend,
+        "tool_version": _plain(result.tools),
+        "case": result.case,
+        "case_kind": result.case_kind.value,
+        "precision": result.precision.value,
+        "onnx_sha256": result.onnx_sha256,
+        "artifact_sha256": result.artifact_sha256,
+        "artifact_bytes": result.artifact_bytes,
+        "opset": result.opset,
+        "input_shapes": _shapes(result.inputs),
+        "output_shapes": _shapes(result.outputs),
+    }
+
+
+_FIGURES = (
+    "kind",
+    "latency_us",
+    "throughput_fps",
+    "load_us",
+    "host_overhead_us",
+    "tool_macs",
+    "mac_utilisation",
+    "memory_bytes",
+    "io_bytes",
+    "placement",
+    "accuracy",
+    "details",
+)
+
+
+def _figures(figures: Figures) -> Row:
+    return {name: _plain(getattr(figures, name)) for name in _FIGURES}
+
+
+def _failure(failure: Failure) -> Row:
+    return {
+        "stage": failure.stage.value,
+        "class": failure.failure_class.value,
+        "operators": list(failure.operators),
+        "message": failure.message,
+    }
+
+
+def _provenance(result: Result) -> Row:
+    return {
+        "board_before": _plain(result.board_before),
+        "board_after": _plain(result.board_after),
+        "protocol": _plain(result.protocol),
+        "seeds": _plain(result.seeds),
+        "command": list(result.command),
+        "log_path": result.log_path,
+        "log_sha256": result.log_sha256,
+        "samples": result.samples_path,
+        "samples_sha256": result.samples_sha256,
+        "npubench_version": result.npubench_version or None,
+    }
+
+
+def _shapes(tensors: tuple[TensorSpec, ...]) -> Row:
+    return {tensor.name: list(tensor.shape) for tensor in tensors}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(inner) for inner in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(value)

@@ -1,0 +1,88 @@
+"""An axis of durations: linear from zero, or logarithmic where the values span much."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from npubench.reporting.notation import duration
+
+LOG_FROM = 12.0
+"""Largest over smallest value from which equal steps of a linear axis would hide the small ones."""
+
+_MANTISSAS = (1, 2, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A grid line at `x` pixels; a minor one has no label."""
+
+    x: float
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Microseconds to pixels between `start` and `end`; `low` and `high` are the axis's own ends."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    logarithmic: bool
+    ticks: tuple[Tick, ...] = ()
+
+    def at(self, value_us: float) -> float:
+        """Where a value stands, in pixels."""
+        if self.logarithmic:
+            share = math.log(value_us / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value_us - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+
+def axis(values_us: Sequence[float], start: float, end: float) -> Axis:
+    """The axis of positive values. Raises ValueError when there are none."""
+    low, high = min(values_us), max(values_us)
+    if low <= 0:
+        raise ValueError("durations are positive")
+    if high / low >= LOG_FROM:
+        return _logarithmic(low, high, start, end)
+    return _linear(high, start, end)
+
+
+def _linear(high: float, start: float, end: float) -> Axis:
+    step = next(step for step in _steps(high / 8) if high / step <= 6)
+    count = math.ceil(high / step - 1e-9)
+    bare = Axis(0.0, step * count, start, end, False)
+    values = [step * i for i in range(count + 1)]
+    ticks = tuple(Tick(bare.at(value), duration(value, 2) if value else "0") for value in values)
+    return Axis(bare.low, bare.high, start, end, False, ticks)
+
+
+def _logarithmic(low: float, high: float, start: float, end: float) -> Axis:
+    """Ends at the nearest 1, 2 or 5 times a power of ten; labels thin out over many decades."""
+    values = []
+    for step in _steps(10 ** math.floor(math.log10(low)), with_lower=True):
+        values.append(step)
+        if step >= high * (1 - 1e-9):
+            break
+    while len(values) > 2 and values[1] <= low * (1 + 1e-9):
+        values.pop(0)
+    bare = Axis(values[0], values[-1], start, end, True)
+    every = 1 if values[-1] / values[0] <= 1000.5 else 3
+    ticks = tuple(
+        Tick(bare.at(value), duration(value, 1) if every == 1 or _is_decade(value) else "")
+        for value in values
+    )
+    return Axis(bare.low, bare.high, start, end, True, ticks)
+
+
+def _steps(least: float, with_lower: bool = False) -> Iterator[float]:
+    exponent = math.floor(math.log10(least) + (1e-9 if with_lower else 0.0))
+    while True:
+        yield from (mantissa * 10.0**exponent for mantissa in _MANTISSAS)
+        exponent += 1
+
+
+def _is_decade(value: float) -> bool:
+    return abs(math.log10(value) - round(math.log10(value))) < 1e-9

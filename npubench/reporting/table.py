@@ -1,0 +1,211 @@
+"""Rows (of `rows.row_of`) as text for terminals, as CSV for spreadsheets and as JSON."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from npubench.records import FailureClass, Kind, Stage, Status
+from npubench.reporting.escapes import columns_of, printable, shortened
+from npubench.reporting.notation import closeness, significant
+from npubench.reporting.rows import Row
+
+LEAST_NAME = 8
+"""Columns that a case's name keeps when everything else has to go."""
+
+_LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
+_ACCURACY = ("cosine", "psnr_db", "max_abs", "top1_agreement", "samples")
+_FAILURE = ("stage", "class", "operators", "message")
+_NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE}
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_NUMBERS = frozenset({"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us"})
+_DISPENSABLE = ("p90 us", "fps", "p99 us", "sim. us", "cosine")
+"""Columns that give way on a narrow terminal, first ones first; kind and status never do."""
+
+_ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
+_BOARD_COLUMNS = 28
+_LEAST_STATUS = 12
+_LEAST_BOARD = 5
+_EMULATED = " (emulated)"
+
+
+def to_json(rows: Sequence[Row]) -> str:
+    """A JSON array, one row a line; ASCII only, so that no name can break a terminal or a decoder."""
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    return f"[\n{lines}\n]" if rows else "[]"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """CSV (RFC 4180) with a header; nested columns are `latency_us.p50`, lists and maps are JSON.
+
+    A text that a spreadsheet would take for a formula gets a leading apostrophe (OWASP, CSV
+    injection); numbers are left alone. What is not known is empty.
+    """
+    names = _csv_columns()
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(names)
+    writer.writerows([_csv_cell(_look_up(row, name)) for name in names] for row in rows)
+    return stream.getvalue()
+
+
+def to_text(rows: Sequence[Row], width: int) -> str:
+    """A table that fits `width` columns: less important columns go first, then names are cut.
+
+    Untrusted text is made printable: nothing in it reaches the terminal as a control sequence.
+    """
+    if not rows:
+        return "no results"
+    columns = {name: [cell(row) for row in rows] for name, cell in _TEXT_COLUMNS.items()}
+    columns = {name: cells for name, cells in columns.items() if name in _ALWAYS or any(cells)}
+    for name in _DISPENSABLE:
+        if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME <= width:
+            break
+        columns.pop(name, None)
+    for name, cut in _CUTS.items():
+        spare = width - (_total(columns) - _longest(name, columns[name]))
+        columns[name] = [cut(cell, spare) for cell in columns[name]]
+    return "\n".join([*_lines(columns), "", _totals(rows)])
+
+
+def _lines(columns: dict[str, list[str]]) -> Iterator[str]:
+    widths = {name: _longest(name, cells) for name, cells in columns.items()}
+    for line in [tuple(columns), *zip(*columns.values(), strict=True)]:
+        padded = (_pad(cell or "-", name, widths[name]) for name, cell in zip(columns, line, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _totals(rows: Sequence[Row]) -> str:
+    counted = Counter(row["status"] for row in rows)
+    parts = ", ".join(f"{counted[status.value]} {status.value}" for status in Status)
+    return f"{len(rows)} rows: {parts}"
+
+
+def _pad(text: str, column: str, width: int) -> str:
+    blanks = " " * (width - columns_of(text))
+    return blanks + text if column in _NUMBERS else text + blanks
+
+
+def _longest(name: str, cells: Sequence[str]) -> int:
+    return max(columns_of(text) for text in (name, *cells))
+
+
+def _total(columns: dict[str, list[str]]) -> int:
+    return sum(_longest(name, cells) + 2 for name, cells in columns.items()) - 2
+
+
+def _number(*path: str, show: Callable[[float], str] | None = None) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        value = _look_up(row, ".".join(path))
+        if value is None:
+            return ""
+        return show(value) if show else significant(value, separator="")
+
+    return cell
+
+
+def _mean(row: Row) -> str:
+    """The mean stands in where there is no median, in a column of its own."""
+    latency = row["latency_us"]
+    return significant(latency["mean"], separator="") if latency and latency["p50"] is None else ""
+
+
+def _estimate(row: Row) -> str:
+    estimate = row["estimate"]
+    if not estimate or not estimate["latency_us"] or estimate["kind"] != Kind.SIMULATED:
+        return ""
+    return significant(estimate["latency_us"]["mean"], separator="")
+
+
+def _board(row: Row) -> str:
+    return shortened(printable(row["board"]), _BOARD_COLUMNS) + (_EMULATED if row["emulated"] else "")
+
+
+def _cut_board(cell: str, limit: int) -> str:
+    """Only the name gives way: that a board is emulated is always said."""
+    mark = _EMULATED if cell.endswith(_EMULATED) else ""
+    name = cell.removesuffix(mark)
+    return shortened(name, max(_LEAST_BOARD, limit - len(mark))) + mark
+
+
+_CUTS: dict[str, Callable[[str, int], str]] = {
+    "case": lambda cell, spare: shortened(cell, max(LEAST_NAME, spare)),
+    "status": lambda cell, spare: shortened(cell, max(_LEAST_STATUS, spare)),
+    "board": _cut_board,
+}
+"""How cells give way when the table is too wide, in this order."""
+
+
+def _status(row: Row) -> str:
+    failure = row["failure"]
+    if failure:
+        at_fault = " ".join(failure["operators"])
+        return printable(f"failed: {failure['stage']}: {failure['class']} {at_fault}".rstrip())
+    if row["skip_reason"]:
+        return printable(f"skipped: {row['skip_reason']}")
+    return printable(" ".join(filter(None, (row["status"], row["verdict"]))))
+
+
+_TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
+    "case": lambda row: printable(row["case"]),
+    "board": _board,
+    "precision": lambda row: str(row["precision"]),
+    "kind": lambda row: row["kind"] or "",
+    "p50 us": _number("latency_us", "p50"),
+    "p90 us": _number("latency_us", "p90"),
+    "p99 us": _number("latency_us", "p99"),
+    "mean us": _mean,
+    "fps": _number("throughput_fps"),
+    "sim. us": _estimate,
+    "cosine": _number("accuracy", "cosine", show=closeness),
+    "status": _status,
+}
+
+
+def _csv_columns() -> list[str]:
+    names: list[str] = []
+    for name in _row_names():
+        if name == "estimate":
+            figures = ("kind", "latency_us", "throughput_fps", "load_us", "tool_macs", "mac_utilisation")
+            inner = [*figures, "memory_bytes", "io_bytes", "placement", "accuracy"]
+            names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
+        else:
+            names += _expanded(name)
+    return names
+
+
+def _expanded(name: str) -> list[str]:
+    return [f"{name}.{inner}" for inner in _NESTED[name]] if name in _NESTED else [name]
+
+
+def _row_names() -> list[str]:
+    from npubench.records import Failure, Result
+    from npubench.reporting.rows import row_of
+    from npubench.specs import CaseKind, Precision
+
+    failure = Failure(Stage.FIND, FailureClass.NOT_FOUND, "")
+    empty = Result(
+        *("", "", "", 0.0, "", "", "", {}, "", CaseKind.MODEL, Precision.FP32, Status.FAILED),
+        failure=failure,
+    )
+    return list(row_of(empty))
+
+
+def _look_up(row: Row, name: str) -> Any:
+    value: Any = row
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value) if value else ""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,0 +1,91 @@
+"""The page's tables: every result stands in the table of its case kind, also when it failed."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from npubench.records import Kind, Result
+from npubench.reporting.columns import Cell, Entry, Grid, grid
+from npubench.reporting.pairs import Speedup, kinds_of, pairs, speedup
+from npubench.specs import CaseKind, Precision
+
+TITLES = {
+    CaseKind.MODEL: "Models",
+    CaseKind.OPERATOR: "Operators",
+    CaseKind.CPU: "Processor",
+    CaseKind.CODEC: "Codecs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One result of a table; `number` is its place in the provenance."""
+
+    number: int
+    result: Result
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTable:
+    """All results of one case kind."""
+
+    kind: CaseKind
+    title: str
+    grid: Grid
+    lines: tuple[Line, ...]
+    failed: int
+    skipped: int
+
+    @property
+    def several_boards(self) -> bool:
+        """Whether a line must say which board it is about: there are several, or it is no real one."""
+        boards = {(line.result.board, line.result.backend) for line in self.lines}
+        return len(boards) > 1 or any(line.result.emulated for line in self.lines)
+
+    @property
+    def short_percentiles(self) -> bool:
+        """Whether a percentile is missing for want of runs."""
+        return any("needs" in cell.title for line in self.lines for cell in line.cells)
+
+
+def ordered(results: Sequence[Result]) -> list[Result]:
+    """By case (numbers in names count as numbers), board, backend, then FP32 before INT8."""
+    precisions = list(Precision)
+    return sorted(
+        results,
+        key=lambda r: (_natural(r.case), r.case, r.board, r.backend, precisions.index(r.precision)),
+    )
+
+
+def case_tables(results: Sequence[Result]) -> list[CaseTable]:
+    """A table per case kind that occurs; line numbers are places in `results`."""
+    return [_table(kind, results) for kind in CaseKind if any(r.case_kind is kind for r in results)]
+
+
+def _table(kind: CaseKind, results: Sequence[Result]) -> CaseTable:
+    numbered = [(number, result) for number, result in enumerate(results) if result.case_kind is kind]
+    rows = [result for _, result in numbered]
+    kinds = kinds_of(rows)
+    factors = _speedups(rows, kinds)
+    found = grid([Entry(result, factors.get(id(result), {})) for result in rows], kinds)
+    lines = tuple(Line(*one, cells) for one, cells in zip(numbered, found.cells, strict=True))
+    failed = sum(result.failure is not None for result in rows)
+    skipped = sum(result.skip_reason is not None for result in rows)
+    return CaseTable(kind, TITLES[kind], found, lines, failed, skipped)
+
+
+def _speedups(rows: Sequence[Result], kinds: Sequence[Kind]) -> dict[int, dict[Kind, Speedup]]:
+    found: dict[int, dict[Kind, Speedup]] = {}
+    for pair in pairs(rows):
+        for kind in kinds:
+            factor = speedup(pair, kind)
+            if factor is not None:
+                found.setdefault(id(pair.int8), {})[kind] = factor
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    # \d also matches digits of other scripts and superscripts; int() refuses the latter.
+    parts = re.split(r"([0-9]{1,15})", name.lower())
+    return [(int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in parts]

@@ -1,0 +1,170 @@
+"""A real headless Chromium, driven over its DevTools protocol."""
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import websocket
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+DEADLINE_S = 60.0
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-color-profile=srgb",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+)
+
+
+def find() -> str:
+    """The browser's path. Raises RuntimeError that says how to get one."""
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    raise RuntimeError(
+        "no Chromium found: install it (Debian: apt-get install chromium), "
+        "or set NPUBENCH_NO_CHROMIUM=1 to leave out the tests of the report in a browser"
+    )
+
+
+@dataclass
+class Tab:
+    """One page: what it asked the network for, and what it had to complain of."""
+
+    socket: websocket.WebSocket
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    _number: int = 0
+    _events: list[dict] = field(default_factory=list)
+
+    def command(self, method: str, **parameters: object) -> dict:
+        self._number += 1
+        self.socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+        while True:
+            message = self._receive()
+            if message.get("id") == self._number:
+                assert "error" not in message, (method, message["error"])
+                return message["result"]
+
+    def open(self, page: Path, fragment: str = "") -> None:
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.command(f"{domain}.enable")
+        self._events.clear()
+        self.command("Page.navigate", url=page.resolve().as_uri() + fragment)
+        while not any(event["method"] == "Page.loadEventFired" for event in self._events):
+            self._receive()
+
+    def evaluate(self, expression: str) -> object:
+        """The value of an expression in the page, JSON-ready."""
+        answer = self.command(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def resize(self, width: int, height: int = 900, phone: bool = False) -> None:
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
+        )
+
+    def prefer(self, scheme: str, media: str = "") -> None:
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.command("Emulation.setEmulatedMedia", media=media, features=features)
+
+    def press(self, key: str, code: int) -> None:
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            self.command(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text
+            )
+
+    def screenshot(self, whole: bool = True) -> bytes:
+        """PNG."""
+        return base64.b64decode(self.command("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
+
+    def pdf(self) -> bytes:
+        return base64.b64decode(self.command("Page.printToPDF", preferCSSPageSize=True)["data"])
+
+    def _receive(self) -> dict:
+        message = json.loads(self.socket.recv())
+        method, parameters = message.get("method"), message.get("params", {})
+        if method is not None:
+            self._events.append(message)
+        if method == "Network.requestWillBeSent":
+            self.requests.append(parameters["request"]["url"])
+        elif method == "Runtime.exceptionThrown":
+            self.complaints.append(str(parameters["exceptionDetails"]))
+        elif method in ("Runtime.consoleAPICalled", "Log.entryAdded"):
+            self.complaints.append(json.dumps(parameters))
+        elif method == "Page.javascriptDialogOpening":
+            self.complaints.append(f"dialog: {parameters['message']}")
+            self.socket.send(
+                json.dumps({"id": 0, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}})
+            )
+        return message
+
+
+@contextlib.contextmanager
+def browser(profile: Path) -> Iterator[str]:
+    """Start a browser with a new profile; its DevTools address. It ends with the block."""
+    process = subprocess.Popen(
+        [find(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        yield _address(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        process.wait()
+        process.stderr.close()
+
+
+@contextlib.contextmanager
+def tab(address: str) -> Iterator[Tab]:
+    """A new tab of the browser at `address`."""
+    with contextlib.closing(_connect(address)) as whole:
+        opened = Tab(whole).command("Target.createTarget", url="about:blank")["targetId"]
+        host = address.split("/devtools/")[0]
+        with contextlib.closing(_connect(f"{host}/devtools/page/{opened}")) as page:
+            yield Tab(page)
+        Tab(whole, _number=1000).command("Target.closeTarget", targetId=opened)
+
+
+def _connect(address: str) -> websocket.WebSocket:
+    return websocket.create_connection(
+        address, timeout=DEADLINE_S, suppress_origin=True, http_no_proxy=["127.0.0.1", "localhost"]
+    )
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    """Chromium says its address on stderr; reading ends when it dies."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if "DevTools listening on " in line:
+            return line.split("DevTools listening on ")[1].strip()
+    raise RuntimeError(f"{process.args[0]} ended before it was ready: {''.join(said)[-2000:]}")

@@ -1,0 +1,379 @@
+"""The command line as a user meets it: real processes, real ONNX Runtime, small cases."""
+
+import json
+import os
+import pty
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_onnx_files import conv, external, write
+from tests.integration.test_onnxruntime_backend import endless
+
+QUICK = ["--warmup", "0", "--repeat", "3", "--min-duration", "0", "--rounds", "1"]
+CASES = ["add_1x3x112x112", "softmax_1x3x112x112"]
+
+
+def npubench(*words, cwd=None, **more) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "npubench", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, **more)
+
+
+def run(out: Path, *words, **more):
+    return npubench("run", "--board", "local", *QUICK, "--out", out, *words, **more)
+
+
+def rows(out: Path) -> list[dict]:
+    done = npubench("results", "--json", "--out", out)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def failure_of(out: Path, case: str) -> dict:
+    (row,) = [row for row in rows(out) if row["case"] == case and row["status"] == "failed"][:1]
+    return row["failure"]
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def test_a_run_ends_with_the_path_of_its_report(out):
+    done = run(out, *CASES)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
+    assert "<html" in (out / "report.html").read_text()
+    found = rows(out)
+    assert {(row["case"], row["precision"]) for row in found} == {
+        (c, p) for c in CASES for p in ("fp32", "int8")
+    }
+    for row in found:
+        assert row["kind"] == "measured"
+        assert row["onnx_sha256"]
+        assert row["command"][:2] == ["npubench", "run"]
+        assert (out / row["log_path"]).is_file()
+
+
+def test_an_unchanged_run_does_nothing_and_fresh_does_all(out):
+    run(out, *CASES)
+    before = sorted(
+        path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file() and path.name != "lock"
+    )
+    again = run(out, *CASES)
+    assert again.returncode == 0
+    assert "4 done before" in again.stdout
+    after = sorted(
+        path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file() and path.name != "lock"
+    )
+    assert after == before
+    fresh = run(out, *CASES, "--fresh")
+    assert "done before" not in fresh.stdout
+    with sqlite3.connect(out / "results.db") as store:
+        assert store.execute("SELECT COUNT(*) FROM results").fetchone() == (8,)
+    assert len(rows(out)) == 4
+
+
+def test_a_dry_run_prints_the_plan_and_touches_nothing(out):
+    done = run(out, *CASES, "--dry-run")
+    assert done.returncode == 0
+    assert "4 cases planned, 0 done, 4 to run" in done.stdout
+    assert not out.exists()
+    plan = json.loads(run(out, *CASES, "--dry-run", "--json").stdout)
+    assert [step["case"] for step in plan] == [c for c in CASES for _ in range(2)]
+
+
+def test_machines_get_events_as_json_lines(out):
+    done = run(out, CASES[0], "--json", "--precision", "fp32")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events] == [
+        "run_started",
+        "stage_started",
+        "stage_started",
+        "stage_started",
+        "job_finished",
+        "run_finished",
+    ]
+    assert events[-2]["row"]["case"] == CASES[0]
+
+
+def test_quiet_prints_the_path_alone(out):
+    done = run(out, CASES[0], "--quiet")
+    assert done.stderr == ""
+    assert done.stdout == f"report: {out / 'report.html'}\n"
+
+
+def test_a_terminal_gets_a_bar_with_the_stage(out):
+    parent, child = pty.openpty()
+    words = ["run", *QUICK, "--out", str(out), *CASES]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "npubench", *words],
+        stdout=child,
+        stderr=child,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(child)
+    text = b""
+    while select.select([parent], [], [], 120)[0]:
+        try:
+            chunk = os.read(parent, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        text += chunk
+    assert process.wait(60) == 0
+    assert b"measure" in text
+    assert b"4/4" in text
+    assert b"\x1b[" in text
+
+
+BAD_FILES = {
+    "missing": (lambda path: None, "not_found"),
+    "truncated": (lambda path: path.write_bytes(conv().SerializeToString()[:-40]), "invalid_model"),
+    "text": (lambda path: path.write_text("just some text\n"), "invalid_model"),
+    "dynamic": (lambda path: write(path, conv(("n", 3, "h", "w"))), "dynamic_shape"),
+    "absent": (lambda path: external(path, "weights.bin"), "external_data"),
+    "outside": (lambda path: external(path, "../../etc/passwd"), "external_data"),
+    "opset": (lambda path: write(path, conv(opset=999)), "unsupported_opset"),
+    "operator": (lambda path: write(path, conv(op="Konv")), "unsupported_operator"),
+    "custom": (lambda path: write(path, conv(op="Magic", domain="my.own")), "unsupported_operator"),
+}
+
+
+def test_bad_files_are_rows_and_the_others_go_on(out, tmp_path):
+    for name, (make, _) in BAD_FILES.items():
+        make(tmp_path / f"{name}.onnx")
+    files = [tmp_path / f"{name}.onnx" for name in BAD_FILES]
+    done = run(out, *files, CASES[0], "no_such_case", "--precision", "fp32")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr + done.stdout
+    found = {row["case"]: row for row in rows(out)}
+    assert found[CASES[0]]["status"] == "ok"
+    for name, (_, failure_class) in BAD_FILES.items():
+        assert found[name]["failure"]["class"] == failure_class, name
+        assert sum(f"] {name} [" in line for line in done.stderr.splitlines()) == 1
+    assert found["operator"]["failure"]["operators"] == ["Konv"]
+    assert "Magic" in found["custom"]["failure"]["operators"][0]
+    assert found["no_such_case"]["failure"]["class"] == "not_found"
+    again = run(out, *files, CASES[0], "--precision", "fp32")
+    assert again.returncode == 2
+    assert "--shape x=1x3x224x224" in again.stderr
+
+
+def test_a_shape_makes_a_dynamic_file_run(out, tmp_path):
+    path = write(tmp_path / "net.onnx", conv(("n", 3, "h", "w")))
+    assert run(out, path, "--shape", "x=1x3x12x12").returncode == 0
+    assert rows(out)[0]["input_shapes"] == {"x": [1, 3, 12, 12]}
+    assert run(out, path, "--shape", "x=axb").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "it's", 'say "hi"', "a;id", "<script>alert(1)<", "$(id)", "نص\u202e", "x" * 180]
+)
+def test_odd_names_are_only_names(out, tmp_path, name):
+    path = write(tmp_path / f"{name}.onnx")
+    done = run(out, path, "--precision", "fp32")
+    assert done.returncode == 0, done.stderr
+    (row,) = rows(out)
+    assert row["case"] == name
+    assert (out / row["log_path"]).is_file()
+    assert "<script>alert(1)<" not in (out / "report.html").read_text()
+    shown = npubench("show", name, "--out", out)
+    assert shown.returncode == 0
+    assert "\u202e" not in shown.stdout
+
+
+def test_a_path_with_dots_stays_inside_the_workspace(out, tmp_path):
+    (tmp_path / "sub").mkdir()
+    write(tmp_path / "net.onnx")
+    assert run(out, "../net.onnx", cwd=tmp_path / "sub").returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"sub", "net.onnx", "out"}
+
+
+def test_unknown_names_get_the_nearest(out):
+    board = npubench("run", "--board", "locl", "--out", out)
+    assert board.returncode == 2
+    assert "did you mean 'local'" in board.stderr
+    case = run(out, "resnet-18", CASES[0], "--precision", "fp32")
+    assert case.returncode == 2
+    assert "resnet18" in case.stderr
+    mixed = npubench("run", "--board", "locl", "--board", "local", *QUICK, "--out", out, CASES[0])
+    assert mixed.returncode == 2
+    assert "report:" in mixed.stdout
+
+
+def test_a_broken_catalogue_file_is_told_by_file_line_and_key(out, tmp_path):
+    (tmp_path / "mine/boards").mkdir(parents=True)
+    (tmp_path / "mine/boards/a.toml").write_text('name = "mine"\nchip = 3\n')
+    (tmp_path / "mine/boards/b.toml").write_text('name = "b"\nchip = \n')
+    done = run(out, CASES[0], "--catalog", tmp_path / "mine", "--precision", "fp32")
+    assert done.returncode == 2
+    assert "a.toml:2" in done.stderr
+    assert "chip" in done.stderr
+    assert "b.toml:2" in done.stderr
+    assert rows(out)[0]["status"] == "ok"
+
+
+def test_a_hanging_model_ends_at_its_deadline_and_the_others_go_on(out, tmp_path):
+    (tmp_path / "m").mkdir()
+    endless(tmp_path / "m")
+    done = run(out, tmp_path / "m/model.onnx", CASES[0], "--precision", "fp32", "--deadline", "5")
+    assert done.returncode == 0
+    assert failure_of(out, "model")["class"] == "hang"
+    assert {row["status"] for row in rows(out)} == {"ok", "failed"}
+
+
+def test_nothing_measured_is_exit_code_3(out, tmp_path):
+    (tmp_path / "m").mkdir()
+    endless(tmp_path / "m")
+    assert run(out, tmp_path / "m/model.onnx", "--precision", "fp32", "--deadline", "3").returncode == 3
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file/below", Path("/proc/nothing")):
+        done = run(out, CASES[0])
+        assert done.returncode == 2, out
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert str(out) in done.stderr or "file" in done.stderr
+
+
+def mounted(folder: Path, options: str) -> bool:
+    folder.mkdir()
+    return (
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=False).returncode
+        == 0
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small or a read-only file system")
+@pytest.mark.parametrize("options", ["size=64k", "ro"])
+def test_a_full_or_read_only_disk_is_one_line(tmp_path, options):
+    folder = tmp_path / "small"
+    if not mounted(folder, options):
+        pytest.skip("this machine does not let root mount")
+    try:
+        done = run(folder / "out", *CASES)
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "choose another --out" in done.stderr.splitlines()[-1]
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def started(*words) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "npubench", "run", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_rows(out: Path, count: int) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        try:
+            with sqlite3.connect(f"file:{out / 'results.db'}?mode=ro", uri=True) as store:
+                if store.execute("SELECT COUNT(*) FROM results").fetchone()[0] >= count:
+                    return
+        except sqlite3.OperationalError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError("the rows never came")
+
+
+SLOWER = ["--min-duration", "0.2", "--rounds", "1", "--repeat", "3", "--warmup", "0"]
+
+
+def test_a_second_run_on_the_same_workspace_says_who_holds_it(out):
+    first = started(*SLOWER, "--out", out, "conv1s1*oc1g1", "--precision", "fp32")
+    try:
+        wait_for_rows(out, 1)
+        second = run(out, CASES[0])
+        assert second.returncode == 2
+        assert f"process {first.pid}" in second.stderr
+    finally:
+        _, errors = first.communicate(timeout=120)
+    assert first.returncode == 0, errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_loses_nothing_and_the_same_command_continues(out, number):
+    words = [*SLOWER, "--out", out, "conv[13]s1*oc1g1", "--precision", "fp32"]
+    first = started(*words)
+    wait_for_rows(out, 2)
+    stopped = time.monotonic()
+    first.send_signal(number)
+    _, errors = first.communicate(timeout=60)
+    assert time.monotonic() - stopped < 10
+    if number is not signal.SIGKILL:
+        assert first.returncode == 130
+        assert "the same command continues" in errors
+        assert "Traceback" not in errors
+    second = started(*words)
+    _, errors = second.communicate(timeout=120)
+    assert second.returncode == 0, errors
+    with sqlite3.connect(out / "results.db") as store:
+        counts = store.execute("SELECT case_name, COUNT(*) FROM results GROUP BY case_name").fetchall()
+    assert len(counts) == 12
+    assert {count for _, count in counts} == {1}
+
+
+def test_export_writes_case_files(tmp_path):
+    done = npubench("export", "--suite", "ax620a-operators", "--out", tmp_path / "x")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "x").glob("*.onnx"))) == 167
+    assert (tmp_path / "x/conv3s1p0d1ic3oc1g1.argmin.onnx").is_file()
+    before = (tmp_path / "x/add_1x3x112x112.onnx").stat().st_mtime_ns
+    npubench("export", "add_1x3x112x112", "--out", tmp_path / "x")
+    assert (tmp_path / "x/add_1x3x112x112.onnx").stat().st_mtime_ns == before
+
+
+def test_convert_writes_artifacts(tmp_path):
+    done = npubench("convert", CASES[0], "--out", tmp_path / "x")
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (tmp_path / "x").glob("*.onnx")}
+    assert names == {f"{CASES[0]}.local.fp32.onnx", f"{CASES[0]}.local.int8.onnx"}
+    assert npubench("convert", "nope", "--out", tmp_path / "x").returncode == 2
+
+
+def test_results_as_table_csv_and_json(out):
+    run(out, *CASES, "--precision", "fp32")
+    table = npubench("results", "--out", out)
+    assert all(case in table.stdout for case in CASES)
+    assert "measured" in table.stdout
+    csv = npubench("results", "--csv", "--out", out).stdout
+    assert len(csv.strip().splitlines()) == 3
+    assert [
+        row["case"] for row in json.loads(npubench("results", "add*", "--json", "--out", out).stdout)
+    ] == [CASES[0]]
+    assert npubench("results", "nope", "--out", out).returncode == 2
+    shown = npubench("show", CASES[0], "--out", out)
+    assert "onnx_sha256" in shown.stdout
+    assert "--- log" in shown.stdout
+    assert npubench("show", "ad_1x3x112x112", "--out", out).returncode == 2
+
+
+@pytest.mark.parametrize("what", ["boards", "models", "operators", "backends", "suites"])
+def test_lists(what):
+    assert npubench("list", what).returncode == 0
+    assert json.loads(npubench("list", what, "--json").stdout)
+
+
+def test_doctor_gives_every_missing_thing_its_line():
+    found = json.loads(npubench("doctor", "--json").stdout)
+    assert any(check["what"] == "backend onnxruntime" and check["usable"] for check in found)
+    assert all(check["usable"] or check["fix"] for check in found)
+
+
+@pytest.mark.parametrize(
+    "words", [["rum"], ["run", "--bord", "x"], ["run", "--repeat", "0"], ["list", "things"]]
+)
+def test_wrong_words_are_one_line_and_exit_code_2(words):
+    done = npubench(*words)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,209 @@
+"""The report in a real headless Chromium."""
+
+import os
+import re
+
+import pytest
+
+from npubench.reporting.page import PageContext, render
+from tests import chromium, sample_results
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("NPUBENCH_NO_CHROMIUM") == "1", reason="NPUBENCH_NO_CHROMIUM=1 leaves the browser out"
+)
+
+CONTEXT = PageContext("npubench report", "2026-03-02T09:40:00+00:00", "run --board local", "0.1.0", "out")
+NAME_OF_ROWS = "[...document.querySelectorAll('#model tbody tr')].map(r => r.cells[0].innerText)"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium.browser(tmp_path_factory.mktemp("profile")) as address:
+        yield address
+
+
+@pytest.fixture
+def tab(browser):
+    with chromium.tab(browser) as tab:
+        tab.resize(1280)
+        yield tab
+
+
+def written(tmp_path, rows, context=CONTEXT):
+    page = tmp_path / "report.html"
+    page.write_text(render(rows, context), encoding="utf-8")
+    return page
+
+
+def column(tab, table, title):
+    """Texts of a column's cells, top to bottom."""
+    return tab.evaluate(
+        f"""(() => {{
+          const table = document.querySelector('#{table} table');
+          const head = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+          const at = head.findIndex(cell => cell.innerText.startsWith('{title}'));
+          return [...table.tBodies[0].rows].map(row => row.cells[at].innerText);
+        }})()"""
+    )
+
+
+@pytest.mark.parametrize("rows", [sample_results.everything, sample_results.hostile, list])
+def test_the_page_asks_for_nothing_and_complains_of_nothing(tab, tmp_path, rows):
+    page = written(tmp_path, rows())
+    tab.open(page)
+    tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert tab.requests == [page.as_uri()]
+    assert tab.complaints == []
+
+
+def test_hostile_names_stay_text(tab, tmp_path):
+    context = PageContext(*(["</title><img src=x onerror=alert(3)>"] * 5))
+    tab.open(written(tmp_path, sample_results.hostile(), context))
+    assert tab.evaluate("document.querySelectorAll('img, [onerror], [onload], main svg svg').length") == 0
+    assert tab.evaluate("document.querySelectorAll('script, style').length") == 2
+    shown = tab.evaluate("document.body.innerText")
+    for name in (
+        "<img src=x onerror=alert(1)>",
+        "\"><script>alert('x')</script>",
+        "{{ 7 * 7 }}{% raw %}",
+        "n" * 300,
+    ):
+        assert name in shown
+    assert "\\u202egnp.exe" in shown
+    assert "\u202e" not in shown
+    assert "\\x1b[31m" in shown
+    assert tab.evaluate("document.title").startswith("</title><img")
+    assert tab.complaints == []
+
+
+def test_an_injected_script_would_not_run(tab, tmp_path):
+    page = written(tmp_path, [])
+    page.write_text(page.read_text().replace("<main>", "<main><script>document.title = 'owned'</script>"))
+    tab.open(page)
+    assert tab.evaluate("document.title") != "owned"
+    assert any("Content Security Policy" in complaint for complaint in tab.complaints)
+
+
+def test_tables_sort_by_the_exact_figure(tab, tmp_path):
+    tab.open(written(tmp_path, sample_results.everything()))
+    button = "[...document.querySelectorAll('#model th button')].find(b => b.innerText.startsWith('p50'))"
+    tab.evaluate(f"{button}.click()")
+    up = column(tab, "model", "p50")
+    known = [float(text) for text in up if text != "–"]
+    assert known == sorted(known)
+    assert len(known) == 16
+    assert up[16:] == ["–"] * (len(up) - 16)
+    tab.evaluate(f"{button}.click()")
+    down = column(tab, "model", "p50")
+    assert [float(text) for text in down[:16]] == known[::-1]
+    assert down[16:] == up[16:]
+    assert tab.evaluate(f"{button}.parentNode.getAttribute('aria-sort')") == "descending"
+
+
+def test_sorting_works_by_keyboard(tab, tmp_path):
+    tab.open(written(tmp_path, sample_results.models()))
+    first = tab.evaluate(NAME_OF_ROWS)
+    tab.evaluate("document.querySelector('#model th button').focus()")
+    tab.press("Enter", 13)
+    tab.press("Enter", 13)
+    assert tab.evaluate(NAME_OF_ROWS) == sorted(first, reverse=True)
+
+
+def test_the_filter_leaves_rows_that_match(tab, tmp_path):
+    tab.open(written(tmp_path, sample_results.models()))
+    tab.evaluate(
+        "(input => { input.value = 'resnet int8'; input.dispatchEvent(new Event('input')); })"
+        "(document.querySelector('#model input'))"
+    )
+    left = tab.evaluate(
+        "[...document.querySelectorAll('#model tbody tr:not([hidden])')].map(r => r.cells[0].innerText)"
+    )
+    assert left == ["resnet18", "resnet50"]
+    assert tab.evaluate("document.querySelector('#model output').textContent") == "2 of 16 rows"
+
+
+def test_a_name_leads_to_its_unfolded_provenance(tab, tmp_path):
+    tab.open(written(tmp_path, sample_results.models()))
+    answer = tab.evaluate(
+        "new Promise(done => { addEventListener('hashchange', () => setTimeout(() =>"
+        " done(document.querySelector(location.hash).open)));"
+        " document.querySelector('#model tbody a').click(); })"
+    )
+    assert answer is True
+    assert "Model SHA-256" in tab.evaluate("document.querySelector(location.hash).textContent")
+
+
+def test_the_page_is_whole_without_its_script(tab, tmp_path):
+    tab.command("Emulation.setScriptExecutionDisabled", value=True)
+    tab.open(written(tmp_path, sample_results.everything()))
+    tab.command("Emulation.setScriptExecutionDisabled", value=False)
+    assert tab.evaluate("document.querySelectorAll('button, input').length") == 0
+    shown = tab.evaluate("document.body.innerText")
+    for text in ("vit_base_p16_224", "unsupported_operator", "Environment", "no such file"):
+        assert text in shown
+
+
+@pytest.mark.parametrize("rows", [sample_results.everything, sample_results.hostile, list])
+@pytest.mark.parametrize("width", [390, 320])
+def test_a_phone_scrolls_only_downwards(tab, tmp_path, rows, width):
+    tab.resize(width, 844, phone=True)
+    tab.open(written(tmp_path, rows()))
+    tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate("visualViewport.scale") == 1
+
+
+@pytest.mark.parametrize(("scheme", "light"), [("light", True), ("dark", False)])
+def test_it_follows_the_colour_scheme(tab, tmp_path, scheme, light):
+    tab.prefer(scheme)
+    tab.open(written(tmp_path, sample_results.models()))
+    paper, ink = (
+        sum(map(int, re.findall(r"\d+", tab.evaluate(f"getComputedStyle(document.body).{name}"))[:3]))
+        for name in ("backgroundColor", "color")
+    )
+    assert (paper > ink) is light
+    assert tab.screenshot(whole=False).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("rows", [sample_results.everything, sample_results.hostile])
+def test_no_label_of_a_chart_is_clipped_or_overlaps(tab, tmp_path, rows):
+    tab.open(written(tmp_path, rows()))
+    outside = tab.evaluate(
+        """[...document.querySelectorAll('svg.plot')].flatMap(svg => {
+          const box = svg.getBoundingClientRect();
+          return [...svg.querySelectorAll('text')].filter(text => {
+            const own = text.getBoundingClientRect();
+            return own.left < box.left || own.right > box.right || own.bottom > box.bottom;
+          }).map(text => text.textContent);
+        })"""
+    )
+    overlapping = tab.evaluate(
+        """[...document.querySelectorAll('svg.plot .row, svg.plot .grid')].flatMap(row => {
+          const boxes = [...row.querySelectorAll('text')].map(text => text.getBoundingClientRect());
+          boxes.sort((a, b) => a.left - b.left);
+          return boxes.slice(1).filter((box, i) => box.left < boxes[i].right).map(() => row.textContent);
+        })"""
+    )
+    assert tab.evaluate("document.querySelectorAll('svg.plot text').length") > 20
+    assert outside == []
+    assert overlapping == []
+
+
+def test_it_prints_to_pdf_with_every_column_on_paper(tab, tmp_path):
+    page = written(tmp_path, sample_results.everything())
+    tab.open(page)
+    printed = tab.pdf()
+    assert printed.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type\s*/Page[^s]", printed)) > 3
+    # A4 landscape less its margins, in CSS pixels at 96 per inch.
+    tab.resize(round((297 - 24) / 25.4 * 96))
+    tab.prefer("dark", "print")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= round((297 - 24) / 25.4 * 96)
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+def test_without_a_browser_it_says_how_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="apt-get install chromium"):
+        chromium.find()

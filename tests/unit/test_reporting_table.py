@@ -1,0 +1,99 @@
+import csv
+import io
+import json
+
+import pytest
+
+from npubench.reporting.escapes import columns_of
+from npubench.reporting.rows import row_of
+from npubench.reporting.table import to_csv, to_json, to_text
+from tests import sample_results
+
+
+def rows(results):
+    return [row_of(result) for result in results]
+
+
+def parsed(text):
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_text_shows_figures_kinds_and_how_rows_ended():
+    text = to_text(rows(sample_results.everything()), 160)
+    lines = text.splitlines()
+    header, first = lines[0].split(), lines[1].split()
+    assert header[:4] == ["case", "board", "precision", "kind"]
+    assert first[:4] == ["resnet18", "local", "fp32", "measured"]
+    assert "failed: compile: unsupported_operator DeformConv" in text
+    assert "skipped: the board has no FP32 units" in text
+    assert "virtual-a7 (emulated)" in text
+    assert lines[-1] == "134 rows: 128 ok, 5 failed, 1 skipped"
+
+
+def test_a_mean_stands_in_its_own_column():
+    text = to_text(rows(sample_results.emulated()), 160).splitlines()
+    assert "mean us" in text[0]
+    assert "p99" not in text[0]
+    assert "sim. us" in text[0]
+    assert "mean us" not in to_text(rows(sample_results.models()), 160)
+
+
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_text_fits_the_terminal(width):
+    for line in to_text(rows(sample_results.everything()), width).splitlines():
+        assert columns_of(line) <= width
+
+
+def test_a_narrow_terminal_keeps_kind_and_status():
+    header = to_text(rows(sample_results.models()), 60).splitlines()[0].split()
+    assert header == ["case", "board", "precision", "kind", "p50", "us", "status"]
+
+
+def test_names_cannot_steer_the_terminal():
+    text = to_text(rows(sample_results.hostile()), 120)
+    assert not any(ord(c) < 32 for c in text.replace("\n", ""))
+    assert "\u202e" not in text
+    assert len(text.splitlines()) == len(sample_results.hostile()) + 3
+
+
+def test_no_rows_is_said():
+    assert to_text([], 80) == "no results"
+    assert to_json([]) == "[]"
+    assert parsed(to_csv([])) == []
+    assert to_csv([]).startswith("key,run_id,")
+
+
+def test_csv_has_one_column_per_figure():
+    found = parsed(to_csv(rows(sample_results.everything())))
+    assert len(found) == 134
+    first = found[0]
+    assert first["case"] == "resnet18"
+    assert float(first["latency_us.p50"]) == sample_results.everything()[0].figures.latency_us.p50
+    assert first["estimate.kind"] == ""
+    assert json.loads(first["input_shapes"]) == {"input": [1, 3, 224, 224]}
+    failed = next(row for row in found if row["case"] == "rtmdet_tiny")
+    assert failed["latency_us.p50"] == failed["kind"] == ""
+    assert failed["failure.class"] == "unsupported_operator"
+    simulated = next(row for row in found if row["estimate.kind"])
+    assert simulated["kind"] == "measured"
+    assert float(simulated["estimate.latency_us.mean"]) != float(simulated["latency_us.mean"])
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_spreadsheet_takes_no_name_for_a_formula(name):
+    (row,) = parsed(to_csv(rows([sample_results.result(name)])))
+    assert not row["case"].startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert row["case"].endswith(name.strip())
+
+
+def test_negative_numbers_stay_numbers():
+    result = sample_results.result(seeds={"calibration": -1}, duration_s=-2.5)
+    (row,) = parsed(to_csv(rows([result])))
+    assert row["duration_s"] == "-2.5"
+
+
+def test_json_is_the_rows():
+    given = rows([*sample_results.everything(), *sample_results.hostile()])
+    text = to_json(given)
+    assert text.isascii()
+    assert json.loads(text) == given

@@ -1,0 +1,90 @@
+from dataclasses import replace
+
+from npubench.records import Accuracy, Kind
+from npubench.reporting.suspects import suspects
+from npubench.reporting.tables import case_tables, ordered
+from npubench.specs import CaseKind, Precision
+from tests import sample_results
+
+
+def cell(table, case, title, precision=Precision.INT8, board="local", kind=Kind.MEASURED):
+    headers = [(head.title, head.kind) for head in table.grid.headers]
+    at = headers.index((title, kind))
+    (line,) = [
+        one
+        for one in table.lines
+        if (one.result.case, one.result.precision, one.result.board) == (case, precision, board)
+    ]
+    return line.cells[at]
+
+
+def tables(results):
+    return {table.kind: table for table in case_tables(ordered(results))}
+
+
+def test_every_row_stands_in_one_table():
+    found = tables(sample_results.everything())
+    assert list(found) == [CaseKind.MODEL, CaseKind.OPERATOR]
+    assert sorted(line.number for table in found.values() for line in table.lines) == list(range(134))
+    assert (found[CaseKind.MODEL].failed, found[CaseKind.MODEL].skipped) == (4, 1)
+
+
+def test_numbers_in_names_count_as_numbers():
+    names = [f"conv{i}" for i in (10, 2, 1)] + ["²", "Conv3"]
+    assert [r.case for r in ordered([sample_results.result(name) for name in names])] == [
+        *("conv1", "conv2", "Conv3", "conv10", "²")
+    ]
+
+
+def test_kinds_have_columns_of_their_own_in_one_unit():
+    model = tables(sample_results.everything())[CaseKind.MODEL]
+    assert [kind for kind, _ in model.grid.groups] == [None, Kind.MEASURED, Kind.SIMULATED]
+    assert {head.unit for head in model.grid.headers if head.title in ("p50", "mean")} == {"ms"}
+    measured = cell(model, "resnet18", "mean", board="virtual-a7")
+    simulated = cell(model, "resnet18", "mean", board="virtual-a7", kind=Kind.SIMULATED)
+    assert (measured.text, simulated.text) == ("1.07", "0.973")
+
+
+def test_exact_figures_stay_at_hand():
+    results = sample_results.models()
+    model = tables(results)[CaseKind.MODEL]
+    exact = results[1].figures.latency_us.p50
+    found = cell(model, "resnet18", "p50")
+    assert found.text == "6.41"
+    assert found.sort == exact
+    assert found.title == f"{exact:.12g} µs"
+
+
+def test_a_percentile_of_too_few_runs_is_a_dash_with_its_reason():
+    model = tables(sample_results.models())[CaseKind.MODEL]
+    found = cell(model, "vit_base_p16_224", "p99")
+    assert (found.text, found.sort) == ("–", None)
+    assert found.title == "p99 needs 662 runs, there were 192"
+    assert model.short_percentiles
+    assert not tables(sample_results.models()[:8])[CaseKind.MODEL].short_percentiles
+
+
+def test_reasons_for_other_dashes():
+    model = tables(sample_results.everything())[CaseKind.MODEL]
+    assert cell(model, "resnet18", "speed-up", Precision.FP32).title == "stands on the INT8 row"
+    assert cell(model, "resnet18", "speed-up", board="virtual-a7").title.startswith("no FP32 latency")
+    assert cell(model, "rtmdet_tiny", "p50", Precision.FP32).title == "failed: no figure"
+    same = replace(sample_results.figures(5.0), accuracy=Accuracy(1.0, None, 0.0))
+    other = replace(sample_results.figures(5.0), accuracy=Accuracy(0.9, 20.0, 0.1))
+    rows = [sample_results.result(name, Precision.INT8, figures=f) for name, f in (("a", same), ("b", other))]
+    found = cell(tables(rows)[CaseKind.MODEL], "a", "PSNR")
+    assert found.title == "identical outputs: no noise"
+
+
+def test_different_models_with_one_artifact_are_suspicious():
+    shared = {"artifact_sha256": "f" * 64}
+    rows = [sample_results.result("a", **shared), sample_results.result("b", **shared)]
+    rows[1] = replace(rows[1], figures=sample_results.figures(7.0))
+    (found,) = suspects(rows)
+    assert (found.shared, found.cases) == ("artifact", ("a", "b"))
+
+
+def test_different_models_with_the_same_times_are_suspicious():
+    (found,) = suspects([sample_results.result("a"), sample_results.result("b")])
+    assert (found.shared, found.cases) == ("measured times", ("a", "b"))
+    assert suspects(sample_results.everything()) == []
