@@ -28,8 +28,13 @@ def transport(name: str) -> Transport:
     return cast(Transport, _load(TRANSPORTS, name))
 
 
-def exporter(spec: CaseSpec, say: Callable[[str], None] = lambda _line: None) -> Exporter:
-    """The exporter for a spec; `say` hears of an environment that has to be made first."""
+def exporter(
+    spec: CaseSpec, say: Callable[[str], None] = lambda _line: None, deadline_s: float = 600.0
+) -> Exporter:
+    """The exporter for a spec; `say` hears of an environment that has to be made first.
+
+    One export ends after `deadline_s`; making an environment is not counted.
+    """
     match spec:
         case OperatorSpec():
             from npubench.exporters.operators import OperatorExporter
@@ -38,11 +43,11 @@ def exporter(spec: CaseSpec, say: Callable[[str], None] = lambda _line: None) ->
         case ModelSpec():
             from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
 
-            return OpenMMLabExporter(say)
+            return OpenMMLabExporter(say, deadline_s)
         case FileSpec():
             from npubench.exporters.files import FileExporter
 
-            return FileExporter()
+            return FileExporter(deadline_s)
         case InvalidCase():
             raise UsageError(spec.message)
         case _:

@@ -201,7 +201,8 @@ class Status(StrEnum):
 class Result:
     """One row: one case on one board in one precision. `key` identifies what was asked.
 
-    `figures` come from the board (or, for a simulating backend, from its tool: see their kind);
+    `op` is the operator that an operator case is about, as its declaration says. `figures` come
+    from the board (or, for a simulating backend, from its tool: see their kind);
     `estimate` is the tool's own simulation beside them. Hashes, versions and states are the
     provenance; `log_path` is relative to the workspace.
     """
@@ -228,6 +229,7 @@ class Result:
     parameters: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
     task: str = ""
+    op: str = ""
     figures: Figures | None = None
     estimate: Figures | None = None
     failure: Failure | None = None

@@ -104,7 +104,9 @@ def make_context(
         run_id=f"{started}-{secrets.token_hex(3)}",
         workspace=workspace,
         request=request,
-        exporter_of=lambda spec: plugins.exporter(spec, lambda line: announce(Note(line))),
+        exporter_of=lambda spec: plugins.exporter(
+            spec, lambda line: announce(Note(line)), request.deadline_s
+        ),
         backends={name: plugins.backend(name) for name in boards.tools},
         tools=boards.tools,
         command=("npubench", *sys.argv[1:]),

@@ -51,9 +51,15 @@ def export(
 
 @click.command()
 @case_options
-@click.option("--board", "boards", multiple=True, default=("local",), show_default=True, help="Repeatable.")
 @click.option(
-    "--precision", "precisions", multiple=True, type=click.Choice(["fp32", "int8"]), help="Repeatable."
+    "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
+)
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    type=click.Choice(["fp32", "int8"]),
+    help="Only these; else all that the board has. Repeatable.",
 )
 @click.option("--calibration", type=click.Path(path_type=Path), help=".npy/.npz file or folder; else seeded.")
 @jobs_option

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @case_options
-@click.option("--board", "boards", multiple=True, default=("local",), show_default=True, help="Repeatable.")
 @click.option(
-    "--precision", "precisions", multiple=True, type=click.Choice(["fp32", "int8"]), help="Repeatable."
+    "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
 )
 @click.option(
-    "--warmup", type=click.IntRange(0), default=10, show_default=True, help="Runs before measuring."
+    "--precision",
+    "precisions",
+    multiple=True,
+    type=click.Choice(["fp32", "int8"]),
+    help="Only these; else all that the board has. Repeatable.",
+)
+@click.option(
+    "--warmup",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Least runs before measuring, then until settled; 0: none.",
 )
 @click.option("--repeat", type=click.IntRange(1), default=64, show_default=True, help="Least runs a round.")
 @click.option(
@@ -28,7 +38,9 @@ if TYPE_CHECKING:
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds a case.")
 @click.option("--calibration", type=click.Path(path_type=Path), help=".npy/.npz file or folder; else seeded.")
-@click.option("--calibration-samples", type=click.IntRange(1), default=8, show_default=True)
+@click.option(
+    "--calibration-samples", type=click.IntRange(1), default=8, show_default=True, help="How many of them."
+)
 @click.option("--jobs", type=click.IntRange(1), default=None, help="Exports and conversions at once.")
 @click.option(
     "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a stage may take."

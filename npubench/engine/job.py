@@ -28,7 +28,7 @@ from npubench.records import (
     Status,
     ToolInfo,
 )
-from npubench.specs import CaseSpec, InvalidCase, Target, case_kind
+from npubench.specs import CaseSpec, InvalidCase, OperatorSpec, Target, case_kind
 from npubench.verdict import judge
 from npubench.workspace import Workspace, writing
 
@@ -216,6 +216,7 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         parameters=model.parameters if model else None,
         operators=model.operators if model else {},
         task=model.task if model else "",
+        op=job.case.op if isinstance(job.case, OperatorSpec) else "",
         estimate=prepared.estimate,
         emulated=job.board.emulated,
         protocol=_protocol(context, artifact),

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from npubench.exporters.apart import describe_apart
+from npubench.exporters.apart import DEADLINE_S, describe_apart
 from npubench.exporters.file_kinds import not_a_model
 from npubench.exporters.input_shapes import fix_shapes, wanted_shapes
 from npubench.filesystem import link_or_copy
@@ -15,7 +15,10 @@ from npubench.specs import CaseSpec, FileSpec
 
 
 class FileExporter:
-    """Exporter of `FileSpec`."""
+    """Exporter of `FileSpec`. Reading a file ends after `deadline_s`."""
+
+    def __init__(self, deadline_s: float = DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
 
     def version(self, spec: CaseSpec) -> str:
         """Hash of the file and of its external data; for one that cannot be used, what is wrong with it."""
@@ -35,7 +38,7 @@ class FileExporter:
         spec = _file_spec(spec)
         outcome: Path | OnnxModel | Failure = bring(spec, workdir)
         if isinstance(outcome, Path):
-            outcome = describe_apart(outcome, spec.name, spec.task, log)
+            outcome = describe_apart(outcome, spec.name, spec.task, log, self._deadline_s)
         if isinstance(outcome, Failure):
             with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(f"{spec.path}: {outcome.message}\n{outcome.detail}\n")

@@ -231,9 +231,9 @@ def _lane(group: Sequence[Result], kind: Kind, statistic: str, scale: Axis, y: f
 
 
 def _type_of(result: Result) -> str:
-    """The operator that a case is about: the one its graph has most of, the first of equals."""
-    if not result.operators:
-        return result.case
+    """The operator that a case is about; undeclared, the one its graph has most of, the first of equals."""
+    if result.op or not result.operators:
+        return result.op or result.case
     return max(result.operators, key=lambda name: result.operators[name])
 
 

@@ -62,7 +62,20 @@ def _facts(states: Sequence[BoardState]) -> list[tuple[str, str]]:
     for state in states:
         for name, value in state.extra.items():
             extras.setdefault(name, {})[value] = None
-    return [*facts, *((name, ", ".join(values)) for name, values in extras.items())]
+    return [
+        *facts,
+        *(
+            (_EXTRA.get(name, name), ", ".join(sorted(values, key=_by_number)))
+            for name, values in extras.items()
+        ),
+    ]
+
+
+_EXTRA = {"running": "Tasks running"}
+
+
+def _by_number(text: str) -> tuple[float, str]:
+    return (float(text), "") if text.isascii() and text.isdigit() else (float("inf"), text)
 
 
 def _distinct(values: Iterable[str | None]) -> str:

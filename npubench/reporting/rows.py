@@ -25,6 +25,7 @@ def row_of(result: Result) -> Row:
         "parameters": result.parameters,
         "operators": _plain(result.operators),
         "task": result.task or None,
+        "op": result.op or None,
         "status": result.status.value,
         "failure": _failure(result.failure) if result.failure else None,
         "skip_reason": result.skip_reason,

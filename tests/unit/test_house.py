@@ -51,6 +51,18 @@ def test_processes_start_in_one_place():
         assert "subprocess" not in names, module
 
 
+def test_npubench_itself_never_imports_torch():
+    for module in MODULES:
+        if module.name.startswith("worker"):
+            continue
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.partition(".")[0] in {"torch", "mmengine", "mmpretrain"} for name in names), (
+                module
+            )
+
+
 def test_the_shipped_text_names_no_machine_and_no_registry():
     for folder in ("npubench", "ops", "models", "boards", "suites", "reports", "docs", "benchmarks", "tests"):
         for file in (ROOT / folder).rglob("*"):

@@ -52,6 +52,6 @@ def failure_of_process(done: Completed, stage: Stage) -> Failure | None:
 
 
 def _first_line(text: str) -> str:
-    """The first line, without the tag that ONNX Runtime puts before all its messages."""
+    """The first line, without the tag that ONNX Runtime puts before all its messages, or our own type."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), text)
-    return re.sub(r"^\w+: \[ONNXRuntimeError\] : \d+ : ", "", line)
+    return re.sub(r"^(?:\w+: \[ONNXRuntimeError\] : \d+ : |(?:ValueError|UsageError): )", "", line)

@@ -1,0 +1,189 @@
+"""Isolated environments, made for real by venv and pip, of one small package that is built here."""
+
+import base64
+import hashlib
+import subprocess
+import sys
+import threading
+import zipfile
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from npubench import environments
+from npubench.environments.locked import locked
+from npubench.errors import ToolchainError, UsageError
+
+PYTHON = "{}.{}".format(*sys.version_info)
+
+
+def make_wheel(folder: Path, version: str) -> Path:
+    files = {
+        "npubench_probe.py": f"VERSION = {version!r}\n",
+        f"npubench_probe-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: npubench-probe\nVersion: {version}\n",
+        f"npubench_probe-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = f"npubench_probe-{version}.dist-info/RECORD"
+    path = folder / f"npubench_probe-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        lines = []
+        for name, text in files.items():
+            wheel.writestr(name, text)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+            lines.append(f"{name},sha256={digest},{len(text)}\n")
+        wheel.writestr(record, "".join([*lines, f"{record},,\n"]))
+    return path
+
+
+class Shop:
+    """A folder of environment descriptions and the packages that they name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        make_wheel(folder, "1.0")
+        make_wheel(folder, "2.0")
+
+    def describe(
+        self, version: str = "1.0", python: str = PYTHON, check: str = "import npubench_probe"
+    ) -> None:
+        (self.folder / "probe.toml").write_text(
+            f'title = "A probe"\npython = "{python}"\nsize_bytes = 1000\nlicence = "none"\n'
+            f'principal = ["npubench-probe"]\ncheck = "{check}"\n'
+            f'steps = [["--no-index", "--find-links", "{self.folder}", "npubench-probe=={version}"]]\n'
+        )
+        environments.spec.cache_clear()
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    (tmp_path / "shop").mkdir()
+    for module in ("spec", "install"):
+        # By import: the package's names of the same spelling are functions.
+        monkeypatch.setattr(import_module(f"npubench.environments.{module}"), "FOLDER", tmp_path / "shop")
+    monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path / "envs"))
+    made = Shop(tmp_path / "shop")
+    made.describe()
+    yield made
+    environments.spec.cache_clear()
+
+
+def nobody(_line: str) -> None:
+    """A listener that does not care."""
+
+
+def test_an_environment_is_made_once_found_again_and_removed(shop):
+    assert environments.find("probe") is None
+    said = []
+    ready = environments.install("probe", said.append)
+    assert any("pip install" in line for line in said)
+    assert ready.versions["npubench-probe"] == "1.0"
+    shown = [ready.python, "-c", "import npubench_probe; print(npubench_probe.VERSION)"]
+    assert subprocess.run(shown, capture_output=True, text=True, check=True).stdout == "1.0\n"
+    assert environments.find("probe") == ready
+    assert ready.disk_bytes > 1000
+    said.clear()
+    assert environments.install("probe", said.append) == ready
+    assert said == []
+    assert environments.remove("probe") == [ready.path]
+    assert environments.find("probe") is None
+    with pytest.raises(UsageError, match="nothing to remove"):
+        environments.remove("probe")
+
+
+def test_other_pins_are_another_environment_beside_the_first(shop):
+    first = environments.install("probe", nobody)
+    shop.describe("2.0")
+    assert environments.find("probe") is None
+    second = environments.install("probe", nobody)
+    assert second.path != first.path
+    assert {one.versions["npubench-probe"] for one in environments.find_all()} == {"1.0", "2.0"}
+    assert set(environments.remove("probe")) == {first.path, second.path}
+
+
+def test_what_a_killed_installation_left_is_made_anew(shop):
+    ready = environments.install("probe", nobody)
+    (ready.path / "npubench.json").unlink()
+    (ready.path / "half").write_text("")
+    assert environments.find("probe") is None
+    said = []
+    again = environments.install("probe", said.append)
+    assert any("ended early" in line for line in said)
+    assert not (again.path / "half").exists()
+
+
+@pytest.mark.parametrize(
+    ("description", "says"),
+    [
+        ({"version": "9.9"}, "npubench-probe==9.9"),
+        ({"check": "import no_such_module"}, "No module named 'no_such_module'"),
+        ({"python": "3.4"}, "Python 3.4 with venv is not on this machine"),
+    ],
+)
+def test_an_installation_that_fails_says_why_in_a_line_and_is_not_found(shop, description, says):
+    shop.describe(**description)
+    with pytest.raises(ToolchainError) as raised:
+        environments.install("probe", nobody)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert environments.find("probe") is None
+
+
+def test_a_disk_without_room_is_told_before_anything_is_fetched(shop):
+    text = (shop.folder / "probe.toml").read_text().replace("size_bytes = 1000", f"size_bytes = {10**18}")
+    (shop.folder / "probe.toml").write_text(text)
+    with pytest.raises(ToolchainError, match="free some, or set NPUBENCH_ENVS"):
+        environments.install("probe", nobody)
+
+
+def test_two_at_once_make_one(shop):
+    ready, said = [], []
+    threads = [
+        threading.Thread(target=lambda: ready.append(environments.install("probe", said.append)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert len(ready) == 3
+    assert len({one.path for one in ready}) == 1
+    assert sum("step 1 of 1" in line for line in said) == 1
+
+
+def test_a_held_environment_is_waited_for_and_said(shop):
+    waits = threading.Event()
+    path = environments.folder("probe")
+    path.parent.mkdir(parents=True)
+    with locked(path, nobody):
+        thread = threading.Thread(
+            target=lambda: environments.install(
+                "probe", lambda line: waits.set() if "waiting" in line else None
+            )
+        )
+        thread.start()
+        assert waits.wait(60)
+        assert environments.find("probe") is None
+    thread.join(120)
+    assert environments.find("probe") is not None
+
+
+def test_an_unknown_environment_gets_the_nearest_name(shop):
+    with pytest.raises(UsageError, match="did you mean 'probe'"):
+        environments.install("prob", nobody)
+
+
+def test_the_shipped_environments_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-m", "npubench", "env", "list"], capture_output=True, text=True, check=True
+    )
+    assert "npubench env install openmmlab" in done.stdout
+    removed = subprocess.run(
+        [sys.executable, "-m", "npubench", "env", "remove", "openmmlab"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert removed.returncode == 2
+    assert removed.stderr.startswith("npubench: environment openmmlab is not installed")
