@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from npubench import __version__
 from npubench.identity import digest
 from npubench.records import ToolInfo
 from npubench.specs import (
@@ -99,7 +100,14 @@ def _job(
     export_key = digest(RESULT_FORMAT, _identity(case), exporter_version)
     quantised = request.calibration_digest if precision is not Precision.FP32 else None
     compile_key = digest(
-        export_key, board.chip, board.backend, board.backend_options, tool.versions, precision, quantised
+        __version__,
+        export_key,
+        board.chip,
+        board.backend,
+        board.backend_options,
+        tool.versions,
+        precision,
+        quantised,
     )
     key = digest(compile_key, board.name, request.timing)
     # A row that says "not found" is about the moment it was written: it is never an answer for later.

@@ -89,10 +89,18 @@ class Store:
                 values,
             )
 
-    def final_keys(self) -> Mapping[str, str]:
-        """Key -> status of every key whose newest row is final, so need not be run again."""
-        query = "SELECT key, status, final, MAX(id) FROM results GROUP BY key"
-        return {key: status for key, status, final, _ in self._select(query) if final}
+    def final_keys(self, deadline_s: float = 0.0) -> Mapping[str, str]:
+        """Key -> status of every key whose newest row is final, so need not be run again.
+
+        A case that hung is tried again when it is given more than the `deadline_s` that it had.
+        """
+        query = (
+            "SELECT key, status, final AND NOT (status = 'failed'"
+            " AND json_extract(row, '$.failure.failure_class') = 'hang'"
+            " AND COALESCE(json_extract(row, '$.protocol.deadline_s'), 0) < CAST(? AS REAL)),"
+            " MAX(id) FROM results GROUP BY key"
+        )
+        return {key: status for key, status, final, _ in self._select(query, str(deadline_s)) if final}
 
     def latest(self, case: str | None = None, board: str | None = None) -> list[Result]:
         """The newest row per case, board, backend and precision, oldest first."""

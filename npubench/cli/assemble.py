@@ -83,13 +83,13 @@ def make_plan(
     return plan
 
 
-def finished_keys(out: Path) -> Mapping[str, str]:
+def finished_keys(out: Path, deadline_s: float) -> Mapping[str, str]:
     """What has a final row at `out` already; nothing where there are no results."""
     if not (out / "results.db").is_file():
         return {}
     store = Store.read(out / "results.db")
     try:
-        return store.final_keys()
+        return store.final_keys(deadline_s)
     finally:
         store.close()
 

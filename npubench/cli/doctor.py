@@ -36,7 +36,7 @@ def doctor(catalog_folders: tuple[Path, ...], as_json: bool, out: Path) -> int:
         click.echo(json.dumps([asdict(check) for check in checks], indent=1))
     else:
         rows = [[c.what, "yes" if c.usable else "NO", c.found, c.fix] for c in checks]
-        click.echo(columns(["what", "usable", "found", "to make it so"], rows, 110))
+        click.echo(columns(["what", "usable", "found", "to make it so"], rows, 400))
     return 2 if problems else 0
 
 

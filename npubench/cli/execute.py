@@ -10,7 +10,7 @@ from npubench import plugins
 from npubench.cli.assemble import Boards, make_context
 from npubench.cli.listeners import listener
 from npubench.cli.report import write_report
-from npubench.cli.terminal import printable
+from npubench.cli.terminal import counted, printable
 from npubench.engine import run as engine
 from npubench.errors import ExitCode
 from npubench.plan import Plan, Request
@@ -69,7 +69,7 @@ def execute(
 def _tell(plan: Plan, failures: Sequence[Result], new: Sequence[Result]) -> None:
     done = len(plan.jobs) - len(plan.todo)
     click.echo(
-        f"{len(plan.jobs)} cases: {len(plan.jobs) - len(failures)} ok, {len(failures)} failed"
+        f"{counted(len(plan.jobs), 'case')}: {len(plan.jobs) - len(failures)} ok, {len(failures)} failed"
         + (f" ({done} done before)" if done else "")
     )
     fresh = {result.key for result in new}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
-from npubench.cli.terminal import duration_us, printable
+from npubench.cli.terminal import counted, duration_us, printable
 from npubench.engine.events import Event, JobFinished, Listener, Note, RunFinished, RunStarted, StageStarted
 from npubench.records import Result, Status
 
@@ -60,7 +60,7 @@ class _PlainLines:
         match event:
             case RunStarted():
                 self._total, self._count = event.total, event.done
-                _say(f"{event.total} cases, {event.done} done before (run {event.run_id})")
+                _say(f"{counted(event.total, 'case')}, {event.done} done before (run {event.run_id})")
             case JobFinished():
                 self._count += 1
                 _say(f"[{self._count}/{self._total}] {sentence(event.result)}")

@@ -89,7 +89,7 @@ def run(
     on = assemble.choose_boards(catalog, boards)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
     request = assemble.make_request(timing, CalibrationSpec(calibration, seed, calibration_samples), deadline)
-    finished = {} if fresh else assemble.finished_keys(out)
+    finished = {} if fresh else assemble.finished_keys(out, deadline)
     plan = assemble.make_plan(chosen, on, precisions, request, finished)
     wrong_input = on.unknown + len(catalog.problems)
     if dry_run:
@@ -122,11 +122,13 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
 
         click.echo(json.dumps(rows, indent=1))
         return
+    from npubench.cli.terminal import counted
+
     _print_rows(rows)
     seconds = len(plan.todo) * (timing.warmup_min_s + timing.min_duration_s)
     click.echo(
-        f"{len(plan.jobs)} cases planned, {len(plan.jobs) - len(plan.todo)} done, {len(plan.todo)} to run:"
-        f" at least {seconds:.0f} s of measuring"
+        f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
+        f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"
     )
 
 

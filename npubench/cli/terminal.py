@@ -1,18 +1,17 @@
 """Text for terminals: untrusted names cannot move the cursor, change colours or span lines."""
 
-import unicodedata
+from npubench.reporting import escapes
 
 
 def printable(text: str, width: int | None = None) -> str:
     """`text` with control and direction characters shown as escapes, cut to `width` if given."""
-    safe = "".join(
-        c if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else _escape(c) for c in text
-    )
+    safe = escapes.printable(text)
     return safe if width is None or len(safe) <= width else safe[: width - 1] + "…"
 
 
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+def counted(count: int, noun: str) -> str:
+    """`1 case`, `2 cases`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration_us(value: float) -> str:

@@ -234,6 +234,7 @@ def _protocol(context: Context, artifact: Artifact | None) -> dict[str, Any]:
         "repeat": timing.repeat,
         "min_duration_s": timing.min_duration_s,
         "rounds": timing.rounds,
+        "deadline_s": context.request.deadline_s,
         "calibration_sha256": context.request.calibration_digest,
         **(artifact.settings if artifact else {}),
     }

@@ -132,7 +132,38 @@ def test_an_operator_that_the_runtime_does_not_know_is_named(tmp_path):
     failure = measure(compile_(model, tmp_path, Precision.FP32), tmp_path)
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators[0].endswith("Magic")
+    assert str(tmp_path) not in failure.message
     assert "\n" not in failure.message
+
+
+def test_an_old_opset_is_raised_so_that_weights_can_be_quantised_per_channel(tmp_path):
+    weights = numpy_helper.from_array(np.random.default_rng(0).standard_normal((4, 3, 3, 3), np.float32), "w")
+    ones = numpy_helper.from_array(np.ones(4, np.float32), "one")
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("BatchNormalization", ["c", "one", "one", "one", "one"], ["y"]),
+    ]
+    x, y = ("x", TensorProto.FLOAT, [1, 3, 8, 8]), ("y", TensorProto.FLOAT, [1, 4, 6, 6])
+    model = describe(save(tmp_path / "model.onnx", nodes, [x], [y], [weights, ones], opset=7), "old")
+    artifact = compile_(model, tmp_path)
+    assert artifact.settings["converted_from_opset"] == 7
+    assert measure(artifact, tmp_path).accuracy.cosine > 0.99
+
+
+@pytest.mark.parametrize(("shape", "out", "batch"), [([4, 6], [4, 6], 4), ([1, 6], [1, 6], 1), ([6], [6], 1)])
+def test_throughput_counts_the_samples_of_a_batch(tmp_path, shape, out, batch):
+    figures = measure(compile_(one_node(tmp_path, "Exp", shape, out), tmp_path, Precision.FP32), tmp_path)
+    assert figures.throughput_fps == pytest.approx(batch * 1e6 / figures.latency_us.mean)
+
+
+def test_more_memory_than_there_is_is_asked_for_in_bytes(tmp_path):
+    sizes = numpy_helper.from_array(np.array([400_000, 400_000]), "s")
+    node = helper.make_node("Expand", ["x", "s"], ["y"])
+    x, y = ("x", TensorProto.FLOAT, [1, 1]), ("y", TensorProto.FLOAT, [400_000, 400_000])
+    model = describe(save(tmp_path / "model.onnx", [node], [x], [y], [sizes]), "huge")
+    failure = measure(compile_(model, tmp_path, Precision.FP32), tmp_path)
+    assert failure.failure_class is FailureClass.OUT_OF_MEMORY
+    assert "640,000,000,000 bytes" in failure.message
 
 
 def endless(folder: Path):

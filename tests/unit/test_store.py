@@ -118,3 +118,11 @@ def test_a_newer_format_is_not_guessed_at(tmp_path):
     for open_store in (Store.read, Store.create):
         with pytest.raises(UsageError, match="newer npubench"):
             open_store(tmp_path / "results.db")
+
+
+def test_a_hang_is_final_until_it_is_given_more_time(store):
+    store.append(failed(FailureClass.HANG, key="slow", protocol={"deadline_s": 60.0}))
+    store.append(failed(FailureClass.CRASH, key="crash", protocol={"deadline_s": 60.0}))
+    assert set(store.final_keys(60.0)) == {"slow", "crash"}
+    assert set(store.final_keys(30.0)) == {"slow", "crash"}
+    assert set(store.final_keys(61.0)) == {"crash"}

@@ -51,7 +51,18 @@ def failure_of_process(done: Completed, stage: Stage) -> Failure | None:
     return None
 
 
+_NOISE = re.compile(
+    r"^(?:ValueError: |UsageError: |\w+: \[ONNXRuntimeError\] : \d+ : (?:\w+ : )?)?"
+    r"(?:Load model from .*? failed: ?)?(?:Fatal error: |This is an invalid model\. )?"
+)
+"""What ONNX Runtime puts before its messages, among it the path of our own file; and our own types."""
+
+_REFUSED_BYTES = re.compile(r"Failed to allocate memory for requested buffer of size (\d+)")
+
+
 def _first_line(text: str) -> str:
-    """The first line, without the tag that ONNX Runtime puts before all its messages, or our own type."""
+    """The line that tells what happened, without what stands before it."""
+    if refused := _REFUSED_BYTES.search(text):
+        return f"ONNX Runtime asked for {int(refused[1]):,} bytes at once, which this machine does not have"
     line = next((line.strip() for line in text.splitlines() if line.strip()), text)
-    return re.sub(r"^(?:\w+: \[ONNXRuntimeError\] : \d+ : |(?:ValueError|UsageError): )", "", line)
+    return _NOISE.sub("", line)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 QUANTISING = "QuantizeLinear"
+LEAST_OPSET = 13
+"""QuantizeLinear and DequantizeLinear know per-channel scales from here on (ONNX Operators.md)."""
 
 
 def quantise_static(
@@ -18,7 +20,8 @@ def quantise_static(
     from onnxruntime.quantization import QuantFormat, QuantType
     from onnxruntime.quantization import quantize_static as quantize
 
-    source, pre_processed = _pre_processed(model, scratch / "preprocessed.onnx")
+    source, converted_from = _converted(model, scratch / "converted.onnx")
+    source, pre_processed = _pre_processed(source, scratch / "preprocessed.onnx")
     settings = {
         "format": "QDQ",
         "per_channel": True,
@@ -26,6 +29,7 @@ def quantise_static(
         "activations": "int8",
         "method": "MinMax",
         "pre_processed": pre_processed,
+        "converted_from_opset": converted_from,
     }
     # Some operators (pooling, transposition) follow their input; alone they have to be told.
     for forced in (False, True):
@@ -44,6 +48,20 @@ def quantise_static(
             return {**settings, "forced": forced}
     names = ", ".join(sorted(_operators(model)))
     raise ValueError(f"no operator of this graph can be quantised: {names}")
+
+
+def _converted(model: Path, target: Path) -> tuple[Path, int | None]:
+    """The model at an opset that can be quantised per channel, and which one it had; None if that will do."""
+    import onnx
+
+    from npubench.onnx_graph import default_opset
+
+    loaded = onnx.load(model)
+    opset = default_opset(loaded)
+    if opset >= LEAST_OPSET:
+        return model, None
+    onnx.save(onnx.version_converter.convert_version(loaded, LEAST_OPSET), target)
+    return target, opset
 
 
 def _pre_processed(model: Path, target: Path) -> tuple[Path, bool]:

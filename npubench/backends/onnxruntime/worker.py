@@ -59,12 +59,10 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     if job["reference"]:
         reference = open_session(Path(job["reference"]))
         accuracy, notes = compare(session, reference, samples, job["classification"])
-    inputs = job["inputs"]
     return {
         "artifact_sha256": sha256,
         "load_us": load_us,
         "rounds_ns": rounds,
-        "batch": inputs[0]["shape"][0] if inputs and len(inputs[0]["shape"]) > 1 else 1,
         "peak_memory_bytes": peak,
         "accuracy": accuracy,
         "details": {
