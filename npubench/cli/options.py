@@ -1,8 +1,10 @@
 """Options that several commands share, and the catalogue they lead to."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,8 +13,6 @@ from npubench.cli.terminal import printable
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
     from npubench.specs import CaseSpec, Shape
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_OUT = Path("npubench-out")
 
@@ -34,8 +34,28 @@ catalog_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 
 
-def case_options(function: F) -> F:
-    """CASES, --suite, --shape, --checkpoint, --task and --catalog."""
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a command line says of its cases; `case_options` gathers it."""
+
+    cases: tuple[str, ...]
+    suites: tuple[str, ...]
+    shapes: tuple[str, ...]
+    checkpoints: tuple[str, ...]
+    task: str
+    seed: int
+    catalog_folders: tuple[Path, ...]
+
+
+def case_options(function: Callable[..., int]) -> Callable[..., int]:
+    """CASES, --suite, --shape, --checkpoint, --task, --seed and --catalog, as one `selection`."""
+
+    @wraps(function)
+    def gathered(**words: Any) -> int:
+        chosen = {field.name: words.pop(field.name) for field in fields(Selection)}
+        return function(selection=Selection(**chosen), **words)
+
+    command: Callable[..., int] = gathered
     for option in reversed(
         (
             click.argument("cases", nargs=-1),
@@ -59,8 +79,8 @@ def case_options(function: F) -> F:
             catalog_option,
         )
     ):
-        function = option(function)
-    return function
+        command = option(command)
+    return command
 
 
 def load_catalog(folders: tuple[Path, ...]) -> "Catalog":
@@ -73,21 +93,14 @@ def load_catalog(folders: tuple[Path, ...]) -> "Catalog":
     return catalog
 
 
-def chosen_cases(
-    catalog: "Catalog",
-    cases: tuple[str, ...],
-    suites: tuple[str, ...],
-    shapes: tuple[str, ...],
-    checkpoints: tuple[str, ...],
-    task: str,
-    seed: int,
-) -> "tuple[CaseSpec, ...]":
+def chosen_cases(catalog: "Catalog", selection: Selection) -> "tuple[CaseSpec, ...]":
     """The cases that the words of a command line name."""
     from npubench.catalog import find_cases
     from npubench.cli.adjust import with_checkpoints, with_seed
 
-    found = find_cases(catalog, cases, suites, parse_shapes(shapes), task)
-    return with_checkpoints(with_seed(found, seed), checkpoints, catalog)
+    shapes = parse_shapes(selection.shapes)
+    found = find_cases(catalog, selection.cases, selection.suites, shapes, selection.task)
+    return with_checkpoints(with_seed(found, selection.seed), selection.checkpoints, catalog)
 
 
 def parse_shapes(shapes: tuple[str, ...]) -> "tuple[tuple[str, Shape], ...]":

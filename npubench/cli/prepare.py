@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.options import case_options, chosen_cases, load_catalog
+from npubench.cli.options import Selection, case_options, chosen_cases, load_catalog
 from npubench.cli.prepare_all import Wish, prepare_all
 from npubench.specs import CalibrationSpec
 
@@ -28,13 +28,7 @@ folder_option = click.option(
 @fresh_option
 @folder_option
 def export(
-    cases: tuple[str, ...],
-    suites: tuple[str, ...],
-    shapes: tuple[str, ...],
-    checkpoints: tuple[str, ...],
-    task: str,
-    seed: int,
-    catalog_folders: tuple[Path, ...],
+    selection: Selection,
     jobs: int | None,
     deadline: float,
     fresh: bool,
@@ -43,9 +37,9 @@ def export(
     """Write CASES as ONNX files: OUT/<case>.onnx."""
     from npubench.engine.job import export_only
 
-    catalog = load_catalog(catalog_folders)
-    chosen = chosen_cases(catalog, cases, suites, shapes, checkpoints, task, seed)
-    wish = Wish(("local",), ("fp32",), CalibrationSpec(seed=seed), deadline, jobs, fresh, out)
+    catalog = load_catalog(selection.catalog_folders)
+    chosen = chosen_cases(catalog, selection)
+    wish = Wish(("local",), ("fp32",), CalibrationSpec(seed=selection.seed), deadline, jobs, fresh, out)
     return prepare_all(chosen, catalog, wish, export_only)
 
 
@@ -67,13 +61,7 @@ def export(
 @fresh_option
 @folder_option
 def convert(
-    cases: tuple[str, ...],
-    suites: tuple[str, ...],
-    shapes: tuple[str, ...],
-    checkpoints: tuple[str, ...],
-    task: str,
-    seed: int,
-    catalog_folders: tuple[Path, ...],
+    selection: Selection,
     boards: tuple[str, ...],
     precisions: tuple[str, ...],
     calibration: Path | None,
@@ -85,7 +73,7 @@ def convert(
     """Prepare CASES for a board's toolchain: OUT/<case>.<board>.<precision>.<ending>."""
     from npubench.engine.job import prepare
 
-    catalog = load_catalog(catalog_folders)
-    chosen = chosen_cases(catalog, cases, suites, shapes, checkpoints, task, seed)
-    wish = Wish(boards, precisions, CalibrationSpec(calibration, seed), deadline, jobs, fresh, out)
+    catalog = load_catalog(selection.catalog_folders)
+    chosen = chosen_cases(catalog, selection)
+    wish = Wish(boards, precisions, CalibrationSpec(calibration, selection.seed), deadline, jobs, fresh, out)
     return prepare_all(chosen, catalog, wish, prepare)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import case_options, chosen_cases, json_option, load_catalog, out_option
+from npubench.cli.options import Selection, case_options, chosen_cases, json_option, load_catalog, out_option
 
 if TYPE_CHECKING:
     from npubench.plan import Plan
@@ -52,13 +52,7 @@ if TYPE_CHECKING:
 @json_option
 @out_option
 def run(
-    cases: tuple[str, ...],
-    suites: tuple[str, ...],
-    shapes: tuple[str, ...],
-    checkpoints: tuple[str, ...],
-    task: str,
-    seed: int,
-    catalog_folders: tuple[Path, ...],
+    selection: Selection,
     boards: tuple[str, ...],
     precisions: tuple[str, ...],
     warmup: int,
@@ -84,11 +78,13 @@ def run(
     from npubench.cli import assemble
     from npubench.specs import CalibrationSpec, TimingProtocol
 
-    catalog = load_catalog(catalog_folders)
-    chosen = chosen_cases(catalog, cases, suites, shapes, checkpoints, task, seed)
+    catalog = load_catalog(selection.catalog_folders)
+    chosen = chosen_cases(catalog, selection)
     on = assemble.choose_boards(catalog, boards)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
-    request = assemble.make_request(timing, CalibrationSpec(calibration, seed, calibration_samples), deadline)
+    request = assemble.make_request(
+        timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
+    )
     finished = {} if fresh else assemble.finished_keys(out, deadline)
     plan = assemble.make_plan(chosen, on, precisions, request, finished)
     wrong_input = on.unknown + len(catalog.problems)
