@@ -3,7 +3,9 @@
 A part stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
 """
 
+import ast
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,11 +53,33 @@ def failure_classes() -> str:
     return "\n".join(["| class | tried again by the next run |", "| --- | --- |", *rows])
 
 
+def rooms() -> str:
+    """Every module and package of npubench with the first line of its docstring."""
+    package = ROOT / "npubench"
+    files = {f"{file.parent.name}/": file for file in package.glob("*/__init__.py")}
+    files |= {file.name: file for file in package.glob("*.py") if not file.name.startswith("__")}
+    rows = [f"| `{name}` | {_first_line(file)} |" for name, file in sorted(files.items())]
+    return "\n".join(["| module | what it does |", "| --- | --- |", *rows])
+
+
+def layers() -> str:
+    """The layers that import-linter holds, top to bottom."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    return "\n".join(f"    {layer}" for contract in contracts for layer in contract.get("layers", ()))
+
+
+def _first_line(file: Path) -> str:
+    text = ast.get_docstring(ast.parse(file.read_text())) or ""
+    return text.splitlines()[0]
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "exit-codes": exit_codes,
     "run-options": run_options,
     "failure-classes": failure_classes,
+    "rooms": rooms,
+    "layers": layers,
 }
 
 
