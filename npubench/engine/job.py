@@ -37,7 +37,7 @@ Kept = TypeVar("Kept", OnnxModel, Artifact)
 
 @dataclass(frozen=True)
 class Context:
-    """What every job of a run shares."""
+    """What every job of a run shares; backends and the state of their tools by the board's name."""
 
     run_id: str
     workspace: Workspace
@@ -93,7 +93,7 @@ def prepare(job: Job, context: Context) -> Prepared:
     if start.failure:
         return start
     log = start.log
-    tool = context.tools[job.board.backend]
+    tool = context.tools[job.board.name]
     if not tool.usable:
         message = f"{tool.name} cannot be used: {tool.reason}: {tool.fix}"
         return replace(start, failure=Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message))
@@ -103,7 +103,7 @@ def prepare(job: Job, context: Context) -> Prepared:
     artifact = _compile(job, model, context, log)
     if isinstance(artifact, Failure):
         return replace(start, model=model, failure=artifact)
-    estimate = context.backends[job.board.backend].estimate(artifact)
+    estimate = context.backends[job.board.name].estimate(artifact)
     return replace(start, model=model, artifact=artifact, estimate=estimate)
 
 
@@ -114,7 +114,7 @@ def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
         raise ValueError(f"{job.label} has no artifact to measure")
     context.announce(StageStarted(job, Stage.MEASURE))
     before = session.facts()
-    outcome = context.backends[job.board.backend].measure(
+    outcome = context.backends[job.board.name].measure(
         artifact, session, context.request.timing, context.request.deadline_s, prepared.log
     )
     after = session.facts()
@@ -180,7 +180,7 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
             board.chip, job.precision, board.backend_options, request.calibration, request.deadline_s
         )
         with context.workspace.job_folder() as folder:
-            artifact = context.backends[board.backend].compile(model, target, folder, log)
+            artifact = context.backends[board.name].compile(model, target, folder, log)
             if isinstance(artifact, Failure):
                 return artifact
             context.made.add(job.compile_key)
@@ -189,7 +189,7 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
 
 def _provenance(prepared: Prepared, context: Context) -> Result:
     job, model, artifact = prepared.job, prepared.model, prepared.artifact
-    tools = {**(model.tools if model else {}), **context.tools[job.board.backend].versions}
+    tools = {**(model.tools if model else {}), **context.tools[job.board.name].versions}
     seeds = {"calibration": context.request.calibration.seed}
     if model and model.seed is not None:
         seeds["weights"] = model.seed
