@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from npubench import __version__
 from npubench.engine.events import StageStarted
-from npubench.errors import BoardError
+from npubench.errors import BoardError, NpubenchError, TransferError
 from npubench.identity import sha256_of_file
 from npubench.plan import Job, Request
 from npubench.protocols import Backend, Exporter, Session
@@ -267,7 +267,15 @@ def _note(log: Path, text: str) -> None:
         stream.write(text)
 
 
-def lost(prepared: Prepared, error: BoardError, failure_class: FailureClass) -> Prepared:
-    """The job when its board could not be reached or went away."""
-    stage = Stage.TRANSFER if failure_class is FailureClass.BOARD_UNREACHABLE else Stage.MEASURE
-    return replace(prepared, failure=Failure(stage, failure_class, str(error)))
+def unreachable(prepared: Prepared, error: NpubenchError) -> Prepared:
+    """The job when its board could not be reached."""
+    return replace(prepared, failure=Failure(Stage.TRANSFER, FailureClass.BOARD_UNREACHABLE, str(error)))
+
+
+def lost(prepared: Prepared, error: BoardError) -> Prepared:
+    """The job when its board went away, or could not be given a file."""
+    if isinstance(error, TransferError):
+        failure = Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, str(error))
+    else:
+        failure = Failure(Stage.MEASURE, FailureClass.BOARD_LOST, str(error))
+    return replace(prepared, failure=failure)

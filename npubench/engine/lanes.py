@@ -12,11 +12,10 @@ from typing import Protocol
 
 from npubench import process
 from npubench.engine.events import Note
-from npubench.engine.job import Context, Measured, Prepared, lost, measure, prepare
-from npubench.errors import BoardError, Interrupted
+from npubench.engine.job import Context, Measured, Prepared, lost, measure, prepare, unreachable
+from npubench.errors import BoardError, Interrupted, NpubenchError, TransferError, UsageError
 from npubench.plan import Job
 from npubench.protocols import Session, Transport
-from npubench.records import FailureClass
 from npubench.specs import BoardSpec
 
 ATTEMPTS = 2
@@ -110,6 +109,7 @@ class Lane:
         self._finish = finish
         self._ready: queue.SimpleQueue[Prepared | None] = queue.SimpleQueue()
         self._session: Session | None = None
+        self._gone: NpubenchError | None = None
         self._all_there = threading.Event()
 
     def put(self, prepared: Prepared) -> None:
@@ -126,6 +126,8 @@ class Lane:
         try:
             if self._board.shares_host:
                 self._all_there.wait()
+            else:
+                self._connect_early()
             while (prepared := self._ready.get()) is not None:
                 if process.stopping():
                     raise Interrupted
@@ -133,26 +135,38 @@ class Lane:
         finally:
             self._drop_session()
 
+    def _connect_early(self) -> None:
+        """Connect while the first case is converted: whoever waits for it hears of a missing board now."""
+        try:
+            self._connected()
+        except (BoardError, UsageError) as error:
+            self._context.announce(Note(f"{self._board.name}: {error} (tried again when a case is ready)"))
+
     def _one(self, prepared: Prepared) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 session = self._connected()
-            except BoardError as error:
-                self._finish(lost(prepared, error, FailureClass.BOARD_UNREACHABLE), None)
+            except (BoardError, UsageError) as error:
+                self._gone = error
+                self._finish(unreachable(prepared, error), None)
                 return
             try:
                 measured = measure(prepared, session, self._context)
             except BoardError as error:
-                self._drop_session()
+                if not isinstance(error, TransferError):
+                    self._drop_session()
                 if attempt == ATTEMPTS:
-                    self._finish(lost(prepared, error, FailureClass.BOARD_LOST), None)
+                    self._finish(lost(prepared, error), None)
                 else:
-                    self._context.announce(Note(f"{self._board.name} was lost: {error}; trying again"))
+                    self._context.announce(Note(f"{self._board.name}: {error}; trying again"))
             else:
                 self._finish(prepared, measured)
                 return
 
     def _connected(self) -> Session:
+        """The session. Once the board could not be reached for a case it is not waited for again."""
+        if self._gone is not None:
+            raise self._gone
         if self._session is None:
             self._session = self._transport_of(self._board).connect(self._board)
         return self._session

@@ -13,11 +13,14 @@ from npubench.engine import lanes
 from npubench.engine.events import JobFinished, RunFinished, RunStarted
 from npubench.engine.job import Context, Measured, Prepared, row
 from npubench.errors import Interrupted, WorkspaceError
-from npubench.plan import Plan
+from npubench.plan import Job, Plan
 from npubench.protocols import Transport
-from npubench.records import Result, Status
+from npubench.records import Result, Stage, Status
 from npubench.specs import BoardSpec
 from npubench.store import Store
+
+
+_ON_BOARD = (Stage.TRANSFER, Stage.MEASURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def run(
         if process.stopping():
             raise Interrupted
         result = row(prepared, measured, context)
-        _refuse_symptom_of_full_disk(result, context)
+        _refuse_symptom_of_full_disk(result, prepared.job, context)
         store.append(result)
         results.append(result)
         context.announce(JobFinished(prepared.job, result))
@@ -66,8 +69,11 @@ def _finished(results: Sequence[Result], interrupted: bool) -> RunFinished:
     return RunFinished(counts[Status.OK], counts[Status.FAILED], counts[Status.SKIPPED], interrupted)
 
 
-def _refuse_symptom_of_full_disk(result: Result, context: Context) -> None:
-    text = result.failure.message if result.failure else ""
+def _refuse_symptom_of_full_disk(result: Result, job: Job, context: Context) -> None:
+    failure = result.failure
+    if failure is None or (failure.stage in _ON_BOARD and not job.board.shares_host):
+        return  # the board's disk is the board's own affair
+    text = failure.message
     if "No space left on device" in text or "Read-only file system" in text:
         raise WorkspaceError(
             f"cannot write to {context.workspace.root}: {text}: free or change it, or choose another --out"

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from npubench import process
-from npubench.engine.events import Announcer, JobFinished, RunFinished
+from npubench.engine.events import Announcer, JobFinished, Note, RunFinished
 from npubench.engine.job import Context
 from npubench.engine.run import run
-from npubench.errors import BoardError, WorkspaceError
+from npubench.errors import BoardError, TransferError, WorkspaceError
 from npubench.identity import sha256_of_file
 from npubench.plan import Request, build
 from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status, ToolInfo
@@ -174,6 +174,26 @@ def test_a_board_that_stays_lost_is_said_to_be(bench):
     (row,) = bench.store.latest()
     assert row.failure.failure_class is FailureClass.BOARD_LOST
     assert "went away" in row.failure.message
+
+
+def test_a_file_that_does_not_get_there_is_the_transfers_failure_on_the_same_connection(bench):
+    full = TransferError("no room on the board: No space left on device: free some")
+    bench.transports["desk"].session.put = lambda *_: (_ for _ in ()).throw(full)
+    bench.run("a", "b")
+    for row in bench.store.latest():
+        failure = row.failure
+        assert (failure.stage, failure.failure_class) == (Stage.TRANSFER, FailureClass.TRANSFER_FAILED)
+    assert len(bench.store.latest()) == 2
+    assert bench.transports["desk"].connects == 1
+
+
+def test_a_board_that_cannot_be_reached_is_not_waited_for_at_every_case(bench):
+    bench.transports["desk"] = FakeTransport(refuses=True)
+    bench.run("a", "b", "c", "d")
+    assert {row.failure.failure_class for row in bench.store.latest()} == {FailureClass.BOARD_UNREACHABLE}
+    assert len(bench.store.latest()) == 4
+    assert bench.transports["desk"].connects == 2
+    assert any(isinstance(event, Note) and "does not answer" in event.text for event in bench.events)
 
 
 def test_a_board_on_this_machine_measures_only_after_all_conversions(bench):
