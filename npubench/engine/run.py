@@ -19,7 +19,6 @@ from npubench.records import Result, Stage, Status
 from npubench.specs import BoardSpec
 from npubench.store import Store
 
-
 _ON_BOARD = (Stage.TRANSFER, Stage.MEASURE)
 
 

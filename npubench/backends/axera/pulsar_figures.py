@@ -28,9 +28,12 @@ def simulated(artifact: Artifact) -> Figures | None:
     if not reports and not scores:
         return None
     outputs = [tensor.name for tensor in artifact.onnx.outputs]
-    if scores:
-        details["scores"] = {name: asdict(score) for name, score in scores.items()}
-    return replace(figures, accuracy=pulsar_tools.accuracy(scores, outputs), details=details)
+    if "simulated_execution" in artifact.settings:
+        details["simulated_execution"] = artifact.settings["simulated_execution"]
+    accuracy = pulsar_tools.accuracy(scores, outputs)
+    if scores and accuracy is None:
+        details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
+    return replace(figures, accuracy=accuracy, details=details)
 
 
 def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | None) -> Figures:
