@@ -49,7 +49,9 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | No
     return Figures(
         kind=Kind.MEASURED,
         latency_us=measuring.latency(rounds),
-        load_us=statistics.median(create["total"] for create in creates) * 1000 if creates else None,
+        load_us=round(statistics.median(create["total"] for create in creates) * 1000, 3)
+        if creates
+        else None,
         host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,
