@@ -1,5 +1,7 @@
 """Every way in which an AX620A case fails, from the command line to the row: class, stage, operators, log."""
 
+import json
+
 import pytest
 
 from npubench.identity import sha256_of_file
@@ -133,3 +135,10 @@ def test_the_report_and_the_command_rank_missing_operators(pair):
     page = (pair.out / "report.html").read_text()
     assert 'id="missing"' in page
     assert "TopK" in page.partition('id="missing"')[2].partition("</section>")[0]
+    ranking = ("results", "--missing-operators", "--out", pair.out)
+    (one,) = json.loads(pair.npubench(*ranking, "--json").stdout)
+    assert one == {"operator": "TopK", "backend": "pulsar", "models": ["topk"], "cases": []}
+    header, line = pair.npubench(*ranking).stdout.splitlines()
+    assert header.split()[:3] == ["operator", "backend", "models"]
+    assert line.split() == ["TopK", "pulsar", "1", "0", "topk"]
+    assert pair.npubench(*ranking, "--csv").returncode == 2
