@@ -143,25 +143,27 @@ class Lane:
             self._context.announce(Note(f"{self._board.name}: {error} (tried again when a case is ready)"))
 
     def _one(self, prepared: Prepared) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
+        loss: BoardError | None = None
+        for _ in range(ATTEMPTS):
             try:
                 session = self._connected()
             except (BoardError, UsageError) as error:
                 self._gone = error
-                self._finish(unreachable(prepared, error), None)
+                failed = lost(prepared, loss) if loss else unreachable(prepared, error)
+                self._finish(failed, None)
                 return
             try:
                 measured = measure(prepared, session, self._context)
             except BoardError as error:
+                self._context.announce(Note(f"{self._board.name}: {error}"))
+                loss = error
                 if not isinstance(error, TransferError):
                     self._drop_session()
-                if attempt == ATTEMPTS:
-                    self._finish(lost(prepared, error), None)
-                else:
-                    self._context.announce(Note(f"{self._board.name}: {error}; trying again"))
             else:
                 self._finish(prepared, measured)
                 return
+        if loss is not None:
+            self._finish(lost(prepared, loss), None)
 
     def _connected(self) -> Session:
         """The session. Once the board could not be reached for a case it is not waited for again."""

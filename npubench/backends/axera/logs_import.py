@@ -114,7 +114,7 @@ def read_log(file: Path) -> list[ImportedCase]:
 
 
 def _is_binary(text: str) -> bool:
-    """A log may hold some stray bytes, as serial consoles leave them; a file of another kind is full of them."""
+    """Serial consoles leave some stray bytes in a log; a file of another kind is full of them."""
     return len(_STRAY.findall(text)) > 0.1 * len(text)
 
 
