@@ -118,3 +118,16 @@ def test_a_newer_format_is_not_guessed_at(tmp_path):
     for open_store in (Store.read, Store.create):
         with pytest.raises(UsageError, match="newer npubench"):
             open_store(tmp_path / "results.db")
+
+
+def test_a_file_of_a_run_that_was_killed_at_once_holds_nothing(tmp_path):
+    path = tmp_path / "results.db"
+    sqlite3.connect(path).execute("PRAGMA journal_mode=WAL").connection.close()
+    assert path.stat().st_size > 0
+    reader = Store.read(path)
+    assert (reader.final_keys(), reader.latest()) == ({}, [])
+    reader.close()
+    store = Store.create(path)
+    store.append(result())
+    assert len(store.latest()) == 1
+    store.close()
