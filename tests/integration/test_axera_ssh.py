@@ -106,6 +106,24 @@ def test_operators_pass_through_all_stages(pair):
     assert "8 cases, 8 done before" in again.stderr
 
 
+@pytest.mark.openmmlab
+def test_the_whole_operator_and_model_suites_pass_through_all_stages(pair):
+    pair.remote_board()
+    suites = ("--suite", "ax620a-operators", "--suite", "default")
+    done = pair.run("--board", "axera-pi", "--jobs", "4", "--deadline", "900", *suites, timeout_s=3600)
+    assert done.returncode == 0, done.stderr
+    rows = pair.rows()
+    assert {row["case_kind"] for row in rows} == {"operator", "model"}
+    assert len(rows) > 167
+    for row in rows:
+        assert (row["status"], row["kind"], row["estimate"]["kind"]) == ("ok", "measured", "simulated"), row
+    page = (pair.out / "report.html").read_text()
+    for section in ("model", "operator"):
+        table = page.partition(f'<section id="{section}">')[2].partition("</section>")[0]
+        heads = [f'<span class="kind k-{kind}">' for kind in ("measured", "simulated", "predicted")]
+        assert all(head in table for head in heads)
+
+
 def test_a_board_that_is_not_there(pair, tmp_path):
     pair.remote_board()
     pair.server.stop()
