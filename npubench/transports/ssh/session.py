@@ -72,7 +72,9 @@ class SshSession:
 
     def end_orphans(self) -> None:
         """End processes on the board whose session is no more. Raises BoardLostError, Interrupted."""
-        found = self.run(script(leftovers.FIND, leftovers.machine()), self._settings.command_timeout_s)
+        limit_s = self._settings.command_timeout_s
+        # Without a cookie: the search must not find itself.
+        found = command.run(self._connection, script(leftovers.FIND, leftovers.machine()), limit_s, "")
         for cookie in leftovers.orphans(found.output.splitlines()):
             command.end_tree(self._connection, f"{COOKIE}={cookie}")
 

@@ -44,6 +44,10 @@ HASH_BYTES_PER_S = 2e6
 """A slow board's sha256sum; the slowest that is waited for."""
 _HASH = re.compile(r"(?m)^([0-9a-f]{64})\b")
 _SPACE = re.compile(r"(?m)\s([0-9]+)\s+-?[0-9]+\s+(-?[0-9]+)\s+(?:[0-9]+%|-)\s+/")
+_OWN_WORDS = {
+    "No space left on device": "the board's disk is full",
+    "Read-only file system": "it is read-only on the board",
+}
 _SPARE_KIB = 1024
 _ANSWER_BYTES = 64 * 1024
 
@@ -70,9 +74,12 @@ def put(connection: Connection, source: Path, sha256: str, folder: str, cookie: 
 
 
 def words(output: str) -> str:
-    """What a command on the board said last, in a line; not the words that mean our own disk is full."""
+    """What a command on the board said last, in a line; not in the words that mean our own disk."""
     said = output.strip().splitlines()[-1:] or ["it printed nothing"]
-    return said[0].strip()[-200:].replace("No space left on device", "the board's disk is full")
+    text = said[0].strip()[-200:]
+    for ours, theirs in _OWN_WORDS.items():
+        text = text.replace(ours, theirs)
+    return text
 
 
 def _patience(connection: Connection, size: int) -> float:
