@@ -20,6 +20,7 @@ COMMANDS = {
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
     "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
+    "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH."),
     "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from npubench.errors import BoardError, TransferError
 from npubench.records import BoardState, Completed
-from npubench.transports.ssh import command, download, facts, leftovers, stored, upload
+from npubench.transports.ssh import command, download, facts, leftovers, requirements, stored, upload
 from npubench.transports.ssh.connection import Connection
 from npubench.transports.ssh.quoting import COOKIE, script
 
@@ -64,6 +64,12 @@ class SshSession:
             self._must(*script(stored.REMOVE, self._folder, *names))
             self._held.clear()
         return gone
+
+    def check(self) -> requirements.Findings:
+        """What the board lacks of what npubench needs there. Raises BoardLostError, Interrupted."""
+        folder = self._settings.remote_dir
+        argv = script(requirements.CHECK, folder, *requirements.TOOLS)
+        return requirements.read(self.run(argv, self._settings.command_timeout_s).output, folder)
 
     def close(self) -> None:
         """End the connection."""

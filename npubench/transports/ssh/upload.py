@@ -14,6 +14,7 @@ from npubench.transports.ssh import command
 from npubench.transports.ssh.connection import Connection
 from npubench.transports.ssh.output import Bounded
 from npubench.transports.ssh.quoting import command_line, script
+from npubench.transports.ssh.requirements import SPACE
 from npubench.transports.ssh.waiting import Task
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ PACKET_BYTES = 32768 - 64
 HASH_BYTES_PER_S = 2e6
 """A slow board's sha256sum; the slowest that is waited for."""
 _HASH = re.compile(r"(?m)^([0-9a-f]{64})\b")
-_SPACE = re.compile(r"(?m)\s([0-9]+)\s+-?[0-9]+\s+(-?[0-9]+)\s+(?:[0-9]+%|-)\s+/")
 _OWN_WORDS = {
     "No space left on device": "the board's disk is full",
     "Read-only file system": "it is read-only on the board",
@@ -87,7 +87,7 @@ def _patience(connection: Connection, size: int) -> float:
 
 
 def _require_space(connection: Connection, source: Path, size: int, output: str, folder: str) -> None:
-    space = _SPACE.search(output)
+    space = SPACE.search(output)
     if space is None:
         return  # A df that cannot be read: a full disk will still be told by `cat`.
     free_kib, needed_kib = int(space[2]), size // 1024 + _SPARE_KIB
