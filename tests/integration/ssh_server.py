@@ -53,11 +53,17 @@ def make_key(path: Path, kind: str = "ed25519") -> Path:
 class LoopbackSshd:
     """One server: `stop` and `start` make it reboot, `freeze` hang it, `drop_sessions` cut its connections.
 
-    `home` is the folder of its logins, `client_key` a key that it accepts.
+    `path` is where its commands look for programs, `prefix` a command that starts it. `home` is the folder of its logins, `client_key` a key that it accepts.
     """
 
     def __init__(
-        self, folder: Path, *lines: str, shell_path: str | None = None, accepts: bool = True
+        self,
+        folder: Path,
+        *lines: str,
+        path: str = "/usr/local/bin:/usr/bin:/bin",
+        accepts: bool = True,
+        prefix: tuple[str, ...] = (),
+        address: str = "127.0.0.1",
     ) -> None:
         self.folder = folder
         self.home = folder / "home"
@@ -66,7 +72,9 @@ class LoopbackSshd:
         self.host_key = make_key(folder / "host_key")
         self.client_key = make_key(folder / "client_key")
         self._config = folder / "sshd_config"
-        self._shell_path = shell_path or "/usr/local/bin:/usr/bin:/bin"
+        self.address = address
+        self._prefix = prefix
+        self._path = path
         accepted = self.client_key.with_suffix(".pub").read_text() if accepts else ""
         (folder / "authorized_keys").write_text(accepted)
         self._config.write_text("\n".join([*lines, *self._lines()]) + "\n")
@@ -81,13 +89,16 @@ class LoopbackSshd:
             Path("/run/sshd").mkdir(exist_ok=True)
         with (self.folder / "sshd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sshd, "-D", "-e", "-f", str(self._config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._prefix, sshd, "-D", "-e", "-f", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         wait_until(self.greets, "sshd's greeting")
 
     def greets(self) -> bool:
         """Whether a connection is answered with an SSH banner."""
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0) as sock:
+        with suppress(OSError), socket.create_connection((self.address, self.port), 1.0) as sock:
             return sock.recv(4) == b"SSH-"
         return False
 
@@ -148,7 +159,7 @@ class LoopbackSshd:
     @property
     def name(self) -> str:
         """How known_hosts files call it."""
-        return hostkeys.host_name("127.0.0.1", self.port)
+        return hostkeys.host_name(self.address, self.port)
 
     def trust(self) -> None:
         """Let npubench's own file know the host key."""
@@ -157,7 +168,7 @@ class LoopbackSshd:
     def options(self, **changes: Any) -> dict[str, Any]:
         """`transport_options` that reach it, with short timeouts and everything kept below its own folder."""
         return {
-            "host": "127.0.0.1",
+            "host": self.address,
             "port": self.port,
             "user": getuser(),
             "key": str(self.client_key),
@@ -183,7 +194,7 @@ class LoopbackSshd:
 
     def _lines(self) -> list[str]:
         return [
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.address}",
             f"Port {self.port}",
             f"HostKey {self.host_key}",
             f"AuthorizedKeysFile {self.folder / 'authorized_keys'}",
@@ -198,7 +209,7 @@ class LoopbackSshd:
             "MaxStartups 100:30:200",
             "MaxSessions 64",
             "Subsystem sftp internal-sftp",
-            f"SetEnv HOME={self.home} PATH={self._shell_path}",
+            f"SetEnv HOME={self.home} PATH={self._path}",
         ]
 
 

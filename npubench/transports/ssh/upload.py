@@ -15,7 +15,7 @@ from npubench.transports.ssh.connection import Connection
 from npubench.transports.ssh.output import Bounded
 from npubench.transports.ssh.quoting import command_line, script
 from npubench.transports.ssh.requirements import SPACE
-from npubench.transports.ssh.waiting import Task
+from npubench.transports.ssh.waiting import POLL_S, in_background
 
 if TYPE_CHECKING:
     from paramiko import Channel
@@ -29,14 +29,21 @@ exit 0
 """Marks the folder `$1` as used (`$3`), prints the hash of its file `$2` if there is one, and the space."""
 
 RECEIVE = """\
-cat > "$1/$2" && answer=$(sha256sum < "$1/$2") && echo "$answer" && [ "${answer%% *}" = "$4" ] \\
-    && chmod "$5" "$1/$2" && mv -f -- "$1/$2" "$1/$3" && echo done && exit 0
+answer=
+if cat > "$1/$2" && answer=$(sha256sum < "$1/$2") && [ "${answer%% *}" = "$4" ] \\
+    && chmod "$5" "$1/$2" && mv -f -- "$1/$2" "$1/$3"; then
+    echo "$answer"
+    echo done
+    exit 0
+fi
 rm -f -- "$1/$2"
+echo "$answer"
 exit 1
 """
 """Writes its input below `$1` as `$2` and, if its hash is `$4`, renames it to `$3`.
 
-A connection that breaks is an end of input like any other: the hash is what tells them apart.
+A connection that breaks is an end of input like any other: the hash is what tells them apart. Then
+nobody listens any more, so nothing is printed before the part is removed.
 """
 
 PACKET_BYTES = 32768 - 64
@@ -108,9 +115,9 @@ def _send(connection: Connection, source: Path, size: int, sha256: str, target: 
     limit_s = connection.settings.transfer_timeout_s
     output = Bounded(_ANSWER_BYTES)
     with command.opened(connection, line, connection.settings.command_timeout_s) as channel:
-        until = time.monotonic() + limit_s + _patience(connection, size)
-        Task(lambda: _pour(connection, channel, source))
         try:
+            in_background(lambda: _pour(connection, channel, source), limit_s, connection.check)
+            until = time.monotonic() + _patience(connection, size)
             command.read(connection, channel, output, until)
             code = command.ended(connection, channel, until)
         except TimeoutError as error:
@@ -129,6 +136,7 @@ def _send(connection: Connection, source: Path, size: int, sha256: str, target: 
 
 def _pour(connection: Connection, channel: "Channel", source: Path) -> None:
     """Send a file until the channel closes; the board's answer tells whether it arrived."""
+    channel.settimeout(POLL_S)
     with source.open("rb") as stream:
         while chunk := stream.read(PACKET_BYTES):
             while chunk:
@@ -136,6 +144,8 @@ def _pour(connection: Connection, channel: "Channel", source: Path) -> None:
                     sent = channel.send(chunk)
                 except TimeoutError:
                     continue
+                except OSError:
+                    return
                 if sent == 0:
                     return
                 chunk = chunk[sent:]
