@@ -50,6 +50,20 @@ def make_key(path: Path, kind: str = "ed25519") -> Path:
     return path
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead and not reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def pid_in(file: Path) -> int:
+    """The process id that a command writes there, once it does."""
+    wait_until(lambda: file.exists() and file.read_text().endswith("\n"), f"a process in {file}")
+    return int(file.read_text())
+
+
 class LoopbackSshd:
     """One server: `stop` and `start` make it reboot, `freeze` hang it, `drop_sessions` cut its connections.
 

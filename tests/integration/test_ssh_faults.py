@@ -18,7 +18,7 @@ from npubench.errors import BoardLostError, Interrupted, TransferError
 from npubench.identity import sha256_of_file
 from npubench.transports.ssh.connection import UnreachableError
 from npubench.transports.ssh.transport import SshTransport
-from tests.integration.ssh_server import LoopbackSshd, running, wait_until
+from tests.integration.ssh_server import LoopbackSshd, is_alive, pid_in, running, wait_until
 
 SLEEPER = 'trap "" HUP; echo $$ > "$1"; echo started; exec sleep 600'
 
@@ -39,18 +39,6 @@ def meanwhile(work):
         future = pool.submit(work)
         yield
         future.result(60)
-
-
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def pid_in(file: Path) -> int:
-    wait_until(lambda: file.exists() and file.read_text().endswith("\n"), f"a process in {file}")
-    return int(file.read_text())
 
 
 def big_file(path: Path, size: int = 200_000_000) -> Path:

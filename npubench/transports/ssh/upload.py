@@ -121,7 +121,7 @@ def _send(connection: Connection, source: Path, size: int, sha256: str, target: 
             command.read(connection, channel, output, until)
             code = command.ended(connection, channel, until)
         except TimeoutError as error:
-            command.end_tree(connection, f"{cookie}-{part}")
+            # The channel closes, which ends the board's `cat`; what follows it removes the part.
             told = f"it did not get there within {limit_s:g} s"
             raise _failed(connection, source, told, "set transport_options.transfer_timeout_s") from error
     output.close()
