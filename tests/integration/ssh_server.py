@@ -121,9 +121,10 @@ class LoopbackSshd:
         if self._process is None:
             return
         self.thaw()
+        sessions = self.sessions()
         self._process.terminate()
-        self.drop_sessions()
         self._process.wait(START_S)
+        _kill(sessions)
         self._process = None
 
     def sessions(self) -> list[int]:
@@ -140,9 +141,7 @@ class LoopbackSshd:
 
     def drop_sessions(self) -> None:
         """SIGKILL every connection's processes; commands go on, as on a board whose network went."""
-        for pid in self.sessions():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(self.sessions())
 
     def freeze(self) -> None:
         """SIGSTOP the server and its connections: TCP still connects, and nothing answers."""
@@ -236,6 +235,12 @@ def running(folder: Path, *lines: str, **options: Any) -> Iterator[LoopbackSshd]
         yield server
     finally:
         server.stop()
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def children(pid: int) -> list[int]:

@@ -296,4 +296,5 @@ def test_a_login_shell_that_talks_is_told(tmp_path, own_config):
         session = SshTransport().connect(server.board())
         with pytest.raises(BoardError, match="its login shell must print nothing"):
             session.put(source, sha256_of_file(source))
+        assert any("prints 'Welcome'" in problem for problem in session.check().problems)
         session.close()

@@ -52,6 +52,9 @@ def read(output: str, remote_dir: str) -> Findings:
     problems = [f"{tool} is missing, which {TOOLS.get(tool, 'is needed')}" for tool in lacking]
     if "sha256sum" not in lacking and not any(line.startswith(f"hash {_HASH_OF_ABC}") for line in lines):
         problems.append("sha256sum does not give the SHA-256 of what it reads")
+    if not lines or not lines[0].startswith(("lacks ", "hash ")):
+        said = lines[0][:60] if lines else ""
+        problems.append(f"its login shell prints {said!r} before a command's output: silence it")
     if "proc" not in lines:
         problems.append("/proc/<pid>/environ cannot be read: commands that hang cannot be ended")
     folder = next((line.removeprefix("folder ") for line in lines if line.startswith("folder /")), None)
