@@ -454,3 +454,12 @@ def test_what_is_old_goes_at_the_first_file_of_a_session(loopback_sshd, tmp_path
         assert (old.exists(), new.exists(), foreign.exists()) == (False, True, True)
         assert {entry.sha256 for entry in session.clean(0, 0)} == {"b" * 64, sha256_of_file(source)}
         assert Path(session.put(source, sha256_of_file(source))).read_bytes() == b"x"
+
+
+def test_thousands_of_old_files_go(ssh_session, loopback_sshd):
+    folder = loopback_sshd.home / "npu bench"
+    for number in range(3000):
+        (folder / f"{number:064x}").mkdir(parents=True)
+        (folder / f"{number:064x}" / ".used").write_text("1 1\n")
+    assert len(ssh_session.clean(60.0, 4096)) == 3000
+    assert list(folder.iterdir()) == []

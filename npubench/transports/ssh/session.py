@@ -12,6 +12,9 @@ from npubench.transports.ssh import command, download, facts, leftovers, require
 from npubench.transports.ssh.connection import Connection
 from npubench.transports.ssh.quoting import COOKIE, script
 
+REMOVED_AT_ONCE = 500
+"""Names of 64 characters that surely fit into one command line."""
+
 
 class SshSession:
     """One connection; commands run one after the other. `cookie` marks its processes on the board."""
@@ -59,10 +62,10 @@ class SshSession:
         """Remove files that were not used for `keep_s`, and the oldest beyond `keep_bytes`; what went."""
         self._folder, entries = self._listed()
         gone = stored.expired(entries, time.time(), keep_s, keep_bytes)
-        if gone:
-            names = [entry.sha256 for entry in gone]
-            self._must(*script(stored.REMOVE, self._folder, *names))
-            self._held.clear()
+        names = [entry.sha256 for entry in gone]
+        for batch in (names[i : i + REMOVED_AT_ONCE] for i in range(0, len(names), REMOVED_AT_ONCE)):
+            self._must(*script(stored.REMOVE, self._folder, *batch))
+        self._held.clear()
         return gone
 
     def check(self) -> requirements.Findings:
