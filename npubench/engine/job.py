@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from npubench import __version__
 from npubench.engine.events import StageStarted
-from npubench.errors import BoardError, NpubenchError, TransferError
+from npubench.errors import TransferError
 from npubench.identity import sha256_of_file
 from npubench.plan import Job, Request
 from npubench.protocols import Backend, Exporter, Session
@@ -108,15 +108,21 @@ def prepare(job: Job, context: Context) -> Prepared:
 
 
 def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
-    """Run the artifact on a board. Raises BoardError when the board is lost."""
+    """Run the artifact on a board. Raises BoardError when the board is lost.
+
+    A file that did not get there is the failure of this case alone: the board still answers.
+    """
     job, artifact = prepared.job, prepared.artifact
     if artifact is None:
         raise ValueError(f"{job.label} has no artifact to measure")
     context.announce(StageStarted(job, Stage.MEASURE))
     before = session.facts()
-    outcome = context.backends[job.board.name].measure(
-        artifact, session, context.request.timing, context.request.deadline_s, prepared.log
-    )
+    try:
+        outcome = context.backends[job.board.name].measure(
+            artifact, session, context.request.timing, context.request.deadline_s, prepared.log
+        )
+    except TransferError as error:
+        outcome = Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, str(error))
     after = session.facts()
     if isinstance(outcome, Figures) and outcome.artifact_sha256 != artifact.sha256:
         message = f"the board ran {outcome.artifact_sha256}, not the artifact {artifact.sha256} of this job"
@@ -267,15 +273,6 @@ def _note(log: Path, text: str) -> None:
         stream.write(text)
 
 
-def unreachable(prepared: Prepared, error: NpubenchError) -> Prepared:
-    """The job when its board could not be reached."""
-    return replace(prepared, failure=Failure(Stage.TRANSFER, FailureClass.BOARD_UNREACHABLE, str(error)))
-
-
-def lost(prepared: Prepared, error: BoardError) -> Prepared:
-    """The job when its board went away, or could not be given a file."""
-    if isinstance(error, TransferError):
-        failure = Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, str(error))
-    else:
-        failure = Failure(Stage.MEASURE, FailureClass.BOARD_LOST, str(error))
-    return replace(prepared, failure=failure)
+def lost(prepared: Prepared, error: Exception, failure_class: FailureClass, stage: Stage) -> Prepared:
+    """The job when its board could not be reached or went away."""
+    return replace(prepared, failure=Failure(stage, failure_class, str(error)))

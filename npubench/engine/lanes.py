@@ -5,21 +5,27 @@ A board that shares its machine with npubench measures only when nothing is bein
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Protocol
 
 from npubench import process
-from npubench.engine.events import Note
-from npubench.engine.job import Context, Measured, Prepared, lost, measure, prepare, unreachable
-from npubench.errors import BoardError, Interrupted, NpubenchError, TransferError, UsageError
+from npubench.engine.events import Note, StageStarted
+from npubench.engine.job import Context, Measured, Prepared, lost, measure, prepare
+from npubench.engine.staged import StagedSession
+from npubench.errors import BoardError, Interrupted, UsageError
 from npubench.plan import Job
 from npubench.protocols import Session, Transport
+from npubench.records import FailureClass, Stage
 from npubench.specs import BoardSpec
 
 ATTEMPTS = 2
 """A case whose board was lost under it is measured once more, from the start."""
+
+LET_BE_S = 30.0
+"""A board that did not let us in is not asked again for this long: every case would wait for its silence."""
 
 
 class Finish(Protocol):
@@ -109,7 +115,8 @@ class Lane:
         self._finish = finish
         self._ready: queue.SimpleQueue[Prepared | None] = queue.SimpleQueue()
         self._session: Session | None = None
-        self._gone: NpubenchError | None = None
+        self._refusal: BoardError | UsageError | None = None
+        self._refused_until = 0.0
         self._all_there = threading.Event()
 
     def put(self, prepared: Prepared) -> None:
@@ -126,8 +133,6 @@ class Lane:
         try:
             if self._board.shares_host:
                 self._all_there.wait()
-            else:
-                self._connect_early()
             while (prepared := self._ready.get()) is not None:
                 if process.stopping():
                     raise Interrupted
@@ -135,42 +140,42 @@ class Lane:
         finally:
             self._drop_session()
 
-    def _connect_early(self) -> None:
-        """Connect while the first case is converted: whoever waits for it hears of a missing board now."""
-        try:
-            self._connected()
-        except (BoardError, UsageError) as error:
-            self._context.announce(Note(f"{self._board.name}: {error} (tried again when a case is ready)"))
-
     def _one(self, prepared: Prepared) -> None:
-        loss: BoardError | None = None
-        for _ in range(ATTEMPTS):
+        loss: tuple[BoardError, Stage] | None = None
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 session = self._connected()
             except (BoardError, UsageError) as error:
-                self._gone = error
-                failed = lost(prepared, loss) if loss else unreachable(prepared, error)
-                self._finish(failed, None)
+                self._finish(_unreachable(prepared, error, loss), None)
                 return
+            staged = StagedSession(session, self._enter(prepared.job))
             try:
-                measured = measure(prepared, session, self._context)
+                measured = measure(prepared, staged, self._context)
             except BoardError as error:
-                self._context.announce(Note(f"{self._board.name}: {error}"))
-                loss = error
-                if not isinstance(error, TransferError):
-                    self._drop_session()
+                self._drop_session()
+                loss = (error, staged.stage)
+                if attempt == ATTEMPTS:
+                    self._finish(lost(prepared, error, FailureClass.BOARD_LOST, staged.stage), None)
+                else:
+                    self._context.announce(Note(f"{self._board.name} was lost: {error}; waiting for it"))
             else:
                 self._finish(prepared, measured)
                 return
-        if loss is not None:
-            self._finish(lost(prepared, loss), None)
+
+    def _enter(self, job: Job) -> Callable[[Stage], None]:
+        return lambda stage: self._context.announce(StageStarted(job, stage))
 
     def _connected(self) -> Session:
-        """The session. Once the board could not be reached for a case it is not waited for again."""
-        if self._gone is not None:
-            raise self._gone
-        if self._session is None:
+        """The session, opened where there is none; a board that was silent is let be for a while."""
+        if self._session is not None:
+            return self._session
+        if self._refusal is not None and time.monotonic() < self._refused_until:
+            raise self._refusal
+        try:
             self._session = self._transport_of(self._board).connect(self._board)
+        except (BoardError, UsageError) as error:
+            self._refusal, self._refused_until = error, time.monotonic() + LET_BE_S
+            raise
         return self._session
 
     def _drop_session(self) -> None:
@@ -178,3 +183,10 @@ class Lane:
             with suppress(BoardError):
                 self._session.close()
         self._session = None
+
+
+def _unreachable(prepared: Prepared, error: Exception, loss: tuple[BoardError, Stage] | None) -> Prepared:
+    if loss is None:
+        return lost(prepared, error, FailureClass.BOARD_UNREACHABLE, Stage.TRANSFER)
+    told = BoardError(f"{loss[0]}; it did not come back: {error}")
+    return lost(prepared, told, FailureClass.BOARD_LOST, loss[1])

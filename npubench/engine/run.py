@@ -13,13 +13,11 @@ from npubench.engine import lanes
 from npubench.engine.events import JobFinished, RunFinished, RunStarted
 from npubench.engine.job import Context, Measured, Prepared, row
 from npubench.errors import Interrupted, WorkspaceError
-from npubench.plan import Job, Plan
+from npubench.plan import Plan
 from npubench.protocols import Transport
 from npubench.records import Result, Stage, Status
 from npubench.specs import BoardSpec
 from npubench.store import Store
-
-_ON_BOARD = (Stage.TRANSFER, Stage.MEASURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,9 @@ def run(
         if process.stopping():
             raise Interrupted
         result = row(prepared, measured, context)
-        _refuse_symptom_of_full_disk(result, prepared.job, context)
+        # What a program says on a board of its own is about that board's disk.
+        if prepared.job.board.shares_host or not result.failure or result.failure.stage is not Stage.MEASURE:
+            _refuse_symptom_of_full_disk(result, context)
         store.append(result)
         results.append(result)
         context.announce(JobFinished(prepared.job, result))
@@ -68,11 +68,8 @@ def _finished(results: Sequence[Result], interrupted: bool) -> RunFinished:
     return RunFinished(counts[Status.OK], counts[Status.FAILED], counts[Status.SKIPPED], interrupted)
 
 
-def _refuse_symptom_of_full_disk(result: Result, job: Job, context: Context) -> None:
-    failure = result.failure
-    if failure is None or (failure.stage in _ON_BOARD and not job.board.shares_host):
-        return  # the board's disk is the board's own affair
-    text = failure.message
+def _refuse_symptom_of_full_disk(result: Result, context: Context) -> None:
+    text = result.failure.message if result.failure else ""
     if "No space left on device" in text or "Read-only file system" in text:
         raise WorkspaceError(
             f"cannot write to {context.workspace.root}: {text}: free or change it, or choose another --out"

@@ -9,9 +9,11 @@ from tests.integration.ssh_server import LoopbackSshd, running
 
 @pytest.fixture
 def own_config(tmp_path, monkeypatch):
-    """npubench's configuration folder is the test's own, and there is no agent."""
+    """npubench's home and configuration folder are the test's own, and there is no agent."""
     folder = tmp_path / "config"
     folder.mkdir()
+    (tmp_path / "user").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return folder / "npubench"

@@ -50,14 +50,34 @@ def make_key(path: Path, kind: str = "ed25519") -> Path:
     return path
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead and not reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def pid_in(file: Path) -> int:
+    """The process id that a command writes there, once it does."""
+    wait_until(lambda: file.exists() and file.read_text().endswith("\n"), f"a process in {file}")
+    return int(file.read_text())
+
+
 class LoopbackSshd:
     """One server: `stop` and `start` make it reboot, `freeze` hang it, `drop_sessions` cut its connections.
 
-    `home` is the folder of its logins, `client_key` a key that it accepts.
+    `path` is where its commands look for programs, `prefix` a command that starts it. `home` is the folder of its logins, `client_key` a key that it accepts.
     """
 
     def __init__(
-        self, folder: Path, *lines: str, shell_path: str | None = None, accepts: bool = True
+        self,
+        folder: Path,
+        *lines: str,
+        path: str = "/usr/local/bin:/usr/bin:/bin",
+        accepts: bool = True,
+        prefix: tuple[str, ...] = (),
+        address: str = "127.0.0.1",
     ) -> None:
         self.folder = folder
         self.home = folder / "home"
@@ -66,7 +86,9 @@ class LoopbackSshd:
         self.host_key = make_key(folder / "host_key")
         self.client_key = make_key(folder / "client_key")
         self._config = folder / "sshd_config"
-        self._shell_path = shell_path or "/usr/local/bin:/usr/bin:/bin"
+        self.address = address
+        self._prefix = prefix
+        self._path = path
         accepted = self.client_key.with_suffix(".pub").read_text() if accepts else ""
         (folder / "authorized_keys").write_text(accepted)
         self._config.write_text("\n".join([*lines, *self._lines()]) + "\n")
@@ -81,13 +103,16 @@ class LoopbackSshd:
             Path("/run/sshd").mkdir(exist_ok=True)
         with (self.folder / "sshd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sshd, "-D", "-e", "-f", str(self._config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._prefix, sshd, "-D", "-e", "-f", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         wait_until(self.greets, "sshd's greeting")
 
     def greets(self) -> bool:
         """Whether a connection is answered with an SSH banner."""
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0) as sock:
+        with suppress(OSError), socket.create_connection((self.address, self.port), 1.0) as sock:
             return sock.recv(4) == b"SSH-"
         return False
 
@@ -96,9 +121,10 @@ class LoopbackSshd:
         if self._process is None:
             return
         self.thaw()
+        sessions = self.sessions()
         self._process.terminate()
-        self.drop_sessions()
         self._process.wait(START_S)
+        _kill(sessions)
         self._process = None
 
     def sessions(self) -> list[int]:
@@ -115,9 +141,7 @@ class LoopbackSshd:
 
     def drop_sessions(self) -> None:
         """SIGKILL every connection's processes; commands go on, as on a board whose network went."""
-        for pid in self.sessions():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(self.sessions())
 
     def freeze(self) -> None:
         """SIGSTOP the server and its connections: TCP still connects, and nothing answers."""
@@ -148,7 +172,7 @@ class LoopbackSshd:
     @property
     def name(self) -> str:
         """How known_hosts files call it."""
-        return hostkeys.host_name("127.0.0.1", self.port)
+        return hostkeys.host_name(self.address, self.port)
 
     def trust(self) -> None:
         """Let npubench's own file know the host key."""
@@ -157,7 +181,7 @@ class LoopbackSshd:
     def options(self, **changes: Any) -> dict[str, Any]:
         """`transport_options` that reach it, with short timeouts and everything kept below its own folder."""
         return {
-            "host": "127.0.0.1",
+            "host": self.address,
             "port": self.port,
             "user": getuser(),
             "key": str(self.client_key),
@@ -183,7 +207,7 @@ class LoopbackSshd:
 
     def _lines(self) -> list[str]:
         return [
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.address}",
             f"Port {self.port}",
             f"HostKey {self.host_key}",
             f"AuthorizedKeysFile {self.folder / 'authorized_keys'}",
@@ -198,7 +222,7 @@ class LoopbackSshd:
             "MaxStartups 100:30:200",
             "MaxSessions 64",
             "Subsystem sftp internal-sftp",
-            f"SetEnv HOME={self.home} PATH={self._shell_path}",
+            f"SetEnv HOME={self.home} PATH={self._path}",
         ]
 
 
@@ -211,6 +235,12 @@ def running(folder: Path, *lines: str, **options: Any) -> Iterator[LoopbackSshd]
         yield server
     finally:
         server.stop()
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def children(pid: int) -> list[int]:

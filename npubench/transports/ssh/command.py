@@ -48,10 +48,12 @@ def run(
 ) -> Completed:
     """Run a command to its end or the deadline; `log` gets its output, too.
 
+    Without a cookie its process tree cannot be found, and is let be.
+
     Raises BoardLostError when the board goes away, Interrupted after `process.stop()`.
     """
     settings = connection.settings
-    mark = f"{cookie}-{uuid.uuid4().hex[:12]}"
+    mark = f"{cookie}-{uuid.uuid4().hex[:12]}" if cookie else ""
     line = command_line(argv, mark)
     kept = Bounded(settings.log_limit_bytes, stream=log) if log is not None else None
     output = Bounded(settings.output_limit_bytes, kept)
@@ -158,7 +160,7 @@ def end_tree(connection: Connection, mark: str) -> None:
         finally:
             channel.close()
 
-    if connection.transport.is_active():
+    if mark and connection.transport.is_active():
         Task(work).done(END_S)
 
 

@@ -8,9 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from npubench.errors import BoardError, TransferError
 from npubench.records import BoardState, Completed
-from npubench.transports.ssh import command, download, facts, leftovers, stored, upload
+from npubench.transports.ssh import command, download, facts, leftovers, requirements, stored, upload
 from npubench.transports.ssh.connection import Connection
 from npubench.transports.ssh.quoting import COOKIE, script
+
+REMOVED_AT_ONCE = 500
+"""Names of 64 characters that surely fit into one command line."""
 
 
 class SshSession:
@@ -59,11 +62,17 @@ class SshSession:
         """Remove files that were not used for `keep_s`, and the oldest beyond `keep_bytes`; what went."""
         self._folder, entries = self._listed()
         gone = stored.expired(entries, time.time(), keep_s, keep_bytes)
-        if gone:
-            names = [entry.sha256 for entry in gone]
-            self._must(*script(stored.REMOVE, self._folder, *names))
-            self._held.clear()
+        names = [entry.sha256 for entry in gone]
+        for batch in (names[i : i + REMOVED_AT_ONCE] for i in range(0, len(names), REMOVED_AT_ONCE)):
+            self._must(*script(stored.REMOVE, self._folder, *batch))
+        self._held.clear()
         return gone
+
+    def check(self) -> requirements.Findings:
+        """What the board lacks of what npubench needs there. Raises BoardLostError, Interrupted."""
+        folder = self._settings.remote_dir
+        argv = script(requirements.CHECK, folder, *requirements.TOOLS)
+        return requirements.read(self.run(argv, self._settings.command_timeout_s).output, folder)
 
     def close(self) -> None:
         """End the connection."""
@@ -72,7 +81,9 @@ class SshSession:
 
     def end_orphans(self) -> None:
         """End processes on the board whose session is no more. Raises BoardLostError, Interrupted."""
-        found = self.run(script(leftovers.FIND, leftovers.machine()), self._settings.command_timeout_s)
+        limit_s = self._settings.command_timeout_s
+        # Without a cookie: the search must not find itself.
+        found = command.run(self._connection, script(leftovers.FIND, leftovers.machine()), limit_s, "")
         for cookie in leftovers.orphans(found.output.splitlines()):
             command.end_tree(self._connection, f"{COOKIE}={cookie}")
 

@@ -14,7 +14,8 @@ from npubench.transports.ssh import command
 from npubench.transports.ssh.connection import Connection
 from npubench.transports.ssh.output import Bounded
 from npubench.transports.ssh.quoting import command_line, script
-from npubench.transports.ssh.waiting import Task
+from npubench.transports.ssh.requirements import SPACE
+from npubench.transports.ssh.waiting import POLL_S, in_background
 
 if TYPE_CHECKING:
     from paramiko import Channel
@@ -28,14 +29,21 @@ exit 0
 """Marks the folder `$1` as used (`$3`), prints the hash of its file `$2` if there is one, and the space."""
 
 RECEIVE = """\
-cat > "$1/$2" && answer=$(sha256sum < "$1/$2") && echo "$answer" && [ "${answer%% *}" = "$4" ] \\
-    && chmod "$5" "$1/$2" && mv -f -- "$1/$2" "$1/$3" && echo done && exit 0
+answer=
+if cat > "$1/$2" && answer=$(sha256sum < "$1/$2") && [ "${answer%% *}" = "$4" ] \\
+    && chmod "$5" "$1/$2" && mv -f -- "$1/$2" "$1/$3"; then
+    echo "$answer"
+    echo done
+    exit 0
+fi
 rm -f -- "$1/$2"
+echo "$answer"
 exit 1
 """
 """Writes its input below `$1` as `$2` and, if its hash is `$4`, renames it to `$3`.
 
-A connection that breaks is an end of input like any other: the hash is what tells them apart.
+A connection that breaks is an end of input like any other: the hash is what tells them apart. Then
+nobody listens any more, so nothing is printed before the part is removed.
 """
 
 PACKET_BYTES = 32768 - 64
@@ -43,7 +51,10 @@ PACKET_BYTES = 32768 - 64
 HASH_BYTES_PER_S = 2e6
 """A slow board's sha256sum; the slowest that is waited for."""
 _HASH = re.compile(r"(?m)^([0-9a-f]{64})\b")
-_SPACE = re.compile(r"(?m)\s([0-9]+)\s+-?[0-9]+\s+(-?[0-9]+)\s+(?:[0-9]+%|-)\s+/")
+_OWN_WORDS = {
+    "No space left on device": "the board's disk is full",
+    "Read-only file system": "it is read-only on the board",
+}
 _SPARE_KIB = 1024
 _ANSWER_BYTES = 64 * 1024
 
@@ -70,9 +81,12 @@ def put(connection: Connection, source: Path, sha256: str, folder: str, cookie: 
 
 
 def words(output: str) -> str:
-    """What a command on the board said last, in a line; not the words that mean our own disk is full."""
+    """What a command on the board said last, in a line; not in the words that mean our own disk."""
     said = output.strip().splitlines()[-1:] or ["it printed nothing"]
-    return said[0].strip()[-200:].replace("No space left on device", "the board's disk is full")
+    text = said[0].strip()[-200:]
+    for ours, theirs in _OWN_WORDS.items():
+        text = text.replace(ours, theirs)
+    return text
 
 
 def _patience(connection: Connection, size: int) -> float:
@@ -80,7 +94,7 @@ def _patience(connection: Connection, size: int) -> float:
 
 
 def _require_space(connection: Connection, source: Path, size: int, output: str, folder: str) -> None:
-    space = _SPACE.search(output)
+    space = SPACE.search(output)
     if space is None:
         return  # A df that cannot be read: a full disk will still be told by `cat`.
     free_kib, needed_kib = int(space[2]), size // 1024 + _SPARE_KIB
@@ -101,13 +115,13 @@ def _send(connection: Connection, source: Path, size: int, sha256: str, target: 
     limit_s = connection.settings.transfer_timeout_s
     output = Bounded(_ANSWER_BYTES)
     with command.opened(connection, line, connection.settings.command_timeout_s) as channel:
-        until = time.monotonic() + limit_s + _patience(connection, size)
-        Task(lambda: _pour(connection, channel, source))
         try:
+            in_background(lambda: _pour(connection, channel, source), limit_s, connection.check)
+            until = time.monotonic() + _patience(connection, size)
             command.read(connection, channel, output, until)
             code = command.ended(connection, channel, until)
         except TimeoutError as error:
-            command.end_tree(connection, f"{cookie}-{part}")
+            # The channel closes, which ends the board's `cat`; what follows it removes the part.
             told = f"it did not get there within {limit_s:g} s"
             raise _failed(connection, source, told, "set transport_options.transfer_timeout_s") from error
     output.close()
@@ -122,6 +136,7 @@ def _send(connection: Connection, source: Path, size: int, sha256: str, target: 
 
 def _pour(connection: Connection, channel: "Channel", source: Path) -> None:
     """Send a file until the channel closes; the board's answer tells whether it arrived."""
+    channel.settimeout(POLL_S)
     with source.open("rb") as stream:
         while chunk := stream.read(PACKET_BYTES):
             while chunk:
@@ -129,6 +144,8 @@ def _pour(connection: Connection, channel: "Channel", source: Path) -> None:
                     sent = channel.send(chunk)
                 except TimeoutError:
                     continue
+                except OSError:
+                    return
                 if sent == 0:
                     return
                 chunk = chunk[sent:]
