@@ -47,6 +47,8 @@ _FOLLOWS = re.compile(
 )
 """What may come after a line that ends in a number; after anything else its rest may be elsewhere."""
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_COUNTERS_APART = 0.01
+"""Share of the total by which the counters of the units may miss it; a lost digit is far more."""
 _ROUNDING_MS = 0.03
 """Five numbers of two decimals, each up to half a hundredth off."""
 
@@ -107,7 +109,8 @@ def _parse(lines: list[str]) -> RunJoint:
     texts = {key: str(found[key]) for key in _TEXTS if key in found}
     inputs, outputs = read_tensors(lines)
     # The lines end with their number: only a sum tells that none of them lost its last digits.
-    counters_add_up = bool(perf_eu) and sum(perf_eu.values()) == found.get("NPU perf cnt total")
+    counted, total = sum(perf_eu.values()), found.get("NPU perf cnt total", 0)
+    counters_add_up = bool(perf_eu) and abs(counted - total) <= _COUNTERS_APART * total
     return RunJoint(
         run_task_us=task_us,
         rounds=rounds,
