@@ -168,7 +168,8 @@ def _export(job: Job, context: Context, log: Path) -> OnnxModel | Failure:
             return kept
         context.announce(StageStarted(job, Stage.EXPORT))
         with context.workspace.job_folder() as folder:
-            model = context.exporter_of(job.case).export(job.case, folder, log)
+            with writing(context.workspace.root):
+                model = context.exporter_of(job.case).export(job.case, folder, log)
             if isinstance(model, Failure):
                 return model
             context.made.add(job.export_key)
@@ -186,7 +187,8 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
             board.chip, job.precision, board.backend_options, request.calibration, request.deadline_s
         )
         with context.workspace.job_folder() as folder:
-            artifact = context.backends[board.name].compile(model, target, folder, log)
+            with writing(context.workspace.root):
+                artifact = context.backends[board.name].compile(model, target, folder, log)
             if isinstance(artifact, Failure):
                 return artifact
             context.made.add(job.compile_key)
