@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("startup", "latency", "rerun", "export_operators")
+NAMES = ("startup", "latency", "rerun", "export_operators", "schedule", "ssh_upload", "ssh_commands")
 
 for name in sys.argv[1:] or NAMES:
     import_module(f"benchmarks.{name}").main()

@@ -6,8 +6,8 @@ from importlib.metadata import entry_points
 from typing import Any, assert_never, cast
 
 from npubench.errors import UsageError
-from npubench.protocols import Backend, Exporter, Transport
-from npubench.specs import CaseSpec, FileSpec, InvalidCase, ModelSpec, OperatorSpec
+from npubench.protocols import Backend, Configurable, Exporter, OpenHost, Transport
+from npubench.specs import BoardSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, OperatorSpec
 
 BACKENDS = "npubench.backends"
 TRANSPORTS = "npubench.transports"
@@ -21,6 +21,14 @@ def names(group: str) -> tuple[str, ...]:
 def backend(name: str) -> Backend:
     """The backend of that name. Raises UsageError when there is none, or it cannot be imported."""
     return cast(Backend, _load(BACKENDS, name))
+
+
+def backend_of(board: BoardSpec, open_host: OpenHost) -> Backend:
+    """The backend of a board, bound to its options where it knows any. Raises UsageError like `backend`."""
+    found = backend(board.backend)
+    if isinstance(found, Configurable):
+        return found.configured(board.backend_options, open_host)
+    return found
 
 
 def transport(name: str) -> Transport:

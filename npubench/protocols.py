@@ -5,12 +5,12 @@ A step returns a `Failure` as a value when the case is at fault; it raises only 
 asked to stop (`Interrupted`) or cannot go on at all (`NpubenchError`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 from npubench.records import Artifact, BoardState, Completed, Failure, Figures, OnnxModel, ToolInfo
-from npubench.specs import BoardSpec, CaseSpec, Target, TimingProtocol
+from npubench.specs import BoardSpec, CaseSpec, Options, Target, TimingProtocol
 
 
 @runtime_checkable
@@ -73,3 +73,15 @@ class Backend(Protocol):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """Run the artifact on the board."""
+
+
+OpenHost = Callable[[str], Session]
+"""Opens a session on the build host of that name; whoever opened it closes it."""
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """A backend whose toolchain depends on the board: which image, which command, which build host."""
+
+    def configured(self, options: Options, open_host: OpenHost) -> Backend:
+        """A backend of its own for a board with these `backend_options`."""

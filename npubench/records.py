@@ -94,11 +94,20 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputAccuracy:
+    """One output: cosine in [-1, 1]; `relative_error` is |difference| / |reference|, 2-norms."""
+
+    cosine: float
+    relative_error: float
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """Outputs of the prepared model against the FP32 reference on the same inputs.
 
     cosine in [-1, 1]; psnr in dB, peak = range of the reference (None when identical);
     max_abs in output units; top1_agreement the share of inputs with the same arg-max, classifiers only.
+    With several outputs each figure is the worst one's; `outputs` has them by name, where the tool tells.
     """
 
     cosine: float | None
@@ -106,6 +115,8 @@ class Accuracy:
     max_abs: float | None
     top1_agreement: float | None = None
     samples: int = 1
+    relative_error: float | None = None
+    outputs: Mapping[str, OutputAccuracy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Store:
             connection.execute("PRAGMA synchronous=NORMAL")
             _check_format(path, connection)
             if _format_of(connection) != FORMAT:
-                connection.executescript(f"{_SCHEMA}; PRAGMA user_version={FORMAT};")
+                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version={FORMAT}; COMMIT;")
         return cls(path, connection)
 
     @classmethod
@@ -69,6 +69,11 @@ class Store:
         with _said_plainly(path):
             connection = _open_read_only(path)
             _check_format(path, connection)
+            if _format_of(connection) == 0:
+                # A run was killed between making the file and its tables: there is nothing in it yet.
+                connection.close()
+                connection = sqlite3.connect(":memory:")
+                connection.executescript(_SCHEMA)
         return cls(path, connection)
 
     def close(self) -> None:

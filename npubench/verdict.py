@@ -38,7 +38,7 @@ def _apart(
     medians: Sequence[float], before: BoardState | None, after: BoardState | None
 ) -> tuple[Verdict, str]:
     steps = list(pairwise(medians))
-    slower, faster = all(a < b for a, b in steps), all(a > b for a, b in steps)
+    slower, faster = bool(steps) and all(a < b for a, b in steps), all(a > b for a, b in steps)
     if slower and (_clock_change(before, after) or 0.0) < -CLOCK_CHANGE:
         return Verdict.THROTTLED, "the clock fell and every round was slower: cool the board"
     if len(medians) > 2 and (slower or faster):

@@ -1,10 +1,12 @@
 #!/bin/sh
-# Installs what the tests need of the system, where it is missing: a real OpenSSH and a real browser.
+# Installs what the tests need of the system, where it is missing: a real OpenSSH, busybox
+# and a real browser.
 set -eu
 
 missing=""
 command -v sshd >/dev/null 2>&1 || [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"
+command -v busybox >/dev/null 2>&1 || missing="$missing busybox-static"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 

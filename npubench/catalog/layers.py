@@ -135,12 +135,18 @@ def _read_models(file: _File, tables: dict[str, Any]) -> None:
 
 
 def _read_board(file: _File, tables: dict[str, Any]) -> None:
-    from npubench.catalog.schema import BoardTable
+    from npubench.catalog.schema import BoardTable, check_name
 
     table = file.source.validated(BoardTable, tables, (), file.problems)
-    if table is not None:
-        file.claim("board", table.name, ("name",))
-        file.layer.boards[table.name] = BoardEntry(file.source, tables)
+    if table is None:
+        return
+    try:
+        name = table.name or check_name(file.source.path.stem)
+    except ValueError as error:
+        file.problem((), f"the file's name must be the board's: {error}: rename it, or set 'name'")
+        return
+    file.claim("board", name, ("name",))
+    file.layer.boards[name] = BoardEntry(file.source, {"name": name, **tables})
 
 
 def _read_suites(file: _File, tables: dict[str, Any]) -> None:

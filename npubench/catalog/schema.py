@@ -88,9 +88,9 @@ class FactTable(Table):
 
 
 class BoardTable(Table):
-    """boards/*.toml. All but the name may come from `base` or from a board of that name below."""
+    """boards/*.toml. All may come from `base` or a board of that name below; the name, from the file's."""
 
-    name: Name
+    name: Name | None = None
     base: Name | None = None
     title: Text | None = None
     chip: Text | None = None

@@ -18,8 +18,10 @@ COMMANDS = {
     "report": ("npubench.cli.report:report", "Write the HTML report of a result folder."),
     "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
+    "import": ("npubench.cli.import_logs:import_", "Add rows out of logs that other programs wrote."),
     "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
+    "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH."),
     "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
 }
 

@@ -16,6 +16,7 @@ from npubench.engine.events import Announcer, Listener, Note
 from npubench.engine.job import Context
 from npubench.errors import CatalogError, UsageError
 from npubench.plan import Plan, Request, build
+from npubench.protocols import Backend, OpenHost, Session
 from npubench.records import ToolInfo
 from npubench.specs import BoardSpec, CalibrationSpec, CaseSpec, InvalidCase, Precision, TimingProtocol
 from npubench.store import Store
@@ -27,15 +28,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Boards:
-    """Boards that are known with their toolchain's state, and how many names were not."""
+    """Boards that are known with their toolchain's state, and how many names were not.
+
+    `backends` are by the board's name: two boards may use one toolchain with different options.
+    """
 
     known: tuple[tuple[BoardSpec, ToolInfo], ...]
+    backends: Mapping[str, Backend]
     unknown: int
 
     @property
     def tools(self) -> Mapping[str, ToolInfo]:
-        """Tool state by backend."""
-        return {board.backend: tool for board, tool in self.known}
+        """Tool state by board."""
+        return {board.name: tool for board, tool in self.known}
 
 
 def choose_boards(catalog: "Catalog", names: Sequence[str]) -> Boards:
@@ -43,6 +48,7 @@ def choose_boards(catalog: "Catalog", names: Sequence[str]) -> Boards:
     from npubench.catalog import find_board
 
     known = []
+    backends = {}
     unknown = 0
     for name in dict.fromkeys(names):
         try:
@@ -53,8 +59,20 @@ def choose_boards(catalog: "Catalog", names: Sequence[str]) -> Boards:
                 raise
             click.echo(f"npubench: {printable(str(error))}", err=True)
         else:
-            known.append((board, plugins.backend(board.backend).probe()))
-    return Boards(tuple(known), unknown)
+            backends[board.name] = plugins.backend_of(board, host_opener(catalog))
+            known.append((board, backends[board.name].probe()))
+    return Boards(tuple(known), backends, unknown)
+
+
+def host_opener(catalog: "Catalog") -> OpenHost:
+    """Opens sessions on build hosts, which are described as boards are."""
+    from npubench.catalog import find_board
+
+    def open_host(name: str) -> Session:
+        host = find_board(catalog, name)
+        return plugins.transport(host.transport).connect(host)
+
+    return open_host
 
 
 def make_request(timing: TimingProtocol, calibration: CalibrationSpec, deadline_s: float) -> Request:
@@ -107,7 +125,7 @@ def make_context(
         exporter_of=lambda spec: plugins.exporter(
             spec, lambda line: announce(Note(line)), request.deadline_s
         ),
-        backends={name: plugins.backend(name) for name in boards.tools},
+        backends=boards.backends,
         tools=boards.tools,
         command=("npubench", *sys.argv[1:]),
         announce=announce,

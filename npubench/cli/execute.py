@@ -90,7 +90,7 @@ def exit_code(
     found = set(classes.values())
     if FailureClass.TOOL_MISSING in found:
         return ExitCode.TOOLCHAIN
-    if found & {FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}:
+    if found & {FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST, FailureClass.TRANSFER_FAILED}:
         return ExitCode.BOARD
     if len(failures) == len(plan.jobs):
         return ExitCode.NOTHING_MEASURED

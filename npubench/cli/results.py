@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import json_option, out_option
-from npubench.cli.terminal import printable
+from npubench.cli.terminal import columns, printable
 from npubench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 @click.option("--board", default=None, help="Only this board's rows.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets.")
+@click.option("--missing-operators", is_flag=True, help="Rank what toolchains lack by the models it blocks.")
 @out_option
-def results(cases: tuple[str, ...], board: str | None, as_json: bool, as_csv: bool, out: Path) -> int:
+def results(
+    cases: tuple[str, ...],
+    board: str | None,
+    as_json: bool,
+    as_csv: bool,
+    missing_operators: bool,
+    out: Path,
+) -> int:
     """Print the newest row of every case at OUT, or of CASES (names or globs)."""
     from npubench.reporting.rows import row_of
     from npubench.reporting.table import to_csv, to_json, to_text
@@ -33,8 +41,13 @@ def results(cases: tuple[str, ...], board: str | None, as_json: bool, as_csv: bo
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    if missing_operators and as_csv:
+        raise click.UsageError("--missing-operators is a table or --json, not --csv")
     store = Store.read(out / "results.db")
     found = _matching(store, cases, board)
+    if missing_operators:
+        _print_ranking(found, as_json)
+        return 0
     rows = [row_of(result) for result in found]
     if as_json:
         click.echo(to_json(rows))
@@ -43,6 +56,24 @@ def results(cases: tuple[str, ...], board: str | None, as_json: bool, as_csv: bo
     else:
         click.echo(to_text(rows, shutil.get_terminal_size((120, 24)).columns))
     return 0
+
+
+def _print_ranking(found: "Sequence[Result]", as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from npubench.reporting.ranking import missing_operators
+
+    ranking = missing_operators(found)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in ranking], indent=1))
+    elif not ranking:
+        click.echo("no row says that an operator is missing")
+    else:
+        rows = [
+            [one.operator, one.backend, str(len(one.models)), str(len(one.cases)), ", ".join(one.models)]
+            for one in ranking
+        ]
+        click.echo(columns(["operator", "backend", "models", "operator cases", "which models"], rows))
 
 
 def _matching(store: "Store", cases: Sequence[str], board: str | None) -> "list[Result]":

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from npubench import __version__
 from npubench.engine.events import StageStarted
-from npubench.errors import BoardError
+from npubench.errors import TransferError
 from npubench.identity import sha256_of_file
 from npubench.plan import Job, Request
 from npubench.protocols import Backend, Exporter, Session
@@ -37,7 +37,7 @@ Kept = TypeVar("Kept", OnnxModel, Artifact)
 
 @dataclass(frozen=True)
 class Context:
-    """What every job of a run shares."""
+    """What every job of a run shares; backends and the state of their tools by the board's name."""
 
     run_id: str
     workspace: Workspace
@@ -93,7 +93,7 @@ def prepare(job: Job, context: Context) -> Prepared:
     if start.failure:
         return start
     log = start.log
-    tool = context.tools[job.board.backend]
+    tool = context.tools[job.board.name]
     if not tool.usable:
         message = f"{tool.name} cannot be used: {tool.reason}: {tool.fix}"
         return replace(start, failure=Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message))
@@ -103,20 +103,26 @@ def prepare(job: Job, context: Context) -> Prepared:
     artifact = _compile(job, model, context, log)
     if isinstance(artifact, Failure):
         return replace(start, model=model, failure=artifact)
-    estimate = context.backends[job.board.backend].estimate(artifact)
+    estimate = context.backends[job.board.name].estimate(artifact)
     return replace(start, model=model, artifact=artifact, estimate=estimate)
 
 
 def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
-    """Run the artifact on a board. Raises BoardError when the board is lost."""
+    """Run the artifact on a board. Raises BoardError when the board is lost.
+
+    A file that did not get there is the failure of this case alone: the board still answers.
+    """
     job, artifact = prepared.job, prepared.artifact
     if artifact is None:
         raise ValueError(f"{job.label} has no artifact to measure")
     context.announce(StageStarted(job, Stage.MEASURE))
     before = session.facts()
-    outcome = context.backends[job.board.backend].measure(
-        artifact, session, context.request.timing, context.request.deadline_s, prepared.log
-    )
+    try:
+        outcome = context.backends[job.board.name].measure(
+            artifact, session, context.request.timing, context.request.deadline_s, prepared.log
+        )
+    except TransferError as error:
+        outcome = Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, str(error))
     after = session.facts()
     if isinstance(outcome, Figures) and outcome.artifact_sha256 != artifact.sha256:
         message = f"the board ran {outcome.artifact_sha256}, not the artifact {artifact.sha256} of this job"
@@ -162,7 +168,8 @@ def _export(job: Job, context: Context, log: Path) -> OnnxModel | Failure:
             return kept
         context.announce(StageStarted(job, Stage.EXPORT))
         with context.workspace.job_folder() as folder:
-            model = context.exporter_of(job.case).export(job.case, folder, log)
+            with writing(context.workspace.root):
+                model = context.exporter_of(job.case).export(job.case, folder, log)
             if isinstance(model, Failure):
                 return model
             context.made.add(job.export_key)
@@ -180,7 +187,8 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
             board.chip, job.precision, board.backend_options, request.calibration, request.deadline_s
         )
         with context.workspace.job_folder() as folder:
-            artifact = context.backends[board.backend].compile(model, target, folder, log)
+            with writing(context.workspace.root):
+                artifact = context.backends[board.name].compile(model, target, folder, log)
             if isinstance(artifact, Failure):
                 return artifact
             context.made.add(job.compile_key)
@@ -189,7 +197,7 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
 
 def _provenance(prepared: Prepared, context: Context) -> Result:
     job, model, artifact = prepared.job, prepared.model, prepared.artifact
-    tools = {**(model.tools if model else {}), **context.tools[job.board.backend].versions}
+    tools = {**(model.tools if model else {}), **context.tools[job.board.name].versions}
     seeds = {"calibration": context.request.calibration.seed}
     if model and model.seed is not None:
         seeds["weights"] = model.seed
@@ -269,7 +277,6 @@ def _note(log: Path, text: str) -> None:
         stream.write(text)
 
 
-def lost(prepared: Prepared, error: BoardError, failure_class: FailureClass) -> Prepared:
+def lost(prepared: Prepared, error: Exception, failure_class: FailureClass, stage: Stage) -> Prepared:
     """The job when its board could not be reached or went away."""
-    stage = Stage.TRANSFER if failure_class is FailureClass.BOARD_UNREACHABLE else Stage.MEASURE
     return replace(prepared, failure=Failure(stage, failure_class, str(error)))

@@ -5,22 +5,27 @@ A board that shares its machine with npubench measures only when nothing is bein
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Protocol
 
 from npubench import process
-from npubench.engine.events import Note
+from npubench.engine.events import Note, StageStarted
 from npubench.engine.job import Context, Measured, Prepared, lost, measure, prepare
-from npubench.errors import BoardError, Interrupted
+from npubench.engine.staged import StagedSession
+from npubench.errors import BoardError, Interrupted, UsageError
 from npubench.plan import Job
 from npubench.protocols import Session, Transport
-from npubench.records import FailureClass
+from npubench.records import FailureClass, Stage
 from npubench.specs import BoardSpec
 
 ATTEMPTS = 2
 """A case whose board was lost under it is measured once more, from the start."""
+
+LET_BE_S = 30.0
+"""A board that did not let us in is not asked again for this long: every case would wait for its silence."""
 
 
 class Finish(Protocol):
@@ -110,6 +115,8 @@ class Lane:
         self._finish = finish
         self._ready: queue.SimpleQueue[Prepared | None] = queue.SimpleQueue()
         self._session: Session | None = None
+        self._refusal: BoardError | UsageError | None = None
+        self._refused_until = 0.0
         self._all_there = threading.Event()
 
     def put(self, prepared: Prepared) -> None:
@@ -134,27 +141,41 @@ class Lane:
             self._drop_session()
 
     def _one(self, prepared: Prepared) -> None:
+        loss: tuple[BoardError, Stage] | None = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 session = self._connected()
-            except BoardError as error:
-                self._finish(lost(prepared, error, FailureClass.BOARD_UNREACHABLE), None)
+            except (BoardError, UsageError) as error:
+                self._finish(_unreachable(prepared, error, loss), None)
                 return
+            staged = StagedSession(session, self._enter(prepared.job))
             try:
-                measured = measure(prepared, session, self._context)
+                measured = measure(prepared, staged, self._context)
             except BoardError as error:
                 self._drop_session()
+                loss = (error, staged.stage)
                 if attempt == ATTEMPTS:
-                    self._finish(lost(prepared, error, FailureClass.BOARD_LOST), None)
+                    self._finish(lost(prepared, error, FailureClass.BOARD_LOST, staged.stage), None)
                 else:
-                    self._context.announce(Note(f"{self._board.name} was lost: {error}; trying again"))
+                    self._context.announce(Note(f"{self._board.name} was lost: {error}; waiting for it"))
             else:
                 self._finish(prepared, measured)
                 return
 
+    def _enter(self, job: Job) -> Callable[[Stage], None]:
+        return lambda stage: self._context.announce(StageStarted(job, stage))
+
     def _connected(self) -> Session:
-        if self._session is None:
+        """The session, opened where there is none; a board that was silent is let be for a while."""
+        if self._session is not None:
+            return self._session
+        if self._refusal is not None and time.monotonic() < self._refused_until:
+            raise self._refusal
+        try:
             self._session = self._transport_of(self._board).connect(self._board)
+        except (BoardError, UsageError) as error:
+            self._refusal, self._refused_until = error, time.monotonic() + LET_BE_S
+            raise
         return self._session
 
     def _drop_session(self) -> None:
@@ -162,3 +183,10 @@ class Lane:
             with suppress(BoardError):
                 self._session.close()
         self._session = None
+
+
+def _unreachable(prepared: Prepared, error: Exception, loss: tuple[BoardError, Stage] | None) -> Prepared:
+    if loss is None:
+        return lost(prepared, error, FailureClass.BOARD_UNREACHABLE, Stage.TRANSFER)
+    told = BoardError(f"{loss[0]}; it did not come back: {error}")
+    return lost(prepared, told, FailureClass.BOARD_LOST, loss[1])

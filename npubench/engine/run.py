@@ -15,7 +15,7 @@ from npubench.engine.job import Context, Measured, Prepared, row
 from npubench.errors import Interrupted, WorkspaceError
 from npubench.plan import Plan
 from npubench.protocols import Transport
-from npubench.records import Result, Status
+from npubench.records import Result, Stage, Status
 from npubench.specs import BoardSpec
 from npubench.store import Store
 
@@ -46,7 +46,9 @@ def run(
         if process.stopping():
             raise Interrupted
         result = row(prepared, measured, context)
-        _refuse_symptom_of_full_disk(result, context)
+        # What a program says on a board of its own is about that board's disk.
+        if prepared.job.board.shares_host or not result.failure or result.failure.stage is not Stage.MEASURE:
+            _refuse_symptom_of_full_disk(result, context)
         store.append(result)
         results.append(result)
         context.announce(JobFinished(prepared.job, result))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from npubench.records import Accuracy, Figures, Kind, Latency, Result, Status
 from npubench.reporting.notation import COUNTS, TIMES, Scale, closeness, common_scale, significant
 from npubench.reporting.pairs import Speedup, figures_of, gmac_per_s
+from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import Precision
 from npubench.timing import least_samples
 
@@ -71,7 +72,7 @@ class Grid:
 
 def grid(entries: Sequence[Entry], kinds: Sequence[Kind]) -> Grid:
     """All columns that apply to these entries, MACs first, then kind by kind; one unit for all times."""
-    columns = [_MACS, *(column for kind in kinds for column in _of_kind(kind, entries))]
+    columns = [_MACS, *(column for kind in kinds for column in _of_kind(kind, entries)), _WHOLE_NPU]
     values_of = [[_finite(column.value(entry)) for entry in entries] for column in columns]
     times = [v for c, values in zip(columns, values_of, strict=True) if c.scales is TIMES for v in values]
     unit_of_time = common_scale([value for value in times if value is not None], TIMES)
@@ -112,6 +113,15 @@ _MACS = Column(
 )
 
 
+_WHOLE_NPU = Column(
+    "×2 upper estimate",
+    "Inferences a second if the whole NPU did twice what the half did that ran: an estimate, not measured",
+    lambda entry: whole.throughput_fps if (whole := whole_npu(entry.result)) else None,
+    missing=lambda _: "not a figure of half an NPU",
+    kind=Kind.PREDICTED,
+)
+
+
 def _of_kind(kind: Kind, entries: Sequence[Entry]) -> list[Column]:
     measured = kind is Kind.MEASURED
     times = [_percentile(kind, percentile, measured) for percentile in (50, 90, 99)]
@@ -143,6 +153,11 @@ def _accuracies(kind: Kind) -> list[Column]:
             kind=kind,
         ),
         _accuracy(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine, show=closeness),
+        _accuracy(
+            *(kind, "rel. error", "2-norm of the difference over that of the FP32 reference"),
+            lambda a: a.relative_error,
+            scales=PERCENT,
+        ),
         _accuracy(kind, "PSNR", "Peak signal-to-noise against the FP32 reference", lambda a: a.psnr_db, "dB"),
         _accuracy(
             *(kind, "top-1", "Share of inputs with the reference's arg-max", lambda a: a.top1_agreement),
@@ -165,9 +180,11 @@ def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
     name, needed = f"p{percentile}", least_samples(percentile)
 
     def missing(entry: Entry) -> str:
-        latency = _latency_of(entry, kind)
-        if latency is None:
+        latency, figures = _latency_of(entry, kind), figures_of(entry.result, kind)
+        if latency is None or figures is None:
             return f"no {kind} latency"
+        if "statistic" in figures.details:
+            return str(figures.details["statistic"])
         if latency.n < needed:
             return f"{name} needs {needed} runs, there were {latency.n}"
         return "the tool reports no single runs"
@@ -197,6 +214,7 @@ def _accuracy(
     get: Callable[[Accuracy], float | None],
     unit: str = "",
     show: Callable[[float], str] = significant,
+    scales: tuple[Scale, ...] | None = None,
 ) -> Column:
     def value(entry: Entry) -> float | None:
         figures = figures_of(entry.result, kind)
@@ -209,7 +227,7 @@ def _accuracy(
         same = title == "PSNR" and figures.accuracy.max_abs == 0
         return "identical outputs: no noise" if same else "does not apply"
 
-    return Column(title, hint, value, (Scale(unit),), unit, show, missing, kind)
+    return Column(title, hint, value, scales or (Scale(unit),), unit, show, missing, kind)
 
 
 def _latency_of(entry: Entry, kind: Kind) -> Latency | None:

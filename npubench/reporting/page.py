@@ -18,6 +18,7 @@ from npubench.reporting.ranking import missing_operators
 from npubench.reporting.summary import moment, summarise
 from npubench.reporting.suspects import suspects
 from npubench.reporting.tables import case_tables, ordered
+from npubench.reporting.whole_npu import whole_npu
 from npubench.resources import data_root
 from npubench.timing import least_samples
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 KINDS = {
     Kind.MEASURED: "timed on the board itself",
     Kind.SIMULATED: "the vendor tool's own simulation",
-    Kind.PREDICTED: "npubench's model of the chip",
+    Kind.PREDICTED: "npubench's own estimate, such as twice the rate of half an NPU as an upper bound",
     Kind.PUBLISHED: "taken from a publication",
 }
 
@@ -59,7 +60,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
         script=script,
         policy=_policy(style, script),
         summary=summarise(rows),
-        kinds=kinds,
+        kinds={*kinds, *(Kind.PREDICTED for row in rows if whole_npu(row))},
         kind_texts=KINDS,
         environments=environments(rows),
         tables=case_tables(rows),

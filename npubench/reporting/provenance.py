@@ -6,6 +6,7 @@ from typing import Any
 
 from npubench.records import BoardState, Figures, Result
 from npubench.reporting.notation import duration, significant, size
+from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import TensorSpec
 
 Facts = tuple[tuple[str, str | None], ...]
@@ -24,6 +25,7 @@ def facts_of(result: Result) -> Facts:
         ("Parameters", f"{result.parameters:,}" if result.parameters is not None else None),
         *(_figures(result.figures) if result.figures else ()),
         *(_figures(result.estimate, "Estimate, ") if result.estimate else ()),
+        *(_figures(whole, "Estimate, ") if (whole := whole_npu(result)) else ()),
         ("Tools", _pairs(result.tools)),
         ("npubench", result.npubench_version or None),
         ("Protocol", _pairs(result.protocol)),
@@ -50,7 +52,7 @@ def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | No
             outliers = f"; {latency.outliers} outliers" if latency.outliers is not None else ""
             yield f"{head} round medians, µs", f"{medians}{spread}{outliers}"
     if accuracy is not None:
-        names = ("cosine", "psnr_db", "max_abs", "top1_agreement")
+        names = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement")
         values = {name: getattr(accuracy, name) for name in names}
         texts = [f"{name} {value:.6g}" for name, value in values.items() if value is not None]
         yield f"{head} accuracy", f"{', '.join(texts)}; {accuracy.samples} inputs"

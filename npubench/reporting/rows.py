@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from npubench.records import Failure, Figures, Result
+from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import TensorSpec
 
 Row = dict[str, Any]
@@ -16,11 +17,13 @@ def row_of(result: Result) -> Row:
     """Every column of a row; what is not known is None, and what is not a finite number, too.
 
     Latencies are in microseconds, sizes in bytes. `kind` says where the figures come from; the
-    tool's own simulation stands apart below `estimate`, with a kind of its own.
+    tool's own simulation stands apart below `estimate`, with a kind of its own; so does what npubench
+    itself makes of them, below `prediction`.
     """
     return {
         **_identity(result),
         **(_figures(result.figures) if result.figures else dict.fromkeys(_FIGURES)),
+        "accuracy": _accuracy(result.figures) or _accuracy(result.estimate),
         "macs": result.macs,
         "parameters": result.parameters,
         "operators": _plain(result.operators),
@@ -32,6 +35,7 @@ def row_of(result: Result) -> Row:
         "verdict": result.verdict.value if result.verdict else None,
         "warnings": list(result.warnings),
         "estimate": _figures(result.estimate) if result.estimate else None,
+        "prediction": _prediction(result),
         **_provenance(result),
     }
 
@@ -76,7 +80,21 @@ _FIGURES = (
 
 
 def _figures(figures: Figures) -> Row:
-    return {name: _plain(getattr(figures, name)) for name in _FIGURES}
+    return {name: _plain(getattr(figures, name)) for name in _FIGURES} | {"accuracy": _accuracy(figures)}
+
+
+def _accuracy(figures: Figures | None) -> Row | None:
+    """With the kind of its own: a row's accuracy may come of a simulated execution, its times of a board."""
+    if figures is None or figures.accuracy is None:
+        return None
+    return {**_plain(figures.accuracy), "kind": figures.kind.value}
+
+
+def _prediction(result: Result) -> Row | None:
+    whole = whole_npu(result)
+    if whole is None:
+        return None
+    return {"kind": whole.kind.value, "throughput_fps": _plain(whole.throughput_fps), **whole.details}
 
 
 def _failure(failure: Failure) -> Row:

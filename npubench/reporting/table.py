@@ -16,12 +16,13 @@ LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
 
 _LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
-_ACCURACY = ("cosine", "psnr_db", "max_abs", "top1_agreement", "samples")
+_ACCURACY = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "samples", "kind")
 _FAILURE = ("stage", "class", "operators", "message")
-_NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE}
+_PREDICTION = ("kind", "throughput_fps", "basis")
+_NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE, "prediction": _PREDICTION}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_NUMBERS = frozenset({"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us"})
-_DISPENSABLE = ("p90 us", "fps", "p99 us", "sim. us", "cosine")
+_NUMBERS = frozenset({"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us", "sim. cosine"})
+_DISPENSABLE = ("p90 us", "fps", "p99 us", "sim. cosine", "sim. us", "cosine")
 """Columns that give way on a narrow terminal, first ones first; kind and status never do."""
 
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
@@ -112,6 +113,11 @@ def _mean(row: Row) -> str:
     return significant(latency["mean"], separator="") if latency and latency["p50"] is None else ""
 
 
+def _cosine(kind: str) -> Callable[[Row], str]:
+    show = _number("accuracy", "cosine", show=closeness)
+    return lambda row: show(row) if _look_up(row, "accuracy.kind") == kind else ""
+
+
 def _estimate(row: Row) -> str:
     estimate = row["estimate"]
     if not estimate or not estimate["latency_us"] or estimate["kind"] != Kind.SIMULATED:
@@ -159,7 +165,8 @@ _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     "mean us": _mean,
     "fps": _number("throughput_fps"),
     "sim. us": _estimate,
-    "cosine": _number("accuracy", "cosine", show=closeness),
+    "cosine": _cosine("measured"),
+    "sim. cosine": _cosine("simulated"),
     "status": _status,
 }
 

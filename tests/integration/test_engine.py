@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from npubench import process
-from npubench.engine.events import Announcer, JobFinished, RunFinished
+from npubench.engine.events import Announcer, JobFinished, RunFinished, StageStarted
 from npubench.engine.job import Context
 from npubench.engine.run import run
-from npubench.errors import BoardError, WorkspaceError
+from npubench.errors import BoardError, TransferError, UsageError, WorkspaceError
 from npubench.identity import sha256_of_file
 from npubench.plan import Request, build
 from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status, ToolInfo
@@ -50,8 +50,8 @@ class Bench:
             workspace=self.workspace,
             request=REQUEST,
             exporter_of=lambda spec: self.exporter,
-            backends={"fake": self.backend},
-            tools={"fake": tool or self.backend.probe()},
+            backends=dict.fromkeys(self.transports, self.backend),
+            tools=dict.fromkeys(self.transports, tool or self.backend.probe()),
             command=("npubench", "run"),
             announce=Announcer([self.events.append]),
             fresh=self.fresh,
@@ -240,3 +240,64 @@ def test_a_lost_board_while_closing_harms_nothing(bench):
     bench.transports["desk"].session.close = close
     bench.run("a")
     assert [row.status for row in bench.store.latest()] == [Status.OK]
+
+
+def test_a_full_disk_of_a_board_is_that_case_s_failure(bench):
+    full = Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, "run_joint: No space left on device")
+    bench.backend.outcome = lambda artifact: full
+    bench.run("a")
+    (row,) = bench.store.latest()
+    assert row.failure.failure_class is FailureClass.TOOL_ERROR
+
+
+def test_a_file_that_did_not_get_there_costs_its_case_and_no_connection(bench):
+    def fail(artifact):
+        if artifact.onnx.case == "big":
+            raise TransferError("big.joint was not brought to the board: its disk is full")
+        return figures(artifact)
+
+    bench.backend.outcome = fail
+    bench.run("big", "small", workers=1)
+    rows = {row.case: row for row in bench.store.latest()}
+    failure = rows["big"].failure
+    assert (failure.stage, failure.failure_class) == (Stage.TRANSFER, FailureClass.TRANSFER_FAILED)
+    assert rows["small"].status is Status.OK
+    assert bench.transports["desk"].connects == 1
+
+
+def test_a_loss_is_recorded_in_the_stage_in_which_it_happened(bench):
+    bench.transports["desk"].session.lost = lambda: True
+    bench.run("a")
+    (row,) = bench.store.latest()
+    assert row.failure.stage is Stage.TRANSFER
+    stages = [event.stage for event in bench.events if isinstance(event, StageStarted)]
+    assert stages == ["export", "compile", "measure", "transfer", "measure", "transfer"]
+
+
+def test_a_board_that_is_lost_and_does_not_come_back_was_lost(bench):
+    transport = bench.transports["desk"]
+    transport.session.lost = lambda: setattr(transport, "refuses", True) or True
+    bench.run("a", "b", workers=1)
+    rows = {row.case: row for row in bench.store.latest()}
+    assert rows["a"].failure.failure_class is FailureClass.BOARD_LOST
+    assert "did not come back" in rows["a"].failure.message
+    assert rows["b"].failure.failure_class is FailureClass.BOARD_UNREACHABLE
+
+
+def test_a_board_that_refuses_is_not_asked_anew_for_every_case(bench):
+    bench.transports["desk"].refuses = True
+    bench.run("a", "b", "c")
+    assert len(bench.store.latest()) == 3
+    assert bench.transports["desk"].connects == 1
+
+
+def test_a_board_whose_options_are_wrong_costs_only_its_own_cases(bench):
+    class Unset(FakeTransport):
+        def connect(self, board):
+            raise UsageError("board gone: transport_options.host is missing")
+
+    bench.transports["gone"] = Unset()
+    bench.run("a", boards=[board(), board("gone")])
+    rows = {row.board: row for row in bench.store.latest()}
+    assert rows["desk"].status is Status.OK
+    assert "host is missing" in rows["gone"].failure.message

@@ -119,6 +119,41 @@ def test_any_garbage_in_place_of_a_character(at, garbage):
     never_wrong(GOLDEN[:at] + garbage + GOLDEN[at + 1 :])
 
 
+@given(
+    st.integers(0, len(GOLDEN)),
+    st.text(st.characters(exclude_categories=["Nd"], exclude_characters="."), max_size=5),
+)
+def test_any_garbage_between_characters(at, garbage):
+    never_wrong(GOLDEN[:at] + garbage + GOLDEN[at:])
+
+
+@given(st.integers(0, len(GOLDEN)), st.integers(0, len(GOLDEN)))
+def test_a_piece_that_is_written_twice(one, other):
+    start, end = sorted((one, other))
+    never_wrong(GOLDEN[:end] + GOLDEN[GOLDEN.rfind("\n", 0, start) + 1 :])
+
+
+@given(st.integers(0, len(LINES) - 1), st.integers(0, 200))
+def test_the_tail_of_a_line_is_lost(at, length):
+    text = LINES.copy()
+    text[at] = text[at].rstrip("\n")[:length] + "\n"
+    never_wrong("".join(text))
+
+
+@given(st.lists(st.booleans(), min_size=2 * len(LINES), max_size=2 * len(LINES)))
+def test_two_reports_that_disagree_mix_to_none(turns):
+    other = GOLDEN.replace("5386556160", "5386556161").replace("24.4 ms, 41.02", "24.3 ms, 41.15")
+    one, two, mixed = LINES.copy(), other.splitlines(keepends=True), []
+    for turn in turns:
+        mixed.append((one if (turn and one) or not two else two).pop(0))
+    assert isinstance(parse_inference_report("".join([*mixed, *one, *two])), Failure)
+
+
+@given(st.binary(max_size=400))
+def test_binary_reports_are_failures(data):
+    assert isinstance(parse_inference_report(data.decode("utf-8", "replace")), Failure)
+
+
 @given(st.text())
 def test_any_text_is_a_failure(text):
     assert isinstance(parse_inference_report(text), Failure)

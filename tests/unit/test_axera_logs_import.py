@@ -24,12 +24,12 @@ BOARD = BoardSpec("axera-pi", "AXera-Pi", "AX620A", "ssh", "pulsar", (Precision.
 
 
 def import_all(folder):
-    return {row.case: row for row in rows(read_folder(folder), BOARD, "import-1")}
+    return {row.case: row for row in rows(read_folder(folder)[0], BOARD, "import-1")}
 
 
 def one(tmp_path, text, name="case.txt"):
     (tmp_path / name).write_text(text)
-    return rows(read_folder(tmp_path), BOARD, "import-1")
+    return rows(read_folder(tmp_path)[0], BOARD, "import-1")
 
 
 def test_a_log_gives_both_kinds_apart():
@@ -145,7 +145,7 @@ def test_the_date_is_the_logs_or_the_files(tmp_path):
     assert row.started_at == "2023-05-06T07:08:09.000+00:00"
     (tmp_path / "case.txt").write_text(RESNET)
     os.utime(tmp_path / "case.txt", (1_600_000_000, 1_600_000_000))
-    (row,) = rows(read_folder(tmp_path), BOARD, "import-1")
+    (row,) = rows(read_folder(tmp_path)[0], BOARD, "import-1")
     assert row.started_at.startswith("2020-09-13")
     assert any("no date" in warning for warning in row.warnings)
 
@@ -195,7 +195,11 @@ def test_what_only_looks_like_a_heading(line):
 def test_any_text_is_a_row(tmp_path_factory, text):
     file = tmp_path_factory.mktemp("log") / "case.txt"
     file.write_text(text, errors="replace")
-    assert all(row.figures is None for row in rows(read_log(file), BOARD, "import-1"))
+    try:
+        cases = read_log(file)
+    except UsageError:
+        return
+    assert all(row.figures is None for row in rows(cases, BOARD, "import-1"))
 
 
 def test_the_published_operator_table_has_no_suspicious_group():

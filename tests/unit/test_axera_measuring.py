@@ -7,10 +7,10 @@ import pytest
 
 from npubench.backends.axera.build import Artifacts
 from npubench.backends.axera.pulsar import PulsarBackend
-from npubench.backends.axera.whole_npu import whole_npu_upper_estimate
 from npubench.errors import BoardError
 from npubench.identity import sha256_of_file
 from npubench.records import Artifact, Completed, FailureClass, Figures, Kind, Latency
+from npubench.reporting.whole_npu import whole_npu_upper_estimate
 from npubench.specs import Precision, TensorSpec, TimingProtocol
 from tests.fakes import FakeSession, model
 

@@ -167,6 +167,53 @@ def test_any_garbage_between_characters(at, garbage):
         never_wrong(text)
 
 
+CLOSED = [i for i, line in enumerate(LINES) if line.rstrip()[-1:] in (")", "s")]
+"""Lines that end in words or a bracket: what is cut off them shows."""
+
+OTHER = GOLDEN.replace("5415", "5420").replace("5378", "5383").replace("13761984", "13761985")
+
+
+@given(st.dictionaries(st.sampled_from(CLOSED), st.integers(0, 200)))
+def test_any_tail_of_any_line_is_lost(cuts):
+    text = [line[: cuts[i]].rstrip("\n") + "\n" if i in cuts else line for i, line in enumerate(LINES)]
+    never_wrong("".join(text))
+
+
+@given(st.sampled_from([i for i, line in enumerate(LINES) if "perf cnt" in line]), st.integers(1, 6))
+def test_a_counter_that_lost_digits_costs_all_counters(at, lost):
+    text = LINES.copy()
+    text[at] = text[at].rstrip("\n")[:-lost] + "\n"
+    never_wrong("".join(text))
+
+
+@given(st.lists(st.booleans(), min_size=2 * len(LINES), max_size=2 * len(LINES)))
+def test_two_printouts_that_disagree_mix_to_none(turns):
+    one, two, mixed = LINES.copy(), OTHER.splitlines(keepends=True), []
+    for turn in turns:
+        source = one if (turn and one) or not two else two
+        mixed.append(source.pop(0))
+    call = parse_run_joint("".join([*mixed, *one, *two]))
+    assert isinstance(call, Failure)
+
+
+@given(st.integers(0, len(GOLDEN)), st.integers(0, len(GOLDEN)))
+def test_a_piece_that_is_sent_twice(one, other):
+    start, end = sorted((one, other))
+    line_start = GOLDEN.rfind("\n", 0, start) + 1
+    never_wrong(GOLDEN[:end] + GOLDEN[line_start:])
+
+
+@given(
+    st.lists(st.integers(0, len(GOLDEN)), max_size=20),
+    st.sampled_from(["\x1b[0m", "\x1b[0;32m", "\0", "\ufffd"]),
+)
+def test_colours_and_stray_bytes_anywhere(places, stray):
+    text = GOLDEN
+    for at in sorted(places, reverse=True):
+        text = text[:at] + stray + text[at:]
+    never_wrong(text)
+
+
 @given(st.text())
 def test_any_text_is_a_failure(text):
     assert isinstance(parse_run_joint(text), Failure)

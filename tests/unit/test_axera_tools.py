@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.backends.axera.pulsar_tools import (
     JointInfo,
-    Score,
     accuracy,
     parse_info,
     parse_scores,
     parse_version,
 )
-from npubench.records import Failure, Kind
+from npubench.records import Failure, Kind, OutputAccuracy
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 SCORES = (DATA / "pulsar_run.txt").read_text()
@@ -46,8 +45,12 @@ def test_info():
 
 def test_scores_of_all_outputs_and_the_worst_counts():
     scores = parse_scores(SCORES)
-    assert scores == {"resnetv15_dense0_fwd": Score(0.047, 0.9989), "head/boxes": Score(0.1205, 0.9712)}
-    assert accuracy(scores, ["resnetv15_dense0_fwd", "head/boxes"]).cosine == 0.9712
+    assert scores == {
+        "resnetv15_dense0_fwd": OutputAccuracy(cosine=0.9989, relative_error=0.047),
+        "head/boxes": OutputAccuracy(cosine=0.9712, relative_error=0.1205),
+    }
+    worst = accuracy(scores, ["resnetv15_dense0_fwd", "head/boxes"])
+    assert (worst.cosine, worst.relative_error, worst.outputs) == (0.9712, 0.1205, scores)
 
 
 def test_no_accuracy_when_an_output_has_no_score():

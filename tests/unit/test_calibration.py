@@ -25,6 +25,16 @@ def test_the_same_seed_gives_the_same_data():
     assert (one != other).any()
 
 
+def test_data_that_are_given_again_cannot_be_changed():
+    tensors = (TensorSpec("kept", (1, 3)),)
+    first, second = (calibration_inputs(tensors, CalibrationSpec()) for _ in range(2))
+    assert first[0]["kept"] is second[0]["kept"]
+    with pytest.raises(ValueError, match="read-only"):
+        first[0]["kept"][0, 0] = 1.0
+    first.clear()
+    assert len(calibration_inputs(tensors, CalibrationSpec())) == len(second)
+
+
 def test_outputs_are_compared_on_other_data_than_those_of_calibration():
     spec = CalibrationSpec()
     assert (calibration_inputs([IMAGE], spec)[0]["x"] != evaluation_inputs([IMAGE], spec)[0]["x"]).any()

@@ -1,5 +1,6 @@
 import os
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,29 @@ def test_a_board_is_merged_key_by_key(tmp_path):
         Fact("npu_tops", "3.6", "https://example.com/a"),
         Fact("memory", "4 GB", "its label"),
     )
+
+
+def test_an_address_is_all_that_a_shipped_board_needs(tmp_path):
+    mine = write(
+        tmp_path,
+        **{"boards__axera-pi": '[transport_options]\nhost = "10.0.0.2"\nuser = "root"\nkey = "~/k"\n'},
+    )
+    shipped, catalog = load(()).boards["axera-pi"], load([mine])
+    assert catalog.problems == ()
+    board = catalog.boards["axera-pi"]
+    assert board.transport_options == {"host": "10.0.0.2", "user": "root", "key": "~/k"}
+    assert replace(board, transport_options={}) == replace(shipped, transport_options={})
+    assert (board.chip, board.transport, board.backend) == ("AX620A", "ssh", "pulsar")
+    assert board.backend_options["npu_mode"] == "111"
+    assert all(fact.source for fact in board.facts)
+
+
+def test_a_board_is_called_as_its_file(tmp_path):
+    folder = write(tmp_path, boards__p=BOARD, boards__second='base = "axera-pi"\n')
+    assert load_folders([folder]).boards["second"].chip == "ax620a"
+    (tmp_path / "boards" / "no name.toml").write_text('base = "axera-pi"\n')
+    (problem,) = load_folders([folder]).problems
+    assert "the file's name must be the board's" in problem
 
 
 def test_a_board_starts_from_another(tmp_path):

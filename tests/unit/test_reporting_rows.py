@@ -1,8 +1,9 @@
 import json
 from dataclasses import replace
 
-from npubench.records import Accuracy, FailureClass, Figures, Kind, Latency
+from npubench.records import Accuracy, FailureClass, Figures, Kind, Latency, OutputAccuracy
 from npubench.reporting.rows import row_of
+from npubench.reporting.table import to_text
 from tests import sample_results
 
 VOCABULARY = (
@@ -41,6 +42,25 @@ def test_figures_keep_their_kind():
     assert row["estimate"]["kind"] == "simulated"
     assert row["latency_us"]["mean"] != row["estimate"]["latency_us"]["mean"]
     assert row["latency_us"]["p50"] is None
+
+
+def test_a_prediction_and_a_simulated_accuracy_say_what_they_are():
+    timed = Figures(Kind.MEASURED, Latency(99, 5000.0), details={"npu_mode": "111"})
+    told = Figures(
+        Kind.SIMULATED,
+        accuracy=Accuracy(
+            0.97, None, None, relative_error=0.12, outputs={"head": OutputAccuracy(0.97, 0.12)}
+        ),
+    )
+    row = row_of(sample_results.result(figures=timed, estimate=told))
+    assert row["prediction"]["kind"] == "predicted"
+    assert row["prediction"]["throughput_fps"] == 400
+    assert row["throughput_fps"] is None
+    assert row["accuracy"]["kind"] == "simulated"
+    assert row["accuracy"]["outputs"] == {"head": {"cosine": 0.97, "relative_error": 0.12}}
+    line = to_text([row], 200).splitlines()
+    assert "sim. cosine" in line[0]
+    assert "0.97000" in line[1]
 
 
 def test_a_failure_has_no_figures_and_says_why():

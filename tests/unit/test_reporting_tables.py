@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from npubench.records import Accuracy, Kind
+from npubench.records import Accuracy, Figures, Kind, Latency
+from npubench.reporting.page import PageContext, render
 from npubench.reporting.suspects import suspects
 from npubench.reporting.tables import case_tables, ordered
 from npubench.specs import CaseKind, Precision
@@ -43,6 +44,43 @@ def test_kinds_have_columns_of_their_own_in_one_unit():
     measured = cell(model, "resnet18", "mean", board="virtual-a7")
     simulated = cell(model, "resnet18", "mean", board="virtual-a7", kind=Kind.SIMULATED)
     assert (measured.text, simulated.text) == ("1.07", "0.973")
+
+
+def half_of_an_npu(**changes):
+    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), details={"npu_mode": "111", "statistic": "means"})
+    told = Figures(
+        Kind.SIMULATED,
+        Latency(1, 5200.0),
+        accuracy=Accuracy(0.9989, None, None, relative_error=0.047),
+        details={"npu_mode": "111"},
+    )
+    changes = {"figures": timed, "estimate": told, "board": "pi"} | changes
+    return sample_results.result("resnet18", Precision.INT8, **changes)
+
+
+def test_twice_half_an_npu_stands_apart_as_an_estimate():
+    model = tables([half_of_an_npu()])[CaseKind.MODEL]
+    assert [kind for kind, _ in model.grid.groups] == [None, Kind.MEASURED, Kind.SIMULATED, Kind.PREDICTED]
+    whole = cell(model, "resnet18", "×2 upper estimate", board="pi", kind=Kind.PREDICTED)
+    assert whole.sort == 2e6 / 5415
+    measured = [h.title for h in model.grid.headers if h.kind is Kind.MEASURED]
+    assert "×2 upper estimate" not in measured
+    page = render([half_of_an_npu()], PageContext("t", "2026-01-01T00:00:00+00:00", "", "1", "w"))
+    assert 'class="kind k-predicted">predicted</span> npubench' in page
+    assert "x2 upper estimate from a measured figure in mode 111" in page
+
+
+def test_the_whole_npu_is_not_estimated_from_itself():
+    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), details={"npu_mode": "0"})
+    model = tables([half_of_an_npu(figures=timed, estimate=None)])[CaseKind.MODEL]
+    assert Kind.PREDICTED not in [kind for kind, _ in model.grid.groups]
+
+
+def test_accuracy_of_a_simulated_execution_stands_under_its_kind():
+    model = tables([half_of_an_npu()])[CaseKind.MODEL]
+    error = cell(model, "resnet18", "rel. error", board="pi", kind=Kind.SIMULATED)
+    assert (error.text, error.sort) == ("4.70", 0.047)
+    assert cell(model, "resnet18", "p50", board="pi").title == "means"
 
 
 def test_exact_figures_stay_at_hand():

@@ -126,3 +126,16 @@ def test_a_hang_is_final_until_it_is_given_more_time(store):
     assert set(store.final_keys(60.0)) == {"slow", "crash"}
     assert set(store.final_keys(30.0)) == {"slow", "crash"}
     assert set(store.final_keys(61.0)) == {"crash"}
+
+
+def test_a_file_of_a_run_that_was_killed_at_once_holds_nothing(tmp_path):
+    path = tmp_path / "results.db"
+    sqlite3.connect(path).execute("PRAGMA journal_mode=WAL").connection.close()
+    assert path.stat().st_size > 0
+    reader = Store.read(path)
+    assert (reader.final_keys(), reader.latest()) == ({}, [])
+    reader.close()
+    store = Store.create(path)
+    store.append(result())
+    assert len(store.latest()) == 1
+    store.close()

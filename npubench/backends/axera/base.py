@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Self
 from npubench.backends.axera import build, versions
 from npubench.backends.axera.build import Built, Deadline
 from npubench.backends.axera.options import Where
-from npubench.backends.axera.toolchain import SHORT_S, Bench, OpenHost, open_bench
+from npubench.backends.axera.toolchain import SHORT_S, Bench, open_bench
 from npubench.errors import BoardError
 from npubench.identity import sha256_of_file
+from npubench.protocols import OpenHost
 from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage, ToolInfo
 from npubench.specs import Options, Precision, Target
 

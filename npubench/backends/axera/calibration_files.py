@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 ArrayFormat = Literal["bin", "npy"]
+_COPY_BYTES = 1024 * 1024
 _COLOUR_TYPE = {1: 0, 3: 2}
 _CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
 
@@ -53,7 +54,7 @@ def write_tar(
     arrays: ArrayFormat,
 ) -> None:  # fmt: skip
     """One input's samples as `000000.<ending>` and on; equal samples give equal bytes."""
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.TarFile(path, "w", format=tarfile.USTAR_FORMAT, copybufsize=_COPY_BYTES) as tar:
         for number, sample in enumerate(samples):
             ending, content = sample_file(sample[tensor.name], picture, arrays)
             entry = tarfile.TarInfo(f"{number:06d}.{ending}")

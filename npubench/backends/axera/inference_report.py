@@ -34,7 +34,7 @@ _LINES: Mapping[str, re.Pattern[str]] = {
     "mac_utils_percent": re.compile(rf"\s*MAC utils: {_F} ?%\s*"),
 }
 _KNOWN = re.compile(r"\s*(?:inference:|qps =|total_io_data_size:|MAC per inference:|MAC utils:)")
-_EU_NAME = re.compile(r"[a-z]+[0-9]*(?:-[0-9a-z]+)?")
+_EU_NAME = re.compile(r"conv-[0-9]{1,2}cores?|teng|stream")
 _COUNT = re.compile(r"([0-9]{1,15})(?: ?\([0-9.]+ ?%\))?")
 _EU_HEADER = ["EU", "work_cyc", "tot_cyc", "ratio", "fps", "fps_bnd"]
 _MS_TOLERANCE = 0.06

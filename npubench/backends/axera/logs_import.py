@@ -27,6 +27,8 @@ _DATE = re.compile(r"\b(20[0-9]{2}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9
 _PART = re.compile(r"part_([0-9]+)\.lava")
 _MODE = re.compile(r"AX620_VNPU_(111|112|0)\b|VIRTUAL_NPU_MODE_(111|112|0)\b|--virtual_npu[ =](111|112|0)\b")
 _JOINT = re.compile(r"[\w./+-]+\.joint\b")
+_STRAY = re.compile(r"[\x00-\x07\x0e-\x1a\x7f\ufffd]")
+_LOOK_AT = 8192
 _ANY_NAME = {"model", "output", "out", "compiled", "tmp", "test"}
 _COPY_FAILED = re.compile(
     r"lost connection|[Cc]onnection (?:refused|timed out|closed|reset)|No route to host|Permission denied"
@@ -51,23 +53,52 @@ class ImportedCase:
     tools: dict[str, str] = field(default_factory=dict)
 
 
-def read_folder(folder: Path) -> list[ImportedCase]:
-    """The cases of all .txt and .log files of a folder, by name. Raises UsageError when there are none."""
-    if not folder.is_dir():
+def read_folder(folder: Path) -> tuple[list[ImportedCase], list[str]]:
+    """The cases of all .txt and .log files of a folder, by name, and why others cannot be read.
+
+    Raises UsageError when there are none.
+    """
+    try:
+        names = sorted(folder.iterdir()) if folder.is_dir() else None
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be listed: {error.strerror}: check its permissions") from error
+    if names is None:
         raise UsageError(f"{folder} is no folder: give the one that holds the logs")
-    files = sorted(f for f in folder.iterdir() if f.is_file() and f.suffix in {".txt", ".log"})
+    files = [file for file in names if file.suffix in {".txt", ".log"}]
     if not files:
         raise UsageError(f"{folder} holds no .txt or .log files: give the folder with one log a case")
-    return [case for file in files for case in read_log(file)]
+    cases: list[ImportedCase] = []
+    problems: list[str] = []
+    sources: dict[str, Path] = {}
+    for file in files:
+        try:
+            found = read_log(file)
+        except UsageError as error:
+            problems.append(str(error))
+            continue
+        for case in found:
+            first = sources.setdefault(case.name, file)
+            if first == file:
+                cases.append(case)
+            else:
+                problems.append(f"{file} is of {case.name}, which {first} is of already: left out")
+    if not cases:
+        raise UsageError(f"{folder} holds no log that can be read: {problems[0]}")
+    return cases, problems
 
 
 def read_log(file: Path) -> list[ImportedCase]:
-    """The cases of one log; usually one. Raises UsageError when it cannot be read."""
+    """The cases of one log; usually one. Raises UsageError when it cannot be read or is no text."""
+    if not file.is_file():
+        raise UsageError(f"{file} cannot be read: it is no regular file: remove it")
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        data = file.read_bytes()
         changed = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}: check its permissions") from error
+    text = data.decode("utf-8", "replace")
+    if _is_binary(text[:_LOOK_AT]):
+        raise UsageError(f"{file} is binary, not a log: remove it")
     cases = split_cases(text if text.endswith("\n") else f"{text}\n")
     date = _date(text)
     return [
@@ -80,6 +111,11 @@ def read_log(file: Path) -> list[ImportedCase]:
         )
         for number, case in enumerate(cases)
     ]
+
+
+def _is_binary(text: str) -> bool:
+    """Serial consoles leave some stray bytes in a log; a file of another kind is full of them."""
+    return len(_STRAY.findall(text)) > 0.1 * len(text)
 
 
 def rows(
@@ -217,6 +253,7 @@ def _row(case: ImportedCase, board: BoardSpec, run_id: str, operators: Collectio
     return Result(
         key=digest("pulsar-log", case.source_sha256, case.name, board.name),
         run_id=run_id,
+        emulated=board.emulated,
         started_at=case.date.isoformat(timespec="milliseconds"),
         duration_s=0.0,
         board=board.name,

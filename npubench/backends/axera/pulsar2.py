@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.axera import build, measuring, options, pulsar2_build
+from npubench.backends.axera import build, measuring, pulsar2_build
 from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
@@ -34,7 +34,7 @@ class Pulsar2Backend(AxeraBackend):
 
     def where(self, given: Options) -> Where:
         """The place of the toolchain. Raises UsageError."""
-        return options.where(given, "pulsar2")
+        return pulsar2_build.where(given)
 
     def lay_out(self, model: OnnxModel, target: Target, workdir: Path) -> Recipe | Failure:
         """Model, calibration set and config.json. Raises UsageError."""

@@ -41,6 +41,11 @@ def settings(given: Options, chip: str) -> Settings:
     )
 
 
+def where(given: Options) -> Where:
+    """The place of the toolchain, all options checked. Raises UsageError."""
+    return settings(given, next(iter(HARDWARE))).where
+
+
 def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -> build.Calibration | Failure:
     """Put model, calibration set and configuration into the folder."""
     build.lay_out(model, workdir)

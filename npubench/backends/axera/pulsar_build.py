@@ -44,8 +44,8 @@ class Settings:
 
 
 def where(given: Options) -> Where:
-    """The place of the toolchain. Raises UsageError."""
-    return options.where(given, "pulsar", VENDOR_SHM_SIZE)
+    """The place of the toolchain, all options checked. Raises UsageError."""
+    return settings(given, next(iter(HARDWARE))).where
 
 
 def settings(given: Options, chip: str) -> Settings:
@@ -57,7 +57,7 @@ def settings(given: Options, chip: str) -> Settings:
         options.choice(given, "input_color", pulsar_config.COLOURS, "") if given.get("input_color") else None
     )
     return Settings(
-        where=where(given),
+        where=options.where(given, "pulsar", VENDOR_SHM_SIZE),
         npu_mode=options.choice(given, "npu_mode", pulsar_config.NPU_MODES, "111"),
         target_hardware=options.choice(
             given, "target_hardware", sorted(set(HARDWARE.values())), HARDWARE.get(chip, "")

@@ -28,9 +28,12 @@ def simulated(artifact: Artifact) -> Figures | None:
     if not reports and not scores:
         return None
     outputs = [tensor.name for tensor in artifact.onnx.outputs]
-    if scores:
-        details["scores"] = {name: asdict(score) for name, score in scores.items()}
-    return replace(figures, accuracy=pulsar_tools.accuracy(scores, outputs), details=details)
+    if "simulated_execution" in artifact.settings:
+        details["simulated_execution"] = artifact.settings["simulated_execution"]
+    accuracy = pulsar_tools.accuracy(scores, outputs)
+    if scores and accuracy is None:
+        details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
+    return replace(figures, accuracy=accuracy, details=details)
 
 
 def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | None) -> Figures:
@@ -46,7 +49,9 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | No
     return Figures(
         kind=Kind.MEASURED,
         latency_us=measuring.latency(rounds),
-        load_us=statistics.median(create["total"] for create in creates) * 1000 if creates else None,
+        load_us=round(statistics.median(create["total"] for create in creates) * 1000, 3)
+        if creates
+        else None,
         host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,

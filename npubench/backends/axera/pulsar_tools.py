@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from npubench.backends.axera.lines import DamagedError, put_once, unparsed, whole_lines
-from npubench.records import Accuracy, Failure, Stage
+from npubench.records import Accuracy, Failure, OutputAccuracy, Stage
 
 _VERSION = re.compile(r"\s*([0-9]+(?:\.[0-9]+){1,4}(?:[-.]\w+)*)")
 _COMMIT = re.compile(r"\s*([0-9a-f]{7,40})")
@@ -31,14 +31,6 @@ class JointInfo:
     npu_mode: str | None
     memory_bytes: int | None
     toolchain: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One output of the simulated execution against the ONNX model; relative error in 0..1."""
-
-    relative_error: float
-    cosine: float
 
 
 def parse_version(text: str) -> Mapping[str, str]:
@@ -76,17 +68,17 @@ def parse_info(text: str) -> JointInfo | Failure:
     )
 
 
-def parse_scores(text: str) -> Mapping[str, Score] | Failure:
+def parse_scores(text: str) -> Mapping[str, OutputAccuracy] | Failure:
     """The score table of `pulsar run`, by output; empty without one.
 
     UNPARSED_OUTPUT when a row is damaged: the worst output may be the one that is missing.
     """
-    scores: dict[str, Score] = {}
+    scores: dict[str, OutputAccuracy] = {}
     inside = False
     try:
         for line in whole_lines(text):
             if match := _SCORE.fullmatch(line):
-                put_once(scores, match[1], Score(round(float(match[2]) / 100, 8), float(match[3])))
+                put_once(scores, match[1], OutputAccuracy(float(match[3]), round(float(match[2]) / 100, 8)))
             elif inside and "Layer" in line:
                 raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
             inside = inside or "Score compare table" in line
@@ -97,8 +89,14 @@ def parse_scores(text: str) -> Mapping[str, Score] | Failure:
     return scores if inside else {}
 
 
-def accuracy(scores: Mapping[str, Score], outputs: Sequence[str]) -> Accuracy | None:
-    """The worst output's cosine; None unless the score of every output is there."""
+def accuracy(scores: Mapping[str, OutputAccuracy], outputs: Sequence[str]) -> Accuracy | None:
+    """The worst cosine and relative error; None unless the score of every output is there."""
     if not scores or len(scores) < len(outputs):
         return None
-    return Accuracy(cosine=min(score.cosine for score in scores.values()), psnr_db=None, max_abs=None)
+    return Accuracy(
+        cosine=min(score.cosine for score in scores.values()),
+        psnr_db=None,
+        max_abs=None,
+        relative_error=max(score.relative_error for score in scores.values()),
+        outputs=scores,
+    )

@@ -47,6 +47,8 @@ _FOLLOWS = re.compile(
 )
 """What may come after a line that ends in a number; after anything else its rest may be elsewhere."""
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_COUNTERS_APART = 0.01
+"""Share of the total by which the counters of the units may miss it; a lost digit is far more."""
 _ROUNDING_MS = 0.03
 """Five numbers of two decimals, each up to half a hundredth off."""
 
@@ -64,7 +66,8 @@ class RunJoint:
     """One call of run_joint. Times in us; `create_ms` has total, neu, onnx, axe and overhead.
 
     `host_overhead_us` is the run task minus its parts; None unless all parts are known to be there
-    and they do not exceed the task. `perf_eu` maps the number of an execution unit to its cycles.
+    and they do not exceed the task. `perf_eu` maps the number of an execution unit to its cycles; the
+    counters are there only when the units add up to the total.
     """
 
     run_task_us: int
@@ -105,6 +108,9 @@ def _parse(lines: list[str]) -> RunJoint:
     commit = found.get(f"commit of tools {found.get('tools_version')}")
     texts = {key: str(found[key]) for key in _TEXTS if key in found}
     inputs, outputs = read_tensors(lines)
+    # The lines end with their number: only a sum tells that none of them lost its last digits.
+    counted, total = sum(perf_eu.values()), found.get("NPU perf cnt total", 0)
+    counters_add_up = bool(perf_eu) and abs(counted - total) <= _COUNTERS_APART * total
     return RunJoint(
         run_task_us=task_us,
         rounds=rounds,
@@ -113,8 +119,8 @@ def _parse(lines: list[str]) -> RunJoint:
         create_ms=found.get("create handle"),
         cmm_bytes=found.get("CMM usage"),
         npu_mode=found.get("NPU mode"),
-        perf_total=found.get("NPU perf cnt total"),
-        perf_eu=perf_eu,
+        perf_total=found.get("NPU perf cnt total") if counters_add_up else None,
+        perf_eu=perf_eu if counters_add_up else {},
         inputs=inputs,
         outputs=outputs,
         texts=texts | ({"tools_commit": commit} if commit else {}),

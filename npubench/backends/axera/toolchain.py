@@ -4,18 +4,15 @@ import contextlib
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from npubench import process
 from npubench.backends.axera.options import Where
 from npubench.errors import UsageError
-from npubench.protocols import Session
+from npubench.protocols import OpenHost
 from npubench.records import Completed
-
-OpenHost = Callable[[str], Session]
-"""Opens a session on the build host of that name; whoever opened it closes it."""
 
 MOUNT = "/data"
 SHORT_S = 60.0

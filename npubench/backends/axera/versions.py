@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.pulsar_tools import parse_version
-from npubench.backends.axera.toolchain import NOT_STARTED, SHORT_S, OpenHost, identify
+from npubench.backends.axera.toolchain import NOT_STARTED, SHORT_S, identify
 from npubench.errors import BoardError, UsageError
+from npubench.protocols import OpenHost
 from npubench.records import ToolInfo
 
 

@@ -1,8 +1,16 @@
 """What the whole NPU could do at most, from a figure of half of it."""
 
-from npubench.records import Figures, Kind, Latency
+from npubench.records import Figures, Kind, Latency, Result, Status
 
 HALVES = ("111", "112", "1_1")
+
+
+def whole_npu(result: Result) -> Figures | None:
+    """That estimate for a row that worked: from what was measured, else from the simulation."""
+    if result.status is not Status.OK:
+        return None
+    of_one = (whole_npu_upper_estimate(f) for f in (result.figures, result.estimate) if f is not None)
+    return next((estimate for estimate in of_one if estimate is not None), None)
 
 
 def whole_npu_upper_estimate(figures: Figures) -> Figures | None:

@@ -1,0 +1,159 @@
+"""`npubench board`: whether a board can be used, whose key it has, and what lies on it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench.cli.options import catalog_option, load_catalog
+from npubench.cli.terminal import columns, printable
+from npubench.errors import BoardError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from npubench.records import BoardState
+    from npubench.specs import BoardSpec
+    from npubench.transports.ssh.endpoint import Endpoint
+    from npubench.transports.ssh.hostkeys import HostKey
+
+
+@click.group()
+def board() -> None:
+    """Check, trust and clean boards behind SSH."""
+
+
+@board.command()
+@click.argument("name")
+@catalog_option
+def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
+    """Connect to the board NAME, print its state, and say what it lacks of what npubench needs."""
+    from npubench import plugins
+    from npubench.transports.ssh.session import SshSession
+
+    spec = _find(name, catalog_folders)
+    session = plugins.transport(spec.transport).connect(spec)
+    try:
+        click.echo(columns(["board", spec.name], _rows(session.facts())))
+        if not isinstance(session, SshSession):
+            return ExitCode.OK
+        findings = session.check()
+    finally:
+        session.close()
+    if findings.free_bytes is not None:
+        click.echo(f"{printable(findings.folder or '')}: {findings.free_bytes / 2**20:.0f} MiB free")
+    for problem in findings.problems:
+        click.echo(f"npubench: {printable(problem)}", err=True)
+    if findings.problems:
+        return ExitCode.BOARD
+    click.echo(f"{spec.name} has all that npubench needs")
+    return ExitCode.OK
+
+
+@board.command()
+@click.argument("name")
+@click.option(
+    "--fingerprint",
+    "fingerprints",
+    multiple=True,
+    metavar="SHA256:...",
+    help="Trust only a key with this fingerprint, without asking. Repeatable (for hops).",
+)
+@click.option("--yes", is_flag=True, help="Trust whatever answers, without asking.")
+@catalog_option
+def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: tuple[Path, ...]) -> int:
+    """Show the host key of the board NAME (and of hops before it) and keep it as known."""
+    from npubench.transports.ssh import hostkeys
+    from npubench.transports.ssh.config import settings
+    from npubench.transports.ssh.connection import introduce
+
+    for fingerprint in fingerprints:
+        if not fingerprint.startswith("SHA256:"):
+            raise UsageError(
+                f"--fingerprint {fingerprint!r:.80} does not begin with SHA256: (ssh-keygen -lf)"
+            )
+    spec = _over_ssh(name, catalog_folders)
+    new = []
+
+    def decide(server: "Endpoint", key: "HostKey") -> None:
+        click.echo(f"{printable(server.name)} offers {printable(key.type)} {key.fingerprint}")
+        _require_consent(server, key, fingerprints, yes)
+        hostkeys.remember(server.name, key, hostkeys.own_file())
+        new.append(server)
+        click.echo(f"kept in {printable(str(hostkeys.own_file()))}")
+
+    server, key = introduce(settings(spec), decide)
+    if server.name not in [known.name for known in new]:
+        click.echo(f"{printable(server.name)} is known already by {printable(key.type)} {key.fingerprint}")
+    return ExitCode.OK
+
+
+@board.command()
+@click.argument("name")
+@click.option("--all", "everything", is_flag=True, help="Also what is not old, and what is in use.")
+@catalog_option
+def clean(name: str, everything: bool, catalog_folders: tuple[Path, ...]) -> int:
+    """Remove old files of npubench from the board NAME, by keep_s and keep_bytes of its options."""
+    from npubench.transports.ssh.config import settings
+    from npubench.transports.ssh.transport import SshTransport
+
+    spec = _over_ssh(name, catalog_folders)
+    wanted = settings(spec)
+    session = SshTransport().connect(spec)
+    try:
+        gone = session.clean(0, 0) if everything else session.clean(wanted.keep_s, wanted.keep_bytes)
+    finally:
+        session.close()
+    size = sum(entry.size_bytes for entry in gone)
+    click.echo(f"removed {len(gone)} files ({size / 2**20:.1f} MiB) from {spec.name}")
+    return ExitCode.OK
+
+
+def _require_consent(server: "Endpoint", key: "HostKey", fingerprints: tuple[str, ...], yes: bool) -> None:
+    if fingerprints:
+        if key.fingerprint not in {fingerprint.rstrip("=") for fingerprint in fingerprints}:
+            told = f"{server.name} offers {key.fingerprint}, which is not the --fingerprint given"
+            raise BoardError(f"{told}: nothing was kept: find out what answers there")
+        return
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("this is not a terminal to ask on: give --fingerprint SHA256:... or --yes")
+    question = "is that its fingerprint (on the board: ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub)?"
+    if not click.confirm(question, default=False):
+        raise BoardError(f"the host key of {server.name} was not kept")
+
+
+def _find(name: str, catalog_folders: tuple[Path, ...]) -> "BoardSpec":
+    from npubench.catalog import find_board
+
+    return find_board(load_catalog(catalog_folders), name)
+
+
+def _over_ssh(name: str, catalog_folders: tuple[Path, ...]) -> "BoardSpec":
+    spec = _find(name, catalog_folders)
+    if spec.transport != "ssh":
+        raise UsageError(f"board {spec.name} is reached by {spec.transport}, not by ssh: nothing to do")
+    return spec
+
+
+def _rows(state: "BoardState") -> list[list[str]]:
+    told = {
+        "host name": state.hostname,
+        "CPU": state.cpu_model,
+        "cores": state.cores,
+        "kernel": state.kernel,
+        "system": state.distribution,
+        "governor": state.governor,
+        "clocks": " ".join(f"{mhz:.0f}" for mhz in state.clocks_mhz) + " MHz" if state.clocks_mhz else None,
+        "temperature": None if state.temperature_c is None else f"{state.temperature_c:.1f} deg C",
+        "load": state.load_1min,
+        "memory": _mib(state.memory_total_bytes),
+        "memory available": _mib(state.memory_available_bytes),
+        "up for": None if state.uptime_s is None else f"{state.uptime_s:.0f} s",
+        "its clock": state.extra.get("board_time"),
+    }
+    return [[name, "not told" if value is None else str(value)] for name, value in told.items()]
+
+
+def _mib(size: int | None) -> str | None:
+    return None if size is None else f"{size / 2**20:.0f} MiB"

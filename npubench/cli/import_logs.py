@@ -1,0 +1,113 @@
+"""`npubench import`: rows out of logs that other programs wrote."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import copyfile
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench.cli.options import catalog_option, load_catalog, out_option
+from npubench.cli.terminal import printable
+from npubench.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from npubench.records import Result
+    from npubench.store import Store
+    from npubench.workspace import Workspace
+
+
+@click.group("import", no_args_is_help=False)
+def import_() -> None:
+    """Add rows out of logs that other programs wrote."""
+
+
+@import_.command("pulsar-logs")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--board", default="axera-pi", show_default=True, help="The board that the logs are of.")
+@click.option("--name", default=None, help="What the rows call that board, beside rows of its live runs.")
+@catalog_option
+@out_option
+def pulsar_logs(
+    folder: Path, board: str, name: str | None, catalog_folders: tuple[Path, ...], out: Path
+) -> int:
+    """Add the cases of FOLDER: one log a case with its convert, copy and profile sections.
+
+    Rows are as of a live run: simulated and measured figures apart, failures with their class. What
+    was imported before is left alone, and so are cases that a live run has rows of; --name gives
+    these a place of their own.
+    """
+    from dataclasses import replace
+
+    from npubench.backends.axera import logs_import
+    from npubench.catalog import find_board
+    from npubench.catalog.schema import check_name
+    from npubench.cli.report import write_report
+    from npubench.store import Store
+    from npubench.workspace import Workspace
+
+    catalog = load_catalog(catalog_folders)
+    of = find_board(catalog, board)
+    if name is not None:
+        try:
+            of = replace(of, name=check_name(name))
+        except ValueError as error:
+            raise UsageError(f"--name {error}") from error
+    cases, problems = logs_import.read_folder(folder)
+    for problem in problems:
+        click.echo(f"npubench: {printable(problem)}", err=True)
+    workspace = Workspace(out)
+    workspace.create()
+    with workspace.lock():
+        store = Store.create(workspace.database)
+        rows = logs_import.rows(cases, of, f"import-{of.name}", catalog.operators)
+        added, known, live = _add(rows, {case.name: case.source for case in cases}, workspace, store)
+        page = write_report(workspace, store)
+        store.close()
+    _tell(rows, added, known, live, of.name)
+    click.echo(f"report: {page}")
+    return ExitCode.USAGE if problems or catalog.problems else ExitCode.OK
+
+
+def _add(
+    rows: "Sequence[Result]", sources: dict[str, Path], workspace: "Workspace", store: "Store"
+) -> tuple[int, int, list[str]]:
+    """Keep each new row with a copy of its log; how many were new and known, and which have live rows."""
+    from dataclasses import replace
+
+    from npubench.workspace import writing
+
+    finished = store.final_keys()
+    live = {
+        (row.case, row.backend)
+        for row in store.latest(board=rows[0].board)
+        if "imported_from" not in row.protocol
+    }
+    added, known, left_out = 0, 0, []
+    for row in rows:
+        if row.key in finished:
+            known += 1
+        elif (row.case, row.backend) in live:
+            left_out.append(row.case)
+        else:
+            log = workspace.log_file(row.run_id, row.case, row.key[:8])
+            with writing(workspace.root):
+                copyfile(sources[row.case], log)
+            store.append(replace(row, log_path=workspace.relative(log)))
+            added += 1
+    return added, known, left_out
+
+
+def _tell(rows: "Sequence[Result]", added: int, known: int, live: Sequence[str], board: str) -> None:
+    from npubench.backends.axera.equal_figures import suspicious_groups
+
+    click.echo(f"{len(rows)} cases: {added} added, {known} imported before" + _left_out(live, board))
+    for group in suspicious_groups(rows):
+        cases = ", ".join(map(printable, group.cases))
+        click.echo(f"npubench: equal {group.kind} figures of different cases: {cases}", err=True)
+
+
+def _left_out(live: Sequence[str], board: str) -> str:
+    if not live:
+        return ""
+    return f", {len(live)} left out for rows of live runs on {printable(board)}: give --name to keep both"

@@ -1,0 +1,45 @@
+"""A session that knows whether its job is being transferred or measured."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+
+from npubench.protocols import Session
+from npubench.records import BoardState, Completed, Stage
+
+
+class StagedSession:
+    """Passes everything on; `stage` is the one in which a board was lost."""
+
+    def __init__(self, session: Session, enter: Callable[[Stage], None]) -> None:
+        self._session = session
+        self._enter = enter
+        self.stage = Stage.MEASURE
+
+    def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
+        """Run a command."""
+        self._change(Stage.MEASURE)
+        return self._session.run(argv, timeout_s, log)
+
+    def put(self, source: Path, sha256: str) -> PurePosixPath:
+        """Bring a file."""
+        self._change(Stage.TRANSFER)
+        return self._session.put(source, sha256)
+
+    def get(self, source: PurePosixPath, target: Path) -> None:
+        """Fetch a file."""
+        self._change(Stage.TRANSFER)
+        self._session.get(source, target)
+
+    def facts(self) -> BoardState:
+        """The board's state."""
+        self._change(Stage.MEASURE)
+        return self._session.facts()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._session.close()
+
+    def _change(self, stage: Stage) -> None:
+        if stage is not self.stage:
+            self.stage = stage
+            self._enter(stage)

@@ -1,0 +1,68 @@
+"""Reaches boards behind SSH; waits for one that was there before and reboots."""
+
+import threading
+import time
+
+from npubench.errors import BoardLostError
+from npubench.specs import BoardSpec
+from npubench.transports.ssh import leftovers
+from npubench.transports.ssh.config import SshSettings, settings
+from npubench.transports.ssh.connection import Connection, UnreachableError, connect
+from npubench.transports.ssh.session import SshSession
+from npubench.transports.ssh.waiting import pause
+
+RETRY_S = 1.0
+
+
+class SshTransport:
+    """Boards behind an SSH server; see docs/boards.md for the options."""
+
+    name = "ssh"
+
+    def __init__(self) -> None:
+        self._met: set[str] = set()
+        self._lock = threading.Lock()
+
+    def connect(self, board: BoardSpec) -> SshSession:
+        """Open a session, and end what an earlier one left running on the board.
+
+        Raises BoardError when it cannot be reached, does not let us in or is not known; UsageError
+        for options that cannot be used; Interrupted after `process.stop()`.
+        """
+        wanted = settings(board)
+        until = time.monotonic() + (wanted.reboot_wait_s if self._knows(board.name) else 0.0)
+        while True:
+            try:
+                session = _session(wanted, board.name)
+            except (UnreachableError, BoardLostError):
+                if time.monotonic() >= until:
+                    self._forget(board.name)
+                    raise
+                pause(RETRY_S)
+            else:
+                self._remember(board.name)
+                return session
+
+    def _knows(self, name: str) -> bool:
+        with self._lock:
+            return name in self._met
+
+    def _remember(self, name: str) -> None:
+        with self._lock:
+            self._met.add(name)
+
+    def _forget(self, name: str) -> None:
+        """Waiting was in vain: the next case does not wait as long again."""
+        with self._lock:
+            self._met.discard(name)
+
+
+def _session(wanted: SshSettings, name: str) -> SshSession:
+    connection: Connection = connect(wanted, name)
+    session = SshSession(connection, leftovers.open_cookie())
+    try:
+        session.end_orphans()
+    except BaseException:
+        session.close()
+        raise
+    return session
