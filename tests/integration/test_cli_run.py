@@ -97,9 +97,11 @@ def test_machines_get_events_as_json_lines(out):
         "stage_started",
         "stage_started",
         "stage_started",
+        "stage_started",
         "job_finished",
         "run_finished",
     ]
+    assert [event["stage"] for event in events[1:5]] == ["export", "compile", "transfer", "measure"]
     assert events[-2]["row"]["case"] == CASES[0]
 
 
