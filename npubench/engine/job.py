@@ -115,7 +115,6 @@ def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
     job, artifact = prepared.job, prepared.artifact
     if artifact is None:
         raise ValueError(f"{job.label} has no artifact to measure")
-    context.announce(StageStarted(job, Stage.MEASURE))
     before = session.facts()
     try:
         outcome = context.backends[job.board.name].measure(

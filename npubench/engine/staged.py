@@ -13,7 +13,12 @@ class StagedSession:
     def __init__(self, session: Session, enter: Callable[[Stage], None]) -> None:
         self._session = session
         self._enter = enter
-        self.stage = Stage.MEASURE
+        self._stage: Stage | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """Where the job is; what is neither transfer nor measurement counts as the latter."""
+        return self._stage or Stage.MEASURE
 
     def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
         """Run a command."""
@@ -32,7 +37,6 @@ class StagedSession:
 
     def facts(self) -> BoardState:
         """The board's state."""
-        self._change(Stage.MEASURE)
         return self._session.facts()
 
     def close(self) -> None:
@@ -40,6 +44,6 @@ class StagedSession:
         self._session.close()
 
     def _change(self, stage: Stage) -> None:
-        if stage is not self.stage:
-            self.stage = stage
+        if stage is not self._stage:
+            self._stage = stage
             self._enter(stage)

@@ -271,7 +271,7 @@ def test_a_loss_is_recorded_in_the_stage_in_which_it_happened(bench):
     (row,) = bench.store.latest()
     assert row.failure.stage is Stage.TRANSFER
     stages = [event.stage for event in bench.events if isinstance(event, StageStarted)]
-    assert stages == ["export", "compile", "measure", "transfer", "measure", "transfer"]
+    assert stages == ["export", "compile", "transfer", "transfer"]
 
 
 def test_a_board_that_is_lost_and_does_not_come_back_was_lost(bench):

@@ -16,7 +16,9 @@ import pytest
 from npubench import process
 from npubench.errors import BoardLostError, Interrupted, TransferError
 from npubench.identity import sha256_of_file
-from npubench.transports.ssh.connection import UnreachableError
+from npubench.transports.ssh import command, upload
+from npubench.transports.ssh.config import settings
+from npubench.transports.ssh.connection import UnreachableError, connect
 from npubench.transports.ssh.transport import SshTransport
 from tests.integration.ssh_server import LoopbackSshd, is_alive, pid_in, running, wait_until
 
@@ -463,3 +465,27 @@ def test_thousands_of_old_files_go(ssh_session, loopback_sshd):
         (folder / f"{number:064x}" / ".used").write_text("1 1\n")
     assert len(ssh_session.clean(60.0, 4096)) == 3000
     assert list(folder.iterdir()) == []
+
+
+class BreakingChannel:
+    """A channel whose connection breaks under a `send`, as paramiko tells it: by EOFError."""
+
+    def settimeout(self, timeout):
+        pass
+
+    def send(self, data):
+        raise EOFError
+
+    def shutdown_write(self):
+        raise EOFError
+
+
+def test_a_connection_that_breaks_under_a_send_is_told_by_the_answer(loopback_sshd, tmp_path):
+    connection = connect(settings(loopback_sshd.board()), "loopback")
+    source = tmp_path / "model.bin"
+    for content in (b"x", b""):
+        source.write_bytes(content)
+        upload._pour(connection, BreakingChannel(), source)
+    with pytest.raises(BoardLostError, match="was lost"), command.opened(connection, b"true", 20):
+        raise EOFError
+    connection.close()

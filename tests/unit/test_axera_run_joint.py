@@ -144,6 +144,15 @@ def test_any_order_of_lines(seed):
     never_wrong("".join(shuffled))
 
 
+def test_an_input_that_got_the_lines_of_an_output_is_not_believed():
+    head = next(line for line in LINES if line.startswith("Input[0]"))
+    of_output = next(i for i, line in enumerate(LINES) if line.startswith("Output[0]"))
+    moved = [line for line in LINES if line != head]
+    moved.insert(of_output, head)
+    call = parse_run_joint("".join(moved))
+    assert (call.inputs, call.outputs) == ((), ())
+
+
 @given(st.lists(st.sampled_from(LINES), max_size=80))
 def test_any_repetition_and_omission_of_lines(lines):
     call = parse_run_joint("".join(lines))

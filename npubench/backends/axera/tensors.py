@@ -10,6 +10,7 @@ _HEAD = re.compile(r"\s*(Input|Output)\[([0-9]{1,4})\]: (.+)")
 _SHAPE = re.compile(r"\s*Shape \[([0-9]{1,9}(?:, ?[0-9]{1,9})*)\]((?: \w+)*)")
 _MEMORY = re.compile(r"\s*Memory (Physical|Virtual)")
 _SIZE = re.compile(r"\s*Size ([0-9]{1,12})")
+_PATTERNS = (_HEAD, _SHAPE, _MEMORY, _SIZE)
 _ITEM_BYTES = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "float32": 4}
 
 
@@ -25,8 +26,16 @@ class Tensor:
 
 
 def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Inputs and outputs in their order; a block that is not whole or contradicts itself is left out."""
+    """Inputs and outputs in their order; a block that contradicts itself is left out.
+
+    A line that belongs to no whole block says that lines were lost or moved: then no block is believed,
+    for one may have got the lines of another.
+    """
     found: dict[tuple[str, int], Tensor | None] = {}
+    if sum(any(p.fullmatch(line) for p in _PATTERNS) for line in lines) != len(_PATTERNS) * sum(
+        _is_whole(lines[index : index + len(_PATTERNS)]) for index in range(len(lines))
+    ):
+        return (), ()
     for index, line in enumerate(lines):
         if head := _HEAD.fullmatch(line):
             key = (head[1], int(head[2]))
@@ -37,6 +46,12 @@ def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ..
         tuple(t for key, t in sorted(found.items()) if key[0] == kind and t is not None) for kind in kinds
     )
     return inputs, outputs
+
+
+def _is_whole(block: list[str]) -> bool:
+    return len(block) == len(_PATTERNS) and all(
+        pattern.fullmatch(line) for pattern, line in zip(_PATTERNS, block, strict=True)
+    )
 
 
 def _read_block(name: str, block: list[str]) -> Tensor | None:

@@ -107,11 +107,15 @@ def opened(
         raise gone(connection, error) from error
     try:
         yield channel
+    except (EOFError, paramiko.SSHException) as error:
+        # What paramiko raises when the connection breaks while it sends.
+        raise gone(connection, error) from error
     except BaseException:
         # A hung board's socket may be full, and then closing waits as long as it hangs.
         Task(channel.close).done(POLL_S)
         raise
-    channel.close()
+    with contextlib.suppress(EOFError, paramiko.SSHException):
+        channel.close()
 
 
 def gone(connection: Connection, error: BaseException) -> BoardLostError:

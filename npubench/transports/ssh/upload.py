@@ -1,5 +1,6 @@
 """A file to a board: to a temporary name, hashed there, renamed. Only whole files get their name."""
 
+import contextlib
 import os
 import posixpath
 import re
@@ -144,13 +145,14 @@ def _pour(connection: Connection, channel: "Channel", source: Path) -> None:
                     sent = channel.send(chunk)
                 except TimeoutError:
                     continue
-                except OSError:
+                except (OSError, EOFError):
                     return
                 if sent == 0:
                     return
                 chunk = chunk[sent:]
                 connection.keepalive.seen()
-    channel.shutdown_write()
+    with contextlib.suppress(EOFError):
+        channel.shutdown_write()
 
 
 def _failed(connection: Connection, source: Path, told: str, help_: str) -> TransferError:
