@@ -117,6 +117,8 @@ _WHOLE_NPU = Column(
     "×2 upper estimate",
     "Inferences a second if the whole NPU did twice what the half did that ran: an estimate, not measured",
     lambda entry: whole.throughput_fps if (whole := whole_npu(entry.result)) else None,
+    (Scale("fps"),),
+    "fps",
     missing=lambda _: "not a figure of half an NPU",
     kind=Kind.PREDICTED,
 )
