@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from npubench import process
 from npubench.cli.execute import INPUT_CLASSES
 from npubench.cli.terminal import printable
 from npubench.errors import ExitCode
+from npubench.exports import note, outcome
 from npubench.filesystem import link_or_copy
 from npubench.plan import Job
 from npubench.records import Artifact, Failure, OnnxModel
-from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, TimingProtocol
+from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, TimingProtocol
 from npubench.workspace import Workspace, writing
 
 if TYPE_CHECKING:
@@ -66,7 +68,9 @@ def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> lis
         futures = {pool.submit(step, job, context): job for job in jobs}
         try:
             for future in as_completed(futures):
-                failure = _deliver(future.result(), wish.out)
+                prepared = future.result()
+                _record(prepared, context)
+                failure = _deliver(prepared, wish.out)
                 if failure:
                     failures.append((futures[future], failure))
         except BaseException:
@@ -74,6 +78,15 @@ def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> lis
             pool.shutdown(cancel_futures=True)
             raise
     return failures
+
+
+def _record(prepared: "Prepared", context: "Context") -> None:
+    """Remember what came of exporting a model, for the coverage page."""
+    case, made = prepared.job.case, prepared.model or prepared.failure
+    if isinstance(case, ModelSpec) and made is not None:
+        seconds = (datetime.now(UTC) - prepared.started_at).total_seconds()
+        with writing(context.workspace.root):
+            note(context.workspace.root, outcome(case.name, case.codebase, seconds, made))
 
 
 def _deliver(prepared: "Prepared", out: Path) -> Failure | None:
