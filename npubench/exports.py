@@ -1,4 +1,4 @@
-"""What came of exporting each model: `exports.jsonl` of a workspace, one line an attempt, the last one counts."""
+"""What came of exporting each model: `exports.jsonl` of a workspace; of a case the last line counts."""
 
 import json
 from collections.abc import Mapping

@@ -87,10 +87,13 @@ def _backends(_catalog: "Catalog") -> Rows:
 
 
 def _suites(catalog: "Catalog") -> Rows:
-    return [
+    from npubench.cli.node_tests import SUITE, TITLE
+
+    rows = [
         {"suite": suite.name, "cases": str(len(suite.cases)), "title": suite.title}
         for suite in catalog.suites.values()
     ]
+    return [*rows, {"suite": SUITE, "cases": "all", "title": TITLE}]
 
 
 _ROWS = {

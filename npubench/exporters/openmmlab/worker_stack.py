@@ -99,7 +99,8 @@ def _import_parts_of_mmagic() -> None:
         # numpy 2 took the name away; mmagic 1.2.0 only compares types with it.
         numpy.bool8 = numpy.bool_  # type: ignore[attr-defined]
     root = _folder("mmagic")
-    for place in ("models", "models/archs", "models/utils", "models/editors"):
+    editors = [f"models/editors/{name}" for name in ("edsr", "rdn", "esrgan", "srgan")]
+    for place in ("models", "models/archs", "models/utils", "models/editors", *editors):
         module = ModuleType(f"mmagic.{place.replace('/', '.')}")
         module.__path__ = [str(root / place)]
         sys.modules[module.__name__] = module
