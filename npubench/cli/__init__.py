@@ -19,6 +19,10 @@ COMMANDS = {
     "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
     "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
+    "coverage": (
+        "npubench.cli.coverage:coverage",
+        "Say which models export and convert, and why not the rest.",
+    ),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
     "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
 }

@@ -32,7 +32,7 @@ _UNSUPPORTED_TEXTS = (
     "can't be converted to MLDataType",
     "is not defined for",
 )
-"""What ONNX Runtime says of types, attributes and opsets that it does not take, as opposed to wrong results."""
+"""What ONNX Runtime says of types, attributes and opsets that it does not take."""
 
 
 def run(done: Collection[str], log: Path) -> Iterator[tuple[str, dict[str, Any], Failure | None]]:
