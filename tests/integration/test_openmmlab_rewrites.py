@@ -32,6 +32,15 @@ before = model(x)
 after = rewrites.without_sync(model)
 found["sync"] = float((after(x) - before).detach().abs().max())
 found["left"] = sum(type(part).__name__ == "SyncBatchNorm" for part in after.modules())
+import worker_stack
+worker_stack.prepare("mmpretrain")
+from mmpretrain.models.backbones.repvgg import RepVGGBlock
+block = RepVGGBlock(8, 8, se_cfg=dict(ratio=2, divisor=1)).eval()
+x = torch.randn(1, 8, 6, 6)
+before = block(x)
+block.switch_to_deploy()
+rewrites.keep_excitation(torch.nn.Sequential(block))
+found["excitation"] = float((block(x) - before).detach().abs().max())
 with rewrites.fixed_shapes():
     inside = functional.adaptive_avg_pool2d is plain
 found["replaced"] = not inside and functional.adaptive_avg_pool2d is plain
@@ -46,5 +55,5 @@ def test_no_rewrite_changes_an_output():
     found = json.loads(done.stdout.splitlines()[-1])
     assert found.pop("replaced") is True
     assert found.pop("left") == 0
-    assert len(found) == 8
+    assert len(found) == 9
     assert all(difference < 1e-6 for difference in found.values()), found

@@ -195,6 +195,7 @@ def deploy(model: Any) -> None:
     for part in list(model.modules())[1:]:
         if hasattr(part, "switch_to_deploy") and not getattr(part, "deploy", False):
             part.switch_to_deploy()
+    worker_rewrites.keep_excitation(model)
 
 
 def write(model: Any, sample: Any, name: str, outputs: list[str], opset: int, path: Path) -> None:

@@ -60,8 +60,9 @@ def _colours(config: Any) -> dict[str, Any]:
     if not isinstance(mean, (list, tuple)) or not isinstance(std, (list, tuple)) or len(mean) != len(std):
         return {"mean": None, "std": None, "color": None}
     swaps = table.get("to_rgb") or table.get("bgr_to_rgb")
-    # Video decoders give RGB already; pictures are read as BGR.
-    is_rgb = bool(swaps) or "Action" in str(table.get("type"))
+    # Video decoders and CIFAR's files give RGB already; pictures are read as BGR.
+    given_rgb = "Action" in str(table.get("type")) or "CIFAR" in str(config.get("dataset_type"))
+    is_rgb = bool(swaps) or given_rgb
     return {"mean": list(mean), "std": list(std), "color": "rgb" if is_rgb else "bgr"}
 
 

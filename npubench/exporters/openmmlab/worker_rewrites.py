@@ -29,6 +29,19 @@ def without_sync(model: Any) -> Any:
     return model
 
 
+def keep_excitation(model: Any) -> None:
+    """Deployed RepVGG blocks of mmpretrain 1.2.0 leave their squeeze-and-excitation out (repvgg-D2se).
+
+    Training adds the branches, weighs the sum, then activates: so it stands behind the folded branch.
+    """
+    import torch
+
+    for part in model.modules():
+        layer = getattr(part, "se_layer", None)
+        if layer is not None and isinstance(getattr(part, "branch_reparam", None), torch.nn.Conv2d):
+            part.branch_reparam = torch.nn.Sequential(part.branch_reparam, layer)
+
+
 @contextlib.contextmanager
 def fixed_shapes() -> Iterator[None]:
     """Functions of PyTorch replaced, while a model is exported, by others of the same outputs."""
