@@ -27,14 +27,14 @@ def with_seed(cases: Sequence[CaseSpec], seed: int) -> tuple[CaseSpec, ...]:
 def with_checkpoints(
     cases: Sequence[CaseSpec], checkpoints: Sequence[str], catalog: "Catalog"
 ) -> tuple[CaseSpec, ...]:
-    """Models with the checkpoints given as CASE=FILE or CASE=auto. Raises UsageError for what fits no case."""
+    """Models with weights given as CASE=FILE or CASE=auto. Raises UsageError for what fits no case."""
     given: dict[str, str] = {}
     for text in checkpoints:
         name, separator, file = text.partition("=")
         if not separator or not (file in WITHOUT_FILE or Path(file).is_file()):
             raise UsageError(
-                f"--checkpoint {text}: no such file: give CASE=FILE, such as resnet18=resnet18.pth,"
-                " or CASE=auto"
+                f"--checkpoint {text}: no such file: give CASE=FILE, such as resnet18=resnet18.pth, or"
+                " CASE=auto"
             )
         weights = file if file in WITHOUT_FILE else str(Path(file).resolve())
         given[catalog.aliases.get(name, name)] = weights

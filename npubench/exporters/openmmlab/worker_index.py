@@ -65,7 +65,7 @@ def columns(told: dict[str, Any]) -> list[str]:
 
 
 def _joined(values: Any, by: str) -> str:
-    return by.join(f"{value:g}" for value in values) if values else "-"
+    return by.join(f"{value:.9g}" for value in values) if values else "-"
 
 
 if __name__ == "__main__":
