@@ -63,7 +63,7 @@ def without_downloads(part: Any) -> None:
     for table in _tables(part):
         for key in DOWNLOADS:
             if key in table:
-                table[key] = False if table[key] is True else None
+                table[key] = False if isinstance(table[key], bool) else None
 
 
 def _tables(part: Any) -> Iterator[Any]:

@@ -17,6 +17,8 @@ def build(loaded: Any) -> Any:
     """The recognizer, weights as PyTorch starts them."""
     model = loaded.model.copy()
     model.pop("data_preprocessor", None)
+    # Many views of a test are taken in portions; one view has none, and a batch of them is refused.
+    (model.get("test_cfg") or {}).pop("max_testing_views", None)
     return worker_configs.build(model, "mmaction")
 
 
