@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab bench docs clean
+.PHONY: run test check test-openmmlab coverage zoo bench docs clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -21,6 +21,14 @@ check: $(VENV)/.dev
 
 test-openmmlab: $(VENV)/.dev
 	$(BIN)/python -m pytest -m openmmlab -n 2
+
+# Every model of the published table, of mmaction2 and of mmpretrain: hours, and continued where it stopped.
+coverage: $(VENV)/.run
+	-$(BIN)/npubench export --suite ax620a-models --suite mmaction2 --suite mmpretrain-classifiers --jobs 2 --out npubench-out/zoo
+	$(BIN)/npubench coverage --exports npubench-out/zoo -o docs/coverage.md
+
+zoo: $(VENV)/.run
+	$(BIN)/python -m npubench.exporters.openmmlab.index models/zoo
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

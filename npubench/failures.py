@@ -32,6 +32,7 @@ class FailureClass(StrEnum):
     CRASH = "crash"
     HANG = "hang"
     NO_ARTIFACT = "no_artifact"
+    OUTPUT_MISMATCH = "output_mismatch"
     WRONG_ARTIFACT = "wrong_artifact"
     TRANSFER_FAILED = "transfer_failed"
     BOARD_UNREACHABLE = "board_unreachable"

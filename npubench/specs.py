@@ -73,6 +73,16 @@ class OperatorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipSampling:
+    """How a video becomes one view: `clips` of `frames` frames, every `interval`th; `crops` of each."""
+
+    frames: int
+    interval: int
+    clips: int
+    crops: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How an image becomes the network's input; mean and std in `color` order, on 0..255 pixels."""
 
@@ -80,11 +90,17 @@ class Preprocessing:
     std: tuple[float, ...]
     color: Literal["rgb", "bgr", "gray"]
     layout: Literal["nchw", "nhwc"] = "nchw"
+    clip: ClipSampling | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model of an OpenMMLab codebase. `weights` is `random` (seeded) or a checkpoint path."""
+    """A model of an OpenMMLab codebase.
+
+    `config` is a name or the path of a file; `inputs` and `preprocessing` may be empty, then the config's
+    own count. `weights` is `random` (seeded), `auto` (OpenMMLab's own) or a checkpoint path. `exports` says
+    which part of the model the file holds, where it is not all of it.
+    """
 
     name: str
     codebase: str
@@ -95,6 +111,7 @@ class ModelSpec:
     opset: int
     weights: str = "random"
     seed: int = 0
+    exports: str = ""
 
 
 @dataclass(frozen=True, slots=True)

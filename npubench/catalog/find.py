@@ -9,10 +9,12 @@ from npubench.catalog.nearest import did_you_mean
 from npubench.catalog.suites import GLOB, Catalog, matching
 from npubench.errors import CatalogError
 from npubench.records import FailureClass
-from npubench.specs import BoardSpec, CaseSpec, FileSpec, InvalidCase, Shape
+from npubench.specs import BoardSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, Shape
 
 DEFAULT_SUITE = "default"
 SHOWN_LIMIT = 200
+CONFIG_OPSET = 17
+"""Of a config given by path: what attention needs and ONNX's layer normalisation is in."""
 
 
 def find_cases(
@@ -32,7 +34,9 @@ def find_cases(
     if not patterns and not suites:
         suites = (DEFAULT_SUITE,)
     for pattern in patterns:
-        if _is_path(pattern):
+        if pattern.endswith(".py"):
+            found.update(_config(pattern))
+        elif _is_path(pattern):
             found.update(_file(pattern, files))
         else:
             found.update(_named(catalog, pattern))
@@ -75,7 +79,7 @@ def _named(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
     if GLOB.search(pattern):
         message = f"no operator or model matches {shown!r}: see npubench list models, npubench list operators"
     else:
-        hint = did_you_mean(pattern, (*catalog.models, *catalog.operators, *catalog.aliases))
+        hint = did_you_mean(pattern, catalog.names)
         message = f"no operator or model is called {shown!r}{hint}: see npubench list models"
     return _invalid(pattern, message)
 
@@ -86,6 +90,15 @@ def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
     hint = did_you_mean(name, catalog.suites)
     have = ", ".join(sorted(catalog.suites)) or "none"
     return _invalid(name, f"no suite is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
+
+
+def _config(pattern: str) -> dict[str, CaseSpec]:
+    """A config of OpenMMLab by its path: everything about it but the opset comes from the config."""
+    path = Path(pattern)
+    if trouble := _trouble(path):
+        return _invalid(pattern, f"{pattern[:SHOWN_LIMIT]!r}: {trouble}: check the path")
+    # The path is the name: two configs of one stem are two models.
+    return {pattern: ModelSpec(pattern, "", str(path.resolve()), "", (), None, CONFIG_OPSET)}
 
 
 def _file(pattern: str, files: dict[str, Path]) -> dict[str, CaseSpec]:

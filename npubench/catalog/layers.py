@@ -23,6 +23,8 @@ class SuiteEntry:
     only: str | None
     source: Source
     key: KeyPath
+    codebase: str | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,12 @@ def _read_suites(file: _File, tables: dict[str, Any]) -> None:
         table = file.source.validated(SuiteTable, element, key, file.problems)
         if table is not None:
             file.claim("suite", table.name, (*key, "name"))
-            entry = SuiteEntry(table.title, tuple(table.cases), table.only, file.source, key)
+            patterns = tuple(table.cases or ())
+            if not patterns and table.codebase is None:
+                file.problem(key, "has no cases: add 'cases', or a 'codebase' to take them from")
+            entry = SuiteEntry(
+                table.title, patterns, table.only, file.source, key, table.codebase, table.task
+            )
             file.layer.suites[table.name] = entry
 
 

@@ -1,14 +1,15 @@
 """Folders of TOML -> Catalog: the shipped folder first, each of the user's over it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from npubench.catalog import boards
-from npubench.catalog.layers import Layer, read_layer
+from npubench.catalog.layers import Layer, SuiteEntry, read_layer
 from npubench.catalog.nearest import did_you_mean
 from npubench.catalog.source import Problem, Source
 from npubench.catalog.suites import Catalog, Suite, matching
+from npubench.catalog.zoo import Zoo, read_zoo
 from npubench.resources import data_root
 from npubench.specs import ModelSpec, OperatorSpec
 
@@ -25,8 +26,15 @@ def load(user_folders: Sequence[Path]) -> Catalog:
 def load_folders(folders: Iterable[Path]) -> Catalog:
     """The catalogue of exactly these folders, later ones over earlier ones."""
     problems: list[Problem] = []
+    folders = tuple(folders)
     layers = [read_layer(folder, problems) for folder in folders]
     catalog = _cases(layers, problems)
+    zoo = Zoo()
+    for folder in folders:
+        more = read_zoo(folder / "models")
+        zoo.models.update(more.models)
+        zoo.listed.update(more.listed)
+    catalog = replace(catalog, zoo=zoo)
     stacks: dict[str, list[boards.BoardEntry]] = {}
     for layer in layers:
         for name, entry in layer.boards.items():
@@ -66,10 +74,25 @@ def _suites(layers: Iterable[Layer], catalog: Catalog, problems: list[Problem]) 
             if not found:
                 problems.append(_nothing(entry.source, (*entry.key, "cases", index), pattern, catalog))
             cases.update(dict.fromkeys(found))
+        cases.update(dict.fromkeys(_of_codebase(catalog, entry)))
         suites[name] = Suite(name, entry.title, tuple(cases))
     return suites
 
 
+def _of_codebase(catalog: Catalog, entry: SuiteEntry) -> Iterator[str]:
+    """What a suite takes by codebase and task: manifests first, then what mmpretrain offers by name.
+
+    The other codebases offer no names; their configs are a zoo of training variants.
+    """
+    if entry.codebase is None:
+        return
+    offered = catalog.zoo.listed if entry.codebase == "mmpretrain" else ()
+    listed = (catalog.zoo.models[name] for name in offered)
+    for model in (*catalog.models.values(), *listed):
+        if model.codebase == entry.codebase and entry.task in (None, model.task):
+            yield model.name
+
+
 def _nothing(source: Source, key: tuple[str | int, ...], pattern: str, catalog: Catalog) -> Problem:
-    hint = did_you_mean(pattern, (*catalog.models, *catalog.operators, *catalog.aliases))
+    hint = did_you_mean(pattern, catalog.names)
     return source.problem(key, f"no operator or model is called {pattern!r}{hint}: correct or remove it")

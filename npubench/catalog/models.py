@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.catalog.lines import KeyPath
 from npubench.catalog.source import Problem, Source
-from npubench.specs import ModelSpec, Preprocessing, TensorSpec
+from npubench.specs import ClipSampling, ModelSpec, Preprocessing, TensorSpec
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import ModelDefaults, ModelTable
@@ -49,6 +49,7 @@ def model_spec(
         preprocessing=_preprocessing(values),
         opset=_first(values["opset"], OPSET),
         seed=_first(values["seed"], 0),
+        exports=values["exports"] or "",
     )
 
 
@@ -56,7 +57,8 @@ def _preprocessing(values: dict[str, Any]) -> Preprocessing | None:
     if values["mean"] is None:
         return None
     mean, std = tuple(values["mean"]), tuple(values["std"])
-    return Preprocessing(mean, std, values["color"] or "rgb", values["layout"] or "nchw")
+    clip = values["clip"] and ClipSampling(**values["clip"].model_dump())
+    return Preprocessing(mean, std, values["color"] or "rgb", values["layout"] or "nchw", clip)
 
 
 def _first(value: Any, default: Any) -> Any:

@@ -104,6 +104,15 @@ class BoardTable(Table):
     fact: list[FactTable] = []
 
 
+class ClipTable(Table):
+    """`clip` of a video model: `clips` of `frames` frames, every `interval`th; `crops` of each."""
+
+    frames: Size
+    interval: Size
+    clips: Size = 1
+    crops: Size = 1
+
+
 class ModelDefaults(Table):
     """`[defaults]` of models/*.toml. mean and std on 0..255 pixels, one number a channel."""
 
@@ -118,6 +127,8 @@ class ModelDefaults(Table):
     color: Literal["rgb", "bgr", "gray"] | None = None
     opset: Opset | None = None
     seed: Seed | None = None
+    clip: ClipTable | None = None
+    exports: Text | None = None
 
 
 class ModelTable(ModelDefaults):
@@ -137,11 +148,13 @@ class ModelFile(Table):
 
 
 class SuiteTable(Table):
-    """`[[suite]]`; `only` keeps globs to one kind of case."""
+    """`[[suite]]`; `only` keeps globs to one kind of case; `codebase` and `task` add OpenMMLab's models."""
 
     name: Name
     title: Text
-    cases: Cases
+    cases: Cases | None = None
+    codebase: Text | None = None
+    task: Text | None = None
     only: Literal["operators", "models"] | None = None
 
 

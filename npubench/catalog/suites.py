@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import translate
 
+from npubench.catalog.zoo import Zoo
 from npubench.specs import BoardSpec, ModelSpec, OperatorSpec
 
 GLOB = re.compile(r"[*?\[]")
@@ -21,7 +22,8 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything that can be named. `aliases` maps a short name to a full one.
+    """Everything that can be named. `aliases` maps a short name to a full one; `zoo` are names of
+    OpenMMLab without a manifest entry, which no glob means.
 
     `problems` are one line each, FILE:LINE: key 'x.y': what is wrong, what to do; what they speak of
     is left out.
@@ -33,13 +35,19 @@ class Catalog:
     suites: Mapping[str, Suite] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    zoo: Zoo = field(default_factory=Zoo)
 
     def case(self, name: str) -> OperatorSpec | ModelSpec | None:
-        """The operator or model of that full name or alias."""
+        """The operator or model of that full name or alias; then those of the zoo."""
         for candidate in (name, self.aliases.get(name, name)):
             if spec := self.operators.get(candidate) or self.models.get(candidate):
                 return spec
-        return None
+        return self.zoo.models.get(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that a mistyped name may have meant."""
+        return (*self.models, *self.operators, *self.aliases, *self.zoo.models)
 
 
 def matching(catalog: Catalog, pattern: str, only: str | None = None) -> tuple[str, ...]:

@@ -20,6 +20,10 @@ COMMANDS = {
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
     "import": ("npubench.cli.import_logs:import_", "Add rows out of logs that other programs wrote."),
     "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
+    "coverage": (
+        "npubench.cli.coverage:coverage",
+        "Say which models export and convert, and why not the rest.",
+    ),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
     "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH."),
     "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from npubench.catalog import Catalog
 
 
+WITHOUT_FILE = ("random", "auto")
+"""Weights that are no file: seeded ones, and those that OpenMMLab offers for download."""
+
+
 def with_seed(cases: Sequence[CaseSpec], seed: int) -> tuple[CaseSpec, ...]:
     """Cases with seeded weights moved by `seed`; 0 leaves the catalogue's own."""
     return tuple(
@@ -23,15 +27,17 @@ def with_seed(cases: Sequence[CaseSpec], seed: int) -> tuple[CaseSpec, ...]:
 def with_checkpoints(
     cases: Sequence[CaseSpec], checkpoints: Sequence[str], catalog: "Catalog"
 ) -> tuple[CaseSpec, ...]:
-    """Models with the checkpoints given as CASE=FILE. Raises UsageError for what fits no case."""
+    """Models with weights given as CASE=FILE or CASE=auto. Raises UsageError for what fits no case."""
     given: dict[str, str] = {}
     for text in checkpoints:
         name, separator, file = text.partition("=")
-        if not separator or not Path(file).is_file():
+        if not separator or not (file in WITHOUT_FILE or Path(file).is_file()):
             raise UsageError(
-                f"--checkpoint {text}: no such file: give CASE=FILE, such as resnet18=resnet18.pth"
+                f"--checkpoint {text}: no such file: give CASE=FILE, such as resnet18=resnet18.pth, or"
+                " CASE=auto"
             )
-        given[catalog.aliases.get(name, name)] = str(Path(file).resolve())
+        weights = file if file in WITHOUT_FILE else str(Path(file).resolve())
+        given[catalog.aliases.get(name, name)] = weights
     models = {case.name for case in cases if isinstance(case, ModelSpec)}
     if unknown := sorted(set(given) - models):
         raise UsageError(f"--checkpoint {unknown[0]}: not a model of this run: name the model as a case, too")

@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.terminal import columns, printable
+from npubench.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+FULL = "-full"
 
 
 @click.group()
@@ -17,10 +21,16 @@ def env() -> None:
 
 @env.command()
 @click.argument("name")
-def install(name: str) -> int:
+@click.option("--full", is_flag=True, help="Its full form, which compiles and takes longer.")
+def install(name: str, full: bool) -> int:
     """Make the environment NAME, or make one anew whose installation ended early."""
     from npubench import environments
 
+    if full and not name.endswith(FULL):
+        environments.spec(name)
+        if f"{name}{FULL}" not in environments.names():
+            raise UsageError(f"environment {name} has no full form: leave --full out")
+        name = f"{name}{FULL}"
     wanted = environments.spec(name)
     click.echo(f"{wanted.name}: {wanted.title}")
     click.echo(f"about {wanted.size_bytes / 1e9:.1f} GB; licence: {wanted.licence}")

@@ -18,11 +18,19 @@ Rows = list[dict[str, str]]
 @click.command("list")
 @click.argument("what", type=click.Choice(["boards", "models", "operators", "backends", "suites"]))
 @catalog_option
+@click.option(
+    "--status", type=click.Path(path_type=Path, file_okay=False), metavar="OUT",
+    help="With models: what came of exporting each, from an `npubench export --out OUT`.",
+)  # fmt: skip
 @json_option
-def list_(what: str, catalog_folders: tuple[Path, ...], as_json: bool) -> int:
+def list_(what: str, catalog_folders: tuple[Path, ...], status: Path | None, as_json: bool) -> int:
     """List boards, models, operators, backends or suites."""
+    if status is not None and what != "models":
+        raise click.UsageError("--status goes with models")
     catalog = load_catalog(catalog_folders)
     rows = _ROWS[what](catalog)
+    if status is not None:
+        rows = _with_status(rows, status)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif rows:
@@ -59,6 +67,25 @@ def _models(catalog: "Catalog") -> Rows:
     ]
 
 
+def _with_status(rows: Rows, folder: Path) -> Rows:
+    """What came of each export, and further models that were exported by their names or configs."""
+    from npubench import exports
+    from npubench.reporting.coverage import status
+
+    found = exports.read(folder / ".npubench")
+    known = {row["model"] for row in rows}
+    others = [
+        {**dict.fromkeys(rows[0], ""), "model": name, "codebase": export.codebase}
+        for name, export in found.items()
+        if name not in known
+    ]
+    return [
+        {**row, "export": status(export), "why": export.message if export else ""}
+        for row in (*rows, *others)
+        for export in (found.get(row["model"]),)
+    ]
+
+
 def _operators(catalog: "Catalog") -> Rows:
     return [
         {
@@ -87,10 +114,13 @@ def _backends(_catalog: "Catalog") -> Rows:
 
 
 def _suites(catalog: "Catalog") -> Rows:
-    return [
+    from npubench.cli.node_tests import SUITE, TITLE
+
+    rows = [
         {"suite": suite.name, "cases": str(len(suite.cases)), "title": suite.title}
         for suite in catalog.suites.values()
     ]
+    return [*rows, {"suite": SUITE, "cases": "all", "title": TITLE}]
 
 
 _ROWS = {

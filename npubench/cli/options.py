@@ -72,7 +72,7 @@ def case_options(function: Callable[..., int]) -> Callable[..., int]:
                 "checkpoints",
                 multiple=True,
                 metavar="CASE=FILE",
-                help="Weights of a catalogue model; without it seeded random ones. Repeatable.",
+                help="Weights of a model: a file, `auto` (OpenMMLab's own) or `random` (seeded). Repeatable.",
             ),
             click.option("--task", default="", help="Task of your .onnx files; classification adds top-1."),
             click.option("--seed", type=int, default=0, show_default=True, help="Of weights and data."),

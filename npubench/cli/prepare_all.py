@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,19 @@ from npubench import process
 from npubench.cli.execute import INPUT_CLASSES
 from npubench.cli.terminal import printable
 from npubench.errors import ExitCode
+from npubench.exports import note, outcome
 from npubench.filesystem import link_or_copy
 from npubench.plan import Job
-from npubench.records import Artifact, Failure, OnnxModel
-from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, TimingProtocol
+from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, TimingProtocol
 from npubench.workspace import Workspace, writing
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
     from npubench.engine.job import Context, Prepared
+
+Taken = dict[str, tuple[str, str]]
+"""File name -> the case that it was written for and its SHA-256."""
 
 Step = Callable[[Job, "Context"], "Prepared"]
 
@@ -62,11 +67,14 @@ def prepare_all(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish, step
 
 def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> list[tuple[Job, Failure]]:
     failures = []
+    taken: Taken = {}
     with ThreadPoolExecutor(wish.workers or max(1, (os.cpu_count() or 2) // 2)) as pool:
         futures = {pool.submit(step, job, context): job for job in jobs}
         try:
             for future in as_completed(futures):
-                failure = _deliver(future.result(), wish.out)
+                prepared = future.result()
+                _record(prepared, context)
+                failure = _deliver(prepared, wish.out, taken)
                 if failure:
                     failures.append((futures[future], failure))
         except BaseException:
@@ -76,19 +84,36 @@ def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> lis
     return failures
 
 
-def _deliver(prepared: "Prepared", out: Path) -> Failure | None:
-    job = prepared.job
-    if prepared.failure:
-        text = f"{job.case.name} [{job.precision}] on {job.board.name}: {prepared.failure.message}"
-        click.echo(f"npubench: {printable(text)}", err=True)
-        return prepared.failure
-    with writing(out):
+def _record(prepared: "Prepared", context: "Context") -> None:
+    """Remember what came of exporting a model, for the coverage page; what was only found again is known."""
+    case, made = prepared.job.case, prepared.model or prepared.failure
+    found_again = prepared.model is not None and prepared.job.export_key not in context.made
+    if isinstance(case, ModelSpec) and made is not None and not found_again:
+        seconds = (datetime.now(UTC) - prepared.started_at).total_seconds()
+        with writing(context.workspace.root):
+            note(context.workspace.root, outcome(case.name, case.codebase, seconds, made))
+
+
+def _deliver(prepared: "Prepared", out: Path, taken: Taken) -> Failure | None:
+    job, made = prepared.job, prepared.artifact or prepared.model
+    failure = prepared.failure
+    if made is not None and failure is None:
+        name = f"{_file_name(job.case.name)}.onnx"
         if prepared.artifact:
-            stem = f"{_file_name(job.case.name)}.{job.board.name}.{job.precision}"
-            _put(prepared.artifact, out, f"{stem}{prepared.artifact.path.suffix}")
-        elif prepared.model:
-            _put(prepared.model, out, f"{_file_name(job.case.name)}.onnx")
-    return None
+            name = f"{_file_name(job.case.name)}.{job.board.name}.{job.precision}{made.path.suffix}"
+        first, sha256 = taken.setdefault(name, (job.case.name, made.sha256))
+        if sha256 == made.sha256:
+            with writing(out):
+                _put(made, out, name)
+        else:
+            message = (
+                f"{out / name} holds {first} already, with other content: give one of them another --out"
+            )
+            failure = Failure(Stage.EXPORT, FailureClass.WRONG_ARTIFACT, message)
+    if failure:
+        text = f"{job.case.name} [{job.precision}] on {job.board.name}: {failure.message}"
+        click.echo(f"npubench: {printable(text)}", err=True)
+    return failure
 
 
 def _put(made: OnnxModel | Artifact, out: Path, name: str) -> None:

@@ -9,6 +9,7 @@ import click
 from npubench.cli.options import Selection, case_options, chosen_cases, json_option, load_catalog, out_option
 
 if TYPE_CHECKING:
+    from npubench.catalog import Catalog
     from npubench.plan import Plan
     from npubench.specs import TimingProtocol
 
@@ -79,6 +80,8 @@ def run(
     from npubench.specs import CalibrationSpec, TimingProtocol
 
     catalog = load_catalog(selection.catalog_folders)
+    if NODE_TESTS in selection.suites:
+        return _node_tests(catalog, selection, boards, out, fresh, strict, quiet or as_json, dry_run)
     chosen = chosen_cases(catalog, selection)
     on = assemble.choose_boards(catalog, boards)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
@@ -94,6 +97,28 @@ def run(
     from npubench.cli.execute import execute
 
     return execute(plan, on, request, out, jobs, fresh, strict, _style(quiet, as_json), wrong_input)
+
+
+NODE_TESTS = "onnx-node"
+
+
+def _node_tests(
+    catalog: "Catalog",
+    selection: Selection,
+    boards: tuple[str, ...],
+    out: Path,
+    fresh: bool,
+    strict: bool,
+    quiet: bool,
+    dry_run: bool,
+) -> int:
+    """ONNX's own tests bring their data and are no cases of the catalogue: they run by themselves."""
+    from npubench.catalog import find_board
+    from npubench.cli.node_tests import run_node_tests
+
+    if len(selection.suites) > 1 or selection.cases or len(boards) > 1 or dry_run:
+        raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and --dry-run")
+    return run_node_tests(find_board(catalog, boards[0]), out, fresh, strict, quiet)
 
 
 def _style(quiet: bool, as_json: bool) -> str:

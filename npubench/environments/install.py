@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,13 +15,15 @@ from npubench.environments.interpreters import interpreter
 from npubench.environments.locked import locked
 from npubench.environments.pip_errors import pip_error
 from npubench.environments.spec import FOLDER, EnvironmentSpec, spec
+from npubench.environments.wheels import wheel
 from npubench.errors import ToolchainError, UsageError
 from npubench.filesystem import write_atomically
 from npubench.records import Completed
 
 Say = Callable[[str], None]
 STEP_TIMEOUT_S = 3600.0
-PIP = ("-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+PIP = ("-I", "-m", "pip")
+QUIETLY = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
 # A user's own `pip install --user` by default is refused inside a virtual environment.
 PIP_ENVIRONMENT = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 _TOLD = ("Collecting ", "Processing ", "Downloading ", "Building ", "Installing collected", "Successfully ")
@@ -90,7 +93,8 @@ def _make(wanted: EnvironmentSpec, path: Path, say: Say, on_line: Say) -> Instal
     for number, step in enumerate(wanted.steps, 1):
         say(f"environment {wanted.name}: step {number} of {len(wanted.steps)}: pip install {' '.join(step)}")
         words = [str(FOLDER / word) if word.endswith(".txt") else word for word in step]
-        _step([inside, *PIP, *words], f"install {' '.join(step)}", log, on_line)
+        _step([inside, *PIP, "install", *QUIETLY, *words], f"install {' '.join(step)}", log, on_line)
+    _add_wheels(wanted, inside, log, say, on_line)
     say(f"environment {wanted.name}: importing what was installed")
     _step([inside, "-I", "-c", wanted.check], "import what was installed", log)
     listed = _step([inside, "-I", "-c", _VERSIONS], "list versions", log).output
@@ -104,6 +108,24 @@ def _make(wanted: EnvironmentSpec, path: Path, say: Say, on_line: Say) -> Instal
     return ready
 
 
+def _add_wheels(wanted: EnvironmentSpec, inside: str, log: Path, say: Say, on_line: Say) -> None:
+    # A compiler's scripts (ninja, cython) lie beside the environment's Python.
+    path = f"{Path(inside).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+    def build(words: list[str], variables: dict[str, str]) -> None:
+        package = words[-1]
+        say(f"environment {wanted.name}: compiling {package}, which may take ten minutes and more")
+        argv = [inside, *PIP, words[0], *QUIETLY, *words[1:]]
+        _step(argv, f"compile {package}", log, on_line, {**variables, "PATH": path})
+
+    for one in wanted.wheels:
+        file = wheel(wanted, one, build)
+        say(f"environment {wanted.name}: installing {file.name}")
+        _step(
+            [inside, *PIP, "install", *QUIETLY, "--no-deps", str(file)], f"install {file.name}", log, on_line
+        )
+
+
 def _check_room(wanted: EnvironmentSpec, path: Path) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < wanted.size_bytes:
@@ -113,13 +135,21 @@ def _check_room(wanted: EnvironmentSpec, path: Path) -> None:
         )
 
 
-def _step(argv: list[str], what: str, log: Path, on_line: Say = _nothing) -> Completed:
+def _step(
+    argv: list[str],
+    what: str,
+    log: Path,
+    on_line: Say = _nothing,
+    variables: Mapping[str, str] | None = None,
+) -> Completed:
     def tell(line: str) -> None:
         if line.strip().startswith(_TOLD):
             on_line(line.strip())
 
     with following(log, tell) if on_line is not _nothing else contextlib.nullcontext():
-        done = process.run(argv, timeout_s=STEP_TIMEOUT_S, log=log, env=PIP_ENVIRONMENT)
+        done = process.run(
+            argv, timeout_s=STEP_TIMEOUT_S, log=log, env={**PIP_ENVIRONMENT, **(variables or {})}
+        )
     if done.returncode == 0 and not done.timed_out:
         return done
     reason = "it took over an hour" if done.timed_out else pip_error(done.output)

@@ -1,6 +1,7 @@
 """What an environment consists of: one TOML file here, and a requirements file of pins beside it."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -13,13 +14,21 @@ FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
+class WheelSpec:
+    """A package that is compiled here, with variables for its build; the wheel is kept."""
+
+    package: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """One environment.
 
-    `steps` are arguments of `pip install`, in order; `check` is a script that imports what has to
-    work; `size_bytes` on disk, about; `principal` are the packages that people ask about. `pins`
-    identifies Python's version and every package: other pins are another environment, another
-    title is not.
+    `steps` are arguments of `pip install`, in order; `wheels` come after them; `check` is a script that
+    imports what has to work; `size_bytes` on disk, about; `principal` are the packages that people ask
+    about. `pins` identifies Python's version and every package: other pins are another environment,
+    another title is not.
     """
 
     name: str
@@ -31,6 +40,7 @@ class EnvironmentSpec:
     steps: tuple[tuple[str, ...], ...]
     check: str
     pins: str
+    wheels: tuple[WheelSpec, ...] = ()
 
 
 def names() -> tuple[str, ...]:
@@ -47,6 +57,7 @@ def spec(name: str) -> EnvironmentSpec:
         raise UsageError(f"no environment {name[:100]!r}: {hint}")
     table = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     steps = tuple(tuple(step) for step in table["steps"])
+    wheels = tuple(WheelSpec(one["package"], one.get("environment", {})) for one in table.get("wheels", ()))
     files = [word for step in steps for word in step if word.endswith(".txt")]
     return EnvironmentSpec(
         name=name,
@@ -57,7 +68,8 @@ def spec(name: str) -> EnvironmentSpec:
         principal=tuple(table["principal"]),
         steps=steps,
         check=table["check"],
-        pins=digest(table["python"], steps, [_requirements(FOLDER / file) for file in files]),
+        pins=digest(table["python"], steps, [_requirements(FOLDER / file) for file in files], wheels),
+        wheels=wheels,
     )
 
 

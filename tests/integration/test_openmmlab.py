@@ -81,10 +81,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(environment,
 def make_checkpoint(environment, path: Path, model: str) -> None:
     script = f"""
 import sys; sys.path.insert(0, {str(Path(environments.__file__).parents[1] / "exporters" / "openmmlab")!r})
-import torch, worker
-worker.define_torchvision_schemas()
+import torch, worker_stack
+worker_stack.prepare("mmpretrain")
+import worker_mmpretrain as zoo
 torch.manual_seed(7)
-torch.save({{"state_dict": worker.build({model!r}).state_dict(), "meta": {{}}}}, {str(path)!r})
+torch.save({{"state_dict": zoo.build(zoo.config({model!r})).state_dict(), "meta": {{}}}}, {str(path)!r})
 """
     subprocess.run([environment.python, "-c", script], check=True, capture_output=True)
 

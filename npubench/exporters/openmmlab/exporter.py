@@ -10,13 +10,13 @@ from typing import Any
 
 from npubench import environments, process
 from npubench.errors import NpubenchError
+from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, installed
 from npubench.exporters.openmmlab.config_files import config_files
 from npubench.identity import digest, sha256_of_file
 from npubench.onnx_model import describe
 from npubench.records import Completed, Failure, FailureClass, OnnxModel, Stage
-from npubench.specs import CaseSpec, ModelSpec
+from npubench.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
 
-ENVIRONMENT = "openmmlab"
 WORKER = Path(__file__).with_name("worker.py")
 DEADLINE_S = 600.0
 MEMORY_LIMIT_BYTES = 16 * 2**30
@@ -42,18 +42,19 @@ class OpenMMLabExporter:
         """Pins of the environment, the worker's text, and the content of a checkpoint or config file."""
         model = _model_spec(spec)
         given = [*config_files(Path(model.config))] if model.config.endswith(".py") else []
-        if model.weights != "random" and Path(model.weights).is_file():
+        if Path(model.weights).is_file():
             given.append(Path(model.weights))
-        return digest(_tooling(), [sha256_of_file(path) for path in given])
+        return digest(_tooling(_codebase(model)), [sha256_of_file(path) for path in given])
 
     def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
         """Write `workdir/model.onnx`: one input of fixed shape, logits, checked against PyTorch."""
         model = _model_spec(spec)
-        environment = _environment(self._say)
+        codebase = _codebase(model)
+        environment = _environment(codebase, self._say)
         if isinstance(environment, Failure):
             return environment
         job, answer = workdir / "job.json", workdir / "answer.json"
-        job.write_text(json.dumps(_job(model, workdir / "model.onnx")), encoding="utf-8")
+        job.write_text(json.dumps(_job(model, codebase, workdir / "model.onnx")), encoding="utf-8")
         done = process.run(
             [str(environment.python), "-I", str(WORKER), str(job), str(answer)],
             timeout_s=self._deadline_s,
@@ -66,11 +67,12 @@ class OpenMMLabExporter:
             return outcome
         with log.open("a", encoding="utf-8") as stream:
             stream.write(f"{json.dumps(outcome)}\n")
+        described = outcome["described"]
         return describe(
             workdir / "model.onnx",
             model.name,
-            task=model.task,
-            preprocessing=model.preprocessing,
+            task=model.task or described["task"],
+            preprocessing=model.preprocessing or _preprocessing(described),
             tools=outcome["tools"],
             seed=model.seed if model.weights == "random" else None,
         )
@@ -98,35 +100,55 @@ def read_answer(done: Completed, path: Path) -> dict[str, Any] | Failure:
     )
 
 
-def _environment(say: Callable[[str], None]) -> environments.Installed | Failure:
-    if ready := environments.find(ENVIRONMENT):
+def _codebase(model: ModelSpec) -> str:
+    return model.codebase or codebase_of(Path(model.config))
+
+
+def _environment(codebase: str, say: Callable[[str], None]) -> environments.Installed | Failure:
+    if codebase not in CODEBASES:
+        message = f"there is no codebase {codebase!r}: npubench exports {', '.join(CODEBASES)}"
+        return _failure(FailureClass.NOT_FOUND, message)
+    if ready := installed(codebase):
         return ready
-    place = environments.folder(ENVIRONMENT)
+    name = CODEBASES[codebase][0]
+    if name == FULL:
+        # Ten minutes of compiling are nothing to start unasked.
+        message = f"{codebase} needs the full environment: npubench env install openmmlab --full"
+        return _failure(FailureClass.TOOL_MISSING, message)
+    place = environments.folder(name)
     with _making:
         if place in _not_made:
             return _not_made[place]
-        size = environments.spec(ENVIRONMENT).size_bytes / 1e9
-        say(f"making the environment {ENVIRONMENT}, once: {size:.1f} GB, about a minute")
+        size = environments.spec(name).size_bytes / 1e9
+        say(f"making the environment {name}, once: {size:.1f} GB, about a minute")
         try:
-            return environments.install(ENVIRONMENT, say)
+            return environments.install(name, say)
         except NpubenchError as error:
             _not_made[place] = _failure(FailureClass.TOOL_MISSING, str(error))
             return _not_made[place]
 
 
-def _job(model: ModelSpec, output: Path) -> dict[str, Any]:
-    (tensor,) = model.inputs
+def _job(model: ModelSpec, codebase: str, output: Path) -> dict[str, Any]:
     config = Path(model.config).absolute() if model.config.endswith(".py") else model.config
-    weights = model.weights if model.weights == "random" else Path(model.weights).absolute()
+    is_file = model.weights not in {"random", "auto"}
     return {
+        "codebase": codebase,
         "config": str(config),
-        "weights": str(weights),
+        "weights": str(Path(model.weights).absolute()) if is_file else model.weights,
         "seed": model.seed,
-        "input": tensor.name,
-        "shape": list(tensor.shape),
+        "input": model.inputs[0].name if model.inputs else "input",
+        "shape": list(model.inputs[0].shape) if model.inputs else [],
         "opset": model.opset,
         "output": str(output.absolute()),
     }
+
+
+def _preprocessing(described: dict[str, Any]) -> Preprocessing | None:
+    """What the config itself says, for a model without an entry in the catalogue."""
+    if not described["mean"]:
+        return None
+    clip = ClipSampling(**described["clip"]) if described["clip"] else None
+    return Preprocessing(tuple(described["mean"]), tuple(described["std"]), described["color"], "nchw", clip)
 
 
 def _ended_without_answer(done: Completed) -> Failure:
@@ -142,9 +164,12 @@ def _ended_without_answer(done: Completed) -> Failure:
 
 
 @cache
-def _tooling() -> str:
-    workers = sorted(WORKER.parent.glob("worker*.py"))
-    return digest(environments.spec(ENVIRONMENT).pins, [sha256_of_file(file) for file in workers])
+def _tooling(codebase: str) -> str:
+    """Pins and the text of what runs: the common part of the worker and that of the codebase."""
+    apart = {f"worker_{name}" for name in (*CODEBASES, "index")} - {f"worker_{codebase}"}
+    workers = [file for file in sorted(WORKER.parent.glob("worker*.py")) if file.stem not in apart]
+    name = CODEBASES.get(codebase, (FULL,))[0]
+    return digest(environments.spec(name).pins, [sha256_of_file(file) for file in workers])
 
 
 def _model_spec(spec: CaseSpec) -> ModelSpec:

@@ -13,10 +13,22 @@ INT8 accuracy on random weights compares converters, and says little of a traine
 """
 
 import math
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from npubench.exporters.openmmlab import worker_configs, worker_stack
+    from npubench.exporters.openmmlab.worker_errors import Refused
+else:
+    import worker_configs
+    import worker_stack
+    from worker_errors import Refused
 
 BATCH = 8
 """Inputs that the statistics are taken from; standard normal numbers, as preprocessing makes images."""
+
+BATCH_ELEMENTS = BATCH * 3 * 224 * 224
+"""Larger inputs come in smaller batches, of two at least: they have places enough, and cost minutes."""
 
 
 class WrongCheckpointError(Exception):
@@ -24,14 +36,15 @@ class WrongCheckpointError(Exception):
 
 
 def randomise(model: Any, shape: tuple[int, ...], seed: int) -> None:
-    """Fill `model` in place; `shape` is that of the input, its batch size is replaced by BATCH."""
+    """Fill `model` in place; `shape` is that of the input, its batch size is replaced."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             _fill(parameter, generator)
-        batch = torch.randn((BATCH, *shape[1:]), generator=generator)
+        count = max(2, min(BATCH, BATCH_ELEMENTS // math.prod(shape[1:])))
+        batch = torch.randn((count, *shape[1:]), generator=generator)
         _set_statistics(model, batch)
 
 
@@ -61,6 +74,39 @@ def _set_statistics(model: Any, batch: Any) -> None:
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
         layer.eval()
+
+
+def fetch(codebase: str, config: str) -> str:
+    """OpenMMLab's own checkpoint of a model, downloaded by its own means; where it lies. Raises Refused."""
+    from torch.hub import get_dir
+
+    address = _address(codebase, config)
+    name = address.rpartition("/")[2]
+    kept = Path(get_dir()) / "checkpoints" / name
+    if kept.is_file():
+        return str(kept)
+    from torch.hub import download_url_to_file
+
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        download_url_to_file(address, str(kept), progress=False)
+    except OSError as error:
+        message = f"the weights of {config} cannot be downloaded from {address} ({error})"
+        raise Refused("export_failed", f"{message}: check the network, or give --checkpoint") from error
+    return str(kept)
+
+
+def _address(codebase: str, config: str) -> str:
+    """Where a codebase's model index says the weights are. Raises Refused."""
+    from modelindex.load_model_index import load
+
+    folder = worker_configs.folder(worker_stack.PACKAGES[codebase])
+    index = load(str(folder.parent / "model-index.yml"))
+    index.build_models_with_collections()
+    for model in index.models:
+        if model.weights and config in {model.name, Path(model.config or "").stem}:
+            return str(model.weights)
+    raise Refused("not_found", f"OpenMMLab names no weights for {config}: give --checkpoint, or random ones")
 
 
 def load(model: Any, path: str) -> None:

@@ -1,0 +1,65 @@
+"""`npubench coverage`: which models export and convert, from the records of what was run."""
+
+from pathlib import Path
+
+import click
+
+from npubench.cli.options import catalog_option, load_catalog
+
+SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
+
+
+@click.command()
+@catalog_option
+@click.option(
+    "--suite", "suites", multiple=True, default=SUITES, show_default=True, help="Names meant to run."
+)
+@click.option(
+    "--exports", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
+    help="The --out of `npubench export`.",
+)  # fmt: skip
+@click.option(
+    "--results", type=click.Path(path_type=Path, file_okay=False), help="The --out of `npubench run`, too."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Markdown file [printed]."
+)
+def coverage(
+    catalog_folders: tuple[Path, ...],
+    suites: tuple[str, ...],
+    folder: Path,
+    results: Path | None,
+    output: Path | None,
+) -> int:
+    """Say for each codebase and backend what worked and why the rest did not."""
+    from npubench import exports
+    from npubench.errors import UsageError
+    from npubench.filesystem import write_atomically
+    from npubench.reporting.coverage import document
+    from npubench.specs import ModelSpec
+    from npubench.store import Store
+
+    catalog = load_catalog(catalog_folders)
+    found = exports.read(folder / ".npubench")
+    if not found:
+        raise UsageError(f"{folder} has no exports: run `npubench export --suite ... --out {folder}` first")
+    planned = {}
+    for suite in suites:
+        if suite not in catalog.suites:
+            raise UsageError(f"no suite is called {suite!r}: see npubench list suites")
+        for case in catalog.suites[suite].cases:
+            spec = catalog.case(case)
+            if isinstance(spec, ModelSpec):
+                planned[case] = spec.codebase
+    rows = []
+    if results is not None:
+        store = Store.read(results / "results.db")
+        rows = store.latest()
+        store.close()
+    text = document(found, planned, rows)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(output, text)
+        click.echo(f"coverage: {output}")
+    return 0

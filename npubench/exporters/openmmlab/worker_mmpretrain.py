@@ -1,0 +1,36 @@
+"""mmpretrain: classifiers, and whatever else of it gives tensors for one image."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from npubench.exporters.openmmlab import worker_configs
+else:
+    import worker_configs
+
+
+def config(name: str) -> Any:
+    """The config of a model of `list_models()`, of a config's name, or of a path. Raises Refused."""
+    from mmengine.config import Config
+    from mmpretrain.apis.model import ModelHub
+
+    if Path(name).suffix != ".py" and ModelHub.has(name):
+        found = ModelHub.get(name).config
+        if not isinstance(found, Config):
+            found = Config.fromfile(found)
+        worker_configs.without_downloads(found.model)
+        return found
+    return worker_configs.load("mmpretrain", name)
+
+
+def build(loaded: Any) -> Any:
+    """The model, weights as PyTorch starts them."""
+    # What get_model does: TTA and preprocessing of batches are no part of the network.
+    model = loaded.model.copy()
+    model.pop("data_preprocessor", None)
+    return worker_configs.build(model, "mmpretrain")
+
+
+def forward(model: Any, x: Any) -> Any:
+    """Logits of a classifier, features of other models."""
+    return model(x, mode="tensor")

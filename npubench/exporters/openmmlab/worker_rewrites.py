@@ -1,0 +1,87 @@
+"""Layers that cannot be exported as they are although a fixed input shape makes them simple.
+
+Runs inside the OpenMMLab environment, imports nothing of npubench. No rewrite changes an output by more
+than rounding; tests/integration/test_openmmlab_rewrites.py compares each with what it replaces.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+
+def without_sync(model: Any) -> Any:
+    """SyncBN synchronises the devices of a training; elsewhere it is BatchNorm of the same tensors."""
+    from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
+
+    class AnyBatchNorm(_BatchNorm):  # type: ignore[misc]
+        """BatchNorm2d takes four axes only, SyncBN any number, of which encoding layers make use."""
+
+        def _check_input_dim(self, _input: Any) -> None:
+            pass
+
+    for name, part in model.named_children():
+        if isinstance(part, SyncBatchNorm) or type(part).__name__ == "SyncBatchNorm":
+            plain = AnyBatchNorm(part.num_features, part.eps, part.momentum, part.affine)
+            plain.load_state_dict(part.state_dict())
+            setattr(model, name, plain.train(part.training))
+        else:
+            without_sync(part)
+    return model
+
+
+def keep_excitation(model: Any) -> None:
+    """Deployed RepVGG blocks of mmpretrain 1.2.0 leave their squeeze-and-excitation out (repvgg-D2se).
+
+    Training adds the branches, weighs the sum, then activates: so it stands behind the folded branch.
+    """
+    import torch
+
+    for part in model.modules():
+        layer = getattr(part, "se_layer", None)
+        if layer is not None and isinstance(getattr(part, "branch_reparam", None), torch.nn.Conv2d):
+            part.branch_reparam = torch.nn.Sequential(part.branch_reparam, layer)
+
+
+@contextlib.contextmanager
+def fixed_shapes() -> Iterator[None]:
+    """Functions of PyTorch replaced, while a model is exported, by others of the same outputs."""
+    import torch.nn.functional as functional
+
+    before = functional.adaptive_avg_pool2d
+    functional.adaptive_avg_pool2d = adaptive_average_pool
+    try:
+        yield
+    finally:
+        functional.adaptive_avg_pool2d = before
+
+
+def adaptive_average_pool(x: Any, size: Any) -> Any:
+    """Adaptive average pooling as two products with constant matrices, or a mean where the output is 1 x 1.
+
+    ONNX has no such pooling; PyTorch exports it only where the output size divides the input's. Averaging
+    over rows and then columns is the same average, since all windows are rectangles.
+    """
+    import torch
+
+    height, width = (int(n) for n in x.shape[-2:])
+    pair = (size, size) if isinstance(size, int) else tuple(size)
+    rows, columns = (given or own for given, own in zip(pair, (height, width), strict=True))
+    if (rows, columns) == (1, 1):
+        return x.mean((-2, -1), keepdim=True)
+    if (rows, columns) == (height, width):
+        return x
+    if height % rows == 0 and width % columns == 0:
+        window = (height // rows, width // columns)
+        return torch.nn.functional.avg_pool2d(x, window, window)
+    left = _windows(height, rows, torch, x)
+    right = _windows(width, columns, torch, x).transpose(0, 1)
+    return torch.matmul(torch.matmul(left, x), right)
+
+
+def _windows(size: int, parts: int, torch: Any, like: Any) -> Any:
+    """Row i averages window i of PyTorch's adaptive pooling: floor(i n / p) to ceil((i + 1) n / p)."""
+    matrix = torch.zeros(parts, size, dtype=like.dtype)
+    for part in range(parts):
+        begin, end = part * size // parts, -(-(part + 1) * size // parts)
+        matrix[part, begin:end] = 1 / (end - begin)
+    return matrix

@@ -1,0 +1,64 @@
+"""What came of exporting each model: `exports.jsonl` of a workspace; of a case the last line counts."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from npubench.records import Failure, OnnxModel
+
+FILE = "exports.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One attempt. `failure_class` is empty for a model that was written and checked against PyTorch."""
+
+    case: str
+    codebase: str
+    duration_s: float
+    failure_class: str = ""
+    message: str = ""
+    sha256: str = ""
+    opset: int | None = None
+    shape: str = ""
+    macs: int | None = None
+    parameters: int | None = None
+    activation_bytes: int | None = None
+    operators: Mapping[str, int] = field(default_factory=dict)
+
+
+def outcome(case: str, codebase: str, duration_s: float, made: OnnxModel | Failure) -> Export:
+    """The record of an attempt."""
+    if isinstance(made, Failure):
+        return Export(case, codebase, duration_s, str(made.failure_class), made.message)
+    return Export(
+        case,
+        codebase,
+        duration_s,
+        sha256=made.sha256,
+        opset=made.opset,
+        shape=" ".join("x".join(map(str, tensor.shape)) for tensor in made.inputs),
+        macs=made.macs,
+        parameters=made.parameters,
+        activation_bytes=made.activation_bytes,
+        operators=dict(made.operators),
+    )
+
+
+def note(root: Path, export: Export) -> None:
+    """Append an attempt to the workspace at `root`. Raises OSError."""
+    with (root / FILE).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(asdict(export), sort_keys=True) + "\n")
+
+
+def read(root: Path) -> dict[str, Export]:
+    """The last attempt of every case, in order of first attempts; nothing where there is no file."""
+    found: dict[str, Export] = {}
+    if (root / FILE).is_file():
+        for line in (root / FILE).read_text(encoding="utf-8").splitlines():
+            # A killed run may leave half a line at the end.
+            if line.endswith("}"):
+                export = Export(**json.loads(line))
+                found[export.case] = export
+    return found

@@ -1,0 +1,160 @@
+"""What of the catalogue could be exported and converted, and why not: text from records, nothing else."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from npubench.exports import Export
+from npubench.records import FailureClass, Result, Status
+
+WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
+"""These say nothing about the model."""
+
+
+def document(exports: Mapping[str, Export], planned: Mapping[str, str], results: Sequence[Result]) -> str:
+    """The coverage page as Markdown; `planned` maps every name that was meant to be run to its codebase."""
+    parts = [
+        "# Coverage",
+        "Written by `npubench coverage` from the records of real exports; nothing here is written by hand."
+        " An export counts when ONNX Runtime gave PyTorch's outputs. A name that no run has reached stands"
+        " as not run.",
+        _codebases(exports, planned),
+        _failures(exports),
+        _unreached(exports, planned),
+        _models(exports),
+    ]
+    if results:
+        parts += [_backends(results), _blocking(results)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def status(export: Export | None) -> str:
+    """`exported`, the class of the failure, or `not run`."""
+    if export is None:
+        return "not run"
+    return export.failure_class or "exported"
+
+
+def _codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str:
+    rows = []
+    names = {**{export.case: export.codebase for export in exports.values()}, **planned}
+    for codebase in sorted(set(names.values())):
+        found = [exports.get(name) for name, one in names.items() if one == codebase]
+        ran = [export for export in found if export]
+        good = [export for export in ran if not export.failure_class]
+        seconds = sum(export.duration_s for export in ran) / len(ran) if ran else 0.0
+        share = f"{len(good) / len(ran):.1%}" if ran else "-"
+        failed, waiting = len(ran) - len(good), len(found) - len(ran)
+        rows.append([codebase, len(found), len(good), failed, waiting, share, f"{seconds:.1f}"])
+    head = ["codebase", "names", "exported", "failed", "not run", "of those run", "seconds each"]
+    return f"## Exports\n\n{table(head, rows)}"
+
+
+def _failures(exports: Mapping[str, Export]) -> str:
+    rows = [[e.case, e.codebase, e.failure_class, e.message] for e in exports.values() if e.failure_class]
+    return f"## Why not\n\n{table(['model', 'codebase', 'class', 'reason'], rows)}" if rows else ""
+
+
+def _unreached(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str:
+    counts = Counter(codebase for name, codebase in planned.items() if name not in exports)
+    if not counts:
+        return ""
+    told = ", ".join(f"{count} of {codebase}" for codebase, count in sorted(counts.items()))
+    return f"## Not run\n\n{told}."
+
+
+def _models(exports: Mapping[str, Export]) -> str:
+    rows = [
+        [
+            e.case,
+            e.shape,
+            e.opset,
+            _giga(e.macs),
+            _mega(e.parameters),
+            _mega(e.activation_bytes),
+            len(e.operators),
+        ]
+        for e in exports.values()
+        if not e.failure_class
+    ]
+    head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)", "kinds of operators"]
+    return f"## Exported models\n\n{table(head, rows)}" if rows else ""
+
+
+def _backends(results: Sequence[Result]) -> str:
+    """Models a backend converted, failed, and why."""
+    groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        if not (result.failure and result.failure.failure_class in WITHOUT_VERDICT):
+            groups[result.backend, str(result.precision)].append(result)
+    rows = []
+    for (backend, precision), rows_of in sorted(groups.items()):
+        reasons = Counter(str(r.failure.failure_class) for r in rows_of if r.failure)
+        why = ", ".join(f"{count} {name}" for name, count in reasons.most_common())
+        good = sum(r.status is Status.OK for r in rows_of)
+        rows.append([backend, precision, len(rows_of), good, sum(reasons.values()), why or "-"])
+    head = ["backend", "precision", "cases", "ok", "failed", "why"]
+    return f"## Backends\n\n{table(head, rows)}" if rows else ""
+
+
+def support(results: Sequence[Result]) -> dict[str, dict[str, str]]:
+    """Operator -> backend -> NPU, CPU or custom; `runs` where the tool does not say where; or unsupported."""
+    matrix: dict[str, dict[str, str]] = defaultdict(dict)
+    for result in results:
+        failure = result.failure
+        if failure and failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR:
+            for operator in failure.operators:
+                matrix[operator].setdefault(result.backend, "unsupported")
+        elif result.status is Status.OK:
+            placed = result.figures.placement if result.figures else {}
+            for operator in result.operators:
+                # A case that ran is stronger than one in which the operator was refused.
+                matrix[operator][result.backend] = placed.get(operator, "runs")
+    return dict(sorted(matrix.items()))
+
+
+def blocking(results: Iterable[Result]) -> list[tuple[str, str, int]]:
+    """Backend, operator and the number of cases that it alone or with others stopped; most first."""
+    counts = Counter(
+        (result.backend, operator, result.case)
+        for result in results
+        if result.failure and result.failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+        for operator in result.failure.operators
+    )
+    cases = Counter((backend, operator) for backend, operator, _ in counts)
+    return [(backend, operator, count) for (backend, operator), count in cases.most_common()]
+
+
+def _blocking(results: Sequence[Result]) -> str:
+    backends = sorted({result.backend for result in results})
+    matrix = [
+        [operator, *(row.get(backend, "-") for backend in backends)]
+        for operator, row in support(results).items()
+    ]
+    ranked = [list(row) for row in blocking(results)]
+    parts = [f"## Operators by backend\n\n{table(['operator', *backends], matrix)}"] if matrix else []
+    if ranked:
+        parts.append(f"## Operators that stop most\n\n{table(['backend', 'operator', 'cases'], ranked)}")
+    return "\n\n".join(parts)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; what a cell holds cannot break out of it."""
+    lines = [_line(head), _line(["---"] * len(head)), *(_line(row) for row in rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _cell(value: object) -> str:
+    text = "-" if value is None else " ".join(str(value).split())
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _giga(value: int | None) -> str | None:
+    return None if value is None else f"{value / 1e9:.3g}"
+
+
+def _mega(value: int | None) -> str | None:
+    return None if value is None else f"{value / 1e6:.3g}"

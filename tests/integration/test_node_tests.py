@@ -1,0 +1,110 @@
+"""The ONNX project's node tests: all of them a row, none ends the run."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from onnx import TensorProto, helper
+from onnx.backend.test.loader import load_model_tests
+
+from npubench.backends.onnxruntime import node_tests, node_worker
+from npubench.cli import npubench
+from npubench.records import FailureClass, Status
+from npubench.store import Store
+
+CRASHING = """
+import os, sys
+from onnx.backend.test.loader import load_model_tests
+from npubench.backends.onnxruntime import node_worker
+
+whole, run = load_model_tests(kind="node"), node_worker.run
+load = sys.modules["onnx.backend.test.loader"]
+load.load_model_tests = lambda kind: [t for t in whole if t.name in {"test_abs", "test_add", "test_ceil"}]
+node_worker.run = lambda test: os.abort() if test.name == "test_add" else run(test)
+node_worker.main(node_worker.Path(sys.argv[1]), float(sys.argv[2]))
+"""
+
+
+def test_every_test_has_a_row_and_the_next_run_does_nothing(tmp_path):
+    words = ["run", "--suite", "onnx-node", "--out", str(tmp_path)]
+    first = CliRunner().invoke(npubench, words, standalone_mode=False)
+    assert first.exception is None
+    assert first.return_value == 0
+    store = Store.read(tmp_path / "results.db")
+    rows = {row.case: row for row in store.latest()}
+    revision = store.revision()
+    store.close()
+    assert set(rows) == {test.name for test in load_model_tests(kind="node")}
+    assert all(row.failure or row.status is Status.OK for row in rows.values())
+    assert rows["test_abs"].figures.accuracy.max_abs == 0
+    assert sum(row.status is Status.OK for row in rows.values()) > 1000
+    again = CliRunner().invoke(npubench, words, standalone_mode=False)
+    assert f"({len(rows)} done before)" in again.output
+    store = Store.read(tmp_path / "results.db")
+    assert store.revision() == revision
+    store.close()
+
+
+def test_a_crash_is_the_row_of_its_test_and_the_others_go_on(tmp_path, monkeypatch):
+    (tmp_path / "crashing_worker.py").write_text(CRASHING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(node_tests, "WORKER", "crashing_worker")
+    found = {name: failure for name, _, failure in node_tests.run((), tmp_path / "log")}
+    assert found.pop("test_add").failure_class is FailureClass.CRASH
+    assert found == {"test_abs": None, "test_ceil": None}
+
+
+def test_a_worker_that_does_not_start_is_one_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(node_tests, "WORKER", "no_such_module")
+    ((name, _, failure),) = node_tests.run((), tmp_path / "log")
+    assert name == "onnx-node"
+    assert failure.failure_class is FailureClass.CRASH
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "says"),
+    [
+        (np.float32([1]), np.float32([1]), ""),
+        (np.float32([np.nan]), np.float32([np.nan]), ""),
+        (np.float32([1]), np.float32([2]), "other numbers"),
+        (np.float32([1]), np.float64([1]), "the type float32"),
+        (np.float32([1]), np.float32([[1]]), "the shape (1,)"),
+        ([np.float32([1])], [np.float32([1]), np.float32([1])], "a sequence of another length"),
+        (np.array(["a"], object), np.array(["b"], object), "other texts"),
+    ],
+)
+def test_outputs_are_compared_by_value_type_and_shape(have, want, says):
+    assert node_worker.compare(have, want, 1e-3, 1e-7)[0].startswith(says)
+    assert bool(node_worker.compare(have, want, 1e-3, 1e-7)[0]) == bool(says)
+
+
+def test_what_onnx_runtime_does_not_take_is_unsupported_and_a_wrong_output_is_not():
+    class Test:
+        name, rtol, atol = "t", 1e-3, 1e-7
+        model = helper.make_model(
+            helper.make_graph(
+                [helper.make_node("Abs", ["x"], ["y"])],
+                "g",
+                [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+                [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
+            ),
+            opset_imports=[helper.make_opsetid("", 13)],
+            ir_version=8,
+        )
+        data_sets = ((([np.float32([-1])]), ([np.float32([-1])])),)
+
+    answer = {**node_worker.about(Test), **node_worker.run(Test)}
+    assert node_tests.failure_of(answer).failure_class is FailureClass.OUTPUT_MISMATCH
+    error = {
+        "type": "NotImplemented",
+        "text": "NOT_IMPLEMENTED : Could not find an implementation for Abs(13) node",
+        "traceback": "",
+    }
+    failure = node_tests.failure_of({**node_worker.about(Test), "error": error})
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("Abs",)
+
+
+def test_it_goes_alone(tmp_path):
+    words = ["run", "--suite", "onnx-node", "resnet18", "--out", str(tmp_path)]
+    done = CliRunner().invoke(npubench, words, standalone_mode=False)
+    assert "goes alone" in done.exception.message

@@ -1,0 +1,59 @@
+"""Rewritten layers give what the layers before them gave; run in the environment that has PyTorch."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from npubench import environments
+from npubench.exporters.openmmlab import exporter
+
+pytestmark = pytest.mark.openmmlab
+
+SCRIPT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import torch, worker_rewrites as rewrites
+import torch.nn.functional as functional
+plain = functional.adaptive_avg_pool2d
+found = {}
+for size, shape in [
+    ((1, 1), (2, 3, 7, 9)), ((2, 3), (2, 3, 4, 6)), ((2, 3), (1, 3, 7, 9)), (6, (1, 4, 64, 64)), ((3, 3), (1, 2, 2, 2)),
+    ((None, 5), (1, 2, 6, 11)), ((7, 9), (2, 3, 7, 9)),
+]:
+    x = torch.randn(shape)
+    found[str((size, shape))] = float((rewrites.adaptive_average_pool(x, size) - plain(x, size)).abs().max())
+model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Sequential(torch.nn.SyncBatchNorm(4)))
+model[1][0].running_mean.uniform_(-1, 1); model[1][0].running_var.uniform_(0.5, 2)
+model.eval()
+x = torch.randn(2, 3, 5, 5)
+before = model(x)
+after = rewrites.without_sync(model)
+found["sync"] = float((after(x) - before).detach().abs().max())
+found["left"] = sum(type(part).__name__ == "SyncBatchNorm" for part in after.modules())
+import worker_stack
+worker_stack.prepare("mmpretrain")
+from mmpretrain.models.backbones.repvgg import RepVGGBlock
+block = RepVGGBlock(8, 8, se_cfg=dict(ratio=2, divisor=1)).eval()
+x = torch.randn(1, 8, 6, 6)
+before = block(x)
+block.switch_to_deploy()
+rewrites.keep_excitation(torch.nn.Sequential(block))
+found["excitation"] = float((block(x) - before).detach().abs().max())
+with rewrites.fixed_shapes():
+    inside = functional.adaptive_avg_pool2d is plain
+found["replaced"] = not inside and functional.adaptive_avg_pool2d is plain
+print(json.dumps(found))
+"""
+
+
+def test_no_rewrite_changes_an_output():
+    ready = environments.install("openmmlab", print)
+    folder = str(Path(exporter.__file__).parent)
+    done = subprocess.run([ready.python, "-c", SCRIPT, folder], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.pop("replaced") is True
+    assert found.pop("left") == 0
+    assert len(found) == 9
+    assert all(difference < 1e-6 for difference in found.values()), found

@@ -1,0 +1,64 @@
+"""The coverage page says what the records say."""
+
+from dataclasses import replace
+
+from click.testing import CliRunner
+
+from npubench import exports
+from npubench.cli import npubench
+from npubench.exports import Export, note, outcome, read
+from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status
+from npubench.reporting.coverage import blocking, document, status, support
+from tests.sample_results import result
+
+GOOD = Export(
+    "a", "mmpretrain", 2.0, sha256="0" * 64, opset=13, shape="1x3x8x8", macs=2 * 10**9, parameters=10**6
+)
+BAD = Export("b|<i>", "mmdetection", 4.0, "unsupported_operator", "no\nluck")
+
+
+def test_a_page_counts_what_ran_and_what_did_not():
+    text = document({"a": GOOD, BAD.case: BAD}, {"a": "mmpretrain", "c": "mmpretrain"}, [])
+    assert "| mmpretrain | 2 | 1 | 0 | 1 | 100.0% | 2.0 |" in text
+    assert "| mmdetection | 1 | 0 | 1 | 0 | 0.0% | 4.0 |" in text
+    assert "1 of mmpretrain" in text
+    assert "| b\\|&lt;i> | mmdetection | unsupported_operator | no luck |" in text
+    assert [status(GOOD), status(BAD), status(None)] == ["exported", "unsupported_operator", "not run"]
+
+
+def test_the_last_attempt_counts_and_half_a_line_does_not(tmp_path):
+    failure = Failure(Stage.EXPORT, FailureClass.HANG, "slow")
+    note(tmp_path, outcome("a", "mmpretrain", 1.0, failure))
+    note(tmp_path, GOOD)
+    with (tmp_path / exports.FILE).open("a") as stream:
+        stream.write('{"case": "z"')
+    assert read(tmp_path) == {"a": GOOD}
+    assert read(tmp_path / "nothing") == {}
+
+
+def test_operators_by_backend_and_what_they_block():
+    ran = replace(
+        result(),
+        backend="x",
+        operators={"Conv": 2, "Add": 1},
+        figures=Figures(Kind.MEASURED, placement={"Conv": "NPU"}),
+    )
+    refused = replace(
+        result(),
+        backend="x",
+        case="other",
+        status=Status.FAILED,
+        figures=None,
+        failure=Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, "m", ("TopK", "Conv")),
+    )
+    assert support([ran, refused]) == {
+        "Add": {"x": "runs"},
+        "Conv": {"x": "NPU"},
+        "TopK": {"x": "unsupported"},
+    }
+    assert blocking([ran, refused]) == [("x", "TopK", 1), ("x", "Conv", 1)]
+
+
+def test_the_command_refuses_a_folder_without_exports(tmp_path):
+    done = CliRunner().invoke(npubench, ["coverage", "--exports", str(tmp_path)], standalone_mode=False)
+    assert "has no exports" in str(done.exception)
