@@ -16,8 +16,8 @@ def document(exports: Mapping[str, Export], planned: Mapping[str, str], results:
         "# Coverage",
         "Written by `npubench coverage` from the records of real exports; nothing here is written by hand."
         " An export counts when ONNX Runtime gave PyTorch's outputs, to 1e-3 of the largest one; where"
-        " rounding alone takes a random network further than that, it may be twice as far from double precision as"
-        " PyTorch's own floats. A name that no run has reached stands as not run.",
+        " rounding alone takes a random network further than that, it may be twice as far from double"
+        " precision as PyTorch's own floats. A name that no run has reached stands as not run.",
         _codebases(exports, planned),
         _failures(exports),
         _unreached(exports, planned),
