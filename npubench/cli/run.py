@@ -76,12 +76,13 @@ def run(
     CASES are names, globs or paths of .onnx files; without any, the suite `default`. What is
     finished is not done again: the same command continues an interrupted run.
     """
+    from npubench.catalog import NODE_TESTS
     from npubench.cli import assemble
     from npubench.specs import CalibrationSpec, TimingProtocol
 
     catalog = load_catalog(selection.catalog_folders)
     if NODE_TESTS in selection.suites:
-        return _node_tests(catalog, selection, boards, out, fresh, strict, quiet or as_json, dry_run)
+        return _node_tests(catalog, selection, boards, out, fresh, strict, _style(quiet, as_json), dry_run)
     chosen = chosen_cases(catalog, selection)
     on = assemble.choose_boards(catalog, boards)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
@@ -99,9 +100,6 @@ def run(
     return execute(plan, on, request, out, jobs, fresh, strict, _style(quiet, as_json), wrong_input)
 
 
-NODE_TESTS = "onnx-node"
-
-
 def _node_tests(
     catalog: "Catalog",
     selection: Selection,
@@ -109,16 +107,19 @@ def _node_tests(
     out: Path,
     fresh: bool,
     strict: bool,
-    quiet: bool,
+    style: str,
     dry_run: bool,
 ) -> int:
     """ONNX's own tests bring their data and are no cases of the catalogue: they run by themselves."""
-    from npubench.catalog import find_board
-    from npubench.cli.node_tests import run_node_tests
+    from npubench.catalog import NODE_TESTS, find_board
+    from npubench.cli import node_tests
 
-    if len(selection.suites) > 1 or selection.cases or len(boards) > 1 or dry_run:
-        raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and --dry-run")
-    return run_node_tests(find_board(catalog, boards[0]), out, fresh, strict, quiet)
+    if len(selection.suites) > 1 or selection.cases or len(boards) > 1:
+        raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and boards")
+    board = find_board(catalog, boards[0])
+    if dry_run:
+        return node_tests.print_plan(board, out, fresh, style)
+    return node_tests.run_node_tests(board, out, fresh, strict, style)
 
 
 def _style(quiet: bool, as_json: bool) -> str:
