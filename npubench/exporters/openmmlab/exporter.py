@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from npubench import environments, process
+from npubench import environments
 from npubench.errors import NpubenchError
+from npubench.exporters.openmmlab import servers
 from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, installed
 from npubench.exporters.openmmlab.config_files import config_files
 from npubench.identity import digest, sha256_of_file
@@ -55,12 +56,8 @@ class OpenMMLabExporter:
             return environment
         job, answer = workdir / "job.json", workdir / "answer.json"
         job.write_text(json.dumps(_job(model, codebase, workdir / "model.onnx")), encoding="utf-8")
-        done = process.run(
-            [str(environment.python), "-I", str(WORKER), str(job), str(answer)],
-            timeout_s=self._deadline_s,
-            log=log,
-            cwd=workdir,
-            memory_limit_bytes=MEMORY_LIMIT_BYTES,
+        done = servers.run(
+            environment.python, codebase, job, answer, log, self._deadline_s, MEMORY_LIMIT_BYTES
         )
         outcome = read_answer(done, answer)
         if isinstance(outcome, Failure):
