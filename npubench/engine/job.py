@@ -223,6 +223,7 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         parameters=model.parameters if model else None,
         operators=model.operators if model else {},
         task=model.task if model else "",
+        exported=model.exported if model else {},
         op=job.case.op if isinstance(job.case, OperatorSpec) else "",
         estimate=prepared.estimate,
         emulated=job.board.emulated,

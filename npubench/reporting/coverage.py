@@ -73,11 +73,14 @@ def _models(exports: Mapping[str, Export]) -> str:
             _mega(e.parameters),
             _mega(e.activation_bytes),
             len(e.operators),
+            e.exported.get("part", "whole"),
+            e.exported.get("difference", "").partition(" ")[0] or None,
         ]
         for e in exports.values()
         if not e.failure_class
     ]
-    head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)", "kinds of operators"]
+    head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)"]
+    head += ["kinds of operators", "part", "difference to PyTorch"]
     return f"## Exported models\n\n{table(head, rows)}" if rows else ""
 
 
