@@ -28,6 +28,15 @@ def document(exports: Mapping[str, Export], planned: Mapping[str, str], results:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def shares(exports: Mapping[str, Export], planned: Mapping[str, str]) -> dict[str, float]:
+    """Codebase -> the part of its planned names that was exported, in 0..1; what was not run counts as not."""
+    counts = Counter(planned.values())
+    good = Counter(
+        planned[name] for name, one in exports.items() if name in planned and not one.failure_class
+    )
+    return {codebase: good[codebase] / count for codebase, count in sorted(counts.items())}
+
+
 def status(export: Export | None) -> str:
     """`exported`, the class of the failure, or `not run`."""
     if export is None:

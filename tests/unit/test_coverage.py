@@ -62,3 +62,14 @@ def test_operators_by_backend_and_what_they_block():
 def test_the_command_refuses_a_folder_without_exports(tmp_path):
     done = CliRunner().invoke(npubench, ["coverage", "--exports", str(tmp_path)], standalone_mode=False)
     assert "has no exports" in str(done.exception)
+
+
+def test_less_than_required_ends_with_1(tmp_path):
+    (tmp_path / ".npubench").mkdir()
+    name = "resnet18_8xb32_in1k"
+    note(tmp_path / ".npubench", replace(GOOD, case=name))
+    words = ["coverage", "--exports", str(tmp_path), "--suite", "mmpretrain-classifiers"]
+    assert CliRunner().invoke(npubench, words, standalone_mode=False).return_value == 0
+    done = CliRunner().invoke(npubench, [*words, "--require", "97"], standalone_mode=False)
+    assert done.return_value == 1
+    assert "mmpretrain: 0.2% exported, 97% required" in done.stderr
