@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from npubench import __version__
+from npubench import __version__, exports
 from npubench.engine.events import StageStarted
 from npubench.errors import TransferError
 from npubench.identity import sha256_of_file
@@ -28,7 +29,7 @@ from npubench.records import (
     Status,
     ToolInfo,
 )
-from npubench.specs import CaseSpec, InvalidCase, OperatorSpec, Target, case_kind
+from npubench.specs import CaseSpec, InvalidCase, ModelSpec, OperatorSpec, Target, case_kind
 from npubench.verdict import judge
 from npubench.workspace import Workspace, writing
 
@@ -167,8 +168,13 @@ def _export(job: Job, context: Context, log: Path) -> OnnxModel | Failure:
             return kept
         context.announce(StageStarted(job, Stage.EXPORT))
         with context.workspace.job_folder() as folder:
+            started = time.monotonic()
             with writing(context.workspace.root):
                 model = context.exporter_of(job.case).export(job.case, folder, log)
+                if isinstance(job.case, ModelSpec):
+                    seconds = time.monotonic() - started
+                    made = exports.outcome(job.case.name, job.case.codebase, seconds, model)
+                    exports.note(context.workspace.root, made)
             if isinstance(model, Failure):
                 return model
             context.made.add(job.export_key)
