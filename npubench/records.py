@@ -143,6 +143,7 @@ class BoardState:
 class Figures:
     """Figures of one kind, never two: the board's own, or a tool's.
 
+    `origin` says of a published figure what it was for its publisher: measured or simulated.
     `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
     a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
     the tool reported, JSON-ready.
@@ -162,6 +163,7 @@ class Figures:
     artifact_sha256: str | None = None
     samples_us: tuple[tuple[float, ...], ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    origin: Kind | None = None
 
 
 Outcome = Figures | Failure | Skip

@@ -65,6 +65,7 @@ def _identity(result: Result) -> Row:
 
 _FIGURES = (
     "kind",
+    "origin",
     "latency_us",
     "throughput_fps",
     "load_us",

@@ -175,8 +175,8 @@ def _csv_columns() -> list[str]:
     names: list[str] = []
     for name in _row_names():
         if name == "estimate":
-            figures = ("kind", "latency_us", "throughput_fps", "load_us", "tool_macs", "mac_utilisation")
-            inner = [*figures, "memory_bytes", "io_bytes", "placement", "accuracy"]
+            figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
+            inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
             names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
         else:
             names += _expanded(name)
