@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,15 +29,7 @@ from npubench.records import (
     Status,
     ToolInfo,
 )
-from npubench.specs import (
-    BenchmarkSpec,
-    CaseSpec,
-    InvalidCase,
-    ModelSpec,
-    OperatorSpec,
-    Target,
-    case_kind,
-)
+from npubench.specs import BenchmarkSpec, CaseSpec, InvalidCase, OperatorSpec, Target, case_kind
 from npubench.verdict import judge
 from npubench.workspace import Workspace, writing
 
@@ -189,13 +180,9 @@ def _export(job: Job, context: Context, log: Path) -> OnnxModel | Failure:
             return kept
         context.announce(StageStarted(job, Stage.EXPORT))
         with context.workspace.job_folder() as folder:
-            started = time.monotonic()
             with writing(context.workspace.root):
-                model = context.exporter_of(job.case).export(job.case, folder, log)
-                if isinstance(job.case, ModelSpec):
-                    seconds = time.monotonic() - started
-                    made = exports.outcome(job.case.name, job.case.codebase, seconds, model)
-                    exports.note(context.workspace.root, made)
+                exporter = context.exporter_of(job.case)
+                model = exports.noted(context.workspace.root, job.case, exporter, folder, log)
             if isinstance(model, Failure):
                 return model
             context.made.add(job.export_key)
