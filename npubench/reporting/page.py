@@ -17,6 +17,7 @@ from npubench.reporting.notation import closeness, duration, significant
 from npubench.reporting.pairs import kinds_of
 from npubench.reporting.provenance import facts_of
 from npubench.reporting.ranking import missing_operators
+from npubench.reporting.selection.decide import Decision
 from npubench.reporting.summary import moment, summarise
 from npubench.reporting.suspects import suspects
 from npubench.reporting.tables import case_tables, ordered
@@ -50,6 +51,8 @@ class PageContext:
     tools: tuple[ToolInfo, ...] = ()
     exports: Mapping[str, Export] = field(default_factory=dict)
     planned: Mapping[str, str] = field(default_factory=dict)
+    language: str = "en"
+    decision: Decision | None = None
 
 
 def render(results: Sequence[Result], context: PageContext) -> str:
