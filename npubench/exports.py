@@ -1,11 +1,14 @@
 """What came of exporting each model: `exports.jsonl` of a workspace; of a case the last line counts."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from npubench.protocols import Exporter
 from npubench.records import Failure, OnnxModel
+from npubench.specs import CaseSpec, ModelSpec
 
 FILE = "exports.jsonl"
 
@@ -49,6 +52,15 @@ def outcome(case: str, codebase: str, duration_s: float, made: OnnxModel | Failu
         operators=dict(made.operators),
         exported=dict(made.exported),
     )
+
+
+def noted(root: Path, case: CaseSpec, exporter: Exporter, folder: Path, log: Path) -> OnnxModel | Failure:
+    """Export a case into `folder`, and note the attempt when it is a model of a codebase. Raises OSError."""
+    started = time.monotonic()
+    made = exporter.export(case, folder, log)
+    if isinstance(case, ModelSpec):
+        note(root, outcome(case.name, case.codebase, time.monotonic() - started, made))
+    return made
 
 
 def note(root: Path, export: Export) -> None:

@@ -145,9 +145,10 @@ class BoardState:
 class Figures:
     """Figures of one kind, never two: the board's own, or a tool's.
 
+    `origin` says of a published figure what it was for its publisher: measured or simulated.
     `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
     a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
-    the tool reported, JSON-ready.
+    the tool reported, JSON-ready. `tools` are versions that only the board could tell.
     """
 
     kind: Kind
@@ -164,6 +165,8 @@ class Figures:
     artifact_sha256: str | None = None
     samples_us: tuple[tuple[float, ...], ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+    origin: Kind | None = None
 
 
 Outcome = Figures | Failure | Skip

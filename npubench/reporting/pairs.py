@@ -28,13 +28,23 @@ class Speedup:
 
 
 def figures_of(result: Result, kind: Kind) -> Figures | None:
-    """The figures of that kind: the board's, else the estimate beside them; None if there are none."""
+    """The figures of that kind: the board's, else the estimate beside them; None if there are none.
+
+    A simulation that was published is not of the kind `published` here: it would stand in one column
+    with times that were published of boards. See `published_simulation`.
+    """
     if result.status is not Status.OK:
         return None
     for figures in (result.figures, result.estimate):
-        if figures is not None and figures.kind is kind:
+        if figures is not None and figures.kind is kind and figures.origin is not Kind.SIMULATED:
             return figures
     return None
+
+
+def published_simulation(result: Result) -> Figures | None:
+    """What the publisher's compiler simulated; None where nothing was published of that."""
+    estimate = result.estimate
+    return estimate if estimate is not None and estimate.kind is Kind.PUBLISHED else None
 
 
 def kinds_of(results: Sequence[Result]) -> list[Kind]:

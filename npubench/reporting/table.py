@@ -157,7 +157,7 @@ def _status(row: Row) -> str:
 _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     "case": lambda row: printable(row["case"]),
     "board": _board,
-    "precision": lambda row: str(row["precision"]),
+    "precision": lambda row: row["precision"] or "",
     "kind": lambda row: row["kind"] or "",
     "p50 us": _number("latency_us", "p50"),
     "p90 us": _number("latency_us", "p90"),
@@ -175,8 +175,8 @@ def _csv_columns() -> list[str]:
     names: list[str] = []
     for name in _row_names():
         if name == "estimate":
-            figures = ("kind", "latency_us", "throughput_fps", "load_us", "tool_macs", "mac_utilisation")
-            inner = [*figures, "memory_bytes", "io_bytes", "placement", "accuracy"]
+            figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
+            inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
             names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
         else:
             names += _expanded(name)

@@ -1,0 +1,155 @@
+"""Published tables as rows like those of a run: every figure of kind `published`.
+
+What the publisher measured on a board stands in `figures`, what its compiler simulated in `estimate`;
+`Figures.origin` says which it was, `details["columns"]` says it of every column.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from npubench.identity import digest
+from npubench.published.references import architecture_macs
+from npubench.published.tables import Column, Table, folder, lines_of, table
+from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
+from npubench.specs import CaseKind, Precision, TensorSpec
+
+NO_REASON = "published as failed; the table tells neither step nor reason"
+_TABLES = ("ax620a-operators", "ax620a-models", "ax620a-hung-models", "axera-vendor")
+_HALVES = {"1_1 1.8T": "111"}
+
+
+def results() -> list[Result]:
+    """All published cases as rows, in the order of their tables."""
+    return list(_results())
+
+
+def case_of(result: Result) -> str:
+    """The name that npubench's catalogue has for the network of a published row; else the row's own."""
+    return str(result.protocol.get("same_network", result.case))
+
+
+@cache
+def _results() -> tuple[Result, ...]:
+    readers = {"ax620a-operators": _operator, "axera-vendor": _vendor, "ax620a-hung-models": _hung}
+    return tuple(
+        readers.get(name, _model)(of, line) for name in _TABLES for of in [table(name)] for line in of.lines
+    )
+
+
+def _row(of: Table, case: str, case_kind: CaseKind, **changes: Any) -> Result:
+    base = Result(
+        key=digest("published", of.name, case, changes.get("board", of.board)),
+        run_id=of.name,
+        started_at=of.published_at,
+        duration_s=0.0,
+        board=of.board,
+        chip=of.chip,
+        backend=of.backend,
+        tools={},
+        case=case,
+        case_kind=case_kind,
+        precision=Precision(of.precision),
+        status=Status.OK,
+        protocol={"source": of.source, "table": of.name},
+    )
+    return replace(base, **changes)
+
+
+def _operator(of: Table, line: Mapping[str, str]) -> Result:
+    shapes = [tuple(map(int, line[name].split("x"))) for name in ("in_shape", "out_shape")]
+    names = re.findall(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*", line["op"].replace("ArgMin", " ArgMin"))
+    case = line["name"] if line["op"].startswith("Conv") else f"{line['name']}_{line['in_shape']}"
+    common: dict[str, Any] = {
+        "op": names[-1],
+        "operators": dict.fromkeys(names, 1),
+        "inputs": (TensorSpec("input", shapes[0]),),
+        "outputs": (TensorSpec("output", shapes[1]),),
+        "macs": _macs(line, *shapes),
+    }
+    if line["status"] == "failed":
+        failure = Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, NO_REASON)
+        return _row(of, case, CaseKind.OPERATOR, status=Status.FAILED, failure=failure, **common)
+    return _row(of, case, CaseKind.OPERATOR, **_both(of, line, of.npu_mode), **common)
+
+
+def _model(of: Table, line: Mapping[str, str]) -> Result:
+    macs = architecture_macs().get(line["name"])
+    return _row(of, line["name"], CaseKind.MODEL, macs=macs, **_both(of, line, of.npu_mode))
+
+
+def _hung(of: Table, line: Mapping[str, str]) -> Result:
+    failure = Failure(Stage.COMPILE, FailureClass.HANG, line["stage"])
+    macs = architecture_macs().get(line["name"])
+    return _row(of, line["name"], CaseKind.MODEL, status=Status.FAILED, failure=failure, macs=macs)
+
+
+def _vendor(of: Table, line: Mapping[str, str]) -> Result:
+    cores = line["mode"].replace(" ", "-") if "core" in line["mode"] else ""
+    where = {
+        "board": "-".join(filter(None, ("published", line["chip"].lower(), "vendor", cores))),
+        "chip": line["chip"],
+        "backend": "pulsar" if line["chip"] == "AX620A" else "pulsar2",
+    }
+    protocol = {"source": line["source"], "table": of.name, "input": line["input"]}
+    if line["mode"]:
+        protocol["mode"] = line["mode"]
+    known = _same_networks().get((line["model"].lower(), line["input"]))
+    if known is not None:
+        protocol["same_network"] = known
+    common: dict[str, Any] = {**where, "protocol": protocol}
+    if not re.fullmatch(r"[0-9.]+", line["ms"]):
+        reason = f"the table gives no time: {line['ms']}"
+        return _row(of, line["model"], CaseKind.MODEL, status=Status.SKIPPED, skip_reason=reason, **common)
+    return _row(of, line["model"], CaseKind.MODEL, **_both(of, line, _HALVES.get(line["mode"])), **common)
+
+
+def _both(of: Table, line: Mapping[str, str], npu_mode: str | None) -> dict[str, Figures | None]:
+    """The board's figures and the compiler's, apart; None where the table has neither."""
+    return {
+        "figures": _figures(of.columns, line, Kind.MEASURED, npu_mode),
+        "estimate": _figures(of.columns, line, Kind.SIMULATED, npu_mode),
+    }
+
+
+def _figures(
+    columns: Iterable[Column], line: Mapping[str, str], kind: Kind, npu_mode: str | None
+) -> Figures | None:
+    given = [c for c in columns if c.kind is kind and c.field and line[c.name]]
+    if not given:
+        return None
+    details: dict[str, Any] = {"columns": {c.name: c.statement for c in given}}
+    if npu_mode:
+        details["npu_mode"] = npu_mode
+    values: dict[str, Any] = {}
+    for column in given:
+        value = float(line[column.name]) * column.scale
+        if column.field == "latency_us":
+            # One number is all that is known where the runs behind it are not told.
+            values["latency_us"] = Latency(n=column.runs or 1, mean=round(value, 3))
+            details["statistic"] = column.meaning
+            if column.name == "neu_us":
+                details["neu_us"] = value
+        elif column.field == "tool_macs":
+            values["tool_macs"] = int(value)
+        else:
+            values[column.field] = round(value, 6)
+    return Figures(Kind.PUBLISHED, origin=kind, details=details, **values)
+
+
+def _macs(line: Mapping[str, str], shape: tuple[int, ...], outputs: tuple[int, ...]) -> int:
+    """MACs of the operator by its definition, as `onnx_macs` counts them; 0 where nothing is multiplied."""
+    elements = 1
+    for size in outputs:
+        elements *= size
+    if line["op"].startswith("Conv"):
+        return elements * (int(line["ic"]) // int(line["g"])) * int(line["k"]) ** 2
+    return elements * shape[-1] if line["op"] == "MatMul" else 0
+
+
+@cache
+def _same_networks() -> Mapping[tuple[str, str], str]:
+    lines = lines_of(folder() / "same_network.csv")
+    return {(line["published"], line["input"]): line["case"] for line in lines}

@@ -1,0 +1,93 @@
+"""The published tables as they are declared: `reports/published/tables.toml` and the CSV files beside it."""
+
+import csv
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from npubench.records import Kind
+from npubench.resources import data_root
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a published table: what its figures were for the publisher, and where they go.
+
+    `kind` is measured or simulated, None for what is no figure. `field` names a field of
+    `records.Figures`, empty for what is not imported; a cell times `scale` is in that field's unit.
+    `runs` is how many runs a mean is of, None where that is not told.
+    """
+
+    name: str
+    meaning: str
+    kind: Kind | None = None
+    field: str = ""
+    unit: str = ""
+    scale: float = 1.0
+    runs: int | None = None
+
+    @property
+    def statement(self) -> str:
+        """One line: what it was and whether it is imported."""
+        was = f"{self.kind} by its publisher" if self.kind else "no figure" if self.field else "not imported"
+        return f"{self.name}: {was}; {self.meaning}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A published table with its source; `lines` are the cells of its CSV file, by column."""
+
+    name: str
+    title: str
+    source: str
+    file: Path
+    columns: tuple[Column, ...]
+    lines: tuple[Mapping[str, str], ...]
+    published_at: str = ""
+    precision: str = ""
+    board: str = ""
+    chip: str = ""
+    backend: str = ""
+    npu_mode: str = ""
+
+
+def tables() -> tuple[Table, ...]:
+    """Every published table, in the order of the declaration."""
+    return tuple(_read().values())
+
+
+def table(name: str) -> Table:
+    """The table of that name. Raises KeyError."""
+    return _read()[name]
+
+
+def lines_of(file: Path) -> tuple[Mapping[str, str], ...]:
+    """The cells of a CSV file, by column; a missing figure is an empty text."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        return tuple(csv.DictReader(stream))
+
+
+@cache
+def folder() -> Path:
+    """Where the published tables lie."""
+    return data_root() / "reports" / "published"
+
+
+@cache
+def _read() -> Mapping[str, Table]:
+    declared = tomllib.loads((folder() / "tables.toml").read_text(encoding="utf-8"))["table"]
+    return {one["name"]: _table(dict(one)) for one in declared}
+
+
+def _table(words: dict[str, Any]) -> Table:
+    file = folder() / words.pop("file")
+    columns = tuple(_column(dict(column)) for column in words.pop("column"))
+    return Table(file=file, columns=columns, lines=lines_of(file), **words)
+
+
+def _column(words: dict[str, Any]) -> Column:
+    kind = words.pop("kind", None)
+    return Column(kind=None if kind is None else Kind(kind), **words)

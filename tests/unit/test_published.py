@@ -1,0 +1,162 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from npubench import published
+from npubench.published.tables import Column, folder
+from npubench.records import FailureClass, Kind, Status
+from npubench.reporting.pairs import figures_of, published_simulation
+from npubench.reporting.rows import row_of
+from npubench.specs import CaseKind
+
+COVERAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
+ROWS = published.results()
+
+
+def cells(name):
+    with published.table(name).file.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def row(case, board="published-ax620a"):
+    (found,) = [one for one in ROWS if (one.case, one.board) == (case, board)]
+    return found
+
+
+def test_every_line_of_every_result_table_is_a_row():
+    lines = ("ax620a-operators", "ax620a-models", "ax620a-hung-models", "axera-vendor")
+    assert len(ROWS) == sum(len(cells(name)) for name in lines)
+    assert len({(one.case, one.board, one.backend) for one in ROWS}) == len(ROWS)
+
+
+def test_every_figure_is_published_and_says_what_it_was():
+    figures = [f for one in ROWS for f in (one.figures, one.estimate) if f is not None]
+    assert {f.kind for f in figures} == {Kind.PUBLISHED}
+    assert {one.figures.origin for one in ROWS if one.figures} == {Kind.MEASURED}
+    assert {one.estimate.origin for one in ROWS if one.estimate} == {Kind.SIMULATED}
+    assert all(one.protocol["source"] for one in ROWS)
+
+
+def test_the_boards_time_and_the_compilers_simulation_stay_apart():
+    resnet = row("resnet18_8xb32_in1k")
+    assert resnet.figures.latency_us.mean == 5390
+    assert resnet.figures.latency_us.n == 99
+    assert resnet.figures.throughput_fps is None
+    assert resnet.figures.tool_macs is None
+    assert resnet.estimate.throughput_fps == 92.9
+    assert resnet.estimate.tool_macs == 2_483_513_856
+    assert resnet.estimate.mac_utilisation == pytest.approx(0.2504)
+    assert resnet.estimate.latency_us is None
+    assert "board" in resnet.figures.details["columns"]["neu_us"]
+    assert set(resnet.estimate.details["columns"]) == {"qps", "mac", "mac_utils_pct"}
+
+
+@pytest.mark.parametrize("name", ["ax620a-operators", "ax620a-models"])
+def test_figures_are_those_of_the_table(name):
+    for line in cells(name):
+        names = {line["name"], f"{line['name']}_{line.get('in_shape')}"}
+        (one,) = [found for found in ROWS if found.run_id == name and found.case in names]
+        neu, qps, mac = line["neu_us"], line["qps"], line["mac"]
+        assert (one.figures.latency_us.mean if one.figures else None) == (float(neu) if neu else None)
+        assert (one.estimate.throughput_fps if one.estimate else None) == (float(qps) if qps else None)
+        assert (one.estimate.tool_macs if one.estimate else None) == (int(mac) if mac else None)
+
+
+def test_columns_say_whose_they_are():
+    columns = {column.name: column for column in published.table("ax620a-models").columns}
+    assert {name for name, column in columns.items() if column.kind is Kind.SIMULATED} == {
+        "qps",
+        "mac",
+        "mac_utils_pct",
+    }
+    assert {name for name, column in columns.items() if column.kind is Kind.MEASURED} == {"neu_us"}
+    assert columns["neu_us"].statement.startswith("neu_us: measured by its publisher; NPU time")
+    assert columns["efficiency"].statement.startswith("efficiency: not imported; ")
+
+
+def test_declared_columns_are_those_of_the_files():
+    for table in published.tables():
+        assert {column.name for column in table.columns} <= set(table.lines[0]), table.name
+        assert all(isinstance(column, Column) and column.meaning for column in table.columns)
+    declared = {table.file.name for table in published.tables()}
+    assert declared | {"architecture_macs.csv", "same_network.csv"} == {
+        f.name for f in folder().glob("*.csv")
+    }
+
+
+def test_failures_and_gaps_stay():
+    failed = row("conv5s1p0d2ic3oc512g1")
+    assert (failed.status, failed.figures, failed.estimate) == (Status.FAILED, None, None)
+    hung = row("inception-v3_8xb32_in1k")
+    assert hung.failure.failure_class is FailureClass.HANG
+    half = row("conv3s2p0d1ic3oc1g1")
+    assert half.estimate is None
+    assert half.figures.latency_us.mean == 519
+    (unknown,) = [one for one in ROWS if one.case == "swin_t" and one.chip == "AX615"]
+    assert unknown.status is Status.SKIPPED
+    assert "TBD" in unknown.skip_reason
+
+
+def test_names_that_differ_lead_to_the_same_network():
+    assert published.case_of(row("ResNet18", "published-ax650n-vendor-3-cores")) == "resnet18_8xb32_in1k"
+    assert row("ResNet18", "published-ax650n-vendor-3-cores").figures.latency_us.mean == 540
+    assert published.case_of(row("YOLOv5s", "published-ax630c-vendor")) == "YOLOv5s"
+
+
+def test_half_an_npu_is_marked():
+    assert row("resnet18_8xb32_in1k").figures.details["npu_mode"] == "111"
+    assert row("resnet18", "published-ax620a-vendor").figures.details["npu_mode"] == "111"
+    assert "npu_mode" not in row("ResNet18", "published-ax630c-vendor").figures.details
+
+
+def test_a_published_simulation_is_in_no_column_of_published_times():
+    only_simulated = row("resnet18_8xb16_cifar10")
+    assert figures_of(only_simulated, Kind.PUBLISHED) is None
+    assert published_simulation(only_simulated).throughput_fps == 118.25
+    assert figures_of(row("resnet18_8xb32_in1k"), Kind.PUBLISHED).latency_us.mean == 5390
+
+
+def test_rows_are_json_and_say_where_they_come_from():
+    for one in ROWS:
+        plain = row_of(one)
+        assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    plain = row_of(row("resnet18_8xb32_in1k"))
+    assert (plain["kind"], plain["origin"], plain["estimate"]["origin"]) == (
+        "published",
+        "measured",
+        "simulated",
+    )
+
+
+def test_macs_of_operators_are_those_of_their_definition():
+    assert row("conv7s2p1d1ic3oc64g1").macs == 64 * 110 * 110 * 3 * 49
+    assert row("gemm_1x3x112x112").macs == 3 * 112**3
+    assert row("add_1x3x112x112").macs == 0
+    argmin = row("conv3s1p0d1ic3oc1g1.argmin")
+    assert (argmin.op, dict(argmin.operators)) == ("ArgMin", {"Conv": 1, "ArgMin": 1})
+    assert argmin.case_kind is CaseKind.OPERATOR
+
+
+def test_architecture_macs_are_those_of_the_coverage_page():
+    counted = {}
+    for line in COVERAGE.read_text().splitlines():
+        parts = [part.strip() for part in line.strip("|").split("|")]
+        if len(parts) == 7 and parts[3].replace(".", "").isdigit():
+            counted[parts[0]] = round(float(parts[3]) * 1e9)
+    known = published.architecture_macs()
+    assert known == {name: counted[name] for name in known}
+    assert {line["name"] for line in cells("ax620a-models")} <= set(known)
+
+
+def test_processor_peaks_and_operators():
+    bandwidth, padal, *_ = published.cpu_peaks()
+    assert (bandwidth.instruction, bandwidth.gbps, bandwidth.throughput_ns) == ("bandwidth", 1.861453, None)
+    assert (padal.instruction, padal.throughput_ns, padal.gflops) == ("padal", 5.411672, 0.739143)
+    assert published.missing_operators()[0].operator == "TopK"
+    assert published.missing_operators()[0].models_blocked == 61
+    support = {one.operator: one for one in published.operator_support()}
+    assert support["Conv"].supported
+    assert support["GRU"].engine == "CPU"
+    assert not support["TopK"].supported
