@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.records import Kind, Result, Status, ToolInfo
 from npubench.reporting.charts import model_charts, operator_charts
+from npubench.reporting.doubts import doubts
 from npubench.reporting.environment import environments
 from npubench.reporting.escapes import visible
 from npubench.reporting.notation import closeness, duration, significant
@@ -16,7 +17,6 @@ from npubench.reporting.pairs import kinds_of
 from npubench.reporting.provenance import facts_of
 from npubench.reporting.ranking import missing_operators
 from npubench.reporting.summary import moment, summarise
-from npubench.reporting.suspects import suspects
 from npubench.reporting.tables import case_tables, ordered
 from npubench.reporting.whole_npu import whole_npu
 from npubench.resources import data_root
@@ -68,7 +68,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
         failures=[(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
         skips=[(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
         missing=missing_operators(rows),
-        suspects=suspects(rows),
+        doubts=doubts(rows),
         rows=rows,
     )
     return text
