@@ -19,7 +19,10 @@ COMMANDS = {
     "select": ("npubench.cli.select:select", "Say which chips do a job, with what room and at what price."),
     "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
-    "import": ("npubench.cli.import_logs:import_", "Add rows out of logs that other programs wrote."),
+    "import": (
+        "npubench.cli.import_logs:import_",
+        "Add rows out of other programs' logs, or out of what was published.",
+    ),
     "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
     "coverage": (
         "npubench.cli.coverage:coverage",

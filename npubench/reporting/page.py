@@ -11,6 +11,7 @@ from npubench.exports import Export
 from npubench.records import Kind, Result, Status, ToolInfo
 from npubench.reporting.charts import model_charts, operator_charts
 from npubench.reporting.coverage_section import coverage_of
+from npubench.reporting.doubts import doubts
 from npubench.reporting.environment import environments
 from npubench.reporting.escapes import visible
 from npubench.reporting.notation import closeness, duration, significant
@@ -19,7 +20,6 @@ from npubench.reporting.provenance import facts_of
 from npubench.reporting.ranking import missing_operators
 from npubench.reporting.selection.decide import Decision
 from npubench.reporting.summary import moment, summarise
-from npubench.reporting.suspects import suspects
 from npubench.reporting.tables import case_tables, ordered
 from npubench.reporting.whole_npu import whole_npu
 from npubench.resources import data_root
@@ -79,7 +79,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
         skips=[(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
         coverage=coverage_of(context.exports, context.planned, rows),
         missing=missing_operators(rows),
-        suspects=suspects(rows),
+        doubts=doubts(rows),
         rows=rows,
     )
     return text
