@@ -14,7 +14,7 @@ from npubench.cli.terminal import counted, printable
 from npubench.engine import run as engine
 from npubench.errors import ExitCode
 from npubench.plan import Plan, Request
-from npubench.records import FailureClass, Result, Status, Verdict
+from npubench.records import FailureClass, Kind, Result, Status, Verdict
 from npubench.specs import FileSpec, InvalidCase
 from npubench.store import Store
 from npubench.workspace import Workspace
@@ -96,6 +96,12 @@ def exit_code(
         return ExitCode.NOTHING_MEASURED
     if strict and failures:
         return ExitCode.REGRESSION
-    if strict and any(r.status is Status.OK and r.verdict is not Verdict.STABLE for r in new):
+    if strict and any(_is_measured(r) and r.verdict is not Verdict.STABLE for r in new):
         return ExitCode.UNSTABLE
     return ExitCode.OK
+
+
+def _is_measured(result: Result) -> bool:
+    """Only what was measured can be unstable."""
+    figures = result.figures
+    return result.status is Status.OK and figures is not None and figures.kind is Kind.MEASURED

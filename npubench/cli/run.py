@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
 )
+@click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--precision",
     "precisions",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 def run(
     selection: Selection,
     boards: tuple[str, ...],
+    simulate: bool,
     precisions: tuple[str, ...],
     warmup: int,
     repeat: int,
@@ -83,7 +85,7 @@ def run(
     if NODE_TESTS in selection.suites:
         return _node_tests(catalog, selection, boards, out, fresh, strict, quiet or as_json, dry_run)
     chosen = chosen_cases(catalog, selection)
-    on = assemble.choose_boards(catalog, boards)
+    on = assemble.choose_boards(catalog, boards, simulate)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
     request = assemble.make_request(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
@@ -146,7 +148,8 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
     from npubench.cli.terminal import counted
 
     _print_rows(rows)
-    seconds = len(plan.todo) * (timing.warmup_min_s + timing.min_duration_s)
+    measured = sum(not job.board.simulated for job in plan.todo)
+    seconds = measured * (timing.warmup_min_s + timing.min_duration_s)
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"

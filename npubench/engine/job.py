@@ -129,6 +129,14 @@ def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
     return Measured(outcome, before, after)
 
 
+def simulate(prepared: Prepared, context: Context) -> tuple[Prepared, Measured]:
+    """The tool's own simulation in the place of a board's figures; a Skip where the tool has none."""
+    if prepared.estimate is None:
+        backend = context.backends[prepared.job.board.name].name
+        return prepared, Measured(Skip(f"{backend} simulates nothing: run it on a board, without --simulate"))
+    return replace(prepared, estimate=None), Measured(prepared.estimate)
+
+
 def row(prepared: Prepared, measured: Measured | None, context: Context) -> Result:
     """The row of a job; keeps its log and samples."""
     outcome = prepared.failure or (measured.outcome if measured else None)
