@@ -21,7 +21,7 @@ from npubench.workspace import Workspace, writing
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
-    from npubench.engine.job import Context, Prepared
+    from npubench.engine.context import Context, Prepared
 
 Taken = dict[str, tuple[str, str]]
 """File name -> the case that it was written for and its SHA-256."""

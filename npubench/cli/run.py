@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
 )
+@click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--stages",
     "stages_text",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
 def run(
     selection: Selection,
     boards: tuple[str, ...],
+    simulate: bool,
     stages_text: str,
     cpu_tool: str,
     precisions: tuple[str, ...],
@@ -102,7 +104,7 @@ def run(
         return _node_tests(catalog, selection, boards, out, fresh, strict, _style(quiet, as_json), dry_run)
     wanted = stages.parse(stages_text)
     chosen = stages.cases_of(wanted, catalog, selection)
-    on = assemble.choose_boards(catalog, boards)
+    on = assemble.choose_boards(catalog, boards, simulate)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
     request = assemble.make_request(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
@@ -168,7 +170,8 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
     from npubench.cli.terminal import counted
 
     _print_rows(rows)
-    seconds = sum(bool(job.compile_key) for job in plan.todo) * (timing.warmup_min_s + timing.min_duration_s)
+    measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
+    seconds = measured * (timing.warmup_min_s + timing.min_duration_s)
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"
