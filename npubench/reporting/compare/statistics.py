@@ -37,19 +37,17 @@ def ratio_of_medians(before: Sequence[float], after: Sequence[float]) -> Interva
     are enumerated where there are few (Efron and Tibshirani, An Introduction to the Bootstrap, ch. 13).
     Raises ValueError with fewer than two rounds a side.
     """
-    import numpy as np
-
     if min(len(before), len(after)) < 2:
         raise ValueError("an interval over rounds needs two rounds a side")
     one, other = _medians(before), _medians(after)
-    how = "every resample" if len(one[0]) * len(other[0]) < DRAWS**2 else f"{DRAWS} draws"
     ratios = other[0][None, :] / one[0][:, None]
     weights = other[1][None, :] * one[1][:, None]
     low, high = _quantiles(ratios.ravel(), weights.ravel())
     value = statistics.median(after) / statistics.median(before)
-    rounds = f"{len(before)} and {len(after)}" if len(before) != len(after) else f"{len(before)} and as many"
-    method = f"bootstrap over rounds ({rounds}; {how}), 95 %"
-    return Interval(value, float(np.float64(low)), float(np.float64(high)), method)
+    drawn = max(len(before) ** len(before), len(after) ** len(after)) > _MOST_ENUMERATED
+    how = f"{DRAWS} draws, seed {SEED}" if drawn else "all resamples"
+    method = f"bootstrap over rounds ({len(before)} and {len(after)}; {how}), 95 %"
+    return Interval(value, low, high, method)
 
 
 def geometric_mean(ratios: Sequence[float]) -> Interval | float | None:
