@@ -1,18 +1,24 @@
 """What came of exporting each model: `exports.jsonl` of a workspace; of a case the last line counts."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from npubench.protocols import Exporter
 from npubench.records import Failure, OnnxModel
+from npubench.specs import CaseSpec, ModelSpec
 
 FILE = "exports.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One attempt. `failure_class` is empty for a model that was written and checked against PyTorch."""
+    """One attempt. `failure_class` is empty for a model that was written and checked against PyTorch.
+
+    `exported` is what the exporter says of the file: the part of the model, the weights, the difference.
+    """
 
     case: str
     codebase: str
@@ -26,6 +32,7 @@ class Export:
     parameters: int | None = None
     activation_bytes: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    exported: Mapping[str, str] = field(default_factory=dict)
 
 
 def outcome(case: str, codebase: str, duration_s: float, made: OnnxModel | Failure) -> Export:
@@ -43,7 +50,17 @@ def outcome(case: str, codebase: str, duration_s: float, made: OnnxModel | Failu
         parameters=made.parameters,
         activation_bytes=made.activation_bytes,
         operators=dict(made.operators),
+        exported=dict(made.exported),
     )
+
+
+def noted(root: Path, case: CaseSpec, exporter: Exporter, folder: Path, log: Path) -> OnnxModel | Failure:
+    """Export a case into `folder`, and note the attempt when it is a model of a codebase. Raises OSError."""
+    started = time.monotonic()
+    made = exporter.export(case, folder, log)
+    if isinstance(case, ModelSpec):
+        note(root, outcome(case.name, case.codebase, time.monotonic() - started, made))
+    return made
 
 
 def note(root: Path, export: Export) -> None:

@@ -37,7 +37,8 @@ class OnnxModel:
     """An exported model: the file by its hash and what the graph says of itself.
 
     `external` are files that the model needs beside it. `macs` counts multiply-accumulates of
-    convolutions and matrix products at the fixed shapes; None when a shape is unknown.
+    convolutions and matrix products at the fixed shapes; None when a shape is unknown. `exported` says
+    what the exporter did: the part of the model, its weights, how far it is from the framework's outputs.
     """
 
     case: str
@@ -56,6 +57,7 @@ class OnnxModel:
     tools: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     external: tuple[Path, ...] = ()
+    exported: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Figures:
     `origin` says of a published figure what it was for its publisher: measured or simulated.
     `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
     a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
-    the tool reported, JSON-ready.
+    the tool reported, JSON-ready. `tools` are versions that only the board could tell.
     """
 
     kind: Kind
@@ -163,6 +165,7 @@ class Figures:
     artifact_sha256: str | None = None
     samples_us: tuple[tuple[float, ...], ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
     origin: Kind | None = None
 
 
@@ -242,6 +245,7 @@ class Result:
     parameters: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
     task: str = ""
+    exported: Mapping[str, str] = field(default_factory=dict)
     op: str = ""
     figures: Figures | None = None
     estimate: Figures | None = None

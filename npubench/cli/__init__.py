@@ -16,6 +16,7 @@ COMMANDS = {
     "export": ("npubench.cli.prepare:export", "Write cases as ONNX files."),
     "convert": ("npubench.cli.prepare:convert", "Prepare cases for a board's toolchain without measuring."),
     "report": ("npubench.cli.report:report", "Write the HTML report of a result folder."),
+    "select": ("npubench.cli.select:select", "Say which chips do a job, with what room and at what price."),
     "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
     "compare": ("npubench.cli.compare:compare", "Compare two runs, folders, boards or tool versions."),

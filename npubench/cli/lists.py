@@ -114,13 +114,14 @@ def _backends(_catalog: "Catalog") -> Rows:
 
 
 def _suites(catalog: "Catalog") -> Rows:
-    from npubench.cli.node_tests import SUITE, TITLE
+    from npubench.catalog import NODE_TESTS
+    from npubench.cli.node_tests import TITLE
 
     rows = [
         {"suite": suite.name, "cases": str(len(suite.cases)), "title": suite.title}
         for suite in catalog.suites.values()
     ]
-    return [*rows, {"suite": SUITE, "cases": "all", "title": TITLE}]
+    return [*rows, {"suite": NODE_TESTS, "cases": "all", "title": TITLE}]
 
 
 _ROWS = {

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,10 @@ from npubench import process
 from npubench.cli.execute import INPUT_CLASSES
 from npubench.cli.terminal import printable
 from npubench.errors import ExitCode
-from npubench.exports import note, outcome
 from npubench.filesystem import link_or_copy
 from npubench.plan import Job
 from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
-from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, TimingProtocol
+from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, TimingProtocol
 from npubench.workspace import Workspace, writing
 
 if TYPE_CHECKING:
@@ -73,7 +71,6 @@ def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> lis
         try:
             for future in as_completed(futures):
                 prepared = future.result()
-                _record(prepared, context)
                 failure = _deliver(prepared, wish.out, taken)
                 if failure:
                     failures.append((futures[future], failure))
@@ -82,16 +79,6 @@ def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> lis
             pool.shutdown(cancel_futures=True)
             raise
     return failures
-
-
-def _record(prepared: "Prepared", context: "Context") -> None:
-    """Remember what came of exporting a model, for the coverage page; what was only found again is known."""
-    case, made = prepared.job.case, prepared.model or prepared.failure
-    found_again = prepared.model is not None and prepared.job.export_key not in context.made
-    if isinstance(case, ModelSpec) and made is not None and not found_again:
-        seconds = (datetime.now(UTC) - prepared.started_at).total_seconds()
-        with writing(context.workspace.root):
-            note(context.workspace.root, outcome(case.name, case.codebase, seconds, made))
 
 
 def _deliver(prepared: "Prepared", out: Path, taken: Taken) -> Failure | None:

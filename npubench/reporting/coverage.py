@@ -2,12 +2,41 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from npubench.exports import Export
 from npubench.records import FailureClass, Result, Status
 
 WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
 """These say nothing about the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodebaseCounts:
+    """Names of one codebase: exported, failed, `waiting` for a first run; mean seconds of an export."""
+
+    codebase: str
+    names: int
+    exported: int
+    failed: int
+    waiting: int
+    seconds_each: float
+
+
+@dataclass(frozen=True, slots=True)
+class BackendCounts:
+    """Cases of one backend in one precision; `why` counts the classes of those that are not ok."""
+
+    backend: str
+    precision: str
+    cases: int
+    ok: int
+    why: Mapping[str, int]
+
+    @property
+    def failed(self) -> int:
+        """How many failed."""
+        return sum(self.why.values())
 
 
 def document(exports: Mapping[str, Export], planned: Mapping[str, str], results: Sequence[Result]) -> str:
@@ -28,6 +57,15 @@ def document(exports: Mapping[str, Export], planned: Mapping[str, str], results:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def shares(exports: Mapping[str, Export], planned: Mapping[str, str]) -> dict[str, float]:
+    """Codebase -> the part of its planned names that was exported, in 0..1; what was not run was not."""
+    counts = Counter(planned.values())
+    good = Counter(
+        planned[name] for name, one in exports.items() if name in planned and not one.failure_class
+    )
+    return {codebase: good[codebase] / count for codebase, count in sorted(counts.items())}
+
+
 def status(export: Export | None) -> str:
     """`exported`, the class of the failure, or `not run`."""
     if export is None:
@@ -36,6 +74,21 @@ def status(export: Export | None) -> str:
 
 
 def _codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str:
+    rows = [
+        [c.codebase, c.names, c.exported, c.failed, c.waiting, _share(c), f"{c.seconds_each:.1f}"]
+        for c in codebases(exports, planned)
+    ]
+    head = ["codebase", "names", "exported", "failed", "not run", "of those run", "seconds each"]
+    return f"## Exports\n\n{table(head, rows)}"
+
+
+def _share(counts: CodebaseCounts) -> str:
+    ran = counts.exported + counts.failed
+    return f"{counts.exported / ran:.1%}" if ran else "-"
+
+
+def codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> list[CodebaseCounts]:
+    """Every codebase with names that were meant to be run or were, by name."""
     rows = []
     names = {**{export.case: export.codebase for export in exports.values()}, **planned}
     for codebase in sorted(set(names.values())):
@@ -43,11 +96,9 @@ def _codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str
         ran = [export for export in found if export]
         good = [export for export in ran if not export.failure_class]
         seconds = sum(export.duration_s for export in ran) / len(ran) if ran else 0.0
-        share = f"{len(good) / len(ran):.1%}" if ran else "-"
         failed, waiting = len(ran) - len(good), len(found) - len(ran)
-        rows.append([codebase, len(found), len(good), failed, waiting, share, f"{seconds:.1f}"])
-    head = ["codebase", "names", "exported", "failed", "not run", "of those run", "seconds each"]
-    return f"## Exports\n\n{table(head, rows)}"
+        rows.append(CodebaseCounts(codebase, len(found), len(good), failed, waiting, seconds))
+    return rows
 
 
 def _failures(exports: Mapping[str, Export]) -> str:
@@ -73,16 +124,31 @@ def _models(exports: Mapping[str, Export]) -> str:
             _mega(e.parameters),
             _mega(e.activation_bytes),
             len(e.operators),
+            e.exported.get("part", "whole"),
+            e.exported.get("difference", "").partition(" ")[0] or None,
         ]
         for e in exports.values()
         if not e.failure_class
     ]
-    head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)", "kinds of operators"]
+    head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)"]
+    head += ["kinds of operators", "part", "difference to PyTorch"]
     return f"## Exported models\n\n{table(head, rows)}" if rows else ""
 
 
 def _backends(results: Sequence[Result]) -> str:
-    """Models a backend converted, failed, and why."""
+    rows = [
+        [b.backend, b.precision, b.cases, b.ok, b.failed, _reasons(b.why) or "-"] for b in backends(results)
+    ]
+    head = ["backend", "precision", "cases", "ok", "failed", "why"]
+    return f"## Backends\n\n{table(head, rows)}" if rows else ""
+
+
+def _reasons(why: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in why.items())
+
+
+def backends(results: Sequence[Result]) -> list[BackendCounts]:
+    """Cases that each backend converted and ran, those that failed, and why; most frequent reason first."""
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
         if not (result.failure and result.failure.failure_class in WITHOUT_VERDICT):
@@ -90,11 +156,9 @@ def _backends(results: Sequence[Result]) -> str:
     rows = []
     for (backend, precision), rows_of in sorted(groups.items()):
         reasons = Counter(str(r.failure.failure_class) for r in rows_of if r.failure)
-        why = ", ".join(f"{count} {name}" for name, count in reasons.most_common())
         good = sum(r.status is Status.OK for r in rows_of)
-        rows.append([backend, precision, len(rows_of), good, sum(reasons.values()), why or "-"])
-    head = ["backend", "precision", "cases", "ok", "failed", "why"]
-    return f"## Backends\n\n{table(head, rows)}" if rows else ""
+        rows.append(BackendCounts(backend, precision, len(rows_of), good, dict(reasons.most_common())))
+    return rows
 
 
 def support(results: Sequence[Result]) -> dict[str, dict[str, str]]:

@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from npubench.exports import Export
 from npubench.records import Kind, Result, Status, ToolInfo
 from npubench.reporting.charts import model_charts, operator_charts
+from npubench.reporting.coverage_section import coverage_of
 from npubench.reporting.doubts import doubts
 from npubench.reporting.environment import environments
 from npubench.reporting.escapes import visible
@@ -16,6 +18,7 @@ from npubench.reporting.notation import closeness, duration, significant
 from npubench.reporting.pairs import kinds_of
 from npubench.reporting.provenance import facts_of
 from npubench.reporting.ranking import missing_operators
+from npubench.reporting.selection.decide import Decision
 from npubench.reporting.summary import moment, summarise
 from npubench.reporting.tables import case_tables, ordered
 from npubench.reporting.whole_npu import whole_npu
@@ -35,7 +38,10 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What the page says of itself. `generated_at` is ISO 8601; `tools` may be empty."""
+    """What the page says of itself. `generated_at` is ISO 8601; `tools` may be empty.
+
+    `exports` are attempts by model, `planned` maps names that were meant to be exported to their codebase.
+    """
 
     title: str
     generated_at: str
@@ -43,6 +49,10 @@ class PageContext:
     version: str
     workspace: str
     tools: tuple[ToolInfo, ...] = ()
+    exports: Mapping[str, Export] = field(default_factory=dict)
+    planned: Mapping[str, str] = field(default_factory=dict)
+    language: str = "en"
+    decision: Decision | None = None
 
 
 def render(results: Sequence[Result], context: PageContext) -> str:
@@ -67,6 +77,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
         charts={"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
         failures=[(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
         skips=[(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
+        coverage=coverage_of(context.exports, context.planned, rows),
         missing=missing_operators(rows),
         doubts=doubts(rows),
         rows=rows,

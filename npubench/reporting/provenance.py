@@ -18,6 +18,7 @@ def facts_of(result: Result) -> Facts:
         ("Model SHA-256", result.onnx_sha256),
         ("Artifact SHA-256", result.artifact_sha256),
         ("Artifact size", size(result.artifact_bytes) if result.artifact_bytes is not None else None),
+        ("Export", _pairs(result.exported)),
         ("Opset", str(result.opset) if result.opset is not None else None),
         ("Inputs", _tensors(result.inputs)),
         ("Outputs", _tensors(result.outputs)),

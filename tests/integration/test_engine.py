@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from npubench import process
+from npubench import exports, process
 from npubench.engine.events import Announcer, JobFinished, RunFinished, StageStarted
 from npubench.engine.job import Context
 from npubench.engine.run import run
@@ -16,7 +16,7 @@ from npubench.errors import BoardError, TransferError, UsageError, WorkspaceErro
 from npubench.identity import sha256_of_file
 from npubench.plan import Request, build
 from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status, ToolInfo
-from npubench.specs import CalibrationSpec, InvalidCase, Precision, TimingProtocol
+from npubench.specs import CalibrationSpec, InvalidCase, ModelSpec, Precision, TimingProtocol
 from npubench.store import Store
 from npubench.workspace import Workspace
 from tests.fakes import FakeBackend, FakeExporter, FakeTransport, board, case, figures
@@ -82,6 +82,22 @@ def test_every_case_gets_its_row_with_provenance(bench):
     assert sha256_of_file(root / row.samples_path) == row.samples_sha256
     assert (root / row.samples_path).read_text() == '{"unit":"us","rounds":[[1.0,2.0,3.0]]}'
     assert list((root / "tmp").iterdir()) == []
+
+
+def test_attempts_to_export_models_are_noted_for_the_coverage_page(bench):
+    models = [ModelSpec(name, "mmpretrain", name, "", (), None, 13) for name in ("a", "b")]
+    refusal = Failure(Stage.EXPORT, FailureClass.EXPORT_FAILED, "no luck")
+    works = bench.exporter.export
+    bench.exporter.export = lambda spec, *more: refusal if spec.name == "b" else works(spec, *more)
+    tools = [(board(), bench.backend.probe())]
+    plan = build([(one, "1") for one in models], tools, (), REQUEST, {})
+    bench.plan = lambda *names: plan
+    bench.run("a", "b")
+    noted = exports.read(bench.workspace.root)
+    assert {name: (one.codebase, one.failure_class) for name, one in noted.items()} == {
+        "a": ("mmpretrain", ""),
+        "b": ("mmpretrain", "export_failed"),
+    }
 
 
 def test_a_second_run_exports_converts_and_measures_nothing(bench):

@@ -9,6 +9,7 @@ from npubench.cli import npubench
 from npubench.exports import Export, note, outcome, read
 from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status
 from npubench.reporting.coverage import blocking, document, status, support
+from npubench.store import Store
 from tests.sample_results import result
 
 GOOD = Export(
@@ -62,3 +63,35 @@ def test_operators_by_backend_and_what_they_block():
 def test_the_command_refuses_a_folder_without_exports(tmp_path):
     done = CliRunner().invoke(npubench, ["coverage", "--exports", str(tmp_path)], standalone_mode=False)
     assert "has no exports" in str(done.exception)
+
+
+def test_less_than_required_ends_with_1(tmp_path):
+    (tmp_path / ".npubench").mkdir()
+    name = "resnet18_8xb32_in1k"
+    note(tmp_path / ".npubench", replace(GOOD, case=name))
+    words = ["coverage", "--exports", str(tmp_path), "--suite", "mmpretrain-classifiers"]
+    assert CliRunner().invoke(npubench, words, standalone_mode=False).return_value == 0
+    done = CliRunner().invoke(npubench, [*words, "--require", "97"], standalone_mode=False)
+    assert done.return_value == 1
+    assert "mmpretrain: 0.2% exported, 97% required" in done.stderr
+
+
+def test_the_report_finds_the_attempts_noted_in_its_folder_and_in_others(tmp_path):
+    out, other = tmp_path / "out", tmp_path / "other"
+    Store.create(_made(out) / "results.db").close()
+    note(out, GOOD)
+    note(_made(other / ".npubench"), BAD)
+    words = ["report", "--out", str(out), "--exports", str(other)]
+    done = CliRunner().invoke(npubench, words, standalone_mode=False)
+    assert done.exception is None
+    text = (out / "report.html").read_text()
+    assert "<bdi>mmpretrain</bdi>" in text
+    assert "<bdi>b|&lt;i&gt;</bdi>" in text
+    words[-1] = str(tmp_path / "nothing")
+    done = CliRunner().invoke(npubench, words, standalone_mode=False)
+    assert "has no exports" in str(done.exception)
+
+
+def _made(folder):
+    folder.mkdir(parents=True)
+    return folder

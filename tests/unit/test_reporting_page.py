@@ -2,6 +2,7 @@ import html
 import re
 from dataclasses import replace
 
+from npubench.exports import Export
 from npubench.records import Figures, Kind, Latency, ToolInfo, Verdict
 from npubench.reporting.page import PageContext, render
 from tests import sample_results
@@ -74,6 +75,22 @@ def test_an_empty_workspace_gets_an_honest_page():
     assert "Nothing has been measured yet." in text
     assert "<table" not in text
     assert "None" not in text
+
+
+def test_coverage_says_what_was_exported_and_why_the_rest_was_not():
+    exports = {
+        "good": Export("good", "mmpretrain", 2.0, sha256="0" * 64),
+        "bad": Export("bad", "mmpretrain", 1.0, "missing_package", "it needs <mmcv>"),
+    }
+    planned = {"good": "mmpretrain", "later": "mmaction2"}
+    text = page(sample_results.everything(), exports=exports, planned=planned)
+    section = text.partition('<section id="coverage">')[2].partition("</section>")[0]
+    assert "<code>missing_package</code>" in section
+    assert "it needs &lt;mmcv&gt;" in section
+    assert re.search(r"<bdi>mmaction2</bdi></th>.*title=\"Nothing was run\"", section)
+    assert re.search(r"<bdi>DeformConv</bdi></code></th><td class=\"s-no\"><bdi>unsupported</bdi>", section)
+    assert "1 <code>hang</code>" in section
+    assert '<section id="coverage">' not in page([])
 
 
 def test_tools_that_are_not_usable_say_what_would_help():

@@ -1,0 +1,271 @@
+"""Verdicts by hand: what a requirement needs, what a chip has, and what is not known."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npubench.errors import UsageError
+from npubench.records import Accuracy, FailureClass, Figures, Kind, Latency, Verdict
+from npubench.reporting.selection.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
+from npubench.reporting.selection.decide import decide
+from npubench.reporting.selection.outcome import Outcome
+from npubench.reporting.selection.requirements import Limits, read_requirements
+from npubench.specs import BoardSpec, Fact, Precision
+from tests import sample_results
+
+TOML = """
+title = "gate"
+[limits]
+latency_ms = 100
+[ranking]
+headroom = 3
+price = 1
+[[stream]]
+name = "camera"
+count = 4
+resolution = "1920x1080"
+fps = 15
+codec = "h264"
+[[stream.model]]
+role = "detector"
+name = ["big", "Big_1"]
+rate = 5
+minimum_accuracy = 0.99
+[[stream.model]]
+role = "re-id"
+name = "small"
+rate = 10
+"""
+FACTS = {"video_decode": "H.264 only, 1080p60", "price_board": "about 100 USD", "memory": "SIP DRAM 256 MB"}
+
+
+@pytest.fixture
+def asked(tmp_path):
+    return requirements(tmp_path)
+
+
+def requirements(folder, text=TOML):
+    file = folder / "requirements.toml"
+    file.write_text(text)
+    return read_requirements(file)
+
+
+def board(**facts) -> BoardSpec:
+    told = tuple(Fact(name, value, "a page") for name, value in {**FACTS, **facts}.items() if value)
+    return BoardSpec("local", "local", "cpu", "local", "onnxruntime", (Precision.INT8,), facts=told)
+
+
+def row(case, mean_us, kind=Kind.MEASURED, cosine=0.999, **changes):
+    details = changes.pop("details", {})
+    accuracy = None if cosine is None else Accuracy(cosine, None, None)
+    timed = Figures(kind, Latency(99, mean_us), memory_bytes=10 * 2**20, accuracy=accuracy, details=details)
+    return sample_results.result(case, Precision.INT8, figures=timed, **changes)
+
+
+def judged(asked, rows, *boards):
+    return decide(asked, rows, [], boards or [board()], {}).verdicts
+
+
+def one(asked, rows, *boards):
+    (found,) = judged(asked, rows, *boards)
+    return found, {check.name: check for check in found.checks}
+
+
+FITTING = [row("big", 20_000.0), row("small", 2_000.0)]
+
+
+def test_npu_time_is_shared_among_models_and_streams(asked):
+    found, checks = one(asked, FITTING)
+    # 4 x 5/s x 20 ms + 4 x 10/s x 2 ms = 0.4 + 0.08 of a second
+    assert found.load == pytest.approx(0.48)
+    assert found.jobs == pytest.approx(1 / 0.48)
+    assert checks["npu_time"].outcome is Outcome.PASS
+    assert checks["npu_time"].headroom == pytest.approx(0.52)
+    # All frames at once: 4 x (20 + 2) ms
+    assert checks["latency"].headroom == pytest.approx(1 - 88 / 100)
+    # 4 x 15/s of 1080p against 60/s
+    assert checks["decode"].headroom == pytest.approx(0.0)
+    assert checks["accuracy"].headroom == pytest.approx(0.9)
+    assert found.outcome is Outcome.PASS
+    assert found.binding == "decode"
+
+
+def test_one_missing_model_makes_the_whole_unknown_and_never_a_pass(asked):
+    found, checks = one(asked, FITTING[:1])
+    assert found.outcome is Outcome.UNKNOWN
+    assert checks["npu_time"].outcome is Outcome.UNKNOWN
+    assert checks["npu_time"].headroom is None
+    assert "no row of small" in checks["operators"].why
+    assert found.load is None
+
+
+def test_what_is_known_to_be_too_much_fails_without_the_rest(asked):
+    found, checks = one(asked, [row("big", 60_000.0)])
+    assert checks["npu_time"].outcome is Outcome.FAIL
+    assert found.binding == "latency"
+    assert checks["latency"].headroom == pytest.approx(1 - 240 / 100)
+
+
+def test_a_figure_of_half_a_chip_is_of_half_a_chip(asked):
+    half = {"npu_mode": "111"}
+    rows = [row("big", 20_000.0, details=half), row("small", 2_000.0, details=half)]
+    found, checks = one(asked, rows)
+    assert found.share == 0.5
+    assert checks["npu_time"].outcome is Outcome.PASS
+    assert "half" in checks["npu_time"].have
+    assert any("mode 111" in caveat for caveat in found.caveats)
+    # 1.36 of the half may be 0.68 of the whole: an estimate, so it is not known.
+    slow = [row("big", 64_000.0, details=half), row("small", 2_000.0, details=half)]
+    relaxed = replace(asked, limits=Limits())
+    _, checks = one(relaxed, slow)
+    assert checks["npu_time"].outcome is Outcome.UNKNOWN
+    assert "68.0 %" in checks["npu_time"].why
+    _, checks = one(relaxed, [row("big", 128_000.0, details=half)])
+    assert checks["npu_time"].outcome is Outcome.FAIL
+
+
+def test_kinds_are_judged_apart(asked):
+    rows = [replace(FITTING[0], estimate=Figures(Kind.SIMULATED, Latency(1, 9_000.0))), FITTING[1]]
+    measured, simulated = sorted(judged(asked, rows), key=lambda v: str(v.kind))
+    assert (measured.kind, measured.outcome) == (Kind.MEASURED, Outcome.PASS)
+    assert (simulated.kind, simulated.outcome) == (Kind.SIMULATED, Outcome.UNKNOWN)
+    assert "simulated" in simulated.checks[0].why
+
+
+def test_times_of_an_emulated_board_do_not_count(asked):
+    found, _ = one(asked, [replace(one_, emulated=True) for one_ in FITTING])
+    assert found.kind is None
+    assert found.outcome is Outcome.UNKNOWN
+    assert found.rank is None
+
+
+def test_a_model_that_does_not_convert_fails_and_says_why(asked):
+    failed = sample_results.failed("small", operators=("TopK",), precision=Precision.INT8)
+    found, checks = one(asked, [FITTING[0], failed])
+    assert found.outcome is Outcome.FAIL
+    assert "TopK" in checks["operators"].why
+    gone = sample_results.failed("small", FailureClass.BOARD_LOST, message="gone")
+    _, checks = one(asked, [FITTING[0], gone])
+    assert checks["operators"].outcome is Outcome.UNKNOWN
+
+
+def test_accuracy_that_nobody_compared_is_unknown(asked):
+    _, checks = one(asked, [row("big", 20_000.0, cosine=None), FITTING[1]])
+    assert checks["accuracy"].outcome is Outcome.UNKNOWN
+    _, checks = one(asked, [row("big", 20_000.0, cosine=0.98), FITTING[1]])
+    assert checks["accuracy"].outcome is Outcome.FAIL
+    assert checks["accuracy"].headroom == pytest.approx(-1.0)
+
+
+def test_the_accurate_row_is_taken_before_the_fast_one(asked):
+    fast = row("big", 1_000.0, cosine=0.9)
+    exact = replace(row("big", 20_000.0, cosine=None), precision=Precision.FP32)
+    found, checks = one(asked, [fast, exact, FITTING[1]])
+    assert found.load == pytest.approx(0.48)
+    assert checks["accuracy"].outcome is Outcome.PASS
+
+
+def test_a_percentile_that_is_not_there_is_not_replaced(asked):
+    strict = replace(asked, limits=Limits(latency_ms=100, percentile=99))
+    _, checks = one(strict, FITTING)
+    assert checks["latency"].outcome is Outcome.UNKNOWN
+    assert "no p99" in checks["latency"].why
+    _, checks = one(replace(strict, limits=Limits(latency_ms=50, percentile=99)), FITTING)
+    assert checks["latency"].outcome is Outcome.FAIL
+
+
+def test_figures_at_another_input_size_do_not_count(tmp_path):
+    asked = requirements(tmp_path, TOML.replace('name = "small"', 'name = "small"\ninput = "128x256"'))
+    _, checks = one(asked, FITTING)
+    assert checks["npu_time"].outcome is Outcome.UNKNOWN
+    assert "128x256" in checks["npu_time"].why
+
+
+@pytest.mark.parametrize("fact", ["video_decode", "price_board", "memory"])
+def test_a_fact_that_nobody_told_is_unknown(asked, fact):
+    bounded = replace(asked, limits=Limits(latency_ms=100, price_usd=150))
+    rows = [replace(r, board_before=None, board_after=None) for r in FITTING]
+    assert one(bounded, rows)[0].outcome is Outcome.PASS
+    found, checks = one(bounded, rows, board(**{fact: ""}))
+    assert found.outcome is Outcome.UNKNOWN
+    name = {"video_decode": "decode", "price_board": "price"}.get(fact, fact)
+    assert checks[name].outcome is Outcome.UNKNOWN
+
+
+def test_a_codec_that_is_not_listed_fails(asked):
+    h265 = replace(asked, streams=(replace(asked.streams[0], codec="h265"),))
+    found, checks = one(h265, FITTING)
+    assert checks["decode"].outcome is Outcome.FAIL
+    assert found.binding == "decode"
+
+
+def test_the_score_is_the_sum_of_its_terms(asked):
+    (found,) = judged(asked, FITTING)
+    assert found.score == pytest.approx(sum(term.points for term in found.terms))
+    assert {term.name: term.weight for term in found.terms} == {"headroom": 0.75, "price": 0.25}
+    assert found.score == pytest.approx(0.75 * 0.0 + 0.25 * 1.0)
+
+
+def test_simulators_of_several_vendors_carry_their_warning(asked):
+    rows = [row(case, us, Kind.SIMULATED, board=b, backend=b) for b in ("rknn", "vela") for case, us in
+            (("big", 20_000.0), ("small", 2_000.0))]  # fmt: skip
+    warnings = decide(asked, rows, [], [], {}).warnings
+    assert any("rknn, vela" in warning for warning in warnings)
+    assert decide(asked, rows[:2], [], [], {}).warnings == ()
+
+
+def test_rows_that_are_not_stable_are_named(asked):
+    found, _ = one(asked, [replace(FITTING[0], verdict=Verdict.NOISY), FITTING[1]])
+    assert any("big noisy" in caveat for caveat in found.caveats)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("count = 4", "count = 0"), "stream.0.count"),
+        (('"1920x1080"', '"wide"'), "is not WIDTHxHEIGHT"),
+        (("fps = 15", "fps = nan"), "stream.0.fps"),
+        (("headroom = 3", "luck = 3"), "ranking.luck"),
+        (('title = "gate"', "title = "), "is not TOML"),
+        (('codec = "h264"', 'codec = "h263"'), "stream.0.codec"),
+    ],
+)
+def test_a_broken_file_is_told_in_a_line(tmp_path, change, told):
+    with pytest.raises(UsageError, match=r"requirements\.toml") as error:
+        requirements(tmp_path, TOML.replace(*change))
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def told(**texts):
+    return {name: Fact(name, text, "s") for name, text in texts.items()}
+
+
+def test_facts_as_their_sources_have_them():
+    full_hd = 1920 * 1080
+    rockchip = told(video_decode="8K60 H.265/VP9/AVS2, 8K30 H.264, 4K60 AV1")
+    assert decode_pixels_per_s(rockchip, "h264").value == 30 * 16 * full_hd
+    assert decode_pixels_per_s(rockchip, "av1").value == 60 * 4 * full_hd
+    assert decode_pixels_per_s(rockchip, "mjpeg").value == 0
+    assert decode_pixels_per_s(told(video_decode="32 x 1080p30 (960 fps)"), "h264") is None
+    measured = told(video_decode="H.264 only, 1080p60", h264_decode_measured_fps="62 at 1088x1920, 9 at 1x1")
+    assert decode_pixels_per_s(measured, "h264").value == 62 * 1088 * 1920
+    assert price_usd(told(price_chip="5.33-21.59 USD (tiered)")).value == 21.59
+    assert (
+        price_usd(told(price_core_module="279 CNY; under 40 USD", price_board="about 100 USD")).about
+        == "module"
+    )
+    assert price_usd(told(price_board="about 100 USD"), "chip") is None
+    assert memory_bytes(told(memory="SIP 2 Gbit 16-bit LPDDR4x up to 3200 Mbit/s")).value == 2**28
+    assert memory_bytes(told(memory="LPDDR4/4x/5 up to 32 GB")).about == "up to"
+    assert memory_bytes(told(memory="64-bit LPDDR4(x) up to 4266 Mbit/s")) is None
+    assert power_w(told(power_w="2.5 W typical")).value == 2.5
+
+
+@given(st.text(max_size=80))
+def test_no_text_of_a_fact_breaks_a_parser(text):
+    facts = told(**dict.fromkeys(("video_decode", "price_chip", "memory", "power_w", "board"), text))
+    for found in (decode_pixels_per_s(facts, "h264"), price_usd(facts), memory_bytes(facts), power_w(facts)):
+        assert found is None or found.value >= 0
