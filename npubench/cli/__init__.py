@@ -19,6 +19,7 @@ COMMANDS = {
     "select": ("npubench.cli.select:select", "Say which chips do a job, with what room and at what price."),
     "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
+    "compare": ("npubench.cli.compare:compare", "Compare two runs, folders, boards or tool versions."),
     "import": (
         "npubench.cli.import_logs:import_",
         "Add rows out of other programs' logs, or out of what was published.",

@@ -76,7 +76,7 @@ def test_published_models_with_the_macs_of_another_network():
 
 def test_published_rows_without_a_time_of_the_board():
     models, operators = of_class(PUBLISHED, DoubtClass.NO_BOARD_TIME)
-    assert "36 of 52 model rows that worked without a board time" in models.evidence
+    assert "36 of 52 rows that worked have no board time (model)" in models.evidence
     assert operators.cases == ("conv3s1p0d2ic3oc512g1",)
 
 

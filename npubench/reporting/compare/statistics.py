@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 DRAWS = 10_000
+MEAN_DRAWS = 2_000
 SEED = 0
 _MOST_ENUMERATED = 4_000
 """Resamples of a side that are enumerated rather than drawn: up to five rounds, 5^5."""
@@ -37,19 +39,17 @@ def ratio_of_medians(before: Sequence[float], after: Sequence[float]) -> Interva
     are enumerated where there are few (Efron and Tibshirani, An Introduction to the Bootstrap, ch. 13).
     Raises ValueError with fewer than two rounds a side.
     """
-    import numpy as np
-
     if min(len(before), len(after)) < 2:
         raise ValueError("an interval over rounds needs two rounds a side")
     one, other = _medians(before), _medians(after)
-    how = "every resample" if len(one[0]) * len(other[0]) < DRAWS**2 else f"{DRAWS} draws"
     ratios = other[0][None, :] / one[0][:, None]
     weights = other[1][None, :] * one[1][:, None]
     low, high = _quantiles(ratios.ravel(), weights.ravel())
     value = statistics.median(after) / statistics.median(before)
-    rounds = f"{len(before)} and {len(after)}" if len(before) != len(after) else f"{len(before)} and as many"
-    method = f"bootstrap over rounds ({rounds}; {how}), 95 %"
-    return Interval(value, float(np.float64(low)), float(np.float64(high)), method)
+    drawn = max(len(before) ** len(before), len(after) ** len(after)) > _MOST_ENUMERATED
+    how = f"{DRAWS} draws, seed {SEED}" if drawn else "all resamples"
+    method = f"bootstrap over rounds ({len(before)} and {len(after)}; {how}), 95 %"
+    return Interval(value, low, high, method)
 
 
 def geometric_mean(ratios: Sequence[float]) -> Interval | float | None:
@@ -62,10 +62,11 @@ def geometric_mean(ratios: Sequence[float]) -> Interval | float | None:
     value = math.exp(float(logs.mean()))
     if len(ratios) < LEAST_FOR_INTERVAL:
         return value
-    draws = np.random.default_rng(SEED).integers(0, len(logs), size=(DRAWS // 5, len(logs)))
-    means = logs[draws].mean(axis=1)
+    random = np.random.default_rng(SEED)
+    # One draw at a time: all at once would take as many times the memory of the cases.
+    means = [float(logs[random.integers(0, len(logs), size=len(logs))].mean()) for _ in range(MEAN_DRAWS)]
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    method = f"bootstrap over {len(logs)} cases ({DRAWS // 5} draws, seed {SEED}), 95 %"
+    method = f"bootstrap over {len(logs)} cases ({MEAN_DRAWS} draws, seed {SEED}), 95 %"
     return Interval(value, math.exp(low), math.exp(high), method)
 
 
@@ -86,14 +87,20 @@ def _medians(rounds: Sequence[float]) -> "tuple[np.ndarray, np.ndarray]":
     import numpy as np
 
     values = np.asarray(rounds, dtype=np.float64)
-    count = len(values)
-    if count**count <= _MOST_ENUMERATED:
-        picks = np.asarray(list(itertools.product(range(count), repeat=count)))
-    else:
-        picks = np.random.default_rng(SEED).integers(0, count, size=(DRAWS, count))
+    picks = _picks(len(values))
     medians = np.median(values[picks], axis=1)
     distinct, counts = np.unique(medians, return_counts=True)
     return distinct, counts / counts.sum()
+
+
+@cache
+def _picks(count: int) -> "np.ndarray":
+    """Indices of every resample of `count` rounds, or of as many as are drawn."""
+    import numpy as np
+
+    if count**count <= _MOST_ENUMERATED:
+        return np.asarray(list(itertools.product(range(count), repeat=count)))
+    return np.random.default_rng(SEED).integers(0, count, size=(DRAWS, count))
 
 
 def _quantiles(values: "np.ndarray", weights: "np.ndarray") -> tuple[float, float]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from npubench.records import Figures, Kind, Result, Status
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength
+from npubench.reporting.words import say
 from npubench.specs import CaseKind
 
 
@@ -27,12 +28,17 @@ def missing_board_times(results: Sequence[Result]) -> Iterator[Doubt]:
             backend,
             ", ".join(sorted({row.precision.value for row in lacking})),
             tuple(dict.fromkeys(row.case for row in lacking)),
-            "built, but no time of a board: what runs in a simulation may not run, or not as fast"
+            say("built, but no time of a board: what runs in a simulation may not run, or not as fast")
             if some
-            else "nothing was timed on this board: there is a simulation only",
+            else say("nothing was timed on this board: there is a simulation only"),
             (
-                f"{len(lacking)} of {len(rows)} {case_kind} rows that worked without a board time",
-                f"of these {simulated} with a simulation",
+                say(
+                    "{count} of {all} rows that worked have no board time ({kind})",
+                    count=len(lacking),
+                    all=len(rows),
+                    kind=say(case_kind.value),
+                ),
+                say("of these {count} with a simulation", count=simulated),
             ),
         )
 

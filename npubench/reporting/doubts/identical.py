@@ -8,9 +8,7 @@ from npubench.records import Kind, Result
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.notation import significant
 from npubench.reporting.suspects import suspects
-
-_MEASURED_LABELS = ("mean latency, us", "load, us", "NPU time, us", "NPU counter")
-_SIMULATED_LABELS = ("latency, us", "inferences/s", "MACs by the tool", "MAC utilisation")
+from npubench.reporting.words import say
 
 
 def identical(results: Sequence[Result]) -> Iterator[Doubt]:
@@ -35,18 +33,28 @@ def identical(results: Sequence[Result]) -> Iterator[Doubt]:
             found[cases[0]].backend,
             suspect.precision,
             cases,
-            f"different models, the same {suspect.shared}: one file may have been run under several names",
+            say("different models, the same artifact: one file may have been run under several names")
+            if artifact
+            else say(
+                "different models, the same measured times: one file may have been run under several names"
+            ),
             tuple(
                 chain(
-                    (f"artifact SHA-256 {sha256}" for sha256 in sorted(filter(None, shared))),
-                    (f"{case}: model SHA-256 {row.onnx_sha256}" for case, row in found.items()),
+                    (
+                        say("artifact SHA-256 {sha256}", sha256=sha256)
+                        for sha256 in sorted(filter(None, shared))
+                    ),
+                    (
+                        say("{case}: model SHA-256 {sha256}", case=case, sha256=row.onnx_sha256)
+                        for case, row in found.items()
+                    ),
                 )
             ),
         )
 
 
 def _figures(group: EqualFigures, rows: Mapping[tuple[str, str, str], Result]) -> Doubt:
-    labels = _MEASURED_LABELS if group.kind is Kind.MEASURED else _SIMULATED_LABELS
+    labels = _labels(group.kind)
     shared = ", ".join(
         f"{label} {number:.12g}"
         for label, number in zip(labels, group.numbers, strict=True)
@@ -60,9 +68,12 @@ def _figures(group: EqualFigures, rows: Mapping[tuple[str, str, str], Result]) -
         next(iter(found.values())).backend,
         group.precision,
         group.cases,
-        f"different networks with {_kind(group.kind)} figures that are equal to the last digit: "
-        "at most one of them is what it says",
-        (f"shared: {shared}", *_fits(found)),
+        say(
+            "different networks with figures ({kind}) that are equal to the last digit: "
+            "at most one of them is what it says",
+            kind=_kind(group.kind),
+        ),
+        (say("shared: {figures}", figures=shared), *_fits(found)),
     )
 
 
@@ -71,10 +82,21 @@ def _fits(found: Mapping[str, Result]) -> Iterator[str]:
     for case, row in found.items():
         counts = [f.tool_macs for f in (row.estimate, row.figures) if f is not None and f.tool_macs]
         if counts and row.macs:
-            times = significant(counts[0] / row.macs)
-            yield f"{case}: {significant(row.macs / 1e9)} GMAC in its graph, {times} times that by the tool"
+            yield say(
+                "{case}: {own} GMAC in its graph, {ratio} times that by the tool",
+                case=case,
+                own=significant(row.macs / 1e9),
+                ratio=significant(counts[0] / row.macs),
+            )
 
 
 def _kind(kind: Kind) -> str:
     """What is compared of published rows is their compiler's simulation: of the board there is one figure."""
-    return "published, simulated" if kind is Kind.PUBLISHED else kind.value
+    return say("published, simulated") if kind is Kind.PUBLISHED else say(kind.value)
+
+
+def _labels(kind: Kind) -> tuple[str, ...]:
+    """Names of what `equal_figures.shared_numbers` gives."""
+    if kind is Kind.MEASURED:
+        return say("mean latency, us"), say("load, us"), say("NPU time, us"), say("NPU counter")
+    return say("latency, us"), say("inferences/s"), say("MACs by the tool"), say("MAC utilisation")

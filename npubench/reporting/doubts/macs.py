@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from npubench.records import Result, Status
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.notation import significant
+from npubench.reporting.words import say
 from npubench.specs import CaseKind
 
 OFF = 1.75
@@ -18,9 +19,6 @@ LEAST_FOR_USUAL = 8
 """Models that it takes to tell what is usual; with fewer the two counts should be equal."""
 
 _SAME_COUNT = 0.01
-_LANES = (
-    "the tool counts idle lanes, too, which narrow and grouped convolutions leave; it cannot count too few"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +55,23 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
     few = one.ratio < usual
     far = max(one.ratio / usual, usual / one.ratio) >= FAR_OFF
     usually = (
-        f"the median of {models} models there is {significant(usual)}"
+        say("the median of {count} models there is {usual}", count=models, usual=significant(usual))
         if models >= LEAST_FOR_USUAL
-        else "the two should agree"
+        else say("the two should agree")
     )
     same = _same_count(one, fitting)
     evidence = [
-        f"the tool counts {significant(one.tool_macs / 1e9)} GMAC, the graph has "
-        f"{significant((one.row.macs or 0) / 1e9)}: {significant(one.ratio)} times; {usually}",
-        *(f"that count is the one of {other}" for other in same),
+        say(
+            "the tool counts {told} GMAC, the graph has {own}: {ratio} times; {usually}",
+            told=significant(one.tool_macs / 1e9),
+            own=significant((one.row.macs or 0) / 1e9),
+            ratio=significant(one.ratio),
+            usually=usually,
+        ),
+        *(say("that count is the one of {case}", case=other) for other in same),
     ]
     if one.row.backend == "pulsar" and not few:
-        evidence.append(_LANES)
-    way = "too few" if few else "too many"
+        evidence.append(say("the tool counts idle lanes, too, which narrow and grouped convolutions leave"))
     return Doubt(
         DoubtClass.WRONG_MACS,
         Strength.STRONG if few or far or same else Strength.WEAK,
@@ -77,7 +79,9 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
         one.row.backend,
         one.row.precision.value,
         (one.row.case,),
-        f"{way} MACs for this architecture: another network or another input size may have been built",
+        say("too few MACs for this architecture: another network or another input may have been built")
+        if few
+        else say("too many MACs for this architecture: another network or another input may have been built"),
         tuple(evidence),
     )
 

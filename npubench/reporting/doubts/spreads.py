@@ -6,6 +6,7 @@ from npubench.records import Kind, Result
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.notation import significant
 from npubench.reporting.pairs import latency_of
+from npubench.reporting.words import say
 from npubench.verdict import STABLE_SPREAD
 
 WIDE_SPREAD = 0.1
@@ -27,12 +28,30 @@ def wide_spreads(results: Sequence[Result]) -> Iterator[Doubt]:
         evidence = []
         if latency.spread is not None:
             medians = ", ".join(significant(value, separator="") for value in latency.rounds_p50)
-            of = f": {medians} us" if medians else ""
-            evidence.append(f"rounds lie {latency.spread:.1%} apart, stable is {STABLE_SPREAD:.0%}{of}")
+            evidence.append(
+                say(
+                    "rounds lie {spread:.1%} apart, stable is {stable:.0%}: {medians} us",
+                    spread=latency.spread,
+                    stable=STABLE_SPREAD,
+                    medians=medians,
+                )
+                if medians
+                else say(
+                    "calls lie {spread:.1%} apart, stable is {stable:.0%}",
+                    spread=latency.spread,
+                    stable=STABLE_SPREAD,
+                )
+            )
         if deviation > WIDE_DEVIATION:
-            evidence.append(f"standard deviation is {deviation:.0%} of the mean over {latency.n} runs")
+            evidence.append(
+                say(
+                    "standard deviation is {share:.0%} of the mean over {count} runs",
+                    share=deviation,
+                    count=latency.n,
+                )
+            )
         if row.verdict is not None:
-            evidence.append(f"verdict {row.verdict}")
+            evidence.append(say("verdict {verdict}", verdict=say(row.verdict.value)))
         strong = deviation > WIDE_DEVIATION or (latency.spread or 0.0) > WIDE_SPREAD
         yield Doubt(
             DoubtClass.WIDE_SPREAD,
@@ -41,6 +60,6 @@ def wide_spreads(results: Sequence[Result]) -> Iterator[Doubt]:
             row.backend,
             row.precision.value,
             (row.case,),
-            "its runs lie far apart: a repeat may give another figure",
+            say("its runs lie far apart: a repeat may give another figure"),
             tuple(evidence),
         )
