@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     help="What the stage cpu runs: our probe, or a megpeak that lies on the board.",
 )
 @click.option(
+    "--codec-engine",
+    type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
+    help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
+)
+@click.option(
     "--precision",
     "precisions",
     multiple=True,
@@ -72,6 +77,7 @@ def run(
     boards: tuple[str, ...],
     stages_text: str,
     cpu_tool: str,
+    codec_engine: str | None,
     precisions: tuple[str, ...],
     warmup: int,
     repeat: int,
@@ -107,7 +113,8 @@ def run(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
     )
     finished = {} if fresh else assemble.finished_keys(out, deadline)
-    benchmarks = stages.benchmark_jobs(wanted, on, {"cpu": {"tool": cpu_tool}}, finished)
+    told = {"cpu": {"tool": cpu_tool}, "codec": {"engine": codec_engine}}
+    benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
     plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
     wrong_input = on.unknown + len(catalog.problems)
     if dry_run:
