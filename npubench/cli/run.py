@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -113,7 +113,7 @@ def run(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
     )
     finished = {} if fresh else assemble.finished_keys(out, deadline)
-    told = {"cpu": {"tool": cpu_tool}, "codec": {"engine": codec_engine}}
+    told: dict[str, dict[str, Any]] = {"cpu": {"tool": cpu_tool}, "codec": {"engine": codec_engine}}
     benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
     plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
     wrong_input = on.unknown + len(catalog.problems)
