@@ -23,16 +23,19 @@ _SHA256 = re.compile(r"(?m)^SHA256=([0-9a-f]{64})$")
 _SECONDS = r"([0-9]{1,9}\.[0-9]{1,6})s"
 _BENCH = re.compile(rf"(?m)^bench: utime={_SECONDS} stime={_SECONDS} rtime={_SECONDS}$")
 
+_PSNR = re.compile(r"(?m)^\[Parsed_psnr_[0-9]{1,4} @ \w{1,40}\] PSNR .{0,200}\bmin:([0-9]{1,4}\.[0-9]{1,9}) ")
+
 
 @dataclass(frozen=True, slots=True)
 class FfmpegOutput:
-    """Of the last run in a text: frames that it wrote, seconds, processor seconds, hash of the frames."""
+    """Of the last run in a text: frames written, seconds, processor seconds, their hash, least PSNR."""
 
     frames: int | None = None
     seconds: float | None = None
     cpu_s: float | None = None
     sha256: str | None = None
     version: str | None = None
+    psnr_db: float | None = None
 
 
 def parse_ffmpeg(text: str) -> FfmpegOutput:
@@ -40,6 +43,7 @@ def parse_ffmpeg(text: str) -> FfmpegOutput:
     text = text.replace("\r", "\n")
     end = _last(_END, text)
     frame = _last(_FRAME, text[: end.start()]) if end else None
+    psnr = _last(_PSNR, text)
     bench, sha256, version = _last(_BENCH, text), _last(_SHA256, text), _VERSION.search(text)
     return FfmpegOutput(
         frames=int(frame[1]) if frame else None,
@@ -47,6 +51,7 @@ def parse_ffmpeg(text: str) -> FfmpegOutput:
         cpu_s=float(bench[1]) + float(bench[2]) if bench else None,
         sha256=sha256[1] if sha256 else None,
         version=version[1] if version else None,
+        psnr_db=float(psnr[1]) if psnr else None,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from npubench.benchmarks.codec.cases import HOLDS_FPS, CodecCase
+from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB
 from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Stage
 from npubench.timing import latency
 
@@ -96,6 +97,8 @@ def _mismatch(case: CodecCase, found: Found) -> Failure | None:
             f"{found.program} gave other frames than the reference: SHA-256 {_short(checked.sha256)}"
             f" instead of {_short(checked.sha256_expected)}"
         )
+    elif checked.psnr_db is not None and checked.psnr_db < LEAST_PSNR_DB:
+        message = f"{found.program} gave frames that are {checked.psnr_db:.1f} dB from their source"
     if message:
         return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, message)
     if min(timed.seconds, default=0.0) <= 0 or not sum(timed.frames):

@@ -61,14 +61,16 @@ def _encode(work: Work, path: str) -> Found | Failure:
         return [argv_of.program(settings), *argv_of.encode(case, settings, path, frames, exact=False)]
 
     frames = work.made.frames
-    words = argv_of.check_encoded(case, argv_of.encode(case, settings, path, frames, exact=True), settings)
+    words = argv_of.check_encoded(
+        case, argv_of.encode(case, settings, path, frames, exact=True), settings, path
+    )
     exact = _ffmpeg(work, list(shell(argv_of.CHECK_ENCODED, *words)))
     if isinstance(exact, Failure):
         return exact
     times = _rounds(work, argv, per_unit=1, first=2 * frames)
     if isinstance(times, Failure):
         return times
-    return _found(work, exact, times, frames, None, {"encoder": argv_of.encoder(case, settings)})
+    return _found(work, exact, times, frames, exact.psnr_db, {"encoder": argv_of.encoder(case, settings)})
 
 
 def _image(work: Work, path: str) -> Found | Failure:

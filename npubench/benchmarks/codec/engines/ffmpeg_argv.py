@@ -13,13 +13,16 @@ CHECK_ENCODED = """\
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
-program=$1 format=$2 pixels=$3
-shift 3
+program=$1 format=$2 pixels=$3 size=$4 source=$5
+shift 5
 "$program" "$@" coded || exit
 "$program" -hide_banner -nostdin -nostats -progress pipe:1 -f "$format" -i coded \\
-    -vf "format=$pixels" -f hash -hash sha256 pipe:1
+    -f rawvideo -pix_fmt nv12 -s "$size" -i "$source" -filter_complex \\
+    "[0:v]format=$pixels,split[a][b];[1:v]format=$pixels[source];[b][source]psnr[distance]" \\
+    -map "[a]" -f hash -hash sha256 pipe:1 -map "[distance]" -f null -
 """
-"""Encodes into a folder of its own with `$4...`, then decodes what came of it with the same program."""
+"""Encodes into a folder of its own with `$6...`; decodes what came of it, with the same program, and
+compares it with the source."""
 
 
 def program(settings: Settings) -> str:
@@ -73,12 +76,14 @@ def image(case: CodecCase, settings: Settings, path: str, frames: int, exact: bo
     ]
 
 
-def check_encoded(case: CodecCase, argv: Sequence[str], settings: Settings) -> tuple[str, ...]:
+def check_encoded(case: CodecCase, argv: Sequence[str], settings: Settings, path: str) -> tuple[str, ...]:
     """Arguments of the script CHECK_ENCODED."""
     return (
         program(settings),
         FORMATS[case.codec],
         _pixels(case),
+        f"{case.width}x{case.height}",
+        path,
         *argv,
         *("-f", FORMATS[case.codec]),
     )

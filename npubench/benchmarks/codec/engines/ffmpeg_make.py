@@ -1,6 +1,5 @@
 """Makes test data with an ffmpeg of this machine, where there is no PyAV."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from npubench.benchmarks.codec.recipes import FORMATS, RATE, Recipe
 from npubench.benchmarks.codec.tool_errors import failure_of
 from npubench.identity import sha256_of_file
 from npubench.records import Completed, Failure, FailureClass, Stage
-
-_PSNR = re.compile(r"(?m)^\[Parsed_psnr_[0-9]+ @ \S+\] PSNR .*\bmin:([0-9]{1,4}\.[0-9]{1,9}|inf)\b")
 
 
 def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Failure:
@@ -36,10 +33,10 @@ def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Fai
     hashed = ffmpeg([*read, "-vf", f"format={recipe.pixels}", *HASH])
     if isinstance(hashed, Failure):
         return hashed
-    compared = ffmpeg([*read, *source(recipe)[:4], "-lavfi", _compare(recipe), "-f", "null", "-"])
+    compared = ffmpeg([*read, *_pictures(recipe), "-lavfi", _compare(recipe), "-f", "null", "-"])
     if isinstance(compared, Failure):
         return compared
-    told, distance = parse_ffmpeg(hashed.output), _PSNR.search(compared.output)
+    told, distance = parse_ffmpeg(hashed.output), parse_ffmpeg(compared.output).psnr_db
     if told.frames is None or told.sha256 is None or distance is None:
         message = f"ffmpeg told no frames, hash or PSNR of {recipe.name}: see the log"
         return Failure(Stage.EXPORT, FailureClass.UNPARSED_OUTPUT, message)
@@ -47,16 +44,21 @@ def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Fai
         sha256_of_file(path),
         told.frames,
         told.sha256,
-        float(distance[1]),
+        distance,
         f"{recipe.encoder} of ffmpeg {told.version}",
     )
 
 
 def source(recipe: Recipe) -> list[str]:
     """The pictures of a recipe in its pixel format."""
-    pictures = f"testsrc2=size={recipe.width}x{recipe.height}:rate={RATE}"
     convert = f"scale=flags=bilinear+accurate_rnd+bitexact,format={recipe.pixels}"
-    return ["-f", "lavfi", "-i", pictures, "-frames:v", str(recipe.frames), "-vf", convert]
+    return [*_pictures(recipe), "-frames:v", str(recipe.frames), "-vf", convert]
+
+
+def _pictures(recipe: Recipe) -> list[str]:
+    seconds = recipe.frames / RATE
+    size = f"{recipe.width}x{recipe.height}"
+    return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={RATE}:duration={seconds:g}"]
 
 
 def encoding(recipe: Recipe) -> list[str]:
@@ -70,5 +72,5 @@ def encoding(recipe: Recipe) -> list[str]:
 
 
 def _compare(recipe: Recipe) -> str:
-    """The stream's first `frames` frames with those of the source, in the stream's format."""
-    return f"[1:v]trim=end_frame={recipe.frames},format={recipe.pixels}[source];[0:v][source]psnr=shortest=1"
+    """The stream's frames with those of the source, in the stream's format."""
+    return f"[1:v]format={recipe.pixels}[source];[0:v][source]psnr=shortest=1"
