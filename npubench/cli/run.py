@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     default="cpupeak",
     show_default=True,
     help="What the stage cpu runs: our probe, or a megpeak that lies on the board.",
+)
+@click.option(
+    "--codec-engine",
+    type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
+    help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
 )
 @click.option(
     "--precision",
@@ -74,6 +79,7 @@ def run(
     simulate: bool,
     stages_text: str,
     cpu_tool: str,
+    codec_engine: str | None,
     precisions: tuple[str, ...],
     warmup: int,
     repeat: int,
@@ -110,7 +116,8 @@ def run(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
     )
     finished = {} if fresh else assemble.finished_keys(out, deadline)
-    benchmarks = stages.benchmark_jobs(wanted, on, {"cpu": {"tool": cpu_tool}}, finished)
+    told: dict[str, dict[str, Any]] = {"cpu": {"tool": cpu_tool}, "codec": {"engine": codec_engine}}
+    benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
     plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
     wrong_input = on.unknown + len(catalog.problems)
     if dry_run:
