@@ -1,5 +1,7 @@
 """`npubench board virtual`: an ARM Linux on this machine that is the real thing for everything but time."""
 
+from pathlib import Path
+
 import click
 
 from npubench.cli.terminal import columns, printable
@@ -17,11 +19,16 @@ def virtual() -> None:
     metavar="tiny|debian",
     help="tiny (the default): busybox and dropbear, up in a second; debian: systemd and OpenSSH, on a disk.",
 )
-def start(image: str | None) -> int:
+@click.option(
+    "--files",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="What lies below this folder is on the board at the same paths.",
+)
+def start(image: str | None, files: Path | None) -> int:
     """Start the board, and build its image the first time; nothing is done when it is up."""
     from npubench.transports.virtual import control, places
 
-    up = control.start(image, _tell)
+    up = control.start(image, _tell, files)
     click.echo(f"{places.NAME} is up with the image {up.image} on 127.0.0.1:{up.port}")
     click.echo(f"npubench run --board {places.NAME} ... measures there, and its rows are marked emulated")
     return ExitCode.OK

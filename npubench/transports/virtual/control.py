@@ -4,14 +4,14 @@ import contextlib
 import hashlib
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from npubench import process
 from npubench.environments.locked import locked
 from npubench.errors import BoardError, ToolchainError, UsageError
 from npubench.transports.ssh.transport import SshTransport
+from npubench.transports.virtual import cpio, keys, machine, places, programs, qemu
 from npubench.transports.virtual import image as images
-from npubench.transports.virtual import keys, machine, places, programs, qemu
 from npubench.transports.virtual.image import Image, Kind, Say
 from npubench.transports.virtual.machine import Running
 from npubench.transports.virtual.qmp import QmpError, monitor
@@ -21,6 +21,8 @@ RESTORE_S = 60.0
 SAVE_S = 120.0
 LOG = "qemu.log"
 STATE = "state.zst"
+OVERLAY = PurePosixPath("overlay")
+Files = dict[PurePosixPath, tuple[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,10 @@ class Status:
     greets: bool
 
 
-def start(kind_name: str | None, say: Say) -> Running:
+def start(kind_name: str | None, say: Say, files: Path | None = None) -> Running:
     """A running board that lets npubench in; nothing is done when it is up.
+
+    What lies below the folder `files` is on the board at the same paths, also after it was reset.
 
     The image is built when it is missing; a tiny one is restored from its saved state, which the
     first start makes. Raises UsageError when another image is up, ToolchainError when something is
@@ -47,7 +51,8 @@ def start(kind_name: str | None, say: Say) -> Running:
         if up is not None:
             return _as_it_is(up, kind)
         programs.require(programs.RUN)
-        return _start(folder, images.built(kind, say), say)
+        own = _read(files) if files else {}
+        return _start(folder, images.built(kind, say), own, say)
 
 
 def stop(say: Say) -> bool:
@@ -86,11 +91,23 @@ def _as_it_is(up: Running, kind: Kind) -> Running:
     return up
 
 
-def _start(folder: Path, image: Image, say: Say) -> Running:
+def _read(folder: Path) -> Files:
+    """All files below a folder, for the board. Raises UsageError."""
+    try:
+        return {
+            OVERLAY / path.relative_to(folder).as_posix(): (path.stat().st_mode & 0o777, path.read_bytes())
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}: it cannot be put on the board") from error
+
+
+def _start(folder: Path, image: Image, own: Files, say: Say) -> Running:
     keys.make(folder)
     initrd = folder / "initrd"
     packed = image.initrd.read_bytes()
-    initrd.write_bytes(packed + bytes(-len(packed) % 4) + keys.overlay(folder))
+    initrd.write_bytes(packed + bytes(-len(packed) % 4) + cpio.archive(keys.files(folder) | own))
     last = machine.last(folder)
     port = machine.free_port(last.port if last else None)
     keys.write_ssh_config(folder, port)

@@ -104,7 +104,7 @@ def _build(wanted: Kind, folder: Path, say: Say) -> None:
     log = folder.with_name(f"{folder.name}.log")
     log.unlink(missing_ok=True)
     argv = ["sh", str(SCRIPTS / "build.sh"), wanted.name, str(folder), str(places.packages())]
-    path = {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+    path = {"PATH": f"{os.environ.get('PATH', '')}:{programs.SYSTEM_PATH}"}
     done = process.run(argv, timeout_s=wanted.build_s, log=log, env=path)
     if done.returncode != 0 or done.timed_out:
         said = (done.output.strip().splitlines() or ["it printed nothing"])[-1][-200:]

@@ -5,12 +5,11 @@ of the public key (dropbear, ed25519.c: buf_put_ed25519_priv_key).
 """
 
 import os
-import shlex
 from pathlib import Path, PurePosixPath
 
 from npubench.filesystem import write_atomically
 from npubench.transports.ssh import hostkeys
-from npubench.transports.virtual import cpio, places
+from npubench.transports.virtual import places
 
 CLIENT_KEY = "client_key"
 HOST_KEY = "host_key"
@@ -31,32 +30,30 @@ def make(folder: Path) -> None:
 
 def write_ssh_config(folder: Path, port: int) -> None:
     """A configuration for npubench, and for `ssh -F`, that knows the address and the host's key."""
-    known_hosts = shlex.quote(str(folder / KNOWN_HOSTS)).replace("'", '"')
     lines = (
         f"Host {places.NAME}",
         "    HostName 127.0.0.1",
         f"    Port {port}",
         "    User root",
-        f"    IdentityFile {folder / CLIENT_KEY}",
+        f'    IdentityFile "{folder / CLIENT_KEY}"',
         "    IdentitiesOnly yes",
         f"    HostKeyAlias {ALIAS}",
-        f"    UserKnownHostsFile {known_hosts}",
+        # paramiko takes quotes away from a value that has them at both of its ends.
+        f'    UserKnownHostsFile "{folder / KNOWN_HOSTS}" /dev/null',
     )
     write_atomically(folder / SSH_CONFIG, "\n".join(lines) + "\n")
 
 
-def overlay(folder: Path) -> bytes:
-    """The keys as an archive that follows the image's initramfs."""
+def files(folder: Path) -> dict[PurePosixPath, tuple[int, bytes]]:
+    """The keys as the board has them: permissions and contents by path."""
     here = PurePosixPath("etc/npubench")
     host_key = folder / HOST_KEY
-    return cpio.archive(
-        {
-            here / "authorized_keys": (0o600, (folder / f"{CLIENT_KEY}.pub").read_bytes()),
-            here / "ssh_host_ed25519_key": (0o600, host_key.read_bytes()),
-            here / "ssh_host_ed25519_key.pub": (0o644, (folder / f"{HOST_KEY}.pub").read_bytes()),
-            here / "dropbear_host_key": (0o600, _for_dropbear(host_key)),
-        }
-    )
+    return {
+        here / "authorized_keys": (0o600, (folder / f"{CLIENT_KEY}.pub").read_bytes()),
+        here / "ssh_host_ed25519_key": (0o600, host_key.read_bytes()),
+        here / "ssh_host_ed25519_key.pub": (0o644, (folder / f"{HOST_KEY}.pub").read_bytes()),
+        here / "dropbear_host_key": (0o600, _for_dropbear(host_key)),
+    }
 
 
 def host_key(folder: Path) -> hostkeys.HostKey:

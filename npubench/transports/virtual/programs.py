@@ -17,11 +17,13 @@ BUILD = {
 }
 """Programs and files that build the images."""
 BUILD_DISK = {"mke2fs": "e2fsprogs"}
+SYSTEM_PATH = "/usr/sbin:/sbin"
+"""Programs for the system's keeper, which are not on everybody's PATH."""
 
 
 def path_of(program: str) -> str | None:
-    """Where a program lies; those for the system's keeper are not on everybody's PATH."""
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    """Where a program lies."""
+    return shutil.which(program) or shutil.which(program, path=SYSTEM_PATH)
 
 
 def require(programs: dict[str, str]) -> None:

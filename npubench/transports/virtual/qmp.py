@@ -23,7 +23,7 @@ class Qmp:
     def __init__(self, sock: socket.socket) -> None:
         self._stream = sock.makefile("rwb")
 
-    def command(self, name: str, **arguments: Any) -> Any:
+    def command(self, name: str, /, **arguments: Any) -> Any:
         """What the command returns. Raises QmpError."""
         try:
             self._stream.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")

@@ -102,7 +102,7 @@ fetch "$work/packages" busybox-static dropbear-bin libc6 libtomcrypt1 libtommath
 cp "$work/kernel/boot/vmlinuz-"* "$target/kernel"
 
 root=$work/root
-mkdir -p "$root/bin" "$root/usr/sbin" "$root/lib/modules" "$root/lib/arm-linux-gnueabihf" "$root/etc" \
+mkdir -p "$root/bin" "$root/sbin" "$root/usr/bin" "$root/usr/sbin" "$root/lib/modules" "$root/lib/arm-linux-gnueabihf" "$root/etc" \
     "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/run" "$root/root" "$root/var/log" "$root/mnt"
 cp "$work/packages/bin/busybox" "$root/bin/busybox"
 cp "$work/packages/usr/sbin/dropbear" "$root/usr/sbin/dropbear"

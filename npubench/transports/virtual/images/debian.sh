@@ -60,8 +60,9 @@ echo '/dev/vda / ext4 defaults,noatime 0 0' > "$disk/etc/fstab"
 : > "$disk/etc/machine-id"
 # None of these can work here, and each would hold up the start.
 mkdir -p "$disk/etc/systemd/system"
-for unit in systemd-modules-load systemd-timesyncd serial-getty@ttyAMA0 getty@tty1 e2scrub_reap; do
-    ln -s /dev/null "$disk/etc/systemd/system/$unit.service"
+for unit in systemd-modules-load.service serial-getty@ttyAMA0.service getty@tty1.service e2scrub_reap.service \
+    apt-daily.timer apt-daily-upgrade.timer fstrim.timer e2scrub_all.timer; do
+    ln -s /dev/null "$disk/etc/systemd/system/$unit"
 done
 
 truncate -s "$size" "$target/disk.part"
