@@ -182,6 +182,18 @@ def test_start_without_qemu_is_one_line_and_exit_5(cache, tmp_path):
     assert "apt-get install qemu-system-arm zstd" in line
 
 
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "file")}
+    words = [sys.executable, "-m", "npubench", "board", "virtual"]
+    done = subprocess.run([*words, "start"], capture_output=True, text=True, env=env)
+    assert done.returncode == 5
+    (line,) = done.stderr.splitlines()
+    assert "XDG_CACHE_HOME" in line
+    for command in ("stop", "status"):
+        assert subprocess.run([*words, command], capture_output=True, env=env).returncode == 0
+
+
 def test_an_unknown_image_names_those_there_are():
     with pytest.raises(UsageError, match="tiny, debian"):
         image.kind("fedora")

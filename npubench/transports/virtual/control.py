@@ -44,15 +44,21 @@ def start(kind_name: str | None, say: Say, files: Path | None = None) -> Running
     missing here, BoardError when the board does not come up, Interrupted.
     """
     folder = places.machine()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with locked(folder, say):
-        up = machine.find(folder)
-        kind = images.kind(kind_name or (up.image if up else "tiny"))
-        if up is not None:
-            return _as_it_is(up, kind)
-        programs.require(programs.RUN)
-        own = _read(files) if files else {}
-        return _start(folder, images.built(kind, say), own, say)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locked(folder, say):
+            up = machine.find(folder)
+            kind = images.kind(kind_name or (up.image if up else "tiny"))
+            if up is not None:
+                return _as_it_is(up, kind)
+            programs.require(programs.RUN)
+            own = _read(files) if files else {}
+            return _start(folder, images.built(kind, say), own, say)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ToolchainError(
+            f"{error.filename or folder}: {reason}: make room for the virtual board, or set XDG_CACHE_HOME"
+        ) from error
 
 
 def stop(say: Say) -> bool:
@@ -63,6 +69,9 @@ def stop(say: Say) -> bool:
     with locked(folder, say):
         up = machine.find(folder)
         if up is not None:
+            if any(folder.glob("disk-*")) and machine.greets(up.port):
+                with contextlib.suppress(BoardError):
+                    _ask(folder, "sync")
             machine.end(folder, up)
         return up is not None
 
@@ -118,7 +127,8 @@ def _start(folder: Path, image: Image, own: Files, say: Say) -> Running:
         up = _restored(wanted, image, state, say)
     up = up or _booted(wanted, image, state, say)
     try:
-        _set_clock(folder)
+        # A restored board still has the time at which it was saved. This also proves that it lets us in.
+        _ask(folder, "date", "-u", "-s", f"@{time.time():.0f}")
     except BaseException:
         machine.end(folder, up)
         raise
@@ -223,12 +233,12 @@ def _qemu() -> str:
     return programs.path_of("qemu-system-arm") or "qemu-system-arm"
 
 
-def _set_clock(folder: Path) -> None:
-    """A restored board still has the time at which it was saved. Also proves that it lets us in."""
+def _ask(folder: Path, *argv: str) -> None:
+    """Run a command of our own on the board. Raises BoardError."""
     from npubench.transports.virtual.transport import spec
 
     session = SshTransport().connect(spec(folder))
     try:
-        session.run(["date", "-u", "-s", f"@{time.time():.0f}"], LAUNCH_S)
+        session.run(argv, LAUNCH_S)
     finally:
         session.close()
