@@ -8,6 +8,7 @@ from npubench import __version__
 from npubench.identity import digest
 from npubench.records import ToolInfo
 from npubench.specs import (
+    BenchmarkSpec,
     BoardSpec,
     CalibrationSpec,
     CaseSpec,
@@ -15,6 +16,7 @@ from npubench.specs import (
     InvalidCase,
     Precision,
     TimingProtocol,
+    titled,
 )
 
 RESULT_FORMAT = 1
@@ -46,7 +48,12 @@ class Job:
     @property
     def label(self) -> str:
         """What a person calls it."""
-        return f"{self.case.name} [{self.precision}] on {self.board.name}"
+        return f"{titled(self.case.name, self.precision)} on {self.board.name}"
+
+    @property
+    def backend(self) -> str:
+        """What measures: the board's toolchain, or the tool of a board benchmark."""
+        return self.case.tool if isinstance(self.case, BenchmarkSpec) else self.board.backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,17 @@ def build(
                 job = _job(board, tool, case, exporter_version, precision, request, finished)
                 jobs.setdefault(job.key, job)
     return Plan(tuple(jobs.values()))
+
+
+def benchmark_jobs(
+    cases: Sequence[tuple[BoardSpec, BenchmarkSpec, Mapping[str, str]]], finished: Mapping[str, str]
+) -> tuple[Job, ...]:
+    """A job for each case of a board benchmark, with the versions that decide its figures."""
+    jobs = []
+    for board, case, tools in cases:
+        key = digest(RESULT_FORMAT, __version__, case, tools, board.name, board.chip)
+        jobs.append(Job(key, "", "", board, case, Precision.NONE, finished.get(key)))
+    return tuple(jobs)
 
 
 def _identity(case: CaseSpec) -> CaseSpec:

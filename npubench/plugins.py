@@ -1,4 +1,4 @@
-"""Finds implementations: backends and transports by entry point, exporters by what is asked."""
+"""Finds implementations: backends, benchmarks and transports by entry point, exporters by what is asked."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,10 +6,11 @@ from importlib.metadata import entry_points
 from typing import Any, assert_never, cast
 
 from npubench.errors import UsageError
-from npubench.protocols import Backend, Configurable, Exporter, OpenHost, Transport
-from npubench.specs import BoardSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, OperatorSpec
+from npubench.protocols import Backend, BoardBenchmark, Configurable, Exporter, OpenHost, Transport
+from npubench.specs import BenchmarkSpec, BoardSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, OperatorSpec
 
 BACKENDS = "npubench.backends"
+BENCHMARKS = "npubench.benchmarks"
 TRANSPORTS = "npubench.transports"
 
 
@@ -29,6 +30,11 @@ def backend_of(board: BoardSpec, open_host: OpenHost) -> Backend:
     if isinstance(found, Configurable):
         return found.configured(board.backend_options, open_host)
     return found
+
+
+def benchmark(name: str) -> BoardBenchmark:
+    """The board benchmark of that name. Raises UsageError like `backend`."""
+    return cast(BoardBenchmark, _load(BENCHMARKS, name))
 
 
 def transport(name: str) -> Transport:
@@ -58,6 +64,8 @@ def exporter(
             return FileExporter(deadline_s)
         case InvalidCase():
             raise UsageError(spec.message)
+        case BenchmarkSpec():
+            raise UsageError(f"{spec.name} is no model: it has no ONNX file")
         case _:
             assert_never(spec)
 

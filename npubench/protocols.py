@@ -1,16 +1,26 @@
 """Every seam of npubench on one page.
 
-Implementations are found through entry points: groups `npubench.backends`, `npubench.transports`.
+Implementations are found through entry points: groups `npubench.backends`, `npubench.benchmarks`,
+`npubench.transports`.
 A step returns a `Failure` as a value when the case is at fault; it raises only when npubench is
 asked to stop (`Interrupted`) or cannot go on at all (`NpubenchError`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
-from npubench.records import Artifact, BoardState, Completed, Failure, Figures, OnnxModel, ToolInfo
-from npubench.specs import BoardSpec, CaseSpec, Options, Target, TimingProtocol
+from npubench.records import (
+    Artifact,
+    BoardState,
+    Completed,
+    Failure,
+    Figures,
+    OnnxModel,
+    Outcome,
+    ToolInfo,
+)
+from npubench.specs import BenchmarkSpec, BoardSpec, CaseSpec, Options, Target, TimingProtocol
 
 
 @runtime_checkable
@@ -85,3 +95,34 @@ class Configurable(Protocol):
 
     def configured(self, options: Options, open_host: OpenHost) -> Backend:
         """A backend of its own for a board with these `backend_options`."""
+
+
+@runtime_checkable
+class BoardBenchmark(Protocol):
+    """Measures something of a board besides models: its processor, its codecs. `name` is also a stage."""
+
+    name: str
+
+    def cases(self, board: BoardSpec, options: Options) -> tuple[BenchmarkSpec, ...]:
+        """What there is to measure, without connecting; `options` are the command line's.
+
+        Raises UsageError for options, or a board's `benchmark_options`, that it does not know.
+        """
+
+    def tools(self, case: BenchmarkSpec) -> Mapping[str, str]:
+        """Versions that decide the figures besides the case itself; cheap, starts no process."""
+
+    def prepare(
+        self, case: BenchmarkSpec, board: BoardSpec, deadline_s: float, log: Path, say: Callable[[str], None]
+    ) -> Mapping[str, Path] | Failure:
+        """Files that `measure` needs, made here or taken from a cache; `say` tells of slow work."""
+
+    def measure(
+        self,
+        case: BenchmarkSpec,
+        files: Mapping[str, Path],
+        session: Session,
+        deadline_s: float,
+        log: Path,
+    ) -> Outcome:
+        """Measure on the board; output of programs is appended to `log`. Raises like `Session`."""

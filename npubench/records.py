@@ -145,7 +145,7 @@ class Figures:
 
     `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
     a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
-    the tool reported, JSON-ready.
+    the tool reported, JSON-ready. `tools` are versions that only the board could tell.
     """
 
     kind: Kind
@@ -162,6 +162,7 @@ class Figures:
     artifact_sha256: str | None = None
     samples_us: tuple[tuple[float, ...], ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
 
 
 Outcome = Figures | Failure | Skip

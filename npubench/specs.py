@@ -15,10 +15,11 @@ Options = Mapping[str, Any]
 
 
 class Precision(StrEnum):
-    """Number format that the backend is asked to prepare a model in."""
+    """Number format that the backend is asked to prepare a model in; `none` where there is no model."""
 
     FP32 = "fp32"
     INT8 = "int8"
+    NONE = "none"
 
 
 class CaseKind(StrEnum):
@@ -133,12 +134,34 @@ class InvalidCase:
     failure_class: str
 
 
-CaseSpec = OperatorSpec | ModelSpec | FileSpec | InvalidCase
+@dataclass(frozen=True, slots=True)
+class BenchmarkSpec:
+    """What a board benchmark (entry point `benchmark`) measures besides models; it needs no ONNX file.
+
+    `tool` is the program that measures, the row's `backend`. `options` hold everything else that
+    decides the figures, JSON-ready.
+    """
+
+    name: str
+    kind: CaseKind
+    benchmark: str
+    tool: str
+    options: Options = field(default_factory=dict)
+
+
+CaseSpec = OperatorSpec | ModelSpec | FileSpec | InvalidCase | BenchmarkSpec
 
 
 def case_kind(spec: CaseSpec) -> CaseKind:
     """Operators are operators; models, files and what could not be found count as models."""
+    if isinstance(spec, BenchmarkSpec):
+        return spec.kind
     return CaseKind.OPERATOR if isinstance(spec, OperatorSpec) else CaseKind.MODEL
+
+
+def titled(case: str, precision: Precision) -> str:
+    """What a person calls a case: its name, with the precision where there is one."""
+    return case if precision is Precision.NONE else f"{case} [{precision}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +178,7 @@ class BoardSpec:
     """A board: its chip and facts, how it is reached, and the toolchain for it.
 
     `shares_host` says that it is the machine npubench runs on, so nothing else may run while it
-    measures. `emulated` keeps its figures out of comparisons.
+    measures. `emulated` keeps its figures out of comparisons. `benchmark_options` are by benchmark.
     """
 
     name: str
@@ -166,6 +189,7 @@ class BoardSpec:
     precisions: tuple[Precision, ...]
     backend_options: Options = field(default_factory=dict)
     transport_options: Options = field(default_factory=dict)
+    benchmark_options: Options = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()
     shares_host: bool = False
     emulated: bool = False

@@ -106,6 +106,7 @@ def _spec(table: Mapping[str, Any]) -> BoardSpec:
         precisions=tuple(dict.fromkeys(Precision(p) for p in table["precisions"])),
         backend_options=table.get("backend_options", {}),
         transport_options=table.get("transport_options", {}),
+        benchmark_options=table.get("benchmark_options", {}),
         facts=tuple(Fact(fact["field"], fact["value"], fact["source"]) for fact in table.get("fact", ())),
         shares_host=table.get("shares_host", False),
         emulated=table.get("emulated", False),

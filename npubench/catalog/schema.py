@@ -101,6 +101,7 @@ class BoardTable(Table):
     emulated: bool = False
     backend_options: dict[str, Any] = {}
     transport_options: dict[str, Any] = {}
+    benchmark_options: dict[str, dict[str, Any]] = {}
     fact: list[FactTable] = []
 
 

@@ -15,7 +15,7 @@ from npubench.cli.terminal import printable
 from npubench.engine.events import Announcer, Listener, Note
 from npubench.engine.job import Context
 from npubench.errors import CatalogError, UsageError
-from npubench.plan import Plan, Request, build
+from npubench.plan import Job, Plan, Request, build
 from npubench.protocols import Backend, OpenHost, Session
 from npubench.records import ToolInfo
 from npubench.specs import BoardSpec, CalibrationSpec, CaseSpec, InvalidCase, Precision, TimingProtocol
@@ -88,13 +88,15 @@ def make_plan(
     precisions: Sequence[str],
     request: Request,
     finished: Mapping[str, str],
+    benchmarks: Sequence[Job] = (),
 ) -> Plan:
-    """The plan, with exporter versions looked up."""
+    """The plan, with exporter versions looked up; `benchmarks` of the boards come after the models."""
     versioned = [
         (case, "" if isinstance(case, InvalidCase) else plugins.exporter(case).version(case))
         for case in cases
     ]
     plan = build(versioned, boards.known, [Precision(p) for p in precisions], request, finished)
+    plan = Plan((*plan.jobs, *benchmarks))
     if not plan.jobs:
         have = "; ".join(f"{b.name}: {', '.join(b.precisions)}" for b, _ in boards.known)
         raise UsageError(f"nothing to run: no case, or no board has that --precision ({have})")
@@ -130,4 +132,5 @@ def make_context(
         command=("npubench", *sys.argv[1:]),
         announce=announce,
         fresh=fresh,
+        benchmarks={name: plugins.benchmark(name) for name in plugins.names(plugins.BENCHMARKS)},
     )

@@ -15,7 +15,7 @@ from npubench.engine import run as engine
 from npubench.errors import ExitCode
 from npubench.plan import Plan, Request
 from npubench.records import FailureClass, Result, Status, Verdict
-from npubench.specs import FileSpec, InvalidCase
+from npubench.specs import FileSpec, InvalidCase, Precision, titled
 from npubench.store import Store
 from npubench.workspace import Workspace
 
@@ -75,7 +75,7 @@ def _tell(plan: Plan, failures: Sequence[Result], new: Sequence[Result]) -> None
     fresh = {result.key for result in new}
     for result in failures:
         if result.key not in fresh and result.failure:
-            text = f"{result.case} [{result.precision}] on {result.board}: {result.failure.message}"
+            text = f"{titled(result.case, result.precision)} on {result.board}: {result.failure.message}"
             click.echo(f"failed before: {printable(text)}", err=True)
 
 
@@ -96,6 +96,13 @@ def exit_code(
         return ExitCode.NOTHING_MEASURED
     if strict and failures:
         return ExitCode.REGRESSION
-    if strict and any(r.status is Status.OK and r.verdict is not Verdict.STABLE for r in new):
+    if strict and any(_is_doubtful(result) for result in new):
         return ExitCode.UNSTABLE
     return ExitCode.OK
+
+
+def _is_doubtful(result: Result) -> bool:
+    """A benchmark of the board itself has a verdict only where it tells how far its figures lay apart."""
+    if result.status is not Status.OK or (result.precision is Precision.NONE and result.verdict is None):
+        return False
+    return result.verdict is not Verdict.STABLE

@@ -10,7 +10,9 @@ import click
 
 from npubench.cli.terminal import counted, duration_us, printable
 from npubench.engine.events import Event, JobFinished, Listener, Note, RunFinished, RunStarted, StageStarted
+from npubench.plan import Job
 from npubench.records import Result, Status
+from npubench.specs import CaseKind, Precision, titled
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -32,7 +34,7 @@ def listener(style: str) -> Iterator[Listener]:
 
 def sentence(result: Result) -> str:
     """One line on a finished job."""
-    name = f"{printable(result.case, 80)} [{result.precision}] on {printable(result.board)}"
+    name = f"{titled(printable(result.case, 80), result.precision)} on {printable(result.board)}"
     if result.failure:
         failure = result.failure
         operators = f" ({', '.join(failure.operators)})" if failure.operators else ""
@@ -42,10 +44,13 @@ def sentence(result: Result) -> str:
         return f"{name}: skipped: {printable(result.skip_reason or '', 400)}"
     figures = result.figures
     latency = figures.latency_us if figures else None
+    doubt = f", {result.verdict}" if result.verdict else ""
+    fps = figures.throughput_fps if figures else None
+    if figures is not None and fps is not None and (latency is None or result.case_kind is CaseKind.CODEC):
+        return f"{name}: {fps:.4g} fps ({figures.kind}{doubt})"
     if figures is None or latency is None:
         return f"{name}: ok"
     middle = ("p50", latency.p50) if latency.p50 is not None else ("mean", latency.mean)
-    doubt = f", {result.verdict}" if result.verdict else ""
     return f"{name}: {middle[0]} {duration_us(middle[1])} ({figures.kind}{doubt})"
 
 
@@ -87,7 +92,7 @@ def _as_json(event: Event) -> dict[str, Any]:
             return {"event": "run_started", "run_id": event.run_id, "total": event.total, "done": event.done}
         case StageStarted():
             job = event.job
-            where = {"case": job.case.name, "board": job.board.name, "precision": str(job.precision)}
+            where = {"case": job.case.name, "board": job.board.name, "precision": _precision(job)}
             return {"event": "stage_started", "stage": str(event.stage), **where}
         case Note():
             return {"event": "note", "text": event.text}
@@ -100,6 +105,10 @@ def _as_json(event: Event) -> dict[str, Any]:
             return {"event": "run_finished", **counts, "interrupted": event.interrupted}
         case _:
             assert_never(event)
+
+
+def _precision(job: Job) -> str | None:
+    return None if job.precision is Precision.NONE else str(job.precision)
 
 
 @contextmanager
@@ -130,7 +139,8 @@ class _RichLines:
             case RunStarted():
                 self._progress.update(self._task, total=event.total, completed=event.done)
             case StageStarted():
-                text = f"{event.stage} {printable(event.job.case.name, 28)} [{event.job.precision}]"
+                name = titled(printable(event.job.case.name, 28), event.job.precision)
+                text = f"{event.stage} {name}"
                 self._progress.update(self._task, description=text)
             case JobFinished():
                 self._print(sentence(event.result))

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import Selection, case_options, chosen_cases, json_option, load_catalog, out_option
+from npubench.cli.options import Selection, case_options, json_option, load_catalog, out_option
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -18,6 +18,26 @@ if TYPE_CHECKING:
 @case_options
 @click.option(
     "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
+)
+@click.option(
+    "--stages",
+    "stages_text",
+    default="ops,models",
+    show_default=True,
+    metavar="ops,models,cpu,...",
+    help="Kinds of cases; `cpu` and other benchmarks of the board itself run only when named here.",
+)
+@click.option(
+    "--cpu-tool",
+    type=click.Choice(["cpupeak", "megpeak"]),
+    default="cpupeak",
+    show_default=True,
+    help="What the stage cpu runs: our probe, or a megpeak that lies on the board.",
+)
+@click.option(
+    "--codec-engine",
+    type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
+    help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
 )
 @click.option(
     "--precision",
@@ -55,6 +75,9 @@ if TYPE_CHECKING:
 def run(
     selection: Selection,
     boards: tuple[str, ...],
+    stages_text: str,
+    cpu_tool: str,
+    codec_engine: str | None,
     precisions: tuple[str, ...],
     warmup: int,
     repeat: int,
@@ -76,20 +99,23 @@ def run(
     CASES are names, globs or paths of .onnx files; without any, the suite `default`. What is
     finished is not done again: the same command continues an interrupted run.
     """
-    from npubench.cli import assemble
+    from npubench.cli import assemble, stages
     from npubench.specs import CalibrationSpec, TimingProtocol
 
     catalog = load_catalog(selection.catalog_folders)
     if NODE_TESTS in selection.suites:
         return _node_tests(catalog, selection, boards, out, fresh, strict, quiet or as_json, dry_run)
-    chosen = chosen_cases(catalog, selection)
+    wanted = stages.parse(stages_text)
+    chosen = stages.cases_of(wanted, catalog, selection)
     on = assemble.choose_boards(catalog, boards)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
     request = assemble.make_request(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
     )
     finished = {} if fresh else assemble.finished_keys(out, deadline)
-    plan = assemble.make_plan(chosen, on, precisions, request, finished)
+    told: dict[str, dict[str, Any]] = {"cpu": {"tool": cpu_tool}, "codec": {"engine": codec_engine}}
+    benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
+    plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
     wrong_input = on.unknown + len(catalog.problems)
     if dry_run:
         _print_plan(plan, timing, as_json)
@@ -128,12 +154,14 @@ def _style(quiet: bool, as_json: bool) -> str:
 
 
 def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
+    from npubench.specs import Precision
+
     rows = [
         {
             "case": job.case.name,
             "board": job.board.name,
-            "backend": job.board.backend,
-            "precision": str(job.precision),
+            "backend": job.backend,
+            "precision": "" if job.precision is Precision.NONE else str(job.precision),
             "state": "to run" if job.done is None else f"done ({job.done})",
         }
         for job in plan.jobs
@@ -146,7 +174,7 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
     from npubench.cli.terminal import counted
 
     _print_rows(rows)
-    seconds = len(plan.todo) * (timing.warmup_min_s + timing.min_duration_s)
+    seconds = sum(bool(job.compile_key) for job in plan.todo) * (timing.warmup_min_s + timing.min_duration_s)
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"

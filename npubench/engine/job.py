@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from npubench import __version__
+from npubench.engine import board_benchmark
 from npubench.engine.events import StageStarted
 from npubench.errors import TransferError
 from npubench.identity import sha256_of_file
 from npubench.plan import Job, Request
-from npubench.protocols import Backend, Exporter, Session
+from npubench.protocols import Backend, BoardBenchmark, Exporter, Session
 from npubench.records import (
     Artifact,
     BoardState,
@@ -28,7 +29,7 @@ from npubench.records import (
     Status,
     ToolInfo,
 )
-from npubench.specs import CaseSpec, InvalidCase, OperatorSpec, Target, case_kind
+from npubench.specs import BenchmarkSpec, CaseSpec, InvalidCase, OperatorSpec, Target, case_kind
 from npubench.verdict import judge
 from npubench.workspace import Workspace, writing
 
@@ -48,6 +49,7 @@ class Context:
     command: tuple[str, ...]
     announce: Callable[[Any], None]
     fresh: bool = False
+    benchmarks: Mapping[str, BoardBenchmark] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
@@ -67,6 +69,7 @@ class Prepared:
     artifact: Artifact | None = None
     estimate: Figures | None = None
     failure: Failure | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,9 @@ def prepare(job: Job, context: Context) -> Prepared:
     if start.failure:
         return start
     log = start.log
+    if isinstance(job.case, BenchmarkSpec):
+        files = board_benchmark.prepare(job, job.case, context, log)
+        return replace(start, failure=files) if isinstance(files, Failure) else replace(start, files=files)
     tool = context.tools[job.board.name]
     if not tool.usable:
         message = f"{tool.name} cannot be used: {tool.reason}: {tool.fix}"
@@ -112,27 +118,34 @@ def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
 
     A file that did not get there is the failure of this case alone: the board still answers.
     """
-    job, artifact = prepared.job, prepared.artifact
-    if artifact is None:
-        raise ValueError(f"{job.label} has no artifact to measure")
     before = session.facts()
     try:
-        outcome = context.backends[job.board.name].measure(
-            artifact, session, context.request.timing, context.request.deadline_s, prepared.log
-        )
+        outcome = _measure(prepared, session, context)
     except TransferError as error:
         outcome = Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, str(error))
-    after = session.facts()
+    return Measured(outcome, before, session.facts())
+
+
+def _measure(prepared: Prepared, session: Session, context: Context) -> Figures | Failure | Skip:
+    job, artifact = prepared.job, prepared.artifact
+    if isinstance(job.case, BenchmarkSpec):
+        return board_benchmark.measure(job.case, prepared.files, session, context, prepared.log)
+    if artifact is None:
+        raise ValueError(f"{job.label} has no artifact to measure")
+    timing, deadline_s = context.request.timing, context.request.deadline_s
+    outcome = context.backends[job.board.name].measure(artifact, session, timing, deadline_s, prepared.log)
     if isinstance(outcome, Figures) and outcome.artifact_sha256 != artifact.sha256:
         message = f"the board ran {outcome.artifact_sha256}, not the artifact {artifact.sha256} of this job"
-        outcome = Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
-    return Measured(outcome, before, after)
+        return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
+    return outcome
 
 
 def row(prepared: Prepared, measured: Measured | None, context: Context) -> Result:
     """The row of a job; keeps its log and samples."""
     outcome = prepared.failure or (measured.outcome if measured else None)
     base = _provenance(prepared, context)
+    if isinstance(prepared.job.case, BenchmarkSpec):
+        base = board_benchmark.provenance(base, prepared.job.case, outcome, context)
     if measured:
         base = replace(base, board_before=measured.before, board_after=measured.after)
     if isinstance(outcome, Failure):

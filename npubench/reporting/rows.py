@@ -8,7 +8,7 @@ from typing import Any
 
 from npubench.records import Failure, Figures, Result
 from npubench.reporting.whole_npu import whole_npu
-from npubench.specs import TensorSpec
+from npubench.specs import Precision, TensorSpec
 
 Row = dict[str, Any]
 
@@ -53,7 +53,7 @@ def _identity(result: Result) -> Row:
         "tool_version": _plain(result.tools),
         "case": result.case,
         "case_kind": result.case_kind.value,
-        "precision": result.precision.value,
+        "precision": None if result.precision is Precision.NONE else result.precision.value,
         "onnx_sha256": result.onnx_sha256,
         "artifact_sha256": result.artifact_sha256,
         "artifact_bytes": result.artifact_bytes,

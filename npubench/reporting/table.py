@@ -157,7 +157,7 @@ def _status(row: Row) -> str:
 _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     "case": lambda row: printable(row["case"]),
     "board": _board,
-    "precision": lambda row: str(row["precision"]),
+    "precision": lambda row: row["precision"] or "",
     "kind": lambda row: row["kind"] or "",
     "p50 us": _number("latency_us", "p50"),
     "p90 us": _number("latency_us", "p90"),

@@ -1,0 +1,1 @@
+"""Benchmarks of a board itself, one folder each; found by entry point."""

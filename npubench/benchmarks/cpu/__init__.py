@@ -1,0 +1,1 @@
+"""The processor: instruction throughput and latency, and memory bandwidth."""

@@ -1,0 +1,130 @@
+"""Output of MegPeak (github.com/MegEngine/MegPeak) to rows.
+
+    there are 4 cores, currently use core id :0
+
+    bandwidth: 15.694500 Gbps
+    mla_f32 throughput: 5.354490 ns 1.494073 GFlops latency: 10.047442 ns :
+
+A row of two instructions that issue together has a text after its last colon. Which rows there are
+depends on the processor and on how megpeak was built. "Gbps" is 40 copies of 100 MiB, read and
+written bytes both counted, over time and 2^30: GiB/s. "GFlops" is a number of operations per
+instruction, fixed in its source, over the nanoseconds: Gop/s where the row works on integers.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from npubench.records import Failure, FailureClass, Stage
+
+_NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,12})?)"
+_HEAD = re.compile(r"there are ([0-9]{1,5}) cores, currently use core id ?: ?([0-9]{1,5})\s*")
+_BANDWIDTH = re.compile(rf"bandwidth: {_NUMBER} Gbps\s*")
+_ROW = re.compile(
+    rf"(\S[^:\n]{{0,80}}?) throughput: {_NUMBER} ns {_NUMBER} GFlops latency: {_NUMBER} ns ?:(.*)"
+)
+_LOOKS_LIKE_ROW = re.compile(r"\S.*(?:throughput|latency|GFlops)\b|bandwidth:|there are [0-9]+ cores")
+_FIGURE = re.compile(rf"(\S[^:=\n]{{0,80}}?)\s*[:=]\s*{_NUMBER}\s*([A-Za-z]+(?:/s)?)\s*")
+_OPENCL = re.compile(r"(?i)\s*(?:#+|=+|-+)?\s*(?:\[?opencl|.*\bopencl\b)")
+_OPENCL_LINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MegPeakRow:
+    """One line: ns an instruction, independent and in a chain; `message` of a dual-issue row."""
+
+    name: str
+    throughput_ns: float
+    gflops: float
+    latency_ns: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MegPeakOutput:
+    """What one call printed. `opencl` are lines `name: number unit` of the OpenCL section."""
+
+    rows: tuple[MegPeakRow, ...]
+    cores: int | None = None
+    core: int | None = None
+    bandwidth_gib_per_s: float | None = None
+    opencl: tuple[tuple[str, float, str], ...] = ()
+
+
+class _DamagedError(ValueError):
+    """A known line that is not whole; stays in this module."""
+
+
+def parse_megpeak(text: str) -> MegPeakOutput | Failure:
+    """The rows of what megpeak printed; UNPARSED_OUTPUT when a known line is damaged or none is there."""
+    try:
+        return _parse(text)
+    except _DamagedError as damage:
+        message = f"megpeak printed what cannot be read: {damage}"
+        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
+
+
+def _parse(text: str) -> MegPeakOutput:
+    # Only lines whose end was printed: a cut number must not pass for a shorter one.
+    lines = [line.removesuffix("\r") for line in text.split("\n")[:-1]]
+    start = next((i for i, line in enumerate(lines) if _OPENCL.match(line)), len(lines))
+    found: dict[str, Any] = {}
+    rows = tuple(_rows(lines[:start], found))
+    opencl = tuple(_opencl(lines[start : start + _OPENCL_LINES]))
+    if not rows and "bandwidth" not in found and not opencl:
+        raise _DamagedError("there is no row in it")
+    return MegPeakOutput(rows, found.get("cores"), found.get("core"), found.get("bandwidth"), opencl)
+
+
+def _rows(lines: list[str], found: dict[str, Any]) -> Iterator[MegPeakRow]:
+    names = set()
+    for line in lines:
+        if head := _HEAD.fullmatch(line):
+            found |= {"cores": int(head[1]), "core": int(head[2])}
+        elif bandwidth := _BANDWIDTH.fullmatch(line):
+            found["bandwidth"] = _positive(bandwidth[1], line)
+        elif row := _ROW.fullmatch(line):
+            if row[1] in names:
+                raise _DamagedError(f"the row {row[1]} is there twice")
+            names.add(row[1])
+            throughput_ns, gflops, latency_ns = (_positive(number, line) for number in row.group(2, 3, 4))
+            yield MegPeakRow(row[1], throughput_ns, gflops, latency_ns, row[5].strip())
+        elif _LOOKS_LIKE_ROW.match(line):
+            raise _DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+
+
+def _opencl(lines: list[str]) -> Iterator[tuple[str, float, str]]:
+    for line in lines:
+        if figure := _FIGURE.fullmatch(line.strip()):
+            yield figure[1], float(figure[2]), figure[3]
+
+
+def _positive(number: str, line: str) -> float:
+    value = float(number)
+    if value <= 0 or not math.isfinite(value):
+        raise _DamagedError(f"the line {line.strip()[:80]!r} has a figure that is not above zero")
+    return value
+
+
+def details(output: MegPeakOutput) -> Mapping[str, Any]:
+    """The rows as `Figures.details`, with the names that every row of the stage `cpu` has."""
+    rows = [
+        {
+            "row": row.name,
+            "core": output.core,
+            "throughput_ns": row.throughput_ns,
+            "latency_ns": row.latency_ns,
+            "megpeak_gflops": row.gflops,
+            "message": row.message or None,
+        }
+        for row in output.rows
+    ]
+    return {
+        "mode": "one_core",
+        "cores": output.cores,
+        "rows": rows,
+        "megpeak_bandwidth_gib_per_s": output.bandwidth_gib_per_s,
+        "opencl": [{"row": name, "value": value, "unit": unit} for name, value, unit in output.opencl],
+    }
