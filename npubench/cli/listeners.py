@@ -45,7 +45,7 @@ def sentence(result: Result) -> str:
     figures = result.figures
     latency = figures.latency_us if figures else None
     if figures is None or latency is None:
-        return f"{name}: ok"
+        return f"{name}: ok" + (f" ({figures.kind}, {result.verdict})" if figures and result.verdict else "")
     middle = ("p50", latency.p50) if latency.p50 is not None else ("mean", latency.mean)
     doubt = f", {result.verdict}" if result.verdict else ""
     return f"{name}: {middle[0]} {duration_us(middle[1])} ({figures.kind}{doubt})"

@@ -124,6 +124,7 @@ def details(output: MegPeakOutput) -> Mapping[str, Any]:
     return {
         "mode": "one_core",
         "cores": output.cores,
+        "core": output.core,
         "rows": rows,
         "megpeak_bandwidth_gib_per_s": output.bandwidth_gib_per_s,
         "opencl": [{"row": name, "value": value, "unit": unit} for name, value, unit in output.opencl],
