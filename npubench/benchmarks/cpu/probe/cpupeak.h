@@ -77,7 +77,8 @@ void warm_up(double duration_ns);
 
 /* Cores that this process may run on, ascending. */
 int allowed_cores(int cores[MAX_CORES]);
-bool pin_to(int core);
+/* Stay on that core from now on; ends the program where that cannot be. */
+void pin_to(int core);
 /* Bytes that may be taken: available memory, less where a control group limits it; 0: not known. */
 uint64_t available_bytes(void);
 uint64_t largest_cache_bytes(void);

@@ -21,11 +21,13 @@ int allowed_cores(int cores[MAX_CORES]) {
     return count;
 }
 
-bool pin_to(int core) {
+void pin_to(int core) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(core, &set);
-    return !sched_setaffinity(0, sizeof set, &set);
+    if (!sched_setaffinity(0, sizeof set, &set)) return;
+    printf("{\"event\":\"error\",\"text\":\"core %d cannot be used: it went offline\"}\n", core);
+    exit(1);
 }
 
 static bool read_text(const char *path, char *text, size_t size) {
