@@ -31,7 +31,7 @@ COMMANDS = {
         "Say which models export and convert, and why not the rest.",
     ),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
-    "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH."),
+    "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH; start a virtual one."),
     "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
 }
 

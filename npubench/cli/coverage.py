@@ -16,7 +16,7 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
 )
 @click.option(
     "--exports", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
-    help="The --out of `npubench export`.",
+    help="The --out of an export or a run.",
 )  # fmt: skip
 @click.option(
     "--results", type=click.Path(path_type=Path, file_okay=False), help="The --out of `npubench run`, too."
@@ -45,7 +45,7 @@ def coverage(
     from npubench.store import Store
 
     catalog = load_catalog(catalog_folders)
-    found = exports.read(folder / ".npubench")
+    found = {**exports.read(folder), **exports.read(folder / ".npubench")}
     if not found:
         raise UsageError(f"{folder} has no exports: run `npubench export --suite ... --out {folder}` first")
     planned = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
 )
+@click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--stages",
     "stages_text",
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     default="cpupeak",
     show_default=True,
     help="What the stage cpu runs: our probe, or a megpeak that lies on the board.",
+)
+@click.option(
+    "--codec-engine",
+    type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
+    help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
 )
 @click.option(
     "--precision",
@@ -70,8 +76,10 @@ if TYPE_CHECKING:
 def run(
     selection: Selection,
     boards: tuple[str, ...],
+    simulate: bool,
     stages_text: str,
     cpu_tool: str,
+    codec_engine: str | None,
     precisions: tuple[str, ...],
     warmup: int,
     repeat: int,
@@ -102,13 +110,14 @@ def run(
         return _node_tests(catalog, selection, boards, out, fresh, strict, _style(quiet, as_json), dry_run)
     wanted = stages.parse(stages_text)
     chosen = stages.cases_of(wanted, catalog, selection)
-    on = assemble.choose_boards(catalog, boards)
+    on = assemble.choose_boards(catalog, boards, simulate)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
     request = assemble.make_request(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
     )
     finished = {} if fresh else assemble.finished_keys(out, deadline)
-    benchmarks = stages.benchmark_jobs(wanted, on, {"cpu": {"tool": cpu_tool}}, finished)
+    told: dict[str, dict[str, Any]] = {"cpu": {"tool": cpu_tool}, "codec": {"engine": codec_engine}}
+    benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
     plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
     wrong_input = on.unknown + len(catalog.problems)
     if dry_run:
@@ -168,7 +177,8 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
     from npubench.cli.terminal import counted
 
     _print_rows(rows)
-    seconds = sum(bool(job.compile_key) for job in plan.todo) * (timing.warmup_min_s + timing.min_duration_s)
+    measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
+    seconds = measured * (timing.warmup_min_s + timing.min_duration_s)
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"

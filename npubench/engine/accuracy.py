@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.dataset import Dataset
-from npubench.engine.job import Context, prepare
+from npubench.engine.context import Context
+from npubench.engine.job import prepare
 from npubench.errors import BoardError
 from npubench.plan import Job
 from npubench.protocols import Predicting, Session
