@@ -134,13 +134,15 @@ class LayerLoss:
 class Predictions:
     """Outputs of a prepared model for a data set: `path` is an .npy of samples x classes.
 
-    `kind` is measured where the board computed them, simulated where the tool did.
+    `kind` is measured where the board computed them, simulated where the tool did. `artifact_sha256` is
+    None where no artifact was run, and `note` says what was.
     """
 
     path: Path
     kind: "Kind"
     artifact_sha256: str | None
     losses: tuple[LayerLoss, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
