@@ -18,6 +18,7 @@ from npubench.records import (
     Figures,
     OnnxModel,
     Outcome,
+    Predictions,
     ToolInfo,
 )
 from npubench.specs import BenchmarkSpec, BoardSpec, CaseSpec, Options, Target, TimingProtocol
@@ -83,6 +84,25 @@ class Backend(Protocol):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """Run the artifact on the board."""
+
+
+Connect = Callable[[], Session]
+"""Opens a session on the board of a job. Raises BoardError."""
+
+
+@runtime_checkable
+class Predicting(Protocol):
+    """A backend that can run a data set through an artifact: what `npubench accuracy` needs."""
+
+    def predict(
+        self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
+    ) -> Predictions | Failure:
+        """The first output for every sample of `inputs`, an .npy of samples x input without batch.
+
+        `connect` opens the board's session, for a backend that needs the board; whoever opened it closes
+        it. `target` is what the artifact was compiled for, with its deadline. The file is written below
+        `workdir`, a new private folder. Losses by layer where the tool tells.
+        """
 
 
 OpenHost = Callable[[str], Session]
