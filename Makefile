@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab test-board test-board-debian coverage zoo bench docs clean
+.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage zoo bench docs clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -33,6 +33,13 @@ test-board: $(VENV)/.dev
 test-board-debian: $(VENV)/.dev
 	tests/board-packages.sh debian
 	$(BIN)/python -m pytest -m board_debian tests/board
+
+# Installs rknn, ethos-u, qnn and openvino where they are missing (4 GB), then converts with them.
+test-toolchains: $(VENV)/.dev
+	$(BIN)/python -m pytest -m toolchains -n 2
+
+test-tpu-mlir: $(VENV)/.dev
+	$(BIN)/python -m pytest -m tpu_mlir
 
 # Every model of the published table, of mmaction2 and of mmpretrain: hours, and continued where it stopped.
 coverage: $(VENV)/.run

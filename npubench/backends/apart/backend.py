@@ -29,8 +29,6 @@ from npubench.records import (
 )
 from npubench.specs import Options, Precision, Target, TimingProtocol
 
-EVALUATED = 4
-"""Samples on which a simulated model is compared: simulators take up to seconds for one."""
 MODEL = "model.onnx"
 
 
@@ -46,6 +44,8 @@ class ApartBackend(ABC):
     worker: ClassVar[Path]
     precisions: ClassVar[tuple[Precision, ...]] = (Precision.INT8,)
     known: ClassVar[tuple[str, ...]] = ()
+    evaluated: ClassVar[int] = 4
+    """Samples on which the prepared model is compared: simulators take up to seconds for one."""
 
     def __init__(self, options: Options | None = None) -> None:
         self._options = options or {}
@@ -77,7 +77,7 @@ class ApartBackend(ABC):
         if installed is None:
             tool = self.probe()
             return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = samples.lay_out(model, target.calibration, EVALUATED, workdir)
+        data = samples.lay_out(model, target.calibration, self.evaluated, workdir)
         if isinstance(data, Failure):
             return data
         _lay_out_model(model, workdir)
