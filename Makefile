@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab coverage zoo bench docs clean
+.PHONY: run test check test-openmmlab test-board test-board-debian coverage zoo bench docs clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -19,13 +19,25 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Real exports of every kind, then the whole list.
 test-openmmlab: $(VENV)/.dev
 	$(BIN)/python -m pytest -m openmmlab -n 2
+	$(MAKE) coverage
+
+# One at a time: the board is emulated and keeps two cores busy.
+test-board: $(VENV)/.dev
+	tests/board-packages.sh
+	$(BIN)/python -m pytest -m board tests/board
+
+# The same with the Debian image, which is built first: minutes.
+test-board-debian: $(VENV)/.dev
+	tests/board-packages.sh debian
+	$(BIN)/python -m pytest -m board_debian tests/board
 
 # Every model of the published table, of mmaction2 and of mmpretrain: hours, and continued where it stopped.
 coverage: $(VENV)/.run
 	-$(BIN)/npubench export --suite ax620a-models --suite mmaction2 --suite mmpretrain-classifiers --jobs 2 --out npubench-out/zoo
-	$(BIN)/npubench coverage --exports npubench-out/zoo -o docs/coverage.md
+	$(BIN)/npubench coverage --exports npubench-out/zoo -o docs/coverage.md --require 95
 
 zoo: $(VENV)/.run
 	$(BIN)/python -m npubench.exporters.openmmlab.index models/zoo

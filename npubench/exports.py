@@ -15,7 +15,10 @@ FILE = "exports.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One attempt. `failure_class` is empty for a model that was written and checked against PyTorch."""
+    """One attempt. `failure_class` is empty for a model that was written and checked against PyTorch.
+
+    `exported` is what the exporter says of the file: the part of the model, the weights, the difference.
+    """
 
     case: str
     codebase: str
@@ -29,6 +32,7 @@ class Export:
     parameters: int | None = None
     activation_bytes: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    exported: Mapping[str, str] = field(default_factory=dict)
 
 
 def outcome(case: str, codebase: str, duration_s: float, made: OnnxModel | Failure) -> Export:
@@ -46,6 +50,7 @@ def outcome(case: str, codebase: str, duration_s: float, made: OnnxModel | Failu
         parameters=made.parameters,
         activation_bytes=made.activation_bytes,
         operators=dict(made.operators),
+        exported=dict(made.exported),
     )
 
 

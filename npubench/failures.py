@@ -28,6 +28,7 @@ class FailureClass(StrEnum):
     UNSUPPORTED_OPSET = "unsupported_opset"
     UNSUPPORTED_OPERATOR = "unsupported_operator"
     UNSUPPORTED_ATTRIBUTE = "unsupported_attribute"
+    UNSUPPORTED_CODEC = "unsupported_codec"
     OUT_OF_MEMORY = "out_of_memory"
     CRASH = "crash"
     HANG = "hang"

@@ -8,6 +8,7 @@ from npubench import __version__
 from npubench.identity import digest
 from npubench.records import ToolInfo
 from npubench.specs import (
+    SIMULATION,
     BenchmarkSpec,
     BoardSpec,
     CalibrationSpec,
@@ -127,7 +128,8 @@ def _job(
         precision,
         quantised,
     )
-    key = digest(compile_key, board.name, request.timing)
+    # A simulation takes no time protocol, and is never the answer for a board that is measured.
+    key = digest(compile_key, board.name, SIMULATION if board.simulated else request.timing)
     # A row that says "not found" is about the moment it was written: it is never an answer for later.
     done = None if isinstance(case, InvalidCase) else finished.get(key)
     return Job(key, export_key, compile_key, board, case, precision, done)

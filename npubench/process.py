@@ -72,11 +72,13 @@ def run(
     return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated)
 
 
-def connected(argv: Sequence[str]) -> tuple[socket.socket, Callable[[], None]]:
+def connected(
+    argv: Sequence[str], env: Mapping[str, str] | None = None
+) -> tuple[socket.socket, Callable[[], None]]:
     """A process whose standard input and output are the other end of a socket, and what ends it.
 
-    For a command that carries a connection. Raises Interrupted after `stop()`, OSError when the
-    program cannot be started.
+    For a command that carries a connection, or serves one. `env` is added to this process's environment.
+    Raises Interrupted after `stop()`, OSError when the program cannot be started.
     """
     cookie = uuid.uuid4().hex
     ours, theirs = socket.socketpair()
@@ -87,7 +89,7 @@ def connected(argv: Sequence[str]) -> tuple[socket.socket, Callable[[], None]]:
                     raise Interrupted
                 process = subprocess.Popen(
                     list(argv), stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL,
-                    env={**os.environ, COOKIE: cookie}, start_new_session=True,
+                    env={**os.environ, **(env or {}), COOKIE: cookie}, start_new_session=True,
                 )  # fmt: skip
                 _running[cookie] = process
         except BaseException:

@@ -37,7 +37,8 @@ class OnnxModel:
     """An exported model: the file by its hash and what the graph says of itself.
 
     `external` are files that the model needs beside it. `macs` counts multiply-accumulates of
-    convolutions and matrix products at the fixed shapes; None when a shape is unknown.
+    convolutions and matrix products at the fixed shapes; None when a shape is unknown. `exported` says
+    what the exporter did: the part of the model, its weights, how far it is from the framework's outputs.
     """
 
     case: str
@@ -56,6 +57,7 @@ class OnnxModel:
     tools: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     external: tuple[Path, ...] = ()
+    exported: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,7 @@ class Result:
     parameters: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
     task: str = ""
+    exported: Mapping[str, str] = field(default_factory=dict)
     op: str = ""
     figures: Figures | None = None
     estimate: Figures | None = None

@@ -173,6 +173,10 @@ class Fact:
     source: str
 
 
+SIMULATION = "simulation"
+"""The transport of a board that is not there: nothing is connected to, rows hold the tool's simulation."""
+
+
 @dataclass(frozen=True, slots=True)
 class BoardSpec:
     """A board: its chip and facts, how it is reached, and the toolchain for it.
@@ -193,6 +197,11 @@ class BoardSpec:
     facts: tuple[Fact, ...] = ()
     shares_host: bool = False
     emulated: bool = False
+
+    @property
+    def simulated(self) -> bool:
+        """Whether rows hold what the toolchain simulates, and no board is asked."""
+        return self.transport == SIMULATION
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,22 @@ class Store:
         )
         return int(count)
 
+    def rows(self, run_id: str | None = None, board: str | None = None) -> list[Result]:
+        """Every row, also of cases that were measured again, oldest first."""
+        conditions = {"run_id": run_id, "board": board}
+        given = {column: value for column, value in conditions.items() if value is not None}
+        where = " WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
+        rows = self._select(f"SELECT row FROM results{where} ORDER BY id", *given.values())
+        return [decode(Result, row) for (row,) in rows]
+
+    def runs(self) -> list[str]:
+        """Every run that left a row, the oldest first."""
+        return [name for name, _ in self._select("SELECT run_id, MIN(id) FROM results GROUP BY 1 ORDER BY 2")]
+
+    def boards(self) -> list[str]:
+        """Every board that has a row."""
+        return [name for (name,) in self._select("SELECT DISTINCT board FROM results ORDER BY 1")]
+
     def failed(self, keys: Collection[str]) -> list[Result]:
         """The newest rows of those keys that are failures, oldest first."""
         query = "SELECT key, row, MAX(id) FROM results GROUP BY key HAVING status = 'failed' ORDER BY id"

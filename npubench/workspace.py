@@ -24,7 +24,7 @@ from typing import TypeVar
 
 from npubench.errors import WorkspaceError
 from npubench.filesystem import link_or_copy, write_atomically
-from npubench.identity import sha256_of_file
+from npubench.identity import digest, sha256_of_file
 from npubench.jsonio import decode, encode
 from npubench.records import Artifact, OnnxModel
 
@@ -136,8 +136,14 @@ class Workspace:
 
     def _keep(self, kind: str, sha256: str, files: list[Path], base: Path) -> Path:
         target = self.root / kind / sha256
-        if all((target / f.relative_to(base)).is_file() for f in files):
-            return target
+        if target.is_dir() and _is_intact(target / files[0].relative_to(base), sha256_of_file(files[0])):
+            # Two models may compile to one file; what is kept beside it is each one's own.
+            if _same(files, base, target):
+                return target
+            others = [(str(f.relative_to(base)), sha256_of_file(f)) for f in files]
+            target = target.with_name(f"{sha256}-{digest(others)[:8]}")
+            if _same(files, base, target):
+                return target
         with writing(self.root):
             staging = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
             for source in files:
@@ -188,6 +194,11 @@ def writing(root: Path) -> Iterator[None]:
         raise
 
 
+def _same(files: list[Path], base: Path, folder: Path) -> bool:
+    """Whether the folder holds all these files with this content."""
+    return all(_is_intact(folder / file.relative_to(base), sha256_of_file(file)) for file in files)
+
+
 def _is_intact(path: Path, sha256: str) -> bool:
     return path.is_file() and sha256_of_file(path) == sha256
 
@@ -196,6 +207,4 @@ def _slug(name: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9.=+-]+", "_", name).strip("._") or "case"
     if plain == name and len(plain) <= 80:
         return plain
-    from npubench.identity import digest
-
     return f"{plain[:80]}-{digest(name)[:8]}"

@@ -1,8 +1,8 @@
 """The catalogue: operators, models, boards and suites as TOML, shipped and the user's own."""
 
-from npubench.catalog.find import find_board, find_cases
+from npubench.catalog.find import NODE_TESTS, find_board, find_cases
 from npubench.catalog.folders import user_folders
 from npubench.catalog.load import load
 from npubench.catalog.suites import Catalog, Suite
 
-__all__ = ["Catalog", "Suite", "find_board", "find_cases", "load", "user_folders"]
+__all__ = ["NODE_TESTS", "Catalog", "Suite", "find_board", "find_cases", "load", "user_folders"]

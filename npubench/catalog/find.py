@@ -12,6 +12,9 @@ from npubench.records import FailureClass
 from npubench.specs import BoardSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, Shape
 
 DEFAULT_SUITE = "default"
+NODE_TESTS = "onnx-node"
+"""The suite that is no set of the catalogue's cases: ONNX's own tests bring models and data."""
+
 SHOWN_LIMIT = 200
 CONFIG_OPSET = 17
 """Of a config given by path: what attention needs and ONNX's layer normalisation is in."""
@@ -87,8 +90,8 @@ def _named(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
 def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
     if suite := catalog.suites.get(name):
         return {case: spec for case in suite.cases if (spec := catalog.case(case)) is not None}
-    hint = did_you_mean(name, catalog.suites)
-    have = ", ".join(sorted(catalog.suites)) or "none"
+    known = [*catalog.suites, NODE_TESTS]
+    hint, have = did_you_mean(name, known), ", ".join(sorted(known))
     return _invalid(name, f"no suite is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
 
 

@@ -19,14 +19,18 @@ COMMANDS = {
     "select": ("npubench.cli.select:select", "Say which chips do a job, with what room and at what price."),
     "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
-    "import": ("npubench.cli.import_logs:import_", "Add rows out of logs that other programs wrote."),
+    "compare": ("npubench.cli.compare:compare", "Compare two runs, folders, boards or tool versions."),
+    "import": (
+        "npubench.cli.import_logs:import_",
+        "Add rows out of other programs' logs, or out of what was published.",
+    ),
     "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
     "coverage": (
         "npubench.cli.coverage:coverage",
         "Say which models export and convert, and why not the rest.",
     ),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
-    "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH."),
+    "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH; start a virtual one."),
     "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
 }
 

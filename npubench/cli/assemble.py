@@ -3,7 +3,7 @@
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +12,21 @@ import click
 
 from npubench import plugins
 from npubench.cli.terminal import printable
+from npubench.engine.context import Context
 from npubench.engine.events import Announcer, Listener, Note
-from npubench.engine.job import Context
 from npubench.errors import CatalogError, UsageError
 from npubench.plan import Job, Plan, Request, build
 from npubench.protocols import Backend, OpenHost, Session
 from npubench.records import ToolInfo
-from npubench.specs import BoardSpec, CalibrationSpec, CaseSpec, InvalidCase, Precision, TimingProtocol
+from npubench.specs import (
+    SIMULATION,
+    BoardSpec,
+    CalibrationSpec,
+    CaseSpec,
+    InvalidCase,
+    Precision,
+    TimingProtocol,
+)
 from npubench.store import Store
 from npubench.workspace import Workspace
 
@@ -43,8 +51,11 @@ class Boards:
         return {board.name: tool for board, tool in self.known}
 
 
-def choose_boards(catalog: "Catalog", names: Sequence[str]) -> Boards:
-    """The boards of those names; an unknown one is told and left out, unless it is the only one."""
+def choose_boards(catalog: "Catalog", names: Sequence[str], simulate: bool = False) -> Boards:
+    """The boards of those names; an unknown one is told and left out, unless it is the only one.
+
+    With `simulate` none of them is connected to.
+    """
     from npubench.catalog import find_board
 
     known = []
@@ -52,7 +63,8 @@ def choose_boards(catalog: "Catalog", names: Sequence[str]) -> Boards:
     unknown = 0
     for name in dict.fromkeys(names):
         try:
-            board = find_board(catalog, name)
+            found = find_board(catalog, name)
+            board = replace(found, transport=SIMULATION, shares_host=False) if simulate else found
         except CatalogError as error:
             unknown += 1
             if unknown == len(set(names)):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli.board_virtual import virtual
 from npubench.cli.options import catalog_option, load_catalog
 from npubench.cli.terminal import columns, printable
 from npubench.errors import BoardError, ExitCode, UsageError
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def board() -> None:
-    """Check, trust and clean boards behind SSH."""
+    """Check, trust and clean boards behind SSH; start a virtual one."""
+
+
+board.add_command(virtual)
 
 
 @board.command()
@@ -131,6 +135,10 @@ def _find(name: str, catalog_folders: tuple[Path, ...]) -> "BoardSpec":
 
 def _over_ssh(name: str, catalog_folders: tuple[Path, ...]) -> "BoardSpec":
     spec = _find(name, catalog_folders)
+    if spec.transport == "virtual":
+        from npubench.transports.virtual.transport import over_ssh
+
+        return over_ssh(spec)
     if spec.transport != "ssh":
         raise UsageError(f"board {spec.name} is reached by {spec.transport}, not by ssh: nothing to do")
     return spec

@@ -16,7 +16,7 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
 )
 @click.option(
     "--exports", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
-    help="The --out of `npubench export`.",
+    help="The --out of an export or a run.",
 )  # fmt: skip
 @click.option(
     "--results", type=click.Path(path_type=Path, file_okay=False), help="The --out of `npubench run`, too."
@@ -24,23 +24,28 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Markdown file [printed]."
 )
+@click.option(
+    "--require", type=click.FloatRange(0, 100), metavar="PERCENT",
+    help="Exit 1 where less of a codebase's names are exported.",
+)  # fmt: skip
 def coverage(
     catalog_folders: tuple[Path, ...],
     suites: tuple[str, ...],
     folder: Path,
     results: Path | None,
     output: Path | None,
+    require: float | None,
 ) -> int:
     """Say for each codebase and backend what worked and why the rest did not."""
     from npubench import exports
-    from npubench.errors import UsageError
+    from npubench.errors import ExitCode, UsageError
     from npubench.filesystem import write_atomically
-    from npubench.reporting.coverage import document
+    from npubench.reporting.coverage import document, shares
     from npubench.specs import ModelSpec
     from npubench.store import Store
 
     catalog = load_catalog(catalog_folders)
-    found = exports.read(folder / ".npubench")
+    found = {**exports.read(folder), **exports.read(folder / ".npubench")}
     if not found:
         raise UsageError(f"{folder} has no exports: run `npubench export --suite ... --out {folder}` first")
     planned = {}
@@ -62,4 +67,7 @@ def coverage(
     else:
         write_atomically(output, text)
         click.echo(f"coverage: {output}")
-    return 0
+    below = {name: share for name, share in shares(found, planned).items() if 100 * share < (require or 0)}
+    for codebase, share in below.items():
+        click.echo(f"npubench: {codebase}: {share:.1%} exported, {require:g}% required", err=True)
+    return ExitCode.REGRESSION if below else ExitCode.OK

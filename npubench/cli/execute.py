@@ -14,7 +14,7 @@ from npubench.cli.terminal import counted, printable
 from npubench.engine import run as engine
 from npubench.errors import ExitCode
 from npubench.plan import Plan, Request
-from npubench.records import FailureClass, Result, Status, Verdict
+from npubench.records import FailureClass, Kind, Result, Status, Verdict
 from npubench.specs import FileSpec, InvalidCase, Precision, titled
 from npubench.store import Store
 from npubench.workspace import Workspace
@@ -102,7 +102,9 @@ def exit_code(
 
 
 def _is_doubtful(result: Result) -> bool:
-    """A benchmark of the board itself has a verdict only where it tells how far its figures lay apart."""
-    if result.status is not Status.OK or (result.precision is Precision.NONE and result.verdict is None):
+    """Only what was measured can be unstable, and of a board's own benchmarks only what has a verdict."""
+    if result.figures is None or result.figures.kind is not Kind.MEASURED:
         return False
-    return result.verdict is not Verdict.STABLE
+    if result.precision is Precision.NONE and result.verdict is None:
+        return False
+    return result.status is Status.OK and result.verdict is not Verdict.STABLE

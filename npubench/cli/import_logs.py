@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli.import_published import published
 from npubench.cli.options import catalog_option, load_catalog, out_option
 from npubench.cli.terminal import printable
 from npubench.errors import ExitCode, UsageError
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 @click.group("import", no_args_is_help=False)
 def import_() -> None:
-    """Add rows out of logs that other programs wrote."""
+    """Add rows out of logs that other programs wrote, or out of what was published."""
+
+
+import_.add_command(published)
 
 
 @import_.command("pulsar-logs")

@@ -12,7 +12,7 @@ from npubench.cli.terminal import counted, duration_us, printable
 from npubench.engine.events import Event, JobFinished, Listener, Note, RunFinished, RunStarted, StageStarted
 from npubench.plan import Job
 from npubench.records import Result, Status
-from npubench.specs import Precision, titled
+from npubench.specs import CaseKind, Precision, titled
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,10 +44,13 @@ def sentence(result: Result) -> str:
         return f"{name}: skipped: {printable(result.skip_reason or '', 400)}"
     figures = result.figures
     latency = figures.latency_us if figures else None
+    doubt = f", {result.verdict}" if result.verdict else ""
+    fps = figures.throughput_fps if figures else None
+    if figures is not None and fps is not None and (latency is None or result.case_kind is CaseKind.CODEC):
+        return f"{name}: {fps:.4g} fps ({figures.kind}{doubt})"
     if figures is None or latency is None:
         return f"{name}: ok"
     middle = ("p50", latency.p50) if latency.p50 is not None else ("mean", latency.mean)
-    doubt = f", {result.verdict}" if result.verdict else ""
     return f"{name}: {middle[0]} {duration_us(middle[1])} ({figures.kind}{doubt})"
 
 

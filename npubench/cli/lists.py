@@ -8,9 +8,11 @@ import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog
 from npubench.cli.terminal import columns
+from npubench.errors import UsageError
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
+    from npubench.records import Result
 
 Rows = list[dict[str, str]]
 
@@ -19,8 +21,10 @@ Rows = list[dict[str, str]]
 @click.argument("what", type=click.Choice(["boards", "models", "operators", "backends", "suites"]))
 @catalog_option
 @click.option(
-    "--status", type=click.Path(path_type=Path, file_okay=False), metavar="OUT",
-    help="With models: what came of exporting each, from an `npubench export --out OUT`.",
+    "--status", type=click.Path(path_type=Path, file_okay=False), metavar="[OUT]",
+    is_flag=False, flag_value="npubench-out",
+    help="With models: what came of exporting and converting each, from the --out of a run or an export"
+    " [npubench-out].",
 )  # fmt: skip
 @json_option
 def list_(what: str, catalog_folders: tuple[Path, ...], status: Path | None, as_json: bool) -> int:
@@ -68,22 +72,54 @@ def _models(catalog: "Catalog") -> Rows:
 
 
 def _with_status(rows: Rows, folder: Path) -> Rows:
-    """What came of each export, and further models that were exported by their names or configs."""
+    """What came of each export and conversion, and further models that were exported by name or config."""
     from npubench import exports
     from npubench.reporting.coverage import status
 
-    found = exports.read(folder / ".npubench")
+    found = {**exports.read(folder), **exports.read(folder / ".npubench")}
+    results = _newest(folder)
+    if not found and not results:
+        raise UsageError(f"{folder} has no exports: run `npubench export ... --out {folder}` first")
     known = {row["model"] for row in rows}
     others = [
         {**dict.fromkeys(rows[0], ""), "model": name, "codebase": export.codebase}
         for name, export in found.items()
         if name not in known
     ]
+    backends = sorted({column for _, column in results})
     return [
-        {**row, "export": status(export), "why": export.message if export else ""}
+        {
+            **row,
+            "export": status(export),
+            **{column: _conversion(results.get((row["model"], column))) for column in backends},
+            "why": export.message if export else "",
+        }
         for row in (*rows, *others)
         for export in (found.get(row["model"]),)
     ]
+
+
+def _newest(folder: Path) -> "dict[tuple[str, str], Result]":
+    """Case and `backend precision` -> the newest row there, of a folder that has results."""
+    from npubench.store import Store
+
+    if not (folder / "results.db").is_file():
+        return {}
+    store = Store.read(folder / "results.db")
+    rows = {(row.case, f"{row.backend} {row.precision}"): row for row in store.latest()}
+    store.close()
+    return rows
+
+
+def _conversion(result: "Result | None") -> str:
+    """What a row says of its conversion: a board that was away says nothing of it."""
+    from npubench.records import Stage
+
+    if result is None or (result.failure and result.failure.stage in {Stage.FIND, Stage.EXPORT}):
+        return "-"
+    if result.failure and result.failure.stage is Stage.COMPILE:
+        return str(result.failure.failure_class)
+    return "converted" if result.artifact_sha256 else "-"
 
 
 def _operators(catalog: "Catalog") -> Rows:
@@ -114,13 +150,14 @@ def _backends(_catalog: "Catalog") -> Rows:
 
 
 def _suites(catalog: "Catalog") -> Rows:
-    from npubench.cli.node_tests import SUITE, TITLE
+    from npubench.catalog import NODE_TESTS
+    from npubench.cli.node_tests import TITLE
 
     rows = [
         {"suite": suite.name, "cases": str(len(suite.cases)), "title": suite.title}
         for suite in catalog.suites.values()
     ]
-    return [*rows, {"suite": SUITE, "cases": "all", "title": TITLE}]
+    return [*rows, {"suite": NODE_TESTS, "cases": "all", "title": TITLE}]
 
 
 _ROWS = {

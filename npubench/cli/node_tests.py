@@ -1,7 +1,9 @@
 """`npubench run --suite onnx-node`: the ONNX project's own tests, a row each."""
 
+import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import click
 
 from npubench import __version__, plugins
+from npubench.catalog import NODE_TESTS
 from npubench.cli.report import write_report
 from npubench.cli.terminal import counted, printable
 from npubench.errors import ExitCode, UsageError
@@ -19,44 +22,96 @@ from npubench.specs import BoardSpec, CaseKind, Precision
 from npubench.store import Store
 from npubench.workspace import Workspace, writing
 
-SUITE = "onnx-node"
 TITLE = "The ONNX project's own node tests, outputs compared"
 UNSUPPORTED = {FailureClass.UNSUPPORTED_OPERATOR, FailureClass.UNSUPPORTED_OPSET}
 
 
-def run_node_tests(board: BoardSpec, out: Path, fresh: bool, strict: bool, quiet: bool) -> ExitCode:
+def print_plan(board: BoardSpec, out: Path, fresh: bool, style: str) -> ExitCode:
+    """What would run, and nothing else. Raises UsageError for another board."""
+    from npubench.backends.onnxruntime import node_tests
+
+    versions = _versions(board)
+    database = Workspace(out).database
+    before: Mapping[str, Result] = {}
+    if database.is_file() and not fresh:
+        store = Store.read(database)
+        before = _rows(store, versions)
+        store.close()
+    names = node_tests.names()
+    if style == "json":
+        click.echo(json.dumps([{"case": n, "state": "done" if n in before else "to run"} for n in names]))
+    else:
+        todo = sum(name not in before for name in names)
+        done = len(names) - todo
+        click.echo(f"{counted(len(names), 'node test')} planned, {done} done, {todo} to run")
+    return ExitCode.OK
+
+
+def run_node_tests(board: BoardSpec, out: Path, fresh: bool, strict: bool, style: str) -> ExitCode:
     """Run what has no row yet, write the report, say the counts. Raises UsageError for another board."""
-    if board.backend != "onnxruntime" or board.transport != "local":
-        raise UsageError(
-            f"the suite {SUITE} runs on the board local only, not on {board.name}: use --board local"
-        )
+    versions = _versions(board)
     workspace = Workspace(out)
     workspace.create()
     with workspace.lock():
         store = Store.create(workspace.database)
-        versions = plugins.backend(board.backend).probe().versions
         before = {} if fresh else _rows(store, versions)
-        new = {row.case: row for row in _run(board, versions, before, workspace, store)}
+        new: dict[str, Result] = {}
+        with _told(style) as tell:
+            for row in _run(board, versions, before, workspace, store):
+                new[row.case] = row
+                tell(row)
         page = write_report(workspace, store)
         store.close()
     rows = {**before, **new}
-    failed = [row for row in rows.values() if row.failure and row.failure.failure_class not in UNSUPPORTED]
     passed = sum(row.status is Status.OK for row in rows.values())
-    if not quiet:
-        for row in failed:
-            if row.failure:
-                click.echo(
-                    printable(f"{row.case}: {row.failure.failure_class}: {row.failure.message}"), err=True
-                )
-        unsupported = len(rows) - passed - len(failed)
-        counts = f"{passed} passed, {unsupported} unsupported, {len(failed)} failed"
+    if style == "auto":
+        unsupported = sum(_unsupported(row) for row in rows.values())
+        counts = f"{passed} passed, {unsupported} unsupported, {len(rows) - passed - unsupported} failed"
         click.echo(f"{counted(len(rows), 'node test')}: {counts} ({len(before)} done before)")
-    click.echo(f"report: {page}")
+    click.echo(f"report: {page}", err=style == "json")
     return ExitCode.REGRESSION if strict and passed < len(rows) else ExitCode.OK
 
 
+def _versions(board: BoardSpec) -> Mapping[str, str]:
+    if board.backend != "onnxruntime" or board.transport != "local":
+        raise UsageError(
+            f"the suite {NODE_TESTS} runs on the board local only, not on {board.name}: use --board local"
+        )
+    return plugins.backend(board.backend).probe().versions
+
+
+def _unsupported(row: Result) -> bool:
+    return row.failure is not None and row.failure.failure_class in UNSUPPORTED
+
+
+@contextmanager
+def _told(style: str) -> Iterator[Callable[[Result], None]]:
+    """Says what there is to say of every new row: a line of JSON, or a count that moves and what failed."""
+    if style == "json":
+        from npubench.reporting.rows import row_of
+
+        yield lambda row: click.echo(json.dumps({"event": "job_finished", "row": row_of(row)}))
+        return
+    if style == "quiet":
+        yield lambda _row: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True, highlight=False), transient=True) as progress:
+        task = progress.add_task("node tests", total=None)
+
+        def tell(row: Result) -> None:
+            progress.advance(task)
+            if row.failure and not _unsupported(row):
+                text = printable(f"{row.case}: {row.failure.failure_class}: {row.failure.message}")
+                progress.console.print(text, markup=False, emoji=False, soft_wrap=True)
+
+        yield tell
+
+
 def _key(case: str, versions: Mapping[str, str]) -> str:
-    return digest(SUITE, case, dict(versions))
+    return digest(NODE_TESTS, case, dict(versions))
 
 
 def _rows(store: Store, versions: Mapping[str, str]) -> dict[str, Result]:
@@ -72,8 +127,8 @@ def _run(
 ) -> Iterator[Result]:
     from npubench.backends.onnxruntime import node_tests
 
-    run_id = f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{SUITE}"
-    log = workspace.log_file(run_id, board.name, SUITE)
+    run_id = f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{NODE_TESTS}"
+    log = workspace.log_file(run_id, board.name, NODE_TESTS)
     with writing(log.parent):
         log.touch()
     for case, about, failure in node_tests.run(done, log):
@@ -111,7 +166,7 @@ def _row(
         artifact_sha256=sha256,
         opset=about.get("opset"),
         operators=dict.fromkeys(about.get("operators", ()), 1),
-        op=SUITE,
+        op=NODE_TESTS,
         figures=None if failure else figures,
         failure=replace(failure, detail="") if failure else None,
         command=("npubench", *sys.argv[1:]),

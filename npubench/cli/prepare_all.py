@@ -1,8 +1,8 @@
 """Exports or converts many cases at once and puts the files where the user wants them."""
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from npubench.workspace import Workspace, writing
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
-    from npubench.engine.job import Context, Prepared
+    from npubench.engine.context import Context, Prepared
 
 Taken = dict[str, tuple[str, str]]
 """File name -> the case that it was written for and its SHA-256."""
@@ -69,7 +69,7 @@ def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> lis
     with ThreadPoolExecutor(wish.workers or max(1, (os.cpu_count() or 2) // 2)) as pool:
         futures = {pool.submit(step, job, context): job for job in jobs}
         try:
-            for future in as_completed(futures):
+            for future in _counted(as_completed(futures), len(futures)):
                 prepared = future.result()
                 failure = _deliver(prepared, wish.out, taken)
                 if failure:
@@ -79,6 +79,18 @@ def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> lis
             pool.shutdown(cancel_futures=True)
             raise
     return failures
+
+
+def _counted(done: "Iterator[Future[Prepared]]", total: int) -> "Iterator[Future[Prepared]]":
+    """The same, with a bar on a terminal that says how many there are and how long the rest will take."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from done
+        return
+    yield from track(done, description="", total=total, console=console, transient=True)
 
 
 def _deliver(prepared: "Prepared", out: Path, taken: Taken) -> Failure | None:

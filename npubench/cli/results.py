@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import json_option, out_option
-from npubench.cli.terminal import columns, printable
+from npubench.cli.terminal import printable
 from npubench.errors import UsageError
 
 if TYPE_CHECKING:
     from npubench.records import Result
-    from npubench.store import Store
 
 
 @click.command()
@@ -25,6 +24,11 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets.")
 @click.option("--missing-operators", is_flag=True, help="Rank what toolchains lack by the models it blocks.")
+@click.option("--doubts", is_flag=True, help="Rows that may not be what they say, with the evidence.")
+@click.option(
+    "--against", type=click.Choice(["published"]), help="Own rows beside published ones: ratio, ranks."
+)
+@click.option("--published", is_flag=True, help="The rows that others published and npubench ships.")
 @out_option
 def results(
     cases: tuple[str, ...],
@@ -32,21 +36,23 @@ def results(
     as_json: bool,
     as_csv: bool,
     missing_operators: bool,
+    doubts: bool,
+    against: str | None,
+    published: bool,
     out: Path,
 ) -> int:
     """Print the newest row of every case at OUT, or of CASES (names or globs)."""
     from npubench.reporting.rows import row_of
     from npubench.reporting.table import to_csv, to_json, to_text
-    from npubench.store import Store
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
-    if missing_operators and as_csv:
-        raise click.UsageError("--missing-operators is a table or --json, not --csv")
-    store = Store.read(out / "results.db")
-    found = _matching(store, cases, board)
-    if missing_operators:
-        _print_ranking(found, as_json)
+    view = _view(missing_operators, doubts, against, as_csv)
+    if published and against:
+        raise click.UsageError("--against lines up own rows: leave --published out")
+    found = _published(cases, board) if published else _stored(out, cases, board)
+    if view is not None:
+        _print_view(view, found, as_json, published)
         return 0
     rows = [row_of(result) for result in found]
     if as_json:
@@ -58,26 +64,43 @@ def results(
     return 0
 
 
-def _print_ranking(found: "Sequence[Result]", as_json: bool) -> None:
-    from dataclasses import asdict
+def _view(missing_operators: bool, doubts: bool, against: str | None, as_csv: bool) -> str | None:
+    asked = {"--missing-operators": missing_operators, "--doubts": doubts, "--against": against is not None}
+    views = [name for name, wanted in asked.items() if wanted]
+    if len(views) > 1:
+        raise click.UsageError(f"{' and '.join(views)} exclude each other")
+    if views and as_csv:
+        raise click.UsageError(f"{views[0]} is a table or --json, not --csv")
+    return views[0] if views else None
 
-    from npubench.reporting.ranking import missing_operators
 
-    ranking = missing_operators(found)
-    if as_json:
-        click.echo(json.dumps([asdict(one) for one in ranking], indent=1))
-    elif not ranking:
-        click.echo("no row says that an operator is missing")
+def _print_view(view: str, found: "Sequence[Result]", as_json: bool, published: bool) -> None:
+    from npubench.cli import views
+
+    if view == "--doubts":
+        views.print_doubts(found, as_json)
+    elif view == "--against":
+        views.print_line_ups(found, as_json)
+    elif published:
+        views.print_published_ranking(as_json)
     else:
-        rows = [
-            [one.operator, one.backend, str(len(one.models)), str(len(one.cases)), ", ".join(one.models)]
-            for one in ranking
-        ]
-        click.echo(columns(["operator", "backend", "models", "operator cases", "which models"], rows))
+        views.print_ranking(found, as_json)
 
 
-def _matching(store: "Store", cases: Sequence[str], board: str | None) -> "list[Result]":
-    found = store.latest(board=board)
+def _stored(out: Path, cases: Sequence[str], board: str | None) -> "list[Result]":
+    from npubench.store import Store
+
+    return _matching(Store.read(out / "results.db").latest(board=board), cases, board)
+
+
+def _published(cases: Sequence[str], board: str | None) -> "list[Result]":
+    from npubench import published
+
+    found = [row for row in published.results() if board in (None, row.board)]
+    return _matching(found, cases, board)
+
+
+def _matching(found: "list[Result]", cases: Sequence[str], board: str | None) -> "list[Result]":
     if board is not None and not found:
         raise UsageError(f"no results of board {board!r} there")
     if not cases:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
 )
+@click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--stages",
     "stages_text",
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     default="cpupeak",
     show_default=True,
     help="What the stage cpu runs: our probe, or a megpeak that lies on the board.",
+)
+@click.option(
+    "--codec-engine",
+    type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
+    help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
 )
 @click.option(
     "--precision",
@@ -70,8 +76,10 @@ if TYPE_CHECKING:
 def run(
     selection: Selection,
     boards: tuple[str, ...],
+    simulate: bool,
     stages_text: str,
     cpu_tool: str,
+    codec_engine: str | None,
     precisions: tuple[str, ...],
     warmup: int,
     repeat: int,
@@ -93,21 +101,23 @@ def run(
     CASES are names, globs or paths of .onnx files; without any, the suite `default`. What is
     finished is not done again: the same command continues an interrupted run.
     """
+    from npubench.catalog import NODE_TESTS
     from npubench.cli import assemble, stages
     from npubench.specs import CalibrationSpec, TimingProtocol
 
     catalog = load_catalog(selection.catalog_folders)
     if NODE_TESTS in selection.suites:
-        return _node_tests(catalog, selection, boards, out, fresh, strict, quiet or as_json, dry_run)
+        return _node_tests(catalog, selection, boards, out, fresh, strict, _style(quiet, as_json), dry_run)
     wanted = stages.parse(stages_text)
     chosen = stages.cases_of(wanted, catalog, selection)
-    on = assemble.choose_boards(catalog, boards)
+    on = assemble.choose_boards(catalog, boards, simulate)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
     request = assemble.make_request(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
     )
     finished = {} if fresh else assemble.finished_keys(out, deadline)
-    benchmarks = stages.benchmark_jobs(wanted, on, {"cpu": {"tool": cpu_tool}}, finished)
+    told: dict[str, dict[str, Any]] = {"cpu": {"tool": cpu_tool}, "codec": {"engine": codec_engine}}
+    benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
     plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
     wrong_input = on.unknown + len(catalog.problems)
     if dry_run:
@@ -118,9 +128,6 @@ def run(
     return execute(plan, on, request, out, jobs, fresh, strict, _style(quiet, as_json), wrong_input)
 
 
-NODE_TESTS = "onnx-node"
-
-
 def _node_tests(
     catalog: "Catalog",
     selection: Selection,
@@ -128,16 +135,19 @@ def _node_tests(
     out: Path,
     fresh: bool,
     strict: bool,
-    quiet: bool,
+    style: str,
     dry_run: bool,
 ) -> int:
     """ONNX's own tests bring their data and are no cases of the catalogue: they run by themselves."""
-    from npubench.catalog import find_board
-    from npubench.cli.node_tests import run_node_tests
+    from npubench.catalog import NODE_TESTS, find_board
+    from npubench.cli import node_tests
 
-    if len(selection.suites) > 1 or selection.cases or len(boards) > 1 or dry_run:
-        raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and --dry-run")
-    return run_node_tests(find_board(catalog, boards[0]), out, fresh, strict, quiet)
+    if len(selection.suites) > 1 or selection.cases or len(boards) > 1:
+        raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and boards")
+    board = find_board(catalog, boards[0])
+    if dry_run:
+        return node_tests.print_plan(board, out, fresh, style)
+    return node_tests.run_node_tests(board, out, fresh, strict, style)
 
 
 def _style(quiet: bool, as_json: bool) -> str:
@@ -167,7 +177,8 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
     from npubench.cli.terminal import counted
 
     _print_rows(rows)
-    seconds = sum(bool(job.compile_key) for job in plan.todo) * (timing.warmup_min_s + timing.min_duration_s)
+    measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
+    seconds = measured * (timing.warmup_min_s + timing.min_duration_s)
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"

@@ -12,7 +12,7 @@ from npubench.records import Failure, Figures, Outcome, Result
 from npubench.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
-    from npubench.engine.job import Context
+    from npubench.engine.context import Context
 
 
 def prepare(job: Job, case: BenchmarkSpec, context: "Context", log: Path) -> Mapping[str, Path] | Failure:

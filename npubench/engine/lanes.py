@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import Protocol
 
 from npubench import process
+from npubench.engine.context import Context, Measured, Prepared
 from npubench.engine.events import Note, StageStarted
-from npubench.engine.job import Context, Measured, Prepared, lost, measure, prepare
+from npubench.engine.job import lost, measure, prepare, simulate
 from npubench.engine.staged import StagedSession
 from npubench.errors import BoardError, Interrupted, UsageError
 from npubench.plan import Job
@@ -94,6 +95,8 @@ def _convert(job: Job, context: Context, lane: "Lane", finish: Finish, converted
     prepared = prepare(job, context)
     if prepared.failure:
         finish(prepared, None)
+    elif job.board.simulated:
+        finish(*simulate(prepared, context))
     else:
         lane.put(prepared)
     converted.one_less()

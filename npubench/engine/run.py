@@ -10,8 +10,9 @@ from types import FrameType
 
 from npubench import process
 from npubench.engine import lanes
+from npubench.engine.context import Context, Measured, Prepared
 from npubench.engine.events import JobFinished, RunFinished, RunStarted
-from npubench.engine.job import Context, Measured, Prepared, row
+from npubench.engine.row import row
 from npubench.errors import Interrupted, WorkspaceError
 from npubench.plan import Plan
 from npubench.protocols import Transport

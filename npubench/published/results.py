@@ -120,7 +120,7 @@ def _figures(
     given = [c for c in columns if c.kind is kind and c.field and line[c.name]]
     if not given:
         return None
-    details: dict[str, Any] = {"columns": {c.name: c.statement for c in given}}
+    details: dict[str, Any] = {"columns": {c.name: kind.value for c in given}}
     if npu_mode:
         details["npu_mode"] = npu_mode
     values: dict[str, Any] = {}

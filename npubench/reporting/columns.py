@@ -92,12 +92,14 @@ class Grid:
         )
 
 
-def grid(entries: Sequence[Entry], kinds: Sequence[Kind], plain: bool = False) -> Grid:
-    """All columns that apply to these entries, MACs first, then kind by kind; one unit for all times.
+def grid(
+    entries: Sequence[Entry], kinds: Sequence[Kind], more: Sequence[Column] = (), plain: bool = False
+) -> Grid:
+    """All columns that apply to these entries, MACs first, `more` after all kinds; one unit for all times.
 
     `plain`: the figures alone in `values`, column by column, for tables that are too long to be written out.
     """
-    columns = [_MACS, *(column for kind in kinds for column in _of_kind(kind, entries)), _WHOLE_NPU]
+    columns = [_MACS, *(column for kind in kinds for column in _of_kind(kind, entries)), *more, _WHOLE_NPU]
     values_of = [[_finite(column.value(entry)) for entry in entries] for column in columns]
     times = [v for c, values in zip(columns, values_of, strict=True) if c.scales is TIMES for v in values]
     unit_of_time = common_scale([value for value in times if value is not None], TIMES)

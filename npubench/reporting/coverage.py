@@ -57,6 +57,15 @@ def document(exports: Mapping[str, Export], planned: Mapping[str, str], results:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def shares(exports: Mapping[str, Export], planned: Mapping[str, str]) -> dict[str, float]:
+    """Codebase -> the part of its planned names that was exported, in 0..1; what was not run was not."""
+    counts = Counter(planned.values())
+    good = Counter(
+        planned[name] for name, one in exports.items() if name in planned and not one.failure_class
+    )
+    return {codebase: good[codebase] / count for codebase, count in sorted(counts.items())}
+
+
 def status(export: Export | None) -> str:
     """`exported`, the class of the failure, or `not run`."""
     if export is None:
@@ -115,11 +124,14 @@ def _models(exports: Mapping[str, Export]) -> str:
             _mega(e.parameters),
             _mega(e.activation_bytes),
             len(e.operators),
+            e.exported.get("part", "whole"),
+            e.exported.get("difference", "").partition(" ")[0] or None,
         ]
         for e in exports.values()
         if not e.failure_class
     ]
-    head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)", "kinds of operators"]
+    head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)"]
+    head += ["kinds of operators", "part", "difference to PyTorch"]
     return f"## Exported models\n\n{table(head, rows)}" if rows else ""
 
 

@@ -13,6 +13,7 @@ from npubench.records import Kind, Result, Status, ToolInfo
 from npubench.reporting.charts import model_charts, operator_charts
 from npubench.reporting.coverage_section import coverage_of
 from npubench.reporting.distribution import Samples, distribution, widest
+from npubench.reporting.doubts import doubts
 from npubench.reporting.environment import environments
 from npubench.reporting.escapes import visible
 from npubench.reporting.heatmap import heatmap
@@ -25,7 +26,6 @@ from npubench.reporting.ranking import missing_operators
 from npubench.reporting.selection.decide import Decision
 from npubench.reporting.selection.view import view_of
 from npubench.reporting.summary import moment, summarise
-from npubench.reporting.suspects import suspects
 from npubench.reporting.tables import case_tables, ordered
 from npubench.reporting.whole_npu import whole_npu
 from npubench.reporting.words import say, say_count, speaking
@@ -117,7 +117,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "coverage": coverage_of(context.exports, context.planned, rows),
         "missing": missing,
         "missing_chart": missing_chart(missing),
-        "suspects": suspects(rows),
+        "doubts": doubts(rows),
         "verdict": view_of(context.decision) if context.decision else None,
         "packed": pack_provenance(rows) if packed else None,
         "row_limit": ROW_LIMIT,

@@ -74,7 +74,12 @@ def latency_of(result: Result | None, kind: Kind) -> Latency | None:
 
 
 def speedup(pair: Pair, kind: Kind) -> Speedup | None:
-    """How much faster INT8 is, from figures of one kind and one statistic; None where one is missing."""
+    """How much faster INT8 is, from figures of one kind and one statistic; None where one is missing.
+
+    What an emulated board measured is compared with nothing, not even with itself.
+    """
+    if kind is Kind.MEASURED and any(row is not None and row.emulated for row in (pair.fp32, pair.int8)):
+        return None
     fp32, int8 = latency_of(pair.fp32, kind), latency_of(pair.int8, kind)
     if fp32 is None or int8 is None:
         return None

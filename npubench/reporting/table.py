@@ -21,8 +21,11 @@ _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
 _NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE, "prediction": _PREDICTION}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_NUMBERS = frozenset({"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us", "sim. cosine"})
-_DISPENSABLE = ("p90 us", "fps", "p99 us", "sim. cosine", "sim. us", "cosine")
+_PUBLISHED = "publ. sim. fps"
+_NUMBERS = frozenset(
+    {"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us", "sim. cosine", _PUBLISHED}
+)
+_DISPENSABLE = ("p90 us", "fps", "p99 us", "sim. cosine", "sim. us", _PUBLISHED, "cosine")
 """Columns that give way on a narrow terminal, first ones first; kind and status never do."""
 
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
@@ -125,6 +128,14 @@ def _estimate(row: Row) -> str:
     return significant(estimate["latency_us"]["mean"], separator="")
 
 
+def _published(row: Row) -> str:
+    """A frame rate that a publisher's compiler simulated, apart from what was published of boards."""
+    estimate = row["estimate"]
+    if not estimate or estimate["kind"] != Kind.PUBLISHED or estimate["throughput_fps"] is None:
+        return ""
+    return significant(estimate["throughput_fps"], separator="")
+
+
 def _board(row: Row) -> str:
     return shortened(printable(row["board"]), _BOARD_COLUMNS) + (_EMULATED if row["emulated"] else "")
 
@@ -158,13 +169,14 @@ _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     "case": lambda row: printable(row["case"]),
     "board": _board,
     "precision": lambda row: row["precision"] or "",
-    "kind": lambda row: row["kind"] or "",
+    "kind": lambda row: row["kind"] or ("published" if _published(row) else ""),
     "p50 us": _number("latency_us", "p50"),
     "p90 us": _number("latency_us", "p90"),
     "p99 us": _number("latency_us", "p99"),
     "mean us": _mean,
     "fps": _number("throughput_fps"),
     "sim. us": _estimate,
+    _PUBLISHED: _published,
     "cosine": _cosine("measured"),
     "sim. cosine": _cosine("simulated"),
     "status": _status,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from npubench.records import Kind, Result
+from npubench.reporting.codec_columns import codec_columns
 from npubench.reporting.columns import Cell, Entry, Grid, grid
 from npubench.reporting.packed import pack_rows
 from npubench.reporting.pairs import Speedup, figures_of, kinds_of, pairs, speedup
@@ -51,6 +52,11 @@ class CaseTable:
         return len(boards) > 1 or any(line.result.emulated for line in self.lines)
 
     @property
+    def by_tool(self) -> bool:
+        """Whether a line says what measured it in place of a precision: there is no model to have one."""
+        return all(line.result.precision is Precision.NONE for line in self.lines)
+
+    @property
     def short_percentiles(self) -> bool:
         """Whether a percentile is missing for want of runs."""
         return any(_is_short(line.result) for line in self.lines)
@@ -84,7 +90,8 @@ def _table(kind: CaseKind, results: Sequence[Result], packed: bool) -> CaseTable
     rows = [result for _, result in numbered]
     kinds = kinds_of(rows)
     factors = _speedups(rows, kinds)
-    found = grid([Entry(result, factors.get(id(result), {})) for result in rows], kinds, packed)
+    more = codec_columns() if kind is CaseKind.CODEC else ()
+    found = grid([Entry(result, factors.get(id(result), {})) for result in rows], kinds, more, packed)
     lines = tuple(Line(*one, cells) for one, cells in zip(numbered, found.cells, strict=True))
     failed = sum(result.failure is not None for result in rows)
     skipped = sum(result.skip_reason is not None for result in rows)

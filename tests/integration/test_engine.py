@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from npubench import exports, process
+from npubench.engine.context import Context
 from npubench.engine.events import Announcer, JobFinished, RunFinished, StageStarted
-from npubench.engine.job import Context
 from npubench.engine.run import run
 from npubench.errors import BoardError, TransferError, UsageError, WorkspaceError
 from npubench.identity import sha256_of_file
@@ -98,6 +98,31 @@ def test_attempts_to_export_models_are_noted_for_the_coverage_page(bench):
         "a": ("mmpretrain", ""),
         "b": ("mmpretrain", "export_failed"),
     }
+
+
+def test_a_simulation_asks_no_board_and_is_no_answer_for_one(bench):
+    simulated = board(transport="simulation")
+    bench.backend.estimated = Figures(Kind.SIMULATED, memory_bytes=7)
+    bench.run("a", boards=[simulated])
+    (row,) = bench.store.latest()
+    assert (row.status, row.figures.kind, row.figures.memory_bytes) == (Status.OK, Kind.SIMULATED, 7)
+    assert row.estimate is None
+    assert row.board_before is None
+    assert bench.transports["desk"].connects == 0
+    assert bench.backend.measured == []
+    assert not any(isinstance(event, StageStarted) and event.stage is Stage.MEASURE for event in bench.events)
+    bench.run("a", boards=[simulated])
+    assert bench.backend.compiled == ["a"]
+    bench.run("a")
+    assert bench.backend.measured == ["a"]
+    assert bench.backend.compiled == ["a"]
+
+
+def test_a_tool_that_simulates_nothing_is_skipped_and_says_so(bench):
+    bench.run("a", boards=[board(transport="simulation")])
+    (row,) = bench.store.latest()
+    assert row.status is Status.SKIPPED
+    assert "fake simulates nothing" in row.skip_reason
 
 
 def test_a_second_run_exports_converts_and_measures_nothing(bench):

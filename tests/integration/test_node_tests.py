@@ -1,12 +1,14 @@
 """The ONNX project's node tests: all of them a row, none ends the run."""
 
+import json
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper
 from onnx.backend.test.loader import load_model_tests
 
-from npubench.backends.onnxruntime import node_tests, node_worker
+from npubench.backends.onnxruntime import node_tests, node_values, node_worker
 from npubench.cli import npubench
 from npubench.records import FailureClass, Status
 from npubench.store import Store
@@ -37,6 +39,18 @@ def test_every_test_has_a_row_and_the_next_run_does_nothing(tmp_path):
     assert all(row.failure or row.status is Status.OK for row in rows.values())
     assert rows["test_abs"].figures.accuracy.max_abs == 0
     assert sum(row.status is Status.OK for row in rows.values()) > 1000
+    for name in ("test_cast_FLOAT_to_BFLOAT16", "test_cast_INT4_to_FLOAT", "test_cast_FLOAT_to_FLOAT8E4M3FN"):
+        assert rows[name].status is Status.OK, rows[name].failure
+    said = {row.failure.failure_class for row in rows.values() if row.failure}
+    assert said <= {
+        FailureClass.UNSUPPORTED_OPERATOR,
+        FailureClass.UNSUPPORTED_OPSET,
+        FailureClass.OUTPUT_MISMATCH,
+        FailureClass.TOOL_ERROR,
+    }
+    assert "random numbers" in rows["test_training_dropout"].failure.message
+    planned = CliRunner().invoke(npubench, [*words, "--dry-run"], standalone_mode=False)
+    assert planned.output == f"{len(rows)} node tests planned, {len(rows)} done, 0 to run\n"
     again = CliRunner().invoke(npubench, words, standalone_mode=False)
     assert f"({len(rows)} done before)" in again.output
     store = Store.read(tmp_path / "results.db")
@@ -108,3 +122,47 @@ def test_it_goes_alone(tmp_path):
     words = ["run", "--suite", "onnx-node", "resnet18", "--out", str(tmp_path)]
     done = CliRunner().invoke(npubench, words, standalone_mode=False)
     assert "goes alone" in done.exception.message
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e5m2", "int4", "uint2"])
+def test_a_type_that_numpy_lacks_goes_through_onnx_runtime_and_back_unchanged(name):
+    import ml_dtypes
+    import onnxruntime
+
+    array = np.arange(-3, 4).astype(getattr(ml_dtypes, name)).reshape(7, 1)
+    kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["x"], ["float"], to=TensorProto.FLOAT),
+            helper.make_node("Cast", ["float"], ["y"], to=kind),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", kind, [7, 1])],
+        [helper.make_tensor_value_info("y", kind, [7, 1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 25)], ir_version=11)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (back,) = node_values.run(session, {"x": array}, [array])
+    assert back.dtype == array.dtype
+    assert (back == array).all()
+
+
+def test_an_error_that_merely_mentions_a_type_is_no_refusal():
+    error = {"type": "RuntimeException", "text": "unsupported? no: something broke", "traceback": ""}
+    failure = node_tests.failure_of({"operators": ["Abs"], "error": error})
+    assert failure.failure_class is FailureClass.TOOL_ERROR
+
+
+def test_json_is_one_line_a_row(tmp_path, monkeypatch):
+    (tmp_path / "crashing_worker.py").write_text(CRASHING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(node_tests, "WORKER", "crashing_worker")
+    words = ["run", "--suite", "onnx-node", "--json", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(npubench, words, standalone_mode=False)
+    rows = [json.loads(line)["row"] for line in done.stdout.splitlines()]
+    assert {row["case"] for row in rows} == {"test_abs", "test_add", "test_ceil"}
+
+
+def test_a_suite_of_nearly_that_name_is_told_the_right_one(tmp_path):
+    words = ["run", "--suite", "onnx-nodes", "--out", str(tmp_path)]
+    assert "did you mean 'onnx-node'" in CliRunner().invoke(npubench, words, standalone_mode=False).output

@@ -85,7 +85,8 @@ def test_the_others_are_found_all_the_same():
     found = find_cases(CATALOG, ["nope", "resnet18", "nope"], ["defualt"])
     assert [type(case).__name__ for case in found] == ["InvalidCase", "ModelSpec", "InvalidCase"]
     assert (
-        found[2].message == "no suite is called 'defualt' (did you mean 'default'?): there are all, default"
+        found[2].message
+        == "no suite is called 'defualt' (did you mean 'default'?): there are all, default, onnx-node"
     )
 
 

@@ -1,5 +1,6 @@
 """The coverage page says what the records say."""
 
+import json
 from dataclasses import replace
 
 from click.testing import CliRunner
@@ -65,6 +66,17 @@ def test_the_command_refuses_a_folder_without_exports(tmp_path):
     assert "has no exports" in str(done.exception)
 
 
+def test_less_than_required_ends_with_1(tmp_path):
+    (tmp_path / ".npubench").mkdir()
+    name = "resnet18_8xb32_in1k"
+    note(tmp_path / ".npubench", replace(GOOD, case=name))
+    words = ["coverage", "--exports", str(tmp_path), "--suite", "mmpretrain-classifiers"]
+    assert CliRunner().invoke(npubench, words, standalone_mode=False).return_value == 0
+    done = CliRunner().invoke(npubench, [*words, "--require", "97"], standalone_mode=False)
+    assert done.return_value == 1
+    assert "mmpretrain: 0.2% exported, 97% required" in done.stderr
+
+
 def test_the_report_finds_the_attempts_noted_in_its_folder_and_in_others(tmp_path):
     out, other = tmp_path / "out", tmp_path / "other"
     Store.create(_made(out) / "results.db").close()
@@ -84,3 +96,22 @@ def test_the_report_finds_the_attempts_noted_in_its_folder_and_in_others(tmp_pat
 def _made(folder):
     folder.mkdir(parents=True)
     return folder
+
+
+def test_the_list_of_models_says_what_was_exported_and_converted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["list", "models", "--status"]
+    done = CliRunner().invoke(npubench, words, standalone_mode=False)
+    assert "npubench-out has no exports" in str(done.exception)
+    store = Store.create(_made(tmp_path / "npubench-out") / "results.db")
+    failed = Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, "m")
+    row = replace(result(), case="resnet18_8xb32_in1k", backend="x", artifact_sha256="1" * 64)
+    store.append(row)
+    store.append(replace(row, key="2", backend="y", status=Status.FAILED, figures=None, failure=failed))
+    store.close()
+    note(tmp_path / "npubench-out", replace(GOOD, case=row.case))
+    done = CliRunner().invoke(npubench, [*words, "--json"], standalone_mode=False)
+    found = {one["model"]: one for one in json.loads(done.output)}
+    wanted = (found[row.case][name] for name in ("export", f"x {row.precision}", f"y {row.precision}"))
+    assert tuple(wanted) == ("exported", "converted", "unsupported_operator")
+    assert found["resnet34_8xb32_in1k"]["export"] == "not run"

@@ -41,6 +41,19 @@ def test_kinds_are_never_compared():
     assert speedup(pair, Kind.SIMULATED) is None
 
 
+@pytest.mark.parametrize("emulated", [(True, True), (True, False), (False, True)])
+def test_what_an_emulated_board_measured_is_compared_with_nothing(emulated):
+    told = figures(Kind.SIMULATED, p50=4.0)
+    (pair,) = pairs(
+        [
+            row(figures=figures(p50=10.0), estimate=figures(Kind.SIMULATED, p50=8.0), emulated=emulated[0]),
+            row(Precision.INT8, figures(p50=5.0), estimate=told, emulated=emulated[1]),
+        ]
+    )
+    assert speedup(pair, Kind.MEASURED) is None
+    assert speedup(pair, Kind.SIMULATED).factor == 2.0
+
+
 def test_the_estimate_is_found_by_its_kind():
     result = sample_results.emulated()[0]
     assert figures_of(result, Kind.MEASURED) is result.figures

@@ -73,6 +73,22 @@ def test_artifacts_are_kept_with_their_model(workspace, tmp_path):
     assert kept.onnx == onnx
 
 
+def test_two_models_that_compile_to_one_file_keep_what_lies_beside_it(workspace, tmp_path):
+    from dataclasses import replace
+
+    from npubench.specs import CalibrationSpec, Precision, Target
+
+    onnx = made(workspace)
+    target = Target("chip", Precision.INT8, {}, CalibrationSpec(), 10.0)
+    for name in ("one", "two"):
+        with workspace.job_folder() as folder:
+            artifact = FakeBackend().compile(onnx, target, folder, tmp_path / "log")
+            (folder / "tool.log").write_text(name)
+            workspace.keep_artifact(name, replace(artifact, extras=(folder / "tool.log",)))
+    for name in ("one", "two", "one"):
+        assert workspace.find_artifact(name).extras[0].read_text() == name
+
+
 def test_job_folders_are_private_new_and_gone_afterwards(workspace):
     with workspace.job_folder() as one, workspace.job_folder() as two:
         assert one != two

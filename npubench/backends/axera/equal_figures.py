@@ -1,10 +1,11 @@
 """Different cases with figures equal to the last digit: a sign of a report read twice, unless it is not.
 
-Two things make equal figures right, and are known here. The compiler lowers a dilated kernel to
+Three things make equal figures right, and are known here. The compiler lowers a dilated kernel to
 its effective size (k - 1) * d + 1 and a 1x1 kernel to a 3x3 one with one more padding, so such
 convolutions are one and the same; all equal rows of the published AX620A operator table are of
 that kind. And OpenMMLab names differ by training recipe (`8xb32`, `8xb256-rsb-a1-600e`) where the
-network does not.
+network does not. And a simulation knows no names: one graph under two of
+them, as many MACs and parameters of the same operators, has one simulation.
 """
 
 import re
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from npubench.records import Figures, Kind, Result
+from npubench.specs import CaseKind
 
 _CONV = re.compile(r"conv([0-9]+)s([0-9]+)p([0-9]+)d([0-9]+)(ic[0-9]+oc[0-9]+g[0-9]+.*)")
 _RECIPE = re.compile(r"[0-9]+xb[0-9]+(?:-.*)?")
@@ -21,25 +23,44 @@ _LEAST_KNOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class EqualFigures:
-    """Cases that should differ and do not."""
+    """Cases that should differ and do not; `numbers` are what they share, as `shared_numbers` orders them."""
 
     kind: Kind
     cases: tuple[str, ...]
+    board: str = ""
+    precision: str = ""
+    numbers: tuple[float | None, ...] = ()
 
 
 def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
     """Groups of rows of one board whose figures of one kind are equal without a reason known here."""
-    groups: defaultdict[tuple[object, ...], dict[str, Result]] = defaultdict(dict)
+    groups: defaultdict[tuple[Kind, str, str, tuple[float | None, ...]], dict[str, Result]] = defaultdict(
+        dict
+    )
     for result in results:
         for figures in (result.figures, result.estimate):
-            numbers = () if figures is None else _numbers(figures)
+            numbers = () if figures is None else shared_numbers(figures)
             if figures is not None and len([n for n in numbers if n]) >= _LEAST_KNOWN:
-                groups[figures.kind, result.board, result.precision, *numbers].setdefault(result.case, result)
+                key = (figures.kind, result.board, result.precision.value, numbers)
+                groups[key].setdefault(result.case, result)
     return [
-        EqualFigures(Kind(str(key[0])), tuple(sorted(rows)))
-        for key, rows in groups.items()
-        if len({lowering(case) for case in rows}) > 1 and not _one_model(rows)
+        EqualFigures(kind, tuple(sorted(rows)), board, precision, numbers)
+        for (kind, board, precision, numbers), rows in groups.items()
+        if not one_program(rows, simulated=kind is not Kind.MEASURED)
     ]
+
+
+def one_program(rows: Mapping[str, Result], simulated: bool) -> bool:
+    """Whether these cases, by name, may rightly have the same figures.
+
+    A simulation is the same for one graph under two names, and for operators that a compiler fuses or
+    treats alike as long as they multiply as much; times of a board never agree to the last digit.
+    """
+    if len({lowering(case) for case in rows}) == 1:
+        return True
+    hashes = {row.onnx_sha256 for row in rows.values()}
+    graphs = {_graph(row) if simulated else None for row in rows.values()}
+    return any(len(marks) == 1 and None not in marks for marks in (hashes, graphs))
 
 
 def lowering(case: str) -> str:
@@ -53,7 +74,9 @@ def lowering(case: str) -> str:
     return "_".join(part for part in case.split("_") if not _RECIPE.fullmatch(part))
 
 
-def _numbers(figures: Figures) -> tuple[float | None, ...]:
+def shared_numbers(figures: Figures) -> tuple[float | None, ...]:
+    """What is compared. Measured: mean latency, load and NPU time in us, NPU counter. Else: latency in us,
+    inferences a second, MACs by the tool's count, MAC utilisation."""
     latency = None if figures.latency_us is None else figures.latency_us.mean
     if figures.kind is Kind.MEASURED:
         details = figures.details
@@ -61,7 +84,9 @@ def _numbers(figures: Figures) -> tuple[float | None, ...]:
     return latency, figures.throughput_fps, figures.tool_macs, figures.mac_utilisation
 
 
-def _one_model(rows: Mapping[str, Result]) -> bool:
-    """Whether all rows are of one ONNX file under several names."""
-    hashes = {row.onnx_sha256 for row in rows.values()}
-    return len(hashes) == 1 and None not in hashes
+def _graph(row: Result) -> tuple[object, ...] | None:
+    if row.macs is None:
+        return None
+    if row.case_kind is CaseKind.OPERATOR:
+        return (row.macs,)
+    return row.macs, row.parameters, tuple(sorted(row.operators.items()))

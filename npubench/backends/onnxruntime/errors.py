@@ -57,6 +57,9 @@ _NOISE = re.compile(
 )
 """What ONNX Runtime puts before its messages, among it the path of our own file; and our own types."""
 
+_SOURCE_PLACE = re.compile(r"/onnxruntime_src/\S+?:\d+ .*? was false\. ")
+"""The place in ONNX Runtime's own source and the condition there, before the words that tell the user."""
+
 _REFUSED_BYTES = re.compile(r"Failed to allocate memory for requested buffer of size (\d+)")
 
 
@@ -65,4 +68,4 @@ def _first_line(text: str) -> str:
     if refused := _REFUSED_BYTES.search(text):
         return f"ONNX Runtime asked for {int(refused[1]):,} bytes at once, which this machine does not have"
     line = next((line.strip() for line in text.splitlines() if line.strip()), text)
-    return _NOISE.sub("", line)
+    return _SOURCE_PLACE.sub("", _NOISE.sub("", line))

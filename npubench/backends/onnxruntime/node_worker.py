@@ -11,6 +11,12 @@ import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
+from npubench.backends.onnxruntime import node_values
+
+RANDOM = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
+
 
 def main(folder: Path, deadline_s: float) -> None:
     """Run every test that skip.txt does not name; an exception is part of its answer."""
@@ -44,7 +50,16 @@ def about(test: Any) -> dict[str, Any]:
         "sha256": hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
         "opset": next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None),
         "operators": sorted({node.op_type for node in model.graph.node}),
+        "random": draws_numbers(model),
     }
+
+
+def draws_numbers(model: Any) -> bool:
+    """Whether the outputs depend on a random generator: Dropout does where it is told to train."""
+    return any(
+        node.op_type in RANDOM or (node.op_type == "Dropout" and len(node.input) > 2)
+        for node in model.graph.node
+    )
 
 
 def run(test: Any) -> dict[str, Any]:
@@ -60,9 +75,10 @@ def run(test: Any) -> dict[str, Any]:
     names = [value.name for value in session.get_inputs()]
     worst = 0.0
     for inputs, outputs in test.data_sets:
-        feeds = {name: _plain(value) for name, value in zip(names, inputs, strict=False)}
-        for have, want in zip(session.run(None, feeds), outputs, strict=True):
-            different, off = compare(have, _plain(want), test.rtol, test.atol)
+        feeds = {name: node_values.plain(value) for name, value in zip(names, inputs, strict=False)}
+        wanted = [node_values.plain(value) for value in outputs]
+        for have, want in zip(node_values.run(session, feeds, wanted), wanted, strict=True):
+            different, off = compare(have, want, test.rtol, test.atol)
             if different:
                 return {"different": different}
             worst = max(worst, off)
@@ -95,19 +111,6 @@ def compare(have: Any, want: Any, rtol: float, atol: float) -> tuple[str, float]
         return f"other numbers, off by up to {off:.2g} (rtol {rtol:g}, atol {atol:g})", 0.0
     finite = np.isfinite(ours) & np.isfinite(theirs)
     return "", float(np.abs(ours.astype(np.complex128) - theirs)[finite].max(initial=0.0))
-
-
-def _plain(value: Any) -> Any:
-    """Test data as ONNX Runtime takes it: arrays, lists of arrays, nothing."""
-    import onnx
-
-    if isinstance(value, onnx.TensorProto):
-        return onnx.numpy_helper.to_array(value)
-    if isinstance(value, onnx.SequenceProto):
-        return onnx.numpy_helper.to_list(value)
-    if isinstance(value, onnx.OptionalProto):
-        return _plain(onnx.numpy_helper.to_optional(value))
-    return value
 
 
 def _tell(stream: TextIO, line: dict[str, Any]) -> None:

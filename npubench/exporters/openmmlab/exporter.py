@@ -4,12 +4,14 @@ import json
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from npubench import environments, process
+from npubench import environments
 from npubench.errors import NpubenchError
+from npubench.exporters.openmmlab import servers
 from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, installed
 from npubench.exporters.openmmlab.config_files import config_files
 from npubench.identity import digest, sha256_of_file
@@ -21,6 +23,12 @@ WORKER = Path(__file__).with_name("worker.py")
 DEADLINE_S = 600.0
 MEMORY_LIMIT_BYTES = 16 * 2**30
 """Of address space, of which PyTorch alone takes some GiB; the largest classifier here needs 9 GiB."""
+
+WEIGHTS = {
+    "random": "seeded random numbers",
+    "started": "those that PyTorch starts from; with seeded ones rounding alone changed the outputs",
+    "auto": "OpenMMLab's own",
+}
 
 _making = threading.Lock()
 _not_made: dict[Path, Failure] = {}
@@ -55,12 +63,8 @@ class OpenMMLabExporter:
             return environment
         job, answer = workdir / "job.json", workdir / "answer.json"
         job.write_text(json.dumps(_job(model, codebase, workdir / "model.onnx")), encoding="utf-8")
-        done = process.run(
-            [str(environment.python), "-I", str(WORKER), str(job), str(answer)],
-            timeout_s=self._deadline_s,
-            log=log,
-            cwd=workdir,
-            memory_limit_bytes=MEMORY_LIMIT_BYTES,
+        done = servers.run(
+            environment.python, codebase, job, answer, log, self._deadline_s, MEMORY_LIMIT_BYTES
         )
         outcome = read_answer(done, answer)
         if isinstance(outcome, Failure):
@@ -68,7 +72,7 @@ class OpenMMLabExporter:
         with log.open("a", encoding="utf-8") as stream:
             stream.write(f"{json.dumps(outcome)}\n")
         described = outcome["described"]
-        return describe(
+        made = describe(
             workdir / "model.onnx",
             model.name,
             task=model.task or described["task"],
@@ -76,6 +80,7 @@ class OpenMMLabExporter:
             tools=outcome["tools"],
             seed=model.seed if model.weights == "random" else None,
         )
+        return made if isinstance(made, Failure) else replace(made, exported=_exported(model, outcome))
 
 
 def read_answer(done: Completed, path: Path) -> dict[str, Any] | Failure:
@@ -98,6 +103,16 @@ def read_answer(done: Completed, path: Path) -> dict[str, Any] | Failure:
         tuple(error["operators"]),
         error["detail"],
     )
+
+
+def _exported(model: ModelSpec, outcome: dict[str, Any]) -> dict[str, str]:
+    error, tolerance = outcome["max_relative_error"], outcome["tolerance"]
+    part = {"part": model.exports} if model.exports else {}
+    return {
+        **part,
+        "weights": WEIGHTS.get(outcome["weights"], f"of {Path(model.weights).name}"),
+        "difference": f"{error:.2g} of PyTorch's largest output (at most {tolerance:g})",
+    }
 
 
 def _codebase(model: ModelSpec) -> str:

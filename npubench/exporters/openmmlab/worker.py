@@ -1,16 +1,17 @@
-"""Builds, exports and checks one model inside the OpenMMLab environment: `worker.py JOB ANSWER`.
+"""Builds, exports and checks one model inside the OpenMMLab environment: see `worker_server`.
 
 Imports nothing of npubench. JOB is JSON: `codebase`, `config` (a name of that codebase, or a .py file),
 `weights` (`random`, `auto` or a checkpoint), `seed`, `input`, `shape` (empty: the config's own), `opset`,
-`output`. ANSWER is {"path", "max_relative_error", "tolerance", "parameters", "seed", "described", "tools"},
-or {"error": {"class", "message", "operators", "detail"}} with a class of npubench's failure classes.
+`output`. ANSWER is {"path", "max_relative_error", "tolerance", "parameters", "seed", "described", "tools",
+"seconds"}, or {"error": {"class", "message", "operators", "detail"}}, its class one of npubench's.
 """
 
 import importlib
+import io
 import json
-import os
-import sys
+import time
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     )
     from npubench.exporters.openmmlab.worker_errors import Refused
 else:
-    # The environment's interpreter is isolated (-I) and does not look beside the script by itself.
-    sys.path.insert(0, str(Path(__file__).parent))
     import worker_defaults
     import worker_errors
     import worker_rewrites
@@ -45,6 +44,8 @@ ROUNDING_LIMIT = 0.05
 SAME_KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
 """Statistics of random models are computed: these make x86 machines that have AVX2 add up alike."""
 
+PROTOBUF_LIMIT_BYTES = 1_900_000_000
+
 TOOLS = ("torch", "torchvision", "mmengine", "mmcv", "mmcv-lite", "onnx", "onnxslim", "onnxruntime")
 DISTRIBUTIONS = {"mmdetection": "mmdet"}
 """Codebases whose package has another name."""
@@ -57,8 +58,9 @@ class TooNoisyError(Refused):
 def main(job_path: Path, answer_path: Path) -> None:
     """Do the job and write the answer, which appears at once and whole."""
     job = json.loads(job_path.read_text(encoding="utf-8"))
+    started = time.monotonic()
     try:
-        answer = export(job)
+        answer = {**export(job), "seconds": round(time.monotonic() - started, 3)}
     except Exception as error:  # noqa: BLE001 - whatever a third-party model raises becomes the answer
         traceback.print_exc()
         refused = error if isinstance(error, Refused) else worker_errors.classify(error)
@@ -100,7 +102,8 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
     config = zoo.config(job["config"])
     described = worker_defaults.describe(codebase, job["config"], config)
     shape, path = tuple(job["shape"] or described["shape"]), Path(job["output"])
-    inner = worker_rewrites.without_sync(zoo.build(config)).eval()
+    with worker_weights.uninitialised() if weights == "random" else nullcontext():
+        inner = worker_rewrites.without_sync(zoo.build(config)).eval()
     model = exported(inner, zoo.forward)
     fill(model, inner, shape, {**job, "weights": weights})
     parameters = sum(parameter.numel() for parameter in inner.parameters())
@@ -207,19 +210,20 @@ def write(model: Any, sample: Any, name: str, outputs: list[str], opset: int, pa
     import onnxslim
     import torch
 
-    raw = path.with_name("raw.onnx")
+    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    # Protocol buffers end at 2 GiB; beyond that PyTorch writes the weights beside the file.
+    raw: Any = io.BytesIO() if size < PROTOBUF_LIMIT_BYTES else str(path.with_name("raw.onnx"))
     torch.onnx.export(
         model,
         (sample,),
-        str(raw),
+        raw,
         dynamo=False,
         opset_version=opset,
         input_names=[name],
         output_names=outputs,
     )
-    slimmed = onnxslim.slim(onnx.load(raw))
-    path.write_bytes(slimmed.SerializeToString(deterministic=True))
-    raw.unlink()
+    loaded = onnx.load(raw) if isinstance(raw, str) else onnx.load_from_string(raw.getvalue())
+    path.write_bytes(onnxslim.slim(loaded).SerializeToString(deterministic=True))
 
 
 def run(path: Path, name: str, sample: Any) -> list[Any]:
@@ -282,8 +286,3 @@ def _difference(have: Any, want: Any) -> float:
         return float("inf")
     scale = float(np.abs(want).max()) if want.size else 0.0
     return float(np.abs(have - want).max()) / scale if scale else float(np.abs(have).max(initial=0.0))
-
-
-if __name__ == "__main__":
-    os.environ.update(SAME_KERNELS)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

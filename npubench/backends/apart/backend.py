@@ -1,0 +1,203 @@
+"""A backend whose tool has an environment of its own: one job, one worker, one answer, one artifact."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from npubench import environments
+from npubench.backends.apart import samples
+from npubench.backends.apart.options import check_known, text
+from npubench.backends.apart.outputs import accuracy
+from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
+from npubench.calibration import calibration_digest
+from npubench.filesystem import link_or_copy
+from npubench.identity import sha256_of_bundle, sha256_of_file
+from npubench.protocols import OpenHost, Session
+from npubench.records import (
+    Accuracy,
+    Artifact,
+    Failure,
+    FailureClass,
+    Figures,
+    OnnxModel,
+    Stage,
+    ToolInfo,
+)
+from npubench.specs import Options, Precision, Target, TimingProtocol
+
+EVALUATED = 4
+"""Samples on which a simulated model is compared: simulators take up to seconds for one."""
+MODEL = "model.onnx"
+
+
+class ApartBackend(ABC):
+    """What these backends share; a subclass says what its job is and what the answer means.
+
+    `environment` is the one that is used unless a board names another version of the tool
+    (`backend_options.environment`); `known` are the options that a board may set besides.
+    """
+
+    name: ClassVar[str]
+    environment: ClassVar[str]
+    worker: ClassVar[Path]
+    precisions: ClassVar[tuple[Precision, ...]] = (Precision.INT8,)
+    known: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or {}
+
+    def configured(self, options: Options, open_host: OpenHost) -> Self:  # noqa: ARG002 - the protocol's
+        """This backend for a board with these options. Raises UsageError for unknown ones."""
+        check_known(options, ("environment", *self.known))
+        return type(self)(options)
+
+    def probe(self) -> ToolInfo:
+        """Versions in the environment, or the command that makes it; starts no process."""
+        name = self._environment()
+        installed = environments.find(name)
+        if installed is None:
+            reason = f"environment {name} is not installed"
+            return ToolInfo(self.name, False, reason=reason, fix=f"npubench env install {name}")
+        principal = environments.spec(name).principal
+        versions = {package: installed.versions[package] for package in principal}
+        # What the worker asks of the tool decides its answer as much as the tool does.
+        return ToolInfo(self.name, True, {**versions, "worker": sha256_of_file(self.worker)[:12]})
+
+    def compile(self, model: OnnxModel, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
+        """Convert, and simulate where the tool can, inside `workdir`. Raises UsageError, Interrupted."""
+        if target.precision not in self.precisions:
+            have = ", ".join(self.precisions)
+            message = f"{self.name} prepares {have} only: ask for --precision {have.partition(',')[0]}"
+            return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
+        installed = environments.find(self._environment())
+        if installed is None:
+            tool = self.probe()
+            return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
+        data = samples.lay_out(model, target.calibration, EVALUATED, workdir)
+        if isinstance(data, Failure):
+            return data
+        _lay_out_model(model, workdir)
+        asked = self.job(model, target)
+        job = {"model": MODEL, "tensors": _tensors(model), **data, **asked}
+        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
+        said = _read(workdir / TOOL_LOG)
+        if isinstance(answer, Failure):
+            return self.explain_end(answer, said)
+        if "error" in answer:
+            return self.explain(answer["error"], said)
+        refused = self.refused(model, target, answer, said)
+        if refused is not None:
+            return refused
+        return self._artifact(model, target, answer, asked, workdir)
+
+    @abstractmethod
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
+        """What the worker is asked besides the model and its data. Raises UsageError."""
+
+    @abstractmethod
+    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+        """The failure that an exception of the tool and what it printed mean."""
+
+    def explain_end(self, failure: Failure, said: str) -> Failure:
+        """The failure of a worker that did not end by itself, with what its tool printed last."""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        return replace(failure, detail=lines[-1][:300]) if lines and not failure.detail else failure
+
+    def refused(
+        self,
+        model: OnnxModel,  # noqa: ARG002 - for subclasses
+        target: Target,  # noqa: ARG002
+        answer: Mapping[str, Any],  # noqa: ARG002
+        said: str,  # noqa: ARG002
+    ) -> Failure | None:
+        """Why an answer without an error is a failure all the same; None when it is none."""
+        return None
+
+    @abstractmethod
+    def estimate(self, artifact: Artifact) -> Figures | None:
+        """The tool's own simulation of an artifact."""
+
+    def measure(
+        self,
+        artifact: Artifact,  # noqa: ARG002 - for a subclass that can
+        session: Session,  # noqa: ARG002
+        timing: TimingProtocol,  # noqa: ARG002
+        deadline_s: float,  # noqa: ARG002
+        log: Path,  # noqa: ARG002
+    ) -> Figures | Failure:
+        """No board of this backend can be measured; a subclass that can, overrides it."""
+        message = f"{self.name} measures on no board: npubench run --simulate shows what its tools say"
+        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
+
+    def _environment(self) -> str:
+        return text(self._options, "environment", self.environment)
+
+    def _artifact(
+        self,
+        model: OnnxModel,
+        target: Target,
+        answer: dict[str, Any],
+        asked: Mapping[str, Any],
+        workdir: Path,
+    ) -> Artifact | Failure:
+        path = workdir / answer["artifact"]
+        if not path.is_file() or path.stat().st_size == 0:
+            message = f"{self.name} ended without writing {answer['artifact']}: see the log"
+            return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
+        answer["accuracy"] = accuracy(answer, workdir, model.task == "classification")
+        (workdir / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+        parts = [workdir / name for name in answer.get("parts", ())]
+        extras = [*parts, *(workdir / name for name in (ANSWER, TOOL_LOG, *answer.get("kept", ())))]
+        # A part belongs to what runs, the rest tells how it came about.
+        sha256 = sha256_of_bundle(path, parts)
+        settings = {
+            **asked,
+            "calibration_sha256": calibration_digest(target.calibration),
+            "tool_seconds": answer["seconds"],
+        }
+        size = sum(file.stat().st_size for file in (path, *parts))
+        return Artifact(
+            *(path, sha256, size, self.name, self.probe().versions, target.precision, model),
+            *(settings, tuple(file for file in extras if file.is_file())),
+        )
+
+
+def answer_of(artifact: Artifact) -> dict[str, Any] | None:
+    """What the worker answered when it made the artifact."""
+    for path in artifact.extras:
+        if path.name == ANSWER:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+    return None
+
+
+def said_of(artifact: Artifact) -> str:
+    """All that the tool printed when it made the artifact."""
+    return next((_read(path) for path in artifact.extras if path.name == TOOL_LOG), "")
+
+
+def accuracy_of(answer: Mapping[str, Any]) -> Accuracy | None:
+    """The accuracy that was found when the artifact was made."""
+    return Accuracy(**answer["accuracy"]) if answer.get("accuracy") else None
+
+
+def _lay_out_model(model: OnnxModel, workdir: Path) -> None:
+    link_or_copy(model.path, workdir / MODEL)
+    for file in model.external:
+        target = workdir / file.relative_to(model.path.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(file, target)
+
+
+def _tensors(model: OnnxModel) -> dict[str, Any]:
+    return {
+        kind: [{"name": t.name, "shape": list(t.shape), "dtype": t.dtype} for t in tensors]
+        for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs))
+    }
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -1,0 +1,34 @@
+"""Outputs that a worker left, compared with its FP32 reference."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from npubench.backends.onnxruntime.compare import similarity, top1_agreement
+
+
+def accuracy(answer: Mapping[str, Any], workdir: Path, classification: bool) -> dict[str, Any] | None:
+    """The fields of `records.Accuracy` over all samples; None where there is nothing finite to compare.
+
+    `answer` has `outputs` and `reference`: for each sample the names of .npy files, in the model's order.
+    """
+    ours, theirs = _load(answer.get("outputs"), workdir), _load(answer.get("reference"), workdir)
+    if not ours or [len(outputs) for outputs in ours] != [len(outputs) for outputs in theirs]:
+        return None
+    # Tools give a tensor back in their own rank; the numbers and their order are the model's.
+    ours = [[_like(a, b) for a, b in zip(x, y, strict=True)] for x, y in zip(ours, theirs, strict=True)]
+    figures = similarity(ours, theirs)
+    if figures is None:
+        return None
+    agreement = top1_agreement(ours, theirs) if classification else None
+    return {**figures, "top1_agreement": agreement, "samples": len(theirs)}
+
+
+def _load(files: Sequence[Sequence[str]] | None, workdir: Path) -> list[list[Any]]:
+    import numpy as np
+
+    return [[np.load(workdir / name, allow_pickle=False) for name in sample] for sample in files or ()]
+
+
+def _like(ours: Any, theirs: Any) -> Any:
+    return ours.reshape(theirs.shape) if ours.size == theirs.size else ours

@@ -1,0 +1,79 @@
+"""One job in the tool's environment: started, limited, ended, and read."""
+
+import json
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from npubench import process
+from npubench.records import Completed, Failure, FailureClass, Stage
+
+TOOL_LOG = "tool.log"
+ANSWER = "answer.json"
+STEP_FILE = "step.txt"
+MEMORY_LIMIT_BYTES = 24 * 2**30
+"""Of address space. Compilers map far more than they use."""
+
+
+def run_worker(
+    tool: str, python: Path, worker: Path, job: Mapping[str, Any], workdir: Path, log: Path, deadline_s: float
+) -> dict[str, Any] | Failure:
+    """The worker's answer, or why there is none. Raises Interrupted.
+
+    The tool works in `workdir`, keeps its scratch files there, too, and all that it says is in
+    `workdir/tool.log` and appended to `log`.
+    """
+    for folder in ("tmp", "home"):
+        (workdir / folder).mkdir(exist_ok=True)
+    question, reply, own = workdir / "job.json", workdir / ANSWER, workdir / TOOL_LOG
+    question.write_text(json.dumps(job), encoding="utf-8")
+    try:
+        done = process.run(
+            [str(python), "-I", str(worker), str(question), str(reply)],
+            timeout_s=deadline_s,
+            log=own,
+            cwd=workdir,
+            env={"TMPDIR": str(workdir / "tmp"), "HOME": str(workdir / "home")},
+            memory_limit_bytes=MEMORY_LIMIT_BYTES,
+        )
+    except OSError as error:
+        message = f"{python} cannot be started: {error.strerror}: npubench env install {tool}"
+        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
+    finally:
+        _append(own, log)
+    return _answer(tool, done, reply, workdir)
+
+
+def _append(source: Path, log: Path) -> None:
+    if source.is_file():
+        with log.open("ab") as stream:
+            stream.write(source.read_bytes())
+
+
+def _answer(tool: str, done: Completed, reply: Path, workdir: Path) -> dict[str, Any] | Failure:
+    step = _text(workdir / STEP_FILE)
+    during = f" while it was at {step}" if step else ""
+    if done.timed_out:
+        message = (
+            f"no end after {done.duration_s:.0f} s{during}: ended at the deadline; --deadline gives more"
+        )
+        return Failure(Stage.COMPILE, FailureClass.HANG, f"{tool}: {message}")
+    if done.returncode == -signal.SIGKILL:
+        message = (
+            f"{tool} was killed{during}, most likely for lack of memory: free some, or use a smaller case"
+        )
+        return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, message)
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return Failure(Stage.COMPILE, FailureClass.CRASH, f"{tool} crashed with {name}{during}: see the log")
+    try:
+        answer: dict[str, Any] = json.loads(reply.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        message = f"{tool} ended with code {done.returncode}{during} and no answer: see the log"
+        return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
+    return answer
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -1,0 +1,48 @@
+"""Calibration and evaluation data as files of a job's folder, for a worker to read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npubench.calibration import calibration_inputs, evaluation_inputs
+from npubench.errors import UsageError
+from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.specs import CalibrationSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FOLDER = "samples"
+Paths = list[dict[str, str]]
+"""For every sample the file of each input, relative to the job's folder."""
+
+
+def lay_out(
+    model: OnnxModel, spec: CalibrationSpec, evaluated: int, workdir: Path
+) -> dict[str, Paths] | Failure:
+    """Write `calibration` samples and up to `evaluated` samples for `evaluation`, one .npy an input."""
+    try:
+        calibration = calibration_inputs(model.inputs, spec)
+        evaluation = evaluation_inputs(model.inputs, spec)[:evaluated]
+    except UsageError as error:
+        return Failure(Stage.COMPILE, FailureClass.INVALID_CALIBRATION, str(error))
+    if not calibration:
+        return Failure(Stage.COMPILE, FailureClass.INVALID_CALIBRATION, "there are no calibration samples")
+    (workdir / FOLDER).mkdir()
+    return {
+        "calibration": _write(calibration, "calibration", workdir),
+        "evaluation": _write(evaluation, "evaluation", workdir),
+    }
+
+
+def _write(data: "Sequence[dict[str, np.ndarray[Any, Any]]]", kind: str, workdir: Path) -> Paths:
+    import numpy as np
+
+    paths: Paths = []
+    for number, sample in enumerate(data):
+        # Numbered, because an input may have any name.
+        files = {name: f"{FOLDER}/{kind}-{number}-{i}.npy" for i, name in enumerate(sample)}
+        for name, file in files.items():
+            np.save(workdir / file, sample[name])
+        paths.append(files)
+    return paths

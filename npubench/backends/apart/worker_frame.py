@@ -1,0 +1,91 @@
+"""The tool's side of a job: `python -I worker.py job.json answer.json`, inside the tool's environment.
+
+A worker script puts this folder on its path, writes one function `work(job) -> answer` and hands it to
+`serve`. Nothing of npubench is imported here: a tool's environment knows only the tool.
+"""
+
+import contextlib
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+STEP_FILE = "step.txt"
+"""Names the step that runs, for the other side to read when this process ended without an answer."""
+
+seconds: dict[str, float] = {}
+"""How long the tool itself took, by step."""
+
+
+class NotSupportedError(Exception):
+    """The tool said that it lacks operators, in a way that it raises nothing for."""
+
+    def __init__(self, text: str, operators: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.operators = operators
+
+
+def serve(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Read the job, do it, write the answer; an exception is an answer, too."""
+    question, reply = Path(sys.argv[1]), Path(sys.argv[2])
+    job = json.loads(question.read_text(encoding="utf-8"))
+    try:
+        answer = {**work(job), "seconds": seconds}
+    # Tools call sys.exit() where others raise.
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the other side decides what it means
+        traceback.print_exc()
+        answer = {
+            "error": {
+                "type": type(error).__name__,
+                "text": str(error),
+                "traceback": traceback.format_exc(),
+                "step": Path(STEP_FILE).read_text(encoding="utf-8") if Path(STEP_FILE).is_file() else "",
+                "operators": list(getattr(error, "operators", ())),
+            }
+        }
+    sys.stdout.flush()
+    reply.write_text(json.dumps(answer), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    """One step of the tool: named while it runs, timed when it is over."""
+    Path(STEP_FILE).write_text(name, encoding="utf-8")
+    started = time.perf_counter()
+    yield
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def samples(paths: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """The arrays of every sample, by input."""
+    import numpy as np
+
+    return [{name: np.load(path) for name, path in sample.items()} for sample in paths]
+
+
+def keep(kind: str, runs: list[list[Any]]) -> list[list[str]]:
+    """Write outputs of every sample into the folder, for the other side to compare; the file names."""
+    import numpy as np
+
+    names = []
+    for number, outputs in enumerate(runs):
+        files = [f"{kind}-{number}-{index}.npy" for index in range(len(outputs))]
+        for name, output in zip(files, outputs, strict=True):
+            np.save(name, np.asarray(output))
+        names.append(files)
+    return names
+
+
+def reference(model: str, inputs: list[dict[str, Any]]) -> list[list[Any]]:
+    """FP32 outputs of ONNX Runtime on the CPU for every sample. Raises when another provider ran."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    if session.get_providers() != ["CPUExecutionProvider"]:
+        raise RuntimeError(f"asked for CPUExecutionProvider, got {session.get_providers()}")
+    return [session.run(None, sample) for sample in inputs]

@@ -1,0 +1,136 @@
+"""The backend on npubench's side: a job for the worker, the tool's table to figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.backends.apart.options import positive, text
+from npubench.backends.rknn import errors
+from npubench.backends.rknn.placement import on_cpu, operators_of, placement
+from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
+from npubench.errors import UsageError
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.specs import Target
+
+PLATFORMS = (
+    *("rk3588", "rk3576", "rk3566", "rk3568", "rk3562"),
+    *("rv1103", "rv1103b", "rv1106", "rv1106b", "rv1126b"),
+)
+WITHOUT_FALLBACK = ("rv1103", "rv1106")
+"""The small runtime of these runs nothing on the CPU: what is placed there fails on the board."""
+
+
+class RknnBackend(ApartBackend):
+    """INT8 by RKNN-Toolkit2. `npu_clock_mhz` of a board turns its cycles into a simulated latency."""
+
+    name: ClassVar[str] = "rknn"
+    environment: ClassVar[str] = "rknn"
+    worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz")
+
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
+        """The platform that the toolkit builds for. Raises UsageError."""
+        clock = positive(self._options, "npu_clock_mhz")
+        return {"platform": self._platform(target.chip), **({"npu_clock_mhz": clock} if clock else {})}
+
+    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+        """By the toolkit's own words."""
+        return errors.explain(error, said)
+
+    def explain_end(self, failure: Failure, said: str) -> Failure:
+        """With the last error that the toolkit printed before it went down."""
+        told = errors.last_error(said)
+        return replace(failure, message=f"{failure.message} ({told})"[:300]) if told else failure
+
+    def refused(
+        self,
+        model: OnnxModel,
+        target: Target,
+        answer: Mapping[str, Any],  # noqa: ARG002 - the base's
+        said: str,
+    ) -> Failure | None:
+        """Operators without an implementation, and on chips without a fallback those left to the CPU."""
+        if lacking := errors.lacking(said):
+            return errors.no_lowering(lacking)
+        layers = parse_layers(said)
+        if not layers:
+            message = "RKNN printed no table of layers: nothing is known of what runs where"
+            return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
+        platform = self._platform(target.chip)
+        if not platform.startswith(WITHOUT_FALLBACK):
+            return None
+        return _left_to_cpu(on_cpu(layers), model, platform)
+
+    def estimate(self, artifact: Artifact) -> Figures | None:
+        """Outputs of the simulator, placement, and cycles a layer and in total."""
+        answer = answer_of(artifact)
+        if answer is None:
+            return None
+        layers, memory = parse_layers(said_of(artifact)), parse_memory(said_of(artifact))
+        clock = artifact.settings.get("npu_clock_mhz")
+        parts = (memory.internal_bytes, memory.weight_bytes)
+        return Figures(
+            kind=Kind.SIMULATED,
+            latency_us=_latency(layers, clock),
+            memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
+            io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
+            placement=placement(layers, tuple(artifact.onnx.operators)),
+            accuracy=accuracy_of(answer),
+            details=_details(layers, clock),
+        )
+
+    def _platform(self, chip: str) -> str:
+        platform = text(self._options, "platform", chip.lower())
+        if platform not in PLATFORMS:
+            known = ", ".join(PLATFORMS)
+            raise UsageError(f"rknn builds for {known}, not {platform}: set backend_options.platform")
+        return platform
+
+
+def _left_to_cpu(layers: Sequence[Layer], model: OnnxModel, platform: str) -> Failure | None:
+    if not layers:
+        return None
+    named = [name for layer in layers for name in operators_of(layer, tuple(model.operators))]
+    # Conversions that the compiler put in stand for none of the model's operators.
+    operators = tuple(dict.fromkeys(named or [layer.op_type for layer in layers]))
+    message = f"{platform} runs nothing on the CPU, and RKNN placed {', '.join(operators)} there"
+    return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators)
+
+
+def _totals(layers: Sequence[Layer]) -> tuple[int, int, int] | None:
+    counted = [layer.cycles for layer in layers if layer.cycles]
+    if not counted:
+        return None
+    return sum(c[0] for c in counted), sum(c[1] for c in counted), sum(c[2] for c in counted)
+
+
+def _latency(layers: Sequence[Layer], clock_mhz: float | None) -> Latency | None:
+    totals = _totals(layers)
+    return Latency(n=1, mean=totals[2] / clock_mhz) if totals and clock_mhz else None
+
+
+def _details(layers: Sequence[Layer], clock_mhz: float | None) -> dict[str, Any]:
+    totals = _totals(layers)
+    uncounted = sum(layer.cycles is None for layer in layers)
+    bound = f"a lower bound: the tool counts no cycles for {uncounted} of {len(layers)} rows"
+    statistic = f"total cycles over the declared {clock_mhz:g} MHz, {bound}" if clock_mhz else None
+    return {
+        "cycles_ddr": totals[0] if totals else None,
+        "cycles_npu": totals[1] if totals else None,
+        "cycles_total": totals[2] if totals else None,
+        "cycles": bound if totals else "the tool counts no cycles for any row of this model",
+        **({"statistic": statistic} if statistic and totals else {}),
+        "layers": [
+            {
+                "name": layer.full_name,
+                "type": layer.op_type,
+                "precision": layer.data_type,
+                "target": layer.target,
+                "cycles_total": layer.cycles[2] if layer.cycles else None,
+                "rw_bytes": layer.rw_bytes,
+            }
+            for layer in layers
+        ],
+    }

@@ -1,0 +1,63 @@
+"""RKNN-Toolkit2's side of a job; runs inside the environment `rknn`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
+from worker_frame import keep, reference, samples, serve, step
+
+ARTIFACT = "model.rknn"
+DATASET = "dataset.txt"
+
+
+class RefusedError(Exception):
+    """A step of the toolkit that returned an error code in place of raising."""
+
+
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """Load, quantise, build and export; then the simulator's outputs beside ONNX Runtime's."""
+    with step("import"):
+        from rknn.api import RKNN
+
+        tool = RKNN(verbose=True)
+    # One line a sample, its files in the order of the model's inputs.
+    order = [tensor["name"] for tensor in job["tensors"]["inputs"]]
+    lines = (" ".join(sample[name] for name in order) for sample in job["calibration"])
+    Path(DATASET).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    with step("load"):
+        _accept("config", tool.config(target_platform=job["platform"]))
+        _accept("load_onnx", tool.load_onnx(job["model"]))
+    with step("build"):
+        _accept("build", tool.build(do_quantization=True, dataset=DATASET))
+    with step("export"):
+        _accept("export_rknn", tool.export_rknn(ARTIFACT))
+    evaluation = samples(job["evaluation"])
+    with step("simulate"):
+        _accept("init_runtime", tool.init_runtime())
+        outputs = [_infer(tool, [sample[name] for name in order]) for sample in evaluation]
+    with step("reference"):
+        expected = reference(job["model"], evaluation)
+    return {
+        "artifact": ARTIFACT,
+        "outputs": keep("output", outputs),
+        "reference": keep("reference", expected),
+    }
+
+
+def _infer(tool: Any, inputs: list[Any]) -> list[Any]:
+    # The toolkit takes pictures for NHWC unless told otherwise; of other ranks there is nothing to tell.
+    formats = ["nchw" if array.ndim == 4 else None for array in inputs]
+    outputs = tool.inference(inputs=inputs, data_format=formats if any(formats) else None)
+    if outputs is None:
+        raise RefusedError("inference gave no outputs")
+    return list(outputs)
+
+
+def _accept(what: str, code: int) -> None:
+    if code != 0:
+        raise RefusedError(f"{what} returned {code}")
+
+
+if __name__ == "__main__":
+    serve(work)

@@ -1,0 +1,137 @@
+"""The stage `codec`: cases, test data and engines put together."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from npubench.benchmarks.codec.cases import BY_NAME, CASES
+from npubench.benchmarks.codec.engines import command, ffmpeg, ffmpeg_make, gstreamer, pyav
+from npubench.benchmarks.codec.engines.base import Engine, Work
+from npubench.benchmarks.codec.figures import outcome
+from npubench.benchmarks.codec.media import Made, MediaFile, media_file, read
+from npubench.benchmarks.codec.recipes import RECIPES, Recipe
+from npubench.benchmarks.codec.settings import Settings, settings
+from npubench.errors import UsageError
+from npubench.protocols import Session
+from npubench.records import Failure, FailureClass, Outcome, Skip, Stage
+from npubench.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
+
+RUNS: Mapping[str, Engine] = {
+    "pyav": pyav.run,
+    "ffmpeg": ffmpeg.run,
+    "gstreamer": gstreamer.run,
+    "command": command.run,
+}
+
+
+class CodecBenchmark:
+    """Cases of video, JPEG and image operations; see docs/codec.md for a board's options."""
+
+    name = "codec"
+
+    def cases(self, board: BoardSpec, options: Options) -> tuple[BenchmarkSpec, ...]:
+        """All cases, also those that the board lacks. Raises UsageError for options that are not ours."""
+        chosen = settings(board, options, default_engine(board))
+        if chosen.engine == "pyav" and not board.shares_host:
+            raise UsageError(
+                f"board {board.name}: the codec engine pyav runs on this machine only:"
+                " set benchmark_options.codec.engine to ffmpeg, gstreamer or command"
+            )
+        return tuple(
+            BenchmarkSpec(case.name, CaseKind.CODEC, self.name, chosen.engine, plain(chosen, case.name))
+            for case in CASES
+        )
+
+    def tools(self, case: BenchmarkSpec) -> Mapping[str, str]:
+        """Of what runs here; a board's own programs tell theirs while they are measured."""
+        packages = ["av", "onnxruntime", "numpy"] if case.tool == "pyav" else []
+        return {name: found for name in packages if (found := _version(name))}
+
+    def prepare(
+        self, case: BenchmarkSpec, board: BoardSpec, deadline_s: float, log: Path, say: Callable[[str], None]
+    ) -> Mapping[str, Path] | Failure:
+        """The input of a case, made when it is not in the cache."""
+        del board
+        recipe = RECIPES[BY_NAME[case.name].source]
+        if lacking := _lacking(case):
+            return lacking
+        found = _media(recipe, deadline_s, log, say)
+        return found if isinstance(found, Failure) else {"input": found.path}
+
+    def measure(
+        self,
+        case: BenchmarkSpec,
+        files: Mapping[str, Path],
+        session: Session,
+        deadline_s: float,
+        log: Path,
+    ) -> Outcome:
+        """Run the board's engine; what it found becomes figures when its checks hold."""
+        codec_case = BY_NAME[case.name]
+        found = read(files["input"].parent, RECIPES[codec_case.source])
+        if found is None:
+            message = f"{files['input'].name} was changed since it was made: run again"
+            return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, message)
+        work = Work(codec_case, Settings(**case.options), found.path, found.made, session, deadline_s, log)
+        came = RUNS[case.tool](work)
+        return came if isinstance(came, (Failure, Skip)) else outcome(codec_case, came)
+
+
+def default_engine(board: BoardSpec) -> str:
+    """On this machine PyAV, which tells frame by frame, or an ffmpeg that is here alone; elsewhere ffmpeg."""
+    if board.shares_host and (find_spec("av") or not shutil.which("ffmpeg")):
+        return "pyav"
+    return "ffmpeg"
+
+
+def plain(chosen: Settings, case: str) -> dict[str, Any]:
+    """Settings as a case's options: of `lacks` and `commands` only what is about it."""
+    lacking, declared = chosen.why_lacking(case), chosen.command_for(case)
+    return {
+        **asdict(chosen),
+        "lacks": {case: lacking} if lacking else {},
+        "commands": {case: dict(declared)} if declared and chosen.engine == "command" else {},
+    }
+
+
+def _lacking(case: BenchmarkSpec) -> Failure | None:
+    reason = Settings(**case.options).why_lacking(case.name)
+    if reason is None:
+        return None
+    message = f"the board cannot do {case.name}: {reason}"
+    return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_CODEC, message)
+
+
+def _media(recipe: Recipe, deadline_s: float, log: Path, say: Callable[[str], None]) -> MediaFile | Failure:
+    """From the cache, or made by PyAV, else by an ffmpeg that is here."""
+    if found := _version("av"):
+        make, versions = pyav.make, {"av": found}
+    elif program := shutil.which("ffmpeg"):
+        make, versions = ffmpeg_make.make, {"ffmpeg": _identity(program)}
+    else:
+        message = f"test data needs PyAV or an ffmpeg on this machine: {pyav.INSTALL}"
+        return Failure(Stage.EXPORT, FailureClass.TOOL_MISSING, message)
+
+    def maker(recipe: Recipe, path: Path) -> Made | Failure:
+        say(f"making {recipe.name}, kept for later runs")
+        return make(recipe, path, deadline_s, log)
+
+    return media_file(recipe, versions, maker)
+
+
+def _identity(program: str) -> str:
+    """What changes when the program does, without starting it."""
+    path = Path(program).resolve()
+    found = path.stat()
+    return f"{path} {found.st_size} {found.st_mtime_ns}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""Engines: what runs the cases, one module each; all give a `figures.Found`."""

@@ -1,0 +1,123 @@
+"""Engine `pyav`: FFmpeg's libraries in a process of this machine, which alone can tell each frame's time."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from npubench import process
+from npubench.benchmarks.codec.cases import Operation
+from npubench.benchmarks.codec.engines.base import Work
+from npubench.benchmarks.codec.expected import expected_sha256
+from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed
+from npubench.benchmarks.codec.media import Made
+from npubench.benchmarks.codec.recipes import Recipe
+from npubench.benchmarks.codec.settings import LATENCY_SAMPLES
+from npubench.benchmarks.codec.tool_errors import failure_of, lacking
+from npubench.records import Completed, Failure, FailureClass, Stage
+
+WORKER = "npubench.benchmarks.codec.worker"
+ROUNDS = 3
+INSTALL = "pip install 'npubench[codec]'"
+
+
+def run(work: Work) -> Found | Failure:
+    """One case in a worker process."""
+    case, settings = work.case, work.settings
+    job = {
+        "step": case.operation.value,
+        "input": str(work.session.put(work.path, work.made.sha256)),
+        "codec": case.codec,
+        "width": case.width,
+        "height": case.height,
+        "filters": case.filters,
+        "output": case.output,
+        "threads": settings.threads,
+        "rounds": ROUNDS,
+        "least_s": settings.least_s,
+        "most_s": settings.most_s,
+        "samples": LATENCY_SAMPLES,
+        "streams": case.counts_streams,
+        "stream_s": settings.stream_s,
+        "search_s": settings.search_s,
+        "cores": len(os.sched_getaffinity(0)),
+        "model": settings.model or None,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        argv, reply = _ask(job, Path(folder))
+        done = work.session.run(argv, work.deadline_s, work.log)
+        answer = _answer(done, reply, work.deadline_s, Stage.MEASURE)
+    return answer if isinstance(answer, Failure) else _found(work, answer)
+
+
+def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Failure:
+    """Make test data in a worker process."""
+    job = {"step": "make", "recipe": recipe.name, "output": str(path)}
+    with tempfile.TemporaryDirectory() as folder:
+        argv, reply = _ask(job, Path(folder))
+        done = process.run(argv, timeout_s=deadline_s, log=log)
+        answer = _answer(done, reply, deadline_s, Stage.EXPORT)
+    return answer if isinstance(answer, Failure) else Made(**answer)
+
+
+def _ask(job: Mapping[str, Any], folder: Path) -> tuple[list[str], Path]:
+    question, reply = folder / "job.json", folder / "answer.json"
+    question.write_text(json.dumps(job))
+    return [sys.executable, "-m", WORKER, str(question), str(reply)], reply
+
+
+def _answer(done: Completed, reply: Path, deadline_s: float, stage: Stage) -> dict[str, Any] | Failure:
+    if failure := failure_of("PyAV", done, deadline_s):
+        return Failure(stage, failure.failure_class, failure.message)
+    try:
+        answer: dict[str, Any] = json.loads(reply.read_text())
+    except (OSError, ValueError):
+        message = "the PyAV worker ended without an answer: see the log"
+        return Failure(stage, FailureClass.UNPARSED_OUTPUT, message)
+    return _failure_of_error(str(answer["error"]), stage) if "error" in answer else answer
+
+
+def _failure_of_error(text: str, stage: Stage) -> Failure:
+    line = " ".join(text.split())[:300]
+    if "No module named 'av" in text:
+        message = f"PyAV is not installed: {INSTALL}"
+        return Failure(stage, FailureClass.TOOL_MISSING, message)
+    if lacking(text) or text.startswith(
+        ("UnknownCodecError", "DecoderNotFoundError", "EncoderNotFoundError")
+    ):
+        return Failure(stage, FailureClass.UNSUPPORTED_CODEC, f"PyAV: {line}")
+    if "MemoryError" in text:
+        return Failure(stage, FailureClass.OUT_OF_MEMORY, f"PyAV: {line}")
+    return Failure(stage, FailureClass.TOOL_ERROR, f"PyAV: {line}")
+
+
+def _found(work: Work, answer: Mapping[str, Any]) -> Found:
+    case = work.case
+    decodes = case.operation in (Operation.DECODE, Operation.PIPELINE)
+    frames = work.made.frames
+    streams = answer.get("streams")
+    tried = {int(number): held for number, held in streams["tried"].items()} if streams else {}
+    return Found(
+        Checked(
+            answer["frames"],
+            frames,
+            answer["frames_sha256"],
+            expected_sha256(case, work.made, ffmpeg=True),
+            work.made.psnr_db if decodes else answer["psnr_db"],
+        ),
+        Timed(
+            tuple(answer["round_frames"]),
+            tuple(answer["round_seconds"]),
+            answer["frames_fed"],
+            answer["cpu_s"],
+            tuple(tuple(one) for one in answer["samples_us"]),
+        ),
+        "PyAV",
+        Streams(streams["held"], tried, streams["cpu_cores"]) if streams else None,
+        work.settings.threads,
+        work.made.sha256,
+        more={"input_sha256": work.made.sha256, "encoded_by": work.made.encoder, **answer.get("more", {})},
+    )

@@ -1,0 +1,102 @@
+"""Test data on this machine: made when first asked for, known by hash, checked each time it is taken."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB, Recipe
+from npubench.filesystem import write_atomically
+from npubench.identity import digest, sha256_of_file
+from npubench.records import Failure, FailureClass, Stage
+
+_FACTS = "facts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a maker tells of a file: `frames_sha256` of its decoded frames (I420; of raw data, its bytes).
+
+    `psnr_db` is the distance of the decoded frames from their source, None where they are the source.
+    """
+
+    sha256: str
+    frames: int
+    frames_sha256: str
+    psnr_db: float | None
+    encoder: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """A file and what is known of it."""
+
+    path: Path
+    made: Made
+
+
+Maker = Callable[[Recipe, Path], Made | Failure]
+"""Writes a recipe's file at a path."""
+
+
+def root() -> Path:
+    """$NPUBENCH_CACHE, else below $XDG_CACHE_HOME or ~/.cache."""
+    if own := os.environ.get("NPUBENCH_CACHE"):
+        return Path(own).absolute() / "codec"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache).absolute() / "npubench" / "codec"
+
+
+def media_file(recipe: Recipe, versions: Mapping[str, str], make: Maker) -> MediaFile | Failure:
+    """The file of a recipe, from the cache or made with tools of these versions.
+
+    A file whose bytes are no longer what they were is made again.
+    """
+    folder = root() / f"{recipe.name}-{digest(recipe, versions)[:16]}"
+    kept = read(folder, recipe)
+    if kept is not None:
+        return kept
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as scratch:
+        new = Path(scratch) / recipe.name
+        new.mkdir()
+        made = make(recipe, new / f"{recipe.name}{recipe.suffix}")
+        if isinstance(made, Failure):
+            return made
+        if failure := _not_as_asked(recipe, made):
+            return failure
+        write_atomically(new / _FACTS, json.dumps(asdict(made)))
+        return _put(new, folder, recipe, made)
+
+
+def read(folder: Path, recipe: Recipe) -> MediaFile | None:
+    """What lies in a folder of the cache; None when it is not whole."""
+    path = folder / f"{recipe.name}{recipe.suffix}"
+    try:
+        made = Made(**json.loads((folder / _FACTS).read_text(encoding="utf-8")))
+        return MediaFile(path, made) if sha256_of_file(path) == made.sha256 else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _not_as_asked(recipe: Recipe, made: Made) -> Failure | None:
+    message = ""
+    if made.frames != recipe.frames:
+        message = f"{made.encoder} made {made.frames} of {recipe.frames} frames of {recipe.name}"
+    elif made.psnr_db is not None and made.psnr_db < LEAST_PSNR_DB:
+        message = (
+            f"{made.encoder} made {recipe.name} with {made.psnr_db:.1f} dB: its frames are not the source's"
+        )
+    return Failure(Stage.EXPORT, FailureClass.OUTPUT_MISMATCH, message) if message else None
+
+
+def _put(new: Path, folder: Path, recipe: Recipe, made: Made) -> MediaFile:
+    # Another npubench may have made it meanwhile, and then its bytes are the same.
+    if folder.is_dir() and (kept := read(folder, recipe)) is not None:
+        return kept
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)
+    return MediaFile(folder / f"{recipe.name}{recipe.suffix}", made)

@@ -1,0 +1,121 @@
+"""The row of a job, with everything that is known of how it came about."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from npubench import __version__
+from npubench.engine import board_benchmark
+from npubench.engine.context import Context, Measured, Prepared, note
+from npubench.identity import sha256_of_file
+from npubench.records import (
+    Artifact,
+    Failure,
+    Figures,
+    Result,
+    Skip,
+    Status,
+)
+from npubench.specs import BenchmarkSpec, OperatorSpec, case_kind
+from npubench.verdict import judge
+from npubench.workspace import writing
+
+
+def row(prepared: Prepared, measured: Measured | None, context: Context) -> Result:
+    """The row of a job; keeps its log and samples."""
+    outcome = prepared.failure or (measured.outcome if measured else None)
+    base = _provenance(prepared, context)
+    if isinstance(prepared.job.case, BenchmarkSpec):
+        base = board_benchmark.provenance(base, prepared.job.case, outcome, context)
+    if measured:
+        base = replace(base, board_before=measured.before, board_after=measured.after)
+    if isinstance(outcome, Failure):
+        note(
+            prepared.log,
+            f"# {outcome.stage} failed: {outcome.failure_class}: {outcome.message}\n{outcome.detail}\n",
+        )
+        base = replace(base, status=Status.FAILED, failure=replace(outcome, detail=""))
+    elif isinstance(outcome, Skip):
+        base = replace(base, status=Status.SKIPPED, skip_reason=outcome.reason)
+    elif isinstance(outcome, Figures) and measured:
+        base = _with_figures(base, outcome, measured, prepared, context)
+    return replace(base, log_sha256=sha256_of_file(prepared.log))
+
+
+def _provenance(prepared: Prepared, context: Context) -> Result:
+    job, model, artifact = prepared.job, prepared.model, prepared.artifact
+    tools = {**(model.tools if model else {}), **context.tools[job.board.name].versions}
+    seeds = {"calibration": context.request.calibration.seed}
+    if model and model.seed is not None:
+        seeds["weights"] = model.seed
+    return Result(
+        key=job.key,
+        run_id=context.run_id,
+        started_at=prepared.started_at.isoformat(timespec="milliseconds"),
+        duration_s=(datetime.now(UTC) - prepared.started_at).total_seconds(),
+        board=job.board.name,
+        chip=job.board.chip,
+        backend=job.board.backend,
+        tools={**tools, **(artifact.tools if artifact else {})},
+        case=job.case.name,
+        case_kind=case_kind(job.case),
+        precision=job.precision,
+        status=Status.OK,
+        onnx_sha256=model.sha256 if model else None,
+        artifact_sha256=artifact.sha256 if artifact else None,
+        artifact_bytes=artifact.size_bytes if artifact else None,
+        opset=model.opset if model else None,
+        inputs=model.inputs if model else (),
+        outputs=model.outputs if model else (),
+        macs=model.macs if model else None,
+        parameters=model.parameters if model else None,
+        operators=model.operators if model else {},
+        task=model.task if model else "",
+        exported=model.exported if model else {},
+        op=job.case.op if isinstance(job.case, OperatorSpec) else "",
+        estimate=prepared.estimate,
+        emulated=job.board.emulated,
+        protocol=_protocol(context, artifact),
+        seeds=seeds,
+        command=context.command,
+        log_path=context.workspace.relative(prepared.log),
+        npubench_version=__version__,
+    )
+
+
+def _protocol(context: Context, artifact: Artifact | None) -> dict[str, Any]:
+    timing = context.request.timing
+    return {
+        "warmup": timing.warmup,
+        "repeat": timing.repeat,
+        "min_duration_s": timing.min_duration_s,
+        "rounds": timing.rounds,
+        "deadline_s": context.request.deadline_s,
+        "calibration_sha256": context.request.calibration_digest,
+        **(artifact.settings if artifact else {}),
+    }
+
+
+def _with_figures(
+    base: Result, figures: Figures, measured: Measured, prepared: Prepared, context: Context
+) -> Result:
+    verdict, warnings = judge(measured.before, measured.after, figures)
+    job = prepared.job
+    samples = None
+    if figures.samples_us:
+        samples = context.workspace.samples_file(
+            context.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
+        )
+        with writing(context.workspace.root):
+            samples.write_text(
+                json.dumps({"unit": "us", "rounds": figures.samples_us}, separators=(",", ":"))
+            )
+    return replace(
+        base,
+        figures=replace(figures, samples_us=()),
+        verdict=verdict,
+        warnings=warnings,
+        samples_path=context.workspace.relative(samples) if samples else None,
+        samples_sha256=sha256_of_file(samples) if samples else None,
+    )

@@ -1,0 +1,186 @@
+"""What became of one case from A to B, by the rule that a gate goes by."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from npubench.errors import ExitCode
+from npubench.records import TRANSIENT, FailureClass, Result, Status, Verdict
+from npubench.reporting.compare.noise import Noise
+from npubench.reporting.compare.sides import Pair
+from npubench.reporting.compare.timing import Timed, kinds, timed
+
+DEFAULT_THRESHOLD = 0.05
+TIMES_NOISE = 3.0
+
+
+class Outcome(StrEnum):
+    """slower, broken: regressions. lost: the board or the tool went, not the case."""
+
+    SLOWER = "slower"
+    BROKEN = "broken"
+    LOST = "lost"
+    UNDECIDED = "undecided"
+    SAME = "same"
+    FASTER = "faster"
+    MENDED = "mended"
+    FAILS = "fails as before"
+    NOT_COMPARABLE = "not comparable"
+
+
+REGRESSIONS = frozenset({Outcome.SLOWER, Outcome.BROKEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One case, in one kind of figure. `threshold` is the share that a change has to exceed.
+
+    `seen` is in how many rows of B a regression shows. `lost_to` is the exit code of what went, for LOST.
+    """
+
+    case: str
+    case_kind: str
+    board_a: str
+    board_b: str
+    precision: str
+    outcome: Outcome
+    reason: str
+    timed: Timed | None = None
+    threshold: float | None = None
+    seen: int = 1
+    notes: tuple[str, ...] = ()
+    lost_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A change counts beyond `share` and beyond three times the noise of the boards.
+
+    A regression of unstable rows counts only when B measured it twice; with `require_repeat`, any.
+    """
+
+    share: float = DEFAULT_THRESHOLD
+    require_repeat: bool = False
+
+
+def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Change]:
+    """One change per kind of figure that both rows have, else one that says why there is none."""
+    before, after = pair.before, pair.after
+    if before.status is not Status.OK or after.status is not Status.OK:
+        yield _of_status(before, after)
+        return
+    if Verdict.INVALID in (before.verdict, after.verdict):
+        yield _change(before, after, Outcome.NOT_COMPARABLE, "the board restarted while it measured: invalid")
+        return
+    found = list(timed(before, after))
+    if not found:
+        one, other = (" and ".join(kinds(row)) or "no figure" for row in (before, after))
+        reason = f"{one} in A, {other} in B: kinds are never compared"
+        if one == other:
+            reason = f"{one} in both, without a time of the same statistic"
+        yield _change(before, after, Outcome.NOT_COMPARABLE, reason)
+    for one_kind in found:
+        yield _judged(pair, one_kind, gate, noise)
+
+
+def _judged(pair: Pair, found: Timed, gate: Gate, noise: Mapping[str, Noise]) -> Change:
+    before, after = pair.before, pair.after
+    threshold = _threshold(found, pair, gate, noise)
+    outcome, reason = _outcome(found, gate.share, threshold)
+    seen = 1
+    if outcome is Outcome.SLOWER and found.kind == "measured":
+        outcome, reason, seen = _repeated(pair, reason, gate, noise)
+    return _change(
+        before,
+        after,
+        outcome,
+        reason,
+        timed=found,
+        threshold=threshold,
+        seen=seen,
+        notes=_notes(before, after),
+    )
+
+
+def _outcome(found: Timed, share: float, threshold: float) -> tuple[Outcome, str]:
+    size = max(found.ratio, 1 / found.ratio) - 1
+    if size <= share:
+        return Outcome.SAME, f"within {share:.1%}"
+    if found.low is None or found.high is None:
+        return Outcome.UNDECIDED, found.method
+    if found.low <= 1 <= found.high:
+        return Outcome.UNDECIDED, "the interval holds 1"
+    if size <= threshold:
+        return Outcome.UNDECIDED, f"within {TIMES_NOISE:g} times the noise of the board, {threshold:.1%}"
+    return (Outcome.SLOWER if found.ratio > 1 else Outcome.FASTER), f"beyond {threshold:.1%}"
+
+
+def _repeated(pair: Pair, reason: str, gate: Gate, noise: Mapping[str, Noise]) -> tuple[Outcome, str, int]:
+    """A regression again, as the row of B before the newest has it, if there is one."""
+    if not pair.repeats:
+        unstable = [row for row in (pair.before, pair.after) if row.verdict not in (None, Verdict.STABLE)]
+        if unstable:
+            return Outcome.UNDECIDED, f"{reason}, of unstable rows and seen once: measure again", 1
+        if gate.require_repeat:
+            return Outcome.UNDECIDED, f"{reason}, seen once: measure B again", 1
+        return Outcome.SLOWER, f"{reason}; seen once, a repeat would confirm it", 1
+    again = next((one for one in timed(pair.before, pair.repeats[0]) if one.kind == "measured"), None)
+    if (
+        again is not None
+        and _outcome(again, gate.share, _threshold(again, pair, gate, noise))[0] is Outcome.SLOWER
+    ):
+        return Outcome.SLOWER, f"{reason}, and so by a repeat", 2
+    return Outcome.UNDECIDED, f"{reason}, but another measurement of B does not show it", 1
+
+
+def _threshold(found: Timed, pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> float:
+    if found.kind != "measured":
+        return gate.share
+    boards = (noise.get(pair.before.board), noise.get(pair.after.board))
+    return max([gate.share, *(TIMES_NOISE * one.share for one in boards if one is not None)])
+
+
+def _of_status(before: Result, after: Result) -> Change:
+    failure = after.failure
+    if after.status is Status.OK and before.status is Status.FAILED:
+        return _change(before, after, Outcome.MENDED, f"failed in A: {_why(before)}")
+    if failure is None or Status.SKIPPED in (before.status, after.status):
+        reason = after.skip_reason or before.skip_reason or "one side has no figure"
+        return _change(before, after, Outcome.NOT_COMPARABLE, f"skipped: {reason}")
+    if failure.failure_class in TRANSIENT:
+        tool = failure.failure_class is FailureClass.TOOL_MISSING
+        code = int(ExitCode.TOOLCHAIN if tool else ExitCode.BOARD)
+        return _change(before, after, Outcome.LOST, _why(after), lost_to=code)
+    if before.status is Status.FAILED:
+        return _change(before, after, Outcome.FAILS, _why(after))
+    return _change(before, after, Outcome.BROKEN, _why(after))
+
+
+def _why(row: Result) -> str:
+    failure = row.failure
+    if failure is None:
+        return "no reason was recorded"
+    return f"{failure.stage}: {failure.failure_class}: {failure.message}"
+
+
+def _notes(before: Result, after: Result) -> tuple[str, ...]:
+    notes = []
+    if before.onnx_sha256 and after.onnx_sha256 and before.onnx_sha256 != after.onnx_sha256:
+        notes.append("the ONNX files differ: one name, two models")
+    modes = [str(row.figures.details.get("npu_mode")) if row.figures else "None" for row in (before, after)]
+    if modes[0] != modes[1]:
+        notes.append(f"NPU mode {modes[0]} against {modes[1]}: not the same share of the chip")
+    if before.backend != after.backend:
+        notes.append(f"built by {before.backend} and by {after.backend}")
+    for label, row in (("A", before), ("B", after)):
+        if row.verdict not in (None, Verdict.STABLE):
+            notes.append(f"{label} is {row.verdict}")
+    return tuple(notes)
+
+
+def _change(before: Result, after: Result, outcome: Outcome, reason: str, **more: object) -> Change:
+    precisions = dict.fromkeys((before.precision.value, after.precision.value))
+    return Change(
+        after.case, after.case_kind.value, before.board, after.board, " / ".join(precisions), outcome, reason,
+        **more,  # type: ignore[arg-type]
+    )  # fmt: skip

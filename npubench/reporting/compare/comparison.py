@@ -1,0 +1,107 @@
+"""Two sides as a whole: all changes, the mean of their ratios, and the exit code of a gate."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from npubench.errors import ExitCode
+from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes
+from npubench.reporting.compare.noise import Noise, noise_of
+from npubench.reporting.compare.sides import Pairing, Side, pair_up
+from npubench.reporting.compare.statistics import Interval, geometric_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Geometric mean of B / A over the cases of one kind of figure and case; above 1, B is slower."""
+
+    kind: str
+    case_kind: str
+    cases: int
+    ratio: Interval | float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that there is to say; `changes` in the order of `Outcome`, the largest first."""
+
+    label_a: str
+    label_b: str
+    gate: Gate
+    changes: tuple[Change, ...]
+    means: tuple[Mean, ...]
+    noise: tuple[Noise, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    emulated_a: int
+    emulated_b: int
+    warnings: tuple[str, ...]
+
+    def counts(self) -> Mapping[Outcome, int]:
+        """How many changes ended how."""
+        counted = Counter(change.outcome for change in self.changes)
+        return {outcome: counted[outcome] for outcome in Outcome if counted[outcome]}
+
+
+def compare(a: Side, b: Side, gate: Gate) -> Comparison:
+    """B against A. Kinds are never compared with each other, and emulated rows with nothing."""
+    pairing = pair_up(a, b)
+    noise = noise_of(*([row for row in one.rows if not row.emulated] for one in (a, b)))
+    found = [change for pair in pairing.pairs for change in changes(pair, gate, noise)]
+    outcomes = list(Outcome)
+    found.sort(key=lambda one: (outcomes.index(one.outcome), -_size(one), one.case, one.board_b))
+    boards = {board for one in found for board in (one.board_a, one.board_b)}
+    return Comparison(
+        *(a.label, b.label, gate, tuple(found), _means(found)),
+        tuple(noise[board] for board in sorted(boards) if board in noise),
+        *(pairing.only_a, pairing.only_b, pairing.emulated_a, pairing.emulated_b),
+        _warnings(pairing),
+    )
+
+
+def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCode:
+    """What a gate says; ungated, only that there was something to compare.
+
+    1: a case is slower or broken. 4, 5: a case was lost to the board or the toolchain. 3: nothing, or not
+    all of A's cases, could be compared. 6: a case may be slower, which these rows cannot tell.
+    """
+    outcomes = {change.outcome for change in of.changes}
+    if not outcomes - {Outcome.NOT_COMPARABLE}:
+        return ExitCode.NOTHING_MEASURED
+    if not gated:
+        return ExitCode.OK
+    if outcomes & REGRESSIONS:
+        return ExitCode.REGRESSION
+    lost = [change.lost_to for change in of.changes if change.lost_to is not None]
+    if lost:
+        return ExitCode(min(lost))
+    if require_all and of.only_a:
+        return ExitCode.NOTHING_MEASURED
+    doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and c.timed and c.timed.ratio > 1]
+    return ExitCode.UNSTABLE if doubtful else ExitCode.OK
+
+
+def _means(found: Sequence[Change]) -> tuple[Mean, ...]:
+    ratios: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for change in found:
+        if change.timed is not None:
+            ratios[change.timed.kind, change.case_kind].append(change.timed.ratio)
+    means = ((key, of, geometric_mean(of)) for key, of in sorted(ratios.items()))
+    return tuple(Mean(*key, len(of), mean) for key, of, mean in means if mean is not None)
+
+
+def _warnings(pairing: Pairing) -> tuple[str, ...]:
+    simulators = {
+        (pair.before.backend, pair.after.backend)
+        for pair in pairing.pairs
+        if pair.before.backend != pair.after.backend
+        and any(f is not None and f.kind == "simulated" for f in (pair.after.figures, pair.after.estimate))
+    }
+    return tuple(
+        f"simulated by {one} and by {other}: two vendors' assumptions, not two chips"
+        for one, other in sorted(simulators)
+    )
+
+
+def _size(change: Change) -> float:
+    return 0.0 if change.timed is None else max(change.timed.ratio, 1 / change.timed.ratio)

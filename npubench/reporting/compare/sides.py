@@ -1,0 +1,84 @@
+"""The two sides of a comparison, and which row of one stands against which of the other."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from npubench.records import Result
+
+Key = tuple[str, ...]
+_DIMENSIONS = ("board", "backend", "precision")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Rows under a label, oldest first. `fixed` are the dimensions that the user named one value of."""
+
+    label: str
+    rows: tuple[Result, ...]
+    fixed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One case on both sides, newest rows; `repeats`: B's earlier rows of its artifact, newest first."""
+
+    before: Result
+    after: Result
+    repeats: tuple[Result, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What stands against what, and what stands alone. Emulated rows are counted and left out."""
+
+    pairs: tuple[Pair, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    emulated_a: int
+    emulated_b: int
+
+
+def pair_up(a: Side, b: Side) -> Pairing:
+    """Rows of one case side by side, on the same board, backend and precision.
+
+    A dimension does not count where each side is of one value of it: two boards, two backends. Precisions
+    differ only where the user named one on each side.
+    """
+    real_a, real_b = [r for r in a.rows if not r.emulated], [r for r in b.rows if not r.emulated]
+    counting = [name for name in _DIMENSIONS if not _is_free(name, a, b, real_a, real_b)]
+    before, after = _by_key(real_a, counting), _by_key(real_b, counting)
+    pairs = tuple(_pair(before[key], after[key]) for key in before if key in after)
+    return Pairing(
+        pairs,
+        tuple(" ".join(key[1:]) for key in before if key not in after),
+        tuple(" ".join(key[1:]) for key in after if key not in before),
+        len(a.rows) - len(real_a),
+        len(b.rows) - len(real_b),
+    )
+
+
+def _is_free(name: str, a: Side, b: Side, rows_a: Sequence[Result], rows_b: Sequence[Result]) -> bool:
+    if name in a.fixed and name in b.fixed:
+        return True
+    one, other = ({str(getattr(row, name)) for row in rows} for rows in (rows_a, rows_b))
+    return name != "precision" and len(one) == len(other) == 1
+
+
+def _by_key(rows: Iterable[Result], counting: Sequence[str]) -> Mapping[Key, list[Result]]:
+    found: defaultdict[Key, list[Result]] = defaultdict(list)
+    for row in rows:
+        found[row.case_kind.value, row.case, *(str(getattr(row, name)) for name in counting)].append(row)
+    return found
+
+
+def _pair(before: Sequence[Result], after: Sequence[Result]) -> Pair:
+    newest = after[-1]
+    repeats = [
+        row
+        for row in reversed(after[:-1])
+        if row.artifact_sha256 is not None
+        and row.artifact_sha256 == newest.artifact_sha256
+        and (row.board, row.backend, row.precision) == (newest.board, newest.backend, newest.precision)
+    ]
+    return Pair(before[-1], newest, tuple(repeats))

@@ -1,0 +1,101 @@
+"""The figures of two rows that may be compared: of one kind and one statistic."""
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from npubench.records import Figures, Kind, Latency, Result
+from npubench.reporting.compare.statistics import Interval, ratio_of_medians
+
+EXACT = "exact: the figure has no spread"
+NO_INTERVAL = "no interval: neither rounds nor a deviation are known"
+_Z95 = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Both figures in us and after / before, with its interval where one can be told."""
+
+    kind: str
+    statistic: str
+    before_us: float
+    after_us: float
+    ratio: float
+    low: float | None
+    high: float | None
+    method: str
+
+
+def kinds(row: Result) -> Mapping[str, Figures]:
+    """The row's figures by kind; what was published of boards is another kind than a published simulation."""
+    found: dict[str, Figures] = {}
+    for figures in (row.figures, row.estimate):
+        if figures is not None:
+            origin = f" ({figures.origin})" if figures.origin is not None else ""
+            found.setdefault(f"{figures.kind}{origin}", figures)
+    return found
+
+
+def timed(before: Result, after: Result) -> Iterator[Timed]:
+    """One comparison for each kind that both rows have a time of."""
+    one, other = kinds(before), kinds(after)
+    for kind in one:
+        if kind in other:
+            found = _compare(kind, one[kind], other[kind])
+            if found is not None:
+                yield found
+
+
+def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:
+    """What the rounds are, and their figures in us; nothing where there are not two."""
+    latency = figures.latency_us
+    if latency is not None and len(latency.rounds_p50) > 1:
+        return "median of round medians", latency.rounds_p50
+    calls = figures.details.get("call_means_us")
+    if isinstance(calls, (list, tuple)) and len(calls) > 1:
+        return "median of the means of calls", tuple(float(value) for value in calls)
+    return "", ()
+
+
+def _compare(kind: str, before: Figures, after: Figures) -> Timed | None:
+    (statistic, one), (same, other) = rounds_of(before), rounds_of(after)
+    if statistic and statistic == same and min(*one, *other) > 0:
+        found = ratio_of_medians(one, other)
+        medians = statistics.median(one), statistics.median(other)
+        return Timed(kind, statistic, *medians, found.value, found.low, found.high, found.method)
+    if before.latency_us is not None and after.latency_us is not None:
+        return _of_latencies(kind, before, before.latency_us, after.latency_us)
+    if before.throughput_fps and after.throughput_fps:
+        times = 1e6 / before.throughput_fps, 1e6 / after.throughput_fps
+        return _single(kind, before, "1 / throughput", *times)
+    return None
+
+
+def _of_latencies(kind: str, figures: Figures, before: Latency, after: Latency) -> Timed | None:
+    if before.mean <= 0 or after.mean <= 0:
+        return None
+    if before.std is not None and after.std is not None and min(before.n, after.n) > 1:
+        found = _ratio_of_means(before, after)
+        times = before.mean, after.mean
+        return Timed(kind, "mean", *times, found.value, found.low, found.high, found.method)
+    if before.p50 and after.p50:
+        return _single(kind, figures, "p50", before.p50, after.p50)
+    return _single(kind, figures, "mean", before.mean, after.mean)
+
+
+def _ratio_of_means(before: Latency, after: Latency) -> Interval:
+    """Delta method on the logarithm of the ratio, for rows of one round; runs are taken as independent."""
+    value = after.mean / before.mean
+    variance = sum(((x.std or 0.0) / x.mean) ** 2 / x.n for x in (before, after))
+    factor = math.exp(_Z95 * math.sqrt(variance))
+    return Interval(
+        value, value / factor, value * factor, "normal approximation over runs of one round, 95 %"
+    )
+
+
+def _single(kind: str, figures: Figures, statistic: str, before: float, after: float) -> Timed:
+    ratio = after / before
+    if Kind.MEASURED in (figures.kind, figures.origin):
+        return Timed(kind, statistic, before, after, ratio, None, None, NO_INTERVAL)
+    return Timed(kind, statistic, before, after, ratio, ratio, ratio, EXACT)

@@ -1,0 +1,184 @@
+"""The frame of backends with a worker, tried on workers that misbehave; real processes, no vendor tool."""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from npubench import environments
+from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.environments import Installed
+from npubench.exporters.operators import OperatorExporter
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
+from npubench.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, Target, TensorSpec
+
+HEAD = f"""
+import os, sys, time
+sys.path.insert(0, {str(Path(environments.__file__).parents[1] / "backends/apart")!r})
+from worker_frame import NotSupportedError, keep, reference, samples, serve, step
+from pathlib import Path
+"""
+
+
+class ToyBackend(ApartBackend):
+    name = "toy"
+    environment = "toy"
+
+    def job(self, model, target):
+        return {"chip": target.chip}
+
+    def explain(self, error, said):
+        operators = tuple(error["operators"])
+        kind = FailureClass.UNSUPPORTED_OPERATOR if operators else FailureClass.TOOL_ERROR
+        return Failure(Stage.COMPILE, kind, f"{error['type']}: {error['text']}", operators, said)
+
+    def estimate(self, artifact):
+        return Figures(Kind.SIMULATED, accuracy=accuracy_of(answer_of(artifact)))
+
+
+def is_running(stat: Path) -> bool:
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def relu(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    x = TensorSpec("x", (1, 3, 4, 4))
+    spec = OperatorSpec("relu", "Relu", 13, (x,), (), (NodeSpec("Relu", ("x",), ("y",)),), ("y",))
+    return OperatorExporter().export(spec, folder, tmp_path / "export.log")
+
+
+@pytest.fixture
+def compiled(tmp_path, monkeypatch, relu):
+    versions = {"toy": "1"}
+    here = Installed("toy", tmp_path, Path(sys.executable), versions, "now")
+    monkeypatch.setattr(environments, "find", lambda name: here)
+    described = replace(environments.spec("rknn"), principal=("toy",))
+    monkeypatch.setattr(environments, "spec", lambda name: described)
+
+    def run(worker: str, deadline_s: float = 60.0, samples: int = 2, path: Path | None = None):
+        script = tmp_path / "worker.py"
+        script.write_text(HEAD + worker)
+        monkeypatch.setattr(ToyBackend, "worker", script, raising=False)
+        target = Target("chip", Precision.INT8, {}, CalibrationSpec(path, 0, samples), deadline_s)
+        workdir = tmp_path / "job"
+        workdir.mkdir()
+        return ToyBackend().compile(relu, target, workdir, tmp_path / "log")
+
+    return run
+
+
+GOOD = """
+def work(job):
+    data = samples(job["evaluation"])
+    with step("convert"):
+        print("converting", len(job["calibration"]))
+        Path("model.toy").write_text(job["chip"])
+    expected = reference(job["model"], data)
+    return {"artifact": "model.toy", "outputs": keep("o", [[o + 0.5 for o in one] for one in expected]),
+            "reference": keep("r", expected)}
+serve(work)
+"""
+
+
+def test_a_job_becomes_an_artifact_with_what_the_tool_said(compiled, tmp_path):
+    artifact = compiled(GOOD)
+    assert isinstance(artifact, Artifact)
+    assert artifact.path.read_text() == "chip"
+    assert artifact.tools["toy"] == "1"
+    assert "converting 2" in said_of(artifact)
+    assert "converting 2" in (tmp_path / "log").read_text()
+    assert artifact.settings["tool_seconds"]["convert"] >= 0
+    accuracy = ToyBackend().estimate(artifact).accuracy
+    assert accuracy.max_abs == pytest.approx(0.5)
+    assert 0 < accuracy.cosine < 1
+    assert accuracy.samples == 2
+
+
+def test_outputs_of_another_number_are_not_compared(compiled):
+    artifact = compiled(GOOD.replace("[o + 0.5 for o in one]", "[*one, *one]"))
+    assert ToyBackend().estimate(artifact).accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "told"),
+    [
+        ("os.abort()", FailureClass.CRASH, "SIGABRT while it was at convert"),
+        ("os.kill(os.getpid(), 9)", FailureClass.OUT_OF_MEMORY, "while it was at convert"),
+        ("os._exit(0)", FailureClass.UNPARSED_OUTPUT, "ended with code 0 while it was at convert"),
+        ("sys.exit(0)", FailureClass.TOOL_ERROR, "SystemExit: 0"),
+        ("return {'artifact': 'model.toy'}", FailureClass.NO_ARTIFACT, "without writing model.toy"),
+        ("raise NotSupportedError('no Relu', ('Relu',))", FailureClass.UNSUPPORTED_OPERATOR, "no Relu"),
+        ("bytearray(64 * 2**30)", FailureClass.TOOL_ERROR, "MemoryError"),
+    ],
+)
+def test_no_end_of_a_tool_passes_for_success(compiled, body, expected, told):
+    failure = compiled(f"def work(job):\n    with step('convert'):\n        {body}\nserve(work)\n")
+    assert isinstance(failure, Failure)
+    assert failure.failure_class is expected
+    assert told in failure.message
+
+
+def test_a_tool_that_sleeps_ends_at_the_deadline_with_its_children(compiled, tmp_path):
+    worker = f"""
+import subprocess
+def work(job):
+    with step("build"):
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        Path({str(tmp_path / "child")!r}).write_text(str(child.pid))
+        time.sleep(600)
+serve(work)
+"""
+    started = time.monotonic()
+    failure = compiled(worker, deadline_s=5.0)
+    assert failure.failure_class is FailureClass.HANG
+    assert "while it was at build" in failure.message
+    assert time.monotonic() - started < 30
+    child = Path("/proc") / (tmp_path / "child").read_text() / "stat"
+    # Killed is killed, but the kernel takes its time to show it.
+    until = time.monotonic() + 20
+    while is_running(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(child)
+
+
+def test_a_tool_keeps_its_scratch_files_in_the_folder_of_the_job(compiled, tmp_path):
+    worker = """
+import tempfile
+def work(job):
+    Path("model.toy").write_text(tempfile.mkdtemp() + os.path.expanduser("~") + os.getcwd())
+    return {"artifact": "model.toy"}
+serve(work)
+"""
+    text = compiled(worker).path.read_text()
+    assert text.count(str(tmp_path / "job")) == 3
+
+
+def test_calibration_data_that_do_not_fit_are_told_before_the_tool_runs(compiled, tmp_path):
+    failure = compiled("os.abort()", path=tmp_path / "nothing.npy")
+    assert failure.failure_class is FailureClass.INVALID_CALIBRATION
+    assert not (tmp_path / "log").exists()
+
+
+def test_another_precision_is_refused(relu, tmp_path):
+    target = Target("chip", Precision.FP32, {}, CalibrationSpec(), 10.0)
+    failure = ToyBackend().compile(relu, target, tmp_path, tmp_path / "log")
+    assert "toy prepares int8 only" in failure.message
+
+
+def test_without_its_environment_a_backend_says_what_to_do(relu, tmp_path, monkeypatch):
+    monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path / "none"))
+    from npubench.backends.rknn.backend import RknnBackend
+
+    tool = RknnBackend().probe()
+    assert (tool.usable, tool.fix) == (False, "npubench env install rknn")
+    target = Target("RK3588", Precision.INT8, {}, CalibrationSpec(), 10.0)
+    failure = RknnBackend().compile(relu, target, tmp_path, tmp_path / "log")
+    assert failure.failure_class is FailureClass.TOOL_MISSING
+    assert "npubench env install rknn" in failure.message

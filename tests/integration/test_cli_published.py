@@ -1,0 +1,108 @@
+"""`results --published|--doubts|--against` and `import published`, as a user types them."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from npubench.cli import main, npubench
+from npubench.records import Figures, Kind, Latency
+from npubench.specs import Precision
+from npubench.store import Store
+from tests import sample_results
+
+
+def invoke(*words):
+    done = CliRunner().invoke(npubench, [str(word) for word in words], standalone_mode=False)
+    assert done.exception is None, done.output
+    return done.output
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store.create(tmp_path / "results.db")
+    yield made
+    made.close()
+
+
+def own(us=5929.0, **changes):
+    figures = Figures(Kind.MEASURED, Latency(99, us * 1.01), details={"neu_us": us})
+    where = {"board": "axera-pi", "chip": "AX620A", "backend": "pulsar", "figures": figures, "verdict": None}
+    return sample_results.result("resnet18_8xb32_in1k", Precision.INT8, **{**where, **changes})
+
+
+def test_published_rows_are_there_without_any_own_result():
+    rows = json.loads(invoke("results", "--published", "--json", "resnet18_8xb32_in1k"))
+    assert [(row["kind"], row["origin"], row["estimate"]["origin"]) for row in rows] == [
+        ("published", "measured", "simulated")
+    ]
+    table = list(csv.DictReader(io.StringIO(invoke("results", "--published", "--csv"))))
+    assert len(table) == 374
+    assert {row["kind"] for row in table if row["latency_us.mean"]} == {"published"}
+    text = invoke("results", "--published", "resnet18_8xb16_cifar10")
+    assert "publ. sim. fps" in text
+    assert " published " in text
+
+
+def test_published_doubts_and_missing_operators():
+    found = json.loads(invoke("results", "--published", "--doubts", "--json"))
+    assert sum(doubt["doubt_class"] == "identical_figures" for doubt in found) == 7
+    assert "374 rows: " in invoke("results", "--published", "--doubts")
+    assert invoke("results", "--published", "--missing-operators").splitlines()[1].split()[:3] == [
+        "TopK",
+        "pulsar",
+        "61",
+    ]
+
+
+def test_own_rows_beside_published_ones(store, tmp_path):
+    store.append(own())
+    store.append(replace(own(), board="virtual", emulated=True))
+    text = invoke("results", "--against", "published", "--out", tmp_path)
+    assert "axera-pi (AX620A, int8) beside published-ax620a: NPU time of both" in text
+    assert "1.100" in text
+    assert "1 emulated row left out" in text
+    (same, *_) = json.loads(invoke("results", "--against", "published", "--json", "--out", tmp_path))
+    assert same["lines"][0]["ratio"] == pytest.approx(1.1)
+
+
+def test_doubts_of_own_rows(store, tmp_path):
+    store.append(
+        own(board_before=sample_results.state(0), board_after=sample_results.state(1, governor="performance"))
+    )
+    text = invoke("results", "--doubts", "--out", tmp_path)
+    assert "strong board_moved on axera-pi int8" in text
+    assert "governor: powersave, then performance" in text
+
+
+def test_import_says_what_each_column_was_and_adds_nothing_twice(tmp_path):
+    text = invoke("import", "published", "--out", tmp_path)
+    assert "qps: simulated by its publisher; " in text
+    assert "neu_us: measured by its publisher; " in text
+    assert "efficiency: not imported; " in text
+    assert "374 rows added, 0 imported before" in text
+    assert "0 rows added, 374 imported before" in invoke("import", "published", "--out", tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert '<section id="doubts">' in page
+    assert "wide-resnet101_8xb32_in1k" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--doubts", "--csv"], "--doubts is a table or --json"),
+        (["--doubts", "--missing-operators"], "--missing-operators and --doubts exclude each other"),
+        (["--published", "--against", "published"], "leave --published out"),
+        (["--published", "resnet19"], "did you mean"),
+        (["--published", "--board", "nowhere"], "no results of board 'nowhere'"),
+        (["--against", "rumours"], "rumours"),
+    ],
+)
+def test_mistakes_are_one_line(words, told, capsys):
+    assert main(["results", *words]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.splitlines()) == 1
