@@ -18,6 +18,7 @@ from npubench.records import (
     Figures,
     OnnxModel,
     Outcome,
+    Predictions,
     ToolInfo,
 )
 from npubench.specs import BenchmarkSpec, BoardSpec, CaseSpec, Options, Target, TimingProtocol
@@ -83,6 +84,19 @@ class Backend(Protocol):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """Run the artifact on the board."""
+
+
+@runtime_checkable
+class Predicting(Protocol):
+    """A backend that can run a data set through an artifact: what `npubench accuracy` needs."""
+
+    def predict(
+        self, artifact: Artifact, inputs: Path, session: Session, deadline_s: float, workdir: Path, log: Path
+    ) -> Predictions | Failure:
+        """The first output for every sample of `inputs`, an .npy of samples x input without batch.
+
+        The file is written below `workdir`, a new private folder. Losses by layer where the tool tells.
+        """
 
 
 OpenHost = Callable[[str], Session]

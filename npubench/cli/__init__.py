@@ -20,6 +20,7 @@ COMMANDS = {
     "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
     "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
     "compare": ("npubench.cli.compare:compare", "Compare two runs, folders, boards or tool versions."),
+    "accuracy": ("npubench.cli.accuracy:accuracy", "Top-1 and top-5 on a data set, and what they lose."),
     "import": (
         "npubench.cli.import_logs:import_",
         "Add rows out of other programs' logs, or out of what was published.",

@@ -24,7 +24,8 @@ def side(text: str, out: Path) -> "Side":
     from npubench.reporting.compare.sides import Side
     from npubench.store import Store
 
-    filters = [_split(part) for part in text.split(",")]
+    # A folder's name may hold what sets filters apart.
+    filters = [("folder", text)] if _is_folder(text) else [_split(part) for part in text.split(",")]
     folders = [Path(value) for word, value in filters if word == "folder" or (not word and _is_folder(value))]
     if len(folders) > 1:
         raise UsageError(f"{text!r} names two folders: one side is of one")

@@ -31,7 +31,7 @@ class Summary:
 
 def summarise(results: Sequence[Result]) -> Summary:
     """Counts over all rows, and medians over those whose figures may be compared."""
-    started = sorted(result.started_at for result in results)
+    started = sorted(result.started_at for result in results if result.started_at)
     real = [r for r in results if r.case_kind is CaseKind.MODEL and not r.emulated]
     gains = [found.factor for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
     cosines = [(cosine, r.case) for r in real if (cosine := _cosine(r)) is not None]

@@ -24,12 +24,13 @@ def whole_npu_upper_estimate(figures: Figures) -> Figures | None:
     per_second = figures.throughput_fps or _one_after_the_other(figures.latency_us)
     if per_second is None:
         return None
+    told = f"{figures.kind} simulation" if figures.origin is Kind.SIMULATED else f"{figures.kind} figure"
     return Figures(
         kind=Kind.PREDICTED,
         throughput_fps=2 * per_second,
         details={
             "npu_mode": "0",
-            "basis": f"x2 upper estimate from a {figures.kind} figure in mode {figures.details['npu_mode']}",
+            "basis": f"x2 upper estimate from a {told} in mode {figures.details['npu_mode']}",
         },
     )
 

@@ -156,6 +156,12 @@ def test_mistakes_are_one_line(store, capsys, words, told):
     assert len(error.splitlines()) == 1
 
 
+def test_a_folder_whose_name_looks_like_filters(tmp_path, capsys):
+    odd = write(tmp_path / "run:1,board:x", timed("one", 1000.0))
+    assert compare(odd, odd / "results.db") == 0
+    assert "1 same" in capsys.readouterr().out
+
+
 def test_a_name_of_two_things_has_to_be_told(tmp_path, capsys):
     store = write(tmp_path / "twice", timed("one", 1.0, run_id="local"))
     assert compare("local", "local", "--out", store) == 2

@@ -110,6 +110,8 @@ def test_a_repeat_confirms_or_clears():
     assert outcome_of(BASE, [slow, slow], Gate(require_repeat=True)) is Outcome.SLOWER
     rebuilt = replace(fine, artifact_sha256=digest("of another build"))
     assert outcome_of(BASE, [rebuilt, slow]) is Outcome.SLOWER
+    of_older_tools = replace(fine, tools={"onnxruntime": "1.20.0"})
+    assert outcome_of(BASE, [of_older_tools, slow]) is Outcome.SLOWER
 
 
 def test_unstable_rows_have_to_be_measured_again():

@@ -9,6 +9,8 @@ from npubench.published.tables import Column, folder
 from npubench.records import FailureClass, Kind, Status
 from npubench.reporting.pairs import figures_of, published_simulation
 from npubench.reporting.rows import row_of
+from npubench.reporting.summary import summarise
+from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import CaseKind
 
 COVERAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
@@ -128,6 +130,17 @@ def test_rows_are_json_and_say_where_they_come_from():
         "measured",
         "simulated",
     )
+
+
+def test_what_is_made_of_a_published_simulation_says_so():
+    told = whole_npu(row("resnet18_8xb16_cifar10"))
+    assert told.throughput_fps == pytest.approx(2 * 118.25)
+    assert told.details["basis"] == "x2 upper estimate from a published simulation in mode 111"
+
+
+def test_the_page_is_of_known_dates_only():
+    found = summarise(ROWS)
+    assert (found.first, found.last) == ("2023-08", "2023-08")
 
 
 def test_macs_of_operators_are_those_of_their_definition():

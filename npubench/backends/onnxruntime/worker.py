@@ -17,7 +17,7 @@ def main() -> None:
     """Do the job; an exception is part of the answer."""
     job = json.loads(Path(sys.argv[1]).read_text())
     try:
-        answer = quantise(job) if job["step"] == "quantise" else measure(job)
+        answer = {"quantise": quantise, "measure": measure, "predict": predict}[job["step"]](job)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
         traceback.print_exc()
         text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
@@ -74,6 +74,20 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
             **notes,
         },
     }
+
+
+def predict(job: dict[str, Any]) -> dict[str, Any]:
+    """Outputs for a data set, and what layers lose against the reference on its first samples."""
+    from npubench.backends.onnxruntime.predict import layer_losses, outputs_of
+    from npubench.identity import sha256_of_bundle
+
+    path, inputs = Path(job["artifact"]), Path(job["samples"])
+    (tensor,) = tensors(job)
+    outputs_of(path, tensor, inputs, Path(job["output"]))
+    losses: list[dict[str, Any]] = []
+    if job["reference"]:
+        losses = layer_losses(path, Path(job["reference"]), tensor, inputs, Path(job["scratch"]))
+    return {"artifact_sha256": sha256_of_bundle(path, [Path(one) for one in job["beside"]]), "losses": losses}
 
 
 def tensors(job: dict[str, Any]) -> list[TensorSpec]:

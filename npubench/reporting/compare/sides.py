@@ -21,7 +21,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One case on both sides, newest rows; `repeats`: B's earlier rows of its artifact, newest first."""
+    """One case on both sides, newest rows; `repeats`: B's earlier rows of its artifact and tools."""
 
     before: Result
     after: Result
@@ -80,5 +80,6 @@ def _pair(before: Sequence[Result], after: Sequence[Result]) -> Pair:
         if row.artifact_sha256 is not None
         and row.artifact_sha256 == newest.artifact_sha256
         and (row.board, row.backend, row.precision) == (newest.board, newest.backend, newest.precision)
+        and row.tools == newest.tools
     ]
     return Pair(before[-1], newest, tuple(repeats))

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from npubench.dataset import load, split
+from npubench.errors import UsageError
+from npubench.specs import Preprocessing, TensorSpec
+
+IMAGE = TensorSpec("image", (1, 1, 2, 2))
+COLOR = TensorSpec("image", (1, 3, 4, 4))
+SAMPLES = np.arange(24, dtype=np.float32).reshape(6, 1, 2, 2)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+
+def folders(path, names):
+    for number, name in enumerate(names):
+        (path / name).mkdir(parents=True)
+        np.save(path / name / "a.npy", SAMPLES[number])
+    return path
+
+
+@pytest.mark.parametrize("names", [("inputs", "labels"), ("images", "labels"), ("x", "y")])
+def test_arrays_in_a_folder(tmp_path, names):
+    np.save(tmp_path / f"{names[0]}.npy", SAMPLES)
+    np.save(tmp_path / f"{names[1]}.npy", LABELS)
+    found = load(tmp_path, IMAGE)
+    assert (found.inputs == SAMPLES).all()
+    assert (found.labels == LABELS).all()
+
+
+def test_arrays_in_one_file(tmp_path):
+    np.savez(tmp_path / "data.npz", inputs=SAMPLES, labels=LABELS)
+    assert len(load(tmp_path / "data.npz", IMAGE)) == len(load(tmp_path, IMAGE)) == 6
+
+
+def test_folders_named_by_numbers_are_those_classes(tmp_path):
+    assert load(folders(tmp_path, ["7", "10", "2"]), IMAGE).labels.tolist() == [10, 2, 7]
+
+
+def test_folders_named_otherwise_count_in_order(tmp_path):
+    assert load(folders(tmp_path, ["dog", "cat"]), IMAGE).labels.tolist() == [0, 1]
+    assert load(tmp_path, IMAGE).inputs[0].ravel().tolist() == SAMPLES[1].ravel().tolist()
+
+
+def test_a_list_of_classes_says_what_counts_how(tmp_path):
+    folders(tmp_path, ["dog", "cat"])
+    (tmp_path / "classes.txt").write_text("bird\ncat\ndog\n")
+    assert load(tmp_path, IMAGE).labels.tolist() == [1, 2]
+    (tmp_path / "classes.txt").write_text("bird\ncat\n")
+    with pytest.raises(UsageError, match="lacks dog"):
+        load(tmp_path, IMAGE)
+
+
+def test_images_take_the_models_mean_order_and_size(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "0").mkdir()
+    Image.new("RGB", (9, 5), (255, 128, 0)).save(tmp_path / "0" / "a.png")
+    plain = load(tmp_path, COLOR)
+    assert plain.inputs.shape == (1, 3, 4, 4)
+    assert plain.inputs[0, :, 0, 0].tolist() == pytest.approx([1.0, 128 / 255, 0.0])
+    assert "0..1" in plain.note
+    bgr = Preprocessing((0.0, 28.0, 55.0), (1.0, 10.0, 100.0), "bgr")
+    found = load(tmp_path, COLOR, bgr)
+    assert found.inputs[0, :, 0, 0].tolist() == pytest.approx([0.0, 10.0, 2.0])
+    assert found.note == ""
+
+
+def test_a_split_shares_no_sample_and_is_drawn_alike():
+    from npubench.dataset import Dataset
+
+    data = Dataset(SAMPLES, LABELS)
+    calibration, rest = split(data, 2, 7)
+    assert (len(calibration), len(rest)) == (2, 4)
+    seen = {float(one.sum()) for one in calibration.inputs} | {float(one.sum()) for one in rest.inputs}
+    assert len(seen) == 6
+    assert (split(data, 2, 7)[0].inputs == calibration.inputs).all()
+
+
+def broken(path, how):
+    if how == "nothing":
+        return path / "missing"
+    if how == "empty":
+        return path
+    if how == "labels":
+        np.savez(path / "a.npz", inputs=SAMPLES, labels=LABELS - 1)
+    elif how == "counts":
+        np.savez(path / "a.npz", inputs=SAMPLES, labels=LABELS[:3])
+    elif how == "names":
+        np.savez(path / "a.npz", foo=SAMPLES)
+    elif how == "shape":
+        np.savez(path / "a.npz", inputs=SAMPLES[:, :, :1], labels=LABELS)
+    elif how == "text":
+        (path / "0").mkdir()
+        (path / "0" / "a.npy").write_text("no array")
+    elif how == "image":
+        (path / "0").mkdir()
+        (path / "0" / "a.png").write_text("no image")
+    elif how == "pickle":
+        np.save(path / "inputs.npy", np.array([{}], dtype=object), allow_pickle=True)
+        np.save(path / "labels.npy", LABELS)
+    else:
+        (path / "0").mkdir()
+        (path / "0" / "notes.txt").write_text("")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("nothing", "no folder and no .npz"),
+        ("empty", "neither class folders nor"),
+        ("labels", "0 or more"),
+        ("counts", "6 inputs and 3 labels"),
+        ("names", "there are foo"),
+        ("shape", "samples are 1x1x2, 'image' wants 1x2x2"),
+        ("text", "no numpy file"),
+        ("image", "no image that can be read"),
+        ("pickle", "no numpy file"),
+        ("other", "hold no .npy and no image"),
+    ],
+)
+def test_data_that_cannot_be_used(tmp_path, how, told):
+    with pytest.raises(UsageError, match=told):
+        load(broken(tmp_path, how), IMAGE)
