@@ -9,7 +9,7 @@ from jinja2 import nodes
 from npubench.cli.select import select
 from npubench.failures import Stage
 from npubench.records import Kind, Status, Verdict
-from npubench.reporting import columns, environment, page, provenance, tables
+from npubench.reporting import codec_columns, columns, environment, page, provenance, tables
 from npubench.reporting.selection import board_checks, caveats, outcome, ranking, texts
 from npubench.specs import CaseKind
 
@@ -58,6 +58,7 @@ def _in_tables() -> set[str]:
         columns._WHOLE_NPU,
         *(c for kind in Kind for c in columns._of_kind(kind, [])),
     ]
+    columns_said += codec_columns.codec_columns()
     mean = columns._latency(Kind.MEASURED, "mean", "Mean of all runs, for rows without a median")
     return {
         *(kind.value for kind in Kind),
@@ -96,6 +97,7 @@ MISSING = (
     *("the tool reports no single runs", "identical outputs: no noise", "does not apply", "not compared"),
     *("stands on the INT8 row", "no FP32 latency of this kind to compare with"),
     *("mean", "std", "min", "max", "load", "host overhead", "memory", "I/O per inference"),
-    *("artifact", "measured times", "NPU", "CPU", "custom", "runs", "unsupported", "failed", "emulated"),
+    *("only of decoders of video", "the tool reports no checksum", "strong", "weak"),
+    *("NPU", "CPU", "custom", "runs", "unsupported", "failed", "emulated"),
 )
 """Said where they are shown: why a figure is missing, what suspicious rows share, where an operator runs."""

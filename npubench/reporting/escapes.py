@@ -7,7 +7,7 @@ _STEERING = frozenset({"Cc", "Cs", "Cf", "Co", "Zl", "Zp"})
 """Unicode general categories: control and surrogate; format (direction marks), private, line breaks."""
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-"""Categories Cc (but line break and tab) and Cs, and explicit bidirectional formatting (UAX #9, section 2)."""
+"""Categories Cc (but line break and tab) and Cs, explicit bidirectional formatting (UAX #9, 2)."""
 
 
 def visible(text: str) -> str:

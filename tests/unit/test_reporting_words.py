@@ -82,7 +82,7 @@ def test_every_text_has_its_chinese_and_every_chinese_its_text():
 
 @pytest.mark.parametrize(("english", "chinese"), catalogue("zh").items())
 def test_translations_fill_in_the_same_names(english, chinese):
-    names = re.compile(r"\{(\w+)\}")
+    names = re.compile(r"\{(\w+)[:}]")
     assert sorted(names.findall(english)) == sorted(names.findall(chinese))
     assert chinese
 
