@@ -6,6 +6,7 @@ that are searched.
 """
 
 import contextlib
+import gc
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping
@@ -35,10 +36,12 @@ CREATE INDEX IF NOT EXISTS by_key ON results (key, id DESC);
 CREATE INDEX IF NOT EXISTS by_case ON results (case_name, board, backend, precision, id DESC);
 """
 _LATEST = """
-SELECT row FROM results WHERE id IN (
+SELECT {row} FROM results WHERE id IN (
     SELECT MAX(id) FROM results {where} GROUP BY case_name, board, backend, precision
 ) ORDER BY id
 """
+_BRIEF = """json_remove(row, '$.board_before', '$.board_after', '$.protocol', '$.seeds', '$.command',
+ '$.figures.samples_us')"""
 
 
 class Store:
@@ -107,13 +110,24 @@ class Store:
         )
         return {key: status for key, status, final, _ in self._select(query, str(deadline_s)) if final}
 
-    def latest(self, case: str | None = None, board: str | None = None) -> list[Result]:
-        """The newest row per case, board, backend and precision, oldest first."""
+    def latest(self, case: str | None = None, board: str | None = None, brief: bool = False) -> list[Result]:
+        """The newest row per case, board, backend and precision, oldest first.
+
+        `brief` leaves out board states, protocol, seeds and command, to read very many rows.
+        """
         conditions = {"case_name": case, "board": board}
         given = {column: value for column, value in conditions.items() if value is not None}
         where = "WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
-        rows = self._select(_LATEST.format(where=where), *given.values())
-        return [decode(Result, row) for (row,) in rows]
+        query = _LATEST.format(where=where, row=_BRIEF if brief else "row")
+        with self._lock, _said_plainly(self.path), _without_collection():
+            return [decode(Result, row) for (row,) in self._connection.execute(query, [*given.values()])]
+
+    def size(self) -> int:
+        """How many rows `latest` has."""
+        ((count,),) = self._select(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM results GROUP BY case_name, board, backend, precision)"
+        )
+        return int(count)
 
     def rows(self, run_id: str | None = None, board: str | None = None) -> list[Result]:
         """Every row, also of cases that were measured again, oldest first."""
@@ -171,6 +185,18 @@ def _check_format(path: Path, connection: sqlite3.Connection) -> None:
     found = _format_of(connection)
     if found > FORMAT:
         raise UsageError(f"{path} was written by a newer npubench (format {found}): update npubench")
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """No garbage is made while very many rows are read, and looking for it takes half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

@@ -12,12 +12,13 @@ from npubench.reporting.escapes import columns_of, shortened, visible
 from npubench.reporting.notation import duration, significant
 from npubench.reporting.pairs import Pair, latency_of, pairs, speedup
 from npubench.reporting.scales import Axis, axis
+from npubench.reporting.words import say, say_count
 from npubench.specs import CaseKind, Precision
 
 WIDTH = 960.0
 LABEL_COLUMNS, LABEL_PX = 34, 280.0
 FONT_PX = 12.5
-"""Size of labels in page.css; `_text_px` must know it to leave them room."""
+"""Size of labels in page.css; `text_px` must know it to leave them room."""
 
 VALUE_PX, NOTE_PX, ROW_PX, TOP_PX, AXIS_PX = 74.0, 124.0, 27.0, 8.0, 34.0
 ROW_LIMIT = 40
@@ -55,6 +56,7 @@ class ChartRow:
     note: str
     lanes: tuple[Lane, ...]
     link: tuple[float, float] | None = None
+    slower: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,10 @@ class Chart:
     @property
     def title(self) -> str:
         """What it compares, when it compares."""
-        return f"{' against '.join(p.upper() for p in self.precisions)} latency"
+        names = [precision.upper() for precision in self.precisions]
+        if len(names) == 2:
+            return say("{one} against {other} latency", one=names[0], other=names[1])
+        return say("{names} latency", names=", ".join(names))
 
 
 def model_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Chart]:
@@ -131,7 +136,7 @@ def _model_chart(rows: Sequence[Result], kind: Kind) -> Chart:
     statistic = _statistic(rows, kind)
     found = sorted(pairs(rows), key=lambda pair: -max(_values(pair, kind, statistic)))
     shown = found[:ROW_LIMIT]
-    label_x = _label_width([pair.case for pair in shown])
+    label_x = label_width([pair.case for pair in shown])
     times = [value for pair in shown for value in _values(pair, kind, statistic)]
     scale = axis(times, label_x + 10 + VALUE_PX, WIDTH - NOTE_PX - VALUE_PX)
     drawn = tuple(
@@ -163,7 +168,8 @@ def _model_row(pair: Pair, kind: Kind, statistic: str, scale: Axis, y: float) ->
     factor = speedup(pair, kind)
     note = _note(factor.factor) if factor else ""
     link = (scale.at(min(values.values())), scale.at(max(values.values()))) if len(values) == 2 else None
-    return ChartRow(y, _label(pair.case), visible(pair.case), note, (Lane(y, marks),), link)
+    slower = factor is not None and factor.factor < 1
+    return ChartRow(y, label_of(pair.case), visible(pair.case), note, (Lane(y, marks),), link, slower)
 
 
 def _labelled(x: float, precision: Precision, value: float, to_the_left: bool) -> Mark:
@@ -174,8 +180,8 @@ def _labelled(x: float, precision: Precision, value: float, to_the_left: bool) -
 
 def _note(factor: float) -> str:
     if factor >= 1:
-        return f"{significant(factor, 2)}× faster"
-    return f"{significant(1 / factor, 2)}× slower"
+        return say("{factor}× faster", factor=significant(factor, 2))
+    return say("{factor}× slower", factor=significant(1 / factor, 2))
 
 
 def _operator_chart(rows: Sequence[Result], kind: Kind) -> Chart:
@@ -185,7 +191,7 @@ def _operator_chart(rows: Sequence[Result], kind: Kind) -> Chart:
         types.setdefault(_type_of(result), []).append(result)
     found = sorted(types.items(), key=lambda item: (-len(item[1]), item[0]))
     shown = found[:ROW_LIMIT]
-    label_x = _label_width([name for name, _ in shown])
+    label_x = label_width([name for name, _ in shown])
     times = [value for _, group in shown for r in group if (value := _value(r, kind, statistic)) is not None]
     scale = axis(times, label_x + 24, WIDTH - NOTE_PX - 12)
     height = ROW_PX * 1.3
@@ -213,7 +219,9 @@ def _operator_row(
         for index, precision in enumerate(present)
     )
     count = len({result.case for result in group})
-    return ChartRow(y, _label(name), visible(name), f"{count} case{'s' if count > 1 else ''}", lanes)
+    return ChartRow(
+        y, label_of(name), visible(name), say_count(count, "{count} case", "{count} cases"), lanes
+    )
 
 
 def _lane(group: Sequence[Result], kind: Kind, statistic: str, scale: Axis, y: float, each: bool) -> Lane:
@@ -226,7 +234,7 @@ def _lane(group: Sequence[Result], kind: Kind, statistic: str, scale: Axis, y: f
         Mark(scale.at(value), precision, f"{visible(case)}, {precision.upper()}: {value:.6g} µs")
         for case, value in (timed if each else [])
     )
-    about = f"median of {len(timed)} in {precision.upper()}: {duration(middle)}"
+    about = say("median of {count}", count=len(timed)) + f" {precision.upper()}: {duration(middle)}"
     return Lane(y, marks, Mark(scale.at(middle), precision, about) if len(timed) > 1 or not each else None)
 
 
@@ -237,19 +245,20 @@ def _type_of(result: Result) -> str:
     return max(result.operators, key=lambda name: result.operators[name])
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
     """`name` cut until it has room."""
     text = visible(name).replace("\n", " ")
     limits = range(LABEL_COLUMNS, 1, -1)
-    return next((cut for limit in limits if _text_px(cut := shortened(text, limit)) <= LABEL_PX), "…")
+    return next((cut for limit in limits if text_px(cut := shortened(text, limit)) <= LABEL_PX), "…")
 
 
-def _label_width(names: Sequence[str]) -> float:
-    return round(max(_text_px(_label(name)) for name in names) + 4)
+def label_width(names: Sequence[str]) -> float:
+    """Pixels that the widest of these labels takes."""
+    return round(max(text_px(label_of(name)) for name in names) + 4)
 
 
-def _text_px(text: str) -> float:
-    """Room for a label in DejaVu Sans, the widest of the common sans serifs: em by class of letter."""
+def text_px(text: str) -> float:
+    """Pixels of a label in DejaVu Sans, the widest of the common sans serifs: em by class of letter."""
     return FONT_PX * sum(
         1.0
         if c in "mwMW@%…—" or columns_of(c) == 2

@@ -7,6 +7,7 @@ from npubench.records import Kind
 from npubench.reporting.columns import Column, Entry
 from npubench.reporting.notation import Scale
 from npubench.reporting.pairs import figures_of
+from npubench.reporting.words import say
 
 
 def codec_columns() -> tuple[Column, ...]:
@@ -41,7 +42,7 @@ def codec_columns() -> tuple[Column, ...]:
             "checksum",
             "SHA-256 of all checked frames against the reference's",
             _same,
-            show=lambda _: "same",
+            show=lambda _: say("same"),
             missing=_why_no_reference,
             kind=Kind.MEASURED,
         ),
@@ -76,7 +77,9 @@ def _why_no_streams(entry: Entry) -> str:
 
 def _why_no_reference(entry: Entry) -> str:
     found = _detail(entry, "frames_sha256")
-    return f"no standard says what comes out; it was {found}" if found else "the tool reports no checksum"
+    if not found:
+        return "the tool reports no checksum"
+    return say("no standard says what comes out; it was {found}", found=found)
 
 
 def _detail(entry: Entry, name: str) -> Any:

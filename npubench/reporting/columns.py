@@ -8,6 +8,7 @@ from npubench.records import Accuracy, Figures, Kind, Latency, Result, Status
 from npubench.reporting.notation import COUNTS, TIMES, Scale, closeness, common_scale, significant
 from npubench.reporting.pairs import Speedup, figures_of, gmac_per_s
 from npubench.reporting.whole_npu import whole_npu
+from npubench.reporting.words import say
 from npubench.specs import Precision
 from npubench.timing import least_samples
 
@@ -31,6 +32,11 @@ class Cell:
     title: str
     sort: float | None = None
 
+    @property
+    def exact(self) -> str:
+        """The figure in base units, to nine digits."""
+        return "" if self.sort is None else f"{self.sort:.9g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -48,17 +54,24 @@ class Column:
     missing: Callable[[Entry], str] = lambda _: "not reported"
     kind: Kind | None = None
     always: bool = False
+    digits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A column's head; `first` of its kind draws a line before it."""
+    """A column's head; `first` of its kind draws a line before it. `exact` is the unit of exact figures.
+
+    `divisor` and `digits` (fixed ones after the point; None: three significant) say how to round them.
+    """
 
     title: str
     unit: str
     hint: str
     kind: Kind | None
     first: bool
+    exact: str = ""
+    divisor: float = 1.0
+    digits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +81,24 @@ class Grid:
     headers: tuple[Header, ...]
     groups: tuple[tuple[Kind | None, int], ...]
     cells: tuple[tuple[Cell, ...], ...]
+    values: tuple[tuple[float | None, ...], ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Of the cells of each column."""
+        return tuple(
+            f"{f'k-{head.kind}' if head.kind else 'n'}{' first' if head.first and head.kind else ''}"
+            for head in self.headers
+        )
 
 
-def grid(entries: Sequence[Entry], kinds: Sequence[Kind], more: Sequence[Column] = ()) -> Grid:
-    """All columns that apply to these entries, MACs first, `more` after all kinds; one unit for all times."""
+def grid(
+    entries: Sequence[Entry], kinds: Sequence[Kind], more: Sequence[Column] = (), plain: bool = False
+) -> Grid:
+    """All columns that apply to these entries, MACs first, `more` after all kinds; one unit for all times.
+
+    `plain`: the figures alone in `values`, column by column, for tables that are too long to be written out.
+    """
     columns = [_MACS, *(column for kind in kinds for column in _of_kind(kind, entries)), *more, _WHOLE_NPU]
     values_of = [[_finite(column.value(entry)) for entry in entries] for column in columns]
     times = [v for c, values in zip(columns, values_of, strict=True) if c.scales is TIMES for v in values]
@@ -79,25 +106,40 @@ def grid(entries: Sequence[Entry], kinds: Sequence[Kind], more: Sequence[Column]
     headers: list[Header] = []
     groups: list[tuple[Kind | None, int]] = []
     cells: list[list[Cell]] = []
+    kept = []
     for column, values in zip(columns, values_of, strict=True):
         known = [value for value in values if value is not None]
         if not known and not column.always:
             continue
         scale = unit_of_time if column.scales is TIMES else common_scale(known, column.scales)
         first = not groups or groups[-1][0] is not column.kind
-        headers.append(Header(column.title, scale.unit, column.hint, column.kind, first))
+        headers.append(_header(column, scale, first))
         groups = [*groups, (column.kind, 1)] if first else [*groups[:-1], (column.kind, groups[-1][1] + 1)]
-        cells.append([_cell(column, scale, *pair) for pair in zip(entries, values, strict=True)])
+        kept.append(tuple(values))
+        if not plain:
+            cells.append([_cell(column, scale, first, *pair) for pair in zip(entries, values, strict=True)])
     by_entry = tuple(zip(*cells, strict=True)) if cells else tuple(() for _ in entries)
-    return Grid(tuple(headers), tuple(groups), by_entry)
+    return Grid(tuple(headers), tuple(groups), by_entry, tuple(kept))
 
 
-def _cell(column: Column, scale: Scale, entry: Entry, value: float | None) -> Cell:
-    if value is None:
-        status = entry.result.status
-        return Cell("–", column.missing(entry) if status is Status.OK else f"{status.value}: no figure")
-    exact = f"{value:.12g} {column.exact}".rstrip()
-    return Cell(column.show(value / scale.divisor), exact, value)
+def _header(column: Column, scale: Scale, first: bool) -> Header:
+    return Header(
+        *(say(column.title), scale.unit, say(column.hint), column.kind, first, column.exact, scale.divisor),
+        digits=column.digits,
+    )
+
+
+def _cell(column: Column, scale: Scale, first: bool, entry: Entry, value: float | None) -> Cell:
+    if value is not None:
+        return Cell(column.show(value / scale.divisor), f"{value:.12g} {column.exact}".rstrip(), value)
+    status = entry.result.status
+    if column.kind and not first and figures_of(entry.result, column.kind) is None:
+        # The first column of a kind says why there is none; its neighbours need not repeat it.
+        return Cell("–", "")
+    return Cell("–", say(column.missing(entry)) if status is Status.OK else say(_NO_FIGURE[status]))
+
+
+_NO_FIGURE = {Status.FAILED: "failed: no figure", Status.SKIPPED: "skipped: no figure"}
 
 
 def _finite(value: float | None) -> float | None:
@@ -154,7 +196,14 @@ def _accuracies(kind: Kind) -> list[Column]:
             missing=_no_speedup,
             kind=kind,
         ),
-        _accuracy(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine, show=closeness),
+        _accuracy(
+            kind,
+            "cosine",
+            "Cosine of outputs and FP32 reference",
+            lambda a: a.cosine,
+            show=closeness,
+            digits=5,
+        ),
         _accuracy(
             *(kind, "rel. error", "2-norm of the difference over that of the FP32 reference"),
             lambda a: a.relative_error,
@@ -164,6 +213,7 @@ def _accuracies(kind: Kind) -> list[Column]:
         _accuracy(
             *(kind, "top-1", "Share of inputs with the reference's arg-max", lambda a: a.top1_agreement),
             show=lambda value: closeness(value, 3),
+            digits=3,
         ),
     ]
 
@@ -184,16 +234,17 @@ def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
     def missing(entry: Entry) -> str:
         latency, figures = _latency_of(entry, kind), figures_of(entry.result, kind)
         if latency is None or figures is None:
-            return f"no {kind} latency"
+            return say("no {kind} latency", kind=say(kind.value))
         if "statistic" in figures.details:
             return str(figures.details["statistic"])
         if latency.n < needed:
-            return f"{name} needs {needed} runs, there were {latency.n}"
+            return say(
+                "{name} needs {needed} runs, there were {count}", name=name, needed=needed, count=latency.n
+            )
         return "the tool reports no single runs"
 
-    hint = (
-        "Median latency of one inference" if percentile == 50 else f"Latency that {percentile} % stay below"
-    )
+    below = say("Latency that {percentile} % stay below", percentile=percentile)
+    hint = "Median latency of one inference" if percentile == 50 else below
     return Column(name, hint, _statistic(kind, name), TIMES, "µs", missing=missing, kind=kind, always=always)
 
 
@@ -217,6 +268,7 @@ def _accuracy(
     unit: str = "",
     show: Callable[[float], str] = significant,
     scales: tuple[Scale, ...] | None = None,
+    digits: int | None = None,
 ) -> Column:
     def value(entry: Entry) -> float | None:
         figures = figures_of(entry.result, kind)
@@ -225,11 +277,11 @@ def _accuracy(
     def missing(entry: Entry) -> str:
         figures = figures_of(entry.result, kind)
         if figures is None or figures.accuracy is None:
-            return "not compared"
+            return say("not compared")
         same = title == "PSNR" and figures.accuracy.max_abs == 0
         return "identical outputs: no noise" if same else "does not apply"
 
-    return Column(title, hint, value, scales or (Scale(unit),), unit, show, missing, kind)
+    return Column(title, hint, value, scales or (Scale(unit),), unit, show, missing, kind, digits=digits)
 
 
 def _latency_of(entry: Entry, kind: Kind) -> Latency | None:

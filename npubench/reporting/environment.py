@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from npubench.records import BoardState, Result
 from npubench.reporting.notation import significant, size
+from npubench.reporting.words import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def _environment(rows: Sequence[Result]) -> Environment:
     newest = max(rows, key=lambda row: row.started_at)
     return Environment(
         *(newest.board, newest.chip, newest.backend, newest.emulated, len(rows)),
-        facts=tuple((label, text) for label, text in _facts(states) if text),
+        facts=tuple((say(label), text) for label, text in _facts(states) if text),
         tools=tuple((name, ", ".join(versions)) for name, versions in sorted(tools.items())),
     )
 
@@ -86,4 +87,4 @@ def _range(values: Sequence[float], unit: str, show: Callable[[float], str] = si
     if not values:
         return ""
     low, high = show(min(values)), show(max(values))
-    return f"{low if low == high else f'{low} to {high}'} {unit}".rstrip()
+    return f"{low if low == high else say('{first} to {last}', first=low, last=high)} {unit}".rstrip()

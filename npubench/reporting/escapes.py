@@ -1,13 +1,13 @@
 """Untrusted text made visible: characters that steer a terminal or break a file become escapes."""
 
+import re
 import unicodedata
 
-_BROKEN = frozenset({"Cc", "Cs"})
-_STEERING = _BROKEN | {"Cf", "Co", "Zl", "Zp"}
+_STEERING = frozenset({"Cc", "Cs", "Cf", "Co", "Zl", "Zp"})
 """Unicode general categories: control and surrogate; format (direction marks), private, line breaks."""
 
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Explicit bidirectional formatting (UAX #9, section 2)."""
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""Categories Cc (but line break and tab) and Cs, explicit bidirectional formatting (UAX #9, 2)."""
 
 
 def visible(text: str) -> str:
@@ -16,9 +16,7 @@ def visible(text: str) -> str:
     So are embeddings and overrides of direction, which make one name look like another; letters
     that run from right to left need none of them.
     """
-    if text.isprintable():
-        return text
-    return "".join(_escaped(c) if c in _TURNING or (c not in "\n\t" and _is(c, _BROKEN)) else c for c in text)
+    return _HIDDEN.sub(lambda found: _escaped(found[0]), text) if _HIDDEN.search(text) else text
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,19 +12,26 @@ from npubench.exports import Export
 from npubench.records import Kind, Result, Status, ToolInfo
 from npubench.reporting.charts import model_charts, operator_charts
 from npubench.reporting.coverage_section import coverage_of
+from npubench.reporting.distribution import Samples, distribution, widest
 from npubench.reporting.doubts import doubts
 from npubench.reporting.environment import environments
 from npubench.reporting.escapes import visible
+from npubench.reporting.heatmap import heatmap
 from npubench.reporting.notation import closeness, duration, significant
+from npubench.reporting.overview import charts_over_boards, missing_chart
+from npubench.reporting.packed import PACKED_FROM, pack_provenance
 from npubench.reporting.pairs import kinds_of
-from npubench.reporting.processor import processor_sheets
-from npubench.reporting.provenance import facts_of
+from npubench.reporting.processor import Sheet, processor_sheets
+from npubench.reporting.provenance import own_facts, settings_of
 from npubench.reporting.ranking import missing_operators
 from npubench.reporting.selection.decide import Decision
+from npubench.reporting.selection.view import view_of
 from npubench.reporting.summary import moment, summarise
 from npubench.reporting.tables import case_tables, ordered
 from npubench.reporting.whole_npu import whole_npu
+from npubench.reporting.words import say, say_count, speaking
 from npubench.resources import data_root
+from npubench.specs import BoardSpec
 from npubench.timing import least_samples
 
 if TYPE_CHECKING:
@@ -36,12 +44,19 @@ KINDS = {
     Kind.PUBLISHED: "taken from a publication",
 }
 
+ROW_LIMIT = 2000
+"""Rows of the tables of failures and skips; a page of more is of no use to anybody."""
+
+SCRIPT_WORDS = ("Filter rows", "{shown} of {all} rows", "Copy", "Copied", "Show {count} more", "Not known")
+
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
     """What the page says of itself. `generated_at` is ISO 8601; `tools` may be empty.
 
-    `exports` are attempts by model, `planned` maps names that were meant to be exported to their codebase.
+    `exports` are attempts by model, `planned` maps names that were meant to be exported to their codebase;
+    `boards` give chip facts, `samples` the runs' times of rows by key. `live` pages reload themselves
+    when their server's newest row has another number.
     """
 
     title: str
@@ -52,8 +67,11 @@ class PageContext:
     tools: tuple[ToolInfo, ...] = ()
     exports: Mapping[str, Export] = field(default_factory=dict)
     planned: Mapping[str, str] = field(default_factory=dict)
+    boards: Sequence[BoardSpec] = ()
+    samples: Samples = field(default_factory=dict)
     language: str = "en"
     decision: Decision | None = None
+    live: int | None = None
 
 
 def render(results: Sequence[Result], context: PageContext) -> str:
@@ -61,35 +79,57 @@ def render(results: Sequence[Result], context: PageContext) -> str:
 
     Everything a row says is escaped; styles and script are inline and allowed by their hashes alone.
     """
-    rows = ordered(results)
-    kinds = kinds_of(rows)
-    environment = _environment()
-    style, script = _asset("page.css"), _asset("page.js")
-    text: str = environment.get_template("page.html.j2").render(
-        context=context,
-        style=style,
-        script=script,
-        policy=_policy(style, script),
-        summary=summarise(rows),
-        kinds=_kinds(rows, kinds),
-        kind_texts=KINDS,
-        environments=environments(rows),
-        tables=case_tables(rows),
-        processor_sheets=processor_sheets(rows),
-        charts={"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
-        failures=[(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
-        skips=[(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
-        coverage=coverage_of(context.exports, context.planned, rows),
-        missing=missing_operators(rows),
-        doubts=doubts(rows),
-        rows=rows,
-    )
+    with speaking(context.language):
+        rows = ordered(results)
+        style, script = _asset("page.css"), _asset("page.js")
+        if context.live is not None:
+            script += _asset("live.js")
+        text: str = (
+            _environment()
+            .get_template("page.html.j2")
+            .render(
+                context=context,
+                style=style,
+                script=script,
+                policy=_policy(style, script, context.live is not None),
+                words=json.dumps({word: say(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
+                **_data(rows, context),
+            )
+        )
     return text
 
 
-def _kinds(rows: Sequence[Result], own: Sequence[Kind]) -> set[Kind]:
+def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
+    kinds, packed, missing = kinds_of(rows), len(rows) >= PACKED_FROM, missing_operators(rows)
+    shown, sheets = widest(rows), processor_sheets(rows)
+    samples = context.samples.get(shown.key) if shown else None
+    return {
+        "summary": summarise(rows),
+        "kinds": _kinds(rows, kinds, sheets),
+        "kind_texts": KINDS,
+        "environments": environments(rows),
+        "tables": case_tables(rows, packed),
+        "processor_sheets": sheets,
+        "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
+        "overview": charts_over_boards(rows, kinds, context.boards),
+        "heatmap": heatmap(rows, context.boards),
+        "distribution": distribution(shown, samples) if shown and samples else None,
+        "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
+        "skips": [(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
+        "coverage": coverage_of(context.exports, context.planned, rows),
+        "missing": missing,
+        "missing_chart": missing_chart(missing),
+        "doubts": doubts(rows),
+        "verdict": view_of(context.decision) if context.decision else None,
+        "packed": pack_provenance(rows) if packed else None,
+        "row_limit": ROW_LIMIT,
+        "rows": rows,
+    }
+
+
+def _kinds(rows: Sequence[Result], own: Sequence[Kind], sheets: Sequence[Sheet]) -> set[Kind]:
     """Kinds that occur: of the rows, of what is made of them, and of what is shown beside them."""
-    beside = {group.kind for sheet in processor_sheets(rows) for group in sheet.groups}
+    beside = {group.kind for sheet in sheets for group in sheet.groups}
     return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *beside}
 
 
@@ -106,7 +146,8 @@ def _environment() -> "jinja2.Environment":
         finalize=_shown,
     )
     environment.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
-    environment.globals.update(facts_of=facts_of, least_samples=least_samples)
+    environment.globals.update(own_facts=own_facts, settings_of=settings_of, least_samples=least_samples)
+    environment.globals.update(_=say, _n=say_count)
     return environment
 
 
@@ -123,11 +164,15 @@ def _asset(name: str) -> Any:
     return Markup((data_root() / "reports" / name).read_text(encoding="utf-8"))
 
 
-def _policy(style: str, script: str) -> str:
-    """Content Security Policy: nothing may be loaded; the inline style and script by SHA-256 (CSP 3)."""
+def _policy(style: str, script: str, live: bool) -> str:
+    """Content Security Policy: nothing may be loaded; the inline style and script by SHA-256 (CSP 3).
+
+    A live page may ask the server that it came from whether there is something new.
+    """
+    own = "connect-src 'self'; " if live else ""
     return (
         f"default-src 'none'; style-src '{_source(style)}'; script-src '{_source(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"{own}img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -1,7 +1,7 @@
-"""An axis of durations: linear from zero, or logarithmic where the values span much."""
+"""An axis of positive values: linear from zero, or logarithmic where the values span much."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from npubench.reporting.notation import duration
@@ -22,7 +22,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Microseconds to pixels between `start` and `end`; `low` and `high` are the axis's own ends."""
+    """Values to pixels between `start` and `end`; `low` and `high` are the axis's own ends."""
 
     low: float
     high: float
@@ -31,48 +31,60 @@ class Axis:
     logarithmic: bool
     ticks: tuple[Tick, ...] = ()
 
-    def at(self, value_us: float) -> float:
+    def at(self, value: float) -> float:
         """Where a value stands, in pixels."""
         if self.logarithmic:
-            share = math.log(value_us / self.low) / math.log(self.high / self.low)
+            share = math.log(value / self.low) / math.log(self.high / self.low)
         else:
-            share = (value_us - self.low) / (self.high - self.low)
+            share = (value - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 1)
 
 
-def axis(values_us: Sequence[float], start: float, end: float) -> Axis:
-    """The axis of positive values. Raises ValueError when there are none."""
-    low, high = min(values_us), max(values_us)
+Show = Callable[[float, int], str]
+"""A value and its significant digits as a label."""
+
+
+def axis(
+    values: Sequence[float],
+    start: float,
+    end: float,
+    show: Show = duration,
+    logarithmic: bool | None = None,
+) -> Axis:
+    """The axis of positive values, by default durations in us; `logarithmic` None: where they span much.
+
+    Raises ValueError when there are none.
+    """
+    low, high = min(values), max(values)
     if low <= 0:
-        raise ValueError("durations are positive")
-    if high / low >= LOG_FROM:
-        return _logarithmic(low, high, start, end)
-    return _linear(high, start, end)
+        raise ValueError("an axis needs positive values")
+    if high / low >= LOG_FROM if logarithmic is None else logarithmic:
+        return _logarithmic(low, high, start, end, show)
+    return _linear(high, start, end, show)
 
 
-def _linear(high: float, start: float, end: float) -> Axis:
+def _linear(high: float, start: float, end: float, show: Show) -> Axis:
     step = next(step for step in _steps(high / 8) if high / step <= 6)
     count = math.ceil(high / step - 1e-9)
     bare = Axis(0.0, step * count, start, end, False)
     values = [step * i for i in range(count + 1)]
-    ticks = tuple(Tick(bare.at(value), duration(value, 2) if value else "0") for value in values)
+    ticks = tuple(Tick(bare.at(value), show(value, 2) if value else "0") for value in values)
     return Axis(bare.low, bare.high, start, end, False, ticks)
 
 
-def _logarithmic(low: float, high: float, start: float, end: float) -> Axis:
+def _logarithmic(low: float, high: float, start: float, end: float, show: Show) -> Axis:
     """Ends at the nearest 1, 2 or 5 times a power of ten; labels thin out over many decades."""
     values = []
     for step in _steps(10 ** math.floor(math.log10(low)), with_lower=True):
         values.append(step)
-        if step >= high * (1 - 1e-9):
+        if len(values) > 1 and step >= high * (1 - 1e-9):
             break
     while len(values) > 2 and values[1] <= low * (1 + 1e-9):
         values.pop(0)
     bare = Axis(values[0], values[-1], start, end, True)
     every = 1 if values[-1] / values[0] <= 1000.5 else 3
     ticks = tuple(
-        Tick(bare.at(value), duration(value, 1) if every == 1 or _is_decade(value) else "")
-        for value in values
+        Tick(bare.at(value), show(value, 1) if every == 1 or _is_decade(value) else "") for value in values
     )
     return Axis(bare.low, bare.high, start, end, True, ticks)
 

@@ -3,12 +3,18 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from npubench.records import Kind, Result
 from npubench.reporting.codec_columns import codec_columns
 from npubench.reporting.columns import Cell, Entry, Grid, grid
-from npubench.reporting.pairs import Speedup, kinds_of, pairs, speedup
+from npubench.reporting.packed import pack_rows
+from npubench.reporting.pairs import Speedup, figures_of, kinds_of, pairs, speedup
 from npubench.specs import CaseKind, Precision
+from npubench.timing import least_samples
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 TITLES = {
     CaseKind.MODEL: "Models",
@@ -37,6 +43,7 @@ class CaseTable:
     lines: tuple[Line, ...]
     failed: int
     skipped: int
+    packed: "Markup | str" = ""
 
     @property
     def several_boards(self) -> bool:
@@ -52,7 +59,7 @@ class CaseTable:
     @property
     def short_percentiles(self) -> bool:
         """Whether a percentile is missing for want of runs."""
-        return any("needs" in cell.title for line in self.lines for cell in line.cells)
+        return any(_is_short(line.result) for line in self.lines)
 
 
 def ordered(results: Sequence[Result]) -> list[Result]:
@@ -64,22 +71,32 @@ def ordered(results: Sequence[Result]) -> list[Result]:
     )
 
 
-def case_tables(results: Sequence[Result]) -> list[CaseTable]:
-    """A table per case kind that occurs; line numbers are places in `results`."""
-    return [_table(kind, results) for kind in CaseKind if any(r.case_kind is kind for r in results)]
+def _is_short(result: Result) -> bool:
+    figures = figures_of(result, Kind.MEASURED)
+    latency = figures.latency_us if figures else None
+    return latency is not None and latency.n < least_samples(99)
 
 
-def _table(kind: CaseKind, results: Sequence[Result]) -> CaseTable:
+def case_tables(results: Sequence[Result], packed: bool = False) -> list[CaseTable]:
+    """A table per case kind that occurs; line numbers are places in `results`.
+
+    `packed`: rows as JSON for the page's script, for tables that are too long to be written out.
+    """
+    return [_table(kind, results, packed) for kind in CaseKind if any(r.case_kind is kind for r in results)]
+
+
+def _table(kind: CaseKind, results: Sequence[Result], packed: bool) -> CaseTable:
     numbered = [(number, result) for number, result in enumerate(results) if result.case_kind is kind]
     rows = [result for _, result in numbered]
     kinds = kinds_of(rows)
     factors = _speedups(rows, kinds)
     more = codec_columns() if kind is CaseKind.CODEC else ()
-    found = grid([Entry(result, factors.get(id(result), {})) for result in rows], kinds, more)
+    found = grid([Entry(result, factors.get(id(result), {})) for result in rows], kinds, more, packed)
     lines = tuple(Line(*one, cells) for one, cells in zip(numbered, found.cells, strict=True))
     failed = sum(result.failure is not None for result in rows)
     skipped = sum(result.skip_reason is not None for result in rows)
-    return CaseTable(kind, TITLES[kind], found, lines, failed, skipped)
+    text = pack_rows(numbered, found) if packed else ""
+    return CaseTable(kind, TITLES[kind], found, lines, failed, skipped, text)
 
 
 def _speedups(rows: Sequence[Result], kinds: Sequence[Kind]) -> dict[int, dict[Kind, Speedup]]:

@@ -78,7 +78,7 @@ def test_hostile_names_stay_text(tab, tmp_path):
 
 def test_an_injected_script_would_not_run(tab, tmp_path):
     page = written(tmp_path, [])
-    page.write_text(page.read_text().replace("<main>", "<main><script>document.title = 'owned'</script>"))
+    page.write_text(page.read_text().replace("<header>", "<header><script>document.title = 'owned'</script>"))
     tab.open(page)
     assert tab.evaluate("document.title") != "owned"
     assert any("Content Security Policy" in complaint for complaint in tab.complaints)

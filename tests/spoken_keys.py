@@ -1,0 +1,103 @@
+"""Every English text that the page, the verdict and the help of `select` say: the keys of translations."""
+
+import ast
+from pathlib import Path
+
+import jinja2
+from jinja2 import nodes
+
+from npubench.cli.select import select
+from npubench.failures import Stage
+from npubench.records import Kind, Status, Verdict
+from npubench.reporting import codec_columns, columns, environment, page, provenance, tables
+from npubench.reporting.selection import board_checks, caveats, outcome, ranking, texts
+from npubench.specs import CaseKind
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+NOT_KEYS = {"", "en", "Latency that 90 % stay below", "Latency that 99 % stay below"}
+"""Filled in already where the tables are read."""
+
+
+def spoken_keys() -> set[str]:
+    """All keys: written out at calls, in tables that are said later, and in the templates."""
+    return {*_in_code(), *_in_templates(), *_in_tables()} - NOT_KEYS
+
+
+def _in_code() -> set[str]:
+    found = set()
+    for module in (ROOT / "npubench").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"say", "say_count"}:
+                # Of a count only the last text is a key: Chinese has one form.
+                first = node.args[-1] if node.func.id == "say_count" else node.args[0]
+                found |= {c.value for c in ast.walk(first) if isinstance(c, ast.Constant) and isinstance(c.value, str)
+                          and not isinstance(first, (ast.Subscript, ast.JoinedStr, ast.Call))}  # fmt: skip
+    return found
+
+
+def _in_templates() -> set[str]:
+    found = set()
+    for file in (ROOT / "reports").glob("*.j2"):
+        tree = jinja2.Environment().parse(file.read_text())
+        for call in tree.find_all(nodes.Call):
+            name = getattr(call.node, "name", "")
+            if name == "_" and isinstance(call.args[0], nodes.Const):
+                found.add(call.args[0].value)
+            elif name == "_n":
+                found.add(call.args[2].value)
+            elif name == "heads":
+                found |= {one.items[0].value for one in call.args[0].items}
+    return found
+
+
+def _in_tables() -> set[str]:
+    columns_said = [
+        columns._MACS,
+        columns._WHOLE_NPU,
+        *(c for kind in Kind for c in columns._of_kind(kind, [])),
+    ]
+    columns_said += codec_columns.codec_columns()
+    mean = columns._latency(Kind.MEASURED, "mean", "Mean of all runs, for rows without a median")
+    return {
+        *(kind.value for kind in Kind),
+        *(kind.value for kind in (*Stage, *Verdict, *Status, *CaseKind)),
+        *page.KINDS.values(),
+        *page.SCRIPT_WORDS,
+        *tables.TITLES.values(),
+        *outcome.TITLES.values(),
+        *(one.value for one in outcome.Outcome),
+        *ranking.TITLES.values(),
+        *(name for head in (texts.HEAD, texts.CHECK_HEAD, texts.TERM_HEAD) for name in head),
+        *board_checks._ABOUT.values(),
+        *board_checks._ABOUT,
+        *caveats._BASES.values(),
+        caveats._PUBLISHED_SIMULATION,
+        *provenance.SETTING,
+        *(label for label, _ in environment._facts([])),
+        *(one.title for one in [*columns_said, mean]),
+        *(one.hint for one in [*columns_said, mean]),
+        *columns._NO_FIGURE.values(),
+        *MISSING,
+        *(option.help for option in select.params if getattr(option, "help", None)),
+        " ".join((select.help or "").split()),
+        "Show this message and exit.",
+    }
+
+
+MISSING = (
+    *(
+        "a shape is unknown",
+        "not exported",
+        "not a figure of half an NPU",
+        "nothing to multiply",
+        "not reported",
+    ),
+    *("the tool reports no single runs", "identical outputs: no noise", "does not apply", "not compared"),
+    *("stands on the INT8 row", "no FP32 latency of this kind to compare with"),
+    *("mean", "std", "min", "max", "load", "host overhead", "memory", "I/O per inference"),
+    *("only of decoders of video", "the tool reports no checksum", "strong", "weak"),
+    *("NPU", "CPU", "custom", "runs", "unsupported", "failed", "emulated"),
+)
+"""Said where they are shown: why a figure is missing, what suspicious rows share, where an operator runs."""
