@@ -3,7 +3,16 @@
 import sys
 from importlib import import_module
 
-NAMES = ("startup", "latency", "rerun", "export_operators", "schedule", "ssh_upload", "ssh_commands")
+NAMES = (
+    "startup",
+    "latency",
+    "rerun",
+    "export_operators",
+    "schedule",
+    "ssh_upload",
+    "ssh_commands",
+    "codec_fps",
+)
 
 for name in sys.argv[1:] or NAMES:
     import_module(f"benchmarks.{name}").main()
