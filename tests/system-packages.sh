@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need of the system, where it is missing: a real OpenSSH, busybox
-# and a real browser.
+# Installs what the tests need of the system, where it is missing: a real OpenSSH, busybox,
+# a real browser and ffmpeg.
 set -eu
 
 missing=""
@@ -8,6 +8,7 @@ command -v sshd >/dev/null 2>&1 || [ -x /usr/sbin/sshd ] || missing="$missing op
 command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"
 command -v busybox >/dev/null 2>&1 || missing="$missing busybox-static"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v ffmpeg >/dev/null 2>&1 || missing="$missing ffmpeg"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
