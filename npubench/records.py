@@ -146,6 +146,7 @@ class Figures:
     `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
     a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
     the tool reported, JSON-ready. `tools` are versions that only the board could tell.
+    `spread` says how far repeats lay apart where there is no latency to tell it, as a share of the median.
     """
 
     kind: Kind
@@ -163,6 +164,7 @@ class Figures:
     samples_us: tuple[tuple[float, ...], ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
+    spread: float | None = None
 
 
 Outcome = Figures | Failure | Skip

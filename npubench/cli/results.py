@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets.")
 @click.option("--missing-operators", is_flag=True, help="Rank what toolchains lack by the models it blocks.")
+@click.option("--cpu", "of_processors", is_flag=True, help="The rows of the stage cpu, one by one.")
 @out_option
 def results(
     cases: tuple[str, ...],
@@ -32,6 +33,7 @@ def results(
     as_json: bool,
     as_csv: bool,
     missing_operators: bool,
+    of_processors: bool,
     out: Path,
 ) -> int:
     """Print the newest row of every case at OUT, or of CASES (names or globs)."""
@@ -47,6 +49,11 @@ def results(
     found = _matching(store, cases, board)
     if missing_operators:
         _print_ranking(found, as_json)
+        return 0
+    if of_processors:
+        from npubench.cli.processor import print_rows
+
+        print_rows(found, as_json, as_csv)
         return 0
     rows = [row_of(result) for result in found]
     if as_json:
