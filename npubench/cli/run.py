@@ -117,7 +117,7 @@ def run(
     finished = {} if fresh else assemble.finished_keys(out, deadline)
     told: dict[str, dict[str, Any]] = {
         "cpu": {"tool": cpu_tool} if cpu_tool else {},
-        "codec": {"engine": codec_engine},
+        "codec": {"engine": codec_engine} if codec_engine else {},
     }
     benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
     plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
