@@ -1,14 +1,11 @@
 """The board's own benchmarks on an ARM board: codec through a declared program, and the processor."""
 
-import shutil
-
 import pytest
 
 from npubench.identity import sha256_of_file
 from npubench.transports.virtual import places
 from tests.board.board_pair import BoardPair
-from tests.board.virtual_board import HURRY, VirtualBoard
-from tests.emulated_pair import EMULATORS
+from tests.board.virtual_board import HURRY
 
 VDEC = {
     "argv": ["/opt/bin/slice_counter", "-i", "{input}"],
@@ -19,22 +16,8 @@ OTHERS = ("*-4k", "encode-*", "*-jpeg-*", "nv12-*", "letterbox-*", "crop-*", "de
 
 
 @pytest.fixture
-def board(own_cache, board_files):
-    for name in ("slice_counter", "megpeak"):
-        shutil.copy(EMULATORS / name, board_files / "opt" / "bin")
-    # Where the emulated megpeak looks for what it prints.
-    shutil.copytree(
-        EMULATORS.parent / "data" / "megpeak", board_files / "opt" / "data" / "megpeak", dirs_exist_ok=True
-    )
-    board = VirtualBoard("tiny", board_files)
-    board.start()
-    yield board
-    board.stop()
-
-
-@pytest.fixture
-def pair(tmp_path, board):
-    return BoardPair(tmp_path / "pair", board)
+def pair(tmp_path, virtual_a7):
+    return BoardPair(tmp_path / "pair", virtual_a7)
 
 
 def test_the_codec_engine_command(pair):
