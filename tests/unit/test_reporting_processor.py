@@ -95,6 +95,10 @@ def test_all_published_rows_are_there_and_none_without_a_measured_one(results):
     assert processor_sheets(sample_results.everything()) == []
 
 
+def test_a_tool_that_measures_one_core_has_no_column_among_all_cores(results):
+    assert [group.label for group in sheet(results, "All cores").groups] == ["local, cpupeak"]
+
+
 def test_what_was_not_measured_is_a_dash_and_never_zero(results):
     for one in processor_sheets(results):
         for _, cells in one.lines:
