@@ -16,6 +16,7 @@ from npubench.reporting.environment import environments
 from npubench.reporting.escapes import visible
 from npubench.reporting.notation import closeness, duration, significant
 from npubench.reporting.pairs import kinds_of
+from npubench.reporting.processor import processor_sheets
 from npubench.reporting.provenance import facts_of
 from npubench.reporting.ranking import missing_operators
 from npubench.reporting.selection.decide import Decision
@@ -70,10 +71,11 @@ def render(results: Sequence[Result], context: PageContext) -> str:
         script=script,
         policy=_policy(style, script),
         summary=summarise(rows),
-        kinds={*kinds, *(Kind.PREDICTED for row in rows if whole_npu(row))},
+        kinds=_kinds(rows, kinds),
         kind_texts=KINDS,
         environments=environments(rows),
         tables=case_tables(rows),
+        processor_sheets=processor_sheets(rows),
         charts={"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
         failures=[(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
         skips=[(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
@@ -83,6 +85,12 @@ def render(results: Sequence[Result], context: PageContext) -> str:
         rows=rows,
     )
     return text
+
+
+def _kinds(rows: Sequence[Result], own: Sequence[Kind]) -> set[Kind]:
+    """Kinds that occur: of the rows, of what is made of them, and of what is shown beside them."""
+    beside = {group.kind for sheet in processor_sheets(rows) for group in sheet.groups}
+    return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *beside}
 
 
 @cache

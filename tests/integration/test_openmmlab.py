@@ -1,4 +1,4 @@
-"""Real OpenMMLab models in their own environment; made at first use (`make test-openmmlab`)."""
+"""Real OpenMMLab models in the light environment, which is made at first use."""
 
 import subprocess
 from dataclasses import replace
@@ -13,9 +13,8 @@ from npubench.catalog import load, user_folders
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
 from npubench.records import Failure, OnnxModel
 
-pytestmark = pytest.mark.openmmlab
-
-MODELS = load(user_folders(())).models
+CATALOG = load(user_folders(()))
+MODELS = CATALOG.models
 
 MACS_AND_PARAMETERS = {
     "resnet18_8xb32_in1k": (1.82e9, 11.69e6),
@@ -61,6 +60,13 @@ def test_a_classifier_is_exported_whole(environment, tmp_path, name):
     assert np.isfinite(first).all()
     # A blind network gives one answer to everything.
     assert np.abs(first - second).max() > 0.05 * np.abs(first).max()
+
+
+def test_a_name_that_is_not_its_configs_is_found(environment, tmp_path):
+    model = export(CATALOG.case("mobilenet-v3-small-050_3rdparty_in1k"), tmp_path)
+    assert isinstance(model, OnnxModel), model
+    assert model.exported["weights"] == "seeded random numbers"
+    assert model.exported["difference"].endswith("(at most 0.001)")
 
 
 def test_branches_for_training_are_folded(environment, tmp_path):

@@ -37,6 +37,10 @@ print("imported", flush=True)
 def prepare(codebase):
     print("prepared", codebase, flush=True)
 """
+WARM = """
+def warm():
+    print("warmed", flush=True)
+"""
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def ask(tmp_path, monkeypatch):
     code = tmp_path / "code"
     code.mkdir()
     shutil.copy(servers.SERVER, code)
-    for name, text in (("worker", WORKER), ("worker_stack", STACK)):
+    for name, text in (("worker", WORKER), ("worker_stack", STACK), ("worker_zoo", WARM)):
         (code / f"{name}.py").write_text(text)
     for name in ("torch", "onnx", "onnxruntime", "onnxslim"):
         (code / f"{name}.py").write_text("def set_num_threads(count): pass\n")
@@ -70,7 +74,7 @@ def test_the_second_job_finds_everything_imported_and_a_folder_of_its_own(ask, t
     assert json.loads(one.read_text())["parent"] == json.loads(other.read_text())["parent"]
     assert json.loads(other.read_text())["folder"] == str(tmp_path / "more")
     log = (tmp_path / "log").read_text()
-    assert log.count("prepared zoo") == 1
+    assert log.count("prepared zoo") == log.count("warmed") == 1
     assert log.index("doing work") < log.index("doing more")
 
 

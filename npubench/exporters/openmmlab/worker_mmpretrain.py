@@ -9,12 +9,21 @@ else:
     import worker_configs
 
 
+def warm() -> None:
+    """Read the index of names, which takes longer than building most models."""
+    import mmpretrain
+
+    # The hub itself says that it has nothing until somebody asked for the list.
+    mmpretrain.list_models()
+
+
 def config(name: str) -> Any:
     """The config of a model of `list_models()`, of a config's name, or of a path. Raises Refused."""
     from mmengine.config import Config
     from mmpretrain.apis.model import ModelHub
 
-    if Path(name).suffix != ".py" and ModelHub.has(name):
+    warm()
+    if Path(name).suffix != ".py" and ModelHub.has(name.lower()):
         found = ModelHub.get(name).config
         if not isinstance(found, Config):
             found = Config.fromfile(found)

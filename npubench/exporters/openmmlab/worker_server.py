@@ -61,6 +61,8 @@ def import_all(codebase: str) -> Any:
 
         torch.set_num_threads(worker.THREADS)
         importlib.import_module("worker_stack").prepare(codebase)
+        if warm := getattr(importlib.import_module(f"worker_{codebase}"), "warm", None):
+            warm()
     except Exception:  # noqa: BLE001 - the job meets the same error and classifies it
         traceback.print_exc()
     gc.collect()
