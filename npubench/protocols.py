@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
+from npubench.predictions import Predictions
 from npubench.records import (
     Artifact,
     BoardState,
@@ -18,7 +19,6 @@ from npubench.records import (
     Figures,
     OnnxModel,
     Outcome,
-    Predictions,
     ToolInfo,
 )
 from npubench.specs import BenchmarkSpec, BoardSpec, CaseSpec, Options, Target, TimingProtocol

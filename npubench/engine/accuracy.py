@@ -10,8 +10,9 @@ from npubench.engine.context import Context
 from npubench.engine.job import compile_target, prepare
 from npubench.errors import BoardError
 from npubench.plan import Job
+from npubench.predictions import Predictions
 from npubench.protocols import Connect, Predicting, Session
-from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Predictions, Stage
+from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import BoardSpec, Precision, Target
 from npubench.task_accuracy import Score, problem, scored, worst
 

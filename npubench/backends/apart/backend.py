@@ -15,6 +15,7 @@ from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle, sha256_of_file
+from npubench.predictions import Predictions
 from npubench.protocols import Connect, OpenHost, Session
 from npubench.records import (
     Accuracy,
@@ -23,7 +24,6 @@ from npubench.records import (
     FailureClass,
     Figures,
     OnnxModel,
-    Predictions,
     Stage,
     ToolInfo,
 )

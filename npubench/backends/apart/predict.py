@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from npubench.records import Failure, FailureClass, Kind, OnnxModel, Predictions, Stage
+from npubench.predictions import Predictions
+from npubench.records import Failure, FailureClass, Kind, OnnxModel, Stage
 
 NOTE = "simulated while it was converted again with the same calibration: no artifact was run"
 

@@ -15,6 +15,7 @@ from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_pr
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle, sha256_of_file
+from npubench.predictions import LayerLoss, Predictions
 from npubench.protocols import Connect, Session
 from npubench.records import (
     Accuracy,
@@ -24,9 +25,7 @@ from npubench.records import (
     FailureClass,
     Figures,
     Kind,
-    LayerLoss,
     OnnxModel,
-    Predictions,
     Stage,
     ToolInfo,
 )
