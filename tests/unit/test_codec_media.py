@@ -7,6 +7,7 @@ import pytest
 
 from npubench.benchmarks.codec.media import Made, MediaFile, media_file
 from npubench.benchmarks.codec.recipes import RECIPES
+from npubench.errors import WorkspaceError
 from npubench.records import Failure, FailureClass, Stage
 
 RECIPE = replace(RECIPES["h264-1080p"], frames=5)
@@ -70,3 +71,10 @@ def test_a_stream_that_is_not_as_asked_is_not_kept(cache, changes):
 def test_the_makers_own_failure_is_passed_on():
     failure = Failure(Stage.EXPORT, FailureClass.TOOL_MISSING, "no encoder")
     assert media_file(RECIPE, {}, lambda recipe, path: failure) is failure
+
+
+def test_a_cache_that_cannot_be_written_is_told_in_a_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NPUBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(WorkspaceError, match="set NPUBENCH_CACHE"):
+        media_file(RECIPE, {}, Maker())

@@ -9,8 +9,8 @@ from npubench.benchmarks.codec.benchmark import CodecBenchmark
 from npubench.benchmarks.codec.cases import CASES
 from npubench.catalog import find_board, load
 from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass, Stage
-from tests.fakes import board
+from npubench.records import Failure, FailureClass, Skip, Stage
+from tests.fakes import FakeSession, board
 
 
 def on(table, **changes):
@@ -83,3 +83,23 @@ def test_another_commands_declaration_does_not_make_a_case_new():
     )
     assert first["letterbox-640"] != second["letterbox-640"]
     assert first["crop-roi-224"] == second["crop-roi-224"]
+
+
+def test_nothing_is_made_for_a_case_without_a_command(tmp_path):
+    target = on({"engine": "command"})
+    spec = CodecBenchmark().cases(target, {})[0]
+    files = CodecBenchmark().prepare(spec, target, 60, tmp_path / "log", pytest.fail)
+    assert files == {}
+    skip = CodecBenchmark().measure(spec, files, FakeSession(), 60, tmp_path / "log")
+    assert isinstance(skip, Skip)
+    assert "no command is declared for decode-h264-1080p" in skip.reason
+
+
+def test_another_content_of_the_users_model_makes_its_case_new(tmp_path):
+    model = tmp_path / "my.onnx"
+    model.write_bytes(b"one")
+    specs = {spec.name: spec for spec in CodecBenchmark().cases(on({"model": str(model)}), {})}
+    first = {name: CodecBenchmark().tools(spec) for name, spec in specs.items()}
+    model.write_bytes(b"two")
+    second = {name: CodecBenchmark().tools(spec) for name, spec in specs.items()}
+    assert [name for name in specs if first[name] != second[name]] == ["decode-to-model-1080p"]
