@@ -24,6 +24,10 @@ COMMANDS = {
         "npubench.cli.coverage:coverage",
         "Say which models export and convert, and why not the rest.",
     ),
+    "op-support": (
+        "npubench.cli.op_support:op_support",
+        "Say of every operator on every board where it runs, or why not.",
+    ),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
     "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH."),
     "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
