@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,16 @@ class Tab:
         )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> None:
+        """Until a condition holds in the page; an evaluation that a navigation cut off is tried again."""
+        ends = time.monotonic() + DEADLINE_S
+        while time.monotonic() < ends:
+            answer = self.command("Runtime.evaluate", expression=f"Boolean({condition})", returnByValue=True)
+            if answer["result"].get("value") is True:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"never came true: {condition}")
 
     def resize(self, width: int, height: int = 900, phone: bool = False) -> None:
         self.command(

@@ -1,85 +1,68 @@
 """`npubench report`: the page of a result folder."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from npubench.cli.options import out_option
+from npubench.cli.page import default_target, deliver, format_option, page_text
+from npubench.cli.spoken import lang_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from npubench.exports import Export
     from npubench.store import Store
     from npubench.workspace import Workspace
 
 
 @click.command()
 @out_option
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Page [OUT/report.html]."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder [OUT/report.html].")
 @click.option(
     "--exports",
     multiple=True,
     type=click.Path(path_type=Path, file_okay=False),
     help="The --out of an `npubench export`, for the coverage section. Repeatable.",
 )
-def report(out: Path, output: Path | None, exports: tuple[Path, ...]) -> int:
-    """Write the HTML report of the results at OUT and say where it is."""
+@format_option
+@lang_option
+@click.option("--serve", is_flag=True, help="Serve a live page on loopback, read-only, until interrupted.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of --serve.  [default: a free one]")
+def report(
+    out: Path, output: Path | None, exports: tuple[Path, ...], form: str, lang: str, serve: bool, port: int
+) -> int:
+    """Write the report of the results at OUT and say where it is."""
     from npubench.store import Store
     from npubench.workspace import Workspace
 
     workspace = Workspace(out)
+    if serve:
+        if output is not None or form != "html":
+            raise click.UsageError("--serve writes nothing: leave out --output and --format")
+        return _serve(workspace, exports, lang, port)
     store = Store.read(workspace.database)
-    click.echo(f"report: {write_report(workspace, store, output, exports)}")
+    click.echo(f"report: {write_report(workspace, store, output, exports, form, lang)}")
     return 0
 
 
 def write_report(
-    workspace: "Workspace", store: "Store", output: Path | None = None, exports: "Sequence[Path]" = ()
+    workspace: "Workspace",
+    store: "Store",
+    output: Path | None = None,
+    exports: "Sequence[Path]" = (),
+    form: str = "html",
+    language: str = "en",
 ) -> Path:
     """Render the newest row of every case; the page's path. An unchanged page is left alone."""
-    from datetime import UTC, datetime
-
     from npubench import __version__
-    from npubench.filesystem import write_atomically
-    from npubench.reporting.page import PageContext, render
-    from npubench.workspace import writing
 
-    page = (output or workspace.root / "report.html").absolute()
-    mark = f"<!-- npubench {__version__} revision {store.revision()} -->"
-    if output is None and not exports and _ends_with(page, mark):
-        return page
-    context = PageContext(
-        title="npubench report",
-        generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=" ".join(sys.argv[1:]),
-        version=__version__,
-        workspace=workspace.root.name,
-        exports=_exports_of(workspace.root, exports),
-    )
-    text = render(store.latest(), context)
-    with writing(page.parent):
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(page, f"{text}\n{mark}\n")
-    return page
-
-
-def _exports_of(root: Path, others: "Sequence[Path]") -> "dict[str, Export]":
-    """Attempts noted by runs and by exports into this folder, and those of `others`. Raises UsageError."""
-    from npubench.errors import UsageError
-    from npubench.exports import read
-
-    found: dict[str, Export] = {}
-    for folder in others:
-        attempts = read(folder / ".npubench") or read(folder)
-        if not attempts:
-            raise UsageError(f"{folder} has no exports: run `npubench export --out {folder} ...` first")
-        found |= attempts
-    return found | read(root / ".npubench") | read(root)
+    target = (output or default_target(workspace.root, "report", form)).absolute()
+    mark = f"<!-- npubench {__version__} {language} revision {store.revision()} -->"
+    if output is None and form == "html" and not exports and _ends_with(target, mark):
+        return target
+    text = page_text(workspace, store, exports, language)
+    return deliver(f"{text}\n{mark}\n", form, target)
 
 
 def _ends_with(page: Path, mark: str) -> bool:
@@ -90,3 +73,36 @@ def _ends_with(page: Path, mark: str) -> bool:
             return mark in stream.read().decode("utf-8", "replace")
     except OSError:
         return False
+
+
+def _serve(workspace: "Workspace", exports: "Sequence[Path]", language: str, port: int) -> int:
+    from npubench.errors import UsageError
+    from npubench.reporting.serve import PageServer
+    from npubench.store import Store
+
+    def revision() -> int:
+        store = Store.read(workspace.database)
+        try:
+            return store.revision()
+        finally:
+            store.close()
+
+    def render(now: int) -> str:
+        store = Store.read(workspace.database)
+        try:
+            return page_text(workspace, store, exports, language, live=now)
+        finally:
+            store.close()
+
+    revision()
+    try:
+        server = PageServer(port, revision, render)
+    except OSError as error:
+        raise UsageError(f"cannot serve on port {port}: {error.strerror}: choose another --port") from error
+    click.echo(f"serving {server.address} (read-only, this machine alone); interrupt to end")
+    with server:
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            return 0
+    return 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog, out_option
+from npubench.cli.page import format_option
 from npubench.cli.spoken import SpokenCommand, lang_option
 
 if TYPE_CHECKING:
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 @click.option("--board", "boards", multiple=True, help="Only these boards, also without results. Repeatable.")
 @json_option
 @click.option("--markdown", is_flag=True, help="Markdown for a document.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Page [OUT/selection.html]."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Page [OUT/selection.html].")
+@format_option
 @lang_option
 @catalog_option
 @out_option
@@ -42,6 +42,7 @@ def select(
     as_json: bool,
     markdown: bool,
     output: Path | None,
+    form: str,
     lang: str,
     catalog_folders: tuple[Path, ...],
     out: Path,
@@ -64,7 +65,7 @@ def select(
     with speaking(lang):
         facts = [*specs, *(spec for spec in catalog.boards.values() if spec not in specs)]
         decision = decide(asked, rows, specs, facts, _shapes(catalog))
-        page = write_page(decision, rows, out, output, lang)
+        page = write_page(decision, rows, facts, out, output, form, lang)
         if as_json:
             click.echo(json.dumps(to_json(decision), indent=1, allow_nan=False))
         else:

@@ -1,35 +1,27 @@
 """The page of a selection: the verdict first, then the report of the rows that it was made of."""
 
-import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from npubench.cli.page import default_target, deliver, page_context
 from npubench.records import Result
 from npubench.reporting.selection.decide import Decision
+from npubench.specs import BoardSpec
 
 
 def write_page(
-    decision: Decision, rows: Sequence[Result], out: Path, output: Path | None, language: str
+    decision: Decision,
+    rows: Sequence[Result],
+    boards: Sequence[BoardSpec],
+    out: Path,
+    output: Path | None,
+    form: str,
+    language: str,
 ) -> Path:
-    """Render and write; the page's path. Raises WorkspaceError."""
-    from datetime import UTC, datetime
+    """Render and write; where it is. Raises WorkspaceError, ToolchainError."""
+    from npubench.reporting.page import render
 
-    from npubench import __version__
-    from npubench.filesystem import write_atomically
-    from npubench.reporting.page import PageContext, render
-    from npubench.workspace import writing
-
-    page = (output or out / "selection.html").absolute()
-    context = PageContext(
-        title=decision.asked.title,
-        generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=" ".join(sys.argv[1:]),
-        version=__version__,
-        workspace=out.absolute().name,
-        language=language,
-        decision=decision,
-    )
-    with writing(page.parent):
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(page, render(rows, context))
-    return page
+    context = page_context(decision.asked.title, out, rows, boards)
+    target = (output or default_target(out, "selection", form)).absolute()
+    return deliver(render(rows, replace(context, language=language, decision=decision)), form, target)

@@ -1,0 +1,121 @@
+"""A result folder's page: its text, and how it is delivered."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from npubench.exports import Export
+    from npubench.records import Result
+    from npubench.reporting.distribution import Samples
+    from npubench.reporting.page import PageContext
+    from npubench.specs import BoardSpec
+    from npubench.store import Store
+    from npubench.workspace import Workspace
+
+FORMATS = ("html", "pdf", "png")
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="html",
+    help="pdf, or png for a folder with a picture of each section; both by Chromium.  [default: html]",
+)
+
+
+def page_text(
+    workspace: "Workspace",
+    store: "Store",
+    exports: Sequence[Path] = (),
+    language: str = "en",
+    live: int | None = None,
+) -> str:
+    """The page of the newest row of every case."""
+    from dataclasses import replace
+
+    from npubench.reporting.packed import BRIEF_FROM
+    from npubench.reporting.page import render
+
+    rows = store.latest(brief=store.size() >= BRIEF_FROM)
+    context = page_context("npubench report", workspace.root, rows, known_boards())
+    attempts = _exports_of(workspace.root, exports)
+    return render(rows, replace(context, exports=attempts, language=language, live=live))
+
+
+def page_context(
+    title: str, root: Path, rows: "Sequence[Result]", boards: "Sequence[BoardSpec]"
+) -> "PageContext":
+    """What every page says of itself, with the runs' times of the case that it shows a distribution of."""
+    from datetime import UTC, datetime
+
+    from npubench import __version__
+    from npubench.reporting.page import PageContext
+
+    return PageContext(
+        title=title,
+        generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=" ".join(sys.argv[1:]),
+        version=__version__,
+        workspace=root.absolute().name,
+        boards=boards,
+        samples=_samples(root, rows),
+    )
+
+
+def known_boards() -> "list[BoardSpec]":
+    """Shipped boards and the user's; a broken file is told by the commands that run."""
+    from npubench.catalog import load, user_folders
+
+    return list(load(user_folders(())).boards.values())
+
+
+def _samples(root: Path, rows: "Sequence[Result]") -> "Samples":
+    from npubench.reporting.distribution import samples_of, widest
+
+    shown = widest(rows)
+    times = samples_of(root, shown) if shown else None
+    return {shown.key: times} if shown and times else {}
+
+
+def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
+    """Attempts noted by runs and by exports into this folder, and those of `others`. Raises UsageError."""
+    from npubench.errors import UsageError
+    from npubench.exports import read
+
+    found: dict[str, Export] = {}
+    for folder in others:
+        attempts = read(folder / ".npubench") or read(folder)
+        if not attempts:
+            raise UsageError(f"{folder} has no exports: run `npubench export --out {folder} ...` first")
+        found |= attempts
+    return found | read(root / ".npubench") | read(root)
+
+
+def deliver(html: str, form: str, target: Path) -> Path:
+    """Write the page in that form; where it is. Raises ToolchainError, WorkspaceError."""
+    from npubench.filesystem import write_atomically
+    from npubench.reporting.printing import to_pdf, to_pngs
+    from npubench.workspace import writing
+
+    with writing(target.parent):
+        if form == "pdf":
+            to_pdf(html, target)
+        elif form == "png":
+            _, too_tall = to_pngs(html, target)
+            if too_tall:
+                text = f"too tall for a picture: {', '.join(too_tall)}: see the page itself"
+                click.echo(f"npubench: {printable(text)}", err=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(target, html)
+    return target
+
+
+def default_target(root: Path, name: str, form: str) -> Path:
+    """`report.html`, `report.pdf`, or the folder `report-png`."""
+    return root / (f"{name}-png" if form == "png" else f"{name}.{form}")
