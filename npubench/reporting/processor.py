@@ -75,7 +75,8 @@ def processor_sheets(results: Sequence[Result]) -> list[Sheet]:
     if not measured:
         return []
     sources = [*measured, *_published()]
-    found = (_instructions(sources), _many_cores(measured), _memory(measured), _bandwidth(sources))
+    together = [source for source in measured if source.rows.get("all_cores")]
+    found = (_instructions(sources), _many_cores(together), _memory(measured), _bandwidth(sources))
     return [sheet for sheet in found if sheet.lines]
 
 

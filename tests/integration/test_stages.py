@@ -107,3 +107,22 @@ def test_a_board_that_has_no_compiler_says_what_to_install(tmp_path, monkeypatch
     failures = [row["failure"] for row in rows(out)]
     assert {(failure["stage"], failure["class"]) for failure in failures} == {("compile", "tool_missing")}
     assert all("npubench[probe]" in failure["message"] for failure in failures)
+
+
+def test_a_deadline_ends_the_probe_and_a_longer_one_tries_again(tmp_path):
+    out = tmp_path / "out"
+    words = ["run", "--out", out, "--stages", "cpu", "--cpu-tool", "megpeak"]
+    boards = tmp_path / "catalog" / "boards"
+    boards.mkdir(parents=True)
+    slow = tmp_path / "megpeak"
+    slow.write_text("#!/bin/sh\necho 'there are 4 cores, currently use core id :0'\nsleep 600\n")
+    slow.chmod(0o755)
+    (boards / "local.toml").write_text(f'[benchmark_options.cpu]\nmegpeak = "{slow}"\n')
+    done = npubench(*words, "--catalog", boards.parent, "--deadline", "1")
+    assert done.returncode == 3, done.stderr
+    (row,) = rows(out)
+    assert (row["failure"]["stage"], row["failure"]["class"]) == ("measure", "hang")
+    slow.write_text(f'#!/bin/sh\nexec "{EMULATED_MEGPEAK}"\n')
+    again = npubench(*words, "--catalog", boards.parent, "--deadline", "2")
+    assert again.returncode == 0, again.stderr
+    assert rows(out)[0]["status"] == "ok"

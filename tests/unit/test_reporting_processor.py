@@ -13,6 +13,7 @@ from npubench.benchmarks.cpu.megpeak import details as megpeak_details
 from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, parse_probe
 from npubench.cli.processor import print_rows
 from npubench.records import Figures, Kind, Status, Verdict
+from npubench.reporting import frames
 from npubench.reporting.page import PageContext, render
 from npubench.reporting.processor import processor_sheets
 from npubench.reporting.processor_rows import COLUMNS, processor_rows
@@ -95,6 +96,10 @@ def test_all_published_rows_are_there_and_none_without_a_measured_one(results):
     assert processor_sheets(sample_results.everything()) == []
 
 
+def test_a_tool_that_measures_one_core_has_no_column_among_all_cores(results):
+    assert [group.label for group in sheet(results, "All cores").groups] == ["local, cpupeak"]
+
+
 def test_what_was_not_measured_is_a_dash_and_never_zero(results):
     for one in processor_sheets(results):
         for _, cells in one.lines:
@@ -137,3 +142,13 @@ def test_rows_as_text_and_json(results, capsys):
     assert json.loads(capsys.readouterr().out) == processor_rows(results)
     print_rows([], as_json=False, as_csv=False)
     assert "npubench run --stages cpu" in capsys.readouterr().out
+
+
+def test_a_frame_has_every_row_and_its_kind_in_the_names_of_figures(results):
+    frame = frames.processors(results)
+    assert len(frame) == len(processor_rows(results))
+    mla = frame[frame["row"] == "mla_f32"].iloc[0]
+    assert (mla["measured_throughput_ns"], mla["board"]) == (5.35449, "axera-pi")
+    assert frame["measured_gflop_per_s"].isna().any()
+    assert not [name for name in frame.columns if name.endswith("_ns") and not name.startswith("measured_")]
+    assert len(frames.processors([])) == 0

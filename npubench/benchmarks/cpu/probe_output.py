@@ -94,6 +94,7 @@ def details(output: ProbeOutput, mode: str) -> dict[str, Any]:
     return {
         "mode": mode,
         "architecture": head.get("architecture"),
+        "clock": head.get("clock"),
         "cores": head.get("cores"),
         "caches": head.get("caches"),
         "page_bytes": head.get("page_bytes"),

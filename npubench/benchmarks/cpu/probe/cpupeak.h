@@ -67,6 +67,8 @@ struct duration {
     double wall_ns, core_ns;
 };
 struct duration now(void);
+/* Takes the thread's clock, or the wall's where the thread's only moves by ticks; its name. */
+const char *choose_clock(void);
 struct duration since(struct duration start);
 struct statistics statistics_of(double *samples, unsigned count);
 /* Loops that take about `target_ns`. */

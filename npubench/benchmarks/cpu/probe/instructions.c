@@ -158,6 +158,7 @@ void measure_all_cores(const int *cores, int count, struct budget budget) {
     for (size_t i = 0; i < kernel_count; i++) {
         if (!is_wanted(&kernels[i], budget)) continue;
         unsigned samples = samples_now(budget, SAMPLES);
+        if (samples < SAMPLES) target = least_sample_ns();
         for (int j = 0; j < count; j++)
             workers[j] = (struct worker){.core = cores[j], .target_ns = target, .samples = samples};
         if (!measure_together(&kernels[i], workers, count)) return;

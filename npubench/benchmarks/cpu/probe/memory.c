@@ -126,7 +126,12 @@ static struct bandwidth fastest_variant(const char *operation, struct reader *re
         size_t each = set / kernel->arrays / APART * APART;
         if (!each) continue;
         unsigned samples = samples_now(budget, SAMPLES);
-        for (int j = 0; j < count; j++) readers[j].kernel = kernel, readers[j].each = each, readers[j].count = samples;
+        for (int j = 0; j < count; j++) {
+            readers[j].kernel = kernel;
+            readers[j].each = each;
+            readers[j].count = samples;
+            if (samples < SAMPLES) readers[j].target_ns = least_sample_ns();
+        }
         run_readers(readers, count);
         struct bandwidth found = bandwidth_of(kernel, readers, count);
         if (!best.kernel || found.bytes_per_ns > best.bytes_per_ns) best = found;

@@ -11,26 +11,43 @@ static double clock_ns(clockid_t clock) {
     return now.tv_sec * 1e9 + now.tv_nsec;
 }
 
+static clockid_t core_clock = CLOCK_THREAD_CPUTIME_ID;
+
+/* How far a clock moves at least, by looking: clock_getres says 1 ns also of clocks that move by ticks. */
+static double step_ns(clockid_t clock) {
+    double least = 1e9;
+    for (int i = 0; i < 10; i++) {
+        double start = clock_ns(clock), end = start;
+        while (end == start) end = clock_ns(clock);
+        if (end - start < least) least = end - start;
+    }
+    return least;
+}
+
+const char *choose_clock(void) {
+    if (step_ns(CLOCK_THREAD_CPUTIME_ID) > 100e3) core_clock = CLOCK_MONOTONIC;
+    return core_clock == CLOCK_MONOTONIC ? "monotonic" : "thread_cputime";
+}
+
 /* Figures are made of the core's time, so that a program which takes the core away for a while does not
  * make its instructions slower; how much it took is told as core_share. */
 struct duration now(void) {
-    struct duration found = {clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_THREAD_CPUTIME_ID)};
+    struct duration found = {clock_ns(CLOCK_MONOTONIC), clock_ns(core_clock)};
     return found;
 }
 
 struct duration since(struct duration start) {
     struct duration end = {clock_ns(CLOCK_MONOTONIC), 0};
-    end.core_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - start.core_ns;
+    end.core_ns = clock_ns(core_clock) - start.core_ns;
     end.wall_ns -= start.wall_ns;
     return end;
 }
 
-/* A thousand steps of the clock: on a kernel without high-resolution timers a step may be 10 ms. */
+/* Two hundred steps of the clock, so that a step more or less is no more than half a percent. */
 double least_sample_ns(void) {
-    struct timespec step;
-    if (clock_getres(CLOCK_THREAD_CPUTIME_ID, &step)) return 100e3;
-    double thousand = (step.tv_sec * 1e9 + step.tv_nsec) * 1e3;
-    return thousand < 100e3 ? 100e3 : thousand;
+    static double least;
+    if (least == 0) least = 200 * step_ns(core_clock);
+    return least < 100e3 ? 100e3 : least;
 }
 
 struct duration sample(loop_function function, unsigned long loops) {

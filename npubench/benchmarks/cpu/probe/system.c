@@ -92,7 +92,8 @@ uint64_t largest_cache_bytes(void) {
 
 void print_facts(void) {
     int cores[MAX_CORES], count = allowed_cores(cores);
-    printf("{\"event\":\"head\",\"format\":1,\"architecture\":\"%s\",\"cores\":[", architecture);
+    printf("{\"event\":\"head\",\"format\":1,\"architecture\":\"%s\",\"clock\":\"%s\",\"cores\":[", architecture,
+           choose_clock());
     for (int i = 0; i < count; i++) printf("%s%d", i ? "," : "", cores[i]);
     printf("],\"page_bytes\":%ld,\"available_bytes\":%llu,\"caches\":[", sysconf(_SC_PAGESIZE),
            (unsigned long long)available_bytes());
