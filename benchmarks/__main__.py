@@ -12,6 +12,7 @@ NAMES = (
     "schedule",
     "ssh_upload",
     "ssh_commands",
+    "report",
 )
 
 for name in sys.argv[1:] or NAMES:

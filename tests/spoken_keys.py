@@ -69,7 +69,11 @@ def _in_tables() -> set[str]:
         *outcome.TITLES.values(),
         *(one.value for one in outcome.Outcome),
         *ranking.TITLES.values(),
-        *(name for head in (texts.HEAD, texts.CHECK_HEAD, texts.TERM_HEAD) for name in head),
+        *(
+            name
+            for head in (texts.HEAD, texts.ASKED_HEAD, texts.CHECK_HEAD, texts.TERM_HEAD)
+            for name in head
+        ),
         *board_checks._ABOUT.values(),
         *board_checks._ABOUT,
         *caveats._BASES.values(),
