@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab test-board test-board-debian coverage selection zoo bench docs clean
+.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage selection zoo bench docs clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -34,6 +34,13 @@ test-board-debian: $(VENV)/.dev
 	tests/board-packages.sh debian
 	$(BIN)/python -m pytest -m board_debian tests/board
 
+# Installs rknn, ethos-u, qnn and openvino where they are missing (4 GB), then converts with them.
+test-toolchains: $(VENV)/.dev
+	$(BIN)/python -m pytest -m toolchains -n 2
+
+test-tpu-mlir: $(VENV)/.dev
+	$(BIN)/python -m pytest -m tpu_mlir
+
 # Every model of the published table, of mmaction2 and of mmpretrain: hours, and continued where it stopped.
 coverage: $(VENV)/.run
 	-$(BIN)/npubench export --suite ax620a-models --suite mmaction2 --suite mmpretrain-classifiers --jobs 2 --out npubench-out/zoo
@@ -60,7 +67,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e .
+	$(BIN)/python -m pip install --quiet -e '.[codec]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml

@@ -12,6 +12,7 @@ NAMES = (
     "schedule",
     "ssh_upload",
     "ssh_commands",
+    "codec_fps",
     "report",
 )
 

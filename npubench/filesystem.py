@@ -1,4 +1,4 @@
-"""Two ways of writing that leave nothing half done."""
+"""Ways of writing that leave nothing half done, and where what can be made again is kept."""
 
 import os
 import shutil
@@ -32,3 +32,11 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def cache_folder(name: str) -> Path:
+    """Where things lie that can be made again: below $NPUBENCH_CACHE, else $XDG_CACHE_HOME or ~/.cache."""
+    if own := os.environ.get("NPUBENCH_CACHE"):
+        return Path(own).absolute() / name
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache).absolute() / "npubench" / name

@@ -64,6 +64,11 @@ class Plan:
     jobs: tuple[Job, ...]
 
     @property
+    def benchmarks(self) -> frozenset[str]:
+        """Names of the board benchmarks that there are jobs of."""
+        return frozenset(job.case.benchmark for job in self.jobs if isinstance(job.case, BenchmarkSpec))
+
+    @property
     def todo(self) -> tuple[Job, ...]:
         """What has no final row yet."""
         return tuple(job for job in self.jobs if job.done is None)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
+from npubench.predictions import Predictions
 from npubench.records import (
     Artifact,
     BoardState,
@@ -18,7 +19,6 @@ from npubench.records import (
     Figures,
     OnnxModel,
     Outcome,
-    Predictions,
     ToolInfo,
 )
 from npubench.specs import BenchmarkSpec, BoardSpec, CaseSpec, Options, Target, TimingProtocol
@@ -86,16 +86,22 @@ class Backend(Protocol):
         """Run the artifact on the board."""
 
 
+Connect = Callable[[], Session]
+"""Opens a session on the board of a job. Raises BoardError."""
+
+
 @runtime_checkable
 class Predicting(Protocol):
     """A backend that can run a data set through an artifact: what `npubench accuracy` needs."""
 
     def predict(
-        self, artifact: Artifact, inputs: Path, session: Session, deadline_s: float, workdir: Path, log: Path
+        self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
     ) -> Predictions | Failure:
         """The first output for every sample of `inputs`, an .npy of samples x input without batch.
 
-        The file is written below `workdir`, a new private folder. Losses by layer where the tool tells.
+        `connect` opens the board's session, for a backend that needs the board; whoever opened it closes
+        it. `target` is what the artifact was compiled for, with its deadline. The file is written below
+        `workdir`, a new private folder. Losses by layer where the tool tells.
         """
 
 

@@ -122,28 +122,6 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerLoss:
-    """A tensor of the prepared model against the same one of the FP32 graph: cosine in [-1, 1]."""
-
-    name: str
-    op: str
-    cosine: float
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Outputs of a prepared model for a data set: `path` is an .npy of samples x classes.
-
-    `kind` is measured where the board computed them, simulated where the tool did.
-    """
-
-    path: Path
-    kind: "Kind"
-    artifact_sha256: str | None
-    losses: tuple[LayerLoss, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class BoardState:
     """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C."""
 
@@ -171,6 +149,7 @@ class Figures:
     `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
     a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
     the tool reported, JSON-ready. `tools` are versions that only the board could tell.
+    `spread` says how far repeats lay apart where there is no latency to tell it, as a share of the median.
     """
 
     kind: Kind
@@ -189,6 +168,7 @@ class Figures:
     details: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     origin: Kind | None = None
+    spread: float | None = None
 
 
 Outcome = Figures | Failure | Skip

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from npubench.records import Failure, Kind, LayerLoss
+from npubench.predictions import LayerLoss
+from npubench.records import Failure, Kind
 
 if TYPE_CHECKING:
     import numpy as np

@@ -26,6 +26,11 @@ def judge(
     if _restarted(before, after):
         return Verdict.INVALID, ("the board restarted while it measured: measure again", *warnings)
     latency = figures.latency_us
+    if latency is None and figures.spread is not None:
+        if figures.spread <= STABLE_SPREAD:
+            return Verdict.STABLE, tuple(warnings)
+        reason = f"repeats lie {figures.spread:.1%} apart: close other programs, fix the clock"
+        return Verdict.NOISY, (reason, *warnings)
     if latency is None or latency.spread is None:
         return None, tuple(warnings)
     if latency.spread <= STABLE_SPREAD:

@@ -11,6 +11,7 @@ need qemu-system-arm qemu-system-arm
 need zstd zstd
 need cpio cpio
 need ssh openssh-client
+need arm-linux-gnueabihf-gcc "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"
 [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 [ "${1:-}" != debian ] || need mke2fs e2fsprogs
 [ -n "$missing" ] || exit 0

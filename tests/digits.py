@@ -58,4 +58,5 @@ def write(path: Path, weights, biases) -> None:
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, (1, 10))],
         initializers,
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), path)
+    # What opset 13 came with: older tools load no newer files.
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)

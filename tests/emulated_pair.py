@@ -86,9 +86,9 @@ def toml(table: dict[str, Any], name: str = "") -> str:
     """A table of texts, numbers and tables as TOML."""
     plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
     head = f"[{name}]\n" if name else ""
-    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in plain.items())
+    lines = "".join(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in plain.items())
     inner = (
-        toml(value, f"{name}.{key}" if name else key)
+        toml(value, f"{name}.{json.dumps(key)}" if name else json.dumps(key))
         for key, value in table.items()
         if isinstance(value, dict)
     )

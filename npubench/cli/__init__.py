@@ -30,8 +30,13 @@ COMMANDS = {
         "npubench.cli.coverage:coverage",
         "Say which models export and convert, and why not the rest.",
     ),
+    "op-support": (
+        "npubench.cli.op_support:op_support",
+        "Say of every operator on every board where it runs, or why not.",
+    ),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
     "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH; start a virtual one."),
+    "probe": ("npubench.cli.probe:probe", "Build the processor probe for boards, and show what is built."),
     "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
 }
 

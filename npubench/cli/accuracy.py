@@ -1,9 +1,8 @@
 """`npubench accuracy`: a classifier's top-1 and top-5 on labelled data."""
 
-import contextlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from npubench.cli.options import Selection, case_options, chosen_cases, json_option, load_catalog, out_option
 from npubench.cli.terminal import columns, printable
+from npubench.specs import Precision
 
 if TYPE_CHECKING:
     from npubench.cli.assemble import Boards
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from npubench.specs import CaseSpec
     from npubench.task_accuracy import Score, Share
     from npubench.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    dataset: Path
+    calibration_samples: int
+    limit: int | None
+    seed: int
+    deadline_s: float
 
 
 @click.command()
@@ -49,6 +58,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Samples drawn for quantisation; they are not evaluated on.",
 )
+@click.option("--limit", type=click.IntRange(1), help="Evaluate on so many, drawn; simulators are slow.")
 @click.option(
     "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a stage may take."
 )
@@ -60,6 +70,7 @@ def accuracy(
     boards: tuple[str, ...],
     precisions: tuple[str, ...],
     calibration_samples: int,
+    limit: int | None,
     deadline: float,
     as_json: bool,
     out: Path,
@@ -84,7 +95,11 @@ def accuracy(
             score
             for case in cases
             for score in _scores(
-                case, on, precisions, workspace, dataset, calibration_samples, selection.seed, deadline
+                case,
+                on,
+                precisions,
+                workspace,
+                _Wish(dataset, calibration_samples, limit, selection.seed, deadline),
             )
         ]
         text = json.dumps([asdict(one) for one in scores], indent=1, allow_nan=False)
@@ -98,47 +113,46 @@ def accuracy(
 
 
 def _scores(
-    case: "CaseSpec", boards: "Boards", precisions: Sequence[str], workspace: "Workspace",
-    dataset: Path, count: int, seed: int, deadline_s: float,
-) -> "Iterator[Score]":  # fmt: skip
+    case: "CaseSpec", boards: "Boards", precisions: Sequence[str], workspace: "Workspace", wish: _Wish
+) -> "Iterator[Score]":
     import numpy as np
 
     from npubench import plugins
     from npubench.cli import assemble
     from npubench.engine.accuracy import REFERENCE, Evaluation, board_scores, reference_score
-    from npubench.engine.job import export_only
+    from npubench.engine.job import compile_target, export_only
     from npubench.specs import CalibrationSpec, TimingProtocol
     from npubench.task_accuracy import Score
 
-    request = assemble.make_request(TimingProtocol(), CalibrationSpec(seed=seed), deadline_s)
+    request = assemble.make_request(TimingProtocol(), CalibrationSpec(seed=wish.seed), wish.deadline_s)
     (job, *_) = assemble.make_plan([case], boards, [], request, {}).jobs
     context = assemble.make_context(workspace, request, boards, [], fresh=False)
     exported = export_only(job, context)
     if exported.model is None:
         yield Score(case.name, REFERENCE, "onnxruntime", "fp32", None, False, 0, failure=exported.failure)
         return
-    calibration, data = _data(dataset, exported.model, count, seed)
-    with (
-        workspace.job_folder() as folder,
-        contextlib.closing(plugins.transport("local").connect(job.board)) as here,
-    ):
+    calibration, data = _data(exported.model, wish)
+    with workspace.job_folder() as folder:
         np.save(folder / "samples.npy", data.inputs)
         np.save(folder / "calibration.npy", calibration.inputs)
         of = Evaluation(
-            data,
-            folder / "samples.npy",
-            lambda board: plugins.transport(board.transport).connect(board),
-            deadline_s,
+            data, folder / "samples.npy", lambda board: plugins.transport(board.transport).connect(board)
         )
-        with workspace.job_folder() as scratch:
-            reference, outputs = reference_score(
-                exported.model, _reference_backend(), here, of, scratch, exported.log
-            )
+        target = replace(compile_target(job, context), precision=Precision.FP32)
+        reference, outputs = reference_score(
+            exported.model,
+            _reference_backend(),
+            lambda: plugins.transport("local").connect(job.board),
+            of,
+            target,
+            folder,
+            exported.log,
+        )
         yield reference
         if outputs is None:
             return
-        spec = CalibrationSpec(folder / "calibration.npy", seed, len(calibration))
-        request = assemble.make_request(TimingProtocol(), spec, deadline_s)
+        spec = CalibrationSpec(folder / "calibration.npy", wish.seed, len(calibration))
+        request = assemble.make_request(TimingProtocol(), spec, wish.deadline_s)
         plan = assemble.make_plan([case], boards, precisions, request, {})
         context = assemble.make_context(workspace, request, boards, [], fresh=False)
         yield from board_scores(plan.jobs, context, of, outputs)
@@ -155,10 +169,11 @@ def _reference_backend() -> "Predicting":
     return backend
 
 
-def _data(path: Path, model: "OnnxModel", count: int, seed: int) -> "tuple[Dataset, Dataset]":
+def _data(model: "OnnxModel", wish: _Wish) -> "tuple[Dataset, Dataset]":
     from npubench.dataset import load, split
     from npubench.errors import UsageError
 
+    path, count = wish.dataset, wish.calibration_samples
     if len(model.inputs) != 1 or len(model.inputs[0].shape) < 2:
         names = ", ".join(tensor.name for tensor in model.inputs)
         raise UsageError(f"{model.case} takes {names}: a data set is of one input with a batch")
@@ -169,7 +184,10 @@ def _data(path: Path, model: "OnnxModel", count: int, seed: int) -> "tuple[Datas
         )
     if data.note:
         click.echo(f"npubench: {printable(data.note)}", err=True)
-    return split(data, count, seed)
+    calibration, rest = split(data, count, wish.seed)
+    if wish.limit is not None and wish.limit < len(rest):
+        rest, _ = split(rest, wish.limit, wish.seed + 1)
+    return calibration, rest
 
 
 def _print(scores: "Sequence[Score]") -> None:
@@ -202,6 +220,8 @@ def _print(scores: "Sequence[Score]") -> None:
         if score.failure is not None:
             failure = f"{score.failure.stage}: {score.failure.failure_class}: {score.failure.message}"
             click.echo(printable(f"{score.case} on {score.board} {score.precision}: failed: {failure}"))
+        for note in score.notes:
+            click.echo(printable(f"{score.case} on {score.board}: {note}"))
         for loss in score.losses:
             where = f"{score.case} on {score.board}: {loss.op} {loss.name}"
             click.echo(printable(f"{where}: cosine {loss.cosine:.5f} against FP32"))

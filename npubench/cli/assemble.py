@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,7 +127,12 @@ def finished_keys(out: Path, deadline_s: float) -> Mapping[str, str]:
 
 
 def make_context(
-    workspace: Workspace, request: Request, boards: Boards, listeners: Sequence[Listener], fresh: bool
+    workspace: Workspace,
+    request: Request,
+    boards: Boards,
+    listeners: Sequence[Listener],
+    fresh: bool,
+    benchmarks: Iterable[str] = (),
 ) -> Context:
     """What every job of this run shares."""
     announce = Announcer(listeners)
@@ -144,5 +149,5 @@ def make_context(
         command=("npubench", *sys.argv[1:]),
         announce=announce,
         fresh=fresh,
-        benchmarks={name: plugins.benchmark(name) for name in plugins.names(plugins.BENCHMARKS)},
+        benchmarks={name: plugins.benchmark(name) for name in benchmarks},
     )

@@ -11,7 +11,10 @@ from npubench.cli.options import catalog_option, load_catalog
 from npubench.cli.terminal import columns, printable
 from npubench.errors import BoardError, ExitCode, UsageError
 
+_HARDWARE_TIMEOUT_S = 60.0
+
 if TYPE_CHECKING:
+    from npubench.protocols import Session
     from npubench.records import BoardState
     from npubench.specs import BoardSpec
     from npubench.transports.ssh.endpoint import Endpoint
@@ -30,14 +33,14 @@ board.add_command(virtual)
 @click.argument("name")
 @catalog_option
 def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
-    """Connect to the board NAME, print its state, and say what it lacks of what npubench needs."""
+    """Connect to the board NAME, print its state and parts, and say what it lacks of what npubench needs."""
     from npubench import plugins
     from npubench.transports.ssh.session import SshSession
 
     spec = _find(name, catalog_folders)
     session = plugins.transport(spec.transport).connect(spec)
     try:
-        click.echo(columns(["board", spec.name], _rows(session.facts())))
+        click.echo(columns(["board", spec.name], [*_rows(session.facts()), *_hardware(session)], 200))
         if not isinstance(session, SshSession):
             return ExitCode.OK
         findings = session.check()
@@ -161,6 +164,17 @@ def _rows(state: "BoardState") -> list[list[str]]:
         "its clock": state.extra.get("board_time"),
     }
     return [[name, "not told" if value is None else str(value)] for name, value in told.items()]
+
+
+def _hardware(session: "Session") -> list[list[str]]:
+    """What the board is made of; of what it does not tell, why."""
+    import secrets
+
+    from npubench.board_hardware import READ, facts
+
+    mark = f"={secrets.token_hex(8)}="
+    output = session.run(["sh", "-c", READ, "sh", mark], _HARDWARE_TIMEOUT_S).output
+    return [[fact.name, fact.value or f"not told: {fact.missing}"] for fact in facts(output, mark)]
 
 
 def _mib(size: int | None) -> str | None:

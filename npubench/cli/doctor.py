@@ -31,7 +31,7 @@ def doctor(catalog_folders: tuple[Path, ...], as_json: bool, out: Path) -> int:
     """Say what is usable here, and for each thing that is not, the line that would make it so."""
     catalog = load_catalog(catalog_folders)
     problems = [Check("catalogue", False, problem, "correct that line") for problem in catalog.problems]
-    checks = [*_machine(out), *_backends(), *_environments(), *problems]
+    checks = [*_machine(out), *_backends(), *_environments(), *_probes(), *problems]
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=1))
     else:
@@ -76,3 +76,16 @@ def _environments() -> Iterator[Check]:
         yield Check(
             f"environment {name}", installed is not None, str(installed.path) if installed else "-", fix
         )
+
+
+def _probes() -> Iterator[Check]:
+    """The processor probe: built, or a compiler that can."""
+    from npubench.benchmarks.cpu import builds
+    from npubench.benchmarks.cpu.targets import TARGETS, compilers, how_to_get
+
+    for wanted in TARGETS.values():
+        kept = builds.find(wanted)
+        able = " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))
+        found = f"built by {kept.compiler}" if kept else f"can be built by {able}" if able else "no compiler"
+        usable = bool(kept or able)
+        yield Check(f"probe {wanted.name}", usable, found, "" if usable else how_to_get(wanted))

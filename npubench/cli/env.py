@@ -35,7 +35,7 @@ def install(name: str, full: bool) -> int:
     click.echo(f"{wanted.name}: {wanted.title}")
     click.echo(f"about {wanted.size_bytes / 1e9:.1f} GB; licence: {wanted.licence}")
     ready = environments.install(name, _tell, lambda line: _tell(f"  {line}"))
-    click.echo(f"{ready.name} is at {ready.path}")
+    click.echo(f"{ready.name} is at {ready.path} ({ready.disk_bytes / 1e9:.2f} GB)")
     return 0
 
 

@@ -50,7 +50,7 @@ def execute(
     with workspace.lock():
         store = Store.create(workspace.database)
         with listener(style) as listen:
-            context = make_context(workspace, request, boards, [listen], fresh)
+            context = make_context(workspace, request, boards, [listen], fresh, plan.benchmarks)
             count = workers or max(1, (os.cpu_count() or 2) // 2)
             summary = engine.run(plan, count, lambda b: plugins.transport(b.transport), context, store)
         if summary.interrupted:

@@ -49,7 +49,7 @@ def sentence(result: Result) -> str:
     if figures is not None and fps is not None and (latency is None or result.case_kind is CaseKind.CODEC):
         return f"{name}: {fps:.4g} fps ({figures.kind}{doubt})"
     if figures is None or latency is None:
-        return f"{name}: ok"
+        return f"{name}: ok" + (f" ({figures.kind}, {result.verdict})" if figures and result.verdict else "")
     middle = ("p50", latency.p50) if latency.p50 is not None else ("mean", latency.mean)
     return f"{name}: {middle[0]} {duration_us(middle[1])} ({figures.kind}{doubt})"
 

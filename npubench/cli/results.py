@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "--against", type=click.Choice(["published"]), help="Own rows beside published ones: ratio, ranks."
 )
 @click.option("--published", is_flag=True, help="The rows that others published and npubench ships.")
+@click.option("--cpu", "of_processors", is_flag=True, help="The rows of the stage cpu, one by one.")
 @out_option
 def results(
     cases: tuple[str, ...],
@@ -39,6 +40,7 @@ def results(
     doubts: bool,
     against: str | None,
     published: bool,
+    of_processors: bool,
     out: Path,
 ) -> int:
     """Print the newest row of every case at OUT, or of CASES (names or globs)."""
@@ -53,6 +55,11 @@ def results(
     found = _published(cases, board) if published else _stored(out, cases, board)
     if view is not None:
         _print_view(view, found, as_json, published)
+        return 0
+    if of_processors:
+        from npubench.cli.processor import print_rows
+
+        print_rows(found, as_json, as_csv)
         return 0
     rows = [row_of(result) for result in found]
     if as_json:

@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 @click.option(
     "--cpu-tool",
     type=click.Choice(["cpupeak", "megpeak"]),
-    default="cpupeak",
-    show_default=True,
-    help="What the stage cpu runs: our probe, or a megpeak that lies on the board.",
+    default=None,
+    help="What the stage cpu runs: our probe (else), or a megpeak that lies on the board.",
 )
 @click.option(
     "--codec-engine",
@@ -78,7 +77,7 @@ def run(
     boards: tuple[str, ...],
     simulate: bool,
     stages_text: str,
-    cpu_tool: str,
+    cpu_tool: str | None,
     codec_engine: str | None,
     precisions: tuple[str, ...],
     warmup: int,
@@ -116,7 +115,10 @@ def run(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
     )
     finished = {} if fresh else assemble.finished_keys(out, deadline)
-    told: dict[str, dict[str, Any]] = {"cpu": {"tool": cpu_tool}, "codec": {"engine": codec_engine}}
+    told: dict[str, dict[str, Any]] = {
+        "cpu": {"tool": cpu_tool} if cpu_tool else {},
+        "codec": {"engine": codec_engine} if codec_engine else {},
+    }
     benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
     plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
     wrong_input = on.unknown + len(catalog.problems)

@@ -1,6 +1,5 @@
 """A classifier on a data set: FP32 in ONNX Runtime, then what each board's toolchain made of it."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.dataset import Dataset
 from npubench.engine.context import Context
-from npubench.engine.job import prepare
+from npubench.engine.job import compile_target, prepare
 from npubench.errors import BoardError
 from npubench.plan import Job
-from npubench.protocols import Predicting, Session
-from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Predictions, Stage
-from npubench.specs import BoardSpec, Precision
+from npubench.predictions import Predictions
+from npubench.protocols import Connect, Predicting, Session
+from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.specs import BoardSpec, Precision, Target
 from npubench.task_accuracy import Score, problem, scored, worst
 
 if TYPE_CHECKING:
@@ -32,11 +32,16 @@ class Evaluation:
     data: Dataset
     samples: Path
     connect: Callable[[BoardSpec], Session]
-    deadline_s: float
 
 
 def reference_score(
-    model: OnnxModel, backend: Predicting, session: Session, of: Evaluation, folder: Path, log: Path
+    model: OnnxModel,
+    backend: Predicting,
+    connect: Connect,
+    of: Evaluation,
+    target: Target,
+    folder: Path,
+    log: Path,
 ) -> "tuple[Score, Array | None]":
     """FP32 of the exported graph itself on this machine, and its outputs for others to be compared with."""
     artifact = Artifact(
@@ -44,7 +49,7 @@ def reference_score(
         extras=model.external,
     )  # fmt: skip
     base = Score(model.case, REFERENCE, "onnxruntime", "fp32", None, False, len(of.data))
-    made = backend.predict(artifact, of.samples, session, of.deadline_s, folder, log)
+    made = backend.predict(artifact, target, of.samples, connect, folder, log)
     return _score(base, made, of, None)
 
 
@@ -72,19 +77,25 @@ def board_scores(
             yield replace(base, failure=Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message))
             continue
         with context.workspace.job_folder() as folder:
-            made = _predict(backend, prepared.artifact, job.board, of, folder, prepared.log)
+            target = compile_target(job, context)
+            made = _predict(backend, prepared.artifact, target, job.board, of, folder, prepared.log)
             yield _score(base, made, of, reference)[0]
 
 
 def _predict(
-    backend: Predicting, artifact: Artifact, board: BoardSpec, of: Evaluation, folder: Path, log: Path
+    backend: Predicting,
+    artifact: Artifact,
+    target: Target,
+    board: BoardSpec,
+    of: Evaluation,
+    folder: Path,
+    log: Path,
 ) -> Predictions | Failure:
     try:
-        with contextlib.closing(of.connect(board)) as session:
-            made = backend.predict(artifact, of.samples, session, of.deadline_s, folder, log)
+        made = backend.predict(artifact, target, of.samples, lambda: of.connect(board), folder, log)
     except BoardError as error:
         return Failure(Stage.MEASURE, FailureClass.BOARD_UNREACHABLE, str(error))
-    if isinstance(made, Predictions) and made.artifact_sha256 != artifact.sha256:
+    if isinstance(made, Predictions) and made.artifact_sha256 not in (None, artifact.sha256):
         message = f"{made.artifact_sha256} was run, not the artifact {artifact.sha256} of this job"
         return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
     return made
@@ -103,5 +114,6 @@ def _score(
         wrong = f"{outputs.shape[1]} classes, the FP32 graph has {reference.shape[1]}"
     if wrong:
         return replace(base, failure=Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, wrong)), None
-    known = replace(base, kind=made.kind, losses=worst(made.losses, SHOWN_LOSSES))
+    notes = (made.note,) if made.note else ()
+    known = replace(base, kind=made.kind, losses=worst(made.losses, SHOWN_LOSSES), notes=notes)
     return scored(known, outputs, of.data.labels, reference), outputs

@@ -122,16 +122,19 @@ def _export(job: Job, context: Context, log: Path) -> OnnxModel | Failure:
             return context.workspace.keep_onnx(job.export_key, model)
 
 
+def compile_target(job: Job, context: Context) -> Target:
+    """What the backend is asked to compile for."""
+    request, board = context.request, job.board
+    return Target(board.chip, job.precision, board.backend_options, request.calibration, request.deadline_s)
+
+
 def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifact | Failure:
     with context.locks[job.compile_key]:
         kept = context.recall(job.compile_key, context.workspace.find_artifact)
         if kept is not None and kept.onnx.sha256 == model.sha256:
             return kept
         context.announce(StageStarted(job, Stage.COMPILE))
-        request, board = context.request, job.board
-        target = Target(
-            board.chip, job.precision, board.backend_options, request.calibration, request.deadline_s
-        )
+        board, target = job.board, compile_target(job, context)
         with context.workspace.job_folder() as folder:
             with writing(context.workspace.root):
                 artifact = context.backends[board.name].compile(model, target, folder, log)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -95,6 +96,7 @@ def _make(wanted: EnvironmentSpec, path: Path, say: Say, on_line: Say) -> Instal
         words = [str(FOLDER / word) if word.endswith(".txt") else word for word in step]
         _step([inside, *PIP, "install", *QUIETLY, *words], f"install {' '.join(step)}", log, on_line)
     _add_wheels(wanted, inside, log, say, on_line)
+    _remove_files(wanted, path, say)
     say(f"environment {wanted.name}: importing what was installed")
     _step([inside, "-I", "-c", wanted.check], "import what was installed", log)
     listed = _step([inside, "-I", "-c", _VERSIONS], "list versions", log).output
@@ -124,6 +126,21 @@ def _add_wheels(wanted: EnvironmentSpec, inside: str, log: Path, say: Say, on_li
         _step(
             [inside, *PIP, "install", *QUIETLY, "--no-deps", str(file)], f"install {file.name}", log, on_line
         )
+
+
+def _remove_files(wanted: EnvironmentSpec, path: Path, say: Say) -> None:
+    if wanted.remove is None:
+        return
+    name, version = platform.libc_ver()
+    if name != "glibc" or _numbers(version) <= _numbers(wanted.remove.glibc_above):
+        return
+    for file in wanted.remove.files:
+        (path / file).unlink(missing_ok=True)
+    say(f"environment {wanted.name}: removed the packaged C library, which is older than glibc {version}")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
 
 
 def _check_room(wanted: EnvironmentSpec, path: Path) -> None:

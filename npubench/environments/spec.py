@@ -22,6 +22,14 @@ class WheelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovalSpec:
+    """Files of a package that break it where the C library is newer than `glibc_above`."""
+
+    glibc_above: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """One environment.
 
@@ -41,6 +49,7 @@ class EnvironmentSpec:
     check: str
     pins: str
     wheels: tuple[WheelSpec, ...] = ()
+    remove: RemovalSpec | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -58,6 +67,8 @@ def spec(name: str) -> EnvironmentSpec:
     table = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     steps = tuple(tuple(step) for step in table["steps"])
     wheels = tuple(WheelSpec(one["package"], one.get("environment", {})) for one in table.get("wheels", ()))
+    removal = table.get("remove")
+    remove = RemovalSpec(removal["glibc_above"], tuple(removal["files"])) if removal else None
     files = [word for step in steps for word in step if word.endswith(".txt")]
     return EnvironmentSpec(
         name=name,
@@ -68,8 +79,15 @@ def spec(name: str) -> EnvironmentSpec:
         principal=tuple(table["principal"]),
         steps=steps,
         check=table["check"],
-        pins=digest(table["python"], steps, [_requirements(FOLDER / file) for file in files], wheels),
+        pins=digest(
+            table["python"],
+            steps,
+            [_requirements(FOLDER / file) for file in files],
+            wheels,
+            *filter(None, [remove]),
+        ),
         wheels=wheels,
+        remove=remove,
     )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.records import Figures, Kind, Result
 from npubench.reporting.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
+from npubench.reporting.processor_rows import COLUMNS as PROCESSOR_COLUMNS
+from npubench.reporting.processor_rows import processor_rows
 from npubench.reporting.ranking import missing_operators
 from npubench.specs import CaseKind
 
@@ -94,6 +96,20 @@ def missing(results: Sequence[Result]) -> "pd.DataFrame":
     ]
     texts = dict.fromkeys(("operator", "backend", "models"), "string")
     return _frame(rows, texts | {"blocked": "Int64", "operator_cases": "Int64"})
+
+
+def processors(results: Sequence[Result]) -> "pd.DataFrame":
+    """One row per row of the stage `cpu`, as `npubench results --cpu`; figures begin with their kind."""
+    rows = processor_rows(results)
+    kinds = [kind for kind in Kind if any(row["kind"] == kind for row in rows)]
+    texts = ("board", "tool", "case", "row", "operation", "variant", "message", "run_id", "started_at")
+    types: dict[str, Any] = dict.fromkeys(texts, "string") | {"emulated": "boolean"}
+    types |= dict.fromkeys(("core", "cores_at_once", "set_bytes", "samples"), "Int64")
+    figures = [name for name in PROCESSOR_COLUMNS if name not in types and name != "kind"]
+    types |= {f"{kind}_{name}": "Float64" for kind in kinds for name in figures}
+    for row in rows:
+        row |= {f"{row['kind']}_{name}": row[name] for name in figures}
+    return _frame(rows, types)
 
 
 def _cases(results: Sequence[Result]) -> "pd.DataFrame":

@@ -21,6 +21,7 @@ from npubench.reporting.notation import closeness, duration, significant
 from npubench.reporting.overview import charts_over_boards, missing_chart
 from npubench.reporting.packed import PACKED_FROM, pack_provenance
 from npubench.reporting.pairs import kinds_of
+from npubench.reporting.processor import Sheet, processor_sheets
 from npubench.reporting.provenance import own_facts, settings_of
 from npubench.reporting.ranking import missing_operators
 from npubench.reporting.selection.decide import Decision
@@ -100,14 +101,15 @@ def render(results: Sequence[Result], context: PageContext) -> str:
 
 def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     kinds, packed, missing = kinds_of(rows), len(rows) >= PACKED_FROM, missing_operators(rows)
-    shown = widest(rows)
+    shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
     return {
         "summary": summarise(rows),
-        "kinds": {*kinds, *(Kind.PREDICTED for row in rows if whole_npu(row))},
+        "kinds": _kinds(rows, kinds, sheets),
         "kind_texts": KINDS,
         "environments": environments(rows),
         "tables": case_tables(rows, packed),
+        "processor_sheets": sheets,
         "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
         "overview": charts_over_boards(rows, kinds, context.boards),
         "heatmap": heatmap(rows, context.boards),
@@ -123,6 +125,12 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "row_limit": ROW_LIMIT,
         "rows": rows,
     }
+
+
+def _kinds(rows: Sequence[Result], own: Sequence[Kind], sheets: Sequence[Sheet]) -> set[Kind]:
+    """Kinds that occur: of the rows, of what is made of them, and of what is shown beside them."""
+    beside = {group.kind for sheet in sheets for group in sheet.groups}
+    return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *beside}
 
 
 @cache

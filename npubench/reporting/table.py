@@ -48,10 +48,15 @@ def to_csv(rows: Sequence[Row]) -> str:
     injection); numbers are left alone. What is not known is empty.
     """
     names = _csv_columns()
+    return csv_of(names, [[_look_up(row, name) for name in names] for row in rows])
+
+
+def csv_of(names: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    """CSV of a header and lines of values, each cell as `to_csv` has it."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(names)
-    writer.writerows([_csv_cell(_look_up(row, name)) for name in names] for row in rows)
+    writer.writerows([_csv_cell(value) for value in line] for line in lines)
     return stream.getvalue()
 
 

@@ -1,5 +1,6 @@
 """The emulated Pulsar pair with its runner on the virtual ARM board: the toolchain is here, the runner there."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ class BoardPair(Pair):
     def __init__(self, root: Path, board: VirtualBoard) -> None:
         super().__init__(root)
         self.virtual = board
+        self.virtual_cache = Path(os.environ["XDG_CACHE_HOME"])
         self.describe()
 
     def describe(self, **transport_options) -> None:

@@ -34,11 +34,14 @@ def board_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def board_files(tmp_path_factory):
-    """What the board has beside its image: AXera's runner, emulated, as if it were in its flash memory."""
+    """What the board has beside its image, as if in its flash memory: emulators of a vendor's programs."""
     folder = tmp_path_factory.mktemp("files")
     runner = folder / "opt" / "bin" / "run_joint"
     runner.parent.mkdir(parents=True)
-    shutil.copy(EMULATORS / "run_joint", runner)
+    for name in ("run_joint", "slice_counter", "megpeak"):
+        shutil.copy(EMULATORS / name, runner.with_name(name))
+    # Where the emulated megpeak looks for what it prints.
+    shutil.copytree(EMULATORS.parent / "data" / "megpeak", folder / "opt" / "data" / "megpeak")
     runner.with_name("run_joint.calls").touch()
     return folder
 

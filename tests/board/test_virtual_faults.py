@@ -110,9 +110,8 @@ def test_a_board_that_does_not_come_back_in_time(pair):
 def test_a_disk_that_is_full(pair, left_kib):
     pair.virtual.sh("dd if=/dev/zero of=/root/fill bs=64k 2>/dev/null; true")
     if left_kib:
-        pair.virtual.sh(
-            'dd if=/dev/zero of=/root/free bs=1k count=0; truncate -s "-${1}K" /root/fill', str(left_kib)
-        )
+        shorter = 'truncate -s "$(($(stat -c %s /root/fill) - $1 * 1024))" /root/fill'
+        pair.virtual.sh(shorter, str(left_kib))
     models = pair.models("a", "b")
     done = pair.measure(*models)
     assert "Traceback" not in done.stderr

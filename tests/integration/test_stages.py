@@ -68,3 +68,61 @@ def test_an_option_that_nothing_reads_is_a_usage_error(tmp_path, catalog):
     done = run(tmp_path / "out", catalog, "--stages", "cpu")
     assert done.returncode == 2
     assert "megpaek" in done.stderr
+
+
+def test_the_own_probe_measures_this_machine(tmp_path):
+    out = tmp_path / "out"
+    done = npubench("run", "--out", out, "--stages", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "[1/5] cpu-one-core on local: ok" in done.stderr
+    found = {row["case"]: row for row in rows(out)}
+    assert len(found) == 5
+    for row in found.values():
+        assert (row["backend"], row["kind"], row["case_kind"]) == ("cpupeak", "measured", "cpu")
+        assert row["artifact_sha256"]
+        assert row["tool_version"]["cpupeak"].startswith("sources ")
+    one, each = found["cpu-one-core"]["details"], found["cpu-each-core"]["details"]
+    assert {row["core"] for row in each["rows"]} == set(one["cores"])
+    assert len(found["cpu-all-cores"]["details"]["rows"]) == len(one["rows"])
+    listed = npubench("results", "--cpu", "--csv", "--out", out)
+    assert listed.stdout.count("\n") > 100
+    again = npubench("run", "--out", out, "--stages", "cpu")
+    assert "5 done before" in again.stderr
+
+
+def test_a_board_that_has_no_compiler_says_what_to_install(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    boards = tmp_path / "catalog" / "boards"
+    boards.mkdir(parents=True)
+    (boards / "local.toml").write_text('[benchmark_options.cpu]\ntarget = "armv7"\n')
+    (tmp_path / "empty").mkdir()
+    places = {"PATH": str(tmp_path / "empty"), "NPUBENCH_CACHE": str(tmp_path / "cache")}
+    blocked = tmp_path / "blocked" / "ziglang"
+    blocked.mkdir(parents=True)
+    (blocked / "__main__.py").write_text("raise SystemExit('no zig')")
+    (blocked / "__init__.py").write_text("")
+    places["PYTHONPATH"] = str(blocked.parent)
+    done = npubench("run", "--out", out, "--catalog", boards.parent, "--stages", "cpu", env=places)
+    assert done.returncode == 5, done.stderr
+    failures = [row["failure"] for row in rows(out)]
+    assert {(failure["stage"], failure["class"]) for failure in failures} == {("compile", "tool_missing")}
+    assert all("npubench[probe]" in failure["message"] for failure in failures)
+
+
+def test_a_deadline_ends_the_probe_and_a_longer_one_tries_again(tmp_path):
+    out = tmp_path / "out"
+    words = ["run", "--out", out, "--stages", "cpu", "--cpu-tool", "megpeak"]
+    boards = tmp_path / "catalog" / "boards"
+    boards.mkdir(parents=True)
+    slow = tmp_path / "megpeak"
+    slow.write_text("#!/bin/sh\necho 'there are 4 cores, currently use core id :0'\nsleep 600\n")
+    slow.chmod(0o755)
+    (boards / "local.toml").write_text(f'[benchmark_options.cpu]\nmegpeak = "{slow}"\n')
+    done = npubench(*words, "--catalog", boards.parent, "--deadline", "1")
+    assert done.returncode == 3, done.stderr
+    (row,) = rows(out)
+    assert (row["failure"]["stage"], row["failure"]["class"]) == ("measure", "hang")
+    slow.write_text(f'#!/bin/sh\nexec "{EMULATED_MEGPEAK}"\n')
+    again = npubench(*words, "--catalog", boards.parent, "--deadline", "2")
+    assert again.returncode == 0, again.stderr
+    assert rows(out)[0]["status"] == "ok"

@@ -50,3 +50,22 @@ def test_the_wheel_carries_its_data_and_runs(installed, tmp_path):
     told = npubench(installed, "run", *quick, "add_1x3x112x112", cwd=tmp_path)
     assert told.splitlines()[-1] == f"report: {tmp_path / 'npubench-out/report.html'}"
     assert (tmp_path / "npubench-out/report.html").is_file()
+
+
+def test_the_wheel_carries_the_probe_and_what_is_published(installed, tmp_path):
+    cache = {"NPUBENCH_CACHE": str(tmp_path / "cache")}
+    script = (
+        "from npubench.benchmarks.cpu.builds import SOURCES; from npubench.resources import data_root;"
+        "print(len(list(SOURCES.glob('*.c'))), (data_root() / 'reports/published/cpu-ax620a.toml').is_file())"
+    )
+    done = subprocess.run(
+        [installed, "-P", "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    count, published = done.stdout.split()
+    assert int(count) >= 8
+    assert published == "True"
+    done = subprocess.run(
+        [installed, "-P", "-m", "npubench", "probe", "build", "x86-64", "--compiler", "gcc"],
+        capture_output=True, text=True, check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": "", **cache},
+    )  # fmt: skip
+    assert str(tmp_path / "cache") in done.stdout

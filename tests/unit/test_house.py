@@ -22,7 +22,10 @@ def test_modules_and_functions_stay_small(module):
             assert body <= 50, f"{node.name} has {body} lines"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["results", "--help"], ["env", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["run", "--help"], ["results", "--help"], ["env", "--help"], ["board", "virtual", "--help"]],
+)
 def test_help_loads_nothing_heavy(words):
     script = (
         "import sys; from npubench.cli import main; code = main(sys.argv[1:]);"

@@ -63,3 +63,30 @@ def test_output_cut_anywhere_gives_whole_rows_only(length):
 @given(st.text())
 def test_any_text_gives_rows_or_a_failure(text):
     assert isinstance(parse_megpeak(text), (MegPeakOutput, Failure))
+
+
+def test_lines_of_opencl_devices_are_kept_apart():
+    text = (GOLDEN / "ax620a.txt").read_text() + (
+        "OpenCL device: Mali-G52\n"
+        "bandwidth: 7.5 Gbps\n"
+        "mla_f32 throughput: 0.5 ns 8.0 GFlops latency: 2.0 ns :\n"
+        "Local memory bandwidth: 33.25 GB/s\n"
+        "nothing to read here\n"
+    )
+    output = parse_megpeak(text)
+    assert isinstance(output, MegPeakOutput)
+    assert len(output.rows) == 12
+    assert output.bandwidth_gib_per_s == 1.861453
+    assert output.others == (
+        ("bandwidth", 7.5, "Gbps"),
+        ("mla_f32 throughput", 0.5, "ns"),
+        ("mla_f32 rate", 8.0, "GFlops"),
+        ("mla_f32 latency", 2.0, "ns"),
+        ("Local memory bandwidth", 33.25, "GB/s"),
+    )
+
+
+def test_opencl_alone_is_output_too():
+    output = parse_megpeak("OpenCL\nfloat32x4: 12.5 GFLOPS\n")
+    assert isinstance(output, MegPeakOutput)
+    assert output.others == (("float32x4", 12.5, "GFLOPS"),)

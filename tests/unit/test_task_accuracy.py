@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.records import Kind, LayerLoss
+from npubench.predictions import LayerLoss
+from npubench.records import Kind
 from npubench.task_accuracy import Score, drop, hits, problem, scored, share, worst
 
 BASE = Score("net", "local", "onnxruntime", "int8", Kind.MEASURED, False, 0)

@@ -74,3 +74,11 @@ def test_a_board_that_tells_nothing_is_not_judged_by_it():
     empty = BoardState("now")
     assert judge(empty, empty, figures(1.0, 1.0)) == (Verdict.STABLE, ())
     assert judge(None, None, Figures(Kind.MEASURED)) == (None, ())
+
+
+def test_a_spread_without_a_latency_tells_as_much():
+    steady = judge(None, None, Figures(Kind.MEASURED, spread=0.02))
+    assert steady == (Verdict.STABLE, ())
+    verdict, (reason,) = judge(None, None, Figures(Kind.MEASURED, spread=0.031))
+    assert (verdict, "3.1% apart" in reason) == (Verdict.NOISY, True)
+    assert judge(None, None, Figures(Kind.MEASURED))[0] is None

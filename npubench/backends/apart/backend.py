@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from npubench import environments
-from npubench.backends.apart import samples
+from npubench.backends.apart import predict, samples
 from npubench.backends.apart.options import check_known, text
 from npubench.backends.apart.outputs import accuracy
 from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle, sha256_of_file
-from npubench.protocols import OpenHost, Session
+from npubench.predictions import Predictions
+from npubench.protocols import Connect, OpenHost, Session
 from npubench.records import (
     Accuracy,
     Artifact,
@@ -28,8 +29,6 @@ from npubench.records import (
 )
 from npubench.specs import Options, Precision, Target, TimingProtocol
 
-EVALUATED = 4
-"""Samples on which a simulated model is compared: simulators take up to seconds for one."""
 MODEL = "model.onnx"
 
 
@@ -45,6 +44,8 @@ class ApartBackend(ABC):
     worker: ClassVar[Path]
     precisions: ClassVar[tuple[Precision, ...]] = (Precision.INT8,)
     known: ClassVar[tuple[str, ...]] = ()
+    evaluated: ClassVar[int] = 4
+    """Samples on which the prepared model is compared: simulators take up to seconds for one."""
 
     def __init__(self, options: Options | None = None) -> None:
         self._options = options or {}
@@ -76,7 +77,7 @@ class ApartBackend(ABC):
         if installed is None:
             tool = self.probe()
             return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = samples.lay_out(model, target.calibration, EVALUATED, workdir)
+        data = samples.lay_out(model, target.calibration, self.evaluated, workdir)
         if isinstance(data, Failure):
             return data
         _lay_out_model(model, workdir)
@@ -131,6 +132,34 @@ class ApartBackend(ABC):
         """No board of this backend can be measured; a subclass that can, overrides it."""
         message = f"{self.name} measures on no board: npubench run --simulate shows what its tools say"
         return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
+
+    def predict(
+        self,
+        artifact: Artifact,
+        target: Target,
+        inputs: Path,
+        connect: Connect,  # noqa: ARG002 - for a subclass whose boards can be reached
+        workdir: Path,
+        log: Path,
+    ) -> Predictions | Failure:
+        """The simulator's outputs for a data set, where the tool has a simulator."""
+        model, installed = artifact.onnx, environments.find(self._environment())
+        if (failure := predict.unfit(model)) is not None:
+            return failure
+        if installed is None:
+            tool = self.probe()
+            return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
+        data = samples.lay_out_dataset(model, target.calibration, inputs, workdir)
+        if isinstance(data, Failure):
+            return data
+        _lay_out_model(model, workdir)
+        job = {"model": MODEL, "tensors": _tensors(model), **data, **self.job(model, target)}
+        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
+        if isinstance(answer, Failure):
+            return self.explain_end(answer, _read(workdir / TOOL_LOG))
+        if "error" in answer:
+            return self.explain(answer["error"], _read(workdir / TOOL_LOG))
+        return predict.predictions(self.name, answer, workdir)
 
     def _environment(self) -> str:
         return text(self._options, "environment", self.environment)

@@ -1,6 +1,7 @@
 """One job in the tool's environment: started, limited, ended, and read."""
 
 import json
+import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,12 @@ def run_worker(
             timeout_s=deadline_s,
             log=own,
             cwd=workdir,
-            env={"TMPDIR": str(workdir / "tmp"), "HOME": str(workdir / "home")},
+            env={
+                "TMPDIR": str(workdir / "tmp"),
+                "HOME": str(workdir / "home"),
+                # Tools call each other by name.
+                "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            },
             memory_limit_bytes=MEMORY_LIMIT_BYTES,
         )
     except OSError as error:

@@ -35,6 +35,21 @@ def lay_out(
     }
 
 
+def lay_out_dataset(
+    model: OnnxModel, spec: CalibrationSpec, inputs: Path, workdir: Path
+) -> dict[str, Paths] | Failure:
+    """Like `lay_out`, with every sample of a data set (samples x input without batch) to evaluate on."""
+    import numpy as np
+
+    laid_out = lay_out(model, spec, 0, workdir)
+    if isinstance(laid_out, Failure):
+        return laid_out
+    (tensor,) = model.inputs
+    data = np.load(inputs, mmap_mode="r", allow_pickle=False)
+    samples = [{tensor.name: np.asarray(one[None], dtype=tensor.dtype)} for one in data]
+    return {**laid_out, "evaluation": _write(samples, "evaluation", workdir)}
+
+
 def _write(data: "Sequence[dict[str, np.ndarray[Any, Any]]]", kind: str, workdir: Path) -> Paths:
     import numpy as np
 

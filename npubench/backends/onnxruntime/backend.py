@@ -1,5 +1,6 @@
 """The backend on npubench's side: jobs for the worker, answers to records."""
 
+import contextlib
 import json
 import platform
 import sys
@@ -14,7 +15,8 @@ from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_pr
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle, sha256_of_file
-from npubench.protocols import Session
+from npubench.predictions import LayerLoss, Predictions
+from npubench.protocols import Connect, Session
 from npubench.records import (
     Accuracy,
     Artifact,
@@ -23,9 +25,7 @@ from npubench.records import (
     FailureClass,
     Figures,
     Kind,
-    LayerLoss,
     OnnxModel,
-    Predictions,
     Stage,
     ToolInfo,
 )
@@ -111,25 +111,26 @@ class OnnxRuntimeBackend:
         return answer if isinstance(answer, Failure) else _figures(answer, _batch(artifact.onnx))
 
     def predict(
-        self, artifact: Artifact, inputs: Path, session: Session, deadline_s: float, workdir: Path, log: Path
+        self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
     ) -> Predictions | Failure:
         """Run a data set in a process of its own; of INT8 also each layer's cosine against FP32."""
         if len(artifact.onnx.inputs) != 1:
             count = len(artifact.onnx.inputs)
             message = f"a data set is of one input, this model has {count}"
             return Failure(Stage.MEASURE, FailureClass.INVALID_MODEL, message)
-        path = session.put(artifact.path, sha256_of_file(artifact.path))
-        job = {
-            "step": "predict",
-            "artifact": str(path),
-            "beside": [str(session.put(one, sha256_of_file(one))) for one in artifact.extras],
-            "inputs": _tensors(artifact.onnx),
-            "samples": str(session.put(inputs, sha256_of_file(inputs))),
-            "output": str(workdir / "outputs.npy"),
-            "scratch": str(workdir),
-            "reference": None if artifact.precision is Precision.FP32 else str(artifact.onnx.path),
-        }
-        answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
+        with contextlib.closing(connect()) as session:
+            beside = [str(session.put(one, sha256_of_file(one))) for one in artifact.extras]
+            job = {
+                "step": "predict",
+                "artifact": str(session.put(artifact.path, sha256_of_file(artifact.path))),
+                "beside": beside,
+                "inputs": _tensors(artifact.onnx),
+                "samples": str(session.put(inputs, sha256_of_file(inputs))),
+                "output": str(workdir / "outputs.npy"),
+                "scratch": str(workdir),
+                "reference": None if artifact.precision is Precision.FP32 else str(artifact.onnx.path),
+            }
+            answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, target.deadline_s, log))
         if isinstance(answer, Failure):
             return answer
         losses = tuple(LayerLoss(**one) for one in answer["losses"])

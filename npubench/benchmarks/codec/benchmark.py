@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from npubench.benchmarks.codec.cases import BY_NAME, CASES
+from npubench.benchmarks.codec.cases import BY_NAME, CASES, Operation
 from npubench.benchmarks.codec.engines import command, ffmpeg, ffmpeg_make, gstreamer, pyav
 from npubench.benchmarks.codec.engines.base import Engine, Work
 from npubench.benchmarks.codec.figures import outcome
@@ -16,6 +16,7 @@ from npubench.benchmarks.codec.media import Made, MediaFile, media_file, read
 from npubench.benchmarks.codec.recipes import RECIPES, Recipe
 from npubench.benchmarks.codec.settings import Settings, settings
 from npubench.errors import UsageError
+from npubench.identity import sha256_of_file
 from npubench.protocols import Session
 from npubench.records import Failure, FailureClass, Outcome, Skip, Stage
 from npubench.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
@@ -47,9 +48,11 @@ class CodecBenchmark:
         )
 
     def tools(self, case: BenchmarkSpec) -> Mapping[str, str]:
-        """Of what runs here; a board's own programs tell theirs while they are measured."""
+        """Of what runs here, and the hash of a user's model; a board's programs tell theirs when measured."""
         packages = ["av", "onnxruntime", "numpy"] if case.tool == "pyav" else []
-        return {name: found for name in packages if (found := _version(name))}
+        versions = {name: found for name in packages if (found := _version(name))}
+        model = case.options["model"] if BY_NAME[case.name].operation is Operation.PIPELINE else ""
+        return {**versions, **({"model": sha256_of_file(Path(model))} if model else {})}
 
     def prepare(
         self, case: BenchmarkSpec, board: BoardSpec, deadline_s: float, log: Path, say: Callable[[str], None]
@@ -59,6 +62,8 @@ class CodecBenchmark:
         recipe = RECIPES[BY_NAME[case.name].source]
         if lacking := _lacking(case):
             return lacking
+        if _undeclared(case):
+            return {}
         found = _media(recipe, deadline_s, log, say)
         return found if isinstance(found, Failure) else {"input": found.path}
 
@@ -71,6 +76,8 @@ class CodecBenchmark:
         log: Path,
     ) -> Outcome:
         """Run the board's engine; what it found becomes figures when its checks hold."""
+        if skip := _undeclared(case):
+            return skip
         codec_case = BY_NAME[case.name]
         found = read(files["input"].parent, RECIPES[codec_case.source])
         if found is None:
@@ -104,6 +111,10 @@ def _lacking(case: BenchmarkSpec) -> Failure | None:
         return None
     message = f"the board cannot do {case.name}: {reason}"
     return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_CODEC, message)
+
+
+def _undeclared(case: BenchmarkSpec) -> Skip | None:
+    return command.undeclared(Settings(**case.options), case.name) if case.tool == "command" else None
 
 
 def _media(recipe: Recipe, deadline_s: float, log: Path, say: Callable[[str], None]) -> MediaFile | Failure:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB, Recipe
+from npubench.errors import WorkspaceError
 from npubench.filesystem import write_atomically
 from npubench.identity import digest, sha256_of_file
 from npubench.records import Failure, FailureClass, Stage
@@ -53,8 +54,18 @@ def root() -> Path:
 def media_file(recipe: Recipe, versions: Mapping[str, str], make: Maker) -> MediaFile | Failure:
     """The file of a recipe, from the cache or made with tools of these versions.
 
-    A file whose bytes are no longer what they were is made again.
+    A file whose bytes are no longer what they were is made again. Raises WorkspaceError when the cache
+    cannot be written.
     """
+    try:
+        return _kept_or_made(recipe, versions, make)
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot write to {root()}: {error.strerror or error}: set NPUBENCH_CACHE to a folder with room"
+        ) from error
+
+
+def _kept_or_made(recipe: Recipe, versions: Mapping[str, str], make: Maker) -> MediaFile | Failure:
     folder = root() / f"{recipe.name}-{digest(recipe, versions)[:16]}"
     kept = read(folder, recipe)
     if kept is not None:

@@ -24,11 +24,11 @@ class Settings:
     """`[benchmark_options.codec]` of a board.
 
     `hardware` is the family of a hardware codec (`v4l2m2m`, `rkmpp`, ...), empty for software.
-    `threads` is for one decoder or encoder. A timed pass takes `least_s`, and up to `most_s` until it
-    has enough frames for a p99; a trial of several streams decodes `stream_s` at 25 fps, and no new
-    one begins after `search_s`. `frame_format` is a filter of FFmpeg that brings a hardware decoder's
-    frames to memory. `lacks` has cases (names or globs) that the board cannot do, and why; `commands`
-    are tables of the engine `command`, by case or glob.
+    `threads` is for one decoder or encoder. A timed pass takes `least_s`; a decoder's takes up to
+    `most_s` until it has enough frames for a p99. A trial of several streams decodes `stream_s` at
+    25 fps, and no new one begins after `search_s`. `frame_format` is a filter of FFmpeg that brings a
+    hardware decoder's frames to memory. `lacks` has cases (names or globs) that the board cannot do,
+    and why; `commands` are tables of the engine `command`, by case or glob.
     """
 
     engine: str
@@ -40,7 +40,7 @@ class Settings:
     least_s: float = 1.5
     most_s: float = 3.5
     stream_s: float = 1.0
-    search_s: float = 4.0
+    search_s: float = 3.0
     lacks: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

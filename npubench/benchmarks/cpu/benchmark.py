@@ -1,58 +1,87 @@
-"""The stage `cpu`: a probe of our own, or a megpeak that the user has on the board."""
+"""The stage `cpu`: our probe cpupeak, or a megpeak that the user has on the board."""
 
+import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from npubench.benchmarks.cpu import builds, probe_output
 from npubench.benchmarks.cpu.megpeak import details, parse_megpeak
+from npubench.benchmarks.cpu.targets import TARGETS, of_machine, target
 from npubench.benchmarks.ended import failed_run
 from npubench.errors import UsageError
+from npubench.identity import sha256_of_file
 from npubench.protocols import Session
-from npubench.records import Failure, Figures, Kind, Outcome
+from npubench.records import Failure, FailureClass, Figures, Kind, Outcome, Stage
 from npubench.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
 
+CPUPEAK = "cpupeak"
 MEGPEAK = "megpeak"
-OPTIONS = ("tool", "megpeak")
+OPTIONS = ("tool", "megpeak", "target")
+MODES = {
+    "cpu-one-core": ("one-core", 3.0),
+    "cpu-each-core": ("each-core", 3.0),
+    "cpu-all-cores": ("all-cores", 1.5),
+    "cpu-memory": ("memory", 3.0),
+    "cpu-memory-all-cores": ("memory-all-cores", 1.5),
+}
+"""Cases of the probe: its mode, and about how many seconds it may measure."""
+
+ASKING_TIMEOUT_S = 60.0
 
 
 class CpuBenchmark:
-    """Cases of the processor. Board options: `megpeak`, its path there (else it is looked for on PATH)."""
+    """Cases of the processor.
+
+    Board options: `tool` (cpupeak or megpeak), `megpeak` its path on the board (else it is looked for on
+    PATH), `target` what the probe is built for (else the board is asked).
+    """
 
     name = "cpu"
 
     def cases(self, board: BoardSpec, options: Options) -> tuple[BenchmarkSpec, ...]:
         """A case a mode. Raises UsageError for options that are not ours."""
         own = {**board.benchmark_options.get(self.name, {}), **options}
-        for key in own:
-            if key not in OPTIONS:
-                where = f"board {board.name}: benchmark_options.cpu has {key!r:.40}"
-                raise UsageError(f"{where}, which nothing reads: name some of {', '.join(OPTIONS)}")
-        path = str(own.get("megpeak", MEGPEAK))
-        return (BenchmarkSpec("cpu-megpeak", CaseKind.CPU, self.name, MEGPEAK, {"command": path}),)
+        _check(own, board)
+        if own.get("tool", CPUPEAK) == MEGPEAK:
+            path = str(own.get("megpeak", MEGPEAK))
+            return (BenchmarkSpec("cpu-megpeak", CaseKind.CPU, self.name, MEGPEAK, {"command": path}),)
+        here = of_machine(platform.machine()) if board.shares_host else None
+        built_for = own.get("target", here.name if here else None)
+        return tuple(
+            BenchmarkSpec(
+                *(name, CaseKind.CPU, self.name, CPUPEAK),
+                {"mode": mode, "seconds": seconds, "target": built_for},
+            )
+            for name, (mode, seconds) in MODES.items()
+        )
 
-    def tools(self, case: BenchmarkSpec) -> Mapping[str, str]:  # noqa: ARG002 - one for all
-        """Nothing that could be known here: megpeak has no version."""
-        return {}
+    def tools(self, case: BenchmarkSpec) -> Mapping[str, str]:
+        """The probe by its sources; megpeak has no version."""
+        return {CPUPEAK: f"sources {builds.sources_digest()[:12]}"} if case.tool == CPUPEAK else {}
 
     def prepare(
         self,
-        case: BenchmarkSpec,  # noqa: ARG002
-        board: BoardSpec,  # noqa: ARG002
-        deadline_s: float,  # noqa: ARG002
-        log: Path,  # noqa: ARG002
-        say: Callable[[str], None],  # noqa: ARG002
-    ) -> Mapping[str, Path] | Failure:
-        """Nothing has to be made."""
-        return {}
-
-    def measure(
-        self,
         case: BenchmarkSpec,
-        files: Mapping[str, Path],  # noqa: ARG002
-        session: Session,
+        board: BoardSpec,  # noqa: ARG002 - what matters of it is in the case
         deadline_s: float,
         log: Path,
+        say: Callable[[str], None],
+    ) -> Mapping[str, Path] | Failure:
+        """Build the probe for the board, or for every target that it may be."""
+        if case.tool != CPUPEAK:
+            return {}
+        declared = case.options["target"]
+        wanted = [target(declared)] if declared else list(TARGETS.values())
+        made = [builds.build(one, log, deadline_s, say) for one in wanted]
+        files = {one.target: one.path for one in made if isinstance(one, builds.Build)}
+        return files or next(one for one in made if isinstance(one, Failure))
+
+    def measure(
+        self, case: BenchmarkSpec, files: Mapping[str, Path], session: Session, deadline_s: float, log: Path
     ) -> Outcome:
-        """Run megpeak and read what it prints."""
+        """Run the tool and read what it prints."""
+        if case.tool == CPUPEAK:
+            return _run_probe(case, files, session, deadline_s, log)
         # env ends with 127 where there is no such program; that says nothing about the board's link.
         completed = session.run(["env", case.options["command"]], deadline_s, log)
         failure = failed_run(MEGPEAK, completed, deadline_s)
@@ -60,3 +89,60 @@ class CpuBenchmark:
             return failure
         output = parse_megpeak(completed.output)
         return output if isinstance(output, Failure) else Figures(Kind.MEASURED, details=details(output))
+
+
+def _run_probe(
+    case: BenchmarkSpec, files: Mapping[str, Path], session: Session, deadline_s: float, log: Path
+) -> Outcome:
+    binary = _binary_for(case, files, session, log)
+    if isinstance(binary, Failure):
+        return binary
+    sha256 = sha256_of_file(binary)
+    path = session.put(binary, sha256)
+    argv = [str(path), case.options["mode"], "--seconds", str(case.options["seconds"])]
+    completed = session.run(["env", *argv], deadline_s, log)
+    output = probe_output.parse_probe(completed.output)
+    told = output if isinstance(output, Failure) and output.failure_class is FailureClass.TOOL_ERROR else None
+    failure = told or failed_run(CPUPEAK, completed, deadline_s)
+    if failure:
+        return failure
+    if isinstance(output, Failure):
+        return output
+    found = probe_output.details(output, case.options["mode"])
+    built = {"cpupeak_compiler": binary.parent.name.partition("--")[2]}
+    return Figures(
+        Kind.MEASURED,
+        artifact_sha256=sha256,
+        details=found,
+        tools=built,
+        spread=probe_output.middle_spread(output),
+    )
+
+
+def _binary_for(
+    case: BenchmarkSpec, files: Mapping[str, Path], session: Session, log: Path
+) -> Path | Failure:
+    """The build for the declared target, else for what the board says that it is."""
+    if case.options["target"]:
+        return files[case.options["target"]]
+    machine = session.run(["uname", "-m"], ASKING_TIMEOUT_S, log).output.strip()[:40]
+    wanted = of_machine(machine)
+    if wanted is None:
+        message = f"cpupeak knows {', '.join(TARGETS)}, not the board's processor, {machine!r}"
+        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
+    if wanted.name not in files:
+        message = f"cpupeak is not built for {wanted.name}: run `npubench probe build {wanted.name}`"
+        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
+    return files[wanted.name]
+
+
+def _check(own: Options, board: BoardSpec) -> None:
+    for key in own:
+        if key not in OPTIONS:
+            where = f"board {board.name}: benchmark_options.cpu has {key!r:.40}"
+            raise UsageError(f"{where}, which nothing reads: name some of {', '.join(OPTIONS)}")
+    if own.get("tool", CPUPEAK) not in (CPUPEAK, MEGPEAK):
+        what = f"{own['tool']!r:.40} is no tool"
+        raise UsageError(f"board {board.name}: benchmark_options.cpu.tool: {what}: {CPUPEAK} or {MEGPEAK}")
+    if "target" in own:
+        target(str(own["target"]))

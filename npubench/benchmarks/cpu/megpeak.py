@@ -28,7 +28,7 @@ _ROW = re.compile(
 _LOOKS_LIKE_ROW = re.compile(r"\S.*(?:throughput|latency|GFlops)\b|bandwidth:|there are [0-9]+ cores")
 _FIGURE = re.compile(rf"(\S[^:=\n]{{0,80}}?)\s*[:=]\s*{_NUMBER}\s*([A-Za-z]+(?:/s)?)\s*")
 _OPENCL = re.compile(r"(?i)\s*(?:#+|=+|-+)?\s*(?:\[?opencl|.*\bopencl\b)")
-_OPENCL_LINES = 200
+_OTHER_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class MegPeakRow:
 
 @dataclass(frozen=True, slots=True)
 class MegPeakOutput:
-    """What one call printed. `opencl` are lines `name: number unit` of the OpenCL section."""
+    """What one call printed. `others` are lines `name: number unit`, such as those of OpenCL devices."""
 
     rows: tuple[MegPeakRow, ...]
     cores: int | None = None
     core: int | None = None
     bandwidth_gib_per_s: float | None = None
-    opencl: tuple[tuple[str, float, str], ...] = ()
+    others: tuple[tuple[str, float, str], ...] = ()
 
 
 class _DamagedError(ValueError):
@@ -72,10 +72,11 @@ def _parse(text: str) -> MegPeakOutput:
     start = next((i for i, line in enumerate(lines) if _OPENCL.match(line)), len(lines))
     found: dict[str, Any] = {}
     rows = tuple(_rows(lines[:start], found))
-    opencl = tuple(_opencl(lines[start : start + _OPENCL_LINES]))
-    if not rows and "bandwidth" not in found and not opencl:
+    known = {id(line) for line in lines[:start] if _is_known(line)}
+    others = tuple(_others([line for line in lines if id(line) not in known][:_OTHER_LINES]))
+    if not rows and "bandwidth" not in found and not others:
         raise _DamagedError("there is no row in it")
-    return MegPeakOutput(rows, found.get("cores"), found.get("core"), found.get("bandwidth"), opencl)
+    return MegPeakOutput(rows, found.get("cores"), found.get("core"), found.get("bandwidth"), others)
 
 
 def _rows(lines: list[str], found: dict[str, Any]) -> Iterator[MegPeakRow]:
@@ -95,9 +96,18 @@ def _rows(lines: list[str], found: dict[str, Any]) -> Iterator[MegPeakRow]:
             raise _DamagedError(f"the line {line.strip()[:80]!r} is not whole")
 
 
-def _opencl(lines: list[str]) -> Iterator[tuple[str, float, str]]:
+def _is_known(line: str) -> bool:
+    return any(pattern.fullmatch(line) for pattern in (_HEAD, _BANDWIDTH, _ROW))
+
+
+def _others(lines: list[str]) -> Iterator[tuple[str, float, str]]:
+    """Lines of OpenCL devices: rows of the same form, or a name with a figure."""
     for line in lines:
-        if figure := _FIGURE.fullmatch(line.strip()):
+        if row := _ROW.fullmatch(line):
+            yield f"{row[1]} throughput", float(row[2]), "ns"
+            yield f"{row[1]} rate", float(row[3]), "GFlops"
+            yield f"{row[1]} latency", float(row[4]), "ns"
+        elif figure := _FIGURE.fullmatch(line.strip()):
             yield figure[1], float(figure[2]), figure[3]
 
 
@@ -124,7 +134,8 @@ def details(output: MegPeakOutput) -> Mapping[str, Any]:
     return {
         "mode": "one_core",
         "cores": output.cores,
+        "core": output.core,
         "rows": rows,
         "megpeak_bandwidth_gib_per_s": output.bandwidth_gib_per_s,
-        "opencl": [{"row": name, "value": value, "unit": unit} for name, value, unit in output.opencl],
+        "others": [{"row": name, "value": value, "unit": unit} for name, value, unit in output.others],
     }

@@ -141,6 +141,8 @@ def _disk(folder: Path, image: Image) -> Path | None:
         return None
     disk = folder / f"disk-{image.kind.name}-{image.sha256[:12]}"
     if not disk.exists():
+        for old in folder.glob(f"disk-{image.kind.name}-*"):
+            old.unlink()
         part = disk.with_suffix(".part")
         done = process.run(
             ["cp", "--sparse=always", str(image.disk), str(part)], timeout_s=LAUNCH_S, log=folder / LOG
@@ -184,13 +186,12 @@ def _booted(wanted: qemu.Machine, image: Image, state: Path | None, say: Say) ->
     say(f"booting the virtual board ({image.kind.title})")
     up = _launched(wanted, image, None)
     try:
-        if not machine.wait_until(
+        came_up = machine.wait_until(
             lambda: machine.greets(up.port) or machine.find(wanted.folder) is None, image.kind.boot_s
-        ) or not machine.find(wanted.folder):
-            console = wanted.folder / qemu.CONSOLE
-            raise BoardError(
-                f"the virtual board did not come up within {image.kind.boot_s:g} s: see {console}"
-            )
+        )
+        if not came_up or machine.find(wanted.folder) is None:
+            why = "QEMU ended" if came_up else f"no SSH server within {image.kind.boot_s:g} s"
+            raise BoardError(f"the virtual board did not come up: {why}: see {wanted.folder / qemu.CONSOLE}")
         if state is not None:
             _save(wanted.folder, state, say)
     except BaseException:

@@ -13,16 +13,26 @@ from npubench.benchmarks.codec.engines.base import Work
 from npubench.benchmarks.codec.engines.parallel import streams_held
 from npubench.benchmarks.codec.expected import expected_sha256
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
+from npubench.benchmarks.codec.settings import Settings
 from npubench.benchmarks.codec.tool_errors import failure_of
 from npubench.identity import sha256_of_file
 from npubench.records import Completed, Failure, FailureClass, Skip, Stage
+
+
+def undeclared(settings: Settings, case: str) -> Skip | None:
+    """Why a case does not apply: no command is declared for it."""
+    return _undeclared(case) if settings.command_for(case) is None else None
+
+
+def _undeclared(case: str) -> Skip:
+    return Skip(f"no command is declared for {case}: see docs/codec.md")
 
 
 def run(work: Work) -> Found | Failure | Skip:
     """One case by the program that is declared for it; a case without one is skipped."""
     table = work.settings.command_for(work.case.name)
     if table is None:
-        return Skip(f"no command is declared for {work.case.name}: see docs/codec.md")
+        return _undeclared(work.case.name)
     argv = command_line(table, _values(work, table))
     done = work.session.run(shell(ONE, *argv), work.deadline_s, work.log)
     told = said(table, done.output)

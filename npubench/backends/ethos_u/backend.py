@@ -1,0 +1,155 @@
+"""The backend on npubench's side: a job for the worker, Vela's files to figures."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
+from npubench.backends.apart.options import text
+from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
+from npubench.errors import UsageError
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.specs import Target
+
+CONFIGURATIONS = {
+    "ethos-u55": (("32", "64", "128", "256"), "Ethos_U55_High_End_Embedded", "Shared_Sram"),
+    "ethos-u65": (("256", "512"), "Ethos_U65_High_End", "Dedicated_Sram"),
+    "ethos-u85": (
+        ("128", "256", "512", "1024", "2048"),
+        "Ethos_U85_SYS_DRAM_Mid",
+        "Dedicated_Sram_384KB",
+    ),
+}
+"""MACs a cycle of each family (Vela's OPTIONS.md), and a reference system of Vela's for it."""
+
+ONNX_NAMES = {
+    "Conv2D": ("Conv",),
+    "DepthwiseConv2D": ("Conv", "GlobalAveragePool"),
+    "Conv2DBackpropInput": ("ConvTranspose",),
+    "TransposeConv": ("ConvTranspose",),
+    "FullyConnected": ("Gemm", "MatMul"),
+    "BatchMatMul": ("MatMul",),
+    "AvgPool": ("AveragePool", "GlobalAveragePool"),
+    "Mean": ("GlobalAveragePool", "ReduceMean"),
+    "Minimum": ("Min",),
+    "Maximum": ("Max",),
+    "ReduceMax": ("ReduceMax", "GlobalMaxPool"),
+    "StridedSlice": ("Slice",),
+    "Pack": ("Concat",),
+    "Reshape": ("Reshape", "Flatten", "Squeeze", "Unsqueeze"),
+    "ResizeBilinear": ("Resize",),
+    "ResizeNearestNeighbor": ("Resize",),
+    "Logistic": ("Sigmoid",),
+}
+"""What Vela calls a LiteRT operator, and of which ONNX operators it is made; others keep their names."""
+
+_CUSTOM = re.compile(r"Custom ops lowered: .*onnx_ops=\[([^\]]*)\]")
+_UNSUPPORTED = re.compile(
+    r"(?:Op(?:erator)? |OP: ?)(?P<name>[A-Z]\w+)(?: is)? not (?:yet )?(?:implemented|supported)"
+)
+
+
+class EthosUBackend(ApartBackend):
+    """INT8 by LiteRT, compiled by Vela for one MAC configuration and one reference system."""
+
+    name: ClassVar[str] = "ethos-u"
+    environment: ClassVar[str] = "ethos-u"
+    worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    known: ClassVar[tuple[str, ...]] = ("accelerator", "system_config", "memory_mode")
+
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
+        """Accelerator, system and memory mode. Raises UsageError."""
+        accelerator = text(self._options, "accelerator", target.chip.lower())
+        family, _, macs = accelerator.rpartition("-")
+        if macs not in CONFIGURATIONS.get(family, ((), "", ""))[0]:
+            known = ", ".join(f"{name}-{n}" for name, (sizes, *_) in CONFIGURATIONS.items() for n in sizes)
+            raise UsageError(f"backend_options.accelerator must be one of {known}, not {accelerator}")
+        _, system, memory = CONFIGURATIONS[family]
+        return {
+            "accelerator": accelerator,
+            "system_config": text(self._options, "system_config", system),
+            "memory_mode": text(self._options, "memory_mode", memory),
+        }
+
+    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+        """By what onnx2tf, the quantizer and Vela said."""
+        return explain(error, said)
+
+    def estimate(self, artifact: Artifact) -> Figures | None:
+        """Vela's time at its reference clock, placement, and the outputs of LiteRT's INT8 model."""
+        answer = answer_of(artifact)
+        if answer is None:
+            return None
+        files = {path.name: path for path in artifact.extras}
+        layers = parse_layers(_read(files.get(answer["per_layer"])))
+        summary = parse_summary(_read(files.get(answer["summary"])))
+        runs = any(layer.target == "NPU" for layer in layers)
+        return Figures(
+            kind=Kind.SIMULATED,
+            # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
+            latency_us=Latency(n=1, mean=summary.inference_us) if summary and runs else None,
+            tool_macs=summary.macs if summary else None,
+            memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
+            placement=placement(layers, tuple(artifact.onnx.operators)),
+            accuracy=accuracy_of(answer),
+            details=_details(layers, summary, artifact, answer),
+        )
+
+
+def explain(error: Mapping[str, Any], said: str) -> Failure:
+    """The failure that an exception of the worker and the log mean."""
+    told, detail = str(error["text"]), str(error["traceback"])
+    custom = [name.strip() for match in _CUSTOM.finditer(said) for name in match[1].split(",")]
+    given = [*map(str, error.get("operators", ())), *custom]
+    names = tuple(dict.fromkeys(name for name in given if name))
+    if not names:
+        names = tuple(dict.fromkeys(match["name"] for match in _UNSUPPORTED.finditer(f"{said}\n{told}")))
+    if names:
+        message = f"onnx2tf has no LiteRT operator for {', '.join(names)}"
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
+    line = next((line.strip() for line in told.splitlines() if line.strip()), "without a word")
+    step = f" at {error['step']}" if error.get("step") else ""
+    message = f"ethos-u{step}: {error['type']}: {line}"[:300]
+    if error["type"] == "MemoryError":
+        return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, message, detail=detail)
+    return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)
+
+
+def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, str]:
+    """NPU or CPU by ONNX operator type; where everything is on the NPU, so is what was folded away."""
+    if layers and all(layer.target == "NPU" for layer in layers):
+        return dict.fromkeys(operators, "NPU")
+    found: dict[str, str] = {}
+    for layer in layers:
+        for name in ONNX_NAMES.get(layer.original, (layer.original,)):
+            if name in operators and found.get(name) != "CPU":
+                found[name] = "NPU" if layer.target == "NPU" else "CPU"
+    return found
+
+
+def _details(
+    layers: Sequence[Layer], summary: Summary | None, artifact: Artifact, answer: Mapping[str, Any]
+) -> dict[str, Any]:
+    on_cpu = sum(layer.target != "NPU" for layer in layers)
+    limit = f"; {on_cpu} of {len(layers)} rows are left to the CPU and take no time in it" if on_cpu else ""
+    clock = f"{summary.core_clock_mhz:g} MHz" if summary else "an unknown clock"
+    system = artifact.settings.get("system_config")
+    return {
+        "statistic": f"Vela's model of one inference at {clock} ({system}){limit}",
+        "core_clock_mhz": summary.core_clock_mhz if summary else None,
+        "sram_bytes": summary.sram_bytes if summary else None,
+        "dram_bytes": summary.dram_bytes if summary else None,
+        "flash_bytes": summary.flash_bytes if summary else None,
+        "cycles_total": summary.cycles_total if summary else None,
+        "cycles_npu": summary.cycles_npu if summary else None,
+        "poolings_rewritten": answer.get("poolings_rewritten"),
+        "layers": [
+            {"name": layer.name, "type": layer.original, "target": layer.target, "cycles_total": layer.cycles}
+            for layer in layers
+        ],
+    }
+
+
+def _read(path: Path | None) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path else ""

@@ -1,0 +1,126 @@
+"""Ethos-U's side of a job; runs inside the environment `ethos-u`."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
+from worker_frame import NotSupportedError, keep, reference, samples, serve, step
+from worker_litert import find_layout, open_model, run
+from worker_pooling import rewrite
+
+REWRITTEN = "rewritten.onnx"
+FOLDER = "litert"
+QUANTISED = "quantised.tflite"
+LEAST_OPSET = 11
+
+
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """onnx2tf, AI Edge Quantizer, LiteRT's outputs beside ONNX Runtime's, and Vela."""
+    order = [tensor["name"] for tensor in job["tensors"]["inputs"]]
+    calibration, evaluation = (
+        [_ordered(one, order) for one in samples(job[k])] for k in ("calibration", "evaluation")
+    )
+    with step("rewrite"):
+        rewritten = _rewritten(job["model"])
+    with step("onnx2tf"):
+        _call(["onnx2tf", "-i", REWRITTEN, "-o", FOLDER, "-roc"])
+    floats = Path(FOLDER) / f"{Path(REWRITTEN).stem}_float32.tflite"
+    if not floats.is_file():
+        raise RuntimeError(f"onnx2tf ended without writing {floats.name}")
+    _refuse_custom(str(floats))
+    with step("reference"):
+        expected = reference(job["model"], evaluation)
+    with step("layout"):
+        layout = find_layout(open_model(str(floats)), evaluation[0], expected[0])
+    with step("quantise"):
+        _quantise(str(floats), calibration, layout)
+    with step("simulate"):
+        quantised = open_model(QUANTISED)
+        outputs = [run(quantised, sample, layout) for sample in evaluation]
+    with step("vela"):
+        _call(
+            ["vela", QUANTISED, "--accelerator-config", job["accelerator"], "--config", "Arm/vela.ini",
+             "--system-config", job["system_config"], "--memory-mode", job["memory_mode"],
+             "--output-dir", "vela", "--verbose-performance", "--show-cpu-operations"]
+        )  # fmt: skip
+    kept = {"per_layer": "*_per-layer.csv", "summary": "*_summary_*.csv", "artifact": "*_vela.tflite"}
+    found = {name: _only(pattern) for name, pattern in kept.items()}
+    return {
+        "artifact": found["artifact"],
+        "kept": [found["per_layer"], found["summary"]],
+        "per_layer": found["per_layer"],
+        "summary": found["summary"],
+        "poolings_rewritten": rewritten,
+        "outputs": keep("output", outputs),
+        "reference": keep("reference", expected),
+    }
+
+
+def _ordered(sample: dict[str, Any], order: list[str]) -> dict[str, Any]:
+    return {name: sample[name] for name in order}
+
+
+def _rewritten(path: str) -> int:
+    import onnx
+
+    model = onnx.load(path)
+    opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
+    if opset < LEAST_OPSET:
+        model = onnx.version_converter.convert_version(model, 13)
+    inferred = onnx.shape_inference.infer_shapes(model)
+    count: int = rewrite(inferred)
+    onnx.save(inferred, REWRITTEN)
+    return count
+
+
+def _refuse_custom(path: str) -> None:
+    """onnx2tf ends well with operators that it made up; whoever runs the file has to know them."""
+    import onnx
+    from ai_edge_litert.interpreter import Interpreter
+
+    made_up = {detail["op_name"] for detail in Interpreter(path)._get_ops_details()}
+    prefix = "ONNX_"
+    names = {name.removeprefix(prefix) for name in made_up if name.startswith(prefix)}
+    if names:
+        types = {node.op_type for node in onnx.load(REWRITTEN, load_external_data=False).graph.node}
+        operators = tuple(sorted(t for t in types if t.upper() in names)) or tuple(sorted(names))
+        raise NotSupportedError(f"onnx2tf has no LiteRT operator for {', '.join(operators)}", operators)
+
+
+def _quantise(path: str, calibration: list[dict[str, Any]], layout: Any) -> None:
+    from ai_edge_quantizer import quantizer, recipe
+
+    interpreter = open_model(path)
+    signature, tensors = next(iter(interpreter.get_signature_list().items()))
+    made = quantizer.Quantizer(path)
+    made.load_quantization_recipe(recipe.static_wi8_ai8())
+    data = []
+    for sample in calibration:
+        arrays = {name: layout.to_model(array) for name, array in sample.items()}
+        only = len(arrays) == 1 == len(tensors["inputs"])
+        data.append({tensors["inputs"][0]: next(iter(arrays.values()))} if only else arrays)
+    result = made.quantize(made.calibrate({signature: data}))
+    result.export_model(QUANTISED)
+
+
+def _call(argv: list[str]) -> None:
+    """One of the tools' own commands; its words go where this process's go."""
+    sys.stdout.flush()
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{argv[0]} ended with code {done.returncode}")
+
+
+def _only(pattern: str) -> str:
+    """The one file of Vela's that fits, brought into the job's folder; its name."""
+    found = sorted(Path("vela").glob(pattern))
+    if len(found) != 1:
+        raise RuntimeError(f"vela wrote {len(found)} files {pattern}")
+    return found[0].rename(found[0].name).name
+
+
+if __name__ == "__main__":
+    serve(work)

@@ -1,0 +1,109 @@
+"""LiteRT models: run with inputs and outputs in ONNX's layout, which onnx2tf changes to channels last."""
+
+from typing import Any
+
+
+class Layout:
+    """How tensors of the ONNX model lie in the LiteRT one: permuted to channels last, or as they are."""
+
+    def __init__(self, inputs: bool, outputs: tuple[bool, ...] = ()) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+
+    def to_model(self, array: Any) -> Any:
+        """An input as the LiteRT model wants it."""
+        return array.transpose(channels_last(array.ndim)) if self.inputs and array.ndim > 2 else array
+
+
+def channels_last(rank: int) -> tuple[int, ...]:
+    """Axes of N, C, ... as N, ..., C."""
+    return (0, *range(2, rank), 1)
+
+
+def channels_first(rank: int) -> tuple[int, ...]:
+    """Axes of N, ..., C as N, C, ...."""
+    return (0, rank - 1, *range(1, rank - 1))
+
+
+def open_model(path: str) -> Any:
+    """An interpreter with its tensors allocated."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(path)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def by_name(interpreter: Any, names: list[str]) -> list[dict[str, Any]]:
+    """Details of the model's inputs in the order of ONNX's. Raises RuntimeError when names are lost."""
+    details = {_plain(detail["name"]): detail for detail in interpreter.get_input_details()}
+    if len(details) == 1 == len(names):
+        return list(details.values())
+    if missing := [name for name in names if name not in details]:
+        raise RuntimeError(f"onnx2tf lost the input {missing[0]}: it has {', '.join(details)}")
+    return [details[name] for name in names]
+
+
+def run(interpreter: Any, sample: dict[str, Any], layout: Layout) -> list[Any]:
+    """Outputs in floating point and in ONNX's layout; integer inputs and outputs by their scales."""
+    for detail, array in zip(by_name(interpreter, list(sample)), sample.values(), strict=True):
+        interpreter.set_tensor(detail["index"], _quantised(layout.to_model(array), detail))
+    interpreter.invoke()
+    outputs = []
+    for number, detail in enumerate(interpreter.get_output_details()):
+        found = _real(interpreter.get_tensor(detail["index"]), detail)
+        turned = number < len(layout.outputs) and layout.outputs[number]
+        outputs.append(found.transpose(channels_first(found.ndim)) if turned else found)
+    return outputs
+
+
+def find_layout(interpreter: Any, sample: dict[str, Any], expected: list[Any]) -> Layout:
+    """The layout in which the float model gives the reference's outputs best. Raises when no shape fits."""
+    import numpy as np
+
+    best: tuple[float, Layout] | None = None
+    for inputs in (True, False):
+        layout = Layout(inputs)
+        shapes = [tuple(detail["shape"]) for detail in by_name(interpreter, list(sample))]
+        if [layout.to_model(array).shape for array in sample.values()] != shapes:
+            continue
+        error, turns = 0.0, []
+        for ours, theirs in zip(run(interpreter, sample, layout), expected, strict=True):
+            options = [(False, ours)]
+            if ours.ndim > 2:
+                options.append((True, ours.transpose(channels_first(ours.ndim))))
+            fitting = [
+                (float(np.nan_to_num(np.abs(np.subtract(o, theirs, dtype=np.float64))).sum()), turned)
+                for turned, o in options
+                if o.shape == theirs.shape
+            ]
+            if not fitting:
+                raise RuntimeError(f"onnx2tf gives an output of {ours.shape} for one of {theirs.shape}")
+            error += min(fitting)[0]
+            turns.append(min(fitting)[1])
+        if best is None or error < best[0]:
+            best = (error, Layout(inputs, tuple(turns)))
+    if best is None:
+        raise RuntimeError("onnx2tf gives inputs of other shapes than the model's")
+    return best[1]
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("serving_default_").partition(":")[0]
+
+
+def _quantised(array: Any, detail: dict[str, Any]) -> Any:
+    import numpy as np
+
+    scale, zero = detail["quantization"]
+    if not scale or np.issubdtype(detail["dtype"], np.floating):
+        return array.astype(detail["dtype"])
+    limits = np.iinfo(detail["dtype"])
+    return np.clip(np.round(array / scale) + zero, limits.min, limits.max).astype(detail["dtype"])
+
+
+def _real(array: Any, detail: dict[str, Any]) -> Any:
+    import numpy as np
+
+    scale, zero = detail["quantization"]
+    return (array.astype(np.float32) - zero) * scale if scale else array

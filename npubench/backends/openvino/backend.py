@@ -1,0 +1,155 @@
+"""The backend on npubench's side: conversion by the worker, timing by OpenVINO's own benchmark_app."""
+
+import math
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+from npubench import environments
+from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
+from npubench.backends.apart.options import text
+from npubench.backends.openvino.benchmark_app import (
+    REPORT,
+    Report,
+    execution_devices,
+    failure_of_run,
+    parse_report,
+)
+from npubench.identity import sha256_of_file
+from npubench.protocols import Session
+from npubench.records import (
+    Artifact,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    OnnxModel,
+    Stage,
+)
+from npubench.specs import Precision, Target, TimingProtocol
+
+_NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
+_VERSION = re.compile(r"-\d+$")
+
+
+class OpenVinoBackend(ApartBackend):
+    """FP32 as it is, INT8 by NNCF. `device` of a board is CPU (as given) or NPU."""
+
+    name: ClassVar[str] = "openvino"
+    environment: ClassVar[str] = "openvino"
+    worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    precisions: ClassVar[tuple[Precision, ...]] = (Precision.FP32, Precision.INT8)
+    known: ClassVar[tuple[str, ...]] = ("device",)
+
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
+        """Precision and device. Raises UsageError."""
+        return {"precision": target.precision.value, "device": text(self._options, "device", "CPU")}
+
+    def explain(self, error: Mapping[str, Any], said: str) -> Failure:  # noqa: ARG002 - its errors tell
+        """By OpenVINO's own words."""
+        return explain(error)
+
+    def estimate(self, artifact: Artifact) -> Figures | None:  # noqa: ARG002 - the protocol's
+        """OpenVINO estimates nothing."""
+        return None
+
+    def measure(
+        self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
+    ) -> Figures | Failure:
+        """A call of benchmark_app a round; the device that really ran is asserted. Raises BoardError."""
+        installed = environments.find(self._environment())
+        if installed is None:
+            return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, self.probe().fix)
+        path = session.put(artifact.path, sha256_of_file(artifact.path))
+        for part in artifact.extras:
+            if part.suffix == ".bin":
+                session.put(part, sha256_of_file(part))
+        device = str(artifact.settings["device"])
+        app = str(installed.path / "bin/benchmark_app")
+        end = time.monotonic() + deadline_s
+        reports: list[Report] = []
+        for _ in range(max(1, timing.rounds)):
+            argv = _argv(app, path, device, timing)
+            report = _round(argv, device, session, max(0.0, end - time.monotonic()), log)
+            if isinstance(report, Failure):
+                return report
+            reports.append(report)
+        return _figures(artifact, reports, device)
+
+
+def explain(error: Mapping[str, Any]) -> Failure:
+    """The failure that an exception of OpenVINO or NNCF means."""
+    told, detail = str(error["text"]), str(error["traceback"])
+    if match := _NO_RULE.search(told):
+        names = (name.strip().rpartition(".")[2] for name in match[1].split(","))
+        operators = tuple(dict.fromkeys(_VERSION.sub("", name) for name in names))
+        message = f"OpenVINO has no conversion for {', '.join(operators)}"
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators, detail)
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    line = f"{error['type']}: {lines[-1] if lines else 'without a word'}"[:300]
+    if "bad_alloc" in told or error["type"] == "MemoryError":
+        return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, line, detail=detail)
+    if told.startswith("no device "):
+        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, told, detail=detail)
+    return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, f"OpenVINO: {line}", detail=detail)
+
+
+def _argv(app: str, path: PurePosixPath, device: str, timing: TimingProtocol) -> list[str]:
+    """One stream, one request at a time: the latency of one inference. Both limits are lower ones."""
+    seconds = max(1, math.ceil(timing.min_duration_s / max(1, timing.rounds)))
+    return [
+        app, "-m", str(path), "-d", device, "-hint", "none", "-nstreams", "1", "-api", "sync",
+        "-niter", str(timing.repeat), "-t", str(seconds), "-json_stats", "-report_type", "no_counters",
+    ]  # fmt: skip
+
+
+def _round(argv: list[str], device: str, session: Session, timeout_s: float, log: Path) -> Report | Failure:
+    with tempfile.TemporaryDirectory() as folder:
+        done = session.run([*argv, "-report_folder", folder], timeout_s, log)
+        failure = failure_of_run(done, timeout_s)
+        if failure is not None:
+            return failure
+        ran_on = execution_devices(done.output)
+        if ran_on != (device,):
+            message = (
+                f"asked for {device}, benchmark_app ran on {', '.join(ran_on) or 'it does not say what'}"
+            )
+            return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
+        report = Path(folder) / REPORT
+        return parse_report(report.read_text(encoding="utf-8") if report.is_file() else "")
+
+
+def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figures:
+    n = sum(report.runs for report in reports)
+    medians = tuple(report.median_us for report in reports)
+    found = Latency(
+        n=n,
+        mean=sum(report.mean_us * report.runs for report in reports) / n,
+        min=min(report.min_us for report in reports),
+        max=max(report.max_us for report in reports),
+        rounds_p50=medians,
+        spread=(max(medians) - min(medians)) / statistics.median(medians) if len(medians) > 1 else None,
+    )
+    answer = answer_of(artifact) or {}
+    return Figures(
+        kind=Kind.MEASURED,
+        latency_us=found,
+        throughput_fps=statistics.fmean(report.throughput_fps for report in reports),
+        load_us=statistics.fmean(report.compile_us for report in reports),
+        placement=dict.fromkeys(artifact.onnx.operators, device),
+        accuracy=accuracy_of(answer) if artifact.precision is not Precision.FP32 else None,
+        artifact_sha256=artifact.sha256,
+        details={
+            "statistic": "benchmark_app tells mean, median, least and greatest of a call, and no single runs",
+            "call_medians_us": list(medians),
+            "runs_per_call": [report.runs for report in reports],
+            "first_inference_us": [report.first_us for report in reports],
+            "execution_devices": [device],
+            "quantised_operators": answer.get("quantised_operators"),
+        },
+    )

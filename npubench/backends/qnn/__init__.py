@@ -1,0 +1,1 @@
+"""Qualcomm's HTP through ONNX Runtime: context binaries, and outputs emulated here, never a time."""

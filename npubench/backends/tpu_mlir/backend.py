@@ -1,0 +1,86 @@
+"""The backend on npubench's side: a job for the worker, log and profile to figures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.backends.apart.options import text
+from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile
+from npubench.errors import UsageError
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.specs import Target
+
+PROCESSORS = (
+    *("bm1684", "bm1684x", "bm1688", "bm1690"),
+    *("cv180x", "cv181x", "cv182x", "cv183x", "cv184x", "cv186x"),
+)
+PROFILE = "compiler_profile_0.txt"
+LEAST_COSINE = 0.99
+"""The tool's own bound for its cmodel against the quantised reference."""
+
+
+class TpuMlirBackend(ApartBackend):
+    """INT8 by TPU-MLIR. A latency is its compiler's own, where it writes a profile for the chip."""
+
+    name: ClassVar[str] = "tpu-mlir"
+    environment: ClassVar[str] = "tpu-mlir"
+    worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    known: ClassVar[tuple[str, ...]] = ("processor",)
+    evaluated: ClassVar[int] = 1
+
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
+        """The processor. Raises UsageError."""
+        processor = text(self._options, "processor", target.chip.lower())
+        if processor not in PROCESSORS:
+            known = ", ".join(PROCESSORS)
+            raise UsageError(f"backend_options.processor must be one of {known}, not {processor}")
+        return {"processor": processor}
+
+    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+        """By the tool's own words."""
+        return explain(error, said)
+
+    def refused(
+        self,
+        model: OnnxModel,  # noqa: ARG002 - the base's
+        target: Target,  # noqa: ARG002
+        answer: Mapping[str, Any],  # noqa: ARG002
+        said: str,
+    ) -> Failure | None:
+        """An artifact whose outputs differ from the quantised reference's is a wrong one."""
+        compared = cmodel(said)
+        if compared is None:
+            message = "TPU-MLIR did not compare its cmodel with the quantised reference"
+            return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
+        if compared.cosine < LEAST_COSINE:
+            message = (
+                f"the cmodel's outputs differ from the quantised reference: cosine {compared.cosine:.4f}"
+            )
+            return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
+        return None
+
+    def estimate(self, artifact: Artifact) -> Figures | None:
+        """Outputs of the cmodel, placement, and the compiler's time where it tells one."""
+        answer = answer_of(artifact)
+        if answer is None:
+            return None
+        file = next((path for path in artifact.extras if path.name == PROFILE), None)
+        profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
+        compared = cmodel(said_of(artifact))
+        on_cpu = {str(name).lower() for name in answer.get("on_cpu", ())}
+        return Figures(
+            kind=Kind.SIMULATED,
+            latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
+            placement={name: "CPU" if name.lower() in on_cpu else "NPU" for name in artifact.onnx.operators},
+            accuracy=accuracy_of(answer),
+            details={
+                "statistic": "the compiler's timeline at the clock that it assumes"
+                if profile
+                else "the compiler writes no profile for this chip",
+                "cycles_total": profile.cycles if profile else None,
+                "cycles_by_command": dict(profile.cycles_by_command) if profile else None,
+                "cmodel_bit_equal": compared.identical if compared else None,
+                "on_cpu": answer.get("on_cpu", []),
+            },
+        )

@@ -1,0 +1,107 @@
+"""What TPU-MLIR prints and writes: comparisons, the compiler's profile, and why it gave up."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from npubench.records import Failure, FailureClass, Stage
+
+_COMPARE = re.compile(r"^\[Running\]: npz_tool\.py compare (?P<ours>\S+) (?P<theirs>\S+)")
+_SIMILARITY = re.compile(r"^min_similarity = \((?P<cosine>[^,]+), (?P<euclid>[^,]+), (?P<sqnr>[^)]+)\)")
+_CYCLES = re.compile(r"^TCYC : (\d+)\s*$", re.M)
+_RUNTIME = re.compile(r"\bruntime: ([\d.]+)\s*ms")
+_COMMAND = re.compile(r"(?P<name>[A-Za-z]\w*?)_\d+\|\w+\|s:\d+\|[^ ]*?e:\d+\|t:(?P<cycles>\d+)")
+_NOT_SUPPORTED = re.compile(r"Op not support:\{(?P<names>[^}]*)\}")
+_ONLY = re.compile(r"Only support ArgMax")
+_ABORT = re.compile(r"\bAborted\b|SIGABRT|Assertion .* failed|Segmentation fault|core dumped|Stack dump:")
+_ERROR = re.compile(
+    r"^(?:\w+(?:\.\w+)*(?:Error|Exception): .*|.*\berror: .*|.*(?:[Nn]ot [Ss]upport|UNREACHABLE).*)$"
+)
+_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """A comparison of the tool's own: cosine, its euclidean measure, and SQNR in dB (None: infinite)."""
+
+    ours: str
+    theirs: str
+    cosine: float
+    euclidean: float
+    sqnr_db: float | None
+
+    @property
+    def identical(self) -> bool:
+        """Equal bit for bit."""
+        return self.cosine == 1.0 and self.euclidean == 1.0 and self.sqnr_db is None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The compiler's timeline: cycles, the time it makes of them, and cycles by kind of command."""
+
+    cycles: int
+    latency_us: float
+    cycles_by_command: Mapping[str, int]
+
+
+def similarities(said: str) -> tuple[Similarity, ...]:
+    """Every comparison in the log, in order."""
+    found, files = [], None
+    for line in said.splitlines():
+        if match := _COMPARE.match(line):
+            files = (match["ours"], match["theirs"])
+        elif files and (match := _SIMILARITY.match(line)):
+            try:
+                cosine, euclid, sqnr = (float(match[name]) for name in ("cosine", "euclid", "sqnr"))
+            except ValueError:
+                continue
+            found.append(Similarity(*files, cosine, euclid, sqnr if math.isfinite(sqnr) else None))
+    return tuple(found)
+
+
+def cmodel(said: str) -> Similarity | None:
+    """The comparison of the artifact on the cmodel with the quantised reference."""
+    found = [one for one in similarities(said) if one.ours.endswith("_model_outputs.npz")]
+    return found[-1] if found else None
+
+
+def parse_profile(text: str) -> Profile | None:
+    """compiler_profile_0.txt; None where the compiler wrote none for this chip, or not these lines."""
+    cycles, runtime = _CYCLES.search(text), _RUNTIME.search(text)
+    if cycles is None or runtime is None:
+        return None
+    try:
+        latency_us = float(runtime[1]) * 1000
+    except ValueError:
+        return None
+    commands: dict[str, int] = {}
+    for match in _COMMAND.finditer(text):
+        commands[match["name"]] = commands.get(match["name"], 0) + int(match["cycles"])
+    return Profile(int(cycles[1]), latency_us, commands)
+
+
+def explain(error: Mapping[str, Any], said: str) -> Failure:
+    """The failure that an exception of the worker and the log mean."""
+    detail = str(error["traceback"])
+    quoted = [re.findall(r"'(\w+)'", match["names"]) for match in _NOT_SUPPORTED.finditer(said)]
+    names = tuple(dict.fromkeys(name for group in quoted for name in group))
+    if not names and _ONLY.search(said):
+        names = ("ArgMin",)
+    if names:
+        message = f"TPU-MLIR does not support {', '.join(names)}"
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
+    lines = [line.strip() for line in said.splitlines()]
+    told = next((line for line in reversed(lines) if _ERROR.match(line)), None)
+    text = f"{error['type']}: {error['text']}".splitlines()[0]
+    at = f" at {error['step']}" if error.get("step") else ""
+    message = f"TPU-MLIR{at}: {told or text}"[:300]
+    for pattern, failure_class in (
+        (_MEMORY, FailureClass.OUT_OF_MEMORY),
+        (_ABORT, FailureClass.CRASH),
+    ):
+        if pattern.search(said):
+            return Failure(Stage.COMPILE, failure_class, message, detail=detail)
+    return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)

@@ -1,0 +1,106 @@
+"""TPU-MLIR's side of a job; runs inside the environment `tpu-mlir`."""
+
+import contextlib
+import fcntl
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
+from worker_frame import keep, reference, samples, serve, step
+
+IMPORTS = Path(__file__).resolve().parent / "worker_imports"
+NAME = "model"
+TOP = f"{NAME}.mlir"
+TABLE = "calibration_table"
+PROFILE = "compiler_profile_0.txt"
+
+
+class ToolFailedError(Exception):
+    """One of the commands ended with a code or a signal."""
+
+
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """Transform, calibrate, deploy; the compiler itself runs its cmodel against the quantised reference."""
+    import numpy as np
+
+    order = [tensor["name"] for tensor in job["tensors"]["inputs"]]
+    shapes = [list(tensor["shape"]) for tensor in job["tensors"]["inputs"]]
+    Path("calibration").mkdir()
+    for number, sample in enumerate(samples(job["calibration"])):
+        np.savez(f"calibration/{number}.npz", **sample)
+    (evaluation,) = samples(job["evaluation"][:1])
+    np.savez("input.npz", **evaluation)
+    with step("transform"):
+        _call(
+            ["model_transform.py", "--model_name", NAME, "--model_def", job["model"],
+             "--input_shapes", repr(shapes).replace(" ", ""), "--test_input", "input.npz",
+             "--test_result", "top.npz", "--mlir", TOP]
+        )  # fmt: skip
+    with step("calibrate"):
+        count = str(len(job["calibration"]))
+        _call(["run_calibration.py", TOP, "--dataset", "calibration", "--input_num", count, "-o", TABLE])
+    artifact = f"{NAME}.{'cvimodel' if job['processor'].startswith('cv') else 'bmodel'}"
+    with _alone(), step("deploy"):
+        _call(
+            ["model_deploy.py", "--mlir", TOP, "--quantize", "INT8", "--calibration_table", TABLE,
+             "--processor", job["processor"], "--test_input", "input.npz", "--test_reference", "top.npz",
+             # How far off is ours to judge; the compiler would end with a code for its own bound.
+             "--tolerance=-1,-1000", "--model", artifact]
+        )  # fmt: skip
+    with step("reference"):
+        expected = reference(job["model"], [{name: evaluation[name] for name in order}])
+    return {
+        "artifact": artifact,
+        "kept": [PROFILE],
+        "on_cpu": _on_cpu(),
+        "outputs": keep("output", [_outputs(len(expected[0]))]),
+        "reference": keep("reference", expected),
+    }
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One deployment at a time: each points links inside the installation at its own chip's cmodel."""
+    with (Path(sys.prefix) / "deploy.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _outputs(count: int) -> list[Any]:
+    """What the cmodel gave. Raises when there is no such file: an exit code says nothing."""
+    import numpy as np
+
+    found = sorted(Path().glob("*_model_outputs.npz"))
+    if len(found) != 1:
+        raise ToolFailedError(f"the cmodel left {len(found)} files of outputs")
+    arrays = dict(np.load(found[0]))
+    return list(arrays.values())[-count:]
+
+
+def _on_cpu() -> list[str]:
+    """Operators that the compiler left to the host's CPU."""
+    found: set[str] = set()
+    for path in Path().glob("*_final.mlir"):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found.update(re.findall(r'"tpu\.GenericCpu".*?cpu_name = "(?:onnx\.)?(\w+)"', text))
+    return sorted(found)
+
+
+def _call(argv: list[str]) -> None:
+    sys.stdout.flush()
+    path = os.pathsep.join(filter(None, [str(IMPORTS), os.environ.get("PYTHONPATH", "")]))
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise ToolFailedError(f"{argv[0]} ended with code {done.returncode}")
+
+
+if __name__ == "__main__":
+    serve(work)

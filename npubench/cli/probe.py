@@ -1,0 +1,72 @@
+"""`npubench probe`: builds of the processor probe."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench.cli.terminal import columns, printable
+from npubench.errors import ExitCode
+
+if TYPE_CHECKING:
+    from npubench.benchmarks.cpu.targets import Target
+
+
+@click.group()
+def probe() -> None:
+    """Build the processor probe for boards, and show what is built."""
+
+
+@probe.command()
+@click.argument("targets", nargs=-1)
+@click.option("--compiler", type=click.Choice(["gcc", "zig"]), default=None, help="Only this one; else any.")
+@click.option("--fresh", is_flag=True, help="Build again what is there.")
+@click.option(
+    "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a build may take."
+)
+def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline: float) -> int:
+    """Build cpupeak for TARGETS (armv7, aarch64, x86-64), or for all of them."""
+    from npubench.benchmarks.cpu import builds
+    from npubench.records import Failure
+
+    failed = False
+    with tempfile.TemporaryDirectory() as scratch:
+        for wanted in _chosen(targets):
+            log = Path(scratch) / f"{wanted.name}.log"
+            made = builds.build(wanted, log, deadline, _tell, compiler, fresh)
+            if isinstance(made, Failure):
+                failed = True
+                click.echo(f"npubench: {printable(made.message)}", err=True)
+            else:
+                size_kib = made.path.stat().st_size / 1024
+                click.echo(
+                    f"{wanted.name}: {printable(str(made.path))} ({size_kib:.0f} KiB, {made.compiler})"
+                )
+    return ExitCode.TOOLCHAIN if failed else ExitCode.OK
+
+
+@probe.command("list")
+def list_builds() -> int:
+    """List targets with their builds and the compilers that are there."""
+    from npubench.benchmarks.cpu import builds
+    from npubench.benchmarks.cpu.targets import TARGETS, compilers, how_to_get
+
+    rows = []
+    for wanted in TARGETS.values():
+        kept = builds.find(wanted)
+        have = " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))
+        state = f"built by {kept.compiler}: {kept.path}" if kept else "not built"
+        rows.append([wanted.name, state, have or f"none: {how_to_get(wanted)}"])
+    click.echo(columns(["target", "build", "compilers"], rows, 400))
+    return ExitCode.OK
+
+
+def _chosen(names: tuple[str, ...]) -> "list[Target]":
+    from npubench.benchmarks.cpu.targets import TARGETS, target
+
+    return [target(name) for name in dict.fromkeys(names)] or list(TARGETS.values())
+
+
+def _tell(text: str) -> None:
+    click.echo(printable(text), err=True)

@@ -1,0 +1,132 @@
+"""The op-support matrix: what became of every operator case on every backend, from rows alone.
+
+A cell says what the tool's placement, outputs and log told; an exit code is in none of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
+
+from npubench.records import FailureClass, Figures, Result, Status
+from npubench.reporting.coverage import table
+from npubench.specs import CaseKind
+
+LEAST_COSINE = 0.98
+"""Below it outputs count as wrong: Pulsar's documentation calls a cosine below 0.98 a loss of accuracy."""
+
+NPU, CPU, CUSTOM, HOST = "NPU", "CPU fallback", "custom", "runs"
+UNSUPPORTED, CRASH, WRONG, FAILED = "unsupported", "crash", "wrong result", "failed"
+
+_OF_CLASS = {
+    FailureClass.UNSUPPORTED_OPERATOR: UNSUPPORTED,
+    FailureClass.UNSUPPORTED_ATTRIBUTE: UNSUPPORTED,
+    FailureClass.UNSUPPORTED_OPSET: UNSUPPORTED,
+    FailureClass.CRASH: CRASH,
+    FailureClass.HANG: CRASH,
+    FailureClass.OUTPUT_MISMATCH: WRONG,
+}
+_SAYS_NOTHING = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
+
+
+def cell(result: Result) -> str | None:
+    """What became of a case; None for a row that says nothing of the operator."""
+    if result.status is Status.FAILED and result.failure:
+        failure_class = result.failure.failure_class
+        return None if failure_class in _SAYS_NOTHING else _OF_CLASS.get(failure_class, FAILED)
+    figures = result.figures or result.estimate
+    if result.status is not Status.OK or figures is None:
+        return None
+    if figures.accuracy and figures.accuracy.cosine is not None and figures.accuracy.cosine < LEAST_COSINE:
+        return WRONG
+    return _placed(result, figures)
+
+
+def _placed(result: Result, figures: Figures) -> str:
+    placed = set(figures.placement.values())
+    if result.chip == "cpu":
+        return HOST
+    if "custom" in placed:
+        return CUSTOM
+    if "CPU" in placed:
+        return CPU
+    return NPU if placed else HOST
+
+
+def document(results: Iterable[Result], linked: bool = False) -> str | None:
+    """The matrix as Markdown: a row an operator case, a column a board; None where nothing was run.
+
+    `linked` makes every cell a link to its log, from the folder of the results.
+    """
+    rows = [one for one in results if one.case_kind is CaseKind.OPERATOR and cell(one) is not None]
+    if not rows:
+        return None
+    boards = sorted({(one.backend, one.board) for one in rows})
+    by_case: dict[tuple[str, str], dict[str, Result]] = {}
+    for one in rows:
+        by_case.setdefault((one.op, one.case), {})[one.board] = one
+    parts = [
+        "# Operator support",
+        "Written by `npubench op-support` from rows of real compilers; nothing here is written by hand."
+        f" *{NPU}*: all of it runs there. *{CPU}*: the tool left some of it to the CPU. *{UNSUPPORTED}*: the"
+        f" tool says that it cannot. *{CRASH}*: it went down or hung. *{WRONG}*: it converted, and its"
+        f" outputs have a cosine below {LEAST_COSINE} with FP32. *{FAILED}*: for a reason that the log has."
+        f" *{HOST}*: measured on a CPU. Blank: not run.",
+        _tools(rows, boards),
+        _counts(rows, boards),
+        _matrix(by_case, [board for _, board in boards], linked),
+        _reasons(rows),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _tools(rows: Sequence[Result], boards: Sequence[tuple[str, str]]) -> str:
+    told = []
+    for backend, board in boards:
+        tools = next(one.tools for one in reversed(rows) if one.board == board)
+        told.append([board, backend, ", ".join(f"{name} {version}" for name, version in tools.items())])
+    return f"## Tools\n\n{table(['board', 'backend', 'versions'], told)}"
+
+
+def _counts(rows: Sequence[Result], boards: Sequence[tuple[str, str]]) -> str:
+    kinds = (NPU, CPU, CUSTOM, HOST, UNSUPPORTED, WRONG, CRASH, FAILED)
+    counted = []
+    for _, board in boards:
+        cells = [cell(one) for one in rows if one.board == board]
+        counted.append([board, len(cells), *(cells.count(kind) or "" for kind in kinds)])
+    return f"## Counts\n\n{table(['board', 'cases', *kinds], counted)}"
+
+
+def _matrix(
+    by_case: Mapping[tuple[str, str], Mapping[str, Result]], boards: Sequence[str], linked: bool
+) -> str:
+    lines = []
+    for (op, case), found in sorted(by_case.items()):
+        cells = [_linked(found[board], linked) if board in found else "" for board in boards]
+        lines.append([op, case, *cells])
+    return f"## Cases\n\n{table(['operator', 'case', *boards], lines)}"
+
+
+def _linked(result: Result, linked: bool) -> str:
+    text = _text(result)
+    return f"[{text}]({quote(result.log_path)})" if linked and result.log_path else text
+
+
+def _text(result: Result) -> str:
+    text = str(cell(result))
+    figures = result.figures or result.estimate
+    if text == WRONG and figures and figures.accuracy and figures.accuracy.cosine is not None:
+        return f"{text} ({figures.accuracy.cosine:.3f})"
+    return text
+
+
+def _reasons(rows: Sequence[Result]) -> str:
+    """Why not, and where the whole log lies, for whatever is not on the NPU."""
+    told = []
+    for one in sorted(rows, key=lambda r: (r.board, r.op, r.case)):
+        if cell(one) in (NPU, HOST):
+            continue
+        reason = one.failure.message if one.failure else _text(one)
+        told.append([one.board, one.case, reason, one.log_path or "", (one.log_sha256 or "")[:12]])
+    if not told:
+        return ""
+    head = ["board", "case", "reason", "log in the folder of the run", "SHA-256"]
+    return f"## Why not on the NPU\n\n{table(head, told)}"

@@ -1,0 +1,70 @@
+"""A data set through a backend with a worker: real processes, a toy for a tool."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from npubench.protocols import Predicting
+from npubench.records import Failure, FailureClass, Kind
+from npubench.specs import CalibrationSpec, Precision, Target, TensorSpec
+from tests.integration.test_apart_backends import GOOD, ToyBackend, compiled, relu  # noqa: F401
+
+TARGET = Target("chip", Precision.INT8, {}, CalibrationSpec(None, 0, 2), 60.0)
+
+
+def no_board():
+    raise AssertionError("a simulator connects to no board")
+
+
+@pytest.fixture
+def predicted(compiled, tmp_path):  # noqa: F811
+    def run(samples, worker=GOOD, target=TARGET, **changes):
+        artifact = compiled(worker)
+        assert not isinstance(artifact, Failure)
+        np.save(tmp_path / "inputs.npy", samples)
+        workdir = tmp_path / "predict"
+        workdir.mkdir()
+        model = replace(artifact.onnx, **changes)
+        return ToyBackend().predict(
+            replace(artifact, onnx=model),
+            target,
+            tmp_path / "inputs.npy",
+            no_board,
+            workdir,
+            tmp_path / "log",
+        )
+
+    return run
+
+
+def test_outputs_of_every_sample_in_order(predicted):
+    samples = np.random.default_rng(0).normal(size=(5, 3, 4, 4)).astype(np.float32)
+    found = predicted(samples)
+    assert isinstance(ToyBackend(), Predicting)
+    assert (found.kind, found.artifact_sha256) == (Kind.SIMULATED, None)
+    assert "converted again" in found.note
+    expected = np.maximum(samples, 0).reshape(5, -1) + 0.5
+    np.testing.assert_allclose(np.load(found.path), expected, rtol=1e-6)
+
+
+def test_a_tool_without_a_simulator_says_so(predicted):
+    samples = np.zeros((1, 3, 4, 4), np.float32)
+    worker = GOOD.replace('"outputs": keep("o", [[o + 0.5 for o in one] for one in expected]),', "")
+    found = predicted(samples, worker)
+    assert found.failure_class is FailureClass.TOOL_ERROR
+    assert "simulates nothing" in found.message
+
+
+def test_a_tool_that_breaks_on_the_data_is_a_failure(predicted):
+    worker = GOOD.replace(
+        'data = samples(job["evaluation"])',
+        'data = samples(job["evaluation"])\n    if len(data) > 2: raise NotSupportedError("too much", ("Relu",))',
+    )
+    found = predicted(np.zeros((9, 3, 4, 4), np.float32), worker)
+    assert found.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+
+
+def test_a_batch_is_told(predicted):
+    found = predicted(np.zeros((2, 3, 4, 4), np.float32), inputs=(TensorSpec("x", (2, 3, 4, 4)),))
+    assert found.failure_class is FailureClass.INVALID_MODEL

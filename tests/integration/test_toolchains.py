@@ -1,0 +1,178 @@
+"""Real vendor tools on real models; an environment that is missing is installed first."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from npubench import environments, plugins
+from npubench.catalog import find_board, load
+from npubench.errors import UsageError
+from npubench.onnx_model import describe
+from npubench.records import Artifact, Failure, FailureClass
+from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
+from npubench.transports.local import LocalSession
+from tests.resnet18 import write_resnet18
+
+pytestmark = pytest.mark.toolchains
+LOG = "log"
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return load([])
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_resnet18(folder / "resnet18.onnx")
+    pooled = onnx.load(folder / "resnet18.onnx")
+    for node in pooled.graph.node:
+        if node.op_type == "MaxPool":
+            del node.attribute[:]
+            node.attribute.extend(
+                [helper.make_attribute("kernel_shape", [2, 2]), helper.make_attribute("strides", [2, 2])]
+            )
+    onnx.save(pooled, folder / "resnet18_pool2.onnx")
+    write_op(folder / "softmax.onnx", helper.make_node("Softmax", ["x"], ["y"], axis=1), (1, 1000), (1, 1000))
+    argmin = helper.make_node("ArgMin", ["x"], ["y"], axis=1, keepdims=1)
+    write_op(folder / "argmin.onnx", argmin, (1, 1000), (1, 1), TensorProto.INT64)
+    write_op(folder / "det.onnx", helper.make_node("Det", ["x"], ["y"]), (1, 8, 8), (1,))
+    custom = helper.make_node("MyOp", ["x"], ["y"], domain="my")
+    write_op(folder / "custom.onnx", custom, (1, 8, 8, 8), (1, 8, 8, 8))
+    return folder
+
+
+def write_op(path: Path, node, shape, output, dtype=TensorProto.FLOAT) -> None:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    graph = helper.make_graph([node], "op", [x], [helper.make_tensor_value_info("y", dtype, output)])
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("my", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+
+
+def made(catalog, models, tmp_path, board, name, **options):
+    """What a backend makes of a model: its artifact or failure, and the backend."""
+    spec = find_board(catalog, board)
+    backend = plugins.backend_of(spec, lambda host: None)
+    if options:
+        backend = backend.configured({**spec.backend_options, **options}, lambda host: None)
+    environments.install(backend.environment, print)
+    model = describe(models / f"{name}.onnx", name)
+    target = Target(spec.chip, Precision.INT8, spec.backend_options, CalibrationSpec(), 900.0)
+    workdir = tmp_path / "job"
+    workdir.mkdir()
+    return backend.compile(model, target, workdir, tmp_path / LOG), backend
+
+
+@pytest.mark.parametrize(
+    ("board", "options", "million_cycles"),
+    [
+        ("rk3588", {}, 3.08),
+        ("rk3566", {}, 6.51),
+        ("rv1106", {}, 6.62),
+        ("rk3588", {"platform": "rk3562"}, 6.33),
+        ("rk3588", {"platform": "rv1103b"}, 19.44),
+    ],
+)
+def test_resnet18_by_rockchip(catalog, models, tmp_path, board, options, million_cycles):
+    artifact, backend = made(catalog, models, tmp_path, board, "resnet18", **options)
+    assert isinstance(artifact, Artifact), artifact
+    figures = backend.estimate(artifact)
+    assert figures.accuracy.cosine >= 0.999
+    assert figures.details["cycles_total"] == pytest.approx(million_cycles * 1e6, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("board", "milliseconds"), [("ethos-u55-256", 31.7), ("ethos-u65-512", 9.44), ("ethos-u85-512", 6.22)]
+)
+def test_resnet18_with_plain_pooling_by_arm(catalog, models, tmp_path, board, milliseconds):
+    artifact, backend = made(catalog, models, tmp_path, board, "resnet18_pool2")
+    assert isinstance(artifact, Artifact), artifact
+    figures = backend.estimate(artifact)
+    assert figures.latency_us.mean == pytest.approx(milliseconds * 1000, rel=0.02)
+    assert figures.accuracy.cosine >= 0.999
+
+
+def test_stock_resnet18_arrives_on_the_npu_of_arm_whole(catalog, models, tmp_path):
+    artifact, backend = made(catalog, models, tmp_path, "ethos-u55-256", "resnet18")
+    figures = backend.estimate(artifact)
+    assert set(figures.placement.values()) == {"NPU"}
+    assert figures.details["poolings_rewritten"] == 1
+    assert figures.accuracy.cosine >= 0.999
+
+
+def test_resnet18_by_qualcomm(catalog, models, tmp_path):
+    artifact, backend = made(catalog, models, tmp_path, "qnn-htp-v73", "resnet18")
+    figures = backend.estimate(artifact)
+    assert figures.accuracy.cosine >= 0.999
+    assert figures.latency_us is None
+    assert set(figures.placement.values()) == {"NPU"}
+
+
+def test_resnet18_by_openvino_is_measured_here(catalog, models, tmp_path):
+    artifact, backend = made(catalog, models, tmp_path, "openvino-cpu", "resnet18")
+    timing = TimingProtocol(repeat=5, min_duration_s=1.0, rounds=2)
+    figures = backend.measure(artifact, LocalSession(), timing, 300.0, tmp_path / LOG)
+    assert figures.accuracy.cosine >= 0.999
+    assert figures.details["execution_devices"] == ["CPU"]
+    assert figures.latency_us.n >= 10
+    assert np.isfinite(figures.latency_us.mean)
+
+
+@pytest.mark.parametrize("board", ["rk3566", "ethos-u55-256", "qnn-htp-v73", "openvino-cpu"])
+@pytest.mark.parametrize(("name", "operator"), [("det", "Det"), ("custom", "MyOp")])
+def test_what_no_tool_has_is_unsupported_whatever_its_exit_code(
+    catalog, models, tmp_path, board, name, operator
+):
+    failure, _ = made(catalog, models, tmp_path, board, name)
+    assert isinstance(failure, Failure), failure
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == (operator,)
+
+
+@pytest.mark.parametrize(
+    ("board", "name", "placement"),
+    [
+        ("rk3566", "softmax", {"Softmax": "CPU"}),
+        ("rk3566", "argmin", {"ArgMin": "CPU"}),
+        ("ethos-u55-256", "softmax", {"Softmax": "NPU"}),
+        ("ethos-u55-256", "argmin", {"ArgMin": "CPU"}),
+        ("qnn-htp-v73", "softmax", {"Softmax": "NPU"}),
+        ("qnn-htp-v73", "argmin", {"ArgMin": "NPU"}),
+    ],
+)
+def test_where_an_operator_lands(catalog, models, tmp_path, board, name, placement):
+    artifact, backend = made(catalog, models, tmp_path, board, name)
+    assert isinstance(artifact, Artifact), artifact
+    assert backend.estimate(artifact).placement == placement
+
+
+def test_a_chip_without_fallback_refuses_argmin(catalog, models, tmp_path):
+    failure, _ = made(catalog, models, tmp_path, "rv1106", "argmin")
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("ArgMin",)
+
+
+def test_an_abort_of_the_compiler_is_a_crash_that_names_its_last_error(
+    catalog, models, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("npubench.backends.rknn.backend.PLATFORMS", ("rk2118",))
+    failure, _ = made(catalog, models, tmp_path, "rk3588", "resnet18", platform="rk2118")
+    assert failure.failure_class is FailureClass.CRASH
+    assert "SIGABRT" in failure.message
+
+
+def test_no_npu_here_is_told(catalog, models, tmp_path):
+    answer, _ = made(catalog, models, tmp_path, "openvino-npu", "softmax")
+    if isinstance(answer, Artifact):
+        pytest.skip("there is an NPU here")
+    assert answer.failure_class is FailureClass.TOOL_MISSING
+    assert "no device NPU here" in answer.message
+
+
+def test_a_name_of_no_platform_is_told(catalog, models, tmp_path):
+    with pytest.raises(UsageError, match="not pentium"):
+        made(catalog, models, tmp_path, "rk3588", "softmax", platform="pentium")

@@ -1,0 +1,155 @@
+"""Files of the real Vela 5.2.0, and the rewriting of padded max-pooling."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from npubench.backends.ethos_u.backend import EthosUBackend, explain, placement
+from npubench.backends.ethos_u.vela import parse_layers, parse_summary
+from npubench.errors import UsageError
+from npubench.records import Artifact, FailureClass, Kind, OnnxModel
+from npubench.specs import CalibrationSpec, Precision, Target
+
+FILES = Path(__file__).parents[1] / "data/toolchains/ethos-u"
+RESNET18 = ("Conv", "Relu", "MaxPool", "Add", "GlobalAveragePool", "Flatten", "Gemm")
+
+
+def text(name: str) -> str:
+    return (FILES / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "milliseconds"), [("u55-256", 31.7), ("u65-512", 9.44), ("u85-512", 6.22)]
+)
+def test_velas_time_of_resnet18_is_what_others_found(accelerator, milliseconds):
+    summary = parse_summary(text(f"resnet18-pool2.{accelerator}.summary.csv"))
+    assert summary.inference_us == pytest.approx(milliseconds * 1000, rel=0.02)
+
+
+def test_a_summary_in_base_units():
+    summary = parse_summary(text("resnet18-pool2.u55-256.summary.csv"))
+    assert summary.core_clock_mhz == 500
+    assert summary.sram_bytes == round(1014.140625 * 1024)
+    assert summary.flash_bytes == round(10445.234375 * 1024)
+    assert summary.macs == 1814901248
+
+
+def test_layers_of_a_model_that_is_all_on_the_npu():
+    layers = parse_layers(text("resnet18-pool2.u55-256.per-layer.csv"))
+    assert layers[0].original == "Conv2D"
+    assert layers[0].cycles == 1307359
+    assert placement(layers, RESNET18) == dict.fromkeys(RESNET18, "NPU")
+
+
+def test_argmin_is_left_to_the_cpu_though_vela_returned_0():
+    layers = parse_layers(text("argmin.u55-256.per-layer.csv"))
+    assert placement(layers, ("ArgMin",)) == {"ArgMin": "CPU"}
+
+
+def estimate(tmp_path, name, operators):
+    model = OnnxModel(*("m", tmp_path / "m", "sha", 13, (), ()), dict.fromkeys(operators, 1), 0, 0, 0, 0)
+    answer = {"per_layer": "layers.csv", "summary": "summary.csv", "accuracy": None}
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    (tmp_path / "layers.csv").write_text(text(f"{name}.per-layer.csv"))
+    (tmp_path / "summary.csv").write_text(text(f"{name}.summary.csv"))
+    extras = tuple(tmp_path / file for file in ("answer.json", "layers.csv", "summary.csv"))
+    artifact = Artifact(tmp_path / "x", "sha", 1, "ethos-u", {}, Precision.INT8, model, {}, extras)
+    return EthosUBackend().estimate(artifact)
+
+
+def test_an_estimate_is_simulated_and_names_its_clock(tmp_path):
+    figures = estimate(tmp_path, "resnet18-pool2.u55-256", RESNET18)
+    assert figures.kind is Kind.SIMULATED
+    assert figures.latency_us.mean == pytest.approx(31694.522)
+    assert "500 MHz" in figures.details["statistic"]
+    assert figures.accuracy is None
+
+
+def test_a_model_that_is_all_on_the_cpu_has_no_time(tmp_path):
+    figures = estimate(tmp_path, "argmin.u55-256", ("ArgMin",))
+    assert figures.latency_us is None
+    assert "3 of 3 rows are left to the CPU" in figures.details["statistic"]
+
+
+def test_an_operator_that_onnx2tf_made_up_is_unsupported_though_it_returned_0():
+    error = {"type": "RuntimeError", "text": "unresolved custom op", "traceback": "", "step": "layout"}
+    failure = explain(error, text("det.log"))
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("Det",)
+
+
+@given(st.text(), st.text())
+def test_no_text_breaks_the_parsers(one, other):
+    parse_layers(one)
+    parse_summary(one)
+    parse_summary(text("argmin.u55-256.summary.csv").splitlines()[0] + "\n" + other)
+    explain({"type": "E", "text": one, "traceback": ""}, other)
+
+
+def test_an_accelerator_that_is_not_built_is_told():
+    target = Target("Ethos-U55-512", Precision.INT8, {}, CalibrationSpec(), 10.0)
+    with pytest.raises(UsageError, match="not ethos-u55-512"):
+        EthosUBackend().job(None, target)
+    job = EthosUBackend({"accelerator": "ethos-u85-512"}).job(None, replace(target, chip="any"))
+    assert job["memory_mode"] == "Dedicated_Sram_384KB"
+
+
+def rewriting():
+    source = Path(__file__).parents[2] / "npubench/backends/ethos_u/worker_pooling.py"
+    spec = importlib.util.spec_from_file_location("worker_pooling", source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pooling(kernel, stride, pads, size):
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, *size))
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=kernel, strides=stride, pads=pads)
+    graph = helper.make_graph([node], "pool", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def outputs(model, x):
+    onnx.checker.check_model(model)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"x": x})[0]
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_pooling_without_its_padding_gives_the_same_outputs(data):
+    kernel = [data.draw(st.integers(2, 5)), data.draw(st.integers(2, 5))]
+    pads = [data.draw(st.integers(0, kernel[i % 2] - 1)) for i in range(4)]
+    stride = [data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3))]
+    model = pooling(kernel, stride, pads, (data.draw(st.integers(5, 9)), data.draw(st.integers(5, 9))))
+    shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+    x = np.random.default_rng(data.draw(st.integers(0, 99))).standard_normal(shape, dtype=np.float32) - 1
+    before = outputs(model, x)
+    assert rewriting().rewrite(model) == (1 if any(pads) else 0)
+    assert not any(
+        a.name == "pads" for n in model.graph.node if n.op_type == "MaxPool" for a in n.attribute if any(pads)
+    )
+    np.testing.assert_array_equal(outputs(model, x), before)
+
+
+def test_resnets_pooling_is_mirrored_and_a_tight_one_repeats_its_edges():
+    mirrored, repeated = pooling([3, 3], [2, 2], [1] * 4, (8, 8)), pooling([2, 2], [2, 2], [1] * 4, (8, 8))
+    for model in (mirrored, repeated):
+        rewriting().rewrite(model)
+    assert [node.op_type for node in mirrored.graph.node] == ["Pad", "MaxPool"]
+    assert "Concat" in [node.op_type for node in repeated.graph.node]

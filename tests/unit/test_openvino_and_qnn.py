@@ -1,0 +1,106 @@
+"""What the real OpenVINO 2026.4.1 and onnxruntime-qnn 2.7.0 wrote."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npubench.backends.openvino import backend as openvino
+from npubench.backends.openvino.benchmark_app import (
+    Report,
+    execution_devices,
+    failure_of_run,
+    parse_report,
+)
+from npubench.backends.qnn import errors as qnn
+from npubench.backends.qnn.backend import QnnBackend, _placement
+from npubench.errors import UsageError
+from npubench.records import Completed, Failure, FailureClass
+
+DATA = Path(__file__).parents[1] / "data/toolchains"
+OPENVINO = """Check 'false' failed at src/frontends/common_translators/src/unconverted_ops_report.cpp:151:
+FrontEnd API failed with OpConversionFailure:
+Model wasn't fully converted.
+Summary:
+-- No conversion rule found for operations: {}
+"""
+
+
+def text(name: str) -> str:
+    return (DATA / name).read_text(encoding="utf-8")
+
+
+def test_the_report_of_benchmark_app_in_microseconds():
+    report = parse_report(text("openvino/resnet18.cpu.json"))
+    assert report == Report(40, 48660, 50470, 35090, 68780, 531770, 80700, 19.75)
+
+
+def test_the_devices_that_really_ran():
+    assert execution_devices(text("openvino/resnet18.cpu.log")) == ("CPU",)
+    assert execution_devices("[ INFO ] Execution Devices:['NPU', 'CPU']\n") == ("NPU", "CPU")
+    assert execution_devices("[ INFO ] Count: 40 iterations\n") == ()
+
+
+def test_a_run_on_a_machine_without_an_npu_is_a_failure():
+    done = Completed(("benchmark_app",), 1, text("openvino/no-npu.log"), 3.0)
+    failure = failure_of_run(done, 60)
+    assert failure.failure_class is FailureClass.TOOL_ERROR
+    assert "exit code 1" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        (Completed(("b",), 0, "", 60.0, timed_out=True), FailureClass.HANG),
+        (Completed(("b",), -6, "terminate called", 1.0), FailureClass.CRASH),
+    ],
+)
+def test_a_run_that_did_not_end_by_itself(done, expected):
+    assert failure_of_run(done, 60).failure_class is expected
+
+
+@pytest.mark.parametrize(
+    ("told", "names"), [("Det-13", ("Det",)), ("my.MyOp", ("MyOp",)), ("Det-13, my.MyOp", ("Det", "MyOp"))]
+)
+def test_operators_that_openvino_cannot_convert(told, names):
+    failure = openvino.explain(
+        {"type": "OpConversionFailure", "text": OPENVINO.format(told), "traceback": ""}
+    )
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == names
+
+
+@given(st.text())
+def test_no_text_breaks_the_parsers(anything):
+    assert isinstance(parse_report(anything), (Report, Failure))
+    execution_devices(anything)
+    openvino.explain({"type": "E", "text": anything, "traceback": ""})
+    qnn.explain({"type": "E", "text": anything, "traceback": "", "operators": []}, anything)
+
+
+def test_det_is_not_taken_by_the_htp():
+    told = (
+        "[ONNXRuntimeError] : 1 : FAIL : This session contains graph nodes that are assigned to the default"
+        " CPU EP, but fallback to CPU EP has been explicitly disabled by the user."
+    )
+    failure = qnn.explain({"type": "Fail", "text": told, "traceback": ""}, text("qnn/det.log"))
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("Det",)
+
+
+def test_a_custom_operator_is_named():
+    line = next(line for line in text("qnn/myop.log").splitlines() if "MyOp(-1)" in line)
+    failure = qnn.explain({"type": "Fail", "text": line, "traceback": ""}, text("qnn/myop.log"))
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("MyOp",)
+
+
+def test_what_the_optimiser_put_in_is_no_operator_of_the_model():
+    answer = {"assignment": {"QNNExecutionProvider": ["Conv", "Transpose"], "CPUExecutionProvider": ["TopK"]}}
+    assert _placement(answer, ("Conv", "TopK")) == {"Conv": "NPU", "TopK": "CPU"}
+
+
+def test_an_architecture_that_there_is_not_is_told():
+    with pytest.raises(UsageError, match="not 40"):
+        QnnBackend({"htp_arch": "40"}).job(None, None)

@@ -1,0 +1,154 @@
+import csv
+import html
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from npubench.benchmarks.cpu.megpeak import MegPeakOutput, parse_megpeak
+from npubench.benchmarks.cpu.megpeak import details as megpeak_details
+from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, parse_probe
+from npubench.cli.processor import print_rows
+from npubench.records import Figures, Kind, Status, Verdict
+from npubench.reporting import frames
+from npubench.reporting.page import PageContext, render
+from npubench.reporting.processor import processor_sheets
+from npubench.reporting.processor_rows import COLUMNS, processor_rows
+from npubench.specs import CaseKind, Precision
+from tests import sample_results
+
+DATA = Path(__file__).parents[1] / "data"
+CONTEXT = PageContext("npubench report", "2026-03-02T09:40:00+00:00", "run --stages cpu", "0.1.0", "out")
+
+
+def cpu_result(case, told, tool="cpupeak", **changes):
+    sample = sample_results.everything()[0]
+    return replace(
+        sample,
+        **{
+            "key": f"{case}-{tool}",
+            "case": case,
+            "case_kind": CaseKind.CPU,
+            "precision": Precision.NONE,
+            "backend": tool,
+            "status": Status.OK,
+            "verdict": Verdict.STABLE,
+            "failure": None,
+            "onnx_sha256": None,
+            "estimate": None,
+            "figures": Figures(Kind.MEASURED, details=told),
+            **changes,
+        },
+    )
+
+
+def probed(case, mode, file):
+    output = parse_probe((DATA / "cpupeak" / file).read_text())
+    assert isinstance(output, ProbeOutput)
+    # As the store gives them back.
+    return cpu_result(case, json.loads(json.dumps(details(output, mode))))
+
+
+@pytest.fixture(scope="module")
+def results():
+    output = parse_megpeak((DATA / "megpeak" / "ax620a.txt").read_text())
+    assert isinstance(output, MegPeakOutput)
+    return [
+        probed("cpu-one-core", "one-core", "one-core-x86-64.jsonl"),
+        probed("cpu-all-cores", "all-cores", "all-cores-x86-64.jsonl"),
+        probed("cpu-memory", "memory", "memory-x86-64.jsonl"),
+        cpu_result("cpu-megpeak", megpeak_details(output), "megpeak", board="axera-pi"),
+    ]
+
+
+def sheet(results, title):
+    return next(one for one in processor_sheets(results) if one.title == title)
+
+
+def test_measured_rows_stand_beside_published_ones_in_columns_of_their_own(results):
+    found = sheet(results, "Instructions")
+    assert [(group.kind, len(group.titles) > 0) for group in found.groups] == [
+        (Kind.MEASURED, True),
+        (Kind.MEASURED, True),
+        (Kind.PUBLISHED, True),
+    ]
+    lines = {heads[1]: cells for heads, cells in found.lines}
+    board, local, published = (len(group.titles) for group in found.groups)
+    mla = [cell.sort for cell in lines["mla_f32"]]
+    assert mla == [5.35449, 10.047442, 1.494073, *[None] * local, 5.35449, 10.047442, 1.494073]
+    fma = [cell.sort for cell in lines["vfmadd132ps_avx"]]
+    assert fma[:board] == [None] * board
+    assert fma[board] > 0
+    assert fma[-published:] == [None] * published
+    assert {heads[0] for heads, _ in found.lines if heads[1] in {"mla_f32", "vfmadd132ps_avx"}} == {
+        "multiply-add f32"
+    }
+
+
+def test_all_published_rows_are_there_and_none_without_a_measured_one(results):
+    names = {heads[1] for heads, cells in sheet(results, "Instructions").lines if cells[-1].sort is not None}
+    assert len(names) == 12
+    bandwidth = sheet(results, "Copying as MegPeak does").lines[0][1]
+    assert bandwidth[-1].sort == 1.861453
+    assert processor_sheets(sample_results.everything()) == []
+
+
+def test_a_tool_that_measures_one_core_has_no_column_among_all_cores(results):
+    assert [group.label for group in sheet(results, "All cores").groups] == ["local, cpupeak"]
+
+
+def test_what_was_not_measured_is_a_dash_and_never_zero(results):
+    for one in processor_sheets(results):
+        for _, cells in one.lines:
+            assert all(cell.text != "0" for cell in cells)
+            assert len(cells) == sum(len(group.titles) for group in one.groups)
+
+
+def test_the_page_has_every_row_with_its_kind(results):
+    text = render(results, CONTEXT)
+    section = text[text.index('<section id="cpu">') :]
+    for name in ("vfmadd132ps_avx", "mla_f32", "qrdmulh"):
+        assert f"<bdi>{name}</bdi>" in section
+    assert "deploee-benchmark" in html.unescape(section)
+    assert 'class="kind k-published"' in section
+    assert not re.search(r'class="absent"[^<]*<[^<]*published', text)
+
+
+def test_names_of_rows_cannot_become_markup():
+    told = {"mode": "one_core", "rows": [{"row": "<script>x</script>", "throughput_ns": 1.0}], "memory": []}
+    assert "<script>x" not in render([cpu_result("cpu-one-core", told)], CONTEXT)
+
+
+def test_every_row_is_a_line_of_csv(results, capsys):
+    print_rows(results, as_json=False, as_csv=True)
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert list(lines[0]) == list(COLUMNS)
+    rows = processor_rows(results)
+    assert len(lines) == len(rows)
+    (mla,) = [line for line in lines if line["row"] == "mla_f32"]
+    assert (mla["throughput_ns"], mla["gflop_per_s"], mla["megpeak_gflops"]) == ("5.35449", "", "1.494073")
+    assert [
+        line["gib_per_s"] for line in lines if line["row"] == "bandwidth" and line["tool"] == "megpeak"
+    ] == ["1.861453"]
+
+
+def test_rows_as_text_and_json(results, capsys):
+    print_rows(results, as_json=False, as_csv=False)
+    assert "vfmadd132ps_avx" in capsys.readouterr().out
+    print_rows(results, as_json=True, as_csv=False)
+    assert json.loads(capsys.readouterr().out) == processor_rows(results)
+    print_rows([], as_json=False, as_csv=False)
+    assert "npubench run --stages cpu" in capsys.readouterr().out
+
+
+def test_a_frame_has_every_row_and_its_kind_in_the_names_of_figures(results):
+    frame = frames.processors(results)
+    assert len(frame) == len(processor_rows(results))
+    mla = frame[frame["row"] == "mla_f32"].iloc[0]
+    assert (mla["measured_throughput_ns"], mla["board"]) == (5.35449, "axera-pi")
+    assert frame["measured_gflop_per_s"].isna().any()
+    assert not [name for name in frame.columns if name.endswith("_ns") and not name.startswith("measured_")]
+    assert len(frames.processors([])) == 0

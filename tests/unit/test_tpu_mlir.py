@@ -1,0 +1,86 @@
+"""Logs of the real TPU-MLIR 1.30.2."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npubench.backends.tpu_mlir.backend import TpuMlirBackend
+from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, similarities
+from npubench.errors import UsageError
+from npubench.records import FailureClass
+from npubench.specs import CalibrationSpec, Precision, Target
+
+FILES = Path(__file__).parents[1] / "data/toolchains/tpu-mlir"
+
+
+def text(name: str) -> str:
+    return (FILES / name).read_text(encoding="utf-8")
+
+
+def error(told: str = "model_transform.py ended with code 1", step: str = "transform"):
+    return {"type": "ToolFailedError", "text": told, "traceback": "", "step": step}
+
+
+def test_the_time_of_resnet18_is_what_others_found():
+    profile = parse_profile(text("resnet18.bm1684x.profile.txt"))
+    assert profile.latency_us == pytest.approx(298, rel=0.02)
+    assert profile.cycles == 297660
+    assert profile.cycles_by_command["Conv2D"] > 0
+
+
+def test_the_cmodel_is_equal_bit_for_bit_to_the_quantised_reference():
+    said = text("resnet18.bm1684x.log")
+    assert cmodel(said).identical
+    (first, second) = similarities(said)
+    assert first.theirs == "top.npz"
+    assert first.cosine == pytest.approx(0.9998, abs=1e-4)
+    assert not first.identical
+    assert second == cmodel(said)
+
+
+def test_a_chip_without_a_profile_has_no_time():
+    assert parse_profile("") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "operators"),
+    [
+        ("RuntimeError: Op not support:{'Det'}\n", FailureClass.UNSUPPORTED_OPERATOR, ("Det",)),
+        ("RuntimeError: Op not support:{'MyOp', 'Det'}", FailureClass.UNSUPPORTED_OPERATOR, ("MyOp", "Det")),
+        ("Only support ArgMax!\nAborted\n", FailureClass.UNSUPPORTED_OPERATOR, ("ArgMin",)),
+        ("Aborted (core dumped)\n", FailureClass.CRASH, ()),
+        ("std::bad_alloc\nAborted\n", FailureClass.OUT_OF_MEMORY, ()),
+        ("nothing\n", FailureClass.TOOL_ERROR, ()),
+    ],
+)
+def test_why_it_gave_up(said, expected, operators):
+    failure = explain(error(), said)
+    assert failure.failure_class is expected
+    assert failure.operators == operators
+
+
+def test_an_artifact_that_was_not_compared_is_no_success():
+    target = Target("BM1684X", Precision.INT8, {}, CalibrationSpec(), 10.0)
+    refused = TpuMlirBackend().refused
+    assert refused(None, target, {}, "Success").failure_class is FailureClass.UNPARSED_OUTPUT
+    assert refused(None, target, {}, text("resnet18.bm1684x.log")) is None
+    other = text("resnet18.bm1684x.log").replace(
+        "min_similarity = (1.0, 1.0, inf)", "min_similarity = (0.2, 0.1, 3.0)"
+    )
+    assert refused(None, target, {}, other).failure_class is FailureClass.OUTPUT_MISMATCH
+
+
+def test_a_processor_that_there_is_not_is_told():
+    target = Target("pentium", Precision.INT8, {}, CalibrationSpec(), 10.0)
+    with pytest.raises(UsageError, match="not pentium"):
+        TpuMlirBackend().job(None, target)
+    assert TpuMlirBackend({"processor": "cv181x"}).job(None, target) == {"processor": "cv181x"}
+
+
+@given(st.text())
+def test_no_text_breaks_the_parsers(anything):
+    similarities(anything)
+    parse_profile(anything)
+    explain(error(anything), anything)
