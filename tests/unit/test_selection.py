@@ -152,6 +152,17 @@ def test_a_model_that_does_not_convert_fails_and_says_why(asked):
     assert checks["operators"].outcome is Outcome.UNKNOWN
 
 
+def test_a_model_that_ran_without_a_time_is_supported_and_as_accurate_as_it_was(asked):
+    untimed = Figures(Kind.SIMULATED, accuracy=Accuracy(0.995, None, None))
+    rows = [replace(FITTING[0], figures=untimed), FITTING[1]]
+    measured, _ = one(asked, rows)
+    checks = {check.name: check for check in measured.checks}
+    assert checks["operators"].outcome is Outcome.PASS
+    assert checks["accuracy"].headroom == pytest.approx(0.5)
+    assert checks["npu_time"].outcome is Outcome.UNKNOWN
+    assert measured.outcome is Outcome.UNKNOWN
+
+
 def test_accuracy_that_nobody_compared_is_unknown(asked):
     _, checks = one(asked, [row("big", 20_000.0, cosine=None), FITTING[1]])
     assert checks["accuracy"].outcome is Outcome.UNKNOWN

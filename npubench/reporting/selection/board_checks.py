@@ -101,7 +101,7 @@ def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known
 
 def _taken(job: Job) -> float | None:
     if not isinstance(job.found, Chosen):
-        return None
+        return job.found.ran.artifact_bytes if job.found.ran else None
     return job.found.figures.memory_bytes or job.found.result.artifact_bytes
 
 
