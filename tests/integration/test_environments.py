@@ -21,7 +21,7 @@ PYTHON = "{}.{}".format(*sys.version_info)
 def make_wheel(folder: Path, version: str, name: str = "npubench_probe") -> Path:
     files = {
         f"{name}.py": f"VERSION = {version!r}\n",
-        f"{name}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{name}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n",
         f"{name}-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = f"{name}-{version}.dist-info/RECORD"

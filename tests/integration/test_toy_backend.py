@@ -87,7 +87,7 @@ def test_the_backend_says_what_it_lacks_then_runs_and_two_versions_stand_apart(d
         assert row["status"] == "ok"
         assert row["kind"] == "simulated"
         assert row["latency_us"]["mean"] == size
-        assert row["tool_version"]["toy_compiler"] == version
+        assert row["tool_version"]["toy-compiler"] == version
     again = npubench(desk, *asked)
     assert "(2 done before)" in again.stdout
 
