@@ -18,7 +18,7 @@ class RefusedError(Exception):
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Load, quantise, build and export; then the simulator's outputs beside ONNX Runtime's."""
     evaluation = samples(job["evaluation"])
-    # Before the toolkit is loaded: beside its libraries ONNX Runtime has not come to an end on some operators.
+    # Before the toolkit is loaded: beside its libraries ONNX Runtime did not end on some operators.
     with step("reference"):
         expected = _expected(job["model"], evaluation)
     with step("import"):
