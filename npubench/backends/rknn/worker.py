@@ -49,10 +49,11 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 def _expected(model: str, evaluation: list[dict[str, Any]]) -> list[list[Any]]:
     """The reference's outputs; none of what ONNX Runtime cannot run, which RKNN is asked all the same."""
     try:
-        return reference(model, evaluation)
+        found: list[list[Any]] = reference(model, evaluation)
     except Exception as error:  # noqa: BLE001 - it raises types of its own
         print(f"no reference: {error}")  # noqa: T201 - for the log
         return []
+    return found
 
 
 def _infer(tool: Any, inputs: list[Any]) -> list[Any]:
