@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
 from npubench.backends.apart.options import text
-from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile
+from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
 from npubench.specs import Target
@@ -40,6 +40,10 @@ class TpuMlirBackend(ApartBackend):
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
         """By the tool's own words."""
         return explain(error, said)
+
+    def explain_end(self, failure: Failure, said: str) -> Failure:
+        """Its own words count for more than the way it went down."""
+        return unsupported(said) or super().explain_end(failure, said)
 
     def refused(
         self,
