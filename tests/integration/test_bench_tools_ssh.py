@@ -243,6 +243,14 @@ def test_a_board_that_holds_another_file_is_not_measured(bench):
     assert not bench.tool.with_name(f"{bench.name}.calls").exists()
 
 
+def test_a_file_that_changed_since_it_was_made_is_not_measured(bench):
+    last = bench.artifact.path.with_name(FILES[bench.name][-1])
+    last.write_text("us 1\n")
+    found = bench.measure()
+    assert (found.stage, found.failure_class) == (Stage.TRANSFER, FailureClass.WRONG_ARTIFACT)
+    assert not bench.tool.with_name(f"{bench.name}.calls").exists()
+
+
 def test_what_the_compiler_left_to_the_cpu_is_no_time_of_the_npu(rknn, tmp_path):
     said = (LOGS / "rknn/softmax.rk3566.log").read_text()
     rknn.artifact = artifact(tmp_path / "softmax", FILES["rknn_benchmark"], said, {"Softmax": 1})

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from npubench.errors import BoardError, TransferError
-from npubench.identity import sha256_of_file
+from npubench.identity import sha256_of_bundle, sha256_of_file
 from npubench.protocols import Session
-from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.records import Artifact, Completed, Failure, FailureClass, Stage
 
 SHORT_S = 60.0
 HASH_S = 120.0
@@ -54,8 +54,17 @@ def find_tool(names: Sequence[str], option: str, session: Session, log: Path) ->
     return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message[:600])
 
 
-def bring(files: Sequence[Path], session: Session, log: Path) -> tuple[PurePosixPath, ...] | Failure:
-    """Put the files on the board and let the board say what it holds. Raises like `Session.put`."""
+def bring(
+    artifact: Artifact, parts: Sequence[Path], session: Session, log: Path
+) -> tuple[PurePosixPath, ...] | Failure:
+    """Put the artifact and the files that belong to it on the board, and let the board say what it holds.
+
+    Their paths there, in that order. Raises like `Session.put`.
+    """
+    if sha256_of_bundle(artifact.path, parts) != artifact.sha256:
+        message = f"{artifact.path.name} is no longer the artifact {artifact.sha256}: run with --fresh"
+        return Failure(Stage.TRANSFER, FailureClass.WRONG_ARTIFACT, message)
+    files = (artifact.path, *parts)
     hashes = [sha256_of_file(file) for file in files]
     # The board's command runs in another folder than npubench, also where both are one machine.
     paths = tuple(session.put(file.absolute(), sha256) for file, sha256 in zip(files, hashes, strict=True))

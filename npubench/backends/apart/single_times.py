@@ -50,7 +50,7 @@ def measure_single_times(
     path = find_tool([text(options, tool.name, tool.name)], tool.name, session, log)
     if isinstance(path, Failure):
         return path
-    brought = bring([artifact.path], session, log)
+    brought = bring(artifact, (), session, log)
     if isinstance(brought, Failure):
         return brought
     calls: list[Call] = []

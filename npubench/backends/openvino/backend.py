@@ -67,7 +67,7 @@ class OpenVinoBackend(ApartBackend):
         if isinstance(app, Failure):
             return app
         weights = [part for part in artifact.extras if part.suffix == ".bin"]
-        brought = bring([artifact.path, *weights], session, log)
+        brought = bring(artifact, weights, session, log)
         if isinstance(brought, Failure):
             return brought
         device = str(artifact.settings["device"])

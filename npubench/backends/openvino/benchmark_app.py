@@ -54,8 +54,8 @@ def parse_report(text: str) -> Report | Failure:
 
 def _doubtful(report: Report) -> str | None:
     """Why no machine can have measured these figures; None when one can."""
-    ordered = 0 < report.min_us <= min(report.median_us, report.mean_us)
-    if report.runs < 1 or not ordered or not max(report.median_us, report.mean_us) <= report.max_us:
+    middles = (report.median_us, report.mean_us)
+    if report.runs < 1 or not all(0 < report.min_us <= one <= report.max_us for one in middles):
         return (
             f"{report.runs} runs, least {report.min_us:g}, median {report.median_us:g},"
             f" mean {report.mean_us:g}, greatest {report.max_us:g} us"
