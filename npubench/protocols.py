@@ -105,6 +105,15 @@ class Predicting(Protocol):
         """
 
 
+@runtime_checkable
+class Simulating(Protocol):
+    """A backend whose `compile` runs a simulator: what `npubench convert --cut` joins and compares."""
+
+    def simulated(self, workdir: Path) -> tuple[tuple[Path, ...], ...]:
+        """Outputs that `compile` left in `workdir`: for each of the first evaluation samples an .npy an
+        output of the model, in its order; empty where there are none."""
+
+
 OpenHost = Callable[[str], Session]
 """Opens a session on the build host of that name; whoever opened it closes it."""
 

@@ -15,6 +15,7 @@ from npubench.cli import COMMANDS
 from npubench.cli.run import run
 from npubench.errors import EXIT_CODES
 from npubench.failures import TRANSIENT, FailureClass
+from npubench.surgery.table import REWRITES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -68,6 +69,16 @@ def layers() -> str:
     return "\n".join(f"    {layer}" for contract in contracts for layer in contract.get("layers", ()))
 
 
+def rewrites() -> str:
+    """The table of rewrites with the restriction that each gets round."""
+    rows = [
+        f"| {one.name} | {restriction.backend} | {restriction.limit} | {restriction.source} |"
+        for one in REWRITES
+        for restriction in one.restrictions
+    ]
+    return "\n".join(["| rewrite | backend | gets round | source |", "| --- | --- | --- | --- |", *rows])
+
+
 def _first_line(file: Path) -> str:
     text = ast.get_docstring(ast.parse(file.read_text())) or ""
     return text.splitlines()[0]
@@ -80,6 +91,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "failure-classes": failure_classes,
     "rooms": rooms,
     "layers": layers,
+    "rewrites": rewrites,
 }
 
 

@@ -55,6 +55,14 @@ def export(
     type=click.Choice(["fp32", "int8"]),
     help="Only these; else all that the board has. Repeatable.",
 )
+@click.option(
+    "--cut",
+    "surgery",
+    type=click.Choice(["none", "auto"]),
+    default="none",
+    show_default=True,
+    help="auto: rewrite what the target refuses, then cut it off at head and tail; see docs/surgery.md.",
+)
 @click.option("--calibration", type=click.Path(path_type=Path), help=".npy/.npz file or folder; else seeded.")
 @jobs_option
 @deadline_option
@@ -64,6 +72,7 @@ def convert(
     selection: Selection,
     boards: tuple[str, ...],
     precisions: tuple[str, ...],
+    surgery: str,
     calibration: Path | None,
     jobs: int | None,
     deadline: float,
@@ -71,9 +80,12 @@ def convert(
     out: Path,
 ) -> int:
     """Prepare CASES for a board's toolchain: OUT/<case>.<board>.<precision>.<ending>."""
+    from npubench.cli.cut import convert_with_cuts
     from npubench.engine.job import prepare
 
     catalog = load_catalog(selection.catalog_folders)
     chosen = chosen_cases(catalog, selection)
     wish = Wish(boards, precisions, CalibrationSpec(calibration, selection.seed), deadline, jobs, fresh, out)
+    if surgery == "auto":
+        return convert_with_cuts(chosen, catalog, wish)
     return prepare_all(chosen, catalog, wish, prepare)

@@ -27,6 +27,8 @@ Taken = dict[str, tuple[str, str]]
 """File name -> the case that it was written for and its SHA-256."""
 
 Step = Callable[[Job, "Context"], "Prepared"]
+Finish = Callable[["Prepared", "Context"], "Prepared"]
+"""What is done to a case that has files beside its artifact, when no other case is being worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,10 @@ class Wish:
     out: Path
 
 
-def prepare_all(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish, step: Step) -> int:
-    """Take every case through `step`, write its file to `wish.out`; the exit code."""
+def prepare_all(
+    chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish, step: Step, finish: Finish | None = None
+) -> int:
+    """Take every case through `step`, write its files to `wish.out`; the exit code."""
     from npubench.cli import assemble
 
     boards = assemble.choose_boards(catalog, wish.boards)
@@ -53,7 +57,7 @@ def prepare_all(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish, step
     workspace.create()
     with workspace.lock():
         context = assemble.make_context(workspace, request, boards, [], wish.fresh)
-        failures = _run(plan.jobs, context, wish, step)
+        failures = _run(plan.jobs, context, wish, step, finish)
     click.echo(f"{len(plan.jobs) - len(failures)} of {len(plan.jobs)} written to {wish.out}")
     wrong_input = boards.unknown + len(catalog.problems)
     if wrong_input or any(_is_input_fault(job, failure) for job, failure in failures):
@@ -63,21 +67,28 @@ def prepare_all(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish, step
     return ExitCode.REGRESSION if failures else ExitCode.OK
 
 
-def _run(jobs: Sequence[Job], context: "Context", wish: Wish, step: Step) -> list[tuple[Job, Failure]]:
+def _run(
+    jobs: Sequence[Job], context: "Context", wish: Wish, step: Step, finish: Finish | None
+) -> list[tuple[Job, Failure]]:
     failures = []
+    unfinished = []
     taken: Taken = {}
     with ThreadPoolExecutor(wish.workers or max(1, (os.cpu_count() or 2) // 2)) as pool:
         futures = {pool.submit(step, job, context): job for job in jobs}
         try:
             for future in _counted(as_completed(futures), len(futures)):
                 prepared = future.result()
-                failure = _deliver(prepared, wish.out, taken)
-                if failure:
+                if finish and prepared.files:
+                    unfinished.append(prepared)
+                elif failure := _deliver(prepared, wish.out, taken):
                     failures.append((futures[future], failure))
         except BaseException:
             process.stop()
             pool.shutdown(cancel_futures=True)
             raise
+    for prepared in unfinished:
+        if finish and (failure := _deliver(finish(prepared, context), wish.out, taken)):
+            failures.append((prepared.job, failure))
     return failures
 
 
@@ -97,13 +108,16 @@ def _deliver(prepared: "Prepared", out: Path, taken: Taken) -> Failure | None:
     job, made = prepared.job, prepared.artifact or prepared.model
     failure = prepared.failure
     if made is not None and failure is None:
-        name = f"{_file_name(job.case.name)}.onnx"
+        stem = _file_name(job.case.name)
         if prepared.artifact:
-            name = f"{_file_name(job.case.name)}.{job.board.name}.{job.precision}{made.path.suffix}"
+            stem = f"{stem}.{job.board.name}.{job.precision}"
+        name = f"{stem}{made.path.suffix if prepared.artifact else '.onnx'}"
         first, sha256 = taken.setdefault(name, (job.case.name, made.sha256))
         if sha256 == made.sha256:
             with writing(out):
                 _put(made, out, name)
+                for kind, file in prepared.files.items():
+                    _replace(file, out / f"{stem}.{kind}")
         else:
             message = (
                 f"{out / name} holds {first} already, with other content: give one of them another --out"

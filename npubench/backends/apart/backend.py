@@ -121,6 +121,12 @@ class ApartBackend(ABC):
     def estimate(self, artifact: Artifact) -> Figures | None:
         """The tool's own simulation of an artifact."""
 
+    def simulated(self, workdir: Path) -> tuple[tuple[Path, ...], ...]:
+        """The simulator's outputs that `compile` left, for every sample that it evaluated."""
+        text = _read(workdir / ANSWER)
+        found = (json.loads(text).get("outputs") if text else None) or ()
+        return tuple(tuple(workdir / name for name in sample) for sample in found)
+
     def measure(
         self,
         artifact: Artifact,  # noqa: ARG002 - for a subclass that can

@@ -1,0 +1,96 @@
+"""`npubench convert --cut auto`: converts with surgery and says how many cases that helped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from npubench.cli.prepare_all import Wish, prepare_all
+from npubench.cli.terminal import printable
+from npubench.plan import Job
+from npubench.specs import CaseSpec
+
+if TYPE_CHECKING:
+    from npubench.catalog import Catalog
+    from npubench.engine.context import Context, Prepared
+    from npubench.surgery.record import OutputComparison, Part, Surgery
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one case: converted at all, and whether only by surgery."""
+
+    backend: str
+    board: str
+    converts: bool
+    operated: bool
+
+
+def convert_with_cuts(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish) -> int:
+    """Convert every case with surgery, tell what was cut, and count; the exit code."""
+    from npubench.engine import unblock
+
+    outcomes: dict[str, Outcome] = {}
+
+    def step(job: Job, context: "Context") -> "Prepared":
+        prepared = unblock.prepare(job, context)
+        outcomes[job.key] = _outcome(prepared)
+        return prepared
+
+    def finish(prepared: "Prepared", context: "Context") -> "Prepared":
+        finished = unblock.measure_parts(prepared, context)
+        outcomes[prepared.job.key] = _outcome(finished)
+        if finished.failure is None:
+            _tell(unblock.record_of(finished))
+        return finished
+
+    code = prepare_all(chosen, catalog, wish, step, finish)
+    for line in counts(list(outcomes.values())):
+        click.echo(line)
+    return code
+
+
+def counts(outcomes: Sequence[Outcome]) -> list[str]:
+    """For every backend and board: how many convert without `--cut auto`, and how many with it."""
+    lines = []
+    for backend, board in sorted({(one.backend, one.board) for one in outcomes}):
+        here = [one for one in outcomes if (one.backend, one.board) == (backend, board)]
+        with_cut = sum(one.converts for one in here)
+        without = sum(one.converts and not one.operated for one in here)
+        lines.append(
+            f"{backend} on {board}: of {len(here)}, {without} convert without --cut auto, {with_cut} with it"
+        )
+    return lines
+
+
+def _outcome(prepared: "Prepared") -> Outcome:
+    job = prepared.job
+    return Outcome(job.board.backend, job.board.name, prepared.failure is None, bool(prepared.files))
+
+
+def _tell(record: "Surgery") -> None:
+    done = [f"{one.name} ({one.nodes})" for one in record.rewrites]
+    if record.lacking:
+        done.append(f"{', '.join(record.lacking)} cut off")
+    text = f"{record.case} [{record.precision}] on {record.board}: {'; '.join(done)}"
+    for name, part in (("head", record.head), ("tail", record.tail)):
+        if part is not None:
+            text += f"; {name} {_time(part)}"
+    text += f"; joined in FP32: {_worst(record.joined_fp32)}"
+    if record.joined_target is not None:
+        text += f"; with the target's simulated body: {_worst(record.joined_target)}"
+    click.echo(printable(text))
+
+
+def _time(part: "Part") -> str:
+    if part.figures is None or part.figures.latency_us is None:
+        return "not measured"
+    return f"{part.figures.latency_us.mean:.1f} us on this CPU (measured)"
+
+
+def _worst(outputs: "Sequence[OutputComparison]") -> str:
+    known = [one.cosine for one in outputs if one.cosine is not None]
+    if not known:
+        return "nothing to compare"
+    return f"cosine {min(known):.5f} at worst of {len(outputs)} outputs"

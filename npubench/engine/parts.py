@@ -1,0 +1,136 @@
+"""Head, body and tail of a cut model: described and kept by hash, fed, joined and timed in a worker."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npubench import process
+from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
+from npubench.engine.context import Context
+from npubench.onnx_model import describe
+from npubench.plan import Job
+from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.specs import CalibrationSpec, TensorSpec
+from npubench.workspace import writing
+
+if TYPE_CHECKING:
+    from npubench.surgery.cut import Cut
+
+WORKER = "npubench.surgery.worker"
+COMPARED = 4
+"""Samples on which outputs are compared: as many as the toolchains simulate."""
+
+LARGEST_FILE_BYTES = 2**31 - 1
+"""What protobuf holds; parts are written without external data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that a cut made, each described; `fed` where the body takes other inputs than the whole."""
+
+    head: OnnxModel | None
+    body: OnnxModel
+    tail: OnnxModel | None
+    fed: bool
+
+    def job(self, whole: OnnxModel, calibration: CalibrationSpec) -> dict[str, Any]:
+        """What every job of the worker says: the files, and what data the whole is run with."""
+        path = str(calibration.path.absolute()) if calibration.path else None
+        return {
+            "whole": str(whole.path),
+            "head": str(self.head.path) if self.head else None,
+            "body": str(self.body.path),
+            "tail": str(self.tail.path) if self.tail else None,
+            "body_outputs": tensors(self.body.outputs),
+            "inputs": tensors(whole.inputs),
+            "calibration": {"path": path, "seed": calibration.seed, "samples": calibration.samples},
+            "fed": self.fed,
+            "compared": COMPARED,
+        }
+
+
+def keep(made: "Cut", whole: OnnxModel, job: Job, key: str, context: Context) -> Parts | Failure:
+    """Write the parts, describe them and bring them under their hashes."""
+    found: dict[str, OnnxModel | None] = {}
+    for name in ("head", "body", "tail"):
+        part = getattr(made, name)
+        # Only the last part gives out what the whole gives out.
+        last = made.tail is None if name == "body" else name == "tail"
+        kept = _kept(part, name, whole.task if last else "", job, key, context) if part is not None else None
+        if isinstance(kept, Failure):
+            return kept
+        found[name] = kept
+    head, body, tail = found["head"], found["body"], found["tail"]
+    assert body is not None
+    return Parts(head, body, tail, head is not None or body.inputs != whole.inputs)
+
+
+def _kept(part: Any, name: str, task: str, job: Job, key: str, context: Context) -> OnnxModel | Failure:
+    import onnx
+
+    if part.ByteSize() > LARGEST_FILE_BYTES:
+        message = f"the {name} is larger than the 2 GiB that one file holds"
+        return Failure(Stage.COMPILE, FailureClass.INVALID_MODEL, message)
+    with context.workspace.job_folder() as folder:
+        path = folder / f"{name}.onnx"
+        with writing(context.workspace.root):
+            onnx.save(part, path)
+        described = describe(path, job.case.name, task=task)
+        if isinstance(described, Failure) and name != "body":
+            # ONNX Runtime takes what a target would not: say a tail whose shapes the data decide.
+            message = f"the {name} cannot run on the CPU: {described.message}"
+            return Failure(Stage.COMPILE, described.failure_class, message, described.operators)
+        if isinstance(described, Failure):
+            message = f"between head and tail no model is left that a target takes: {described.message}"
+            return Failure(Stage.COMPILE, described.failure_class, message, described.operators)
+        return context.workspace.keep_onnx(f"{key}-{name}", described)
+
+
+def find(key: str, whole: OnnxModel, context: Context) -> Parts | None:
+    """The parts that were kept for a key; None where the body is not there any more."""
+    head, body, tail = (context.workspace.find_onnx(f"{key}-{name}") for name in ("head", "body", "tail"))
+    if body is None:
+        return None
+    return Parts(head, body, tail, head is not None or body.inputs != whole.inputs)
+
+
+def calibration_for(
+    parts: Parts, whole: OnnxModel, folder: Path, context: Context, log: Path
+) -> CalibrationSpec | Failure:
+    """Calibration data of the body: the request's own, or what the head makes of them, in `folder`."""
+    asked = context.request.calibration
+    if not parts.fed:
+        return asked
+    wanted = [tensor.name for tensor in parts.body.inputs]
+    job = {**parts.job(whole, asked), "step": "feed", "folder": str(folder), "wanted": wanted}
+    answer = work(job, context.request.deadline_s, log)
+    if isinstance(answer, Failure):
+        return answer
+    return CalibrationSpec(folder, asked.seed, int(answer["samples"]))
+
+
+def tensors(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    """Tensors as JSON."""
+    return [{"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in specs]
+
+
+def work(job: Mapping[str, Any], deadline_s: float, log: Path) -> dict[str, Any] | Failure:
+    """Run the worker; its answer, or the failure that its end or its answer tells of. Raises Interrupted."""
+    with tempfile.TemporaryDirectory() as folder:
+        question, reply = Path(folder) / "job.json", Path(folder) / "answer.json"
+        question.write_text(json.dumps(job), encoding="utf-8")
+        argv = [sys.executable, "-m", WORKER, str(question), str(reply)]
+        done = process.run(argv, timeout_s=deadline_s, log=log)
+        text = reply.read_text(encoding="utf-8") if reply.is_file() else ""
+    if failure := failure_of_process(done, Stage.COMPILE):
+        return failure
+    try:
+        answer: dict[str, Any] = json.loads(text)
+    except ValueError:
+        message = f"the worker ended with code {done.returncode} and no answer: see the log"
+        return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
+    return failure_of_error(answer["error"], Stage.COMPILE) if "error" in answer else answer
