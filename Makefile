@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage zoo bench docs clean
+.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage selection zoo bench docs clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -45,6 +45,14 @@ test-tpu-mlir: $(VENV)/.dev
 coverage: $(VENV)/.run
 	-$(BIN)/npubench export --suite ax620a-models --suite mmaction2 --suite mmpretrain-classifiers --jobs 2 --out npubench-out/zoo
 	$(BIN)/npubench coverage --exports npubench-out/zoo -o docs/coverage.md --require 95
+
+# The worked example: published AX620A tables, simulators of what is installed (npubench env), this machine.
+GATEWAY := resnet18_8xb32_in1k yolox_s_8xb8-300e_coco tsn_imagenet-pretrained-r50_8xb32-1x1x3-100e_kinetics400-rgb
+GATEWAY_BOARDS := $(addprefix --board ,published-ax620a published-ax620a-vendor rk3588 rv1106 bm1688 ethos-u65-512 local)
+selection: $(VENV)/.run
+	-$(BIN)/npubench run --board local --precision int8 --out npubench-out/gateway-local $(GATEWAY)
+	-$(BIN)/npubench run --simulate --board rk3588 --board rv1106 --board bm1688 --board ethos-u65-512 --out npubench-out/gateway-simulated $(GATEWAY)
+	$(BIN)/npubench select --requirements docs/selection.toml --published $(GATEWAY_BOARDS) --out npubench-out/gateway-local --with npubench-out/gateway-simulated --markdown > docs/selection.md
 
 zoo: $(VENV)/.run
 	$(BIN)/python -m npubench.exporters.openmmlab.index models/zoo

@@ -13,6 +13,7 @@ NAMES = (
     "ssh_upload",
     "ssh_commands",
     "codec_fps",
+    "report",
 )
 
 for name in sys.argv[1:] or NAMES:

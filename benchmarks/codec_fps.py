@@ -23,7 +23,7 @@ from npubench.specs import BenchmarkSpec
 from npubench.transports.local import LocalSession
 
 CASES = ("decode-h264-1080p", "decode-h265-1080p")
-ROUNDS = 3
+ROUNDS = 5
 OPTIONS = {"least_s": 3.0, "most_s": 3.0, "search_s": 0.001, "stream_s": 0.08}
 
 

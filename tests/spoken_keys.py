@@ -69,7 +69,11 @@ def _in_tables() -> set[str]:
         *outcome.TITLES.values(),
         *(one.value for one in outcome.Outcome),
         *ranking.TITLES.values(),
-        *(name for head in (texts.HEAD, texts.CHECK_HEAD, texts.TERM_HEAD) for name in head),
+        *(
+            name
+            for head in (texts.HEAD, texts.ASKED_HEAD, texts.CHECK_HEAD, texts.TERM_HEAD)
+            for name in head
+        ),
         *board_checks._ABOUT.values(),
         *board_checks._ABOUT,
         *caveats._BASES.values(),
@@ -80,6 +84,7 @@ def _in_tables() -> set[str]:
         *(one.hint for one in [*columns_said, mean]),
         *columns._NO_FIGURE.values(),
         *MISSING,
+        *PROCESSOR,
         *(option.help for option in select.params if getattr(option, "help", None)),
         " ".join((select.help or "").split()),
         "Show this message and exit.",
@@ -101,3 +106,43 @@ MISSING = (
     *("NPU", "CPU", "custom", "runs", "unsupported", "failed", "emulated"),
 )
 """Said where they are shown: why a figure is missing, what suspicious rows share, where an operator runs."""
+
+
+PROCESSOR = (
+    "Instructions",
+    "All cores",
+    "Copying as MegPeak does",
+    "Operation",
+    "Instruction",
+    "Working set",
+    "What",
+    "One core. Integer operations are never counted as floating-point ones; a multiply-add is two.",
+    "Rates in GFLOP/s, Gop/s or GiB/s, as the instruction's own row says.",
+    "Working set of one core, all arrays together; of the fastest loop, named when pointed at.",
+    "What the library's memcpy does, on one core; on a small board of as much as fits.",
+    "throughput",
+    "latency",
+    "MegPeak's figure",
+    "one core",
+    "slowest core",
+    "all at once",
+    "copy",
+    "read",
+    "write",
+    "triad",
+    "bandwidth",
+    "Time of an instruction among independent ones",
+    "Time of an instruction that needs the result of the one before",
+    "At the clock that dependent additions tell",
+    "Floating-point operations of an instruction over its time",
+    "Integer operations of an instruction over its time",
+    "Bytes loaded or stored over the time",
+    "Operations as MegPeak counts them, over the time",
+    "Rate of the core that was measured alone",
+    "The lowest rate of any core, each alone",
+    "Sum of the rates of all cores that run the same loop at once",
+    "Bytes that the loop asks for",
+    "Read and written bytes over time; MegPeak prints it as Gbps",
+    "not measured, or the processor lacks it",
+)
+"""Titles, notes and hints of `reporting.processor`, said by its template."""

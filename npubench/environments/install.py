@@ -15,7 +15,7 @@ from npubench.environments.installed import MARKER, Installed, find, folder, fol
 from npubench.environments.interpreters import interpreter
 from npubench.environments.locked import locked
 from npubench.environments.pip_errors import pip_error
-from npubench.environments.spec import FOLDER, EnvironmentSpec, spec
+from npubench.environments.spec import EnvironmentSpec, spec
 from npubench.environments.wheels import wheel
 from npubench.errors import ToolchainError, UsageError
 from npubench.filesystem import write_atomically
@@ -93,7 +93,7 @@ def _make(wanted: EnvironmentSpec, path: Path, say: Say, on_line: Say) -> Instal
     inside = str(path / "bin" / "python")
     for number, step in enumerate(wanted.steps, 1):
         say(f"environment {wanted.name}: step {number} of {len(wanted.steps)}: pip install {' '.join(step)}")
-        words = [str(FOLDER / word) if word.endswith(".txt") else word for word in step]
+        words = [str(wanted.folder / word) if word.endswith(".txt") else word for word in step]
         _step([inside, *PIP, "install", *QUIETLY, *words], f"install {' '.join(step)}", log, on_line)
     _add_wheels(wanted, inside, log, say, on_line)
     _remove_files(wanted, path, say)

@@ -1,16 +1,37 @@
 """What an environment consists of: one TOML file here, and a requirements file of pins beside it."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 from npubench.errors import UsageError
 from npubench.identity import digest
 
 FOLDER = Path(__file__).parent
+BACKENDS = "npubench.backends"
+BESIDE = "environments"
+
+
+def folders_of_specs() -> tuple[Path, ...]:
+    """Where descriptions lie: here, in the packages of other backends, and in a user's configuration.
+
+    A package that has a backend may bring `environments/*.toml`; a user's own lie in
+    ~/.config/npubench/environments, for another version of a tool, say. Of one name the first counts.
+    """
+    packages = {point.value.partition(":")[0].partition(".")[0] for point in entry_points(group=BACKENDS)}
+    found = [FOLDER]
+    for package in sorted(packages - {"npubench"}):
+        place = find_spec(package)
+        found += [Path(path) / BESIDE for path in (place.submodule_search_locations or ())] if place else []
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    found.append((base if base.is_absolute() else Path.home() / ".config") / "npubench" / BESIDE)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +71,12 @@ class EnvironmentSpec:
     pins: str
     wheels: tuple[WheelSpec, ...] = ()
     remove: RemovalSpec | None = None
+    folder: Path = FOLDER
 
 
 def names() -> tuple[str, ...]:
     """Every environment that can be installed."""
-    return tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
+    return tuple(sorted({file.stem for folder in folders_of_specs() for file in folder.glob("*.toml")}))
 
 
 @cache
@@ -64,7 +86,8 @@ def spec(name: str) -> EnvironmentSpec:
         near = get_close_matches(name[:100], names(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names())}"
         raise UsageError(f"no environment {name[:100]!r}: {hint}")
-    table = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    folder = next(one for one in folders_of_specs() if (one / f"{name}.toml").is_file())
+    table = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
     steps = tuple(tuple(step) for step in table["steps"])
     wheels = tuple(WheelSpec(one["package"], one.get("environment", {})) for one in table.get("wheels", ()))
     removal = table.get("remove")
@@ -82,12 +105,13 @@ def spec(name: str) -> EnvironmentSpec:
         pins=digest(
             table["python"],
             steps,
-            [_requirements(FOLDER / file) for file in files],
+            [_requirements(folder / file) for file in files],
             wheels,
             *filter(None, [remove]),
         ),
         wheels=wheels,
         remove=remove,
+        folder=folder,
     )
 
 

@@ -67,8 +67,8 @@ def document(results: Iterable[Result], linked: bool = False) -> str | None:
         "# Operator support",
         "Written by `npubench op-support` from rows of real compilers; nothing here is written by hand."
         f" *{NPU}*: all of it runs there. *{CPU}*: the tool left some of it to the CPU. *{UNSUPPORTED}*: the"
-        f" tool says that it cannot. *{CRASH}*: it went down or hung. *{WRONG}*: it converted, and its outputs"
-        f" have a cosine below {LEAST_COSINE} with FP32. *{FAILED}*: for a reason that the log has."
+        f" tool says that it cannot. *{CRASH}*: it went down or hung. *{WRONG}*: converted, and its outputs"
+        f" have a cosine below {LEAST_COSINE} with FP32. *{FAILED}*: for a reason that the log tells."
         f" *{HOST}*: measured on a CPU. Blank: not run.",
         _tools(rows, boards),
         _counts(rows, boards),

@@ -18,14 +18,14 @@ from npubench.errors import ToolchainError, UsageError
 PYTHON = "{}.{}".format(*sys.version_info)
 
 
-def make_wheel(folder: Path, version: str) -> Path:
+def make_wheel(folder: Path, version: str, name: str = "npubench_probe") -> Path:
     files = {
-        "npubench_probe.py": f"VERSION = {version!r}\n",
-        f"npubench_probe-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: npubench-probe\nVersion: {version}\n",
-        f"npubench_probe-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{name}.py": f"VERSION = {version!r}\n",
+        f"{name}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n",
+        f"{name}-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = f"npubench_probe-{version}.dist-info/RECORD"
-    path = folder / f"npubench_probe-{version}-py3-none-any.whl"
+    record = f"{name}-{version}.dist-info/RECORD"
+    path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         lines = []
         for name, text in files.items():
@@ -58,9 +58,8 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     (tmp_path / "shop").mkdir()
-    for module in ("spec", "install"):
-        # By import: the package's names of the same spelling are functions.
-        monkeypatch.setattr(import_module(f"npubench.environments.{module}"), "FOLDER", tmp_path / "shop")
+    # By import: the package's name of the same spelling is a function.
+    monkeypatch.setattr(import_module("npubench.environments.spec"), "FOLDER", tmp_path / "shop")
     monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path / "envs"))
     made = Shop(tmp_path / "shop")
     made.describe()

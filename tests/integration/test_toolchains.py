@@ -176,3 +176,16 @@ def test_no_npu_here_is_told(catalog, models, tmp_path):
 def test_a_name_of_no_platform_is_told(catalog, models, tmp_path):
     with pytest.raises(UsageError, match="not pentium"):
         made(catalog, models, tmp_path, "rk3588", "softmax", platform="pentium")
+
+
+def test_a_grouped_convolution_ends_beside_the_simulator(catalog, models, tmp_path):
+    weight = onnx.numpy_helper.from_array(np.full((64, 4, 1, 1), 0.1, np.float32), "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"], group=16)
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 64, 28, 28)) for name in "xy")
+    graph = helper.make_graph([node], "grouped", [x], [y], [weight])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8),
+        models / "grouped.onnx",
+    )
+    artifact, _ = made(catalog, models, tmp_path, "rk3566", "grouped")
+    assert isinstance(artifact, Artifact), artifact

@@ -1,5 +1,6 @@
 """What the real OpenVINO 2026.4.1 and onnxruntime-qnn 2.7.0 wrote."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,29 @@ def test_what_the_optimiser_put_in_is_no_operator_of_the_model():
 def test_an_architecture_that_there_is_not_is_told():
     with pytest.raises(UsageError, match="not 40"):
         QnnBackend({"htp_arch": "40"}).job(None, None)
+
+
+RESULTS = json.loads(text("openvino/resnet18.cpu.json"))["execution_results"]
+
+
+@given(st.sampled_from(sorted(RESULTS)), st.sampled_from(["0", "0.00", "-1", "nan", "inf", "", "x", "1e999"]))
+def test_a_report_with_a_figure_that_cannot_be_is_none(key, value):
+    found = parse_report(json.dumps({"execution_results": RESULTS | {key: value}}))
+    used = key not in ("read model time (ms)", "total execution time (ms)")
+    if used or value in ("", "x"):
+        assert isinstance(found, Failure)
+        assert found.failure_class is FailureClass.UNPARSED_OUTPUT
+    else:
+        assert isinstance(found, Report)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("min latency", "50.48"), ("max latency", "50.46"), ("latency (ms)", "90")]
+)
+def test_a_report_that_contradicts_itself_is_none(key, value):
+    assert isinstance(parse_report(json.dumps({"execution_results": RESULTS | {key: value}})), Failure)
+
+
+@given(st.integers(0, len(text("openvino/resnet18.cpu.json")) - 3))
+def test_any_cut_of_a_report_is_none(end):
+    assert isinstance(parse_report(text("openvino/resnet18.cpu.json")[:end]), Failure)

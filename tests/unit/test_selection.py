@@ -12,7 +12,8 @@ from npubench.reporting.selection.chip_facts import decode_pixels_per_s, memory_
 from npubench.reporting.selection.decide import decide
 from npubench.reporting.selection.outcome import Outcome
 from npubench.reporting.selection.requirements import Limits, read_requirements
-from npubench.specs import BoardSpec, Fact, Precision
+from npubench.reporting.words import speaking
+from npubench.specs import BoardSpec, CaseKind, Fact, Precision
 from tests import sample_results
 
 TOML = """
@@ -151,6 +152,17 @@ def test_a_model_that_does_not_convert_fails_and_says_why(asked):
     assert checks["operators"].outcome is Outcome.UNKNOWN
 
 
+def test_a_model_that_ran_without_a_time_is_supported_and_as_accurate_as_it_was(asked):
+    untimed = Figures(Kind.SIMULATED, accuracy=Accuracy(0.995, None, None))
+    rows = [replace(FITTING[0], figures=untimed), FITTING[1]]
+    measured, _ = one(asked, rows)
+    checks = {check.name: check for check in measured.checks}
+    assert checks["operators"].outcome is Outcome.PASS
+    assert checks["accuracy"].headroom == pytest.approx(0.5)
+    assert checks["npu_time"].outcome is Outcome.UNKNOWN
+    assert measured.outcome is Outcome.UNKNOWN
+
+
 def test_accuracy_that_nobody_compared_is_unknown(asked):
     _, checks = one(asked, [row("big", 20_000.0, cosine=None), FITTING[1]])
     assert checks["accuracy"].outcome is Outcome.UNKNOWN
@@ -192,6 +204,17 @@ def test_a_fact_that_nobody_told_is_unknown(asked, fact):
     assert found.outcome is Outcome.UNKNOWN
     name = {"video_decode": "decode", "price_board": "price"}.get(fact, fact)
     assert checks[name].outcome is Outcome.UNKNOWN
+
+
+def test_a_measured_decoder_comes_before_a_listed_one(asked):
+    details = {"operation": "decode", "codec": "h264", "width": 1920, "height": 1080}
+    held = {**details, "streams": 10, "streams_fps": 25}
+    for told, rate in ((details, 90.0), (held, 250.0)):
+        figures = Figures(Kind.MEASURED, throughput_fps=90.0, details=told)
+        codec = sample_results.result("decode", Precision.NONE, case_kind=CaseKind.CODEC, figures=figures)
+        _, checks = one(asked, [*FITTING, codec])
+        assert checks["decode"].headroom == pytest.approx(1 - 60 / rate)
+        assert checks["decode"].kind is Kind.MEASURED
 
 
 def test_a_codec_that_is_not_listed_fails(asked):
@@ -269,3 +292,13 @@ def test_no_text_of_a_fact_breaks_a_parser(text):
     facts = told(**dict.fromkeys(("video_decode", "price_chip", "memory", "power_w", "board"), text))
     for found in (decode_pixels_per_s(facts, "h264"), price_usd(facts), memory_bytes(facts), power_w(facts)):
         assert found is None or found.value >= 0
+
+
+def test_the_chinese_verdict_has_the_same_figures(asked):
+    (english,) = judged(asked, FITTING)
+    with speaking("zh"):
+        (chinese,) = judged(asked, FITTING)
+    assert [(c.name, c.outcome, c.headroom) for c in english.checks] == [
+        (c.name, c.outcome, c.headroom) for c in chinese.checks
+    ]
+    assert english.caveats != chinese.caveats

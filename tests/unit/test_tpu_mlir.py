@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from npubench.backends.tpu_mlir.backend import TpuMlirBackend
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, similarities
 from npubench.errors import UsageError
-from npubench.records import FailureClass
+from npubench.records import Failure, FailureClass, Stage
 from npubench.specs import CalibrationSpec, Precision, Target
 
 FILES = Path(__file__).parents[1] / "data/toolchains/tpu-mlir"
@@ -59,6 +59,17 @@ def test_why_it_gave_up(said, expected, operators):
     failure = explain(error(), said)
     assert failure.failure_class is expected
     assert failure.operators == operators
+
+
+@pytest.mark.parametrize(("name", "operator"), [("det.bm1684x", "Det"), ("argmin.cv181x", "ArgMin")])
+def test_what_the_real_tool_says_counts_however_it_ended(name, operator):
+    crash = Failure(Stage.COMPILE, FailureClass.CRASH, "tpu-mlir crashed with SIGABRT")
+    for failure in (
+        explain(error(), text(f"{name}.log")),
+        TpuMlirBackend().explain_end(crash, text(f"{name}.log")),
+    ):
+        assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+        assert failure.operators == (operator,)
 
 
 def test_an_artifact_that_was_not_compared_is_no_success():

@@ -38,6 +38,7 @@ def run_worker(
             env={
                 "TMPDIR": str(workdir / "tmp"),
                 "HOME": str(workdir / "home"),
+                "NPUBENCH_WORKER_FRAME": str(Path(__file__).parent),
                 # Tools call each other by name.
                 "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
             },

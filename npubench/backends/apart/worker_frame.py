@@ -85,6 +85,8 @@ def reference(model: str, inputs: list[dict[str, Any]]) -> list[list[Any]]:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Beside RKNN's simulator in one process, grouped convolutions on several threads did not end.
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     if session.get_providers() != ["CPUExecutionProvider"]:
         raise RuntimeError(f"asked for CPUExecutionProvider, got {session.get_providers()}")

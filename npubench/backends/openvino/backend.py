@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from npubench import environments
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
+from npubench.backends.apart.on_board import bring, find_tool, folder_on, inside
 from npubench.backends.apart.options import text
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
@@ -19,7 +20,6 @@ from npubench.backends.openvino.benchmark_app import (
     failure_of_run,
     parse_report,
 )
-from npubench.identity import sha256_of_file
 from npubench.protocols import Session
 from npubench.records import (
     Artifact,
@@ -44,7 +44,7 @@ class OpenVinoBackend(ApartBackend):
     environment: ClassVar[str] = "openvino"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
     precisions: ClassVar[tuple[Precision, ...]] = (Precision.FP32, Precision.INT8)
-    known: ClassVar[tuple[str, ...]] = ("device",)
+    known: ClassVar[tuple[str, ...]] = ("device", "benchmark_app")
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
         """Precision and device. Raises UsageError."""
@@ -62,24 +62,37 @@ class OpenVinoBackend(ApartBackend):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """A call of benchmark_app a round; the device that really ran is asserted. Raises BoardError."""
-        installed = environments.find(self._environment())
-        if installed is None:
-            return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, self.probe().fix)
-        path = session.put(artifact.path, sha256_of_file(artifact.path))
-        for part in artifact.extras:
-            if part.suffix == ".bin":
-                session.put(part, sha256_of_file(part))
-        device = str(artifact.settings["device"])
-        app = str(installed.path / "bin/benchmark_app")
         end = time.monotonic() + deadline_s
+        app = find_tool(self._apps(), "benchmark_app", session, log)
+        if isinstance(app, Failure):
+            return app
+        weights = [part for part in artifact.extras if part.suffix == ".bin"]
+        brought = bring(artifact, weights, session, log)
+        if isinstance(brought, Failure):
+            return brought
+        device = str(artifact.settings["device"])
         reports: list[Report] = []
         for _ in range(max(1, timing.rounds)):
-            argv = _argv(app, path, device, timing)
-            report = _round(argv, device, session, max(0.0, end - time.monotonic()), log)
+            left_s = end - time.monotonic()
+            if left_s <= 0:
+                message = f"benchmark_app did not end its rounds within {deadline_s:g} s"
+                return Failure(Stage.MEASURE, FailureClass.HANG, message)
+            with folder_on(session, log) as folder:
+                # A board keeps each file in a folder of its own; the app wants the weights beside the model.
+                session.run(["ln", "-s", *map(str, brought), str(folder)], left_s, log)
+                argv = _argv(app, folder / brought[0].name, device, timing)
+                report = _round(argv, device, folder, session, left_s, log)
             if isinstance(report, Failure):
                 return report
             reports.append(report)
         return _figures(artifact, reports, device)
+
+    def _apps(self) -> list[str]:
+        """Where benchmark_app may be: as the board says, else of the environment here, else in PATH."""
+        if "benchmark_app" in self._options:
+            return [text(self._options, "benchmark_app", "")]
+        installed = environments.find(self._environment())
+        return [*([str(installed.path / "bin/benchmark_app")] if installed else []), "benchmark_app"]
 
 
 def explain(error: Mapping[str, Any]) -> Failure:
@@ -108,20 +121,24 @@ def _argv(app: str, path: PurePosixPath, device: str, timing: TimingProtocol) ->
     ]  # fmt: skip
 
 
-def _round(argv: list[str], device: str, session: Session, timeout_s: float, log: Path) -> Report | Failure:
-    with tempfile.TemporaryDirectory() as folder:
-        done = session.run([*argv, "-report_folder", folder], timeout_s, log)
-        failure = failure_of_run(done, timeout_s)
-        if failure is not None:
-            return failure
-        ran_on = execution_devices(done.output)
-        if ran_on != (device,):
-            message = (
-                f"asked for {device}, benchmark_app ran on {', '.join(ran_on) or 'it does not say what'}"
-            )
-            return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
-        report = Path(folder) / REPORT
-        return parse_report(report.read_text(encoding="utf-8") if report.is_file() else "")
+def _round(
+    argv: list[str], device: str, folder: PurePosixPath, session: Session, timeout_s: float, log: Path
+) -> Report | Failure:
+    done = session.run(inside(folder, [*argv, "-report_folder", str(folder)]), timeout_s, log)
+    failure = failure_of_run(done, timeout_s)
+    if failure is not None:
+        return failure
+    ran_on = execution_devices(done.output)
+    if ran_on != (device,):
+        message = f"asked for {device}, benchmark_app ran on {', '.join(ran_on) or 'it does not say what'}"
+        return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
+    there = str(folder / REPORT)
+    if session.run(["test", "-f", there], timeout_s, log).returncode != 0:
+        return parse_report("")
+    with tempfile.TemporaryDirectory() as here:
+        report = Path(here) / REPORT
+        session.get(folder / REPORT, report)
+        return parse_report(report.read_text(encoding="utf-8", errors="replace"))
 
 
 def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figures:

@@ -1,9 +1,11 @@
 """What OpenVINO's benchmark_app says: its statistics as JSON, and on which devices the model really ran."""
 
 import json
+import math
 import re
 from dataclasses import dataclass
 
+from npubench.backends.apart.on_board import failed_run
 from npubench.records import Completed, Failure, FailureClass, Stage
 
 REPORT = "benchmark_report.json"
@@ -31,7 +33,7 @@ def parse_report(text: str) -> Report | Failure:
     try:
         results = json.loads(text)["execution_results"]
         found = {key: float(value) for key, value in results.items()}
-        return Report(
+        report = Report(
             runs=int(found["total number of iterations"]),
             median_us=found["latency (ms)"] * 1000,
             mean_us=found["avg latency"] * 1000,
@@ -41,9 +43,27 @@ def parse_report(text: str) -> Report | Failure:
             first_us=found["first inference time (ms)"] * 1000,
             throughput_fps=found["throughput"],
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         message = f"benchmark_app's report cannot be read: {type(error).__name__}: {error}"
-        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
+        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message[:300], detail=text)
+    if why := _doubtful(report):
+        message = f"benchmark_app's report cannot be believed: {why}"
+        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
+    return report
+
+
+def _doubtful(report: Report) -> str | None:
+    """Why no machine can have measured these figures; None when one can."""
+    middles = (report.median_us, report.mean_us)
+    if report.runs < 1 or not all(0 < report.min_us <= one <= report.max_us for one in middles):
+        return (
+            f"{report.runs} runs, least {report.min_us:g}, median {report.median_us:g},"
+            f" mean {report.mean_us:g}, greatest {report.max_us:g} us"
+        )
+    others = (report.compile_us, report.first_us, report.throughput_fps)
+    if not all(0 < value < math.inf for value in (report.max_us, *others)):
+        return f"compilation, first inference and throughput are {', '.join(f'{v:g}' for v in others)}"
+    return None
 
 
 def execution_devices(output: str) -> tuple[str, ...]:
@@ -54,17 +74,12 @@ def execution_devices(output: str) -> tuple[str, ...]:
 
 
 def failure_of_run(done: Completed, deadline_s: float) -> Failure | None:
-    """Why a call gave no report; None when nothing speaks against it."""
-    if done.timed_out:
-        message = f"benchmark_app did not end within {deadline_s:.0f} s; --deadline gives more"
-        return Failure(Stage.MEASURE, FailureClass.HANG, message)
-    if done.returncode == 0:
-        return None
-    lines = [line.strip() for line in done.output.splitlines() if line.strip()]
-    told = next(
-        (line for line in reversed(lines) if "[ ERROR ]" in line), lines[-1] if lines else "no output"
-    )
-    crashed = done.returncode < 0
-    failure_class = FailureClass.CRASH if crashed else FailureClass.TOOL_ERROR
-    how = f"signal {-done.returncode}" if crashed else f"exit code {done.returncode}"
-    return Failure(Stage.MEASURE, failure_class, f"benchmark_app ended with {how}: {told}"[:300])
+    """Why a call gave no report, in its own words of an error where it has any."""
+    failure = failed_run("benchmark_app", done, deadline_s)
+    if failure is None or failure.failure_class is not FailureClass.TOOL_ERROR:
+        return failure
+    told = [line.strip() for line in done.output.splitlines() if "[ ERROR ]" in line]
+    if not told:
+        return failure
+    message = f"benchmark_app ended with exit code {done.returncode}: {told[-1]}"[:300]
+    return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)

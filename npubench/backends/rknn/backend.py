@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
 from npubench.backends.apart.options import positive, text
-from npubench.backends.rknn import errors
+from npubench.backends.apart.single_times import measure_single_times
+from npubench.backends.rknn import errors, rknn_benchmark
 from npubench.backends.rknn.placement import on_cpu, operators_of, placement
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
 from npubench.errors import UsageError
+from npubench.protocols import Session
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
-from npubench.specs import Target
+from npubench.specs import Target, TimingProtocol
 
 PLATFORMS = (
     *("rk3588", "rk3576", "rk3566", "rk3568", "rk3562"),
@@ -28,7 +30,7 @@ class RknnBackend(ApartBackend):
     name: ClassVar[str] = "rknn"
     environment: ClassVar[str] = "rknn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
-    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz")
+    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", rknn_benchmark.NAME)
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
         """The platform that the toolkit builds for. Raises UsageError."""
@@ -80,6 +82,19 @@ class RknnBackend(ApartBackend):
             accuracy=accuracy_of(answer),
             details=_details(layers, clock),
         )
+
+    def measure(
+        self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
+    ) -> Figures | Failure:
+        """Calls of rknn_benchmark; placement is the compiler's. Raises BoardError, UsageError."""
+        layers = parse_layers(said_of(artifact))
+        placed = placement(layers, tuple(artifact.onnx.operators))
+        if placed and "NPU" not in placed.values():
+            message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
+            return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message, tuple(placed))
+        tool = rknn_benchmark.bench_tool()
+        found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
+        return found if isinstance(found, Failure) else replace(found, placement=placed)
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())

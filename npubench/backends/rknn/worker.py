@@ -17,6 +17,10 @@ class RefusedError(Exception):
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Load, quantise, build and export; then the simulator's outputs beside ONNX Runtime's."""
+    evaluation = samples(job["evaluation"])
+    # Before the toolkit is loaded: beside its libraries ONNX Runtime did not end on some operators.
+    with step("reference"):
+        expected = _expected(job["model"], evaluation)
     with step("import"):
         from rknn.api import RKNN
 
@@ -32,17 +36,24 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         _accept("build", tool.build(do_quantization=True, dataset=DATASET))
     with step("export"):
         _accept("export_rknn", tool.export_rknn(ARTIFACT))
-    evaluation = samples(job["evaluation"])
     with step("simulate"):
         _accept("init_runtime", tool.init_runtime())
         outputs = [_infer(tool, [sample[name] for name in order]) for sample in evaluation]
-    with step("reference"):
-        expected = reference(job["model"], evaluation)
     return {
         "artifact": ARTIFACT,
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
     }
+
+
+def _expected(model: str, evaluation: list[dict[str, Any]]) -> list[list[Any]]:
+    """The reference's outputs; none of what ONNX Runtime cannot run, which RKNN is asked all the same."""
+    try:
+        found: list[list[Any]] = reference(model, evaluation)
+    except Exception as error:  # noqa: BLE001 - it raises types of its own
+        print(f"no reference: {error}")  # noqa: T201 - for the log
+        return []
+    return found
 
 
 def _infer(tool: Any, inputs: list[Any]) -> list[Any]:

@@ -1,15 +1,19 @@
 """The backend on npubench's side: a job for the worker, log and profile to figures."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
 from npubench.backends.apart.options import text
-from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile
+from npubench.backends.apart.single_times import measure_single_times
+from npubench.backends.tpu_mlir import bmrt_test
+from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
+from npubench.protocols import Session
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
-from npubench.specs import Target
+from npubench.specs import Target, TimingProtocol
 
 PROCESSORS = (
     *("bm1684", "bm1684x", "bm1688", "bm1690"),
@@ -26,7 +30,7 @@ class TpuMlirBackend(ApartBackend):
     name: ClassVar[str] = "tpu-mlir"
     environment: ClassVar[str] = "tpu-mlir"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
-    known: ClassVar[tuple[str, ...]] = ("processor",)
+    known: ClassVar[tuple[str, ...]] = ("processor", bmrt_test.NAME)
     evaluated: ClassVar[int] = 1
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
@@ -40,6 +44,10 @@ class TpuMlirBackend(ApartBackend):
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
         """By the tool's own words."""
         return explain(error, said)
+
+    def explain_end(self, failure: Failure, said: str) -> Failure:
+        """Its own words count for more than the way it went down."""
+        return unsupported(said) or super().explain_end(failure, said)
 
     def refused(
         self,
@@ -68,11 +76,10 @@ class TpuMlirBackend(ApartBackend):
         file = next((path for path in artifact.extras if path.name == PROFILE), None)
         profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
         compared = cmodel(said_of(artifact))
-        on_cpu = {str(name).lower() for name in answer.get("on_cpu", ())}
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
-            placement={name: "CPU" if name.lower() in on_cpu else "NPU" for name in artifact.onnx.operators},
+            placement=_placement(answer, artifact.onnx),
             accuracy=accuracy_of(answer),
             details={
                 "statistic": "the compiler's timeline at the clock that it assumes"
@@ -84,3 +91,24 @@ class TpuMlirBackend(ApartBackend):
                 "on_cpu": answer.get("on_cpu", []),
             },
         )
+
+    def measure(
+        self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
+    ) -> Figures | Failure:
+        """Calls of bmrt_test; placement is the compiler's. Raises BoardError, UsageError."""
+        if artifact.path.suffix != ".bmodel":
+            message = (
+                f"no bench tool is known that tells the time of a {artifact.path.suffix} file:"
+                " --simulate shows what the compiler says"
+            )
+            return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
+        tool = bmrt_test.bench_tool()
+        found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
+        if isinstance(found, Failure):
+            return found
+        return replace(found, placement=_placement(answer_of(artifact) or {}, artifact.onnx))
+
+
+def _placement(answer: Mapping[str, Any], model: OnnxModel) -> dict[str, str]:
+    on_cpu = {str(name).lower() for name in answer.get("on_cpu", ())}
+    return {name: "CPU" if name.lower() in on_cpu else "NPU" for name in model.operators}

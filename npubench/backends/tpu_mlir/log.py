@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from npubench.records import Failure, FailureClass, Stage
@@ -83,16 +83,23 @@ def parse_profile(text: str) -> Profile | None:
     return Profile(int(cycles[1]), latency_us, commands)
 
 
-def explain(error: Mapping[str, Any], said: str) -> Failure:
-    """The failure that an exception of the worker and the log mean."""
-    detail = str(error["traceback"])
+def unsupported(said: str) -> Failure | None:
+    """The failure of a model with operators that the tool says it lacks; None when it says so of none."""
     quoted = [re.findall(r"'(\w+)'", match["names"]) for match in _NOT_SUPPORTED.finditer(said)]
     names = tuple(dict.fromkeys(name for group in quoted for name in group))
     if not names and _ONLY.search(said):
         names = ("ArgMin",)
-    if names:
-        message = f"TPU-MLIR does not support {', '.join(names)}"
-        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
+    if not names:
+        return None
+    message = f"TPU-MLIR does not support {', '.join(names)}"
+    return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names)
+
+
+def explain(error: Mapping[str, Any], said: str) -> Failure:
+    """The failure that an exception of the worker and the log mean."""
+    detail = str(error["traceback"])
+    if named := unsupported(said):
+        return replace(named, detail=detail)
     lines = [line.strip() for line in said.splitlines()]
     told = next((line for line in reversed(lines) if _ERROR.match(line)), None)
     text = f"{error['type']}: {error['text']}".splitlines()[0]

@@ -50,7 +50,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
             ["model_deploy.py", "--mlir", TOP, "--quantize", "INT8", "--calibration_table", TABLE,
              "--processor", job["processor"], "--test_input", "input.npz", "--test_reference", "top.npz",
              # How far off is ours to judge; the compiler would end with a code for its own bound.
-             "--tolerance=-1,-1000", "--model", artifact]
+             "--tolerance", "0.0,-1000", "--debug", "--model", artifact]
         )  # fmt: skip
     with step("reference"):
         expected = reference(job["model"], [{name: evaluation[name] for name in order}])

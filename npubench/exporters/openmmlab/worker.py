@@ -7,7 +7,6 @@ Imports nothing of npubench. JOB is JSON: `codebase`, `config` (a name of that c
 """
 
 import importlib
-import io
 import json
 import time
 import traceback
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         worker_rewrites,
         worker_stack,
         worker_weights,
+        worker_write,
     )
     from npubench.exporters.openmmlab.worker_errors import Refused
 else:
@@ -30,6 +30,7 @@ else:
     import worker_rewrites
     import worker_stack
     import worker_weights
+    import worker_write
     from worker_errors import Refused
 
 THREADS = 1
@@ -43,8 +44,6 @@ ROUNDING_LIMIT = 0.05
 
 SAME_KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
 """Statistics of random models are computed: these make x86 machines that have AVX2 add up alike."""
-
-PROTOBUF_LIMIT_BYTES = 1_900_000_000
 
 TOOLS = ("torch", "torchvision", "mmengine", "mmcv", "mmcv-lite", "onnx", "onnxslim", "onnxruntime")
 DISTRIBUTIONS = {"mmdetection": "mmdet"}
@@ -112,7 +111,9 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
         want = [tensor.clone() for tensor in model(sample)]
     deploy(inner)
     with worker_rewrites.fixed_shapes():
-        write(model, sample, job["input"], output_names(described["task"], len(want)), job["opset"], path)
+        worker_write.write(
+            model, sample, job["input"], output_names(described["task"], len(want)), job["opset"], path
+        )
     error = check(run(path, job["input"], sample), want, model, sample)
     return {
         "path": str(path),
@@ -199,31 +200,6 @@ def deploy(model: Any) -> None:
         if hasattr(part, "switch_to_deploy") and not getattr(part, "deploy", False):
             part.switch_to_deploy()
     worker_rewrites.keep_excitation(model)
-
-
-def write(model: Any, sample: Any, name: str, outputs: list[str], opset: int, path: Path) -> None:
-    """Export with a fixed shape, fold constants, write to `path`.
-
-    The TorchScript exporter, because the newer one writes another opset than it is asked for.
-    """
-    import onnx
-    import onnxslim
-    import torch
-
-    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    # Protocol buffers end at 2 GiB; beyond that PyTorch writes the weights beside the file.
-    raw: Any = io.BytesIO() if size < PROTOBUF_LIMIT_BYTES else str(path.with_name("raw.onnx"))
-    torch.onnx.export(
-        model,
-        (sample,),
-        raw,
-        dynamo=False,
-        opset_version=opset,
-        input_names=[name],
-        output_names=outputs,
-    )
-    loaded = onnx.load(raw) if isinstance(raw, str) else onnx.load_from_string(raw.getvalue())
-    path.write_bytes(onnxslim.slim(loaded).SerializeToString(deterministic=True))
 
 
 def run(path: Path, name: str, sample: Any) -> list[Any]:

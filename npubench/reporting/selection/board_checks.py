@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from npubench.records import Kind
 from npubench.reporting.notation import significant, size
+from npubench.reporting.pairs import figures_of
 from npubench.reporting.selection.candidate import Candidate, Chosen
 from npubench.reporting.selection.chip_facts import (
     Told,
@@ -16,6 +17,7 @@ from npubench.reporting.selection.npu_checks import Job
 from npubench.reporting.selection.outcome import Check, Outcome, within
 from npubench.reporting.selection.requirements import Known, Requirements
 from npubench.reporting.words import say
+from npubench.specs import CaseKind
 
 FRAMES_HELD = 4
 """Decoded frames that a stream keeps: in the decoder, scaled, in work, shown. An assumption, and said so."""
@@ -42,7 +44,7 @@ def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
     )
     name = codec.upper()
     need = f"{name}: {significant(pixels / 1e6)} Mpx/s"
-    told = decode_pixels_per_s(candidate.facts, codec)
+    told = _measured_decoder(codec, candidate) or decode_pixels_per_s(candidate.facts, codec)
     if told is None:
         why = say("no fact tells the decoder's rate")
         return Check("decode", Outcome.UNKNOWN, None, need, "–", why, lines)
@@ -52,7 +54,23 @@ def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
         return Check("decode", Outcome.FAIL, None, need, "0", why, (*lines, source), Kind.PUBLISHED)
     outcome, headroom = within(pixels, told.value)
     have = f"{significant(told.value / 1e6)} Mpx/s"
-    return Check("decode", outcome, headroom, need, have, "", (*lines, source), Kind.PUBLISHED)
+    kind = Kind.MEASURED if told.source == say("measured on the board") else Kind.PUBLISHED
+    return Check("decode", outcome, headroom, need, have, "", (*lines, source), kind)
+
+
+def _measured_decoder(codec: str, candidate: Candidate) -> Told | None:
+    """Pixels a second that a codec row of this board held: of many streams at once, else of one."""
+    best = 0.0
+    for row in candidate.rows:
+        figures = None if row.emulated else figures_of(row, Kind.MEASURED)
+        if row.case_kind is not CaseKind.CODEC or figures is None:
+            continue
+        details = figures.details
+        if (details.get("operation"), details.get("codec")) == ("decode", codec):
+            held = (details.get("streams") or 0) * (details.get("streams_fps") or 0)
+            rate = held or figures.throughput_fps or 0.0
+            best = max(best, rate * (details.get("width") or 0) * (details.get("height") or 0))
+    return Told(best, say("measured on the board"), "measured") if best else None
 
 
 def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known: Known | None) -> Check:
@@ -83,7 +101,7 @@ def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known
 
 def _taken(job: Job) -> float | None:
     if not isinstance(job.found, Chosen):
-        return None
+        return job.found.ran.artifact_bytes if job.found.ran else None
     return job.found.figures.memory_bytes or job.found.result.artifact_bytes
 
 

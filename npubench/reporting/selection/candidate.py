@@ -48,10 +48,11 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Why a model has no figure; `failed` when it is known not to run."""
+    """Why a model has no time; `failed` when it is known not to run, `ran` when only its time is missing."""
 
     why: str
     failed: Result | None = None
+    ran: Result | None = None
 
 
 def candidates(
@@ -138,7 +139,8 @@ def _missing(
         wide, high = need.input_size
         return Missing(say("{name} has no figure at {wide}x{high}", name=rows[0].case, wide=wide, high=high))
     kind = say(candidate.kind.value) if candidate.kind else say("any")
-    return Missing(say("{name} has no figure that is {kind}", name=rows[0].case, kind=kind))
+    ran = next((row for row in fitting if row.status is Status.OK), None)
+    return Missing(say("{name} has no figure that is {kind}", name=rows[0].case, kind=kind), ran=ran)
 
 
 def _chosen(row: Result, candidate: Candidate) -> Chosen | None:

@@ -131,7 +131,11 @@ def _statistic(found: Chosen, percentile: int | None) -> tuple[float, str]:
 def operators(jobs: Sequence[Job]) -> Check:
     """Whether every model converts and runs; a failure names the operators at fault."""
     failed = [job.found for job in jobs if isinstance(job.found, Missing) and job.found.failed]
-    unknown = [job.found.why for job in jobs if isinstance(job.found, Missing) and not job.found.failed]
+    unknown = [
+        job.found.why
+        for job in jobs
+        if isinstance(job.found, Missing) and not job.found.failed and not job.found.ran
+    ]
     on_cpu = sorted(
         {
             operator
@@ -141,7 +145,7 @@ def operators(jobs: Sequence[Job]) -> Check:
             if place == "CPU"
         }
     )
-    ran = sum(isinstance(job.found, Chosen) for job in jobs)
+    ran = sum(isinstance(job.found, Chosen) or job.found.ran is not None for job in jobs)
     need, have = say("{count} models", count=len(jobs)), say("{count} run", count=ran)
     if failed:
         return Check("operators", Outcome.FAIL, None, need, have, "; ".join(one.why for one in failed))
@@ -164,9 +168,11 @@ def accuracy(jobs: Sequence[Job]) -> Check | None:
 def _accuracy(job: Job) -> Check:
     minimum, metric = job.need.minimum or 0.0, job.need.metric
     need = f"{job.need.role}: {metric} ≥ {minimum:.6g}"
-    if isinstance(job.found, Missing):
-        return Check("accuracy", Outcome.UNKNOWN, None, need, "–", job.found.why)
-    value, known = accuracy_value(job.found.result, metric), accuracy_of(job.found.result)
+    row = job.found.ran if isinstance(job.found, Missing) else job.found.result
+    if row is None:
+        why = job.found.why if isinstance(job.found, Missing) else ""
+        return Check("accuracy", Outcome.UNKNOWN, None, need, "–", why)
+    value, known = accuracy_value(row, metric), accuracy_of(row)
     kind = known[1] if known else None
     if value is None:
         why = say("{role}: not compared with the reference", role=job.need.role)

@@ -10,6 +10,7 @@ from npubench.reporting.notation import significant
 from npubench.reporting.selection.decide import ChipVerdict, Decision
 from npubench.reporting.selection.outcome import TITLES, Check
 from npubench.reporting.selection.ranking import TITLES as TERMS
+from npubench.reporting.selection.requirements import Requirements
 from npubench.reporting.words import say
 
 
@@ -99,6 +100,26 @@ def check_cells(check: Check) -> tuple[str, ...]:
     return (*texts, percent(check.headroom), check.why)
 
 
+ASKED_HEAD = ("stream", "count", "resolution", "codec", "what", "model", "runs a second", "at least")
+
+
+def asked_cells(asked: Requirements) -> list[tuple[str, ...]]:
+    """What is asked: a line a model."""
+    return [
+        (
+            stream.name,
+            str(stream.count),
+            f"{stream.width}×{stream.height} {stream.fps:g}/s",
+            stream.codec,
+            model.role,
+            " / ".join(model.names),
+            f"{model.rate:g}",
+            "–" if model.minimum is None else f"{model.metric} {model.minimum:g}",
+        )
+        for stream, model in asked.models
+    ]
+
+
 CHECK_HEAD = ("requirement", "verdict", "needed", "there is", "head-room", "why")
 TERM_HEAD = ("what", "weight", "value", "from", "points")
 
@@ -158,7 +179,12 @@ def to_markdown(decision: Decision) -> str:
     def lined(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         return table([say(name) for name in head], rows)
 
-    parts = [f"# {decision.asked.title}", lined(HEAD, [cells(one) for one in decision.verdicts])]
+    parts = [
+        f"# {decision.asked.title}",
+        say("Written by npubench select; every figure comes of a row or of a fact with its source."),
+        lined(ASKED_HEAD, asked_cells(decision.asked)),
+        lined(HEAD, [cells(one) for one in decision.verdicts]),
+    ]
     parts += [f"**{say('Warning')}**: {warning}." for warning in decision.warnings]
     for one in decision.verdicts:
         parts.append(f"## {_name(one)}: {say(one.outcome.value)}")

@@ -40,7 +40,7 @@ KINDS = {
             "Debian with systemd and OpenSSH on a disk",
             programs.BUILD | programs.BUILD_DISK | programs.RUN,
             1800.0,
-            300.0,
+            900.0,
             False,
         ),
     )

@@ -1,0 +1,87 @@
+"""Results to page against reading them, and a page of 300 rows in Chromium against an empty one."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.paired import measure, show
+from npubench.identity import digest
+from npubench.store import Store
+from tests import gateway, sample_results
+
+_PAGE = (
+    "import sys; from pathlib import Path; from npubench.cli.report import write_report;"
+    "from npubench.store import Store; from npubench.workspace import Workspace;"
+    "w = Workspace(Path(sys.argv[1])); write_report(w, Store.read(w.database), Path(sys.argv[2]))"
+)
+_READ = (
+    "import sys; from pathlib import Path; from npubench.store import Store;"
+    "Store.read(Path(sys.argv[1]) / 'results.db').latest()"
+)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for count, bound, rounds in ((10_000, "at most 3 s", 3), (100_000, "at most 15 s and 1 GB", 1)):
+            _pages(Path(folder), count, bound, rounds)
+        _opening(Path(folder))
+
+
+def _pages(folder: Path, count: int, bound: str, rounds: int) -> None:
+    out = folder / str(count)
+    _fill(out, count)
+
+    def run(script: str, *words: str) -> None:
+        subprocess.run([sys.executable, "-c", script, str(out), *words], check=True)
+
+    page = folder / f"{count}.html"
+    result = measure(lambda: run(_PAGE, str(page)), lambda: run(_READ), rounds)
+    show(f"{count} results", "to page", "read", result, bound)
+    # The largest of all children so far: pages come in growing order, so it is this one's.
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"  {page.stat().st_size / 1e6:.1f} MB page, {largest:.0f} MB of memory at most\n")
+
+
+def _fill(out: Path, count: int) -> None:
+    """`count` rows of 5 boards."""
+    out.mkdir()
+    base = [*sample_results.models(), *sample_results.operators()]
+    store = Store.create(out / "results.db")
+    store._connection.execute("PRAGMA synchronous=OFF")
+    for i in range(count):
+        row, board = base[i % len(base)], f"board-{i % 5}"
+        name = f"{row.case}_{i}"
+        key = digest(name, board)
+        store.append(replace(row, case=name, board=board, key=key, onnx_sha256=digest(name), log_sha256=key))
+    store.close()
+
+
+def _opening(folder: Path) -> None:
+    """Until the load event, script run and laid out; a new tab each."""
+    from npubench.reporting.page import render
+    from tests import chromium
+
+    rows = gateway.three_hundred()
+    full, empty = folder / "full.html", folder / "empty.html"
+    full.write_text(render(rows, gateway.context(folder, rows)), encoding="utf-8")
+    empty.write_text("<!DOCTYPE html><title>x</title>", encoding="utf-8")
+    with chromium.browser(folder / "profile") as address:
+
+        def opened(page: Path) -> None:
+            with chromium.tab(address) as tab:
+                tab.resize(1280)
+                tab.open(page)
+                tab.evaluate("document.body.getBoundingClientRect().height")
+
+        started = time.perf_counter()
+        result = measure(lambda: opened(full), lambda: opened(empty), 5)
+        print(f"(ten openings took {time.perf_counter() - started:.1f} s)")
+    show("a page of 300 rows", "opens in Chromium", "an empty page", result, "at most 1 s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Measuring by a vendor's bench tool that prints the time of every single inference."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from npubench.backends.apart.on_board import bring, failed_run, find_tool, folder_on, inside, without_memory
+from npubench.backends.apart.options import text
+from npubench.protocols import Session
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
+from npubench.specs import Options, TimingProtocol
+from npubench.timing import latency
+
+MOST_LOOPS = 10_000
+"""Of one call: more lines than that would not fit into the output that a session keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool: the time of every inference in us, in order; whatever else it told."""
+
+    samples_us: tuple[float, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchTool:
+    """A bench tool, found by its name unless `backend_options.<name>` gives a path.
+
+    `argv` makes the arguments for an artifact and a count, `parse` reads what was printed when so
+    many were asked for, `own_warmup` is what it runs unasked before it counts.
+    """
+
+    name: str
+    own_warmup: int
+    argv: Callable[[str, int], list[str]]
+    parse: Callable[[str, int], Call | Failure]
+
+
+def measure_single_times(
+    tool: BenchTool, options: Options, artifact: Artifact, session: Session, timing: TimingProtocol,
+    deadline_s: float, log: Path,
+) -> Figures | Failure:  # fmt: skip
+    """A call of the tool a round, on the file whose hash the board told. Raises BoardError, UsageError."""
+    end = time.monotonic() + deadline_s
+    path = find_tool([text(options, tool.name, tool.name)], tool.name, session, log)
+    if isinstance(path, Failure):
+        return path
+    brought = bring(artifact, (), session, log)
+    if isinstance(brought, Failure):
+        return brought
+    calls: list[Call] = []
+    with folder_on(session, log) as folder:
+        warmup, repeat = max(0, timing.warmup - tool.own_warmup), timing.repeat
+        for _ in range(max(1, timing.rounds)):
+            left_s = end - time.monotonic()
+            if left_s <= 0:
+                message = f"{tool.name} did not end its rounds within {deadline_s:g} s"
+                return Failure(Stage.MEASURE, FailureClass.HANG, message)
+            loops = min(MOST_LOOPS, warmup + repeat)
+            argv = inside(folder, [path, *tool.argv(str(brought[0]), loops)])
+            done = session.run(argv, left_s, log)
+            call = failed_run(tool.name, done, left_s) or tool.parse(done.output, loops)
+            if isinstance(call, Failure):
+                return without_memory(tool.name, done.output) or call
+            calls.append(_warm(call, warmup, loops))
+            repeat = _repeat(timing, statistics.fmean(call.samples_us))
+    return _figures(tool, path, calls, max(tool.own_warmup, timing.warmup), artifact.sha256)
+
+
+def _warm(call: Call, warmup: int, loops: int) -> Call:
+    """Without the first runs, where every run that was asked for is listed."""
+    if len(call.samples_us) == loops > warmup:
+        return Call(call.samples_us[warmup:], call.details)
+    return call
+
+
+def _repeat(timing: TimingProtocol, mean_us: float) -> int:
+    per_round_s = timing.min_duration_s / max(1, timing.rounds)
+    return max(timing.repeat, math.ceil(per_round_s * 1e6 / mean_us))
+
+
+def _figures(tool: BenchTool, path: str, calls: list[Call], warmup: int, artifact_sha256: str) -> Figures:
+    rounds = tuple(call.samples_us for call in calls)
+    return Figures(
+        kind=Kind.MEASURED,
+        latency_us=latency(rounds),
+        artifact_sha256=artifact_sha256,
+        samples_us=rounds,
+        details={
+            "statistic": f"single times as {tool.name} prints them",
+            "bench_tool": path,
+            "warmup_per_call": warmup,
+            "runs_per_call": [len(one) for one in rounds],
+            "calls": [dict(call.details) for call in calls],
+        },
+    )

@@ -1,0 +1,117 @@
+"""Output of Sophgo's `bmrt_test` to the time of every launch, and the shares of TPU and CPU in it.
+
+Format: the SDK's own log lines, `net[NAME] stage[K], launch total time is N us (npu N us, cpu N us)`; newer
+builds add what launching and waiting took, one says `normal` for `cpu`, and the line may wrap after `is`.
+"""
+
+import re
+import statistics
+from dataclasses import dataclass
+
+from npubench.backends.apart.on_board import unparsed
+from npubench.backends.apart.single_times import BenchTool, Call
+from npubench.records import Failure, FailureClass, Stage
+
+NAME = "bmrt_test"
+_HEAD = r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?"
+_LAUNCH = re.compile(
+    _HEAD + r"net\[(?P<net>.*)\] stage\[(?P<stage>\d+)\], +launch total time is +(?P<total>\d{1,12}) us"
+    r" \(npu (?P<npu>\d{1,12}) us, (?P<other>cpu|normal) (?P<rest>\d{1,12}) us\)"
+    r"(?:, \(launch func time (?P<launch>\d{1,12}) us, sync (?P<sync>\d{1,12}) us\))?\s*"
+)
+_CALCULATE = re.compile(_HEAD + r"calculate +time\(s\): +(\d{1,9}\.\d{1,9})\s*")
+_WRAPS = re.compile(r"launch total time is\s*$")
+_DIFFERS = re.compile(r"\+\+\+ The network\[.*\] stage\[\d+\] cmp failed \+\+\+")
+_ERROR = re.compile(
+    r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:ERROR|FATAL|Error) ?:.*|\[BMRT\]\[[^\]]*\] ?(?:ERROR|FATAL)\b.*"
+)
+
+
+class _DamagedError(ValueError):
+    """Output that contradicts itself or breaks off; stays in here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """One line; all times in us."""
+
+    where: tuple[str, str]
+    total: int
+    npu: int
+    rest: int
+    other: str
+
+
+def bench_tool() -> BenchTool:
+    """`bmrt_test --bmodel MODEL --loopnum N`; it has no warm-up of its own."""
+    return BenchTool(
+        NAME, 0, lambda model, loops: ["--bmodel", model, "--loopnum", str(loops)], parse_bmrt_test
+    )
+
+
+def parse_bmrt_test(text: str, loops: int) -> Call | Failure:
+    """Launch times, us. UNPARSED_OUTPUT for anything doubtful; a failure where nothing ran on the TPU."""
+    *whole, rest = text.split("\n")
+    lines = _unwrapped([line.removesuffix("\r") for line in whole])
+    for line in lines:
+        if _DIFFERS.search(line):
+            return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, f"{NAME}: {line.strip()}"[:300])
+        if _ERROR.match(line):
+            return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{NAME}: {line.strip()}"[:300])
+    try:
+        if "launch total time" in rest:
+            raise _DamagedError(f"the line {rest[:80]!r} breaks off")
+        launches = _launches(lines, loops)
+    except _DamagedError as damage:
+        return unparsed(NAME, str(damage), text)
+    if not any(launch.npu for launch in launches):
+        message = f"{NAME} spent nothing on the TPU: the model ran on the board's CPU"
+        return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
+    return Call(
+        tuple(float(launch.total) for launch in launches),
+        {
+            "net": launches[0].where[0],
+            "npu_us": statistics.fmean(launch.npu for launch in launches),
+            f"{launches[0].other}_us": statistics.fmean(launch.rest for launch in launches),
+            "launches": len(launches),
+            "launches_asked": loops,
+        },
+    )
+
+
+def _unwrapped(lines: list[str]) -> list[str]:
+    found: list[str] = []
+    for line in lines:
+        if found and _WRAPS.search(found[-1]):
+            found[-1] = f"{found[-1].rstrip()} {line.lstrip()}"
+        else:
+            found.append(line)
+    return found
+
+
+def _launches(lines: list[str], loops: int) -> list[_Launch]:
+    launches, calculated = list[_Launch](), list[str]()
+    for line in lines:
+        if match := _LAUNCH.fullmatch(line):
+            launches.append(_launch(match))
+        elif match := _CALCULATE.fullmatch(line):
+            calculated.append(match[1])
+        elif "launch total time" in line or "calculate  time" in line:
+            raise _DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+    if not launches:
+        raise _DamagedError("there is no whole launch line")
+    if len({(launch.where, launch.other) for launch in launches}) > 1:
+        raise _DamagedError("there are launches of several networks or stages")
+    # Without the closing times one line of many may be all that is left of a cut output.
+    if len(launches) != loops and not (len(launches) == 1 and calculated):
+        raise _DamagedError(f"{loops} launches were asked for, and {len(launches)} are listed")
+    if any(float(seconds) <= 0 for seconds in calculated):
+        raise _DamagedError("the calculation took no time")
+    return launches
+
+
+def _launch(match: re.Match[str]) -> _Launch:
+    total, npu, rest = (int(match[key]) for key in ("total", "npu", "rest"))
+    if total <= 0 or npu + rest > total + 2:
+        raise _DamagedError(f"{total} us in all, {npu} us and {rest} us of it contradict each other")
+    return _Launch((match["net"], match["stage"]), total, npu, rest, match["other"])

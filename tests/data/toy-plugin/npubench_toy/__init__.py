@@ -1,0 +1,1 @@
+"""A toy: the least that a backend of another package needs."""
