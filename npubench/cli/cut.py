@@ -79,7 +79,7 @@ def _tell(record: "Surgery") -> None:
             text += f"; {name} {_time(part)}"
     text += f"; joined in FP32: {_worst(record.joined_fp32)}"
     if record.joined_target is not None:
-        text += f"; with the target's simulated body: {_worst(record.joined_target)}"
+        text += f"; with the body by {record.backend}: {_worst(record.joined_target)}"
     click.echo(printable(text))
 
 
@@ -90,7 +90,9 @@ def _time(part: "Part") -> str:
 
 
 def _worst(outputs: "Sequence[OutputComparison]") -> str:
-    known = [one.cosine for one in outputs if one.cosine is not None]
-    if not known:
-        return "nothing to compare"
-    return f"cosine {min(known):.5f} at worst of {len(outputs)} outputs"
+    cosines = [one.cosine for one in outputs if one.cosine is not None]
+    equal = [one.equal for one in outputs if one.cosine is None and one.equal is not None]
+    told = [f"cosine {min(cosines):.5f}"] if cosines else []
+    # Of whole numbers there is no cosine that means anything.
+    told += [f"{min(equal):.1%} of the indices equal"] if equal else []
+    return ", ".join(told) or "nothing to compare"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from npubench.failures import Failure, FailureClass, Stage
-from npubench.onnx_graph import operator_name, true_inputs
+from npubench.onnx_graph import operator_name, subgraphs, true_inputs
 from npubench.onnx_macs import macs_of_nodes
 from npubench.surgery.parts import part_of
 from npubench.surgery.sight import inferred, pruned, reads, shapes_of
@@ -76,8 +76,13 @@ def _refused(operators: tuple[str, ...], reason: str) -> Failure:
 
 
 def is_of(node: "NodeProto", types: Collection[str]) -> bool:
-    """Whether a node is of one of these types: tools name those of foreign domains with or without it."""
-    return node.op_type in types or operator_name(node) in types
+    """Whether a node is of one of these types, or holds one in a branch or loop.
+
+    Tools name types of foreign domains with or without the domain.
+    """
+    if node.op_type in types or operator_name(node) in types:
+        return True
+    return any(is_of(inner, types) for graph in subgraphs(node) for inner in graph.node)
 
 
 class _Ties:

@@ -21,12 +21,14 @@ def _compared(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str
     a, b = (np.concatenate([np.ravel(one).astype(np.float64) for one in side]) for side in (ours, theirs))
     if not a.size or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return {**figures, "note": "outputs hold NaN, infinity or nothing to compare"}
+    figures |= {"max_abs": float(np.abs(a - b).max()), "equal": float(np.mean(a == b))}
+    if theirs[0].dtype.kind in "biu":
+        # Of indices and labels a direction says nothing: 7 is no better for being near 8.
+        return figures
     difference, norm = float(np.linalg.norm(a - b)), float(np.linalg.norm(b))
     product = float(np.linalg.norm(a)) * norm
     return {
         **figures,
         "cosine": min(1.0, float(a @ b) / product) if product else (1.0 if difference == 0 else None),
-        "max_abs": float(np.abs(a - b).max()),
         "relative_error": difference / norm if norm else (0.0 if difference == 0 else None),
-        "equal": float(np.mean(a == b)),
     }

@@ -45,7 +45,8 @@ class OutputComparison:
     """One output of the joined parts against the whole model's in FP32, over `samples` inputs.
 
     cosine in [-1, 1]; max_abs in output units; relative_error is |difference| / |reference|, 2-norms;
-    `equal` the share of elements that are the same. None where shapes differ or numbers are not finite.
+    `equal` the share of elements that are the same. None where shapes differ or numbers are not finite;
+    cosine and relative_error also of whole numbers, which are indices and labels.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Surgery:
 
     `macs_share_on_cpu` is the part of the multiply-accumulates in head and tail, None where none can be
     counted. `joined_fp32` has the body run by ONNX Runtime: what surgery itself changes. `joined_target` has
-    the body's outputs by the toolchain's simulator: None where it has none.
+    the body's outputs as the toolchain gave them when it converted: None where it gave none.
     """
 
     case: str

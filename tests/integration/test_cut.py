@@ -218,6 +218,49 @@ def test_no_cut_in_the_middle_is_a_failure_that_says_so(tmp_path, convert):
     assert "0 convert without --cut auto, 0 with it" in said.out
 
 
+def test_a_tail_whose_output_the_data_size_is_joined(tmp_path, convert):
+    nodes = [
+        CONV,
+        node("Reshape", ["c", "rows"], ["r"]),
+        node("Slice", ["r", "zero", "four", "last"], ["boxes"]),
+        node("Slice", ["r", "four", "five", "last"], ["s"]),
+        node("Transpose", ["s"], ["scores"], perm=[0, 2, 1]),
+        node("NonMaxSuppression", ["boxes", "scores", "most", "overlap", "least"], ["picked"]),
+    ]
+    weights = {
+        "rows": np.array([1, 48, 16]), "zero": np.array([0]), "four": np.array([4]), "five": np.array([5]),
+        "last": np.array([2]), "most": np.array([9]), "overlap": np.float32(0.5), "least": np.float32(0),
+    }  # fmt: skip
+    backend = RefusingBackend("NonMaxSuppression", off=0.0)
+    code, out, said = convert(
+        backend, write(tmp_path / "net.onnx", nodes, ("picked",), weights), "--cut", "auto"
+    )
+    assert code == 0, said.err
+    told = record(out)
+    assert [one["name"] for one in told["tail"]["inputs"]] == ["boxes", "scores"]
+    assert told["tail"]["outputs"][0]["shape"] == [-1, 3]
+    assert told["joined_fp32"][0]["equal"] == 1.0
+
+
+def test_where_no_operator_is_named_what_the_table_knows_of_the_backend_is_tried(tmp_path, convert):
+    class NoPadding(RefusingBackend):
+        def compile(self, model, target, workdir, log):
+            pools = [one for one in onnx.load(model.path).graph.node if one.op_type == "MaxPool"]
+            if any(a.name == "pads" for one in pools for a in one.attribute):
+                self.asked.append(tuple(model.operators))
+                return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, "PADV2 cannot be quantised")
+            return super().compile(model, target, workdir, log)
+
+    pool = node("MaxPool", ["c"], ["y"], kernel_shape=[3, 3], pads=[1] * 4)
+    file = write(tmp_path / "net.onnx", [CONV, pool], ("y",))
+    code, out, said = convert(NoPadding(), file, "--cut", "auto", board="ethos-u55-256")
+    assert code == 0, said.err
+    told = record(out, "net.ethos-u55-256.int8")
+    assert [one["name"] for one in told["rewrites"]] == ["padded MaxPool as Pad and MaxPool"]
+    code, _, said = convert(NoPadding(), file, "--cut", "auto")
+    assert code == 3, "the table knows no such restriction of rknn"
+
+
 def test_a_body_that_goes_on_to_fail_fails_with_its_own_class(tmp_path, convert):
     hang = Failure(Stage.COMPILE, FailureClass.HANG, "no end after 9 s")
 

@@ -76,8 +76,7 @@ def test_a_tail_that_the_real_tool_lacks_is_cut_off(tmp_path, capsys, board, tai
     assert told["as_is"]["operators"] == [operator]
     assert (told["lacking"], told["head"]) == ([operator], None)
     assert told["tail"]["figures"]["kind"] == "measured"
-    assert all(one["relative_error"] < 1e-5 for one in told["joined_fp32"])
-    # OpenVINO simulates nothing when it converts; what others give is near the whole model's.
-    if told["joined_target"] is not None:
-        assert min(one["cosine"] for one in told["joined_target"]) > 0.9
-    assert (told["joined_target"] is None) == (told["body"]["figures"] is None)
+    assert all(one["max_abs"] < 1e-4 for one in told["joined_fp32"])
+    # INT8 moves numbers a little, and changes a share of the indices of these random weights.
+    for one in told["joined_target"]:
+        assert one["equal"] > 0.5 if one["dtype"] == "int64" else one["cosine"] > 0.98

@@ -169,6 +169,23 @@ def test_names_with_and_without_a_domain_mean_the_same():
         assert made.lacking == ("my.MyOp",)
 
 
+def test_a_branch_that_holds_what_is_lacking_is_cut_off_with_what_it_reads_from_outside():
+    def branch(op):
+        out = helper.make_empty_tensor_value_info(f"{op}_out")
+        return helper.make_graph([node(op, ["c"], [f"{op}_out"])], op, [], [out])
+
+    nodes = [
+        conv("x", "c"), node("ReduceSum", ["c"], ["sum"], keepdims=0),
+        node("Cast", ["sum"], ["which"], to=TensorProto.BOOL),
+        node("If", ["which"], ["y"], then_branch=branch("Sin"), else_branch=branch("Neg")),
+    ]  # fmt: skip
+    model = built(nodes, ("y",))
+    made = cut(model, {"Sin"})
+    assert (types(made.body), types(made.tail)) == (["Conv", "ReduceSum", "Cast"], ["If"])
+    assert {value.name for value in made.tail.graph.input} == {"c", "which"}
+    assert_whole(model, made)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_parts_of_any_graph_do_together_what_the_whole_does(data):
