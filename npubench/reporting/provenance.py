@@ -20,7 +20,7 @@ def facts_of(result: Result) -> Facts:
         (say("Model SHA-256"), result.onnx_sha256),
         (say("Artifact SHA-256"), result.artifact_sha256),
         (say("Artifact size"), size(result.artifact_bytes) if result.artifact_bytes is not None else None),
-        (say("Export"), _pairs(result.exported)),
+        *(((say("Export"), _pairs(result.exported)),) if result.exported else ()),
         (say("Opset"), str(result.opset) if result.opset is not None else None),
         (say("Inputs"), _tensors(result.inputs)),
         (say("Outputs"), _tensors(result.outputs)),
