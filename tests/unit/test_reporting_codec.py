@@ -59,3 +59,12 @@ def test_a_codec_that_is_lacking_stands_in_the_table_and_below():
     assert "unsupported_codec" in page
     assert "<b>H.265</b>" not in page
     assert '<th scope="col" data-sort>Tool</th>' in page
+
+
+def test_a_distribution_names_no_precision_where_there_is_none():
+    shown = row()
+    samples = {shown.key: tuple(tuple(3000.0 + i for i in range(n, n + 40)) for n in (0, 5))}
+    context = PageContext("Report", "2026-01-01T00:00:00+00:00", "", "1", "", samples=samples)
+    page = render([shown], context)
+    assert "the case whose runs spread most" in page
+    assert "NONE, <bdi>" not in page
