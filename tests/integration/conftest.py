@@ -4,6 +4,7 @@ import pytest
 
 from npubench import process
 from npubench.transports.ssh.transport import SshTransport
+from tests import chromium
 from tests.integration.ssh_server import LoopbackSshd, running
 
 
@@ -34,3 +35,18 @@ def ssh_session(loopback_sshd: LoopbackSshd):
     session = SshTransport().connect(loopback_sshd.board())
     yield session
     session.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """The address of a real browser that listens."""
+    with chromium.browser(tmp_path_factory.mktemp("profile")) as address:
+        yield address
+
+
+@pytest.fixture
+def tab(browser):
+    """A new tab of it, as wide as a laptop's."""
+    with chromium.tab(browser) as tab:
+        tab.resize(1280)
+        yield tab

@@ -16,19 +16,6 @@ CONTEXT = PageContext("npubench report", "2026-03-02T09:40:00+00:00", "run --boa
 NAME_OF_ROWS = "[...document.querySelectorAll('#model tbody tr')].map(r => r.cells[0].innerText)"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium.browser(tmp_path_factory.mktemp("profile")) as address:
-        yield address
-
-
-@pytest.fixture
-def tab(browser):
-    with chromium.tab(browser) as tab:
-        tab.resize(1280)
-        yield tab
-
-
 def written(tmp_path, rows, context=CONTEXT):
     page = tmp_path / "report.html"
     page.write_text(render(rows, context), encoding="utf-8")

@@ -8,24 +8,11 @@ import pytest
 
 from npubench.reporting.page import PageContext, render
 from npubench.reporting.selection.texts import to_json, to_text
-from tests import axe, chromium, gateway, sample_results
+from tests import axe, gateway, sample_results
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("NPUBENCH_NO_CHROMIUM") == "1", reason="NPUBENCH_NO_CHROMIUM=1 leaves the browser out"
 )
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium.browser(tmp_path_factory.mktemp("profile")) as address:
-        yield address
-
-
-@pytest.fixture
-def tab(browser):
-    with chromium.tab(browser) as tab:
-        tab.resize(1280)
-        yield tab
 
 
 def written(folder, rows, language="en", **more):

@@ -2,6 +2,7 @@
 
 import re
 
+from npubench import ended
 from npubench.backends.axera.lines import short_lines
 from npubench.records import Completed, Failure, FailureClass, Stage
 
@@ -16,35 +17,11 @@ _MODE = re.compile(
     r"(?:fail|mismatch|not match|conflict|differ|unsupported|not support|wrong|invalid)"
     r"|(?:fail|mismatch|conflict|wrong|invalid)\w*.*(?:npu[_ ]?mode|virtual npu|vnpu|hard mode)\b"
 )
-_NOT_STARTED = (126, 127)
-_SIGNALS = 128
 
 
 def failed_run(tool: str, completed: Completed, deadline_s: float) -> Failure | None:
     """The failure of a run whose end already tells; figures printed before it do not count."""
-    if completed.timed_out:
-        message = f"{tool} did not end within {deadline_s:g} s and was stopped"
-        return Failure(Stage.MEASURE, FailureClass.HANG, message)
-    if completed.truncated:
-        message = f"{tool} printed more than is kept: its beginning is lost"
-        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
-    if completed.returncode == 0:
-        return None
-    named = explain(tool, completed.output)
-    if named is not None:
-        return named
-    code = completed.returncode
-    last = _last_line(completed.output)
-    if code in _NOT_STARTED:
-        message = f"{tool} cannot be started on the board: {last}"
-        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
-    signal = -code if code < 0 else code - _SIGNALS
-    if signal == 9:
-        message = f"{tool} was killed on the board: it ran out of memory"
-        return Failure(Stage.MEASURE, FailureClass.OUT_OF_MEMORY, message)
-    if signal > 0:
-        return Failure(Stage.MEASURE, FailureClass.CRASH, f"{tool} ended by signal {signal}: {last}")
-    return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{tool} ended with exit code {code}: {last}")
+    return ended.failed_run(tool, completed, deadline_s, explain, short_lines)
 
 
 def explain(tool: str, text: str) -> Failure | None:
@@ -64,8 +41,3 @@ def wrong_mode(tool: str, wanted: str, seen: str) -> Failure:
     """The failure of a run in another NPU mode than the model was built for."""
     message = f"{tool} ran in NPU mode {seen}; the model was built for {wanted}: set the board to that mode"
     return Failure(Stage.MEASURE, FailureClass.WRONG_NPU_MODE, message)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in short_lines(text) if line.strip()]
-    return lines[-1][:200] if lines else "it printed nothing"

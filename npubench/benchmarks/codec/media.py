@@ -1,7 +1,6 @@
 """Test data on this machine: made when first asked for, known by hash, checked each time it is taken."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB, Recipe
 from npubench.errors import WorkspaceError
-from npubench.filesystem import write_atomically
+from npubench.filesystem import cache_folder, write_atomically
 from npubench.identity import digest, sha256_of_file
 from npubench.records import Failure, FailureClass, Stage
 
@@ -45,10 +44,7 @@ Maker = Callable[[Recipe, Path], Made | Failure]
 
 def root() -> Path:
     """$NPUBENCH_CACHE, else below $XDG_CACHE_HOME or ~/.cache."""
-    if own := os.environ.get("NPUBENCH_CACHE"):
-        return Path(own).absolute() / "codec"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache).absolute() / "npubench" / "codec"
+    return cache_folder("codec")
 
 
 def media_file(recipe: Recipe, versions: Mapping[str, str], make: Maker) -> MediaFile | Failure:

@@ -2,7 +2,7 @@
 
 import re
 
-from npubench.benchmarks.ended import failed_run
+from npubench.ended import failed_run
 from npubench.records import Completed, Failure, FailureClass, Stage
 
 _LACKS = re.compile(

@@ -7,7 +7,7 @@ from pathlib import Path
 from npubench.benchmarks.cpu import builds, probe_output
 from npubench.benchmarks.cpu.megpeak import details, parse_megpeak
 from npubench.benchmarks.cpu.targets import TARGETS, of_machine, target
-from npubench.benchmarks.ended import failed_run
+from npubench.ended import failed_run
 from npubench.errors import UsageError
 from npubench.identity import sha256_of_file
 from npubench.protocols import Session

@@ -1,5 +1,7 @@
 """How a program on a board ended, as a failure where it did not end well."""
 
+from collections.abc import Callable, Sequence
+
 from npubench.records import Completed, Failure, FailureClass, Stage
 
 NOT_STARTED = (126, 127)
@@ -7,8 +9,21 @@ _SIGNALS = 128
 _SHOWN = 200
 
 
-def failed_run(tool: str, completed: Completed, deadline_s: float) -> Failure | None:
-    """The failure of a run whose end already tells; None when it ended well."""
+def _nothing_named(_tool: str, _text: str) -> None:
+    """The default: a tool whose output is not searched for reasons."""
+
+
+def failed_run(
+    tool: str,
+    completed: Completed,
+    deadline_s: float,
+    explain: Callable[[str, str], Failure | None] = _nothing_named,
+    lines_of: Callable[[str], Sequence[str]] = str.splitlines,
+) -> Failure | None:
+    """The failure of a run whose end already tells, whatever it printed before; None when it ended well.
+
+    `explain` may know a better one from the tool's name and output; `lines_of` splits output for a person.
+    """
     if completed.timed_out:
         message = f"{tool} did not end within {deadline_s:g} s and was stopped"
         return Failure(Stage.MEASURE, FailureClass.HANG, message)
@@ -18,7 +33,9 @@ def failed_run(tool: str, completed: Completed, deadline_s: float) -> Failure | 
     code = completed.returncode
     if code == 0:
         return None
-    last = _last_line(completed.output)
+    if (named := explain(tool, completed.output)) is not None:
+        return named
+    last = _last_line(lines_of(completed.output))
     if code in NOT_STARTED:
         message = f"{tool} cannot be started on the board: {last}"
         return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
@@ -31,6 +48,6 @@ def failed_run(tool: str, completed: Completed, deadline_s: float) -> Failure | 
     return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{tool} ended with exit code {code}: {last}")
 
 
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:_SHOWN] if lines else "it printed nothing"
+def _last_line(lines: Sequence[str]) -> str:
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:_SHOWN] if said else "it printed nothing"
