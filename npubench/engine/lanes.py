@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Protocol
 
@@ -53,11 +53,12 @@ def run(
         ThreadPoolExecutor(workers, thread_name_prefix="convert") as pool,
         ThreadPoolExecutor(len(lanes), thread_name_prefix="board") as lane_pool,
     ):
-        futures = [lane_pool.submit(lane.run) for lane in lanes.values()]
-        futures += [
-            pool.submit(_convert, job, context, lanes[job.board.name], finish, converted) for job in jobs
-        ]
+        futures: list[Future[None]] = []
         try:
+            for lane in lanes.values():
+                futures.append(lane_pool.submit(lane.run))
+            for job in jobs:
+                futures.append(pool.submit(_convert, job, context, lanes[job.board.name], finish, converted))
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()

@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from npubench import exports, process
+from npubench.engine import lanes
 from npubench.engine.context import Context
 from npubench.engine.events import Announcer, JobFinished, RunFinished, StageStarted
 from npubench.engine.run import run
@@ -253,6 +255,28 @@ def test_an_interrupt_ends_the_run_and_the_next_one_continues(bench):
     bench.run("a", "b", "c")
     assert sorted(bench.backend.measured) == ["a", "b", "b", "c"]
     assert len(bench.store.latest()) == 3
+
+
+def test_an_interrupt_while_jobs_are_still_handed_out_ends_the_run_too(bench, monkeypatch):
+    entered = threading.Event()
+
+    def outcome(artifact):
+        entered.set()
+        process.run(["sleep", "600"], timeout_s=600, log=bench.workspace.root / "sleep.log")
+        return figures(artifact)
+
+    class InterruptedAtB(ThreadPoolExecutor):
+        def submit(self, function, *args):
+            if args and args[0].case.name == "b":
+                assert entered.wait(20)
+                raise KeyboardInterrupt
+            return super().submit(function, *args)
+
+    bench.backend.outcome = outcome
+    monkeypatch.setattr(lanes, "ThreadPoolExecutor", InterruptedAtB)
+    started = time.monotonic()
+    assert bench.run("a", "b").interrupted
+    assert time.monotonic() - started < 20
 
 
 def test_a_listener_hears_of_every_row(bench):
