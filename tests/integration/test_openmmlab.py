@@ -69,13 +69,6 @@ def test_a_name_that_is_not_its_configs_is_found(environment, tmp_path):
     assert model.exported["difference"].endswith("(at most 0.001)")
 
 
-def test_what_onnxslim_computes_otherwise_is_simplified_by_the_runtime(environment, tmp_path):
-    model = export(CATALOG.case("efficientnet-b0_3rdparty_8xb32_in1k"), tmp_path)
-    assert isinstance(model, OnnxModel), model
-    assert "once more, simplified by ONNX Runtime" in (tmp_path / "log").read_text()
-    assert "BatchNormalization" not in model.operators
-
-
 def test_branches_for_training_are_folded(environment, tmp_path):
     model = export(MODELS["repvgg-A0_8xb32_in1k"], tmp_path)
     # The stem and stages of 2, 4, 14 and 1 blocks (Ding et al. 2021, table 2): one convolution each.

@@ -51,7 +51,7 @@ def ask(tmp_path, monkeypatch):
     shutil.copy(servers.SERVER, code)
     for name, text in (("worker", WORKER), ("worker_stack", STACK), ("worker_zoo", WARM)):
         (code / f"{name}.py").write_text(text)
-    for name in ("torch", "onnx", "onnxruntime", "onnxslim"):
+    for name in ("torch", "onnx", "onnxruntime", "onnxsim"):
         (code / f"{name}.py").write_text("def set_num_threads(count): pass\n")
     monkeypatch.setattr(servers, "SERVER", code / servers.SERVER.name)
 

@@ -12,6 +12,7 @@ import shutil
 import time
 import traceback
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ ROUNDING_LIMIT = 0.05
 SAME_KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
 """Statistics of random models are computed: these make x86 machines that have AVX2 add up alike."""
 
-TOOLS = ("torch", "torchvision", "mmengine", "mmcv", "mmcv-lite", "onnx", "onnxslim", "onnxruntime")
+TOOLS = ("torch", "torchvision", "mmengine", "mmcv", "mmcv-lite", "onnx", "onnxsim", "onnxruntime")
 DISTRIBUTIONS = {"mmdetection": "mmdet"}
 """Codebases whose package has another name."""
 
@@ -131,7 +132,7 @@ def simplified(raw: Path, path: Path, name: str, sample: Any, want: list[Any], m
     """Write `path` from the file as it was exported; the difference to PyTorch. Raises Refused."""
     size = worker_write.size_bytes(model)
     try:
-        if size < worker_write.SLIM_LIMIT_BYTES:
+        if size < worker_write.SIMPLIFIER_LIMIT_BYTES:
             worker_write.simplify(raw, path)
             try:
                 return check(run(path, name, sample), want, model, sample)
@@ -145,8 +146,9 @@ def simplified(raw: Path, path: Path, name: str, sample: Any, want: list[Any], m
         shutil.rmtree(raw.parent)
 
 
+@cache
 def versions(codebase: str) -> dict[str, str]:
-    """Versions of what decides the file; of mmcv whichever form is there."""
+    """Versions of what decides the file; of mmcv whichever form. Found once: it takes a while."""
     from importlib.metadata import distributions
 
     wanted = {*TOOLS, DISTRIBUTIONS.get(codebase, codebase)}

@@ -50,9 +50,40 @@ def fixed_shapes() -> Iterator[None]:
     before = functional.adaptive_avg_pool2d
     functional.adaptive_avg_pool2d = adaptive_average_pool
     try:
-        yield
+        with known_sizes():
+            yield
     finally:
         functional.adaptive_avg_pool2d = before
+
+
+@contextlib.contextmanager
+def known_sizes() -> Iterator[None]:
+    """A tensor's sizes are numbers while a model is traced, not operators that compute them.
+
+    The shapes are fixed, so the numbers are the same; without this nine of ten nodes of a window
+    transformer's graph compute sizes, and folding them takes longer than everything else.
+    """
+    import torch
+
+    inherited, tracer = torch._C.TensorBase, torch._C
+
+    def untraced(read: Any) -> Any:
+        def function(tensor: Any, *place: Any, **named: Any) -> Any:
+            state = tracer._get_tracing_state()
+            tracer._set_tracing_state(None)
+            try:
+                return read(tensor, *place, **named)
+            finally:
+                tracer._set_tracing_state(state)
+
+        return function
+
+    torch.Tensor.shape = property(untraced(inherited.shape.__get__))
+    torch.Tensor.size = untraced(inherited.size)
+    try:
+        yield
+    finally:
+        del torch.Tensor.shape, torch.Tensor.size
 
 
 def adaptive_average_pool(x: Any, size: Any) -> Any:

@@ -56,13 +56,14 @@ def import_all(codebase: str) -> Any:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
-        import onnxslim  # noqa: F401
+        import onnxsim  # noqa: F401
         import torch
 
         torch.set_num_threads(worker.THREADS)
         importlib.import_module("worker_stack").prepare(codebase)
         if warm := getattr(importlib.import_module(f"worker_{codebase}"), "warm", None):
             warm()
+        worker.versions(codebase)
     except Exception:  # noqa: BLE001 - the job meets the same error and classifies it
         traceback.print_exc()
     gc.collect()

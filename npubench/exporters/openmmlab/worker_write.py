@@ -6,8 +6,8 @@ from typing import Any
 PROTOBUF_LIMIT_BYTES = 1_900_000_000
 """Protocol buffers end at 2 GiB."""
 
-SLIM_LIMIT_BYTES = 600_000_000
-"""A model of 1.2 GB took 10 GB in onnxslim, and several workers share a machine."""
+SIMPLIFIER_LIMIT_BYTES = 600_000_000
+"""A model of 1.3 GB took 6 GB in onnxsim, and several workers share a machine."""
 
 
 def export(model: Any, sample: Any, name: str, outputs: list[str], opset: int, folder: Path) -> Path:
@@ -39,16 +39,17 @@ def size_bytes(model: Any) -> int:
 def simplify(raw: Path, path: Path) -> None:
     """Fold constants, infer shapes, take out what does nothing."""
     import onnx
-    import onnxslim
+    import onnxsim
 
-    path.write_bytes(onnxslim.slim(onnx.load(raw)).SerializeToString(deterministic=True))
+    simple, _unchecked = onnxsim.simplify(onnx.load(raw))
+    path.write_bytes(simple.SerializeToString(deterministic=True))
 
 
 def simplify_by_runtime(raw: Path, path: Path, beside: bool) -> None:
     """The same by ONNX Runtime, to standard operators alone; weights `beside` the file or in it.
 
-    For what onnxslim cannot do: it keeps several copies of a model, takes none beyond 2 GiB, and changes
-    what EfficientNet computes (0.1.98).
+    For what onnxsim cannot do: it keeps several copies of a model and takes none beyond 2 GiB; and for what
+    it would compute otherwise.
     """
     import onnxruntime
 
