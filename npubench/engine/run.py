@@ -79,15 +79,24 @@ def _refuse_symptom_of_full_disk(result: Result, context: Context) -> None:
 
 @contextmanager
 def _stop_on_signals() -> Iterator[None]:
+    """The first signal ends the run; more do not interrupt its ending, which leaves processes."""
+    ending = threading.Event()
+
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        if not ending.is_set():
+            ending.set()
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    # What was started with interrupts ignored, as in the background of a script, goes on ignoring them.
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    caught = [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]
+    before = {number: signal.signal(number, stop) for number in caught}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         process.reset()

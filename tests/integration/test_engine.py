@@ -257,6 +257,23 @@ def test_an_interrupt_ends_the_run_and_the_next_one_continues(bench):
     assert len(bench.store.latest()) == 3
 
 
+def test_an_impatient_second_interrupt_does_not_keep_the_first_from_ending_everything(bench, monkeypatch):
+    def outcome(artifact):
+        threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
+        process.run(["sleep", "600"], timeout_s=600, log=bench.workspace.root / "sleep.log")
+        return figures(artifact)
+
+    def interrupted_stop(stop=process.stop):
+        os.kill(os.getpid(), signal.SIGINT)
+        stop()
+
+    bench.backend.outcome = outcome
+    monkeypatch.setattr(lanes.process, "stop", interrupted_stop)
+    started = time.monotonic()
+    assert bench.run("a", "b").interrupted
+    assert time.monotonic() - started < 20
+
+
 def test_an_interrupt_while_jobs_are_still_handed_out_ends_the_run_too(bench, monkeypatch):
     entered = threading.Event()
 
