@@ -74,8 +74,10 @@ def _run(
     unfinished = []
     taken: Taken = {}
     with ThreadPoolExecutor(wish.workers or max(1, (os.cpu_count() or 2) // 2)) as pool:
-        futures = {pool.submit(step, job, context): job for job in jobs}
+        futures: dict[Future[Prepared], Job] = {}
         try:
+            for job in jobs:
+                futures[pool.submit(step, job, context)] = job
             for future in _counted(as_completed(futures), len(futures)):
                 prepared = future.result()
                 if finish and prepared.files:
