@@ -23,6 +23,8 @@ from npubench.records import Completed
 
 Say = Callable[[str], None]
 STEP_TIMEOUT_S = 3600.0
+COMPILE_TIMEOUT_S = 6 * 3600.0
+"""Half an hour of one quiet core; a busy or slow machine takes longer."""
 PIP = ("-I", "-m", "pip")
 QUIETLY = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
 # A user's own `pip install --user` by default is refused inside a virtual environment.
@@ -114,14 +116,13 @@ def _add_wheels(wanted: EnvironmentSpec, inside: str, log: Path, say: Say, on_li
     # A compiler's scripts (ninja, cython) lie beside the environment's Python.
     path = f"{Path(inside).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
-    def build(words: list[str], variables: dict[str, str]) -> None:
-        package = words[-1]
-        say(f"environment {wanted.name}: compiling {package}, which may take ten minutes and more")
+    def pip(words: list[str], variables: Mapping[str, str]) -> None:
         argv = [inside, *PIP, words[0], *QUIETLY, *words[1:]]
-        _step(argv, f"compile {package}", log, on_line, {**variables, "PATH": path})
+        variables = {**variables, "PATH": path}
+        _step(argv, f"pip {words[0]} {words[-1]}", log, on_line, variables, COMPILE_TIMEOUT_S)
 
     for one in wanted.wheels:
-        file = wheel(wanted, one, build)
+        file = wheel(wanted, one, pip, say)
         say(f"environment {wanted.name}: installing {file.name}")
         _step(
             [inside, *PIP, "install", *QUIETLY, "--no-deps", str(file)], f"install {file.name}", log, on_line
@@ -158,16 +159,15 @@ def _step(
     log: Path,
     on_line: Say = _nothing,
     variables: Mapping[str, str] | None = None,
+    timeout_s: float = STEP_TIMEOUT_S,
 ) -> Completed:
     def tell(line: str) -> None:
         if line.strip().startswith(_TOLD):
             on_line(line.strip())
 
     with following(log, tell) if on_line is not _nothing else contextlib.nullcontext():
-        done = process.run(
-            argv, timeout_s=STEP_TIMEOUT_S, log=log, env={**PIP_ENVIRONMENT, **(variables or {})}
-        )
+        done = process.run(argv, timeout_s=timeout_s, log=log, env={**PIP_ENVIRONMENT, **(variables or {})})
     if done.returncode == 0 and not done.timed_out:
         return done
-    reason = "it took over an hour" if done.timed_out else pip_error(done.output)
+    reason = f"it took over {timeout_s / 3600:.0f} h" if done.timed_out else pip_error(done.output)
     raise ToolchainError(f"cannot {what}: {reason} (log: {log})")

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from npubench.environments.installed import root
@@ -14,14 +14,14 @@ from npubench.identity import digest
 BYTES_A_JOB = 2 * 2**30
 """One compiler on PyTorch's headers takes up to this much memory."""
 
-Build = Callable[[list[str], dict[str, str]], object]
+Pip = Callable[[list[str], Mapping[str, str]], object]
 
 
-def wheel(wanted: EnvironmentSpec, one: WheelSpec, build: Build) -> Path:
-    """The wheel of a package, from the last time or made by `build` (arguments of pip, variables).
+def wheel(wanted: EnvironmentSpec, one: WheelSpec, pip: Pip, say: Callable[[str], None]) -> Path:
+    """The wheel of a package, from the last time or made by `pip` (its arguments, variables).
 
-    What it is compiled against decides the place, so other pins never get it. Raises ToolchainError
-    when there is no compiler, and what `build` raises.
+    What it is compiled against decides the place, so other pins never get it. Compiling goes on where an
+    earlier attempt was ended. Raises ToolchainError when there is no compiler, and what `pip` raises.
     """
     kept = root() / "wheels" / digest(wanted.python, wanted.steps, one)[:12]
     if found := sorted(kept.glob("*.whl")):
@@ -32,11 +32,29 @@ def wheel(wanted: EnvironmentSpec, one: WheelSpec, build: Build) -> Path:
             " command again"
         )
     kept.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
-        words = ["wheel", "--no-deps", "--no-build-isolation", "--no-binary", one.package.partition("==")[0]]
-        build([*words, "--wheel-dir", scratch, one.package], {"MAX_JOBS": str(_jobs()), **one.environment})
+    source = _source(one, kept / "source", pip)
+    say(f"environment {wanted.name}: compiling {one.package}, which may take ten minutes and more")
+    with tempfile.TemporaryDirectory(dir=kept) as scratch:
+        words = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", scratch, str(source)]
+        pip(words, {"MAX_JOBS": str(_jobs()), **one.environment})
         (made,) = Path(scratch).glob("*.whl")
-        return made.rename(kept / made.name)
+        compiled = made.rename(kept / made.name)
+    shutil.rmtree(source)
+    return compiled
+
+
+def _source(one: WheelSpec, place: Path, pip: Pip) -> Path:
+    """The package's source at a place that stays, because what was compiled lies in it."""
+    if not place.is_dir():
+        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+            name = one.package.partition("==")[0]
+            words = ["download", "--no-deps", "--no-build-isolation", "--no-binary", name, "--dest", scratch]
+            pip([*words, one.package], one.environment)
+            (archive,) = Path(scratch).iterdir()
+            shutil.unpack_archive(archive, Path(scratch) / "unpacked", filter="data")
+            (folder,) = (Path(scratch) / "unpacked").iterdir()
+            folder.rename(place)
+    return place
 
 
 def _jobs() -> int:

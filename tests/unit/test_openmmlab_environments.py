@@ -1,5 +1,6 @@
 """Which environment a codebase needs, and compiled wheels, without any of OpenMMLab."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -50,31 +51,63 @@ def test_another_worker_text_of_one_codebase_leaves_the_others_alone():
     assert len(set(versions.values())) == len(CODEBASES)
 
 
+class FakePip:
+    """Downloads a source of one file, and makes a wheel of it; `ended` stops that in the middle."""
+
+    def __init__(self):
+        self.calls = []
+        self.ended = False
+
+    def __call__(self, words, variables):
+        self.calls.append((words, variables))
+        if words[0] == "download":
+            with tarfile.open(Path(words[words.index("--dest") + 1]) / "probe-1.0.tar.gz", "w:gz") as archive:
+                folder = tarfile.TarInfo("probe-1.0")
+                folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(folder)
+            return
+        source = Path(words[-1])
+        compiled_before = (source / "first.o").exists()
+        (source / "first.o").touch()
+        if self.ended:
+            raise ToolchainError("ended")
+        text = "continued" if compiled_before else "made"
+        (Path(words[words.index("--wheel-dir") + 1]) / "probe-1.0-py3-none-any.whl").write_text(text)
+
+
 def test_a_wheel_is_compiled_once_and_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path))
-    calls = []
-
-    def build(words, variables):
-        calls.append((words, variables))
-        (Path(words[words.index("--wheel-dir") + 1]) / "probe-1.0-py3-none-any.whl").write_bytes(b"made")
-
-    first = wheel(FULL, PACKAGE, build)
-    assert wheel(FULL, PACKAGE, build) == first
-    assert first.read_bytes() == b"made"
-    ((words, variables),) = calls
-    assert words[-1] == "probe==1.0"
-    assert "--no-build-isolation" in words
-    assert variables["A"] == "1"
-    assert int(variables["MAX_JOBS"]) >= 1
+    pip = FakePip()
+    first = wheel(FULL, PACKAGE, pip, print)
+    assert wheel(FULL, PACKAGE, pip, print) == first
+    assert first.read_text() == "made"
+    download, compiled = pip.calls
+    assert download[0][-1] == "probe==1.0"
+    for words, variables in pip.calls:
+        assert "--no-build-isolation" in words
+        assert variables["A"] == "1"
+    assert int(compiled[1]["MAX_JOBS"]) >= 1
+    assert [path.name for path in first.parent.iterdir()] == [first.name]
     # Another variable may be another binary.
-    assert wheel(FULL, WheelSpec("probe==1.0", {"A": "2"}), build) != first
+    assert wheel(FULL, WheelSpec("probe==1.0", {"A": "2"}), pip, print) != first
+
+
+def test_compiling_goes_on_where_it_was_ended(tmp_path, monkeypatch):
+    monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path))
+    pip = FakePip()
+    pip.ended = True
+    with pytest.raises(ToolchainError, match="ended"):
+        wheel(FULL, PACKAGE, pip, print)
+    pip.ended = False
+    assert wheel(FULL, PACKAGE, pip, print).read_text() == "continued"
+    assert [words[0] for words, _ in pip.calls] == ["download", "wheel", "wheel"]
 
 
 def test_without_a_compiler_the_command_that_helps_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolchainError, match=r"apt install g\+\+"):
-        wheel(FULL, PACKAGE, lambda _words, _variables: None)
+        wheel(FULL, PACKAGE, lambda _words, _variables: None, print)
 
 
 def test_full_means_the_full_form_and_only_where_there_is_one():
