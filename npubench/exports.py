@@ -2,11 +2,10 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from npubench.protocols import Exporter
 from npubench.records import Failure, OnnxModel
 from npubench.specs import CaseSpec, ModelSpec
 
@@ -54,10 +53,10 @@ def outcome(case: str, codebase: str, duration_s: float, made: OnnxModel | Failu
     )
 
 
-def noted(root: Path, case: CaseSpec, exporter: Exporter, folder: Path, log: Path) -> OnnxModel | Failure:
-    """Export a case into `folder`, and note the attempt when it is a model of a codebase. Raises OSError."""
+def noted(root: Path, case: CaseSpec, make: Callable[[], OnnxModel | Failure]) -> OnnxModel | Failure:
+    """Make the file of a case, and note the attempt when it is a model of a codebase. Raises OSError."""
     started = time.monotonic()
-    made = exporter.export(case, folder, log)
+    made = make()
     if isinstance(case, ModelSpec):
         note(root, outcome(case.name, case.codebase, time.monotonic() - started, made))
     return made

@@ -36,6 +36,17 @@ class Exporter(Protocol):
 
 
 @runtime_checkable
+class TwinExporter(Exporter, Protocol):
+    """An exporter that can tell before the work that two specs come to the same file."""
+
+    def network(self, spec: CaseSpec, workdir: Path, log: Path) -> str:
+        """Digest of all that decides the file; empty where only exporting tells. `workdir` is `export`'s."""
+
+    def twin(self, spec: CaseSpec, made: OnnxModel, workdir: Path) -> OnnxModel:
+        """What `export` would give, from what it gave for another spec of the same network."""
+
+
+@runtime_checkable
 class Session(Protocol):
     """A live connection to one board."""
 

@@ -32,6 +32,10 @@ class Skip:
     reason: str
 
 
+SAME_NETWORK = "same network as"
+"""Key of `OnnxModel.exported`: the case whose file this one is, because nothing that decides it differs."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnnxModel:
     """An exported model: the file by its hash and what the graph says of itself.

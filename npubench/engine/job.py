@@ -11,7 +11,7 @@ from npubench.engine.context import Context, Measured, Prepared, note
 from npubench.engine.events import StageStarted
 from npubench.errors import TransferError
 from npubench.plan import Job
-from npubench.protocols import Session
+from npubench.protocols import Session, TwinExporter
 from npubench.records import (
     Artifact,
     Failure,
@@ -112,14 +112,33 @@ def _export(job: Job, context: Context, log: Path) -> OnnxModel | Failure:
         if kept is not None:
             return kept
         context.announce(StageStarted(job, Stage.EXPORT))
-        with context.workspace.job_folder() as folder:
-            with writing(context.workspace.root):
-                exporter = context.exporter_of(job.case)
-                model = exports.noted(context.workspace.root, job.case, exporter, folder, log)
-            if isinstance(model, Failure):
-                return model
-            context.made.add(job.export_key)
-            return context.workspace.keep_onnx(job.export_key, model)
+        with context.workspace.job_folder() as folder, writing(context.workspace.root):
+            return _exported(job, context, folder, log)
+
+
+def _exported(job: Job, context: Context, folder: Path, log: Path) -> OnnxModel | Failure:
+    """Export, or take what another case of the same network came to."""
+    exporter, root = context.exporter_of(job.case), context.workspace.root
+
+    def export() -> OnnxModel | Failure:
+        return exports.noted(root, job.case, lambda: exporter.export(job.case, folder, log))
+
+    if not isinstance(exporter, TwinExporter) or not (network := exporter.network(job.case, folder, log)):
+        return _kept(job.export_key, export(), context)
+    key = f"network-{network}"
+    with context.locks[key]:
+        made = context.recall(key, context.workspace.find_onnx)
+        if made is None:
+            return _kept(job.export_key, _kept(key, export(), context), context)
+        twin = exporter.twin(job.case, made, folder)
+        return _kept(job.export_key, exports.noted(root, job.case, lambda: twin), context)
+
+
+def _kept(key: str, model: OnnxModel | Failure, context: Context) -> OnnxModel | Failure:
+    if isinstance(model, Failure):
+        return model
+    context.made.add(key)
+    return context.workspace.keep_onnx(key, model)
 
 
 def compile_target(job: Job, context: Context) -> Target:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.exports import Export
-from npubench.records import FailureClass, Result, Status
+from npubench.records import SAME_NETWORK, FailureClass, Result, Status
 
 WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
 """These say nothing about the model."""
@@ -95,7 +95,8 @@ def codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> list
         found = [exports.get(name) for name, one in names.items() if one == codebase]
         ran = [export for export in found if export]
         good = [export for export in ran if not export.failure_class]
-        seconds = sum(export.duration_s for export in ran) / len(ran) if ran else 0.0
+        made = [export.duration_s for export in ran if SAME_NETWORK not in export.exported]
+        seconds = sum(made) / len(made) if made else 0.0
         failed, waiting = len(ran) - len(good), len(found) - len(ran)
         rows.append(CodebaseCounts(codebase, len(found), len(good), failed, waiting, seconds))
     return rows

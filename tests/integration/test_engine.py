@@ -21,7 +21,7 @@ from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status
 from npubench.specs import CalibrationSpec, InvalidCase, ModelSpec, Precision, TimingProtocol
 from npubench.store import Store
 from npubench.workspace import Workspace
-from tests.fakes import FakeBackend, FakeExporter, FakeTransport, board, case, figures
+from tests.fakes import FakeBackend, FakeExporter, FakeTransport, FakeTwinExporter, board, case, figures
 
 REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)
 
@@ -294,6 +294,22 @@ def test_an_interrupt_while_jobs_are_still_handed_out_ends_the_run_too(bench, mo
     started = time.monotonic()
     assert bench.run("a", "b").interrupted
     assert time.monotonic() - started < 20
+
+
+def test_cases_of_one_network_are_exported_once_and_keep_their_names(bench):
+    bench.exporter = FakeTwinExporter()
+    bench.run("net", "next", "other", "alone1", "alone2", workers=3)
+    assert len(bench.exporter.exported) == 4
+    assert {"other", "alone1", "alone2"} < set(bench.exporter.exported)
+    rows = {row.case: row for row in bench.store.latest()}
+    assert set(rows) == {"net", "next", "other", "alone1", "alone2"}
+    assert rows["net"].onnx_sha256 == rows["next"].onnx_sha256
+    bench.run("never")
+    assert bench.exporter.exported.count("never") == 0
+    assert bench.workspace.find_onnx(bench.plan("never").jobs[0].export_key).case == "never"
+    bench.fresh = True
+    bench.run("never", "net")
+    assert len(bench.exporter.exported) == 5
 
 
 def test_a_listener_hears_of_every_row(bench):

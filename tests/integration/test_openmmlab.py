@@ -69,6 +69,29 @@ def test_a_name_that_is_not_its_configs_is_found(environment, tmp_path):
     assert model.exported["difference"].endswith("(at most 0.001)")
 
 
+def test_names_that_differ_in_their_training_share_a_file(environment, tmp_path):
+    names = ["resnet18_8xb16_cifar10", "resnet18_8xb32_in1k", "resnet34_8xb32_in1k"]
+    exporter = OpenMMLabExporter()
+    one, other = (
+        "resnet50_byol-pre_8xb512-linear-coslr-90e_in1k",
+        "resnet50_mocov2-pre_8xb32-linear-steplr-100e_in1k",
+    )
+    networks = []
+    for name in [one, other, *names]:
+        (folder := tmp_path / name).mkdir()
+        networks.append(exporter.network(CATALOG.case(name), folder, folder / "log"))
+    assert networks[0] == networks[1]
+    assert all(networks)
+    assert len(set(networks)) == 4
+    made = export(CATALOG.case(one), tmp_path / "made")
+    twin = exporter.twin(CATALOG.case(other), made, tmp_path / other)
+    assert twin.case == other
+    assert twin.exported == {"same network as": one, **made.exported}
+    again = export(CATALOG.case(other), tmp_path / "again")
+    assert again.sha256 == twin.sha256
+    assert (again.task, again.preprocessing) == (twin.task, twin.preprocessing)
+
+
 def test_branches_for_training_are_folded(environment, tmp_path):
     model = export(MODELS["repvgg-A0_8xb32_in1k"], tmp_path)
     # The stem and stages of 2, 4, 14 and 1 blocks (Ding et al. 2021, table 2): one convolution each.

@@ -16,7 +16,7 @@ from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of,
 from npubench.exporters.openmmlab.config_files import config_files
 from npubench.identity import digest, sha256_of_file
 from npubench.onnx_model import describe
-from npubench.records import Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.records import SAME_NETWORK, Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -54,33 +54,61 @@ class OpenMMLabExporter:
             given.append(Path(model.weights))
         return digest(_tooling(_codebase(model)), [sha256_of_file(path) for path in given])
 
+    def network(self, spec: CaseSpec, workdir: Path, log: Path) -> str:
+        """Digest of what decides the file, where the codebase can tell it. What it says goes to `workdir`."""
+        model = _model_spec(spec)
+        answer = self._work("identify", model, workdir, log)
+        if isinstance(answer, Failure) or not answer["network"]:
+            return ""
+        return digest(answer["network"], _tooling(_codebase(model)))
+
+    def twin(self, spec: CaseSpec, made: OnnxModel, workdir: Path) -> OnnxModel:
+        """What `export` gives for `spec`, from another model of the same network."""
+        model = _model_spec(spec)
+        described = json.loads((workdir / "identify.json").read_text(encoding="utf-8"))["described"]
+        exported = {SAME_NETWORK: made.case, **made.exported}
+        return replace(made, case=model.name, exported=exported, **_said(model, described))
+
     def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
         """Write `workdir/model.onnx`: one input of fixed shape, logits, checked against PyTorch."""
         model = _model_spec(spec)
+        outcome = self._work("export", model, workdir, log)
+        if isinstance(outcome, Failure):
+            return outcome
+        made = describe(
+            workdir / "model.onnx",
+            model.name,
+            tools=outcome["tools"],
+            seed=model.seed if model.weights == "random" else None,
+            **_said(model, outcome["described"]),
+        )
+        return made if isinstance(made, Failure) else replace(made, exported=_exported(model, outcome))
+
+    def _work(self, step: str, model: ModelSpec, workdir: Path, log: Path) -> dict[str, Any] | Failure:
+        """The worker's answer for a step, which stays in `workdir`."""
         codebase = _codebase(model)
         environment = _environment(codebase, self._say)
         if isinstance(environment, Failure):
             return environment
-        job, answer = workdir / "job.json", workdir / "answer.json"
-        job.write_text(json.dumps(_job(model, codebase, workdir / "model.onnx")), encoding="utf-8")
+        job, answer = workdir / "job.json", workdir / f"{step}.json"
+        wanted = {"step": step, **_job(model, codebase, workdir / "model.onnx")}
+        job.write_text(json.dumps(wanted), encoding="utf-8")
         done = servers.run(
             environment.python, codebase, job, answer, log, self._deadline_s, MEMORY_LIMIT_BYTES
         )
         outcome = read_answer(done, answer)
-        if isinstance(outcome, Failure):
-            return outcome
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write(f"{json.dumps(outcome)}\n")
-        described = outcome["described"]
-        made = describe(
-            workdir / "model.onnx",
-            model.name,
-            task=model.task or described["task"],
-            preprocessing=model.preprocessing or _preprocessing(described),
-            tools=outcome["tools"],
-            seed=model.seed if model.weights == "random" else None,
-        )
-        return made if isinstance(made, Failure) else replace(made, exported=_exported(model, outcome))
+        if isinstance(outcome, dict):
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(f"{json.dumps(outcome)}\n")
+        return outcome
+
+
+def _said(model: ModelSpec, described: dict[str, Any]) -> dict[str, Any]:
+    """Task and preprocessing: the catalogue's, else the config's."""
+    return {
+        "task": model.task or described["task"],
+        "preprocessing": model.preprocessing or _preprocessing(described),
+    }
 
 
 def read_answer(done: Completed, path: Path) -> dict[str, Any] | Failure:

@@ -1,11 +1,13 @@
 """Builds, exports and checks one model inside the OpenMMLab environment: see `worker_server`.
 
-Imports nothing of npubench. JOB is JSON: `codebase`, `config` (a name of that codebase, or a .py file),
-`weights` (`random`, `auto` or a checkpoint), `seed`, `input`, `shape` (empty: the config's own), `opset`,
-`output`. ANSWER is {"path", "max_relative_error", "tolerance", "parameters", "seed", "described", "tools",
-"seconds"}, or {"error": {"class", "message", "operators", "detail"}}, its class one of npubench's.
+Imports nothing of npubench. JOB is JSON: `step` (`export` or `identify`), `codebase`, `config` (a name of
+that codebase, or a .py file), `weights` (`random`, `auto` or a checkpoint), `seed`, `input`, `shape` (empty:
+the config's own), `opset`, `output`. ANSWER is {"path", "max_relative_error", "tolerance", "parameters",
+"seed", "described", "tools", "seconds"}, for `identify` {"network", "described", "seconds"}, or
+{"error": {"class", "message", "operators", "detail"}}, its class one of npubench's.
 """
 
+import hashlib
 import importlib
 import json
 import shutil
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from npubench.exporters.openmmlab import (
+        worker_check,
         worker_defaults,
         worker_errors,
         worker_rewrites,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     )
     from npubench.exporters.openmmlab.worker_errors import Refused
 else:
+    import worker_check
     import worker_defaults
     import worker_errors
     import worker_rewrites
@@ -38,12 +42,6 @@ else:
 THREADS = 1
 """Several workers share a machine better than several threads, and one adds up in one order."""
 
-TOLERANCE = 1e-3
-"""Largest difference to PyTorch's output that is accepted, relative to that output's largest magnitude."""
-
-ROUNDING_LIMIT = 0.05
-"""Where PyTorch's own floats are further from double precision than this, nothing can be compared."""
-
 SAME_KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
 """Statistics of random models are computed: these make x86 machines that have AVX2 add up alike."""
 
@@ -52,16 +50,13 @@ DISTRIBUTIONS = {"mmdetection": "mmdet"}
 """Codebases whose package has another name."""
 
 
-class TooNoisyError(Refused):
-    """With these weights the network multiplies rounding until nothing can be compared."""
-
-
 def main(job_path: Path, answer_path: Path) -> None:
     """Do the job and write the answer, which appears at once and whole."""
     job = json.loads(job_path.read_text(encoding="utf-8"))
     started = time.monotonic()
     try:
-        answer = {**export(job), "seconds": round(time.monotonic() - started, 3)}
+        answer = identify(job) if job["step"] == "identify" else export(job)
+        answer["seconds"] = round(time.monotonic() - started, 3)
     except Exception as error:  # noqa: BLE001 - whatever a third-party model raises becomes the answer
         traceback.print_exc()
         refused = error if isinstance(error, Refused) else worker_errors.classify(error)
@@ -78,6 +73,26 @@ def main(job_path: Path, answer_path: Path) -> None:
     partial.replace(answer_path)
 
 
+def identify(job: dict[str, Any]) -> dict[str, Any]:
+    """What an export would say of the config, and a digest of all that decides its file, where known."""
+    worker_stack.prepare(job["codebase"])
+    zoo, config, described = opened(job)
+    answer = {"described": described, "network": ""}
+    if hasattr(zoo, "network") and job["weights"] == "random":
+        shape = job["shape"] or described["shape"]
+        decides = [zoo.network(config), shape, job["seed"], job["opset"], job["input"]]
+        text = json.dumps(decides, sort_keys=True, default=str)
+        answer["network"] = hashlib.sha256(text.encode()).hexdigest()
+    return answer
+
+
+def opened(job: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """The codebase's module, the config, and what it says of its input."""
+    zoo = importlib.import_module(f"worker_{job['codebase']}")
+    config = zoo.config(job["config"])
+    return zoo, config, worker_defaults.describe(job["codebase"], job["config"], config)
+
+
 def export(job: dict[str, Any]) -> dict[str, Any]:
     """The answer for a job that works. Raises Refused and whatever the model raises."""
     import torch
@@ -86,7 +101,7 @@ def export(job: dict[str, Any]) -> dict[str, Any]:
     worker_stack.prepare(job["codebase"])
     try:
         return attempt(job, job["weights"])
-    except TooNoisyError as error:
+    except worker_check.TooNoisyError as error:
         if job["weights"] != "random":
             raise
         print(f"{error}: once more with the weights that PyTorch starts from")  # noqa: T201 - for the log
@@ -97,11 +112,8 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
     """Build, fill, export and check once."""
     import torch
 
-    codebase = job["codebase"]
-    zoo = importlib.import_module(f"worker_{codebase}")
     torch.manual_seed(job["seed"])
-    config = zoo.config(job["config"])
-    described = worker_defaults.describe(codebase, job["config"], config)
+    zoo, config, described = opened(job)
     shape, path = tuple(job["shape"] or described["shape"]), Path(job["output"])
     with worker_weights.uninitialised() if weights == "random" else nullcontext():
         inner = worker_rewrites.without_sync(zoo.build(config)).eval()
@@ -119,12 +131,12 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
     return {
         "path": str(path),
         "max_relative_error": error,
-        "tolerance": TOLERANCE,
+        "tolerance": worker_check.TOLERANCE,
         "weights": weights,
         "parameters": parameters,
         "seed": job["seed"],
         "described": described,
-        "tools": versions(codebase),
+        "tools": versions(job["codebase"]),
     }
 
 
@@ -135,13 +147,13 @@ def simplified(raw: Path, path: Path, name: str, sample: Any, want: list[Any], m
         if size < worker_write.SIMPLIFIER_LIMIT_BYTES:
             worker_write.simplify(raw, path)
             try:
-                return check(run(path, name, sample), want, model, sample)
+                return worker_check.check(run(path, name, sample), want, model, sample)
             except Refused as error:
                 if error.failure_class != "export_mismatch":
                     raise
                 print(f"{error}: once more, simplified by ONNX Runtime")  # noqa: T201 - for the log
         worker_write.simplify_by_runtime(raw, path, size >= worker_write.PROTOBUF_LIMIT_BYTES)
-        return check(run(path, name, sample), want, model, sample)
+        return worker_check.check(run(path, name, sample), want, model, sample)
     finally:
         shutil.rmtree(raw.parent)
 
@@ -231,54 +243,3 @@ def run(path: Path, name: str, sample: Any) -> list[Any]:
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     outputs: list[Any] = session.run(None, {name: sample.numpy()})
     return outputs
-
-
-def check(have: list[Any], want: list[Any], model: Any, sample: Any) -> float:
-    """Largest difference over the largest magnitude of PyTorch's output, of all outputs. Raises Refused.
-
-    A deep network with random weights may add up rounding beyond the tolerance by itself. Then the same
-    network in double precision is the judge, and the export may be as far from it as PyTorch's own floats.
-    """
-    import numpy as np
-
-    if len(have) != len(want):
-        message = f"the exported model has {len(have)} outputs, PyTorch's {len(want)}"
-        raise Refused("export_mismatch", f"{message}: one of them is an input or constant")
-    theirs = [tensor.numpy() for tensor in want]
-    if not all(np.isfinite(one).all() for one in theirs) or not any(one.any() for one in theirs):
-        raise Refused("export_failed", "PyTorch's own output is not finite, or zero: use another seed")
-    error = _largest(have, theirs)
-    if error > TOLERANCE and np.isfinite(error):
-        error = _largest(have, exact := _in_double(model, sample))
-        own = _largest(theirs, exact)
-        print(f"in double precision: PyTorch's floats are off by {own:.3g}, the export by {error:.3g}")  # noqa: T201
-        if own > ROUNDING_LIMIT:
-            raise TooNoisyError(
-                "export_failed", f"rounding alone changes PyTorch's output by {own:.2g} of it"
-            )
-        if error <= 2 * own:
-            return error
-    if not error <= TOLERANCE:
-        message = f"the exported model differs from PyTorch by {error:.2g} of the largest output"
-        raise Refused("export_mismatch", f"{message} (at most {TOLERANCE:g}): use another opset")
-    return error
-
-
-def _in_double(model: Any, sample: Any) -> list[Any]:
-    import torch
-
-    with torch.no_grad():
-        return [tensor.numpy() for tensor in model.double()(sample.double())]
-
-
-def _largest(have: list[Any], want: list[Any]) -> float:
-    return max((_difference(ours, theirs) for ours, theirs in zip(have, want, strict=True)), default=0.0)
-
-
-def _difference(have: Any, want: Any) -> float:
-    import numpy as np
-
-    if have.shape != want.shape:
-        return float("inf")
-    scale = float(np.abs(want).max()) if want.size else 0.0
-    return float(np.abs(have - want).max()) / scale if scale else float(np.abs(have).max(initial=0.0))

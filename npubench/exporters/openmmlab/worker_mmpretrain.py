@@ -40,6 +40,16 @@ def build(loaded: Any) -> Any:
     return worker_configs.build(model, "mmpretrain")
 
 
+def network(loaded: Any) -> Any:
+    """What of a config decides the network. A third of the zoo's names differ in their training only."""
+    model = loaded.model.to_dict()
+    for key in ("data_preprocessor", "train_cfg"):
+        model.pop(key, None)
+    if isinstance(model.get("head"), dict):
+        model["head"].pop("loss", None)
+    return model
+
+
 def forward(model: Any, x: Any) -> Any:
     """Logits of a classifier, features of other models."""
     return model(x, mode="tensor")

@@ -1,0 +1,69 @@
+"""Compares the outputs of an exported model with PyTorch's. Imports nothing of npubench."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from npubench.exporters.openmmlab.worker_errors import Refused
+else:
+    from worker_errors import Refused
+
+TOLERANCE = 1e-3
+"""Largest difference to PyTorch's output that is accepted, relative to that output's largest magnitude."""
+
+ROUNDING_LIMIT = 0.05
+"""Where PyTorch's own floats are further from double precision than this, nothing can be compared."""
+
+
+class TooNoisyError(Refused):
+    """With these weights the network multiplies rounding until nothing can be compared."""
+
+
+def check(have: list[Any], want: list[Any], model: Any, sample: Any) -> float:
+    """Largest difference over the largest magnitude of PyTorch's output, of all outputs. Raises Refused.
+
+    A deep network with random weights may add up rounding beyond the tolerance by itself. Then the same
+    network in double precision is the judge, and the export may be as far from it as PyTorch's own floats.
+    """
+    import numpy as np
+
+    if len(have) != len(want):
+        message = f"the exported model has {len(have)} outputs, PyTorch's {len(want)}"
+        raise Refused("export_mismatch", f"{message}: one of them is an input or constant")
+    theirs = [tensor.numpy() for tensor in want]
+    if not all(np.isfinite(one).all() for one in theirs) or not any(one.any() for one in theirs):
+        raise Refused("export_failed", "PyTorch's own output is not finite, or zero: use another seed")
+    error = _largest(have, theirs)
+    if error > TOLERANCE and np.isfinite(error):
+        error = _largest(have, exact := _in_double(model, sample))
+        own = _largest(theirs, exact)
+        print(f"in double precision: PyTorch's floats are off by {own:.3g}, the export by {error:.3g}")  # noqa: T201
+        if own > ROUNDING_LIMIT:
+            raise TooNoisyError(
+                "export_failed", f"rounding alone changes PyTorch's output by {own:.2g} of it"
+            )
+        if error <= 2 * own:
+            return error
+    if not error <= TOLERANCE:
+        message = f"the exported model differs from PyTorch by {error:.2g} of the largest output"
+        raise Refused("export_mismatch", f"{message} (at most {TOLERANCE:g}): use another opset")
+    return error
+
+
+def _in_double(model: Any, sample: Any) -> list[Any]:
+    import torch
+
+    with torch.no_grad():
+        return [tensor.numpy() for tensor in model.double()(sample.double())]
+
+
+def _largest(have: list[Any], want: list[Any]) -> float:
+    return max((_difference(ours, theirs) for ours, theirs in zip(have, want, strict=True)), default=0.0)
+
+
+def _difference(have: Any, want: Any) -> float:
+    import numpy as np
+
+    if have.shape != want.shape:
+        return float("inf")
+    scale = float(np.abs(want).max()) if want.size else 0.0
+    return float(np.abs(have - want).max()) / scale if scale else float(np.abs(have).max(initial=0.0))
