@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -65,16 +65,26 @@ def noted(root: Path, case: CaseSpec, make: Callable[[], OnnxModel | Failure]) -
 def note(root: Path, export: Export) -> None:
     """Append an attempt to the workspace at `root`. Raises OSError."""
     with (root / FILE).open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(asdict(export), sort_keys=True) + "\n")
+        stream.write(lines([export]))
 
 
-def read(root: Path) -> dict[str, Export]:
-    """The last attempt of every case, in order of first attempts; nothing where there is no file."""
+def lines(exports: Iterable[Export]) -> str:
+    """Attempts as `read` takes them: a line of JSON each."""
+    return "".join(json.dumps(asdict(export), sort_keys=True) + "\n" for export in exports)
+
+
+def read(place: Path) -> dict[str, Export]:
+    """The last attempt of every case, in order of first attempts; nothing where nothing is kept.
+
+    `place` is a file, or the folder of an export or of a run.
+    """
+    files = [place] if place.is_file() else [place / FILE, place / ".npubench" / FILE]
     found: dict[str, Export] = {}
-    if (root / FILE).is_file():
-        for line in (root / FILE).read_text(encoding="utf-8").splitlines():
-            # A killed run may leave half a line at the end.
-            if line.endswith("}"):
-                export = Export(**json.loads(line))
-                found[export.case] = export
+    for file in files:
+        if file.is_file():
+            for line in file.read_text(encoding="utf-8").splitlines():
+                # A killed run may leave half a line at the end.
+                if line.endswith("}"):
+                    export = Export(**json.loads(line))
+                    found[export.case] = export
     return found

@@ -15,8 +15,8 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
     "--suite", "suites", multiple=True, default=SUITES, show_default=True, help="Names meant to run."
 )
 @click.option(
-    "--exports", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
-    help="The --out of an export or a run.",
+    "--exports", "places", type=click.Path(path_type=Path), multiple=True, required=True,
+    help="The --out of an export or a run, or a file of --keep. Repeatable; the later one counts.",
 )  # fmt: skip
 @click.option(
     "--results", type=click.Path(path_type=Path, file_okay=False), help="The --out of `npubench run`, too."
@@ -25,29 +25,36 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Markdown file [printed]."
 )
 @click.option(
+    "--keep", type=click.Path(path_type=Path, dir_okay=False), help="Write the records to this file, too."
+)
+@click.option("--missing", is_flag=True, help="Print the names that no record says are exported, and stop.")
+@click.option(
     "--require", type=click.FloatRange(0, 100), metavar="PERCENT",
     help="Exit 1 where less of a codebase's names are exported.",
 )  # fmt: skip
 def coverage(
     catalog_folders: tuple[Path, ...],
     suites: tuple[str, ...],
-    folder: Path,
+    places: tuple[Path, ...],
     results: Path | None,
     output: Path | None,
+    keep: Path | None,
+    missing: bool,
     require: float | None,
 ) -> int:
     """Say for each codebase and backend what worked and why the rest did not."""
     from npubench import exports
     from npubench.errors import ExitCode, UsageError
     from npubench.filesystem import write_atomically
-    from npubench.reporting.coverage import document, shares
+    from npubench.reporting.coverage import EXPORTED, document, shares, status
     from npubench.specs import ModelSpec
     from npubench.store import Store
 
     catalog = load_catalog(catalog_folders)
-    found = {**exports.read(folder), **exports.read(folder / ".npubench")}
-    if not found:
-        raise UsageError(f"{folder} has no exports: run `npubench export --suite ... --out {folder}` first")
+    found = {case: export for place in places for case, export in exports.read(place).items()}
+    if not found and not missing:
+        told = " and ".join(map(str, places))
+        raise UsageError(f"{told} has no exports: run `npubench export --suite ... --out {places[-1]}` first")
     planned = {}
     for suite in suites:
         if suite not in catalog.suites:
@@ -56,6 +63,12 @@ def coverage(
             spec = catalog.case(case)
             if isinstance(spec, ModelSpec):
                 planned[case] = spec.codebase
+    if missing:
+        for name in (name for name in planned if status(found.get(name)) != EXPORTED):
+            click.echo(name)
+        return ExitCode.OK
+    if keep is not None:
+        write_atomically(keep, exports.lines(found.values()))
     rows = []
     if results is not None:
         store = Store.read(results / "results.db")

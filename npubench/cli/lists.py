@@ -76,7 +76,7 @@ def _with_status(rows: Rows, folder: Path) -> Rows:
     from npubench import exports
     from npubench.reporting.coverage import status
 
-    found = {**exports.read(folder), **exports.read(folder / ".npubench")}
+    found = exports.read(folder)
     results = _newest(folder)
     if not found and not results:
         raise UsageError(f"{folder} has no exports: run `npubench export ... --out {folder}` first")

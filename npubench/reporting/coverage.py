@@ -11,6 +11,10 @@ WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, Fa
 """These say nothing about the model."""
 
 
+EXPORTED = "exported"
+"""The status of a name whose export succeeded."""
+
+
 @dataclass(frozen=True, slots=True)
 class CodebaseCounts:
     """Names of one codebase: exported, failed, `waiting` for a first run; mean seconds of an export."""
@@ -70,7 +74,7 @@ def status(export: Export | None) -> str:
     """`exported`, the class of the failure, or `not run`."""
     if export is None:
         return "not run"
-    return export.failure_class or "exported"
+    return export.failure_class or EXPORTED
 
 
 def _codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str:

@@ -77,6 +77,27 @@ def test_less_than_required_ends_with_1(tmp_path):
     assert "mmpretrain: 0.2% exported, 97% required" in done.stderr
 
 
+def test_records_of_several_machines_make_one_page_and_say_what_is_missing(tmp_path):
+    one, other = "resnet18_8xb32_in1k", "resnet34_8xb32_in1k"
+    kept = tmp_path / "kept.jsonl"
+    words = ["coverage", "--exports", str(kept), "--suite", "mmpretrain-classifiers"]
+    every = CliRunner().invoke(npubench, [*words, "--missing"], standalone_mode=False).stdout.split()
+    assert {one, other} < set(every)
+    note(tmp_path, replace(BAD, case=one))
+    note(tmp_path, replace(GOOD, case=other))
+    both = [*words, "--exports", str(tmp_path)]
+    page = ["--keep", str(kept), "-o", str(tmp_path / "page.md")]
+    assert CliRunner().invoke(npubench, [*both, *page], standalone_mode=False).return_value == 0
+    assert kept.read_text().splitlines() == (tmp_path / exports.FILE).read_text().splitlines()
+    left = CliRunner().invoke(npubench, [*words, "--missing"], standalone_mode=False).stdout.split()
+    assert set(every) - set(left) == {other}
+    # What another machine ran later counts.
+    note(_made(tmp_path / "later" / ".npubench"), replace(GOOD, case=one))
+    later = ["--exports", str(tmp_path / "later"), "--keep", str(kept)]
+    assert CliRunner().invoke(npubench, [*words, *later], standalone_mode=False).return_value == 0
+    assert [status(export) for export in read(kept).values()] == ["exported", "exported"]
+
+
 def test_the_report_finds_the_attempts_noted_in_its_folder_and_in_others(tmp_path):
     out, other = tmp_path / "out", tmp_path / "other"
     Store.create(_made(out) / "results.db").close()
