@@ -196,7 +196,7 @@ class ApartBackend(ABC):
         size = sum(file.stat().st_size for file in (path, *parts))
         return Artifact(
             *(path, sha256, size, self.name, self.probe().versions, target.precision, model),
-            *(settings, tuple(file for file in extras if file.is_file())),
+            *(settings, tuple(file for file in extras if file.is_file()), tuple(parts)),
         )
 
 
