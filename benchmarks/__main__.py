@@ -14,6 +14,8 @@ NAMES = (
     "ssh_commands",
     "codec_fps",
     "report",
+    "convert_rknn",
+    "operators_rknn",
 )
 
 for name in sys.argv[1:] or NAMES:

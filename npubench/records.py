@@ -66,7 +66,10 @@ class OnnxModel:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """What a backend made for a target: the file by its hash; `extras` are kept with it."""
+    """What a backend made for a target: the file by its hash; `extras` are kept with it.
+
+    `parts` are those of `extras` that it does not run without: they belong beside it.
+    """
 
     path: Path
     sha256: str
@@ -77,6 +80,7 @@ class Artifact:
     onnx: OnnxModel
     settings: Mapping[str, Any] = field(default_factory=dict)
     extras: tuple[Path, ...] = ()
+    parts: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

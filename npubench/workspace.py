@@ -112,6 +112,7 @@ class Workspace:
             artifact,
             path=folder / artifact.path.name,
             extras=tuple(folder / f.relative_to(base) for f in artifact.extras),
+            parts=tuple(folder / f.relative_to(base) for f in artifact.parts),
         )
         self._remember(f"artifact-{key}", kept, [kept.path, *kept.extras])
         return kept

@@ -22,6 +22,10 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
     "--results", type=click.Path(path_type=Path, file_okay=False), help="The --out of `npubench run`, too."
 )
 @click.option(
+    "--cuts", type=click.Path(path_type=Path, file_okay=False),
+    help="The --out of `npubench convert --cut auto`, too.",
+)  # fmt: skip
+@click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Markdown file [printed]."
 )
 @click.option(
@@ -37,6 +41,7 @@ def coverage(
     suites: tuple[str, ...],
     places: tuple[Path, ...],
     results: Path | None,
+    cuts: Path | None,
     output: Path | None,
     keep: Path | None,
     missing: bool,
@@ -75,6 +80,8 @@ def coverage(
         rows = store.latest()
         store.close()
     text = document(found, planned, rows)
+    if cuts is not None:
+        text += "\n" + _cuts(cuts)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -84,3 +91,16 @@ def coverage(
     for codebase, share in below.items():
         click.echo(f"npubench: {codebase}: {share:.1%} exported, {require:g}% required", err=True)
     return ExitCode.REGRESSION if below else ExitCode.OK
+
+
+def _cuts(folder: Path) -> str:
+    from npubench import conversions
+    from npubench.errors import UsageError
+    from npubench.reporting.cuts import document
+
+    found = conversions.read(folder / ".npubench")
+    if not found:
+        raise UsageError(
+            f"{folder} has no conversions: run `npubench convert --cut auto ... --out {folder}` first"
+        )
+    return document(found) + "\n"

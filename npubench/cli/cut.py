@@ -1,15 +1,18 @@
 """`npubench convert --cut auto`: converts with surgery and says how many cases that helped."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from npubench import conversions
 from npubench.cli.prepare_all import Wish, prepare_all
 from npubench.cli.terminal import printable
+from npubench.conversions import Conversion
 from npubench.plan import Job
+from npubench.records import FailureClass, Stage
 from npubench.specs import CaseSpec
+from npubench.workspace import writing
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -17,30 +20,20 @@ if TYPE_CHECKING:
     from npubench.surgery.record import OutputComparison, Part, Surgery
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one case: converted at all, and whether only by surgery."""
-
-    backend: str
-    board: str
-    converts: bool
-    operated: bool
-
-
 def convert_with_cuts(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish) -> int:
     """Convert every case with surgery, tell what was cut, and count; the exit code."""
     from npubench.engine import unblock
 
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, Conversion] = {}
 
     def step(job: Job, context: "Context") -> "Prepared":
         prepared = unblock.prepare(job, context)
-        outcomes[job.key] = _outcome(prepared)
+        outcomes[job.key] = _noted(prepared, context)
         return prepared
 
     def finish(prepared: "Prepared", context: "Context") -> "Prepared":
         finished = unblock.measure_parts(prepared, context)
-        outcomes[prepared.job.key] = _outcome(finished)
+        outcomes[prepared.job.key] = _noted(finished, context)
         if finished.failure is None:
             _tell(unblock.record_of(finished))
         return finished
@@ -51,22 +44,42 @@ def convert_with_cuts(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish
     return code
 
 
-def counts(outcomes: Sequence[Outcome]) -> list[str]:
+def counts(outcomes: Sequence[Conversion]) -> list[str]:
     """For every backend and board: how many convert without `--cut auto`, and how many with it."""
     lines = []
     for backend, board in sorted({(one.backend, one.board) for one in outcomes}):
         here = [one for one in outcomes if (one.backend, one.board) == (backend, board)]
-        with_cut = sum(one.converts for one in here)
-        without = sum(one.converts and not one.operated for one in here)
+        with_cut = sum(not one.with_cut for one in here)
+        without = sum(not one.as_is for one in here)
         lines.append(
             f"{backend} on {board}: of {len(here)}, {without} convert without --cut auto, {with_cut} with it"
         )
     return lines
 
 
-def _outcome(prepared: "Prepared") -> Outcome:
-    job = prepared.job
-    return Outcome(job.board.backend, job.board.name, prepared.failure is None, bool(prepared.files))
+def _noted(prepared: "Prepared", context: "Context") -> Conversion:
+    """What became of a case, kept for `npubench coverage` where the toolchain had its say."""
+    found, failure = _conversion(prepared), prepared.failure
+    if failure is None or (
+        failure.stage is Stage.COMPILE and failure.failure_class is not FailureClass.TOOL_MISSING
+    ):
+        with writing(context.workspace.root):
+            conversions.note(context.workspace.root, found)
+    return found
+
+
+def _conversion(prepared: "Prepared") -> Conversion:
+    from npubench.engine import unblock
+
+    job, failure = prepared.job, prepared.failure
+    asked = (job.case.name, job.board.backend, job.board.name, str(job.precision))
+    if failure is not None:
+        return Conversion(*asked, str(failure.failure_class), str(failure.failure_class), failure.operators)
+    if not prepared.files:
+        return Conversion(*asked, "", "")
+    record = unblock.record_of(prepared)
+    rewrites = tuple(one.name for one in record.rewrites)
+    return Conversion(*asked, str(record.as_is.failure_class), "", record.lacking, rewrites)
 
 
 def _tell(record: "Surgery") -> None:

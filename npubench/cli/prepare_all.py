@@ -14,6 +14,7 @@ from npubench.cli.execute import INPUT_CLASSES
 from npubench.cli.terminal import printable
 from npubench.errors import ExitCode
 from npubench.filesystem import link_or_copy
+from npubench.identity import sha256_of_file
 from npubench.plan import Job
 from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, TimingProtocol
@@ -110,32 +111,48 @@ def _deliver(prepared: "Prepared", out: Path, taken: Taken) -> Failure | None:
     job, made = prepared.job, prepared.artifact or prepared.model
     failure = prepared.failure
     if made is not None and failure is None:
-        stem = _file_name(job.case.name)
-        if prepared.artifact:
-            stem = f"{stem}.{job.board.name}.{job.precision}"
-        name = f"{stem}{made.path.suffix if prepared.artifact else '.onnx'}"
-        first, sha256 = taken.setdefault(name, (job.case.name, made.sha256))
-        if sha256 == made.sha256:
-            with writing(out):
-                _put(made, out, name)
-                for kind, file in prepared.files.items():
-                    _replace(file, out / f"{stem}.{kind}")
-        else:
-            message = (
-                f"{out / name} holds {first} already, with other content: give one of them another --out"
-            )
-            failure = Failure(Stage.EXPORT, FailureClass.WRONG_ARTIFACT, message)
+        failure = _put(prepared, made, out, taken)
     if failure:
         text = f"{job.case.name} [{job.precision}] on {job.board.name}: {failure.message}"
         click.echo(f"npubench: {printable(text)}", err=True)
     return failure
 
 
-def _put(made: OnnxModel | Artifact, out: Path, name: str) -> None:
-    beside = made.external if isinstance(made, OnnxModel) else made.extras
-    _replace(made.path, out / name)
-    for extra in beside:
-        _replace(extra, out / extra.relative_to(made.path.parent))
+def _put(prepared: "Prepared", made: OnnxModel | Artifact, out: Path, taken: Taken) -> Failure | None:
+    """Put every file into the folder; a failure, and nothing is put, where another case has a name there."""
+    case, stem = prepared.job.case.name, _stem(prepared)
+    needed = _needed(made, stem)
+    for name, file in needed.items():
+        sha256 = sha256_of_file(file)
+        first, theirs = taken.setdefault(name, (case, sha256))
+        if theirs != sha256:
+            message = (
+                f"{out / name} holds {first} already, with other content: give one of them another --out"
+            )
+            return Failure(Stage.EXPORT, FailureClass.WRONG_ARTIFACT, message)
+    with writing(out):
+        for name, file in {**needed, **_told(made), **prepared.files}.items():
+            _replace(file, out / (name if name in needed else f"{stem}.{name}"))
+    return None
+
+
+def _needed(made: OnnxModel | Artifact, stem: str) -> dict[str, Path]:
+    """The file that was made and what it does not run without, by their names in the user's folder."""
+    onnx = isinstance(made, OnnxModel) or made.path.suffix == ".onnx"
+    found = {f"{stem}{'.onnx' if isinstance(made, OnnxModel) else made.path.suffix}": made.path}
+    for part in made.external if isinstance(made, OnnxModel) else made.parts:
+        # An ONNX file names its data itself; other formats find theirs by their own name.
+        own = part.stem == made.path.stem and not onnx
+        found[f"{stem}{part.suffix}" if own else str(part.relative_to(made.path.parent))] = part
+    return found
+
+
+def _told(made: OnnxModel | Artifact) -> dict[str, Path]:
+    """What a toolchain left besides: every case has a log, so they are told apart by the case's name."""
+    if isinstance(made, OnnxModel):
+        return {}
+    others = (file for file in made.extras if file not in made.parts)
+    return {str(file.relative_to(made.path.parent)): file for file in others}
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -144,6 +161,12 @@ def _replace(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     link_or_copy(source, target)
+
+
+def _stem(prepared: "Prepared") -> str:
+    job = prepared.job
+    name = _file_name(job.case.name)
+    return f"{name}.{job.board.name}.{job.precision}" if prepared.artifact else name
 
 
 def _file_name(case: str) -> str:

@@ -118,13 +118,26 @@ def _text(result: Result) -> str:
     return text
 
 
+def _coarse(result: Result) -> str:
+    """Why a wrong result is no better, where the steps of its outputs are too far apart for their values."""
+    figures = result.figures or result.estimate
+    told = figures.details.get("output_resolution") if figures else None
+    if cell(result) != WRONG or not told or told["cosine"] is None or told["cosine"] >= LEAST_COSINE:
+        return ""
+    steps = ", ".join(f"{step:.2g}" for step in told["steps"])
+    return (
+        f": its outputs have steps of {steps} for values up to {told['greatest']:.2g};"
+        f" FP32's own rounded to them have a cosine of {told['cosine']:.3f}"
+    )
+
+
 def _reasons(rows: Sequence[Result]) -> str:
     """Why not, and where the whole log lies, for whatever is not on the NPU."""
     told = []
     for one in sorted(rows, key=lambda r: (r.board, r.op, r.case)):
         if cell(one) in (NPU, HOST):
             continue
-        reason = one.failure.message if one.failure else _text(one)
+        reason = one.failure.message if one.failure else f"{_text(one)}{_coarse(one)}"
         told.append([one.board, one.case, reason, one.log_path or "", (one.log_sha256 or "")[:12]])
     if not told:
         return ""

@@ -101,6 +101,15 @@ def test_a_job_becomes_an_artifact_with_what_the_tool_said(compiled, tmp_path):
     assert accuracy.samples == 2
 
 
+def test_what_the_steps_of_the_outputs_cost_is_told_apart_from_what_the_tool_does(compiled):
+    coarse = GOOD.replace('"reference": keep', '"steps": [2.0], "reference": keep')
+    told = answer_of(compiled(coarse))["resolution"]
+    assert told["steps"] == [2.0]
+    # Normal numbers after a Relu, rounded to 0, 2 and 4.
+    assert 0.7 < told["cosine"] < 0.98
+    assert 1 < told["greatest"] < 6
+
+
 def test_outputs_of_another_number_are_not_compared(compiled):
     artifact = compiled(GOOD.replace("[o + 0.5 for o in one]", "[*one, *one]"))
     assert ToyBackend().estimate(artifact).accuracy is None

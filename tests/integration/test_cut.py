@@ -9,9 +9,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench import plugins, process
+from npubench import conversions, plugins, process
 from npubench.calibration import calibration_inputs, evaluation_inputs
 from npubench.cli import main
+from npubench.conversions import Conversion
 from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Stage
 from tests.fakes import FakeBackend
 
@@ -334,3 +335,22 @@ def test_surgery_that_changes_outputs_is_refused(tmp_path, convert, monkeypatch)
     code, _, said = convert(RefusingBackend("Sin"), file, "--cut", "auto")
     assert code == 3
     assert "surgery changed output 'y'" in said.err
+
+
+def test_what_became_of_each_case_is_kept_over_several_calls(tmp_path, convert):
+    cut = write(tmp_path / "cut.onnx", TOPK_TAIL, ("v", "i"), K)
+    plain = write(tmp_path / "plain.onnx", [CONV], ("c",))
+    _, out, _ = convert(RefusingBackend("TopK"), cut, "--cut", "auto")
+    convert(RefusingBackend("TopK", "Conv"), plain, "--cut", "auto")
+    missing = Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, "nobody asked the tool")
+    convert(
+        RefusingBackend(Sin=missing),
+        write(tmp_path / "m.onnx", [node("Sin", "x", "y")], "y"),
+        "--cut",
+        "auto",
+    )
+    refused = "unsupported_operator"
+    assert [replace(one, backend="") for one in conversions.read(out / ".npubench")] == [
+        Conversion("cut", "", "rk3588", "int8", refused, "", ("TopK",)),
+        Conversion("plain", "", "rk3588", "int8", refused, refused, ("Conv",)),
+    ]

@@ -40,6 +40,8 @@ def models(tmp_path_factory):
     write_op(folder / "softmax.onnx", helper.make_node("Softmax", ["x"], ["y"], axis=1), (1, 1000), (1, 1000))
     argmin = helper.make_node("ArgMin", ["x"], ["y"], axis=1, keepdims=1)
     write_op(folder / "argmin.onnx", argmin, (1, 1000), (1, 1), TensorProto.INT64)
+    for name in ("ArgMax", "ArgMin"):
+        write_indices_after_conv(folder / f"conv_{name}.onnx", name)
     write_op(folder / "det.onnx", helper.make_node("Det", ["x"], ["y"]), (1, 8, 8), (1,))
     custom = helper.make_node("MyOp", ["x"], ["y"], domain="my")
     write_op(folder / "custom.onnx", custom, (1, 8, 8, 8), (1, 8, 8, 8))
@@ -51,6 +53,15 @@ def write_op(path: Path, node, shape, output, dtype=TensorProto.FLOAT) -> None:
     graph = helper.make_graph([node], "op", [x], [helper.make_tensor_value_info("y", dtype, output)])
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid("my", 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+
+
+def write_indices_after_conv(path: Path, name: str) -> None:
+    weight = np.random.default_rng(0).standard_normal((32, 16, 3, 3), np.float32) / 12
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node(name, ["c"], ["y"], axis=1)]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 16, 56, 56))
+    y = helper.make_tensor_value_info("y", TensorProto.INT64, (1, 1, 54, 54))
+    graph = helper.make_graph(nodes, "indices", [x], [y], [onnx.numpy_helper.from_array(weight, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
 
 def made(catalog, models, tmp_path, board, name, **options):
@@ -148,6 +159,37 @@ def test_where_an_operator_lands(catalog, models, tmp_path, board, name, placeme
     artifact, backend = made(catalog, models, tmp_path, board, name)
     assert isinstance(artifact, Artifact), artifact
     assert backend.estimate(artifact).placement == placement
+
+
+@pytest.mark.parametrize("name", ["ArgMax", "ArgMin"])
+def test_indices_behind_a_convolution_run_on_the_htp(catalog, models, tmp_path, name):
+    artifact, backend = made(catalog, models, tmp_path, "qnn-htp-v73", f"conv_{name}")
+    assert isinstance(artifact, Artifact), artifact
+    figures = backend.estimate(artifact)
+    assert figures.placement == {"Conv": "NPU", name: "NPU"}
+    assert figures.details["outputs_int32"] == ["y"]
+    ours, theirs = (np.load(tmp_path / f"job/{kind}-0-0.npy") for kind in ("output", "reference"))
+    assert ours.shape == theirs.shape
+    assert np.mean(ours == theirs) > 0.9
+
+
+def test_softmax_over_a_thousand_classes_by_qualcomm_has_the_range_of_its_data(catalog, models, tmp_path):
+    artifact, backend = made(catalog, models, tmp_path, "qnn-htp-v73", "softmax")
+    figures = backend.estimate(artifact)
+    assert figures.accuracy.cosine >= 0.999
+    assert figures.details["output_resolution"]["steps"][0] < 1 / 256
+
+
+def test_softmax_over_a_thousand_classes_by_arm_is_as_good_as_litert_s_fixed_step_allows(
+    catalog, models, tmp_path
+):
+    artifact, backend = made(catalog, models, tmp_path, "ethos-u55-256", "softmax")
+    figures = backend.estimate(artifact)
+    told = figures.details["output_resolution"]
+    assert told["steps"] == [1 / 256]
+    assert told["greatest"] < 0.05
+    assert told["cosine"] < 0.95
+    assert figures.accuracy.cosine == pytest.approx(told["cosine"], abs=0.02)
 
 
 def test_a_chip_without_fallback_refuses_argmin(catalog, models, tmp_path):

@@ -1,28 +1,66 @@
 """The real TPU-MLIR on a real model; its environment is installed first where it is missing."""
 
 import pytest
+from onnx import TensorProto, helper
 
 from npubench import environments, plugins
 from npubench.catalog import find_board, load
 from npubench.onnx_model import describe
-from npubench.records import Artifact
+from npubench.records import Artifact, Failure, FailureClass
 from npubench.specs import CalibrationSpec, Precision, Target
+from tests.integration.test_toolchains import write_op
 from tests.resnet18 import write_resnet18
 
 pytestmark = pytest.mark.tpu_mlir
 
 
-@pytest.mark.parametrize(("processor", "milliseconds"), [("bm1684x", 0.298), ("bm1688", 1.247)])
-def test_resnet18_by_sophgo(tmp_path, processor, milliseconds):
-    spec = find_board(load([]), processor)
+def made(path, board):
+    """What the backend makes of a model for a board: its artifact or failure, and the backend."""
+    spec = find_board(load([]), board)
     backend = plugins.backend_of(spec, lambda host: None)
     environments.install("tpu-mlir", print)
-    model = describe(write_resnet18(tmp_path / "resnet18.onnx"), "resnet18")
-    (tmp_path / "job").mkdir()
+    job = path.parent / "job"
+    job.mkdir()
     target = Target(spec.chip, Precision.INT8, spec.backend_options, CalibrationSpec(), 1200.0)
-    artifact = backend.compile(model, target, tmp_path / "job", tmp_path / "log")
+    return backend.compile(describe(path, path.stem), target, job, path.parent / "log"), backend
+
+
+@pytest.mark.parametrize(
+    ("board", "milliseconds"),
+    [("bm1684x", 0.298), ("bm1688", 1.247), ("cv186x", 1.247), ("cv184x", 8.355), ("cv181x", None)],
+)
+def test_resnet18_by_sophgo(tmp_path, board, milliseconds):
+    artifact, backend = made(write_resnet18(tmp_path / "resnet18.onnx"), board)
     assert isinstance(artifact, Artifact), artifact
     figures = backend.estimate(artifact)
     assert figures.accuracy.cosine >= 0.999
     assert figures.details["cmodel_bit_equal"]
-    assert figures.latency_us.mean == pytest.approx(milliseconds * 1000, rel=0.02)
+    if milliseconds is None:
+        assert figures.latency_us is None
+    else:
+        assert figures.latency_us.mean == pytest.approx(milliseconds * 1000, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("board", "node", "output", "dtype"),
+    [
+        ("bm1684x", helper.make_node("Det", ["x"], ["y"]), (1,), TensorProto.FLOAT),
+        ("bm1684x", helper.make_node("MyOp", ["x"], ["y"], domain="my"), (1, 8, 8), TensorProto.FLOAT),
+        ("sg2002", helper.make_node("ArgMin", ["x"], ["y"], axis=1), (1, 1, 8), TensorProto.INT64),
+    ],
+    ids=lambda value: value.op_type if hasattr(value, "op_type") else None,
+)
+def test_what_the_tool_has_not_is_unsupported_however_it_ends(tmp_path, board, node, output, dtype):
+    write_op(tmp_path / "op.onnx", node, (1, 8, 8), output, dtype)
+    failure, _ = made(tmp_path / "op.onnx", board)
+    assert isinstance(failure, Failure), failure
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == (node.op_type,)
+
+
+@pytest.mark.parametrize("board", ["bm1684x", "cv184x"])
+def test_argmin_where_the_chip_has_it(tmp_path, board):
+    node = helper.make_node("ArgMin", ["x"], ["y"], axis=1)
+    write_op(tmp_path / "argmin.onnx", node, (1, 1000), (1, 1), TensorProto.INT64)
+    artifact, _ = made(tmp_path / "argmin.onnx", board)
+    assert isinstance(artifact, Artifact), artifact

@@ -66,6 +66,16 @@ def test_the_matrix_has_a_row_a_case_and_a_column_a_board():
     assert "[CPU fallback](logs/run/a%20b.log)" in document(rows, linked=True)
 
 
+@pytest.mark.parametrize(("best", "told"), [(0.861, True), (0.9999, False)])
+def test_a_wrong_result_that_comes_of_the_output_s_own_steps_says_so(best, told):
+    resolution = {"steps": [1 / 256], "greatest": 0.0141, "cosine": best}
+    figures = replace(placed("NPU", cosine=0.86), details={"output_resolution": resolution})
+    text = document([row(figures=figures)])
+    assert "wrong result (0.860)" in text
+    why = "steps of 0.0039 for values up to 0.014; FP32's own rounded to them have a cosine of 0.861"
+    assert (why in text) == told
+
+
 def test_without_operators_there_is_no_matrix():
     assert document([]) is None
     assert document([replace(row(figures=placed("NPU")), case_kind=CaseKind.MODEL)]) is None

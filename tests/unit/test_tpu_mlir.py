@@ -23,10 +23,13 @@ def error(told: str = "model_transform.py ended with code 1", step: str = "trans
     return {"type": "ToolFailedError", "text": told, "traceback": "", "step": step}
 
 
-def test_the_time_of_resnet18_is_what_others_found():
-    profile = parse_profile(text("resnet18.bm1684x.profile.txt"))
-    assert profile.latency_us == pytest.approx(298, rel=0.02)
-    assert profile.cycles == 297660
+@pytest.mark.parametrize(
+    ("chip", "microseconds", "cycles"), [("bm1684x", 298, 297660), ("bm1688", 1247, 1122310)]
+)
+def test_the_time_of_resnet18_is_what_others_found(chip, microseconds, cycles):
+    profile = parse_profile(text(f"resnet18.{chip}.profile.txt"))
+    assert profile.latency_us == pytest.approx(microseconds, rel=0.02)
+    assert profile.cycles == cycles
     assert profile.cycles_by_command["Conv2D"] > 0
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from npubench import environments
 from npubench.backends.apart import predict, samples
 from npubench.backends.apart.options import check_known, text
-from npubench.backends.apart.outputs import accuracy
+from npubench.backends.apart.outputs import accuracy, resolution
 from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
@@ -183,6 +183,7 @@ class ApartBackend(ABC):
             message = f"{self.name} ended without writing {answer['artifact']}: see the log"
             return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
         answer["accuracy"] = accuracy(answer, workdir, model.task == "classification")
+        answer["resolution"] = resolution(answer, workdir)
         (workdir / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
         parts = [workdir / name for name in answer.get("parts", ())]
         extras = [*parts, *(workdir / name for name in (ANSWER, TOOL_LOG, *answer.get("kept", ())))]
@@ -196,7 +197,7 @@ class ApartBackend(ABC):
         size = sum(file.stat().st_size for file in (path, *parts))
         return Artifact(
             *(path, sha256, size, self.name, self.probe().versions, target.precision, model),
-            *(settings, tuple(file for file in extras if file.is_file())),
+            *(settings, tuple(file for file in extras if file.is_file()), tuple(parts)),
         )
 
 
@@ -217,6 +218,11 @@ def said_of(artifact: Artifact) -> str:
 def accuracy_of(answer: Mapping[str, Any]) -> Accuracy | None:
     """The accuracy that was found when the artifact was made."""
     return Accuracy(**answer["accuracy"]) if answer.get("accuracy") else None
+
+
+def resolution_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """For the details: what the step of the outputs alone costs, where the tool tells the step."""
+    return {"output_resolution": answer["resolution"]} if answer.get("resolution") else {}
 
 
 def _lay_out_model(model: OnnxModel, workdir: Path) -> None:

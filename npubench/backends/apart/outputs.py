@@ -24,6 +24,22 @@ def accuracy(answer: Mapping[str, Any], workdir: Path, classification: bool) -> 
     return {**figures, "top1_agreement": agreement, "samples": len(theirs)}
 
 
+def resolution(answer: Mapping[str, Any], workdir: Path) -> dict[str, Any] | None:
+    """The cosine of FP32's own outputs rounded to the steps that the tool's have: no better one is possible.
+
+    `answer["steps"]` has the step of each output, in the model's order. None where a step is not known.
+    """
+    steps, runs = answer.get("steps") or (), _load(answer.get("reference"), workdir)
+    if not runs or len(steps) != len(runs[0]) or not all(steps):
+        return None
+    rounded = [[(one / step).round() * step for one, step in zip(run, steps, strict=True)] for run in runs]
+    figures = similarity(rounded, runs)
+    if figures is None:
+        return None
+    greatest = max(float(abs(one).max()) for run in runs for one in run)
+    return {"steps": list(steps), "greatest": greatest, "cosine": figures["cosine"]}
+
+
 def _load(files: Sequence[Sequence[str]] | None, workdir: Path) -> list[list[Any]]:
     import numpy as np
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
+from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, resolution_of
 from npubench.backends.apart.options import text
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
 from npubench.errors import UsageError
@@ -144,6 +144,7 @@ def _details(
         "cycles_total": summary.cycles_total if summary else None,
         "cycles_npu": summary.cycles_npu if summary else None,
         "poolings_rewritten": answer.get("poolings_rewritten"),
+        **resolution_of(answer),
         "layers": [
             {"name": layer.name, "type": layer.original, "target": layer.target, "cycles_total": layer.cycles}
             for layer in layers

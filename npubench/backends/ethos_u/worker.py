@@ -8,7 +8,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
 from worker_frame import NotSupportedError, keep, reference, samples, serve, step
-from worker_litert import find_layout, open_model, run
+from worker_litert import find_layout, open_model, run, steps
 from worker_pooling import rewrite
 
 REWRITTEN = "rewritten.onnx"
@@ -54,6 +54,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "per_layer": found["per_layer"],
         "summary": found["summary"],
         "poolings_rewritten": rewritten,
+        "steps": steps(quantised),
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
     }

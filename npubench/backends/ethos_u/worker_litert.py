@@ -88,6 +88,11 @@ def find_layout(interpreter: Any, sample: dict[str, Any], expected: list[Any]) -
     return best[1]
 
 
+def steps(interpreter: Any) -> list[float | None]:
+    """How far apart two neighbouring values of each output are; None where it is not quantised."""
+    return [float(detail["quantization"][0]) or None for detail in interpreter.get_output_details()]
+
+
 def _plain(name: str) -> str:
     return name.removeprefix("serving_default_").partition(":")[0]
 

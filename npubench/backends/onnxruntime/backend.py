@@ -147,7 +147,9 @@ class OnnxRuntimeBackend:
         size = sum(file.stat().st_size for file in (path, *extras))
         sha256 = sha256_of_bundle(path, extras)
         tools = self.probe().versions
-        return Artifact(path, sha256, size, self.name, tools, target.precision, model, settings, extras)
+        return Artifact(
+            path, sha256, size, self.name, tools, target.precision, model, settings, extras, extras
+        )
 
 
 def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
+from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, resolution_of
 from npubench.backends.apart.options import text
 from npubench.backends.qnn.errors import explain
 from npubench.errors import UsageError
@@ -50,6 +50,8 @@ class QnnBackend(ApartBackend):
                 "htp_arch": artifact.settings.get("htp_arch"),
                 "assignment": answer.get("assignment", {}),
                 "forced": answer.get("forced"),
+                "outputs_int32": answer.get("narrowed", []),
+                **resolution_of(answer),
             },
         )
 

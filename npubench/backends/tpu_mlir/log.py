@@ -10,7 +10,7 @@ from npubench.records import Failure, FailureClass, Stage
 
 _COMPARE = re.compile(r"^\[Running\]: npz_tool\.py compare (?P<ours>\S+) (?P<theirs>\S+)")
 _SIMILARITY = re.compile(r"^min_similarity = \((?P<cosine>[^,]+), (?P<euclid>[^,]+), (?P<sqnr>[^)]+)\)")
-_CYCLES = re.compile(r"^TCYC : (\d+)\s*$", re.M)
+_CYCLES = re.compile(r"^TCYC : (\d+)\b", re.M)
 _RUNTIME = re.compile(r"\bruntime: ([\d.]+)\s*ms")
 _COMMAND = re.compile(r"(?P<name>[A-Za-z]\w*?)_\d+\|\w+\|s:\d+\|[^ ]*?e:\d+\|t:(?P<cycles>\d+)")
 _NOT_SUPPORTED = re.compile(r"Op not support:\{(?P<names>[^}]*)\}")

@@ -1,0 +1,54 @@
+"""How many models convert without and with surgery, as the records say."""
+
+from click.testing import CliRunner
+
+from npubench import conversions
+from npubench.cli import npubench
+from npubench.conversions import Conversion, note, read
+from npubench.exports import Export
+from npubench.exports import note as note_export
+from npubench.reporting.cuts import counts, document
+
+PLAIN = Conversion("a", "rknn", "rk3566", "int8", "", "")
+CUT = Conversion(
+    "b", "rknn", "rk3566", "int8", "unsupported_operator", "", ("TopK",), ("HardSwish decomposed",)
+)
+STOPPED = Conversion("c|<i>", "rknn", "rk3566", "int8", "crash", "crash", ("Det",))
+OTHER = Conversion("a", "qnn", "qnn-htp-v73", "int8", "hang", "hang")
+
+
+def test_each_board_has_its_counts():
+    found = {one.board: (one.cases, one.as_is, one.with_cut) for one in counts([PLAIN, CUT, STOPPED, OTHER])}
+    assert found == {"rk3566": (3, 1, 2), "qnn-htp-v73": (1, 0, 0)}
+
+
+def test_the_page_says_what_helped_and_what_did_not():
+    text = document([PLAIN, CUT, STOPPED, OTHER])
+    assert "| rknn | rk3566 | int8 | 3 | 1 | 2 |" in text
+    assert "| rk3566 | TopK cut off | 1 |" in text
+    assert "| rk3566 | HardSwish decomposed | 1 |" in text
+    assert "| rk3566 | c\\|&lt;i> | crash | Det |" in text
+    assert "### No surgery helped" not in document([PLAIN, CUT])
+
+
+def test_the_last_of_a_case_counts_and_half_a_line_does_not(tmp_path):
+    note(tmp_path, Conversion("a", "rknn", "rk3566", "int8", "hang", "hang"))
+    note(tmp_path, PLAIN)
+    note(tmp_path, OTHER)
+    with (tmp_path / conversions.FILE).open("a") as stream:
+        stream.write('{"case": "z"')
+    assert read(tmp_path) == [PLAIN, OTHER]
+    assert read(tmp_path / "nothing") == []
+
+
+def test_the_coverage_page_has_them_where_they_are_asked_for(tmp_path):
+    kept = tmp_path / ".npubench"
+    kept.mkdir()
+    note_export(kept, Export("a", "mmpretrain", 1.0))
+    asked = ["coverage", "--exports", str(tmp_path), "--cuts", str(tmp_path)]
+    nothing = CliRunner().invoke(npubench, asked)
+    assert "has no conversions: run `npubench convert --cut auto" in str(nothing.exception)
+    note(kept, PLAIN)
+    note(kept, CUT)
+    done = CliRunner().invoke(npubench, asked, standalone_mode=False)
+    assert "| rknn | rk3566 | int8 | 2 | 1 | 2 |" in done.output
