@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.paired import measure, show
 from npubench.identity import digest
+from npubench.records import Figures, Result
 from npubench.store import Store
 from tests import gateway, sample_results
 
@@ -47,17 +48,48 @@ def _pages(folder: Path, count: int, bound: str, rounds: int) -> None:
 
 
 def _fill(out: Path, count: int) -> None:
-    """`count` rows of 5 boards."""
+    """`count` rows of 5 boards in both precisions; no two share hashes, times or the board's state."""
     out.mkdir()
     base = [*sample_results.models(), *sample_results.operators()]
     store = Store.create(out / "results.db")
     store._connection.execute("PRAGMA synchronous=OFF")
     for i in range(count):
-        row, board = base[i % len(base)], f"board-{i % 5}"
-        name = f"{row.case}_{i}"
-        key = digest(name, board)
-        store.append(replace(row, case=name, board=board, key=key, onnx_sha256=digest(name), log_sha256=key))
+        store.append(_varied(base[i % len(base)], i // len(base), i))
     store.close()
+
+
+def _varied(row: Result, turn: int, i: int) -> Result:
+    name, board = f"{row.case}_{turn}", f"board-{turn % 5}"
+    key = digest(name, board, row.precision)
+    before, after = (
+        replace(
+            state,
+            clocks_mhz=tuple(clock + i % 53 for clock in state.clocks_mhz),
+            temperature_c=state.temperature_c + i % 89 / 10,
+            load_1min=i % 97 / 100,
+            memory_available_bytes=28_000_000_000 + 4096 * i,
+            uptime_s=9.0 * i,
+        )
+        for state in (row.board_before, row.board_after)
+    )
+    return replace(
+        row,
+        **{"case": name, "board": board, "key": key, "onnx_sha256": digest(name)},
+        **{
+            "artifact_sha256": digest("artifact", key),
+            "log_sha256": key,
+            "samples_sha256": digest("samples", key),
+        },
+        **{"board_before": before, "board_after": after, "figures": _slower(row.figures, 1 + 1e-6 * i)},
+    )
+
+
+def _slower(figures: Figures, factor: float) -> Figures:
+    timed = figures.latency_us
+    names = ("mean", "min", "max", "p50", "p90", "p99", "std")
+    times = {name: getattr(timed, name) * factor for name in names if getattr(timed, name) is not None}
+    rounds = tuple(value * factor for value in timed.rounds_p50)
+    return replace(figures, latency_us=replace(timed, rounds_p50=rounds, **times))
 
 
 def _opening(folder: Path) -> None:

@@ -26,3 +26,13 @@ def decode(record_type: type[T], text: str | bytes) -> T:
     """The record that `encode` wrote. Raises ValueError when it is not one."""
     record: T = _adapter(record_type).validate_json(text)
     return record
+
+
+def reason_of(error: ValueError) -> str:
+    """In one line, the first thing that `decode` found wrong, and where."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"

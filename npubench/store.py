@@ -2,18 +2,20 @@
 
 WAL with synchronous=NORMAL survives a killed process with no acknowledged row lost.
 `PRAGMA user_version` is the format: 1, rows as the JSON of `records.Result` beside the columns
-that are searched.
+that are searched. Within it fields were added, each with a value for rows without it, so rows of every
+earlier version are read; a row that nobody can read is told with what to do, never left out.
 """
 
 import contextlib
 import gc
+import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from npubench.errors import UsageError, WorkspaceError
-from npubench.jsonio import decode, encode
+from npubench.jsonio import decode, encode, reason_of
 from npubench.records import TRANSIENT, Result
 
 FORMAT = 1
@@ -57,9 +59,9 @@ class Store:
         """Open for writing; makes the file. Raises WorkspaceError."""
         with _said_plainly(path):
             connection = sqlite3.connect(path, timeout=30.0, check_same_thread=False, isolation_level=None)
+            _check_format(path, connection)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
-            _check_format(path, connection)
             if _format_of(connection) != FORMAT:
                 connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version={FORMAT}; COMMIT;")
         return cls(path, connection)
@@ -119,8 +121,8 @@ class Store:
         given = {column: value for column, value in conditions.items() if value is not None}
         where = "WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
         query = _LATEST.format(where=where, row=_BRIEF if brief else "row")
-        with self._lock, _said_plainly(self.path), _without_collection():
-            return [decode(Result, row) for (row,) in self._connection.execute(query, [*given.values()])]
+        with self._lock, _said_plainly(self.path), without_collection():
+            return [self._result(row) for (row,) in self._connection.execute(query, [*given.values()])]
 
     def size(self) -> int:
         """How many rows `latest` has."""
@@ -135,7 +137,7 @@ class Store:
         given = {column: value for column, value in conditions.items() if value is not None}
         where = " WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
         rows = self._select(f"SELECT row FROM results{where} ORDER BY id", *given.values())
-        return [decode(Result, row) for (row,) in rows]
+        return [self._result(row) for (row,) in rows]
 
     def runs(self) -> list[str]:
         """Every run that left a row, the oldest first."""
@@ -148,7 +150,7 @@ class Store:
     def failed(self, keys: Collection[str]) -> list[Result]:
         """The newest rows of those keys that are failures, oldest first."""
         query = "SELECT key, row, MAX(id) FROM results GROUP BY key HAVING status = 'failed' ORDER BY id"
-        return [decode(Result, row) for key, row, _ in self._select(query) if key in keys]
+        return [self._result(row) for key, row, _ in self._select(query) if key in keys]
 
     def case_names(self) -> list[str]:
         """Every case that has a row."""
@@ -158,6 +160,12 @@ class Store:
         """Grows with every row."""
         ((newest,),) = self._select("SELECT COALESCE(MAX(id), 0) FROM results")
         return int(newest)
+
+    def _result(self, text: str) -> Result:
+        try:
+            return decode(Result, text)
+        except ValueError as error:
+            raise WorkspaceError(_unreadable(self.path, text, error)) from error
 
     def _select(self, query: str, *values: str) -> list[tuple[str, ...]]:
         with self._lock, _said_plainly(self.path):
@@ -176,6 +184,19 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _unreadable(path: Path, text: str, error: ValueError) -> str:
+    try:
+        row = json.loads(text)
+        case, version = row.get("case"), row.get("npubench_version") or "unknown"
+        who = f"the row of {case!r}, by npubench {version},"
+    except (ValueError, AttributeError):
+        who = "a row"
+    return (
+        f"{path}: {who} does not read as a result: {reason_of(error)}: "
+        "read it with the npubench that wrote it, or run its cases again into another --out"
+    )
+
+
 def _format_of(connection: sqlite3.Connection) -> int:
     ((found,),) = connection.execute("PRAGMA user_version").fetchall()
     return int(found)
@@ -185,11 +206,13 @@ def _check_format(path: Path, connection: sqlite3.Connection) -> None:
     found = _format_of(connection)
     if found > FORMAT:
         raise UsageError(f"{path} was written by a newer npubench (format {found}): update npubench")
+    if found == 0 and connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table'").fetchone():
+        raise UsageError(f"{path} is a database of something else: choose another --out")
 
 
 @contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """No garbage is made while very many rows are read, and looking for it takes half of the time."""
+def without_collection() -> Iterator[None]:
+    """Very many rows are read or drawn without garbage, and looking for it takes a good part of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

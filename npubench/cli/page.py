@@ -40,11 +40,13 @@ def page_text(
 
     from npubench.reporting.packed import BRIEF_FROM
     from npubench.reporting.page import render
+    from npubench.store import without_collection
 
-    rows = store.latest(brief=store.size() >= BRIEF_FROM)
-    context = page_context("npubench report", workspace.root, rows, known_boards())
-    attempts = _exports_of(workspace.root, exports)
-    return render(rows, replace(context, exports=attempts, language=language, live=live))
+    with without_collection():
+        rows = store.latest(brief=store.size() >= BRIEF_FROM)
+        context = page_context("npubench report", workspace.root, rows, known_boards())
+        attempts = _exports_of(workspace.root, exports)
+        return render(rows, replace(context, exports=attempts, language=language, live=live))
 
 
 def page_context(

@@ -6,7 +6,6 @@ from typing import Any
 from npubench.records import Kind
 from npubench.reporting.columns import Column, Entry
 from npubench.reporting.notation import Scale
-from npubench.reporting.pairs import figures_of
 from npubench.reporting.words import say
 
 
@@ -83,5 +82,5 @@ def _why_no_reference(entry: Entry) -> str:
 
 
 def _detail(entry: Entry, name: str) -> Any:
-    figures = figures_of(entry.result, Kind.MEASURED)
+    figures = entry.figures.get(Kind.MEASURED)
     return figures.details.get(name) if figures else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from npubench.records import Accuracy, Figures, Kind, Latency, Result, Status
 from npubench.reporting.notation import COUNTS, TIMES, Scale, closeness, common_scale, significant
-from npubench.reporting.pairs import Speedup, figures_of, gmac_per_s
+from npubench.reporting.pairs import Speedup, gmac_per_s
 from npubench.reporting.whole_npu import whole_npu
 from npubench.reporting.words import say
 from npubench.specs import Precision
@@ -18,9 +18,10 @@ PERCENT = (Scale("%", 0.01),)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A result and how much faster than FP32 it is, by kind."""
+    """A result, its figures and how much faster than FP32 it is, both by kind."""
 
     result: Result
+    figures: Mapping[Kind, Figures | None]
     speedups: Mapping[Kind, Speedup]
 
 
@@ -133,7 +134,7 @@ def _cell(column: Column, scale: Scale, first: bool, entry: Entry, value: float 
     if value is not None:
         return Cell(column.show(value / scale.divisor), f"{value:.12g} {column.exact}".rstrip(), value)
     status = entry.result.status
-    if column.kind and not first and figures_of(entry.result, column.kind) is None:
+    if column.kind and not first and entry.figures.get(column.kind) is None:
         # The first column of a kind says why there is none; its neighbours need not repeat it.
         return Cell("–", "")
     return Cell("–", say(column.missing(entry)) if status is Status.OK else say(_NO_FIGURE[status]))
@@ -197,10 +198,7 @@ def _accuracies(kind: Kind) -> list[Column]:
             kind=kind,
         ),
         _accuracy(
-            kind,
-            "cosine",
-            "Cosine of outputs and FP32 reference",
-            lambda a: a.cosine,
+            *(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine),
             show=closeness,
             digits=5,
         ),
@@ -222,7 +220,7 @@ def _figure(
     kind: Kind, title: str, hint: str, get: Callable[[Figures], float | None], scales: tuple[Scale, ...] = ONE
 ) -> Column:
     def value(entry: Entry) -> float | None:
-        figures = figures_of(entry.result, kind)
+        figures = entry.figures.get(kind)
         return get(figures) if figures else None
 
     return Column(title, hint, value, scales, kind=kind)
@@ -232,7 +230,7 @@ def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
     name, needed = f"p{percentile}", least_samples(percentile)
 
     def missing(entry: Entry) -> str:
-        latency, figures = _latency_of(entry, kind), figures_of(entry.result, kind)
+        latency, figures = _latency_of(entry, kind), entry.figures.get(kind)
         if latency is None or figures is None:
             return say("no {kind} latency", kind=say(kind.value))
         if "statistic" in figures.details:
@@ -271,11 +269,11 @@ def _accuracy(
     digits: int | None = None,
 ) -> Column:
     def value(entry: Entry) -> float | None:
-        figures = figures_of(entry.result, kind)
+        figures = entry.figures.get(kind)
         return get(figures.accuracy) if figures and figures.accuracy else None
 
     def missing(entry: Entry) -> str:
-        figures = figures_of(entry.result, kind)
+        figures = entry.figures.get(kind)
         if figures is None or figures.accuracy is None:
             return say("not compared")
         same = title == "PSNR" and figures.accuracy.max_abs == 0
@@ -285,7 +283,7 @@ def _accuracy(
 
 
 def _latency_of(entry: Entry, kind: Kind) -> Latency | None:
-    figures = figures_of(entry.result, kind)
+    figures = entry.figures.get(kind)
     return figures.latency_us if figures else None
 
 

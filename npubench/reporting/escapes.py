@@ -16,6 +16,8 @@ def visible(text: str) -> str:
     So are embeddings and overrides of direction, which make one name look like another; letters
     that run from right to left need none of them.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return _HIDDEN.sub(lambda found: _escaped(found[0]), text) if _HIDDEN.search(text) else text
 
 

@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 THIN_SPACE = "\u202f"
 
@@ -22,6 +23,7 @@ BYTES = (Scale("B"), Scale("KiB", 2.0**10), Scale("MiB", 2.0**20), Scale("GiB", 
 TIMES = (MICROSECONDS, MILLISECONDS, SECONDS)
 
 
+@lru_cache(maxsize=1 << 16)
 def significant(value: float, digits: int = 3, separator: str = THIN_SPACE) -> str:
     """At least `digits` significant digits; whole numbers are never cut, thousands are set apart."""
     if value == 0:
@@ -29,7 +31,7 @@ def significant(value: float, digits: int = 3, separator: str = THIN_SPACE) -> s
     exponent = math.floor(math.log10(abs(value)))
     decimals = max(0, digits - 1 - exponent)
     rounded = round(value, decimals)
-    if rounded and math.floor(math.log10(abs(rounded))) > exponent:
+    if abs(rounded) >= 10.0 ** (exponent + 1):
         decimals = max(0, decimals - 1)
     if decimals > 6:
         return f"{value:.{digits - 1}e}"
@@ -46,18 +48,20 @@ def closeness(value: float, digits: int = 5) -> str:
 
 def common_scale(values: Sequence[float], scales: Sequence[Scale]) -> Scale:
     """The largest of `scales` (ascending) in which the median of `values` is at least 1."""
-    middle = statistics.median(map(abs, values)) if values else 0.0
-    fitting = [scale for scale in scales if middle >= scale.divisor]
-    return fitting[-1] if fitting else scales[0]
+    return _scale_of(statistics.median(map(abs, values)) if values else 0.0, scales)
+
+
+def _scale_of(value: float, scales: Sequence[Scale]) -> Scale:
+    return next((scale for scale in reversed(scales) if value >= scale.divisor), scales[0])
 
 
 def duration(value_us: float, digits: int = 3) -> str:
     """Microseconds with the unit that reads best: `850 µs`, `12.3 ms`."""
-    scale = common_scale([value_us], TIMES)
+    scale = _scale_of(abs(value_us), TIMES)
     return f"{significant(value_us / scale.divisor, digits)} {scale.unit}"
 
 
 def size(value_bytes: float) -> str:
     """Bytes with the binary unit that reads best: `12.3 MiB`."""
-    scale = common_scale([value_bytes], BYTES)
+    scale = _scale_of(abs(value_bytes), BYTES)
     return f"{significant(value_bytes / scale.divisor)} {scale.unit}"

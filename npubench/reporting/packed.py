@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from npubench.reporting.columns import Grid
 
+SHA256_CHARACTERS = 64
 PACKED_FROM = 1001
 """Rows from which a page is packed."""
 
@@ -27,10 +28,12 @@ def pack_rows(numbered: Sequence[tuple[int, Result]], grid: "Grid") -> "Markup":
         {"divisor": head.divisor, "digits": head.digits, "class": name, "exact": head.exact}
         for head, name in zip(grid.headers, grid.classes, strict=True)
     ]
-    columns = [[None if v is None else float(f"{v:.9g}") for v in values] for values in grid.values]
     names: dict[str, int] = {}
     rows = [_identity(number, row, names) for number, row in numbered]
-    return _script({"heads": heads, "names": list(names), "rows": rows, "columns": columns})
+    # Written out here: an encoder would give floats back their seventeen digits.
+    columns = ",".join(f"[{','.join('null' if v is None else f'{v:.9g}' for v in c)}]" for c in grid.values)
+    text = _json({"heads": heads, "names": list(names), "rows": rows})
+    return _script(f'{text[:-1]},"columns":[{columns}]}}')
 
 
 def _identity(number: int, row: Result, names: dict[str, int]) -> list[Any]:
@@ -58,19 +61,19 @@ def pack_provenance(rows: Sequence[Result]) -> "Markup":
     for row in rows:
         entry: list[Any] = []
         for label, text in read(row):
-            entry.append(labels.setdefault(label, len(labels)))
-            if text is None:
-                entry.append(None)
-            elif _is_own(text, row):
-                entry.append(visible(text))
-            else:
-                entry.append(texts.setdefault(visible(text), len(texts)))
+            shown: str | int | None = None
+            if text is not None:
+                own = _is_own(text, row)
+                shown = visible(text) if own else texts.setdefault(visible(text), len(texts))
+            entry += (labels.setdefault(label, len(labels)), shown)
         packed.append(entry)
-    return _script({"labels": list(labels), "texts": list(texts), "rows": packed})
+    return _script(_json({"labels": list(labels), "texts": list(texts), "rows": packed}))
 
 
 def _is_own(text: str, row: Result) -> bool:
     """Whether no other row can have the same text, so that keeping it apart would gain nothing."""
+    if len(text) < SHA256_CHARACTERS:
+        return False
     return any(mark and mark in text for mark in (row.onnx_sha256, row.artifact_sha256, row.log_sha256))
 
 
@@ -81,9 +84,12 @@ def _brief(row: Result) -> Iterable[tuple[str, str | None]]:
     yield say("Log"), row.log_path
 
 
-def _script(value: Any) -> "Markup":
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _script(text: str) -> "Markup":
     """JSON that no `</script>` in a name can end."""
     from markupsafe import Markup
 
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from npubench.records import Figures, Kind, Latency, Result, Status
 from npubench.specs import Precision
 
+_OK, _MEASURED, _SIMULATED = Status.OK, Kind.MEASURED, Kind.SIMULATED
+"""Looked up once: Python 3.11 calls a function for every use of a member, millions of times for one page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -33,10 +36,10 @@ def figures_of(result: Result, kind: Kind) -> Figures | None:
     A simulation that was published is not of the kind `published` here: it would stand in one column
     with times that were published of boards. See `published_simulation`.
     """
-    if result.status is not Status.OK:
+    if result.status is not _OK:
         return None
     for figures in (result.figures, result.estimate):
-        if figures is not None and figures.kind is kind and figures.origin is not Kind.SIMULATED:
+        if figures is not None and figures.kind is kind and figures.origin is not _SIMULATED:
             return figures
     return None
 
@@ -52,7 +55,7 @@ def kinds_of(results: Sequence[Result]) -> list[Kind]:
     found = {
         figures.kind
         for result in results
-        if result.status is Status.OK
+        if result.status is _OK
         for figures in (result.figures, result.estimate)
         if figures is not None
     }
@@ -64,7 +67,8 @@ def pairs(results: Sequence[Result]) -> list[Pair]:
     found: dict[tuple[str, str, str], dict[Precision, Result]] = {}
     for result in results:
         found.setdefault((result.case, result.board, result.backend), {})[result.precision] = result
-    return [Pair(*key, both.get(Precision.FP32), both.get(Precision.INT8)) for key, both in found.items()]
+    fp32, int8 = Precision.FP32, Precision.INT8
+    return [Pair(*key, both.get(fp32), both.get(int8)) for key, both in found.items()]
 
 
 def latency_of(result: Result | None, kind: Kind) -> Latency | None:
@@ -78,7 +82,7 @@ def speedup(pair: Pair, kind: Kind) -> Speedup | None:
 
     What an emulated board measured is compared with nothing, not even with itself.
     """
-    if kind is Kind.MEASURED and any(row is not None and row.emulated for row in (pair.fp32, pair.int8)):
+    if kind is _MEASURED and any(row is not None and row.emulated for row in (pair.fp32, pair.int8)):
         return None
     fp32, int8 = latency_of(pair.fp32, kind), latency_of(pair.int8, kind)
     if fp32 is None or int8 is None:

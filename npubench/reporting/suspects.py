@@ -34,7 +34,7 @@ def _groups(
         if found is not None and result.onnx_sha256 is not None:
             groups.setdefault((result.board, result.backend, result.precision, found), []).append(result)
     for group in groups.values():
-        if len({result.onnx_sha256 for result in group}) > 1:
+        if len(group) > 1 and len({result.onnx_sha256 for result in group}) > 1:
             cases = tuple(dict.fromkeys(result.case for result in group))
             yield Suspect(group[0].board, group[0].precision.value, shared, cases)
 
@@ -43,8 +43,11 @@ def _artifact(result: Result) -> Hashable | None:
     return result.artifact_sha256
 
 
+_MEASURED = Kind.MEASURED
+
+
 def _times(result: Result) -> Hashable | None:
-    latency = latency_of(result, Kind.MEASURED)
+    latency = latency_of(result, _MEASURED)
     if latency is None or latency.n < 2 or latency.std is None:
         return None
     return (latency.n, latency.mean, latency.std, latency.min, latency.max)

@@ -91,7 +91,10 @@ def _table(kind: CaseKind, results: Sequence[Result], packed: bool) -> CaseTable
     kinds = kinds_of(rows)
     factors = _speedups(rows, kinds)
     more = codec_columns() if kind is CaseKind.CODEC else ()
-    found = grid([Entry(result, factors.get(id(result), {})) for result in rows], kinds, more, packed)
+    entries = [
+        Entry(row, {one: figures_of(row, one) for one in kinds}, factors.get(id(row), {})) for row in rows
+    ]
+    found = grid(entries, kinds, more, packed)
     lines = tuple(Line(*one, cells) for one, cells in zip(numbered, found.cells, strict=True))
     failed = sum(result.failure is not None for result in rows)
     skipped = sum(result.skip_reason is not None for result in rows)

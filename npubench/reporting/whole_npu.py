@@ -3,14 +3,18 @@
 from npubench.records import Figures, Kind, Latency, Result, Status
 
 HALVES = ("111", "112", "1_1")
+_OK = Status.OK
 
 
 def whole_npu(result: Result) -> Figures | None:
     """That estimate for a row that worked: from what was measured, else from the simulation."""
-    if result.status is not Status.OK:
+    if result.status is not _OK:
         return None
-    of_one = (whole_npu_upper_estimate(f) for f in (result.figures, result.estimate) if f is not None)
-    return next((estimate for estimate in of_one if estimate is not None), None)
+    for figures in (result.figures, result.estimate):
+        estimate = whole_npu_upper_estimate(figures) if figures is not None else None
+        if estimate is not None:
+            return estimate
+    return None
 
 
 def whole_npu_upper_estimate(figures: Figures) -> Figures | None:

@@ -31,6 +31,8 @@ def language() -> str:
 def say(text: str, /, **values: Any) -> str:
     """`text` in the language of now, its {names} filled in. What has no translation stays as it is."""
     spoken = _language.get()
+    if spoken == "en" and not values:
+        return text
     found = text if spoken == "en" else catalogue(spoken).get(text, text)
     return found.format(**values) if values else found
 

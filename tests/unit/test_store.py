@@ -1,8 +1,12 @@
+import json
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from npubench.cli import npubench
 from npubench.errors import UsageError, WorkspaceError
 from npubench.records import Failure, FailureClass, Result, Stage, Status
 from npubench.specs import CaseKind, Precision
@@ -139,3 +143,81 @@ def test_a_file_of_a_run_that_was_killed_at_once_holds_nothing(tmp_path):
     store.append(result())
     assert len(store.latest()) == 1
     store.close()
+
+
+FIRST_VERSION = Path(__file__).parent.parent / "data" / "stores" / "first-version.sql"
+
+
+@pytest.fixture
+def first_version(tmp_path):
+    """A folder whose results the first version with a store wrote."""
+    connection = sqlite3.connect(tmp_path / "results.db")
+    connection.executescript(FIRST_VERSION.read_text())
+    connection.close()
+    return tmp_path
+
+
+def test_rows_of_the_first_version_are_read(first_version):
+    store = Store.read(first_version / "results.db")
+    timed, refused, skipped = store.latest()
+    assert (timed.case, timed.figures.latency_us.p50, timed.board_before.hostname) == (
+        "resnet18",
+        1510.25,
+        "old-bench",
+    )
+    # What came later is not known of it, and not made up.
+    assert (timed.npubench_version, timed.op, dict(timed.exported), timed.figures.origin) == (
+        "",
+        "",
+        {},
+        None,
+    )
+    assert refused.failure.operators == ("TopK",)
+    assert skipped.skip_reason == "does not apply"
+    store.close()
+
+
+def test_rows_of_the_first_version_are_shown_and_appended_to(first_version):
+    shown = CliRunner().invoke(npubench, ["results", "--json", "--out", str(first_version)])
+    assert (shown.exit_code, len(json.loads(shown.stdout))) == (0, 3)
+    page = CliRunner().invoke(npubench, ["report", "--out", str(first_version)])
+    assert page.exit_code == 0
+    text = (first_version / "report.html").read_text(encoding="utf-8")
+    assert "old-bench" in text
+    assert "no TopK" in text
+    store = Store.create(first_version / "results.db")
+    store.append(result(case="resnet18", board="local"))
+    assert len(store.rows()) == 4
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('{"case": "x", "npubench_version": "0.0.1"}', ("'x', by npubench 0.0.1", "key: Field required")),
+        ('{"case": "x", "precision": "fp9"}', ("'x', by npubench unknown", "Field required")),
+        ("not json", ("a row does not read", "Invalid JSON")),
+        ("[]", ("a row does not read",)),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_one_line_that_says_what_to_do(store, row, words):
+    store.append(result())
+    store._connection.execute("UPDATE results SET row = ?", (row,))
+    for read in (store.latest, store.rows):
+        with pytest.raises(WorkspaceError) as caught:
+            read()
+        said = str(caught.value)
+        assert "\n" not in said
+        for word in (*words, str(store.path), "or run its cases again into another --out"):
+            assert word in said
+
+
+def test_a_database_of_something_else_is_neither_empty_nor_written_to(tmp_path):
+    path = tmp_path / "results.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (name TEXT)")
+    for open_store in (Store.read, Store.create):
+        with pytest.raises(UsageError, match="database of something else"):
+            open_store(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("songs",)]

@@ -46,7 +46,7 @@ def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
     return [
         EqualFigures(kind, tuple(sorted(rows)), board, precision, numbers)
         for (kind, board, precision, numbers), rows in groups.items()
-        if not one_program(rows, simulated=kind is not Kind.MEASURED)
+        if len(rows) > 1 and not one_program(rows, simulated=kind is not Kind.MEASURED)
     ]
 
 

@@ -13,12 +13,15 @@ from npubench.reporting.words import say
 
 def identical(results: Sequence[Result]) -> Iterator[Doubt]:
     """Different cases of one board that agree to the last digit without a reason known to npubench."""
+    groups, alike = suspicious_groups(results), suspects(results)
+    if not groups and not alike:
+        return
     rows = {(r.board, r.precision.value, r.case): r for r in results}
     told = set()
-    for group in suspicious_groups(results):
+    for group in groups:
         told.add((group.board, group.precision, group.cases))
         yield _figures(group, rows)
-    for suspect in suspects(results):
+    for suspect in alike:
         cases = tuple(sorted(suspect.cases))
         where = (suspect.board, suspect.precision, cases)
         if where in told or len({lowering(case) for case in cases}) == 1:

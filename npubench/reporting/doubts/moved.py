@@ -12,12 +12,14 @@ from npubench.verdict import CLOCK_CHANGE, HOTTER_C
 _STAYS = re.compile(r"mode|version|driver|firmware|governor")
 """Of `BoardState.extra`, what should not change; clocks of the day, loads and counters there always do."""
 
+_TELLING = (Verdict.THROTTLED, Verdict.INVALID)
+
 
 def moved(results: Sequence[Result]) -> Iterator[Doubt]:
     """One doubt a row, with what changed."""
     for row in results:
         changes = [] if row.figures is None else list(_changes(row.board_before, row.board_after))
-        if row.verdict in (Verdict.THROTTLED, Verdict.INVALID):
+        if row.verdict in _TELLING:
             changes.append(say("verdict {verdict}", verdict=say(row.verdict.value)))
         if changes:
             yield Doubt(
