@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo bench docs clean
+.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo bench docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -67,6 +67,10 @@ zoo: $(VENV)/.run
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+# Pictures of the page's charts that tests compare with: look at each before it is committed.
+golden: $(VENV)/.dev
+	NPUBENCH_RENEW_GOLDEN=1 $(BIN)/python -m pytest tests/integration/test_report_golden.py -k looked_at
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.generated_docs

@@ -9,7 +9,16 @@ from jinja2 import nodes
 from npubench.cli.select import select
 from npubench.failures import Stage
 from npubench.records import Kind, Status, Verdict
-from npubench.reporting import codec_columns, columns, environment, page, provenance, tables
+from npubench.reporting import (
+    codec_columns,
+    columns,
+    environment,
+    operations,
+    page,
+    provenance,
+    recorded,
+    tables,
+)
 from npubench.reporting.selection import board_checks, caveats, outcome, ranking, texts
 from npubench.specs import CaseKind
 
@@ -84,10 +93,15 @@ def _in_tables() -> set[str]:
         *(one.hint for one in [*columns_said, mean]),
         *columns._NO_FIGURE.values(),
         *MISSING,
+        *recorded.TEMPLATES,
+        *environment._EXTRA.values(),
+        *operations._SAME,
+        operations._OTHER,
         *PROCESSOR,
         *(option.help for option in select.params if getattr(option, "help", None)),
         " ".join((select.help or "").split()),
         "Show this message and exit.",
+        "[OPTIONS]",
     }
 
 
@@ -103,6 +117,7 @@ MISSING = (
     *("stands on the INT8 row", "no FP32 latency of this kind to compare with"),
     *("mean", "std", "min", "max", "load", "host overhead", "memory", "I/O per inference"),
     *("only of decoders of video", "the tool reports no checksum", "strong", "weak"),
+    *("frames", "cores"),
     *("NPU", "CPU", "custom", "runs", "unsupported", "failed", "emulated"),
 )
 """Said where they are shown: why a figure is missing, what suspicious rows share, where an operator runs."""
@@ -126,6 +141,7 @@ PROCESSOR = (
     "one core",
     "slowest core",
     "all at once",
+    "cycles",
     "copy",
     "read",
     "write",

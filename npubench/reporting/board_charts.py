@@ -75,6 +75,11 @@ def _plain(value: float, digits: int) -> str:
     return significant(value, digits)
 
 
+def _count(value: float, digits: int) -> str:  # noqa: ARG001
+    """Nothing can be counted by halves: a line between whole numbers has no label."""
+    return significant(round(value), 1) if abs(value - round(value)) < 1e-9 else ""
+
+
 def price_charts(
     results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
 ) -> list[DotChart]:
@@ -130,7 +135,7 @@ def missing_chart(missing: Sequence[MissingOperator]) -> DotChart | None:
         rows.setdefault(one.operator, []).append(Value(one.backend, count, str(count), str(count)))
     drawn = [DotRow(name, tuple(values)) for name, values in rows.items()]
     title, about = say("Missing operators by models blocked"), say("models that each operator stops")
-    return dot_chart("missing", title, about, None, drawn, _plain, bars=True, logarithmic=False)
+    return dot_chart("missing", title, about, None, drawn, _count, bars=True, logarithmic=False)
 
 
 def cpu_chart(results: Sequence[Result]) -> DotChart | None:
@@ -168,7 +173,7 @@ def codec_chart(results: Sequence[Result]) -> DotChart | None:
         return (float(held), f"{held} × {fps} fps") if isinstance(held, int) else None
 
     title, about = say("Codec streams"), say("streams that hold their rate at once; right is better")
-    return _chart("codec", title, about, Kind.MEASURED, having, read, _plain, logarithmic=False)
+    return _chart("codec", title, about, Kind.MEASURED, having, read, _count, logarithmic=False)
 
 
 def _real(results: Sequence[Result], case_kind: CaseKind) -> list[Result]:

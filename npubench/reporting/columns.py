@@ -125,7 +125,8 @@ def grid(
 
 def _header(column: Column, scale: Scale, first: bool) -> Header:
     return Header(
-        *(say(column.title), scale.unit, say(column.hint), column.kind, first, column.exact, scale.divisor),
+        *(say(column.title), say(scale.unit), say(column.hint), column.kind, first),
+        *(say(column.exact), scale.divisor),
         digits=column.digits,
     )
 

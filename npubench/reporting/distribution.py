@@ -11,6 +11,7 @@ from npubench.reporting.charts import WIDTH
 from npubench.reporting.notation import duration
 from npubench.reporting.pairs import latency_of
 from npubench.reporting.scales import Axis, axis
+from npubench.reporting.words import say
 from npubench.specs import CaseKind
 
 BINS, HEIGHT, LEFT_PX, RIGHT_PX, AXIS_PX, TOP_PX = 60, 220.0, 24.0, 24.0, 34.0, 46.0
@@ -114,7 +115,7 @@ def _marks(row: Result, scale: Axis) -> tuple[tuple[float, str, float], ...]:
     names = ("p50", "mean", "p90", "p99")
     found = [(name, value) for name in names if latency and (value := getattr(latency, name)) is not None]
     inside = [
-        (scale.at(value), f"{name} {duration(value)}")
+        (scale.at(value), f"{say(name)} {duration(value)}")
         for name, value in found
         if scale.low <= value <= scale.high
     ]

@@ -24,6 +24,7 @@ from npubench.reporting.pairs import kinds_of
 from npubench.reporting.processor import Sheet, processor_sheets
 from npubench.reporting.provenance import own_facts, settings_of
 from npubench.reporting.ranking import missing_operators
+from npubench.reporting.recorded import recorded
 from npubench.reporting.selection.decide import Decision
 from npubench.reporting.selection.view import view_of
 from npubench.reporting.summary import moment, summarise
@@ -146,6 +147,7 @@ def _environment() -> "jinja2.Environment":
         finalize=_shown,
     )
     environment.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
+    environment.filters.update(recorded=recorded)
     environment.globals.update(own_facts=own_facts, settings_of=settings_of, least_samples=least_samples)
     environment.globals.update(_=say, _n=say_count)
     return environment

@@ -13,6 +13,7 @@ from npubench.records import Kind, Result
 from npubench.reporting.columns import Cell
 from npubench.reporting.notation import significant, size
 from npubench.reporting.operations import operation_of
+from npubench.reporting.words import say
 from npubench.resources import data_root
 from npubench.specs import CaseKind
 
@@ -122,7 +123,7 @@ def _instructions(sources: Sequence[_Source]) -> Sheet:
     names = dict.fromkeys(name for table in tables for name in table)
     lines = tuple(
         (
-            (operation_of(name), name),
+            (say(operation_of(name)), name),
             tuple(
                 _figure(table.get(name, {}), key, unit)
                 for table, mine in zip(tables, columns, strict=True)
@@ -142,7 +143,7 @@ def _many_cores(sources: Sequence[_Source]) -> Sheet:
     )
     lines = tuple(
         (
-            (operation_of(name), name),
+            (say(operation_of(name)), name),
             tuple(cell for source in sources for cell in _cores_cells(source, name)),
         )
         for name in sorted(names, key=lambda name: (operation_of(name), name))
@@ -192,7 +193,7 @@ def _cores_at_once(source: _Source) -> list[int]:
 
 
 def _cores(count: int) -> str:
-    return "one core" if count == 1 else f"{count} cores at once"
+    return say("one core") if count == 1 else say("{count} cores at once", count=count)
 
 
 def _set(row: Row) -> int:
@@ -214,7 +215,11 @@ def _bandwidth(sources: Sequence[_Source]) -> Sheet:
         cells.append(_cell(row.get("gib_per_s"), f"GiB/s, {row.get('variant', '')}"))
     titles = (("bandwidth", "GiB/s", "Read and written bytes over time; MegPeak prints it as Gbps"),)
     groups = tuple(Group(source.label, source.kind, source.emulated, titles) for source in sources)
-    lines = ((("memcpy of 100 MiB",), tuple(cells)),) if any(cell.sort for cell in cells) else ()
+    lines = (
+        (((say("memcpy of {size}", size="100 MiB"),), tuple(cells)),)
+        if any(cell.sort for cell in cells)
+        else ()
+    )
     note = "What the library's memcpy does, on one core; on a small board of as much as fits."
     return Sheet("Copying as MegPeak does", note, ("What",), groups, lines)
 
@@ -233,8 +238,8 @@ def _groups(sources: Sequence[_Source], columns: Sequence[Sequence[tuple[str, ..
 
 def _figure(row: Row, key: str, unit: str) -> Cell:
     spread = row.get(f"{key.partition('_')[0]}_spread") if key.endswith("_ns") else None
-    doubt = f"; quartiles {spread:.1%} apart" if isinstance(spread, (int, float)) else ""
-    return _cell(row.get(key), unit + doubt)
+    told = say("quartiles {share} apart", share=f"{spread:.1%}") if isinstance(spread, (int, float)) else ""
+    return _cell(row.get(key), "; ".join(filter(None, (say(unit), told))))
 
 
 def _cell(value: Any, unit: str) -> Cell:

@@ -74,10 +74,13 @@ def _setting(result: Result) -> Facts:
     )
 
 
-def own_facts(result: Result) -> Facts:
-    """What a row does not share with others."""
+def own_facts(result: Result) -> tuple[Facts, tuple[str, ...]]:
+    """What a row does not share with others: what is known of it, and labels of what is not."""
     labels = {say(label) for label in SETTING}
-    return tuple(fact for fact in facts_of(result) if fact[0] not in labels)
+    own = [fact for fact in facts_of(result) if fact[0] not in labels]
+    return tuple(fact for fact in own if fact[1] is not None), tuple(
+        name for name, text in own if text is None
+    )
 
 
 def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | None]]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from npubench import published
 from npubench.reporting.page import PageContext, render
 from npubench.reporting.selection.texts import to_json, to_text
 from tests import axe, gateway, sample_results
@@ -171,6 +172,15 @@ def test_it_prints_with_its_verdict(tab, tmp_path):
 
 def test_three_hundred_rows_of_five_boards_stay_below_a_megabyte(tmp_path):
     page = written(tmp_path, gateway.three_hundred())
+    assert page.stat().st_size < 1_000_000
+
+
+def test_the_published_rows_take_little_room_each(tmp_path):
+    rows = published.results()
+    page = tmp_path / "report.html"
+    page.write_text(render(rows, PageContext(*["x"] * 5)), encoding="utf-8")
+    assert len(rows) > 370
+    assert page.stat().st_size < 2_500 * len(rows)
     assert page.stat().st_size < 1_000_000
 
 

@@ -1,5 +1,6 @@
 from npubench.records import Figures, Kind, Latency
-from npubench.reporting import charts
+from npubench.reporting import board_charts, charts
+from npubench.reporting.ranking import missing_operators
 from npubench.specs import Precision
 from tests import sample_results
 
@@ -58,3 +59,12 @@ def test_rows_without_a_positive_time_have_no_chart():
     rows = [sample_results.result(figures=nothing), *sample_results.failures()]
     assert charts.model_charts(rows, KINDS) == []
     assert charts.operator_charts([], KINDS) == []
+
+
+def test_what_is_counted_has_whole_numbers_on_its_axis():
+    counted = (
+        board_charts.missing_chart(missing_operators(sample_results.failures())),
+        board_charts.codec_chart([sample_results.codec()]),
+    )
+    labels = [[tick.label for tick in chart.axis.ticks if tick.label] for chart in counted]
+    assert labels == [["0", "1", "2"], ["0", "2", "4", "6", "8", "10"]]

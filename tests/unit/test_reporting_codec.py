@@ -2,26 +2,10 @@
 
 from dataclasses import replace
 
-from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status
+from npubench.records import Failure, FailureClass, Stage, Status
 from npubench.reporting.page import PageContext, render
 from npubench.reporting.tables import case_tables
-from npubench.specs import CaseKind, Precision
-from tests.sample_results import latency, result
-
-DETAILS = {
-    "streams": 9,
-    "streams_fps": 25.0,
-    "cpu_cores": 0.98,
-    "frames_checked": 50,
-    "frames_sha256": "ab" * 32,
-    "frames_sha256_expected": "ab" * 32,
-    "psnr_db": 47.8,
-}
-
-
-def row(case="decode-h264-1080p", **details):
-    figures = Figures(Kind.MEASURED, latency(3200.0), 311.0, details={**DETAILS, **details})
-    return result(case, Precision.NONE, case_kind=CaseKind.CODEC, backend="pyav", macs=None, figures=figures)
+from tests.sample_results import codec
 
 
 def cells(rows):
@@ -31,7 +15,7 @@ def cells(rows):
 
 
 def test_a_row_has_its_rate_latency_streams_and_checks():
-    (found,) = cells([row()])
+    (found,) = cells([codec()])
     texts = {title: cell.text for title, cell in found.items()}
     assert (texts["fps"], texts["streams"], texts["checked"], texts["checksum"]) == ("311", "9", "50", "same")
     assert (texts["CPU"], texts["PSNR"]) == ("0.980", "47.8")
@@ -39,13 +23,13 @@ def test_a_row_has_its_rate_latency_streams_and_checks():
 
 
 def test_no_stream_is_zero_and_no_search_is_a_dash():
-    none, other = cells([row("a", streams=0), row("b", streams=None, streams_fps=None)])
+    none, other = cells([codec("a", streams=0), codec("b", streams=None, streams_fps=None)])
     assert none["streams"].text == "0"
     assert (other["streams"].text, other["streams"].title) == ("–", "only of decoders of video")
 
 
 def test_a_checksum_without_a_reference_is_not_called_the_same():
-    same, open_ = cells([row("a"), row("b", frames_sha256_expected=None)])
+    same, open_ = cells([codec("a"), codec("b", frames_sha256_expected=None)])
     assert same["checksum"].text == "same"
     assert open_["checksum"].text == "–"
     assert "ab" * 32 in open_["checksum"].title
@@ -53,8 +37,8 @@ def test_a_checksum_without_a_reference_is_not_called_the_same():
 
 def test_a_codec_that_is_lacking_stands_in_the_table_and_below():
     failure = Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_CODEC, "the board cannot do <b>H.265</b>")
-    lacking = replace(row("decode-h265-1080p"), status=Status.FAILED, failure=failure, figures=None)
-    page = render([row(), lacking], PageContext("Report", "2026-01-01T00:00:00+00:00", "", "1", ""))
+    lacking = replace(codec("decode-h265-1080p"), status=Status.FAILED, failure=failure, figures=None)
+    page = render([codec(), lacking], PageContext("Report", "2026-01-01T00:00:00+00:00", "", "1", ""))
     assert "Codecs" in page
     assert "unsupported_codec" in page
     assert "<b>H.265</b>" not in page
@@ -62,7 +46,7 @@ def test_a_codec_that_is_lacking_stands_in_the_table_and_below():
 
 
 def test_a_distribution_names_no_precision_where_there_is_none():
-    shown = row()
+    shown = codec()
     samples = {shown.key: tuple(tuple(3000.0 + i for i in range(n, n + 40)) for n in (0, 5))}
     context = PageContext("Report", "2026-01-01T00:00:00+00:00", "", "1", "", samples=samples)
     page = render([shown], context)

@@ -3,65 +3,23 @@ import html
 import io
 import json
 import re
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from npubench.benchmarks.cpu.megpeak import MegPeakOutput, parse_megpeak
-from npubench.benchmarks.cpu.megpeak import details as megpeak_details
-from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, parse_probe
 from npubench.cli.processor import print_rows
-from npubench.records import Figures, Kind, Status, Verdict
+from npubench.records import Kind
 from npubench.reporting import frames
 from npubench.reporting.page import PageContext, render
 from npubench.reporting.processor import processor_sheets
 from npubench.reporting.processor_rows import COLUMNS, processor_rows
-from npubench.specs import CaseKind, Precision
-from tests import sample_results
+from tests import sample_processors, sample_results
 
-DATA = Path(__file__).parents[1] / "data"
 CONTEXT = PageContext("npubench report", "2026-03-02T09:40:00+00:00", "run --stages cpu", "0.1.0", "out")
-
-
-def cpu_result(case, told, tool="cpupeak", **changes):
-    sample = sample_results.everything()[0]
-    return replace(
-        sample,
-        **{
-            "key": f"{case}-{tool}",
-            "case": case,
-            "case_kind": CaseKind.CPU,
-            "precision": Precision.NONE,
-            "backend": tool,
-            "status": Status.OK,
-            "verdict": Verdict.STABLE,
-            "failure": None,
-            "onnx_sha256": None,
-            "estimate": None,
-            "figures": Figures(Kind.MEASURED, details=told),
-            **changes,
-        },
-    )
-
-
-def probed(case, mode, file):
-    output = parse_probe((DATA / "cpupeak" / file).read_text())
-    assert isinstance(output, ProbeOutput)
-    # As the store gives them back.
-    return cpu_result(case, json.loads(json.dumps(details(output, mode))))
 
 
 @pytest.fixture(scope="module")
 def results():
-    output = parse_megpeak((DATA / "megpeak" / "ax620a.txt").read_text())
-    assert isinstance(output, MegPeakOutput)
-    return [
-        probed("cpu-one-core", "one-core", "one-core-x86-64.jsonl"),
-        probed("cpu-all-cores", "all-cores", "all-cores-x86-64.jsonl"),
-        probed("cpu-memory", "memory", "memory-x86-64.jsonl"),
-        cpu_result("cpu-megpeak", megpeak_details(output), "megpeak", board="axera-pi"),
-    ]
+    return sample_processors.rows()
 
 
 def sheet(results, title):
@@ -119,7 +77,7 @@ def test_the_page_has_every_row_with_its_kind(results):
 
 def test_names_of_rows_cannot_become_markup():
     told = {"mode": "one_core", "rows": [{"row": "<script>x</script>", "throughput_ns": 1.0}], "memory": []}
-    assert "<script>x" not in render([cpu_result("cpu-one-core", told)], CONTEXT)
+    assert "<script>x" not in render([sample_processors.cpu_result("cpu-one-core", told)], CONTEXT)
 
 
 def test_every_row_is_a_line_of_csv(results, capsys):

@@ -3,18 +3,23 @@
 import html
 import json
 import re
+from dataclasses import replace
+from html.parser import HTMLParser
 
 import pytest
 from click.testing import CliRunner
 
 from npubench.cli import npubench
 from npubench.exports import Export
-from npubench.records import ToolInfo
+from npubench.jsonio import encode
+from npubench.records import Figures, Kind, Latency, Status, ToolInfo
 from npubench.reporting.page import PageContext, render
 from npubench.reporting.provenance import facts_of
+from npubench.reporting.recorded import recorded
 from npubench.reporting.selection.texts import to_json, to_markdown, to_text
 from npubench.reporting.words import catalogue, say, say_count, speaking
-from tests import gateway
+from npubench.verdict import judge
+from tests import gateway, sample_processors, sample_results
 from tests.spoken_keys import spoken_keys
 
 ALLOWED = frozenset(
@@ -165,9 +170,135 @@ def test_help_is_in_the_language_that_is_asked():
         chinese = CliRunner().invoke(npubench, ["select", *words]).output
         assert "用法" in chinese
         assert "显示本帮助并退出" in chinese
-        assert not re.search(r"Usage|Options|Repeatable|Folder|Show this", chinese)
+        assert not re.search(r"Usage|(?i:options)|Repeatable|Folder|Show this", chinese)
     by_variable = CliRunner().invoke(npubench, ["select", "--help"], env={"NPUBENCH_LANG": "zh"}).output
     assert "用法" in by_variable
+
+
+def rows_of_every_kind():
+    """Models, operators, processors and codecs, with every sentence that a verdict may write into a row."""
+    busy = sample_results.state(extra={"running": "9", "npu_mode": "disable"})
+    told = (
+        *judge(busy, sample_results.state(1, governor="performance", clocks_mhz=(900.0,)), timed((1, 2, 3)))[
+            1
+        ],
+        *judge(busy, sample_results.state(1, temperature_c=80.0), timed((3, 1, 2)))[1],
+    )
+    warned = sample_results.result("warned", warnings=told, board_before=busy)
+    skipped = sample_results.result(
+        "no_simulation", **{"status": Status.SKIPPED, "figures": None, "verdict": None},
+        skip_reason="x simulates nothing: run it on a board, without --simulate",
+    )  # fmt: skip
+    return [*gateway.rows(), *sample_processors.rows(), warned, skipped, sample_results.codec()]
+
+
+def timed(medians):
+    rounds = tuple(float(value) for value in medians)
+    return Figures(Kind.MEASURED, Latency(300, 2.0, rounds_p50=rounds, spread=1.0))
+
+
+LATIN = re.compile(r"(?<![\w])[A-Za-z][A-Za-z'-]{2,}(?!\w)")
+"""A word of prose; `f32` and `s16` are none."""
+
+NAMES = frozenset(
+    [
+        *("Axera-Pi", "MegPeak", "memcpy", "cpupeak", "megpeak", "GFlops", "Gop", "GFLOP", "Gbps", "GMAC"),
+        *(
+            "GiB",
+            "MiB",
+            "KiB",
+            "TMAC",
+            "Mpx",
+            "docs",
+            "simulate",
+            "performance",
+            "Setting",
+            "top",
+            "deploee-benchmark",
+        ),
+    ]
+)
+"""Of programs, units and files, in texts that are Chinese otherwise."""
+
+
+def visible_texts(page):
+    """Every text that a reader sees, names of recorded things included; tips and labels, too."""
+
+    class Reader(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.texts, self.inside = [], []
+
+        def handle_starttag(self, tag, attributes):
+            # Tips and texts that a program prints with a name are read like what is shown.
+            self.texts += [
+                value for name, value in attributes if name in ("aria-label", "placeholder", "title")
+            ]
+            self.inside.append(tag)
+
+        def handle_endtag(self, tag):
+            while self.inside and self.inside.pop() != tag:
+                pass
+
+        def handle_data(self, data):
+            if not {"script", "style"} & set(self.inside):
+                self.texts.append(data)
+
+    reader = Reader()
+    reader.feed(page)
+    return [text.strip() for text in reader.texts if text and text.strip()]
+
+
+def strings_in(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from strings_in(inner)
+
+
+def data_words(rows, context):
+    """Words that rows and facts of boards hold and that nobody translates."""
+    plain = [replace(row, warnings=(), skip_reason=None) for row in rows]
+    with speaking("zh"):
+        facts = " ".join(str(value) for row in plain for _, value in facts_of(row))
+    boards = " ".join(
+        f"{fact.field} {fact.value} {fact.source}" for one in context.boards for fact in one.facts
+    )
+    recorded_in = " ".join(text for row in plain for text in strings_in(json.loads(encode(row))))
+    asked = json.dumps(to_json(context.decision)["requirements"]) if context.decision else ""
+    return set(LATIN.findall(" ".join([facts, boards, recorded_in, asked, context.title, context.command])))
+
+
+def test_no_prose_of_the_chinese_page_is_english_wherever_it_stands(tmp_path):
+    rows = rows_of_every_kind()
+    context = gateway.context(tmp_path, rows, "zh")
+    known = data_words(rows, context) | NAMES | ALLOWED
+    english = {
+        text: words
+        for text in visible_texts(render(rows, context))
+        if (words := [word for word in LATIN.findall(text) if word not in known])
+    }
+    assert english == {}, "\n".join(map(str, english.items()))
+
+
+def test_the_walk_sees_names_tips_and_prose_alike():
+    page = (
+        "<p title='Tip one'>中文 <bdi>Tasks running</bdi><code>dot product</code><script>let x</script></p>"
+    )
+    assert visible_texts(page) == ["Tip one", "中文", "Tasks running", "dot product"]
+
+
+def test_sentences_of_npubench_in_rows_are_said_and_those_of_tools_are_left():
+    warned = next(row for row in rows_of_every_kind() if row.case == "warned").warnings
+    assert len(warned) >= 7
+    with speaking("zh"):
+        for sentence in warned:
+            left = set(LATIN.findall(recorded(sentence))) - {"powersave", "performance"}
+            assert left == set(), recorded(sentence)
+        assert recorded("E0042: tiling failed for Conv_3") == "E0042: tiling failed for Conv_3"
+    for sentence in warned:
+        assert recorded(sentence) == sentence
 
 
 def test_an_empty_chinese_page_is_chinese():

@@ -1,0 +1,80 @@
+"""The page's charts against golden pictures that somebody has looked at; `make golden` renews them."""
+
+import base64
+import os
+
+import pytest
+
+from npubench.reporting.page import render
+from tests import gateway, golden, sample_processors, sample_results
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("NPUBENCH_NO_CHROMIUM") == "1", reason="NPUBENCH_NO_CHROMIUM=1 leaves the browser out"
+)
+
+CHARTS = (
+    *("plot-pareto-1-t", "plot-latency-1-t", "plot-latency-2-t", "plot-price-3-t", "plot-accuracy-5-t"),
+    *("plot-cpu-7-t", "plot-codec-8-t", "plot-roofline-1-t", "plot-distribution-t", "plot-missing-1-t"),
+    *("chart-model-1", "chart-model-5", "chart-operator-1"),
+)
+"""One of each kind by the id of its title, and an emulated board's."""
+
+SVG = "document.getElementById('{name}').closest('svg')"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("golden")
+    rows = [*gateway.rows(), *sample_processors.rows(), sample_results.codec()]
+    file = folder / "selection.html"
+    file.write_text(render(rows, gateway.context(folder, rows)), encoding="utf-8")
+    return file
+
+
+def picture(tab, name):
+    box = tab.evaluate(
+        f"(b => ({{x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: b.height, scale: 1}}))"
+        f"({SVG.format(name=name)}.getBoundingClientRect())"
+    )
+    shot = tab.command("Page.captureScreenshot", captureBeyondViewport=True, clip=box)
+    return base64.b64decode(shot["data"])
+
+
+@pytest.fixture
+def opened(tab, page):
+    tab.prefer("light")
+    tab.open(page)
+    return tab
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_looks_as_it_did_when_it_was_looked_at(opened, name):
+    golden.check(name, picture(opened, name))
+
+
+def test_another_font_makes_no_difference(opened):
+    for name in CHARTS:
+        before = picture(opened, name)
+        opened.evaluate(
+            f"{SVG.format(name=name)}.querySelectorAll('text').forEach(t => t.style.fontFamily = 'serif')"
+        )
+        after = picture(opened, name)
+        assert before != after
+        assert golden.differing(before, after) <= golden.BLOCKS, name
+
+
+DAMAGE = {
+    "a label is gone": "svg.querySelector('.row .label').remove()",
+    "labels are clipped": "svg.querySelectorAll('.row .label').forEach(t => t.setAttribute('x', 60))",
+    "all marks are gone": "svg.querySelectorAll('.row .mark, .row circle, .row rect').forEach(m => m.remove())",
+    "the axis has no ticks": "svg.querySelectorAll('.grid').forEach(g => g.remove())",
+    "all is shifted": "[...svg.children].forEach(c => c.setAttribute('transform', 'translate(24 0)'))",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_makes_a_difference(opened, damage):
+    name = "chart-model-1"
+    before = picture(opened, name)
+    opened.evaluate(f"(svg => {{ {DAMAGE[damage]} }})({SVG.format(name=name)})")
+    assert golden.differing(before, picture(opened, name)) > golden.BLOCKS
