@@ -17,6 +17,7 @@ from npubench.reporting.page import PageContext, render
 from npubench.reporting.provenance import facts_of
 from npubench.reporting.recorded import recorded
 from npubench.reporting.selection.texts import to_json, to_markdown, to_text
+from npubench.reporting.selection.view import view_of
 from npubench.reporting.words import catalogue, say, say_count, speaking
 from npubench.verdict import judge
 from tests import gateway, sample_processors, sample_results
@@ -161,6 +162,12 @@ def test_the_verdict_is_the_same_in_both_languages_but_for_its_words(tmp_path):
         for text in (to_text(judged), to_markdown(judged)):
             assert "余量" in text
             assert not re.search(r"head-room|needed|unknown counts|source:", text)
+
+
+def test_warnings_of_the_cost_plot_are_told_apart(tmp_path):
+    decision = gateway.decision(tmp_path, gateway.rows())
+    warning = view_of(decision).pareto.warning
+    assert warning.endswith("; figures of several kinds: compare within a kind before you compare across")
 
 
 def test_help_is_in_the_language_that_is_asked():

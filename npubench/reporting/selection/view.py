@@ -96,7 +96,7 @@ def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
         say("price, USD"),
         say("how often the job fits"),
     )
-    return scatter(titles, None, points, corners, (_show, _show), kinds, " ".join(warnings))
+    return scatter(titles, None, points, corners, (_show, _show), kinds, "; ".join(warnings))
 
 
 def _front(members: Sequence[ChipVerdict]) -> list[tuple[float, float]]:
