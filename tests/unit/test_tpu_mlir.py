@@ -1,12 +1,14 @@
 """Logs of the real TPU-MLIR 1.30.2."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.tpu_mlir.backend import TpuMlirBackend
+from npubench.backends.tpu_mlir.backend import PROCESSORS, TpuMlirBackend
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, similarities
 from npubench.errors import UsageError
 from npubench.records import Failure, FailureClass, Stage
@@ -84,6 +86,19 @@ def test_an_artifact_that_was_not_compared_is_no_success():
         "min_similarity = (1.0, 1.0, inf)", "min_similarity = (0.2, 0.1, 3.0)"
     )
     assert refused(None, target, {}, other).failure_class is FailureClass.OUTPUT_MISMATCH
+
+
+def test_only_the_older_cv_chips_have_a_format_of_their_own(monkeypatch):
+    source = Path(__file__).parents[2] / "npubench/backends/tpu_mlir/worker.py"
+    spec = importlib.util.spec_from_file_location("tpu_mlir_worker", source)
+    worker = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec.loader.exec_module(worker)
+    sys.modules.pop("worker_frame", None)
+    found = {name: worker.ending(name) for name in PROCESSORS}
+    assert {name for name, ending in found.items() if ending == "cvimodel"} == {
+        *("cv180x", "cv181x", "cv182x", "cv183x")
+    }
 
 
 def test_a_processor_that_there_is_not_is_told():

@@ -18,6 +18,8 @@ NAME = "model"
 TOP = f"{NAME}.mlir"
 TABLE = "calibration_table"
 PROFILE = "compiler_profile_0.txt"
+OLDER = ("cv180x", "cv181x", "cv182x", "cv183x")
+"""These have a runtime and a format of their own; CV184x and CV186x have those of the BM168x."""
 
 
 class ToolFailedError(Exception):
@@ -44,7 +46,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     with step("calibrate"):
         count = str(len(job["calibration"]))
         _call(["run_calibration.py", TOP, "--dataset", "calibration", "--input_num", count, "-o", TABLE])
-    artifact = f"{NAME}.{'cvimodel' if job['processor'].startswith('cv') else 'bmodel'}"
+    artifact = f"{NAME}.{ending(job['processor'])}"
     with _alone(), step("deploy"):
         _call(
             ["model_deploy.py", "--mlir", TOP, "--quantize", "INT8", "--calibration_table", TABLE,
@@ -61,6 +63,11 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "outputs": keep("output", [_outputs(len(expected[0]))]),
         "reference": keep("reference", expected),
     }
+
+
+def ending(processor: str) -> str:
+    """The format of a processor, which the tool takes from the ending: of the wrong one its runner aborts."""
+    return "cvimodel" if processor in OLDER else "bmodel"
 
 
 @contextlib.contextmanager
