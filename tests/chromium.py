@@ -14,7 +14,7 @@ from pathlib import Path
 import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 FLAGS = (
     "--headless",
     "--no-sandbox",

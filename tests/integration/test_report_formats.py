@@ -146,7 +146,7 @@ def test_a_live_page_reloads_itself_unless_somebody_reads(served, tmp_path):
         tab.wait_for("document.readyState === 'complete' && document.body.dataset.live === '7'")
         store = Store.create(out / "results.db")
         store.append(replace(sample_results.result(), case="second"))
-        tab.wait_for("document.body.dataset.live === '8'")
+        tab.wait_for("document.readyState === 'complete' && document.body.dataset.live === '8'")
         tab.evaluate("document.getElementById('r0').open = true")
         store.append(replace(sample_results.result(), case="third"))
         store.close()
