@@ -1,11 +1,11 @@
 """What came of exporting each model: `exports.jsonl` of a workspace; of a case the last line counts."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from npubench.jsonio import decode_lines, encode
 from npubench.records import Failure, OnnxModel
 from npubench.specs import CaseSpec, ModelSpec
 
@@ -70,21 +70,13 @@ def note(root: Path, export: Export) -> None:
 
 def lines(exports: Iterable[Export]) -> str:
     """Attempts as `read` takes them: a line of JSON each."""
-    return "".join(json.dumps(asdict(export), sort_keys=True) + "\n" for export in exports)
+    return "".join(f"{encode(export)}\n" for export in exports)
 
 
 def read(place: Path) -> dict[str, Export]:
     """The last attempt of every case, in order of first attempts; nothing where nothing is kept.
 
-    `place` is a file, or the folder of an export or of a run.
+    `place` is a file, or the folder of an export or of a run. Raises UsageError.
     """
     files = [place] if place.is_file() else [place / FILE, place / ".npubench" / FILE]
-    found: dict[str, Export] = {}
-    for file in files:
-        if file.is_file():
-            for line in file.read_text(encoding="utf-8").splitlines():
-                # A killed run may leave half a line at the end.
-                if line.endswith("}"):
-                    export = Export(**json.loads(line))
-                    found[export.case] = export
-    return found
+    return {export.case: export for file in files for export in decode_lines(Export, file)}

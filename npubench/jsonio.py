@@ -1,6 +1,10 @@
 """Records to JSON and back, by pydantic from the dataclasses' own annotations."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeVar
+
+from npubench.errors import UsageError
 
 T = TypeVar("T")
 
@@ -26,6 +30,25 @@ def decode(record_type: type[T], text: str | bytes) -> T:
     """The record that `encode` wrote. Raises ValueError when it is not one."""
     record: T = _adapter(record_type).validate_json(text)
     return record
+
+
+def decode_lines(record_type: type[T], file: Path) -> Iterator[T]:
+    """The records of a file of `encode`'s lines; none where there is no file.
+
+    Raises UsageError at a line that is none, with what is wrong. A killed run may leave half a line.
+    """
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+    for number, line in enumerate(lines, 1):
+        if not line.endswith("}"):
+            continue
+        try:
+            record = decode(record_type, line)
+        except ValueError as error:
+            told = (
+                f"{file} line {number} is no record of {record_type.__name__.lower()}s ({reason_of(error)})"
+            )
+            raise UsageError(f"{told}: take the line out, or name another file") from None
+        yield record
 
 
 def reason_of(error: ValueError) -> str:

@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 
+import pytest
 from click.testing import CliRunner
 
 from npubench import exports
 from npubench.cli import npubench
+from npubench.errors import UsageError
 from npubench.exports import Export, note, outcome, read
 from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status
 from npubench.reporting.coverage import blocking, document, status, support
@@ -96,6 +98,16 @@ def test_records_of_several_machines_make_one_page_and_say_what_is_missing(tmp_p
     later = ["--exports", str(tmp_path / "later"), "--keep", str(kept)]
     assert CliRunner().invoke(npubench, [*words, *later], standalone_mode=False).return_value == 0
     assert [status(export) for export in read(kept).values()] == ["exported", "exported"]
+
+
+@pytest.mark.parametrize("line", ["garbage}", '{"case": 1}', "[{}"])
+def test_a_file_that_holds_no_records_is_one_line(tmp_path, line):
+    file = tmp_path / "kept.jsonl"
+    file.write_text(f"{line}\n")
+    done = CliRunner().invoke(npubench, ["coverage", "--exports", str(file)], standalone_mode=False)
+    assert isinstance(done.exception, UsageError)
+    assert str(file) in str(done.exception)
+    assert "\n" not in str(done.exception)
 
 
 def test_the_report_finds_the_attempts_noted_in_its_folder_and_in_others(tmp_path):

@@ -60,8 +60,8 @@ def fixed_shapes() -> Iterator[None]:
 def known_sizes() -> Iterator[None]:
     """A tensor's sizes are numbers while a model is traced, not operators that compute them.
 
-    The shapes are fixed, so the numbers are the same; without this nine of ten nodes of a window
-    transformer's graph compute sizes, and folding them takes longer than everything else.
+    The shapes are fixed, so the numbers are the same; without this a window transformer's graph is full of
+    nodes that compute sizes, and folding them takes longer than the export.
     """
     import torch
 
