@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         worker_check,
         worker_defaults,
         worker_errors,
+        worker_fourier,
         worker_rewrites,
         worker_stack,
         worker_weights,
@@ -33,6 +34,7 @@ else:
     import worker_check
     import worker_defaults
     import worker_errors
+    import worker_fourier
     import worker_rewrites
     import worker_stack
     import worker_weights
@@ -227,11 +229,15 @@ def fill(model: Any, inner: Any, shape: tuple[int, ...], job: dict[str, Any]) ->
 
 
 def deploy(model: Any) -> None:
-    """Fold branches that only training needs into one convolution each (RepVGG, MobileOne and their kind)."""
+    """Fold branches that only training needs into one convolution each (RepVGG, MobileOne and their kind).
+
+    What cannot be exported as it stands is replaced by what gives the same outputs.
+    """
     for part in list(model.modules())[1:]:
         if hasattr(part, "switch_to_deploy") and not getattr(part, "deploy", False):
             part.switch_to_deploy()
     worker_rewrites.keep_excitation(model)
+    worker_fourier.without_fourier(model)
 
 
 def run(path: Path, name: str, sample: Any) -> list[Any]:
