@@ -20,8 +20,8 @@ SERVER = Path(__file__).with_name("worker_server.py")
 IDLE_LIMIT = max(2, os.cpu_count() or 2)
 """Servers kept without a job, of all codebases: each holds an imported PyTorch."""
 
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
-"""Tensors come and go: giving each back costs more than computing it. glibc's limit is 32 MiB."""
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
+"""Tensors come and go: what is given back comes as new pages, and filling those costs more than computing."""
 
 _lock = threading.Lock()
 _idle: "list[Server]" = []

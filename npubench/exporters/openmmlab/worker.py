@@ -129,7 +129,10 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
     with worker_rewrites.fixed_shapes():
         names, folder = output_names(described["task"], len(want)), path.with_name("raw")
         raw = worker_write.export(model, sample, job["input"], names, job["opset"], folder)
-    error = simplified(raw, path, job["input"], sample, want, model)
+    try:
+        error = simplified(raw, path, job["input"], sample, want, model)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return {
         "path": str(path),
         "max_relative_error": error,
@@ -142,22 +145,21 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
     }
 
 
-def simplified(raw: Path, path: Path, name: str, sample: Any, want: list[Any], model: Any) -> float:
-    """Write `path` from the file as it was exported; the difference to PyTorch. Raises Refused."""
-    size = worker_write.size_bytes(model)
-    try:
-        if size < worker_write.SIMPLIFIER_LIMIT_BYTES:
-            worker_write.simplify(raw, path)
-            try:
-                return worker_check.check(run(path, name, sample), want, model, sample)
-            except Refused as error:
-                if error.failure_class != "export_mismatch":
-                    raise
-                print(f"{error}: once more, simplified by ONNX Runtime")  # noqa: T201 - for the log
-        worker_write.simplify_by_runtime(raw, path, size >= worker_write.PROTOBUF_LIMIT_BYTES)
-        return worker_check.check(run(path, name, sample), want, model, sample)
-    finally:
-        shutil.rmtree(raw.parent)
+def simplified(
+    raw: "worker_write.Raw", path: Path, name: str, sample: Any, want: list[Any], model: Any
+) -> float:
+    """Write `path` from the model as it was exported; the difference to PyTorch. Raises Refused."""
+    if isinstance(raw, bytes):
+        worker_write.simplify(raw, path)
+        try:
+            return worker_check.check(run(path, name, sample), want, model, sample)
+        except Refused as error:
+            if error.failure_class != "export_mismatch":
+                raise
+            print(f"{error}: once more, simplified by ONNX Runtime")  # noqa: T201 - for the log
+    beside = worker_write.size_bytes(model) >= worker_write.PROTOBUF_LIMIT_BYTES
+    worker_write.simplify_by_runtime(raw, path, beside)
+    return worker_check.check(run(path, name, sample), want, model, sample)
 
 
 @cache
