@@ -65,6 +65,25 @@ for height, width, own in [(14, 14, (14, 8)), (7, 7, (7, 4)), (6, 9, (6, 5)), (5
     worker_fourier.without_fourier(torch.nn.Sequential(layer))
     found[f"filter {height}x{width}"] = float((layer(x) - before).detach().abs().max() / before.detach().abs().max())
     found["fourier"] = "fft" in str(torch.jit.trace(layer, x).graph)
+from mmpretrain.models.utils.attention import ShiftWindowMSA
+class Sized(torch.nn.Module):
+    def __init__(self, layer, size):
+        super().__init__()
+        self.layer, self.size = layer, (size, size)
+    def forward(self, x):
+        return self.layer(x, self.size)
+masked = []
+for size, window, shift in [(8, 4, 2), (7, 14, 7)]:
+    layer = Sized(ShiftWindowMSA(8, 2, window, shift, pad_small_map=True).eval(), size)
+    tokens = torch.randn(1, size * size, 8)
+    before = layer(tokens)
+    graphs = [str(torch.jit.trace(layer, tokens).inlined_graph)]
+    with rewrites.fixed_shapes():
+        traced = torch.jit.trace(layer, tokens)
+    graphs.append(str(traced.inlined_graph))
+    found[f"windows of {window} in {size}"] = float((traced(tokens) - before).detach().abs().max())
+    masked.append(["masked_fill" in graph for graph in graphs])
+found["masked"] = masked
 print(json.dumps(found))
 """
 
@@ -113,7 +132,8 @@ def test_no_rewrite_changes_an_output():
     assert found.pop("left") == 0
     assert found.pop("computed") == [True, False, True]
     assert found.pop("fourier") is False
-    assert len(found) == 14
+    assert found.pop("masked") == [[True, False], [True, False]]
+    assert len(found) == 16
     assert all(difference < 1e-6 for difference in found.values()), found
 
 

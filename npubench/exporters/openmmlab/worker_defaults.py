@@ -86,8 +86,14 @@ def _size(codebase: str, name: str, config: Any) -> tuple[int, int]:
             return crop
         resized = next((_square(step.get("scale")) for step in steps if "Resize" in str(step["type"])), None)
         is_cifar = "CIFAR" in str(config.get("dataset_type"))
-        return resized or ((32, 32) if is_cifar else (224, 224))
+        return resized or _windowed(config) or ((32, 32) if is_cifar else (224, 224))
     return _square(config.get("img_scale")) or _resize(steps) or (YOLO if codebase == "mmyolo" else DETECTION)
+
+
+def _windowed(config: Any) -> tuple[int, int] | None:
+    """What a backbone of windows was made for: another size may be less than a window."""
+    backbone = config.model.get("backbone") or {}
+    return _square(backbone.get("img_size")) if "window_size" in str(backbone) else None
 
 
 def _resize(steps: list[Any]) -> tuple[int, int] | None:

@@ -5,6 +5,8 @@ than rounding; tests/integration/test_openmmlab_rewrites.py compares each with w
 """
 
 import contextlib
+import functools
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,7 +52,7 @@ def fixed_shapes() -> Iterator[None]:
     before = functional.adaptive_avg_pool2d
     functional.adaptive_avg_pool2d = adaptive_average_pool
     try:
-        with known_sizes():
+        with known_sizes(), known_masks():
             yield
     finally:
         functional.adaptive_avg_pool2d = before
@@ -65,25 +67,50 @@ def known_sizes() -> Iterator[None]:
     """
     import torch
 
-    inherited, tracer = torch._C.TensorBase, torch._C
-
-    def untraced(read: Any) -> Any:
-        def function(tensor: Any, *place: Any, **named: Any) -> Any:
-            state = tracer._get_tracing_state()
-            tracer._set_tracing_state(None)
-            try:
-                return read(tensor, *place, **named)
-            finally:
-                tracer._set_tracing_state(state)
-
-        return function
-
+    inherited = torch._C.TensorBase
     torch.Tensor.shape = property(untraced(inherited.shape.__get__))
     torch.Tensor.size = untraced(inherited.size)
     try:
         yield
     finally:
         del torch.Tensor.shape, torch.Tensor.size
+
+
+@contextlib.contextmanager
+def known_masks() -> Iterator[None]:
+    """Which windows see each other follows from sizes alone, so it is a constant (mmpretrain's Swin).
+
+    Traced, the mask is hundreds of nodes to fold, and PyTorch cannot export the empty slices of a picture
+    that is one window.
+    """
+    attention = sys.modules.get("mmpretrain.models.utils.attention")
+    if attention is None:
+        yield
+        return
+    before = attention.ShiftWindowMSA.get_attn_mask
+    attention.ShiftWindowMSA.get_attn_mask = staticmethod(untraced(before))
+    try:
+        yield
+    finally:
+        attention.ShiftWindowMSA.get_attn_mask = staticmethod(before)
+
+
+def untraced(function: Any) -> Any:
+    """The same function; a tracer takes what it returns for a constant."""
+    import torch
+
+    tracer = torch._C
+
+    @functools.wraps(function)
+    def outside(*words: Any, **named: Any) -> Any:
+        state = tracer._get_tracing_state()
+        tracer._set_tracing_state(None)
+        try:
+            return function(*words, **named)
+        finally:
+            tracer._set_tracing_state(state)
+
+    return outside
 
 
 def adaptive_average_pool(x: Any, size: Any) -> Any:
