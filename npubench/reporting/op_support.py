@@ -6,12 +6,14 @@ A cell says what the tool's placement, outputs and log told; an exit code is in 
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
-from npubench.records import FailureClass, Figures, Result, Status
+from npubench.records import Accuracy, FailureClass, Figures, Result, Status
 from npubench.reporting.coverage import table
 from npubench.specs import CaseKind
 
 LEAST_COSINE = 0.98
 """Below it outputs count as wrong: Pulsar's documentation calls a cosine below 0.98 a loss of accuracy."""
+ROUNDINGS = 3
+"""An operator in 8 bits rounds inputs, weights and outputs; each may swap what is nearly equal."""
 
 NPU, CPU, CUSTOM, HOST = "NPU", "CPU fallback", "custom", "runs"
 UNSUPPORTED, CRASH, WRONG, FAILED = "unsupported", "crash", "wrong result", "failed"
@@ -35,9 +37,26 @@ def cell(result: Result) -> str | None:
     figures = result.figures or result.estimate
     if result.status is not Status.OK or figures is None:
         return None
-    if figures.accuracy and figures.accuracy.cosine is not None and figures.accuracy.cosine < LEAST_COSINE:
+    if figures.accuracy and (_is_far(figures.accuracy) or _differs(figures.accuracy)):
         return WRONG
     return _placed(result, figures)
+
+
+def _is_far(accuracy: Accuracy) -> bool:
+    return accuracy.cosine is not None and accuracy.cosine < LEAST_COSINE
+
+
+def _differs(accuracy: Accuracy) -> bool:
+    return accuracy.equal is not None and accuracy.equal < least_equal(accuracy)
+
+
+def least_equal(accuracy: Accuracy) -> float:
+    """The share of equal integers below which they are wrong, and not just others of nearly equal values.
+
+    Where rounding the inputs to 8 bits changes nothing (Not, Cast), as good as all have to be equal.
+    """
+    kept = 1.0 if accuracy.equal_rounded is None else accuracy.equal_rounded
+    return float(LEAST_COSINE * kept**ROUNDINGS)
 
 
 def _placed(result: Result, figures: Figures) -> str:
@@ -68,7 +87,9 @@ def document(results: Iterable[Result], linked: bool = False) -> str | None:
         "Written by `npubench op-support` from rows of real compilers; nothing here is written by hand."
         f" *{NPU}*: all of it runs there. *{CPU}*: the tool left some of it to the CPU. *{UNSUPPORTED}*: the"
         f" tool says that it cannot. *{CRASH}*: it went down or hung. *{WRONG}*: converted, and its outputs"
-        f" have a cosine below {LEAST_COSINE} with FP32. *{FAILED}*: for a reason that the log tells."
+        f" have a cosine below {LEAST_COSINE} with FP32, or fewer integers equal FP32's than"
+        f" {LEAST_COSINE} s^{ROUNDINGS}, s being the share that FP32 keeps when only its inputs are rounded"
+        f" to 8 bits, which swaps what is nearly equal. *{FAILED}*: for a reason that the log tells."
         f" *{HOST}*: measured on a CPU. Blank: not run.",
         _tools(rows, boards),
         _counts(rows, boards),
@@ -113,9 +134,21 @@ def _linked(result: Result, linked: bool) -> str:
 def _text(result: Result) -> str:
     text = str(cell(result))
     figures = result.figures or result.estimate
-    if text == WRONG and figures and figures.accuracy and figures.accuracy.cosine is not None:
-        return f"{text} ({figures.accuracy.cosine:.3f})"
-    return text
+    accuracy = figures.accuracy if figures else None
+    if text != WRONG or accuracy is None:
+        return text
+    told = [f"{accuracy.cosine:.3f}"] if _is_far(accuracy) else []
+    told += [f"{accuracy.equal:.1%} equal"] if _differs(accuracy) else []
+    return f"{text} ({', '.join(told)})"
+
+
+def _swapped(result: Result) -> str:
+    """How many integers could be equal at all, where too few are."""
+    figures = result.figures or result.estimate
+    accuracy = figures.accuracy if figures else None
+    if cell(result) != WRONG or accuracy is None or not _differs(accuracy) or accuracy.equal_rounded is None:
+        return ""
+    return f": with its inputs rounded to 8 bits FP32 keeps {accuracy.equal_rounded:.1%}"
 
 
 def _coarse(result: Result) -> str:
@@ -137,7 +170,7 @@ def _reasons(rows: Sequence[Result]) -> str:
     for one in sorted(rows, key=lambda r: (r.board, r.op, r.case)):
         if cell(one) in (NPU, HOST):
             continue
-        reason = one.failure.message if one.failure else f"{_text(one)}{_coarse(one)}"
+        reason = one.failure.message if one.failure else f"{_text(one)}{_coarse(one)}{_swapped(one)}"
         told.append([one.board, one.case, reason, one.log_path or "", (one.log_sha256 or "")[:12]])
     if not told:
         return ""

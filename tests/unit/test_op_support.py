@@ -66,6 +66,38 @@ def test_the_matrix_has_a_row_a_case_and_a_column_a_board():
     assert "[CPU fallback](logs/run/a%20b.log)" in document(rows, linked=True)
 
 
+def whole(equal, rounded):
+    accuracy = Accuracy(None, None, None, equal=equal, equal_rounded=rounded)
+    return replace(placed("NPU"), accuracy=accuracy)
+
+
+@pytest.mark.parametrize(
+    ("equal", "rounded", "expected"),
+    [
+        (1.0, 1.0, "NPU"),
+        # What rounding does not touch (Not, Cast, Shape) has to be right.
+        (0.9, 1.0, "wrong result"),
+        (0.9, None, "wrong result"),
+        # An ArgMax over nearly equal values, and one that answers something else.
+        (0.9, 0.95, "NPU"),
+        (0.5, 0.95, "wrong result"),
+        # The order of TopK's hundred among thousands: most of it is lost by rounding alone, not all.
+        (0.3, 0.35, "NPU"),
+        (0.01, 0.35, "wrong result"),
+    ],
+)
+def test_integers_are_wrong_when_more_of_them_differ_than_rounding_explains(equal, rounded, expected):
+    assert cell(row(figures=whole(equal, rounded))) == expected
+
+
+def test_wrong_integers_are_told_with_what_rounding_alone_keeps():
+    text = document([row(figures=whole(0.015, 0.95))])
+    assert "wrong result (1.5% equal)" in text
+    assert "with its inputs rounded to 8 bits FP32 keeps 95.0%" in text
+    both = replace(placed("NPU"), accuracy=Accuracy(0.5, None, None, equal=1.0, equal_rounded=1.0))
+    assert "wrong result (0.500)" in document([row(figures=both)])
+
+
 @pytest.mark.parametrize(("best", "told"), [(0.861, True), (0.9999, False)])
 def test_a_wrong_result_that_comes_of_the_output_s_own_steps_says_so(best, told):
     resolution = {"steps": [1 / 256], "greatest": 0.0141, "cosine": best}

@@ -10,14 +10,15 @@ from npubench.backends.onnxruntime.compare import similarity, top1_agreement
 def accuracy(answer: Mapping[str, Any], workdir: Path, classification: bool) -> dict[str, Any] | None:
     """The fields of `records.Accuracy` over all samples; None where there is nothing finite to compare.
 
-    `answer` has `outputs` and `reference`: for each sample the names of .npy files, in the model's order.
+    `answer` has `outputs`, `reference` and, of a model with integer outputs, `rounded` (the reference's for
+    inputs rounded to 8 bits): for each sample the names of .npy files, in the model's order.
     """
     ours, theirs = _load(answer.get("outputs"), workdir), _load(answer.get("reference"), workdir)
     if not ours or [len(outputs) for outputs in ours] != [len(outputs) for outputs in theirs]:
         return None
     # Tools give a tensor back in their own rank; the numbers and their order are the model's.
     ours = [[_like(a, b) for a, b in zip(x, y, strict=True)] for x, y in zip(ours, theirs, strict=True)]
-    figures = similarity(ours, theirs)
+    figures = similarity(ours, theirs, _load(answer.get("rounded"), workdir))
     if figures is None:
         return None
     agreement = top1_agreement(ours, theirs) if classification else None

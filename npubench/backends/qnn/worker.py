@@ -37,6 +37,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         outputs = [session.run(None, sample) for sample in evaluation]
     with step("reference"):
         expected = reference(job["model"], evaluation)
+        rounded = reference(job["model"], samples(job["rounded"]))
     return {
         "artifact": CONTEXT,
         "forced": forced,
@@ -45,6 +46,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "assignment": _assignment(session),
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
+        "rounded": keep("rounded", rounded),
     }
 
 

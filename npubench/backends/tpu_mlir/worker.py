@@ -56,12 +56,14 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         )  # fmt: skip
     with step("reference"):
         expected = reference(job["model"], [{name: evaluation[name] for name in order}])
+        rounded = reference(job["model"], samples(job["rounded"][:1]))
     return {
         "artifact": artifact,
         "kept": [PROFILE],
         "on_cpu": _on_cpu(),
         "outputs": keep("output", [_outputs(len(expected[0]))]),
         "reference": keep("reference", expected),
+        "rounded": keep("rounded", rounded),
     }
 
 
