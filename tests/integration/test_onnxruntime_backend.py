@@ -260,6 +260,25 @@ def test_an_arg_max_is_judged_by_the_share_that_is_equal(tmp_path):
     assert 0.8 < accuracy.equal < 1
 
 
+def softmax_over(classes, folder: Path, more=(), output="y"):
+    nodes = [helper.make_node("Softmax", ["x"], ["y"], axis=1), *more]
+    x, y = ("x", TensorProto.FLOAT, [1, classes]), (output, TensorProto.FLOAT, [1, classes])
+    return describe(save(folder / "softmax.onnx", nodes, [x], [y]), "softmax")
+
+
+@pytest.mark.parametrize("more", [{}, {"more": [helper.make_node("Relu", ["y"], ["z"])], "output": "z"}])
+def test_softmax_over_a_thousand_classes_has_the_range_of_its_data(tmp_path, more):
+    artifact = compile_(softmax_over(1000, tmp_path, **more), tmp_path)
+    least, most = artifact.settings["softmax_ranges"]["y"]
+    # With ONNX Runtime's own range of 0 to 1 the step is 1/255, and the cosine 0.86.
+    assert (least, 0.01 < most < 0.1) == (0.0, True)
+    assert measure(artifact, tmp_path).accuracy.cosine > 0.99
+
+
+def test_softmax_that_reaches_1_keeps_the_range_that_it_has(tmp_path):
+    assert compile_(softmax_over(1, tmp_path), tmp_path).settings["softmax_ranges"] == {}
+
+
 def test_top1_agreement_counts_rows():
     ours = [[np.array([[1.0, 0.0]])], [np.array([[1.0, 0.0]])]]
     theirs = [[np.array([[2.0, 1.0]])], [np.array([[1.0, 2.0]])]]
