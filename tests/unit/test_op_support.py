@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from npubench.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Stage, Status
-from npubench.reporting.op_support import cell, document
+from npubench.reporting.op_support import cell
+from npubench.reporting.op_support_document import document
 from npubench.specs import CaseKind, Precision
 
 
@@ -60,10 +61,31 @@ def test_the_matrix_has_a_row_a_case_and_a_column_a_board():
     ]
     text = document(rows)
     assert "| Softmax | softmax | CPU fallback | unsupported |" in text
-    assert "| Relu | relu | NPU |  |" in text
+    assert "| Relu | 1 | NPU |  |" in text
+    assert "| relu |" not in text
+    assert "Left out: 1 cases" in text
     assert "| rk3566 | rknn | rknn-toolkit2 2.5.0 |" in text
-    assert r"it said \| no | logs/run/a b.log | 0123456789ab |" in text
-    assert "[CPU fallback](logs/run/a%20b.log)" in document(rows, linked=True)
+    assert r"| rv1106 | unsupported | it said \| no | softmax |" in text
+    assert "| rk3566 | CPU fallback | CPU fallback: Softmax | softmax |" in text
+    linked = document(rows, linked=True)
+    assert "[CPU fallback](logs/run/a%20b.log)" in linked
+    assert "| relu | [NPU](logs/run/a%20b.log) |" in linked
+
+
+def test_cases_of_an_operator_are_counted_and_those_with_one_reason_stand_together():
+    rows = [
+        row("softmax-1", failure=failed(FailureClass.UNSUPPORTED_OPERATOR)),
+        row("softmax-2", failure=failed(FailureClass.UNSUPPORTED_OPERATOR)),
+        row("softmax-3", figures=placed("NPU")),
+    ]
+    text = document(rows)
+    assert "| Softmax | 3 | 1 NPU, 2 unsupported |" in text
+    assert r"| rk3566 | unsupported | it said \| no | softmax-1, softmax-2 |" in text
+    assert "| rk3566 | 3 | 1 | 2 |" in text
+
+
+def test_a_tool_that_does_not_tell_where_is_not_taken_for_a_cpu():
+    assert cell(row(figures=Figures(Kind.SIMULATED))) == "converts"
 
 
 def whole(equal, rounded):

@@ -100,6 +100,8 @@ def test_a_custom_operator_is_named():
 def test_what_the_optimiser_put_in_is_no_operator_of_the_model():
     answer = {"assignment": {"QNNExecutionProvider": ["Conv", "Transpose"], "CPUExecutionProvider": ["TopK"]}}
     assert _placement(answer, ("Conv", "TopK")) == {"Conv": "NPU", "TopK": "CPU"}
+    whole = {"assignment": {"QNNExecutionProvider": ["Mul", "Sigmoid"]}}
+    assert _placement(whole, ("HardSwish",)) == {"HardSwish": "NPU"}
 
 
 def test_an_architecture_that_there_is_not_is_told():

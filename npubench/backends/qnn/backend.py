@@ -11,6 +11,7 @@ from npubench.errors import UsageError
 from npubench.records import Artifact, Failure, Figures, Kind, OnnxModel
 from npubench.specs import Target
 
+PROVIDER = "QNNExecutionProvider"
 ARCHITECTURES = ("68", "69", "73", "75", "79")
 
 
@@ -57,10 +58,15 @@ class QnnBackend(ApartBackend):
 
 
 def _placement(answer: Mapping[str, Any], operators: tuple[str, ...]) -> dict[str, str]:
-    """NPU or CPU of the model's own operators; what the optimiser replaced is in the assignment alone."""
+    """NPU or CPU of the model's own operators; what the optimiser replaced is in the assignment alone.
+
+    Where the HTP has all of the graph, it has also what it calls by other names.
+    """
+    if set(answer.get("assignment", {})) == {PROVIDER}:
+        return dict.fromkeys(operators, "NPU")
     found: dict[str, str] = {}
     for provider, types in answer.get("assignment", {}).items():
-        target = "NPU" if provider == "QNNExecutionProvider" else "CPU"
+        target = "NPU" if provider == PROVIDER else "CPU"
         for name in types:
             if name in operators and found.get(name) != "CPU":
                 found[name] = target
