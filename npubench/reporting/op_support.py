@@ -38,7 +38,10 @@ def cell(result: Result) -> str | None:
 
 
 def _is_far(accuracy: Accuracy) -> bool:
-    return accuracy.cosine is not None and accuracy.cosine < LEAST_COSINE
+    if accuracy.cosine is None:
+        # Zeros in place of FP32's numbers have no direction, and yet a distance from them.
+        return accuracy.psnr_db is not None
+    return accuracy.cosine < LEAST_COSINE
 
 
 def _differs(accuracy: Accuracy) -> bool:
@@ -70,7 +73,8 @@ def told(result: Result) -> str:
     text, accuracy = str(cell(result)), _accuracy(result)
     if text != WRONG or accuracy is None:
         return text
-    found = [f"{accuracy.cosine:.3f}"] if _is_far(accuracy) else []
+    far = "nothing but zeros" if accuracy.cosine is None else f"{accuracy.cosine:.3f}"
+    found = [far] if _is_far(accuracy) else []
     found += [f"{accuracy.equal:.1%} equal"] if _differs(accuracy) else []
     return f"{text} ({', '.join(found)})"
 

@@ -222,6 +222,16 @@ def test_similarity_knows_its_borders():
     assert similarity([[np.zeros(3)]], [[np.ones(3)]])["cosine"] is None
 
 
+def test_of_several_outputs_the_worst_counts():
+    big, small = np.array([100.0, 200.0]), np.array([1.0, 2.0])
+    found = similarity([[big, -small]], [[big, small]])
+    assert (found["cosine"], found["max_abs"]) == (pytest.approx(-1.0), 4.0)
+    assert found["psnr_db"] == pytest.approx(10 * np.log10(1 / 10))
+    # An output that is all zero has no cosine, and that of the others is not its.
+    assert similarity([[big, 0 * small]], [[big, small]])["cosine"] is None
+    assert similarity([[big]], [[big, small]]) is None
+
+
 def test_whole_numbers_are_equal_or_not_and_never_near():
     values, indices = np.array([3.0, 2.0]), np.array([7, 100, 3, 4])
     # As tools do that know floats only.

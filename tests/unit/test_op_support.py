@@ -112,6 +112,12 @@ def test_integers_are_wrong_when_more_of_them_differ_than_rounding_explains(equa
     assert cell(row(figures=whole(equal, rounded))) == expected
 
 
+def test_outputs_that_are_all_zero_are_wrong_though_they_have_no_cosine():
+    zeros = replace(placed("NPU"), accuracy=Accuracy(None, 9.0, 3.0))
+    assert "wrong result (nothing but zeros)" in document([row(figures=zeros)])
+    assert cell(row(figures=replace(zeros, accuracy=Accuracy(None, None, 1e-7)))) == "NPU"
+
+
 def test_wrong_integers_are_told_with_what_rounding_alone_keeps():
     text = document([row(figures=whole(0.015, 0.95))])
     assert "wrong result (1.5% equal)" in text

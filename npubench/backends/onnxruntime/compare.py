@@ -31,16 +31,26 @@ def similarity(
     The type in `theirs` decides: of whole numbers the share that is equal, because 7 is no better for being
     near 8, of all others the closeness. `rounded` are `theirs` for inputs rounded to 8 bits.
     """
-    measured = [[not _is_whole(output) for output in outputs] for outputs in theirs]
     if [len(outputs) for outputs in ours] != [len(outputs) for outputs in theirs]:
         return None
-    close: dict[str, Any] | None = dict.fromkeys(("cosine", "psnr_db", "max_abs"))
-    if any(map(any, measured)):
-        close = _closeness(*(_flat(runs, measured) for runs in (ours, theirs)))
-    if close is None:
-        return None
+    count = max(map(len, theirs), default=0)
+    measured = [index for index in range(count) if not any(_is_whole(outputs[index]) for outputs in theirs)]
+    found = [_closeness(_flat(ours, index), _flat(theirs, index)) for index in measured]
+    close = [one for one in found if one is not None]
     shares = {"equal": equal_share(ours, theirs), "equal_rounded": equal_share(rounded, theirs)}
-    return {**close, **shares} if shares["equal"] is not None or any(map(any, measured)) else None
+    if len(close) < len(found) or not (close or shares["equal"] is not None):
+        return None
+    return {**_worst(close), **shares}
+
+
+def _worst(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A cosine that one output does not have is none of all: the others say nothing of that one."""
+    cosines = [one["cosine"] for one in outputs]
+    return {
+        "cosine": min(cosines) if cosines and None not in cosines else None,
+        "psnr_db": min((one["psnr_db"] for one in outputs if one["psnr_db"] is not None), default=None),
+        "max_abs": max((one["max_abs"] for one in outputs), default=None),
+    }
 
 
 def equal_share(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> float | None:
@@ -68,17 +78,10 @@ def _is_whole(output: Any) -> bool:
     return np.asarray(output).dtype.kind in "biu"
 
 
-def _flat(runs: Sequence[Sequence[Any]], chosen: Sequence[Sequence[bool]]) -> Any:
+def _flat(runs: Sequence[Sequence[Any]], index: int) -> Any:
     import numpy as np
 
-    return np.concatenate(
-        [
-            np.asarray(output, dtype=np.float64).ravel()
-            for outputs, wanted in zip(runs, chosen, strict=True)
-            for output, want in zip(outputs, wanted, strict=True)
-            if want
-        ]
-    )
+    return np.concatenate([np.asarray(outputs[index], dtype=np.float64).ravel() for outputs in runs])
 
 
 def _closeness(a: Any, b: Any) -> dict[str, Any] | None:
