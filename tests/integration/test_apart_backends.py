@@ -126,6 +126,13 @@ def test_integers_are_judged_beside_what_rounding_the_inputs_changes(compiled, t
     assert 0.8 < accuracy.equal_rounded < 1
 
 
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_outputs_that_are_no_numbers_are_wrong_ones(compiled, number):
+    failure = compiled(GOOD.replace("o + 0.5", f"o + float({number!r})"))
+    assert failure.failure_class is FailureClass.OUTPUT_MISMATCH
+    assert "NaN or infinity" in failure.message
+
+
 def test_outputs_of_another_number_are_not_compared(compiled):
     artifact = compiled(GOOD.replace("[o + 0.5 for o in one]", "[*one, *one]"))
     assert ToyBackend().estimate(artifact).accuracy is None

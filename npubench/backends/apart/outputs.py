@@ -25,6 +25,18 @@ def accuracy(answer: Mapping[str, Any], workdir: Path, classification: bool) -> 
     return {**figures, "top1_agreement": agreement, "samples": len(theirs)}
 
 
+def no_numbers(answer: Mapping[str, Any], workdir: Path) -> bool:
+    """Whether outputs hold NaN or infinity though FP32's hold none, so that nothing can be compared."""
+    ours, theirs = _load(answer.get("outputs"), workdir), _load(answer.get("reference"), workdir)
+    return bool(theirs) and _finite(theirs) and not _finite(ours)
+
+
+def _finite(runs: Sequence[Sequence[Any]]) -> bool:
+    import numpy as np
+
+    return all(np.isfinite(output).all() for outputs in runs for output in outputs)
+
+
 def resolution(answer: Mapping[str, Any], workdir: Path) -> dict[str, Any] | None:
     """The cosine of FP32's own outputs rounded to the steps that the tool's have: no better one is possible.
 
