@@ -86,6 +86,17 @@ def test_a_column_more_does_not_shift_the_others(tmp_path):
     assert layers[1].rw_bytes == 159 * 1024
 
 
+def test_a_row_that_the_compiler_gave_no_name_does_not_end_the_table():
+    layers = parse_layers(log("tiled_conv.rk3566"))
+    assert [layer.number for layer in layers] == list(range(17))
+    assert (layers[1].full_name, layers[1].cycles, layers[1].rw_bytes) == (
+        "",
+        (20510, 2400, 20510),
+        66 * 1024,
+    )
+    assert placement(layers, ("Conv",)) == {"Conv": "NPU"}
+
+
 def test_memory_is_what_the_log_says_or_unknown():
     memory = parse_memory(log("resnet18.rk3588"))
     assert memory.internal_bytes == 1127 * 1024
