@@ -156,6 +156,18 @@ def test_a_crash_tells_what_the_tool_complained_of_last():
     assert "Meet unsupported conv" in told.message
 
 
+def test_an_exception_whose_text_is_a_traceback_is_told_by_its_end():
+    told = (
+        "Traceback (most recent call last):\n"
+        '  File "rknn/api/rules/conv.py", line 1691, in rknn.api.rules.conv._p_fuse_conv_conv_add\n'
+        "TypeError: 'NoneType' object is unsliceable\n"
+    )
+    said = f"\x1b[1;31mE\x1b[0m \x1b[1;31mbuild: {told}\x1b[0m\n"
+    failure = errors.explain({"type": "ValueError", "text": told, "traceback": told, "step": "build"}, said)
+    assert failure.message == "RKNN: build: TypeError: 'NoneType' object is unsliceable"
+    assert failure.failure_class is FailureClass.TOOL_ERROR
+
+
 def test_a_log_without_a_table_is_no_success(tmp_path):
     target = Target("RK3588", Precision.INT8, {}, CalibrationSpec(), 10.0)
     failure = RknnBackend().refused(onnx(tmp_path, ("Relu",)), target, {}, "all done\n")
