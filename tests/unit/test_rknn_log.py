@@ -115,6 +115,21 @@ def test_an_operator_on_the_cpu_is_placed_there_though_the_tool_returned_0(tmp_p
     assert refused(tmp_path, name, "RK3566", (operator,)) is None
 
 
+def test_a_model_that_the_tool_made_something_else_of_is_placed_by_that():
+    layers = parse_layers(log("instancenorm.rk3566"))
+    placed = {"Transpose": "CPU", "Reshape": "CPU", "exNorm": "NPU", "Add": "NPU"}
+    assert placement(layers, ("InstanceNormalization",)) == placed
+
+
+def test_a_graph_that_would_be_dynamic_names_what_makes_it_so():
+    told = "The input 0 of NonMaxSuppression('chosen') need to be constant! It will cause the graph to be a dynamic graph!"
+    said = f"E build: ValueError: {told}\n   Remove NonMaxSuppression('chosen') manually and try again!\n"
+    error = {"type": "ValueError", "text": f"Traceback\nValueError: {told}", "traceback": "..."}
+    failure = errors.explain(error, said)
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("NonMaxSuppression",)
+
+
 def test_softmax_on_the_cpu_runs_in_float16():
     (layer,) = [layer for layer in parse_layers(log("softmax.rk3566")) if layer.op_type == "exSoftmax13"]
     assert (layer.target, layer.data_type) == ("CPU", "FLOAT16")
