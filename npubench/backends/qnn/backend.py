@@ -8,7 +8,7 @@ from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
 from npubench.backends.apart.options import text
 from npubench.backends.qnn.errors import explain
 from npubench.errors import UsageError
-from npubench.records import Artifact, Failure, Figures, Kind, OnnxModel
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
 from npubench.specs import Target
 
 PROVIDER = "QNNExecutionProvider"
@@ -36,6 +36,19 @@ class QnnBackend(ApartBackend):
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
         """By the provider's own words."""
         return explain(error, said)
+
+    def refused(
+        self,
+        model: OnnxModel,  # noqa: ARG002 - the base's
+        target: Target,  # noqa: ARG002
+        answer: Mapping[str, Any],
+        said: str,  # noqa: ARG002
+    ) -> Failure | None:
+        """A graph that is constant (a Shape alone) is folded away, and then nothing is compiled."""
+        if answer.get("assignment"):
+            return None
+        message = "nothing of this graph is left for the HTP: its outputs are constants"
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
 
     def estimate(self, artifact: Artifact) -> Figures | None:
         """Outputs of the emulated HTP and where operators were placed; no time of any kind."""
