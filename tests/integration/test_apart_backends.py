@@ -133,6 +133,12 @@ def test_outputs_that_are_no_numbers_are_wrong_ones(compiled, number):
     assert "NaN or infinity" in failure.message
 
 
+def test_outputs_of_another_size_than_the_model_s_are_wrong_ones(compiled):
+    failure = compiled(GOOD.replace("o + 0.5", "o[..., :1]"))
+    assert failure.failure_class is FailureClass.OUTPUT_MISMATCH
+    assert "y has 12 elements where the model's has 48" in failure.message
+
+
 def test_outputs_of_another_number_are_not_compared(compiled):
     artifact = compiled(GOOD.replace("[o + 0.5 for o in one]", "[*one, *one]"))
     assert ToyBackend().estimate(artifact).accuracy is None

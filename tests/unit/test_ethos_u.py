@@ -55,6 +55,13 @@ def test_argmin_is_left_to_the_cpu_though_vela_returned_0():
     assert placement(layers, ("ArgMin",)) == {"ArgMin": "CPU"}
 
 
+def test_operators_that_onnx2tf_made_something_else_of_are_on_the_cpu_where_that_is():
+    assert placement(parse_layers(text("topk.u65-512.per-layer.csv")), ("TopK",)) == {"TopK": "CPU"}
+    placed = placement(parse_layers(text("reducel1.u65-512.per-layer.csv")), ("ReduceL1",))
+    assert placed["Abs"] == "CPU"
+    assert placed["Transpose"] == "NPU"
+
+
 def estimate(tmp_path, name, operators):
     model = OnnxModel(*("m", tmp_path / "m", "sha", 13, (), ()), dict.fromkeys(operators, 1), 0, 0, 0, 0)
     answer = {"per_layer": "layers.csv", "summary": "summary.csv", "accuracy": None}

@@ -121,6 +121,11 @@ def test_a_model_that_the_tool_made_something_else_of_is_placed_by_that():
     assert placement(layers, ("InstanceNormalization",)) == placed
 
 
+def test_the_tool_s_own_form_of_an_operator_is_refused_under_the_model_s_name(tmp_path):
+    failure = refused(tmp_path, "instancenorm.rv1106", "RV1106", ("InstanceNormalization",))
+    assert failure.operators == ("InstanceNormalization",)
+
+
 def test_a_graph_that_would_be_dynamic_names_what_makes_it_so():
     told = "The input 0 of NonMaxSuppression('chosen') need to be constant! It will cause the graph to be a dynamic graph!"
     said = f"E build: ValueError: {told}\n   Remove NonMaxSuppression('chosen') manually and try again!\n"

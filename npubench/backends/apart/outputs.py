@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.onnxruntime.compare import similarity, top1_agreement
+from npubench.specs import TensorSpec
 
 
 def accuracy(answer: Mapping[str, Any], workdir: Path, classification: bool) -> dict[str, Any] | None:
@@ -25,10 +26,21 @@ def accuracy(answer: Mapping[str, Any], workdir: Path, classification: bool) -> 
     return {**figures, "top1_agreement": agreement, "samples": len(theirs)}
 
 
-def no_numbers(answer: Mapping[str, Any], workdir: Path) -> bool:
-    """Whether outputs hold NaN or infinity though FP32's hold none, so that nothing can be compared."""
+def unlike(answer: Mapping[str, Any], outputs: Sequence[TensorSpec], workdir: Path) -> str | None:
+    """Why outputs cannot be right though there is nothing to compare; None when they may be.
+
+    NaN or infinity where FP32 has neither, or another number of elements than a fixed shape has.
+    """
     ours, theirs = _load(answer.get("outputs"), workdir), _load(answer.get("reference"), workdir)
-    return bool(theirs) and _finite(theirs) and not _finite(ours)
+    if not ours or not theirs:
+        return None
+    if _finite(theirs) and not _finite(ours):
+        return "its outputs hold NaN or infinity where FP32's hold none"
+    for sample, expected in zip(ours, theirs, strict=True):
+        for one, other, tensor in zip(sample, expected, outputs, strict=False):
+            if other.shape == tensor.shape and one.size != other.size:
+                return f"{tensor.name} has {one.size} elements where the model's has {other.size}"
+    return None
 
 
 def _finite(runs: Sequence[Sequence[Any]]) -> bool:

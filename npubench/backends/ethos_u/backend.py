@@ -41,6 +41,7 @@ ONNX_NAMES = {
     "ResizeBilinear": ("Resize",),
     "ResizeNearestNeighbor": ("Resize",),
     "Logistic": ("Sigmoid",),
+    "TopKV2": ("TopK",),
 }
 """What Vela calls a LiteRT operator, and of which ONNX operators it is made; others keep their names."""
 
@@ -117,14 +118,18 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
 
 
 def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, str]:
-    """NPU or CPU by ONNX operator type; where everything is on the NPU, so is what was folded away."""
+    """NPU or CPU by ONNX operator type; where everything is on the NPU, so is what was folded away.
+
+    By LiteRT's types where onnx2tf made something else of the whole model, as of a ReduceL1.
+    """
     if layers and all(layer.target == "NPU" for layer in layers):
         return dict.fromkeys(operators, "NPU")
+    named = [(name, one) for one in layers for name in ONNX_NAMES.get(one.original, (one.original,))]
+    own = [(name, layer) for name, layer in named if name in operators]
     found: dict[str, str] = {}
-    for layer in layers:
-        for name in ONNX_NAMES.get(layer.original, (layer.original,)):
-            if name in operators and found.get(name) != "CPU":
-                found[name] = "NPU" if layer.target == "NPU" else "CPU"
+    for name, layer in own or [(layer.original, layer) for layer in layers]:
+        if found.get(name) != "CPU":
+            found[name] = "NPU" if layer.target == "NPU" else "CPU"
     return found
 
 
