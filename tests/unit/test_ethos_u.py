@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from npubench.backends.ethos_u.backend import EthosUBackend, explain, placement
+from npubench.backends.ethos_u.backend import EthosUBackend, placement
+from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import parse_layers, parse_summary
 from npubench.errors import UsageError
 from npubench.records import Artifact, FailureClass, Kind, OnnxModel
@@ -60,6 +61,34 @@ def test_operators_that_onnx2tf_made_something_else_of_are_on_the_cpu_where_that
     placed = placement(parse_layers(text("reducel1.u65-512.per-layer.csv")), ("ReduceL1",))
     assert placed["Abs"] == "CPU"
     assert placed["Transpose"] == "NPU"
+
+
+@pytest.mark.parametrize(
+    ("log", "step", "expected", "operators", "told"),
+    [
+        (
+            "argmax.u65-512",
+            "vela",
+            "unsupported_operator",
+            ("ArgMax",),
+            "Vela does not take ArgMax: IFM has to be 8bit",
+        ),
+        ("not.u65-512", "vela", "unsupported_operator", ("Not", "Greater"), "neither run on the NPU"),
+        ("maxpool-dilated", "onnx2tf", "unsupported_attribute", ("MaxPool",), "dilations must be [1,1]"),
+    ],
+)
+def test_what_a_command_said_before_it_ended_names_the_operator(log, step, expected, operators, told):
+    error = {"type": "RuntimeError", "text": f"{step} ended with code 1", "traceback": "", "step": step}
+    failure = explain(error, text(f"{log}.log"))
+    assert (failure.failure_class.value, failure.operators) == (expected, operators)
+    assert told in failure.message
+
+
+def test_a_command_that_ended_is_told_by_what_it_raised():
+    error = {"type": "RuntimeError", "text": "vela ended with code 1", "traceback": "", "step": "vela"}
+    said = "Traceback\nValueError: no such memory\nRuntimeError: vela ended with code 1\n"
+    assert explain(error, said).message == "ethos-u at vela: ValueError: no such memory"
+    assert explain(error, "").message == "ethos-u at vela: RuntimeError: vela ended with code 1"
 
 
 def estimate(tmp_path, name, operators):
