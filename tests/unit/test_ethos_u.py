@@ -84,6 +84,17 @@ def test_what_a_command_said_before_it_ended_names_the_operator(log, step, expec
     assert told in failure.message
 
 
+def test_an_operator_that_litert_has_under_another_name_is_told_by_its_own():
+    said = (
+        "RuntimeError: Compilation failed: Error: UNIDIRECTIONAL_SEQUENCE_LSTM 'output_lstm_uni'"
+        " Does not have valid TFLite Semantics.\n - IFM must be INT8 or INT16\n   IFM type=FLOAT32\n"
+    )
+    error = {"type": "RuntimeError", "text": "vela ended with code 1", "traceback": "", "step": "vela"}
+    failure = explain(error, said)
+    assert failure.operators == ("LSTM",)
+    assert failure.message == "Vela does not take LSTM: IFM must be INT8 or INT16"
+
+
 def test_a_command_that_ended_is_told_by_what_it_raised():
     error = {"type": "RuntimeError", "text": "vela ended with code 1", "traceback": "", "step": "vela"}
     said = "Traceback\nValueError: no such memory\nRuntimeError: vela ended with code 1\n"

@@ -19,7 +19,13 @@ _WARNED = re.compile(r"operator: (?P<name>\w+), ofm: .*\s+Reason: Unsupported op
 _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception): .*\S", re.M)
 _OWN = re.compile(r": \w+ ended with code -?\d+$")
 _ONLY_FORMAT = frozenset({"QUANTIZE", "DEQUANTIZE"})
-_OF_LITERT = {"LOGICAL_NOT": "Not", "LOGICAL_AND": "And", "LOGICAL_OR": "Or", "TOPK_V2": "TopK"}
+_OF_LITERT = {
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "LSTM",
+    "LOGICAL_NOT": "Not",
+    "LOGICAL_AND": "And",
+    "LOGICAL_OR": "Or",
+    "TOPK_V2": "TopK",
+}
 
 
 def explain(error: Mapping[str, Any], said: str) -> Failure:
