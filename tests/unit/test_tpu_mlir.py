@@ -105,6 +105,17 @@ def test_only_the_older_cv_chips_have_a_format_of_their_own(monkeypatch):
     }
 
 
+def test_an_assertion_of_the_cmodel_is_a_crash_and_told():
+    said = (
+        "ERROR: ASSERT /workspace/tpu-latest/bm1686/cmodel/src/atomic_dma.cpp: global_dma: 1903: src_mem\n"
+        "ASSERT info: cannot get valid mem by src_addr = 0x0\nObtained 8 stack frames.\n"
+        "Traceback (most recent call last):\nToolFailedError: model_deploy.py ended with code 1\n"
+    )
+    failure = explain(error("model_deploy.py ended with code 1", "deploy"), said)
+    assert failure.failure_class is FailureClass.CRASH
+    assert failure.message == "TPU-MLIR at deploy: ASSERT info: cannot get valid mem by src_addr = 0x0"
+
+
 def test_a_processor_that_there_is_not_is_told():
     target = Target("pentium", Precision.INT8, {}, CalibrationSpec(), 10.0)
     with pytest.raises(UsageError, match="not pentium"):
