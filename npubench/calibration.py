@@ -47,6 +47,30 @@ def evaluation_inputs(inputs: Sequence[TensorSpec], spec: CalibrationSpec) -> "l
     return calibration_inputs(inputs, dataclasses.replace(spec, seed=spec.seed + EVALUATION_SEED_OFFSET))
 
 
+def rounded_to_8_bits(samples: "Sequence[Sample]") -> "list[Sample]":
+    """The samples as 8 bits represent them over the range that each input has; whole numbers as they are."""
+    import numpy as np
+
+    steps = {name: _step([sample[name] for sample in samples]) for name in (samples[0] if samples else ())}
+    return [
+        {
+            name: (np.round(array / steps[name]) * steps[name]).astype(array.dtype) if steps[name] else array
+            for name, array in sample.items()
+        }
+        for sample in samples
+    ]
+
+
+def _step(arrays: "Sequence[np.ndarray[Any, Any]]") -> float | None:
+    if any(not array.size or array.dtype.kind in "biu" for array in arrays):
+        return None
+    # Zero is always representable.
+    least, most = (
+        extreme(0.0, *(float(extreme(a.min(), a.max())) for a in arrays)) for extreme in (min, max)
+    )
+    return (most - least) / 255
+
+
 def data_files(path: Path) -> list[Path]:
     """The .npy and .npz files at `path`, a file or a folder, by name. Raises UsageError."""
     if path.is_dir():

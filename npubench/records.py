@@ -118,6 +118,8 @@ class Accuracy:
     cosine in [-1, 1]; psnr in dB, peak = range of the reference (None when identical);
     max_abs in output units; top1_agreement the share of inputs with the same arg-max, classifiers only.
     With several outputs each figure is the worst one's; `outputs` has them by name, where the tool tells.
+    Integer outputs (indices, labels) have no part in these: `equal` is the share of their entries that are
+    equal, `equal_rounded` the share that FP32 itself keeps when only its inputs are rounded to 8 bits.
     """
 
     cosine: float | None
@@ -127,6 +129,8 @@ class Accuracy:
     samples: int = 1
     relative_error: float | None = None
     outputs: Mapping[str, OutputAccuracy] = field(default_factory=dict)
+    equal: float | None = None
+    equal_rounded: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

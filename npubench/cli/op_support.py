@@ -17,7 +17,7 @@ def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
     """Say of every operator case on every board: NPU, CPU fallback, unsupported, crash or wrong result."""
     from npubench.errors import UsageError
     from npubench.filesystem import write_atomically
-    from npubench.reporting.op_support import document
+    from npubench.reporting.op_support_document import document
     from npubench.store import Store
 
     rows = []

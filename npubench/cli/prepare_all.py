@@ -50,13 +50,14 @@ def prepare_all(
 ) -> int:
     """Take every case through `step`, write its files to `wish.out`; the exit code."""
     from npubench.cli import assemble
+    from npubench.engine.signals import stop_on_signals
 
     boards = assemble.choose_boards(catalog, wish.boards)
     request = assemble.make_request(TimingProtocol(), wish.calibration, wish.deadline_s)
     plan = assemble.make_plan(chosen, boards, wish.precisions, request, {})
     workspace = Workspace(wish.out / ".npubench")
     workspace.create()
-    with workspace.lock():
+    with workspace.lock(), stop_on_signals():
         context = assemble.make_context(workspace, request, boards, [], wish.fresh)
         failures = _run(plan.jobs, context, wish, step, finish)
     click.echo(f"{len(plan.jobs) - len(failures)} of {len(plan.jobs)} written to {wish.out}")

@@ -1,18 +1,15 @@
 """A run: what is missing of a plan is run, and every outcome becomes a row at once."""
 
-import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 
 from npubench import process
 from npubench.engine import lanes
 from npubench.engine.context import Context, Measured, Prepared
 from npubench.engine.events import JobFinished, RunFinished, RunStarted
 from npubench.engine.row import row
+from npubench.engine.signals import stop_on_signals
 from npubench.errors import Interrupted, WorkspaceError
 from npubench.plan import Plan
 from npubench.protocols import Transport
@@ -55,7 +52,7 @@ def run(
         context.announce(JobFinished(prepared.job, result))
 
     interrupted = False
-    with _stop_on_signals():
+    with stop_on_signals():
         try:
             lanes.run(plan.todo, workers, transport_of, context, finish)
         except (Interrupted, KeyboardInterrupt):
@@ -75,28 +72,3 @@ def _refuse_symptom_of_full_disk(result: Result, context: Context) -> None:
         raise WorkspaceError(
             f"cannot write to {context.workspace.root}: {text}: free or change it, or choose another --out"
         )
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[None]:
-    """The first signal ends the run; more do not interrupt its ending, which leaves processes."""
-    ending = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        if not ending.is_set():
-            ending.set()
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # What was started with interrupts ignored, as in the background of a script, goes on ignoring them.
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    caught = [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]
-    before = {number: signal.signal(number, stop) for number in caught}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        process.reset()

@@ -22,7 +22,7 @@ _WHO = ("case", "board", "backend", "precision", "emulated", "status")
 _FIGURES = (
     *("n", "mean_us", "p50_us", "p90_us", "p99_us", "min_us", "max_us", "fps", "load_us"),
     *("host_overhead_us", "gmac_per_s", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"),
-    *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement"),
+    *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal"),
 )
 _COUNTS = ("n", "tool_macs", "memory_bytes", "io_bytes")
 _PROVENANCE = (
@@ -164,7 +164,7 @@ def _flat(figures: Figures | None) -> dict[str, float | int | None]:
     flat: dict[str, float | int | None] = {"n": latency.n if latency else None, "fps": figures.throughput_fps}
     for name in ("mean", "p50", "p90", "p99", "min", "max"):
         flat[f"{name}_us"] = getattr(latency, name, None)
-    for name in ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement"):
+    for name in ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal"):
         flat[name] = getattr(accuracy, name, None)
     for name in ("load_us", "host_overhead_us", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"):
         flat[name] = getattr(figures, name)

@@ -99,7 +99,7 @@ def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | No
             )
             yield f"{head} {say('round medians, µs')}", f"{medians}{spread}{outliers}"
     if accuracy is not None:
-        names = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement")
+        names = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "equal_rounded")
         values = {name: getattr(accuracy, name) for name in names}
         texts = [f"{name} {value:.6g}" for name, value in values.items() if value is not None]
         yield (

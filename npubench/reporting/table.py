@@ -16,7 +16,7 @@ LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
 
 _LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
-_ACCURACY = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "samples", "kind")
+_ACCURACY = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind")
 _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
 _NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE, "prediction": _PREDICTION}

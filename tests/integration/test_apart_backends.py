@@ -62,14 +62,14 @@ def compiled(tmp_path, monkeypatch, relu):
     described = replace(environments.spec("rknn"), principal=("toy",))
     monkeypatch.setattr(environments, "spec", lambda name: described)
 
-    def run(worker: str, deadline_s: float = 60.0, samples: int = 2, path: Path | None = None):
+    def run(worker: str, deadline_s: float = 60.0, samples: int = 2, path: Path | None = None, model=relu):
         script = tmp_path / "worker.py"
         script.write_text(HEAD + worker)
         monkeypatch.setattr(ToyBackend, "worker", script, raising=False)
         target = Target("chip", Precision.INT8, {}, CalibrationSpec(path, 0, samples), deadline_s)
         workdir = tmp_path / "job"
         workdir.mkdir()
-        return ToyBackend().compile(relu, target, workdir, tmp_path / "log")
+        return ToyBackend().compile(model, target, workdir, tmp_path / "log")
 
     return run
 
@@ -108,6 +108,35 @@ def test_what_the_steps_of_the_outputs_cost_is_told_apart_from_what_the_tool_doe
     # Normal numbers after a Relu, rounded to 0, 2 and 4.
     assert 0.7 < told["cosine"] < 0.98
     assert 1 < told["greatest"] < 6
+
+
+def test_integers_are_judged_beside_what_rounding_the_inputs_changes(compiled, tmp_path):
+    folder = tmp_path / "argmax"
+    folder.mkdir()
+    x = TensorSpec("x", (1, 64, 8, 8))
+    nodes = (NodeSpec("ArgMax", ("x",), ("y",), {"axis": 1}),)
+    spec = OperatorSpec("argmax", "ArgMax", 13, (x,), (), nodes, ("y",))
+    model = OperatorExporter().export(spec, folder, tmp_path / "export.log")
+    off_by_one = GOOD.replace("o + 0.5", "o + 1.0").replace(
+        '"reference"', '"rounded": keep("q", reference(job["model"], samples(job["rounded"]))), "reference"'
+    )
+    accuracy = ToyBackend().estimate(compiled(off_by_one, model=model)).accuracy
+    assert accuracy.cosine is None
+    assert accuracy.equal == 0
+    assert 0.8 < accuracy.equal_rounded < 1
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_outputs_that_are_no_numbers_are_wrong_ones(compiled, number):
+    failure = compiled(GOOD.replace("o + 0.5", f"o + float({number!r})"))
+    assert failure.failure_class is FailureClass.OUTPUT_MISMATCH
+    assert "NaN or infinity" in failure.message
+
+
+def test_outputs_of_another_size_than_the_model_s_are_wrong_ones(compiled):
+    failure = compiled(GOOD.replace("o + 0.5", "o[..., :1]"))
+    assert failure.failure_class is FailureClass.OUTPUT_MISMATCH
+    assert "y has 12 elements where the model's has 48" in failure.message
 
 
 def test_outputs_of_another_number_are_not_compared(compiled):

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -340,6 +341,44 @@ def test_convert_writes_artifacts(tmp_path):
     names = {path.name for path in (tmp_path / "x").glob("*.onnx")}
     assert names == {f"{CASES[0]}.local.fp32.onnx", f"{CASES[0]}.local.int8.onnx"}
     assert npubench("convert", "nope", "--out", tmp_path / "x").returncode == 2
+
+
+def processes_with(mark: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append(folder.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_a_convert_that_is_ended_leaves_no_worker(tmp_path):
+    mark = f"NPUBENCH_TEST_MARK={uuid.uuid4()}"
+    name, _, value = mark.partition("=")
+    words = [
+        sys.executable,
+        "-m",
+        "npubench",
+        "convert",
+        "conv*",
+        "--precision",
+        "int8",
+        "--out",
+        tmp_path / "x",
+    ]
+    first = subprocess.Popen(
+        [*map(str, words)], env={**os.environ, name: value}, stderr=subprocess.PIPE, text=True
+    )
+    give_up = time.monotonic() + 60
+    while len(processes_with(mark)) < 2 and time.monotonic() < give_up:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGTERM)
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert processes_with(mark) == []
 
 
 def test_results_as_table_csv_and_json(out):

@@ -222,6 +222,73 @@ def test_similarity_knows_its_borders():
     assert similarity([[np.zeros(3)]], [[np.ones(3)]])["cosine"] is None
 
 
+def test_of_several_outputs_the_worst_counts():
+    big, small = np.array([100.0, 200.0]), np.array([1.0, 2.0])
+    found = similarity([[big, -small]], [[big, small]])
+    assert (found["cosine"], found["max_abs"]) == (pytest.approx(-1.0), 4.0)
+    assert found["psnr_db"] == pytest.approx(10 * np.log10(1 / 10))
+    # An output that is all zero has no cosine, and that of the others is not its.
+    assert similarity([[big, 0 * small]], [[big, small]])["cosine"] is None
+    assert similarity([[big]], [[big, small]]) is None
+
+
+def test_whole_numbers_are_equal_or_not_and_never_near():
+    values, indices = np.array([3.0, 2.0]), np.array([7, 100, 3, 4])
+    # As tools do that know floats only.
+    near = np.array([8.0, 100.0, 3.0, 5.0], np.float32)
+    found = similarity([[values, near]], [[values, indices]], [[values, indices[::-1]]])
+    assert (found["cosine"], found["max_abs"]) == (1.0, 0.0)
+    assert (found["equal"], found["equal_rounded"]) == (0.5, 0.0)
+    alone = similarity([[near]], [[indices]])
+    assert (alone["cosine"], alone["max_abs"], alone["equal"]) == (None, None, 0.5)
+    assert alone["equal_rounded"] is None
+    assert similarity([[values]], [[values]])["equal"] is None
+
+
+def test_whole_numbers_that_are_missing_or_too_many_are_not_equal():
+    chosen = np.array([[0, 0, 5], [0, 0, 9]])
+    assert similarity([[chosen[:1]]], [[chosen]])["equal"] == 0.5
+    assert similarity([[chosen]], [[chosen[:1]]])["equal"] == 0.5
+    assert similarity([[chosen[:0]]], [[chosen[:0]]]) is None
+
+
+def test_of_several_outputs_of_whole_numbers_the_worst_counts():
+    right, wrong = np.arange(100), np.arange(2)
+    assert similarity([[right, wrong + 1]], [[right, wrong]])["equal"] == 0.0
+
+
+def test_an_arg_max_is_judged_by_the_share_that_is_equal(tmp_path):
+    nodes = [helper.make_node("ArgMax", ["x"], ["y"], axis=1, keepdims=0)]
+    x, y = ("x", TensorProto.FLOAT, [1, 64, 8, 8]), ("y", TensorProto.INT64, [1, 8, 8])
+    model = describe(save(tmp_path / "argmax.onnx", nodes, [x], [y]), "argmax")
+    figures = measure(compile_(model, tmp_path), tmp_path)
+    accuracy = figures.accuracy
+    assert accuracy.cosine is None
+    assert accuracy.max_abs is None
+    # Of 64 normal numbers the greatest two are now and then nearer than a step, and mostly are not.
+    assert 0.8 < accuracy.equal_rounded < 1
+    assert 0.8 < accuracy.equal < 1
+
+
+def softmax_over(classes, folder: Path, more=(), output="y"):
+    nodes = [helper.make_node("Softmax", ["x"], ["y"], axis=1), *more]
+    x, y = ("x", TensorProto.FLOAT, [1, classes]), (output, TensorProto.FLOAT, [1, classes])
+    return describe(save(folder / "softmax.onnx", nodes, [x], [y]), "softmax")
+
+
+@pytest.mark.parametrize("more", [{}, {"more": [helper.make_node("Relu", ["y"], ["z"])], "output": "z"}])
+def test_softmax_over_a_thousand_classes_has_the_range_of_its_data(tmp_path, more):
+    artifact = compile_(softmax_over(1000, tmp_path, **more), tmp_path)
+    least, most = artifact.settings["softmax_ranges"]["y"]
+    # With ONNX Runtime's own range of 0 to 1 the step is 1/255, and the cosine 0.86.
+    assert (least, 0.01 < most < 0.1) == (0.0, True)
+    assert measure(artifact, tmp_path).accuracy.cosine > 0.99
+
+
+def test_softmax_that_reaches_1_keeps_the_range_that_it_has(tmp_path):
+    assert compile_(softmax_over(1, tmp_path), tmp_path).settings["softmax_ranges"] == {}
+
+
 def test_top1_agreement_counts_rows():
     ours = [[np.array([[1.0, 0.0]])], [np.array([[1.0, 0.0]])]]
     theirs = [[np.array([[2.0, 1.0]])], [np.array([[1.0, 2.0]])]]

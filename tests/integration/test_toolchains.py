@@ -173,6 +173,15 @@ def test_indices_behind_a_convolution_run_on_the_htp(catalog, models, tmp_path, 
     assert np.mean(ours == theirs) > 0.9
 
 
+def test_a_relu_alone_runs_on_the_htp_and_clips(catalog, models, tmp_path):
+    write_op(models / "relu.onnx", helper.make_node("Relu", ["x"], ["y"]), (1, 8, 8, 8), (1, 8, 8, 8))
+    artifact, backend = made(catalog, models, tmp_path, "qnn-htp-v73", "relu")
+    assert isinstance(artifact, Artifact), artifact
+    figures = backend.estimate(artifact)
+    assert figures.placement == {"Relu": "NPU"}
+    assert figures.accuracy.cosine >= 0.999
+
+
 def test_softmax_over_a_thousand_classes_by_qualcomm_has_the_range_of_its_data(catalog, models, tmp_path):
     artifact, backend = made(catalog, models, tmp_path, "qnn-htp-v73", "softmax")
     figures = backend.estimate(artifact)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from npubench.calibration import calibration_digest, calibration_inputs, evaluation_inputs
+from npubench.calibration import calibration_digest, calibration_inputs, evaluation_inputs, rounded_to_8_bits
 from npubench.errors import UsageError
 from npubench.specs import CalibrationSpec, TensorSpec
 
@@ -33,6 +33,19 @@ def test_data_that_are_given_again_cannot_be_changed():
         first[0]["kept"][0, 0] = 1.0
     first.clear()
     assert len(calibration_inputs(tensors, CalibrationSpec())) == len(second)
+
+
+def test_8_bits_have_at_most_256_values_over_the_range_of_all_samples():
+    samples = calibration_inputs([TensorSpec("x", (1, 64, 64)), IDS], CalibrationSpec(samples=3))
+    rounded = rounded_to_8_bits(samples)
+    before, after = (np.stack([one["x"] for one in kind]) for kind in (samples, rounded))
+    step = (before.max() - before.min()) / 255
+    assert 200 < len(np.unique(after)) <= 257
+    assert 0 < np.abs(after - before).max() <= step * 0.5001
+    assert after.dtype == np.float32
+    assert all((a["ids"] == b["ids"]).all() for a, b in zip(samples, rounded, strict=True))
+    assert rounded_to_8_bits([{"x": np.zeros(3, np.float32)}])[0]["x"].tolist() == [0, 0, 0]
+    assert rounded_to_8_bits([]) == []
 
 
 def test_outputs_are_compared_on_other_data_than_those_of_calibration():

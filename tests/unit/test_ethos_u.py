@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from npubench.backends.ethos_u.backend import EthosUBackend, explain, placement
+from npubench.backends.ethos_u.backend import EthosUBackend, placement
+from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import parse_layers, parse_summary
 from npubench.errors import UsageError
 from npubench.records import Artifact, FailureClass, Kind, OnnxModel
@@ -53,6 +54,52 @@ def test_layers_of_a_model_that_is_all_on_the_npu():
 def test_argmin_is_left_to_the_cpu_though_vela_returned_0():
     layers = parse_layers(text("argmin.u55-256.per-layer.csv"))
     assert placement(layers, ("ArgMin",)) == {"ArgMin": "CPU"}
+
+
+def test_operators_that_onnx2tf_made_something_else_of_are_on_the_cpu_where_that_is():
+    assert placement(parse_layers(text("topk.u65-512.per-layer.csv")), ("TopK",)) == {"TopK": "CPU"}
+    placed = placement(parse_layers(text("reducel1.u65-512.per-layer.csv")), ("ReduceL1",))
+    assert placed["Abs"] == "CPU"
+    assert placed["Transpose"] == "NPU"
+
+
+@pytest.mark.parametrize(
+    ("log", "step", "expected", "operators", "told"),
+    [
+        (
+            "argmax.u65-512",
+            "vela",
+            "unsupported_operator",
+            ("ArgMax",),
+            "Vela does not take ArgMax: IFM has to be 8bit",
+        ),
+        ("not.u65-512", "vela", "unsupported_operator", ("Not", "Greater"), "neither run on the NPU"),
+        ("maxpool-dilated", "onnx2tf", "unsupported_attribute", ("MaxPool",), "dilations must be [1,1]"),
+    ],
+)
+def test_what_a_command_said_before_it_ended_names_the_operator(log, step, expected, operators, told):
+    error = {"type": "RuntimeError", "text": f"{step} ended with code 1", "traceback": "", "step": step}
+    failure = explain(error, text(f"{log}.log"))
+    assert (failure.failure_class.value, failure.operators) == (expected, operators)
+    assert told in failure.message
+
+
+def test_an_operator_that_litert_has_under_another_name_is_told_by_its_own():
+    said = (
+        "RuntimeError: Compilation failed: Error: UNIDIRECTIONAL_SEQUENCE_LSTM 'output_lstm_uni'"
+        " Does not have valid TFLite Semantics.\n - IFM must be INT8 or INT16\n   IFM type=FLOAT32\n"
+    )
+    error = {"type": "RuntimeError", "text": "vela ended with code 1", "traceback": "", "step": "vela"}
+    failure = explain(error, said)
+    assert failure.operators == ("LSTM",)
+    assert failure.message == "Vela does not take LSTM: IFM must be INT8 or INT16"
+
+
+def test_a_command_that_ended_is_told_by_what_it_raised():
+    error = {"type": "RuntimeError", "text": "vela ended with code 1", "traceback": "", "step": "vela"}
+    said = "Traceback\nValueError: no such memory\nRuntimeError: vela ended with code 1\n"
+    assert explain(error, said).message == "ethos-u at vela: ValueError: no such memory"
+    assert explain(error, "").message == "ethos-u at vela: RuntimeError: vela ended with code 1"
 
 
 def estimate(tmp_path, name, operators):

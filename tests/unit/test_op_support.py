@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from npubench.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Stage, Status
-from npubench.reporting.op_support import cell, document
+from npubench.reporting.op_support import cell
+from npubench.reporting.op_support_document import document
 from npubench.specs import CaseKind, Precision
 
 
@@ -60,10 +61,69 @@ def test_the_matrix_has_a_row_a_case_and_a_column_a_board():
     ]
     text = document(rows)
     assert "| Softmax | softmax | CPU fallback | unsupported |" in text
-    assert "| Relu | relu | NPU |  |" in text
+    assert "| Relu | 1 | NPU |  |" in text
+    assert "| relu |" not in text
+    assert "Left out: 1 cases" in text
     assert "| rk3566 | rknn | rknn-toolkit2 2.5.0 |" in text
-    assert r"it said \| no | logs/run/a b.log | 0123456789ab |" in text
-    assert "[CPU fallback](logs/run/a%20b.log)" in document(rows, linked=True)
+    assert r"| rv1106 | unsupported | it said \| no | softmax |" in text
+    assert "| rk3566 | CPU fallback | CPU fallback: Softmax | softmax |" in text
+    linked = document(rows, linked=True)
+    assert "[CPU fallback](logs/run/a%20b.log)" in linked
+    assert "| relu | [NPU](logs/run/a%20b.log) |" in linked
+
+
+def test_cases_of_an_operator_are_counted_and_those_with_one_reason_stand_together():
+    rows = [
+        row("softmax-1", failure=failed(FailureClass.UNSUPPORTED_OPERATOR)),
+        row("softmax-2", failure=failed(FailureClass.UNSUPPORTED_OPERATOR)),
+        row("softmax-3", figures=placed("NPU")),
+    ]
+    text = document(rows)
+    assert "| Softmax | 3 | 1 NPU, 2 unsupported |" in text
+    assert r"| rk3566 | unsupported | it said \| no | softmax-1, softmax-2 |" in text
+    assert "| rk3566 | 3 | 1 | 2 |" in text
+
+
+def test_a_tool_that_does_not_tell_where_is_not_taken_for_a_cpu():
+    assert cell(row(figures=Figures(Kind.SIMULATED))) == "converts"
+
+
+def whole(equal, rounded):
+    accuracy = Accuracy(None, None, None, equal=equal, equal_rounded=rounded)
+    return replace(placed("NPU"), accuracy=accuracy)
+
+
+@pytest.mark.parametrize(
+    ("equal", "rounded", "expected"),
+    [
+        (1.0, 1.0, "NPU"),
+        # What rounding does not touch (Not, Cast, Shape) has to be right.
+        (0.9, 1.0, "wrong result"),
+        (0.9, None, "wrong result"),
+        # An ArgMax over nearly equal values, and one that answers something else.
+        (0.9, 0.95, "NPU"),
+        (0.5, 0.95, "wrong result"),
+        # The order of TopK's hundred among thousands: most of it is lost by rounding alone, not all.
+        (0.3, 0.35, "NPU"),
+        (0.01, 0.35, "wrong result"),
+    ],
+)
+def test_integers_are_wrong_when_more_of_them_differ_than_rounding_explains(equal, rounded, expected):
+    assert cell(row(figures=whole(equal, rounded))) == expected
+
+
+def test_outputs_that_are_all_zero_are_wrong_though_they_have_no_cosine():
+    zeros = replace(placed("NPU"), accuracy=Accuracy(None, 9.0, 3.0))
+    assert "wrong result (nothing but zeros)" in document([row(figures=zeros)])
+    assert cell(row(figures=replace(zeros, accuracy=Accuracy(None, None, 1e-7)))) == "NPU"
+
+
+def test_wrong_integers_are_told_with_what_rounding_alone_keeps():
+    text = document([row(figures=whole(0.015, 0.95))])
+    assert "wrong result (1.5% equal)" in text
+    assert "with its inputs rounded to 8 bits FP32 keeps 95.0%" in text
+    both = replace(placed("NPU"), accuracy=Accuracy(0.5, None, None, equal=1.0, equal_rounded=1.0))
+    assert "wrong result (0.500)" in document([row(figures=both)])
 
 
 @pytest.mark.parametrize(("best", "told"), [(0.861, True), (0.9999, False)])

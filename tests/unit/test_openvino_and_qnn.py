@@ -97,9 +97,18 @@ def test_a_custom_operator_is_named():
     assert failure.operators == ("MyOp",)
 
 
+def test_a_graph_of_which_nothing_is_left_is_told():
+    failure = QnnBackend().refused(None, None, {"assignment": {}}, "")
+    assert failure.failure_class is FailureClass.UNSUPPORTED_ATTRIBUTE
+    assert "its outputs are constants" in failure.message
+    assert QnnBackend().refused(None, None, {"assignment": {"QNNExecutionProvider": ["Conv"]}}, "") is None
+
+
 def test_what_the_optimiser_put_in_is_no_operator_of_the_model():
     answer = {"assignment": {"QNNExecutionProvider": ["Conv", "Transpose"], "CPUExecutionProvider": ["TopK"]}}
     assert _placement(answer, ("Conv", "TopK")) == {"Conv": "NPU", "TopK": "CPU"}
+    whole = {"assignment": {"QNNExecutionProvider": ["Mul", "Sigmoid"]}}
+    assert _placement(whole, ("HardSwish",)) == {"HardSwish": "NPU"}
 
 
 def test_an_architecture_that_there_is_not_is_told():

@@ -80,3 +80,18 @@ def test_softmax_gets_the_range_that_the_calibration_data_give_it(worker):
     greatest = max(float((one / one.sum(axis=1, keepdims=True)).max()) for one in exponents)
     assert (override["rmin"], override["rmax"]) == (0, pytest.approx(greatest, rel=1e-5))
     assert worker._softmax_ranges("m.onnx", [{"x": np.full(SHAPE, np.nan, np.float32)}]) == {}
+
+
+def test_a_relu_alone_is_quantised_and_clips_what_its_input_holds(worker):
+    save("m.onnx", [helper.make_node("Relu", ["x"], ["y"])], {"y": TensorProto.FLOAT})
+    random = np.random.default_rng(1)
+    calibration = [{"x": random.standard_normal(SHAPE, np.float32)} for _ in range(3)]
+    assert worker._quantise("m.onnx", calibration)
+    scales = {
+        one.name: onnx.numpy_helper.to_array(one) for one in onnx.load(worker.QUANTISED).graph.initializer
+    }
+    # With the range of the output the input's zero would be 0, and its negative numbers lost before the Relu.
+    assert 100 < scales["x_zero_point"] < 156
+    assert scales["y_zero_point"] == 0
+    ours, theirs = run(worker.QUANTISED)["y"], run("m.onnx")["y"]
+    assert np.abs(ours - theirs).max() <= float(scales["x_scale"])

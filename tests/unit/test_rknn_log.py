@@ -86,6 +86,17 @@ def test_a_column_more_does_not_shift_the_others(tmp_path):
     assert layers[1].rw_bytes == 159 * 1024
 
 
+def test_a_row_that_the_compiler_gave_no_name_does_not_end_the_table():
+    layers = parse_layers(log("tiled_conv.rk3566"))
+    assert [layer.number for layer in layers] == list(range(17))
+    assert (layers[1].full_name, layers[1].cycles, layers[1].rw_bytes) == (
+        "",
+        (20510, 2400, 20510),
+        66 * 1024,
+    )
+    assert placement(layers, ("Conv",)) == {"Conv": "NPU"}
+
+
 def test_memory_is_what_the_log_says_or_unknown():
     memory = parse_memory(log("resnet18.rk3588"))
     assert memory.internal_bytes == 1127 * 1024
@@ -102,6 +113,26 @@ def test_fused_operators_are_placed_under_their_own_names():
 def test_an_operator_on_the_cpu_is_placed_there_though_the_tool_returned_0(tmp_path, name, operator):
     assert placement(parse_layers(log(name)), (operator,)) == {operator: "CPU"}
     assert refused(tmp_path, name, "RK3566", (operator,)) is None
+
+
+def test_a_model_that_the_tool_made_something_else_of_is_placed_by_that():
+    layers = parse_layers(log("instancenorm.rk3566"))
+    placed = {"Transpose": "CPU", "Reshape": "CPU", "exNorm": "NPU", "Add": "NPU"}
+    assert placement(layers, ("InstanceNormalization",)) == placed
+
+
+def test_the_tool_s_own_form_of_an_operator_is_refused_under_the_model_s_name(tmp_path):
+    failure = refused(tmp_path, "instancenorm.rv1106", "RV1106", ("InstanceNormalization",))
+    assert failure.operators == ("InstanceNormalization",)
+
+
+def test_a_graph_that_would_be_dynamic_names_what_makes_it_so():
+    told = "The input 0 of NonMaxSuppression('chosen') need to be constant! It will cause the graph to be a dynamic graph!"
+    said = f"E build: ValueError: {told}\n   Remove NonMaxSuppression('chosen') manually and try again!\n"
+    error = {"type": "ValueError", "text": f"Traceback\nValueError: {told}", "traceback": "..."}
+    failure = errors.explain(error, said)
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("NonMaxSuppression",)
 
 
 def test_softmax_on_the_cpu_runs_in_float16():
@@ -143,6 +174,18 @@ def test_a_crash_tells_what_the_tool_complained_of_last():
     told = RknnBackend().explain_end(crash, log("resnet18.rk2118"))
     assert told.failure_class is FailureClass.CRASH
     assert "Meet unsupported conv" in told.message
+
+
+def test_an_exception_whose_text_is_a_traceback_is_told_by_its_end():
+    told = (
+        "Traceback (most recent call last):\n"
+        '  File "rknn/api/rules/conv.py", line 1691, in rknn.api.rules.conv._p_fuse_conv_conv_add\n'
+        "TypeError: 'NoneType' object is unsliceable\n"
+    )
+    said = f"\x1b[1;31mE\x1b[0m \x1b[1;31mbuild: {told}\x1b[0m\n"
+    failure = errors.explain({"type": "ValueError", "text": told, "traceback": told, "step": "build"}, said)
+    assert failure.message == "RKNN: build: TypeError: 'NoneType' object is unsliceable"
+    assert failure.failure_class is FailureClass.TOOL_ERROR
 
 
 def test_a_log_without_a_table_is_no_success(tmp_path):

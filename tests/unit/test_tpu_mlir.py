@@ -8,13 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.tpu_mlir.backend import PROCESSORS, TpuMlirBackend
+from npubench.backends.tpu_mlir.backend import PROCESSORS, TpuMlirBackend, tune_samples
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, similarities
 from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass, Stage
+from npubench.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import CalibrationSpec, Precision, Target
 
 FILES = Path(__file__).parents[1] / "data/toolchains/tpu-mlir"
+
+
+def of(macs):
+    return OnnxModel(*("m", Path("m"), "sha", 13, (), (), {}, macs, 0, 0, 0))
 
 
 def text(name: str) -> str:
@@ -101,11 +105,29 @@ def test_only_the_older_cv_chips_have_a_format_of_their_own(monkeypatch):
     }
 
 
+def test_an_assertion_of_the_cmodel_is_a_crash_and_told():
+    said = (
+        "ERROR: ASSERT /workspace/tpu-latest/bm1686/cmodel/src/atomic_dma.cpp: global_dma: 1903: src_mem\n"
+        "ASSERT info: cannot get valid mem by src_addr = 0x0\nObtained 8 stack frames.\n"
+        "Traceback (most recent call last):\nToolFailedError: model_deploy.py ended with code 1\n"
+    )
+    failure = explain(error("model_deploy.py ended with code 1", "deploy"), said)
+    assert failure.failure_class is FailureClass.CRASH
+    assert failure.message == "TPU-MLIR at deploy: ASSERT info: cannot get valid mem by src_addr = 0x0"
+
+
 def test_a_processor_that_there_is_not_is_told():
     target = Target("pentium", Precision.INT8, {}, CalibrationSpec(), 10.0)
     with pytest.raises(UsageError, match="not pentium"):
-        TpuMlirBackend().job(None, target)
-    assert TpuMlirBackend({"processor": "cv181x"}).job(None, target) == {"processor": "cv181x"}
+        TpuMlirBackend().job(of(1), target)
+    asked = TpuMlirBackend({"processor": "cv181x"}).job(of(1), target)
+    assert asked == {"processor": "cv181x", "tune_samples": 5}
+
+
+def test_a_big_model_is_tuned_on_fewer_samples():
+    # ResNet-18, YOLOX-s, something huge, and a model whose work is not known.
+    counts = [tune_samples(macs) for macs in (1_814_073_344, 13_400_000_000, 300_000_000_000, None)]
+    assert counts == [5, 1, 1, 5]
 
 
 @given(st.text())

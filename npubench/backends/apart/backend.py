@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from npubench import environments
 from npubench.backends.apart import predict, samples
 from npubench.backends.apart.options import check_known, text
-from npubench.backends.apart.outputs import accuracy, resolution
+from npubench.backends.apart.outputs import accuracy, resolution, unlike
 from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
@@ -182,6 +182,9 @@ class ApartBackend(ABC):
         if not path.is_file() or path.stat().st_size == 0:
             message = f"{self.name} ended without writing {answer['artifact']}: see the log"
             return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
+        if wrong := unlike(answer, model.outputs, workdir):
+            message = f"{self.name} converted it, and {wrong}"
+            return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
         answer["accuracy"] = accuracy(answer, workdir, model.task == "classification")
         answer["resolution"] = resolution(answer, workdir)
         (workdir / ANSWER).write_text(json.dumps(answer), encoding="utf-8")

@@ -5,23 +5,48 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.onnxruntime.compare import similarity, top1_agreement
+from npubench.specs import TensorSpec
 
 
 def accuracy(answer: Mapping[str, Any], workdir: Path, classification: bool) -> dict[str, Any] | None:
     """The fields of `records.Accuracy` over all samples; None where there is nothing finite to compare.
 
-    `answer` has `outputs` and `reference`: for each sample the names of .npy files, in the model's order.
+    `answer` has `outputs`, `reference` and, of a model with integer outputs, `rounded` (the reference's for
+    inputs rounded to 8 bits): for each sample the names of .npy files, in the model's order.
     """
     ours, theirs = _load(answer.get("outputs"), workdir), _load(answer.get("reference"), workdir)
     if not ours or [len(outputs) for outputs in ours] != [len(outputs) for outputs in theirs]:
         return None
     # Tools give a tensor back in their own rank; the numbers and their order are the model's.
     ours = [[_like(a, b) for a, b in zip(x, y, strict=True)] for x, y in zip(ours, theirs, strict=True)]
-    figures = similarity(ours, theirs)
+    figures = similarity(ours, theirs, _load(answer.get("rounded"), workdir))
     if figures is None:
         return None
     agreement = top1_agreement(ours, theirs) if classification else None
     return {**figures, "top1_agreement": agreement, "samples": len(theirs)}
+
+
+def unlike(answer: Mapping[str, Any], outputs: Sequence[TensorSpec], workdir: Path) -> str | None:
+    """Why outputs cannot be right though there is nothing to compare; None when they may be.
+
+    NaN or infinity where FP32 has neither, or another number of elements than a fixed shape has.
+    """
+    ours, theirs = _load(answer.get("outputs"), workdir), _load(answer.get("reference"), workdir)
+    if not ours or not theirs:
+        return None
+    if _finite(theirs) and not _finite(ours):
+        return "its outputs hold NaN or infinity where FP32's hold none"
+    for sample, expected in zip(ours, theirs, strict=True):
+        for one, other, tensor in zip(sample, expected, outputs, strict=False):
+            if other.shape == tensor.shape and one.size != other.size:
+                return f"{tensor.name} has {one.size} elements where the model's has {other.size}"
+    return None
+
+
+def _finite(runs: Sequence[Sequence[Any]]) -> bool:
+    import numpy as np
+
+    return all(np.isfinite(output).all() for outputs in runs for output in outputs)
 
 
 def resolution(answer: Mapping[str, Any], workdir: Path) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.calibration import calibration_inputs, evaluation_inputs
+from npubench.calibration import calibration_inputs, evaluation_inputs, rounded_to_8_bits
 from npubench.errors import UsageError
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import CalibrationSpec
@@ -20,7 +20,11 @@ Paths = list[dict[str, str]]
 def lay_out(
     model: OnnxModel, spec: CalibrationSpec, evaluated: int, workdir: Path
 ) -> dict[str, Paths] | Failure:
-    """Write `calibration` samples and up to `evaluated` samples for `evaluation`, one .npy an input."""
+    """Write `calibration` samples and up to `evaluated` samples for `evaluation`, one .npy an input.
+
+    `rounded` are the latter as 8 bits represent them, for a model with integer outputs: how many of those
+    change with that alone is what the tool's are judged by.
+    """
     try:
         calibration = calibration_inputs(model.inputs, spec)
         evaluation = evaluation_inputs(model.inputs, spec)[:evaluated]
@@ -29,9 +33,11 @@ def lay_out(
     if not calibration:
         return Failure(Stage.COMPILE, FailureClass.INVALID_CALIBRATION, "there are no calibration samples")
     (workdir / FOLDER).mkdir()
+    whole = any(tensor.dtype.startswith(("int", "uint", "bool")) for tensor in model.outputs)
     return {
         "calibration": _write(calibration, "calibration", workdir),
         "evaluation": _write(evaluation, "evaluation", workdir),
+        "rounded": _write(rounded_to_8_bits(evaluation), "rounded", workdir) if whole else [],
     }
 
 

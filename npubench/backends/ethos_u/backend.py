@@ -1,15 +1,15 @@
 """The backend on npubench's side: a job for the worker, Vela's files to figures."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, resolution_of
 from npubench.backends.apart.options import text
+from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
 from npubench.errors import UsageError
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.records import Artifact, Failure, Figures, Kind, Latency, OnnxModel
 from npubench.specs import Target
 
 CONFIGURATIONS = {
@@ -41,13 +41,9 @@ ONNX_NAMES = {
     "ResizeBilinear": ("Resize",),
     "ResizeNearestNeighbor": ("Resize",),
     "Logistic": ("Sigmoid",),
+    "TopKV2": ("TopK",),
 }
 """What Vela calls a LiteRT operator, and of which ONNX operators it is made; others keep their names."""
-
-_CUSTOM = re.compile(r"Custom ops lowered: .*onnx_ops=\[([^\]]*)\]")
-_UNSUPPORTED = re.compile(
-    r"(?:Op(?:erator)? |OP: ?)(?P<name>[A-Z]\w+)(?: is)? not (?:yet )?(?:implemented|supported)"
-)
 
 
 class EthosUBackend(ApartBackend):
@@ -97,34 +93,19 @@ class EthosUBackend(ApartBackend):
         )
 
 
-def explain(error: Mapping[str, Any], said: str) -> Failure:
-    """The failure that an exception of the worker and the log mean."""
-    told, detail = str(error["text"]), str(error["traceback"])
-    custom = [name.strip() for match in _CUSTOM.finditer(said) for name in match[1].split(",")]
-    given = [*map(str, error.get("operators", ())), *custom]
-    names = tuple(dict.fromkeys(name for name in given if name))
-    if not names:
-        names = tuple(dict.fromkeys(match["name"] for match in _UNSUPPORTED.finditer(f"{said}\n{told}")))
-    if names:
-        message = f"onnx2tf has no LiteRT operator for {', '.join(names)}"
-        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    line = next((line.strip() for line in told.splitlines() if line.strip()), "without a word")
-    step = f" at {error['step']}" if error.get("step") else ""
-    message = f"ethos-u{step}: {error['type']}: {line}"[:300]
-    if error["type"] == "MemoryError":
-        return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, message, detail=detail)
-    return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)
-
-
 def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, str]:
-    """NPU or CPU by ONNX operator type; where everything is on the NPU, so is what was folded away."""
+    """NPU or CPU by ONNX operator type; where everything is on the NPU, so is what was folded away.
+
+    By LiteRT's types where onnx2tf made something else of the whole model, as of a ReduceL1.
+    """
     if layers and all(layer.target == "NPU" for layer in layers):
         return dict.fromkeys(operators, "NPU")
+    named = [(name, one) for one in layers for name in ONNX_NAMES.get(one.original, (one.original,))]
+    own = [(name, layer) for name, layer in named if name in operators]
     found: dict[str, str] = {}
-    for layer in layers:
-        for name in ONNX_NAMES.get(layer.original, (layer.original,)):
-            if name in operators and found.get(name) != "CPU":
-                found[name] = "NPU" if layer.target == "NPU" else "CPU"
+    for name, layer in own or [(layer.original, layer) for layer in layers]:
+        if found.get(name) != "CPU":
+            found[name] = "NPU" if layer.target == "NPU" else "CPU"
     return found
 
 

@@ -33,6 +33,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     _refuse_custom(str(floats))
     with step("reference"):
         expected = reference(job["model"], evaluation)
+        rounded = reference(job["model"], samples(job["rounded"]))
     with step("layout"):
         layout = find_layout(open_model(str(floats)), evaluation[0], expected[0])
     with step("quantise"):
@@ -57,6 +58,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "steps": steps(quantised),
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
+        "rounded": keep("rounded", rounded),
     }
 
 

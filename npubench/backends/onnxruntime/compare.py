@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from npubench.calibration import rounded_to_8_bits
+
 
 def compare(
     session: Any, reference: Any, samples: Sequence[dict[str, Any]], classification: bool
@@ -12,20 +14,80 @@ def compare(
     ours = [session.run(None, sample) for sample in samples]
     theirs = [reference.run(None, sample) for sample in samples]
     agreement = top1_agreement(ours, theirs) if classification else None
-    figures = similarity(ours, theirs)
+    rounded: list[Any] = []
+    if any(_is_whole(output) for output in theirs[0]):
+        rounded = [reference.run(None, sample) for sample in rounded_to_8_bits(samples)]
+    figures = similarity(ours, theirs, rounded)
     if figures is None:
         return None, {"accuracy": "outputs hold NaN, infinity or nothing to compare: no accuracy"}
     return {**figures, "top1_agreement": agreement, "samples": len(samples)}, {}
 
 
-def similarity(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> dict[str, Any] | None:
+def similarity(
+    ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]], rounded: Sequence[Sequence[Any]] = ()
+) -> dict[str, Any] | None:
+    """Figures of `records.Accuracy` over all samples and outputs; None where there is nothing to compare.
+
+    The type in `theirs` decides: of whole numbers the share that is equal, because 7 is no better for being
+    near 8, of all others the closeness. `rounded` are `theirs` for inputs rounded to 8 bits.
+    """
+    if [len(outputs) for outputs in ours] != [len(outputs) for outputs in theirs]:
+        return None
+    count = max(map(len, theirs), default=0)
+    measured = [index for index in range(count) if not any(_is_whole(outputs[index]) for outputs in theirs)]
+    found = [_closeness(_flat(ours, index), _flat(theirs, index)) for index in measured]
+    close = [one for one in found if one is not None]
+    shares = {"equal": equal_share(ours, theirs), "equal_rounded": equal_share(rounded, theirs)}
+    if len(close) < len(found) or not (close or shares["equal"] is not None):
+        return None
+    return {**_worst(close), **shares}
+
+
+def _worst(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A cosine that one output does not have is none of all: the others say nothing of that one."""
+    cosines = [one["cosine"] for one in outputs]
+    return {
+        "cosine": min(cosines) if cosines and None not in cosines else None,
+        "psnr_db": min((one["psnr_db"] for one in outputs if one["psnr_db"] is not None), default=None),
+        "max_abs": max((one["max_abs"] for one in outputs), default=None),
+    }
+
+
+def equal_share(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> float | None:
+    """Share of equal entries of whole numbers, the least output's; None where there are none.
+
+    What one side has more of, where the data decide how much comes out, is not equal.
+    """
+    import numpy as np
+
+    equal: dict[int, list[int]] = {}
+    for found, expected in zip(ours, theirs, strict=False):
+        for index, (a, b) in enumerate(zip(found, expected, strict=True)):
+            if _is_whole(b):
+                a, b = np.ravel(a), np.ravel(b)
+                both = min(a.size, b.size)
+                counts = equal.setdefault(index, [0, 0])
+                counts[0] += int(np.count_nonzero(a[:both] == b[:both]))
+                counts[1] += max(a.size, b.size)
+    return min((same / total for same, total in equal.values() if total), default=None)
+
+
+def _is_whole(output: Any) -> bool:
+    import numpy as np
+
+    return np.asarray(output).dtype.kind in "biu"
+
+
+def _flat(runs: Sequence[Sequence[Any]], index: int) -> Any:
+    import numpy as np
+
+    return np.concatenate([np.asarray(outputs[index], dtype=np.float64).ravel() for outputs in runs])
+
+
+def _closeness(a: Any, b: Any) -> dict[str, Any] | None:
     """Cosine, PSNR in dB (peak: range of the reference) and greatest difference; None when not finite."""
     import numpy as np
 
-    a, b = (
-        np.concatenate([np.asarray(o, dtype=np.float64).ravel() for outputs in runs for o in outputs])
-        for runs in (ours, theirs)
-    )
     if not a.size or a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return None
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))

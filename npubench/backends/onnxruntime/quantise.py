@@ -4,7 +4,7 @@ QDQ with signed 8-bit weights (symmetric, per channel) and signed 8-bit activati
 ONNX Runtime's documentation names as first choice, and the one closest to what NPUs compute.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def quantise_static(
 
     source, converted_from = _converted(model, scratch / "converted.onnx")
     source, pre_processed = _pre_processed(source, scratch / "preprocessed.onnx")
+    ranges = _softmax_ranges(source, scratch / "softmax.onnx", samples)
     settings = {
         "format": "QDQ",
         "per_channel": True,
@@ -30,7 +31,9 @@ def quantise_static(
         "method": "MinMax",
         "pre_processed": pre_processed,
         "converted_from_opset": converted_from,
+        "softmax_ranges": {name: [0.0, most] for name, most in ranges.items()},
     }
+    options = {"TensorQuantOverrides": _overrides(ranges)} if ranges else {}
     # Some operators (pooling, transposition) follow their input; alone they have to be told.
     for forced in (False, True):
         quantize(
@@ -41,7 +44,7 @@ def quantise_static(
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
-            extra_options={"ForceQuantizeNoInputCheck": forced},
+            extra_options={"ForceQuantizeNoInputCheck": forced, **options},
         )
         operators = _operators(output)
         if QUANTISING in operators:
@@ -74,6 +77,40 @@ def _pre_processed(model: Path, target: Path) -> tuple[Path, bool]:
         print(f"pre-processing failed, quantising the model as it is: {error}")  # noqa: T201 - for the log
         return model, False
     return target, True
+
+
+def _softmax_ranges(model: Path, opened: Path, samples: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The greatest value that each Softmax gives for the calibration data.
+
+    ONNX Runtime takes 0 to 1 for them whatever the data are: of a thousand classes most are then zero.
+    """
+    import onnx
+
+    from npubench.backends.onnxruntime.timed import open_session
+
+    loaded = onnx.load(model)
+    names = [node.output[0] for node in loaded.graph.node if node.op_type == "Softmax"]
+    if not names:
+        return {}
+    kept = {output.name for output in loaded.graph.output}
+    loaded.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in kept)
+    onnx.save(loaded, opened, save_as_external_data=loaded.ByteSize() > onnx.checker.MAXIMUM_PROTOBUF)
+    session = open_session(opened)
+    greatest = dict.fromkeys(names, 0.0)
+    for sample in samples:
+        for name, array in zip(names, session.run(names, sample), strict=True):
+            greatest[name] = max(greatest[name], float(array.max(initial=0.0)))
+    return {name: most for name, most in greatest.items() if 0 < most < 1}
+
+
+def _overrides(ranges: Mapping[str, float]) -> dict[str, list[dict[str, Any]]]:
+    import numpy as np
+    from onnxruntime.quantization import QuantType
+
+    return {
+        name: [{"quant_type": QuantType.QInt8, "rmin": np.float32(0), "rmax": np.float32(most)}]
+        for name, most in ranges.items()
+    }
 
 
 def _operators(path: Path) -> set[str]:

@@ -33,12 +33,14 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         outputs = [_infer(compiled, [sample[name] for name in order]) for sample in evaluation]
     with step("reference"):
         expected = reference(job["model"], evaluation)
+        rounded = reference(job["model"], samples(job["rounded"]))
     return {
         "artifact": "model.xml",
         "parts": ["model.bin"],
         "quantised_operators": quantised,
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
+        "rounded": keep("rounded", rounded),
     }
 
 

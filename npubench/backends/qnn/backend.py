@@ -8,9 +8,10 @@ from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
 from npubench.backends.apart.options import text
 from npubench.backends.qnn.errors import explain
 from npubench.errors import UsageError
-from npubench.records import Artifact, Failure, Figures, Kind, OnnxModel
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
 from npubench.specs import Target
 
+PROVIDER = "QNNExecutionProvider"
 ARCHITECTURES = ("68", "69", "73", "75", "79")
 
 
@@ -36,6 +37,19 @@ class QnnBackend(ApartBackend):
         """By the provider's own words."""
         return explain(error, said)
 
+    def refused(
+        self,
+        model: OnnxModel,  # noqa: ARG002 - the base's
+        target: Target,  # noqa: ARG002
+        answer: Mapping[str, Any],
+        said: str,  # noqa: ARG002
+    ) -> Failure | None:
+        """A graph that is constant (a Shape alone) is folded away, and then nothing is compiled."""
+        if answer.get("assignment"):
+            return None
+        message = "nothing of this graph is left for the HTP: its outputs are constants"
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
+
     def estimate(self, artifact: Artifact) -> Figures | None:
         """Outputs of the emulated HTP and where operators were placed; no time of any kind."""
         answer = answer_of(artifact)
@@ -57,10 +71,15 @@ class QnnBackend(ApartBackend):
 
 
 def _placement(answer: Mapping[str, Any], operators: tuple[str, ...]) -> dict[str, str]:
-    """NPU or CPU of the model's own operators; what the optimiser replaced is in the assignment alone."""
+    """NPU or CPU of the model's own operators; what the optimiser replaced is in the assignment alone.
+
+    Where the HTP has all of the graph, it has also what it calls by other names.
+    """
+    if set(answer.get("assignment", {})) == {PROVIDER}:
+        return dict.fromkeys(operators, "NPU")
     found: dict[str, str] = {}
     for provider, types in answer.get("assignment", {}).items():
-        target = "NPU" if provider == "QNNExecutionProvider" else "CPU"
+        target = "NPU" if provider == PROVIDER else "CPU"
         for name in types:
             if name in operators and found.get(name) != "CPU":
                 found[name] = target

@@ -37,6 +37,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         outputs = [session.run(None, sample) for sample in evaluation]
     with step("reference"):
         expected = reference(job["model"], evaluation)
+        rounded = reference(job["model"], samples(job["rounded"]))
     return {
         "artifact": CONTEXT,
         "forced": forced,
@@ -45,6 +46,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "assignment": _assignment(session),
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
+        "rounded": keep("rounded", rounded),
     }
 
 
@@ -137,6 +139,9 @@ def _quantise(model: str, calibration: list[dict[str, Any]]) -> bool:
     source = "preprocessed.onnx" if qnn_preprocess_model(model, "preprocessed.onnx") else model
     ranges = _softmax_ranges(source, calibration)
     for forced in (False, True):
+        if forced:
+            _quantise_activations_alone()
+            ranges |= _clipped_ranges(source, calibration)
         config = get_qnn_qdq_config(
             source,
             Reader(),
@@ -150,6 +155,39 @@ def _quantise(model: str, calibration: list[dict[str, Any]]) -> bool:
             return forced
     names = tuple(sorted(set(_operators(model))))
     raise NotSupportedError(f"no operator of this graph can be quantised: {', '.join(names)}", names)
+
+
+def _quantise_activations_alone() -> None:
+    """Have Relu and Clip quantised where nothing quantised stands before them; ONNX Runtime does not."""
+    from onnxruntime.quantization.operators.qdq_base_operator import QDQOperatorBase
+    from onnxruntime.quantization.registry import QDQRegistry
+
+    class Alone(QDQOperatorBase):  # type: ignore[misc] # untyped
+        def quantize(self) -> None:
+            for name in (self.node.input[0], self.node.output[0]):
+                self.quantizer.quantize_activation_tensor(name)
+
+    QDQRegistry.update({"Relu": Alone, "Clip": Alone})
+
+
+def _clipped_ranges(path: str, calibration: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Ranges of inputs that go to a Relu or Clip at once, as overrides.
+
+    ONNX Runtime gives them the range of what comes out; the HTP then runs an operator that clips nothing.
+    """
+    import numpy as np
+    import onnx
+    from onnxruntime.quantization import QuantType
+
+    graph = onnx.load(path, load_external_data=False).graph
+    read = {node.input[0] for node in graph.node if node.op_type in {"Relu", "Clip"}}
+    found = {}
+    for name in read & set(calibration[0]):
+        least = min(0.0, *(float(sample[name].min()) for sample in calibration))
+        most = max(0.0, *(float(sample[name].max()) for sample in calibration))
+        limits = {"rmin": np.float32(least), "rmax": np.float32(most)}
+        found[name] = [{"quant_type": QuantType.QUInt8, **limits}]
+    return found
 
 
 def _session(htp_arch: str) -> Any:

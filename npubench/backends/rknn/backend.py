@@ -63,7 +63,7 @@ class RknnBackend(ApartBackend):
         platform = self._platform(target.chip)
         if not platform.startswith(WITHOUT_FALLBACK):
             return None
-        return _left_to_cpu(on_cpu(layers), model, platform)
+        return _left_to_cpu(layers, model, platform)
 
     def estimate(self, artifact: Artifact) -> Figures | None:
         """Outputs of the simulator, placement, and cycles a layer and in total."""
@@ -105,11 +105,15 @@ class RknnBackend(ApartBackend):
 
 
 def _left_to_cpu(layers: Sequence[Layer], model: OnnxModel, platform: str) -> Failure | None:
-    if not layers:
+    left = on_cpu(layers)
+    if not left:
         return None
-    named = [name for layer in layers for name in operators_of(layer, tuple(model.operators))]
-    # Conversions that the compiler put in stand for none of the model's operators.
-    operators = tuple(dict.fromkeys(named or [layer.op_type for layer in layers]))
+    known = tuple(model.operators)
+    named = [name for layer in left for name in operators_of(layer, known)]
+    # Its own form of an operator stands for none by name: then it is one of those that no row stands for.
+    there = {name for layer in layers for name in operators_of(layer, known)}
+    missing = [name for name in known if name not in there]
+    operators = tuple(dict.fromkeys(named or missing or [layer.op_type for layer in left]))
     message = f"{platform} runs nothing on the CPU, and RKNN placed {', '.join(operators)} there"
     return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators)
 

@@ -15,6 +15,7 @@ _OPERATORS = (
     re.compile(r"[Uu]nsupported? (?:onnx )?op(?:erator)?(?: type)?:? ['\"]?([A-Z]\w+)"),
     re.compile(r"[Oo]p(?:erator)? ['\"]?([A-Z]\w+)['\"]? (?:is )?not support"),
 )
+_DYNAMIC = re.compile(r"The input \d+ of (\w+)\('.*'\) need to be constant")
 _OPSET = re.compile(r"(?:[Uu]nsupport\w*|[Nn]ot support\w*).*opset|opset.*(?:[Uu]nsupport|[Nn]ot support)")
 _MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|[Oo]ut of memory")
 _ATTRIBUTE = re.compile(r"(?:[Nn]ot|[Oo]nly|[Uu]n) ?support|must be|should be|invalid|exceed")
@@ -45,7 +46,12 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
         if names:
             message = f"RKNN does not support {', '.join(names)}"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    line = last_error(said) or f"{error['type']}: {error['text']}".splitlines()[0]
+    if names := tuple(dict.fromkeys(_DYNAMIC.findall(text))):
+        message = (
+            f"RKNN takes no dynamic graph, which {', '.join(names)} makes of it: an input is not constant"
+        )
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
+    line = last_error(said) or _raised(error)
     for pattern, failure_class in (
         (_OPSET, FailureClass.UNSUPPORTED_OPSET),
         (_MEMORY, FailureClass.OUT_OF_MEMORY),
@@ -62,6 +68,15 @@ def last_error(said: str) -> str | None:
     errors = [match[1] for line in lines if (match := _ERROR_LINE.match(line))]
     told = [line for line in errors if not _IS_FRAME.search(line)]
     return told[-1] if told else None
+
+
+def _raised(error: Mapping[str, Any]) -> str:
+    """The exception in a line; where its text is a traceback, as the tool makes them, its end."""
+    lines = [line.strip() for line in str(error["text"]).splitlines() if line.strip()]
+    if lines and _IS_FRAME.search(lines[0]):
+        at = f"{error['step']}: " if error.get("step") else ""
+        return f"{at}{lines[-1]}"
+    return f"{error['type']}: {lines[0] if lines else ''}"
 
 
 _IS_FRAME = re.compile(r"Traceback \(most recent call last\)|rknn-toolkit2 version:|^=+|^-+$|^File ")

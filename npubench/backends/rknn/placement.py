@@ -16,13 +16,16 @@ _OWN = re.compile(r"^ex(?=[A-Z])|\d+$")
 
 
 def placement(layers: Sequence[Layer], operators: Collection[str]) -> Mapping[str, str]:
-    """NPU or CPU by the model's operator types; CPU where any of a type is. What was folded is not there."""
+    """NPU or CPU by the model's operator types; CPU where any of a type is. What was folded is not there.
+
+    By the tool's types where it made something else of the whole model, as of an InstanceNormalization.
+    """
+    own = [(name, layer) for layer in layers for name in operators_of(layer, operators)]
+    made = [(layer.op_type, layer) for layer in layers if layer.op_type not in ENDS]
     found: dict[str, str] = {}
-    for layer in layers:
-        for name in operators_of(layer, operators):
-            target = "NPU" if layer.target == "NPU" else "CPU"
-            if found.get(name) != "CPU":
-                found[name] = target
+    for name, layer in own or made:
+        if found.get(name) != "CPU":
+            found[name] = "NPU" if layer.target == "NPU" else "CPU"
     return found
 
 

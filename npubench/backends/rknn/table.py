@@ -89,7 +89,7 @@ def _cells(line: str, columns: Sequence[tuple[int, str]]) -> dict[str, str]:
 
 def _layer(cells: dict[str, str]) -> Layer | None:
     cycles = _CYCLES.fullmatch(cells.get(CYCLES, ""))
-    if cycles is None or not cells.get("ID", "").isdigit() or "FullName" not in cells:
+    if cycles is None or not cells.get("ID", "").isdigit():
         return None
     counted = int(cycles[1]), int(cycles[2]), int(cycles[3])
     try:
@@ -103,5 +103,6 @@ def _layer(cells: dict[str, str]) -> Layer | None:
         cells["Target"],
         counted if any(counted) else None,
         moved,
-        cells["FullName"],
+        # Rows that the compiler made by itself have no name.
+        cells.get("FullName", ""),
     )

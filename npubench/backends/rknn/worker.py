@@ -21,6 +21,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     # Before the toolkit is loaded: beside its libraries ONNX Runtime did not end on some operators.
     with step("reference"):
         expected = _expected(job["model"], evaluation)
+        rounded = _expected(job["model"], samples(job["rounded"]))
     with step("import"):
         from rknn.api import RKNN
 
@@ -43,6 +44,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "artifact": ARTIFACT,
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
+        "rounded": keep("rounded", rounded),
     }
 
 

@@ -20,6 +20,9 @@ PROCESSORS = (
     *("cv180x", "cv181x", "cv182x", "cv183x", "cv184x", "cv186x"),
 )
 PROFILE = "compiler_profile_0.txt"
+TUNED = 5
+"""TPU-MLIR's own number of samples for tuning."""
+TUNED_MACS = 5_000_000_000
 LEAST_COSINE = 0.99
 """The tool's own bound for its cmodel against the quantised reference."""
 
@@ -33,13 +36,13 @@ class TpuMlirBackend(ApartBackend):
     known: ClassVar[tuple[str, ...]] = ("processor", bmrt_test.NAME)
     evaluated: ClassVar[int] = 1
 
-    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
-        """The processor. Raises UsageError."""
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
+        """The processor, and what calibration may cost. Raises UsageError."""
         processor = text(self._options, "processor", target.chip.lower())
         if processor not in PROCESSORS:
             known = ", ".join(PROCESSORS)
             raise UsageError(f"backend_options.processor must be one of {known}, not {processor}")
-        return {"processor": processor}
+        return {"processor": processor, "tune_samples": tune_samples(model.macs)}
 
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
         """By the tool's own words."""
@@ -107,6 +110,14 @@ class TpuMlirBackend(ApartBackend):
         if isinstance(found, Failure):
             return found
         return replace(found, placement=_placement(answer_of(artifact) or {}, artifact.onnx))
+
+
+def tune_samples(macs: int | None) -> int:
+    """Samples for the tuning of thresholds, which runs every layer 22 times for each: fewer of a big model.
+
+    As many as the tool takes by itself up to 5 GMAC, then as few as keep that amount of work, one at least.
+    """
+    return TUNED if not macs else max(1, min(TUNED, TUNED * TUNED_MACS // macs))
 
 
 def _placement(answer: Mapping[str, Any], model: OnnxModel) -> dict[str, str]:

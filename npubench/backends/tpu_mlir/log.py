@@ -15,9 +15,12 @@ _RUNTIME = re.compile(r"\bruntime: ([\d.]+)\s*ms")
 _COMMAND = re.compile(r"(?P<name>[A-Za-z]\w*?)_\d+\|\w+\|s:\d+\|[^ ]*?e:\d+\|t:(?P<cycles>\d+)")
 _NOT_SUPPORTED = re.compile(r"Op not support:\{(?P<names>[^}]*)\}")
 _ONLY = re.compile(r"Only support ArgMax")
-_ABORT = re.compile(r"\bAborted\b|SIGABRT|Assertion .* failed|Segmentation fault|core dumped|Stack dump:")
+_ABORT = re.compile(
+    r"\bAborted\b|SIGABRT|Assertion .* failed|^ASSERT info:|Segmentation fault|core dumped|Stack dump:", re.M
+)
 _ERROR = re.compile(
-    r"^(?:\w+(?:\.\w+)*(?:Error|Exception): .*|.*\berror: .*|.*(?:[Nn]ot [Ss]upport|UNREACHABLE).*)$"
+    r"^(?:\w+(?:\.\w+)*(?:Error|Exception): .*|.*\berror: .*|ASSERT info: .*"
+    r"|.*(?:[Nn]ot [Ss]upport|UNREACHABLE).*)$"
 )
 _MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory")
 
@@ -101,6 +104,8 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
     if named := unsupported(said):
         return replace(named, detail=detail)
     lines = [line.strip() for line in said.splitlines()]
+    # The worker's own words say no more than that a command ended.
+    lines = [line for line in lines if not line.startswith(f"{error['type']}: ")]
     told = next((line for line in reversed(lines) if _ERROR.match(line)), None)
     text = f"{error['type']}: {error['text']}".splitlines()[0]
     at = f" at {error['step']}" if error.get("step") else ""

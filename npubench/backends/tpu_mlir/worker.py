@@ -39,29 +39,34 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     np.savez("input.npz", **evaluation)
     with step("transform"):
         _call(
+            # Without an input: compared with FP32 is what comes out in the end, not every tensor here.
             ["model_transform.py", "--model_name", NAME, "--model_def", job["model"],
-             "--input_shapes", repr(shapes).replace(" ", ""), "--test_input", "input.npz",
-             "--test_result", "top.npz", "--mlir", TOP]
+             "--input_shapes", repr(shapes).replace(" ", ""), "--mlir", TOP]
         )  # fmt: skip
     with step("calibrate"):
         count = str(len(job["calibration"]))
-        _call(["run_calibration.py", TOP, "--dataset", "calibration", "--input_num", count, "-o", TABLE])
+        _call(
+            ["run_calibration.py", TOP, "--dataset", "calibration", "--input_num", count,
+             "--tune_num", str(job["tune_samples"]), "-o", TABLE]
+        )  # fmt: skip
     artifact = f"{NAME}.{ending(job['processor'])}"
     with _alone(), step("deploy"):
         _call(
             ["model_deploy.py", "--mlir", TOP, "--quantize", "INT8", "--calibration_table", TABLE,
-             "--processor", job["processor"], "--test_input", "input.npz", "--test_reference", "top.npz",
+             "--processor", job["processor"], "--test_input", "input.npz",
              # How far off is ours to judge; the compiler would end with a code for its own bound.
              "--tolerance", "0.0,-1000", "--debug", "--model", artifact]
         )  # fmt: skip
     with step("reference"):
         expected = reference(job["model"], [{name: evaluation[name] for name in order}])
+        rounded = reference(job["model"], samples(job["rounded"][:1]))
     return {
         "artifact": artifact,
         "kept": [PROFILE],
         "on_cpu": _on_cpu(),
         "outputs": keep("output", [_outputs(len(expected[0]))]),
         "reference": keep("reference", expected),
+        "rounded": keep("rounded", rounded),
     }
 
 

@@ -1,0 +1,34 @@
+"""Ctrl-C and SIGTERM end what runs, with all processes that it started."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from npubench import process
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """The first signal raises KeyboardInterrupt; more do not interrupt its ending, which leaves processes."""
+    ending = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if not ending.is_set():
+            ending.set()
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # What was started with interrupts ignored, as in the background of a script, goes on ignoring them.
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    caught = [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]
+    before = {number: signal.signal(number, stop) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        process.reset()
