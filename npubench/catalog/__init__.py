@@ -2,7 +2,16 @@
 
 from npubench.catalog.find import NODE_TESTS, find_board, find_cases
 from npubench.catalog.folders import user_folders
-from npubench.catalog.load import load
+from npubench.catalog.load import load, load_boards
 from npubench.catalog.suites import Catalog, Suite
 
-__all__ = ["NODE_TESTS", "Catalog", "Suite", "find_board", "find_cases", "load", "user_folders"]
+__all__ = [
+    "NODE_TESTS",
+    "Catalog",
+    "Suite",
+    "find_board",
+    "find_cases",
+    "load",
+    "load_boards",
+    "user_folders",
+]

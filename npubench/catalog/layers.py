@@ -1,6 +1,6 @@
 """One folder of the catalogue: its files read and checked, broken ones left out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,11 @@ Taken = dict[tuple[str, str], tuple[Source, KeyPath]]
 """(kind of name, name) -> where this layer declares it; operators, models and aliases are one kind."""
 
 
-def read_layer(folder: Path, problems: list[Problem]) -> Layer:
-    """Everything below `folder`; a file with a problem is left out as a whole."""
+def read_layer(folder: Path, problems: list[Problem], kinds: Sequence[str] = KINDS) -> Layer:
+    """Everything of these kinds below `folder`; a file with a problem is left out as a whole."""
     layer = Layer()
     taken: Taken = {}
-    for kind in KINDS:
+    for kind in kinds:
         for path in _files(folder / kind, problems):
             opened = read(path)
             if isinstance(opened, Problem):

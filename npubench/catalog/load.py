@@ -11,7 +11,7 @@ from npubench.catalog.source import Problem, Source
 from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.zoo import Zoo, read_zoo
 from npubench.resources import data_root
-from npubench.specs import ModelSpec, OperatorSpec
+from npubench.specs import BoardSpec, ModelSpec, OperatorSpec
 
 
 def load(user_folders: Sequence[Path]) -> Catalog:
@@ -21,6 +21,13 @@ def load(user_folders: Sequence[Path]) -> Catalog:
     data is not there.
     """
     return load_folders((data_root(), *user_folders))
+
+
+def load_boards(user_folders: Sequence[Path]) -> dict[str, BoardSpec]:
+    """The boards of `load` alone, without the time that operators and models take to be read."""
+    problems: list[Problem] = []
+    layers = [read_layer(folder, problems, ("boards",)) for folder in (data_root(), *user_folders)]
+    return boards.resolve(_stacks(layers), problems)
 
 
 def load_folders(folders: Iterable[Path]) -> Catalog:
@@ -35,13 +42,17 @@ def load_folders(folders: Iterable[Path]) -> Catalog:
         zoo.models.update(more.models)
         zoo.listed.update(more.listed)
     catalog = replace(catalog, zoo=zoo)
+    catalog = replace(catalog, boards=boards.resolve(_stacks(layers), problems))
+    catalog = replace(catalog, suites=_suites(layers, catalog, problems))
+    return replace(catalog, problems=tuple(dict.fromkeys(map(str, problems))))
+
+
+def _stacks(layers: Iterable[Layer]) -> dict[str, list[boards.BoardEntry]]:
     stacks: dict[str, list[boards.BoardEntry]] = {}
     for layer in layers:
         for name, entry in layer.boards.items():
             stacks.setdefault(name, []).append(entry)
-    catalog = replace(catalog, boards=boards.resolve(stacks, problems))
-    catalog = replace(catalog, suites=_suites(layers, catalog, problems))
-    return replace(catalog, problems=tuple(dict.fromkeys(map(str, problems))))
+    return stacks
 
 
 def _cases(layers: Iterable[Layer], problems: list[Problem]) -> Catalog:

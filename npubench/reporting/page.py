@@ -5,8 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from npubench.exports import Export
 from npubench.records import Kind, Result, Status, ToolInfo
@@ -15,28 +14,20 @@ from npubench.reporting.coverage_section import coverage_of
 from npubench.reporting.distribution import Samples, distribution, widest
 from npubench.reporting.doubts import doubts
 from npubench.reporting.environment import environments
-from npubench.reporting.escapes import visible
 from npubench.reporting.heatmap import heatmap
-from npubench.reporting.notation import closeness, duration, significant
 from npubench.reporting.overview import charts_over_boards, missing_chart
 from npubench.reporting.packed import PACKED_FROM, pack_provenance
 from npubench.reporting.pairs import kinds_of
 from npubench.reporting.processor import Sheet, processor_sheets
-from npubench.reporting.provenance import own_facts, settings_of
 from npubench.reporting.ranking import missing_operators
-from npubench.reporting.recorded import recorded
 from npubench.reporting.selection.decide import Decision
 from npubench.reporting.selection.view import view_of
-from npubench.reporting.summary import moment, summarise
+from npubench.reporting.summary import summarise
 from npubench.reporting.tables import case_tables, ordered
+from npubench.reporting.templates import asset, environment
 from npubench.reporting.whole_npu import whole_npu
-from npubench.reporting.words import say, say_count, speaking
-from npubench.resources import data_root
+from npubench.reporting.words import say, speaking
 from npubench.specs import BoardSpec
-from npubench.timing import least_samples
-
-if TYPE_CHECKING:
-    import jinja2
 
 KINDS = {
     Kind.MEASURED: "timed on the board itself",
@@ -82,11 +73,11 @@ def render(results: Sequence[Result], context: PageContext) -> str:
     """
     with speaking(context.language):
         rows = ordered(results)
-        style, script = _asset("page.css"), _asset("page.js")
+        style, script = asset("page.css"), asset("page.js")
         if context.live is not None:
-            script += _asset("live.js")
+            script += asset("live.js")
         text: str = (
-            _environment()
+            environment()
             .get_template("page.html.j2")
             .render(
                 context=context,
@@ -132,38 +123,6 @@ def _kinds(rows: Sequence[Result], own: Sequence[Kind], sheets: Sequence[Sheet])
     """Kinds that occur: of the rows, of what is made of them, and of what is shown beside them."""
     beside = {group.kind for sheet in sheets for group in sheet.groups}
     return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *beside}
-
-
-@cache
-def _environment() -> "jinja2.Environment":
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(data_root() / "reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
-    environment.filters.update(recorded=recorded)
-    environment.globals.update(own_facts=own_facts, settings_of=settings_of, least_samples=least_samples)
-    environment.globals.update(_=say, _n=say_count)
-    return environment
-
-
-def _shown(value: Any) -> Any:
-    """Every expression of a template passes here before it is escaped."""
-    from markupsafe import Markup
-
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _asset(name: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup((data_root() / "reports" / name).read_text(encoding="utf-8"))
 
 
 def _policy(style: str, script: str, live: bool) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from npubench.catalog import find_board, load
+from npubench.catalog import find_board, load, load_boards
 from npubench.catalog.folders import user_folders
 from npubench.catalog.load import load_folders
 from npubench.errors import CatalogError, UsageError
@@ -92,6 +92,12 @@ def test_the_shipped_catalogue_has_no_problems():
     models = [name for name in catalog.suites["default"].cases if name in catalog.models]
     assert len(models) == 8
     assert len(catalog.suites["default"].cases) > 20
+
+
+def test_boards_alone_are_those_of_the_whole_catalogue():
+    found = load_boards(())
+    assert found
+    assert found == load(()).boards
 
 
 def test_models_take_defaults_and_their_own(tmp_path):
