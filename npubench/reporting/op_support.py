@@ -84,9 +84,10 @@ def reason(result: Result) -> str:
     if result.failure:
         return result.failure.message
     figures = result.figures or result.estimate
-    on_cpu = [name for name, where in (figures.placement if figures else {}).items() if where == "CPU"]
-    named = f": {', '.join(sorted(on_cpu))}" if cell(result) == CPU else ""
-    return f"{told(result)}{named}{_coarse(result)}{_swapped(result)}"
+    if cell(result) == CPU and figures:
+        on_cpu = sorted(name for name, where in figures.placement.items() if where == "CPU")
+        return f"left to the CPU: {', '.join(on_cpu)}"
+    return f"{told(result)}{_coarse(result)}{_swapped(result)}"
 
 
 def _accuracy(result: Result) -> Accuracy | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from npubench import environments, plugins
 from npubench.catalog import find_board, load
@@ -171,6 +171,20 @@ def test_indices_behind_a_convolution_run_on_the_htp(catalog, models, tmp_path, 
     ours, theirs = (np.load(tmp_path / f"job/{kind}-0-0.npy") for kind in ("output", "reference"))
     assert ours.shape == theirs.shape
     assert np.mean(ours == theirs) > 0.9
+
+
+def test_a_product_with_weights_for_arm_is_more_than_zeros(catalog, models, tmp_path):
+    path = models / "matmul.onnx"
+    weight = numpy_helper.from_array(np.random.default_rng(0).standard_normal((64, 64), np.float32) / 8, "w")
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 49, 64)) for name in "xy")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [weight])
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    artifact, backend = made(catalog, models, tmp_path, "ethos-u65-512", "matmul")
+    assert isinstance(artifact, Artifact), artifact
+    figures = backend.estimate(artifact)
+    assert figures.placement == {"MatMul": "NPU"}
+    assert figures.accuracy.cosine >= 0.999
 
 
 def test_a_relu_alone_runs_on_the_htp_and_clips(catalog, models, tmp_path):

@@ -66,7 +66,7 @@ def test_the_matrix_has_a_row_a_case_and_a_column_a_board():
     assert "Left out: 1 cases" in text
     assert "| rk3566 | rknn | rknn-toolkit2 2.5.0 |" in text
     assert r"| rv1106 | unsupported | it said \| no | softmax |" in text
-    assert "| rk3566 | CPU fallback | CPU fallback: Softmax | softmax |" in text
+    assert "| rk3566 | CPU fallback | left to the CPU: Softmax | softmax |" in text
     linked = document(rows, linked=True)
     assert "[CPU fallback](logs/run/a%20b.log)" in linked
     assert "| relu | [NPU](logs/run/a%20b.log) |" in linked

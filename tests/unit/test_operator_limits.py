@@ -52,6 +52,14 @@ def test_both_sides_of_each_restriction_are_there():
         assert {inside, outside} <= names
 
 
+def test_indices_are_of_more_than_one_place_so_that_they_can_be_wrong():
+    found = [spec for name, spec in OPERATORS.items() if name.startswith(("limit_argmax", "limit_argmin"))]
+    assert len(found) == 4
+    for spec in found:
+        axis = spec.nodes[-1].attributes.get("axis", 0)
+        assert spec.inputs[0].shape[axis] > 1, spec.name
+
+
 SUPPORT_LIST = """
 Abs Add ArgMax ArgMin AveragePool BatchNormalization Clip Concat Conv ConvTranspose DepthToSpace Div Flatten GRU
 Gemm GlobalAveragePool GlobalMaxPool HardSigmoid Identity LRN LSTM LeakyRelu MatMul MaxPool MaxRoiPool Mul PRelu

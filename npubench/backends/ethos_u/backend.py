@@ -23,6 +23,9 @@ CONFIGURATIONS = {
 }
 """MACs a cycle of each family (Vela's OPTIONS.md), and a reference system of Vela's for it."""
 
+UNNAMED = "None"
+"""Of rows that Vela made itself."""
+
 ONNX_NAMES = {
     "Conv2D": ("Conv",),
     "DepthwiseConv2D": ("Conv", "GlobalAveragePool"),
@@ -103,7 +106,7 @@ def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, st
     named = [(name, one) for one in layers for name in ONNX_NAMES.get(one.original, (one.original,))]
     own = [(name, layer) for name, layer in named if name in operators]
     found: dict[str, str] = {}
-    for name, layer in own or [(layer.original, layer) for layer in layers]:
+    for name, layer in own or [(one.original, one) for one in layers if one.original != UNNAMED]:
         if found.get(name) != "CPU":
             found[name] = "NPU" if layer.target == "NPU" else "CPU"
     return found

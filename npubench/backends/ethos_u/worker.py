@@ -94,12 +94,16 @@ def _refuse_custom(path: str) -> None:
 
 
 def _quantise(path: str, calibration: list[dict[str, Any]], layout: Any) -> None:
-    from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer import qtyping, quantizer, recipe
 
     interpreter = open_model(path)
     signature, tensors = next(iter(interpreter.get_signature_list().items()))
     made = quantizer.Quantizer(path)
     made.load_quantization_recipe(recipe.static_wi8_ai8())
+    # LiteRT's BATCH_MATMUL knows one scale of its weights, and of one a channel makes zeros.
+    made.add_static_config(
+        ".*", qtyping.TFLOperationName.BATCH_MATMUL, 8, 8, qtyping.QuantGranularity.TENSORWISE
+    )
     data = []
     for sample in calibration:
         arrays = {name: layout.to_model(array) for name, array in sample.items()}
