@@ -238,10 +238,12 @@ function openPacked(id) {
 
 function unfoldTarget() {
   const id = decodeURIComponent(location.hash.slice(1));
+  if (!id) return;
+  // The heights of sections out of sight are guesses, by which a browser scrolls past what it looks for.
+  document.documentElement.classList.add("whole");
   const target = document.getElementById(id);
   if (!target) return openPacked(id);
-  if (target.tagName !== "DETAILS") return;
-  target.open = true;
+  if (target.tagName === "DETAILS") target.open = true;
   target.scrollIntoView();
 }
 

@@ -120,6 +120,28 @@ def test_a_name_leads_to_its_unfolded_provenance(tab, tmp_path):
     assert "Model SHA-256" in tab.evaluate("document.querySelector(location.hash).textContent")
 
 
+@pytest.mark.parametrize("target", ["#r3", "#r200", "#provenance"])
+def test_an_address_leads_to_what_it_names_and_stays_there(tab, tmp_path, target):
+    tab.resize(1280, 900)
+    rows = [*sample_results.everything(), *sample_results.operators(240)]
+    tab.open(written(tmp_path, rows), target, whole=False)
+    tab.wait_for("!document.querySelector('details.row noscript')")
+    two_frames = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    tab.evaluate(f"{two_frames}.then(() => null)")
+    top = tab.evaluate(f"document.querySelector('{target}').getBoundingClientRect().top")
+    assert 0 <= top < 150
+
+
+def test_heads_of_tables_are_not_marked_as_unknown(tab, tmp_path):
+    tab.open(written(tmp_path, sample_results.everything()))
+    marks = (
+        "[...document.querySelectorAll('{part} td:empty')]"
+        ".map(cell => getComputedStyle(cell, '::before').content)"
+    )
+    assert set(tab.evaluate(marks.format(part=".figures tbody"))) == {'"–"'}
+    assert '"–"' not in tab.evaluate(marks.format(part=".figures thead"))
+
+
 def test_the_page_is_whole_without_its_script(tab, tmp_path):
     tab.command("Emulation.setScriptExecutionDisabled", value=True)
     tab.open(written(tmp_path, sample_results.everything()))
