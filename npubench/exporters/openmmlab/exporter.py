@@ -1,6 +1,7 @@
 """The exporter on npubench's side: the environment at first use, a job for the worker, its answer."""
 
 import json
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -183,6 +184,8 @@ def _job(model: ModelSpec, codebase: str, output: Path) -> dict[str, Any]:
         "shape": list(model.inputs[0].shape) if model.inputs else [],
         "opset": model.opset,
         "output": str(output.absolute()),
+        # In the user's folder it lies beside other models' files.
+        "data": f"{re.sub(r'[^A-Za-z0-9_.-]', '_', model.name)}.onnx.data",
     }
 
 

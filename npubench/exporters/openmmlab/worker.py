@@ -2,9 +2,10 @@
 
 Imports nothing of npubench. JOB is JSON: `step` (`export` or `identify`), `codebase`, `config` (a name of
 that codebase, or a .py file), `weights` (`random`, `auto` or a checkpoint), `seed`, `input`, `shape` (empty:
-the config's own), `opset`, `output`. ANSWER is {"path", "max_relative_error", "tolerance", "parameters",
-"seed", "described", "tools", "seconds"}, for `identify` {"network", "described", "seconds"}, or
-{"error": {"class", "message", "operators", "detail"}}, its class one of npubench's.
+the config's own), `opset`, `output`, `data` (file name for weights that do not fit into `output`). ANSWER is
+{"path", "max_relative_error", "tolerance", "parameters", "seed", "described", "tools", "seconds"}, for
+`identify` {"network", "described", "seconds"}, or {"error": {"class", "message", "operators", "detail"}},
+its class one of npubench's.
 """
 
 import hashlib
@@ -130,7 +131,7 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
         names, folder = output_names(described["task"], len(want)), path.with_name("raw")
         raw = worker_write.export(model, sample, job["input"], names, job["opset"], folder)
     try:
-        error = simplified(raw, path, job["input"], sample, want, model)
+        error = simplified(raw, path, job, sample, want, model)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {
@@ -146,20 +147,20 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
 
 
 def simplified(
-    raw: "worker_write.Raw", path: Path, name: str, sample: Any, want: list[Any], model: Any
+    raw: "worker_write.Raw", path: Path, job: dict[str, Any], sample: Any, want: list[Any], model: Any
 ) -> float:
     """Write `path` from the model as it was exported; the difference to PyTorch. Raises Refused."""
     if isinstance(raw, bytes):
         worker_write.simplify(raw, path)
         try:
-            return worker_check.check(run(path, name, sample), want, model, sample)
+            return worker_check.check(run(path, job["input"], sample), want, model, sample)
         except Refused as error:
             if error.failure_class != "export_mismatch":
                 raise
             print(f"{error}: once more, simplified by ONNX Runtime")  # noqa: T201 - for the log
-    beside = worker_write.size_bytes(model) >= worker_write.PROTOBUF_LIMIT_BYTES
-    worker_write.simplify_by_runtime(raw, path, beside)
-    return worker_check.check(run(path, name, sample), want, model, sample)
+    too_large = worker_write.size_bytes(model) >= worker_write.PROTOBUF_LIMIT_BYTES
+    worker_write.simplify_by_runtime(raw, path, job["data"] if too_large else None)
+    return worker_check.check(run(path, job["input"], sample), want, model, sample)
 
 
 @cache

@@ -52,8 +52,8 @@ def simplify(raw: bytes, path: Path) -> None:
     path.write_bytes(simple.SerializeToString(deterministic=True))
 
 
-def simplify_by_runtime(raw: Raw, path: Path, beside: bool) -> None:
-    """The same by ONNX Runtime, to standard operators alone; weights `beside` the file or in it.
+def simplify_by_runtime(raw: Raw, path: Path, data: str | None) -> None:
+    """The same by ONNX Runtime, to standard operators alone; weights in `path` or in a file `data` beside it.
 
     For what onnxsim cannot do: it keeps several copies of a model and takes none beyond 2 GiB; and for what
     it would compute otherwise.
@@ -63,9 +63,8 @@ def simplify_by_runtime(raw: Raw, path: Path, beside: bool) -> None:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
-    if beside:
-        entry = "session.optimized_model_external_initializers_file_name"
-        options.add_session_config_entry(entry, f"{path.name}.data")
+    if data:
+        options.add_session_config_entry("session.optimized_model_external_initializers_file_name", data)
     onnxruntime.InferenceSession(
         raw if isinstance(raw, bytes) else str(raw), options, providers=["CPUExecutionProvider"]
     )
