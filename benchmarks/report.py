@@ -106,7 +106,7 @@ def _opening(folder: Path) -> None:
         def opened(page: Path) -> None:
             with chromium.tab(address) as tab:
                 tab.resize(1280)
-                tab.open(page)
+                tab.open(page, whole=False)
                 tab.evaluate("document.body.getBoundingClientRect().height")
 
         started = time.perf_counter()

@@ -30,7 +30,8 @@ class WrittenRows {
   key(row, column) {
     const cell = row.cells[column];
     if (cell.dataset.v !== undefined) return Number(cell.dataset.v);
-    return cell.classList.contains("none") ? null : cell.textContent.trim();
+    const text = cell.textContent.trim();
+    return text === "" || cell.classList.contains("none") ? null : text;
   }
   sort(column, down) {
     const keyed = this.rows.map((row) => [this.key(row, column), row]);
@@ -51,7 +52,7 @@ class WrittenRows {
   }
 }
 
-const exactText = (cell) => cell.dataset.v ?? cell.textContent.trim().replace(/\s+/g, " ");
+const exactText = (cell) => cell.dataset.v ?? (cell.textContent.trim().replace(/\s+/g, " ") || "–");
 
 // Rows that stand as JSON beside the table.
 class PackedRows {
@@ -104,13 +105,13 @@ class PackedRows {
     const cells = [make("th", { scope: "row", class: "name" }, link)];
     if (this.several) cells.push(make("td", { class: "board" }, make("bdi", {}, this.names[board])));
     const shown = this.names[precision];
-    const mark = shown === "NONE" ? "" : make("span", { class: `precision p-${shown.toLowerCase()}` }, shown);
+    const mark = shown === "NONE" ? "" : make("span", { class: `p-${shown.toLowerCase()}` }, shown);
     cells.push(make("td", {}, mark));
     cells.push(make("td", {}, make("span", { class: `badge ${this.names[badge]}` }, this.names[word])));
     this.heads.forEach((head, at) => {
       const value = this.columns[at][i];
       cells.push(value === null
-        ? make("td", { class: `${head.class} none`, title: say("Not known") }, "–")
+        ? make("td", { class: head.first ? "first" : null, title: say("Not known") })
         : make("td", { class: head.class, "data-v": value }, rounded(value / head.divisor, head.digits)));
     });
     return make("tr", {}, ...cells);
@@ -188,13 +189,32 @@ addEventListener("pointerover", ({ target }) => {
   cell.title = `${cell.dataset.v} ${head?.dataset.exact ?? ""}`.trim();
 });
 
+// Entries are text until they are wanted: most never are, and a page of hundreds of them opens the sooner.
+function unpack(details) {
+  const kept = details.querySelector("noscript");
+  if (!kept) return;
+  kept.outerHTML = kept.textContent;
+}
+
 // What rows have in common stands once: an entry that is opened shows it, too.
-function addSetting(details) {
-  const list = details.querySelector("dl[data-setting]");
-  const shared = list && document.querySelector(`#${list.dataset.setting} dl`);
-  if (!shared) return;
-  delete list.dataset.setting;
-  list.append(...[...shared.children].map((child) => child.cloneNode(true)));
+function addShared(details) {
+  unpack(details);
+  const list = details.querySelector("dl");
+  if (!list || details.dataset.whole !== undefined) return;
+  details.dataset.whole = "";
+  for (const link of list.querySelectorAll("a[href^='#g'], a[href^='#s']")) {
+    const other = document.getElementById(link.hash.slice(1));
+    unpack(other);
+    list.append(...[...other.querySelector("dl").children].map((child) => child.cloneNode(true)));
+  }
+}
+
+// Finding in the page looks into closed entries too, once they are unpacked: so that is done at leisure.
+function unpackAtLeisure(waiting) {
+  requestIdleCallback((time) => {
+    while (waiting.length && time.timeRemaining() > 2) unpack(waiting.shift());
+    if (waiting.length) unpackAtLeisure(waiting);
+  });
 }
 
 let packedProvenance = null;
@@ -203,15 +223,14 @@ function openPacked(id) {
   const number = /^r\d+$/.test(id) ? Number(id.slice(1)) : NaN;
   if (!script || Number.isNaN(number)) return;
   packedProvenance ??= JSON.parse(script.textContent);
-  const { labels, texts, rows } = packedProvenance;
-  const entry = rows[number] ?? [];
+  const { shapes, texts, shared, rows } = packedProvenance;
+  const [shape, ...places] = rows[number] ?? [0];
+  const values = places.splice(2);
   const list = make("dl");
-  for (let at = 0; at < entry.length; at += 2) {
-    const text = entry[at + 1];
-    const shown = typeof text === "number" ? texts[text] : text;
-    list.append(make("dt", {}, labels[entry[at]]));
-    list.append(text === null ? make("dd", { class: "none", title: say("Not known") }, "–") : make("dd", {}, shown));
-  }
+  const add = (label, text) => list.append(make("dt", {}, label),
+    text === null ? make("dd", { class: "none", title: say("Not known") }, "–") : make("dd", {}, text));
+  values.forEach((text, at) => add(shapes[shape][at], typeof text === "number" ? texts[text] : text));
+  shared.forEach((sets, at) => sets[places[at]].forEach(([label, text]) => add(label, text)));
   const opened = make("details", { class: "row", id, open: "" }, make("summary", {}, id), list);
   document.getElementById("opened").replaceChildren(opened);
   opened.scrollIntoView();
@@ -232,6 +251,7 @@ for (const table of document.querySelectorAll("table[data-table]")) {
   makeSortable(table, rows);
   makeTools(table, rows);
 }
-document.addEventListener("toggle", ({ target }) => target.open && addSetting(target), true);
+document.addEventListener("toggle", ({ target }) => target.open && addShared(target), true);
 addEventListener("hashchange", unfoldTarget);
 unfoldTarget();
+addEventListener("load", () => unpackAtLeisure([...document.querySelectorAll("details.row:has(noscript)")]));

@@ -15,6 +15,10 @@ import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 DEADLINE_S = 120.0
+WHOLE = (
+    "document.styleSheets[0]?.insertRule('section, details { content-visibility: visible !important }',"
+    " document.styleSheets[0].cssRules.length)"
+)
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -61,13 +65,16 @@ class Tab:
                 assert "error" not in message, (method, message["error"])
                 return message["result"]
 
-    def open(self, page: Path, fragment: str = "") -> None:
+    def open(self, page: Path, fragment: str = "", whole: bool = True) -> None:
+        """Until the load event; `whole`: what is out of sight is laid out too, which browsers leave for later."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.command(f"{domain}.enable")
         self._events.clear()
         self.command("Page.navigate", url=page.resolve().as_uri() + fragment)
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
             self._receive()
+        if whole:
+            self.evaluate(WHOLE)
 
     def evaluate(self, expression: str) -> object:
         """The value of an expression in the page, JSON-ready."""

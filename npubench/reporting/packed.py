@@ -1,20 +1,19 @@
 """Rows of pages that are too long to be written out: JSON that the page's script draws piece by piece."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from npubench.records import Result
 from npubench.reporting.escapes import visible
-from npubench.reporting.provenance import facts_of
+from npubench.reporting.provenance import Facts, own_facts
+from npubench.reporting.shared_facts import graphs_of, settings_of
 from npubench.reporting.words import say
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from npubench.reporting.columns import Grid
+    from npubench.reporting.grid import Grid
 
-SHA256_CHARACTERS = 64
 PACKED_FROM = 1001
 """Rows from which a page is packed."""
 
@@ -25,8 +24,8 @@ BRIEF_FROM = 20_001
 def pack_rows(numbered: Sequence[tuple[int, Result]], grid: "Grid") -> "Markup":
     """Columns and rows: names, then figures in base units with null where nothing is known."""
     heads = [
-        {"divisor": head.divisor, "digits": head.digits, "class": name, "exact": head.exact}
-        for head, name in zip(grid.headers, grid.classes, strict=True)
+        {"divisor": head.divisor, "digits": head.digits, "class": name, "first": first, "exact": head.exact}
+        for head, name, first in zip(grid.headers, grid.classes, grid.firsts, strict=True)
     ]
     names: dict[str, int] = {}
     rows = [_identity(number, row, names) for number, row in numbered]
@@ -53,28 +52,39 @@ def _identity(number: int, row: Result, names: dict[str, int]) -> list[Any]:
 
 
 def pack_provenance(rows: Sequence[Result]) -> "Markup":
-    """Facts of every row: labels and repeated texts once, rows as pairs of label and text."""
-    labels: dict[str, int] = {}
+    """Facts of every row: labels, repeated texts and shared sets once; rows as the place of their labels,
+    of their graph and setting, then a text (or its place) for every label.
+    """
+    shapes: dict[tuple[str, ...], int] = {}
     texts: dict[str, int] = {}
+    read = own_facts if len(rows) < BRIEF_FROM else _brief
+    unique = frozenset(say(label) for label in _UNIQUE)
     packed = []
-    read = facts_of if len(rows) < BRIEF_FROM else _brief
     for row in rows:
-        entry: list[Any] = []
-        for label, text in read(row):
-            shown: str | int | None = None
-            if text is not None:
-                own = _is_own(text, row)
-                shown = visible(text) if own else texts.setdefault(visible(text), len(texts))
-            entry += (labels.setdefault(label, len(labels)), shown)
+        labels, values = zip(*read(row), strict=True)
+        entry: list[Any] = [shapes.setdefault(labels, len(shapes)), 0, 0]
+        for label, text in zip(labels, values, strict=True):
+            if text is None:
+                entry.append(None)
+                continue
+            shown = text if text.isascii() and text.isprintable() else visible(text)
+            entry.append(shown if label in unique else texts.setdefault(shown, len(texts)))
         packed.append(entry)
-    return _script(_json({"labels": list(labels), "texts": list(texts), "rows": packed}))
+    shared: list[list[list[list[str | None]]]] = []
+    if len(rows) < BRIEF_FROM:
+        for at, groups in enumerate((graphs_of(rows), settings_of(rows)), 1):
+            for entry, number in zip(packed, groups.numbers, strict=True):
+                entry[at] = number
+            shared.append([_seen(facts) for facts in groups.facts])
+    return _script(_json({"shapes": list(shapes), "texts": list(texts), "shared": shared, "rows": packed}))
 
 
-def _is_own(text: str, row: Result) -> bool:
-    """Whether no other row can have the same text, so that keeping it apart would gain nothing."""
-    if len(text) < SHA256_CHARACTERS:
-        return False
-    return any(mark and mark in text for mark in (row.onnx_sha256, row.artifact_sha256, row.log_sha256))
+_UNIQUE = ("Model SHA-256", "Artifact SHA-256", "Started", "Log", "Samples", "Board before", "Board after")
+"""Labels of what hardly any two rows have the same text of: keeping it apart would gain nothing."""
+
+
+def _seen(facts: Facts) -> list[list[str | None]]:
+    return [[label, None if text is None else visible(text)] for label, text in facts]
 
 
 def _brief(row: Result) -> Iterable[tuple[str, str | None]]:
@@ -85,7 +95,9 @@ def _brief(row: Result) -> Iterable[tuple[str, str | None]]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    from msgspec.json import encode
+
+    return encode(value).decode()
 
 
 def _script(text: str) -> "Markup":

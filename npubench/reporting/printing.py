@@ -26,6 +26,7 @@ WIDTH_PX, MARGIN_PX, TALLEST_PX = 1280, 48, 16_000
 _SECTION = re.compile(r'<section id="([a-z]+)">')
 _LEFT_OUT = frozenset({"provenance"})
 _MEASURE = """
+document.styleSheets[0].insertRule("section { content-visibility: visible !important }");
 const sizes = {};
 for (const one of document.querySelectorAll("main > section")) {
   const widest = Math.max(0, ...[...one.querySelectorAll("table")].map((table) => table.scrollWidth));
@@ -89,7 +90,8 @@ def _alone(html: str, section: str) -> str:
     style = (
         "header, nav, footer, .legend, .skip, .tools, main > * { display: none !important; } "
         "body { max-width: none !important; } .scroll { overflow: visible !important; } "
-        f"main > #{section} {{ display: block !important; margin: {MARGIN_PX}px 0 !important; }}"
+        f"main > #{section} {{ display: block !important; content-visibility: visible; "
+        f"margin: {MARGIN_PX}px 0 !important; }}"
     )
     head, _, tail = _allowing(html, "style-src", style).partition("</head>")
     return f"{head}<style>{style}</style></head>{tail}"

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from npubench.records import Kind, Result
-from npubench.reporting.columns import Cell
+from npubench.reporting.grid import Cell
 from npubench.reporting.notation import significant, size
 from npubench.reporting.operations import operation_of
 from npubench.reporting.words import say

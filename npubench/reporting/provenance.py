@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from npubench.records import BoardState, Figures, Result
@@ -15,71 +14,49 @@ Facts = tuple[tuple[str, str | None], ...]
 
 
 def facts_of(result: Result) -> Facts:
-    """Labels with their texts in reading order; None where nothing is known."""
+    """Labels with their texts: what is the row's own, then what it shares; None where nothing is known."""
+    return (*own_facts(result), *graph_facts(result), *setting_facts(result))
+
+
+def own_facts(result: Result) -> Facts:
+    """What a row shares with no other, in reading order."""
     return (
-        (say("Model SHA-256"), result.onnx_sha256),
         (say("Artifact SHA-256"), result.artifact_sha256),
         (say("Artifact size"), size(result.artifact_bytes) if result.artifact_bytes is not None else None),
-        *(((say("Export"), _pairs(result.exported)),) if result.exported else ()),
-        (say("Opset"), str(result.opset) if result.opset is not None else None),
-        (say("Inputs"), _tensors(result.inputs)),
-        (say("Outputs"), _tensors(result.outputs)),
-        (
-            say("Operators"),
-            ", ".join(f"{name} × {count}" for name, count in result.operators.items()) or None,
-        ),
-        (say("Parameters"), f"{result.parameters:,}" if result.parameters is not None else None),
         *(_figures(result.figures) if result.figures else ()),
         *(_figures(result.estimate, say("Estimate") + ", ") if result.estimate else ()),
         *(_figures(whole, say("Estimate") + ", ") if (whole := whole_npu(result)) else ()),
-        *_setting(result),
         (say("Board before"), _state(result.board_before)),
         (say("Board after"), _state(result.board_after)),
-        (say("Run"), _run(result)),
+        (say("Started"), _started(result)),
         (say("Log"), _file(result.log_path, result.log_sha256)),
         (say("Samples"), _file(result.samples_path, result.samples_sha256)),
     )
 
 
-SETTING = ("Tools", "npubench", "Protocol", "Seeds", "Command")
-"""Labels of facts that many rows share."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Facts that rows share, each set once; `numbers` has every row's, from 1."""
-
-    numbers: tuple[int, ...]
-    facts: tuple[Facts, ...]
-
-
-def settings_of(results: Sequence[Result]) -> Settings:
-    """The settings of all rows, in the order in which they occur."""
-    found: dict[Facts, int] = {}
-    labels = {say(label) for label in SETTING}
-    numbers = []
-    for result in results:
-        facts = tuple(fact for fact in _setting(result) if fact[0] in labels)
-        numbers.append(found.setdefault(facts, len(found) + 1))
-    return Settings(tuple(numbers), tuple(found))
-
-
-def _setting(result: Result) -> Facts:
+def graph_facts(result: Result) -> Facts:
+    """What all rows of one exported model have in common."""
+    operators = ", ".join(f"{name} × {count}" for name, count in result.operators.items())
     return (
+        (say("Model SHA-256"), result.onnx_sha256),
+        *(((say("Export"), _pairs(result.exported)),) if result.exported else ()),
+        (say("Opset"), str(result.opset) if result.opset is not None else None),
+        (say("Inputs"), _tensors(result.inputs)),
+        (say("Outputs"), _tensors(result.outputs)),
+        (say("Operators"), operators or None),
+        (say("Parameters"), f"{result.parameters:,}" if result.parameters is not None else None),
+    )
+
+
+def setting_facts(result: Result) -> Facts:
+    """What most rows of a run have in common."""
+    return (
+        (say("Run"), result.run_id),
         (say("Tools"), _pairs(result.tools)),
         ("npubench", result.npubench_version or None),
         (say("Protocol"), _pairs(result.protocol)),
         (say("Seeds"), _pairs(result.seeds)),
         (say("Command"), " ".join(result.command) or None),
-    )
-
-
-def own_facts(result: Result) -> tuple[Facts, tuple[str, ...]]:
-    """What a row does not share with others: what is known of it, and labels of what is not."""
-    labels = {say(label) for label in SETTING}
-    own = [fact for fact in facts_of(result) if fact[0] not in labels]
-    return tuple(fact for fact in own if fact[1] is not None), tuple(
-        name for name, text in own if text is None
     )
 
 
@@ -168,9 +145,8 @@ def _clocks(clocks_mhz: Sequence[float]) -> str:
     return f"{say('{first} to {last}', first=low, last=high)} MHz"
 
 
-def _run(result: Result) -> str:
-    taken = significant(result.duration_s)
-    return f"{result.run_id}, {say('started {time}, {taken} s', time=result.started_at, taken=taken)}"
+def _started(result: Result) -> str:
+    return say("{time}, {taken} s", time=result.started_at, taken=significant(result.duration_s))
 
 
 def _file(path: str | None, sha256: str | None) -> str | None:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from npubench.records import Kind, Result
+from npubench.records import Kind, Result, Status
 from npubench.reporting.codec_columns import codec_columns
-from npubench.reporting.columns import Cell, Entry, Grid, grid
+from npubench.reporting.columns import Entry
+from npubench.reporting.grid import Cell, Grid, grid
 from npubench.reporting.packed import pack_rows
 from npubench.reporting.pairs import Speedup, figures_of, kinds_of, pairs, speedup
 from npubench.specs import CaseKind, Precision
@@ -55,6 +56,11 @@ class CaseTable:
     def by_tool(self) -> bool:
         """Whether a line says what measured it in place of a precision: there is no model to have one."""
         return all(line.result.precision is Precision.NONE for line in self.lines)
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether a line that worked has no verdict."""
+        return any(line.result.status is Status.OK and line.result.verdict is None for line in self.lines)
 
     @property
     def short_percentiles(self) -> bool:

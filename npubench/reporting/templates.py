@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from npubench.filesystem import cache_folder
 from npubench.reporting.escapes import visible
 from npubench.reporting.notation import closeness, duration, significant
-from npubench.reporting.provenance import own_facts, settings_of
 from npubench.reporting.recorded import recorded
+from npubench.reporting.shared_facts import graphs_of, row_facts, settings_of
 from npubench.reporting.summary import moment
 from npubench.reporting.words import say, say_count
 from npubench.resources import data_root
@@ -34,7 +34,8 @@ def environment() -> "jinja2.Environment":
     )
     made.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
     made.filters.update(recorded=recorded)
-    made.globals.update(own_facts=own_facts, settings_of=settings_of, least_samples=least_samples)
+    made.globals.update(row_facts=row_facts, settings_of=settings_of, graphs_of=graphs_of)
+    made.globals.update(least_samples=least_samples)
     made.globals.update(_=say, _n=say_count)
     return made
 
