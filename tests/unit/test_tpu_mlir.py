@@ -122,6 +122,13 @@ def test_an_assertion_of_the_cmodel_is_a_crash_and_told():
     assert failure.message == "TPU-MLIR at deploy: ASSERT info: cannot get valid mem by src_addr = 0x0"
 
 
+def test_code_that_the_tool_takes_for_unreachable_is_a_crash_where_it_names_no_operator():
+    said = "Can't find op name: output_H\nUNREACHABLE executed at /src/host/ModuleInterpreter.cpp:1406!\n"
+    failure = explain(error("run_calibration.py ended with code 1", "calibrate"), said)
+    assert failure.failure_class is FailureClass.CRASH
+    assert "ModuleInterpreter.cpp:1406" in failure.message
+
+
 def test_a_job_that_only_waited_for_others_did_not_hang():
     message = f"tpu-mlir: no end after 300 s while it was at {WAITING}: ended at the deadline"
     failure = TpuMlirBackend().explain_end(Failure(Stage.COMPILE, FailureClass.HANG, message), "")
