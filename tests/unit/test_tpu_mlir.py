@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.tpu_mlir.backend import PROCESSORS, TpuMlirBackend, tune_samples
+from npubench.backends.tpu_mlir.backend import PROCESSORS, WAITING, TpuMlirBackend, tune_samples
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, similarities
 from npubench.errors import UsageError
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
@@ -92,13 +92,19 @@ def test_an_artifact_that_was_not_compared_is_no_success():
     assert refused(None, target, {}, other).failure_class is FailureClass.OUTPUT_MISMATCH
 
 
-def test_only_the_older_cv_chips_have_a_format_of_their_own(monkeypatch):
+@pytest.fixture
+def worker(monkeypatch, tmp_path):
     source = Path(__file__).parents[2] / "npubench/backends/tpu_mlir/worker.py"
     spec = importlib.util.spec_from_file_location("tpu_mlir_worker", source)
-    worker = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    spec.loader.exec_module(worker)
+    spec.loader.exec_module(module)
+    monkeypatch.chdir(tmp_path)
+    yield module
     sys.modules.pop("worker_frame", None)
+
+
+def test_only_the_older_cv_chips_have_a_format_of_their_own(worker):
     found = {name: worker.ending(name) for name in PROCESSORS}
     assert {name for name, ending in found.items() if ending == "cvimodel"} == {
         *("cv180x", "cv181x", "cv182x", "cv183x")
@@ -114,6 +120,31 @@ def test_an_assertion_of_the_cmodel_is_a_crash_and_told():
     failure = explain(error("model_deploy.py ended with code 1", "deploy"), said)
     assert failure.failure_class is FailureClass.CRASH
     assert failure.message == "TPU-MLIR at deploy: ASSERT info: cannot get valid mem by src_addr = 0x0"
+
+
+def test_code_that_the_tool_takes_for_unreachable_is_a_crash_where_it_names_no_operator():
+    said = "Can't find op name: output_H\nUNREACHABLE executed at /src/host/ModuleInterpreter.cpp:1406!\n"
+    failure = explain(error("run_calibration.py ended with code 1", "calibrate"), said)
+    assert failure.failure_class is FailureClass.CRASH
+    assert "ModuleInterpreter.cpp:1406" in failure.message
+
+
+def test_a_job_that_only_waited_for_others_did_not_hang():
+    message = f"tpu-mlir: no end after 300 s while it was at {WAITING}: ended at the deadline"
+    failure = TpuMlirBackend().explain_end(Failure(Stage.COMPILE, FailureClass.HANG, message), "")
+    assert failure.failure_class is FailureClass.TOOL_ERROR
+    assert "other deployments" in failure.message
+    hang = Failure(Stage.COMPILE, FailureClass.HANG, "tpu-mlir: no end after 300 s while it was at calibrate")
+    assert TpuMlirBackend().explain_end(hang, "").failure_class is FailureClass.HANG
+
+
+def test_the_worker_says_that_it_waits(worker, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(worker.fcntl, "flock", lambda *_: said.append(Path("step.txt").read_text()))
+    said = []
+    with worker._alone():
+        pass
+    assert said == [worker.WAITING] == [WAITING]
 
 
 def test_a_processor_that_there_is_not_is_told():

@@ -20,6 +20,8 @@ PROCESSORS = (
     *("cv180x", "cv181x", "cv182x", "cv183x", "cv184x", "cv186x"),
 )
 PROFILE = "compiler_profile_0.txt"
+WAITING = "waiting for another deployment"
+"""The step that a worker is at while it waits, because deployments are made one at a time."""
 TUNED = 5
 """TPU-MLIR's own number of samples for tuning."""
 TUNED_MACS = 5_000_000_000
@@ -49,7 +51,10 @@ class TpuMlirBackend(ApartBackend):
         return explain(error, said)
 
     def explain_end(self, failure: Failure, said: str) -> Failure:
-        """Its own words count for more than the way it went down."""
+        """Its own words count for more than the way it went down; waiting is no fault of the model's."""
+        if failure.failure_class is FailureClass.HANG and WAITING in failure.message:
+            message = "other deployments of TPU-MLIR took all the time there was: --deadline gives more"
+            return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message)
         return unsupported(said) or super().explain_end(failure, said)
 
     def refused(

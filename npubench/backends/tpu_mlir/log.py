@@ -16,7 +16,9 @@ _COMMAND = re.compile(r"(?P<name>[A-Za-z]\w*?)_\d+\|\w+\|s:\d+\|[^ ]*?e:\d+\|t:(
 _NOT_SUPPORTED = re.compile(r"Op not support:\{(?P<names>[^}]*)\}")
 _ONLY = re.compile(r"Only support ArgMax")
 _ABORT = re.compile(
-    r"\bAborted\b|SIGABRT|Assertion .* failed|^ASSERT info:|Segmentation fault|core dumped|Stack dump:", re.M
+    r"\bAborted\b|SIGABRT|Assertion .* failed|^ASSERT info:|^UNREACHABLE executed at"
+    r"|Segmentation fault|core dumped|Stack dump:",
+    re.M,
 )
 _ERROR = re.compile(
     r"^(?:\w+(?:\.\w+)*(?:Error|Exception): .*|.*\berror: .*|ASSERT info: .*"

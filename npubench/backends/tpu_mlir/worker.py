@@ -18,6 +18,7 @@ NAME = "model"
 TOP = f"{NAME}.mlir"
 TABLE = "calibration_table"
 PROFILE = "compiler_profile_0.txt"
+WAITING = "waiting for another deployment"
 OLDER = ("cv180x", "cv181x", "cv182x", "cv183x")
 """These have a runtime and a format of their own; CV184x and CV186x have those of the BM168x."""
 
@@ -79,7 +80,8 @@ def ending(processor: str) -> str:
 def _alone() -> Iterator[None]:
     """One deployment at a time: each points links inside the installation at its own chip's cmodel."""
     with (Path(sys.prefix) / "deploy.lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        with step(WAITING):
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
