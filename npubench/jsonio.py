@@ -4,14 +4,11 @@ Reading is tried with msgspec first, which makes the same records several times 
 take, pydantic judges, so that there is one notion of a record and one way of saying what is wrong with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from npubench.errors import UsageError
-
-if TYPE_CHECKING:
-    import msgspec
 
 T = TypeVar("T")
 
@@ -35,25 +32,28 @@ def encode(record: Any) -> str:
 
 def decode(record_type: type[T], text: str | bytes) -> T:
     """The record that `encode` wrote. Raises ValueError when it is not one."""
-    from msgspec import MsgspecError
-
     record: T
+    read, refusals = _readers.get(record_type) or _reader(record_type)
     try:
-        record = _decoder(record_type).decode(text)
-    except (MsgspecError, UnicodeError):
+        record = read(text)
+    except refusals:
         record = _adapter(record_type).validate_json(text)
     return record
 
 
-_decoders: "dict[Any, msgspec.json.Decoder[Any]]" = {}
+_Reader = tuple[Callable[[str | bytes], Any], tuple[type[Exception], ...]]
+_readers: dict[Any, _Reader] = {}
 
 
-def _decoder(record_type: Any) -> "msgspec.json.Decoder[Any]":
-    if record_type not in _decoders:
-        import msgspec
+def _reader(record_type: Any) -> _Reader:
+    """How to read such a record, and what is raised when it is none: looked up once, not once a row."""
+    import msgspec
 
-        _decoders[record_type] = msgspec.json.Decoder(record_type)
-    return _decoders[record_type]
+    made = _readers[record_type] = (
+        msgspec.json.Decoder(record_type).decode,
+        (msgspec.MsgspecError, UnicodeError),
+    )
+    return made
 
 
 def decode_lines(record_type: type[T], file: Path) -> Iterator[T]:

@@ -16,6 +16,7 @@ from npubench.reporting import (
     grid,
     operations,
     page,
+    provenance,
     recorded,
     tables,
 )
@@ -87,6 +88,10 @@ def _in_tables() -> set[str]:
         *board_checks._ABOUT,
         *caveats._BASES.values(),
         caveats._PUBLISHED_SIMULATION,
+        *provenance._OWN,
+        *provenance._LABELS,
+        *provenance._STATISTICS,
+        *provenance._STATE,
         *(label for label, _ in environment._facts([])),
         *(one.title for one in [*columns_said, mean]),
         *(one.hint for one in [*columns_said, mean]),

@@ -1,6 +1,5 @@
 """Numbers for people: significant digits, and one unit for a whole column."""
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,14 +27,17 @@ def significant(value: float, digits: int = 3, separator: str = THIN_SPACE) -> s
     """At least `digits` significant digits; whole numbers are never cut, thousands are set apart."""
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
-    decimals = max(0, digits - 1 - exponent)
-    rounded = round(value, decimals)
-    if abs(rounded) >= 10.0 ** (exponent + 1):
-        decimals = max(0, decimals - 1)
+    scientific = f"{value:.{digits - 1}e}"
+    decimals = digits - 1 - int(scientific[scientific.index("e") + 1 :])
     if decimals > 6:
-        return f"{value:.{digits - 1}e}"
-    return f"{rounded:,.{decimals}f}".replace(",", separator)
+        return scientific
+    if decimals > 0:
+        return (
+            f"{value:.{decimals}f}"
+            if -1e3 < value < 1e3
+            else f"{value:,.{decimals}f}".replace(",", separator)
+        )
+    return f"{value:,.0f}".replace(",", separator)
 
 
 def closeness(value: float, digits: int = 5) -> str:
@@ -52,7 +54,10 @@ def common_scale(values: Sequence[float], scales: Sequence[Scale]) -> Scale:
 
 
 def _scale_of(value: float, scales: Sequence[Scale]) -> Scale:
-    return next((scale for scale in reversed(scales) if value >= scale.divisor), scales[0])
+    for scale in reversed(scales):
+        if value >= scale.divisor:
+            return scale
+    return scales[0]
 
 
 def duration(value_us: float, digits: int = 3) -> str:

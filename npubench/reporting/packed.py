@@ -1,9 +1,9 @@
 """Rows of pages that are too long to be written out: JSON that the page's script draws piece by piece."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from npubench.records import Result
+from npubench.records import Kind, Result
 from npubench.reporting.escapes import visible
 from npubench.reporting.provenance import Facts, own_facts
 from npubench.reporting.shared_facts import graphs_of, settings_of
@@ -22,21 +22,29 @@ BRIEF_FROM = 20_001
 
 
 def pack_rows(numbered: Sequence[tuple[int, Result]], grid: "Grid") -> "Markup":
-    """Columns and rows: names, then figures in base units with null where nothing is known."""
+    """Columns and rows: number, case, emulated and places of names; figures in base units, null unknown."""
     heads = [
         {"divisor": head.divisor, "digits": head.digits, "class": name, "first": first, "exact": head.exact}
         for head, name, first in zip(grid.headers, grid.classes, grid.firsts, strict=True)
     ]
     names: dict[str, int] = {}
-    rows = [_identity(number, row, names) for number, row in numbered]
+    known: dict[Hashable, tuple[int, ...]] = {}
+    rows = []
+    for number, row in numbered:
+        stage = row.failure.stage if row.failure else None
+        alike = (row.board, row.precision, row.verdict, stage, row.skip_reason is None)
+        shared = known.get(alike)
+        if shared is None:
+            shared = known[alike] = tuple(names.setdefault(text, len(names)) for text in _shared(row))
+        rows.append((number, visible(row.case), int(row.emulated), *shared))
     # Written out here: an encoder would give floats back their seventeen digits.
     columns = ",".join(f"[{','.join('null' if v is None else f'{v:.9g}' for v in c)}]" for c in grid.values)
     text = _json({"heads": heads, "names": list(names), "rows": rows})
     return _script(f'{text[:-1]},"columns":[{columns}]}}')
 
 
-def _identity(number: int, row: Result, names: dict[str, int]) -> list[Any]:
-    """Number, case, board, emulated, precision, class and words of the verdict, how many warnings."""
+def _shared(row: Result) -> tuple[str, str, str, str]:
+    """What many rows have the same of: board, precision, class and words of the verdict."""
     if row.failure:
         badge, word = "bad", say("failed: {stage}", stage=say(row.failure.stage.value))
     elif row.skip_reason is not None:
@@ -44,11 +52,7 @@ def _identity(number: int, row: Result, names: dict[str, int]) -> list[Any]:
     else:
         badge = f"v-{row.verdict or 'none'}"
         word = say(row.verdict.value) if row.verdict else say("no verdict")
-    shared = [
-        names.setdefault(visible(text), len(names))
-        for text in (row.board, row.precision.upper(), badge, word)
-    ]
-    return [number, visible(row.case), int(row.emulated), *shared]
+    return visible(row.board), row.precision.upper(), badge, word
 
 
 def pack_provenance(rows: Sequence[Result]) -> "Markup":
@@ -58,7 +62,7 @@ def pack_provenance(rows: Sequence[Result]) -> "Markup":
     shapes: dict[tuple[str, ...], int] = {}
     texts: dict[str, int] = {}
     read = own_facts if len(rows) < BRIEF_FROM else _brief
-    unique = frozenset(say(label) for label in _UNIQUE)
+    unique = _unique()
     packed = []
     for row in rows:
         labels, values = zip(*read(row), strict=True)
@@ -81,6 +85,12 @@ def pack_provenance(rows: Sequence[Result]) -> "Markup":
 
 _UNIQUE = ("Model SHA-256", "Artifact SHA-256", "Started", "Log", "Samples", "Board before", "Board after")
 """Labels of what hardly any two rows have the same text of: keeping it apart would gain nothing."""
+
+
+def _unique() -> frozenset[str]:
+    times = (say("latency, µs"), say("round medians, µs"))
+    heads = (f"{before}{say(kind)}" for before in ("", say("Estimate") + ", ") for kind in Kind)
+    return frozenset((*map(say, _UNIQUE), *(f"{head} {time}" for head in heads for time in times)))
 
 
 def _seen(facts: Facts) -> list[list[str | None]]:

@@ -11,7 +11,7 @@ from math import prod
 from npubench.records import Kind, Result
 from npubench.reporting.notation import significant
 from npubench.reporting.pairs import figures_of, gmac_per_s
-from npubench.reporting.scatter import Corner, Point, Scatter, Titles, scatter
+from npubench.reporting.scatter import POINT_LIMIT, Corner, Point, Scatter, Titles, scatter
 from npubench.reporting.selection.candidate import facts_of_board, share_of_npu
 from npubench.reporting.selection.chip_facts import bandwidth_bytes_per_s, peak_mac_per_s
 from npubench.reporting.words import say
@@ -39,9 +39,14 @@ def rooflines(results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence
 def _plot(
     board: str, backend: str, rows: Sequence[Result], kind: Kind, facts: Mapping[str, Fact]
 ) -> Scatter | None:
-    points = [point for row in rows if (point := _point(row, kind))]
-    if not points:
+    places = [(row, *place) for row in rows if (place := _place(row, kind))]
+    if not places:
         return None
+    points = [
+        # What finds no room is counted; nobody points at it.
+        _point(*place) if at < POINT_LIMIT else Point(*place[1:], _series(place[0]), "")
+        for at, place in enumerate(places)
+    ]
     share = min((share_of_npu(f, facts) for row in rows if (f := figures_of(row, kind))), default=1.0)
     low, high = min(point.x for point in points), max(point.x for point in points)
     corners = _roof(facts, low, high, share, kind)
@@ -54,13 +59,20 @@ def _show(value: float, digits: int) -> str:
     return significant(value, digits)
 
 
-def _point(row: Result, kind: Kind) -> Point | None:
-    rate, traffic = gmac_per_s(row, kind), _traffic_bytes(row, kind)
-    if not rate or not traffic or not row.macs:
-        return None
-    intensity = row.macs / traffic
+def _place(row: Result, kind: Kind) -> tuple[float, float] | None:
+    """MACs a byte, and 1e9 MACs a second."""
+    rate = gmac_per_s(row, kind)
+    traffic = _traffic_bytes(row, kind) if rate else None
+    return (row.macs / traffic, rate) if rate and traffic and row.macs else None
+
+
+def _series(row: Result) -> str:
+    return f"{say(row.case_kind)} {row.precision.upper()}"
+
+
+def _point(row: Result, intensity: float, rate: float) -> Point:
     text = f"{row.case}: {significant(intensity)} MAC/B, {significant(rate)} GMAC/s"
-    return Point(intensity, rate, f"{say(row.case_kind.value)} {row.precision.upper()}", text)
+    return Point(intensity, rate, _series(row), text)
 
 
 def _traffic_bytes(row: Result, kind: Kind) -> float | None:

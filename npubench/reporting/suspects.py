@@ -28,13 +28,19 @@ def suspects(results: Sequence[Result]) -> list[Suspect]:
 def _groups(
     results: Sequence[Result], mark: Callable[[Result], Hashable | None], shared: str
 ) -> Iterator[Suspect]:
+    seen: dict[Hashable, Result] = {}
     groups: dict[Hashable, list[Result]] = {}
     for result in results:
         found = mark(result)
-        if found is not None and result.onnx_sha256 is not None:
-            groups.setdefault((result.board, result.backend, result.precision, found), []).append(result)
+        if found is None or result.onnx_sha256 is None:
+            continue
+        key = (result.board, result.backend, result.precision, found)
+        first = seen.setdefault(key, result)
+        if first is not result:
+            # Of very many rows hardly any are alike: a list for each would be most of the work.
+            groups.setdefault(key, [first]).append(result)
     for group in groups.values():
-        if len(group) > 1 and len({result.onnx_sha256 for result in group}) > 1:
+        if len({result.onnx_sha256 for result in group}) > 1:
             cases = tuple(dict.fromkeys(result.case for result in group))
             yield Suspect(group[0].board, group[0].precision.value, shared, cases)
 

@@ -70,11 +70,10 @@ class CaseTable:
 
 def ordered(results: Sequence[Result]) -> list[Result]:
     """By case (numbers in names count as numbers), board, backend, then FP32 before INT8."""
-    precisions = list(Precision)
-    return sorted(
-        results,
-        key=lambda r: (_natural(r.case), r.case, r.board, r.backend, precisions.index(r.precision)),
-    )
+    place = {precision: at for at, precision in enumerate(Precision)}
+    cases = sorted({result.case for result in results}, key=lambda case: (_natural(case), case))
+    rank = {case: at for at, case in enumerate(cases)}
+    return sorted(results, key=lambda r: (rank[r.case], r.board, r.backend, place[r.precision]))
 
 
 def _is_short(result: Result) -> bool:

@@ -4,6 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from npubench.filesystem import cache_folder
 from npubench.reporting.escapes import visible
 from npubench.reporting.notation import closeness, duration, significant
@@ -42,15 +44,11 @@ def environment() -> "jinja2.Environment":
 
 def asset(name: str) -> Any:
     """A file beside the templates, as it is."""
-    from markupsafe import Markup
-
     return Markup((data_root() / "reports" / name).read_text(encoding="utf-8"))
 
 
 def _shown(value: Any) -> Any:
     """Every expression of a template passes here before it is escaped."""
-    from markupsafe import Markup
-
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

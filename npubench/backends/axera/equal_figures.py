@@ -9,12 +9,11 @@ them, as many MACs and parameters of the same operators, has one simulation.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from npubench.records import Figures, Kind, Result
-from npubench.specs import CaseKind
+from npubench.specs import CaseKind, Precision
 
 _CONV = re.compile(r"conv([0-9]+)s([0-9]+)p([0-9]+)d([0-9]+)(ic[0-9]+oc[0-9]+g[0-9]+.*)")
 _RECIPE = re.compile(r"[0-9]+xb[0-9]+(?:-.*)?")
@@ -32,19 +31,23 @@ class EqualFigures:
     numbers: tuple[float | None, ...] = ()
 
 
+_Key = tuple[Kind, str, Precision, tuple[float | None, ...]]
+
+
 def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
     """Groups of rows of one board whose figures of one kind are equal without a reason known here."""
-    groups: defaultdict[tuple[Kind, str, str, tuple[float | None, ...]], dict[str, Result]] = defaultdict(
-        dict
-    )
+    seen: dict[_Key, Result] = {}
+    groups: dict[_Key, dict[str, Result]] = {}
     for result in results:
         for figures in (result.figures, result.estimate):
             numbers = () if figures is None else shared_numbers(figures)
-            if figures is not None and len([n for n in numbers if n]) >= _LEAST_KNOWN:
-                key = (figures.kind, result.board, result.precision.value, numbers)
-                groups[key].setdefault(result.case, result)
+            if figures is not None and sum(map(bool, numbers)) >= _LEAST_KNOWN:
+                key = (figures.kind, result.board, result.precision, numbers)
+                first = seen.setdefault(key, result)
+                if first is not result:
+                    groups.setdefault(key, {first.case: first}).setdefault(result.case, result)
     return [
-        EqualFigures(kind, tuple(sorted(rows)), board, precision, numbers)
+        EqualFigures(kind, tuple(sorted(rows)), board, precision.value, numbers)
         for (kind, board, precision, numbers), rows in groups.items()
         if len(rows) > 1 and not one_program(rows, simulated=kind is not Kind.MEASURED)
     ]
