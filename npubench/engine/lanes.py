@@ -28,6 +28,9 @@ ATTEMPTS = 2
 LET_BE_S = 30.0
 """A board that did not let us in is not asked again for this long: every case would wait for its silence."""
 
+SIGNAL_SEEN_S = 0.5
+"""A signal that comes just before a wait begins does not end it: Python sees the signal after it."""
+
 
 class Finish(Protocol):
     """Writes the row of a job."""
@@ -59,9 +62,11 @@ def run(
                 futures.append(lane_pool.submit(lane.run))
             for job in jobs:
                 futures.append(pool.submit(_convert, job, context, lanes[job.board.name], finish, converted))
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
+            left = set(futures)
+            while left:
+                done, left = wait(left, SIGNAL_SEEN_S, FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
         except BaseException:
             process.stop()
             for future in futures:

@@ -1,5 +1,6 @@
 """The engine on real files and a real store, with stand-ins for exporter, backend and board."""
 
+import _thread
 import os
 import signal
 import threading
@@ -255,6 +256,19 @@ def test_an_interrupt_ends_the_run_and_the_next_one_continues(bench):
     bench.run("a", "b", "c")
     assert sorted(bench.backend.measured) == ["a", "b", "b", "c"]
     assert len(bench.store.latest()) == 3
+
+
+def test_an_interrupt_that_wakes_nobody_is_seen_all_the_same(bench):
+    def outcome(artifact):
+        # As a signal does that comes between the last look for one and the wait.
+        _thread.interrupt_main()
+        process.run(["sleep", "40"], timeout_s=40, log=bench.workspace.root / "sleep.log")
+        return figures(artifact)
+
+    bench.backend.outcome = outcome
+    started = time.monotonic()
+    assert bench.run("a").interrupted
+    assert time.monotonic() - started < 20
 
 
 def test_an_impatient_second_interrupt_does_not_keep_the_first_from_ending_everything(bench, monkeypatch):
