@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -101,7 +101,9 @@ class Workspace:
             path=folder / model.path.name,
             external=tuple(folder / f.relative_to(model.path.parent) for f in model.external),
         )
-        self._remember(f"onnx-{key}", kept, [kept.path, *kept.external])
+        files = [kept.path, *kept.external]
+        # A model of one file has that file's hash.
+        self._remember(f"onnx-{key}", kept, files, {} if kept.external else {kept.path: kept.sha256})
         return kept
 
     def keep_artifact(self, key: str, artifact: Artifact) -> Artifact:
@@ -114,7 +116,7 @@ class Workspace:
             extras=tuple(folder / f.relative_to(base) for f in artifact.extras),
             parts=tuple(folder / f.relative_to(base) for f in artifact.parts),
         )
-        self._remember(f"artifact-{key}", kept, [kept.path, *kept.extras])
+        self._remember(f"artifact-{key}", kept, [kept.path, *kept.extras], {})
         return kept
 
     def find_onnx(self, key: str) -> OnnxModel | None:
@@ -137,6 +139,8 @@ class Workspace:
 
     def _keep(self, kind: str, sha256: str, files: list[Path], base: Path) -> Path:
         target = self.root / kind / sha256
+        if base == target:
+            return target
         if target.is_dir() and _is_intact(target / files[0].relative_to(base), sha256_of_file(files[0])):
             # Two models may compile to one file; what is kept beside it is each one's own.
             if _same(files, base, target):
@@ -155,10 +159,12 @@ class Workspace:
             staging.rename(target)
         return target
 
-    def _remember(self, name: str, record: OnnxModel | Artifact, files: list[Path]) -> None:
+    def _remember(
+        self, name: str, record: OnnxModel | Artifact, files: list[Path], known: Mapping[Path, str]
+    ) -> None:
         entry = {
             "root": str(self.root),
-            "files": {self.relative(f): sha256_of_file(f) for f in files},
+            "files": {self.relative(f): known.get(f) or sha256_of_file(f) for f in files},
             "record": json.loads(encode(record)),
         }
         with writing(self.root):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +72,8 @@ def prepare_all(
 def _run(
     jobs: Sequence[Job], context: "Context", wish: Wish, step: Step, finish: Finish | None
 ) -> list[tuple[Job, Failure]]:
+    from npubench.engine.signals import ended
+
     failures = []
     unfinished = []
     taken: Taken = {}
@@ -80,7 +82,7 @@ def _run(
         try:
             for job in jobs:
                 futures[pool.submit(step, job, context)] = job
-            for future in _counted(as_completed(futures), len(futures)):
+            for future in _counted(ended(futures), len(futures)):
                 prepared = future.result()
                 if finish and prepared.files:
                     unfinished.append(prepared)
@@ -124,7 +126,9 @@ def _put(prepared: "Prepared", made: OnnxModel | Artifact, out: Path, taken: Tak
     case, stem = prepared.job.case.name, _stem(prepared)
     needed = _needed(made, stem)
     for name, file in needed.items():
-        sha256 = sha256_of_file(file)
+        # A model of one file has that file's hash.
+        alone = isinstance(made, OnnxModel) and not made.external
+        sha256 = made.sha256 if alone else sha256_of_file(file)
         first, theirs = taken.setdefault(name, (case, sha256))
         if theirs != sha256:
             message = (

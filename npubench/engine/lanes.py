@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from npubench import process
 from npubench.engine.context import Context, Measured, Prepared
 from npubench.engine.events import Note, StageStarted
 from npubench.engine.job import lost, measure, prepare, simulate
+from npubench.engine.signals import ended
 from npubench.engine.staged import StagedSession
 from npubench.errors import BoardError, Interrupted, UsageError
 from npubench.plan import Job
@@ -27,9 +28,6 @@ ATTEMPTS = 2
 
 LET_BE_S = 30.0
 """A board that did not let us in is not asked again for this long: every case would wait for its silence."""
-
-SIGNAL_SEEN_S = 0.5
-"""A signal that comes just before a wait begins does not end it: Python sees the signal after it."""
 
 
 class Finish(Protocol):
@@ -62,11 +60,8 @@ def run(
                 futures.append(lane_pool.submit(lane.run))
             for job in jobs:
                 futures.append(pool.submit(_convert, job, context, lanes[job.board.name], finish, converted))
-            left = set(futures)
-            while left:
-                done, left = wait(left, SIGNAL_SEEN_S, FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
+            for future in ended(futures):
+                future.result()
         except BaseException:
             process.stop()
             for future in futures:

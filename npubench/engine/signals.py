@@ -2,11 +2,28 @@
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, as_completed
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TypeVar
 
 from npubench import process
+
+SIGNAL_SEEN_S = 0.5
+"""A signal that comes just before a wait begins does not end it: Python sees the signal after it."""
+
+Result = TypeVar("Result")
+
+
+def ended(futures: "Iterable[Future[Result]]") -> "Iterator[Future[Result]]":
+    """Each future when it has ended, in that order, and signals heard all the while."""
+    left = set(futures)
+    while left:
+        with suppress(TimeoutError):
+            for future in as_completed(left, SIGNAL_SEEN_S):
+                left.remove(future)
+                yield future
 
 
 @contextmanager

@@ -96,18 +96,63 @@ model = worker.exported(torch.nn.Linear(64, 64), lambda inner, x: inner(x))
 sample = torch.randn(1, 64)
 want = [tensor.detach() for tensor in model(sample)]
 folder = pathlib.Path(tempfile.mkdtemp())
-raw = worker_write.export(model, sample, "input", ["output"], 13, folder / "raw")
-def wrong(raw, path):
-    changed = onnx.load_model_from_string(raw)
-    for initializer in changed.graph.initializer:
-        initializer.raw_data = bytes(len(initializer.raw_data))
-    onnx.save(changed, path)
+raw = worker_write.export(model, sample, "input", ["output"], 13)
+def wrong(raw, path, data):
+    weights = {name: torch.zeros_like(tensor) for name, tensor in raw.weights.items()}
+    worker_write.write(worker_write.Raw(raw.graph, weights), path, data)
+simplify = worker_write.simplify
 worker_write.simplify = wrong
 job = {"input": "input", "data": "linear.onnx.data"}
 print(worker.simplified(raw, folder / "model.onnx", job, sample, want, model))
 worker_write.PROTOBUF_LIMIT_BYTES = 0
 worker.simplified(raw, folder / "large.onnx", job, sample, want, model)
+worker_write.simplify, worker_write.SIMPLIFIER_LIMIT_BYTES = simplify, 0
+worker.simplified(raw, folder / "beyond.onnx", job, sample, want, model)
 print(sorted(file.name for file in folder.iterdir()))
+"""
+
+ASIDE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import io, json, pathlib, tempfile
+import numpy, onnx, onnxsim, torch, worker, worker_write
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(256, 256, 3, padding=1)
+        self.wide = torch.nn.Conv2d(256, 512, 3, padding=1, bias=False)
+        self.norm = torch.nn.BatchNorm2d(512)
+        self.inner = torch.nn.Linear(512, 1024)
+        self.scale = torch.nn.Parameter(torch.rand(512, 512, 2, 2) + 1)
+        self.last = torch.nn.Linear(1024, 1000)
+    def forward(self, x):
+        x = self.norm(self.wide(self.convolution(x)))
+        x = torch.nn.functional.conv2d(x, self.scale / self.scale.mean())
+        return self.last(self.inner(x.flatten(2).transpose(1, 2)).mean(1))
+torch.manual_seed(0)
+model = worker.exported(Net().eval(), lambda inner, x: inner(x))
+sample = torch.randn(1, 256, 4, 4)
+want = [tensor.detach() for tensor in model(sample)]
+plain = io.BytesIO()
+torch.onnx.export(model, (sample,), plain, dynamo=False, opset_version=17, input_names=["x"],
+                  output_names=["y"])
+whole, _ = onnxsim.simplify(onnx.load_model_from_string(plain.getvalue()))
+raw = worker_write.export(model, sample, "x", ["y"], 17)
+folder = pathlib.Path(tempfile.mkdtemp())
+same = []
+for data in (None, "net.data"):
+    worker_write.simplify(raw, folder / "net.onnx", data)
+    same.append(float(abs(worker.run(folder / "net.onnx", "x", sample)[0] - want[0].numpy()).max()))
+    onnx.checker.check_model(str(folder / "net.onnx"), full_check=True)
+    have = onnx.load(folder / "net.onnx")
+    for model in (whole, have):
+        model.graph.initializer.sort(key=lambda tensor: tensor.name)
+        for tensor in model.graph.initializer:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor), tensor.name))
+    same.append(have.graph.SerializeToString(deterministic=True)
+                == whole.graph.SerializeToString(deterministic=True))
+aside = sorted(tuple(tensor.shape) for tensor in worker_write.apart(raw).values())
+print(json.dumps({"same": same, "aside": aside, "data": (folder / "net.data").stat().st_size}))
 """
 
 JUDGED = """
@@ -147,8 +192,9 @@ def test_what_the_simplifier_computes_otherwise_is_simplified_by_the_runtime():
     done = subprocess.run([ready.python, "-c", MISMATCH, folder], capture_output=True, text=True, check=True)
     *_, difference, files = (line for line in done.stdout.splitlines() if line[0] in "0123456789[")
     assert done.stdout.count("once more, simplified by ONNX Runtime\n") == 2
+    assert done.stdout.count("bytes of weights: simplified by ONNX Runtime\n") == 1
     assert float(difference) < 1e-6
-    assert files == "['large.onnx', 'linear.onnx.data', 'model.onnx']"
+    assert files == "['beyond.onnx', 'large.onnx', 'linear.onnx.data', 'model.onnx']"
 
 
 def test_an_export_that_picks_another_is_wrong_unless_rounding_picks_it_too():
@@ -157,3 +203,17 @@ def test_an_export_that_picks_another_is_wrong_unless_rounding_picks_it_too():
     done = subprocess.run([ready.python, "-c", JUDGED, folder], capture_output=True, text=True, check=True)
     verdicts = [line for line in done.stdout.splitlines() if not line.startswith("in double precision")]
     assert verdicts == ["TooNoisyError export_failed", "Refused export_mismatch"]
+
+
+def test_weights_that_travel_beside_the_graph_give_the_file_that_they_would_give_inside():
+    ready = environments.install("openmmlab", print)
+    folder = str(Path(exporter.__file__).parent)
+    done = subprocess.run([ready.python, "-c", ASIDE, folder], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    alone, same_alone, beside, same_beside = found["same"]
+    assert max(alone, beside) < 1e-4
+    assert same_alone is True
+    assert same_beside is True
+    # All but what is computed of weights alone.
+    assert found["aside"] == [[256, 256, 3, 3], [512, 256, 3, 3], [512, 1024], [1000, 1024]]
+    assert found["data"] == 4 * (256 * 256 * 9 + 512 * 256 * 9 + 512 * 1024 + 1000 * 1024)

@@ -128,12 +128,9 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
         want = [tensor.clone() for tensor in model(sample)]
     deploy(inner)
     with worker_rewrites.fixed_shapes():
-        names, folder = output_names(described["task"], len(want)), path.with_name("raw")
-        raw = worker_write.export(model, sample, job["input"], names, job["opset"], folder)
-    try:
-        error = simplified(raw, path, job, sample, want, model)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        names = output_names(described["task"], len(want))
+        raw = worker_write.export(model, sample, job["input"], names, job["opset"])
+    error = simplified(raw, path, job, sample, want, model)
     return {
         "path": str(path),
         "max_relative_error": error,
@@ -150,16 +147,22 @@ def simplified(
     raw: "worker_write.Raw", path: Path, job: dict[str, Any], sample: Any, want: list[Any], model: Any
 ) -> float:
     """Write `path` from the model as it was exported; the difference to PyTorch. Raises Refused."""
-    if isinstance(raw, bytes):
-        worker_write.simplify(raw, path)
-        try:
-            return worker_check.check(run(path, job["input"], sample), want, model, sample)
-        except Refused as error:
-            if error.failure_class != "export_mismatch":
-                raise
-            print(f"{error}: once more, simplified by ONNX Runtime")  # noqa: T201 - for the log
-    too_large = worker_write.size_bytes(model) >= worker_write.PROTOBUF_LIMIT_BYTES
-    worker_write.simplify_by_runtime(raw, path, job["data"] if too_large else None)
+    too_large = worker_write.size_bytes(raw.weights) >= worker_write.PROTOBUF_LIMIT_BYTES
+    data = job["data"] if too_large else None
+    try:
+        worker_write.simplify(raw, path, data)
+        return worker_check.check(run(path, job["input"], sample), want, model, sample)
+    except worker_write.TooLargeError as error:
+        print(f"{error}: simplified by ONNX Runtime")  # noqa: T201 - for the log
+    except Refused as error:
+        if error.failure_class != "export_mismatch":
+            raise
+        print(f"{error}: once more, simplified by ONNX Runtime")  # noqa: T201 - for the log
+    folder = path.with_name("raw")
+    try:
+        worker_write.simplify_by_runtime(raw, path, data, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return worker_check.check(run(path, job["input"], sample), want, model, sample)
 
 
