@@ -103,15 +103,15 @@ def operator_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Ch
 def _by_board(
     results: Sequence[Result], case_kind: CaseKind, kinds: Sequence[Kind]
 ) -> Iterator[tuple[Kind, list[Result]]]:
-    boards: dict[tuple[str, str], list[Result]] = {}
+    boards: dict[tuple[str, str], dict[Kind, list[Result]]] = {}
     for result in results:
         if result.case_kind is case_kind:
-            boards.setdefault((result.board, result.backend), []).append(result)
-    for rows in boards.values():
-        for kind in kinds:
-            having = [result for result in rows if _positive(latency_of(result, kind))]
-            if having:
-                yield kind, having
+            board = boards.setdefault((result.board, result.backend), {})
+            for kind in {f.kind for f in (result.figures, result.estimate) if f is not None}:
+                if _positive(latency_of(result, kind)):
+                    board.setdefault(kind, []).append(result)
+    for board in boards.values():
+        yield from ((kind, board[kind]) for kind in kinds if kind in board)
 
 
 def _positive(latency: Latency | None) -> bool:
