@@ -34,7 +34,7 @@ def main() -> None:
             command = [sys.executable, "-m", "npubench", "export", *names, "--jobs", str(workers)]
             subprocess.run([*command, "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
 
-        result = measure(lambda: export(2), lambda: export(1), 2)
+        result = measure(lambda: export(2), lambda: export(1), 1)
         found = [SECONDS.findall(log.read_text()) for log in (out / ".npubench" / "logs").rglob("*.log")]
         beyond = [float(values[-1]) for values in found if values]
     title = f"export of {len(names)} classifiers"
