@@ -19,7 +19,7 @@ SIMPLIFIER_LIMIT_BYTES = 600_000_000
 """A model of 1.3 GB took 6 GB in onnxsim, and several workers share a machine."""
 
 LARGE_BYTES = 2**20
-"""No shape, axis, mask or statistic that is folded while a graph is exported takes so much."""
+"""Nothing that shapes are computed of takes so much."""
 
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
@@ -167,12 +167,19 @@ def elsewhere(name: str, tensor: Any, file: str, offset: int) -> Any:
     """An initializer whose numbers lie in a file."""
     import onnx
 
-    values = array(tensor)
-    element = onnx.helper.np_dtype_to_tensor_dtype(values.dtype)
-    entry = onnx.TensorProto(name=name, dims=values.shape, data_type=element, raw_data=b"")
-    onnx.external_data_helper.set_external_data(entry, file, offset, values.nbytes)
+    entry = unfilled(name, array(tensor))
+    entry.raw_data = b""
+    onnx.external_data_helper.set_external_data(entry, file, offset, tensor.nbytes)
     entry.ClearField("raw_data")
     return entry
+
+
+def unfilled(name: str, values: Any) -> Any:
+    """An initializer without its numbers."""
+    import onnx
+
+    element = onnx.helper.np_dtype_to_tensor_dtype(values.dtype)
+    return onnx.TensorProto(name=name, dims=values.shape, data_type=element)
 
 
 def simplify_by_runtime(raw: Raw, path: Path, data: str | None, folder: Path) -> None:
@@ -233,19 +240,17 @@ def write_whole(raw: Raw, path: Path) -> None:
     Messages as https://protobuf.dev/programming-guides/encoding lays them out, field numbers of onnx.proto:
     a graph is field 7 of a model, a tensor field 5 of a graph, raw data field 9 of a tensor.
     """
-    import onnx
-
     model = without_inputs(raw.graph, set(raw.weights))
     graph = model.graph.SerializeToString(deterministic=True)
     model.ClearField("graph")
     pieces: list[Any] = []
+    size = len(graph)
     for name, tensor in raw.weights.items():
         values = array(tensor)
-        element = onnx.helper.np_dtype_to_tensor_dtype(values.dtype)
-        entry = onnx.TensorProto(name=name, dims=values.shape, data_type=element).SerializeToString()
-        entry += field(9, values.nbytes)
-        pieces += [field(5, len(entry) + values.nbytes) + entry, values]
-    size = len(graph) + sum(piece.nbytes if hasattr(piece, "nbytes") else len(piece) for piece in pieces)
+        entry = unfilled(name, values).SerializeToString() + field(9, values.nbytes)
+        entry = field(5, len(entry) + values.nbytes) + entry
+        pieces += [entry, values]
+        size += len(entry) + values.nbytes
     with path.open("wb") as file:
         file.write(model.SerializeToString(deterministic=True) + field(7, size) + graph)
         for piece in pieces:
