@@ -25,6 +25,10 @@ OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 COOKIE = "NPUBENCH_PROCESS_COOKIE"
 CLEAN_UP_TIMEOUT_S = 60.0
 LONGEST_POLL_MS = 2**31 - 1
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
+"""Environment for a process where tensors come and go: with glibc's defaults what was given back comes as
+new pages, and filling those costs more than computing (mallopt(3)).
+"""
 
 _lock = threading.Lock()
 _running: dict[str, subprocess.Popen[bytes]] = {}

@@ -17,7 +17,7 @@ from npubench.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, T
 HEAD = f"""
 import os, sys, time
 sys.path.insert(0, {str(Path(environments.__file__).parents[1] / "backends/apart")!r})
-from worker_frame import NotSupportedError, keep, reference, samples, serve, step
+from worker_frame import NotSupportedError, aside, keep, reference, samples, serve, step
 from pathlib import Path
 """
 
@@ -161,6 +161,41 @@ def test_no_end_of_a_tool_passes_for_success(compiled, body, expected, told):
     assert isinstance(failure, Failure)
     assert failure.failure_class is expected
     assert told in failure.message
+
+
+def test_what_a_tool_made_stands_though_it_crashes_when_it_is_over(compiled):
+    last_words = """
+import atexit, ctypes
+atexit.register(os.abort)
+ctypes.CDLL(None).printf(b"said by native code")
+"""
+    artifact = compiled(last_words + GOOD)
+    assert isinstance(artifact, Artifact)
+    assert "said by native code" in said_of(artifact)
+    assert "converting 2" in said_of(artifact)
+
+
+def test_a_reference_computed_aside_is_the_same(compiled):
+    apart = GOOD.replace(
+        "    data =", "    later = aside(reference, job['model'], samples(job['evaluation']))\n    data ="
+    )
+    apart = apart.replace('reference(job["model"], data)', "later.result()")
+    assert "later.result()" in apart
+    accuracy = ToyBackend().estimate(compiled(apart)).accuracy
+    assert accuracy.max_abs == pytest.approx(0.5)
+    assert accuracy.samples == 2
+
+
+def test_a_crash_aside_is_told_where_its_result_is_asked_for(compiled):
+    failure = compiled("""
+def work(job):
+    later = aside(os.abort)
+    with step("reference"):
+        later.result()
+serve(work)
+""")
+    assert failure.failure_class is FailureClass.TOOL_ERROR
+    assert "BrokenProcessPool" in failure.message
 
 
 def test_a_tool_that_sleeps_ends_at_the_deadline_with_its_children(compiled, tmp_path):

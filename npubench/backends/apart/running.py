@@ -36,6 +36,7 @@ def run_worker(
             log=own,
             cwd=workdir,
             env={
+                **process.KEEP_MEMORY,
                 "TMPDIR": str(workdir / "tmp"),
                 "HOME": str(workdir / "home"),
                 "NPUBENCH_WORKER_FRAME": str(Path(__file__).parent),

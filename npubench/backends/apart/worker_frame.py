@@ -5,13 +5,17 @@ A worker script puts this folder on its path, writes one function `work(job) -> 
 """
 
 import contextlib
+import ctypes
 import json
+import multiprocessing
+import os
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 STEP_FILE = "step.txt"
 """Names the step that runs, for the other side to read when this process ended without an answer."""
@@ -46,8 +50,17 @@ def serve(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
                 "operators": list(getattr(error, "operators", ())),
             }
         }
-    sys.stdout.flush()
     reply.write_text(json.dumps(answer), encoding="utf-8")
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End at once: all is written, and tools take up to a second to take themselves apart."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # What native code has printed and C still holds.
+    ctypes.CDLL(None).fflush(None)
+    os._exit(0)
 
 
 @contextlib.contextmanager
@@ -57,6 +70,17 @@ def step(name: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def aside(task: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+    """Begin `task` in a fork of this process, where nothing that the tool loads disturbs it.
+
+    To be called before the tool is loaded: no thread of its has started then.
+    """
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))
+    future = pool.submit(task, *arguments)
+    pool.shutdown(wait=False)
+    return future
 
 
 def samples(paths: list[dict[str, str]]) -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """RKNN-Toolkit2's side of a job; runs inside the environment `rknn`."""
 
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
-from worker_frame import keep, reference, samples, serve, step
+from worker_frame import aside, keep, reference, samples, serve, step
 
 ARTIFACT = "model.rknn"
 DATASET = "dataset.txt"
@@ -18,10 +19,8 @@ class RefusedError(Exception):
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Load, quantise, build and export; then the simulator's outputs beside ONNX Runtime's."""
     evaluation = samples(job["evaluation"])
-    # Before the toolkit is loaded: beside its libraries ONNX Runtime did not end on some operators.
-    with step("reference"):
-        expected = _expected(job["model"], evaluation)
-        rounded = _expected(job["model"], samples(job["rounded"]))
+    # In another process: beside the toolkit's libraries ONNX Runtime did not end on some operators.
+    expecting = aside(_expected, job["model"], [evaluation, samples(job["rounded"])])
     with step("import"):
         from rknn.api import RKNN
 
@@ -40,6 +39,8 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     with step("simulate"):
         _accept("init_runtime", tool.init_runtime())
         outputs = [_infer(tool, [sample[name] for name in order]) for sample in evaluation]
+    with step("reference"):
+        expected, rounded = _waited(expecting)
     return {
         "artifact": ARTIFACT,
         "outputs": keep("output", outputs),
@@ -48,14 +49,17 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _expected(model: str, evaluation: list[dict[str, Any]]) -> list[list[Any]]:
+def _expected(model: str, sets: list[list[dict[str, Any]]]) -> list[list[list[Any]]]:
+    return [reference(model, one) if one else [] for one in sets]
+
+
+def _waited(expecting: "Future[list[list[list[Any]]]]") -> list[list[list[Any]]]:
     """The reference's outputs; none of what ONNX Runtime cannot run, which RKNN is asked all the same."""
     try:
-        found: list[list[Any]] = reference(model, evaluation)
+        return expecting.result()
     except Exception as error:  # noqa: BLE001 - it raises types of its own
         print(f"no reference: {error}")  # noqa: T201 - for the log
-        return []
-    return found
+        return [[], []]
 
 
 def _infer(tool: Any, inputs: list[Any]) -> list[Any]:

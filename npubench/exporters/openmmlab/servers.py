@@ -20,9 +20,6 @@ SERVER = Path(__file__).with_name("worker_server.py")
 IDLE_LIMIT = max(2, os.cpu_count() or 2)
 """Servers kept without a job, of all codebases: each holds an imported PyTorch."""
 
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
-"""Tensors come and go: what is given back comes as new pages, and filling those costs more than computing."""
-
 _lock = threading.Lock()
 _idle: "list[Server]" = []
 
@@ -105,7 +102,7 @@ def _take(python: Path, codebase: str) -> Server:
             elif (server.python, server.codebase) == (python, codebase):
                 _idle.remove(server)
                 return server
-    channel, end = process.connected([str(python), "-I", str(SERVER), codebase], KEEP_MEMORY)
+    channel, end = process.connected([str(python), "-I", str(SERVER), codebase], process.KEEP_MEMORY)
     return Server(python, codebase, channel, end)
 
 
