@@ -50,7 +50,12 @@ def models(tmp_path_factory):
 
 def write_op(path: Path, node, shape, output, dtype=TensorProto.FLOAT) -> None:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
-    graph = helper.make_graph([node], "op", [x], [helper.make_tensor_value_info("y", dtype, output)])
+    write_graph(path, [node], [x], output, (), dtype)
+
+
+def write_graph(path: Path, nodes, inputs, output, constants=(), dtype=TensorProto.FLOAT) -> None:
+    y = helper.make_tensor_value_info("y", dtype, output)
+    graph = helper.make_graph(nodes, "op", inputs, [y], list(constants))
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid("my", 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
 
@@ -59,9 +64,8 @@ def write_indices_after_conv(path: Path, name: str) -> None:
     weight = np.random.default_rng(0).standard_normal((32, 16, 3, 3), np.float32) / 12
     nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node(name, ["c"], ["y"], axis=1)]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 16, 56, 56))
-    y = helper.make_tensor_value_info("y", TensorProto.INT64, (1, 1, 54, 54))
-    graph = helper.make_graph(nodes, "indices", [x], [y], [onnx.numpy_helper.from_array(weight, "w")])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    constants = [numpy_helper.from_array(weight, "w")]
+    write_graph(path, nodes, [x], (1, 1, 54, 54), constants, TensorProto.INT64)
 
 
 def made(catalog, models, tmp_path, board, name, **options):
@@ -244,13 +248,43 @@ def test_a_name_of_no_platform_is_told(catalog, models, tmp_path):
 
 
 def test_a_grouped_convolution_ends_beside_the_simulator(catalog, models, tmp_path):
-    weight = onnx.numpy_helper.from_array(np.full((64, 4, 1, 1), 0.1, np.float32), "w")
+    weight = numpy_helper.from_array(np.full((64, 4, 1, 1), 0.1, np.float32), "w")
     node = helper.make_node("Conv", ["x", "w"], ["y"], group=16)
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 64, 28, 28)) for name in "xy")
-    graph = helper.make_graph([node], "grouped", [x], [y], [weight])
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8),
-        models / "grouped.onnx",
-    )
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 64, 28, 28))
+    write_graph(models / "grouped.onnx", [node], [x], (1, 64, 28, 28), [weight])
     artifact, _ = made(catalog, models, tmp_path, "rk3566", "grouped")
     assert isinstance(artifact, Artifact), artifact
+
+
+def test_inputs_of_several_ranks_reach_rockchip_s_simulator(catalog, models, tmp_path):
+    weight = np.random.default_rng(0).standard_normal((16, 3, 3, 3), np.float32) / 5
+    nodes = [
+        helper.make_node("Conv", ["picture", "w"], ["c"]),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("Add", ["f", "vector"], ["y"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("picture", TensorProto.FLOAT, (1, 3, 32, 32)),
+        helper.make_tensor_value_info("vector", TensorProto.FLOAT, (1, 16)),
+    ]
+    write_graph(models / "two.onnx", nodes, inputs, (1, 16), [numpy_helper.from_array(weight, "w")])
+    artifact, backend = made(catalog, models, tmp_path, "rk3588", "two")
+    assert isinstance(artifact, Artifact), artifact
+    assert backend.estimate(artifact).accuracy.cosine > 0.999
+
+
+def test_a_model_that_brings_its_scales_keeps_them_at_rockchip(catalog, models, tmp_path):
+    weight = np.random.default_rng(0).standard_normal((8, 3, 3, 3), np.float32) / 5
+    scales = [numpy_helper.from_array(np.float32(0.05), "s"), numpy_helper.from_array(np.int8(0), "z")]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("Conv", ["d", "w"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 16, 16))
+    constants = [numpy_helper.from_array(weight, "w"), *scales]
+    write_graph(models / "scaled.onnx", nodes, [x], (1, 8, 14, 14), constants)
+    artifact, backend = made(catalog, models, tmp_path, "rk3588", "scaled")
+    assert isinstance(artifact, Artifact), artifact
+    assert backend.estimate(artifact).accuracy.cosine > 0.999

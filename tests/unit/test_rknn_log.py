@@ -135,6 +135,23 @@ def test_a_graph_that_would_be_dynamic_names_what_makes_it_so():
     assert failure.operators == ("NonMaxSuppression",)
 
 
+def test_a_branch_that_makes_the_graph_dynamic_is_named():
+    told = "The If('y') will cause the graph to be a dynamic graph! Remove it manually and try again!"
+    error = {"type": "RefusedError", "text": "build returned -1", "traceback": "..."}
+    failure = errors.explain(error, f"E build: {told}\n")
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("If",)
+
+
+@pytest.mark.parametrize(
+    ("operators", "quantise"),
+    [(("Conv", "Relu"), True), (("QuantizeLinear", "DequantizeLinear", "Conv"), False)],
+)
+def test_a_model_that_brings_its_scales_is_not_quantised_again(tmp_path, operators, quantise):
+    target = Target("RK3588", Precision.INT8, {}, CalibrationSpec(), 10.0)
+    assert RknnBackend().job(onnx(tmp_path, operators), target)["quantise"] is quantise
+
+
 def test_softmax_on_the_cpu_runs_in_float16():
     (layer,) = [layer for layer in parse_layers(log("softmax.rk3566")) if layer.op_type == "exSoftmax13"]
     assert (layer.target, layer.data_type) == ("CPU", "FLOAT16")

@@ -20,6 +20,7 @@ PLATFORMS = (
     *("rk3588", "rk3576", "rk3566", "rk3568", "rk3562"),
     *("rv1103", "rv1103b", "rv1106", "rv1106b", "rv1126b"),
 )
+QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear"})
 WITHOUT_FALLBACK = ("rv1103", "rv1106")
 """The small runtime of these runs nothing on the CPU: what is placed there fails on the board."""
 
@@ -32,10 +33,15 @@ class RknnBackend(ApartBackend):
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
     known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", rknn_benchmark.NAME)
 
-    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
-        """The platform that the toolkit builds for. Raises UsageError."""
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
+        """The platform that the toolkit builds for, and whether it is to quantise. Raises UsageError."""
         clock = positive(self._options, "npu_clock_mhz")
-        return {"platform": self._platform(target.chip), **({"npu_clock_mhz": clock} if clock else {})}
+        return {
+            "platform": self._platform(target.chip),
+            # A model that brings its own scales is refused when it is to be quantised once more.
+            "quantise": QUANTISED.isdisjoint(model.operators),
+            **({"npu_clock_mhz": clock} if clock else {}),
+        }
 
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
         """By the toolkit's own words."""

@@ -15,7 +15,10 @@ _OPERATORS = (
     re.compile(r"[Uu]nsupported? (?:onnx )?op(?:erator)?(?: type)?:? ['\"]?([A-Z]\w+)"),
     re.compile(r"[Oo]p(?:erator)? ['\"]?([A-Z]\w+)['\"]? (?:is )?not support"),
 )
-_DYNAMIC = re.compile(r"The input \d+ of (\w+)\('.*'\) need to be constant")
+_DYNAMIC = (
+    (re.compile(r"The input \d+ of (\w+)\('.*'\) need to be constant"), ": an input is not constant"),
+    (re.compile(r"The (\w+)\('.*'\) will cause the graph to be a dynamic graph"), ""),
+)
 _OPSET = re.compile(r"(?:[Uu]nsupport\w*|[Nn]ot support\w*).*opset|opset.*(?:[Uu]nsupport|[Nn]ot support)")
 _MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|[Oo]ut of memory")
 _ATTRIBUTE = re.compile(r"(?:[Nn]ot|[Oo]nly|[Uu]n) ?support|must be|should be|invalid|exceed")
@@ -46,11 +49,10 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
         if names:
             message = f"RKNN does not support {', '.join(names)}"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    if names := tuple(dict.fromkeys(_DYNAMIC.findall(text))):
-        message = (
-            f"RKNN takes no dynamic graph, which {', '.join(names)} makes of it: an input is not constant"
-        )
-        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
+    for pattern, why in _DYNAMIC:
+        if names := tuple(dict.fromkeys(pattern.findall(text))):
+            message = f"RKNN takes no dynamic graph, which {', '.join(names)} makes of it{why}"
+            return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
     line = last_error(said) or _raised(error)
     for pattern, failure_class in (
         (_OPSET, FailureClass.UNSUPPORTED_OPSET),

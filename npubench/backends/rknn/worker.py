@@ -33,7 +33,8 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         _accept("config", tool.config(target_platform=job["platform"]))
         _accept("load_onnx", tool.load_onnx(job["model"]))
     with step("build"):
-        _accept("build", tool.build(do_quantization=True, dataset=DATASET))
+        quantise = job["quantise"]
+        _accept("build", tool.build(do_quantization=quantise, dataset=DATASET if quantise else None))
     with step("export"):
         _accept("export_rknn", tool.export_rknn(ARTIFACT))
     with step("simulate"):
@@ -63,9 +64,8 @@ def _waited(expecting: "Future[list[list[list[Any]]]]") -> list[list[list[Any]]]
 
 
 def _infer(tool: Any, inputs: list[Any]) -> list[Any]:
-    # The toolkit takes pictures for NHWC unless told otherwise; of other ranks there is nothing to tell.
-    formats = ["nchw" if array.ndim == 4 else None for array in inputs]
-    outputs = tool.inference(inputs=inputs, data_format=formats if any(formats) else None)
+    # The toolkit takes pictures for NHWC unless told otherwise; told so of other ranks, it changes nothing.
+    outputs = tool.inference(inputs=inputs, data_format=["nchw"] * len(inputs))
     if outputs is None:
         raise RefusedError("inference gave no outputs")
     return list(outputs)
