@@ -198,6 +198,13 @@ serve(work)
     assert "BrokenProcessPool" in failure.message
 
 
+def test_a_module_beside_the_worker_is_part_of_its_version(compiled, tmp_path):
+    before = compiled(GOOD).tools["worker"]
+    assert ToyBackend().probe().versions["worker"] == before
+    (tmp_path / "worker_layout.py").write_text("TURNED = True\n")
+    assert ToyBackend().probe().versions["worker"] != before
+
+
 def test_a_tool_that_sleeps_ends_at_the_deadline_with_its_children(compiled, tmp_path):
     worker = f"""
 import subprocess

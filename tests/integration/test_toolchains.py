@@ -7,14 +7,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench import environments, plugins
-from npubench.catalog import find_board, load
+from npubench.catalog import load
 from npubench.errors import UsageError
-from npubench.onnx_model import describe
 from npubench.records import Artifact, Failure, FailureClass
-from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
+from npubench.specs import TimingProtocol
 from npubench.transports.local import LocalSession
 from tests.resnet18 import write_resnet18
+from tests.toolchain_models import made, write_graph, write_op
 
 pytestmark = pytest.mark.toolchains
 LOG = "log"
@@ -48,38 +47,12 @@ def models(tmp_path_factory):
     return folder
 
 
-def write_op(path: Path, node, shape, output, dtype=TensorProto.FLOAT) -> None:
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
-    write_graph(path, [node], [x], output, (), dtype)
-
-
-def write_graph(path: Path, nodes, inputs, output, constants=(), dtype=TensorProto.FLOAT) -> None:
-    y = helper.make_tensor_value_info("y", dtype, output)
-    graph = helper.make_graph(nodes, "op", inputs, [y], list(constants))
-    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("my", 1)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
-
-
 def write_indices_after_conv(path: Path, name: str) -> None:
     weight = np.random.default_rng(0).standard_normal((32, 16, 3, 3), np.float32) / 12
     nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node(name, ["c"], ["y"], axis=1)]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 16, 56, 56))
     constants = [numpy_helper.from_array(weight, "w")]
     write_graph(path, nodes, [x], (1, 1, 54, 54), constants, TensorProto.INT64)
-
-
-def made(catalog, models, tmp_path, board, name, **options):
-    """What a backend makes of a model: its artifact or failure, and the backend."""
-    spec = find_board(catalog, board)
-    backend = plugins.backend_of(spec, lambda host: None)
-    if options:
-        backend = backend.configured({**spec.backend_options, **options}, lambda host: None)
-    environments.install(backend.environment, print)
-    model = describe(models / f"{name}.onnx", name)
-    target = Target(spec.chip, Precision.INT8, spec.backend_options, CalibrationSpec(), 900.0)
-    workdir = tmp_path / "job"
-    workdir.mkdir()
-    return backend.compile(model, target, workdir, tmp_path / LOG), backend
 
 
 @pytest.mark.parametrize(
@@ -245,46 +218,3 @@ def test_no_npu_here_is_told(catalog, models, tmp_path):
 def test_a_name_of_no_platform_is_told(catalog, models, tmp_path):
     with pytest.raises(UsageError, match="not pentium"):
         made(catalog, models, tmp_path, "rk3588", "softmax", platform="pentium")
-
-
-def test_a_grouped_convolution_ends_beside_the_simulator(catalog, models, tmp_path):
-    weight = numpy_helper.from_array(np.full((64, 4, 1, 1), 0.1, np.float32), "w")
-    node = helper.make_node("Conv", ["x", "w"], ["y"], group=16)
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 64, 28, 28))
-    write_graph(models / "grouped.onnx", [node], [x], (1, 64, 28, 28), [weight])
-    artifact, _ = made(catalog, models, tmp_path, "rk3566", "grouped")
-    assert isinstance(artifact, Artifact), artifact
-
-
-def test_inputs_of_several_ranks_reach_rockchip_s_simulator(catalog, models, tmp_path):
-    weight = np.random.default_rng(0).standard_normal((16, 3, 3, 3), np.float32) / 5
-    nodes = [
-        helper.make_node("Conv", ["picture", "w"], ["c"]),
-        helper.make_node("GlobalAveragePool", ["c"], ["p"]),
-        helper.make_node("Flatten", ["p"], ["f"]),
-        helper.make_node("Add", ["f", "vector"], ["y"]),
-    ]
-    inputs = [
-        helper.make_tensor_value_info("picture", TensorProto.FLOAT, (1, 3, 32, 32)),
-        helper.make_tensor_value_info("vector", TensorProto.FLOAT, (1, 16)),
-    ]
-    write_graph(models / "two.onnx", nodes, inputs, (1, 16), [numpy_helper.from_array(weight, "w")])
-    artifact, backend = made(catalog, models, tmp_path, "rk3588", "two")
-    assert isinstance(artifact, Artifact), artifact
-    assert backend.estimate(artifact).accuracy.cosine > 0.999
-
-
-def test_a_model_that_brings_its_scales_keeps_them_at_rockchip(catalog, models, tmp_path):
-    weight = np.random.default_rng(0).standard_normal((8, 3, 3, 3), np.float32) / 5
-    scales = [numpy_helper.from_array(np.float32(0.05), "s"), numpy_helper.from_array(np.int8(0), "z")]
-    nodes = [
-        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
-        helper.make_node("Conv", ["d", "w"], ["y"]),
-    ]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 16, 16))
-    constants = [numpy_helper.from_array(weight, "w"), *scales]
-    write_graph(models / "scaled.onnx", nodes, [x], (1, 8, 14, 14), constants)
-    artifact, backend = made(catalog, models, tmp_path, "rk3588", "scaled")
-    assert isinstance(artifact, Artifact), artifact
-    assert backend.estimate(artifact).accuracy.cosine > 0.999

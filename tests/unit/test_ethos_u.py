@@ -95,6 +95,13 @@ def test_an_operator_that_litert_has_under_another_name_is_told_by_its_own():
     assert failure.message == "Vela does not take LSTM: IFM must be INT8 or INT16"
 
 
+def test_a_tensor_of_nms_that_the_quantizer_loses_names_the_operator():
+    told = "'sel_nms_valid_count_scalar_shape_c0'"
+    failure = explain({"type": "KeyError", "text": told, "traceback": "", "step": "quantise"}, "")
+    assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failure.operators == ("NonMaxSuppression",)
+
+
 def test_a_command_that_ended_is_told_by_what_it_raised():
     error = {"type": "RuntimeError", "text": "vela ended with code 1", "traceback": "", "step": "vela"}
     said = "Traceback\nValueError: no such memory\nRuntimeError: vela ended with code 1\n"

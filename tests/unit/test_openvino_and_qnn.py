@@ -72,6 +72,13 @@ def test_operators_that_openvino_cannot_convert(told, names):
     assert failure.operators == names
 
 
+def test_a_type_that_a_device_does_not_support_is_told_so():
+    told = "Check failed\nCPU plugin does not support f64 for use with oneDNN."
+    failure = openvino.explain({"type": "RuntimeError", "text": told, "traceback": ""})
+    assert failure.failure_class is FailureClass.UNSUPPORTED_ATTRIBUTE
+    assert "does not support f64" in failure.message
+
+
 @given(st.text())
 def test_no_text_breaks_the_parsers(anything):
     assert isinstance(parse_report(anything), (Report, Failure))

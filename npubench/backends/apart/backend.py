@@ -14,7 +14,7 @@ from npubench.backends.apart.outputs import accuracy, resolution, unlike
 from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
-from npubench.identity import sha256_of_bundle, sha256_of_file
+from npubench.identity import sha256_of_bundle
 from npubench.predictions import Predictions
 from npubench.protocols import Connect, OpenHost, Session
 from npubench.records import (
@@ -64,8 +64,7 @@ class ApartBackend(ABC):
             return ToolInfo(self.name, False, reason=reason, fix=f"npubench env install {name}")
         principal = environments.spec(name).principal
         versions = {package: installed.versions[package] for package in principal}
-        # What the worker asks of the tool decides its answer as much as the tool does.
-        return ToolInfo(self.name, True, {**versions, "worker": sha256_of_file(self.worker)[:12]})
+        return ToolInfo(self.name, True, {**versions, "worker": _worker_version(self.worker)})
 
     def compile(self, model: OnnxModel, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
         """Convert, and simulate where the tool can, inside `workdir`. Raises UsageError, Interrupted."""
@@ -226,6 +225,12 @@ def accuracy_of(answer: Mapping[str, Any]) -> Accuracy | None:
 def resolution_of(answer: Mapping[str, Any]) -> dict[str, Any]:
     """For the details: what the step of the outputs alone costs, where the tool tells the step."""
     return {"output_resolution": answer["resolution"]} if answer.get("resolution") else {}
+
+
+def _worker_version(worker: Path) -> str:
+    """Hash of the script and its own modules: what it asks of the tool decides the answer like the tool."""
+    beside = [*worker.parent.glob("worker_*.py"), *worker.parent.glob("worker_*/*.py")]
+    return sha256_of_bundle(worker, beside)[:12]
 
 
 def _lay_out_model(model: OnnxModel, workdir: Path) -> None:

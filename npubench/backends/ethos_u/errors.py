@@ -16,6 +16,7 @@ _SEMANTICS = re.compile(
 )
 _NOT_ON_NPU = re.compile(r"Non-passthrough operation \(\w+\) could not run on NPU")
 _WARNED = re.compile(r"operator: (?P<name>\w+), ofm: .*\s+Reason: Unsupported opType")
+_NMS = re.compile(r"KeyError: '\S*_nms_\w+'")
 _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception): .*\S", re.M)
 _OWN = re.compile(r": \w+ ended with code -?\d+$")
 _ONLY_FORMAT = frozenset({"QUANTIZE", "DEQUANTIZE"})
@@ -35,13 +36,18 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
     names = _once([*map(str, error.get("operators", ())), *custom])
     names = names or _once(match["name"] for match in _UNSUPPORTED.finditer(f"{said}\n{told}"))
     if names:
-        message = f"onnx2tf has no LiteRT operator for {', '.join(names)}"
+        told = told if error.get("operators") else f"onnx2tf has no LiteRT operator for {', '.join(names)}"
+        message = told.strip()[:300]
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
     if match := _NOT_IMPLEMENTED.search(said):
         message = f"onnx2tf: {match['told']}"[:300]
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message, (match["name"],), detail)
     if refused := _by_vela(said, detail):
         return refused
+    if match := _NMS.search(f"{error['type']}: {told}"):
+        message = f"the quantizer loses a tensor of onnx2tf's NonMaxSuppression: {match[0]}"[:300]
+        names = ("NonMaxSuppression",)
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
     raised = [line for line in _RAISED.findall(said) if not _OWN.search(line)]
     line = next((line.strip() for line in told.splitlines() if line.strip()), "without a word")
     text = raised[-1] if raised and _OWN.search(f": {line}") else f"{error['type']}: {line}"

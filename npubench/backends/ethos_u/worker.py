@@ -8,13 +8,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
 from worker_frame import NotSupportedError, keep, reference, samples, serve, step
-from worker_litert import find_layout, open_model, run, steps
+from worker_litert import by_name, find_layout, open_model, run, steps
 from worker_pooling import rewrite
 
 REWRITTEN = "rewritten.onnx"
 FOLDER = "litert"
 QUANTISED = "quantised.tflite"
 LEAST_OPSET = 11
+OF_DATA = frozenset({"NonMaxSuppression", "NonZero", "Unique", "Compress"})
+"""How large their outputs are depends on the data, which LiteRT's form of them handles in another way."""
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         expected = reference(job["model"], evaluation)
         rounded = reference(job["model"], samples(job["rounded"]))
     with step("layout"):
-        layout = find_layout(open_model(str(floats)), evaluation[0], expected[0])
+        layout = _layout(str(floats), evaluation[0], expected[0])
     with step("quantise"):
         _quantise(str(floats), calibration, layout)
     with step("simulate"):
@@ -93,6 +95,18 @@ def _refuse_custom(path: str) -> None:
         raise NotSupportedError(f"onnx2tf has no LiteRT operator for {', '.join(operators)}", operators)
 
 
+def _layout(path: str, sample: dict[str, Any], expected: list[Any]) -> Any:
+    import onnx
+
+    try:
+        return find_layout(open_model(path), sample, expected)
+    except RuntimeError as error:
+        types = {node.op_type for node in onnx.load(REWRITTEN, load_external_data=False).graph.node}
+        if operators := tuple(sorted(types & OF_DATA)):
+            raise NotSupportedError(f"{error}: {', '.join(operators)} is not the same", operators) from error
+        raise
+
+
 def _quantise(path: str, calibration: list[dict[str, Any]], layout: Any) -> None:
     from ai_edge_quantizer import qtyping, quantizer, recipe
 
@@ -106,7 +120,12 @@ def _quantise(path: str, calibration: list[dict[str, Any]], layout: Any) -> None
     )
     data = []
     for sample in calibration:
-        arrays = {name: layout.to_model(array) for name, array in sample.items()}
+        details = by_name(interpreter, list(sample))
+        # onnx2tf makes FP32 of half precision.
+        arrays = {
+            name: layout.to_model(array).astype(detail["dtype"], copy=False)
+            for (name, array), detail in zip(sample.items(), details, strict=True)
+        }
         only = len(arrays) == 1 == len(tensors["inputs"])
         data.append({tensors["inputs"][0]: next(iter(arrays.values()))} if only else arrays)
     result = made.quantize(made.calibrate({signature: data}))

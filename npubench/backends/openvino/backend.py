@@ -34,6 +34,7 @@ from npubench.records import (
 from npubench.specs import Precision, Target, TimingProtocol
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
+_UNSUPPORTED = re.compile(r"does(?: not|n't) support|[Uu]nsupported|[Nn]ot supported")
 _VERSION = re.compile(r"-\d+$")
 
 
@@ -109,7 +110,8 @@ def explain(error: Mapping[str, Any]) -> Failure:
         return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, line, detail=detail)
     if told.startswith("no device "):
         return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, told, detail=detail)
-    return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, f"OpenVINO: {line}", detail=detail)
+    known = FailureClass.UNSUPPORTED_ATTRIBUTE if _UNSUPPORTED.search(line) else FailureClass.TOOL_ERROR
+    return Failure(Stage.COMPILE, known, f"OpenVINO: {line}", detail=detail)
 
 
 def _argv(app: str, path: PurePosixPath, device: str, timing: TimingProtocol) -> list[str]:
