@@ -46,7 +46,9 @@ def unlike(answer: Mapping[str, Any], outputs: Sequence[TensorSpec], workdir: Pa
 def _finite(runs: Sequence[Sequence[Any]]) -> bool:
     import numpy as np
 
-    return all(np.isfinite(output).all() for outputs in runs for output in outputs)
+    # NaN is the least and the greatest of all that holds it.
+    extremes = ((output.min(), output.max()) for outputs in runs for output in outputs if output.size)
+    return all(np.isfinite(pair).all() for pair in extremes)
 
 
 def resolution(answer: Mapping[str, Any], workdir: Path) -> dict[str, Any] | None:
@@ -68,7 +70,11 @@ def resolution(answer: Mapping[str, Any], workdir: Path) -> dict[str, Any] | Non
 def _load(files: Sequence[Sequence[str]] | None, workdir: Path) -> list[list[Any]]:
     import numpy as np
 
-    return [[np.load(workdir / name, allow_pickle=False) for name in sample] for sample in files or ()]
+    # Mapped, for they are read in turn by each of these functions.
+    return [
+        [np.load(workdir / name, mmap_mode="r", allow_pickle=False) for name in sample]
+        for sample in files or ()
+    ]
 
 
 def _like(ours: Any, theirs: Any) -> Any:

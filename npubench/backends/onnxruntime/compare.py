@@ -1,10 +1,13 @@
 """Outputs of a prepared model against the reference on the same inputs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from npubench.calibration import rounded_to_8_bits
+
+CHUNK = 32 * 1024
+"""Elements that are compared at once: a quarter of a megabyte each, which stays in a core's cache."""
 
 
 def compare(
@@ -35,7 +38,8 @@ def similarity(
         return None
     count = max(map(len, theirs), default=0)
     measured = [index for index in range(count) if not any(_is_whole(outputs[index]) for outputs in theirs)]
-    found = [_closeness(_flat(ours, index), _flat(theirs, index)) for index in measured]
+    runs = list(zip(ours, theirs, strict=True))
+    found = [_closeness((a[index], b[index]) for a, b in runs) for index in measured]
     close = [one for one in found if one is not None]
     shares = {"equal": equal_share(ours, theirs), "equal_rounded": equal_share(rounded, theirs)}
     if len(close) < len(found) or not (close or shares["equal"] is not None):
@@ -78,27 +82,43 @@ def _is_whole(output: Any) -> bool:
     return np.asarray(output).dtype.kind in "biu"
 
 
-def _flat(runs: Sequence[Sequence[Any]], index: int) -> Any:
+def _closeness(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any] | None:
+    """Cosine, PSNR in dB (peak: range of the reference) and greatest difference over all pairs of arrays.
+
+    None when one is not finite, empty, or of another size than the other.
+    """
     import numpy as np
 
-    return np.concatenate([np.asarray(outputs[index], dtype=np.float64).ravel() for outputs in runs])
-
-
-def _closeness(a: Any, b: Any) -> dict[str, Any] | None:
-    """Cosine, PSNR in dB (peak: range of the reference) and greatest difference; None when not finite."""
-    import numpy as np
-
-    if not a.size or a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+    count, greatest, low, high = 0, 0.0, math.inf, -math.inf
+    product = ours = theirs = error = 0.0
+    for x, y in _chunks(pairs):
+        if x.size != y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
+            return None
+        difference = x - y
+        product, error = product + float(x @ y), error + float(difference @ difference)
+        ours, theirs = ours + float(x @ x), theirs + float(y @ y)
+        greatest = max(greatest, float(np.abs(difference).max()))
+        low, high, count = min(low, float(y.min())), max(high, float(y.max())), count + x.size
+    if not count:
         return None
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    error = float(np.mean((a - b) ** 2))
-    peak = float(b.max() - b.min())
-    cosine = min(1.0, float(a @ b) / norm) if norm else (1.0 if error == 0 else None)
+    norm, error, peak = math.sqrt(ours) * math.sqrt(theirs), error / count, high - low
+    cosine = min(1.0, product / norm) if norm else (1.0 if error == 0 else None)
     return {
         "cosine": cosine,
         "psnr_db": 10 * math.log10(peak**2 / error) if error and peak else None,
-        "max_abs": float(np.abs(a - b).max()),
+        "max_abs": greatest,
     }
+
+
+def _chunks(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """Both arrays in double precision, some thousand elements a time: whole ones fill pages without end."""
+    import numpy as np
+
+    for ours, theirs in pairs:
+        a, b = np.ravel(ours), np.ravel(theirs)
+        for start in range(0, max(a.size, b.size), CHUNK):
+            part = slice(start, start + CHUNK)
+            yield a[part].astype(np.float64), b[part].astype(np.float64)
 
 
 def top1_agreement(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> float | None:
