@@ -7,7 +7,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
-from worker_frame import NotSupportedError, keep, reference, samples, serve, step
+from worker_frame import NotSupportedError, aside, keep, reference, samples, serve, step
 from worker_litert import by_name, find_layout, open_model, run, steps
 from worker_pooling import rewrite
 
@@ -25,6 +25,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     calibration, evaluation = (
         [_ordered(one, order) for one in samples(job[k])] for k in ("calibration", "evaluation")
     )
+    expecting = [aside(reference, job["model"], one) for one in (evaluation, samples(job["rounded"]))]
     with step("rewrite"):
         rewritten = _rewritten(job["model"])
     with step("onnx2tf"):
@@ -34,8 +35,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         raise RuntimeError(f"onnx2tf ended without writing {floats.name}")
     _refuse_custom(str(floats))
     with step("reference"):
-        expected = reference(job["model"], evaluation)
-        rounded = reference(job["model"], samples(job["rounded"]))
+        expected, rounded = (one.result() for one in expecting)
     with step("layout"):
         layout = _layout(str(floats), evaluation[0], expected[0])
     with step("quantise"):

@@ -20,7 +20,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """Load, quantise, build and export; then the simulator's outputs beside ONNX Runtime's."""
     evaluation = samples(job["evaluation"])
     # In another process: beside the toolkit's libraries ONNX Runtime did not end on some operators.
-    expecting = aside(_expected, job["model"], [evaluation, samples(job["rounded"])])
+    expecting = [aside(reference, job["model"], one) for one in (evaluation, samples(job["rounded"]))]
     with step("import"):
         from rknn.api import RKNN
 
@@ -50,14 +50,10 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _expected(model: str, sets: list[list[dict[str, Any]]]) -> list[list[list[Any]]]:
-    return [reference(model, one) if one else [] for one in sets]
-
-
-def _waited(expecting: "Future[list[list[list[Any]]]]") -> list[list[list[Any]]]:
+def _waited(expecting: "list[Future[list[list[Any]]]]") -> list[list[list[Any]]]:
     """The reference's outputs; none of what ONNX Runtime cannot run, which RKNN is asked all the same."""
     try:
-        return expecting.result()
+        return [one.result() for one in expecting]
     except Exception as error:  # noqa: BLE001 - it raises types of its own
         print(f"no reference: {error}")  # noqa: T201 - for the log
         return [[], []]
