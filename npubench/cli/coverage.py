@@ -1,5 +1,6 @@
 """`npubench coverage`: which models export and convert, from the records of what was run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -22,14 +23,17 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
     "--results", type=click.Path(path_type=Path, file_okay=False), help="The --out of `npubench run`, too."
 )
 @click.option(
-    "--cuts", type=click.Path(path_type=Path, file_okay=False),
-    help="The --out of `npubench convert --cut auto`, too.",
+    "--cuts", type=click.Path(path_type=Path), multiple=True,
+    help="The --out of `npubench convert --cut auto`, or a file of --keep-cuts. Repeatable.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Markdown file [printed]."
 )
 @click.option(
     "--keep", type=click.Path(path_type=Path, dir_okay=False), help="Write the records to this file, too."
+)
+@click.option(
+    "--keep-cuts", type=click.Path(path_type=Path, dir_okay=False), help="Write those of --cuts to this file."
 )
 @click.option("--missing", is_flag=True, help="Print the names that no record says are exported, and stop.")
 @click.option(
@@ -41,9 +45,10 @@ def coverage(
     suites: tuple[str, ...],
     places: tuple[Path, ...],
     results: Path | None,
-    cuts: Path | None,
+    cuts: tuple[Path, ...],
     output: Path | None,
     keep: Path | None,
+    keep_cuts: Path | None,
     missing: bool,
     require: float | None,
 ) -> int:
@@ -80,8 +85,8 @@ def coverage(
         rows = store.latest()
         store.close()
     text = document(found, planned, rows)
-    if cuts is not None:
-        text += "\n" + _cuts(cuts)
+    if cuts:
+        text += "\n" + _cuts(cuts, keep_cuts)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -93,14 +98,20 @@ def coverage(
     return ExitCode.REGRESSION if below else ExitCode.OK
 
 
-def _cuts(folder: Path) -> str:
+def _cuts(places: Sequence[Path], keep: Path | None) -> str:
     from npubench import conversions
     from npubench.errors import UsageError
+    from npubench.filesystem import write_atomically
     from npubench.reporting.cuts import document
 
-    found = conversions.read(folder / ".npubench")
-    if not found:
-        raise UsageError(
-            f"{folder} has no conversions: run `npubench convert --cut auto ... --out {folder}` first"
-        )
-    return document(found) + "\n"
+    found = {}
+    for place in places:
+        here = conversions.read(place)
+        if not here:
+            raise UsageError(
+                f"{place} has no conversions: run `npubench convert --cut auto ... --out {place}` first"
+            )
+        found.update({(one.case, one.board, one.precision): one for one in here})
+    if keep is not None:
+        write_atomically(keep, conversions.lines(found.values()))
+    return document(list(found.values())) + "\n"

@@ -79,7 +79,8 @@ def _conversion(prepared: "Prepared") -> Conversion:
         return Conversion(*asked, "", "")
     record = unblock.record_of(prepared)
     rewrites = tuple(one.name for one in record.rewrites)
-    return Conversion(*asked, str(record.as_is.failure_class), "", record.lacking, rewrites)
+    joined = (_lowest(record.joined_fp32), _lowest(record.joined_target or ()))
+    return Conversion(*asked, str(record.as_is.failure_class), "", record.lacking, rewrites, *joined)
 
 
 def _tell(record: "Surgery") -> None:
@@ -102,10 +103,14 @@ def _time(part: "Part") -> str:
     return f"{part.figures.latency_us.mean:.1f} us on this CPU (measured)"
 
 
+def _lowest(outputs: "Sequence[OutputComparison]") -> float | None:
+    return min((one.cosine for one in outputs if one.cosine is not None), default=None)
+
+
 def _worst(outputs: "Sequence[OutputComparison]") -> str:
-    cosines = [one.cosine for one in outputs if one.cosine is not None]
+    lowest = _lowest(outputs)
     equal = [one.equal for one in outputs if one.cosine is None and one.equal is not None]
-    told = [f"cosine {min(cosines):.5f}"] if cosines else []
+    told = [] if lowest is None else [f"cosine {lowest:.5f}"]
     # Of whole numbers there is no cosine that means anything.
     told += [f"{min(equal):.1%} of the indices equal"] if equal else []
     return ", ".join(told) or "nothing to compare"

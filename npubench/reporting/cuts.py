@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from npubench.conversions import Conversion
 from npubench.reporting.coverage import table
 
+JOINED = (
+    "The lowest cosine of an output of the joined parts with the whole model's: with the body in FP32, which"
+    " is what surgery itself changes, and as its toolchain gave it, quantised. Blank where no output is of"
+    " numbers, or the tool gave none."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CutCounts:
@@ -41,6 +47,7 @@ def document(conversions: Sequence[Conversion]) -> str:
     helped = [one for one in conversions if one.as_is and not one.with_cut]
     if helped:
         parts.append(f"### What was rewritten or cut off\n\n{_ranked(helped)}")
+        parts.append(f"### Models that surgery got through\n\n{JOINED}\n\n{_joined(helped)}")
     stopped = [one for one in conversions if one.with_cut]
     if stopped:
         told = [
@@ -52,11 +59,23 @@ def document(conversions: Sequence[Conversion]) -> str:
 
 
 def _ranked(helped: Sequence[Conversion]) -> str:
-    uses = Counter(
-        (one.board, what)
-        for one in helped
-        for what in (*one.rewrites, *(f"{operator} cut off" for operator in one.lacking))
-    )
+    uses = Counter((one.board, what) for one in helped for what in _done(one))
     return table(
         ["board", "surgery", "models"], [[board, what, n] for (board, what), n in uses.most_common()]
     )
+
+
+def _joined(helped: Sequence[Conversion]) -> str:
+    rows = [
+        [one.board, one.case, ", ".join(_done(one)), _cosine(one.joined_fp32), _cosine(one.joined_target)]
+        for one in sorted(helped, key=lambda c: (c.board, c.case))
+    ]
+    return table(["board", "model", "surgery", "joined in FP32", "joined, body quantised"], rows)
+
+
+def _done(one: Conversion) -> tuple[str, ...]:
+    return (*one.rewrites, *(f"{operator} cut off" for operator in one.lacking))
+
+
+def _cosine(value: float | None) -> str:
+    return "" if value is None else f"{value:.5f}"

@@ -11,7 +11,16 @@ from npubench.reporting.cuts import counts, document
 
 PLAIN = Conversion("a", "rknn", "rk3566", "int8", "", "")
 CUT = Conversion(
-    "b", "rknn", "rk3566", "int8", "unsupported_operator", "", ("TopK",), ("HardSwish decomposed",)
+    "b",
+    "rknn",
+    "rk3566",
+    "int8",
+    "unsupported_operator",
+    "",
+    ("TopK",),
+    ("HardSwish decomposed",),
+    1.0,
+    0.9876,
 )
 STOPPED = Conversion("c|<i>", "rknn", "rk3566", "int8", "crash", "crash", ("Det",))
 OTHER = Conversion("a", "qnn", "qnn-htp-v73", "int8", "hang", "hang")
@@ -28,14 +37,18 @@ def test_the_page_says_what_helped_and_what_did_not():
     assert "| rk3566 | TopK cut off | 1 |" in text
     assert "| rk3566 | HardSwish decomposed | 1 |" in text
     assert "| rk3566 | c\\|&lt;i> | crash | Det |" in text
+    assert "| rk3566 | b | HardSwish decomposed, TopK cut off | 1.00000 | 0.98760 |" in text
     assert "### No surgery helped" not in document([PLAIN, CUT])
+    assert "### Models that surgery got through" not in document([PLAIN, STOPPED])
 
 
 def test_the_last_of_a_case_counts_and_half_a_line_does_not(tmp_path):
-    note(tmp_path, Conversion("a", "rknn", "rk3566", "int8", "hang", "hang"))
-    note(tmp_path, PLAIN)
-    note(tmp_path, OTHER)
-    with (tmp_path / conversions.FILE).open("a") as stream:
+    kept = tmp_path / ".npubench"
+    kept.mkdir()
+    note(kept, Conversion("a", "rknn", "rk3566", "int8", "hang", "hang"))
+    note(kept, PLAIN)
+    note(kept, OTHER)
+    with (kept / conversions.FILE).open("a") as stream:
         stream.write('{"case": "z"')
     assert read(tmp_path) == [PLAIN, OTHER]
     assert read(tmp_path / "nothing") == []
@@ -52,3 +65,18 @@ def test_the_coverage_page_has_them_where_they_are_asked_for(tmp_path):
     note(kept, CUT)
     done = CliRunner().invoke(npubench, asked, standalone_mode=False)
     assert "| rknn | rk3566 | int8 | 2 | 1 | 2 |" in done.output
+
+
+def test_conversions_of_several_places_are_joined_and_kept(tmp_path):
+    for name, one in (("first", PLAIN), ("second", CUT), ("second", OTHER)):
+        kept = tmp_path / name / ".npubench"
+        kept.mkdir(parents=True, exist_ok=True)
+        note(kept, one)
+        note_export(kept, Export("a", "mmpretrain", 1.0))
+    file = tmp_path / "kept.jsonl"
+    exports = ["coverage", "--exports", str(tmp_path / "first")]
+    both = ["--cuts", str(tmp_path / "first"), "--cuts", str(tmp_path / "second")]
+    CliRunner().invoke(npubench, [*exports, *both, "--keep-cuts", str(file)], standalone_mode=False)
+    assert read(file) == [PLAIN, CUT, OTHER]
+    again = CliRunner().invoke(npubench, [*exports, "--cuts", str(file)], standalone_mode=False)
+    assert "| rknn | rk3566 | int8 | 2 | 1 | 2 |" in again.output
