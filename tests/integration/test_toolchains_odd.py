@@ -1,6 +1,7 @@
 """Models that are not a picture in FP32 going in and a picture coming out, by real vendor tools."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -86,3 +87,17 @@ def test_non_maximum_suppression_is_named_by_arm(catalog, models, tmp_path):
     failure, _ = made(catalog, models, tmp_path, "ethos-u65-512", "nms")
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("NonMaxSuppression",)
+
+
+@pytest.mark.parametrize("board", ["rk3588", "ethos-u65-512", "qnn-htp-v73", "openvino-cpu"])
+def test_notes_in_a_model_s_file_stop_no_tool(catalog, models, tmp_path, board):
+    weight = np.random.default_rng(0).standard_normal((8, 3, 3, 3), np.float32) / 5
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 16, 16))
+    file = models / "noted.onnx"
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"])]
+    write_graph(file, nodes, [x], (1, 8, 14, 14), [numpy_helper.from_array(weight, "w")])
+    noted = onnx.load(file)
+    helper.set_model_props(noted, {"simplified": "yes", "author": ""})
+    onnx.save(noted, file)
+    artifact, _ = made(catalog, models, tmp_path, board, "noted")
+    assert isinstance(artifact, Artifact), artifact

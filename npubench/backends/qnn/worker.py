@@ -126,6 +126,7 @@ def _steps(count: int) -> list[float | None]:
 
 def _quantise(model: str, calibration: list[dict[str, Any]]) -> bool:
     """QDQ in unsigned 8 bits; whether operators that follow their input had to be told."""
+    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize
     from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config, qnn_preprocess_model
 
@@ -136,7 +137,10 @@ def _quantise(model: str, calibration: list[dict[str, Any]]) -> bool:
         def get_next(self) -> dict[str, Any] | None:
             return next(self._samples, None)
 
-    source = "preprocessed.onnx" if qnn_preprocess_model(model, "preprocessed.onnx") else model
+    plain = onnx.load(model)
+    # The tool goes down on a model that has any, as every simplified one has.
+    plain.ClearField("metadata_props")
+    source = "preprocessed.onnx" if qnn_preprocess_model(plain, "preprocessed.onnx") else model
     ranges = _softmax_ranges(source, calibration)
     for forced in (False, True):
         if forced:
