@@ -101,3 +101,22 @@ def test_notes_in_a_model_s_file_stop_no_tool(catalog, models, tmp_path, board):
     onnx.save(noted, file)
     artifact, _ = made(catalog, models, tmp_path, board, "noted")
     assert isinstance(artifact, Artifact), artifact
+
+
+def test_an_lstm_runs_on_the_htp_of_a_chip_with_half_precision(catalog, models, tmp_path):
+    random = np.random.default_rng(0)
+    shapes = {"w": (1, 64, 8), "r": (1, 64, 16), "b": (1, 128)}
+    constants = [
+        numpy_helper.from_array((random.standard_normal(shape) / 4).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (16, 1, 8))
+    node = helper.make_node("LSTM", ["x", "w", "r", "b"], ["y"], hidden_size=16)
+    write_graph(models / "lstm.onnx", [node], [x], (16, 1, 1, 16), constants)
+    artifact, backend = made(catalog, models, tmp_path, "qnn-htp-v73", "lstm")
+    assert isinstance(artifact, Artifact), artifact
+    assert backend.estimate(artifact).accuracy.cosine > 0.99
+    # The chip of the first architecture has none, and what is not quantised has nowhere to run.
+    (tmp_path / "v68").mkdir()
+    old, _ = made(catalog, models, tmp_path / "v68", "qnn-htp-v73", "lstm", htp_arch="68")
+    assert old.failure_class is FailureClass.TOOL_ERROR

@@ -121,6 +121,14 @@ def test_what_the_optimiser_put_in_is_no_operator_of_the_model():
 def test_an_architecture_that_there_is_not_is_told():
     with pytest.raises(UsageError, match="not 40"):
         QnnBackend({"htp_arch": "40"}).job(None, None)
+    with pytest.raises(UsageError, match="not SM8550"):
+        QnnBackend({"soc_model": "SM8550"}).job(None, None)
+
+
+def test_an_architecture_comes_with_a_chip_unless_another_one_is_named():
+    assert QnnBackend({"htp_arch": "75"}).job(None, None) == {"htp_arch": "75", "soc_model": "57"}
+    asked = QnnBackend({"htp_arch": "73", "soc_model": "50"}).job(None, None)
+    assert asked == {"htp_arch": "73", "soc_model": "50"}
 
 
 RESULTS = json.loads(text("openvino/resnet18.cpu.json"))["execution_results"]

@@ -12,7 +12,11 @@ from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Onn
 from npubench.specs import Target
 
 PROVIDER = "QNNExecutionProvider"
-ARCHITECTURES = ("68", "69", "73", "75", "79")
+SOC_MODELS = {"68": "30", "69": "36", "73": "43", "75": "57", "79": "69"}
+"""Of every architecture the phone chip that came with it (SM8350, SM8450, SM8550, SM8650, SM8750), by its
+number in the table of supported Snapdragon devices of Qualcomm's QNN documentation. Without one the compiler
+takes the chip to lack FP16, and gives up on what was not quantised with an error about memory.
+"""
 
 
 class QnnBackend(ApartBackend):
@@ -22,16 +26,17 @@ class QnnBackend(ApartBackend):
     environment: ClassVar[str] = "qnn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
     evaluated: ClassVar[int] = 2
-    known: ClassVar[tuple[str, ...]] = ("htp_arch",)
+    known: ClassVar[tuple[str, ...]] = ("htp_arch", "soc_model")
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
-        """The architecture. Raises UsageError."""
+        """The architecture and a chip that has it. Raises UsageError."""
         arch = text(self._options, "htp_arch", "73")
-        if arch not in ARCHITECTURES:
-            raise UsageError(
-                f"backend_options.htp_arch must be one of {', '.join(ARCHITECTURES)}, not {arch}"
-            )
-        return {"htp_arch": arch}
+        if arch not in SOC_MODELS:
+            raise UsageError(f"backend_options.htp_arch must be one of {', '.join(SOC_MODELS)}, not {arch}")
+        soc_model = text(self._options, "soc_model", SOC_MODELS[arch])
+        if not soc_model.isdecimal():
+            raise UsageError(f"backend_options.soc_model must be QNN's number of a chip, not {soc_model}")
+        return {"htp_arch": arch, "soc_model": soc_model}
 
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
         """By the provider's own words."""
@@ -62,6 +67,7 @@ class QnnBackend(ApartBackend):
             details={
                 "latency": "none: the cycles of the emulation are this host's and differ from run to run",
                 "htp_arch": artifact.settings.get("htp_arch"),
+                "soc_model": artifact.settings.get("soc_model"),
                 "assignment": answer.get("assignment", {}),
                 "forced": answer.get("forced"),
                 "outputs_int32": answer.get("narrowed", []),

@@ -26,7 +26,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         model, narrowed = narrow_outputs(job["model"])
         forced = _quantise(model, samples(job["calibration"]))
     with step("compile"):
-        session = _session(job["htp_arch"])
+        session = _session(job["htp_arch"], job["soc_model"])
     # A run that fails would be done again on the CPU, and pass for the HTP's.
     session.disable_fallback()
     ran_on = session.get_providers()
@@ -194,7 +194,7 @@ def _clipped_ranges(path: str, calibration: list[dict[str, Any]]) -> dict[str, l
     return found
 
 
-def _session(htp_arch: str) -> Any:
+def _session(htp_arch: str, soc_model: str) -> Any:
     """A session on the HTP alone, which writes its context binary. Raises when a node is left to the CPU."""
     import onnxruntime
     import onnxruntime_qnn
@@ -213,6 +213,7 @@ def _session(htp_arch: str) -> Any:
     provider = {
         "backend_path": onnxruntime_qnn.get_qnn_htp_path(),
         "htp_arch": htp_arch,
+        "soc_model": soc_model,
         "profiling_level": "detailed",
         "profiling_file_path": "profile.csv",
     }
