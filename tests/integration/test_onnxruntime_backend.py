@@ -220,6 +220,21 @@ def test_similarity_knows_its_borders():
     assert known["psnr_db"] == pytest.approx(10 * np.log10(81 / 0.5))
     assert similarity(a, [[np.array([1.0, np.nan, 3.0])]]) is None
     assert similarity([[np.zeros(3)]], [[np.ones(3)]])["cosine"] is None
+    assert similarity([[np.array([1e200, 1.0])]], [[np.array([-1e200, 1.0])]]) is None
+
+
+def test_large_outputs_are_compared_in_pieces_as_if_whole():
+    random = np.random.default_rng(0)
+    theirs = [random.standard_normal((3, 50_000)), random.standard_normal((7, 11))]
+    ours = [one + random.standard_normal(one.shape) / 10 for one in theirs]
+    a, b = (np.concatenate([one.ravel() for one in side]) for side in (ours, theirs))
+    found = similarity([[one] for one in ours], [[one] for one in theirs])
+    assert found["cosine"] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), rel=1e-12)
+    assert found["max_abs"] == np.abs(a - b).max()
+    peak = b.max() - b.min()
+    assert found["psnr_db"] == pytest.approx(10 * np.log10(peak**2 / np.mean((a - b) ** 2)), rel=1e-12)
+    ours[0] = ours[0][:, :-1]
+    assert similarity([[one] for one in ours], [[one] for one in theirs]) is None
 
 
 def test_of_several_outputs_the_worst_counts():

@@ -91,15 +91,17 @@ def _closeness(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any] | None:
 
     count, greatest, low, high = 0, 0.0, math.inf, -math.inf
     product = ours = theirs = error = 0.0
-    for x, y in _chunks(pairs):
-        if x.size != y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
-            return None
-        difference = x - y
-        product, error = product + float(x @ y), error + float(difference @ difference)
-        ours, theirs = ours + float(x @ x), theirs + float(y @ y)
-        greatest = max(greatest, float(np.abs(difference).max()))
-        low, high, count = min(low, float(y.min())), max(high, float(y.max())), count + x.size
-    if not count:
+    with np.errstate(over="ignore"):
+        for x, y in _chunks(pairs):
+            if x.size != y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
+                return None
+            difference = x - y
+            product, error = product + float(x @ y), error + float(difference @ difference)
+            ours, theirs = ours + float(x @ x), theirs + float(y @ y)
+            greatest = max(greatest, float(np.abs(difference).max()))
+            low, high, count = min(low, float(y.min())), max(high, float(y.max())), count + x.size
+    # Squares of doubles may be beyond doubles.
+    if not count or not math.isfinite(ours + theirs + error):
         return None
     norm, error, peak = math.sqrt(ours) * math.sqrt(theirs), error / count, high - low
     cosine = min(1.0, product / norm) if norm else (1.0 if error == 0 else None)
