@@ -17,7 +17,7 @@ from npubench.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, T
 HEAD = f"""
 import os, sys, time
 sys.path.insert(0, {str(Path(environments.__file__).parents[1] / "backends/apart")!r})
-from worker_frame import NotSupportedError, aside, keep, reference, samples, serve, step
+from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step
 from pathlib import Path
 """
 
@@ -184,6 +184,17 @@ def test_a_reference_computed_aside_is_the_same(compiled):
     accuracy = ToyBackend().estimate(compiled(apart)).accuracy
     assert accuracy.max_abs == pytest.approx(0.5)
     assert accuracy.samples == 2
+
+
+def test_a_conversion_stands_where_there_is_nothing_to_compare_with(compiled):
+    lacking = GOOD.replace(
+        "    data =", "    later = [aside(os.abort), aside(reference, job['model'], [])]\n    data ="
+    )
+    lacking = lacking.replace('"reference": keep("r", expected)', '"reference": keep("r", if_any(later)[0])')
+    artifact = compiled(lacking)
+    assert isinstance(artifact, Artifact), artifact
+    assert "no reference: " in said_of(artifact)
+    assert ToyBackend().estimate(artifact).accuracy is None
 
 
 def test_a_crash_aside_is_told_where_its_result_is_asked_for(compiled):

@@ -1,5 +1,6 @@
 """The real TPU-MLIR on a real model; its environment is installed first where it is missing."""
 
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -8,8 +9,8 @@ from npubench.catalog import find_board, load
 from npubench.onnx_model import describe
 from npubench.records import Artifact, Failure, FailureClass
 from npubench.specs import CalibrationSpec, Precision, Target
-from tests.integration.test_toolchains import write_op
 from tests.resnet18 import write_resnet18
+from tests.toolchain_models import write_op
 
 pytestmark = pytest.mark.tpu_mlir
 
@@ -64,3 +65,15 @@ def test_argmin_where_the_chip_has_it(tmp_path, board):
     write_op(tmp_path / "argmin.onnx", node, (1, 1000), (1, 1), TensorProto.INT64)
     artifact, _ = made(tmp_path / "argmin.onnx", board)
     assert isinstance(artifact, Artifact), artifact
+
+
+def test_a_model_newer_than_the_onnx_runtime_beside_the_tool_is_converted_without_a_reference(tmp_path):
+    path = tmp_path / "new.onnx"
+    write_op(path, helper.make_node("Sigmoid", ["x"], ["y"]), (1, 8, 16, 16), (1, 8, 16, 16))
+    model = onnx.load(path)
+    model.ir_version = 10
+    model.opset_import[0].version = 21
+    onnx.save(model, path)
+    artifact, backend = made(path, "bm1688")
+    assert isinstance(artifact, Artifact), artifact
+    assert backend.estimate(artifact).accuracy is None

@@ -83,6 +83,15 @@ def aside(task: Callable[..., Any], *arguments: Any) -> "Future[Any]":
     return future
 
 
+def if_any(expecting: "list[Future[Any]]") -> list[Any]:
+    """What `reference` came to aside; nothing where ONNX Runtime cannot run what the tool perhaps can."""
+    try:
+        return [one.result() for one in expecting]
+    except Exception as error:  # noqa: BLE001 - it raises types of its own
+        print(f"no reference: {error}")  # noqa: T201 - for the log
+        return [[] for _ in expecting]
+
+
 def samples(paths: list[dict[str, str]]) -> list[dict[str, Any]]:
     """The arrays of every sample, by input."""
     import numpy as np

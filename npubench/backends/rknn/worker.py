@@ -1,12 +1,11 @@
 """RKNN-Toolkit2's side of a job; runs inside the environment `rknn`."""
 
 import sys
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
-from worker_frame import aside, keep, reference, samples, serve, step
+from worker_frame import aside, if_any, keep, reference, samples, serve, step
 
 ARTIFACT = "model.rknn"
 DATASET = "dataset.txt"
@@ -41,22 +40,13 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         _accept("init_runtime", tool.init_runtime())
         outputs = [_infer(tool, [sample[name] for name in order]) for sample in evaluation]
     with step("reference"):
-        expected, rounded = _waited(expecting)
+        expected, rounded = if_any(expecting)
     return {
         "artifact": ARTIFACT,
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
         "rounded": keep("rounded", rounded),
     }
-
-
-def _waited(expecting: "list[Future[list[list[Any]]]]") -> list[list[list[Any]]]:
-    """The reference's outputs; none of what ONNX Runtime cannot run, which RKNN is asked all the same."""
-    try:
-        return [one.result() for one in expecting]
-    except Exception as error:  # noqa: BLE001 - it raises types of its own
-        print(f"no reference: {error}")  # noqa: T201 - for the log
-        return [[], []]
 
 
 def _infer(tool: Any, inputs: list[Any]) -> list[Any]:
