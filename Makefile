@@ -44,7 +44,7 @@ test-tpu-mlir: $(VENV)/.dev
 # Every model of the published table, of mmaction2 and of mmpretrain: hours, and continued where it stopped.
 # The records of what was exported are kept, so that docs/coverage.md is made of more than one machine's work.
 RECORDS := docs/coverage.jsonl
-COVERAGE := $(BIN)/npubench coverage --exports $(RECORDS) --exports npubench-out/zoo
+COVERAGE := $(BIN)/npubench coverage --exports $(RECORDS) --exports npubench-out/zoo --cuts docs/cuts.jsonl
 coverage: $(VENV)/.run
 	-$(BIN)/npubench export --suite ax620a-models --suite mmaction2 --suite mmpretrain-classifiers --jobs 2 --out npubench-out/zoo
 	$(COVERAGE) --keep $(RECORDS) -o docs/coverage.md --require 95

@@ -1,4 +1,4 @@
-"""Files of the real Vela 5.2.0, and the rewriting of padded max-pooling."""
+"""Files of the real Vela 5.2.0, and the rewriting of padded pooling."""
 
 import importlib.util
 import json
@@ -157,9 +157,9 @@ def test_an_accelerator_that_is_not_built_is_told():
     assert job["memory_mode"] == "Dedicated_Sram_384KB"
 
 
-def rewriting():
-    source = Path(__file__).parents[2] / "npubench/backends/ethos_u/worker_pooling.py"
-    spec = importlib.util.spec_from_file_location("worker_pooling", source)
+def load_worker(name):
+    source = Path(__file__).parents[2] / f"npubench/backends/ethos_u/{name}.py"
+    spec = importlib.util.spec_from_file_location(name, source)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -194,7 +194,7 @@ def test_pooling_without_its_padding_gives_the_same_outputs(data):
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
     x = np.random.default_rng(data.draw(st.integers(0, 99))).standard_normal(shape, dtype=np.float32) - 1
     before = outputs(model, x)
-    assert rewriting().rewrite(model) == (1 if any(pads) else 0)
+    assert load_worker("worker_pooling").rewrite(model) == (1 if any(pads) else 0)
     assert not any(
         a.name == "pads" for n in model.graph.node if n.op_type == "MaxPool" for a in n.attribute if any(pads)
     )
@@ -204,6 +204,41 @@ def test_pooling_without_its_padding_gives_the_same_outputs(data):
 def test_resnets_pooling_is_mirrored_and_a_tight_one_repeats_its_edges():
     mirrored, repeated = pooling([3, 3], [2, 2], [1] * 4, (8, 8)), pooling([2, 2], [2, 2], [1] * 4, (8, 8))
     for model in (mirrored, repeated):
-        rewriting().rewrite(model)
+        load_worker("worker_pooling").rewrite(model)
     assert [node.op_type for node in mirrored.graph.node] == ["Pad", "MaxPool"]
     assert "Concat" in [node.op_type for node in repeated.graph.node]
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+@pytest.mark.parametrize(
+    ("kernel", "strides", "pads"),
+    [([3, 3], [2, 2], [1, 1, 1, 1]), ([3, 5], [1, 2], [0, 2, 1, 1]), ([2, 2], [1, 1], [1, 0, 0, 1])],
+)
+def test_padded_averages_are_what_a_convolution_gives(counted, kernel, strides, pads):
+    node = helper.make_node(
+        "AveragePool",
+        ["x"],
+        ["y"],
+        kernel_shape=kernel,
+        strides=strides,
+        pads=pads,
+        count_include_pad=counted,
+    )
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 9, 12))
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    opset = helper.make_opsetid("", 13)
+    model = helper.make_model(helper.make_graph([node], "g", [x], [y]), opset_imports=[opset], ir_version=8)
+    sample = {"x": np.random.default_rng(0).standard_normal((1, 3, 9, 12), np.float32)}
+    (before,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, sample)
+    assert load_worker("worker_averaging").rewrite(model) == 1
+    assert "AveragePool" not in {node.op_type for node in model.graph.node}
+    (after,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, sample)
+    np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_averages_without_padding_stay():
+    node = helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2])
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 8, 8))
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 3, 4, 4))
+    model = helper.make_model(helper.make_graph([node], "g", [x], [y]))
+    assert load_worker("worker_averaging").rewrite(model) == 0

@@ -7,6 +7,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
+import worker_averaging
 from worker_frame import NotSupportedError, aside, keep, reference, samples, serve, step
 from worker_litert import by_name, find_layout, open_model, run, steps
 from worker_pooling import rewrite
@@ -76,7 +77,7 @@ def _rewritten(path: str) -> int:
     if opset < LEAST_OPSET:
         model = onnx.version_converter.convert_version(model, 13)
     inferred = onnx.shape_inference.infer_shapes(model)
-    count: int = rewrite(inferred)
+    count: int = rewrite(inferred) + worker_averaging.rewrite(inferred)
     onnx.save(inferred, REWRITTEN)
     return count
 
