@@ -1,7 +1,9 @@
 """A warm conversion of ResNet-18 by RKNN-Toolkit2 against a bare script with the toolkit's calls.
 
 Both do the same: load, quantise with the same eight samples, build, export, and simulate the same four.
-What npubench does besides (its start, the reference in ONNX Runtime, comparing, keeping) is the difference.
+What npubench does besides (its start, the reference in ONNX Runtime, comparing, keeping) is the difference,
+less what the toolkit gains in npubench's worker: there it keeps its memory (`process.KEEP_MEMORY`) and is not
+taken apart in the end; the bare script runs as a user's would.
 """
 
 import json

@@ -8,9 +8,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
 import worker_averaging
+import worker_pooling
 from worker_frame import NotSupportedError, aside, keep, reference, samples, serve, step
 from worker_litert import by_name, find_layout, open_model, run, steps
-from worker_pooling import rewrite
 
 REWRITTEN = "rewritten.onnx"
 FOLDER = "litert"
@@ -77,7 +77,7 @@ def _rewritten(path: str) -> int:
     if opset < LEAST_OPSET:
         model = onnx.version_converter.convert_version(model, 13)
     inferred = onnx.shape_inference.infer_shapes(model)
-    count: int = rewrite(inferred) + worker_averaging.rewrite(inferred)
+    count: int = worker_pooling.rewrite(inferred) + worker_averaging.rewrite(inferred)
     onnx.save(inferred, REWRITTEN)
     return count
 
