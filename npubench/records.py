@@ -104,6 +104,16 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class WorstSlice:
+    """The slice of an output that lies farthest from the reference: `index` along `axis` of `output`."""
+
+    output: str
+    axis: int
+    index: int
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
 class OutputAccuracy:
     """One output: cosine in [-1, 1]; `relative_error` is |difference| / |reference|, 2-norms."""
 
@@ -131,6 +141,80 @@ class Accuracy:
     outputs: Mapping[str, OutputAccuracy] = field(default_factory=dict)
     equal: float | None = None
     equal_rounded: float | None = None
+    worst_slice: WorstSlice | None = None
+    dead_slices: int | None = None
+
+
+class NoAccuracy(StrEnum):
+    """Why a row has no accuracy figure: never one dash for several reasons."""
+
+    IS_REFERENCE = "is_reference"
+    NOT_COMPARED = "not_compared"
+    ALL_ZEROS = "all_zeros"
+    NO_OUTPUTS = "no_outputs"
+
+
+class Bound(StrEnum):
+    """How a latency stands to the true one: `lower` means that the true one is at least this long."""
+
+    EXACT = "exact"
+    LOWER = "lower"
+    UPPER = "upper"
+
+
+class BoundReason(StrEnum):
+    """What a figure that is only a bound leaves out, or holds too much of."""
+
+    LAYERS_NOT_COUNTED = "layers_not_counted"
+    LAYERS_ON_CPU = "layers_on_cpu"
+    PART_OF_NPU = "part_of_npu"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """`left_out` of `layers` are not in the latency; None where the reason counts no layers."""
+
+    bound: Bound
+    reason: BoundReason
+    left_out: int | None = None
+    layers: int | None = None
+
+
+class SamplesFrom(StrEnum):
+    """What says how many samples one call holds."""
+
+    SYMBOLIC_AXIS = "symbolic_axis"
+    MANIFEST = "manifest"
+    OPTION = "option"
+    LEADING_SIZE = "leading_size"
+    ONE_A_CALL = "one_a_call"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Samples in one call, what says so, and the axis they lie along (None: the call is one sample)."""
+
+    samples_per_call: int
+    source: SamplesFrom
+    axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Where operators, or MACs, ran, as shares in 0..1 that add up to 1."""
+
+    integer: float = 0.0
+    npu: float = 0.0
+    cpu: float = 0.0
+    floating: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """In what the graph that really ran computed; `macs` is None of a graph without any."""
+
+    operators: Shares
+    macs: Shares | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +246,8 @@ class Figures:
     a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
     the tool reported, JSON-ready. `tools` are versions that only the board could tell.
     `spread` says how far repeats lay apart where there is no latency to tell it, as a share of the median.
+    `bounds` is None of an exact latency. `no_accuracy` says why `accuracy` is None, `no_accuracy_why` in a
+    sentence. `sampling` says what `throughput_fps` counts, `computed` where the operators ran.
     """
 
     kind: Kind
@@ -181,6 +267,11 @@ class Figures:
     tools: Mapping[str, str] = field(default_factory=dict)
     origin: Kind | None = None
     spread: float | None = None
+    bounds: Bounds | None = None
+    no_accuracy: NoAccuracy | None = None
+    no_accuracy_why: str = ""
+    sampling: Sampling | None = None
+    computed: Computed | None = None
 
 
 Outcome = Figures | Failure | Skip
