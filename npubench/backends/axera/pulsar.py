@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from npubench.backends.axera import measuring, pulsar_build, pulsar_figures
+from npubench.backends.axera import logs_import, measuring, pulsar_build, pulsar_figures
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.run_joint import parse_run_joint
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, OnnxModel
+from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
 from npubench.specs import Options, Target, TimingProtocol
 
 
@@ -52,6 +52,10 @@ class PulsarBackend(AxeraBackend):
     def estimate(self, artifact: Artifact) -> Figures | None:
         """The simulation of the build host: inference reports of all parts, accuracy of `pulsar run`."""
         return pulsar_figures.simulated(artifact)
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Logs of `pulsar build`, inference reports, output of run_joint: alone or in one log."""
+        return logs_import.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
