@@ -61,7 +61,7 @@ class _Read:
     fused: dict[str, int] = field(default_factory=dict)
     subgraphs: dict[int, Subgraph] = field(default_factory=dict)
     batches: bool = False
-    outputs: list[str] = field(default_factory=list)
+    outputs: dict[str, None] = field(default_factory=dict)
     begun: int | None = None
     by_subgraph: dict[int, list[int]] | None = field(default_factory=dict)
 
@@ -75,12 +75,14 @@ def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures | Fail
     try:
         lines = whole_lines(text)
         read = _read(lines)
-        tables = pulsar2_precision.tables(lines)
         _check(read)
+        figures = _timed(_figures(read), read, clock_mhz)
     except DamagedError as damage:
         return unparsed(Stage.COMPILE, "pulsar2 build", str(damage), text)
-    figures = pulsar2_precision.with_accuracy(_figures(read), tables, read.outputs)
-    return _timed(figures, read, clock_mhz)
+    try:
+        return pulsar2_precision.with_accuracy(figures, pulsar2_precision.tables(lines), tuple(read.outputs))
+    except DamagedError as damage:
+        return replace(figures, details={**figures.details, "precision_problem": str(damage)})
 
 
 def _read(lines: Sequence[str]) -> _Read:
@@ -126,8 +128,7 @@ def _note_subgraph(line: str, read: _Read) -> bool:
     elif match := _BATCH.fullmatch(line):
         read.batches = read.batches or int(match[2]) != 1
     elif match := _OUTPUT.fullmatch(line):
-        if match[2] not in read.outputs:
-            read.outputs.append(match[2])
+        read.outputs[match[2]] = None
     return match is not None
 
 

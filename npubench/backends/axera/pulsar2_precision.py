@@ -102,9 +102,7 @@ def tables(lines: Sequence[str]) -> tuple[PrecisionTable, ...]:
     return tuple(table for number, table in enumerate(found) if table not in found[:number])
 
 
-def with_accuracy(
-    figures: Figures, tables: Sequence[PrecisionTable], outputs: Sequence[str] = ()
-) -> Figures:
+def with_accuracy(figures: Figures, tables: Sequence[PrecisionTable], outputs: Sequence[str] = ()) -> Figures:
     """The figures with the network's accuracy, and that of every layer in `details["precision"]`.
 
     `outputs` are the model's; without any the last layer stands for them. Only an EndToEnd table has the

@@ -102,7 +102,12 @@ def plain(trace: Trace, max_cycle: int | None) -> dict[str, Any]:
         f"ddr_swap_out_{unit}": of(trace.swap_out_us),
         "ddr_swap_tasks": trace.swap_tasks,
         "units": [
-            {"unit": one.unit, "tasks": one.tasks, f"busy_{unit}": of(one.busy_us), f"idle_{unit}": of(one.idle_us)}
+            {
+                "unit": one.unit,
+                "tasks": one.tasks,
+                f"busy_{unit}": of(one.busy_us),
+                f"idle_{unit}": of(one.idle_us),
+            }
             for one in trace.units
         ],
         "layers": [
@@ -115,7 +120,7 @@ def plain(trace: Trace, max_cycle: int | None) -> dict[str, Any]:
             }
             for one in trace.layers
         ],
-    }  # fmt: skip
+    }
 
 
 def layer_of(title: str) -> str:
