@@ -22,7 +22,7 @@ def plain(text: str) -> str:
 
 
 def whole_lines(text: str) -> list[str]:
-    """Lines whose end was printed, without colours and blanks at the end; of a redrawn line its last state."""
+    """Lines whose end was printed, without colours and trailing blanks; of a redrawn line its last state."""
     return whole_lines_and_rest(text)[0]
 
 

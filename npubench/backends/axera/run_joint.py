@@ -73,8 +73,8 @@ class RunJoint:
     """One call of run_joint. Times in us; `create_ms` has total, neu, onnx, axe and overhead.
 
     `parts_whole` says that no part can be missing from `parts`, `host_overhead_us` is then the run task minus
-    them, else None. `perf_eu` maps the number of an execution unit to its cycles. Units work at the same time:
-    the counters are there only when the total is between the busiest unit's and the sum of all.
+    them, else None. `perf_eu` maps the number of an execution unit to its cycles. Units work at the same
+    time: the counters are there only when the total is between the busiest unit's and the sum of all.
     """
 
     run_task_us: int
@@ -111,7 +111,7 @@ def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint | Failu
 
 
 def wrong_rounds(call: RunJoint, repeat: int) -> Failure | None:
-    """The failure of an average over other rounds than `--repeat` asks for: the first of several is dropped."""
+    """The failure of an average over other rounds than were asked for; the first of several is dropped."""
     asked = repeat - 1 if repeat > 1 else 1
     if call.rounds == asked:
         return None
