@@ -16,9 +16,9 @@ from npubench.backends.axera.lines import (
     need,
     put_once,
     unparsed,
-    whole_lines,
+    whole_lines_and_rest,
 )
-from npubench.records import Failure, Stage
+from npubench.records import Failure, FailureClass, Stage
 
 MEDIAN = 50.0
 _MS = r"([0-9]{1,9}\.[0-9]{3})"
@@ -70,18 +70,25 @@ class AxRunModel:
         return "axclrt_version" in self.texts
 
 
-def parse_ax_run_model(text: str, asked: int | None = None) -> AxRunModel | Failure:
-    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful.
-
-    `asked` is how many runs the call was to make: a printout of another number is of another call.
-    """
+def parse_ax_run_model(text: str) -> AxRunModel | Failure:
+    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful."""
+    lines, rest = whole_lines_and_rest(text)
     try:
-        return _parse(whole_lines(text), asked)
+        # Of a line that may have been cut, its closing unit shows that it was not.
+        return _parse([*lines, rest] if rest.endswith(" ms") else lines)
     except DamagedError as damage:
         return unparsed(Stage.MEASURE, "ax_run_model", str(damage), text)
 
 
-def _parse(lines: list[str], asked: int | None) -> AxRunModel:
+def wrong_repeat(call: AxRunModel, asked: int) -> Failure | None:
+    """The failure of a printout over other runs than were asked for: it is of another call."""
+    if call.repeat == asked:
+        return None
+    message = f"the runner tells of {call.repeat} run(s), where {asked} were asked for"
+    return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
+
+
+def _parse(lines: list[str]) -> AxRunModel:
     found: dict[str, Any] = {}
     percentiles: dict[float, float] = {}
     for line, following in zip(lines, [*lines[1:], ""], strict=False):
@@ -94,8 +101,6 @@ def _parse(lines: list[str], asked: int | None) -> AxRunModel:
     repeat = found.get("repeat")
     if repeat == 0 or (repeat == 1 and low != high):
         raise DamagedError(f"min {low} and max {high} ms of {repeat} run(s)")
-    if asked is not None and repeat != asked:
-        raise DamagedError(f"{asked} runs were asked for, and it tells of {repeat or 'no number'}")
     return AxRunModel(
         min_us=_us(low),
         max_us=_us(high),

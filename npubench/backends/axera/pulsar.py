@@ -1,6 +1,7 @@
 """Pulsar 1: `pulsar build` to a .joint, `run_joint` on AX620A boards."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ from npubench.backends.axera import logs_import, measuring, pulsar_build, pulsar
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
-from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.backends.axera.run_joint import parse_run_joint, wrong_rounds
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
 from npubench.specs import Options, Target, TimingProtocol
@@ -66,7 +67,13 @@ class PulsarBackend(AxeraBackend):
             return path
         npu_mode = str(artifact.settings["npu_mode"])
         command = str(artifact.settings["run_joint"])
-        runner = measuring.Runner("run_joint", _argv(command), parse_run_joint, pulsar_figures.round_of)
+        runner = measuring.Runner(
+            "run_joint",
+            _argv(command),
+            partial(parse_run_joint, exited_well=True),
+            pulsar_figures.round_of,
+            wrong_rounds,
+        )
         calls = measuring.measure_rounds(runner, path, session, timing, deadline_s, log)
         if isinstance(calls, Failure):
             return calls

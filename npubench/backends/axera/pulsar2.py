@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from npubench.backends.axera import measuring, pulsar2_build, pulsar2_figures, pulsar2_import
-from npubench.backends.axera.ax_run_model import parse_ax_run_model
+from npubench.backends.axera.ax_run_model import parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
@@ -84,6 +84,7 @@ class Pulsar2Backend(AxeraBackend):
             partial(pulsar2_build.runner_argv, artifact.settings),
             parse_ax_run_model,
             pulsar2_figures.round_of,
+            wrong_repeat,
         )
         calls = measuring.measure_rounds(runner, path, session, timing, deadline_s, log)
         if isinstance(calls, Failure):

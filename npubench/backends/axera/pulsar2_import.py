@@ -15,7 +15,7 @@ from npubench.backends.axera import (
     pulsar2_precision,
     pulsar2_trace,
 )
-from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model
+from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.lines import DamagedError, short_lines, whole_lines
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.records import Failure, Figures, Kind, LogCase
@@ -45,7 +45,10 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     case = _with_build(case, text) if of_build else _with_tables(case, text)
     if not of_runner:
         return (case,)
-    call = parse_ax_run_model(_ended(text), _asked(lines))
+    call = parse_ax_run_model(text)
+    asked = _asked(lines)
+    if not isinstance(call, Failure) and asked is not None:
+        call = wrong_repeat(call, asked) or call
     if isinstance(call, Failure):
         return (replace(case, failure=board_errors.explain("ax_run_model", text) or call),)
     return (_with_call(case, call),)
@@ -111,4 +114,4 @@ def _asked(lines: list[str]) -> int | None:
 def _ended(text: str) -> str:
     """The text with a last line that shows by its own end that it is whole, though no line end follows."""
     last = text.rpartition("\n")[2].rstrip()
-    return f"{text}\n" if re.search(r"(?: ms|subgraph\(s\)|[─┴]┘|-{5,})$", last) else text
+    return f"{text}\n" if re.search(r"(?:subgraph\(s\)|[─┴]┘)$", last) else text
