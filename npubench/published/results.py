@@ -95,6 +95,9 @@ def _more(of: Table, line: Mapping[str, str]) -> Result:
     # The share that a chip's page lists it with tells no two of its boards apart.
     told = "" if page == "vendor" and "core" not in mode else re.sub(r"[^a-z0-9.]+", "-", mode.lower())
     protocol = {"source": line["source"], "table": of.name, "input": line["input"], "mode": mode}
+    known = _same_networks().get((line["model"].lower(), line["input"]))
+    if known is not None:
+        protocol["same_network"] = known
     return _row(
         of,
         line["model"],
