@@ -151,3 +151,30 @@ def test_a_board_that_dies_costs_only_its_own_cases(tmp_path):
     assert [row["status"] for row in rows if row["board"] == "axera-pi"] == ["ok"] * 6
     lost = [row["failure"]["class"] for row in rows if row["board"] == "gone"]
     assert lost == ["board_unreachable"] * 6
+
+
+def test_a_card_is_measured_by_its_own_runner(tmp_path):
+    pair = Pair(tmp_path)
+    pair.board("ax8850", backend_options={"card": 2, "precision_analysis": False})
+    models = [onnx_file(tmp_path / "fine.onnx"), onnx_file(tmp_path / "part.onnx", "on_cpu")]
+    done = pair.run("--board", "ax8850", "--repeat", "64", *models)
+    assert done.returncode == 0, done.stderr
+    row = pair.by_case()["fine"]
+    assert (pair.opt / "axcl_run_model.cards").read_text().split() == ["2", "2"]
+    latency = row["latency_us"]
+    assert latency["min"] < latency["p50"] < latency["mean"] < latency["p90"] < latency["max"]
+    assert latency["p99"] is None
+    assert "PCIe are not in it" in row["details"]["latency_covers"]
+    assert set(row["placement"].values()) == {"NPU"}
+    assert row["estimate"]["details"]["simulated_execution"] == "done"
+    mixed = pair.by_case()["part"]
+    assert mixed["placement"] == {"subgraph 0": "NPU", "subgraph 1": "CPU"}
+
+
+def test_a_printout_of_another_call_is_no_measurement(tmp_path):
+    pair = Pair(tmp_path)
+    pair.board("ax630c")
+    pair.run("--board", "ax630c", onnx_file(tmp_path / "a.onnx", "board-other_repeat"))
+    failure = pair.by_case()["a"]["failure"]
+    assert (failure["stage"], failure["class"]) == ("measure", "unparsed_output")
+    assert "tells of 4 run(s), where 3 were asked for" in failure["message"]

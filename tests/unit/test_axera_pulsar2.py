@@ -35,7 +35,7 @@ from npubench.records import (
     Kind,
     NoAccuracy,
 )
-from npubench.specs import CalibrationSpec, Precision, Preprocessing, Target, TensorSpec
+from npubench.specs import CalibrationSpec, Precision, Preprocessing, Target, TensorSpec, TimingProtocol
 from tests.fakes import model
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
@@ -393,13 +393,12 @@ def test_a_build_that_failed_and_what_is_no_log():
 
 
 def test_all_npu_subgraphs_place_the_models_operators_and_a_mixed_model_is_not_guessed():
-    mixed = parse_build_log(LOG)
-    assert pulsar2_figures.placement(mixed, ("Conv", "Relu")) == {}
-    npu = parse_build_log(
-        LOG.replace("GraphType.CPU", "GraphType.NPU").replace("max_cycle = 9,818", "max_cycle = 1")
-    )
-    assert pulsar2_figures.placement(npu, ("Conv", "Relu")) == {"Conv": "NPU", "Relu": "NPU"}
-    assert pulsar2_figures.placement(replace(npu, details={}), ("Conv",)) == {}
+    mixed = parse_build_log(LOG).placement
+    assert mixed == {"subgraph 0": "NPU", "subgraph 1": "CPU", "subgraph 2": "NPU"}
+    assert pulsar2_figures.by_operator(mixed, ("Conv", "Relu")) == mixed
+    npu = dict.fromkeys(mixed, "NPU")
+    assert pulsar2_figures.by_operator(npu, ("Conv", "Relu")) == {"Conv": "NPU", "Relu": "NPU"}
+    assert pulsar2_figures.by_operator({}, ("Conv",)) == {}
 
 
 OPTIONS = {"runner": "axcl_run_model", "card": 1, "precision_analysis": True, "npu_perf": True}
@@ -561,3 +560,22 @@ def test_the_estimate_of_an_artifact_has_all_of_it(relu, tmp_path):
     bare = Pulsar2Backend().estimate(replace(made, extras=extras[:1]))
     assert (bare.accuracy, bare.no_accuracy) == (None, NoAccuracy.NOT_COMPARED)
     assert bare.no_accuracy_why == "pulsar2 run: failed with exit code 1"
+
+
+def test_a_model_left_to_the_cpu_is_not_measured(relu, tmp_path):
+    lines = LOG.replace("GraphType.NPU", "GraphType.CPU").splitlines(keepends=True)
+    on_cpu = [line for line in lines if "max_cycle" not in line and "npu subgraph" not in line]
+    (tmp_path / "build.log").write_text("".join(on_cpu))
+    made = Artifact(
+        relu.path,
+        "0",
+        1,
+        "pulsar2",
+        {},
+        Precision.INT8,
+        relu,
+        {"npu_mode": "NPU1"},
+        (tmp_path / "build.log",),
+    )
+    found = Pulsar2Backend().measure(made, None, TimingProtocol(), 1.0, tmp_path / "log")
+    assert (found.failure_class, found.operators) == (FailureClass.UNSUPPORTED_OPERATOR, ("Relu",))

@@ -1,5 +1,6 @@
 """Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on boards, `axcl_run_model` beside cards."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +11,7 @@ from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
+from npubench.records import Artifact, Failure, FailureClass, Figures, LogCase, OnnxModel, Stage
 from npubench.specs import Options, Target, TimingProtocol
 
 BOARD_TYPES = {
@@ -73,7 +74,14 @@ class Pulsar2Backend(AxeraBackend):
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
-        """Several calls of the runner on the file whose hash the board told. Raises BoardError."""
+        """Several calls of the runner on the file whose hash the board told; placement is the compiler's.
+
+        Raises BoardError.
+        """
+        placed = pulsar2_figures.placement(artifact)
+        if placed and "NPU" not in placed.values():
+            message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
+            return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message[:300], tuple(placed))
         path = measuring.bring(artifact, session, log)
         if isinstance(path, Failure):
             return path
@@ -93,4 +101,4 @@ class Pulsar2Backend(AxeraBackend):
         for call in calls:
             if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
                 return wrong_mode(name, npu_mode, call.texts["type"])
-        return pulsar2_figures.measured(calls, npu_mode, artifact.sha256)
+        return replace(pulsar2_figures.measured(calls, npu_mode, artifact.sha256), placement=placed)

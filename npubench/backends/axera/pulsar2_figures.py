@@ -41,19 +41,28 @@ def simulated(artifact: Artifact) -> Figures | None:
         figures = replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
     return replace(
         figures,
-        placement=placement(figures, tuple(artifact.onnx.operators)),
+        placement=by_operator(figures.placement, tuple(artifact.onnx.operators)),
         details={**figures.details, **given},
     )
 
 
-def placement(figures: Figures, operators: Sequence[str]) -> Mapping[str, str]:
-    """Where the model's operator types run, when all subgraphs run in one place; else nothing is known.
+def by_operator(by_subgraph: Mapping[str, str], operators: Sequence[str]) -> Mapping[str, str]:
+    """Where the model's operator types run, when all subgraphs run in one place.
 
-    Of a mixed model the log does not tell which operators a subgraph has: `details` lists the subgraphs.
+    Else where its subgraphs do: the log does not tell which operators are in which.
     """
-    subgraphs = figures.details.get("placement_of_subgraphs") or ()
-    targets = {one["target"] for one in subgraphs}
-    return dict.fromkeys(operators, targets.pop()) if len(targets) == 1 else {}
+    targets = set(by_subgraph.values())
+    return dict.fromkeys(operators, targets.pop()) if len(targets) == 1 else by_subgraph
+
+
+def placement(artifact: Artifact) -> Mapping[str, str]:
+    """Where the parts of an artifact run, as its build log tells; empty where it does not."""
+    for path in artifact.extras:
+        if path.name == build.BUILD_LOG:
+            figures = parse_build_log(_text(path))
+            if not isinstance(figures, Failure):
+                return by_operator(figures.placement, tuple(artifact.onnx.operators))
+    return {}
 
 
 def with_traces(figures: Figures, traces: Mapping[str, Trace], clock_mhz: float | None) -> Figures:

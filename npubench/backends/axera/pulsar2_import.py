@@ -86,7 +86,10 @@ def _with_call(case: LogCase, call: AxRunModel) -> LogCase:
     return replace(
         case,
         name=case.name or ("" if name in _ANY_NAME else name),
-        figures=pulsar2_figures.measured([call], None, None),
+        figures=replace(
+            pulsar2_figures.measured([call], None, None),
+            placement=case.estimate.placement if case.estimate else {},
+        ),
         tools=tools,
     )
 

@@ -144,6 +144,7 @@ def _check(read: _Read) -> None:
 
 def _figures(read: _Read) -> Figures:
     fused = _fused(read)
+    placed = {f"subgraph {one.index}": one.target for one in read.subgraphs.values()}
     if fused is None:
         return Figures(Kind.SIMULATED, details=_details(read, None, None))
     count = _npu_count(read) if read.subgraphs else fused
@@ -155,7 +156,7 @@ def _figures(read: _Read) -> Figures:
         macs = _total("QuantAxModel macs", read.macs, count)
     cycles = None if read.batches else _total("max_cycle", read.cycles, count)
     mcode = _total("Total mcode size", read.mcode, count if len(read.mcode) == count else 1)
-    return Figures(Kind.SIMULATED, tool_macs=macs, details=_details(read, cycles, mcode))
+    return Figures(Kind.SIMULATED, tool_macs=macs, placement=placed, details=_details(read, cycles, mcode))
 
 
 def _details(read: _Read, cycles: int | None, mcode: int | None) -> dict[str, Any]:
