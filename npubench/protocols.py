@@ -133,7 +133,7 @@ class LogReading(Protocol):
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """The cases of one log, in their order; none where it is no log of this backend's tools. Pure.
 
-        `text` is a whole file: with its colours and line ends, and perhaps cut within its last line. What
+        `text` is a whole file without colours and blanks at line ends, perhaps cut within its last line. What
         a cut or damaged log does not tell for certain is a `Failure` or left out, never another figure.
         """
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from npubench.errors import UsageError
+from npubench.logs.text import tidy
 
 LIMIT_BYTES = 64 * 2**20
 """Of one log. A build with a progress bar prints a few MiB."""
@@ -36,7 +37,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """A file that was read: its text, the hash of its bytes, and when it was last changed."""
+    """A file that was read: its tidy text, the hash of its bytes, and when it was last changed."""
 
     path: Path
     text: str
@@ -78,7 +79,7 @@ def read(path: Path) -> LogFile:
         raise _too_large(path)
     changed = datetime.fromtimestamp(status.st_mtime, UTC)
     text = decode(data)
-    return LogFile(path, text, hashlib.sha256(data).hexdigest(), changed, _is_binary(text[:_LOOK_AT]))
+    return LogFile(path, tidy(text), hashlib.sha256(data).hexdigest(), changed, _is_binary(text[:_LOOK_AT]))
 
 
 def decode(data: bytes) -> str:

@@ -7,18 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from npubench.logs.text import plain as plain
 from npubench.records import Failure, FailureClass, Stage
-
-_COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\[[0-9]{1,3}(?:;[0-9]{1,3})*m")
-"""ANSI control sequences, also those that lost their escape character in a copied log."""
 
 T = TypeVar("T")
 LINE_LIMIT = 1000
-
-
-def plain(text: str) -> str:
-    """The text without ANSI colours."""
-    return _COLOUR.sub("", text)
 
 
 def whole_lines(text: str) -> list[str]:

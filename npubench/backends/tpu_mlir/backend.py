@@ -8,11 +8,21 @@ from typing import Any, ClassVar
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
 from npubench.backends.apart.options import text
 from npubench.backends.apart.single_times import measure_single_times
-from npubench.backends.tpu_mlir import bmrt_test
+from npubench.backends.tpu_mlir import bmrt_log, bmrt_test
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.records import (
+    Artifact,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    LogCase,
+    OnnxModel,
+    Stage,
+)
 from npubench.specs import Target, TimingProtocol
 
 PROCESSORS = (
@@ -99,6 +109,10 @@ class TpuMlirBackend(ApartBackend):
                 "on_cpu": answer.get("on_cpu", []),
             },
         )
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Output of bmrt_test."""
+        return bmrt_log.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
