@@ -18,7 +18,10 @@ from npubench.records import LogCase, Result, Status
 from npubench.specs import BoardSpec, CaseKind, Precision
 
 _DATE = re.compile(r"\b(20[0-9]{2}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})")
-_OPERATOR_NAME = re.compile(r"conv[0-9]+s[0-9]+p[0-9]+d[0-9]+ic[0-9]+oc[0-9]+g[0-9]+(?:\..*)?")
+_OPERATOR_NAME = re.compile(
+    r"conv[0-9]+s[0-9]+p[0-9]+d[0-9]+ic[0-9]+oc[0-9]+g[0-9]+(?:\..*)?|[a-z]+_[0-9]+(?:x[0-9]+){2,5}"
+)
+"""As the published operator table has them: `conv3s1p1d1ic3oc64g1`, `add_1x3x112x112`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,14 +62,15 @@ def row_of(folder, name, data):
         ("resnet18.ONNX.log", "resnet18"),
         ("yolov5s-v6.2", "yolov5s-v6.2"),
         ("conv3s1p1d2ic3oc64g1.onnx", "conv3s1p1d2ic3oc64g1"),
-        ("add_112x112.onnx", "add_112x112"),
+        ("add_1x3x112x112.onnx", "add_1x3x112x112"),
+        ("pspnet_512x1024", "pspnet_512x1024"),
         (".onnx.txt", ".onnx"),
     ],
 )
 def test_the_case_is_the_files_name_without_suffixes(tmp_path, name, case):
     row = row_of(tmp_path, name, TEXT)
     assert row.case == case
-    assert row.case_kind is (CaseKind.OPERATOR if case.startswith("conv3") else CaseKind.MODEL)
+    assert row.case_kind is (CaseKind.OPERATOR if case.startswith(("conv3", "add_")) else CaseKind.MODEL)
 
 
 @pytest.mark.parametrize("warning", ["", "Warning: Permanently added '192.168.233.1'\n"])
