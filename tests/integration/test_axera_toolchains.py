@@ -167,6 +167,8 @@ def test_a_card_is_measured_by_its_own_runner(tmp_path):
     assert "PCIe are not in it" in row["details"]["latency_covers"]
     assert set(row["placement"].values()) == {"NPU"}
     assert row["estimate"]["details"]["simulated_execution"] == "done"
+    assert row["accuracy"]["kind"] == "simulated"
+    assert row["accuracy"]["cosine"] is not None
     mixed = pair.by_case()["part"]
     assert mixed["placement"] == {"subgraph 0": "NPU", "subgraph 1": "CPU"}
 

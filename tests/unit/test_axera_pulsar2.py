@@ -377,6 +377,45 @@ def test_a_runner_that_did_other_repeats_than_its_command_asks_for():
     assert ran.failure.failure_class is FailureClass.UNPARSED_OUTPUT
 
 
+def test_several_calls_in_one_file_are_of_their_models():
+    other = RUNNER.replace("yolov8s", "yolov5s").replace("avg =   4.406", "avg =   4.306")
+    again = RUNNER.replace("avg =   4.406", "avg =   4.606")
+    shell = "$ axcl_run_model -m {}.axmodel -r {}\n"
+    text = "".join(
+        [
+            shell.format("yolov8s", 800),
+            RUNNER,
+            shell.format("yolov5s", 800),
+            other,
+            shell.format("x", 800),
+            again,
+        ]
+    )
+    first, second = READING.read_log(text)
+    assert (first.name, first.figures.latency_us.n, first.figures.latency_us.mean) == ("yolov8s", 1600, 4506)
+    assert (second.name, second.figures.latency_us.mean) == ("yolov5s", 4306)
+    wrong = READING.read_log(text.replace("yolov5s.axmodel -r 800", "yolov5s.axmodel -r 100"))
+    assert [one.figures is None for one in wrong] == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["compile_ptq_model", "compile_npu_subgraph"])
+def test_logs_of_the_versions_in_between(kind):
+    text = f"""2024-09-25 11:45:34.159 | INFO     | yamain.command.build:{kind}:1060 - QuantAxModel macs: 280,262,480
+2024-09-25 11:45:34.169 | INFO     | yamain.command.build:compile_ptq_model:1132 - subgraph [0], group: 0, type: GraphType.NPU
+2024-09-25 11:45:34.187 | INFO     | yasched.test_onepass:test_onepass_ir:3221 - schedule npu subgraph [0]
+<frozen backend.ax650npu.oprimpl.normalize>:186: RuntimeWarning: divide by zero encountered in divide
+2024-09-25 11:45:36.467 | INFO     | yasched.test_onepass:results2model:2541 - clear job deps
+2024-09-25 11:45:36.467 | INFO     | yasched.test_onepass:results2model:2542 - max_cycle = 450,154
+2024-09-25 11:45:36.796 | INFO     | yamain.command.build:compile_npu_subgraph:1332 - assembel model [subgraph_npu_0]
+2024-09-25 11:45:38.075 | INFO     | yamain.command.build:compile_ptq_model:1142 - fuse 1 subgraph(s)
+"""
+    figures = parse_build_log(text)
+    assert (figures.tool_macs, figures.details["max_cycle"]) == (280_262_480, 450_154)
+    assert figures.placement == {"subgraph 0": "NPU"}
+    (case,) = READING.read_log(text.rstrip("\n"))
+    assert case.estimate.tool_macs == 280_262_480
+
+
 def test_a_table_and_a_timeline_alone():
     (precision,) = READING.read_log(TABLE)
     assert precision.estimate.accuracy.cosine == 0.9999

@@ -5,7 +5,9 @@ runner, alone or several in one.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from npubench.backends.axera import (
@@ -28,13 +30,15 @@ _BUILD = re.compile(
 _RUNNER = re.compile(r"\s*Run AxModel:|\s*min = +[0-9.]+ ms|.*\bax(?:cl)?_run_model +-")
 _TABLE = re.compile(r"\s*Quant Precision Table\b")
 _BUILD_INPUT = re.compile(r"\bpulsar2 build\b.*--input[ =](\S+)")
+_HEAD = re.compile(r"\s*Run AxModel:")
+_MODEL = re.compile(r"\s*model: (.+)")
 _ASKED = re.compile(r"\bax(?:cl)?_run_model\b.* (?:-r|--repeat)[ =]?([0-9]{1,9})\b")
 _JSON = re.compile(r"\s*[{\[]")
 _ANY_NAME = {"model", "compiled", "output", "test", "tmp"}
 
 
 def read_log(text: str) -> tuple[LogCase, ...]:
-    """The one case of a file; none where no line of it is one of these tools'."""
+    """The cases of a file: one, or one for each model that a runner was called for; none of another file."""
     if _JSON.match(text) and '"ph"' in text:
         return _timeline(text)
     lines = short_lines(text)
@@ -45,13 +49,12 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     case = _with_build(case, text) if of_build else _with_tables(case, text)
     if not of_runner:
         return (case,)
-    call = parse_ax_run_model(text)
-    asked = _asked(lines)
-    if not isinstance(call, Failure) and asked is not None:
-        call = wrong_repeat(call, asked) or call
-    if isinstance(call, Failure):
-        return (replace(case, failure=board_errors.explain("ax_run_model", text) or call),)
-    return (_with_call(case, call),)
+    calls = _calls(text)
+    if len(calls) == 1:
+        return (_with_calls(case, next(iter(calls.values()))),)
+    # What was built is one model: it is not said which of these.
+    bare = LogCase(precision=Precision.INT8)
+    return tuple(_with_calls(replace(bare, name=name), called) for name, called in calls.items())
 
 
 def _with_build(case: LogCase, text: str) -> LogCase:
@@ -74,7 +77,13 @@ def _with_tables(case: LogCase, text: str) -> LogCase:
     return replace(case, estimate=pulsar2_precision.with_accuracy(Figures(Kind.SIMULATED), tables))
 
 
-def _with_call(case: LogCase, call: AxRunModel) -> LogCase:
+def _with_calls(case: LogCase, calls: Sequence[AxRunModel | Failure]) -> LogCase:
+    """The case with all calls of its model as one figure; one that cannot be read leaves none."""
+    whole = [call for call in calls if not isinstance(call, Failure)]
+    damaged = [call for call in calls if isinstance(call, Failure)]
+    if damaged or not whole:
+        return replace(case, failure=damaged[0])
+    call = whole[-1]
     versions = {
         "pulsar2": call.texts.get("pulsar2_version"),
         "axclrt": call.texts.get("axclrt_version"),
@@ -86,12 +95,33 @@ def _with_call(case: LogCase, call: AxRunModel) -> LogCase:
     return replace(
         case,
         name=case.name or ("" if name in _ANY_NAME else name),
-        figures=replace(
-            pulsar2_figures.measured([call], None, None),
-            placement=case.estimate.placement if case.estimate else {},
-        ),
+        figures=pulsar2_figures.measured(whole, None, None),
         tools=tools,
     )
+
+
+def _calls(text: str) -> dict[str, list[AxRunModel | Failure]]:
+    """The printouts of a text by their models' names, each from its runner's command line or its head on."""
+    lines = text.split("\n")
+    heads = [number for number, line in enumerate(lines) if _HEAD.match(line)] or [0]
+    commands = [number for number, line in enumerate(lines) if _ASKED.search(line)]
+    starts = [0]
+    for previous, head in pairwise(heads):
+        starts.append(next((line for line in reversed(commands) if previous < line < head), head))
+    found: dict[str, list[AxRunModel | Failure]] = {}
+    for begin, end in pairwise([*starts, len(lines)]):
+        part = "\n".join([*lines[begin:end], *([""] if end < len(lines) else [])])
+        model = next((match[1] for line in lines[begin:end] if (match := _MODEL.fullmatch(line))), "")
+        found.setdefault(PurePosixPath(model.strip()).stem, []).append(_call(part))
+    return found
+
+
+def _call(text: str) -> AxRunModel | Failure:
+    call = parse_ax_run_model(text)
+    if isinstance(call, Failure):
+        return board_errors.explain("ax_run_model", text) or call
+    asked = _asked(short_lines(text))
+    return call if asked is None else wrong_repeat(call, asked) or call
 
 
 def _timeline(text: str) -> tuple[LogCase, ...]:
