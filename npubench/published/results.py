@@ -92,8 +92,8 @@ def _more(of: Table, line: Mapping[str, str]) -> Result:
     page = next((name for part, name in _PAGES.items() if f"/{part}/" in line["source"]), "vendor")
     # The page of a chip with one core has no column for it.
     mode = line["mode"] or "1 core"
-    # The share that a chip's page lists it with tells no two of its boards apart.
-    told = "" if page == "vendor" and "core" not in mode else re.sub(r"[^a-z0-9.]+", "-", mode.lower())
+    # Rows of a chip's page differ in cores alone; the documentation's few are of different models.
+    told = mode.lower().replace(" ", "-") if page == "vendor" and "core" in mode else ""
     protocol = {"source": line["source"], "table": of.name, "input": line["input"], "mode": mode}
     known = _same_networks().get((line["model"].lower(), line["input"]))
     if known is not None:
