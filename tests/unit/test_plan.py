@@ -3,7 +3,7 @@ from pathlib import Path
 
 from npubench.plan import Request, build
 from npubench.records import ToolInfo
-from npubench.specs import CalibrationSpec, FileSpec, InvalidCase, Precision, TimingProtocol
+from npubench.specs import CalibrationSpec, FileSpec, Precision, TimingProtocol
 from tests.fakes import board, case
 
 REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)
@@ -70,15 +70,6 @@ def test_what_has_a_final_row_is_done():
     plan = build([(case("a"), "1"), (case("b"), "1")], [(board(), TOOL)], (), REQUEST, finished)
     assert [(job.case.name, job.done) for job in plan.jobs] == [("a", "ok"), ("b", None)]
     assert [job.case.name for job in plan.todo] == ["b"]
-
-
-def test_what_was_not_found_is_one_job_and_never_done():
-    missing = InvalidCase("nope", "no such case", "not_found")
-    first = build([(missing, "")], [(board(precisions=BOTH), TOOL)], (), REQUEST, {})
-    assert len(first.jobs) == 1
-    finished = {first.jobs[0].key: "failed"}
-    again = build([(missing, "")], [(board(precisions=BOTH), TOOL)], (), REQUEST, finished)
-    assert len(again.todo) == 1
 
 
 def test_the_same_case_twice_is_one_job():

@@ -23,7 +23,10 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that there is to say; `changes` in the order of `Outcome`, the largest first."""
+    """All that there is to say; `changes` in the order of `Outcome`, the largest first.
+
+    `nothing_new` says that a side is of an older run than it was asked for; empty where it is not.
+    """
 
     label_a: str
     label_b: str
@@ -36,6 +39,7 @@ class Comparison:
     emulated_a: int
     emulated_b: int
     warnings: tuple[str, ...]
+    nothing_new: str = ""
 
     def counts(self) -> Mapping[Outcome, int]:
         """How many changes ended how."""
@@ -56,6 +60,7 @@ def compare(a: Side, b: Side, gate: Gate) -> Comparison:
         tuple(noise[board] for board in sorted(boards) if board in noise),
         *(pairing.only_a, pairing.only_b, pairing.emulated_a, pairing.emulated_b),
         _warnings(pairing),
+        a.nothing_new or b.nothing_new,
     )
 
 
@@ -63,9 +68,12 @@ def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCod
     """What a gate says; ungated, only that there was something to compare.
 
     1: a case is slower or broken. 4, 5: a case was lost to the board or the toolchain. 3: nothing, or not
-    all of A's cases, could be compared. 6: a case may be slower, which these rows cannot tell.
+    all of A's cases, could be compared, or the latest run measured nothing. 6: a case may be slower, which
+    these rows cannot tell.
     """
     outcomes = {change.outcome for change in of.changes}
+    if gated and of.nothing_new:
+        return ExitCode.NOTHING_MEASURED
     if not outcomes - {Outcome.NOT_COMPARABLE}:
         return ExitCode.NOTHING_MEASURED
     if not gated:
