@@ -26,12 +26,13 @@ _HEADING_LIMIT = 200
 
 @dataclass(slots=True)
 class CaseText:
-    """The sections of one case; `name` is what a heading calls it."""
+    """The sections of one case; `name` is what a heading calls it, `headed` whether there is any heading."""
 
     name: str | None = None
     convert: str = ""
     copy: str = ""
     profile: str = ""
+    headed: bool = True
 
 
 def split_cases(text: str) -> list[CaseText]:
@@ -51,7 +52,7 @@ def split_cases(text: str) -> list[CaseText]:
             preamble += line
         else:
             setattr(cases[-1], section, getattr(cases[-1], section) + line)
-    return cases or [CaseText(None, preamble, preamble, preamble)]
+    return cases or [CaseText(None, preamble, preamble, preamble, headed=False)]
 
 
 def _begins(case: CaseText, section: str, name: str | None) -> bool:

@@ -8,7 +8,7 @@ import math
 import re
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
@@ -33,14 +33,22 @@ class Round:
     max_us: float | None = None
 
 
+def _no_check(_call: object, _repeat: int) -> None:
+    """The default: a runner whose count of runs is not checked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Runner(Generic[Parsed]):
-    """A runner's command line for (path, warmup, repeat), and how to read it."""
+    """A runner's command line for (path, warmup, repeat), and how to read it.
+
+    `check` may find that a call did not do the repeats that were asked for.
+    """
 
     name: str
     argv: Callable[[str, int, int], list[str]]
     parse: Callable[[str], Parsed | Failure]
     round_of: Callable[[Parsed], Round]
+    check: Callable[[Parsed, int], Failure | None] = _no_check
 
 
 def bring(artifact: Artifact, session: Session, log: Path) -> PurePosixPath | Failure:
@@ -71,7 +79,7 @@ def measure_rounds(
             message = f"{runner.name} did not end its rounds within {deadline_s:g} s"
             return Failure(Stage.MEASURE, FailureClass.HANG, message)
         completed = session.run(runner.argv(str(path), warmup, repeat), deadline.left(), log)
-        result = _read(runner, completed, deadline_s)
+        result = _read(runner, completed, deadline_s, repeat)
         if isinstance(result, Failure):
             return result
         results.append(result)
@@ -112,14 +120,15 @@ def weighted_mean(values: Sequence[float | None], rounds: Sequence[Round]) -> fl
     return sum(value * n for value, n in known) / sum(n for _, n in known)
 
 
-def _read(runner: Runner[Parsed], completed: Completed, deadline_s: float) -> Parsed | Failure:
+def _read(runner: Runner[Parsed], completed: Completed, deadline_s: float, repeat: int) -> Parsed | Failure:
     failure = failed_run(runner.name, completed, deadline_s)
     if failure is not None:
         return failure
     parsed = runner.parse(completed.output)
     if isinstance(parsed, Failure):
         return explain(runner.name, completed.output) or parsed
-    return parsed
+    wrong = runner.check(parsed, repeat)
+    return parsed if wrong is None else replace(wrong, detail=completed.output)
 
 
 def _repeat(timing: TimingProtocol, mean_us: float) -> int:

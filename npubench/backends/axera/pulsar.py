@@ -1,16 +1,17 @@
 """Pulsar 1: `pulsar build` to a .joint, `run_joint` on AX620A boards."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from npubench.backends.axera import measuring, pulsar_build, pulsar_figures
+from npubench.backends.axera import logs_import, measuring, pulsar_build, pulsar_figures
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
-from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.backends.axera.run_joint import parse_run_joint, wrong_rounds
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, OnnxModel
+from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
 from npubench.specs import Options, Target, TimingProtocol
 
 
@@ -53,6 +54,10 @@ class PulsarBackend(AxeraBackend):
         """The simulation of the build host: inference reports of all parts, accuracy of `pulsar run`."""
         return pulsar_figures.simulated(artifact)
 
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Logs of `pulsar build`, inference reports, output of run_joint: alone or in one log."""
+        return logs_import.read_log(text)
+
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
@@ -62,7 +67,13 @@ class PulsarBackend(AxeraBackend):
             return path
         npu_mode = str(artifact.settings["npu_mode"])
         command = str(artifact.settings["run_joint"])
-        runner = measuring.Runner("run_joint", _argv(command), parse_run_joint, pulsar_figures.round_of)
+        runner = measuring.Runner(
+            "run_joint",
+            _argv(command),
+            partial(parse_run_joint, exited_well=True),
+            pulsar_figures.round_of,
+            wrong_rounds,
+        )
         calls = measuring.measure_rounds(runner, path, session, timing, deadline_s, log)
         if isinstance(calls, Failure):
             return calls

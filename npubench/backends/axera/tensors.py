@@ -7,22 +7,35 @@ from dataclasses import dataclass
 from npubench.specs import Shape
 
 _HEAD = re.compile(r"\s*(Input|Output)\[([0-9]{1,4})\]: (.+)")
-_SHAPE = re.compile(r"\s*Shape \[([0-9]{1,9}(?:, ?[0-9]{1,9})*)\]((?: \w+)*)")
-_MEMORY = re.compile(r"\s*Memory (Physical|Virtual)")
+_SHAPE = re.compile(
+    r"\s*Shape \[([0-9]{1,9}(?:, ?[0-9]{1,9})*)\](?: +(?P<layout>NHWC|NCHW|unknown))?"
+    r"(?: +(?P<dtype>u?int[0-9]+|sint[0-9]+|float[0-9]+|uint[0-9]+_packed|unknown))?"
+    r"(?: +(?P<colour>[A-Z]\w*))?(?: +Q=(?P<scale>[0-9.]+))?"
+)
+_MEMORY = re.compile(r"\s*Memory (Physical|Virtual|unknown)")
 _SIZE = re.compile(r"\s*Size ([0-9]{1,12})")
 _PATTERNS = (_HEAD, _SHAPE, _MEMORY, _SIZE)
-_ITEM_BYTES = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "float32": 4}
+_ITEM_BYTES = {
+    **{"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4},
+    **{"float16": 2, "float32": 4, "float64": 8},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor as the runner sees it; `kind` is the layout, type and colour it prints."""
+    """A tensor as the runner sees it; `kind` is the layout, type and colour it prints.
+
+    `layout` is NHWC or NCHW, `dtype` a numpy name (or the runner's own, as `uint10_packed`); both are empty
+    where it names none that it knows.
+    """
 
     name: str
     shape: Shape
     kind: str
     memory: str
     size_bytes: int
+    layout: str = ""
+    dtype: str = ""
 
 
 def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
@@ -63,8 +76,14 @@ def _read_block(name: str, block: list[str]) -> Tensor | None:
     if shape_match is None or memory is None or size is None:
         return None
     shape = tuple(int(dim) for dim in shape_match[1].split(","))
-    kind = shape_match[2].strip()
-    item_bytes = [n for word, n in _ITEM_BYTES.items() if word in kind.split()]
-    if item_bytes and "NV" not in kind and math.prod(shape) * item_bytes[0] != int(size[1]):
+    kind = " ".join(shape_match[0].partition("]")[2].split())
+    layout, dtype = (_known(shape_match[part]) for part in ("layout", "dtype"))
+    item_bytes = _ITEM_BYTES.get(dtype)
+    if item_bytes and "NV" not in kind and math.prod(shape) * item_bytes != int(size[1]):
         return None
-    return Tensor(name, shape, kind, memory[1], int(size[1]))
+    return Tensor(name, shape, kind, memory[1], int(size[1]), layout, dtype)
+
+
+def _known(word: str | None) -> str:
+    """The runner calls signed numbers `sint8`."""
+    return "" if word in (None, "unknown") else str(word).replace("sint", "int")
