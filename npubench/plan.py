@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npubench import __version__
+from npubench.definitions import THROUGHPUT
 from npubench.identity import digest
 from npubench.records import ToolInfo
 from npubench.specs import (
@@ -132,5 +133,5 @@ def _job(
         quantised,
     )
     # A simulation takes no time protocol, and is never the answer for a board that is measured.
-    key = digest(compile_key, board.name, SIMULATION if board.simulated else request.timing)
+    key = digest(compile_key, board.name, SIMULATION if board.simulated else request.timing, THROUGHPUT)
     return Job(key, export_key, compile_key, board, case, precision, finished.get(key))
