@@ -1,6 +1,7 @@
 """`npubench import`: rows out of logs that other programs wrote."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from npubench.cli.terminal import printable
 from npubench.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from npubench.protocols import LogReading
     from npubench.records import Result
     from npubench.store import Store
     from npubench.workspace import Workspace
@@ -84,7 +86,7 @@ def _import(folder: Path, board: str, name: str | None, catalog_folders: tuple[P
     reading = plugins.backend(of.backend)
     if not isinstance(reading, LogReading):
         raise UsageError(f"{of.backend}, the backend of {of.name}, reads no logs: choose another --board")
-    cases, problems = imported.read_folder(folder, of.backend, reading)
+    cases, problems = imported.read_folder(folder, of.backend, reading, _log_readers)
     for problem in problems:
         click.echo(f"npubench: {printable(problem)}", err=True)
     workspace = Workspace(out)
@@ -99,6 +101,20 @@ def _import(folder: Path, board: str, name: str | None, catalog_folders: tuple[P
     _tell(rows, added, known, live, of.name)
     click.echo(f"report: {page}")
     return ExitCode.USAGE if problems or catalog.problems else ExitCode.OK
+
+
+def _log_readers() -> "dict[str, LogReading]":
+    """Every installed backend that reads logs, by name."""
+    from npubench import plugins
+    from npubench.protocols import LogReading
+
+    found: dict[str, LogReading] = {}
+    for name in plugins.names(plugins.BACKENDS):
+        # It only serves a hint: a plugin that cannot be imported spoils no import of logs.
+        with suppress(UsageError):
+            if isinstance(backend := plugins.backend(name), LogReading):
+                found[name] = backend
+    return found
 
 
 def _add(

@@ -4,7 +4,7 @@ What a log cannot tell (hashes, shapes) stays empty. A file that is no log costs
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,13 @@ class ImportedCase:
     dated: bool
 
 
-def read_folder(folder: Path, backend: str, reading: LogReading) -> tuple[list[ImportedCase], list[str]]:
+Others = Callable[[], Mapping[str, LogReading]]
+"""The other backends that read logs, by name; called only where a file is no log of the board's."""
+
+
+def read_folder(
+    folder: Path, backend: str, reading: LogReading, others: Others = dict
+) -> tuple[list[ImportedCase], list[str]]:
     """The cases of all logs of a folder, by name, and a line for each file that gives none.
 
     Raises UsageError when there are none at all.
@@ -44,7 +50,7 @@ def read_folder(folder: Path, backend: str, reading: LogReading) -> tuple[list[I
     sources: dict[str, Path] = {}
     for file in files.files_of(folder):
         try:
-            found = read_file(file, backend, reading)
+            found = read_file(file, backend, reading, others)
         except UsageError as error:
             problems.append(str(error))
             continue
@@ -59,13 +65,12 @@ def read_folder(folder: Path, backend: str, reading: LogReading) -> tuple[list[I
     return cases, problems
 
 
-def read_file(file: Path, backend: str, reading: LogReading) -> list[ImportedCase]:
+def read_file(file: Path, backend: str, reading: LogReading, others: Others = dict) -> list[ImportedCase]:
     """The cases of one log; usually one. Raises UsageError when it cannot be read or is no log."""
     log = files.read(file)
     found = reading.read_log(log.text)
     if not found:
-        what = "is binary" if log.is_binary else f"holds nothing that a tool of {backend} prints"
-        raise UsageError(f"{file} is no log: it {what}")
+        raise _no_log(log, backend, others())
     date = _date(log.text)
     stem = files.case_name(file.name)
     return [
@@ -86,6 +91,14 @@ def rows(
 ) -> list[Result]:
     """Rows as of a run on `board`. `operators` are names of cases that are operators rather than models."""
     return [_row(case, board, run_id, operators) for case in cases]
+
+
+def _no_log(log: files.LogFile, backend: str, others: Mapping[str, LogReading]) -> UsageError:
+    for name, other in others.items():
+        if name != backend and other.read_log(log.text):
+            return UsageError(f"{log.path} is no log of {backend} but of {name}: give --board one of that")
+    what = "is binary" if log.is_binary else f"holds nothing that a tool of {backend} prints"
+    return UsageError(f"{log.path} is no log: it {what}")
 
 
 def _date(text: str) -> datetime | None:

@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -171,25 +172,61 @@ def test_folders_that_hold_nothing_are_a_users_mistake(tmp_path):
         rows_of(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "heading",
-    [
-        "convert",
-        "Convert:",
-        "===== convert =====",
-        "[convert]",
-        "--- convert: resnet18 ---",
-        "## convert resnet18",
-    ],
+WORDS = {
+    "convert": ("model-convert", "convert", "Model-Convert", "model_convert", "model convert", "conversion"),
+    "copy": ("copy-to-device", "copy", "copy_to_device", "COPY TO DEVICE", "copy to board"),
+    "profile": ("profiling", "profile", "PROFILING"),
+}
+DECORATED = (
+    "========== {} ==========",
+    "=== {} ===",
+    "# {}",
+    "[{}]",
+    "---- {} ----",
+    "*** {} ***",
+    ">>> {}",
+    "<{}>",
+    "1. {}",
+    "[2/3] {}",
+    "Step 3: {}",
+    "{}:",
+    "\u2500\u2500\u2500 {} \u2500\u2500\u2500",
+    "\u3010{}\u3011",
+    "== {} start ==",
+    "2023-05-06 07:08:09 {}",
+    "2023-05-06 07:08:09.123 | INFO | === {} ===",
+    "{}",
 )
-def test_headings(heading):
-    (case,) = split_cases(f"\x1b[32m{heading}\x1b[0m\nbuild\nprofile\nrun\n")
-    assert (case.convert, case.profile) == ("build\n", "run\n")
-    assert case.name in (None, "resnet18")
+NAMED = (
+    "=== {}: resnet18 ===",
+    "## {} resnet18",
+    "[{}] resnet18.onnx",
+    "--- {} /data/model/onnx/resnet18.onnx ---",
+    "1. {}: resnet18",
+    "=== {} (resnet18) ===",
+)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \t\n", "\x1b[0m\n"])
+@pytest.mark.parametrize("form", DECORATED + NAMED)
+def test_headings(form, end):
+    for convert, copy, profile in zip_longest(*WORDS.values(), fillvalue="x"):
+        words = (convert, "copy" if copy == "x" else copy, "profile" if profile == "x" else profile)
+        parts = ("build\n", "scp\n", "run\n")
+        text = "".join(f"\x1b[32m{form.format(w)}{end}{part}" for w, part in zip(words, parts, strict=True))
+        (case,) = split_cases(text)
+        assert (case.convert, case.copy, case.profile) == parts, form
+        assert case.name == ("resnet18" if form in NAMED else None)
 
 
 @pytest.mark.parametrize(
-    "line", ["convert failed", "profile conv | work_cyc", "| profile conv | MAC |", "copying"]
+    "line",
+    [
+        *("convert failed", "profile conv | work_cyc", "| profile conv | MAC |", "copying", "profiles"),
+        *("--profile", "--profiling", "-profile", "profile.json", "=== convert failed ===", "[convert] done"),
+        *("== profiling took 5 s ==", "conversion_time", "convert the model", "# convert the model now"),
+        *("copy-to-devices", "=" * 190 + " profiling " + "=" * 190, "[profiling/x.py:5]", "convert/resnet18"),
+    ],
 )
 def test_what_only_looks_like_a_heading(line):
     (case,) = split_cases(f"=== convert ===\n{line}\n")

@@ -1,6 +1,6 @@
 """Several calls of a runner on a stand-in board, and the artifact that is measured."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -76,6 +76,13 @@ def test_later_calls_fill_the_minimum_duration(artifact, tmp_path):
     measure(artifact, board, tmp_path, min_duration_s=3.0)
     repeats = [command[command.index("--repeat") + 1] for command in board.commands[1:]]
     assert repeats == ["100", "185", "185"]
+
+
+def test_the_runner_is_told_the_mode_that_the_board_sets(artifact, tmp_path):
+    board = Board(held=artifact.sha256)
+    chosen = replace(artifact, settings={**artifact.settings, "run_joint_mode": "1_1"})
+    assert isinstance(measure(chosen, board, tmp_path), Figures)
+    assert board.commands[1][:4] == ["/opt/bin/run_joint", "/board/m.joint", "--mode", "1_1"]
 
 
 def test_one_call_has_no_spread(artifact, tmp_path):

@@ -13,7 +13,7 @@ from npubench.backends.axera.artifact_check import saved_files
 from npubench.backends.axera.inference_report import add_parts, parse_inference_report, split_reports
 from npubench.backends.axera.lines import short_lines
 from npubench.backends.axera.log_sections import CaseText, split_cases
-from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
 from npubench.records import Failure, FailureClass, Figures, LogCase, Stage
 from npubench.specs import Precision
 
@@ -25,20 +25,29 @@ _COPY_FAILED = re.compile(
     r"lost connection|[Cc]onnection (?:refused|timed out|closed|reset)|No route to host|Permission denied"
     r"|No such file or directory|No space left on device|Host key verification failed"
 )
-_TELLS = re.compile(
-    r"\s*(?:run joint version: |Run task took |inference: [0-9.]+ ms|MAC per inference: )"
-    r"|.*\b(?:super_pulsar|neuwizard)\b|.*\bpulsar build --|.*\brun_joint \S+\.joint\b"
-    r"|.*File saved: \S+\.joint"
+_PRINTED = re.compile(
+    r"^\s*(?:run joint version: |Run task took [0-9]|inference: [0-9.]+ ms, |MAC per inference: [0-9])"
+    r"|^\s*\[[0-9]{2} [0-9:]{8} .*\b(?:super_pulsar|neuwizard|wrapper_pulsar|pulsar)\b"
+    r"|\bmodule 'neuwizard\.|\bneuwizard killed by |\bfrozen super_pulsar\.|File saved: \S+\.joint\b"
 )
-"""A line that none but these tools print, or the command line of one."""
+"""What none but these tools print."""
+_COMMAND = re.compile(r"\bpulsar build .*--input\b|\brun_joint \S+\.joint\b")
+_ORIGINAL = re.compile(r"\W*(?:model-convert|copy-to-device)\W*", re.IGNORECASE)
+"""Headings of the original benchmark script alone; `convert` is one of many a document, too."""
+_RUN = re.compile(r"^\s*run joint version: ", re.MULTILINE)
+_BUILD = re.compile(r"\b(?:super_pulsar|neuwizard)\b")
+_INPUT = re.compile(r"\bpulsar build .*--input[ =](\S+\.onnx)\b")
+_REPEAT = re.compile(r"\brun_joint \S+\.joint\b(?:.*--repeat[ =]([0-9]{1,9})\b)?")
 
 
 def read_log(text: str) -> tuple[LogCase, ...]:
-    """The cases of one log; none where no line of it is one of Pulsar or run_joint, and no heading either."""
+    """The cases of one log; none where nothing of it is from Pulsar, run_joint or the original script."""
     cases = split_cases(text)
-    if not cases[0].headed and not any(_TELLS.match(line) for line in short_lines(text)):
-        return ()
-    return tuple(_read_case(_name(case, len(cases)), case) for case in cases)
+    lines = short_lines(text)
+    told = any(_PRINTED.search(line) for line in lines)
+    if cases[0].headed and not told:
+        told = any(_ORIGINAL.fullmatch(line) or _COMMAND.search(line) for line in lines)
+    return tuple(_read_case(_name(case, len(cases)), case) for case in cases) if told else ()
 
 
 def _read_case(name: str, case: CaseText) -> LogCase:
@@ -46,11 +55,11 @@ def _read_case(name: str, case: CaseText) -> LogCase:
     mixed = _mixed(case)
     if mixed is not None:
         return replace(empty, failure=mixed)
-    estimate = _estimate(case.convert)
+    estimate = _estimate(case)
     warnings: tuple[str, ...] = ()
     if isinstance(estimate, Failure):
         warnings, estimate = (estimate.message,), None
-    call = parse_run_joint(case.profile)
+    call = _profile(case)
     if not isinstance(call, Failure):
         stale = _stale(case)
         if stale is not None:
@@ -65,10 +74,24 @@ def _read_case(name: str, case: CaseText) -> LogCase:
     return replace(empty, estimate=estimate, failure=_failure(case, call), warnings=warnings)
 
 
+def _profile(case: CaseText) -> RunJoint | Failure:
+    """What run_joint measured, of the rounds that its command line in the log asks for."""
+    call = parse_run_joint(case.profile)
+    asked = {int(match[1] or 1) for line in short_lines(case.profile) if (match := _REPEAT.search(line))}
+    if isinstance(call, Failure) or len(asked) != 1:
+        return call
+    return wrong_rounds(call, asked.pop()) or call
+
+
+def _is_built(case: CaseText) -> bool:
+    """The tool says so, or the script went on: it copies nothing without a .joint."""
+    return bool(saved_files(case.convert, ".joint")) or (case.headed and bool(case.copy.strip()))
+
+
 def _failure(case: CaseText, profile: Failure) -> Failure | None:
     """Why there is no measurement; None for a log that ends well before its profile section."""
-    built = bool(saved_files(case.convert, ".joint"))
-    whole_log = case.profile == case.convert
+    built = _is_built(case)
+    whole_log = not case.headed
     if not built:
         named = build_errors.explain("pulsar", case.convert)
         if named is not None:
@@ -93,10 +116,14 @@ def _stale(case: CaseText) -> Failure | None:
     return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message[:300], named.operators)
 
 
-def _estimate(convert: str) -> Figures | Failure | None:
+def _estimate(case: CaseText) -> Figures | Failure | None:
+    convert = case.convert
     parsed = [parse_inference_report(text) for text in split_reports(convert)]
     if not parsed:
         return None
+    if not (_is_built(case) or case.profile.strip() if case.headed else _is_whole(convert, len(parsed))):
+        message = "the build breaks off after an inference report: its simulation may lack parts"
+        return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
     parts = []
     for report in parsed:
         if isinstance(report, Failure):
@@ -109,6 +136,13 @@ def _estimate(convert: str) -> Figures | Failure | None:
         message = f"{len(parts)} inference reports for {max(1, named)} part(s): none can be trusted"
         return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
     return add_parts(parts)
+
+
+def _is_whole(text: str, reports: int) -> bool:
+    """Whether a text without headings has the reports of all parts: of a built model, or one report alone."""
+    if saved_files(text, ".joint") or _RUN.search(text):
+        return True
+    return reports == 1 and not _BUILD.search(text)
 
 
 def _mixed(case: CaseText) -> Failure | None:
@@ -131,9 +165,12 @@ def _name(case: CaseText, count: int) -> str:
         return case.name
     if count == 1:
         return ""
-    saved = [PurePosixPath(name).stem for name in saved_files(case.convert, ".joint")]
-    told = [name for name in saved if name not in _ANY_NAME]
-    return told[0] if len(told) == 1 else ""
+    given = [match[1] for line in short_lines(case.convert) if (match := _INPUT.search(line))]
+    for paths in (given, saved_files(case.convert, ".joint")):
+        told = {stem for path in paths if (stem := PurePosixPath(path).stem) not in _ANY_NAME}
+        if len(told) == 1:
+            return told.pop()
+    return ""
 
 
 def _mode(case: CaseText, board_mode: str | None) -> str:

@@ -39,6 +39,7 @@ class PulsarBackend(AxeraBackend):
             "target_hardware": chosen.target_hardware,
             "output_layout": chosen.output_layout,
             "run_joint": chosen.run_joint,
+            **({"run_joint_mode": chosen.run_joint_mode} if chosen.run_joint_mode else {}),
             "calibration_samples": calibration.samples,
             "calibration_format": "png" if calibration.pictures else "bin",
             "build_command": pulsar_build.build_argv(model, chosen),
@@ -69,7 +70,7 @@ class PulsarBackend(AxeraBackend):
         command = str(artifact.settings["run_joint"])
         runner = measuring.Runner(
             "run_joint",
-            _argv(command),
+            _argv(command, artifact.settings.get("run_joint_mode")),
             partial(parse_run_joint, exited_well=True),
             pulsar_figures.round_of,
             wrong_rounds,
@@ -77,15 +78,16 @@ class PulsarBackend(AxeraBackend):
         calls = measuring.measure_rounds(runner, path, session, timing, deadline_s, log)
         if isinstance(calls, Failure):
             return calls
-        wanted = pulsar_figures.JOINT_MODES[npu_mode]
+        wanted = pulsar_build.JOINT_MODES[npu_mode]
         for call in calls:
             if call.npu_mode not in (None, wanted):
                 return wrong_mode("run_joint", f"{npu_mode} ({wanted})", call.npu_mode)
-        return pulsar_figures.measured(calls, npu_mode, artifact.sha256)
+        return pulsar_figures.measured(calls, npu_mode, artifact)
 
 
-def _argv(command: str) -> Callable[[str, int, int], list[str]]:
+def _argv(command: str, mode: str | None) -> Callable[[str, int, int], list[str]]:
     def argv(file: str, warmup: int, repeat: int) -> list[str]:
-        return [command, file, "--repeat", str(repeat), "--warmup", str(warmup)]
+        asked = ["--mode", mode] if mode else []
+        return [command, file, *asked, "--repeat", str(repeat), "--warmup", str(warmup)]
 
     return argv

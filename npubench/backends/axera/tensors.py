@@ -41,8 +41,8 @@ class Tensor:
 def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Inputs and outputs in their order; a block that contradicts itself is left out.
 
-    A line that belongs to no whole block says that lines were lost or moved: then no block is believed,
-    for one may have got the lines of another.
+    A line that belongs to no whole block, or a number that is missing, says that lines were lost or moved:
+    then no block is believed, for one may have got the lines of another.
     """
     found: dict[tuple[str, int], Tensor | None] = {}
     if sum(any(p.fullmatch(line) for p in _PATTERNS) for line in lines) != len(_PATTERNS) * sum(
@@ -55,6 +55,9 @@ def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ..
             tensor = _read_block(head[3], lines[index + 1 : index + 4])
             found[key] = tensor if found.get(key, tensor) == tensor else None
     kinds = ("Input", "Output")
+    numbers = [sorted(number for kind, number in found if kind == one) for one in kinds]
+    if any(not told or told != list(range(len(told))) for told in numbers):
+        return (), ()
     inputs, outputs = (
         tuple(t for key, t in sorted(found.items()) if key[0] == kind and t is not None) for kind in kinds
     )
