@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.records import Result, Status
+from npubench.records import Kind, Result, Status
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.notation import significant
 from npubench.reporting.words import say
@@ -61,7 +61,7 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
     )
     same = _same_count(one, fitting)
     # Of a published row the graph is npubench's own, at its own input: another input explains a part.
-    other_input = one.row.onnx_sha256 is None
+    other_input = _is_published(one.row) or not one.row.inputs
     foreign = [other for other in same if not other_input or other.partition("_")[0] != _family(one)]
     evidence = [
         say(
@@ -89,6 +89,12 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
         if few
         else say("too many MACs for this architecture: another network or another input may have been built"),
         tuple(evidence),
+    )
+
+
+def _is_published(row: Result) -> bool:
+    return any(
+        figures is not None and figures.kind is Kind.PUBLISHED for figures in (row.figures, row.estimate)
     )
 
 

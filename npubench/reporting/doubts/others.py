@@ -95,10 +95,17 @@ def _comparable(row: Result, figures: Figures, other: Result) -> bool:
     theirs = measured_of(other)
     if theirs is None or (row.board == other.board and row.precision is other.precision):
         return False
-    cores = {cores_of(row, figures), cores_of(other, theirs)} - {None}
+    cores = cores_of(row, figures), cores_of(other, theirs)
+    if None not in cores:
+        same_cores = cores[0] == cores[1]
+    else:
+        # One that says nothing of cores has one, unless its mode says something that is not understood.
+        same_cores = (cores[0] or cores[1] or 1) == 1 and not (
+            any(cores) and cores[1] is None and other.protocol.get("mode")
+        )
     sizes = [_size(one) for one in (row, other)]
     same_size = None in sizes or sizes[0] == sizes[1]
-    return row.precision is other.precision and len(cores) < 2 and same_size
+    return row.precision is other.precision and same_cores and same_size
 
 
 def _size(row: Result) -> int | None:

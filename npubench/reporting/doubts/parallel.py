@@ -80,7 +80,7 @@ def impossible_speed_ups(results: Sequence[Result]) -> Iterator[Doubt]:
                 many.row,
                 gain * one.count / many.count,
                 say(
-                    "{many} samples take {many_us} us and {one} take {one_us} us: {gain} times as many a second",
+                    "{many} samples take {many_us} us, {one} take {one_us} us: {gain} times as many a second",
                     many=many.count,
                     many_us=significant(many.us, 4, ""),
                     one=one.count,
@@ -103,7 +103,7 @@ def slower_batches(results: Sequence[Result]) -> Iterator[Doubt]:
                     "a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted"
                 ),
                 say(
-                    "a sample takes {many_us} us of a batch of {many}, {one_us} us of one of {one}: {factor} times",
+                    "a sample takes {many_us} us of {many} at once, {one_us} us of {one}: {factor} times",
                     many_us=significant(many.us / many.count, 4, ""),
                     many=many.count,
                     one_us=significant(one.us / one.count, 4, ""),
@@ -163,7 +163,7 @@ def _by_precision(results: Sequence[Result]) -> Iterator[Doubt]:
             pair.int8,
             FAR_OVER if found.factor <= MOST_INT8_GAIN else 2 * FAR_OVER,
             say(
-                "INT8 is {gain} times as fast as FP32 ({statistic}); bytes and instructions make up {possible}",
+                "INT8 is {gain} times as fast as FP32 ({statistic}); bytes and instructions give {possible}",
                 gain=significant(found.factor),
                 statistic=found.statistic,
                 possible=significant(INT8_GAIN),

@@ -110,7 +110,7 @@ def _above(row: Result, figures: Figures, peak: Peak | None) -> Doubt | None:
             "{macs} GMAC a call are {rate} GMAC/s by {what} ({kind}), {factor} times the peak, {peak} GMAC/s",
             macs=significant((row.macs or 0) / 1e9),
             rate=significant(rate / 1e9),
-            what=say(what),
+            what=what,
             kind=say(figures.kind.value),
             factor=significant(rate / peak.mac_per_s),
             peak=significant(peak.mac_per_s / 1e9),
@@ -123,7 +123,7 @@ def _rates(macs: int, figures: Figures) -> Mapping[str, float]:
     rates = {}
     time = typical_us(figures.latency_us)
     if time is not None:
-        rates["latency"] = macs * 1e6 / time
+        rates[say("the latency")] = macs * 1e6 / time
     if figures.throughput_fps and figures.throughput_fps > 0:
-        rates["throughput"] = macs * figures.throughput_fps / samples_per_call(figures)
+        rates[say("the throughput")] = macs * figures.throughput_fps / samples_per_call(figures)
     return rates

@@ -52,19 +52,19 @@ def simulated_of(row: Result) -> Figures | None:
 def board_times(row: Result) -> tuple[BoardTime, ...]:
     """Times that a board gave: of the call, and of the NPU's part where it is told apart.
 
-    One number that stands in both places is the NPU's.
+    Of a published row there is one, and a table means the same by it throughout.
     """
     figures = measured_of(row)
     if figures is None:
         return ()
     call, told = typical_us(figures.latency_us), figures.details.get("neu_us")
     part = float(told) if isinstance(told, (int, float)) and told > 0 else None
+    if figures.kind is Kind.PUBLISHED and call is not None:
+        return (BoardTime(Part.CALL, call, call),)
     npu = () if part is None else (BoardTime(Part.NPU, part, part),)
     if call is None:
         rate = figures.throughput_fps
         return npu if npu or not rate or rate <= 0 else (BoardTime(Part.RATE, 1e6 / rate, rate),)
-    if npu and figures.kind is Kind.PUBLISHED:
-        return (BoardTime(Part.NPU, call, call),)
     return (BoardTime(Part.CALL, call, call), *npu)
 
 
