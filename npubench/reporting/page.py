@@ -48,8 +48,8 @@ class PageContext:
 
     `exports` are attempts by model, `planned` maps names that were meant to be exported to their codebase;
     `boards` give chip facts, `samples` the runs' times of rows by key. `live` pages reload themselves
-    when their server's newest row has another number. `earlier` are older rows: doubts learn from them what is
-    usual on a board.
+    when their server's newest row has another number. `earlier` are older rows, of which doubts learn what
+    is usual on a board.
     """
 
     title: str

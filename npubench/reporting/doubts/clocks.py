@@ -47,15 +47,19 @@ def unusual_clocks(results: Sequence[Result], history: Sequence[Result] = ()) ->
     clocks = [clock for row in results if (clock := _clock(row)) is not None]
     for clock in (*clocks, *(clock for row in history if (clock := _clock(row)) is not None)):
         usual[clock.row.board, clock.of_npu][clock.row.key, clock.row.started_at] = clock.mhz
+    limits = {board: _limit([*known.values()]) for board, known in usual.items()}
     for clock in clocks:
-        known = [*usual[clock.row.board, clock.of_npu].values()]
-        if len(known) < LEAST_FOR_USUAL:
-            continue
-        middle = statistics.median(known)
-        deviation = 1.4826 * statistics.median(abs(one - middle) for one in known)
-        off = clock.mhz - middle
-        if abs(off) > max(CLOCK_CHANGE * middle, DEVIATIONS * deviation):
-            yield _doubt(clock, middle, len(known))
+        board = clock.row.board, clock.of_npu
+        middle, limit = limits[board]
+        if len(usual[board]) >= LEAST_FOR_USUAL and abs(clock.mhz - middle) > limit:
+            yield _doubt(clock, middle, len(usual[board]))
+
+
+def _limit(known: Sequence[float]) -> tuple[float, float]:
+    """The median clock, and how far from it is unusual."""
+    middle = statistics.median(known)
+    deviation = 1.4826 * statistics.median(abs(one - middle) for one in known)
+    return middle, max(CLOCK_CHANGE * middle, DEVIATIONS * deviation)
 
 
 def _doubt(clock: _Clock, usual: float, rows: int) -> Doubt:

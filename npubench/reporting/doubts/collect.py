@@ -15,7 +15,7 @@ from npubench.reporting.doubts.moved import moved
 from npubench.reporting.doubts.next_steps import next_step
 from npubench.reporting.doubts.operator_macs import wrong_operator_macs
 from npubench.reporting.doubts.others import far_from_published
-from npubench.reporting.doubts.parallel import impossible_speed_ups, slower_batches
+from npubench.reporting.doubts.parallel import odd_speed_ups
 from npubench.reporting.doubts.rates import above_peak, simulations_as_times
 from npubench.reporting.doubts.ratios import unusual_ratios
 from npubench.reporting.doubts.spreads import wide_spreads
@@ -34,8 +34,7 @@ _CHECKS = (
     far_from_published,
     equal_times,
     equal_chips,
-    impossible_speed_ups,
-    slower_batches,
+    odd_speed_ups,
     unlikely_spreads,
 )
 _CHECKS_OF_HISTORY = (wide_spreads, unusual_clocks)

@@ -10,7 +10,7 @@ from npubench.published import case_of
 from npubench.records import Figures, Result
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.doubts.parallel import cores_of
-from npubench.reporting.doubts.times import measured_of, plain, typical_us
+from npubench.reporting.doubts.times import is_exact, measured_of, plain, typical_us
 from npubench.reporting.notation import significant
 from npubench.reporting.words import say
 
@@ -27,7 +27,7 @@ def far_from_published(results: Sequence[Result]) -> Iterator[Doubt]:
     for row in results:
         figures = measured_of(row)
         time = None if figures is None else _time(figures)
-        if figures is None or time is None:
+        if figures is None or time is None or not is_exact(figures):
             continue
         others = {
             other.key: (their, other)
@@ -93,7 +93,11 @@ def _time(figures: Figures) -> float | None:
 
 def _comparable(row: Result, figures: Figures, other: Result) -> bool:
     theirs = measured_of(other)
-    if theirs is None or (row.board == other.board and row.precision is other.precision):
+    if (
+        theirs is None
+        or not is_exact(theirs)
+        or (row.board == other.board and row.precision is other.precision)
+    ):
         return False
     cores = cores_of(row, figures), cores_of(other, theirs)
     if None not in cores:

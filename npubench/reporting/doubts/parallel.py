@@ -34,17 +34,23 @@ MUCH_SLOWER = 1.5
 """Time a sample in a batch over that alone: a batch shares weights, so it should not cost more."""
 
 _CORES = re.compile(r"(\d{1,3})[ -]cores?")
-_BATCH = re.compile(r"(?:int4|int8|fp16|fp32)-(\d{1,3})b$|[- ](?:batch|bs)[- ]?(\d{1,4})$|^batch (\d{1,4})$")
+_BATCH = re.compile(
+    r"(?:(?<=int4)|(?<=int8)|(?<=fp16)|(?<=fp32))-(\d{1,3})b$|[- ](?:batch|bs)[- ]?(\d{1,4})$|^batch (\d{1,4})$"
+)
 """As Sophgo's names and Hailo's modes have it. A `7b` alone is the size of a language model."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Microseconds of a call of `count` samples, or on `count` cores."""
+    """Microseconds of a call of `count` samples, or on `count` cores.
+
+    `most_us` differs where a table does not say whether its time is of a call or of a sample.
+    """
 
     row: Result
     count: int
     us: float
+    most_us: float
 
 
 def cores_of(row: Result, figures: Figures) -> int | None:
@@ -69,48 +75,44 @@ def cores_of(row: Result, figures: Figures) -> int | None:
     return threads if isinstance(threads, int) and threads > 0 else None
 
 
-def impossible_speed_ups(results: Sequence[Result]) -> Iterator[Doubt]:
-    """More cores, INT8 or a batch, and a gain that none of them can give."""
+def odd_speed_ups(results: Sequence[Result]) -> Iterator[Doubt]:
+    """More cores, INT8 or a batch, and a gain that none of them can give; or a batch that costs time."""
     yield from _by_cores(results)
     yield from _by_precision(results)
     for one, many in _batches(results):
-        gain = one.us / many.us * many.count / one.count
-        if one.us > OVER * many.us:
-            yield _doubt(
+        if one.us > OVER * many.most_us:
+            yield _impossible(
                 many.row,
-                gain * one.count / many.count,
+                one.us / many.us,
                 say(
                     "{many} samples take {many_us} us, {one} take {one_us} us: {gain} times as many a second",
                     many=many.count,
                     many_us=significant(many.us, 4, ""),
                     one=one.count,
                     one_us=significant(one.us, 4, ""),
-                    gain=significant(gain),
+                    gain=significant(one.us / many.us * many.count / one.count),
                 ),
             )
+        elif many.us / many.count > SLOWER * one.us / one.count:
+            yield _slower_batch(one, many)
 
 
-def slower_batches(results: Sequence[Result]) -> Iterator[Doubt]:
-    """Batches of which a sample takes longer than alone."""
-    for one, many in _batches(results):
-        factor = (many.us / many.count) / (one.us / one.count)
-        if factor > SLOWER:
-            yield doubt_of(
-                many.row,
-                DoubtClass.SLOWER_BATCH,
-                Strength.STRONG if factor > MUCH_SLOWER else Strength.WEAK,
-                say(
-                    "a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted"
-                ),
-                say(
-                    "a sample takes {many_us} us of {many} at once, {one_us} us of {one}: {factor} times",
-                    many_us=significant(many.us / many.count, 4, ""),
-                    many=many.count,
-                    one_us=significant(one.us / one.count, 4, ""),
-                    one=one.count,
-                    factor=significant(factor),
-                ),
-            )
+def _slower_batch(one: _Run, many: _Run) -> Doubt:
+    factor = (many.us / many.count) / (one.us / one.count)
+    return doubt_of(
+        many.row,
+        DoubtClass.SLOWER_BATCH,
+        Strength.STRONG if factor > MUCH_SLOWER else Strength.WEAK,
+        say("a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted"),
+        say(
+            "a sample takes {many_us} us of {many} at once, {one_us} us of {one}: {factor} times",
+            many_us=significant(many.us / many.count, 4, ""),
+            many=many.count,
+            one_us=significant(one.us / one.count, 4, ""),
+            one=one.count,
+            factor=significant(factor),
+        ),
+    )
 
 
 def _by_cores(results: Sequence[Result]) -> Iterator[Doubt]:
@@ -132,11 +134,11 @@ def _by_cores(results: Sequence[Result]) -> Iterator[Doubt]:
                 source,
                 kind,
             )
-            groups[key].append(_Run(row, cores, time.us))
+            groups[key].append(_Run(row, cores, time.us, time.us))
     for few, many in _pairs(groups):
         gain, possible = few.us / many.us, many.count / few.count
         if gain > OVER * possible:
-            yield _doubt(
+            yield _impossible(
                 many.row,
                 gain / possible,
                 say(
@@ -159,7 +161,7 @@ def _by_precision(results: Sequence[Result]) -> Iterator[Doubt]:
         found = speedup(pair, Kind.MEASURED)
         if found is None or pair.int8 is None or found.factor <= INT8_GAIN:
             continue
-        yield _doubt(
+        yield _impossible(
             pair.int8,
             FAR_OVER if found.factor <= MOST_INT8_GAIN else 2 * FAR_OVER,
             say(
@@ -181,11 +183,22 @@ def _batches(results: Sequence[Result]) -> Iterator[tuple[_Run, _Run]]:
         name, batch = _batch(row, figures)
         for time in board_times(row):
             if batch is not None and time.part is not Part.NPU:
-                board = plain(row.board).replace(f"-batch-{batch}", "")
-                where = (board, row.backend, row.precision, figures.kind, str(row.protocol.get("table", "")))
                 us = time.us * (batch if time.part is Part.RATE else 1)
-                groups[where, name, time.part].append(_Run(row, batch, us))
+                told = time.part is Part.RATE or figures.kind is not Kind.PUBLISHED
+                run = _Run(row, batch, us, us if told else batch * us)
+                groups[_place(row, figures), name, time.part].append(run)
     yield from _pairs(groups)
+
+
+def _place(row: Result, figures: Figures) -> Hashable:
+    """Where a row was measured: a board, or the table of a publisher, whose boards are named by modes."""
+    if figures.kind is Kind.PUBLISHED:
+        return (
+            row.chip.casefold(),
+            row.precision,
+            *(str(row.protocol.get(name, "")) for name in ("table", "source")),
+        )
+    return row.board, row.backend, row.precision
 
 
 def _pairs(groups: Mapping[Hashable, Sequence[_Run]]) -> Iterator[tuple[_Run, _Run]]:
@@ -224,7 +237,7 @@ def _shapes(row: Result) -> tuple[object, ...]:
     return (len(row.inputs), *(tensor.shape for tensor in row.inputs))
 
 
-def _doubt(row: Result, over: float, evidence: str) -> Doubt:
+def _impossible(row: Result, over: float, evidence: str) -> Doubt:
     return doubt_of(
         row,
         DoubtClass.IMPOSSIBLE_SPEED_UP,

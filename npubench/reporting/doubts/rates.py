@@ -7,6 +7,7 @@ from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength, doubt_o
 from npubench.reporting.doubts.peaks import Peak, chip_peak, shipped_boards
 from npubench.reporting.doubts.times import (
     board_times,
+    is_exact,
     samples_per_call,
     simulated_of,
     simulated_us,
@@ -83,7 +84,7 @@ def above_peak(results: Sequence[Result], boards: Sequence[BoardSpec] = ()) -> I
         if not row.macs or row.status is not Status.OK or row.emulated:
             continue
         for figures in (row.figures, row.estimate):
-            if figures is None or figures.kind is Kind.PREDICTED:
+            if figures is None or figures.kind is Kind.PREDICTED or not is_exact(figures):
                 continue
             key = (row.board, row.chip, str(figures.details.get("npu_mode", "")))
             if key not in peaks:

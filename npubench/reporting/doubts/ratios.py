@@ -18,7 +18,14 @@ from dataclasses import dataclass
 
 from npubench.records import Result
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.doubts.times import Part, board_times, simulated_of, simulated_us
+from npubench.reporting.doubts.times import (
+    Part,
+    board_times,
+    is_exact,
+    measured_of,
+    simulated_of,
+    simulated_us,
+)
 from npubench.reporting.notation import significant
 from npubench.reporting.words import say
 from npubench.specs import CaseKind
@@ -61,7 +68,10 @@ def unusual_ratios(results: Sequence[Result]) -> Iterator[Doubt]:
     for row in results:
         simulation = simulated_of(row)
         simulated = simulated_us(simulation) if simulation else None
-        if simulation is None or simulated is None:
+        measured = measured_of(row)
+        if simulation is None or simulated is None or measured is None:
+            continue
+        if not (is_exact(simulation) and is_exact(measured)):
             continue
         mode = str(simulation.details.get("npu_mode", ""))
         for time in board_times(row):

@@ -42,7 +42,6 @@ def _evidence(latency: Latency) -> tuple[bool, list[str]]:
     time = typical_us(latency)
     if time is None:
         return False, []
-    step = _step(latency) / time
     evidence = []
     rounds = latency.rounds_p50
     if len(rounds) >= LEAST_ROUNDS and len(set(rounds)) == 1:
@@ -57,6 +56,7 @@ def _evidence(latency: Latency) -> tuple[bool, list[str]]:
         evidence.append(say("{count} runs, all of {us} us", count=latency.n, us=f"{latency.mean:.12g}"))
     if evidence:
         # A clock of coarse steps may well show nothing: then there is nothing to doubt.
+        step = _step(latency) / time
         return step <= CERTAIN, evidence if step <= QUIETEST else []
     return _finer(latency)
 

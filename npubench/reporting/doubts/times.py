@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from npubench.backends.axera.equal_figures import one_program
-from npubench.records import Figures, Kind, Latency, Result, Status
+from npubench.records import Bound, Figures, Kind, Latency, Result, Status
 
 _OK = Status.OK
 _MEASURED, _SIMULATED = Kind.MEASURED, Kind.SIMULATED
@@ -66,6 +66,11 @@ def board_times(row: Result) -> tuple[BoardTime, ...]:
         rate = figures.throughput_fps
         return npu if npu or not rate or rate <= 0 else (BoardTime(Part.RATE, 1e6 / rate, rate),)
     return (BoardTime(Part.CALL, call, call), *npu)
+
+
+def is_exact(figures: Figures) -> bool:
+    """Whether the time is the time: a bound leaves something out, so it stands in no relation to others."""
+    return figures.bounds is None or figures.bounds.bound is Bound.EXACT
 
 
 def typical_us(latency: Latency | None) -> float | None:
