@@ -157,6 +157,18 @@ class Store:
         with self._lock, _said_plainly(self.path), without_collection():
             return [self._result(row) for (row,) in self._connection.execute(query, [*given.values()])]
 
+    def earlier(self, board: str | None = None, limit: int = 2000) -> list[Result]:
+        """The newest `limit` rows that `latest` leaves out, as cases were measured again; newest first."""
+        of_board = "" if board is None else "AND board = ? "
+        query = (
+            "SELECT row FROM results WHERE id NOT IN (SELECT MAX(id) FROM results"
+            f" GROUP BY case_name, board, backend, precision) {of_board}"
+            "ORDER BY id DESC LIMIT CAST(? AS INTEGER)"
+        )
+        given = (str(limit),) if board is None else (board, str(limit))
+        rows = self._select(query, *given)
+        return [self._result(row) for (row,) in rows]
+
     def size(self) -> int:
         """How many rows `latest` has."""
         ((count,),) = self._select(
