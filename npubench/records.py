@@ -122,6 +122,17 @@ class OutputAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Kernels:
+    """Cosines of one file against the reference: by this machine's fused kernels, and without optimisation.
+
+    What they lie apart is the kernels' doing, not the quantisation's.
+    """
+
+    fused_cosine: float | None
+    unoptimised_cosine: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """Outputs of the prepared model against the FP32 reference on the same inputs.
 
@@ -143,6 +154,7 @@ class Accuracy:
     equal_rounded: float | None = None
     worst_slice: WorstSlice | None = None
     dead_slices: int | None = None
+    kernels: Kernels | None = None
 
 
 class NoAccuracy(StrEnum):
@@ -219,7 +231,10 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C."""
+    """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C.
+
+    `cpu_flags` are those that decide which kernels a runtime has (`board_facts.KERNEL_FLAGS`).
+    """
 
     taken_at: str
     hostname: str | None = None
@@ -235,6 +250,7 @@ class BoardState:
     memory_available_bytes: int | None = None
     uptime_s: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    cpu_flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

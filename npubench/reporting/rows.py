@@ -77,6 +77,7 @@ _FIGURES = (
     "io_bytes",
     "placement",
     "accuracy",
+    "computed",
     "details",
 )
 

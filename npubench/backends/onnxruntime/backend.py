@@ -12,7 +12,9 @@ from typing import Any
 
 from npubench import process
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
+from npubench.backends.onnxruntime.processors import this_processor
 from npubench.calibration import calibration_digest
+from npubench.definitions import QUANTISATION
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle, sha256_of_file
 from npubench.predictions import LayerLoss, Predictions
@@ -21,11 +23,14 @@ from npubench.records import (
     Accuracy,
     Artifact,
     Completed,
+    Computed,
     Failure,
     FailureClass,
     Figures,
+    Kernels,
     Kind,
     OnnxModel,
+    Shares,
     Stage,
     ToolInfo,
 )
@@ -42,13 +47,15 @@ class OnnxRuntimeBackend:
     name = "onnxruntime"
 
     def probe(self) -> ToolInfo:
-        """Versions of the installed packages; imports none of them."""
+        """Versions of the installed packages, and of how npubench quantises here; imports none of them."""
         try:
             versions = {package: version(package) for package in PACKAGES}
         except PackageNotFoundError as error:
             fix = f"pip install {error.name}"
             return ToolInfo(self.name, False, reason=f"{error.name} is not installed", fix=fix)
-        return ToolInfo(self.name, True, {**versions, "python": platform.python_version()})
+        quantiser = f"{QUANTISATION}-{this_processor()[0].code}"
+        mine = {"python": platform.python_version(), "quantiser": quantiser}
+        return ToolInfo(self.name, True, {**versions, **mine})
 
     def compile(self, model: OnnxModel, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
         """FP32 takes the model's own bytes; INT8 quantises them in a process of its own."""
@@ -202,15 +209,27 @@ def _batch(model: OnnxModel) -> int:
 def _figures(answer: Mapping[str, Any], batch: int) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
     found = latency(rounds)
-    accuracy = answer["accuracy"]
     return Figures(
         kind=Kind.MEASURED,
         latency_us=found,
         throughput_fps=batch * 1e6 / found.mean,
         load_us=answer["load_us"],
         memory_bytes=answer["peak_memory_bytes"],
-        accuracy=Accuracy(**accuracy) if accuracy else None,
+        accuracy=_accuracy(answer),
         artifact_sha256=answer["artifact_sha256"],
         samples_us=rounds,
         details=answer["details"],
+        computed=_computed(answer["computed"]),
     )
+
+
+def _accuracy(answer: Mapping[str, Any]) -> Accuracy | None:
+    if not answer["accuracy"]:
+        return None
+    return Accuracy(**answer["accuracy"], kernels=Kernels(**answer["kernels"]))
+
+
+def _computed(found: Mapping[str, Any] | None) -> Computed | None:
+    if found is None:
+        return None
+    return Computed(Shares(**found["operators"]), Shares(**found["macs"]) if found["macs"] else None)
