@@ -43,6 +43,12 @@ def macs_of_nodes(nodes: "Iterable[NodeProto]", shapes: Shapes) -> int | None:
     return total
 
 
+def multiplies(operator: str) -> bool:
+    """Whether an operator, by its `onnx_graph.operator_name`, does products or convolutions, or may."""
+    domain, _, op_type = operator.rpartition(".")
+    return operator in _COUNTS or _hides_products(domain, op_type)
+
+
 def _macs(node: "NodeProto", shapes: Shapes) -> int:
     name = operator_name(node)
     if count := _COUNTS.get(name):
@@ -62,11 +68,15 @@ def _may_multiply(nodes: "Iterable[NodeProto]") -> bool:
 
 
 def _is_uncountable(node: "NodeProto") -> bool:
-    if node.domain in STANDARD_DOMAINS:
-        return node.op_type in _UNCOUNTED
-    if node.domain == _BLOCKED:
+    return _hides_products(node.domain, node.op_type)
+
+
+def _hides_products(domain: str, op_type: str) -> bool:
+    if domain in STANDARD_DOMAINS:
+        return op_type in _UNCOUNTED
+    if domain == _BLOCKED:
         return False
-    return node.domain != "com.microsoft" or node.op_type not in _MICROSOFT_WITHOUT
+    return domain != "com.microsoft" or op_type not in _MICROSOFT_WITHOUT
 
 
 def _convolution(weight: int) -> "Count":
