@@ -19,7 +19,14 @@ _LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50",
 _ACCURACY = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind")
 _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
-_NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE, "prediction": _PREDICTION}
+_DATA = ("source", "calibrated", "evaluated", "held_out", "inputs", "note")
+_NESTED = {
+    "latency_us": _LATENCY,
+    "accuracy": _ACCURACY,
+    "failure": _FAILURE,
+    "prediction": _PREDICTION,
+    "data": _DATA,
+}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"
 _NUMBERS = frozenset(
