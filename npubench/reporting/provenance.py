@@ -6,8 +6,18 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from npubench.records import BoardState, Computed, Figures, Kernels, Latency, Result, Shares
+from npubench.records import (
+    BoardState,
+    Computed,
+    DataUse,
+    Figures,
+    Kernels,
+    Latency,
+    Result,
+    Shares,
+)
 from npubench.reporting.notation import duration, significant, size
+from npubench.reporting.recorded import recorded
 from npubench.reporting.whole_npu import whole_npu
 from npubench.reporting.words import language, say, say_count
 from npubench.specs import TensorSpec
@@ -30,6 +40,7 @@ def own_facts(result: Result) -> Facts:
         *(_figures(result.figures) if result.figures else ()),
         *(_figures(result.estimate, say("Estimate") + ", ") if result.estimate else ()),
         *(_figures(whole, say("Estimate") + ", ") if (whole := whole_npu(result)) else ()),
+        *(((say("Data"), _data(result.data)),) if result.data else ()),
         (before, _state(result.board_before)),
         (after, _state(result.board_after)),
         (started, _started(result)),
@@ -168,6 +179,17 @@ def _costs(figures: Figures) -> str | None:
     if figures.mac_utilisation is not None:
         parts.append(say("{share} of the peak", share=f"{figures.mac_utilisation:.2%}"))
     return ", ".join(parts) or None
+
+
+def _data(data: DataUse) -> str:
+    counts = say(
+        "{source}: {calibrated} samples calibrate, {evaluated} are compared",
+        source=say(data.source),
+        calibrated=data.calibrated,
+        evaluated=data.evaluated,
+    )
+    note = f"; {recorded(data.note)}" if data.note else ""
+    return f"{counts}{note}; {_pairs(data.inputs)}"
 
 
 def _tensors(tensors: tuple[TensorSpec, ...]) -> str | None:

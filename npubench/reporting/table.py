@@ -22,12 +22,17 @@ _ACCURACY = (
 )
 _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
+_DATA = ("source", "calibrated", "evaluated", "held_out", "inputs", "note")
 _COMPUTED = tuple(
     f"{what}.{where}" for what in ("operators", "macs") for where in ("integer", "npu", "cpu", "floating")
 )
 _NESTED = {
-    **{"latency_us": _LATENCY, "accuracy": _ACCURACY, "computed": _COMPUTED},
-    **{"failure": _FAILURE, "prediction": _PREDICTION},
+    "latency_us": _LATENCY,
+    "accuracy": _ACCURACY,
+    "computed": _COMPUTED,
+    "failure": _FAILURE,
+    "prediction": _PREDICTION,
+    "data": _DATA,
 }
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"

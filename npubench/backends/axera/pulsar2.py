@@ -55,6 +55,7 @@ class Pulsar2Backend(AxeraBackend):
             chosen.where,
             settings,
             lambda bench, deadline, log: pulsar2_build.make(model, chosen, bench, workdir, deadline, log),
+            calibration.chosen.use(0),
         )
 
     def estimate(self, artifact: Artifact) -> Figures | None:

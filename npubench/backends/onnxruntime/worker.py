@@ -10,7 +10,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from npubench.specs import CalibrationSpec, TensorSpec
+from npubench.jsonio import decode, encode
+from npubench.specs import CalibrationSpec, ModelInputs
 
 
 def main() -> None:
@@ -30,14 +31,14 @@ def quantise(job: dict[str, Any]) -> dict[str, Any]:
     """Static quantisation to INT8 QDQ, weights per channel."""
     from npubench.backends.onnxruntime.processors import this_processor
     from npubench.backends.onnxruntime.quantise import quantise_static
-    from npubench.calibration import calibration_inputs
+    from npubench.calibration import choose
 
-    samples = calibration_inputs(tensors(job), calibration(job))
+    chosen = choose(fed(job), calibration(job))
     processor, flags = this_processor()
-    settings = quantise_static(
-        Path(job["model"]), Path(job["output"]), Path(job["scratch"]), samples, processor
-    )
-    return {"settings": {**settings, "processor_flags": " ".join(flags)}}
+    model, output, scratch = (Path(job[name]) for name in ("model", "output", "scratch"))
+    settings = quantise_static(model, output, scratch, chosen.calibration(), processor)
+    settings["processor_flags"] = " ".join(flags)
+    return {"settings": settings, "data": encode(chosen.use())}
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     path = Path(job["artifact"])
     sha256 = sha256_of_bundle(path, [Path(file) for file in job["beside"]])
-    samples = evaluation_inputs(tensors(job), calibration(job))
+    samples = evaluation_inputs(fed(job), calibration(job))
     started = time.perf_counter_ns()
     session = open_session(path)
     load_us = (time.perf_counter_ns() - started) / 1000
@@ -113,7 +114,7 @@ def predict(job: dict[str, Any]) -> dict[str, Any]:
     from npubench.identity import sha256_of_bundle
 
     path, inputs = Path(job["artifact"]), Path(job["samples"])
-    (tensor,) = tensors(job)
+    (tensor,) = fed(job).tensors
     outputs_of(path, tensor, inputs, Path(job["output"]))
     losses: list[dict[str, Any]] = []
     if job["reference"]:
@@ -121,16 +122,16 @@ def predict(job: dict[str, Any]) -> dict[str, Any]:
     return {"artifact_sha256": sha256_of_bundle(path, [Path(one) for one in job["beside"]]), "losses": losses}
 
 
-def tensors(job: dict[str, Any]) -> list[TensorSpec]:
-    """The model's inputs."""
-    return [TensorSpec(t["name"], tuple(t["shape"]), t["dtype"]) for t in job["inputs"]]
+def fed(job: dict[str, Any]) -> ModelInputs:
+    """The model's inputs and what they hold."""
+    return decode(ModelInputs, job["fed"])
 
 
 def calibration(job: dict[str, Any]) -> CalibrationSpec:
     """Where input data come from."""
     given = job["calibration"]
-    path = Path(given["path"]) if given["path"] else None
-    return CalibrationSpec(path, given["seed"], given["samples"])
+    path, evaluation = (Path(one) if one else None for one in (given["path"], given.get("evaluation")))
+    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
 if __name__ == "__main__":
