@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from npubench import __version__
+from npubench.definitions import CURRENT
 from npubench.errors import UsageError
 from npubench.identity import digest
 from npubench.logs import files
@@ -141,6 +142,7 @@ def _row(case: ImportedCase, board: BoardSpec, run_id: str, operators: Collectio
         protocol={"imported_from": case.source.name},
         log_sha256=case.source_sha256,
         npubench_version=__version__,
+        definitions=CURRENT,
     )
 
 
