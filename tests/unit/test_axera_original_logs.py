@@ -155,6 +155,18 @@ def test_the_report_of_one_part_is_not_the_whole_model(tmp_path):
     assert row_of(tmp_path, "a", cut).estimate is None
 
 
+def test_reports_without_headings_count_only_where_none_can_be_missing(tmp_path):
+    line = "[09 06:46:17 frozen super_pulsar.func_wrappers.wrapper_pulsar_build:28] planning task task_0\n"
+    for text, macs in (
+        (REPORT, 5386556160),
+        (f"{line}{REPORT}{SAVED}", 5386556160),
+        (f"{line}{REPORT}", None),
+        (REPORT + REPORT.replace("5386556160", "1000"), None),
+    ):
+        estimate = row_of(tmp_path, "a", text).estimate
+        assert (estimate and estimate.tool_macs) == macs
+
+
 def figures_of(row):
     """Every figure of a row by name, those that it does not tell left out."""
     found = {}
