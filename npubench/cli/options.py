@@ -32,6 +32,11 @@ catalog_option = click.option(
     multiple=True,
     help="Your own folder with ops/ models/ boards/ suites/; adds to or overrides ours. Repeatable.",
 )
+calibration_option = click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Arrays (.npy, .npz) or images, a file or folder, some held out to compare on; else seeded.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 
 

@@ -77,6 +77,7 @@ _FIGURES = (
     "io_bytes",
     "placement",
     "accuracy",
+    "computed",
     "details",
 )
 
@@ -112,6 +113,7 @@ def _provenance(result: Result) -> Row:
     return {
         "board_before": _plain(result.board_before),
         "board_after": _plain(result.board_after),
+        "data": _plain(result.data),
         "protocol": _plain(result.protocol),
         "seeds": _plain(result.seeds),
         "command": list(result.command),

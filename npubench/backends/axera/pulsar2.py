@@ -60,6 +60,7 @@ class Pulsar2Backend(AxeraBackend):
             lambda bench, deadline, log: pulsar2_build.make(
                 model, chosen, bench, workdir, deadline, log, left_out
             ),
+            calibration.chosen.use(0),
         )
 
     def estimate(self, artifact: Artifact) -> Figures | None:

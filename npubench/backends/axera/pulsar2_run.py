@@ -96,7 +96,7 @@ def lay_out(model: OnnxModel, target: Target, pictures: bool, workdir: Path) -> 
     names = [file_name(tensor.name) for tensor in model.inputs]
     if len(set(names)) < len(names) or len({file_name(t.name) for t in model.outputs}) < len(model.outputs):
         return "not done: two tensors of this model have one file name"
-    samples = evaluation_inputs(model.inputs, target.calibration)[:SAMPLES]
+    samples = evaluation_inputs(model.fed, target.calibration)[:SAMPLES]
     picture = model.preprocessing if pictures else None
     for number, sample in enumerate(samples):
         folder = workdir / INPUTS / str(number)

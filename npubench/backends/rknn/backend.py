@@ -9,7 +9,7 @@ from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
 from npubench.backends.apart.options import positive, text
 from npubench.backends.apart.single_times import measure_single_times
 from npubench.backends.rknn import errors, rknn_benchmark
-from npubench.backends.rknn.placement import on_cpu, operators_of, placement
+from npubench.backends.rknn.placement import on_cpu, operators_of, placement, shares
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
 from npubench.errors import UsageError
 from npubench.protocols import Session
@@ -98,6 +98,7 @@ class RknnBackend(ApartBackend):
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
             io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
             placement=placement(layers, tuple(artifact.onnx.operators)),
+            computed=shares(layers, artifact.onnx),
             accuracy=accuracy_of(answer),
             details=_details(layers, clock),
         )
@@ -124,7 +125,9 @@ class RknnBackend(ApartBackend):
         if other is not None:
             return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
         cores = "the tool's own choice" if mask is None else mask
-        return replace(found, placement=placed, details={**found.details, "core_mask": cores})
+        details = {**found.details, "core_mask": cores}
+        computed = shares(layers, artifact.onnx)
+        return replace(found, placement=placed, computed=computed, details=details)
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())
