@@ -94,8 +94,11 @@ def decode(data: bytes) -> str:
 
 
 def case_name(file_name: str) -> str:
-    """What a log's file name says of its case: without the suffixes of logs and of models."""
-    name = file_name
+    """What a log's file name says of its case: without the suffixes of logs and of models.
+
+    Bytes that are no text and characters that no page shows become `?`.
+    """
+    name = "".join(char if char.isprintable() else "?" for char in file_name)
     while (suffix := next((s for s in _SUFFIXES if name.lower().endswith(s)), None)) and name != suffix:
         name = name[: -len(suffix)]
     return name

@@ -53,7 +53,11 @@ def test_an_image_that_is_not_there_says_how_to_get_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"npu_mode": "113"}, {"output_layout": "hwc"}, {"imgae": "x"}, {"simulate": "no"}]
+    "options",
+    [
+        *({"npu_mode": "113"}, {"output_layout": "hwc"}, {"imgae": "x"}, {"simulate": "no"}),
+        {"run_joint_mode": "disable"},
+    ],
 )
 def test_an_option_that_makes_no_sense_stops_before_anything_is_done(tmp_path, options):
     pair = Pair(tmp_path)
@@ -68,7 +72,7 @@ def test_an_option_that_makes_no_sense_stops_before_anything_is_done(tmp_path, o
 def test_boards_of_one_toolchain_share_nothing(tmp_path):
     pair = Pair(tmp_path, "docker", "pulsar")
     pair.board("axera-pi")
-    pair.board("whole", base="axera-pi", backend_options={"npu_mode": "0"})
+    pair.board("whole", base="axera-pi", backend_options={"npu_mode": "0", "run_joint_mode": "disable"})
     pair.board("imaged", base="axera-pi", backend_options={"image": IMAGE, "npu_mode": "112"})
     model = onnx_file(tmp_path / "a.onnx")
     boards = ("--board", "axera-pi", "--board", "whole", "--board", "imaged")
@@ -85,6 +89,10 @@ def test_boards_of_one_toolchain_share_nothing(tmp_path):
         "imaged": "1_1",
     }
     assert found["whole"]["prediction"] is None
+    assert found["whole"]["details"]["parts_ran_on"] == {"NEU": "NPU"}
+    assert found["whole"]["placement"] == {"Conv": "NPU"}
+    assert found["whole"]["host_overhead_us"] == 37
+    assert [tensor["dtype"] for tensor in found["whole"]["details"]["inputs"]] == ["float32"]
     assert found["axera-pi"]["prediction"]["throughput_fps"] == 2e6 / found["axera-pi"]["latency_us"]["mean"]
     assert len({row["artifact_sha256"] for row in found.values()}) == 3
     assert len({row["onnx_sha256"] for row in found.values()}) == 1

@@ -78,6 +78,14 @@ def test_later_calls_fill_the_minimum_duration(artifact, tmp_path):
     assert repeats == ["100", "185", "185"]
 
 
+def test_calls_count_by_their_runs(artifact, tmp_path):
+    board = Board(held=artifact.sha256, outputs=[GOLDEN, GOLDEN.replace("5378", "5388")])
+    figures = measure(artifact, board, tmp_path, min_duration_s=3.0)
+    assert figures.details["runs_per_call"] == [99, 184, 184]
+    assert figures.details["neu_us"] == pytest.approx((99 * 5378 + 368 * 5388) / 467)
+    assert figures.host_overhead_us == pytest.approx((99 * 37 + 368 * 27) / 467)
+
+
 def test_the_runner_is_told_the_mode_that_the_board_sets(artifact, tmp_path):
     board = Board(held=artifact.sha256)
     chosen = replace(artifact, settings={**artifact.settings, "run_joint_mode": "1_1"})

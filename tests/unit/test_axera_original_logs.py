@@ -65,6 +65,7 @@ def row_of(folder, name, data):
         ("add_1x3x112x112.onnx", "add_1x3x112x112"),
         ("pspnet_512x1024", "pspnet_512x1024"),
         (".onnx.txt", ".onnx"),
+        ("a\nb\udcff.txt", "a?b?"),
     ],
 )
 def test_the_case_is_the_files_name_without_suffixes(tmp_path, name, case):
@@ -104,6 +105,38 @@ def test_a_board_that_refused_the_copy(tmp_path):
     assert row.failure.failure_class is FailureClass.TRANSFER_FAILED
 
 
+@pytest.mark.parametrize(
+    ("said", "failure_class"),
+    [
+        ("ssh: connect to host 192.168.233.1 port 22: No route to host", FailureClass.BOARD_UNREACHABLE),
+        ("bash: line 1: /opt/bin/run_joint: No such file or directory", FailureClass.TOOL_MISSING),
+        ("run joint version: 0.5.10\n\nSegmentation fault", FailureClass.CRASH),
+        (
+            "Assertion `AX_JOINT_Adv_Init(&attr) == AX_ERR_NPU_JOINT_SUCCESS' failed.",
+            FailureClass.WRONG_NPU_MODE,
+        ),
+        ("read file /root/model.joint failed", FailureClass.UNPARSED_OUTPUT),
+        ("", FailureClass.UNPARSED_OUTPUT),
+    ],
+)
+def test_a_profile_without_figures_is_what_it_says(tmp_path, said, failure_class):
+    row = row_of(tmp_path, "a", original(run=said))
+    assert (row.figures, row.failure.failure_class) == (None, failure_class)
+    assert row.estimate.latency_us is not None
+
+
+def test_reports_and_comparisons_alone_are_no_failed_builds(tmp_path):
+    row = row_of(tmp_path, "inference_report.log", REPORT)
+    assert (row.status, row.failure, row.estimate.tool_macs) == (Status.SKIPPED, None, 5386556160)
+    head = "[26 07:14:45 <frozen super_pulsar.func_wrappers.pulsar_run.utils>:70] dumpped '{}' to 'gt/joint/{}.bin'.\n"
+    table = (DATA / "pulsar_run.txt").read_text()
+    names = ("resnetv15_dense0_fwd", "head/boxes")
+    row = row_of(tmp_path, "a", "".join(head.format(name, name) for name in names) + table)
+    assert (row.status, row.failure, row.estimate.accuracy.cosine) == (Status.SKIPPED, None, 0.9712)
+    cut = "".join(head.format(name, name) for name in names) + table[: table.index("Layer: head")]
+    assert row_of(tmp_path, "a", cut).estimate is None
+
+
 @pytest.mark.parametrize("rounds", [1, 9, 98, 100])
 def test_rounds_are_those_of_the_command_in_the_log(tmp_path, rounds):
     row = row_of(tmp_path, "a", original(run=RUN.replace("(99 rounds", f"({rounds} rounds")))
@@ -120,6 +153,18 @@ def test_the_report_of_one_part_is_not_the_whole_model(tmp_path):
     assert row_of(tmp_path, "a", whole).estimate.tool_macs == 5386557160
     cut = whole[: whole.index("part_1.lava")]
     assert row_of(tmp_path, "a", cut).estimate is None
+
+
+def test_reports_without_headings_count_only_where_none_can_be_missing(tmp_path):
+    line = "[09 06:46:17 frozen super_pulsar.func_wrappers.wrapper_pulsar_build:28] planning task task_0\n"
+    for text, macs in (
+        (REPORT, 5386556160),
+        (f"{line}{REPORT}{SAVED}", 5386556160),
+        (f"{line}{REPORT}", None),
+        (REPORT + REPORT.replace("5386556160", "1000"), None),
+    ):
+        estimate = row_of(tmp_path, "a", text).estimate
+        assert (estimate and estimate.tool_macs) == macs
 
 
 def figures_of(row):

@@ -9,7 +9,7 @@ from npubench.backends.axera import pulsar_build, pulsar_figures
 from npubench.backends.axera.joint_parts import placement, ran_on, read_parts
 from npubench.backends.axera.run_joint import parse_run_joint
 from npubench.errors import UsageError
-from npubench.records import Artifact
+from npubench.records import Artifact, Shares
 from npubench.specs import Precision
 from tests.fakes import model
 
@@ -75,8 +75,9 @@ def test_figures_carry_the_placement(tmp_path):
         "Conv": "NPU",
         "Softmax": "NPU",
     }
+    assert pulsar_figures.measured([NEU_ALONE], "111", artifact).computed.operators == Shares(npu=1.0)
     mixed = pulsar_figures.measured([MIXED], "111", artifact)
-    assert mixed.placement == {}
+    assert (mixed.placement, mixed.computed) == ({}, None)
     assert mixed.details["parts_ran_on"] == {"AXE": "CPU", "NEU": "NPU", "ONNX": "CPU"}
     assert pulsar_figures.measured([NEU_ALONE], "111", None).placement == {}
     assert [part.kind for part in pulsar_figures.parts_of(artifact)] == ["NEU", "AXE"]

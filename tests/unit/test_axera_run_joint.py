@@ -77,6 +77,19 @@ def test_parts_may_exceed_the_task_by_their_rounding():
     call = parse_run_joint(WHOLE_NPU.replace("average of 20 us", "average of 33 us"))
     assert isinstance(call, RunJoint)
     assert call.host_overhead_us == 0
+    assert isinstance(parse_run_joint(WHOLE_NPU.replace("average of 20 us", "average of 34 us")), Failure)
+
+
+def test_what_creating_took_is_the_sum_of_its_parts_but_for_their_rounding():
+    assert parse_run_joint(GOLDEN.replace("neu 10.77", "neu 10.79")).create_ms["neu"] == 10.79
+    assert isinstance(parse_run_joint(GOLDEN.replace("neu 10.77", "neu 10.82")), Failure)
+
+
+def test_printouts_that_list_other_parts_prove_no_list_whole():
+    less = "".join(line for line in WHOLE_NPU.splitlines(keepends=True) if "Run AXE" not in line)
+    call = parse_run_joint(WHOLE_NPU + less)
+    assert call.parts.keys() == {"NEU", "ONNX", "AXE"}
+    assert (call.parts_whole, call.host_overhead_us) == (False, None)
 
 
 BEFORE_PARTS = GOLDEN[: GOLDEN.index("\tRun NEU")]

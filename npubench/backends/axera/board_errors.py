@@ -41,5 +41,6 @@ def explain(tool: str, text: str) -> Failure | None:
 
 def wrong_mode(tool: str, wanted: str, seen: str) -> Failure:
     """The failure of a run in another NPU mode than the model was built for."""
-    message = f"{tool} ran in NPU mode {seen}; the model was built for {wanted}: docs/pulsar.md says how the board gets there"
+    how = "docs/pulsar.md says how the board gets there"
+    message = f"{tool} ran in NPU mode {seen}; the model was built for {wanted}: {how}"
     return Failure(Stage.MEASURE, FailureClass.WRONG_NPU_MODE, message)

@@ -8,13 +8,13 @@ import re
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from npubench.backends.axera import board_errors, build_errors, pulsar_figures
+from npubench.backends.axera import board_errors, build_errors, pulsar_figures, pulsar_tools
 from npubench.backends.axera.artifact_check import saved_files
 from npubench.backends.axera.inference_report import add_parts, parse_inference_report, split_reports
 from npubench.backends.axera.lines import short_lines
 from npubench.backends.axera.log_sections import CaseText, split_cases
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
-from npubench.records import Failure, FailureClass, Figures, LogCase, Stage
+from npubench.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, Stage
 from npubench.specs import Precision
 
 _PART = re.compile(r"part_([0-9]+)\.lava")
@@ -34,8 +34,24 @@ _PRINTED = re.compile(
 _COMMAND = re.compile(r"\bpulsar build .*--input\b|\brun_joint \S+\.joint\b")
 _ORIGINAL = re.compile(r"\W*(?:model-convert|copy-to-device)\W*", re.IGNORECASE)
 """Headings of the original benchmark script alone; `convert` is one of many a document, too."""
-_RUN = re.compile(r"^\s*run joint version: ", re.MULTILINE)
-_BUILD = re.compile(r"\b(?:super_pulsar|neuwizard)\b")
+_RUN = re.compile(r"^\s*(?:run joint version: |Run task took )", re.MULTILINE)
+_BUILD = re.compile(r"\bneuwizard\b|\bwrapper_(?:pulsar_build|neuwizard|toolchain)\b|\bpulsar build\b")
+_COMPARED = re.compile(r"\bdumpped '([^']+)' to '\S*joint/\S*'")
+"""Outputs that `pulsar run` compares afterwards: without the score of each the worst one may be missing."""
+_NO_RUN = (
+    (
+        FailureClass.BOARD_UNREACHABLE,
+        re.compile(
+            r"^ssh: |[Cc]onnection (?:refused|timed out)|No route to host|Host key verification failed"
+        ),
+    ),
+    (
+        FailureClass.TOOL_MISSING,
+        re.compile(r"run_joint: (?:.*: )?(?:(?:command )?not found|No such file or directory)"),
+    ),
+    (FailureClass.CRASH, re.compile(r"Segmentation fault|core dumped|\bAborted\b|Assertion .* failed")),
+)
+"""What stands in a profile section in place of figures."""
 _INPUT = re.compile(r"\bpulsar build .*--input[ =](\S+\.onnx)\b")
 _REPEAT = re.compile(r"\brun_joint \S+\.joint\b(?:.*--repeat[ =]([0-9]{1,9})\b)?")
 
@@ -59,6 +75,9 @@ def _read_case(name: str, case: CaseText) -> LogCase:
     warnings: tuple[str, ...] = ()
     if isinstance(estimate, Failure):
         warnings, estimate = (estimate.message,), None
+    accuracy = _accuracy(case.convert)
+    if accuracy is not None:
+        estimate = replace(estimate or Figures(Kind.SIMULATED), accuracy=accuracy)
     call = _profile(case)
     if not isinstance(call, Failure):
         stale = _stale(case)
@@ -99,12 +118,23 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
     for line in short_lines("" if whole_log else case.copy):
         if _COPY_FAILED.search(line):
             return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, line.strip()[:300])
-    if case.profile.strip() and (not whole_log or "run joint version" in case.profile):
-        return board_errors.explain("run_joint", case.profile) or profile
-    if built:
+    if case.profile.strip() and (not whole_log or _RUN.search(case.profile)):
+        return board_errors.explain("run_joint", case.profile) or _no_run(case.profile) or profile
+    if built or (whole_log and not _BUILD.search(case.convert)):
         return None
     message = "the log ends without a saved .joint: the converter crashed or hung"
     return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
+
+
+def _no_run(profile: str) -> Failure | None:
+    """Why run_joint printed no figures, where the section says so itself."""
+    for failure_class, pattern in _NO_RUN:
+        for line in short_lines(profile):
+            if pattern.search(line):
+                unreachable = failure_class is FailureClass.BOARD_UNREACHABLE
+                stage = Stage.TRANSFER if unreachable else Stage.MEASURE
+                return Failure(stage, failure_class, line.strip()[:300])
+    return None
 
 
 def _stale(case: CaseText) -> Failure | None:
@@ -143,6 +173,13 @@ def _is_whole(text: str, reports: int) -> bool:
     if saved_files(text, ".joint") or _RUN.search(text):
         return True
     return reports == 1 and not _BUILD.search(text)
+
+
+def _accuracy(text: str) -> Accuracy | None:
+    """The scores of `pulsar run`, where it says which outputs it compares and each has one."""
+    outputs = [match[1] for line in short_lines(text) if (match := _COMPARED.search(line))]
+    scores = pulsar_tools.parse_scores(text) if outputs else {}
+    return None if isinstance(scores, Failure) else pulsar_tools.accuracy(scores, outputs)
 
 
 def _mixed(case: CaseText) -> Failure | None:

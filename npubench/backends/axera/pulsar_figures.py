@@ -1,7 +1,7 @@
 """Figures of Pulsar 1: what the compiler simulates, and what run_joint measures; never in one record."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from npubench.backends.axera.inference_report import PartReport, add_parts, pars
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar_build import INFO_LOG, REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint
-from npubench.records import Artifact, Failure, Figures, Kind
+from npubench.records import Artifact, Computed, Failure, Figures, Kind
+from npubench.shares import of_types
 
 
 def simulated(artifact: Artifact) -> Figures | None:
@@ -22,7 +23,8 @@ def simulated(artifact: Artifact) -> Figures | None:
     parts = parts_of(artifact)
     if parts:
         details["joint_parts"] = {f"part_{part.number}": part.kind for part in parts}
-    figures = replace(figures, placement=joint_parts.placement(artifact.onnx.operators, {}, parts))
+    placement = joint_parts.placement(artifact.onnx.operators, {}, parts)
+    figures = replace(figures, placement=placement, computed=_computed(placement, artifact))
     scores = _scores(artifact)
     if isinstance(scores, Failure):
         return replace(figures, details={**details, "simulated_execution": scores.message})
@@ -65,6 +67,7 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
         host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
         placement=placement,
+        computed=_computed(placement, artifact),
         artifact_sha256=artifact.sha256 if artifact else None,
         details={
             "npu_mode": npu_mode,
@@ -80,6 +83,13 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
             **measuring.statistic(rounds, "run_joint"),
         },
     )
+
+
+def _computed(placement: Mapping[str, str], artifact: Artifact | None) -> Computed | None:
+    """Shares of NPU and CPU, where it is known of every operator."""
+    if artifact is None or placement.keys() != artifact.onnx.operators.keys():
+        return None
+    return of_types(placement, artifact.onnx)
 
 
 def round_of(call: RunJoint) -> Round:
