@@ -596,9 +596,14 @@ def test_the_estimate_of_an_artifact_has_all_of_it(relu, tmp_path):
     assert figures.latency_us.mean == 125
     assert figures.details["timelines"]["subgraph_npu_0"]["span_cycles"] == 100_000
     assert figures.details["simulated_execution"] == "failed with exit code 1"
+    assert (figures.placement, figures.computed) == ({}, None)
     bare = Pulsar2Backend().estimate(replace(made, extras=extras[:1]))
     assert (bare.accuracy, bare.no_accuracy) == (None, NoAccuracy.NOT_COMPARED)
     assert bare.no_accuracy_why == "pulsar2 run: failed with exit code 1"
+    (tmp_path / "build.log").write_text(LOG.replace("GraphType.CPU", "GraphType.NPU"))
+    placed = Pulsar2Backend().estimate(made)
+    assert placed.placement == {"Relu": "NPU"}
+    assert placed.computed.operators.npu == 1
 
 
 def test_a_model_left_to_the_cpu_is_not_measured(relu, tmp_path):

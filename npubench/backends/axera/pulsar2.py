@@ -102,4 +102,5 @@ class Pulsar2Backend(AxeraBackend):
         for call in calls:
             if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
                 return wrong_mode(name, npu_mode, call.texts["type"])
-        return replace(pulsar2_figures.measured(calls, npu_mode, artifact.sha256), placement=placed)
+        figures = pulsar2_figures.measured(calls, npu_mode, artifact.sha256)
+        return replace(figures, placement=placed, computed=pulsar2_figures.shares(placed, artifact))

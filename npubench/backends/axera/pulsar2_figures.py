@@ -12,7 +12,8 @@ from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar2_build import PRECISION
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.backends.axera.pulsar2_trace import Trace
-from npubench.records import Artifact, Failure, Figures, Kind, Latency, NoAccuracy
+from npubench.records import Artifact, Computed, Failure, Figures, Kind, Latency, NoAccuracy
+from npubench.shares import of_types
 
 TRACE = "trace.json"
 DEVICE_TIME = "axcl_run_model counts the card's time alone: copies by the host and PCIe are not in it"
@@ -39,9 +40,11 @@ def simulated(artifact: Artifact) -> Figures | None:
     elif figures.accuracy is None and figures.no_accuracy is None and "simulated_execution" in given:
         why = f"pulsar2 run: {given['simulated_execution']}"[:300]
         figures = replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
+    placed = by_operator(figures.placement, tuple(artifact.onnx.operators))
     return replace(
         figures,
-        placement=by_operator(figures.placement, tuple(artifact.onnx.operators)),
+        placement=placed,
+        computed=shares(placed, artifact),
         details={**figures.details, **given},
     )
 
@@ -53,6 +56,12 @@ def by_operator(by_subgraph: Mapping[str, str], operators: Sequence[str]) -> Map
     """
     targets = set(by_subgraph.values())
     return dict.fromkeys(operators, targets.pop()) if len(targets) == 1 else by_subgraph
+
+
+def shares(placed: Mapping[str, str], artifact: Artifact) -> Computed | None:
+    """Shares of NPU and CPU, where it is known of every operator."""
+    known = placed.keys() == artifact.onnx.operators.keys()
+    return of_types(placed, artifact.onnx) if known else None
 
 
 def placement(artifact: Artifact) -> Mapping[str, str]:
