@@ -1,7 +1,7 @@
 """Newer output of Pulsar 2's tools: build logs with subgraphs, precision tables, timelines, pulsar2 run."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ from npubench.records import (
     NoAccuracy,
 )
 from npubench.specs import CalibrationSpec, Precision, Preprocessing, Target, TensorSpec, TimingProtocol
-from tests.fakes import model
+from tests.fakes import FakeSession, model
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 LOG = (DATA / "pulsar2_build_4.log").read_text()
@@ -623,3 +623,21 @@ def test_a_model_left_to_the_cpu_is_not_measured(relu, tmp_path):
     )
     found = Pulsar2Backend().measure(made, None, TimingProtocol(), 1.0, tmp_path / "log")
     assert (found.failure_class, found.operators) == (FailureClass.UNSUPPORTED_OPERATOR, ("Relu",))
+
+
+@dataclass
+class Card(FakeSession):
+    """A board that holds the artifact, and prints of another model's run."""
+
+    def run(self, argv, timeout_s, log=None):
+        said = "0" * 64 + f"  {argv[1]}\n" if argv[0] == "sha256sum" else RUNNER
+        return Completed(tuple(argv), 0, said, 0.0)
+
+
+def test_a_printout_of_another_model_is_of_no_job_of_ours(relu, tmp_path):
+    settings = {"npu_mode": "NPU3", "runner": "axcl_run_model", "runner_path": "axcl_run_model"}
+    made = Artifact(relu.path, "0" * 64, 1, "pulsar2", {}, Precision.INT8, relu, settings)
+    timing = TimingProtocol(warmup=10, repeat=800, rounds=1, min_duration_s=0.0)
+    found = Pulsar2Backend().measure(made, Card(), timing, 60.0, tmp_path / "log")
+    assert found.failure_class is FailureClass.WRONG_ARTIFACT
+    assert "says that it ran yolov8s.axmodel, not this job's relu.onnx" in found.message

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from npubench.backends.axera import measuring, pulsar2_build, pulsar2_figures, pulsar2_import
@@ -102,5 +102,9 @@ class Pulsar2Backend(AxeraBackend):
         for call in calls:
             if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
                 return wrong_mode(name, npu_mode, call.texts["type"])
+            ran = PurePosixPath(call.texts.get("model", str(path))).name
+            if ran != path.name:
+                message = f"{name} says that it ran {ran}, not this job's {path.name}"
+                return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
         figures = pulsar2_figures.measured(calls, npu_mode, artifact.sha256)
         return replace(figures, placement=placed, computed=pulsar2_figures.shares(placed, artifact))

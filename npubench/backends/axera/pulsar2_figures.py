@@ -113,6 +113,8 @@ def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact_sha256:
         latency_us=measuring.latency(rounds),
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,
+        no_accuracy=NoAccuracy.NO_OUTPUTS,
+        no_accuracy_why=f"{runner} gives no outputs",
         details={
             **texts,
             **({"npu_mode": npu_mode} if npu_mode else {}),
