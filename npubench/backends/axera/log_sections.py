@@ -21,6 +21,8 @@ _SECTION = re.compile(
     rf"(?:{'|'.join(f'(?P<{section}>{words})' for section, words in _WORDS.items())})(?![\w./-])",
     re.IGNORECASE,
 )
+_ANY_WORD = re.compile(r"conver|copy|profil", re.IGNORECASE)
+"""What most lines have not, so that a large log costs little."""
 _RULES = "=#*<>~+:.-\u2022\u3010\u3011\u300c\u300d" + "".join(
     map(chr, (*range(0x2010, 0x2016), *range(0x2500, 0x2600)))
 )
@@ -100,7 +102,7 @@ def _begins(case: CaseText, section: str, name: str | None) -> bool:
 
 def _heading(line: str) -> tuple[str, str | None] | None:
     """The section that a line begins, and the case that it names."""
-    if len(line) > _HEADING_LIMIT:
+    if len(line) > _HEADING_LIMIT or not _ANY_WORD.search(line):
         return None
     dated = line.strip()
     inner = dated[time.end() :] if (time := _TIME.match(dated)) else dated

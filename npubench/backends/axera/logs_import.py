@@ -187,6 +187,7 @@ def _mixed(case: CaseText) -> Failure | None:
         PurePosixPath(path).stem
         for section in (case.convert, case.copy, case.profile)
         for line in short_lines(section)
+        if ".joint" in line
         for path in _JOINT.findall(line)
     }
     told = sorted(name for name in names if name not in _ANY_NAME)
