@@ -566,6 +566,14 @@ def test_an_option_that_makes_no_sense_is_refused(options):
         pulsar2_build.settings(options, "AX650N")
 
 
+def test_the_runner_that_a_board_is_asked_for():
+    card = Pulsar2Backend({"runner": "axcl_run_model", "axcl_run_model": "/opt/axcl_run_model"})
+    assert card.runner() == ("axcl_run_model", ("/opt/axcl_run_model",))
+    assert Pulsar2Backend().runner() == ("ax_run_model", ("/opt/bin/ax_run_model",))
+    with pytest.raises(UsageError, match="card"):
+        Pulsar2Backend({"card": 1}).check("AX650N")
+
+
 def test_a_chip_that_the_toolchain_is_not_known_to_name():
     with pytest.raises(UsageError, match=r"not AX8860: set backend_options\.target_hardware"):
         pulsar2_build.settings({}, "AX8860")

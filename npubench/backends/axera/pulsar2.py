@@ -1,5 +1,6 @@
 """Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on boards, `axcl_run_model` beside cards."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,15 @@ class Pulsar2Backend(AxeraBackend):
         "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
         "in a board file of your own, or put pulsar2 on PATH"
     )
+
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        pulsar2_build.settings(self._options, chip)
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """The program that the board's options name, and where it lies. Raises UsageError."""
+        name, path = pulsar2_build.runner_of(self._options)
+        return name, (path,)
 
     def where(self, given: Options) -> Where:
         """The place of the toolchain. Raises UsageError."""

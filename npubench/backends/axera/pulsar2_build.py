@@ -67,7 +67,7 @@ def settings(given: Options, chip: str) -> Settings:
     if "target_hardware" not in given and chip not in HARDWARE:
         known = ", ".join(sorted(HARDWARE))
         raise UsageError(f"pulsar2 knows {known}, not {chip}: set backend_options.target_hardware")
-    runner = options.choice(given, "runner", tuple(RUNNERS), "ax_run_model")
+    runner, runner_path = runner_of(given)
     card = options.count(given, "card")
     if card is not None and runner != "axcl_run_model":
         raise UsageError('backend_options.card is of runner = "axcl_run_model" alone')
@@ -76,13 +76,19 @@ def settings(given: Options, chip: str) -> Settings:
         npu_mode=options.choice(given, "npu_mode", pulsar2_config.NPU_MODES, "NPU1"),
         target_hardware=options.text(given, "target_hardware", HARDWARE.get(chip, "")),
         runner=runner,
-        runner_path=options.text(given, runner, RUNNERS[runner]),
+        runner_path=runner_path,
         card=card,
         npu_clock_mhz=options.positive(given, "npu_clock_mhz"),
         precision_analysis=_analysis(given),
         npu_perf=options.switch(given, "npu_perf", False),
         simulate=options.switch(given, "simulate", True),
     )
+
+
+def runner_of(given: Options) -> tuple[str, str]:
+    """The name of the program that measures, and where it lies on the board. Raises UsageError."""
+    runner = options.choice(given, "runner", tuple(RUNNERS), "ax_run_model")
+    return runner, options.text(given, runner, RUNNERS[runner])
 
 
 def _analysis(given: Options) -> str:
