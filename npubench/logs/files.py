@@ -93,12 +93,17 @@ def decode(data: bytes) -> str:
     return data.decode(_sixteen_bits(data[:_LOOK_AT]) or "utf-8", "replace")
 
 
+def shown_name(file_name: str) -> str:
+    """A file name as a row keeps it: bytes that are no text and characters that no page shows become `?`."""
+    return "".join(char if char.isprintable() else "?" for char in file_name)
+
+
 def case_name(file_name: str) -> str:
     """What a log's file name says of its case: without the suffixes of logs and of models.
 
-    Bytes that are no text and characters that no page shows become `?`.
+    What no page shows becomes `?`.
     """
-    name = "".join(char if char.isprintable() else "?" for char in file_name)
+    name = shown_name(file_name)
     while (suffix := next((s for s in _SUFFIXES if name.lower().endswith(s)), None)) and name != suffix:
         name = name[: -len(suffix)]
     return name

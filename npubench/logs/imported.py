@@ -139,7 +139,7 @@ def _row(case: ImportedCase, board: BoardSpec, run_id: str, operators: Collectio
         failure=replace(told.failure, detail="") if told.failure else None,
         skip_reason=told.skip_reason if status is Status.SKIPPED else None,
         warnings=(*told.warnings, *guessed, *undated),
-        protocol={"imported_from": case.source.name},
+        protocol={"imported_from": files.shown_name(case.source.name)},
         log_sha256=case.source_sha256,
         npubench_version=__version__,
         definitions=CURRENT,

@@ -43,6 +43,13 @@ def test_head_lines_may_come_in_any_order_and_indent():
     assert parse_ax_run_model("".join(lines)) == parse_ax_run_model(GOLDEN)
 
 
+def test_wide_times_and_other_blanks():
+    wide = GOLDEN.replace("=   0.7", "=1000.7").replace(" ms   ", " ms\t")
+    call = parse_ax_run_model(wide)
+    assert isinstance(call, AxRunModel)
+    assert (call.min_us, call.mean_us, call.max_us) == (1_000_719.0, 1_000_721.0, 1_000_726.0)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -424,6 +424,38 @@ def test_a_table_and_a_timeline_alone():
     assert "subgraph_npu_0" in timeline.estimate.details["timelines"]
 
 
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_a_log_of_the_simulation_tells_what_it_wrote_and_no_accuracy(indent):
+    command = "$ pulsar2 run --model models/net.axmodel --input_dir a --output_dir b --list l.txt\n"
+    for text in (RUN, RUN.replace("2025-03-14 15:00:34.804 | INFO     | yamain.command.run:run:90 - ", "")):
+        (case,) = READING.read_log(command + text.replace("\n", f"\n{indent}"))
+        assert (case.name, case.figures, case.failure) == ("net", None, None)
+        written = case.estimate.details["simulated_run"]
+        assert written["1"] == {"a/b:0": {"path": "sim_outputs/1/a_b_0.bin", "bytes": 4000}}
+        assert "problem" not in case.estimate.details
+        assert case.estimate.no_accuracy is NoAccuracy.NOT_COMPARED
+    (both,) = READING.read_log(LOG + RUN)
+    assert (both.estimate.tool_macs, both.estimate.accuracy.cosine) == (302_000_000, 0.9899)
+    assert both.estimate.details["simulated_run"].keys() == {"0", "1"}
+    (damaged,) = READING.read_log(RUN.replace(">>> [0] finish", ">>> [2] finish"))
+    assert damaged.warnings
+
+
+def test_a_last_line_that_shows_its_end_is_whole():
+    for text, macs in ((LOG, 302_000_000), (OLD, 280_262_480)):
+        figures = parse_build_log(text.rstrip("\n"))
+        assert figures == parse_build_log(text)
+        assert figures.tool_macs == macs
+
+
+def test_a_build_that_failed_after_its_subgraphs_were_listed():
+    begun = LOG[: LOG.index("2025-05-06 10:14:25.871")]
+    said = "AssertionError: AxQuantizedSin dont support\n"
+    (failed,) = READING.read_log(f"{begun}Traceback (most recent call last):\n{said}")
+    assert failed.failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+    assert failed.failure.operators == ("Sin",)
+
+
 def test_a_build_that_failed_and_what_is_no_log():
     (failed,) = READING.read_log((DATA / "missing_operator_pulsar2.log").read_text())
     assert failed.failure.operators == ("GatherElements",)

@@ -125,7 +125,9 @@ def test_the_dump_of_outputs_proves_the_parts_whole_too():
     assert parse_run_joint(text).host_overhead_us == 37
 
 
-@pytest.mark.parametrize("garbage", ["\0\0\0", "\ufffd\x01\x7f \x02", "\n\x80\ufffd\0\x05\n\x01", "\r\n\0"])
+@pytest.mark.parametrize(
+    "garbage", ["\0\0\0", "\ufffd\x01\x7f \x02", "\n\x80\ufffd\0\x05\n\x01", "\r\n\0", "A7\0 12\ufffdb\nc"]
+)
 def test_binary_after_the_figures_costs_none_of_them(garbage):
     for text in (BEFORE_PARTS.rstrip(), NO_COUNTERS.rstrip(), GOLDEN.rstrip()):
         call = parse_run_joint(text + garbage)

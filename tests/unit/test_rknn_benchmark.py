@@ -111,6 +111,11 @@ def test_the_head_tells_memory_versions_and_tensors():
     }
 
 
+def test_a_driver_version_of_several_words():
+    call = parse_rknn_benchmark(HEADED.replace("driver version: 0.9.6", "driver version: 0.9.8 20240828"), 10)
+    assert call.tools["rknpu driver"] == "0.9.8 20240828"
+
+
 def test_memory_where_the_runtime_maps_none():
     none = HEADED.replace("total dma used size: 22917120", "total dma used size: 0")
     assert parse_rknn_benchmark(none, 10).memory_bytes == 7315840 + 6144000
@@ -187,6 +192,8 @@ def test_a_log_of_its_own():
     assert (case.name, case.figures.details["core_mask"]) == ("yolov5s", 7)
     assert case.figures.latency_us.n == 10
     assert case.figures.memory_bytes == 22917120
+    (by_picture,) = read_log(f"# ./rknn_benchmark models/yolov5s.rknn ./bus.jpg\n{HEADED}")
+    assert by_picture.name == "yolov5s"
     (fewer,) = read_log(f'# ./rknn_benchmark models/yolov5s.rknn "" 20\n{HEADED}')
     assert fewer.failure.failure_class is FailureClass.UNPARSED_OUTPUT
     assert read_log("a shopping list\n") == ()

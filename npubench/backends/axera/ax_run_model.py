@@ -22,8 +22,10 @@ from npubench.records import Failure, FailureClass, Stage
 
 MEDIAN = 50.0
 _MS = r"([0-9]{1,9}\.[0-9]{3})"
-_TIMES = re.compile(rf"\s*min = +{_MS} ms +max = +{_MS} ms +avg = +{_MS} ms(?: +median = +{_MS} ms)?\s*")
-_SHARE = re.compile(rf"([1-9][0-9]?(?:\.[0-9]{{1,2}})?)% = +{_MS} ms(?: +|$)")
+_TIMES = re.compile(
+    rf"\s*min =\s*{_MS} ms\s+max =\s*{_MS} ms\s+avg =\s*{_MS} ms(?:\s+median =\s*{_MS} ms)?\s*"
+)
+_SHARE = re.compile(rf"([1-9][0-9]?(?:\.[0-9]{{1,2}})?)% =\s*{_MS} ms(?:\s+|$)")
 _COUNTS = {
     "warmup": re.compile(r"\s*warmup: ([0-9]{1,9})"),
     "repeat": re.compile(r"\s*repeat: ([0-9]{1,9})"),

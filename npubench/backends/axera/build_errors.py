@@ -12,6 +12,7 @@ from npubench.records import Completed, Failure, FailureClass, Stage
 _OPERATOR = (
     re.compile(r"module 'neuwizard\.operators[\w.]*' has no attribute '([\w.]+)'"),
     re.compile(r"dont support ([\w.]+) opr? in \w+"),
+    re.compile(r"\bAx(?:Quantized)?([A-Z]\w*) dont support\s*$"),
     re.compile(
         r"[Uu]nsupported (?:onnx )?op(?:erator)?(?: type)?s?:? '?((?:\w+\.)*[A-Z]\w*)'?(?=$|[\s,.;)])"
     ),

@@ -31,7 +31,7 @@ _PRINTED = re.compile(
     r"|\bmodule 'neuwizard\.|\bneuwizard killed by |\bfrozen super_pulsar\.|File saved: \S+\.joint\b"
 )
 """What none but these tools print."""
-_COMMAND = re.compile(r"\bpulsar build .*--input\b|\brun_joint \S+\.joint\b")
+_COMMAND = re.compile(r"\bpulsar build .*--input\b|\brun_joint .*\.joint\b")
 _ORIGINAL = re.compile(r"\W*(?:model-convert|copy-to-device)\W*", re.IGNORECASE)
 """Headings of the original benchmark script alone; `convert` is one of many a document, too."""
 _RUN = re.compile(r"^\s*(?:run joint version: |Run task took )", re.MULTILINE)
@@ -53,7 +53,8 @@ _NO_RUN = (
 )
 """What stands in a profile section in place of figures."""
 _INPUT = re.compile(r"\bpulsar build .*--input[ =](\S+\.onnx)\b")
-_REPEAT = re.compile(r"\brun_joint \S+\.joint\b(?:.*--repeat[ =]([0-9]{1,9})\b)?")
+_RUN_COMMAND = re.compile(r"\brun_joint (?=.*\.joint\b)(?:.*?--repeat[ =]([0-9]{1,9})\b)?")
+"""Its options stand before the file or behind it."""
 
 
 def read_log(text: str) -> tuple[LogCase, ...]:
@@ -96,7 +97,7 @@ def _read_case(name: str, case: CaseText) -> LogCase:
 def _profile(case: CaseText) -> RunJoint | Failure:
     """What run_joint measured, of the rounds that its command line in the log asks for."""
     call = parse_run_joint(case.profile)
-    asked = {int(match[1] or 1) for line in short_lines(case.profile) if (match := _REPEAT.search(line))}
+    asked = {int(match[1] or 1) for line in short_lines(case.profile) if (match := _RUN_COMMAND.search(line))}
     if isinstance(call, Failure) or len(asked) != 1:
         return call
     return wrong_rounds(call, asked.pop()) or call

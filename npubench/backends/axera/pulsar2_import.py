@@ -1,7 +1,7 @@
 """What Pulsar 2's tools printed elsewhere, to what a live run would have told.
 
-A file may hold a build log, the table of a precision analysis, a timeline (trace.json) or the output of a
-runner, alone or several in one.
+A file may hold a build log, the table of a precision analysis, a timeline (trace.json), a log of
+`pulsar2 run` or the output of a runner, alone or several in one.
 """
 
 import re
@@ -15,21 +15,23 @@ from npubench.backends.axera import (
     build_errors,
     pulsar2_figures,
     pulsar2_precision,
+    pulsar2_run,
     pulsar2_trace,
 )
 from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.lines import DamagedError, short_lines, whole_lines
-from npubench.backends.axera.pulsar2_log import parse_build_log
-from npubench.records import Failure, Figures, Kind, LogCase
+from npubench.backends.axera.pulsar2_log import BREAKS_OFF, ended, parse_build_log
+from npubench.records import Failure, Figures, Kind, LogCase, NoAccuracy
 from npubench.specs import Precision
 
 _BUILD = re.compile(
-    r".*\| (?:DEBUG|INFO|WARNING|ERROR|SUCCESS) +\| (?:yamain|yasched|backend|frontend)\.|.*\bpulsar2 build\b"
+    r".*\| (?:DEBUG|INFO|WARNING|ERROR|SUCCESS) +\| (?!yamain\.command\.run\b|frontend\.npu_)"
+    r"(?:yamain|yasched|backend|frontend)\.|.*\bpulsar2 build\b"
     r"|.*QuantAxModel macs|.*\bmax_cycle = "
 )
 _RUNNER = re.compile(r"\s*Run AxModel:|\s*min = +[0-9.]+ ms|.*\bax(?:cl)?_run_model +-")
 _TABLE = re.compile(r"\s*Quant Precision Table\b")
-_BUILD_INPUT = re.compile(r"\bpulsar2 build\b.*--input[ =](\S+)")
+_MODEL_OF_COMMAND = re.compile(r"\bpulsar2 (?:build\b.*--input|run\b.*--model)[ =](\S+)")
 _HEAD = re.compile(r"\s*Run AxModel:")
 _MODEL = re.compile(r"\s*model: (.+)")
 _ASKED = re.compile(r"\bax(?:cl)?_run_model\b.* (?:-r|--repeat)[ =]?([0-9]{1,9})\b")
@@ -43,10 +45,12 @@ def read_log(text: str) -> tuple[LogCase, ...]:
         return _timeline(text)
     lines = short_lines(text)
     of_build, of_runner = (any(map(tells.match, lines)) for tells in (_BUILD, _RUNNER))
-    if not (of_build or of_runner or any(map(_TABLE.match, lines))):
+    of_run = any(map(pulsar2_run.tells, lines))
+    if not (of_build or of_runner or of_run or any(map(_TABLE.match, lines))):
         return ()
     case = LogCase(_name(lines), precision=Precision.INT8)
     case = _with_build(case, text) if of_build else _with_tables(case, text)
+    case = _with_simulated_run(case, text) if of_run else case
     if not of_runner:
         return (case,)
     calls = _calls(text)
@@ -58,23 +62,42 @@ def read_log(text: str) -> tuple[LogCase, ...]:
 
 
 def _with_build(case: LogCase, text: str) -> LogCase:
-    figures = parse_build_log(_ended(text))
+    figures = parse_build_log(text)
     if isinstance(figures, Failure):
         named = build_errors.explain("pulsar2", text)
         return replace(case, failure=named, warnings=() if named else (figures.message,))
-    if figures.details.get("subgraphs") is None and (named := build_errors.explain("pulsar2", text)):
+    breaks_off = figures.details.get("problem") == BREAKS_OFF
+    if breaks_off and (named := build_errors.explain("pulsar2", text)):
         return replace(case, failure=named)
     return replace(case, estimate=figures)
 
 
 def _with_tables(case: LogCase, text: str) -> LogCase:
     try:
-        tables = pulsar2_precision.tables(whole_lines(_ended(text)))
+        tables = pulsar2_precision.tables(whole_lines(ended(text)))
     except DamagedError as damage:
         return replace(case, warnings=(f"the precision table cannot be read: {damage}",))
     if not tables:
         return case
     return replace(case, estimate=pulsar2_precision.with_accuracy(Figures(Kind.SIMULATED), tables))
+
+
+def _with_simulated_run(case: LogCase, text: str) -> LogCase:
+    """The case with the outputs that `pulsar2 run` says it wrote; their values are in no log."""
+    samples = pulsar2_run.parse_run(text)
+    if isinstance(samples, Failure):
+        return replace(case, warnings=(*case.warnings, samples.message))
+    if case.failure is None and not any(samples.values()):
+        case = replace(case, failure=build_errors.explain("pulsar2", text))
+    figures = case.estimate or Figures(Kind.SIMULATED)
+    if figures.accuracy is None and figures.no_accuracy is None:
+        why = "a log of pulsar2 run tells which outputs it wrote, not their values"
+        figures = replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
+    written = {
+        sample: {name: {"path": one.path, "bytes": one.size_bytes} for name, one in outputs.items()}
+        for sample, outputs in samples.items()
+    }
+    return replace(case, estimate=replace(figures, details={**figures.details, "simulated_run": written}))
 
 
 def _with_calls(case: LogCase, calls: Sequence[AxRunModel | Failure]) -> LogCase:
@@ -133,8 +156,8 @@ def _timeline(text: str) -> tuple[LogCase, ...]:
 
 
 def _name(lines: list[str]) -> str:
-    """What the build's command line calls the model; empty where the file's name has to tell."""
-    named = {PurePosixPath(match[1]).stem for line in lines if (match := _BUILD_INPUT.search(line))}
+    """What a command line of pulsar2 calls the model; empty where the file's name has to tell."""
+    named = {PurePosixPath(match[1]).stem for line in lines if (match := _MODEL_OF_COMMAND.search(line))}
     return named.pop() if len(named) == 1 and not named & _ANY_NAME else ""
 
 
@@ -142,9 +165,3 @@ def _asked(lines: list[str]) -> int | None:
     """How many runs the runner's command line asks for; None where the log has none, or several."""
     counts = {int(match[1]) for line in lines if (match := _ASKED.search(line))}
     return counts.pop() if len(counts) == 1 else None
-
-
-def _ended(text: str) -> str:
-    """The text with a last line that shows by its own end that it is whole, though no line end follows."""
-    last = text.rpartition("\n")[2].rstrip()
-    return f"{text}\n" if re.search(r"(?:subgraph\(s\)|[─┴]┘)$", last) else text

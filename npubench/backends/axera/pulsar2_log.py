@@ -8,7 +8,7 @@ MACs a group, list the subgraphs with what runs them, and leave out the code siz
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from npubench.backends.axera import pulsar2_precision
@@ -34,7 +34,10 @@ _BATCHES = re.compile(rf"{_PREFIX}graph \[[^\]]+\] batchs \[([0-9]+(?:, [0-9]+)*
 _BATCH = re.compile(rf"{_PREFIX}assemb\w+ model (?:\[[0-9]+\] )?\[[^\]]+\] b([0-9]+)\s*")
 _OUTPUT = re.compile(rf"{_PREFIX}postprocess tensor \[(.+)\]\s*")
 _KNOWN = re.compile(r"max_cycle|QuantAxModel macs|Total mcode size|subgraph\(s\)|GraphType\b|npu subgraph \[")
+_CLOSED = re.compile(r"subgraph\(s\)$|size: [0-9,]+ (?:B|KiB|MiB)$|[─┴]┘$")
+"""How a last line ends that nothing can have been cut from: of a log, or of a precision table."""
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20}
+BREAKS_OFF = "the log breaks off: it does not tell how many subgraphs were joined"
 _OF_ONE_SUBGRAPH = "compile_npu_subgraph"
 """The step of older versions that tells the MACs of the one subgraph that it compiles."""
 
@@ -73,7 +76,7 @@ def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures | Fail
     A log that does not tell how many subgraphs were joined breaks off, and has no sums.
     """
     try:
-        lines = whole_lines(text)
+        lines = whole_lines(ended(text))
         read = _read(lines)
         _check(read)
         figures = _timed(_figures(read), read, clock_mhz)
@@ -83,6 +86,11 @@ def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures | Fail
         return pulsar2_precision.with_accuracy(figures, pulsar2_precision.tables(lines), tuple(read.outputs))
     except DamagedError as damage:
         return replace(figures, details={**figures.details, "precision_problem": str(damage)})
+
+
+def ended(text: str) -> str:
+    """The text with a last line that shows by its own end that it is whole, though no line end follows."""
+    return f"{text}\n" if _CLOSED.search(text.rpartition("\n")[2].rstrip()) else text
 
 
 def _read(lines: Sequence[str]) -> _Read:
@@ -119,10 +127,11 @@ def _note_subgraph(line: str, read: _Read) -> bool:
             raise DamagedError(f"subgraph {one.index} is told of twice")
     elif match := _BEGINS.fullmatch(line):
         read.begun = int(match[2])
-        if read.by_subgraph is not None:
-            # Where several are compiled at once, nothing tells whose cycles are printed.
-            left = any(not cycles for cycles in read.by_subgraph.values())
-            read.by_subgraph = None if left else {**read.by_subgraph, read.begun: []}
+        # Where several are compiled at once, nothing tells whose cycles are printed.
+        if read.by_subgraph is not None and not all(islice(reversed(read.by_subgraph.values()), 1)):
+            read.by_subgraph = None
+        elif read.by_subgraph is not None:
+            read.by_subgraph[read.begun] = []
     elif match := _BATCHES.fullmatch(line):
         read.batches = read.batches or "," in match[2]
     elif match := _BATCH.fullmatch(line):
@@ -174,7 +183,7 @@ def _details(read: _Read, cycles: int | None, mcode: int | None) -> dict[str, An
             for one in read.subgraphs.values()
         ]
     if _fused(read) is None:
-        details["problem"] = "the log breaks off: it does not tell how many subgraphs were joined"
+        details["problem"] = BREAKS_OFF
     if read.batches:
         details["problem"] = "cycles of several batch sizes stand in the log: no sum is of one inference"
     return details

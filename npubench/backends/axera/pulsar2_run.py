@@ -33,7 +33,7 @@ RUN_LOG = "simulated_run.log"
 ANSWER = "simulated_run.json"
 REFERENCE = "reference"
 WORKER = "npubench.backends.axera.reference_worker"
-_PREFIX = r"(?:.*\| (?:DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:[\w<>]+:[0-9]+ - )?"
+_PREFIX = r"\s*(?:.*\| (?:DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:[\w<>]+:[0-9]+ - )?"
 _EDGE = re.compile(rf"{_PREFIX}>>> \[(.+)\] (start|finish)\s*")
 _WRITTEN = re.compile(rf"{_PREFIX}write \[(.+)\] to \[(.+)\] successfully(?:, size: ([0-9]{{1,15}}))?\s*")
 _KNOWN = re.compile(r">>> \[|write \[.*successfully")
@@ -58,6 +58,11 @@ def run_argv(command: str, artifact: str) -> list[str]:
     return [
         command, "run", "--model", artifact, "--input_dir", INPUTS, "--output_dir", OUTPUTS, "--list", LIST
     ]  # fmt: skip
+
+
+def tells(line: str) -> bool:
+    """Whether a line is one of those that tell of a sample or of an output."""
+    return bool(_EDGE.fullmatch(line) or _WRITTEN.fullmatch(line))
 
 
 def parse_run(text: str) -> Mapping[str, Mapping[str, Written]] | Failure:

@@ -50,7 +50,9 @@ _FOLLOWS = re.compile(
 """What may come after a line that ends in a number; after anything else its rest may be elsewhere."""
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _AFTER_PARTS = re.compile(r"\s*(?:NPU perf cnt total: |dump output\[|can not dump output\[)")
-_STRAYS_AT_END = re.compile(r"\)[\x00-\x20\x7f\ufffd]+$")
+_BRACKETED = (_RUN_TASK, _PART, _CREATE)
+"""Lines whose last bracket proves them whole, whatever follows it."""
+_STRAY = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 _CUT_PART = re.compile(r"\s*Run\b")
 _COUNTERS_APART = 0.01
 """Share of the total by which it may miss what the counters of the units allow; a lost digit is far more."""
@@ -99,7 +101,7 @@ def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint | Failu
     line end at the very end proves that nothing is missing, and a part that breaks off was lost on the way.
     """
     said, rest = whole_lines_and_rest(text)
-    *lines, last = [_STRAYS_AT_END.sub(")", line) for line in (*said, rest)]
+    *lines, last = map(_without_binary, (*said, rest))
     try:
         if _is_closed(last):
             lines.append(last)
@@ -123,7 +125,13 @@ def wrong_rounds(call: RunJoint, repeat: int) -> Failure | None:
 
 def _is_closed(line: str) -> bool:
     """Whether a line that may have been cut shows by its last bracket that it was not."""
-    return any(pattern.fullmatch(line) for pattern in (_RUN_TASK, _PART, _CREATE))
+    return any(pattern.fullmatch(line) for pattern in _BRACKETED)
+
+
+def _without_binary(line: str) -> str:
+    """The line as far as its closing bracket, where what follows has bytes that are no text."""
+    whole = next((match for pattern in _BRACKETED if (match := pattern.match(line))), None)
+    return whole[0].rstrip() if whole and _STRAY.search(line, whole.end()) else line
 
 
 def _parse(lines: list[str], complete: bool) -> RunJoint:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_VERSIONS = re.compile(r"rknn_api/rknnrt version: (\S+)(?: \(([^()]*)\))?, driver version: (\S+)\s*")
+_VERSIONS = re.compile(r"rknn_api/rknnrt version: (\S+)(?: \(([^()]*)\))?, driver version: (\S.*?)\s*")
 _SIZES = re.compile(r"total weight size: ([0-9]{1,15}), total internal size: ([0-9]{1,15})\s*")
 _DMA = re.compile(r"total dma used size: ([0-9]{1,15})\s*")
 _COUNTS = re.compile(r"model input num: ([0-9]{1,4}), output num: ([0-9]{1,4})\s*")

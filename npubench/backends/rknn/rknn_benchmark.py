@@ -27,7 +27,7 @@ _WARMUP = re.compile(r"Warmup \.\.\.\s*")
 _BEGIN = re.compile(r"Begin perf \.\.\.\s*")
 _TELLS = re.compile(r"\s*(?:rknn_api/rknnrt version: |[0-9]+: Elapse Time = |Avg Time )")
 _COMMAND = re.compile(
-    r"\brknn_benchmark +(\S+)(?: +(?:\"[^\"]*\"|'[^']*'|\S+) +([0-9]{1,9})(?: +([0-9]{1,3}))?)? *$"
+    r"\brknn_benchmark +(\S+)(?: +(?:\"[^\"]*\"|'[^']*'|\S+)(?: +([0-9]{1,9})(?: +([0-9]{1,3}))?)?)? *$"
 )
 _ERROR = re.compile(r"rknn run error .*")
 
