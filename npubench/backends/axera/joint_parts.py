@@ -73,9 +73,9 @@ def placement(
     places = set(kinds.values()) or {RUNS_ON[part.kind] for part in parts}
     if len(places) == 1:
         return dict.fromkeys(operators, places.pop())
-    if len(places) > 1 and len(operators) == 1:
-        return dict.fromkeys(operators, CPU)
     found: dict[str, str] = {}
     for part in sorted(parts, key=lambda part: RUNS_ON[part.kind], reverse=True):
         found |= dict.fromkeys(part.words & set(operators), RUNS_ON[part.kind])
+    if len(places) > 1 and len(operators) == 1 and not found:
+        return dict.fromkeys(operators, CPU)
     return {operator: found[operator] for operator in operators if operator in found}
