@@ -35,7 +35,8 @@ MUCH_SLOWER = 1.5
 
 _CORES = re.compile(r"(\d{1,3})[ -]cores?")
 _BATCH = re.compile(
-    r"(?:(?<=int4)|(?<=int8)|(?<=fp16)|(?<=fp32))-(\d{1,3})b$|[- ](?:batch|bs)[- ]?(\d{1,4})$|^batch (\d{1,4})$"
+    r"(?:(?<=int4)|(?<=int8)|(?<=fp16)|(?<=fp32))-(\d{1,3})b$"
+    r"|[- ](?:batch|bs)[- ]?(\d{1,4})$|^batch (\d{1,4})$"
 )
 """As Sophgo's names and Hailo's modes have it. A `7b` alone is the size of a language model."""
 
