@@ -218,9 +218,7 @@ def _slow_throughout(rows: Rows, source: random.Random) -> set[str]:
 
 def _macs_swapped(own: bool) -> Corrupt:
     def corrupt(rows: Rows, source: random.Random) -> set[str]:
-        positions = [
-            at for at in _positions(rows, CaseKind.OPERATOR) if rows[at].macs or rows[at].op == "Add"
-        ]
+        positions = _positions(rows, CaseKind.OPERATOR)
         while True:
             one, other = source.sample(positions, 2)
             estimates = rows[one].estimate, rows[other].estimate
