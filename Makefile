@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo bench doubts-recall docs golden clean
+.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -64,6 +64,10 @@ selection: $(VENV)/.run
 
 zoo: $(VENV)/.run
 	$(BIN)/python -m npubench.exporters.openmmlab.index models/zoo
+
+# Small wrong changes of the code, each of which a test has to notice: tests/mutants/mutants.toml.
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -22,9 +22,14 @@ def plain(text: str) -> str:
 
 
 def whole_lines(text: str) -> list[str]:
-    """Lines whose end was printed, without colours; of a redrawn line its last state."""
-    complete = plain(text).split("\n")[:-1]
-    return [line.removesuffix("\r").rpartition("\r")[2] for line in complete]
+    """Lines whose end was printed, without colours and trailing blanks; of a redrawn line its last state."""
+    return whole_lines_and_rest(text)[0]
+
+
+def whole_lines_and_rest(text: str) -> tuple[list[str], str]:
+    """The same, and what stands after the last line end: a line that may have been cut."""
+    *complete, rest = [line.rstrip().rpartition("\r")[2] for line in plain(text).split("\n")]
+    return complete, rest
 
 
 def short_lines(text: str) -> list[str]:

@@ -31,6 +31,7 @@ from npubench.records import (
     OnnxModel,
     Stage,
 )
+from npubench.shares import of_types
 from npubench.specs import Precision, Target, TimingProtocol
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
@@ -155,12 +156,14 @@ def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figu
         spread=(max(medians) - min(medians)) / statistics.median(medians) if len(medians) > 1 else None,
     )
     answer = answer_of(artifact) or {}
+    placed = dict.fromkeys(artifact.onnx.operators, device)
     return Figures(
         kind=Kind.MEASURED,
         latency_us=found,
         throughput_fps=statistics.fmean(report.throughput_fps for report in reports),
         load_us=statistics.fmean(report.compile_us for report in reports),
-        placement=dict.fromkeys(artifact.onnx.operators, device),
+        placement=placed,
+        computed=of_types(placed, artifact.onnx),
         accuracy=accuracy_of(answer) if artifact.precision is not Precision.FP32 else None,
         artifact_sha256=artifact.sha256,
         details={

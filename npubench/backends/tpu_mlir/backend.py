@@ -13,6 +13,7 @@ from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsup
 from npubench.errors import UsageError
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.shares import of_types
 from npubench.specs import Target, TimingProtocol
 
 PROCESSORS = (
@@ -84,10 +85,12 @@ class TpuMlirBackend(ApartBackend):
         file = next((path for path in artifact.extras if path.name == PROFILE), None)
         profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
         compared = cmodel(said_of(artifact))
+        placed = _placement(answer, artifact.onnx)
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
-            placement=_placement(answer, artifact.onnx),
+            placement=placed,
+            computed=of_types(placed, artifact.onnx),
             accuracy=accuracy_of(answer),
             details={
                 "statistic": "the compiler's timeline at the clock that it assumes"
@@ -114,7 +117,8 @@ class TpuMlirBackend(ApartBackend):
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        return replace(found, placement=_placement(answer_of(artifact) or {}, artifact.onnx))
+        placed = _placement(answer_of(artifact) or {}, artifact.onnx)
+        return replace(found, placement=placed, computed=of_types(placed, artifact.onnx))
 
 
 def tune_samples(macs: int | None) -> int:

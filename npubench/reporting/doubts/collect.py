@@ -6,8 +6,10 @@ from dataclasses import replace
 from npubench.records import Result
 from npubench.reporting.doubts.board_times import missing_board_times
 from npubench.reporting.doubts.clocks import unusual_clocks
+from npubench.reporting.doubts.computed import float_macs, kernels_differ
 from npubench.reporting.doubts.disagree import disagreeing
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength
+from npubench.reporting.doubts.earlier import earlier_definitions
 from npubench.reporting.doubts.equal_times import equal_chips, equal_times
 from npubench.reporting.doubts.identical import identical
 from npubench.reporting.doubts.macs import wrong_macs
@@ -36,6 +38,9 @@ _CHECKS = (
     equal_chips,
     odd_speed_ups,
     unlikely_spreads,
+    float_macs,
+    kernels_differ,
+    earlier_definitions,
 )
 _CHECKS_OF_HISTORY = (wide_spreads, unusual_clocks)
 
