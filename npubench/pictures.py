@@ -63,14 +63,22 @@ def is_image(file: Path) -> bool:
 
 
 @cache
+def _formats() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(sorted({*Image.OPEN} - NO_PIXELS))
+
+
+@cache
 def _suffixes() -> frozenset[str]:
     try:
         from PIL import Image
     except ImportError:
         return USUAL_SUFFIXES
-    # registered_extensions() loads all formats.
     known = Image.registered_extensions().items()
-    kinds = {*Image.OPEN, "MPO"} - NO_PIXELS
+    # JPEG's reader takes MPO, too.
+    kinds = {*_formats(), "MPO"}
     return frozenset(end for end, kind in known if kind in kinds)
 
 
@@ -113,7 +121,9 @@ def read(file: Path, frame: Frame) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file) as opened:
+            # Of a stream, for Pillow maps a TIFF that lies by its name, and takes a turned one's sides for the
+            # other; of these formats alone, whatever the name says.
+            with file.open("rb") as stream, Image.open(stream, formats=_formats()) as opened:
                 depth = _depth(opened)
                 opened.load()
                 picture = ImageOps.exif_transpose(opened)
