@@ -121,8 +121,8 @@ def read(file: Path, frame: Frame) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Of a stream, for Pillow maps a TIFF that lies by its name, and takes a turned one's sides for the
-            # other; of these formats alone, whatever the name says.
+            # Of a stream, for Pillow maps a TIFF that it has the name of, and mixes up the sides of a turned
+            # one; of these formats alone, whatever the name says.
             with file.open("rb") as stream, Image.open(stream, formats=_formats()) as opened:
                 depth = _depth(opened)
                 opened.load()

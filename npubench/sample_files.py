@@ -94,8 +94,8 @@ def references(inputs: ModelInputs, path: Path) -> list[Reference]:
     return found
 
 
-def load(inputs: ModelInputs, wanted: Sequence[Reference]) -> "list[Sample]":
-    """The samples, in the types of the inputs; one of a batch is without its axis."""
+def load(inputs: ModelInputs, wanted: Sequence[Reference], among: Sequence[Path] = ()) -> "list[Sample]":
+    """The samples, in the inputs' types; one of a batch is without its axis. `among`: see `pictures`."""
     import numpy as np
 
     made: list[Sample | None] = [None] * len(wanted)
@@ -105,7 +105,7 @@ def load(inputs: ModelInputs, wanted: Sequence[Reference]) -> "list[Sample]":
     images = [file for file in places if file.suffix not in ARRAYS]
     if images:
         tensor = inputs.tensors[0]
-        arrays = pictures(images, tensor, inputs)[0]
+        arrays = pictures(images, tensor, inputs, among)[0]
         for file, array in zip(images, arrays, strict=True):
             for place in places[file]:
                 made[place] = {tensor.name: array[None] if wanted[place].whole else array}
@@ -131,8 +131,13 @@ def batched(inputs: ModelInputs, singles: "Sequence[Sample]") -> "list[Sample]":
     return calls
 
 
-def pictures(files: Sequence[Path], tensor: TensorSpec, inputs: ModelInputs) -> "tuple[list[Array], str]":
-    """Images as arrays of the input without its batch, and what had to be taken for granted of them."""
+def pictures(
+    files: Sequence[Path], tensor: TensorSpec, inputs: ModelInputs, among: Sequence[Path] = ()
+) -> "tuple[list[Array], str]":
+    """Images as arrays of the input without its batch, and what had to be taken for granted of them.
+
+    The depth of images that do not tell it is that of all images `among` which they are.
+    """
     frame = frame_of(tensor, inputs.preprocessing)
 
     def finished(file: Path, picture: Picture, full: Mapping[str, float]) -> "Array":
@@ -148,7 +153,8 @@ def pictures(files: Sequence[Path], tensor: TensorSpec, inputs: ModelInputs) -> 
             untold[file] = picture
         else:
             made[file] = finished(file, picture, {})
-    full, told = scales(list(untold.values()))
+    others = [file for file in among if untold and is_image(file) and file not in made | untold]
+    full, told = scales([*untold.values(), *(read(file, frame) for file in others)])
     made |= {file: finished(file, picture, full) for file, picture in untold.items()}
     return [made[file] for file in files], told
 
