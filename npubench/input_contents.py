@@ -66,6 +66,8 @@ def _content(tensor: TensorSpec, inputs: Sequence[TensorSpec], uses: Uses) -> Co
         return None
     if tensor.dtype == "bool":
         return Content(ContentKind.FLAGS, 0, 1, "true or false")
+    if uses.high is not None and uses.low == uses.high > 0:
+        return Content(ContentKind.VALUES, uses.low, uses.high, uses.why)
     if (steps := uses.longest or _named_length(tensor, inputs, uses)) is not None:
         longest = min(steps, uses.high) if uses.high else steps
         return Content(

@@ -48,7 +48,7 @@ def hidden(path: Path) -> bool:
 def sample_files(path: Path) -> list[Path]:
     """The arrays and images at `path`, a file or a folder with folders, by name. Raises UsageError."""
     if path.is_dir():
-        files = [file for file in _walk(path) if _is_sample(file)]
+        files = [file for file in _walk(path, set()) if _is_sample(file)]
         files = [file for file in files if not (file.name in LABELS and len(files) > 1)]
         if not files:
             raise UsageError(
@@ -66,13 +66,23 @@ def _is_sample(file: Path) -> bool:
     return file.suffix in ARRAYS or is_image(file)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Regular files below a folder, by name; links to folders are not followed, so that none leads round."""
-    for entry in sorted(folder.iterdir()):
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, by name. Raises UsageError where it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read ({error.strerror}): correct its permissions") from error
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Regular files below a folder, by name; no folder twice, for links may lead round."""
+    seen.add(folder.resolve())
+    for entry in entries(folder):
         if hidden(entry):
             continue
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _walk(entry)
+        if entry.is_dir():
+            if entry.resolve() not in seen:
+                yield from _walk(entry, seen)
         elif entry.is_file():
             yield entry
 

@@ -1,5 +1,7 @@
 """Images of every mode and format that Pillow writes: the same picture gives the same input."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -209,6 +211,38 @@ def test_layouts_and_grey_without_channels(tmp_path):
         8,
         4,
     )
+
+
+def tiff(path, array, bits, photometric=1, form=1):
+    """A TIFF of one strip, which Pillow cannot write so."""
+    data, (height, width) = array.tobytes(), array.shape
+    tags = [
+        (256, 3, width), (257, 3, height), (258, 3, bits), (259, 3, 1), (262, 3, photometric), (273, 4, 8),
+        (277, 3, 1), (278, 3, height), (279, 4, len(data)), (339, 3, form),
+    ]  # fmt: skip
+    entries = b"".join(
+        struct.pack("<HHIHH" if kind == 3 else "<HHII", tag, kind, 1, value, *((0,) if kind == 3 else ()))
+        for tag, kind, value in tags
+    )
+    head = b"II*\0" + struct.pack("<I", 8 + len(data))
+    path.write_bytes(head + data + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0))
+    return path
+
+
+def test_depth_and_sign_come_from_the_header(tmp_path):
+    share = GREY / 255
+    files = {
+        "white is 0": tiff(tmp_path / "a.tif", (65535 - GREY.astype(int) * 257).astype("<u2"), 16, 0),
+        "white is 0, 8 bits": tiff(tmp_path / "b.tif", 255 - GREY, 8, 0),
+        "signed 16": tiff(tmp_path / "c.tif", np.round(share * 32767).astype("<i2"), 16, form=2),
+        "unsigned 32": tiff(tmp_path / "d.tif", np.round(share * (2**32 - 1)).astype("<u4"), 32),
+        "float 32": tiff(tmp_path / "e.tif", share.astype("<f4"), 32, form=3),
+    }
+    (tmp_path / "f.pgm").write_bytes(b"P5 16 16 4095\n" + np.round(share * 4095).astype(">u2").tobytes())
+    (tmp_path / "g.ppm").write_bytes(b"P6 16 16 65535\n" + np.dstack([GREY] * 3).astype(">u2").tobytes())
+    for how, file in {**files, "12 bits": tmp_path / "f.pgm"}.items():
+        np.testing.assert_allclose(read(file, 1)[0][0], share, atol=0.005, err_msg=how)
+    assert read(tmp_path / "g.ppm")[0].max() < 0.005
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path):
