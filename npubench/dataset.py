@@ -61,7 +61,9 @@ def load(path: Path, inputs: ModelInputs) -> Dataset:
         )
     if not len(found):
         raise UsageError(f"{path} holds no sample")
-    return replace(found, inputs=fitted(found.inputs, tensor, inputs, str(path)))
+    raw = arrays is not None and found.inputs.dtype == "uint8" and tensor.dtype.startswith("float")
+    note = "arrays of uint8 are taken as they are, 0..255: images would be scaled" if raw else found.note
+    return replace(found, inputs=fitted(found.inputs, tensor, inputs, str(path)), note=note)
 
 
 def split(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:

@@ -210,6 +210,46 @@ def test_positions_steps_rates_and_divisors(described):
     assert drawn(model, "b").min() == 1
 
 
+def test_what_asks_for_one_number_of_few(described):
+    scores = {"x": ("f32", [4, 10])}
+    asked = [
+        (scores, "axis", [1], node("CumSum", "x axis", "y"), 0, 1),
+        (scores, "k", [1], node("TopK", "x k", "y i"), 1, 10),
+        (scores, "target", [4], node("NegativeLogLikelihoodLoss", "x target", "y"), 0, 9),
+        (scores, "axes", [1], node("ReduceSum", "x axes", "y"), 0, 1),
+        ({}, "shape", [3], node("ConstantOfShape", "shape", "y"), 0, 1),
+        ({}, "step", [], node("Range", "zero ten step", "y"), 1, 127),
+    ]
+    for inputs, name, shape, one, low, high in asked:
+        model = described({**inputs, name: ("i64", shape)}, [one], zero=np.array(0), ten=np.array(10))
+        found = drawn(model, name, 64)
+        assert (low <= found.min(), found.max() <= high) == (True, True), (
+            one.op_type,
+            found.min(),
+            found.max(),
+        )
+
+
+def test_the_sequence_so_far_is_as_long_as_the_cache_says(described):
+    shapes = {"q": [1, 1, 64], "k": [1, 1, 64], "v": [1, 1, 64], "pk": [1, 4, 7, 16], "pv": [1, 4, 7, 16]}
+    inputs = {name: ("f32", shape) for name, shape in shapes.items()}
+    attention = node(
+        "GroupQueryAttention", "q k v pk pv seqlens_k total_sequence_length", "y",
+        domain="com.microsoft", num_heads=4, kv_num_heads=4,
+    )  # fmt: skip
+    model = described(
+        {**inputs, "seqlens_k": ("i32", [1]), "total_sequence_length": ("i32", [])}, [attention]
+    )
+    assert set(drawn(model, "seqlens_k").ravel()) == {7}
+    assert set(drawn(model, "total_sequence_length").ravel()) == {8}
+
+
+def test_a_table_of_unknown_size_is_told(described):
+    nodes = [node("NonZero", "x", "n"), node("Gather", "n ids", "y", axis=1)]
+    model = described({"x": ("f32", [1, 9]), "ids": ("i64", [4])}, nodes)
+    assert "whose size is not fixed" in content_text(model.inputs[1], model.fed)
+
+
 def test_pixels_go_through_the_models_preprocessing():
     image = TensorSpec("x", (1, 3, 32, 32))
     raw = Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "rgb")
