@@ -335,8 +335,8 @@ def _slice(walk: _Walk, node: "NodeProto", index: int) -> _Found:
 
 def _shape(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001 - as all of them
     """Sizes, repeats, pads and axes: large ones ask for memory without end."""
-    place = {"ConstantOfShape": 0, "Resize": 3}.get(node.op_type, 1)
-    return [(0, 1, "a shape")] if index == place else []
+    places = {"ConstantOfShape": (0,), "Resize": (3,), "Pad": (1, 3)}.get(node.op_type, (1,))
+    return [(0, 1, "a shape")] if index in places else []
 
 
 def _trips(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001
@@ -344,8 +344,9 @@ def _trips(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG00
 
 
 def _axis(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    rank = len(walk.shape(node.input[0]))
-    return [(0, rank - 1, "an axis")] if index == (2 if node.op_type == "DFT" else 1) and rank else []
+    """The last axis of what DFT takes holds real and imaginary parts."""
+    last = len(walk.shape(node.input[0])) - (2 if node.op_type == "DFT" else 1)
+    return [(0, max(0, last), "an axis")] if index == (2 if node.op_type == "DFT" else 1) else []
 
 
 def _target(walk: _Walk, node: "NodeProto", index: int) -> _Found:
