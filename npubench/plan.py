@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npubench import __version__
+from npubench.definitions import THROUGHPUT
 from npubench.identity import digest
 from npubench.records import ToolInfo
 from npubench.specs import (
@@ -138,7 +139,7 @@ def _job(
     timing = SIMULATION if board.simulated else request.timing
     # Where samples lie decides neither file nor artifact, but what a second of them is.
     batch = declared_batch(case)
-    key = digest(compile_key, board.name, timing, *([batch] if batch else []))
+    key = digest(compile_key, board.name, timing, THROUGHPUT, *([batch] if batch else []))
     # A row that says "not found" is about the moment it was written: it is never an answer for later.
     done = None if isinstance(case, InvalidCase) else finished.get(key)
     return Job(key, export_key, compile_key, board, case, precision, done)

@@ -328,6 +328,14 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Definitions (`definitions.py`) that a row rests on; the first, of a row that says none."""
+
+    quantisation: int = 1
+    throughput: int = 1
+
+
 class Status(StrEnum):
     """How a job ended."""
 
@@ -387,3 +395,4 @@ class Result:
     samples_path: str | None = None
     samples_sha256: str | None = None
     npubench_version: str = ""
+    definitions: Definitions = Definitions()

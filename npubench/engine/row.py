@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from npubench import __version__
+from npubench import __version__, definitions
 from npubench.engine import board_benchmark
 from npubench.engine.context import Context, Measured, Prepared, note
 from npubench.identity import sha256_of_file
@@ -81,6 +81,7 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         command=context.command,
         log_path=context.workspace.relative(prepared.log),
         npubench_version=__version__,
+        definitions=definitions.CURRENT,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from npubench.definitions import earlier
 from npubench.records import Bound, Failure, Figures, Result
 from npubench.reporting.bounds import bounds_of, latency_text, main_latency_us
 from npubench.reporting.samples import counts_text
@@ -135,6 +136,8 @@ def _provenance(result: Result) -> Row:
         "samples": result.samples_path,
         "samples_sha256": result.samples_sha256,
         "npubench_version": result.npubench_version or None,
+        "definitions": _plain(result.definitions),
+        "earlier_definitions": [one.value for one in earlier(result)],
     }
 
 

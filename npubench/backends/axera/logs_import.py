@@ -18,6 +18,7 @@ from npubench.backends.axera.inference_report import add_parts, parse_inference_
 from npubench.backends.axera.lines import short_lines
 from npubench.backends.axera.log_sections import CaseText, split_cases
 from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.definitions import CURRENT
 from npubench.errors import UsageError
 from npubench.identity import digest, sha256_of_file
 from npubench.npu_parts import part_of_npu
@@ -274,4 +275,5 @@ def _row(case: ImportedCase, board: BoardSpec, run_id: str, operators: Collectio
         protocol={"imported_from": case.source.name},
         log_sha256=case.source_sha256,
         npubench_version=__version__,
+        definitions=CURRENT,
     )

@@ -13,6 +13,7 @@ class DoubtClass(StrEnum):
     BOARD_MOVED = "board_moved"
     WIDE_SPREAD = "wide_spread"
     NO_BOARD_TIME = "no_board_time"
+    EARLIER_DEFINITION = "earlier_definition"
 
 
 class Strength(StrEnum):
