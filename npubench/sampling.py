@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from npubench.failures import Failure, FailureClass, Stage
+from npubench.failures import Failure, FailureClass
+from npubench.onnx_refusal import refused, shown
 from npubench.records import Figures, Kind, OnnxModel, RateFrom, Sampling
 from npubench.specs import BatchAxes, SamplesFrom, TensorSpec
 
@@ -118,8 +119,8 @@ def _declared(model: OnnxModel, declared: BatchAxes) -> Sampling | Failure | Non
     if not sizes:
         return None
     if len({size for size, _ in sizes.values()}) > 1:
-        listed = ", ".join(f"{size} of '{name}'" for name, (size, _) in sizes.items())
-        return _refused(f"{OPTION}: the sizes differ, {listed}: name the input that holds the samples")
+        listed = ", ".join(f"{size} of '{shown(name)}'" for name, (size, _) in sizes.items())
+        return _unusable(f"{OPTION}: the sizes differ, {listed}: name the input that holds the samples")
     name, (size, axis) = next(iter(sizes.items()))
     return Sampling(max(1, size), declared.source, axis, name)
 
@@ -135,9 +136,11 @@ def _targets(
 
 
 def _unfit(model: OnnxModel, name: str, axis: int) -> Failure:
-    shapes = ", ".join(f"'{one.name}' {'x'.join(map(str, one.shape)) or 'scalar'}" for one in model.inputs)
-    what = f"{name}={axis}" if name else str(axis)
-    return _refused(f"{OPTION} {what}: no input has that axis: the inputs are {shapes}")
+    shapes = ", ".join(
+        f"'{shown(one.name)}' {'x'.join(map(str, one.shape)) or 'scalar'}" for one in model.inputs
+    )
+    what = f"{shown(name)}={axis}" if name else str(axis)
+    return _unusable(f"{OPTION} {what}: no input has that axis: the inputs are {shapes}")
 
 
 def _of_symbols(inputs: Sequence[TensorSpec], axes: Mapping[str, int]) -> Sampling | None:
@@ -164,5 +167,5 @@ def _of_leading(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> 
     return Sampling(size, SamplesFrom.LEADING_SIZE, 0, images[0].name)
 
 
-def _refused(message: str) -> Failure:
-    return Failure(Stage.EXPORT, FailureClass.INVALID_MODEL, message[:300])
+def _unusable(message: str) -> Failure:
+    return refused(FailureClass.INVALID_MODEL, message)

@@ -31,6 +31,13 @@ def bounds_of(figures: Figures | None) -> Bounds | None:
     return None
 
 
+def left_out_of(figures: Figures | None) -> Bounds | None:
+    """The same where the figure leaves something out. A figure of a part of the NPU is whole in itself: set
+    beside another one it is no bound, but of another mode, which is told apart from this."""
+    bounds = bounds_of(figures)
+    return None if bounds is None or bounds.reason is BoundReason.PART_OF_NPU else bounds
+
+
 def bound_of(figures: Figures | None) -> Bound:
     """How the latency stands to the true one."""
     bounds = bounds_of(figures)

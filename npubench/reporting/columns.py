@@ -94,7 +94,6 @@ def _rates(kind: Kind) -> list[Column]:
             *("samples", "Samples in one call, and what says so; see docs/measuring.md"),
             lambda entry: _samples(entry.figures.get(kind)),
             show=lambda value: f"{value:.0f}",
-            missing=lambda _: "nothing says what a call holds",
             kind=kind,
             aside=lambda entry: _source(entry.figures.get(kind)),
         ),

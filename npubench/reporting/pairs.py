@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.definitions import Definition, earlier
-from npubench.records import Bound, BoundReason, Figures, Kind, Latency, Result, Status
-from npubench.reporting.bounds import bounds_of, ratio_bound
+from npubench.records import Bound, Figures, Kind, Latency, Result, Status
+from npubench.reporting.bounds import left_out_of, ratio_bound
 from npubench.specs import Precision
 
 _OK, _MEASURED, _SIMULATED = Status.OK, Kind.MEASURED, Kind.SIMULATED
@@ -105,9 +105,7 @@ def speedup(pair: Pair, kind: Kind) -> Speedup | None:
 
 
 def _bound_of_ratio(pair: Pair, kind: Kind) -> Bound | None:
-    one, other = (bounds_of(figures_of(row, kind) if row else None) for row in (pair.fp32, pair.int8))
-    if one == other and (one is None or one.reason is BoundReason.PART_OF_NPU):
-        return Bound.EXACT
+    one, other = (left_out_of(figures_of(row, kind) if row else None) for row in (pair.fp32, pair.int8))
     return ratio_bound(one.bound if one else Bound.EXACT, other.bound if other else Bound.EXACT)
 
 

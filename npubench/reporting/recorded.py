@@ -20,6 +20,8 @@ TEMPLATES = (
     "{count} other tasks were running on {cores} cores before: close other programs",
     "only {share} of the memory was free: close other programs",
     "its {kind} figures equal those of {cases} to the last digit: look at the original logs",
+    "the time is a lower bound: layers are not counted",
+    "the time is a lower bound: {count} of {all} layers are not counted",
     "the log tells no date: started_at is the file's",
     "the log has no profile section",
     "{name} simulates nothing: run it on a board, without --simulate",

@@ -3,14 +3,6 @@
 from npubench.records import Figures, Kind, RateFrom, SamplesFrom, Sampling
 from npubench.reporting.words import say
 
-_SOURCES = {
-    SamplesFrom.SYMBOLIC_AXIS: "an open axis of the model",
-    SamplesFrom.MANIFEST: "manifest",
-    SamplesFrom.OPTION: "--batch-axis",
-    SamplesFrom.TOOL: "the tool's batch",
-    SamplesFrom.LEADING_SIZE: "leading size",
-    SamplesFrom.ONE_A_CALL: "one sample a call",
-}
 SHORT = {
     SamplesFrom.SYMBOLIC_AXIS: "open axis",
     SamplesFrom.MANIFEST: "manifest",
@@ -21,15 +13,18 @@ SHORT = {
 }
 """For the column of a terminal."""
 
-_RATES = {
-    RateFrom.MEAN_LATENCY: "over the mean latency",
-    RateFrom.TOOL: "counted by the tool",
-}
-
 
 def source_text(sampling: Sampling) -> str:
     """What says how many samples a call holds."""
-    return say(_SOURCES[sampling.source])
+    words = {
+        SamplesFrom.SYMBOLIC_AXIS: say("an open axis of the model"),
+        SamplesFrom.MANIFEST: say("the manifest"),
+        SamplesFrom.OPTION: "--batch-axis",
+        SamplesFrom.TOOL: say("the tool's batch"),
+        SamplesFrom.LEADING_SIZE: say("leading size"),
+        SamplesFrom.ONE_A_CALL: say("one sample a call"),
+    }
+    return words[sampling.source]
 
 
 def counts_text(figures: Figures) -> str:
@@ -47,6 +42,8 @@ def counts_text(figures: Figures) -> str:
 
 
 def _rate(figures: Figures) -> str:
-    if figures.throughput_from is not None:
-        return say(_RATES[figures.throughput_from])
+    if figures.throughput_from is RateFrom.MEAN_LATENCY:
+        return say("over the mean latency")
+    if figures.throughput_from is RateFrom.TOOL:
+        return say("counted by the tool")
     return say("as it was published") if figures.kind is Kind.PUBLISHED else ""
