@@ -76,15 +76,17 @@ def _tensors_of(attribute: "AttributeProto") -> "Iterator[TensorProto]":
         yield from (sparse.values, sparse.indices)
 
 
-def weights(model: "ModelProto") -> "Iterator[TensorProto]":
-    """Initializers and the tensors of Constant nodes, each once however often a function is called."""
+def weights(model: "ModelProto") -> "Iterator[tuple[str, TensorProto]]":
+    """Initializers and the tensors of Constant nodes by the name that nodes read them by, each once however
+    often a function is called."""
     for graph in all_graphs(model):
-        yield from graph.initializer
-        yield from (sparse.values for sparse in graph.sparse_initializer)
+        yield from ((tensor.name, tensor) for tensor in graph.initializer)
+        yield from ((sparse.values.name, sparse.values) for sparse in graph.sparse_initializer)
     for body in bodies(model):
         for node in all_nodes(body):
             if node.op_type == "Constant":
-                yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+                name = node.output[0] if node.output else ""
+                yield from ((name, attribute.t) for attribute in node.attribute if attribute.HasField("t"))
 
 
 def texts(model: "ModelProto") -> Iterator[str]:

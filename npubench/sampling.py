@@ -9,10 +9,11 @@ Anything else is one sample a call: the leading axis of a sequence is as likely 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from npubench.failures import Failure, FailureClass
 from npubench.onnx_refusal import refused, shown
-from npubench.records import Figures, Kind, OnnxModel, RateFrom, Sampling
+from npubench.records import Figures, Kind, OnnxModel, RateFrom, Result, Sampling
 from npubench.specs import BatchAxes, SamplesFrom, TensorSpec
 
 RANKS = (4, 5)
@@ -63,15 +64,56 @@ def batch_axes(inputs: Iterable[tuple[str, Dims]]) -> Mapping[str, int]:
 
 def sampling_of(model: OnnxModel, declared: BatchAxes | None = None) -> Sampling | Failure:
     """Samples in one call of the model; a failure for a declaration that does not fit its inputs."""
+    return _by_tensors(model.inputs, model.outputs, model.batch_axes, declared)
+
+
+def _by_tensors(
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    symbols: Mapping[str, int],
+    declared: BatchAxes | None,
+) -> Sampling | Failure:
+    asides = set[str]()
     if declared is not None:
-        found = _declared(model, declared)
+        found = _declared(inputs, declared)
         if found is not None:
             return found
         asides = {name for name, axis in declared.axes if axis is None}
+    told = [tensor for tensor in inputs if tensor.name not in asides]
+    return _of_symbols(told, symbols) or _of_leading(told, outputs) or one_a_call()
+
+
+def _says_none(declared: BatchAxes | None) -> TypeGuard[BatchAxes]:
+    return declared is not None and ("", None) in declared.axes
+
+
+def sampled(row: Result, declared: BatchAxes | None = None) -> Result:
+    """A row that was not exported here, with the throughput of its figures by what it says of its tensors.
+
+    A declaration that does not fit them is left to whoever made it: the row is then one sample a call.
+    """
+    inputs, outputs = (row.inputs or _told(row, "inputs")), (row.outputs or _told(row, "outputs"))
+    if _says_none(declared):
+        found: Sampling | Failure = one_a_call(declared.source)
     else:
-        asides = set()
-    inputs = [tensor for tensor in model.inputs if tensor.name not in asides]
-    return _of_symbols(inputs, model.batch_axes) or _of_leading(inputs, model.outputs) or one_a_call()
+        found = _by_tensors(inputs, outputs, {}, declared)
+    sampling = one_a_call() if isinstance(found, Failure) else found
+    figures, estimate = (
+        with_throughput(one, sampling) if one else None for one in (row.figures, row.estimate)
+    )
+    return replace(row, figures=figures, estimate=estimate)
+
+
+def _told(row: Result, which: str) -> tuple[TensorSpec, ...]:
+    """Tensors that a board's runner listed, where the model itself is not there."""
+    found = row.figures.details.get(which) if row.figures else None
+    listed = [one for one in found if isinstance(one, Mapping)] if isinstance(found, (list, tuple)) else []
+    named = [(str(one.get("name", "")), one.get("shape")) for one in listed]
+    return tuple(
+        TensorSpec(name, tuple(int(dim) for dim in shape))
+        for name, shape in named
+        if isinstance(shape, (list, tuple)) and all(isinstance(dim, int) for dim in shape)
+    )
 
 
 def one_a_call(source: SamplesFrom = SamplesFrom.ONE_A_CALL) -> Sampling:
@@ -101,18 +143,18 @@ def with_throughput(figures: Figures, sampling: Sampling) -> Figures:
     )
 
 
-def _declared(model: OnnxModel, declared: BatchAxes) -> Sampling | Failure | None:
+def _declared(inputs: Sequence[TensorSpec], declared: BatchAxes) -> Sampling | Failure | None:
     """By what is declared; None where it only says which inputs hold no samples."""
     given = dict(declared.axes)
-    if "" in given and given[""] is None:
+    if _says_none(declared):
         return one_a_call(declared.source)
     sizes: dict[str, tuple[int, int]] = {}
     for name, axis in declared.axes:
         if axis is None:
             continue
-        targets = _targets(model.inputs, name, axis, given)
+        targets = _targets(inputs, name, axis, given)
         if not targets:
-            return _unfit(model, name, axis)
+            return _unfit(inputs, name, axis)
         for tensor in targets:
             place = axis % len(tensor.shape)
             sizes.setdefault(tensor.name, (tensor.shape[place], place))
@@ -135,10 +177,8 @@ def _targets(
     return [one for one in free if len(one.shape) in RANKS] or free
 
 
-def _unfit(model: OnnxModel, name: str, axis: int) -> Failure:
-    shapes = ", ".join(
-        f"'{shown(one.name)}' {'x'.join(map(str, one.shape)) or 'scalar'}" for one in model.inputs
-    )
+def _unfit(inputs: Sequence[TensorSpec], name: str, axis: int) -> Failure:
+    shapes = ", ".join(f"'{shown(one.name)}' {'x'.join(map(str, one.shape)) or 'scalar'}" for one in inputs)
     what = f"{shown(name)}={axis}" if name else str(axis)
     return _unusable(f"{OPTION} {what}: no input has that axis: the inputs are {shapes}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.import_published import published
-from npubench.cli.options import catalog_option, load_catalog, out_option
+from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
 from npubench.cli.terminal import printable
 from npubench.errors import ExitCode, UsageError
 
@@ -30,10 +30,16 @@ import_.add_command(published)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--board", default="axera-pi", show_default=True, help="The board that the logs are of.")
 @click.option("--name", default=None, help="What the rows call that board, beside rows of its live runs.")
+@batch_axis_option
 @catalog_option
 @out_option
 def pulsar_logs(
-    folder: Path, board: str, name: str | None, catalog_folders: tuple[Path, ...], out: Path
+    folder: Path,
+    board: str,
+    name: str | None,
+    batch_axes: tuple[str, ...],
+    catalog_folders: tuple[Path, ...],
+    out: Path,
 ) -> int:
     """Add the cases of FOLDER: one log a case with its convert, copy and profile sections.
 
@@ -46,10 +52,14 @@ def pulsar_logs(
     from npubench.backends.axera import logs_import
     from npubench.catalog import find_board
     from npubench.catalog.schema import check_name
+    from npubench.cli.batch_axes import parse_batch_axes
     from npubench.cli.report import write_report
+    from npubench.identity import digest
+    from npubench.sampling import sampled
     from npubench.store import Store
     from npubench.workspace import Workspace
 
+    batch = parse_batch_axes(batch_axes)
     catalog = load_catalog(catalog_folders)
     of = find_board(catalog, board)
     if name is not None:
@@ -65,6 +75,10 @@ def pulsar_logs(
     with workspace.lock():
         store = Store.create(workspace.database)
         rows = logs_import.rows(cases, of, f"import-{of.name}", catalog.operators)
+        rows = [sampled(row, batch) for row in rows]
+        if batch is not None:
+            # Other samples make another row of the same log.
+            rows = [replace(row, key=digest(row.key, batch)) for row in rows]
         added, known, live = _add(rows, {case.name: case.source for case in cases}, workspace, store)
         page = write_report(workspace, store)
         store.close()

@@ -92,14 +92,19 @@ def sizes_of_symbols(model: "ModelProto", shapes: Mapping[str, Shape]) -> Mappin
 
 
 def declared_outputs(model: "ModelProto", sizes: Mapping[str, int]) -> Mapping[str, Shape]:
-    """Outputs as far as the names of their open dimensions tell them, -1 elsewhere.
+    """Outputs as far as the file tells them, -1 elsewhere: for operators through which nothing is inferred.
 
-    For operators through which nothing can be inferred; a number in the file is not believed.
+    Where an output names open dimensions its numbers are fixed ones; where it has none although an input was
+    open, they came of one size of that input and are not believed.
     """
-    return {
-        output.name: tuple(sizes.get(dim, -1) if isinstance(dim, str) else -1 for dim in dimensions(output))
-        for output in model.graph.output
-    }
+    found = {}
+    for output in model.graph.output:
+        dims = dimensions(output)
+        open_ones = any(isinstance(dim, str) for dim in dims)
+        found[output.name] = tuple(
+            sizes.get(dim, -1) if isinstance(dim, str) else dim if dim and open_ones else -1 for dim in dims
+        )
+    return found
 
 
 def _named(shapes: Sequence[tuple[str, Shape]], names: list[str]) -> dict[str, Shape] | Failure:

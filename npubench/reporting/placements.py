@@ -17,7 +17,7 @@ from npubench.reporting.words import say
 from npubench.specs import CaseKind
 
 NPU, CPU, CUSTOM, RUNS = "NPU", "CPU", "custom", "runs"
-WORST_FIRST = (CRASH, WRONG, FAILED, UNSUPPORTED, CPU, CUSTOM, RUNS, NPU)
+WORST_FIRST = (CRASH, WRONG, FAILED, UNSUPPORTED, CPU, CUSTOM, NPU, RUNS)
 
 Where = tuple[str, str]
 """A board and its backend."""
@@ -72,7 +72,9 @@ def of_row(row: Result) -> Iterator[tuple[str, Placement]]:
 
 
 def worse(one: Placement, other: Placement) -> Placement:
-    """The worse of two, counted."""
+    """The worse of two, counted; where one does not tell the place, the other."""
+    if RUNS in (one.place, other.place) and one.place != other.place:
+        return other if one.place == RUNS else one
     first, second = _rank(one.place), _rank(other.place)
     seen = one.seen + other.seen if one.place == other.place else (one if first <= second else other).seen
     return Placement(one.place if first <= second else other.place, seen, one.tried + other.tried)

@@ -95,10 +95,16 @@ def _figures(figures: Figures) -> Row:
     main = main_latency_us(figures)
     return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
         "accuracy": _accuracy(figures),
-        "bounds": _plain(bounds_of(figures) or _EXACT) if main is not None else None,
+        "bounds": _row_bounds(figures),
         "latency": latency_text(figures, main) if main is not None else None,
         "fps_counts": counts_text(figures) or None,
     }
+
+
+def _row_bounds(figures: Figures) -> Any:
+    """Exact is said of what there is; cycles without a clock may be a bound without a latency."""
+    bounds = bounds_of(figures)
+    return _plain(bounds or (_EXACT if figures.latency_us is not None else None))
 
 
 def _accuracy(figures: Figures | None) -> Row | None:
