@@ -36,6 +36,9 @@ _NUMBERS = frozenset(
 _DISPENSABLE = ("p90 us", _COUNTS, "fps", "p99 us", "sim. cosine", "sim. us", _PUBLISHED, "cosine")
 """Columns that give way on a narrow terminal, first ones first; kind and status never do."""
 
+_TIMES = ("p50 us", "mean us", "sim. us")
+"""Columns that say of a bound what makes it one."""
+
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
 _BOARD_COLUMNS = 28
 _LEAST_STATUS = 12
@@ -81,6 +84,9 @@ def to_text(rows: Sequence[Row], width: int) -> str:
         if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME <= width:
             break
         columns.pop(name, None)
+    if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME > width:
+        # What makes a figure a bound gives way before names do; that it is one is always said.
+        columns |= {name: [_brief(cell) for cell in columns[name]] for name in _TIMES if name in columns}
     for name, cut in _CUTS.items():
         spare = width - (_total(columns) - _longest(name, columns[name]))
         columns[name] = [cut(cell, spare) for cell in columns[name]]
@@ -139,6 +145,10 @@ def _main(figures: Row, value_us: float) -> str:
     if _bound(figures) is Bound.EXACT:
         return significant(value_us, separator="")
     return str(figures["latency"]).replace(THIN_SPACE, "")
+
+
+def _brief(cell: str) -> str:
+    return cell.partition(" (")[0]
 
 
 def _bound(figures: Row) -> Bound:
