@@ -3,7 +3,7 @@
 It is what the tool's placement, outputs and log told; an exit code is in none of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from npubench.records import Accuracy, Failure, FailureClass, Figures, Result, Status
 
@@ -41,18 +41,19 @@ def what_failed(failure: Failure) -> str | None:
     return _OF_CLASS.get(failure.failure_class, FAILED)
 
 
-def units_of(figures: Figures, operator: str | None = None) -> frozenset[str]:
-    """Units that ran layers of an operator (of any, without one), by the layers where the tool tells them.
+def units_of(figures: Figures, operators: Collection[str]) -> tuple[str, ...]:
+    """Units of the layers that hold one of these operators, by type where the tool tells no layers of them.
 
-    A layer that the tool put in by itself belongs to the operator that the case is about.
+    Where it made something else of all of them, the units of that: a layer that a tool adds beside them, as a
+    Reshape for its own layout, is none of theirs.
     """
-    layers = [
-        one.unit
-        for one in figures.layers_on
-        if one.operators and (operator is None or operator in one.operators)
-    ]
-    types = figures.placement.values() if operator is None else [figures.placement.get(operator, "")]
-    return frozenset(unit for unit in (*layers, *types) if unit)
+    named = [one.unit for one in figures.layers_on if not set(operators).isdisjoint(one.operators)]
+    types = [figures.placement[name] for name in operators if name in figures.placement]
+    if not named and not types:
+        named = [one.unit for one in figures.layers_on if one.operators]
+        types = [*figures.placement.values()]
+    # One a type where no layer tells, or where the types know of another unit.
+    return (*named, *dict.fromkeys(unit for unit in types if unit not in named))
 
 
 def cell(result: Result) -> str | None:
@@ -88,7 +89,7 @@ def least_equal(accuracy: Accuracy) -> float:
 
 
 def _placed(result: Result, figures: Figures) -> str:
-    placed = units_of(figures)
+    placed = units_of(figures, result.operators or (result.op,))
     if result.chip == "cpu":
         return HOST
     if "custom" in placed:

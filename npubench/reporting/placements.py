@@ -81,15 +81,11 @@ def worse(one: Placement, other: Placement) -> Placement:
 
 
 def _placed(figures: Figures, operator: str, about: bool) -> Placement:
-    """By layers; one that the tool put in by itself belongs to the operator that a case is about."""
-    units = [
-        layer.unit
-        for layer in figures.layers_on
-        if operator in layer.operators or (about and layer.operators)
-    ]
-    known = units_of(figures, None if about else operator)
-    # One a type where no layer tells, or where the types know of something worse.
-    units += sorted(unit for unit in known if unit not in units)
+    """By layers; of an operator that a case is about also by what the tool made of it."""
+    known = (
+        about or operator in figures.placement or any(operator in one.operators for one in figures.layers_on)
+    )
+    units = units_of(figures, (operator,)) if known else ()
     if not units:
         return Placement(RUNS)
     place = min(units, key=_rank)

@@ -475,3 +475,19 @@ def test_the_users_folder_lies_over_the_shipped_one(tmp_path):
     assert catalog.boards["local"].backend == "onnxruntime"
     assert "mine" in catalog.suites["operators"].cases
     assert len(catalog.operators) == len(load_folders([data_root()]).operators) + 1
+
+
+def test_a_manifest_says_along_which_axis_samples_lie(tmp_path):
+    head = 'codebase = "mmaction2"\n[defaults]\ntask = "t"\ninput_shape = [2, 1, 3, 16, 8, 8]\n'
+    for text, axes in (("batch_axis = 0", (("", 0),)), ('batch_axis = "none"', (("", None),)), ("", None)):
+        manifest = f'{head}[[model]]\nname = "m"\n{text}\n'
+        batch = load_folders([write(tmp_path, models__a=manifest)]).models["m"].batch
+        assert (batch.axes if batch else None) == axes
+    (problem,) = problems_of(tmp_path, models__a=f'{head}[[model]]\nname = "m"\nbatch_axis = 6\n')
+    assert "the input has 6 dimensions" in str(problem)
+
+
+def test_videos_of_the_catalogue_are_one_sample_each():
+    models = [one for one in load([]).models.values() if one.codebase == "mmaction2"]
+    assert models
+    assert all(one.batch.axes == (("", 0),) for one in models)

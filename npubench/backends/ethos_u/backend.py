@@ -99,7 +99,7 @@ class EthosUBackend(ApartBackend):
             kind=Kind.SIMULATED,
             # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
             latency_us=Latency(n=1, mean=summary.inference_us) if summary and runs else None,
-            bounds=_bounds(layers),
+            bounds=_bounds(layers) if runs else None,
             tool_macs=summary.macs if summary else None,
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
             placement=placement(layers, tuple(artifact.onnx.operators)),
