@@ -80,6 +80,7 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         seeds=seeds,
         command=context.command,
         log_path=context.workspace.relative(prepared.log),
+        data=artifact.data if artifact else None,
         npubench_version=__version__,
         definitions=definitions.CURRENT,
     )
@@ -102,6 +103,8 @@ def _with_figures(
     base: Result, figures: Figures, measured: Measured, prepared: Prepared, context: Context
 ) -> Result:
     verdict, warnings = judge(measured.before, measured.after, figures)
+    if base.data is not None and base.data.note:
+        warnings = (*warnings, base.data.note)
     job = prepared.job
     samples = None
     if figures.samples_us:

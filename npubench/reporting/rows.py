@@ -84,6 +84,7 @@ _FIGURES = (
     "placement",
     "layers_on",
     "accuracy",
+    "computed",
     "details",
     "latency",
     "fps_counts",
@@ -134,6 +135,7 @@ def _provenance(result: Result) -> Row:
     return {
         "board_before": _plain(result.board_before),
         "board_after": _plain(result.board_after),
+        "data": _plain(result.data),
         "protocol": _plain(result.protocol),
         "seeds": _plain(result.seeds),
         "command": list(result.command),

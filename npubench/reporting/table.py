@@ -18,14 +18,27 @@ LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
 
 _LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
-_ACCURACY = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind")
 _BOUNDS = ("bound", "reason", "left_out", "layers", "share")
 _SAMPLING = ("samples_per_call", "source", "axis", "input")
+_ACCURACY = (
+    *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
+    *("kernels.fused_cosine", "kernels.unoptimised_cosine"),
+)
 _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
+_DATA = ("source", "calibrated", "evaluated", "held_out", "inputs", "note")
+_COMPUTED = tuple(
+    f"{what}.{where}" for what in ("operators", "macs") for where in ("integer", "npu", "cpu", "floating")
+)
 _NESTED = {
-    **{"latency_us": _LATENCY, "bounds": _BOUNDS, "sampling": _SAMPLING, "accuracy": _ACCURACY},
-    **{"failure": _FAILURE, "prediction": _PREDICTION},
+    "latency_us": _LATENCY,
+    "bounds": _BOUNDS,
+    "sampling": _SAMPLING,
+    "accuracy": _ACCURACY,
+    "computed": _COMPUTED,
+    "failure": _FAILURE,
+    "prediction": _PREDICTION,
+    "data": _DATA,
 }
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"
@@ -247,7 +260,15 @@ def _csv_columns() -> list[str]:
     for name in _row_names():
         if name == "estimate":
             figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
-            inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
+            inner = [
+                *figures,
+                "mac_utilisation",
+                "memory_bytes",
+                "io_bytes",
+                "placement",
+                "accuracy",
+                "computed",
+            ]
             inner += ["bounds", "throughput_from", "sampling", "latency", "fps_counts"]
             names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
         else:

@@ -14,6 +14,7 @@ from npubench.records import (
     Bound,
     BoundReason,
     Bounds,
+    Computed,
     Failure,
     Figures,
     Kind,
@@ -21,6 +22,7 @@ from npubench.records import (
     OnnxModel,
     PlacedLayer,
 )
+from npubench.shares import Placed, of_layers
 from npubench.specs import Target
 
 CONFIGURATIONS = {
@@ -104,6 +106,7 @@ class EthosUBackend(ApartBackend):
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
             placement=placement(layers, tuple(artifact.onnx.operators)),
             layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
+            computed=shares(layers, artifact.onnx),
             accuracy=accuracy_of(answer),
             details=_details(layers, summary, artifact, answer),
         )
@@ -143,6 +146,23 @@ def _bounds(layers: Sequence[Layer]) -> Bounds | None:
     """Of Vela's time, in which what is left to the CPU takes none."""
     on_cpu = sum(layer.target != "NPU" for layer in layers)
     return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, on_cpu, len(layers)) if on_cpu else None
+
+
+def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
+    """By Vela's rows. It counts the MACs of what the NPU does and none of what it leaves to the CPU."""
+    placed = [
+        Placed(
+            layer.target == "NPU", _onnx_names(layer, model), layer.macs if layer.target == "NPU" else None
+        )
+        for layer in layers
+        if layer.original != UNNAMED
+    ]
+    return of_layers(placed, model)
+
+
+def _onnx_names(layer: Layer, model: OnnxModel) -> tuple[str, ...]:
+    names = ONNX_NAMES.get(layer.original, (layer.original,))
+    return tuple(name for name in names if name in model.operators)
 
 
 def _details(

@@ -9,7 +9,7 @@ from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
 from npubench.backends.apart.options import positive, text
 from npubench.backends.apart.single_times import measure_single_times
 from npubench.backends.rknn import errors, rknn_benchmark
-from npubench.backends.rknn.placement import on_cpu, operators_of, placed_layers, placement
+from npubench.backends.rknn.placement import on_cpu, operators_of, placed_layers, placement, shares
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
 from npubench.errors import UsageError
 from npubench.protocols import Session
@@ -23,6 +23,7 @@ from npubench.records import (
     Figures,
     Kind,
     Latency,
+    LogCase,
     OnnxModel,
     Stage,
 )
@@ -43,16 +44,19 @@ class RknnBackend(ApartBackend):
     name: ClassVar[str] = "rknn"
     environment: ClassVar[str] = "rknn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
-    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", rknn_benchmark.NAME)
+    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", "core_mask", rknn_benchmark.NAME)
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """The platform that the toolkit builds for, and whether it is to quantise. Raises UsageError."""
         clock = positive(self._options, "npu_clock_mhz")
+        platform = self._platform(target.chip)
+        mask = rknn_benchmark.core_mask(self._options, platform)
         return {
-            "platform": self._platform(target.chip),
+            "platform": platform,
             # A model that brings its own scales is refused when it is to be quantised once more.
             "quantise": QUANTISED.isdisjoint(model.operators),
             **({"npu_clock_mhz": clock} if clock else {}),
+            **({"core_mask": mask} if mask is not None else {}),
         }
 
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
@@ -99,9 +103,14 @@ class RknnBackend(ApartBackend):
             bounds=_bounds(layers),
             placement=placement(layers, tuple(artifact.onnx.operators)),
             layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
+            computed=shares(layers, artifact.onnx),
             accuracy=accuracy_of(answer),
             details=_details(layers, clock),
         )
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Output of rknn_benchmark."""
+        return rknn_benchmark.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
@@ -112,13 +121,19 @@ class RknnBackend(ApartBackend):
         if placed and "NPU" not in placed.values():
             message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
             return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message, tuple(placed))
-        tool = rknn_benchmark.bench_tool()
+        mask = artifact.settings.get("core_mask")
+        tool = rknn_benchmark.bench_tool(mask)
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        return replace(
-            found, placement=placed, layers_on=placed_layers(layers, tuple(artifact.onnx.operators))
-        )
+        other = other_tensors(found.details["calls"], artifact.onnx)
+        if other is not None:
+            return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
+        cores = "the tool's own choice" if mask is None else mask
+        details = {**found.details, "core_mask": cores}
+        computed = shares(layers, artifact.onnx)
+        on = placed_layers(layers, tuple(artifact.onnx.operators))
+        return replace(found, placement=placed, layers_on=on, computed=computed, details=details)
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())
@@ -126,6 +141,21 @@ class RknnBackend(ApartBackend):
             known = ", ".join(PLATFORMS)
             raise UsageError(f"rknn builds for {known}, not {platform}: set backend_options.platform")
         return platform
+
+
+def other_tensors(calls: Sequence[Mapping[str, Any]], model: OnnxModel) -> str | None:
+    """Why what the board ran is another model, by its number of tensors or all of their names; else None.
+
+    The compiler adds to some names, so a single one that differs says nothing.
+    """
+    for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+        wanted = [tensor.name for tensor in tensors]
+        for told in (call[kind] for call in calls if call.get(kind)):
+            names = [one["name"] for one in told]
+            alike = any(a.startswith(b) or b.startswith(a) for a in names for b in wanted)
+            if len(names) != len(wanted) or not alike:
+                return f"the board ran a model with {kind} {', '.join(names)}, not {', '.join(wanted)}"[:300]
+    return None
 
 
 def _left_to_cpu(layers: Sequence[Layer], model: OnnxModel, platform: str) -> Failure | None:

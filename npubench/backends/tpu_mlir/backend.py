@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
 from npubench.backends.apart.options import text
 from npubench.backends.apart.single_times import measure_single_times
-from npubench.backends.tpu_mlir import bmrt_test
+from npubench.backends.tpu_mlir import bmrt_log, bmrt_test
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
 from npubench.protocols import Session
@@ -22,10 +22,12 @@ from npubench.records import (
     Figures,
     Kind,
     Latency,
+    LogCase,
     OnnxModel,
     PlacedLayer,
     Stage,
 )
+from npubench.shares import of_types
 from npubench.specs import Target, TimingProtocol
 
 PROCESSORS = (
@@ -97,12 +99,14 @@ class TpuMlirBackend(ApartBackend):
         file = next((path for path in artifact.extras if path.name == PROFILE), None)
         profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
         compared = cmodel(said_of(artifact))
+        placed = _placement(answer, artifact.onnx)
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
             bounds=_bounds(answer) if profile else None,
-            placement=_placement(answer, artifact.onnx),
             layers_on=_layers(answer),
+            placement=placed,
+            computed=of_types(placed, artifact.onnx),
             accuracy=accuracy_of(answer),
             details={
                 "statistic": "the compiler's timeline at the clock that it assumes"
@@ -114,6 +118,10 @@ class TpuMlirBackend(ApartBackend):
                 "on_cpu": answer.get("on_cpu", []),
             },
         )
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Output of bmrt_test."""
+        return bmrt_log.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
@@ -130,7 +138,9 @@ class TpuMlirBackend(ApartBackend):
         if isinstance(found, Failure):
             return found
         answer = answer_of(artifact) or {}
-        return replace(found, placement=_placement(answer, artifact.onnx), layers_on=_layers(answer))
+        placed = _placement(answer, artifact.onnx)
+        computed = of_types(placed, artifact.onnx)
+        return replace(found, placement=placed, layers_on=_layers(answer), computed=computed)
 
 
 def tune_samples(macs: int | None) -> int:
