@@ -7,15 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from npubench.records import FailureClass, Kind, Stage, Status
+from npubench.records import Bound, FailureClass, Kind, RateFrom, SamplesFrom, Stage, Status
+from npubench.reporting.bounds import mark, opposite
 from npubench.reporting.escapes import columns_of, printable, shortened
-from npubench.reporting.notation import closeness, significant
+from npubench.reporting.notation import THIN_SPACE, closeness, significant
 from npubench.reporting.rows import Row
+from npubench.reporting.samples import SHORT
 
 LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
 
 _LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
+_BOUNDS = ("bound", "reason", "left_out", "layers", "share")
+_SAMPLING = ("samples_per_call", "source", "axis", "input")
 _ACCURACY = (
     *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
     *("kernels.fused_cosine", "kernels.unoptimised_cosine"),
@@ -28,6 +32,8 @@ _COMPUTED = tuple(
 )
 _NESTED = {
     "latency_us": _LATENCY,
+    "bounds": _BOUNDS,
+    "sampling": _SAMPLING,
     "accuracy": _ACCURACY,
     "computed": _COMPUTED,
     "failure": _FAILURE,
@@ -36,11 +42,15 @@ _NESTED = {
 }
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"
+_COUNTS = "fps counts"
 _NUMBERS = frozenset(
     {"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us", "sim. cosine", _PUBLISHED}
 )
-_DISPENSABLE = ("p90 us", "fps", "p99 us", "sim. cosine", "sim. us", _PUBLISHED, "cosine")
+_DISPENSABLE = ("p90 us", _COUNTS, "fps", "p99 us", "sim. cosine", "sim. us", _PUBLISHED, "cosine")
 """Columns that give way on a narrow terminal, first ones first; kind and status never do."""
+
+_TIMES = ("p50 us", "mean us", "sim. us")
+"""Columns that say of a bound what makes it one."""
 
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
 _BOARD_COLUMNS = 28
@@ -87,6 +97,9 @@ def to_text(rows: Sequence[Row], width: int) -> str:
         if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME <= width:
             break
         columns.pop(name, None)
+    if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME > width:
+        # What makes a figure a bound gives way before names do; that it is one is always said.
+        columns |= {name: [_brief(cell) for cell in columns[name]] for name in _TIMES if name in columns}
     for name, cut in _CUTS.items():
         spare = width - (_total(columns) - _longest(name, columns[name]))
         columns[name] = [cut(cell, spare) for cell in columns[name]]
@@ -132,7 +145,46 @@ def _number(*path: str, show: Callable[[float], str] | None = None) -> Callable[
 def _mean(row: Row) -> str:
     """The mean stands in where there is no median, in a column of its own."""
     latency = row["latency_us"]
-    return significant(latency["mean"], separator="") if latency and latency["p50"] is None else ""
+    return _main(row, latency["mean"]) if latency and latency["p50"] is None else ""
+
+
+def _median(row: Row) -> str:
+    value = _look_up(row, "latency_us.p50")
+    return "" if value is None else _main(row, value)
+
+
+def _main(figures: Row, value_us: float) -> str:
+    """A latency in microseconds; one that is only a bound with its unit and what makes it one."""
+    if _bound(figures) is Bound.EXACT:
+        return significant(value_us, separator="")
+    return str(figures["latency"]).replace(THIN_SPACE, "")
+
+
+def _brief(cell: str) -> str:
+    return cell.partition(" (")[0]
+
+
+def _bound(figures: Row) -> Bound:
+    return Bound(_look_up(figures, "bounds.bound") or Bound.EXACT)
+
+
+def _marked(*path: str) -> Callable[[Row], str]:
+    """A further latency, with the mark of its bound."""
+    show = _number(*path)
+    return lambda row: f"{mark(_bound(row))}{text}" if (text := show(row)) else ""
+
+
+def _rate(row: Row) -> str:
+    text = _number("throughput_fps")(row)
+    return f"{mark(opposite(_bound(row)))}{text}" if text else ""
+
+
+def _counts(row: Row) -> str:
+    sampling = row["sampling"]
+    if not sampling or row["throughput_fps"] is None:
+        return ""
+    of = "mean" if row["throughput_from"] == RateFrom.MEAN_LATENCY else "tool"
+    return f"{sampling['samples_per_call']}/call, {of}: {SHORT[SamplesFrom(sampling['source'])]}"
 
 
 def _cosine(kind: str) -> Callable[[Row], str]:
@@ -144,7 +196,7 @@ def _estimate(row: Row) -> str:
     estimate = row["estimate"]
     if not estimate or not estimate["latency_us"] or estimate["kind"] != Kind.SIMULATED:
         return ""
-    return significant(estimate["latency_us"]["mean"], separator="")
+    return _main(estimate, estimate["latency_us"]["mean"])
 
 
 def _published(row: Row) -> str:
@@ -152,7 +204,7 @@ def _published(row: Row) -> str:
     estimate = row["estimate"]
     if not estimate or estimate["kind"] != Kind.PUBLISHED or estimate["throughput_fps"] is None:
         return ""
-    return significant(estimate["throughput_fps"], separator="")
+    return f"{mark(opposite(_bound(estimate)))}{significant(estimate['throughput_fps'], separator='')}"
 
 
 def _board(row: Row) -> str:
@@ -189,11 +241,12 @@ _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     "board": _board,
     "precision": lambda row: row["precision"] or "",
     "kind": lambda row: row["kind"] or ("published" if _published(row) else ""),
-    "p50 us": _number("latency_us", "p50"),
-    "p90 us": _number("latency_us", "p90"),
-    "p99 us": _number("latency_us", "p99"),
+    "p50 us": _median,
+    "p90 us": _marked("latency_us", "p90"),
+    "p99 us": _marked("latency_us", "p99"),
     "mean us": _mean,
-    "fps": _number("throughput_fps"),
+    "fps": _rate,
+    _COUNTS: _counts,
     "sim. us": _estimate,
     _PUBLISHED: _published,
     "cosine": _cosine("measured"),
@@ -216,6 +269,7 @@ def _csv_columns() -> list[str]:
                 "accuracy",
                 "computed",
             ]
+            inner += ["bounds", "throughput_from", "sampling", "latency", "fps_counts"]
             names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
         else:
             names += _expanded(name)

@@ -150,12 +150,6 @@ def test_an_old_opset_is_raised_so_that_weights_can_be_quantised_per_channel(tmp
     assert measure(artifact, tmp_path).accuracy.cosine > 0.99
 
 
-@pytest.mark.parametrize(("shape", "out", "batch"), [([4, 6], [4, 6], 4), ([1, 6], [1, 6], 1), ([6], [6], 1)])
-def test_throughput_counts_the_samples_of_a_batch(tmp_path, shape, out, batch):
-    figures = measure(compile_(one_node(tmp_path, "Exp", shape, out), tmp_path, Precision.FP32), tmp_path)
-    assert figures.throughput_fps == pytest.approx(batch * 1e6 / figures.latency_us.mean)
-
-
 def test_more_memory_than_there_is_is_asked_for_in_bytes(tmp_path):
     sizes = numpy_helper.from_array(np.array([400_000, 400_000]), "s")
     node = helper.make_node("Expand", ["x", "s"], ["y"])

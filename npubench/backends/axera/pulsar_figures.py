@@ -11,6 +11,7 @@ from npubench.backends.axera.inference_report import PartReport, add_parts, pars
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar_build import INFO_LOG, REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint
+from npubench.npu_parts import part_of_npu
 from npubench.records import Artifact, Computed, Failure, Figures, Kind
 from npubench.shares import of_types
 
@@ -36,7 +37,8 @@ def simulated(artifact: Artifact) -> Figures | None:
     accuracy = pulsar_tools.accuracy(scores, outputs)
     if scores and accuracy is None:
         details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
-    return replace(figures, accuracy=accuracy, details=details)
+    part = part_of_npu(str(artifact.settings.get("npu_mode")))
+    return replace(figures, accuracy=accuracy, details=details, bounds=part)
 
 
 def parts_of(artifact: Artifact) -> tuple[joint_parts.JointPart, ...]:
@@ -66,6 +68,7 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
         else None,
         host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
+        bounds=part_of_npu(npu_mode),
         placement=placement,
         computed=_computed(placement, artifact),
         artifact_sha256=artifact.sha256 if artifact else None,

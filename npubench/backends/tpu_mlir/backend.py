@@ -14,6 +14,9 @@ from npubench.errors import UsageError
 from npubench.protocols import Session
 from npubench.records import (
     Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
     Failure,
     FailureClass,
     Figures,
@@ -21,6 +24,7 @@ from npubench.records import (
     Latency,
     LogCase,
     OnnxModel,
+    PlacedLayer,
     Stage,
 )
 from npubench.shares import of_types
@@ -99,6 +103,8 @@ class TpuMlirBackend(ApartBackend):
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
+            bounds=_bounds(answer) if profile else None,
+            layers_on=_layers(answer),
             placement=placed,
             computed=of_types(placed, artifact.onnx),
             accuracy=accuracy_of(answer),
@@ -131,8 +137,10 @@ class TpuMlirBackend(ApartBackend):
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        placed = _placement(answer_of(artifact) or {}, artifact.onnx)
-        return replace(found, placement=placed, computed=of_types(placed, artifact.onnx))
+        answer = answer_of(artifact) or {}
+        placed = _placement(answer, artifact.onnx)
+        computed = of_types(placed, artifact.onnx)
+        return replace(found, placement=placed, layers_on=_layers(answer), computed=computed)
 
 
 def tune_samples(macs: int | None) -> int:
@@ -146,3 +154,16 @@ def tune_samples(macs: int | None) -> int:
 def _placement(answer: Mapping[str, Any], model: OnnxModel) -> dict[str, str]:
     on_cpu = {str(name).lower() for name in answer.get("on_cpu", ())}
     return {name: "CPU" if name.lower() in on_cpu else "NPU" for name in model.operators}
+
+
+def _layers(answer: Mapping[str, Any]) -> tuple[PlacedLayer, ...]:
+    """Those on the CPU: the tool's operators on the NPU are none of the model's any more."""
+    return tuple(PlacedLayer("", (str(name),), "CPU") for name in answer.get("cpu_layers", ()))
+
+
+def _bounds(answer: Mapping[str, Any]) -> Bounds | None:
+    """Of the compiler's timeline, which holds what the TPU does alone."""
+    if not answer.get("on_cpu"):
+        return None
+    count = len(answer.get("cpu_layers", ())) or None
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, count)
