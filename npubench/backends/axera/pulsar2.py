@@ -1,7 +1,7 @@
 """Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on AX650, AX630C and AX620E boards."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from npubench.backends.axera import build, measuring, pulsar2_build
@@ -12,7 +12,7 @@ from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, Kind, OnnxModel
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
 from npubench.specs import Options, Target, TimingProtocol
 
 BOARD_TYPES = {
@@ -92,6 +92,10 @@ class Pulsar2Backend(AxeraBackend):
         for call in calls:
             if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
                 return wrong_mode("ax_run_model", npu_mode, call.texts["type"])
+            ran = PurePosixPath(call.texts.get("model", str(path))).name
+            if ran != path.name:
+                message = f"ax_run_model says that it ran {ran}, not this job's {path.name}"
+                return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
         return _figures(calls, npu_mode, artifact.sha256)
 
 

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from npubench import process
+from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
+from npubench.backends.signature import converted
+from npubench.backends.signature_onnx import signature_of_file
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle, sha256_of_file
 from npubench.predictions import LayerLoss, Predictions
 from npubench.protocols import Connect, Session
 from npubench.records import (
-    Accuracy,
     Artifact,
     Completed,
     Failure,
@@ -72,6 +74,9 @@ class OnnxRuntimeBackend:
             return Failure(
                 Stage.COMPILE, FailureClass.NO_ARTIFACT, "the quantiser wrote no model: see the log"
             )
+        told = signature_of_file(path)
+        if changed := converted("ONNX Runtime's quantiser", model.inputs, model.outputs, told):
+            return changed
         settings = {
             **answer["settings"],
             "calibration": job["calibration"],
@@ -108,7 +113,11 @@ class OnnxRuntimeBackend:
             },
         }
         answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
-        return answer if isinstance(answer, Failure) else _figures(answer, _batch(artifact.onnx))
+        if isinstance(answer, Failure):
+            return answer
+        if answer.get("wrong"):
+            return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, answer["wrong"])
+        return _figures(answer, _batch(artifact.onnx))
 
     def predict(
         self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
@@ -202,14 +211,16 @@ def _batch(model: OnnxModel) -> int:
 def _figures(answer: Mapping[str, Any], batch: int) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
     found = latency(rounds)
-    accuracy = answer["accuracy"]
+    word, why = lacking_of(answer)
     return Figures(
         kind=Kind.MEASURED,
         latency_us=found,
         throughput_fps=batch * 1e6 / found.mean,
         load_us=answer["load_us"],
         memory_bytes=answer["peak_memory_bytes"],
-        accuracy=Accuracy(**accuracy) if accuracy else None,
+        accuracy=accuracy_of(answer),
+        no_accuracy=word,
+        no_accuracy_why=why,
         artifact_sha256=answer["artifact_sha256"],
         samples_us=rounds,
         details=answer["details"],

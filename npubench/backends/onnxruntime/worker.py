@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from npubench.records import NoAccuracy
 from npubench.specs import CalibrationSpec, TensorSpec
 
 
@@ -40,7 +41,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Load, warm up, time in rounds, and compare with the reference afterwards."""
     import resource
 
-    from npubench.backends.onnxruntime.compare import compare
+    from npubench.backends.onnxruntime.compare import Similarity, compare
     from npubench.backends.onnxruntime.timed import open_session, timed_rounds, warm_up
     from npubench.calibration import evaluation_inputs
     from npubench.identity import sha256_of_bundle
@@ -54,24 +55,23 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     warmed = warm_up(session, samples[0], job["timing"])
     rounds = timed_rounds(session, samples[0], job["timing"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    accuracy: dict[str, Any] | None = None
-    notes: dict[str, str] = {}
+    found = Similarity(None, NoAccuracy.IS_REFERENCE, "FP32 is what the others are compared with")
     if job["reference"]:
         reference = open_session(Path(job["reference"]))
-        accuracy, notes = compare(session, reference, samples, job["classification"])
+        found = compare(session, reference, samples, job["classification"])
     return {
         "artifact_sha256": sha256,
         "load_us": load_us,
         "rounds_ns": rounds,
         "peak_memory_bytes": peak,
-        "accuracy": accuracy,
+        **found.told(),
+        "wrong": found.wrong,
         "details": {
             "latency": "one session.run with one input in memory; load is apart",
             "memory": "peak resident memory of the process that ran it",
             "threads": session.get_session_options().intra_op_num_threads or "one a physical core",
             "providers": session.get_providers(),
             **warmed,
-            **notes,
         },
     }
 
