@@ -1,7 +1,7 @@
 """A case table as cells: which columns apply, in which units, and what each row has in them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,12 +47,16 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Headers and, for every entry, its cells; `groups` are runs of columns of one kind."""
+    """Headers and, for every entry, its cells; `groups` are runs of columns of one kind.
+
+    `blanks` are, column by column, the words in the place of values that are missing, by entry.
+    """
 
     headers: tuple[Header, ...]
     groups: tuple[tuple[Kind | None, int], ...]
     cells: tuple[tuple[Cell, ...], ...]
     values: tuple[tuple[float | None, ...], ...] = ()
+    blanks: tuple[Mapping[int, str], ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -93,20 +97,26 @@ def grid(
     headers: list[Header] = []
     groups: list[tuple[Kind | None, int]] = []
     cells: list[list[Cell]] = []
-    kept = []
+    kept, words = [], []
     for column, values in zip(columns, values_of, strict=True):
         known = [value for value in values if value is not None]
-        if not known and not column.always:
+        blanks = {
+            at: word
+            for at, (entry, value) in enumerate(zip(entries, values, strict=True))
+            if value is None and (word := column.word(entry))
+        }
+        if not known and not column.always and not any(map(column.keeps, entries)):
             continue
         scale = unit_of_time if column.scales is TIMES else common_scale(known, column.scales)
         first = not groups or groups[-1][0] is not column.kind
         headers.append(_header(column, scale, first))
         groups = [*groups, (column.kind, 1)] if first else [*groups[:-1], (column.kind, groups[-1][1] + 1)]
         kept.append(tuple(values))
+        words.append(blanks)
         if not plain:
             cells.append([_cell(column, scale, first, *pair) for pair in zip(entries, values, strict=True)])
     by_entry = tuple(zip(*cells, strict=True)) if cells else tuple(() for _ in entries)
-    return Grid(tuple(headers), tuple(groups), by_entry, tuple(kept))
+    return Grid(tuple(headers), tuple(groups), by_entry, tuple(kept), tuple(words))
 
 
 def _header(column: Column, scale: Scale, first: bool) -> Header:
@@ -124,7 +134,9 @@ def _cell(column: Column, scale: Scale, first: bool, entry: Entry, value: float 
     if column.kind and not first and entry.figures.get(column.kind) is None:
         # The first column of a kind says why there is none; its neighbours need not repeat it.
         return Cell("–", "")
-    return Cell("–", say(column.missing(entry)) if status is Status.OK else say(_NO_FIGURE[status]))
+    if status is not Status.OK:
+        return Cell("–", say(_NO_FIGURE[status]))
+    return Cell(column.word(entry) or "–", say(column.missing(entry)))
 
 
 _NO_FIGURE = {Status.FAILED: "failed: no figure", Status.SKIPPED: "skipped: no figure"}

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from npubench.records import Failure, Figures, Result
+from npubench.reporting.lacking import lacking
 from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import Precision, TensorSpec
 
@@ -22,7 +23,7 @@ def row_of(result: Result) -> Row:
     """
     return {
         **_identity(result),
-        **(_figures(result.figures) if result.figures else dict.fromkeys(_FIGURES)),
+        **(_figures(result, result.figures) if result.figures else dict.fromkeys(_FIGURES)),
         "accuracy": _accuracy(result.figures) or _accuracy(result.estimate),
         "macs": result.macs,
         "parameters": result.parameters,
@@ -34,7 +35,7 @@ def row_of(result: Result) -> Row:
         "skip_reason": result.skip_reason,
         "verdict": result.verdict.value if result.verdict else None,
         "warnings": list(result.warnings),
-        "estimate": _figures(result.estimate) if result.estimate else None,
+        "estimate": _figures(result, result.estimate) if result.estimate else None,
         "prediction": _prediction(result),
         **_provenance(result),
     }
@@ -76,12 +77,19 @@ _FIGURES = (
     "io_bytes",
     "placement",
     "accuracy",
+    "no_accuracy",
+    "no_accuracy_why",
     "details",
 )
 
 
-def _figures(figures: Figures) -> Row:
-    return {name: _plain(getattr(figures, name)) for name in _FIGURES} | {"accuracy": _accuracy(figures)}
+def _figures(result: Result, figures: Figures) -> Row:
+    word, why = lacking(result, figures)
+    return {name: _plain(getattr(figures, name)) for name in _FIGURES} | {
+        "accuracy": _accuracy(figures),
+        "no_accuracy": word.value if word else None,
+        "no_accuracy_why": why or None,
+    }
 
 
 def _accuracy(figures: Figures | None) -> Row | None:

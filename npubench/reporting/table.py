@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from npubench.records import FailureClass, Kind, Stage, Status
+from npubench.records import FailureClass, Kind, NoAccuracy, Stage, Status
 from npubench.reporting.escapes import columns_of, printable, shortened
+from npubench.reporting.lacking import WORDS, WRONG
 from npubench.reporting.notation import closeness, significant
 from npubench.reporting.rows import Row
 
@@ -16,7 +17,11 @@ LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
 
 _LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
-_ACCURACY = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind")
+_ACCURACY = (
+    *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
+    *(f"worst_slice.{one}" for one in ("output", "axis", "index", "cosine")),
+    "dead_slices",
+)
 _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
 _NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE, "prediction": _PREDICTION}
@@ -24,10 +29,24 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"
 _NUMBERS = frozenset(
     {"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us", "sim. cosine", _PUBLISHED}
+    | {"worst slice", "dead slices"}
 )
-_DISPENSABLE = ("p90 us", "fps", "p99 us", "sim. cosine", "sim. us", _PUBLISHED, "cosine")
+_DISPENSABLE = (
+    *(
+        "p90 us",
+        "fps",
+        "p99 us",
+        "dead slices",
+        "worst slice",
+        "sim. cosine",
+        "sim. us",
+        _PUBLISHED,
+        "cosine",
+    ),
+)
 """Columns that give way on a narrow terminal, first ones first; kind and status never do."""
 
+WRONG_WORDS = frozenset(WORDS[one] for one in WRONG)
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
 _BOARD_COLUMNS = 28
 _LEAST_STATUS = 12
@@ -122,8 +141,34 @@ def _mean(row: Row) -> str:
 
 
 def _cosine(kind: str) -> Callable[[Row], str]:
-    show = _number("accuracy", "cosine", show=closeness)
-    return lambda row: show(row) if _look_up(row, "accuracy.kind") == kind else ""
+    """A cosine, the share of equal whole numbers, or the word that says why there is none."""
+
+    def cell(row: Row) -> str:
+        word = _lacking(row, kind)
+        if word in WRONG_WORDS or _look_up(row, "accuracy.kind") != kind:
+            return word
+        cosine, equal = row["accuracy"]["cosine"], row["accuracy"]["equal"]
+        if cosine is None:
+            return word if equal is None else f"{closeness(equal, 3)} equal"
+        return closeness(cosine)
+
+    return cell
+
+
+def _worst_slice(row: Row) -> str:
+    value = _look_up(row, "accuracy.worst_slice.cosine")
+    return "" if value is None else closeness(value)
+
+
+def _dead(row: Row) -> str:
+    return str(_look_up(row, "accuracy.dead_slices") or "")
+
+
+def _lacking(row: Row, kind: str) -> str:
+    for figures in (row, row["estimate"]):
+        if figures and figures["kind"] == kind and figures["no_accuracy"]:
+            return WORDS[NoAccuracy(figures["no_accuracy"])]
+    return ""
 
 
 def _estimate(row: Row) -> str:
@@ -184,6 +229,8 @@ _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     _PUBLISHED: _published,
     "cosine": _cosine("measured"),
     "sim. cosine": _cosine("simulated"),
+    "worst slice": _worst_slice,
+    "dead slices": _dead,
     "status": _status,
 }
 
@@ -194,6 +241,7 @@ def _csv_columns() -> list[str]:
         if name == "estimate":
             figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
             inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
+            inner += ["no_accuracy", "no_accuracy_why"]
             names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
         else:
             names += _expanded(name)

@@ -12,7 +12,7 @@ from npubench.backends.apart.on_board import bring, failed_run, find_tool, folde
 from npubench.backends.apart.options import text
 from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy, Stage
 from npubench.specs import Options, TimingProtocol
 from npubench.timing import latency
 
@@ -97,6 +97,8 @@ def _figures(tool: BenchTool, path: str, calls: list[Call], warmup: int, artifac
         kind=Kind.MEASURED,
         latency_us=latency(rounds),
         artifact_sha256=artifact_sha256,
+        no_accuracy=NoAccuracy.NO_OUTPUTS,
+        no_accuracy_why=f"{tool.name} gives no outputs",
         samples_us=rounds,
         details={
             "statistic": f"single times as {tool.name} prints them",

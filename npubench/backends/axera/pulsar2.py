@@ -1,6 +1,7 @@
 """Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on AX650, AX630C and AX620E boards."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy, OnnxModel, Stage
 from npubench.specs import Options, Target, TimingProtocol
 
 BOARD_TYPES = {
@@ -64,10 +65,8 @@ class Pulsar2Backend(AxeraBackend):
                 mode = {"npu_mode": artifact.settings.get("npu_mode")}
                 figures = parse_build_log(path.read_text(encoding="utf-8", errors="replace"))
                 if isinstance(figures, Failure):
-                    return Figures(Kind.SIMULATED, details={"problem": figures.message, **mode})
-                return Figures(
-                    Kind.SIMULATED, tool_macs=figures.tool_macs, details={**figures.details, **mode}
-                )
+                    figures = Figures(Kind.SIMULATED, details={"problem": figures.message})
+                return replace(figures, details={**figures.details, **mode}, **_lacking("pulsar2 build"))
         return None
 
     def measure(
@@ -103,6 +102,10 @@ def _round_of(call: AxRunModel) -> Round:
     return Round(call.mean_us, call.repeat, call.min_us, call.max_us)
 
 
+def _lacking(tool: str) -> dict[str, Any]:
+    return {"no_accuracy": NoAccuracy.NO_OUTPUTS, "no_accuracy_why": f"{tool} gives no outputs"}
+
+
 def _figures(calls: Sequence[AxRunModel], npu_mode: str, artifact_sha256: str) -> Figures:
     rounds = [_round_of(call) for call in calls]
     memory = [call.cmm_bytes for call in calls if call.cmm_bytes is not None]
@@ -112,5 +115,6 @@ def _figures(calls: Sequence[AxRunModel], npu_mode: str, artifact_sha256: str) -
         latency_us=measuring.latency(rounds),
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,
+        **_lacking("ax_run_model"),
         details={**texts, "npu_mode": npu_mode, **measuring.statistic(rounds, "ax_run_model")},
     )

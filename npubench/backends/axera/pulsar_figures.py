@@ -11,7 +11,7 @@ from npubench.backends.axera.inference_report import PartReport, add_parts, pars
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar_build import REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint
-from npubench.records import Artifact, Failure, Figures, Kind
+from npubench.records import Artifact, Failure, Figures, Kind, NoAccuracy
 
 JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
 """The board's virtual NPU mode that a model of each build mode needs."""
@@ -24,7 +24,8 @@ def simulated(artifact: Artifact) -> Figures | None:
     details: dict[str, Any] = {**figures.details, "npu_mode": artifact.settings.get("npu_mode")}
     scores = _scores(artifact)
     if isinstance(scores, Failure):
-        return replace(figures, details={**details, "simulated_execution": scores.message})
+        details["simulated_execution"] = scores.message
+        return replace(figures, details=details, **_lacking(f"not read: {scores.message}"))
     if not reports and not scores:
         return None
     outputs = [tensor.name for tensor in artifact.onnx.outputs]
@@ -33,7 +34,18 @@ def simulated(artifact: Artifact) -> Figures | None:
     accuracy = pulsar_tools.accuracy(scores, outputs)
     if scores and accuracy is None:
         details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
-    return replace(figures, accuracy=accuracy, details=details)
+    if accuracy is not None:
+        return replace(figures, accuracy=accuracy, details=details)
+    ran = str(artifact.settings.get("simulated_execution", "not done"))
+    missing = {"no_accuracy_why": "there are scores of some outputs only"} if scores else {}
+    return replace(figures, details=details, **{**_lacking(ran), **missing})
+
+
+def _lacking(what: str) -> dict[str, Any]:
+    return {
+        "no_accuracy": NoAccuracy.NOT_COMPARED,
+        "no_accuracy_why": f"the simulated execution was {what}",
+    }
 
 
 def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | None) -> Figures:
@@ -55,6 +67,8 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | No
         host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,
+        no_accuracy=NoAccuracy.NO_OUTPUTS,
+        no_accuracy_why="run_joint gives no outputs",
         details={
             "npu_mode": npu_mode,
             "board_npu_mode": last.npu_mode,
