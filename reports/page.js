@@ -112,9 +112,15 @@ class PackedRows {
       const value = this.columns[at][i];
       cells.push(value === null
         ? make("td", { class: head.first ? "first" : null, title: say("Not known") })
-        : make("td", { class: head.class, "data-v": value }, rounded(value / head.divisor, head.digits)));
+        : make("td", { class: head.class, "data-v": value },
+          this.aside(at, i, 0) + rounded(value / head.divisor, head.digits) + this.aside(at, i, 1)));
     });
     return make("tr", {}, ...cells);
+  }
+  // What stands before and after a figure: of a bound, its mark and what makes it one.
+  aside(column, i, which) {
+    const pair = this.asides[column][i];
+    return pair ? this.names[pair[which]] : "";
   }
   lines() {
     return this.visible.map((i) => {

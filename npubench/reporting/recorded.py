@@ -22,6 +22,8 @@ TEMPLATES = (
     "too few samples to hold any out: outputs were compared on what calibrated: give more",
     "{count} samples equal to one that calibrates left out",
     "its {kind} figures equal those of {cases} to the last digit: look at the original logs",
+    "the time is a lower bound: layers are not counted",
+    "the time is a lower bound: {count} of {all} layers are not counted",
     "the log tells no date: started_at is the file's",
     "the log has no profile section",
     "{name} simulates nothing: run it on a board, without --simulate",

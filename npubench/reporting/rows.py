@@ -7,11 +7,14 @@ from enum import Enum
 from typing import Any
 
 from npubench.definitions import earlier
-from npubench.records import Failure, Figures, Result
+from npubench.records import Bound, Failure, Figures, Result
+from npubench.reporting.bounds import bounds_of, latency_text, main_latency_us
+from npubench.reporting.samples import counts_text
 from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import Precision, TensorSpec
 
 Row = dict[str, Any]
+_EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None, "share": None}
 
 
 def row_of(result: Result) -> Row:
@@ -68,7 +71,10 @@ _FIGURES = (
     "kind",
     "origin",
     "latency_us",
+    "bounds",
     "throughput_fps",
+    "throughput_from",
+    "sampling",
     "load_us",
     "host_overhead_us",
     "tool_macs",
@@ -76,14 +82,24 @@ _FIGURES = (
     "memory_bytes",
     "io_bytes",
     "placement",
+    "layers_on",
     "accuracy",
     "computed",
     "details",
+    "latency",
+    "fps_counts",
 )
+"""`latency` and `fps_counts` are texts for people: `>= 30.7 ms (18 of 93 layers not counted)`."""
 
 
 def _figures(figures: Figures) -> Row:
-    return {name: _plain(getattr(figures, name)) for name in _FIGURES} | {"accuracy": _accuracy(figures)}
+    main = main_latency_us(figures)
+    return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
+        "accuracy": _accuracy(figures),
+        "bounds": _plain(bounds_of(figures) or _EXACT) if main is not None else None,
+        "latency": latency_text(figures, main) if main is not None else None,
+        "fps_counts": counts_text(figures) or None,
+    }
 
 
 def _accuracy(figures: Figures | None) -> Row | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.definitions import Definition, earlier
-from npubench.records import Kind, Result, Status
+from npubench.records import Bound, Kind, Result, Status
 from npubench.reporting.pairs import figures_of, pairs, speedup
 from npubench.specs import CaseKind, Precision
 
@@ -40,7 +40,8 @@ def summarise(results: Sequence[Result]) -> Summary:
     today = [r for r in real if Definition.QUANTISATION not in earlier(r)]
     if any(r.precision is Precision.INT8 for r in today):
         real = today
-    gains = [found.factor for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
+    speedups = [found for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
+    gains = [found.factor for found in speedups if found.bound is Bound.EXACT]
     cosines = [(cosine, r.case) for r in real if (cosine := _cosine(r)) is not None]
     lowest = min(cosines, default=(None, ""))
     return Summary(

@@ -21,6 +21,7 @@ from npubench.backends.axera.run_joint import parse_run_joint
 from npubench.definitions import CURRENT
 from npubench.errors import UsageError
 from npubench.identity import digest, sha256_of_file
+from npubench.npu_parts import part_of_npu
 from npubench.records import Failure, FailureClass, Figures, Result, Stage, Status
 from npubench.specs import BoardSpec, CaseKind, Precision
 
@@ -153,7 +154,8 @@ def _read_case(name: str, case: CaseText) -> ImportedCase:
         mode = _mode(case, call.npu_mode)
         figures = pulsar_figures.measured([call], mode, None)
         if estimate is not None:
-            estimate = replace(estimate, details={**estimate.details, "npu_mode": mode})
+            details = {**estimate.details, "npu_mode": mode}
+            estimate = replace(estimate, details=details, bounds=part_of_npu(mode))
         tools = {"run_joint": call.texts.get("runner_version"), "pulsar": call.texts.get("tools_version")}
         known = {key: value for key, value in tools.items() if value}
         return replace(empty, estimate=estimate, figures=figures, warnings=warnings, tools=known)

@@ -1,6 +1,7 @@
 """Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on AX650, AX630C and AX620E boards."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.pulsar2_log import parse_build_log
+from npubench.npu_parts import part_of_npu
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, Figures, Kind, OnnxModel
 from npubench.specs import Options, Target, TimingProtocol
@@ -93,7 +95,9 @@ class Pulsar2Backend(AxeraBackend):
         for call in calls:
             if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
                 return wrong_mode("ax_run_model", npu_mode, call.texts["type"])
-        return _figures(calls, npu_mode, artifact.sha256)
+        figures = _figures(calls, npu_mode, artifact.sha256)
+        family = str(artifact.settings.get("target_hardware"))
+        return replace(figures, bounds=part_of_npu(npu_mode, family))
 
 
 def _round_of(call: AxRunModel) -> Round:

@@ -11,6 +11,7 @@ from npubench.backends.axera.inference_report import PartReport, add_parts, pars
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar_build import REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint
+from npubench.npu_parts import part_of_npu
 from npubench.records import Artifact, Failure, Figures, Kind
 
 JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
@@ -33,7 +34,8 @@ def simulated(artifact: Artifact) -> Figures | None:
     accuracy = pulsar_tools.accuracy(scores, outputs)
     if scores and accuracy is None:
         details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
-    return replace(figures, accuracy=accuracy, details=details)
+    part = part_of_npu(str(artifact.settings.get("npu_mode")))
+    return replace(figures, accuracy=accuracy, details=details, bounds=part)
 
 
 def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | None) -> Figures:
@@ -55,6 +57,7 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | No
         host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,
+        bounds=part_of_npu(npu_mode),
         details={
             "npu_mode": npu_mode,
             "board_npu_mode": last.npu_mode,

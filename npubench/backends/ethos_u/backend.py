@@ -9,7 +9,19 @@ from npubench.backends.apart.options import text
 from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
 from npubench.errors import UsageError
-from npubench.records import Artifact, Computed, Failure, Figures, Kind, Latency, OnnxModel
+from npubench.records import (
+    Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
+    Computed,
+    Failure,
+    Figures,
+    Kind,
+    Latency,
+    OnnxModel,
+    PlacedLayer,
+)
 from npubench.shares import Placed, of_layers
 from npubench.specs import Target
 
@@ -89,10 +101,12 @@ class EthosUBackend(ApartBackend):
             kind=Kind.SIMULATED,
             # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
             latency_us=Latency(n=1, mean=summary.inference_us) if summary and runs else None,
+            bounds=_bounds(layers),
             tool_macs=summary.macs if summary else None,
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
             placement=placement(layers, tuple(artifact.onnx.operators)),
             computed=shares(layers, artifact.onnx),
+            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
             accuracy=accuracy_of(answer),
             details=_details(layers, summary, artifact, answer),
         )
@@ -110,7 +124,7 @@ def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, st
     found: dict[str, str] = {}
     for name, layer in own or [(one.original, one) for one in layers if one.original != UNNAMED]:
         if found.get(name) != "CPU":
-            found[name] = "NPU" if layer.target == "NPU" else "CPU"
+            found[name] = _unit(layer)
     return found
 
 
@@ -129,6 +143,26 @@ def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
 def _onnx_names(layer: Layer, model: OnnxModel) -> tuple[str, ...]:
     names = ONNX_NAMES.get(layer.original, (layer.original,))
     return tuple(name for name in names if name in model.operators)
+
+
+def placed_layers(layers: Sequence[Layer], operators: Sequence[str]) -> tuple[PlacedLayer, ...]:
+    """Rows of Vela's table; those that it made itself have no operator."""
+    found = []
+    for layer in layers:
+        named = tuple(n for n in ONNX_NAMES.get(layer.original, (layer.original,)) if n in operators)
+        own = () if layer.original == UNNAMED else (layer.original,)
+        found.append(PlacedLayer(layer.name, named or own, _unit(layer)))
+    return tuple(found)
+
+
+def _unit(layer: Layer) -> str:
+    return "NPU" if layer.target == "NPU" else "CPU"
+
+
+def _bounds(layers: Sequence[Layer]) -> Bounds | None:
+    """Of Vela's time, in which what is left to the CPU takes none."""
+    on_cpu = sum(layer.target != "NPU" for layer in layers)
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, on_cpu, len(layers)) if on_cpu else None
 
 
 def _details(

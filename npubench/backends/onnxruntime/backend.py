@@ -118,7 +118,7 @@ class OnnxRuntimeBackend:
             },
         }
         answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
-        return answer if isinstance(answer, Failure) else _figures(answer, _batch(artifact.onnx))
+        return answer if isinstance(answer, Failure) else _figures(answer)
 
     def predict(
         self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
@@ -197,22 +197,11 @@ def _work(
     return failure_of_error(answer["error"], stage) if "error" in answer else answer
 
 
-def _batch(model: OnnxModel) -> int:
-    """The leading dimension where all inputs and outputs share it; otherwise one inference counts as one."""
-    leading = {
-        tensor.shape[0] if len(tensor.shape) > 1 else None for tensor in (*model.inputs, *model.outputs)
-    }
-    (batch,) = leading if len(leading) == 1 else (1,)
-    return batch if batch and batch > 0 else 1
-
-
-def _figures(answer: Mapping[str, Any], batch: int) -> Figures:
+def _figures(answer: Mapping[str, Any]) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
-    found = latency(rounds)
     return Figures(
         kind=Kind.MEASURED,
-        latency_us=found,
-        throughput_fps=batch * 1e6 / found.mean,
+        latency_us=latency(rounds),
         load_us=answer["load_us"],
         memory_bytes=answer["peak_memory_bytes"],
         accuracy=_accuracy(answer),

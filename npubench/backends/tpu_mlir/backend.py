@@ -12,7 +12,20 @@ from npubench.backends.tpu_mlir import bmrt_test
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.records import (
+    Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    OnnxModel,
+    PlacedLayer,
+    Stage,
+)
 from npubench.shares import of_types
 from npubench.specs import Target, TimingProtocol
 
@@ -89,7 +102,9 @@ class TpuMlirBackend(ApartBackend):
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
+            bounds=_bounds(answer) if profile else None,
             placement=placed,
+            layers_on=_layers(answer),
             computed=of_types(placed, artifact.onnx),
             accuracy=accuracy_of(answer),
             details={
@@ -117,8 +132,10 @@ class TpuMlirBackend(ApartBackend):
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        placed = _placement(answer_of(artifact) or {}, artifact.onnx)
-        return replace(found, placement=placed, computed=of_types(placed, artifact.onnx))
+        answer = answer_of(artifact) or {}
+        placed = _placement(answer, artifact.onnx)
+        computed = of_types(placed, artifact.onnx)
+        return replace(found, placement=placed, layers_on=_layers(answer), computed=computed)
 
 
 def tune_samples(macs: int | None) -> int:
@@ -132,3 +149,16 @@ def tune_samples(macs: int | None) -> int:
 def _placement(answer: Mapping[str, Any], model: OnnxModel) -> dict[str, str]:
     on_cpu = {str(name).lower() for name in answer.get("on_cpu", ())}
     return {name: "CPU" if name.lower() in on_cpu else "NPU" for name in model.operators}
+
+
+def _layers(answer: Mapping[str, Any]) -> tuple[PlacedLayer, ...]:
+    """Those on the CPU: the tool's operators on the NPU are none of the model's any more."""
+    return tuple(PlacedLayer("", (str(name),), "CPU") for name in answer.get("cpu_layers", ()))
+
+
+def _bounds(answer: Mapping[str, Any]) -> Bounds | None:
+    """Of the compiler's timeline, which holds what the TPU does alone."""
+    if not answer.get("on_cpu"):
+        return None
+    count = len(answer.get("cpu_layers", ())) or None
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, count)

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from npubench.definitions import Definition, differing, earlier
 from npubench.errors import ExitCode
-from npubench.records import TRANSIENT, FailureClass, Result, Status, Verdict
+from npubench.records import TRANSIENT, Bound, FailureClass, Result, Status, Verdict
+from npubench.reporting.bounds import mark, why
 from npubench.reporting.compare.noise import Noise
 from npubench.reporting.compare.sides import Pair
 from npubench.reporting.compare.timing import Timed, kinds, timed
@@ -104,6 +105,7 @@ def _judged(pair: Pair, found: Timed, gate: Gate, noise: Mapping[str, Noise]) ->
     seen = 1
     if outcome is Outcome.SLOWER and found.kind == "measured":
         outcome, reason, seen = _repeated(pair, reason, gate, noise)
+    outcome, reason = _within_bounds(found, outcome, reason)
     return _change(
         before,
         after,
@@ -112,8 +114,31 @@ def _judged(pair: Pair, found: Timed, gate: Gate, noise: Mapping[str, Noise]) ->
         timed=found,
         threshold=threshold,
         seen=seen,
-        notes=_notes(before, after),
+        notes=(*_notes(before, after), *_bound_notes(found)),
     )
+
+
+def _within_bounds(found: Timed, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
+    """What is still sure where the ratio is only a bound: one that is at least so much may be any larger."""
+    bound = found.ratio_bound
+    if bound is Bound.EXACT:
+        return outcome, reason
+    if bound is None:
+        return Outcome.NOT_COMPARABLE, "both are bounds, and nothing follows of their ratio"
+    sure = Outcome.SLOWER if bound is Bound.LOWER else Outcome.FASTER
+    if outcome is sure:
+        return outcome, reason
+    return Outcome.UNDECIDED, f"B / A is only known to be {mark(bound)}{found.ratio:.3f}"
+
+
+def _bound_notes(found: Timed) -> tuple[str, ...]:
+    """What the figures leave out, or hold too much of."""
+    before, after = found.bounds
+    if before == after:
+        same = f"A and B are bounds alike ({mark(before.bound)}{why(before)})" if before else ""
+        return (f"{same}: what they count is compared",) if same else ()
+    sides = (("A", before), ("B", after))
+    return tuple(f"{label} is a bound ({mark(one.bound)}{why(one)})" for label, one in sides if one)
 
 
 def _outcome(found: Timed, share: float, threshold: float) -> tuple[Outcome, str]:
@@ -186,6 +211,10 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
         notes.append(f"NPU mode {modes[0]} against {modes[1]}: not the same share of the chip")
     if Definition.THROUGHPUT in differing(before, after):
         notes.append("fps is defined otherwise in A than in B: times are compared, fps is not")
+    counts = [row.figures.sampling if row.figures else None for row in (before, after)]
+    if None not in counts and len({one.samples_per_call for one in counts if one}) > 1:
+        told = " in A, ".join(f"{one.samples_per_call} a call" for one in counts if one)
+        notes.append(f"fps counts {told} in B: times are of a call")
     if before.backend != after.backend:
         notes.append(f"built by {before.backend} and by {after.backend}")
     for label, row in (("A", before), ("B", after)):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from npubench.definitions import Definition, differing
 from npubench.errors import ExitCode
+from npubench.records import Bound
 from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes
 from npubench.reporting.compare.noise import Noise, noise_of
 from npubench.reporting.compare.sides import Pair, Pairing, Side, pair_up
@@ -86,14 +87,20 @@ def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCod
         return ExitCode(min(lost))
     if require_all and of.only_a:
         return ExitCode.NOTHING_MEASURED
-    doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and c.timed and c.timed.ratio > 1]
+    doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and _may_be_slower(c)]
     return ExitCode.UNSTABLE if doubtful or of.redefined else ExitCode.OK
+
+
+def _may_be_slower(change: Change) -> bool:
+    timed = change.timed
+    return timed is not None and (timed.ratio > 1 or timed.ratio_bound is Bound.LOWER)
 
 
 def _means(found: Sequence[Change]) -> tuple[Mean, ...]:
     ratios: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for change in found:
-        if change.timed is not None:
+        # A ratio that is only a bound is no figure to take a mean of.
+        if change.timed is not None and change.timed.ratio_bound is Bound.EXACT:
             ratios[change.timed.kind, change.case_kind].append(change.timed.ratio)
     means = ((key, of, geometric_mean(of)) for key, of in sorted(ratios.items()))
     return tuple(Mean(*key, len(of), mean) for key, of, mean in means if mean is not None)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from npubench.records import Bound
+from npubench.reporting.bounds import mark
 from npubench.reporting.compare.change import TIMES_NOISE, Change
 from npubench.reporting.compare.comparison import Comparison, Mean
 from npubench.reporting.compare.statistics import Interval
@@ -15,9 +17,9 @@ def cells(change: Change) -> tuple[str, ...]:
     board = change.board_b if change.board_a == change.board_b else f"{change.board_a} / {change.board_b}"
     figures = ("-",) * 5 if timed is None else (
         timed.kind,
-        f"{timed.before_us:.6g}",
-        f"{timed.after_us:.6g}",
-        f"{timed.ratio:.3f}",
+        *(f"{mark(one.bound if one else Bound.EXACT)}{us:.6g}" for one, us in
+          zip(timed.bounds, (timed.before_us, timed.after_us), strict=True)),
+        f"{mark(timed.ratio_bound)}{timed.ratio:.3f}" if timed.ratio_bound else "-",
         "-" if timed.low is None or timed.high is None else f"{timed.low:.3f} to {timed.high:.3f}",
     )  # fmt: skip
     return (change.case, board, change.precision, *figures, change.outcome.value)
