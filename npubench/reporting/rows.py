@@ -33,6 +33,7 @@ def row_of(result: Result) -> Row:
         "operators": _plain(result.operators),
         "task": result.task or None,
         "op": result.op or None,
+        "exported": _plain(result.exported),
         "status": result.status.value,
         "failure": _failure(result.failure) if result.failure else None,
         "skip_reason": result.skip_reason,

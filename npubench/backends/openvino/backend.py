@@ -31,7 +31,6 @@ from npubench.records import (
     OnnxModel,
     Stage,
 )
-from npubench.shares import of_types
 from npubench.specs import Precision, Target, TimingProtocol
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
@@ -156,13 +155,11 @@ def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figu
         spread=(max(medians) - min(medians)) / statistics.median(medians) if len(medians) > 1 else None,
     )
     answer = answer_of(artifact) or {}
-    placed = dict.fromkeys(artifact.onnx.operators, device)
     return Figures(
         kind=Kind.MEASURED,
         latency_us=found,
         load_us=statistics.fmean(report.compile_us for report in reports),
-        placement=placed,
-        computed=of_types(placed, artifact.onnx),
+        placement=dict.fromkeys(artifact.onnx.operators, device),
         accuracy=accuracy_of(answer) if artifact.precision is not Precision.FP32 else None,
         artifact_sha256=artifact.sha256,
         details={

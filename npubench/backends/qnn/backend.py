@@ -9,7 +9,6 @@ from npubench.backends.apart.options import text
 from npubench.backends.qnn.errors import explain
 from npubench.errors import UsageError
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.shares import of_types
 from npubench.specs import Target
 
 PROVIDER = "QNNExecutionProvider"
@@ -61,11 +60,9 @@ class QnnBackend(ApartBackend):
         answer = answer_of(artifact)
         if answer is None:
             return None
-        placed = _placement(answer, tuple(artifact.onnx.operators))
         return Figures(
             kind=Kind.SIMULATED,
-            placement=placed,
-            computed=of_types(placed, artifact.onnx),
+            placement=_placement(answer, tuple(artifact.onnx.operators)),
             accuracy=accuracy_of(answer),
             details={
                 "latency": "none: the cycles of the emulation are this host's and differ from run to run",

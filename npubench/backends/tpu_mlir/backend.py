@@ -26,7 +26,6 @@ from npubench.records import (
     PlacedLayer,
     Stage,
 )
-from npubench.shares import of_types
 from npubench.specs import Target, TimingProtocol
 
 PROCESSORS = (
@@ -98,14 +97,12 @@ class TpuMlirBackend(ApartBackend):
         file = next((path for path in artifact.extras if path.name == PROFILE), None)
         profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
         compared = cmodel(said_of(artifact))
-        placed = _placement(answer, artifact.onnx)
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
             bounds=_bounds(answer) if profile else None,
-            placement=placed,
+            placement=_placement(answer, artifact.onnx),
             layers_on=_layers(answer),
-            computed=of_types(placed, artifact.onnx),
             accuracy=accuracy_of(answer),
             details={
                 "statistic": "the compiler's timeline at the clock that it assumes"
@@ -133,9 +130,7 @@ class TpuMlirBackend(ApartBackend):
         if isinstance(found, Failure):
             return found
         answer = answer_of(artifact) or {}
-        placed = _placement(answer, artifact.onnx)
-        computed = of_types(placed, artifact.onnx)
-        return replace(found, placement=placed, layers_on=_layers(answer), computed=computed)
+        return replace(found, placement=_placement(answer, artifact.onnx), layers_on=_layers(answer))
 
 
 def tune_samples(macs: int | None) -> int:
