@@ -10,6 +10,7 @@ from typing import Any
 
 from npubench.backends.apart.on_board import bring, failed_run, find_tool, folder_on, inside, without_memory
 from npubench.backends.apart.options import text
+from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
 from npubench.specs import Options, TimingProtocol
@@ -32,13 +33,16 @@ class BenchTool:
     """A bench tool, found by its name unless `backend_options.<name>` gives a path.
 
     `argv` makes the arguments for an artifact and a count, `parse` reads what was printed when so
-    many were asked for, `own_warmup` is what it runs unasked before it counts.
+    many were asked for, `own_warmup` is what it runs unasked before it counts. `tensors` reads the inputs and
+    outputs that it lists of the model it runs, which may differ from the model's in what `tolerance` says.
     """
 
     name: str
     own_warmup: int
     argv: Callable[[str, int], list[str]]
     parse: Callable[[str, int], Call | Failure]
+    tensors: Callable[[str], Signature] = lambda _: Signature()
+    tolerance: Tolerance = EXACT
 
 
 def measure_single_times(
@@ -67,6 +71,9 @@ def measure_single_times(
             call = failed_run(tool.name, done, left_s) or tool.parse(done.output, loops)
             if isinstance(call, Failure):
                 return without_memory(tool.name, done.output) or call
+            model, told = artifact.onnx, tool.tensors(done.output)
+            if other := ran_another(tool.name, model.inputs, model.outputs, told, tool.tolerance):
+                return other
             calls.append(_warm(call, warmup, loops))
             repeat = _repeat(timing, statistics.fmean(call.samples_us))
     return _figures(tool, path, calls, max(tool.own_warmup, timing.warmup), artifact.sha256)

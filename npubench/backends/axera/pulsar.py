@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from npubench.backends.axera import measuring, pulsar_build, pulsar_figures
+from npubench.backends.axera import measuring, pulsar_build, pulsar_figures, pulsar_tensors
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.backends.signature import ran_another
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, Figures, OnnxModel
 from npubench.specs import Options, Target, TimingProtocol
@@ -71,6 +72,9 @@ class PulsarBackend(AxeraBackend):
         for call in calls:
             if call.npu_mode not in (None, wanted):
                 return wrong_mode("run_joint", f"{npu_mode} ({wanted})", call.npu_mode)
+            told, model = pulsar_tensors.of_run_joint(call.inputs, call.outputs), artifact.onnx
+            if other := ran_another("run_joint", model.inputs, model.outputs, told, pulsar_tensors.PULSAR):
+                return other
         return pulsar_figures.measured(calls, npu_mode, artifact.sha256)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from npubench.backends.axera import build, measuring, pulsar2_build
@@ -14,7 +14,7 @@ from npubench.backends.axera.options import Where
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.npu_parts import part_of_npu
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, Kind, OnnxModel
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
 from npubench.specs import Options, Target, TimingProtocol
 
 BOARD_TYPES = {
@@ -95,6 +95,10 @@ class Pulsar2Backend(AxeraBackend):
         for call in calls:
             if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
                 return wrong_mode("ax_run_model", npu_mode, call.texts["type"])
+            ran = PurePosixPath(call.texts.get("model", str(path))).name
+            if ran != path.name:
+                message = f"ax_run_model says that it ran {ran}, not this job's {path.name}"
+                return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
         figures = _figures(calls, npu_mode, artifact.sha256)
         family = str(artifact.settings.get("target_hardware"))
         return replace(figures, bounds=part_of_npu(npu_mode, family))

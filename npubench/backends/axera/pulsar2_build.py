@@ -7,6 +7,8 @@ from npubench.backends.axera import build, options, pulsar2_config
 from npubench.backends.axera.artifact_check import saved_another
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import Bench
+from npubench.backends.signature import Tolerance, converted
+from npubench.backends.signature_onnx import signature_of_file
 from npubench.errors import UsageError
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import Options, Target
@@ -15,6 +17,18 @@ CONFIG = "config.json"
 OUTPUT_DIR = "output"
 HARDWARE = {"AX650N": "AX650", "AX650": "AX650", "AX630C": "AX620E", "AX620Q": "AX620E", "AX620E": "AX620E"}
 KNOWN = (*options.WHERE, "npu_mode", "target_hardware", "ax_run_model")
+AXMODEL = Tolerance(
+    layout="inputs lie as the input processors say, pictures as NHWC",
+    dtypes={
+        "float64": ("float32",),
+        "float32": ("uint8", "int8", "uint16", "int16", "float16"),
+        "float16": ("float32", "uint8", "int8", "uint16", "int16"),
+        "int64": ("int32",),
+        "bool": ("uint8", "int8"),
+    },
+    dtypes_why="pictures go in as bytes, and the compiler knows no 64 bits",
+)
+"""What an .axmodel, which is an ONNX graph around the compiled parts, differs in; it keeps names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,9 @@ def make(
         message = f"pulsar2 says that it saved {other}, not this job's {name}"
         return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
     artifact = (workdir / output).rename(workdir / name)
+    told = signature_of_file(artifact)
+    if changed := converted("pulsar2", model.inputs, model.outputs, told, AXMODEL):
+        return changed
     context = workdir / OUTPUT_DIR / "build_context.json"
     kept = (workdir / CONFIG, workdir / build.BUILD_LOG, context)
     return build.Built(artifact, tuple(path for path in kept if path.is_file()), {})

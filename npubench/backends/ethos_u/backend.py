@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, resolution_of
+from npubench.backends.apart.backend import ApartBackend, answer_of, resolution_of, with_accuracy
 from npubench.backends.apart.options import text
 from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
+from npubench.backends.signature import Tolerance
 from npubench.errors import UsageError
 from npubench.records import (
     Artifact,
@@ -62,12 +63,30 @@ ONNX_NAMES = {
 """What Vela calls a LiteRT operator, and of which ONNX operators it is made; others keep their names."""
 
 
+LITERT = Tolerance(
+    layout="onnx2tf turns N, C, ... into N, ..., C, of outputs where no Transpose stands before them",
+    rank="LiteRT has no scalars at a model's border: each is a vector of one entry",
+    dtypes={
+        "float32": ("int8",),
+        "float16": ("int8", "float32"),
+        "float64": ("int8", "float32"),
+        "uint8": ("int8",),
+        "int64": ("int32",),
+        "uint64": ("int64", "int32", "uint32"),
+    },
+    dtypes_why="inputs and outputs are quantised, too, and LiteRT's kernels carry indices as 32 bits",
+    spelt=lambda name: name.replace(":", "__"),
+)
+"""What LiteRT's form of every model differs in; onnx2tf keeps names, but for colons."""
+
+
 class EthosUBackend(ApartBackend):
     """INT8 by LiteRT, compiled by Vela for one MAC configuration and one reference system."""
 
     name: ClassVar[str] = "ethos-u"
     environment: ClassVar[str] = "ethos-u"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    tolerance: ClassVar[Tolerance] = LITERT
     known: ClassVar[tuple[str, ...]] = ("accelerator", "system_config", "memory_mode")
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
@@ -97,7 +116,7 @@ class EthosUBackend(ApartBackend):
         layers = parse_layers(_read(files.get(answer["per_layer"])))
         summary = parse_summary(_read(files.get(answer["summary"])))
         runs = any(layer.target == "NPU" for layer in layers)
-        return Figures(
+        figures = Figures(
             kind=Kind.SIMULATED,
             # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
             latency_us=Latency(n=1, mean=summary.inference_us) if summary and runs else None,
@@ -107,9 +126,9 @@ class EthosUBackend(ApartBackend):
             placement=placement(layers, tuple(artifact.onnx.operators)),
             computed=shares(layers, artifact.onnx),
             layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
-            accuracy=accuracy_of(answer),
             details=_details(layers, summary, artifact, answer),
         )
+        return with_accuracy(figures, answer)
 
 
 def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, str]:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.backends.apart.backend import ApartBackend, answer_of, said_of, with_accuracy
 from npubench.backends.apart.options import positive, text
 from npubench.backends.apart.single_times import measure_single_times
 from npubench.backends.rknn import errors, rknn_benchmark
 from npubench.backends.rknn.placement import on_cpu, operators_of, placed_layers, placement, shares
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
+from npubench.backends.signature import Tolerance
 from npubench.errors import UsageError
 from npubench.protocols import Session
 from npubench.records import (
@@ -37,12 +38,28 @@ WITHOUT_FALLBACK = ("rv1103", "rv1106")
 """The small runtime of these runs nothing on the CPU: what is placed there fails on the board."""
 
 
+RKNN = Tolerance(
+    layout="rows of its file may stand as NHWC, which the NPU wants of pictures",
+    rank="a scalar is kept as a vector of one entry",
+    dtypes={
+        "float64": ("float32",),
+        "float32": ("float16", "int8"),
+        "float16": ("float32", "int8"),
+        "int64": ("int32", "float32"),
+        "bool": ("int8", "uint8", "float32"),
+    },
+    dtypes_why="the runtime knows no 64 bits and may leave borders quantised",
+)
+"""What a .rknn file differs in: it keeps names."""
+
+
 class RknnBackend(ApartBackend):
     """INT8 by RKNN-Toolkit2. `npu_clock_mhz` of a board turns its cycles into a simulated latency."""
 
     name: ClassVar[str] = "rknn"
     environment: ClassVar[str] = "rknn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    tolerance: ClassVar[Tolerance] = RKNN
     known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", rknn_benchmark.NAME)
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
@@ -91,7 +108,7 @@ class RknnBackend(ApartBackend):
         layers, memory = parse_layers(said_of(artifact)), parse_memory(said_of(artifact))
         clock = artifact.settings.get("npu_clock_mhz")
         parts = (memory.internal_bytes, memory.weight_bytes)
-        return Figures(
+        figures = Figures(
             kind=Kind.SIMULATED,
             latency_us=_latency(layers, clock),
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
@@ -100,9 +117,9 @@ class RknnBackend(ApartBackend):
             placement=placement(layers, tuple(artifact.onnx.operators)),
             computed=shares(layers, artifact.onnx),
             layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
-            accuracy=accuracy_of(answer),
             details=_details(layers, clock),
         )
+        return with_accuracy(figures, answer)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

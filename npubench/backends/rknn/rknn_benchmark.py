@@ -8,6 +8,7 @@ import re
 
 from npubench.backends.apart.on_board import unparsed
 from npubench.backends.apart.single_times import BenchTool, Call
+from npubench.backends.rknn.benchmark_tensors import AT_RUN_TIME, tensors_of_benchmark
 from npubench.records import Failure, FailureClass, Stage
 
 NAME = "rknn_benchmark"
@@ -27,7 +28,10 @@ class _DamagedError(ValueError):
 
 def bench_tool() -> BenchTool:
     """`rknn_benchmark MODEL INPUTS LOOPS`: no inputs are given, so it makes its own."""
-    return BenchTool(NAME, OWN_WARMUP, lambda model, loops: [model, "", str(loops)], parse_rknn_benchmark)
+    return BenchTool(
+        *(NAME, OWN_WARMUP, lambda model, loops: [model, "", str(loops)], parse_rknn_benchmark),
+        *(tensors_of_benchmark, AT_RUN_TIME),
+    )
 
 
 def parse_rknn_benchmark(text: str, loops: int) -> Call | Failure:
