@@ -142,6 +142,15 @@ def static_shape(value: "ValueInfoProto") -> tuple[int | None, ...]:
     return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in dims)
 
 
+def dimensions(value: "ValueInfoProto") -> tuple[int | str | None, ...]:
+    """Dimensions as they are declared: a size, the name of an open one, or None; empty without a rank."""
+    dims = value.type.tensor_type.shape.dim if has_rank(value) else ()
+    return tuple(
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param or None
+        for dim in dims
+    )
+
+
 def is_dynamic(value: "ValueInfoProto") -> bool:
     """Whether an input's shape is open; old exporters write 0 for a dimension that they leave open."""
     return is_tensor(value) and (not has_rank(value) or not all(static_shape(value)))

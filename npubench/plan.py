@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npubench import __version__
+from npubench.definitions import THROUGHPUT
 from npubench.identity import digest
 from npubench.records import ToolInfo
 from npubench.specs import (
@@ -17,6 +18,7 @@ from npubench.specs import (
     InvalidCase,
     Precision,
     TimingProtocol,
+    declared_batch,
     titled,
 )
 
@@ -134,7 +136,10 @@ def _job(
         quantised,
     )
     # A simulation takes no time protocol, and is never the answer for a board that is measured.
-    key = digest(compile_key, board.name, SIMULATION if board.simulated else request.timing)
+    timing = SIMULATION if board.simulated else request.timing
+    # Where samples lie decides neither file nor artifact, but what a second of them is.
+    batch = declared_batch(case)
+    key = digest(compile_key, board.name, timing, THROUGHPUT, *([batch] if batch else []))
     # A row that says "not found" is about the moment it was written: it is never an answer for later.
     done = None if isinstance(case, InvalidCase) else finished.get(key)
     return Job(key, export_key, compile_key, board, case, precision, done)

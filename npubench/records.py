@@ -13,7 +13,8 @@ from npubench.failures import TRANSIENT as TRANSIENT
 from npubench.failures import Failure as Failure
 from npubench.failures import FailureClass as FailureClass
 from npubench.failures import Stage as Stage
-from npubench.specs import CaseKind, Precision, Preprocessing, TensorSpec
+from npubench.specs import CaseKind, Content, ModelInputs, Precision, Preprocessing, TensorSpec
+from npubench.specs import SamplesFrom as SamplesFrom
 
 
 class Kind(StrEnum):
@@ -43,6 +44,8 @@ class OnnxModel:
     `external` are files that the model needs beside it. `macs` counts multiply-accumulates of
     convolutions and matrix products at the fixed shapes; None when a shape is unknown. `exported` says
     what the exporter did: the part of the model, its weights, how far it is from the framework's outputs.
+    `contents` are what the graph and the names tell of inputs of whole numbers.
+    `batch_axes` are those, by input, that the file left open and called a batch before they were fixed.
     """
 
     case: str
@@ -62,13 +65,44 @@ class OnnxModel:
     seed: int | None = None
     external: tuple[Path, ...] = ()
     exported: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, Content] = field(default_factory=dict)
+    batch_axes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def fed(self) -> ModelInputs:
+        """All that data for it have to fit."""
+        return ModelInputs(self.inputs, self.contents, self.preprocessing)
+
+
+class DataSource(StrEnum):
+    """Where input data come from."""
+
+    SEEDED = "seeded"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class DataUse:
+    """What a prepared model was fed with: how many samples calibrated it, and on how many it was compared.
+
+    `held_out` is False where these are the same samples, for want of more. `inputs` say by name what the
+    numbers were, `note` what else is to be known.
+    """
+
+    source: DataSource
+    calibrated: int
+    evaluated: int
+    held_out: bool = True
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """What a backend made for a target: the file by its hash; `extras` are kept with it.
 
-    `parts` are those of `extras` that it does not run without: they belong beside it.
+    `parts` are those of `extras` that it does not run without: they belong beside it. `data` are what it was
+    quantised and compared with.
     """
 
     path: Path
@@ -81,6 +115,7 @@ class Artifact:
     settings: Mapping[str, Any] = field(default_factory=dict)
     extras: tuple[Path, ...] = ()
     parts: tuple[Path, ...] = ()
+    data: DataUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +157,17 @@ class OutputAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Kernels:
+    """Cosines of one file against the reference: by this machine's fused kernels, and without optimisation.
+
+    What they lie apart is the kernels' doing, not the quantisation's.
+    """
+
+    fused_cosine: float | None
+    unoptimised_cosine: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """Outputs of the prepared model against the FP32 reference on the same inputs.
 
@@ -144,6 +190,7 @@ class Accuracy:
     equal_rounded: float | None = None
     worst_slice: WorstSlice | None = None
     dead_slices: int | None = None
+    kernels: Kernels | None = None
 
 
 class NoAccuracy(StrEnum):
@@ -177,31 +224,42 @@ class BoundReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`left_out` of `layers` are not in the latency; None where the reason counts no layers."""
+    """`left_out` of `layers` are not in the latency; None where the reason counts no layers.
+
+    `share` in 0..1 is the part of the NPU that ran, where that is the reason.
+    """
 
     bound: Bound
     reason: BoundReason
     left_out: int | None = None
     layers: int | None = None
-
-
-class SamplesFrom(StrEnum):
-    """What says how many samples one call holds."""
-
-    SYMBOLIC_AXIS = "symbolic_axis"
-    MANIFEST = "manifest"
-    OPTION = "option"
-    LEADING_SIZE = "leading_size"
-    ONE_A_CALL = "one_a_call"
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Samples in one call, what says so, and the axis they lie along (None: the call is one sample)."""
+    """Samples in one call, what says so, and the axis of `input` they lie along (None: one sample a call)."""
 
     samples_per_call: int
     source: SamplesFrom
     axis: int | None = None
+    input: str = ""
+
+
+class RateFrom(StrEnum):
+    """What a throughput was made of: calls one after another at the mean latency, or the tool's own count."""
+
+    MEAN_LATENCY = "mean_latency"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLayer:
+    """A layer as the tool made it: its name, the operator types that it holds, and the unit that runs it."""
+
+    name: str
+    operators: tuple[str, ...]
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +282,10 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C."""
+    """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C.
+
+    `cpu_flags` are those that decide which kernels a runtime has (`board_facts.KERNEL_FLAGS`).
+    """
 
     taken_at: str
     hostname: str | None = None
@@ -240,6 +301,7 @@ class BoardState:
     memory_available_bytes: int | None = None
     uptime_s: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    cpu_flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +310,13 @@ class Figures:
 
     `origin` says of a published figure what it was for its publisher: measured or simulated.
     `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
-    a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
+    a round. `placement` maps an operator type to NPU, CPU or custom: CPU where any layer of it is there.
+    `layers_on` has the layers one by one, where the tool tells them. `details` is whatever else
     the tool reported, JSON-ready. `tools` are versions that only the board could tell.
     `spread` says how far repeats lay apart where there is no latency to tell it, as a share of the median.
     `bounds` is None of an exact latency. `no_accuracy` says why there is no cosine, `no_accuracy_why` in a
-    sentence. `sampling` says what `throughput_fps` counts, `computed` where the operators ran.
+    sentence. `sampling` says what `throughput_fps` counts, `throughput_from` what it was made of (None in
+    older rows), `computed` where the operators ran.
     """
 
     kind: Kind
@@ -277,6 +341,8 @@ class Figures:
     no_accuracy_why: str = ""
     sampling: Sampling | None = None
     computed: Computed | None = None
+    throughput_from: RateFrom | None = None
+    layers_on: tuple[PlacedLayer, ...] = ()
 
 
 Outcome = Figures | Failure | Skip
@@ -315,6 +381,14 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Definitions (`definitions.py`) that a row rests on; the first, of a row that says none."""
+
+    quantisation: int = 1
+    throughput: int = 1
+
+
 class Status(StrEnum):
     """How a job ended."""
 
@@ -330,7 +404,7 @@ class Result:
     `op` is the operator that an operator case is about, as its declaration says. `figures` come
     from the board (or, for a simulating backend, from its tool: see their kind);
     `estimate` is the tool's own simulation beside them. Hashes, versions and states are the
-    provenance; `log_path` is relative to the workspace.
+    provenance; `log_path` is relative to the workspace. `data` are what the model was fed with.
     """
 
     key: str
@@ -374,3 +448,5 @@ class Result:
     samples_path: str | None = None
     samples_sha256: str | None = None
     npubench_version: str = ""
+    definitions: Definitions = Definitions()
+    data: DataUse | None = None

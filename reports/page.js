@@ -112,7 +112,8 @@ class PackedRows {
       const value = this.columns[at][i];
       cells.push(value === null
         ? this.blank(head, at, i)
-        : make("td", { class: head.class, "data-v": value }, rounded(value / head.divisor, head.digits)));
+        : make("td", { class: head.class, "data-v": value },
+          this.aside(at, i, 0) + rounded(value / head.divisor, head.digits) + this.aside(at, i, 1)));
     });
     return make("tr", {}, ...cells);
   }
@@ -121,6 +122,11 @@ class PackedRows {
     const first = head.first ? "first" : null;
     if (word === undefined) return make("td", { class: first, title: say("Not known") });
     return make("td", { class: first ? "none first" : "none" }, this.names[word]);
+  }
+  // What stands before and after a figure: of a bound, its mark and what makes it one.
+  aside(column, i, which) {
+    const pair = this.asides[column][i];
+    return pair ? this.names[pair[which]] : "";
   }
   lines() {
     return this.visible.map((i) => {

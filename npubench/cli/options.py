@@ -31,7 +31,21 @@ catalog_option = click.option(
     multiple=True,
     help="Your own folder with ops/ models/ boards/ suites/; adds to or overrides ours. Repeatable.",
 )
+calibration_option = click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Arrays (.npy, .npz) or images, a file or folder, some held out to compare on; else seeded.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
+
+
+batch_axis_option = click.option(
+    "--batch-axis",
+    "batch_axes",
+    multiple=True,
+    metavar="[NAME=]AXIS|none",
+    help="Axis along which an input holds samples; none: a call is one sample. Repeatable.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,7 @@ class Selection:
     cases: tuple[str, ...]
     suites: tuple[str, ...]
     shapes: tuple[str, ...]
+    batch_axes: tuple[str, ...]
     checkpoints: tuple[str, ...]
     task: str
     seed: int
@@ -48,7 +63,7 @@ class Selection:
 
 
 def case_options(function: Callable[..., int]) -> Callable[..., int]:
-    """CASES, --suite, --shape, --checkpoint, --task, --seed and --catalog, as one `selection`."""
+    """CASES, --suite, --shape, --batch-axis, --checkpoint, --task, --seed and --catalog, as a `selection`."""
 
     @wraps(function)
     def gathered(**words: Any) -> int:
@@ -67,6 +82,7 @@ def case_options(function: Callable[..., int]) -> Callable[..., int]:
                 metavar="NAME=1x3x224x224",
                 help="Fix a dynamic input of your .onnx files. Repeatable.",
             ),
+            batch_axis_option,
             click.option(
                 "--checkpoint",
                 "checkpoints",
@@ -97,9 +113,12 @@ def chosen_cases(catalog: "Catalog", selection: Selection) -> "tuple[CaseSpec, .
     """The cases that the words of a command line name."""
     from npubench.catalog import find_cases
     from npubench.cli.adjust import with_checkpoints, with_seed
+    from npubench.cli.batch_axes import parse_batch_axes, with_batch_axes
 
     shapes = parse_shapes(selection.shapes)
+    batch = parse_batch_axes(selection.batch_axes)
     found = find_cases(catalog, selection.cases, selection.suites, shapes, selection.task)
+    found = with_batch_axes(found, batch)
     return with_checkpoints(with_seed(found, selection.seed), selection.checkpoints, catalog)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from npubench import __version__
+from npubench import __version__, definitions
 from npubench.engine import board_benchmark
 from npubench.engine.context import Context, Measured, Prepared, note
 from npubench.identity import sha256_of_file
@@ -13,10 +13,12 @@ from npubench.records import (
     Artifact,
     Failure,
     Figures,
+    OnnxModel,
     Result,
     Skip,
     Status,
 )
+from npubench.shares import of_types
 from npubench.specs import BenchmarkSpec, OperatorSpec, case_kind
 from npubench.verdict import judge
 from npubench.workspace import writing
@@ -74,14 +76,23 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         task=model.task if model else "",
         exported=model.exported if model else {},
         op=job.case.op if isinstance(job.case, OperatorSpec) else "",
-        estimate=prepared.estimate,
+        estimate=_with_shares(prepared.estimate, model) if prepared.estimate else None,
         emulated=job.board.emulated,
         protocol=_protocol(context, artifact),
         seeds=seeds,
         command=context.command,
         log_path=context.workspace.relative(prepared.log),
+        data=artifact.data if artifact else None,
         npubench_version=__version__,
+        definitions=definitions.CURRENT,
     )
+
+
+def _with_shares(figures: Figures, model: OnnxModel | None) -> Figures:
+    """By the placement, where the backend does not know better in what was computed."""
+    if model is None or figures.computed is not None or not figures.placement:
+        return figures
+    return replace(figures, computed=of_types(figures.placement, model))
 
 
 def _protocol(context: Context, artifact: Artifact | None) -> dict[str, Any]:
@@ -101,6 +112,8 @@ def _with_figures(
     base: Result, figures: Figures, measured: Measured, prepared: Prepared, context: Context
 ) -> Result:
     verdict, warnings = judge(measured.before, measured.after, figures)
+    if base.data is not None and base.data.note:
+        warnings = (*warnings, base.data.note)
     job = prepared.job
     samples = None
     if figures.samples_us:
@@ -113,7 +126,7 @@ def _with_figures(
             )
     return replace(
         base,
-        figures=replace(figures, samples_us=()),
+        figures=_with_shares(replace(figures, samples_us=()), prepared.model),
         verdict=verdict,
         warnings=warnings,
         samples_path=context.workspace.relative(samples) if samples else None,

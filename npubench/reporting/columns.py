@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from npubench.definitions import Definition, earlier
 from npubench.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
+from npubench.reporting.bounds import aside, bound_of, bounds_of, mark, opposite
 from npubench.reporting.lacking import lacking, word_of
 from npubench.reporting.notation import COUNTS, TIMES, Scale, closeness, significant
 from npubench.reporting.pairs import Speedup, gmac_per_s
 from npubench.reporting.recorded import recorded
+from npubench.reporting.samples import source_text
 from npubench.reporting.whole_npu import whole_npu
 from npubench.reporting.words import say
 from npubench.specs import Precision
@@ -32,6 +35,7 @@ class Column:
 
     A column without any value is left out unless it is `always` there. `word` stands in for a value that is
     missing, where one dash would mean several things; rows that it `keeps` keep a column without a value.
+    `mark` stands before the figure, as of a bound, `aside` after it with its unit.
     """
 
     title: str
@@ -46,6 +50,8 @@ class Column:
     digits: int | None = None
     word: Callable[[Entry], str] = lambda _: ""
     keeps: Callable[[Entry], bool] = lambda _: False
+    mark: Callable[[Entry], str] = lambda _: ""
+    aside: Callable[[Entry], str] = lambda _: ""
 
 
 _MACS = Column(
@@ -56,6 +62,8 @@ _MACS = Column(
     missing=lambda entry: "a shape is unknown" if entry.result.onnx_sha256 else "not exported",
 )
 
+
+_FPS = "Samples a second: those of one call over the mean latency, calls one after another"
 
 _WHOLE_NPU = Column(
     "×2 upper estimate",
@@ -83,12 +91,23 @@ def _of_kind(kind: Kind, entries: Sequence[Entry]) -> list[Column]:
 
 def _rates(kind: Kind) -> list[Column]:
     return [
-        _figure(kind, "fps", "Inferences a second", lambda f: f.throughput_fps),
+        replace(
+            _figure(kind, "fps", _FPS, lambda f: f.throughput_fps),
+            mark=lambda entry: mark(opposite(bound_of(entry.figures.get(kind)))),
+        ),
+        Column(
+            *("samples", "Samples in one call, and what says so; see docs/measuring.md"),
+            lambda entry: _samples(entry.figures.get(kind)),
+            show=lambda value: f"{value:.0f}",
+            kind=kind,
+            aside=lambda entry: _source(entry.figures.get(kind)),
+        ),
         Column(
             *("GMAC/s", "1e9 multiply-accumulates a second: MACs over the median (else mean) latency"),
             lambda entry: gmac_per_s(entry.result, kind) if entry.result.macs else None,
             missing=lambda entry: "nothing to multiply" if entry.result.macs == 0 else "not reported",
             kind=kind,
+            mark=lambda entry: mark(opposite(bound_of(entry.figures.get(kind)))),
         ),
         _figure(kind, "MAC use", "Share of the chip's peak", lambda f: f.mac_utilisation, PERCENT),
     ]
@@ -102,6 +121,7 @@ def _accuracies(kind: Kind) -> list[Column]:
             (Scale("×"),),
             missing=_no_speedup,
             kind=kind,
+            mark=lambda entry: mark(entry.speedups[kind].bound) if kind in entry.speedups else "",
         ),
         replace(
             _accuracy(
@@ -165,11 +185,37 @@ def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
 
     below = say("Latency that {percentile} % stay below", percentile=percentile)
     hint = "Median latency of one inference" if percentile == 50 else below
-    return Column(name, hint, _statistic(kind, name), TIMES, "µs", missing=missing, kind=kind, always=always)
+    column = Column(
+        name, hint, _statistic(kind, name), TIMES, "µs", missing=missing, kind=kind, always=always
+    )
+    return _bounded(column, kind, percentile == 50)
 
 
 def _latency(kind: Kind, name: str, hint: str) -> Column:
-    return Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind)
+    """A latency that stands in for the median, and then says what makes it a bound."""
+    column = Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind)
+    return replace(
+        _bounded(column, kind, False),
+        aside=lambda entry: _why_bound(entry, kind) if _lacks_median(entry, kind) else "",
+    )
+
+
+def _bounded(column: Column, kind: Kind, explained: bool) -> Column:
+    """The column with the mark of a latency that is only a bound; `explained`: with what makes it one."""
+    marked = replace(column, mark=lambda entry: mark(bound_of(entry.figures.get(kind))))
+    return replace(marked, aside=lambda entry: _why_bound(entry, kind)) if explained else marked
+
+
+def _why_bound(entry: Entry, kind: Kind) -> str:
+    return aside(bounds_of(entry.figures.get(kind)))
+
+
+def _samples(figures: Figures | None) -> float | None:
+    return figures.sampling.samples_per_call if figures and figures.sampling else None
+
+
+def _source(figures: Figures | None) -> str:
+    return f" ({source_text(figures.sampling)})" if figures and figures.sampling else ""
 
 
 def _statistic(kind: Kind, name: str) -> Callable[[Entry], float | None]:
@@ -239,4 +285,6 @@ def _lacks_median(entry: Entry, kind: Kind) -> bool:
 def _no_speedup(entry: Entry) -> str:
     if entry.result.precision is Precision.FP32:
         return "stands on the INT8 row"
+    if Definition.QUANTISATION in earlier(entry.result):
+        return say("quantised by an earlier definition: measure it again")
     return "no FP32 latency of this kind to compare with"

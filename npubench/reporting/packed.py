@@ -43,7 +43,11 @@ def pack_rows(numbered: Sequence[tuple[int, Result]], grid: "Grid") -> "Markup":
         {at: names.setdefault(visible(word), len(names)) for at, word in words.items()}
         for words in grid.blanks
     ]
-    text = _json({"heads": heads, "names": list(names), "rows": rows, "blanks": blanks})
+    asides = [
+        {at: [names.setdefault(visible(text), len(names)) for text in pair] for at, pair in words.items()}
+        for words in grid.words
+    ]
+    text = _json({"heads": heads, "names": list(names), "rows": rows, "blanks": blanks, "asides": asides})
     return _script(f'{text[:-1]},"columns":[{columns}]}}')
 
 

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from npubench.records import Failure, Figures, Result
+from npubench.definitions import earlier
+from npubench.records import Bound, Failure, Figures, Result
+from npubench.reporting.bounds import bounds_of, latency_text, main_latency_us
 from npubench.reporting.lacking import lacking
+from npubench.reporting.samples import counts_text
 from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import Precision, TensorSpec
 
 Row = dict[str, Any]
+_EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None, "share": None}
 
 
 def row_of(result: Result) -> Row:
@@ -30,6 +34,7 @@ def row_of(result: Result) -> Row:
         "operators": _plain(result.operators),
         "task": result.task or None,
         "op": result.op or None,
+        "exported": _plain(result.exported),
         "status": result.status.value,
         "failure": _failure(result.failure) if result.failure else None,
         "skip_reason": result.skip_reason,
@@ -68,7 +73,10 @@ _FIGURES = (
     "kind",
     "origin",
     "latency_us",
+    "bounds",
     "throughput_fps",
+    "throughput_from",
+    "sampling",
     "load_us",
     "host_overhead_us",
     "tool_macs",
@@ -76,19 +84,28 @@ _FIGURES = (
     "memory_bytes",
     "io_bytes",
     "placement",
+    "layers_on",
     "accuracy",
     "no_accuracy",
     "no_accuracy_why",
+    "computed",
     "details",
+    "latency",
+    "fps_counts",
 )
+"""`latency` and `fps_counts` are texts for people: `>= 30.7 ms (18 of 93 layers not counted)`."""
 
 
 def _figures(result: Result, figures: Figures) -> Row:
     word, why = lacking(result, figures)
-    return {name: _plain(getattr(figures, name)) for name in _FIGURES} | {
+    main = main_latency_us(figures)
+    return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
         "accuracy": _accuracy(figures),
         "no_accuracy": word.value if word else None,
         "no_accuracy_why": why or None,
+        "bounds": _plain(bounds_of(figures) or _EXACT) if main is not None else None,
+        "latency": latency_text(figures, main) if main is not None else None,
+        "fps_counts": counts_text(figures) or None,
     }
 
 
@@ -119,6 +136,7 @@ def _provenance(result: Result) -> Row:
     return {
         "board_before": _plain(result.board_before),
         "board_after": _plain(result.board_after),
+        "data": _plain(result.data),
         "protocol": _plain(result.protocol),
         "seeds": _plain(result.seeds),
         "command": list(result.command),
@@ -127,6 +145,8 @@ def _provenance(result: Result) -> Row:
         "samples": result.samples_path,
         "samples_sha256": result.samples_sha256,
         "npubench_version": result.npubench_version or None,
+        "definitions": _plain(result.definitions),
+        "earlier_definitions": [one.value for one in earlier(result)],
     }
 
 

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.records import Kind, Result, Status
+from npubench.definitions import Definition, earlier
+from npubench.records import Bound, Kind, Result, Status
 from npubench.reporting.lacking import Lowest, lowest_of
 from npubench.reporting.pairs import figures_of, pairs, speedup
 from npubench.specs import CaseKind, Precision
@@ -38,10 +39,17 @@ class Summary:
 
 
 def summarise(results: Sequence[Result]) -> Summary:
-    """Counts over all rows, and medians over those whose figures may be compared."""
+    """Counts over all rows, and medians over those whose figures may be compared.
+
+    Rows of an earlier quantisation have a part in these where there are no others.
+    """
     started = sorted(result.started_at for result in results if result.started_at)
     real = [r for r in results if r.case_kind is CaseKind.MODEL and not r.emulated]
-    gains = [found.factor for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
+    today = [r for r in real if Definition.QUANTISATION not in earlier(r)]
+    if any(r.precision is Precision.INT8 for r in today):
+        real = today
+    speedups = [found for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
+    gains = [found.factor for found in speedups if found.bound is Bound.EXACT]
     lowest = min(
         ((found.value, r.case, kind, found) for r in real for kind, found in _lowest(r)),
         key=lambda one: one[:2],

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from npubench.records import FailureClass, Kind, NoAccuracy, Stage, Status
+from npubench.records import Bound, FailureClass, Kind, NoAccuracy, RateFrom, SamplesFrom, Stage, Status
+from npubench.reporting.bounds import mark, opposite
 from npubench.reporting.escapes import columns_of, printable, shortened
 from npubench.reporting.lacking import WORDS, WRONG
-from npubench.reporting.notation import closeness, significant
+from npubench.reporting.notation import THIN_SPACE, closeness, significant
 from npubench.reporting.rows import Row
+from npubench.reporting.samples import SHORT
 
 LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
@@ -21,28 +23,30 @@ _ACCURACY = (
     *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
     *(f"worst_slice.{one}" for one in ("output", "axis", "index", "cosine")),
     "dead_slices",
+    *("kernels.fused_cosine", "kernels.unoptimised_cosine"),
 )
+_BOUNDS = ("bound", "reason", "left_out", "layers", "share")
+_SAMPLING = ("samples_per_call", "source", "axis", "input")
 _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
-_NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE, "prediction": _PREDICTION}
+_DATA = ("source", "calibrated", "evaluated", "held_out", "inputs", "note")
+_COMPUTED = tuple(
+    f"{what}.{where}" for what in ("operators", "macs") for where in ("integer", "npu", "cpu", "floating")
+)
+_NESTED = {
+    **{"latency_us": _LATENCY, "bounds": _BOUNDS, "sampling": _SAMPLING, "accuracy": _ACCURACY},
+    **{"computed": _COMPUTED, "failure": _FAILURE, "prediction": _PREDICTION, "data": _DATA},
+}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"
+_COUNTS = "fps counts"
 _NUMBERS = frozenset(
     {"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us", "sim. cosine", _PUBLISHED}
     | {"worst slice", "dead slices"}
 )
 _DISPENSABLE = (
-    *(
-        "p90 us",
-        "fps",
-        "p99 us",
-        "dead slices",
-        "worst slice",
-        "sim. cosine",
-        "sim. us",
-        _PUBLISHED,
-        "cosine",
-    ),
+    *("p90 us", _COUNTS, "fps", "p99 us", "dead slices", "worst slice"),
+    *("sim. cosine", "sim. us", _PUBLISHED, "cosine"),
 )
 """Columns that give way on a narrow terminal, first ones first; kind and status never do."""
 
@@ -137,7 +141,42 @@ def _number(*path: str, show: Callable[[float], str] | None = None) -> Callable[
 def _mean(row: Row) -> str:
     """The mean stands in where there is no median, in a column of its own."""
     latency = row["latency_us"]
-    return significant(latency["mean"], separator="") if latency and latency["p50"] is None else ""
+    return _main(row, latency["mean"]) if latency and latency["p50"] is None else ""
+
+
+def _median(row: Row) -> str:
+    value = _look_up(row, "latency_us.p50")
+    return "" if value is None else _main(row, value)
+
+
+def _main(figures: Row, value_us: float) -> str:
+    """A latency in microseconds; one that is only a bound with its unit and what makes it one."""
+    if _bound(figures) is Bound.EXACT:
+        return significant(value_us, separator="")
+    return str(figures["latency"]).replace(THIN_SPACE, "")
+
+
+def _bound(figures: Row) -> Bound:
+    return Bound(_look_up(figures, "bounds.bound") or Bound.EXACT)
+
+
+def _marked(*path: str) -> Callable[[Row], str]:
+    """A further latency, with the mark of its bound."""
+    show = _number(*path)
+    return lambda row: f"{mark(_bound(row))}{text}" if (text := show(row)) else ""
+
+
+def _rate(row: Row) -> str:
+    text = _number("throughput_fps")(row)
+    return f"{mark(opposite(_bound(row)))}{text}" if text else ""
+
+
+def _counts(row: Row) -> str:
+    sampling = row["sampling"]
+    if not sampling or row["throughput_fps"] is None:
+        return ""
+    of = "mean" if row["throughput_from"] == RateFrom.MEAN_LATENCY else "tool"
+    return f"{sampling['samples_per_call']}/call, {of}: {SHORT[SamplesFrom(sampling['source'])]}"
 
 
 def _cosine(kind: str) -> Callable[[Row], str]:
@@ -175,7 +214,7 @@ def _estimate(row: Row) -> str:
     estimate = row["estimate"]
     if not estimate or not estimate["latency_us"] or estimate["kind"] != Kind.SIMULATED:
         return ""
-    return significant(estimate["latency_us"]["mean"], separator="")
+    return _main(estimate, estimate["latency_us"]["mean"])
 
 
 def _published(row: Row) -> str:
@@ -183,7 +222,7 @@ def _published(row: Row) -> str:
     estimate = row["estimate"]
     if not estimate or estimate["kind"] != Kind.PUBLISHED or estimate["throughput_fps"] is None:
         return ""
-    return significant(estimate["throughput_fps"], separator="")
+    return f"{mark(opposite(_bound(estimate)))}{significant(estimate['throughput_fps'], separator='')}"
 
 
 def _board(row: Row) -> str:
@@ -220,11 +259,12 @@ _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     "board": _board,
     "precision": lambda row: row["precision"] or "",
     "kind": lambda row: row["kind"] or ("published" if _published(row) else ""),
-    "p50 us": _number("latency_us", "p50"),
-    "p90 us": _number("latency_us", "p90"),
-    "p99 us": _number("latency_us", "p99"),
+    "p50 us": _median,
+    "p90 us": _marked("latency_us", "p90"),
+    "p99 us": _marked("latency_us", "p99"),
     "mean us": _mean,
-    "fps": _number("throughput_fps"),
+    "fps": _rate,
+    _COUNTS: _counts,
     "sim. us": _estimate,
     _PUBLISHED: _published,
     "cosine": _cosine("measured"),
@@ -242,6 +282,7 @@ def _csv_columns() -> list[str]:
             figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
             inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
             inner += ["no_accuracy", "no_accuracy_why"]
+            inner += ["bounds", "throughput_from", "sampling", "latency", "fps_counts", "computed"]
             names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
         else:
             names += _expanded(name)

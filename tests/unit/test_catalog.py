@@ -321,7 +321,8 @@ def test_all_mistakes_of_a_file_at_once_with_their_lines(tmp_path):
         "models/a.toml:9: key 'defaults.std[1]': must be a finite number, not inf",
         "models/a.toml:14: key 'model[1].name': is missing: add it",
         "models/a.toml:15: key 'model[1].nam': unknown key (did you mean 'name'?): the keys are task, "
-        "input_shape, input_name, layout, mean, std, color, opset, seed, clip, exports, name, aliases, config",
+        "input_shape, input_name, layout, mean, std, color, opset, seed, clip, exports, batch_axis, name, aliases, "
+        "config",
         "models/a.toml:16: key 'model[1].mean': must be an array, not '1'",
         "models/a.toml:17: key 'model[1].color': must be 'rgb', 'bgr' or 'gray', not 'red'",
         "models/a.toml:19: key 'model[2].name': '../x' is not a name: use letters, digits and . _ + -",

@@ -84,7 +84,7 @@ class ApartBackend(ABC):
             return data
         _lay_out_model(model, workdir)
         asked = self.job(model, target)
-        job = {"model": MODEL, "tensors": _tensors(model), **data, **asked}
+        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **asked}
         answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
         said = _read(workdir / TOOL_LOG)
         if isinstance(answer, Failure):
@@ -97,7 +97,8 @@ class ApartBackend(ABC):
         in_model_order(answer, model.outputs)
         told = signature_of(answer.get("tensors"))
         changed = converted(self.name, model.inputs, model.outputs, told, self.tolerance)
-        return changed or self._artifact(model, target, answer, asked, workdir)
+        made = changed or self._artifact(model, target, answer, asked, workdir)
+        return made if isinstance(made, Failure) else replace(made, data=data.use)
 
     @abstractmethod
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
@@ -164,14 +165,14 @@ class ApartBackend(ABC):
         if isinstance(data, Failure):
             return data
         _lay_out_model(model, workdir)
-        job = {"model": MODEL, "tensors": _tensors(model), **data, **self.job(model, target)}
+        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **self.job(model, target)}
         answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
         if isinstance(answer, Failure):
             return self.explain_end(answer, _read(workdir / TOOL_LOG))
         if "error" in answer:
             return self.explain(answer["error"], _read(workdir / TOOL_LOG))
         in_model_order(answer, model.outputs)
-        return predict.predictions(self.name, answer, workdir)
+        return predict.predictions(self.name, answer, model, inputs, workdir)
 
     def _environment(self) -> str:
         return text(self._options, "environment", self.environment)

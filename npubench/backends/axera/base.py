@@ -13,17 +13,18 @@ from npubench.backends.axera.toolchain import SHORT_S, Bench, open_bench
 from npubench.errors import BoardError
 from npubench.identity import sha256_of_file
 from npubench.protocols import OpenHost
-from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage, ToolInfo
+from npubench.records import Artifact, DataUse, Failure, FailureClass, OnnxModel, Stage, ToolInfo
 from npubench.specs import Options, Precision, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A laid out job: where to build it, what is kept with the artifact, and the build itself."""
+    """A laid out job: where to build it, what is kept with the artifact, the build itself, and its data."""
 
     where: Where
     settings: Mapping[str, Any]
     make: Callable[[Bench, Deadline, Path], Built | Failure]
+    data: DataUse
 
 
 class AxeraBackend(ABC):
@@ -94,4 +95,5 @@ class AxeraBackend(ABC):
             onnx=model,
             settings={**recipe.settings, **built.notes},
             extras=built.extras,
+            data=recipe.data,
         )

@@ -10,7 +10,7 @@ from typing import Any
 from npubench.backends.axera import calibration_files
 from npubench.backends.axera.build_errors import failed_build, no_artifact
 from npubench.backends.axera.toolchain import Bench
-from npubench.calibration import calibration_inputs
+from npubench.calibration import Choice, choose
 from npubench.errors import UsageError
 from npubench.filesystem import link_or_copy
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
@@ -22,11 +22,12 @@ BUILD_LOG = "build.log"
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Tar files of a job's folder by input, the samples in each, and whether they are pictures."""
+    """Tar files of a job's folder by input, the samples in each, whether they are pictures, and whose."""
 
     files: Mapping[str, str]
     samples: int
     pictures: bool
+    chosen: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def lay_out_calibration(
 ) -> Calibration | Failure:
     """Write the calibration set; INVALID_CALIBRATION when the user's data do not fit this model."""
     try:
-        samples = calibration_inputs(model.inputs, spec)
+        chosen = choose(model.fed, spec)
+        samples = chosen.calibration()
     except UsageError as error:
         return Failure(Stage.COMPILE, FailureClass.INVALID_CALIBRATION, str(error))
     if not samples:
@@ -105,7 +107,7 @@ def lay_out_calibration(
         picture = model.preprocessing if pictures else None
         calibration_files.write_tar(workdir / name, tensor, samples, picture, arrays)
         files[tensor.name] = name
-    return Calibration(files, len(samples), pictures)
+    return Calibration(files, len(samples), pictures, chosen)
 
 
 def build(

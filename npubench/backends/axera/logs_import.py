@@ -18,8 +18,10 @@ from npubench.backends.axera.inference_report import add_parts, parse_inference_
 from npubench.backends.axera.lines import short_lines
 from npubench.backends.axera.log_sections import CaseText, split_cases
 from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.definitions import CURRENT
 from npubench.errors import UsageError
 from npubench.identity import digest, sha256_of_file
+from npubench.npu_parts import part_of_npu
 from npubench.records import Failure, FailureClass, Figures, Result, Stage, Status
 from npubench.specs import BoardSpec, CaseKind, Precision
 
@@ -152,7 +154,8 @@ def _read_case(name: str, case: CaseText) -> ImportedCase:
         mode = _mode(case, call.npu_mode)
         figures = pulsar_figures.measured([call], mode, None)
         if estimate is not None:
-            estimate = replace(estimate, details={**estimate.details, "npu_mode": mode})
+            details = {**estimate.details, "npu_mode": mode}
+            estimate = replace(estimate, details=details, bounds=part_of_npu(mode))
         tools = {"run_joint": call.texts.get("runner_version"), "pulsar": call.texts.get("tools_version")}
         known = {key: value for key, value in tools.items() if value}
         return replace(empty, estimate=estimate, figures=figures, warnings=warnings, tools=known)
@@ -272,4 +275,5 @@ def _row(case: ImportedCase, board: BoardSpec, run_id: str, operators: Collectio
         protocol={"imported_from": case.source.name},
         log_sha256=case.source_sha256,
         npubench_version=__version__,
+        definitions=CURRENT,
     )

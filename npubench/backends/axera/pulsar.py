@@ -48,6 +48,7 @@ class PulsarBackend(AxeraBackend):
             chosen.where,
             settings,
             lambda bench, deadline, log: pulsar_build.make(model, chosen, bench, workdir, deadline, log),
+            calibration.chosen.use(1 if chosen.simulate and len(model.inputs) == 1 else 0),
         )
 
     def estimate(self, artifact: Artifact) -> Figures | None:

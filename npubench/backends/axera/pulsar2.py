@@ -12,6 +12,7 @@ from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.pulsar2_log import parse_build_log
+from npubench.npu_parts import part_of_npu
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy, OnnxModel, Stage
 from npubench.specs import Options, Target, TimingProtocol
@@ -56,6 +57,7 @@ class Pulsar2Backend(AxeraBackend):
             chosen.where,
             settings,
             lambda bench, deadline, log: pulsar2_build.make(model, chosen, bench, workdir, deadline, log),
+            calibration.chosen.use(0),
         )
 
     def estimate(self, artifact: Artifact) -> Figures | None:
@@ -95,7 +97,9 @@ class Pulsar2Backend(AxeraBackend):
             if ran != path.name:
                 message = f"ax_run_model says that it ran {ran}, not this job's {path.name}"
                 return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
-        return _figures(calls, npu_mode, artifact.sha256)
+        figures = _figures(calls, npu_mode, artifact.sha256)
+        family = str(artifact.settings.get("target_hardware"))
+        return replace(figures, bounds=part_of_npu(npu_mode, family))
 
 
 def _round_of(call: AxRunModel) -> Round:

@@ -99,7 +99,7 @@ def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -
     )
     (workdir / CONFIG).write_text(pulsar_config.config(model, config), encoding="ascii")
     if chosen.simulate and len(model.inputs) == 1:
-        _lay_out_sample(model, target, calibration, workdir)
+        _lay_out_sample(model, calibration, workdir)
     return calibration
 
 
@@ -184,10 +184,8 @@ def _simulate(
     return "done" if completed.returncode == 0 else f"failed with exit code {completed.returncode}"
 
 
-def _lay_out_sample(model: OnnxModel, target: Target, calibration: build.Calibration, workdir: Path) -> None:
-    from npubench.calibration import evaluation_inputs
-
-    sample = evaluation_inputs(model.inputs, target.calibration)[0]
+def _lay_out_sample(model: OnnxModel, calibration: build.Calibration, workdir: Path) -> None:
+    sample = calibration.chosen.evaluation()[0]
     picture = model.preprocessing if calibration.pictures else None
     ending, content = calibration_files.sample_file(sample[model.inputs[0].name], picture, "bin")
     (workdir / f"sample.{ending}").write_bytes(content)

@@ -11,6 +11,7 @@ from npubench.backends.axera.inference_report import PartReport, add_parts, pars
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar_build import REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint
+from npubench.npu_parts import part_of_npu
 from npubench.records import Artifact, Failure, Figures, Kind, NoAccuracy
 
 JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
@@ -34,11 +35,13 @@ def simulated(artifact: Artifact) -> Figures | None:
     accuracy = pulsar_tools.accuracy(scores, outputs)
     if scores and accuracy is None:
         details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
+    part = part_of_npu(str(artifact.settings.get("npu_mode")))
+    figures = replace(figures, details=details, bounds=part)
     if accuracy is not None:
-        return replace(figures, accuracy=accuracy, details=details)
+        return replace(figures, accuracy=accuracy)
     ran = str(artifact.settings.get("simulated_execution", "not done"))
     missing = {"no_accuracy_why": "there are scores of some outputs only"} if scores else {}
-    return replace(figures, details=details, **{**_lacking(ran), **missing})
+    return replace(figures, **{**_lacking(ran), **missing})
 
 
 def _lacking(what: str) -> dict[str, Any]:
@@ -69,6 +72,7 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | No
         artifact_sha256=artifact_sha256,
         no_accuracy=NoAccuracy.NO_OUTPUTS,
         no_accuracy_why="run_joint gives no outputs",
+        bounds=part_of_npu(npu_mode),
         details={
             "npu_mode": npu_mode,
             "board_npu_mode": last.npu_mode,

@@ -10,7 +10,20 @@ from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
 from npubench.backends.signature import Tolerance
 from npubench.errors import UsageError
-from npubench.records import Artifact, Failure, Figures, Kind, Latency, OnnxModel
+from npubench.records import (
+    Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
+    Computed,
+    Failure,
+    Figures,
+    Kind,
+    Latency,
+    OnnxModel,
+    PlacedLayer,
+)
+from npubench.shares import Placed, of_layers
 from npubench.specs import Target
 
 CONFIGURATIONS = {
@@ -109,9 +122,12 @@ class EthosUBackend(ApartBackend):
             kind=Kind.SIMULATED,
             # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
             latency_us=Latency(n=1, mean=summary.inference_us) if summary and runs else None,
+            bounds=_bounds(layers),
             tool_macs=summary.macs if summary else None,
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
             placement=placement(layers, tuple(artifact.onnx.operators)),
+            computed=shares(layers, artifact.onnx),
+            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
             details=_details(layers, summary, artifact, answer),
         )
         return with_accuracy(figures, answer)
@@ -129,8 +145,45 @@ def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, st
     found: dict[str, str] = {}
     for name, layer in own or [(one.original, one) for one in layers if one.original != UNNAMED]:
         if found.get(name) != "CPU":
-            found[name] = "NPU" if layer.target == "NPU" else "CPU"
+            found[name] = _unit(layer)
     return found
+
+
+def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
+    """By Vela's rows. It counts the MACs of what the NPU does and none of what it leaves to the CPU."""
+    placed = [
+        Placed(
+            layer.target == "NPU", _onnx_names(layer, model), layer.macs if layer.target == "NPU" else None
+        )
+        for layer in layers
+        if layer.original != UNNAMED
+    ]
+    return of_layers(placed, model)
+
+
+def _onnx_names(layer: Layer, model: OnnxModel) -> tuple[str, ...]:
+    names = ONNX_NAMES.get(layer.original, (layer.original,))
+    return tuple(name for name in names if name in model.operators)
+
+
+def placed_layers(layers: Sequence[Layer], operators: Sequence[str]) -> tuple[PlacedLayer, ...]:
+    """Rows of Vela's table; those that it made itself have no operator."""
+    found = []
+    for layer in layers:
+        named = tuple(n for n in ONNX_NAMES.get(layer.original, (layer.original,)) if n in operators)
+        own = () if layer.original == UNNAMED else (layer.original,)
+        found.append(PlacedLayer(layer.name, named or own, _unit(layer)))
+    return tuple(found)
+
+
+def _unit(layer: Layer) -> str:
+    return "NPU" if layer.target == "NPU" else "CPU"
+
+
+def _bounds(layers: Sequence[Layer]) -> Bounds | None:
+    """Of Vela's time, in which what is left to the CPU takes none."""
+    on_cpu = sum(layer.target != "NPU" for layer in layers)
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, on_cpu, len(layers)) if on_cpu else None
 
 
 def _details(

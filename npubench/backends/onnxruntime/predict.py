@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.backends.onnxruntime.timed import open_session
+from npubench.dtypes import numpy_dtype
 from npubench.specs import TensorSpec
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ def outputs_of(model: Path, tensor: TensorSpec, samples: Path, target: Path) -> 
     name = session.get_outputs()[0].name
     found = [session.run([name], {tensor.name: batch})[0] for batch in _batches(tensor, samples)]
     total = len(np.load(samples, mmap_mode="r"))
-    np.save(target, np.concatenate([np.asarray(one) for one in found])[:total])
+    # A model of one sample a call may give its scores without an axis for it.
+    calls = [
+        one[None] if tensor.shape[0] == 1 and one.shape[:1] != (1,) else one for one in map(np.asarray, found)
+    ]
+    np.save(target, np.concatenate(calls)[:total])
 
 
 def layer_losses(
@@ -61,7 +66,7 @@ def _batches(tensor: TensorSpec, samples: Path) -> "Iterator[np.ndarray[Any, Any
     data = np.load(samples, mmap_mode="r", allow_pickle=False)
     size = tensor.shape[0]
     for start in range(0, len(data), size):
-        batch = np.asarray(data[start : start + size], dtype=tensor.dtype)
+        batch = np.asarray(data[start : start + size], dtype=numpy_dtype(tensor.dtype))
         missing = size - len(batch)
         yield np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
 

@@ -9,12 +9,24 @@ from npubench.backends.apart.backend import ApartBackend, answer_of, said_of, wi
 from npubench.backends.apart.options import positive, text
 from npubench.backends.apart.single_times import measure_single_times
 from npubench.backends.rknn import errors, rknn_benchmark
-from npubench.backends.rknn.placement import on_cpu, operators_of, placement
+from npubench.backends.rknn.placement import on_cpu, operators_of, placed_layers, placement, shares
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
 from npubench.backends.signature import Tolerance
 from npubench.errors import UsageError
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.records import (
+    Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    OnnxModel,
+    Stage,
+)
 from npubench.specs import Target, TimingProtocol
 
 PLATFORMS = (
@@ -101,7 +113,10 @@ class RknnBackend(ApartBackend):
             latency_us=_latency(layers, clock),
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
             io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
+            bounds=_bounds(layers),
             placement=placement(layers, tuple(artifact.onnx.operators)),
+            computed=shares(layers, artifact.onnx),
+            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
             details=_details(layers, clock),
         )
         return with_accuracy(figures, answer)
@@ -117,7 +132,11 @@ class RknnBackend(ApartBackend):
             return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message, tuple(placed))
         tool = rknn_benchmark.bench_tool()
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
-        return found if isinstance(found, Failure) else replace(found, placement=placed)
+        if isinstance(found, Failure):
+            return found
+        known = tuple(artifact.onnx.operators)
+        computed = shares(layers, artifact.onnx)
+        return replace(found, placement=placed, layers_on=placed_layers(layers, known), computed=computed)
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())
@@ -153,10 +172,19 @@ def _latency(layers: Sequence[Layer], clock_mhz: float | None) -> Latency | None
     return Latency(n=1, mean=totals[2] / clock_mhz) if totals and clock_mhz else None
 
 
-def _details(layers: Sequence[Layer], clock_mhz: float | None) -> dict[str, Any]:
-    totals = _totals(layers)
+def _bounds(layers: Sequence[Layer]) -> Bounds | None:
+    """Of the cycles, and of a time made of them: rows without any take time, too."""
     uncounted = sum(layer.cycles is None for layer in layers)
-    bound = f"a lower bound: the tool counts no cycles for {uncounted} of {len(layers)} rows"
+    if not uncounted or uncounted == len(layers):
+        return None
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, uncounted, len(layers))
+
+
+def _details(layers: Sequence[Layer], clock_mhz: float | None) -> dict[str, Any]:
+    totals, bounds = _totals(layers), _bounds(layers)
+    bound = "the tool counts cycles for every row of this model"
+    if bounds:
+        bound = f"a lower bound: the tool counts no cycles for {bounds.left_out} of {bounds.layers} rows"
     statistic = f"total cycles over the declared {clock_mhz:g} MHz, {bound}" if clock_mhz else None
     return {
         "cycles_ddr": totals[0] if totals else None,

@@ -8,9 +8,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from npubench.backends.rknn.table import Layer
+from npubench.records import Computed, OnnxModel, PlacedLayer
+from npubench.shares import Placed, of_layers
 
 ENDS = frozenset({"InputOperator", "OutputOperator"})
 """Rows for the model's inputs and outputs: the CPU hands them over on every chip."""
+
+ADDED = frozenset({"Reshape", "Transpose", "Split", "Concat", "Slice", "Pad", "Cast"})
+"""What the tool adds by itself to bring data into another order or into parts."""
 
 _OWN = re.compile(r"^ex(?=[A-Z])|\d+$")
 
@@ -25,8 +30,21 @@ def placement(layers: Sequence[Layer], operators: Collection[str]) -> Mapping[st
     found: dict[str, str] = {}
     for name, layer in own or made:
         if found.get(name) != "CPU":
-            found[name] = "NPU" if layer.target == "NPU" else "CPU"
+            found[name] = _unit(layer)
     return found
+
+
+def placed_layers(layers: Sequence[Layer], operators: Collection[str]) -> tuple[PlacedLayer, ...]:
+    """Rows of the table but for the model's inputs and outputs; what the tool added is by its own type."""
+    return tuple(
+        PlacedLayer(layer.full_name, operators_of(layer, operators) or (layer.op_type,), _unit(layer))
+        for layer in layers
+        if layer.op_type not in ENDS
+    )
+
+
+def _unit(layer: Layer) -> str:
+    return "NPU" if layer.target == "NPU" else "CPU"
 
 
 def operators_of(layer: Layer, operators: Collection[str]) -> tuple[str, ...]:
@@ -36,6 +54,17 @@ def operators_of(layer: Layer, operators: Collection[str]) -> tuple[str, ...]:
     names = {layer.full_name.partition(":")[0], *_parts(layer.op_type, operators)}
     plain = {_OWN.sub("", name) for name in names}
     return tuple(sorted((names | plain) & set(operators)))
+
+
+def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
+    """Of the layers that compute, and of the model's MACs where one side has all of them."""
+    known = tuple(model.operators)
+    placed = [
+        Placed(layer.target == "NPU", operators_of(layer, known) or ADDED.intersection({layer.op_type}))
+        for layer in layers
+        if layer.op_type not in ENDS
+    ]
+    return of_layers(placed, model)
 
 
 def on_cpu(layers: Sequence[Layer]) -> tuple[Layer, ...]:

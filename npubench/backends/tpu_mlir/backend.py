@@ -14,7 +14,20 @@ from npubench.backends.tpu_mlir.bmrt_tensors import tensors_of_bmrt
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.records import (
+    Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    OnnxModel,
+    PlacedLayer,
+    Stage,
+)
 from npubench.specs import Target, TimingProtocol
 
 PROCESSORS = (
@@ -107,7 +120,9 @@ class TpuMlirBackend(ApartBackend):
         figures = Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
+            bounds=_bounds(answer) if profile else None,
             placement=_placement(answer, artifact.onnx),
+            layers_on=_layers(answer),
             details={
                 "statistic": "the compiler's timeline at the clock that it assumes"
                 if profile
@@ -139,7 +154,8 @@ class TpuMlirBackend(ApartBackend):
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        return replace(found, placement=_placement(answer_of(artifact) or {}, artifact.onnx))
+        answer = answer_of(artifact) or {}
+        return replace(found, placement=_placement(answer, artifact.onnx), layers_on=_layers(answer))
 
 
 def tune_samples(macs: int | None) -> int:
@@ -153,3 +169,16 @@ def tune_samples(macs: int | None) -> int:
 def _placement(answer: Mapping[str, Any], model: OnnxModel) -> dict[str, str]:
     on_cpu = {str(name).lower() for name in answer.get("on_cpu", ())}
     return {name: "CPU" if name.lower() in on_cpu else "NPU" for name in model.operators}
+
+
+def _layers(answer: Mapping[str, Any]) -> tuple[PlacedLayer, ...]:
+    """Those on the CPU: the tool's operators on the NPU are none of the model's any more."""
+    return tuple(PlacedLayer("", (str(name),), "CPU") for name in answer.get("cpu_layers", ()))
+
+
+def _bounds(answer: Mapping[str, Any]) -> Bounds | None:
+    """Of the compiler's timeline, which holds what the TPU does alone."""
+    if not answer.get("on_cpu"):
+        return None
+    count = len(answer.get("cpu_layers", ())) or None
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, count)

@@ -71,7 +71,8 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     return {
         "artifact": artifact,
         "kept": [PROFILE],
-        "on_cpu": _on_cpu(),
+        "on_cpu": sorted(set(_on_cpu())),
+        "cpu_layers": _on_cpu(),
         "tensors": told,
         "outputs": keep("output", [list(arrays.values())]),
         "reference": keep("reference", expected),
@@ -104,12 +105,12 @@ def _outputs() -> dict[str, Any]:
 
 
 def _on_cpu() -> list[str]:
-    """Operators that the compiler left to the host's CPU."""
-    found: set[str] = set()
-    for path in Path().glob("*_final.mlir"):
+    """Operators of the layers that the compiler left to the host's CPU, one a layer."""
+    found: list[str] = []
+    for path in sorted(Path().glob("*_final.mlir")):
         text = path.read_text(encoding="utf-8", errors="replace")
-        found.update(re.findall(r'"tpu\.GenericCpu".*?cpu_name = "(?:onnx\.)?(\w+)"', text))
-    return sorted(found)
+        found += re.findall(r'"tpu\.GenericCpu".*?cpu_name = "(?:onnx\.)?(\w+)"', text)
+    return found
 
 
 def _info(artifact: str) -> str:

@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from npubench.definitions import Definition, differing
 from npubench.errors import ExitCode
-from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes
+from npubench.records import Bound
+from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes, judged_top1
 from npubench.reporting.compare.noise import Noise, noise_of
-from npubench.reporting.compare.sides import Pairing, Side, pair_up
+from npubench.reporting.compare.sides import Pair, Pairing, Side, pair_up, paired_scores
 from npubench.reporting.compare.statistics import Interval, geometric_mean
 
 
@@ -23,7 +25,10 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that there is to say; `changes` in the order of `Outcome`, the largest first."""
+    """All that there is to say; `changes` in the order of `Outcome`, the largest first.
+
+    `redefined` are cases whose two rows were quantised by different definitions: no gate can judge them.
+    """
 
     label_a: str
     label_b: str
@@ -36,6 +41,7 @@ class Comparison:
     emulated_a: int
     emulated_b: int
     warnings: tuple[str, ...]
+    redefined: tuple[str, ...] = ()
 
     def counts(self) -> Mapping[Outcome, int]:
         """How many changes ended how."""
@@ -48,22 +54,28 @@ def compare(a: Side, b: Side, gate: Gate) -> Comparison:
     pairing = pair_up(a, b)
     noise = noise_of(*([row for row in one.rows if not row.emulated] for one in (a, b)))
     found = [change for pair in pairing.pairs for change in changes(pair, gate, noise)]
+    if gate.accuracy is not None:
+        found += [judged_top1(*pair) for pair in paired_scores(a, b)]
     outcomes = list(Outcome)
     found.sort(key=lambda one: (outcomes.index(one.outcome), -_size(one), one.case, one.board_b))
+    redefined = tuple(
+        dict.fromkeys(pair.after.case for pair in pairing.pairs if Definition.QUANTISATION in _between(pair))
+    )
     boards = {board for one in found for board in (one.board_a, one.board_b)}
     return Comparison(
         *(a.label, b.label, gate, tuple(found), _means(found)),
         tuple(noise[board] for board in sorted(boards) if board in noise),
         *(pairing.only_a, pairing.only_b, pairing.emulated_a, pairing.emulated_b),
-        _warnings(pairing),
+        (*_warnings(pairing), *_told(redefined)),
+        redefined,
     )
 
 
 def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCode:
     """What a gate says; ungated, only that there was something to compare.
 
-    1: a case is slower or broken. 4, 5: a case was lost to the board or the toolchain. 3: nothing, or not
-    all of A's cases, could be compared. 6: a case may be slower, which these rows cannot tell.
+    1: a case is slower, less accurate or broken. 4, 5: a case was lost to the board or the toolchain.
+    3: nothing, or not all of A's cases, could be compared. 6: one may be slower, these rows cannot tell.
     """
     outcomes = {change.outcome for change in of.changes}
     if not outcomes - {Outcome.NOT_COMPARABLE}:
@@ -77,14 +89,20 @@ def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCod
         return ExitCode(min(lost))
     if require_all and of.only_a:
         return ExitCode.NOTHING_MEASURED
-    doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and c.timed and c.timed.ratio > 1]
-    return ExitCode.UNSTABLE if doubtful else ExitCode.OK
+    doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and _may_be_slower(c)]
+    return ExitCode.UNSTABLE if doubtful or of.redefined else ExitCode.OK
+
+
+def _may_be_slower(change: Change) -> bool:
+    timed = change.timed
+    return timed is not None and (timed.ratio > 1 or timed.ratio_bound is Bound.LOWER)
 
 
 def _means(found: Sequence[Change]) -> tuple[Mean, ...]:
     ratios: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for change in found:
-        if change.timed is not None:
+        # A ratio that is only a bound is no figure to take a mean of.
+        if change.timed is not None and change.timed.ratio_bound is Bound.EXACT:
             ratios[change.timed.kind, change.case_kind].append(change.timed.ratio)
     means = ((key, of, geometric_mean(of)) for key, of in sorted(ratios.items()))
     return tuple(Mean(*key, len(of), mean) for key, of, mean in means if mean is not None)
@@ -103,5 +121,20 @@ def _warnings(pairing: Pairing) -> tuple[str, ...]:
     )
 
 
+def _between(pair: Pair) -> tuple[Definition, ...]:
+    return differing(pair.before, pair.after)
+
+
+def _told(redefined: Sequence[str]) -> tuple[str, ...]:
+    if not redefined:
+        return ()
+    cases = f"{len(redefined)} case" if len(redefined) == 1 else f"{len(redefined)} cases"
+    return (
+        f"{cases} quantised by different definitions: neither passed nor failed, measure the older again",
+    )
+
+
 def _size(change: Change) -> float:
+    if change.rated is not None:
+        return 1 + abs(change.rated.before - change.rated.after)
     return 0.0 if change.timed is None else max(change.timed.ratio, 1 / change.timed.ratio)

@@ -3,9 +3,11 @@
 import math
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from npubench.records import Figures, Kind, Latency, Result
+from npubench.definitions import Definition, differing
+from npubench.records import Bound, Bounds, Figures, Kind, Latency, Result
+from npubench.reporting.bounds import left_out_of, ratio_bound
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
 
 EXACT = "exact: the figure has no spread"
@@ -15,7 +17,11 @@ _Z95 = 1.96
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Both figures in us and after / before, with its interval where one can be told."""
+    """Both figures in us and after / before, with its interval where one can be told.
+
+    `bounds` are those of both figures; `ratio_bound` how the ratio stands to the true one, None where nothing
+    follows of two bounds.
+    """
 
     kind: str
     statistic: str
@@ -25,6 +31,8 @@ class Timed:
     low: float | None
     high: float | None
     method: str
+    bounds: tuple[Bounds | None, Bounds | None] = (None, None)
+    ratio_bound: Bound | None = Bound.EXACT
 
 
 def kinds(row: Result) -> Mapping[str, Figures]:
@@ -40,11 +48,20 @@ def kinds(row: Result) -> Mapping[str, Figures]:
 def timed(before: Result, after: Result) -> Iterator[Timed]:
     """One comparison for each kind that both rows have a time of."""
     one, other = kinds(before), kinds(after)
+    one_throughput = Definition.THROUGHPUT not in differing(before, after)
     for kind in one:
         if kind in other:
-            found = _compare(kind, one[kind], other[kind])
+            found = _compare(kind, one[kind], other[kind], one_throughput)
             if found is not None:
-                yield found
+                yield _bounded(found, left_out_of(one[kind]), left_out_of(other[kind]))
+
+
+def _bounded(found: Timed, before: Bounds | None, after: Bounds | None) -> Timed:
+    """Two bounds of one reason and extent leave out the same: what they count is compared."""
+    if before == after:
+        return replace(found, bounds=(before, after))
+    ends = (after.bound if after else Bound.EXACT, before.bound if before else Bound.EXACT)
+    return replace(found, bounds=(before, after), ratio_bound=ratio_bound(*ends))
 
 
 def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:
@@ -58,7 +75,7 @@ def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:
     return "", ()
 
 
-def _compare(kind: str, before: Figures, after: Figures) -> Timed | None:
+def _compare(kind: str, before: Figures, after: Figures, one_throughput: bool) -> Timed | None:
     (statistic, one), (same, other) = rounds_of(before), rounds_of(after)
     if statistic and statistic == same and min(*one, *other) > 0:
         found = ratio_of_medians(one, other)
@@ -66,7 +83,7 @@ def _compare(kind: str, before: Figures, after: Figures) -> Timed | None:
         return Timed(kind, statistic, *medians, found.value, found.low, found.high, found.method)
     if before.latency_us is not None and after.latency_us is not None:
         return _of_latencies(kind, before, before.latency_us, after.latency_us)
-    if before.throughput_fps and after.throughput_fps:
+    if one_throughput and before.throughput_fps and after.throughput_fps:
         times = 1e6 / before.throughput_fps, 1e6 / after.throughput_fps
         return _single(kind, before, "1 / throughput", *times)
     return None

@@ -14,6 +14,9 @@ class DoubtClass(StrEnum):
     BOARD_MOVED = "board_moved"
     WIDE_SPREAD = "wide_spread"
     NO_BOARD_TIME = "no_board_time"
+    FLOAT_MACS = "float_macs"
+    KERNELS_DIFFER = "kernels_differ"
+    EARLIER_DEFINITION = "earlier_definition"
 
 
 class Strength(StrEnum):
