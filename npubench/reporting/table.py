@@ -10,7 +10,7 @@ from typing import Any
 from npubench.records import Bound, FailureClass, Kind, NoAccuracy, RateFrom, SamplesFrom, Stage, Status
 from npubench.reporting.bounds import mark, opposite
 from npubench.reporting.escapes import columns_of, printable, shortened
-from npubench.reporting.lacking import WORDS, WRONG
+from npubench.reporting.lacking import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
 from npubench.reporting.notation import THIN_SPACE, closeness, significant
 from npubench.reporting.rows import Row
 from npubench.reporting.samples import SHORT
@@ -251,7 +251,16 @@ def _status(row: Row) -> str:
         return printable(f"failed: {failure['stage']}: {failure['class']} {at_fault}".rstrip())
     if row["skip_reason"]:
         return printable(f"skipped: {row['skip_reason']}")
-    return printable(" ".join(filter(None, (row["status"], row["verdict"]))))
+    text = " ".join(filter(None, (row["status"], row["verdict"])))
+    return printable(f"{text}, low accuracy" if _is_low(row) else text)
+
+
+def _is_low(row: Row) -> bool:
+    """Whether its cosine, its worst slice or what stands in their place is a doubt."""
+    cosine, worst = (_look_up(row, f"accuracy.{name}") for name in ("cosine", "worst_slice.cosine"))
+    words = {_lacking(row, kind) for kind in (Kind.MEASURED, Kind.SIMULATED)}
+    few = cosine is not None and cosine < LEAST_COSINE
+    return few or (worst is not None and worst < LEAST_SLICE) or bool(words & WRONG_WORDS)
 
 
 _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
