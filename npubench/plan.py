@@ -15,7 +15,6 @@ from npubench.specs import (
     CalibrationSpec,
     CaseSpec,
     FileSpec,
-    InvalidCase,
     Precision,
     TimingProtocol,
     declared_batch,
@@ -85,14 +84,13 @@ def build(
 ) -> Plan:
     """Cross boards, cases (each with its exporter's version) and precisions.
 
-    `precisions` narrows what a board declares; empty means all of them. A case that could not be
-    found has one job a board: it is a row, but there is nothing to prepare.
+    `precisions` narrows what a board declares; empty means all of them.
     """
     jobs: dict[str, Job] = {}
     for board, tool in boards:
         wanted = [p for p in board.precisions if not precisions or p in precisions]
         for case, exporter_version in cases:
-            for precision in wanted[:1] if isinstance(case, InvalidCase) else wanted:
+            for precision in wanted:
                 job = _job(board, tool, case, exporter_version, precision, request, finished)
                 jobs.setdefault(job.key, job)
     return Plan(tuple(jobs.values()))
@@ -140,6 +138,4 @@ def _job(
     # Where samples lie decides neither file nor artifact, but what a second of them is.
     batch = declared_batch(case)
     key = digest(compile_key, board.name, timing, THROUGHPUT, *([batch] if batch else []))
-    # A row that says "not found" is about the moment it was written: it is never an answer for later.
-    done = None if isinstance(case, InvalidCase) else finished.get(key)
-    return Job(key, export_key, compile_key, board, case, precision, done)
+    return Job(key, export_key, compile_key, board, case, precision, finished.get(key))

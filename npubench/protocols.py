@@ -17,6 +17,7 @@ from npubench.records import (
     Completed,
     Failure,
     Figures,
+    LogCase,
     OnnxModel,
     Outcome,
     ToolInfo,
@@ -123,6 +124,18 @@ class Simulating(Protocol):
     def simulated(self, workdir: Path) -> tuple[tuple[Path, ...], ...]:
         """Outputs that `compile` left in `workdir`: for each of the first evaluation samples an .npy an
         output of the model, in its order; empty where there are none."""
+
+
+@runtime_checkable
+class LogReading(Protocol):
+    """A backend that reads what its compiler and its boards' runners printed elsewhere: `import logs`."""
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """The cases of one log, in their order; none where it is no log of this backend's tools. Pure.
+
+        `text` is a whole file without colours and blanks at line ends, perhaps cut within its last line. What
+        a cut or damaged log does not tell for certain is a `Failure` or left out, never another figure.
+        """
 
 
 OpenHost = Callable[[str], Session]

@@ -349,6 +349,25 @@ Outcome = Figures | Failure | Skip
 
 
 @dataclass(frozen=True, slots=True)
+class LogCase:
+    """What a log that another program wrote tells of one case.
+
+    `name` is empty where only the file's name tells it, `precision` None where nothing does. `estimate` is
+    the compiler's own simulation, `figures` what a board's runner measured, as of a live run. `tools` are
+    the versions that the log names. A case without figures and failure is skipped, for `skip_reason`.
+    """
+
+    name: str = ""
+    estimate: Figures | None = None
+    figures: Figures | None = None
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+    precision: Precision | None = None
+    skip_reason: str = "the log holds no measurement"
+
+
+@dataclass(frozen=True, slots=True)
 class ToolInfo:
     """A toolchain here: versions when usable, otherwise why not and the one line that helps."""
 

@@ -156,15 +156,6 @@ class FileSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidCase:
-    """What the user named and npubench cannot find or read; it becomes a failure row."""
-
-    name: str
-    message: str
-    failure_class: str
-
-
-@dataclass(frozen=True, slots=True)
 class BenchmarkSpec:
     """What a board benchmark (entry point `benchmark`) measures besides models; it needs no ONNX file.
 
@@ -179,11 +170,11 @@ class BenchmarkSpec:
     options: Options = field(default_factory=dict)
 
 
-CaseSpec = OperatorSpec | ModelSpec | FileSpec | InvalidCase | BenchmarkSpec
+CaseSpec = OperatorSpec | ModelSpec | FileSpec | BenchmarkSpec
 
 
 def case_kind(spec: CaseSpec) -> CaseKind:
-    """Operators are operators; models, files and what could not be found count as models."""
+    """Operators are operators; models and files count as models."""
     if isinstance(spec, BenchmarkSpec):
         return spec.kind
     return CaseKind.OPERATOR if isinstance(spec, OperatorSpec) else CaseKind.MODEL

@@ -1,6 +1,5 @@
 """Inputs and outputs of what a tool made, against the model's: none may be lost, added or renamed unseen."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -39,15 +38,13 @@ def _as_it_is(name: str) -> str:
 class Tolerance:
     """What a tool always changes, so that it is no fault; of each the reason, empty where it is not borne.
 
-    `layout`: channels go last (or first). `rank`: axes of one entry come or go. `arranged`: axes are the
-    tool's own, so that only the number of entries is held against the model's. `unnamed`: names are not the
+    `layout`: channels go last (or first). `rank`: axes of one entry come or go. `unnamed`: names are not the
     model's, so tensors are told apart by their place. `dtypes` are the types that a type of the model may
     become, for `dtypes_why`. `spelt` makes one spelling of the model's names and the tool's.
     """
 
     layout: str = ""
     rank: str = ""
-    arranged: str = ""
     unnamed: str = ""
     dtypes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dtypes_why: str = ""
@@ -176,8 +173,6 @@ def _unlike(spec: TensorSpec, told: Told, of: Tolerance) -> Iterator[str]:
 def _same_shape(wanted: Shape, have: Shape, of: Tolerance) -> bool:
     if wanted == (UNKNOWN,):
         return True
-    if of.arranged and UNKNOWN not in (*wanted, *have):
-        return math.prod(wanted) == math.prod(have)
     turned = [wanted]
     if of.layout and len(wanted) > 2:
         turned += [(wanted[0], *wanted[2:], wanted[1]), (wanted[0], wanted[-1], *wanted[1:-1])]

@@ -100,14 +100,14 @@ def accuracy(
     from npubench.workspace import Workspace
 
     catalog = load_catalog(selection.catalog_folders)
-    cases = chosen_cases(catalog, selection)
+    chosen = chosen_cases(catalog, selection)
     on = assemble.choose_boards(catalog, boards)
     workspace = Workspace(out)
     workspace.create()
     with workspace.lock():
         scores = [
             score
-            for case in cases
+            for case in chosen.cases
             for score in _scores(
                 case,
                 on,
@@ -123,7 +123,7 @@ def accuracy(
         _print(scores)
     if not any(score.top1 for score in scores):
         return ExitCode.NOTHING_MEASURED
-    return ExitCode.USAGE if on.unknown or catalog.problems else ExitCode.OK
+    return ExitCode.USAGE if on.unknown or catalog.problems or chosen.missing else ExitCode.OK
 
 
 def _scores(

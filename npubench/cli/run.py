@@ -127,8 +127,8 @@ def run(
         "codec": {"engine": codec_engine} if codec_engine else {},
     }
     benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
-    plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
-    wrong_input = on.unknown + len(catalog.problems)
+    plan = assemble.make_plan(chosen.cases, on, precisions, request, finished, benchmarks)
+    wrong_input = on.unknown + len(catalog.problems) + len(chosen.missing)
     if dry_run:
         _print_plan(plan, timing, as_json)
         return 2 if wrong_input else 0

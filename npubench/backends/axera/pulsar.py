@@ -1,17 +1,24 @@
 """Pulsar 1: `pulsar build` to a .joint, `run_joint` on AX620A boards."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from npubench.backends.axera import measuring, pulsar_build, pulsar_figures, pulsar_tensors
+from npubench.backends.axera import (
+    logs_import,
+    measuring,
+    pulsar_build,
+    pulsar_figures,
+    pulsar_tensors,
+)
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
-from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.backends.axera.run_joint import parse_run_joint, wrong_rounds
 from npubench.backends.signature import ran_another
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, OnnxModel
+from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
 from npubench.specs import Options, Target, TimingProtocol
 
 
@@ -39,6 +46,7 @@ class PulsarBackend(AxeraBackend):
             "target_hardware": chosen.target_hardware,
             "output_layout": chosen.output_layout,
             "run_joint": chosen.run_joint,
+            **({"run_joint_mode": chosen.run_joint_mode} if chosen.run_joint_mode else {}),
             "calibration_samples": calibration.samples,
             "calibration_format": "png" if calibration.pictures else "bin",
             "build_command": pulsar_build.build_argv(model, chosen),
@@ -55,6 +63,10 @@ class PulsarBackend(AxeraBackend):
         """The simulation of the build host: inference reports of all parts, accuracy of `pulsar run`."""
         return pulsar_figures.simulated(artifact)
 
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Logs of `pulsar build`, inference reports, output of run_joint: alone or in one log."""
+        return logs_import.read_log(text)
+
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
@@ -64,22 +76,29 @@ class PulsarBackend(AxeraBackend):
             return path
         npu_mode = str(artifact.settings["npu_mode"])
         command = str(artifact.settings["run_joint"])
-        runner = measuring.Runner("run_joint", _argv(command), parse_run_joint, pulsar_figures.round_of)
+        runner = measuring.Runner(
+            "run_joint",
+            _argv(command, artifact.settings.get("run_joint_mode")),
+            partial(parse_run_joint, exited_well=True),
+            pulsar_figures.round_of,
+            wrong_rounds,
+        )
         calls = measuring.measure_rounds(runner, path, session, timing, deadline_s, log)
         if isinstance(calls, Failure):
             return calls
-        wanted = pulsar_figures.JOINT_MODES[npu_mode]
+        wanted = pulsar_build.JOINT_MODES[npu_mode]
         for call in calls:
             if call.npu_mode not in (None, wanted):
                 return wrong_mode("run_joint", f"{npu_mode} ({wanted})", call.npu_mode)
             told, model = pulsar_tensors.of_run_joint(call.inputs, call.outputs), artifact.onnx
             if other := ran_another("run_joint", model.inputs, model.outputs, told, pulsar_tensors.PULSAR):
                 return other
-        return pulsar_figures.measured(calls, npu_mode, artifact.sha256)
+        return pulsar_figures.measured(calls, npu_mode, artifact)
 
 
-def _argv(command: str) -> Callable[[str, int, int], list[str]]:
+def _argv(command: str, mode: str | None) -> Callable[[str, int, int], list[str]]:
     def argv(file: str, warmup: int, repeat: int) -> list[str]:
-        return [command, file, "--repeat", str(repeat), "--warmup", str(warmup)]
+        asked = ["--mode", mode] if mode else []
+        return [command, file, *asked, "--repeat", str(repeat), "--warmup", str(warmup)]
 
     return argv

@@ -17,7 +17,7 @@ from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, Bench
 from npubench.backends.signature import Signature, converted
 from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import Options, Target
 
 CONFIG = "config.prototxt"
@@ -36,12 +36,18 @@ KNOWN = (
     "input_color",
     "simulate",
     "run_joint",
+    "run_joint_mode",
 )
+JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
+"""What run_joint calls the virtual NPU mode that a model of each build mode needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Options of a board for Pulsar 1. `simulate` runs the compiled model on the host beside the ONNX one."""
+    """Options of a board for Pulsar 1. `simulate` runs the compiled model on the host beside the ONNX one.
+
+    `run_joint_mode` is the runner's `--mode`; without it the runner takes the mode from the model.
+    """
 
     where: Where
     npu_mode: str
@@ -50,6 +56,7 @@ class Settings:
     input_colour: str | None
     simulate: bool
     run_joint: str
+    run_joint_mode: str | None = None
 
 
 def where(given: Options) -> Where:
@@ -65,9 +72,10 @@ def settings(given: Options, chip: str) -> Settings:
     colour = (
         options.choice(given, "input_color", pulsar_config.COLOURS, "") if given.get("input_color") else None
     )
+    npu_mode = options.choice(given, "npu_mode", pulsar_config.NPU_MODES, "111")
     return Settings(
         where=options.where(given, "pulsar", VENDOR_SHM_SIZE),
-        npu_mode=options.choice(given, "npu_mode", pulsar_config.NPU_MODES, "111"),
+        npu_mode=npu_mode,
         target_hardware=options.choice(
             given, "target_hardware", sorted(set(HARDWARE.values())), HARDWARE.get(chip, "")
         ),
@@ -75,7 +83,21 @@ def settings(given: Options, chip: str) -> Settings:
         input_colour=colour,
         simulate=options.switch(given, "simulate", True),
         run_joint=options.text(given, "run_joint", "/opt/bin/run_joint"),
+        run_joint_mode=_run_joint_mode(given, npu_mode),
     )
+
+
+def _run_joint_mode(given: Options, npu_mode: str) -> str | None:
+    """The runner's `--mode`, which has to be the model's: a .joint runs in no other."""
+    if given.get("run_joint_mode") is None:
+        return None
+    mode = options.choice(given, "run_joint_mode", sorted(set(JOINT_MODES.values())), "")
+    if mode != JOINT_MODES[npu_mode]:
+        raise UsageError(
+            f'backend_options.run_joint_mode = "{mode}" runs no model of npu_mode = "{npu_mode}": set'
+            f' run_joint_mode = "{JOINT_MODES[npu_mode]}", or another npu_mode'
+        )
+    return mode
 
 
 def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -> build.Calibration | Failure:
@@ -149,8 +171,13 @@ def make(
 def _info(
     chosen: Settings, artifact: Path, bench: Bench, workdir: Path, deadline: build.Deadline, log: Path
 ) -> pulsar_tools.JointInfo | None:
-    argv = [chosen.where.command, "info", artifact.name]
-    completed = bench.run(argv, min(SHORT_S, deadline.left()), log)
+    def ask(*options: str) -> Completed:
+        argv = [chosen.where.command, "info", *options, artifact.name]
+        return bench.run(argv, min(SHORT_S, deadline.left()), log)
+
+    completed = ask("--part_info")
+    if completed.returncode != 0 and not completed.timed_out:
+        completed = ask()  # Older toolchains know no such option.
     (workdir / INFO_LOG).write_text(completed.output, encoding="utf-8")
     if completed.timed_out or completed.returncode != 0:
         return None

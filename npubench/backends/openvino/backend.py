@@ -13,6 +13,7 @@ from npubench import environments
 from npubench.backends.apart.backend import ApartBackend, answer_of, with_accuracy
 from npubench.backends.apart.on_board import bring, find_tool, folder_on, inside
 from npubench.backends.apart.options import text
+from npubench.backends.openvino import benchmark_log
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
     Report,
@@ -30,6 +31,7 @@ from npubench.records import (
     Figures,
     Kind,
     Latency,
+    LogCase,
     OnnxModel,
     Stage,
 )
@@ -60,6 +62,10 @@ class OpenVinoBackend(ApartBackend):
     def estimate(self, artifact: Artifact) -> Figures | None:  # noqa: ARG002 - the protocol's
         """OpenVINO estimates nothing."""
         return None
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """What benchmark_app printed, or its report as JSON."""
+        return benchmark_log.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

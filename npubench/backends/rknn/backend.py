@@ -24,6 +24,7 @@ from npubench.records import (
     Figures,
     Kind,
     Latency,
+    LogCase,
     OnnxModel,
     Stage,
 )
@@ -60,16 +61,19 @@ class RknnBackend(ApartBackend):
     environment: ClassVar[str] = "rknn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
     tolerance: ClassVar[Tolerance] = RKNN
-    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", rknn_benchmark.NAME)
+    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", "core_mask", rknn_benchmark.NAME)
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """The platform that the toolkit builds for, and whether it is to quantise. Raises UsageError."""
         clock = positive(self._options, "npu_clock_mhz")
+        platform = self._platform(target.chip)
+        mask = rknn_benchmark.core_mask(self._options, platform)
         return {
-            "platform": self._platform(target.chip),
+            "platform": platform,
             # A model that brings its own scales is refused when it is to be quantised once more.
             "quantise": QUANTISED.isdisjoint(model.operators),
             **({"npu_clock_mhz": clock} if clock else {}),
+            **({"core_mask": mask} if mask is not None else {}),
         }
 
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
@@ -121,6 +125,10 @@ class RknnBackend(ApartBackend):
         )
         return with_accuracy(figures, answer)
 
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Output of rknn_benchmark."""
+        return rknn_benchmark.read_log(text)
+
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
@@ -130,13 +138,24 @@ class RknnBackend(ApartBackend):
         if placed and "NPU" not in placed.values():
             message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
             return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message, tuple(placed))
-        tool = rknn_benchmark.bench_tool()
+        mask = artifact.settings.get("core_mask")
+        tool = rknn_benchmark.bench_tool(mask)
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
+        other = other_tensors(found.details["calls"], artifact.onnx)
+        if other is not None:
+            return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
+        cores = "the tool's own choice" if mask is None else mask
+        details = {**found.details, "core_mask": cores}
         known = tuple(artifact.onnx.operators)
-        computed = shares(layers, artifact.onnx)
-        return replace(found, placement=placed, layers_on=placed_layers(layers, known), computed=computed)
+        return replace(
+            found,
+            placement=placed,
+            layers_on=placed_layers(layers, known),
+            computed=shares(layers, artifact.onnx),
+            details=details,
+        )
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())
@@ -144,6 +163,21 @@ class RknnBackend(ApartBackend):
             known = ", ".join(PLATFORMS)
             raise UsageError(f"rknn builds for {known}, not {platform}: set backend_options.platform")
         return platform
+
+
+def other_tensors(calls: Sequence[Mapping[str, Any]], model: OnnxModel) -> str | None:
+    """Why what the board ran is another model, by its number of tensors or all of their names; else None.
+
+    The compiler adds to some names, so a single one that differs says nothing.
+    """
+    for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+        wanted = [tensor.name for tensor in tensors]
+        for told in (call[kind] for call in calls if call.get(kind)):
+            names = [one["name"] for one in told]
+            alike = any(a.startswith(b) or b.startswith(a) for a in names for b in wanted)
+            if len(names) != len(wanted) or not alike:
+                return f"the board ran a model with {kind} {', '.join(names)}, not {', '.join(wanted)}"[:300]
+    return None
 
 
 def _left_to_cpu(layers: Sequence[Layer], model: OnnxModel, platform: str) -> Failure | None:

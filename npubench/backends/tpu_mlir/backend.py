@@ -9,7 +9,7 @@ from npubench.backends.apart.backend import ApartBackend, answer_of, said_of, wi
 from npubench.backends.apart.options import text
 from npubench.backends.apart.single_times import measure_single_times
 from npubench.backends.signature import Tolerance
-from npubench.backends.tpu_mlir import bmrt_test
+from npubench.backends.tpu_mlir import bmrt_log, bmrt_test
 from npubench.backends.tpu_mlir.bmrt_tensors import tensors_of_bmrt
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
@@ -24,6 +24,7 @@ from npubench.records import (
     Figures,
     Kind,
     Latency,
+    LogCase,
     OnnxModel,
     PlacedLayer,
     Stage,
@@ -134,6 +135,10 @@ class TpuMlirBackend(ApartBackend):
             },
         )
         return with_accuracy(figures, answer)
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Output of bmrt_test."""
+        return bmrt_log.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

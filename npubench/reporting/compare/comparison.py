@@ -27,6 +27,7 @@ class Mean:
 class Comparison:
     """All that there is to say; `changes` in the order of `Outcome`, the largest first.
 
+    `nothing_new` says that a side is of an older run than it was asked for; empty where it is not.
     `redefined` are cases whose two rows were quantised by different definitions: no gate can judge them.
     """
 
@@ -41,6 +42,7 @@ class Comparison:
     emulated_a: int
     emulated_b: int
     warnings: tuple[str, ...]
+    nothing_new: str = ""
     redefined: tuple[str, ...] = ()
 
     def counts(self) -> Mapping[Outcome, int]:
@@ -67,6 +69,7 @@ def compare(a: Side, b: Side, gate: Gate) -> Comparison:
         tuple(noise[board] for board in sorted(boards) if board in noise),
         *(pairing.only_a, pairing.only_b, pairing.emulated_a, pairing.emulated_b),
         (*_warnings(pairing), *_told(redefined)),
+        a.nothing_new or b.nothing_new,
         redefined,
     )
 
@@ -75,9 +78,12 @@ def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCod
     """What a gate says; ungated, only that there was something to compare.
 
     1: a case is slower, less accurate or broken. 4, 5: a case was lost to the board or the toolchain.
-    3: nothing, or not all of A's cases, could be compared. 6: one may be slower, these rows cannot tell.
+    3: nothing, or not all of A's cases, could be compared, or the latest run measured nothing. 6: a case may
+    be slower, which these rows cannot tell.
     """
     outcomes = {change.outcome for change in of.changes}
+    if gated and of.nothing_new:
+        return ExitCode.NOTHING_MEASURED
     if not outcomes - {Outcome.NOT_COMPARABLE}:
         return ExitCode.NOTHING_MEASURED
     if not gated:

@@ -15,13 +15,15 @@ _DIMENSIONS = ("board", "backend", "precision")
 class Side:
     """Rows under a label, oldest first, and what `npubench accuracy` last said there.
 
-    `fixed` are the dimensions that the user named one value of.
+    `fixed` are the dimensions that the user named one value of. `nothing_new` says that the run which is
+    called the latest measured nothing, so these rows are older.
     """
 
     label: str
     rows: tuple[Result, ...]
     fixed: frozenset[str] = frozenset()
     scores: tuple[Scored, ...] = ()
+    nothing_new: str = ""
 
 
 @dataclass(frozen=True, slots=True)
