@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench import sample_files
+from npubench.dtypes import plain
 from npubench.errors import UsageError
 from npubench.identity import digest, sha256_of_file
 from npubench.input_draw import channel_axis, content_text, draw
@@ -176,19 +177,22 @@ def _name(file: Path, root: Path) -> str:
 
 def rounded_to_8_bits(samples: "Sequence[Sample]") -> "list[Sample]":
     """The samples as 8 bits represent them over the range that each input has; whole numbers as they are."""
-    import numpy as np
-
     steps = {name: _step([sample[name] for sample in samples]) for name in (samples[0] if samples else ())}
     return [
-        {
-            name: (np.round(array / steps[name]) * steps[name]).astype(array.dtype) if steps[name] else array
-            for name, array in sample.items()
-        }
+        {name: _rounded(array, step) if (step := steps[name]) else array for name, array in sample.items()}
         for sample in samples
     ]
 
 
+def _rounded(array: "np.ndarray[Any, Any]", step: float) -> "np.ndarray[Any, Any]":
+    import numpy as np
+
+    whole: np.ndarray[Any, Any] = (np.round(plain(array) / step) * step).astype(array.dtype)
+    return whole
+
+
 def _step(arrays: "Sequence[np.ndarray[Any, Any]]") -> float | None:
+    arrays = [plain(array) for array in arrays]
     if any(not array.size or array.dtype.kind in "biu" for array in arrays):
         return None
     # Zero is always representable.

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npubench.dtypes import numpy_dtype
 from npubench.errors import UsageError
 from npubench.specs import ModelInputs, Preprocessing, TensorSpec
 
@@ -267,7 +268,7 @@ def as_input(
     """
     import numpy as np
 
-    preprocessing, dtype = inputs.preprocessing, np.dtype(tensor.dtype)
+    preprocessing, dtype = inputs.preprocessing, numpy_dtype(tensor.dtype)
     pixels = picture.pixels * (255 / (full[picture.mode] if picture.full is None else picture.full))
     if preprocessing is not None:
         ordered = pixels[..., ::-1] if preprocessing.color == "bgr" and frame.channels == 3 else pixels

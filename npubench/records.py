@@ -176,6 +176,7 @@ class Accuracy:
     With several outputs each figure is the worst one's; `outputs` has them by name, where the tool tells.
     Integer outputs (indices, labels) have no part in these: `equal` is the share of their entries that are
     equal, `equal_rounded` the share that FP32 itself keeps when only its inputs are rounded to 8 bits.
+    `dead_slices` vary in FP32 and are constant here; None, as `worst_slice`, where no axis can be cut.
     """
 
     cosine: float | None
@@ -193,11 +194,15 @@ class Accuracy:
 
 
 class NoAccuracy(StrEnum):
-    """Why a row has no accuracy figure: never one dash for several reasons."""
+    """Why a row has no cosine to rely on: never one dash for several reasons.
+
+    An output that is all zeros, or constant, where FP32's is not is a wrong result and worse than any cosine.
+    """
 
     IS_REFERENCE = "is_reference"
     NOT_COMPARED = "not_compared"
     ALL_ZEROS = "all_zeros"
+    CONSTANT = "constant"
     NO_OUTPUTS = "no_outputs"
 
 
@@ -309,7 +314,7 @@ class Figures:
     `layers_on` has the layers one by one, where the tool tells them. `details` is whatever else
     the tool reported, JSON-ready. `tools` are versions that only the board could tell.
     `spread` says how far repeats lay apart where there is no latency to tell it, as a share of the median.
-    `bounds` is None of an exact latency. `no_accuracy` says why `accuracy` is None, `no_accuracy_why` in a
+    `bounds` is None of an exact latency. `no_accuracy` says why there is no cosine, `no_accuracy_why` in a
     sentence. `sampling` says what `throughput_fps` counts, `throughput_from` what it was made of (None in
     older rows), `computed` where the operators ran.
     """

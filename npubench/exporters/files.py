@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from npubench.exporters.apart import DEADLINE_S, describe_apart
 from npubench.exporters.file_kinds import not_a_model
 from npubench.exporters.input_shapes import declared_outputs, fix_shapes, sizes_of_symbols, wanted_shapes
+from npubench.exporters.node_names import rename_repeated
 from npubench.filesystem import link_or_copy
 from npubench.identity import digest, sha256_of_file
 from npubench.onnx_graph import dimensions, true_inputs
@@ -17,11 +17,11 @@ from npubench.records import Failure, OnnxModel
 from npubench.sampling import batch_axes
 from npubench.specs import CaseSpec, FileSpec, Shape, TensorSpec
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
 FORMAT = 2
 """Changes when the same file is brought or described differently, so that kept ones are made anew."""
+
+RENAMED = "nodes renamed"
+"""Key of `OnnxModel.exported`: how many, because names of nodes have to be unique for ONNX Runtime."""
 
 
 class FileExporter:
@@ -54,7 +54,8 @@ class FileExporter:
             outcome = describe_apart(brought.path, spec.name, spec.task, log, self._deadline_s)
             if isinstance(outcome, OnnxModel):
                 outputs = tuple(_completed(one, brought.outputs) for one in outcome.outputs)
-                outcome = replace(outcome, outputs=outputs, batch_axes=brought.batch_axes)
+                axes, said = brought.batch_axes, brought.said
+                outcome = replace(outcome, outputs=outputs, batch_axes=axes, exported=said)
         if isinstance(outcome, Failure):
             with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(f"{spec.path}: {outcome.message}\n{outcome.detail}\n")
@@ -75,11 +76,12 @@ def bring(spec: FileSpec, workdir: Path) -> Path | Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Brought:
-    """The file, the open axes that it called a batch, and what fixing them says of its outputs."""
+    """The file, the open axes that it called a batch, what fixing them says of its outputs; what was done."""
 
     path: Path
     batch_axes: Mapping[str, int]
     outputs: Mapping[str, Shape] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def _brought(spec: FileSpec, workdir: Path) -> _Brought | Failure:
@@ -96,20 +98,18 @@ def _brought(spec: FileSpec, workdir: Path) -> _Brought | Failure:
     target = _vacant(workdir / _free_name(beside))
     axes = batch_axes((value.name, dimensions(value)) for value in true_inputs(model.graph))
     outputs = declared_outputs(model, sizes_of_symbols(model, shapes)) if shapes else {}
-    _write(model, shapes, spec.path, target)
+    renamed = rename_repeated(model)
+    if shapes:
+        fix_shapes(model, shapes)
+    if shapes or renamed:
+        target.write_bytes(model.SerializeToString(deterministic=True))
+    else:
+        link_or_copy(spec.path.resolve(), target)
     for name in beside:
         # Copied, for onnx refuses external data that have several hard links.
         shutil.copyfile((spec.path.parent / name).resolve(), _vacant(workdir / name))
-    return _Brought(target, axes, outputs)
-
-
-def _write(model: "ModelProto", shapes: Mapping[str, Shape], source: Path, target: Path) -> None:
-    """The file as it is, or, where shapes are to be fixed, `model` with these."""
-    if shapes:
-        fix_shapes(model, shapes)
-        target.write_bytes(model.SerializeToString(deterministic=True))
-    else:
-        link_or_copy(source.resolve(), target)
+    said = {RENAMED: f"{renamed} that had the name of another"} if renamed else {}
+    return _Brought(target, axes, outputs, said)
 
 
 def _completed(tensor: TensorSpec, declared: Mapping[str, Shape]) -> TensorSpec:

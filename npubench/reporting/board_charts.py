@@ -15,6 +15,7 @@ from npubench.reporting.bounds import (
     told,
 )
 from npubench.reporting.dots import DotChart, DotRow, Value, dot_chart
+from npubench.reporting.lacking import lowest_of
 from npubench.reporting.notation import closeness, duration, significant
 from npubench.reporting.pairs import figures_of, latency_of
 from npubench.reporting.ranking import MissingOperator
@@ -116,7 +117,9 @@ def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Do
     models = [row for row in results if row.case_kind is CaseKind.MODEL and row.precision is Precision.INT8]
 
     def read(row: Result, figures: Figures) -> tuple[float, str] | None:  # noqa: ARG001
-        accuracy = figures.accuracy
+        accuracy, lowest = figures.accuracy, lowest_of(figures)
+        if lowest is not None and (accuracy is None or accuracy.cosine is None):
+            return 1.0, lowest.text
         if accuracy is None or accuracy.cosine is None:
             return None
         return max(1 - accuracy.cosine, LEAST_ERROR), f"cosine {closeness(accuracy.cosine)}"

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from npubench.definitions import Definition, earlier
-from npubench.records import Accuracy, Figures, Kind, Latency, Result
+from npubench.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
 from npubench.reporting.bounds import aside, bound_of, bounds_of, mark, opposite
+from npubench.reporting.lacking import lacking, word_of
 from npubench.reporting.notation import COUNTS, TIMES, Scale, closeness, significant
 from npubench.reporting.pairs import Speedup, gmac_per_s
+from npubench.reporting.recorded import recorded
 from npubench.reporting.samples import source_text
 from npubench.reporting.whole_npu import whole_npu
 from npubench.reporting.words import say
@@ -31,8 +33,9 @@ class Entry:
 class Column:
     """`value` in base units (µs, bytes, 1), `scales` it may be shown in, `exact` its base unit.
 
-    A column without any value is left out unless it is `always` there. `mark` stands before the figure,
-    as of a bound, `aside` after it with its unit.
+    A column without any value is left out unless it is `always` there. `word` stands in for a value that is
+    missing, where one dash would mean several things; rows that it `keeps` keep a column without a value.
+    `mark` stands before the figure, as of a bound, `aside` after it with its unit.
     """
 
     title: str
@@ -45,6 +48,8 @@ class Column:
     kind: Kind | None = None
     always: bool = False
     digits: int | None = None
+    word: Callable[[Entry], str] = lambda _: ""
+    keeps: Callable[[Entry], bool] = lambda _: False
     mark: Callable[[Entry], str] = lambda _: ""
     aside: Callable[[Entry], str] = lambda _: ""
 
@@ -118,10 +123,26 @@ def _accuracies(kind: Kind) -> list[Column]:
             kind=kind,
             mark=lambda entry: mark(entry.speedups[kind].bound) if kind in entry.speedups else "",
         ),
+        replace(
+            _accuracy(
+                *(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine),
+                show=closeness,
+                digits=5,
+            ),
+            word=lambda entry: _word(entry, kind),
+            keeps=lambda entry: _is_told(entry.figures.get(kind)),
+        ),
         _accuracy(
-            *(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine),
+            *(kind, "worst slice", "Lowest cosine of a slice of an output along one of its axes"),
+            lambda a: a.worst_slice.cosine if a.worst_slice else None,
             show=closeness,
             digits=5,
+        ),
+        _accuracy(
+            *(kind, "dead slices", "Slices of outputs that vary in FP32 and are constant here"),
+            # None at all is what is expected of a row, and no column.
+            lambda a: a.dead_slices or None,
+            show=lambda value: f"{value:.0f}",
         ),
         _accuracy(
             *(kind, "rel. error", "2-norm of the difference over that of the FP32 reference"),
@@ -221,12 +242,34 @@ def _accuracy(
 
     def missing(entry: Entry) -> str:
         figures = entry.figures.get(kind)
-        if figures is None or figures.accuracy is None:
+        if figures is None:
+            return say("not compared")
+        reason, why = lacking(entry.result, figures)
+        if reason is not None:
+            return f"{word_of(reason)}: {recorded(why)}" if why else word_of(reason)
+        if figures.accuracy is None:
             return say("not compared")
         same = title == "PSNR" and figures.accuracy.max_abs == 0
         return "identical outputs: no noise" if same else "does not apply"
 
     return Column(title, hint, value, scales or (Scale(unit),), unit, show, missing, kind, digits=digits)
+
+
+def _is_told(figures: Figures | None) -> bool:
+    """Whether a row itself says why it has no cosine, and is not the reference that needs none."""
+    return figures is not None and figures.no_accuracy not in (None, NoAccuracy.IS_REFERENCE)
+
+
+def _word(entry: Entry, kind: Kind) -> str:
+    """What stands in a cosine's place: why there is none, or the share of whole numbers that are equal."""
+    figures = entry.figures.get(kind)
+    if figures is None:
+        return ""
+    reason, _ = lacking(entry.result, figures)
+    if reason is not None:
+        return word_of(reason)
+    equal = figures.accuracy.equal if figures.accuracy else None
+    return "" if equal is None else say("{share} equal", share=closeness(equal, 3))
 
 
 def _latency_of(entry: Entry, kind: Kind) -> Latency | None:

@@ -24,8 +24,9 @@ _FIGURES = (
     *("n", "mean_us", "p50_us", "p90_us", "p99_us", "min_us", "max_us", "fps", "load_us"),
     *("host_overhead_us", "gmac_per_s", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"),
     *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal"),
+    *("worst_slice", "dead_slices"),
 )
-_COUNTS = ("n", "tool_macs", "memory_bytes", "io_bytes")
+_COUNTS = ("n", "tool_macs", "memory_bytes", "io_bytes", "dead_slices")
 _PROVENANCE = (
     *("run_id", "started_at", "npubench_version", "onnx_sha256", "artifact_sha256", "log_path", "log_sha256"),
     *("samples_path", "samples_sha256"),
@@ -174,6 +175,8 @@ def _flat(figures: Figures | None) -> dict[str, float | int | None]:
         flat[f"{name}_us"] = getattr(latency, name, None)
     for name in ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal"):
         flat[name] = getattr(accuracy, name, None)
+    flat["worst_slice"] = accuracy.worst_slice.cosine if accuracy and accuracy.worst_slice else None
+    flat["dead_slices"] = accuracy.dead_slices if accuracy else None
     for name in ("load_us", "host_overhead_us", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"):
         flat[name] = getattr(figures, name)
     return flat

@@ -49,13 +49,15 @@ class Header:
 class Grid:
     """Headers and, for every entry, its cells; `groups` are runs of columns of one kind.
 
-    `words` are, column by column, what stands before and after the figures of some entries.
+    `words` are, column by column, what stands before and after the figures of some entries, `blanks` what
+    stands in the place of values that are missing.
     """
 
     headers: tuple[Header, ...]
     groups: tuple[tuple[Kind | None, int], ...]
     cells: tuple[tuple[Cell, ...], ...]
     values: tuple[tuple[float | None, ...], ...] = ()
+    blanks: tuple[Mapping[int, str], ...] = ()
     words: tuple[Mapping[int, tuple[str, str]], ...] = ()
 
     @property
@@ -97,10 +99,15 @@ def grid(
     headers: list[Header] = []
     groups: list[tuple[Kind | None, int]] = []
     cells: list[list[Cell]] = []
-    kept, words = [], []
+    kept, empty, words = [], [], []
     for column, values in zip(columns, values_of, strict=True):
         known = [value for value in values if value is not None]
-        if not known and not column.always:
+        blanks = {
+            at: word
+            for at, (entry, value) in enumerate(zip(entries, values, strict=True))
+            if value is None and (word := column.word(entry))
+        }
+        if not known and not column.always and not any(map(column.keeps, entries)):
             continue
         scale = unit_of_time if column.scales is TIMES else common_scale(known, column.scales)
         first = not groups or groups[-1][0] is not column.kind
@@ -108,11 +115,12 @@ def grid(
         groups = [*groups, (column.kind, 1)] if first else [*groups[:-1], (column.kind, groups[-1][1] + 1)]
         kept.append(tuple(values))
         if plain:
+            empty.append(blanks)
             words.append(_words(column, scale, entries, values))
         else:
             cells.append([_cell(column, scale, first, *pair) for pair in zip(entries, values, strict=True)])
     by_entry = tuple(zip(*cells, strict=True)) if cells else tuple(() for _ in entries)
-    return Grid(tuple(headers), tuple(groups), by_entry, tuple(kept), tuple(words))
+    return Grid(tuple(headers), tuple(groups), by_entry, tuple(kept), tuple(empty), tuple(words))
 
 
 def _words(
@@ -145,7 +153,9 @@ def _cell(column: Column, scale: Scale, first: bool, entry: Entry, value: float 
     if column.kind and not first and entry.figures.get(column.kind) is None:
         # The first column of a kind says why there is none; its neighbours need not repeat it.
         return Cell("–", "")
-    return Cell("–", say(column.missing(entry)) if status is Status.OK else say(_NO_FIGURE[status]))
+    if status is not Status.OK:
+        return Cell("–", say(_NO_FIGURE[status]))
+    return Cell(column.word(entry) or "–", say(column.missing(entry)))
 
 
 _NO_FIGURE = {Status.FAILED: "failed: no figure", Status.SKIPPED: "skipped: no figure"}

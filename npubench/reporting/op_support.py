@@ -5,7 +5,7 @@ It is what the tool's placement, outputs and log told; an exit code is in none o
 
 from collections.abc import Collection, Iterable, Sequence
 
-from npubench.records import Accuracy, Failure, FailureClass, Figures, Result, Status
+from npubench.records import Accuracy, Failure, FailureClass, Figures, NoAccuracy, Result, Status
 
 LEAST_COSINE = 0.98
 """Below it outputs count as wrong: Pulsar's documentation calls a cosine below 0.98 a loss of accuracy."""
@@ -104,10 +104,16 @@ def told(result: Result) -> str:
     text, accuracy = str(cell(result)), _accuracy(result)
     if text != WRONG or accuracy is None:
         return text
-    far = "nothing but zeros" if accuracy.cosine is None else f"{accuracy.cosine:.3f}"
+    far = _one_number(result) if accuracy.cosine is None else f"{accuracy.cosine:.3f}"
     found = [far] if _is_far(accuracy) else []
     found += [f"{accuracy.equal:.1%} equal"] if _differs(accuracy) else []
     return f"{text} ({', '.join(found)})"
+
+
+def _one_number(result: Result) -> str:
+    figures = result.figures or result.estimate
+    constant = figures is not None and figures.no_accuracy is NoAccuracy.CONSTANT
+    return "one number throughout" if constant else "nothing but zeros"
 
 
 def reason(result: Result) -> str:

@@ -29,8 +29,22 @@ TEMPLATES = (
     "{name} simulates nothing: run it on a board, without --simulate",
     "the table gives no time: {text}",
     "no command is declared for {case}: see docs/codec.md",
+    "FP32 is what the others are compared with",
+    "no accuracy was published with it",
+    "the row does not say why there is no accuracy",
+    "nothing was compared",
+    "only the greatest difference is known",
+    "there are scores of some outputs only",
+    "an output is all zeros where FP32's is not",
+    "{output} is all zeros where FP32's is not",
+    "{output} is constant where FP32's is not",
+    "{output} is all zeros in FP32",
+    "the tool gives no outputs without a board",
+    "{tool} gives no outputs",
+    "the simulated execution was {what}",
+    "ONNX Runtime gives no reference: {text}",
 )
-"""As `verdict`, the engine and the importers write them; {names} stand for what they fill in."""
+"""As `verdict`, the engine, backends and importers write them; {names} stand for what they fill in."""
 
 _SAID = frozenset({"reason", "kind"})
 """Names that stand for words in turn, not for data."""

@@ -6,13 +6,17 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from npubench import process
+from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
 from npubench.backends.onnxruntime.processors import this_processor
+from npubench.backends.signature import converted
+from npubench.backends.signature_onnx import signature_of_file
 from npubench.calibration import calibration_digest, choose
 from npubench.definitions import QUANTISATION
 from npubench.filesystem import link_or_copy
@@ -82,6 +86,9 @@ class OnnxRuntimeBackend:
             return Failure(
                 Stage.COMPILE, FailureClass.NO_ARTIFACT, "the quantiser wrote no model: see the log"
             )
+        told = signature_of_file(path)
+        if changed := converted("ONNX Runtime's quantiser", model.inputs, model.outputs, told):
+            return changed
         settings = {
             **answer["settings"],
             "calibration": job["calibration"],
@@ -118,7 +125,11 @@ class OnnxRuntimeBackend:
             },
         }
         answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
-        return answer if isinstance(answer, Failure) else _figures(answer)
+        if isinstance(answer, Failure):
+            return answer
+        if answer.get("wrong"):
+            return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, answer["wrong"])
+        return _figures(answer)
 
     def predict(
         self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
@@ -199,12 +210,15 @@ def _work(
 
 def _figures(answer: Mapping[str, Any]) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
+    word, why = lacking_of(answer)
     return Figures(
         kind=Kind.MEASURED,
         latency_us=latency(rounds),
         load_us=answer["load_us"],
         memory_bytes=answer["peak_memory_bytes"],
         accuracy=_accuracy(answer),
+        no_accuracy=word,
+        no_accuracy_why=why,
         artifact_sha256=answer["artifact_sha256"],
         samples_us=rounds,
         details=answer["details"],
@@ -213,9 +227,8 @@ def _figures(answer: Mapping[str, Any]) -> Figures:
 
 
 def _accuracy(answer: Mapping[str, Any]) -> Accuracy | None:
-    if not answer["accuracy"]:
-        return None
-    return Accuracy(**answer["accuracy"], kernels=Kernels(**answer["kernels"]))
+    found = accuracy_of(answer)
+    return replace(found, kernels=Kernels(**answer["kernels"])) if found and answer["kernels"] else found
 
 
 def _computed(found: Mapping[str, Any] | None) -> Computed | None:

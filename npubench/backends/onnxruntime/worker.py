@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from npubench.jsonio import decode, encode
+from npubench.records import NoAccuracy
 from npubench.specs import CalibrationSpec, ModelInputs
+
+IS_REFERENCE: dict[str, Any] = {
+    "accuracy": None,
+    "no_accuracy": NoAccuracy.IS_REFERENCE,
+    "no_accuracy_why": "FP32 is what the others are compared with",
+    "kernels": None,
+}
 
 
 def main() -> None:
@@ -60,14 +68,15 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     warmed = warm_up(timed, feeds, job["timing"])
     rounds = timed_rounds(timed, feeds, job["timing"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    compared = compared_with(Path(job["reference"]), session, job, samples) if job["reference"] else {}
+    compared = (
+        compared_with(Path(job["reference"]), session, job, samples) if job["reference"] else IS_REFERENCE
+    )
     return {
         "artifact_sha256": sha256,
         "load_us": load_us,
         "rounds_ns": rounds,
         "peak_memory_bytes": peak,
-        "accuracy": compared.get("accuracy"),
-        "kernels": compared.get("kernels"),
+        **compared,
         "computed": computed(path, samples[0]),
         "details": {
             "latency": "one session.run with one input in memory; load is apart",
@@ -75,7 +84,6 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
             "threads": session.get_session_options().intra_op_num_threads or "one a physical core",
             "providers": session.get_providers(),
             **warmed,
-            **compared.get("notes", {}),
         },
     }
 
@@ -89,9 +97,9 @@ def compared_with(
     from npubench.backends.onnxruntime.timed import open_session
 
     fused, fp32 = Remembering(session), Remembering(open_session(reference))
-    accuracy, notes = compare(fused, fp32, samples, job["classification"])
+    found = compare(fused, fp32, samples, job["classification"])
     plain = open_session(Path(job["artifact"]), optimised=False)
-    return {"accuracy": accuracy, "notes": notes, "kernels": kernels(fused, plain, fp32, samples)}
+    return {**found.told(), "wrong": found.wrong, "kernels": kernels(fused, plain, fp32, samples)}
 
 
 def computed(path: Path, feeds: dict[str, Any]) -> dict[str, Any] | None:

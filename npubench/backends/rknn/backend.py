@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.backends.apart.backend import ApartBackend, answer_of, said_of, with_accuracy
 from npubench.backends.apart.options import positive, text
 from npubench.backends.apart.single_times import measure_single_times
 from npubench.backends.rknn import errors, rknn_benchmark
 from npubench.backends.rknn.placement import on_cpu, operators_of, placed_layers, placement, shares
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
+from npubench.backends.signature import Tolerance
 from npubench.errors import UsageError
 from npubench.protocols import Session
 from npubench.records import (
@@ -38,12 +39,28 @@ WITHOUT_FALLBACK = ("rv1103", "rv1106")
 """The small runtime of these runs nothing on the CPU: what is placed there fails on the board."""
 
 
+RKNN = Tolerance(
+    layout="rows of its file may stand as NHWC, which the NPU wants of pictures",
+    rank="a scalar is kept as a vector of one entry",
+    dtypes={
+        "float64": ("float32",),
+        "float32": ("float16", "int8"),
+        "float16": ("float32", "int8"),
+        "int64": ("int32", "float32"),
+        "bool": ("int8", "uint8", "float32"),
+    },
+    dtypes_why="the runtime knows no 64 bits and may leave borders quantised",
+)
+"""What a .rknn file differs in: it keeps names."""
+
+
 class RknnBackend(ApartBackend):
     """INT8 by RKNN-Toolkit2. `npu_clock_mhz` of a board turns its cycles into a simulated latency."""
 
     name: ClassVar[str] = "rknn"
     environment: ClassVar[str] = "rknn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    tolerance: ClassVar[Tolerance] = RKNN
     known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", "core_mask", rknn_benchmark.NAME)
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
@@ -95,18 +112,18 @@ class RknnBackend(ApartBackend):
         layers, memory = parse_layers(said_of(artifact)), parse_memory(said_of(artifact))
         clock = artifact.settings.get("npu_clock_mhz")
         parts = (memory.internal_bytes, memory.weight_bytes)
-        return Figures(
+        figures = Figures(
             kind=Kind.SIMULATED,
             latency_us=_latency(layers, clock),
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
             io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
             bounds=_bounds(layers),
             placement=placement(layers, tuple(artifact.onnx.operators)),
-            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
             computed=shares(layers, artifact.onnx),
-            accuracy=accuracy_of(answer),
+            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
             details=_details(layers, clock),
         )
+        return with_accuracy(figures, answer)
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """Output of rknn_benchmark."""
@@ -131,9 +148,14 @@ class RknnBackend(ApartBackend):
             return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
         cores = "the tool's own choice" if mask is None else mask
         details = {**found.details, "core_mask": cores}
-        computed = shares(layers, artifact.onnx)
-        on = placed_layers(layers, tuple(artifact.onnx.operators))
-        return replace(found, placement=placed, layers_on=on, computed=computed, details=details)
+        known = tuple(artifact.onnx.operators)
+        return replace(
+            found,
+            placement=placed,
+            layers_on=placed_layers(layers, known),
+            computed=shares(layers, artifact.onnx),
+            details=details,
+        )
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())

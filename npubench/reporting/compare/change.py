@@ -8,6 +8,14 @@ from npubench.definitions import Definition, differing, earlier
 from npubench.errors import ExitCode
 from npubench.records import TRANSIENT, Bound, FailureClass, Result, Status, Verdict
 from npubench.reporting.bounds import mark, why
+from npubench.reporting.compare.accuracy import (
+    DEFAULT_FALL,
+    Rated,
+    Scored,
+    cosine_of,
+    rated,
+    rated_top1,
+)
 from npubench.reporting.compare.noise import Noise
 from npubench.reporting.compare.sides import Pair
 from npubench.reporting.compare.timing import Timed, kinds, timed
@@ -17,26 +25,29 @@ TIMES_NOISE = 3.0
 
 
 class Outcome(StrEnum):
-    """slower, broken: regressions. lost: the board or the tool went, not the case."""
+    """slower, less accurate, broken: regressions. lost: the board or the tool went, not the case."""
 
     SLOWER = "slower"
+    LESS_ACCURATE = "less accurate"
     BROKEN = "broken"
     LOST = "lost"
     UNDECIDED = "undecided"
     SAME = "same"
     FASTER = "faster"
+    MORE_ACCURATE = "more accurate"
     MENDED = "mended"
     FAILS = "fails as before"
     NOT_COMPARABLE = "not comparable"
 
 
-REGRESSIONS = frozenset({Outcome.SLOWER, Outcome.BROKEN})
+REGRESSIONS = frozenset({Outcome.SLOWER, Outcome.LESS_ACCURATE, Outcome.BROKEN})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One case, in one kind of figure. `threshold` is the share that a change has to exceed.
+    """One case, in one kind of figure: a time, or an accuracy (`rated`).
 
+    `threshold` is the share that a change has to exceed, of an accuracy the fall of a cosine.
     `seen` is in how many rows of B a regression shows. `lost_to` is the exit code of what went, for LOST.
     """
 
@@ -52,6 +63,7 @@ class Change:
     seen: int = 1
     notes: tuple[str, ...] = ()
     lost_to: int | None = None
+    rated: Rated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +71,12 @@ class Gate:
     """A change counts beyond `share` and beyond three times the noise of the boards.
 
     A regression of unstable rows counts only when B measured it twice; with `require_repeat`, any.
+    `accuracy` is by how much a cosine may fall; None: accuracies are not compared.
     """
 
     share: float = DEFAULT_THRESHOLD
     require_repeat: bool = False
+    accuracy: float | None = DEFAULT_FALL
 
 
 def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Change]:
@@ -79,6 +93,12 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
         yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
         return
     found = list(timed(before, after))
+    accuracies = [] if gate.accuracy is None else list(rated(before, after))
+    rates = [judged_accuracy(before, after, one, gate.accuracy or 0.0) for one in accuracies]
+    # Beside a time, accuracies that are as they were need no line of their own.
+    yield from (one for one in rates if not found or one.outcome is not Outcome.SAME)
+    if not found and rates:
+        return
     if not found and changed:
         yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
         return
@@ -90,6 +110,31 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
         yield _change(before, after, Outcome.NOT_COMPARABLE, reason)
     for one_kind in found:
         yield _judged(pair, one_kind, gate, noise)
+
+
+def judged_accuracy(before: Result, after: Result, found: Rated, limit: float) -> Change:
+    """A cosine that falls by more than the limit is a regression, one that rises by more an improvement."""
+    fall = found.before - found.after
+    outcome, reason = Outcome.SAME, f"{found.measure} within {limit:g}"
+    if abs(fall) > limit:
+        outcome = Outcome.LESS_ACCURATE if fall > 0 else Outcome.MORE_ACCURATE
+        way = "fell" if fall > 0 else "rose"
+        reason = f"the {found.measure} {way} by {abs(fall):.4g}, beyond {limit:g}"
+    return _change(before, after, outcome, reason, threshold=limit, rated=found, notes=_notes(before, after))
+
+
+def judged_top1(before: Scored, after: Scored) -> Change:
+    """A drop of top-1 whose interval excludes 0 is a regression."""
+    found = rated_top1(before, after)
+    outcome, reason = Outcome.SAME, f"the interval of the drop holds 0 ({found.method})"
+    if found.low is not None and found.low > 0:
+        outcome = Outcome.LESS_ACCURATE
+        reason = f"top-1 dropped by {100 * (found.before - found.after):.2f} points ({found.method})"
+    elif found.high is not None and found.high < 0:
+        outcome, reason = Outcome.MORE_ACCURATE, f"top-1 rose ({found.method})"
+    precisions = " / ".join(dict.fromkeys((before.precision, after.precision)))
+    boards = (before.board, after.board)
+    return Change(after.case, "model", *boards, precisions, outcome, reason, rated=found)
 
 
 def _redefined(before: Result, changed: tuple[Definition, ...]) -> str:
@@ -215,12 +260,19 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
     if None not in counts and len({one.samples_per_call for one in counts if one}) > 1:
         told = " in A, ".join(f"{one.samples_per_call} a call" for one in counts if one)
         notes.append(f"fps counts {told} in B: times are of a call")
+    lost = [(label, row) for label, row in (("A", before), ("B", after)) if not _has_cosine(row)]
+    if len(lost) == 1:
+        notes.append(f"{lost[0][0]} has no cosine to compare")
     if before.backend != after.backend:
         notes.append(f"built by {before.backend} and by {after.backend}")
     for label, row in (("A", before), ("B", after)):
         if row.verdict not in (None, Verdict.STABLE):
             notes.append(f"{label} is {row.verdict}")
     return tuple(notes)
+
+
+def _has_cosine(row: Result) -> bool:
+    return any(cosine_of(figures) is not None for figures in kinds(row).values())
 
 
 def _change(before: Result, after: Result, outcome: Outcome, reason: str, **more: object) -> Change:

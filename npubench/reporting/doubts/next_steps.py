@@ -17,6 +17,7 @@ def _steps() -> dict[DoubtClass, str]:
         DoubtClass.IDENTICAL_ARTIFACT: say(
             "convert each model again in a folder of its own, then measure again"
         ),
+        DoubtClass.LOW_ACCURACY: say("look up the named output, and calibrate with data of your own"),
         DoubtClass.WRONG_MACS: say(
             "compare the file and its input size with what was built, then build again"
         ),

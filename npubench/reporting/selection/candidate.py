@@ -12,6 +12,7 @@ from pathlib import PurePath
 from npubench.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
 from npubench.reporting.bounds import bounds_of
 from npubench.reporting.coverage import WITHOUT_VERDICT
+from npubench.reporting.lacking import WRONG
 from npubench.reporting.pairs import figures_of, published_simulation
 from npubench.reporting.selection.requirements import ModelNeed
 from npubench.reporting.words import say
@@ -199,9 +200,15 @@ def accuracy_of(row: Result) -> tuple[Accuracy, Kind] | None:
 
 
 def accuracy_value(row: Result, metric: str) -> float | None:
-    """The figure of that metric; an FP32 row is its own reference, whose cosine and agreement are 1."""
+    """The figure of that metric; an FP32 row is its own reference, whose cosine and agreement are 1.
+
+    Outputs that are one number throughout where FP32's differ are worth 0.
+    """
     found = accuracy_of(row)
     value: float | None = getattr(found[0], metric) if found else None
+    wrong = any(f is not None and f.no_accuracy in WRONG for f in (row.figures, row.estimate))
+    if wrong and metric in {"cosine", "top1_agreement"}:
+        return 0.0
     if value is None and row.precision is Precision.FP32 and metric in {"cosine", "top1_agreement"}:
         return 1.0
     return value
