@@ -16,6 +16,7 @@ NAMES = (
     "report",
     "convert_rknn",
     "operators_rknn",
+    "own_files",
 )
 
 for name in sys.argv[1:] or NAMES:
