@@ -303,3 +303,26 @@ def test_top1_agreement_counts_rows():
     theirs = [[np.array([[2.0, 1.0]])], [np.array([[1.0, 2.0]])]]
     assert top1_agreement(ours, theirs) == 0.5
     assert top1_agreement([[np.zeros(3)]], [[np.zeros(3)]]) is None
+
+
+def test_int8_says_for_which_processor_and_in_what_it_was_computed(tmp_path):
+    artifact = compile_(classifier(tmp_path), tmp_path)
+    assert artifact.settings["processor"]
+    assert artifact.settings["processor_flags"] == " ".join(LocalSession().facts().cpu_flags)
+    figures = measure(artifact, tmp_path)
+    assert figures.computed.macs.integer + figures.computed.macs.floating == 1.0
+    kernels = figures.accuracy.kernels
+    assert abs(kernels.fused_cosine - kernels.unoptimised_cosine) < 0.005
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8])
+def test_a_convolution_of_bfloat16_is_unsupported_in_the_runtimes_own_words(tmp_path, precision):
+    weight = helper.make_tensor("w", TensorProto.BFLOAT16, [2, 3, 3, 3], [0.5] * 54)
+    ends = [("x", TensorProto.BFLOAT16, [1, 3, 8, 8])], [("y", TensorProto.BFLOAT16, [1, 2, 6, 6])]
+    path = save(
+        tmp_path / "bf16.onnx", [helper.make_node("Conv", ["x", "w"], ["y"])], *ends, [weight], opset=22
+    )
+    found = compile_(describe(path, "bf16"), tmp_path, precision)
+    failure = found if isinstance(found, Failure) else measure(found, tmp_path)
+    assert (failure.failure_class, failure.operators) == (FailureClass.UNSUPPORTED_OPERATOR, ("Conv",))
+    assert failure.message.startswith("Could not find an implementation for Conv(22)")

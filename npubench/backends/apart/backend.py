@@ -12,6 +12,7 @@ from npubench.backends.apart import predict, samples
 from npubench.backends.apart.options import check_known, text
 from npubench.backends.apart.outputs import compared, in_model_order, resolution
 from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
+from npubench.backends.inputs import unfed
 from npubench.backends.onnxruntime.compare import accuracy_of as accuracy_of
 from npubench.backends.onnxruntime.compare import lacking_of as lacking_of
 from npubench.backends.signature import EXACT, Tolerance, converted, signature_of
@@ -79,7 +80,7 @@ class ApartBackend(ABC):
         if installed is None:
             tool = self.probe()
             return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = samples.lay_out(model, target.calibration, self.evaluated, workdir)
+        data = unfed(model, self.name) or samples.lay_out(model, target.calibration, self.evaluated, workdir)
         if isinstance(data, Failure):
             return data
         _lay_out_model(model, workdir)

@@ -5,13 +5,13 @@ import json
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from npubench import process
+from npubench import kept
 from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
 from npubench.backends.onnxruntime.processors import this_processor
@@ -76,9 +76,7 @@ class OnnxRuntimeBackend:
             "output": str(workdir / "model.int8.onnx"),
             "scratch": str(workdir),
         }
-        answer = _work(
-            job, Stage.COMPILE, lambda argv: process.run(argv, timeout_s=target.deadline_s, log=log)
-        )
+        answer = _work(job, Stage.COMPILE, lambda argv: _on_files(argv, target.deadline_s, log))
         if isinstance(answer, Failure):
             return answer
         path = workdir / "model.int8.onnx"
@@ -124,12 +122,15 @@ class OnnxRuntimeBackend:
                 "rounds": timing.rounds,
             },
         }
-        answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
-        if isinstance(answer, Failure):
-            return answer
-        if answer.get("wrong"):
-            return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, answer["wrong"])
-        return _figures(answer)
+        with tempfile.TemporaryDirectory() as scratch:
+            job["scratch"] = scratch
+            answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
+            if isinstance(answer, Failure):
+                return answer
+            if answer.get("wrong"):
+                return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, answer["wrong"])
+            shares = {"step": "shares", "scratch": scratch, "fed": job["fed"]}
+            return _figures(answer, _computed(shares, deadline_s, log) if answer["profiled"] else None)
 
     def predict(
         self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
@@ -208,7 +209,7 @@ def _work(
     return failure_of_error(answer["error"], stage) if "error" in answer else answer
 
 
-def _figures(answer: Mapping[str, Any]) -> Figures:
+def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
     word, why = lacking_of(answer)
     return Figures(
@@ -222,7 +223,7 @@ def _figures(answer: Mapping[str, Any]) -> Figures:
         artifact_sha256=answer["artifact_sha256"],
         samples_us=rounds,
         details=answer["details"],
-        computed=_computed(answer["computed"]),
+        computed=computed,
     )
 
 
@@ -231,7 +232,15 @@ def _accuracy(answer: Mapping[str, Any]) -> Accuracy | None:
     return replace(found, kernels=Kernels(**answer["kernels"])) if found and answer["kernels"] else found
 
 
-def _computed(found: Mapping[str, Any] | None) -> Computed | None:
+def _computed(job: Mapping[str, Any], deadline_s: float, log: Path) -> Computed | None:
+    """In what it computed; None where that cannot be told, which the log explains."""
+    answer = _work(job, Stage.MEASURE, lambda argv: _on_files(argv, deadline_s, log))
+    found = None if isinstance(answer, Failure) else answer["computed"]
     if found is None:
         return None
     return Computed(Shares(**found["operators"]), Shares(**found["macs"]) if found["macs"] else None)
+
+
+def _on_files(argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
+    """The worker where onnx is imported already."""
+    return kept.run(WORKER, argv[3:], kept.FILES, timeout_s=timeout_s, log=log)
