@@ -17,6 +17,7 @@ NAMES = (
     "convert_rknn",
     "operators_rknn",
     "doubts_recall",
+    "own_files",
 )
 
 for name in sys.argv[1:] or NAMES:

@@ -73,7 +73,7 @@ def clean_table() -> Rows:
 
 def alarms(rows: Sequence[Result]) -> set[str]:
     """Cases with a strong doubt; that a time is missing is a gap in the table and no fault of a row."""
-    return {case for _, case in _told(doubts(rows), strong_only=True)}
+    return {case for _, _, cases in _told(doubts(rows), strong_only=True) for case in cases}
 
 
 def recall(corruption: Corruption, draws: int, seed: int) -> Recall:
@@ -84,19 +84,19 @@ def recall(corruption: Corruption, draws: int, seed: int) -> Recall:
     for _ in range(draws):
         rows = list(table)
         wrong = corruption.corrupt(rows, source)
-        new = {told for told in _told(doubts(rows), not corruption.weakly) - before if told[1] in wrong}
+        new = {told for told in _told(doubts(rows), not corruption.weakly) - before if wrong & {*told[2]}}
         found += bool(new)
-        by |= {doubt_class for doubt_class, _ in new}
+        by |= {doubt_class for doubt_class, _, _ in new}
     return Recall(corruption, found / draws, tuple(sorted(by)))
 
 
-def _told(found: Sequence[Doubt], strong_only: bool) -> set[tuple[str, str]]:
+def _told(found: Sequence[Doubt], strong_only: bool) -> set[tuple[str, str, tuple[str, ...]]]:
+    """Class, strength and cases of each; a missing time is a gap in the table."""
     return {
-        (one.doubt_class.value, case)
+        (one.doubt_class.value, one.strength.value, one.cases)
         for one in found
         if one.doubt_class is not DoubtClass.NO_BOARD_TIME
         and (one.strength is Strength.STRONG or not strong_only)
-        for case in one.cases
     }
 
 
@@ -183,6 +183,8 @@ def _artifact_copied(rows: Rows, source: random.Random) -> set[str]:
 
 def _time_copied(rows: Rows, source: random.Random) -> set[str]:
     target, origin = _two(rows, source, _positions(rows))
+    while _time(rows[target]) == _time(rows[origin]):
+        target, origin = _two(rows, source, _positions(rows))
     figures = rows[target].figures
     assert figures is not None
     rows[target] = replace(rows[target], figures=_with_time(figures, _time(rows[origin])))
@@ -216,9 +218,7 @@ def _slow_throughout(rows: Rows, source: random.Random) -> set[str]:
 
 def _macs_swapped(own: bool) -> Corrupt:
     def corrupt(rows: Rows, source: random.Random) -> set[str]:
-        positions = [
-            at for at in _positions(rows, CaseKind.OPERATOR) if rows[at].macs or rows[at].op == "Add"
-        ]
+        positions = _positions(rows, CaseKind.OPERATOR)
         while True:
             one, other = source.sample(positions, 2)
             estimates = rows[one].estimate, rows[other].estimate

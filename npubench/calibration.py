@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench import sample_files
+from npubench.dtypes import plain
 from npubench.errors import UsageError
 from npubench.identity import digest, sha256_of_file
 from npubench.input_draw import channel_axis, content_text, draw
+from npubench.pictures import is_image, words_for
 from npubench.records import DataSource, DataUse
-from npubench.specs import CalibrationSpec, ModelInputs
+from npubench.specs import CalibrationSpec, ModelInputs, TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +62,8 @@ def every_sample(inputs: ModelInputs, path: Path, count: int, seed: int) -> "lis
 
     found = sample_files.references(inputs, path)
     drawn = sorted(np.random.default_rng(seed).permutation(len(found))[:count])
-    samples = sample_files.load(inputs, [found[index] for index in drawn])
+    files = tuple({one.file: None for one in found})
+    samples = sample_files.load(inputs, [found[index] for index in drawn], files)
     if all(one.whole for one in found):
         return samples
     return [{name: array[None] for name, array in sample.items()} for sample in samples]
@@ -68,13 +71,14 @@ def every_sample(inputs: ModelInputs, path: Path, count: int, seed: int) -> "lis
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which samples calibrate and which are evaluated on; without any, all are seeded.
+    """Which samples of `files` calibrate and which are evaluated on; without any, all are seeded.
 
     `left_out` were equal to a sample that calibrates; `held_out` is False where nothing else was left.
     """
 
     inputs: ModelInputs
     spec: CalibrationSpec
+    files: tuple[Path, ...] = ()
     calibrating: tuple[sample_files.Reference, ...] = ()
     evaluated: tuple[sample_files.Reference, ...] = ()
     held_out: bool = True
@@ -101,8 +105,12 @@ class Choice:
             return DataUse(DataSource.SEEDED, count if quantised else 0, compared, True, texts)
         size = 1 if all(one.whole for one in self.evaluated) else self.inputs.tensors[0].shape[0]
         count = len(self.evaluated) if evaluated is None else min(len(self.evaluated), evaluated * size)
-        texts = {one.name: f"{one.dtype} from files" for one in self.inputs.tensors}
+        texts = {one.name: f"{one.dtype} from files{self._scaled(one)}" for one in self.inputs.tensors}
         return DataUse(DataSource.FILES, len(self.calibrating), count, self.held_out, texts, self._note())
+
+    def _scaled(self, tensor: TensorSpec) -> str:
+        words = words_for(tensor, self.inputs.preprocessing)
+        return f", {words}" if words and any(map(is_image, self.files)) else ""
 
     def _note(self) -> str:
         if not self.held_out:
@@ -110,7 +118,7 @@ class Choice:
         return f"{self.left_out} samples equal to one that calibrates left out" if self.left_out else ""
 
     def _calls(self, wanted: Sequence[sample_files.Reference]) -> "list[Sample]":
-        samples = sample_files.load(self.inputs, wanted)
+        samples = sample_files.load(self.inputs, wanted, self.files)
         whole = all(one.whole for one in wanted)
         return samples if whole else sample_files.batched(self.inputs, samples)
 
@@ -122,7 +130,8 @@ def choose(inputs: ModelInputs, spec: CalibrationSpec) -> Choice:
     found = sample_files.references(inputs, spec.path)
     if spec.evaluation is not None:
         apart = sample_files.references(inputs, spec.evaluation)
-        return Choice(inputs, spec, tuple(found[: spec.samples]), tuple(apart[: spec.samples]))
+        files = tuple({one.file: None for one in (*found, *apart)})
+        return Choice(inputs, spec, files, tuple(found[: spec.samples]), tuple(apart[: spec.samples]))
     return _divided(inputs, spec, found)
 
 
@@ -135,13 +144,14 @@ def _divided(inputs: ModelInputs, spec: CalibrationSpec, found: "list[sample_fil
     order = np.random.default_rng(spec.seed).permutation(total)
     first = [found[index] for index in sorted(order[:count])]
     others = [found[index] for index in sorted(order[count:])]
-    known = {_bytes_of(one) for one in sample_files.load(inputs, first)}
+    files = tuple({one.file: None for one in found})
+    known = {_bytes_of(one) for one in sample_files.load(inputs, first, files)}
     # As many as are wanted, and no more are read than it takes to find them.
     rest: list[sample_files.Reference] = []
     equal = 0
     for start in range(0, len(others), spec.samples):
         part = others[start : start + spec.samples]
-        for reference, sample in zip(part, sample_files.load(inputs, part), strict=True):
+        for reference, sample in zip(part, sample_files.load(inputs, part, files), strict=True):
             if _bytes_of(sample) in known:
                 equal += 1
             else:
@@ -150,7 +160,7 @@ def _divided(inputs: ModelInputs, spec: CalibrationSpec, found: "list[sample_fil
             break
     held_out = bool(rest)
     chosen = rest if held_out else first
-    return Choice(inputs, spec, tuple(first), tuple(chosen[: spec.samples]), held_out, equal)
+    return Choice(inputs, spec, files, tuple(first), tuple(chosen[: spec.samples]), held_out, equal)
 
 
 def _bytes_of(sample: "Sample") -> str:
@@ -167,19 +177,22 @@ def _name(file: Path, root: Path) -> str:
 
 def rounded_to_8_bits(samples: "Sequence[Sample]") -> "list[Sample]":
     """The samples as 8 bits represent them over the range that each input has; whole numbers as they are."""
-    import numpy as np
-
     steps = {name: _step([sample[name] for sample in samples]) for name in (samples[0] if samples else ())}
     return [
-        {
-            name: (np.round(array / steps[name]) * steps[name]).astype(array.dtype) if steps[name] else array
-            for name, array in sample.items()
-        }
+        {name: _rounded(array, step) if (step := steps[name]) else array for name, array in sample.items()}
         for sample in samples
     ]
 
 
+def _rounded(array: "np.ndarray[Any, Any]", step: float) -> "np.ndarray[Any, Any]":
+    import numpy as np
+
+    whole: np.ndarray[Any, Any] = (np.round(plain(array) / step) * step).astype(array.dtype)
+    return whole
+
+
 def _step(arrays: "Sequence[np.ndarray[Any, Any]]") -> float | None:
+    arrays = [plain(array) for array in arrays]
     if any(not array.size or array.dtype.kind in "biu" for array in arrays):
         return None
     # Zero is always representable.

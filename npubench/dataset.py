@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.errors import UsageError
 from npubench.input_fit import fitted
 from npubench.pictures import is_image, words_for
-from npubench.sample_files import hidden, pictures
+from npubench.sample_files import entries, hidden, pictures
 from npubench.specs import ModelInputs, TensorSpec
 from npubench.task_accuracy import ClassOfData, DataFacts, LeftOut
 
@@ -61,7 +61,9 @@ def load(path: Path, inputs: ModelInputs) -> Dataset:
         )
     if not len(found):
         raise UsageError(f"{path} holds no sample")
-    return replace(found, inputs=fitted(found.inputs, tensor, inputs, str(path)))
+    raw = arrays is not None and found.inputs.dtype == "uint8" and tensor.dtype.startswith("float")
+    note = "arrays of uint8 are taken as they are, 0..255: images would be scaled" if raw else found.note
+    return replace(found, inputs=fitted(found.inputs, tensor, inputs, str(path)), note=note)
 
 
 def split(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:
@@ -173,7 +175,7 @@ class _Left:
 
 def _class_folders(path: Path, left_out: _Left) -> Iterator[Path]:
     root = path.resolve()
-    for one in path.iterdir():
+    for one in entries(path):
         if hidden(one):
             left_out.note(one, "hidden")
         elif one.is_symlink() and not one.exists():
@@ -188,13 +190,13 @@ def _class_folders(path: Path, left_out: _Left) -> Iterator[Path]:
 
 
 def _samples_in(folder: Path, left_out: _Left) -> Iterator[Path]:
-    for file in sorted(folder.iterdir()):
+    for file in entries(folder):
         if hidden(file):
             left_out.note(file, "hidden")
         elif file.is_dir():
             left_out.note(file, "folders inside class folders")
         elif not file.is_file():
-            left_out.note(file, "links that lead nowhere or round")
+            left_out.note(file, "no regular files")
         elif file.suffix == ".npy" or is_image(file):
             yield file
         else:

@@ -223,6 +223,10 @@ class _Walk:
         except (ValueError, TypeError, KeyError):
             return None
 
+    def shape(self, name: str) -> Shape:
+        """The shape of a value; empty where it is not fixed."""
+        return self._shapes.get(name, ())
+
     def size(self, name: str, axis: int) -> int | None:
         """Size of a value along an axis; None where it is not fixed."""
         shape = self._shapes.get(name)
@@ -255,7 +259,9 @@ _Sink = Callable[[_Walk, "NodeProto", int], _Found]
 
 def _rows(walk: _Walk, table: str, axis: int) -> _Found:
     size = walk.size(table, axis)
-    return [(0, size - 1, f"indices of {size} in '{table}'")] if size else []
+    if size:
+        return [(0, size - 1, f"indices of {size} in '{table}'")]
+    return [(0, 1, f"indices in '{table}', whose size is not fixed")]
 
 
 def _gather(walk: _Walk, node: "NodeProto", index: int) -> _Found:
@@ -274,7 +280,9 @@ def _gather_nd(walk: _Walk, node: "NodeProto", index: int) -> _Found:
     coordinates = walk.size(node.input[1], -1) or 1
     sizes = [walk.size(node.input[0], axis) for axis in range(first, first + coordinates)]
     known = [size for size in sizes if size]
-    return [(0, min(known) - 1, f"coordinates in '{node.input[0]}'")] if known else []
+    if len(known) < len(sizes):
+        return [(0, 1, f"coordinates in '{node.input[0]}', whose size is not fixed")]
+    return [(0, min(known) - 1, f"coordinates in '{node.input[0]}'")]
 
 
 def _embed_layer(walk: _Walk, node: "NodeProto", index: int) -> _Found:
@@ -318,17 +326,62 @@ def _top_k(walk: _Walk, node: "NodeProto", index: int) -> _Found:
 
 
 def _slice(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    sizes = walk._shapes.get(node.input[0])
-    return [(0, min(sizes), "ends of a slice")] if index in {1, 2} and sizes else []
+    sizes = walk.shape(node.input[0]) or (1,)
+    found = {1: min(sizes), 2: min(sizes), 3: len(sizes) - 1}
+    if index == 4:
+        return [(1, 2, "steps of a slice")]
+    return [(0, found[index], "ends of a slice" if index < 3 else "an axis")] if index in found else []
 
 
 def _shape(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001 - as all of them
-    return [(0, 1, "a shape")] if index == 1 else []
+    """Sizes, repeats, pads and axes: large ones ask for memory without end."""
+    places = {"ConstantOfShape": (0,), "Resize": (3,), "Pad": (1, 3)}.get(node.op_type, (1,))
+    return [(0, 1, "a shape")] if index in places else []
+
+
+def _trips(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001
+    return [(1, 4, "trips of a loop")] if index == 0 else []
+
+
+def _axis(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+    """The last axis of what DFT takes holds real and imaginary parts."""
+    last = len(walk.shape(node.input[0])) - (2 if node.op_type == "DFT" else 1)
+    return [(0, max(0, last), "an axis")] if index == (2 if node.op_type == "DFT" else 1) else []
+
+
+def _target(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+    """Class numbers of a loss: scores are samples x classes x ..."""
+    return _rows(walk, node.input[0], 1) if index == 1 else []
+
+
+def _feature(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+    """ai.onnx.ml.ArrayFeatureExtractor."""
+    return _rows(walk, node.input[0], -1) if index == 1 else []
+
+
+def _picture(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+    """Which picture of the batch a region is of (RoiAlign)."""
+    return _rows(walk, node.input[0], 0) if index == 2 else []
+
+
+def _unpooled(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+    sizes = walk.shape(node.input[0])
+    return [(0, math.prod(sizes) - 1, "places in the pooled tensor")] if index == 1 and sizes else []
+
+
+def _cached(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+    """com.microsoft.GroupQueryAttention: the last place of the sequence so far, and how long it is."""
+    new = walk.size(node.input[1] or node.input[0], 1)
+    if index not in {5, 6} or not new:
+        return []
+    total = new + ((walk.size(node.input[3], 2) or 0) if node.input[3] else 0)
+    exact = total - 1 if index == 5 else total
+    return [(exact, exact, "the sequence so far")]
 
 
 def _divisor(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001
-    """No upper end: only zero is none."""
-    return [(1, -1, "a divisor")] if index == 1 else []
+    """No upper end: only zero is none. A range's step is one, too."""
+    return [(1, -1, "a divisor")] if index == (2 if node.op_type == "Range" else 1) else []
 
 
 def _exponent(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001
@@ -339,12 +392,25 @@ def _shift(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG00
     return [(0, 7, "bits")] if index == 1 else []
 
 
+_REDUCING = tuple(
+    f"Reduce{what}"
+    for what in ("Sum", "Mean", "Max", "Min", "Prod", "SumSquare", "L1", "L2", "LogSum", "LogSumExp")
+)
+
 _SINKS: Mapping[str, _Sink] = {
     **dict.fromkeys(("Gather", "GatherElements", "ScatterElements", "Scatter"), _gather),
     **dict.fromkeys(("GatherND", "ScatterND"), _gather_nd),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
-    **dict.fromkeys(("Reshape", "Expand", "Tile"), _shape),
-    **dict.fromkeys(("Div", "Mod"), _divisor),
+    **dict.fromkeys(("Reshape", "Expand", "Tile", "ConstantOfShape", "Resize", "Pad", "Split"), _shape),
+    **dict.fromkeys(("Squeeze", "Unsqueeze", *_REDUCING), _shape),
+    **dict.fromkeys(("Div", "Mod", "Range"), _divisor),
+    **dict.fromkeys(("CumSum", "DFT"), _axis),
+    **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), _target),
+    "Loop": _trips,
+    "ArrayFeatureExtractor": _feature,
+    "RoiAlign": _picture,
+    "MaxUnpool": _unpooled,
+    "GroupQueryAttention": _cached,
     "GatherBlockQuantized": _gather_blocks,
     "EmbedLayerNormalization": _embed_layer,
     "ATen": _aten,

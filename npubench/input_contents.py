@@ -59,13 +59,15 @@ def named_content(tensor: TensorSpec) -> Content | None:
 
 
 def _content(tensor: TensorSpec, inputs: Sequence[TensorSpec], uses: Uses) -> Content | None:
-    if _is_mask(tensor):
-        additive = not _whole(tensor) and uses.added
-        return None if additive or uses.high is not None else _mask(tensor)
+    # What is added to scores is none of ones and zeros, and what indexes a table is none at all.
+    if _is_mask(tensor) and uses.high is None and (_whole(tensor) or not uses.added):
+        return _mask(tensor)
     if not _whole(tensor):
         return None
     if tensor.dtype == "bool":
         return Content(ContentKind.FLAGS, 0, 1, "true or false")
+    if uses.high is not None and uses.low == uses.high > 0:
+        return Content(ContentKind.VALUES, uses.low, uses.high, uses.why)
     if (steps := uses.longest or _named_length(tensor, inputs, uses)) is not None:
         longest = min(steps, uses.high) if uses.high else steps
         return Content(

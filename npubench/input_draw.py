@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from npubench.dtypes import numpy_dtype
 from npubench.input_contents import named_content
 from npubench.specs import Content, ContentKind, ModelInputs, Preprocessing, TensorSpec
 
@@ -30,7 +31,7 @@ def draw(rng: "np.random.Generator", tensor: TensorSpec, inputs: ModelInputs) ->
     """One array for an input, of its shape and type."""
     import numpy as np
 
-    dtype = np.dtype(tensor.dtype)
+    dtype = numpy_dtype(tensor.dtype)
     content = content_of(tensor, inputs)
     if content is None:
         return rng.standard_normal(tensor.shape, dtype=np.float32).astype(dtype)

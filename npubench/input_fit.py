@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from npubench.dtypes import numpy_dtype
 from npubench.errors import UsageError
 from npubench.input_draw import channel_axis, content_of
 from npubench.specs import ContentKind, ModelInputs, TensorSpec
@@ -23,7 +24,7 @@ def fitted(samples: "Array", tensor: TensorSpec, inputs: ModelInputs, where: str
     """
     import numpy as np
 
-    dtype = np.dtype(tensor.dtype)
+    dtype = numpy_dtype(tensor.dtype)
     if not _convertible(samples.dtype, dtype):
         raise UsageError(
             f"{where}: {tensor.name!r} is {samples.dtype}, the model wants {tensor.dtype}: convert it"

@@ -76,15 +76,17 @@ def _tensors_of(attribute: "AttributeProto") -> "Iterator[TensorProto]":
         yield from (sparse.values, sparse.indices)
 
 
-def weights(model: "ModelProto") -> "Iterator[TensorProto]":
-    """Initializers and the tensors of Constant nodes, each once however often a function is called."""
+def weights(model: "ModelProto") -> "Iterator[tuple[str, TensorProto]]":
+    """Initializers and the tensors of Constant nodes by the name that nodes read them by, each once however
+    often a function is called."""
     for graph in all_graphs(model):
-        yield from graph.initializer
-        yield from (sparse.values for sparse in graph.sparse_initializer)
+        yield from ((tensor.name, tensor) for tensor in graph.initializer)
+        yield from ((sparse.values.name, sparse.values) for sparse in graph.sparse_initializer)
     for body in bodies(model):
         for node in all_nodes(body):
             if node.op_type == "Constant":
-                yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+                name = node.output[0] if node.output else ""
+                yield from ((name, attribute.t) for attribute in node.attribute if attribute.HasField("t"))
 
 
 def texts(model: "ModelProto") -> Iterator[str]:
@@ -140,6 +142,15 @@ def static_shape(value: "ValueInfoProto") -> tuple[int | None, ...]:
     """Dimensions of a tensor value; None for one that is symbolic, negative or not given."""
     dims = value.type.tensor_type.shape.dim
     return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in dims)
+
+
+def dimensions(value: "ValueInfoProto") -> tuple[int | str | None, ...]:
+    """Dimensions as they are declared: a size, the name of an open one, or None; empty without a rank."""
+    dims = value.type.tensor_type.shape.dim if has_rank(value) else ()
+    return tuple(
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param or None
+        for dim in dims
+    )
 
 
 def is_dynamic(value: "ValueInfoProto") -> bool:

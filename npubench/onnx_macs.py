@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from npubench.onnx_graph import STANDARD_DOMAINS, operator_name, subgraphs
+from npubench.onnx_packed import attribute_of
 from npubench.specs import Shape
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ def _matrix_product(node: "NodeProto", shapes: Shapes) -> int:
     return shapes[node.input[0]][-2 if transposed else -1] * math.prod(shapes[node.output[0]])
 
 
+def _packed_product(node: "NodeProto", shapes: Shapes) -> int:
+    """A is ... x K; the weights, N x K by their attributes, are packed, so their shape tells nothing."""
+    inner, columns = attribute_of(node, "K", 0), attribute_of(node, "N", 0)
+    if inner <= 0 or columns <= 0:
+        raise _UnknownCountError(node.op_type)
+    return math.prod(shapes[node.input[0]][:-1]) * inner * columns
+
+
 def _recurrent(gates: int) -> "Count":
     """X is steps x batch x I, W directions x gates*H x I, R directions x gates*H x H: W and R once a step."""
 
@@ -174,7 +183,8 @@ _COUNTS: "dict[str, Count]" = {
     "com.microsoft.FusedMatMul": _matrix_product,
     "com.microsoft.MatMulIntegerToFloat": _matrix_product,
     "com.microsoft.DynamicQuantizeMatMul": _matrix_product,
-    "com.microsoft.MatMulNBits": _matrix_product,
+    "com.microsoft.MatMulNBits": _packed_product,
+    "com.microsoft.MatMulBnb4": _packed_product,
 }
 
 _UNCOUNTED = frozenset({"LinearAttention"})
@@ -187,6 +197,7 @@ _MICROSOFT_WITHOUT = frozenset(
     {
         *("BiasGelu", "FastGelu", "Gelu", "QuickGelu", "SkipLayerNormalization", "NhwcMaxPool"),
         *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearAdd"),
+        "GatherBlockQuantized",
         *("QLinearMul", "QLinearConcat", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"),
         *("QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearReduceMean", "QLinearWhere"),
     }

@@ -15,6 +15,7 @@ from npubench.onnx_external import external_files
 from npubench.onnx_graph import (
     all_nodes,
     all_tensors,
+    bodies,
     default_opset,
     has_rank,
     is_dynamic,
@@ -26,6 +27,7 @@ from npubench.onnx_graph import (
     weights,
 )
 from npubench.onnx_macs import Shapes, macs_of_nodes
+from npubench.onnx_packed import packed_weights
 from npubench.onnx_refusal import invalid, refused, shown
 from npubench.records import OnnxModel
 from npubench.specs import Preprocessing, Shape, TensorSpec
@@ -58,7 +60,6 @@ def describe(
     model, external = source.model, source.external
     if failure := refusal(model) or checked(path, model, bool(external)):
         return failure
-    parameters, opset = _parameter_count(model), default_opset(model)
     inferred = _inferred(model)
     if isinstance(inferred, Failure):
         return inferred
@@ -72,12 +73,12 @@ def describe(
         case=case,
         path=path,
         sha256=sha256_of_bundle(path, external),
-        opset=opset,
+        opset=default_opset(model),
         inputs=specs,
         outputs=tuple(_tensor_spec(value) for value in graph.output),
         operators=dict(Counter(operator_name(node) for node in all_nodes(graph)).most_common()),
         macs=macs_of_nodes(graph.node, shapes),
-        parameters=parameters,
+        parameters=_parameter_count(model, inferred),
         activation_bytes=_activation_bytes(graph, shapes),
         size_bytes=sum(file.stat().st_size for file in (path, *external)),
         task=task,
@@ -166,10 +167,12 @@ def _lighten(tensor: "TensorProto") -> None:
             tensor.ClearField(field)
 
 
-def _parameter_count(model: "ModelProto") -> int:
+def _parameter_count(model: "ModelProto", inferred: "ModelProto") -> int:
     """Elements of initializers and Constant nodes, shapes, indices and 32-bit biases of INT8 left out.
 
-    That is: of floating-point type, or integers of at most 8 bits, which are quantised weights.
+    That is: of floating-point type, or integers of at most 8 bits, which are quantised weights. Weights that
+    share a byte count one each; `inferred`, without functions, tells which do. Scales and zero points are
+    numbers of the model like any other.
     """
     from onnx import TensorProto
 
@@ -178,10 +181,11 @@ def _parameter_count(model: "ModelProto") -> int:
         *(TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),
         *(TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64),
     }
+    found = [(name, one) for name, one in weights(model) if all(dim >= 0 for dim in one.dims)]
+    nodes = [node for body in (*bodies(model), inferred.graph) for node in all_nodes(body)]
+    packed = packed_weights(nodes, {name: one for name, one in found if name})
     return sum(
-        math.prod(tensor.dims)
-        for tensor in weights(model)
-        if tensor.data_type not in left_out and all(dim >= 0 for dim in tensor.dims)
+        packed.get(name, 0 if one.data_type in left_out else math.prod(one.dims)) for name, one in found
     )
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npubench.dtypes import numpy_dtype
 from npubench.errors import UsageError
 from npubench.specs import ModelInputs, Preprocessing, TensorSpec
 
@@ -31,7 +32,9 @@ NO_PIXELS = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 _DEPTHS = (255, 65535, 2**31 - 1, 2**32 - 1)
 _BAND_NAMES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
-_BITS_PER_SAMPLE, _SAMPLE_FORMAT = 258, 339
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_WHITE_IS_ZERO = 0
+"""Tags of TIFF, and a value of the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +66,22 @@ def is_image(file: Path) -> bool:
 
 
 @cache
+def _formats() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(sorted({*Image.OPEN} - NO_PIXELS))
+
+
+@cache
 def _suffixes() -> frozenset[str]:
     try:
         from PIL import Image
     except ImportError:
         return USUAL_SUFFIXES
-    # registered_extensions() loads all formats.
     known = Image.registered_extensions().items()
-    kinds = {*Image.OPEN, "MPO"} - NO_PIXELS
+    # JPEG's reader takes MPO, too.
+    kinds = {*_formats(), "MPO"}
     return frozenset(end for end, kind in known if kind in kinds)
 
 
@@ -105,7 +116,7 @@ def _channels_last(shape: Sequence[int]) -> bool:
 def read(file: Path, frame: Frame) -> Picture:
     """The image, upright and resized. Raises UsageError with the file's name, always one line."""
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         raise UsageError(f"{file.name} is an image: pip install 'npubench[images]' to read it") from error
     import warnings
@@ -113,13 +124,17 @@ def read(file: Path, frame: Frame) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file) as opened:
+            # Of a stream, for Pillow maps a TIFF that it has the name of, and mixes up the sides of a turned
+            # one; of these formats alone, whatever the name says.
+            with file.open("rb") as stream, Image.open(stream, formats=_formats()) as opened:
                 depth = _depth(opened)
                 opened.load()
                 picture = ImageOps.exif_transpose(opened)
             return _wide(file, picture, depth, frame) if _is_wide(picture) else _narrow(file, picture, frame)
     except UsageError:
         raise
+    except UnidentifiedImageError as error:
+        raise UsageError(f"{file} is no image that can be read (of no known format): remove it") from error
     except Exception as error:  # decoders raise whatever they come upon
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UsageError(f"{file} is no image that can be read ({reason}): remove it") from error
@@ -131,10 +146,14 @@ def _is_wide(picture: "Image") -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Depth:
-    """What a file's header says of a pixel of more than 8 bits: its largest number (None: any), its sign."""
+    """What a file's header says of a pixel of more than 8 bits: its largest number (None: any), its sign.
+
+    `inverted` says that 0 is white, which Pillow heeds of 8 bits alone.
+    """
 
     full: float | None
     unsigned: bool
+    inverted: bool = False
 
 
 def _depth(opened: "Image") -> _Depth:
@@ -142,7 +161,7 @@ def _depth(opened: "Image") -> _Depth:
     # Whole numbers are unsigned where a TIFF says nothing (its specification, SampleFormat).
     bits, form = int(tags.get(_BITS_PER_SAMPLE, (0,))[0]), int(tags.get(_SAMPLE_FORMAT, (1,))[0])
     if opened.mode in _SIXTEEN:
-        return _Depth(float(2 ** (bits or 16) - 1), True)
+        return _Depth(float(2 ** (bits or 16) - 1), True, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
     if opened.mode == "I" and bits == 16:
         return _Depth(float(2**15 - 1), False)
     # Portable grey maps of 16 bits are read into 32.
@@ -159,6 +178,8 @@ def _wide(file: Path, picture: "Image", depth: _Depth, frame: Frame) -> Picture:
     if depth.unsigned and picture.mode == "I":
         # Pillow reads them into signed ones, bit for bit.
         values = values.view(np.uint32)
+    if depth.inverted and depth.full is not None:
+        values = int(depth.full) - values
     if not np.isfinite(values).all():
         raise UsageError(f"{file} holds NaN or infinity: leave it out")
     if (values < 0).any():
@@ -234,7 +255,7 @@ def scales(pictures: Sequence[Picture]) -> tuple[dict[str, float], str]:
             )
         found[mode] = full
     names = {"F": "floating point", "I": "32 bits"}
-    told = (f"pixels of {names.get(mode, mode)} taken for 0..{full:g}" for mode, full in found.items())
+    told = (f"pixels of {names.get(mode, mode)} taken for 0..{full:.10g}" for mode, full in found.items())
     return found, "; ".join(told)
 
 
@@ -247,7 +268,7 @@ def as_input(
     """
     import numpy as np
 
-    preprocessing, dtype = inputs.preprocessing, np.dtype(tensor.dtype)
+    preprocessing, dtype = inputs.preprocessing, numpy_dtype(tensor.dtype)
     pixels = picture.pixels * (255 / (full[picture.mode] if picture.full is None else picture.full))
     if preprocessing is not None:
         ordered = pixels[..., ::-1] if preprocessing.color == "bgr" and frame.channels == 3 else pixels

@@ -17,6 +17,7 @@ from npubench.specs import (
     FileSpec,
     Precision,
     TimingProtocol,
+    declared_batch,
     titled,
 )
 
@@ -133,5 +134,8 @@ def _job(
         quantised,
     )
     # A simulation takes no time protocol, and is never the answer for a board that is measured.
-    key = digest(compile_key, board.name, SIMULATION if board.simulated else request.timing, THROUGHPUT)
+    timing = SIMULATION if board.simulated else request.timing
+    # Where samples lie decides neither file nor artifact, but what a second of them is.
+    batch = declared_batch(case)
+    key = digest(compile_key, board.name, timing, THROUGHPUT, *([batch] if batch else []))
     return Job(key, export_key, compile_key, board, case, precision, finished.get(key))

@@ -14,6 +14,7 @@ from npubench.failures import Failure as Failure
 from npubench.failures import FailureClass as FailureClass
 from npubench.failures import Stage as Stage
 from npubench.specs import CaseKind, Content, ModelInputs, Precision, Preprocessing, TensorSpec
+from npubench.specs import SamplesFrom as SamplesFrom
 
 
 class Kind(StrEnum):
@@ -43,6 +44,7 @@ class OnnxModel:
     `external` are files that the model needs beside it. `macs` counts multiply-accumulates of
     convolutions and matrix products at the fixed shapes; None when a shape is unknown. `exported` says
     what the exporter did: the part of the model, its weights, how far it is from the framework's outputs.
+    `batch_axes` are those, by input, that the file left open and called a batch before they were fixed.
     `contents` are what the graph and the names tell of inputs of whole numbers.
     """
 
@@ -63,6 +65,7 @@ class OnnxModel:
     seed: int | None = None
     external: tuple[Path, ...] = ()
     exported: Mapping[str, str] = field(default_factory=dict)
+    batch_axes: Mapping[str, int] = field(default_factory=dict)
     contents: Mapping[str, Content] = field(default_factory=dict)
 
     @property
@@ -173,6 +176,7 @@ class Accuracy:
     With several outputs each figure is the worst one's; `outputs` has them by name, where the tool tells.
     Integer outputs (indices, labels) have no part in these: `equal` is the share of their entries that are
     equal, `equal_rounded` the share that FP32 itself keeps when only its inputs are rounded to 8 bits.
+    `dead_slices` vary in FP32 and are constant here; None, as `worst_slice`, where no axis can be cut.
     """
 
     cosine: float | None
@@ -190,11 +194,15 @@ class Accuracy:
 
 
 class NoAccuracy(StrEnum):
-    """Why a row has no accuracy figure: never one dash for several reasons."""
+    """Why a row has no cosine to rely on: never one dash for several reasons.
+
+    An output that is all zeros, or constant, where FP32's is not is a wrong result and worse than any cosine.
+    """
 
     IS_REFERENCE = "is_reference"
     NOT_COMPARED = "not_compared"
     ALL_ZEROS = "all_zeros"
+    CONSTANT = "constant"
     NO_OUTPUTS = "no_outputs"
 
 
@@ -216,31 +224,42 @@ class BoundReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`left_out` of `layers` are not in the latency; None where the reason counts no layers."""
+    """`left_out` of `layers` are not in the latency; None where the reason counts no layers.
+
+    `share` in 0..1 is the part of the NPU that ran, where that is the reason.
+    """
 
     bound: Bound
     reason: BoundReason
     left_out: int | None = None
     layers: int | None = None
-
-
-class SamplesFrom(StrEnum):
-    """What says how many samples one call holds."""
-
-    SYMBOLIC_AXIS = "symbolic_axis"
-    MANIFEST = "manifest"
-    OPTION = "option"
-    LEADING_SIZE = "leading_size"
-    ONE_A_CALL = "one_a_call"
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Samples in one call, what says so, and the axis they lie along (None: the call is one sample)."""
+    """Samples in one call, what says so, and the axis of `input` they lie along (None: one sample a call)."""
 
     samples_per_call: int
     source: SamplesFrom
     axis: int | None = None
+    input: str = ""
+
+
+class RateFrom(StrEnum):
+    """What a throughput was made of: calls one after another at the mean latency, or the tool's own count."""
+
+    MEAN_LATENCY = "mean_latency"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLayer:
+    """A layer as the tool made it: its name, the operator types that it holds, and the unit that runs it."""
+
+    name: str
+    operators: tuple[str, ...]
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +310,13 @@ class Figures:
 
     `origin` says of a published figure what it was for its publisher: measured or simulated.
     `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
-    a round. `placement` maps an operator type to NPU, CPU or custom. `details` is whatever else
+    a round. `placement` maps an operator type to NPU, CPU or custom: CPU where any layer of it is there.
+    `layers_on` has the layers one by one, where the tool tells them. `details` is whatever else
     the tool reported, JSON-ready. `tools` are versions that only the board could tell.
     `spread` says how far repeats lay apart where there is no latency to tell it, as a share of the median.
-    `bounds` is None of an exact latency. `no_accuracy` says why `accuracy` is None, `no_accuracy_why` in a
-    sentence. `sampling` says what `throughput_fps` counts, `computed` where the operators ran.
+    `bounds` is None of an exact latency. `no_accuracy` says why there is no cosine, `no_accuracy_why` in a
+    sentence. `sampling` says what `throughput_fps` counts, `throughput_from` what it was made of (None in
+    older rows), `computed` where the operators ran.
     """
 
     kind: Kind
@@ -320,6 +341,8 @@ class Figures:
     no_accuracy_why: str = ""
     sampling: Sampling | None = None
     computed: Computed | None = None
+    throughput_from: RateFrom | None = None
+    layers_on: tuple[PlacedLayer, ...] = ()
 
 
 Outcome = Figures | Failure | Skip

@@ -48,7 +48,7 @@ def hidden(path: Path) -> bool:
 def sample_files(path: Path) -> list[Path]:
     """The arrays and images at `path`, a file or a folder with folders, by name. Raises UsageError."""
     if path.is_dir():
-        files = [file for file in _walk(path) if _is_sample(file)]
+        files = [file for file in _walk(path, set()) if _is_sample(file)]
         files = [file for file in files if not (file.name in LABELS and len(files) > 1)]
         if not files:
             raise UsageError(
@@ -66,13 +66,23 @@ def _is_sample(file: Path) -> bool:
     return file.suffix in ARRAYS or is_image(file)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Regular files below a folder, by name; links to folders are not followed, so that none leads round."""
-    for entry in sorted(folder.iterdir()):
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, by name. Raises UsageError where it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read ({error.strerror}): correct its permissions") from error
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Regular files below a folder, by name; no folder twice, for links may lead round."""
+    seen.add(folder.resolve())
+    for entry in entries(folder):
         if hidden(entry):
             continue
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _walk(entry)
+        if entry.is_dir():
+            if entry.resolve() not in seen:
+                yield from _walk(entry, seen)
         elif entry.is_file():
             yield entry
 
@@ -94,8 +104,8 @@ def references(inputs: ModelInputs, path: Path) -> list[Reference]:
     return found
 
 
-def load(inputs: ModelInputs, wanted: Sequence[Reference]) -> "list[Sample]":
-    """The samples, in the types of the inputs; one of a batch is without its axis."""
+def load(inputs: ModelInputs, wanted: Sequence[Reference], among: Sequence[Path] = ()) -> "list[Sample]":
+    """The samples, in the inputs' types; one of a batch is without its axis. `among`: see `pictures`."""
     import numpy as np
 
     made: list[Sample | None] = [None] * len(wanted)
@@ -105,7 +115,7 @@ def load(inputs: ModelInputs, wanted: Sequence[Reference]) -> "list[Sample]":
     images = [file for file in places if file.suffix not in ARRAYS]
     if images:
         tensor = inputs.tensors[0]
-        arrays = pictures(images, tensor, inputs)[0]
+        arrays = pictures(images, tensor, inputs, among)[0]
         for file, array in zip(images, arrays, strict=True):
             for place in places[file]:
                 made[place] = {tensor.name: array[None] if wanted[place].whole else array}
@@ -131,8 +141,13 @@ def batched(inputs: ModelInputs, singles: "Sequence[Sample]") -> "list[Sample]":
     return calls
 
 
-def pictures(files: Sequence[Path], tensor: TensorSpec, inputs: ModelInputs) -> "tuple[list[Array], str]":
-    """Images as arrays of the input without its batch, and what had to be taken for granted of them."""
+def pictures(
+    files: Sequence[Path], tensor: TensorSpec, inputs: ModelInputs, among: Sequence[Path] = ()
+) -> "tuple[list[Array], str]":
+    """Images as arrays of the input without its batch, and what had to be taken for granted of them.
+
+    The depth of images that do not tell it is that of all images `among` which they are.
+    """
     frame = frame_of(tensor, inputs.preprocessing)
 
     def finished(file: Path, picture: Picture, full: Mapping[str, float]) -> "Array":
@@ -148,7 +163,8 @@ def pictures(files: Sequence[Path], tensor: TensorSpec, inputs: ModelInputs) -> 
             untold[file] = picture
         else:
             made[file] = finished(file, picture, {})
-    full, told = scales(list(untold.values()))
+    others = [file for file in among if untold and is_image(file) and file not in made | untold]
+    full, told = scales([*untold.values(), *(read(file, frame) for file in others)])
     made |= {file: finished(file, picture, full) for file, picture in untold.items()}
     return [made[file] for file in files], told
 

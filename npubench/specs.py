@@ -40,6 +40,33 @@ class TensorSpec:
     dtype: str = "float32"
 
 
+class SamplesFrom(StrEnum):
+    """What says how many samples one call holds; `tool`: what the tool counts as a batch of its own."""
+
+    SYMBOLIC_AXIS = "symbolic_axis"
+    MANIFEST = "manifest"
+    OPTION = "option"
+    TOOL = "tool"
+    LEADING_SIZE = "leading_size"
+    ONE_A_CALL = "one_a_call"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAxes:
+    """Where somebody says that the samples of a call lie: an axis by the name of the input.
+
+    The name "" is any input that has the axis. None as the axis: samples do not lie along that input, and
+    for "": the call is one sample.
+    """
+
+    axes: tuple[tuple[str, int | None], ...]
+    source: SamplesFrom
+
+
+NO_IDENTITY = {"identity": False}
+"""Metadata of a field that decides nothing of what is made: it has no part in `identity.digest`."""
+
+
 @dataclass(frozen=True, slots=True)
 class WeightSpec:
     """An initializer: given `values` (row-major), or seeded normal numbers scaled by 1/sqrt(fan-in)."""
@@ -71,6 +98,7 @@ class OperatorSpec:
     nodes: tuple[NodeSpec, ...]
     outputs: tuple[str, ...]
     seed: int = 0
+    batch: BatchAxes | None = field(default=None, metadata=NO_IDENTITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +141,7 @@ class ModelSpec:
     weights: str = "random"
     seed: int = 0
     exports: str = ""
+    batch: BatchAxes | None = field(default=None, metadata=NO_IDENTITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +152,7 @@ class FileSpec:
     path: Path
     shapes: tuple[tuple[str, Shape], ...] = ()
     task: str = ""
+    batch: BatchAxes | None = field(default=None, metadata=NO_IDENTITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +178,11 @@ def case_kind(spec: CaseSpec) -> CaseKind:
     if isinstance(spec, BenchmarkSpec):
         return spec.kind
     return CaseKind.OPERATOR if isinstance(spec, OperatorSpec) else CaseKind.MODEL
+
+
+def declared_batch(spec: CaseSpec) -> BatchAxes | None:
+    """What the manifest or the command line says of the samples in one call of a case."""
+    return spec.batch if isinstance(spec, (OperatorSpec, ModelSpec, FileSpec)) else None
 
 
 def titled(case: str, precision: Precision) -> str:

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from npubench.records import BoardState, Figures, Verdict
+from npubench.records import BoardState, Bound, Figures, Verdict
 
 STABLE_SPREAD = 0.02
 CLOCK_CHANGE = 0.05
@@ -22,7 +22,7 @@ def judge(
     than the one before; throttled: slower while the clock fell; noisy: otherwise apart;
     invalid: the board restarted in between.
     """
-    warnings = [*_state_warnings(before, after)]
+    warnings = [*_state_warnings(before, after), *_bound_warnings(figures)]
     if _restarted(before, after):
         return Verdict.INVALID, ("the board restarted while it measured: measure again", *warnings)
     latency = figures.latency_us
@@ -37,6 +37,17 @@ def judge(
         return Verdict.STABLE, tuple(warnings)
     verdict, reason = _apart(latency.rounds_p50, before, after)
     return verdict, (f"{reason}: round medians lie {latency.spread:.1%} apart", *warnings)
+
+
+def _bound_warnings(figures: Figures) -> Iterator[str]:
+    """That a time leaves something out is no matter of stability, and yet of how far it can be relied on."""
+    bounds = figures.bounds
+    if figures.latency_us is None or bounds is None or bounds.bound is not Bound.LOWER:
+        return
+    if bounds.left_out is None or bounds.layers is None:
+        yield "the time is a lower bound: layers are not counted"
+    else:
+        yield f"the time is a lower bound: {bounds.left_out} of {bounds.layers} layers are not counted"
 
 
 def _apart(

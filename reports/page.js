@@ -111,16 +111,28 @@ class PackedRows {
     this.heads.forEach((head, at) => {
       const value = this.columns[at][i];
       cells.push(value === null
-        ? make("td", { class: head.first ? "first" : null, title: say("Not known") })
-        : make("td", { class: head.class, "data-v": value }, rounded(value / head.divisor, head.digits)));
+        ? this.blank(head, at, i)
+        : make("td", { class: head.class, "data-v": value },
+          this.aside(at, i, 0) + rounded(value / head.divisor, head.digits) + this.aside(at, i, 1)));
     });
     return make("tr", {}, ...cells);
+  }
+  blank(head, at, i) {
+    const word = this.blanks[at]?.[i];
+    const first = head.first ? "first" : null;
+    if (word === undefined) return make("td", { class: first, title: say("Not known") });
+    return make("td", { class: first ? "none first" : "none" }, this.names[word]);
+  }
+  // What stands before and after a figure: of a bound, its mark and what makes it one.
+  aside(column, i, which) {
+    const pair = this.asides[column][i];
+    return pair ? this.names[pair[which]] : "";
   }
   lines() {
     return this.visible.map((i) => {
       const [, name, , board, precision, , word] = this.rows[i];
       const own = [name, ...(this.several ? [this.names[board]] : []), this.names[precision], this.names[word]];
-      return [...own, ...this.columns.map((values) => values[i] ?? "–")];
+      return [...own, ...this.columns.map((values, at) => values[i] ?? this.names[this.blanks[at]?.[i]] ?? "–")];
     });
   }
 }

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.catalog.lines import KeyPath
 from npubench.catalog.source import Problem, Source
-from npubench.specs import ClipSampling, ModelSpec, Preprocessing, TensorSpec
+from npubench.specs import BatchAxes, ClipSampling, ModelSpec, Preprocessing, SamplesFrom, TensorSpec
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import ModelDefaults, ModelTable
@@ -37,6 +37,10 @@ def model_spec(
         message = "'mean' and 'std' go together and hold one number a channel each"
         key = (*at, "mean") if table.mean is not None or table.std is None else (*at, "std")
         problems.append(source.problem(key, message))
+    axis = values["batch_axis"]
+    if isinstance(axis, int) and values["input_shape"] and axis >= len(values["input_shape"]):
+        message = f"the input has {len(values['input_shape'])} dimensions: use 0 to one less, or 'none'"
+        problems.append(source.problem((*at, "batch_axis"), message))
     if len(problems) > before:
         return None
     shape = tuple(values["input_shape"])
@@ -50,7 +54,14 @@ def model_spec(
         opset=_first(values["opset"], OPSET),
         seed=_first(values["seed"], 0),
         exports=values["exports"] or "",
+        batch=_batch(axis),
     )
+
+
+def _batch(axis: int | str | None) -> BatchAxes | None:
+    if axis is None:
+        return None
+    return BatchAxes((("", axis if isinstance(axis, int) else None),), SamplesFrom.MANIFEST)
 
 
 def _preprocessing(values: dict[str, Any]) -> Preprocessing | None:

@@ -130,6 +130,7 @@ class ModelDefaults(Table):
     seed: Seed | None = None
     clip: ClipTable | None = None
     exports: Text | None = None
+    batch_axis: Annotated[int, Field(ge=0)] | Literal["none"] | None = None
 
 
 class ModelTable(ModelDefaults):

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 @click.argument("b")
 @click.option("--fail-on", metavar="SHARE", help="Exit 1 when a case is slower by more, such as 5%.")
 @click.option(
+    "--fail-on-accuracy",
+    metavar="FALL",
+    default="0.01",
+    show_default=True,
+    help="With --fail-on: exit 1 when a cosine falls by more, or top-1 for sure; `off`.",
+)
+@click.option(
     "--require-repeat", is_flag=True, help="A regression counts when B measured it twice, else exit 6."
 )
 @click.option("--require-all", is_flag=True, help="With --fail-on: exit 3 when B lacks a case of A.")
@@ -31,6 +38,7 @@ def compare(
     a: str,
     b: str,
     fail_on: str | None,
+    fail_on_accuracy: str,
     require_repeat: bool,
     require_all: bool,
     junit: Path | None,
@@ -44,8 +52,8 @@ def compare(
     of the results at OUT. Commas narrow: my-out,board:local,precision:int8. Different kinds of figures
     and emulated boards are never compared.
 
-    Exit codes with --fail-on: 1 slower or broken, 3 nothing to compare, 4 board or 5 toolchain lost,
-    6 may be slower, not sure.
+    Exit codes with --fail-on: 1 slower, less accurate or broken, 3 nothing to compare, 4 board or
+    5 toolchain lost, 6 may be slower, not sure.
     """
     from npubench.filesystem import write_atomically
     from npubench.reporting.compare import formats
@@ -55,7 +63,7 @@ def compare(
     from npubench.workspace import writing
 
     share = DEFAULT_THRESHOLD if fail_on is None else _share(fail_on)
-    found = compare_sides(side(a, out), side(b, out), Gate(share, require_repeat))
+    found = compare_sides(side(a, out), side(b, out), Gate(share, require_repeat, _fall(fail_on_accuracy)))
     code = exit_code(found, gated=fail_on is not None, require_all=require_all)
     for path, text in ((junit, formats.junit), (markdown, formats.markdown)):
         if path is not None:
@@ -82,3 +90,11 @@ def _share(text: str) -> float:
     if match is None:
         raise UsageError(f"--fail-on {text!r} is no share: write it as 5%")
     return float(match[1]) / 100
+
+
+def _fall(text: str) -> float | None:
+    if text.strip() == "off":
+        return None
+    if re.fullmatch(r"[0-9]{0,2}(?:\.[0-9]{1,9})?", text.strip()) is None or not text.strip().strip("."):
+        raise UsageError(f"--fail-on-accuracy {text!r} is no fall of a cosine: write it as 0.01, or off")
+    return float(text)

@@ -15,6 +15,7 @@ from npubench.engine import run as engine
 from npubench.errors import ExitCode
 from npubench.plan import Plan, Request
 from npubench.records import FailureClass, Kind, Result, Status, Verdict
+from npubench.reporting.lacking import low_rows
 from npubench.specs import FileSpec, Precision, titled
 from npubench.store import Store
 from npubench.workspace import Workspace
@@ -54,6 +55,7 @@ def execute(
             count = workers or max(1, (os.cpu_count() or 2) // 2)
             summary = engine.run(plan, count, lambda b: plugins.transport(b.transport), context, store)
         failures = store.failed({job.key for job in plan.jobs})
+        low = _low(plan, store, summary.results)
         page = write_report(workspace, store)
         store.close()
     if summary.interrupted:
@@ -62,8 +64,16 @@ def execute(
         return ExitCode.INTERRUPTED
     if style not in {"json", "quiet"}:
         _tell(plan, failures, summary.results)
-    click.echo(f"report: {page}", err=style == "json")
+    click.echo(f"report: {page}{f'; {low}' if low else ''}", err=style == "json")
     return exit_code(plan, failures, summary.results, wrong_input, strict)
+
+
+def _low(plan: Plan, store: Store, new: Sequence[Result]) -> str:
+    """The planned rows of low accuracy, those done before included, for the last line."""
+    fresh = {result.key for result in new}
+    before = {job.key for job in plan.jobs} - fresh
+    old = [row for row in store.latest(brief=True) if row.key in before] if before else []
+    return printable(low_rows([*new, *old]))
 
 
 def _tell(plan: Plan, failures: Sequence[Result], new: Sequence[Result]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.import_published import published
-from npubench.cli.options import catalog_option, load_catalog, out_option
+from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
 from npubench.cli.terminal import printable
 from npubench.errors import ExitCode, UsageError
 
@@ -38,44 +38,69 @@ _NAME = click.option(
 @_FOLDER
 @click.option("--board", required=True, help="The board that the logs are of; its backend reads them.")
 @_NAME
+@batch_axis_option
 @catalog_option
 @out_option
-def logs(folder: Path, board: str, name: str | None, catalog_folders: tuple[Path, ...], out: Path) -> int:
+def logs(
+    folder: Path,
+    board: str,
+    name: str | None,
+    batch_axes: tuple[str, ...],
+    catalog_folders: tuple[Path, ...],
+    out: Path,
+) -> int:
     """Add the cases of FOLDER: one log a case, as the tools of the board's backend print them.
 
     Rows are as of a live run: simulated and measured figures apart, failures with their class. What
     was imported before is left alone, and so are cases that a live run has rows of; --name gives
     these a place of their own. A file that is no log costs a line and exit code 2.
     """
-    return _import(folder, board, name, catalog_folders, out)
+    return _import(folder, board, name, batch_axes, catalog_folders, out)
 
 
 @import_.command("pulsar-logs")
 @_FOLDER
 @click.option("--board", default="axera-pi", show_default=True, help="The board that the logs are of.")
 @_NAME
+@batch_axis_option
 @catalog_option
 @out_option
 def pulsar_logs(
-    folder: Path, board: str, name: str | None, catalog_folders: tuple[Path, ...], out: Path
+    folder: Path,
+    board: str,
+    name: str | None,
+    batch_axes: tuple[str, ...],
+    catalog_folders: tuple[Path, ...],
+    out: Path,
 ) -> int:
     """The old name of `import logs`, for AX620A boards."""
-    return _import(folder, board, name, catalog_folders, out)
+    return _import(folder, board, name, batch_axes, catalog_folders, out)
 
 
-def _import(folder: Path, board: str, name: str | None, catalog_folders: tuple[Path, ...], out: Path) -> int:
+def _import(
+    folder: Path,
+    board: str,
+    name: str | None,
+    batch_axes: tuple[str, ...],
+    catalog_folders: tuple[Path, ...],
+    out: Path,
+) -> int:
     from dataclasses import replace
 
     from npubench import plugins
     from npubench.backends.axera import equal_figures
     from npubench.catalog import find_board
     from npubench.catalog.schema import check_name
+    from npubench.cli.batch_axes import parse_batch_axes
     from npubench.cli.report import write_report
+    from npubench.identity import digest
     from npubench.logs import imported
     from npubench.protocols import LogReading
+    from npubench.sampling import sampled
     from npubench.store import Store
     from npubench.workspace import Workspace
 
+    batch = parse_batch_axes(batch_axes)
     catalog = load_catalog(catalog_folders)
     of = find_board(catalog, board)
     if name is not None:
@@ -95,6 +120,10 @@ def _import(folder: Path, board: str, name: str | None, catalog_folders: tuple[P
         store = Store.create(workspace.database)
         rows = imported.rows(cases, of, f"import-{of.name}", catalog.operators)
         rows = equal_figures.warned(rows)
+        rows = [sampled(row, batch) for row in rows]
+        if batch is not None:
+            # Other samples make another row of the same log.
+            rows = [replace(row, key=digest(row.key, batch)) for row in rows]
         added, known, live = _add(rows, {case.name: case.source for case in cases}, workspace, store)
         page = write_report(workspace, store)
         store.close()

@@ -12,6 +12,7 @@ from npubench.cli.terminal import counted, duration_us, printable
 from npubench.engine.events import Event, JobFinished, Listener, Note, RunFinished, RunStarted, StageStarted
 from npubench.plan import Job
 from npubench.records import Result, Status
+from npubench.reporting.bounds import aside, bounds_of, mark
 from npubench.specs import CaseKind, Precision, titled
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def sentence(result: Result) -> str:
     if figures is None or latency is None:
         return f"{name}: ok" + (f" ({figures.kind}, {result.verdict})" if figures and result.verdict else "")
     middle = ("p50", latency.p50) if latency.p50 is not None else ("mean", latency.mean)
-    return f"{name}: {middle[0]} {duration_us(middle[1])} ({figures.kind}{doubt})"
+    bounds = bounds_of(figures)
+    text = f"{mark(bounds.bound) if bounds else ''}{duration_us(middle[1])}{aside(bounds)}"
+    return f"{name}: {middle[0]} {text} ({figures.kind}{doubt})"
 
 
 class _PlainLines:

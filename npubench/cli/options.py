@@ -40,6 +40,15 @@ calibration_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 
 
+batch_axis_option = click.option(
+    "--batch-axis",
+    "batch_axes",
+    multiple=True,
+    metavar="[NAME=]AXIS|none",
+    help="Axis along which an input holds samples; none: a call is one sample. Repeatable.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What a command line says of its cases; `case_options` gathers it."""
@@ -47,6 +56,7 @@ class Selection:
     cases: tuple[str, ...]
     suites: tuple[str, ...]
     shapes: tuple[str, ...]
+    batch_axes: tuple[str, ...]
     checkpoints: tuple[str, ...]
     task: str
     seed: int
@@ -54,7 +64,7 @@ class Selection:
 
 
 def case_options(function: Callable[..., int]) -> Callable[..., int]:
-    """CASES, --suite, --shape, --checkpoint, --task, --seed and --catalog, as one `selection`."""
+    """CASES, --suite, --shape, --batch-axis, --checkpoint, --task, --seed and --catalog, as a `selection`."""
 
     @wraps(function)
     def gathered(**words: Any) -> int:
@@ -73,6 +83,7 @@ def case_options(function: Callable[..., int]) -> Callable[..., int]:
                 metavar="NAME=1x3x224x224",
                 help="Fix a dynamic input of your .onnx files. Repeatable.",
             ),
+            batch_axis_option,
             click.option(
                 "--checkpoint",
                 "checkpoints",
@@ -106,12 +117,14 @@ def chosen_cases(catalog: "Catalog", selection: Selection) -> "Found":
     """
     from npubench.catalog import find_cases
     from npubench.cli.adjust import with_checkpoints, with_seed
+    from npubench.cli.batch_axes import parse_batch_axes, with_batch_axes
     from npubench.exporters.input_shapes import spread_shapes
 
     shapes = parse_shapes(selection.shapes)
+    batch = parse_batch_axes(selection.batch_axes)
     found = find_cases(catalog, selection.cases, selection.suites, shapes, selection.task)
     _tell_missing(found)
-    seeded = with_seed(spread_shapes(found.cases), selection.seed)
+    seeded = with_seed(with_batch_axes(spread_shapes(found.cases), batch), selection.seed)
     return replace(found, cases=with_checkpoints(seeded, selection.checkpoints, catalog))
 
 

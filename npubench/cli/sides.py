@@ -1,5 +1,6 @@
 """From the words A and B of `npubench compare` to rows."""
 
+import json
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,6 +10,7 @@ from npubench.errors import UsageError
 
 if TYPE_CHECKING:
     from npubench.records import Result
+    from npubench.reporting.compare.accuracy import Scored
     from npubench.reporting.compare.sides import Side
     from npubench.store import Store
 
@@ -35,11 +37,34 @@ def side(text: str, out: Path) -> "Side":
     rows = _rows(store, resolved)
     nothing_new = _nothing_new(store) if ("run", "latest") in resolved else ""
     store.close()
+    narrowed = {word for word, _ in resolved}
+    # What was evaluated last is of no run, and says nothing of a tool's version.
+    evaluated = () if narrowed & {"run", "tool"} else _scores((folders[0] if folders else out), resolved)
     if not rows:
         raise UsageError(f"no row is of {text!r}: see `npubench results`")
     fixed = {"tool": "", "run": ""}
-    return Side(
-        text, tuple(rows), frozenset(fixed.get(word, word) for word, _ in resolved) - {""}, nothing_new
+    free = frozenset(fixed.get(word, word) for word, _ in resolved) - {""}
+    return Side(text, tuple(rows), free, evaluated, nothing_new)
+
+
+def _scores(folder: Path, filters: Sequence[tuple[str, str]]) -> "tuple[Scored, ...]":
+    """What `npubench accuracy` last wrote into the folder of these boards, precisions and backends."""
+    from npubench.engine.accuracy import REFERENCE
+    from npubench.reporting.compare.accuracy import scored
+
+    path = (folder.parent if folder.name == "results.db" and folder.is_file() else folder) / "accuracy.json"
+    if not path.is_file():
+        return ()
+    try:
+        found = [scored(one) for one in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is not what npubench accuracy writes: {type(error).__name__}") from error
+    return tuple(
+        one
+        for one in found
+        if one is not None
+        and one.board != REFERENCE
+        and all(getattr(one, word, value) == value for word, value in filters)
     )
 
 

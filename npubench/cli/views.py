@@ -85,18 +85,21 @@ def print_line_ups(own: "Sequence[Result]", as_json: bool) -> None:
 
 
 def _print_line_up(one: "LineUp") -> None:
+    from npubench.reporting.bounds import mark
+
     here = f"{one.board} ({one.chip}, {one.precision})"
     click.echo(f"{printable(here)} beside {printable(one.published_board)}: {one.basis}")
     click.echo(f"    {one.kind} here; published there, {one.kind} by its publisher: {printable(one.source)}")
     rows = [
         [
-            *(line.case, f"{line.own_us:.6g}", f"{line.published_us:.6g}", f"{line.ratio:.3f}"),
-            "doubtful" if line.doubtful else "",
+            *(line.case, f"{line.own_us:.6g}", f"{line.published_us:.6g}"),
+            f"{mark(line.bound)}{line.ratio:.3f}" if line.bound else "-",
+            "doubtful" if line.doubtful else "a bound" if not line.sure else "",
         ]
         for line in one.lines
     ]
     click.echo(columns(["case", "own us", "published us", "ratio", ""], rows))
-    means = sum(not line.doubtful for line in one.lines)
+    means = sum(line.sure for line in one.lines)
     rho = "not told" if one.rank_correlation is None else f"{one.rank_correlation:.3f}"
     click.echo(f"    geometric mean of own / published over {counted(means, 'case')}: {_interval(one.ratio)}")
     click.echo(f"    Spearman's rank correlation: {rho}")

@@ -18,10 +18,12 @@ from npubench.records import (
     FailureClass,
     Figures,
     OnnxModel,
+    Sampling,
     Skip,
     Stage,
 )
-from npubench.specs import BenchmarkSpec, Target
+from npubench.sampling import one_a_call, sampling_of, with_throughput
+from npubench.specs import BenchmarkSpec, Target, declared_batch
 from npubench.workspace import writing
 
 Kept = TypeVar("Kept", OnnxModel, Artifact)
@@ -48,11 +50,24 @@ def prepare(job: Job, context: Context) -> Prepared:
     model = _export(job, context, log)
     if isinstance(model, Failure):
         return replace(start, failure=model)
+    sampling = sampling_of(model, declared_batch(job.case))
+    if isinstance(sampling, Failure):
+        return replace(start, model=model, failure=sampling)
     artifact = _compile(job, model, context, log)
     if isinstance(artifact, Failure):
         return replace(start, model=model, failure=artifact)
+    return replace(start, model=model, artifact=artifact, estimate=estimated(job, model, artifact, context))
+
+
+def estimated(job: Job, model: OnnxModel, artifact: Artifact, context: Context) -> Figures | None:
+    """The tool's simulation of an artifact, with the samples a second of `model`, the whole it is of."""
     estimate = context.backends[job.board.name].estimate(artifact)
-    return replace(start, model=model, artifact=artifact, estimate=estimate)
+    return with_throughput(estimate, _sampling(job, model)) if estimate else None
+
+
+def _sampling(job: Job, model: OnnxModel) -> Sampling:
+    found = sampling_of(model, declared_batch(job.case))
+    return one_a_call() if isinstance(found, Failure) else found
 
 
 def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
@@ -79,6 +94,8 @@ def _measure(prepared: Prepared, session: Session, context: Context) -> Figures 
     if isinstance(outcome, Figures) and outcome.artifact_sha256 != artifact.sha256:
         message = f"the board ran {outcome.artifact_sha256}, not the artifact {artifact.sha256} of this job"
         return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
+    if isinstance(outcome, Figures) and prepared.model is not None:
+        return with_throughput(outcome, _sampling(job, prepared.model))
     return outcome
 
 

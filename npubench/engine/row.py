@@ -13,10 +13,12 @@ from npubench.records import (
     Artifact,
     Failure,
     Figures,
+    OnnxModel,
     Result,
     Skip,
     Status,
 )
+from npubench.shares import of_types
 from npubench.specs import BenchmarkSpec, OperatorSpec, case_kind
 from npubench.verdict import judge
 from npubench.workspace import writing
@@ -74,7 +76,7 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         task=model.task if model else "",
         exported=model.exported if model else {},
         op=job.case.op if isinstance(job.case, OperatorSpec) else "",
-        estimate=prepared.estimate,
+        estimate=_with_shares(prepared.estimate, model) if prepared.estimate else None,
         emulated=job.board.emulated,
         protocol=_protocol(context, artifact),
         seeds=seeds,
@@ -84,6 +86,13 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         npubench_version=__version__,
         definitions=definitions.CURRENT,
     )
+
+
+def _with_shares(figures: Figures, model: OnnxModel | None) -> Figures:
+    """By the placement, where the backend does not know better in what was computed."""
+    if model is None or figures.computed is not None or not figures.placement:
+        return figures
+    return replace(figures, computed=of_types(figures.placement, model))
 
 
 def _protocol(context: Context, artifact: Artifact | None) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def _with_figures(
             )
     return replace(
         base,
-        figures=replace(figures, samples_us=()),
+        figures=_with_shares(replace(figures, samples_us=()), prepared.model),
         verdict=verdict,
         warnings=warnings,
         samples_path=context.workspace.relative(samples) if samples else None,

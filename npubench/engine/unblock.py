@@ -10,7 +10,7 @@ from typing import Any
 from npubench.engine import parts as cut_parts
 from npubench.engine.context import Context, Prepared, note
 from npubench.engine.events import StageStarted
-from npubench.engine.job import compile_target
+from npubench.engine.job import compile_target, estimated
 from npubench.engine.job import prepare as prepare_as_is
 from npubench.engine.parts import Parts
 from npubench.filesystem import write_atomically
@@ -202,7 +202,7 @@ def _kept(
 ) -> Prepared:
     """Write the record and hand everything on."""
     job, parts = plain.job, made.parts
-    estimate = context.backends[job.board.name].estimate(made.artifact)
+    estimate = estimated(job, whole, made.artifact, context)
     target = made.comparison["target"]
     record = Surgery(
         case=job.case.name,
@@ -239,7 +239,7 @@ def _recalled(job: Job, key: str, context: Context) -> Prepared | None:
     log = context.workspace.log_file(
         context.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
     )
-    estimate = context.backends[job.board.name].estimate(artifact)
+    estimate = estimated(job, whole, artifact, context)
     files = _files(parts, key, context)
     return Prepared(job, datetime.now(UTC), log, whole, artifact, estimate, files=files)
 

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from npubench import process
+from npubench import kept
 from npubench.failures import Failure, FailureClass
 from npubench.jsonio import decode, encode
 from npubench.onnx_model import describe
@@ -16,6 +16,7 @@ from npubench.records import Completed, OnnxModel
 DEADLINE_S = 600.0
 """Far above what hashing and checking the largest models take."""
 
+MODULE = "npubench.exporters.apart"
 MODEL, FAILURE = "model.json", "failure.json"
 
 
@@ -24,8 +25,8 @@ def describe_apart(
 ) -> OnnxModel | Failure:
     """`onnx_model.describe`, ended at the deadline; output is appended to `log`. Raises Interrupted."""
     with tempfile.TemporaryDirectory() as folder:
-        argv = [sys.executable, "-P", "-m", __name__, str(path.absolute()), folder]
-        done = process.run(argv, timeout_s=deadline_s, log=log)
+        arguments = [str(path.absolute()), folder]
+        done = kept.run(MODULE, arguments, kept.FILES, timeout_s=deadline_s, log=log)
         model, failure = Path(folder) / MODEL, Path(folder) / FAILURE
         if model.is_file():
             return replace(decode(OnnxModel, model.read_bytes()), case=case, task=task)
@@ -47,6 +48,12 @@ def _without_answer(done: Completed) -> Failure:
         return refused(FailureClass.CRASH, message, detail=done.output)
     message = f"reading the model ended with code {done.returncode}: see the log"
     return refused(FailureClass.EXPORT_FAILED, message, detail=done.output)
+
+
+def warm() -> None:
+    """Make what writes an answer, once for all jobs."""
+    encode(OnnxModel("", Path(), "", 1, (), (), {}, None, 0, None, 0))
+    encode(refused(FailureClass.HANG, ""))
 
 
 def main(path: str, folder: str) -> None:

@@ -1,17 +1,27 @@
 """A user's own .onnx file: brought over with its data, dynamic inputs fixed, or refused in a line."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from npubench.exporters.apart import DEADLINE_S, describe_apart
 from npubench.exporters.file_kinds import not_a_model
-from npubench.exporters.input_shapes import fix_shapes, wanted_shapes
+from npubench.exporters.input_shapes import declared_outputs, fix_shapes, sizes_of_symbols, wanted_shapes
+from npubench.exporters.node_names import rename_repeated
 from npubench.filesystem import link_or_copy
 from npubench.identity import digest, sha256_of_file
+from npubench.onnx_graph import dimensions, true_inputs
 from npubench.onnx_model import read
 from npubench.records import Failure, OnnxModel
-from npubench.specs import CaseSpec, FileSpec
+from npubench.sampling import batch_axes
+from npubench.specs import CaseSpec, FileSpec, Shape, TensorSpec
+
+FORMAT = 2
+"""Changes when the same file is brought or described differently, so that kept ones are made anew."""
+
+RENAMED = "nodes renamed"
+"""Key of `OnnxModel.exported`: how many, because names of nodes have to be unique for ONNX Runtime."""
 
 
 class FileExporter:
@@ -28,17 +38,24 @@ class FileExporter:
         source = read(path)
         try:
             if isinstance(source, Failure):
-                return digest(sha256_of_file(path), source.message)
-            return digest([sha256_of_file(file) for file in (path, *source.external)])
+                return digest(FORMAT, sha256_of_file(path), source.message)
+            return digest(FORMAT, [sha256_of_file(file) for file in (path, *source.external)])
         except OSError as error:
             return digest("unreadable", str(error))
 
     def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
         """Bring the file to `workdir/model.onnx`, its external data beside it."""
         spec = _file_spec(spec)
-        outcome: Path | OnnxModel | Failure = bring(spec, workdir)
-        if isinstance(outcome, Path):
-            outcome = describe_apart(outcome, spec.name, spec.task, log, self._deadline_s)
+        brought = _brought(spec, workdir)
+        outcome: OnnxModel | Failure
+        if isinstance(brought, Failure):
+            outcome = brought
+        else:
+            outcome = describe_apart(brought.path, spec.name, spec.task, log, self._deadline_s)
+            if isinstance(outcome, OnnxModel):
+                outputs = tuple(_completed(one, brought.outputs) for one in outcome.outputs)
+                axes, said = brought.batch_axes, brought.said
+                outcome = replace(outcome, outputs=outputs, batch_axes=axes, exported=said)
         if isinstance(outcome, Failure):
             with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(f"{spec.path}: {outcome.message}\n{outcome.detail}\n")
@@ -53,25 +70,57 @@ def _file_spec(spec: CaseSpec) -> FileSpec:
 
 def bring(spec: FileSpec, workdir: Path) -> Path | Failure:
     """Bring the model to `workdir` with its external data and its shapes fixed; the path there."""
+    brought = _brought(spec, workdir)
+    return brought if isinstance(brought, Failure) else brought.path
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """The file, the open axes that it called a batch, what fixing them says of its outputs; what was done."""
+
+    path: Path
+    batch_axes: Mapping[str, int]
+    outputs: Mapping[str, Shape] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
+
+
+def _brought(spec: FileSpec, workdir: Path) -> _Brought | Failure:
     if problem := not_a_model(spec.path):
         return problem
     source = read(spec.path)
     if isinstance(source, Failure):
         return source
-    shapes = wanted_shapes(source.model, spec)
+    model = source.model
+    shapes = wanted_shapes(model, spec)
     if isinstance(shapes, Failure):
         return shapes
     beside = [file.relative_to(spec.path.parent) for file in source.external]
     target = _vacant(workdir / _free_name(beside))
+    axes = batch_axes((value.name, dimensions(value)) for value in true_inputs(model.graph))
+    outputs = declared_outputs(model, sizes_of_symbols(model, shapes)) if shapes else {}
+    renamed = rename_repeated(model)
     if shapes:
-        fix_shapes(source.model, shapes)
-        target.write_bytes(source.model.SerializeToString(deterministic=True))
+        fix_shapes(model, shapes)
+    if shapes or renamed:
+        target.write_bytes(model.SerializeToString(deterministic=True))
     else:
         link_or_copy(spec.path.resolve(), target)
     for name in beside:
         # Copied, for onnx refuses external data that have several hard links.
         shutil.copyfile((spec.path.parent / name).resolve(), _vacant(workdir / name))
-    return target
+    said = {RENAMED: f"{renamed} that had the name of another"} if renamed else {}
+    return _Brought(target, axes, outputs, said)
+
+
+def _completed(tensor: TensorSpec, declared: Mapping[str, Shape]) -> TensorSpec:
+    """An output with sizes that its open dimensions' names tell where the graph tells none."""
+    known = declared.get(tensor.name, ())
+    if tensor.shape == (-1,) and len(known) > 1:
+        return replace(tensor, shape=known)
+    if len(known) != len(tensor.shape):
+        return tensor
+    dims = tuple(size if mine == -1 else mine for mine, size in zip(tensor.shape, known, strict=True))
+    return replace(tensor, shape=dims)
 
 
 def _vacant(path: Path) -> Path:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from npubench.errors import UsageError
 from npubench.exporters.file_kinds import not_a_model
-from npubench.onnx_graph import all_graphs, has_rank, is_dynamic, is_tensor, static_shape, true_inputs
+from npubench.onnx_graph import (
+    all_graphs,
+    dimensions,
+    has_rank,
+    is_dynamic,
+    is_tensor,
+    static_shape,
+    true_inputs,
+)
 from npubench.onnx_model import read
 from npubench.onnx_refusal import LONGEST_NAME, refused, shown
 from npubench.records import Failure, FailureClass
@@ -100,33 +108,50 @@ def wanted_shapes(model: "ModelProto", spec: FileSpec) -> Mapping[str, Shape] | 
 
 
 def fix_shapes(model: "ModelProto", shapes: Mapping[str, Shape]) -> None:
-    """Set input shapes, and in outputs what follows; drop every shape that came of the old ones."""
-    sizes: dict[str, int | None] = {}
-    for value in true_inputs(model.graph):
-        if value.name in shapes:
-            _fix(value, shapes[value.name], sizes)
+    """Set input shapes; every other shape that the file tells came of the old ones, and is dropped.
+
+    What they are now follows from the graph alone. Ranks stay: they do not change with a size.
+    """
+    given = {value.name: value for value in true_inputs(model.graph) if value.name in shapes}
+    for name, value in given.items():
+        dims = value.type.tensor_type.shape.dim
+        del dims[:]
+        for size in shapes[name]:
+            dims.add().dim_value = size
     for graph in all_graphs(model):
         del graph.value_info[:]
+        # A branch or the body of a loop declares shapes of its own.
+        for declared in (*graph.output, *(graph.input if graph is not model.graph else ())):
+            for dim in declared.type.tensor_type.shape.dim if has_rank(declared) else ():
+                dim.Clear()
     for function in model.functions:
         del function.value_info[:]
+
+
+def sizes_of_symbols(model: "ModelProto", shapes: Mapping[str, Shape]) -> Mapping[str, int]:
+    """What the given shapes say of each named open dimension; none for a name with two sizes."""
+    sizes: dict[str, int | None] = {}
+    for value in true_inputs(model.graph):
+        for dim, size in zip(dimensions(value), shapes.get(value.name, ()), strict=False):
+            if isinstance(dim, str):
+                sizes[dim] = size if sizes.get(dim, size) == size else None
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
+def declared_outputs(model: "ModelProto", sizes: Mapping[str, int]) -> Mapping[str, Shape]:
+    """Outputs as far as the file tells them, -1 elsewhere: for operators through which nothing is inferred.
+
+    Where an output names open dimensions its numbers are fixed ones; where it has none although an input was
+    open, they came of one size of that input and are not believed.
+    """
+    found = {}
     for output in model.graph.output:
-        for dim in output.type.tensor_type.shape.dim if has_rank(output) else ():
-            if dim.HasField("dim_param"):
-                size = sizes.get(dim.dim_param)
-                dim.Clear()
-                if size is not None:
-                    dim.dim_value = size
-
-
-def _fix(value: "ValueInfoProto", shape: Shape, sizes: dict[str, int | None]) -> None:
-    """Write the shape; `sizes` learns what each symbol stands for, None for one with two sizes."""
-    dims = value.type.tensor_type.shape.dim
-    for dim, size in zip(dims, shape, strict=False):
-        if dim.HasField("dim_param"):
-            sizes[dim.dim_param] = size if sizes.get(dim.dim_param, size) == size else None
-    del dims[:]
-    for size in shape:
-        dims.add().dim_value = size
+        dims = dimensions(output)
+        open_ones = any(isinstance(dim, str) for dim in dims)
+        found[output.name] = tuple(
+            sizes.get(dim, -1) if isinstance(dim, str) else dim if dim and open_ones else -1 for dim in dims
+        )
+    return found
 
 
 def _named(shapes: Sequence[tuple[str, Shape]], names: list[str]) -> dict[str, Shape] | Failure:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from npubench.identity import digest
+from npubench.npu_parts import part_of_npu
 from npubench.published.references import architecture_macs
 from npubench.published.tables import Column, Table, folder, lines_of, table
 from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
@@ -208,7 +209,8 @@ def _figures(
             values[column.field] = round(value)
         else:
             values[column.field] = round(value, 6)
-    return Figures(Kind.PUBLISHED, origin=kind, details=details, **values)
+    part = part_of_npu(npu_mode)
+    return Figures(Kind.PUBLISHED, origin=kind, details=details, bounds=part, **values)
 
 
 def _macs(line: Mapping[str, str], shape: tuple[int, ...], outputs: tuple[int, ...]) -> int:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from npubench import published
 from npubench.records import Figures, Kind, Result
+from npubench.reporting.bounds import (
+    aside,
+    bounds_of,
+    latency_text,
+    rate_text,
+    told,
+)
 from npubench.reporting.dots import DotChart, DotRow, Value, dot_chart
+from npubench.reporting.lacking import lowest_of
 from npubench.reporting.notation import closeness, duration, significant
 from npubench.reporting.pairs import figures_of, latency_of
 from npubench.reporting.ranking import MissingOperator
@@ -54,9 +62,9 @@ def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Dot
 
 
 def _reading_of(kind: Kind, statistic: str) -> Reading:
-    def read(row: Result, figures: Figures) -> tuple[float, str] | None:  # noqa: ARG001
+    def read(row: Result, figures: Figures) -> tuple[float, str] | None:
         value = _time(row, kind, statistic)
-        return (value, duration(value)) if value else None
+        return (value, latency_text(figures, value)) if value else None
 
     return read
 
@@ -97,7 +105,7 @@ def price_charts(
         fps = figures.throughput_fps or (1e6 / mean if mean > 0 else 0.0)
         if not price or not fps:
             return None
-        return fps / price, f"{significant(fps)} fps / {price:.6g} USD"
+        return fps / price, f"{rate_text(figures, fps)} fps / {price:.6g} USD{aside(bounds_of(figures))}"
 
     title, about = say("Throughput for the price"), say("inferences a second for each USD; right is better")
     found = (_chart("price", title, about, kind, models, read, _plain) for kind in kinds)
@@ -109,7 +117,9 @@ def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Do
     models = [row for row in results if row.case_kind is CaseKind.MODEL and row.precision is Precision.INT8]
 
     def read(row: Result, figures: Figures) -> tuple[float, str] | None:  # noqa: ARG001
-        accuracy = figures.accuracy
+        accuracy, lowest = figures.accuracy, lowest_of(figures)
+        if lowest is not None and (accuracy is None or accuracy.cosine is None):
+            return 1.0, lowest.text
         if accuracy is None or accuracy.cosine is None:
             return None
         return max(1 - accuracy.cosine, LEAST_ERROR), f"cosine {closeness(accuracy.cosine)}"
@@ -193,20 +203,23 @@ def _chart(
 ) -> DotChart | None:
     """Cases as rows, boards and precisions as series; cases with most boards first, then by value."""
     rows: dict[str, list[Value]] = {}
-    used = []
+    used, bounded = [], []
     for series, result, figures in _figures(results, kind):
         found = read(result, figures)
         if found:
             used.append(result)
             text = f"{result.case}, {series}: {found[1]}"
-            rows.setdefault(result.case, []).append(Value(series, found[0], text))
+            # A bound's mark stands beside its dot: that the true one lies further is no fine print.
+            label = found[1][:2] if found[1].startswith((">= ", "<= ")) else ""
+            if label:
+                bounded.append(figures)
+            rows.setdefault(result.case, []).append(Value(series, found[0], text, label))
     order = sorted(rows.items(), key=lambda item: -max(one.value for one in item[1]))
     if not slowest:
         order.sort(key=lambda item: -len(item[1]))
     drawn = [DotRow(case, tuple(values)) for case, values in order]
-    return dot_chart(
-        name, title, about, kind, drawn, show, several_vendors(used, kind), logarithmic=logarithmic
-    )
+    warning = "; ".join(filter(None, (several_vendors(used, kind), told(bounded))))
+    return dot_chart(name, title, about, kind, drawn, show, warning, logarithmic=logarithmic)
 
 
 def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Result, Figures]]:

@@ -7,10 +7,11 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.records import Kind, Latency, Result
+from npubench.records import Bounds, Kind, Latency, Result
+from npubench.reporting.bounds import aside, bounds_of, mark, opposite, told
 from npubench.reporting.escapes import columns_of, shortened, visible
 from npubench.reporting.notation import duration, significant
-from npubench.reporting.pairs import Pair, latency_of, pairs, speedup
+from npubench.reporting.pairs import Pair, Speedup, figures_of, latency_of, pairs, speedup
 from npubench.reporting.scales import Axis, axis
 from npubench.reporting.words import say, say_count
 from npubench.specs import CaseKind, Precision
@@ -61,7 +62,10 @@ class ChartRow:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawn chart of one board and one kind; `left_out` rows found no room."""
+    """A drawn chart of one board and one kind; `left_out` rows found no room.
+
+    `bounds` says of which reasons figures are only bounds, where some are.
+    """
 
     board: str
     backend: str
@@ -74,6 +78,7 @@ class Chart:
     height: float
     left_out: int = 0
     width: float = WIDTH
+    bounds: str = ""
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -146,6 +151,7 @@ def _model_chart(rows: Sequence[Result], kind: Kind) -> Chart:
         *(rows[0].board, rows[0].backend, rows[0].emulated, kind, statistic, drawn, scale, label_x),
         height=TOP_PX + ROW_PX * len(drawn) + AXIS_PX,
         left_out=len(found) - len(shown),
+        bounds=_told(rows, kind),
     )
 
 
@@ -161,27 +167,38 @@ def _model_row(pair: Pair, kind: Kind, statistic: str, scale: Axis, y: float) ->
         if (value := _value(result, kind, statistic)) is not None
     }
     left = min(values, key=lambda precision: values[precision])
+    rows = {Precision.FP32: pair.fp32, Precision.INT8: pair.int8}
     marks = tuple(
-        _labelled(scale.at(value), precision, value, len(values) == 2 and precision is left)
+        _labelled(
+            *(scale.at(value), precision, value, len(values) == 2 and precision is left),
+            _bounds(rows[precision], kind),
+        )
         for precision, value in values.items()
     )
     factor = speedup(pair, kind)
-    note = _note(factor.factor) if factor else ""
+    note = _note(factor) if factor else ""
     link = (scale.at(min(values.values())), scale.at(max(values.values()))) if len(values) == 2 else None
     slower = factor is not None and factor.factor < 1
     return ChartRow(y, label_of(pair.case), visible(pair.case), note, (Lane(y, marks),), link, slower)
 
 
-def _labelled(x: float, precision: Precision, value: float, to_the_left: bool) -> Mark:
+def _bounds(row: Result | None, kind: Kind) -> Bounds | None:
+    return bounds_of(figures_of(row, kind)) if row else None
+
+
+def _labelled(x: float, precision: Precision, value: float, to_the_left: bool, bounds: Bounds | None) -> Mark:
+    """The label has the mark of a bound, what a pointer shows says why, too."""
     offset, anchor = (-10.0, "end") if to_the_left else (10.0, "start")
-    text = duration(value)
-    return Mark(x, precision, f"{precision.upper()}: {value:.6g} µs", text, x + offset, anchor)
+    sign = mark(bounds.bound) if bounds else ""
+    title = f"{precision.upper()}: {sign}{value:.6g} µs{aside(bounds)}"
+    return Mark(x, precision, title, f"{sign}{duration(value)}", x + offset, anchor)
 
 
-def _note(factor: float) -> str:
+def _note(found: Speedup) -> str:
+    factor = found.factor
     if factor >= 1:
-        return say("{factor}× faster", factor=significant(factor, 2))
-    return say("{factor}× slower", factor=significant(1 / factor, 2))
+        return say("{factor}× faster", factor=f"{mark(found.bound)}{significant(factor, 2)}")
+    return say("{factor}× slower", factor=f"{mark(opposite(found.bound))}{significant(1 / factor, 2)}")
 
 
 def _operator_chart(rows: Sequence[Result], kind: Kind) -> Chart:
@@ -204,7 +221,12 @@ def _operator_chart(rows: Sequence[Result], kind: Kind) -> Chart:
         *(rows[0].board, rows[0].backend, rows[0].emulated, kind, statistic, drawn, scale, label_x),
         height=TOP_PX + height * len(drawn) + AXIS_PX,
         left_out=len(found) - len(shown),
+        bounds=_told(rows, kind),
     )
+
+
+def _told(rows: Sequence[Result], kind: Kind) -> str:
+    return told(figures for row in rows if (figures := figures_of(row, kind)) is not None)
 
 
 def _operator_row(
@@ -226,16 +248,20 @@ def _operator_row(
 
 def _lane(group: Sequence[Result], kind: Kind, statistic: str, scale: Axis, y: float, each: bool) -> Lane:
     precision = group[0].precision
-    timed = [
-        (result.case, value) for result in group if (value := _value(result, kind, statistic)) is not None
-    ]
+    timed = [(result, value) for result in group if (value := _value(result, kind, statistic)) is not None]
     middle = statistics.median(value for _, value in timed)
     marks = tuple(
-        Mark(scale.at(value), precision, f"{visible(case)}, {precision.upper()}: {value:.6g} µs")
-        for case, value in (timed if each else [])
+        Mark(scale.at(value), precision, f"{visible(result.case)}, {_exactly(result, kind, value)}")
+        for result, value in (timed if each else [])
     )
     about = say("median of {count}", count=len(timed)) + f" {precision.upper()}: {duration(middle)}"
     return Lane(y, marks, Mark(scale.at(middle), precision, about) if len(timed) > 1 or not each else None)
+
+
+def _exactly(result: Result, kind: Kind, value: float) -> str:
+    bounds = _bounds(result, kind)
+    sign = mark(bounds.bound) if bounds else ""
+    return f"{result.precision.upper()}: {sign}{value:.6g} µs{aside(bounds)}"
 
 
 def _type_of(result: Result) -> str:

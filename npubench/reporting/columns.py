@@ -1,12 +1,16 @@
 """Columns of the case tables: a value, its unit, how it is shown and why it may be missing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from npubench.definitions import Definition, earlier
-from npubench.records import Accuracy, Figures, Kind, Latency, Result
+from npubench.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
+from npubench.reporting.bounds import aside, bound_of, bounds_of, mark, opposite
+from npubench.reporting.lacking import lacking, word_of
 from npubench.reporting.notation import COUNTS, TIMES, Scale, closeness, significant
 from npubench.reporting.pairs import Speedup, gmac_per_s
+from npubench.reporting.recorded import recorded
+from npubench.reporting.samples import source_text
 from npubench.reporting.whole_npu import whole_npu
 from npubench.reporting.words import say
 from npubench.specs import Precision
@@ -29,7 +33,9 @@ class Entry:
 class Column:
     """`value` in base units (µs, bytes, 1), `scales` it may be shown in, `exact` its base unit.
 
-    A column without any value is left out unless it is `always` there.
+    A column without any value is left out unless it is `always` there. `word` stands in for a value that is
+    missing, where one dash would mean several things; rows that it `keeps` keep a column without a value.
+    `mark` stands before the figure, as of a bound, `aside` after it with its unit.
     """
 
     title: str
@@ -42,6 +48,10 @@ class Column:
     kind: Kind | None = None
     always: bool = False
     digits: int | None = None
+    word: Callable[[Entry], str] = lambda _: ""
+    keeps: Callable[[Entry], bool] = lambda _: False
+    mark: Callable[[Entry], str] = lambda _: ""
+    aside: Callable[[Entry], str] = lambda _: ""
 
 
 _MACS = Column(
@@ -52,6 +62,8 @@ _MACS = Column(
     missing=lambda entry: "a shape is unknown" if entry.result.onnx_sha256 else "not exported",
 )
 
+
+_FPS = "Samples a second: those of one call over the mean latency, calls one after another"
 
 _WHOLE_NPU = Column(
     "×2 upper estimate",
@@ -79,12 +91,23 @@ def _of_kind(kind: Kind, entries: Sequence[Entry]) -> list[Column]:
 
 def _rates(kind: Kind) -> list[Column]:
     return [
-        _figure(kind, "fps", "Inferences a second", lambda f: f.throughput_fps),
+        replace(
+            _figure(kind, "fps", _FPS, lambda f: f.throughput_fps),
+            mark=lambda entry: mark(opposite(bound_of(entry.figures.get(kind)))),
+        ),
+        Column(
+            *("samples", "Samples in one call, and what says so; see docs/measuring.md"),
+            lambda entry: _samples(entry.figures.get(kind)),
+            show=lambda value: f"{value:.0f}",
+            kind=kind,
+            aside=lambda entry: _source(entry.figures.get(kind)),
+        ),
         Column(
             *("GMAC/s", "1e9 multiply-accumulates a second: MACs over the median (else mean) latency"),
             lambda entry: gmac_per_s(entry.result, kind) if entry.result.macs else None,
             missing=lambda entry: "nothing to multiply" if entry.result.macs == 0 else "not reported",
             kind=kind,
+            mark=lambda entry: mark(opposite(bound_of(entry.figures.get(kind)))),
         ),
         _figure(kind, "MAC use", "Share of the chip's peak", lambda f: f.mac_utilisation, PERCENT),
     ]
@@ -98,11 +121,28 @@ def _accuracies(kind: Kind) -> list[Column]:
             (Scale("×"),),
             missing=_no_speedup,
             kind=kind,
+            mark=lambda entry: mark(entry.speedups[kind].bound) if kind in entry.speedups else "",
+        ),
+        replace(
+            _accuracy(
+                *(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine),
+                show=closeness,
+                digits=5,
+            ),
+            word=lambda entry: _word(entry, kind),
+            keeps=lambda entry: _is_told(entry.figures.get(kind)),
         ),
         _accuracy(
-            *(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine),
+            *(kind, "worst slice", "Lowest cosine of a slice of an output along one of its axes"),
+            lambda a: a.worst_slice.cosine if a.worst_slice else None,
             show=closeness,
             digits=5,
+        ),
+        _accuracy(
+            *(kind, "dead slices", "Slices of outputs that vary in FP32 and are constant here"),
+            # None at all is what is expected of a row, and no column.
+            lambda a: a.dead_slices or None,
+            show=lambda value: f"{value:.0f}",
         ),
         _accuracy(
             *(kind, "rel. error", "2-norm of the difference over that of the FP32 reference"),
@@ -145,11 +185,37 @@ def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
 
     below = say("Latency that {percentile} % stay below", percentile=percentile)
     hint = "Median latency of one inference" if percentile == 50 else below
-    return Column(name, hint, _statistic(kind, name), TIMES, "µs", missing=missing, kind=kind, always=always)
+    column = Column(
+        name, hint, _statistic(kind, name), TIMES, "µs", missing=missing, kind=kind, always=always
+    )
+    return _bounded(column, kind, percentile == 50)
 
 
 def _latency(kind: Kind, name: str, hint: str) -> Column:
-    return Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind)
+    """A latency that stands in for the median, and then says what makes it a bound."""
+    column = Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind)
+    return replace(
+        _bounded(column, kind, False),
+        aside=lambda entry: _why_bound(entry, kind) if _lacks_median(entry, kind) else "",
+    )
+
+
+def _bounded(column: Column, kind: Kind, explained: bool) -> Column:
+    """The column with the mark of a latency that is only a bound; `explained`: with what makes it one."""
+    marked = replace(column, mark=lambda entry: mark(bound_of(entry.figures.get(kind))))
+    return replace(marked, aside=lambda entry: _why_bound(entry, kind)) if explained else marked
+
+
+def _why_bound(entry: Entry, kind: Kind) -> str:
+    return aside(bounds_of(entry.figures.get(kind)))
+
+
+def _samples(figures: Figures | None) -> float | None:
+    return figures.sampling.samples_per_call if figures and figures.sampling else None
+
+
+def _source(figures: Figures | None) -> str:
+    return f" ({source_text(figures.sampling)})" if figures and figures.sampling else ""
 
 
 def _statistic(kind: Kind, name: str) -> Callable[[Entry], float | None]:
@@ -176,12 +242,34 @@ def _accuracy(
 
     def missing(entry: Entry) -> str:
         figures = entry.figures.get(kind)
-        if figures is None or figures.accuracy is None:
+        if figures is None:
+            return say("not compared")
+        reason, why = lacking(entry.result, figures)
+        if reason is not None:
+            return f"{word_of(reason)}: {recorded(why)}" if why else word_of(reason)
+        if figures.accuracy is None:
             return say("not compared")
         same = title == "PSNR" and figures.accuracy.max_abs == 0
         return "identical outputs: no noise" if same else "does not apply"
 
     return Column(title, hint, value, scales or (Scale(unit),), unit, show, missing, kind, digits=digits)
+
+
+def _is_told(figures: Figures | None) -> bool:
+    """Whether a row itself says why it has no cosine, and is not the reference that needs none."""
+    return figures is not None and figures.no_accuracy not in (None, NoAccuracy.IS_REFERENCE)
+
+
+def _word(entry: Entry, kind: Kind) -> str:
+    """What stands in a cosine's place: why there is none, or the share of whole numbers that are equal."""
+    figures = entry.figures.get(kind)
+    if figures is None:
+        return ""
+    reason, _ = lacking(entry.result, figures)
+    if reason is not None:
+        return word_of(reason)
+    equal = figures.accuracy.equal if figures.accuracy else None
+    return "" if equal is None else say("{share} equal", share=closeness(equal, 3))
 
 
 def _latency_of(entry: Entry, kind: Kind) -> Latency | None:

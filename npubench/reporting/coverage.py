@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from npubench.exports import Export
 from npubench.records import SAME_NETWORK, FailureClass, Result, Status
+from npubench.reporting.placements import Where, placements
 
 WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
 """These say nothing about the model."""
@@ -167,19 +168,25 @@ def backends(results: Sequence[Result]) -> list[BackendCounts]:
 
 
 def support(results: Sequence[Result]) -> dict[str, dict[str, str]]:
-    """Operator -> backend -> NPU, CPU or custom; `runs` where the tool does not say where; or unsupported."""
-    matrix: dict[str, dict[str, str]] = defaultdict(dict)
-    for result in results:
-        failure = result.failure
-        if failure and failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR:
-            for operator in failure.operators:
-                matrix[operator].setdefault(result.backend, "unsupported")
-        elif result.status is Status.OK:
-            placed = result.figures.placement if result.figures else {}
-            for operator in result.operators:
-                # A case that ran is stronger than one in which the operator was refused.
-                matrix[operator][result.backend] = placed.get(operator, "runs")
-    return dict(sorted(matrix.items()))
+    """Operator -> column of `columns_of` -> the worst that became of it there, by layer, and how often.
+
+    NPU, CPU or custom; `runs` where the tool does not say where; else how it failed.
+    """
+    names = columns_of(results)
+    return {
+        operator: {names[where]: placed.text for where, placed in boards.items()}
+        for operator, boards in sorted(placements(results).items())
+    }
+
+
+def columns_of(results: Iterable[Result]) -> dict[Where, str]:
+    """Boards with their backends: by the backend's name where it is that of one board alone."""
+    places = sorted({(row.backend, row.board) for row in results})
+    alone = Counter(backend for backend, _ in places)
+    return {
+        (board, backend): backend if alone[backend] == 1 else f"{backend}: {board}"
+        for backend, board in places
+    }
 
 
 def blocking(results: Iterable[Result]) -> list[tuple[str, str, int]]:
@@ -195,13 +202,12 @@ def blocking(results: Iterable[Result]) -> list[tuple[str, str, int]]:
 
 
 def _blocking(results: Sequence[Result]) -> str:
-    backends = sorted({result.backend for result in results})
+    columns = list(columns_of(results).values())
     matrix = [
-        [operator, *(row.get(backend, "-") for backend in backends)]
-        for operator, row in support(results).items()
+        [operator, *(row.get(name, "-") for name in columns)] for operator, row in support(results).items()
     ]
     ranked = [list(row) for row in blocking(results)]
-    parts = [f"## Operators by backend\n\n{table(['operator', *backends], matrix)}"] if matrix else []
+    parts = [f"## Operators by backend\n\n{table(['operator', *columns], matrix)}"] if matrix else []
     if ranked:
         parts.append(f"## Operators that stop most\n\n{table(['backend', 'operator', 'cases'], ranked)}")
     return "\n\n".join(parts)

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from npubench.exports import Export
 from npubench.records import Result
-from npubench.reporting.coverage import BackendCounts, CodebaseCounts, backends, codebases, support
+from npubench.reporting.coverage import BackendCounts, CodebaseCounts, backends, codebases, columns_of
+from npubench.reporting.placements import Placement, placements
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorSupport:
-    """One operator; `cells` stand in the order of the section's backends, empty where nothing is known."""
+    """One operator; `cells` stand in the order of the section's boards, None where nothing is known."""
 
     operator: str
-    cells: tuple[str, ...]
+    cells: tuple[Placement | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,14 @@ def coverage_of(
     """The section's data; None when neither an export nor a row is known."""
     if not exports and not planned and not results:
         return None
-    matrix = support(results)
-    toolchains = tuple(sorted({result.backend for result in results}))
+    columns = columns_of(results)
     return Coverage(
         tuple(codebases(exports, planned)),
         tuple(export for export in exports.values() if export.failure_class),
         tuple(backends(results)),
-        toolchains,
+        tuple(columns.values()),
         tuple(
-            OperatorSupport(operator, tuple(row.get(name, "") for name in toolchains))
-            for operator, row in matrix.items()
+            OperatorSupport(operator, tuple(boards.get(where) for where in columns))
+            for operator, boards in sorted(placements(results).items())
         ),
     )

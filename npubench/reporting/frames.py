@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from npubench.records import Figures, Kind, Result
+from npubench.reporting.bounds import bound_of
 from npubench.reporting.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
 from npubench.reporting.processor_rows import COLUMNS as PROCESSOR_COLUMNS
 from npubench.reporting.processor_rows import processor_rows
@@ -23,8 +24,9 @@ _FIGURES = (
     *("n", "mean_us", "p50_us", "p90_us", "p99_us", "min_us", "max_us", "fps", "load_us"),
     *("host_overhead_us", "gmac_per_s", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"),
     *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal"),
+    *("worst_slice", "dead_slices"),
 )
-_COUNTS = ("n", "tool_macs", "memory_bytes", "io_bytes")
+_COUNTS = ("n", "tool_macs", "memory_bytes", "io_bytes", "dead_slices")
 _PROVENANCE = (
     *("run_id", "started_at", "npubench_version", "onnx_sha256", "artifact_sha256", "log_path", "log_sha256"),
     *("samples_path", "samples_sha256"),
@@ -32,7 +34,10 @@ _PROVENANCE = (
 
 
 def models(results: Sequence[Result]) -> "pd.DataFrame":
-    """One row per model, board and precision; `*_speedup` is FP32 over INT8 latency, on INT8 rows."""
+    """One row per model, board and precision; `*_speedup` is FP32 over INT8 latency, on INT8 rows.
+
+    `*_bound` is exact, lower or upper: a latency that leaves layers out is a lower bound of the true one.
+    """
     return _cases([result for result in results if result.case_kind is CaseKind.MODEL])
 
 
@@ -122,6 +127,9 @@ def _cases(results: Sequence[Result]) -> "pd.DataFrame":
         for kind in kinds:
             figures = figures_of(result, kind)
             row |= {f"{kind}_{name}": value for name, value in _flat(figures).items()}
+            row[f"{kind}_bound"] = bound_of(figures).value if figures and figures.latency_us else None
+            sampling = figures.sampling if figures else None
+            row[f"{kind}_samples_per_call"] = sampling.samples_per_call if sampling else None
             row[f"{kind}_gmac_per_s"] = gmac_per_s(result, kind)
             row[f"{kind}_speedup"] = factors.get((result.key, kind))
         rows.append(row)
@@ -133,6 +141,7 @@ def _cases(results: Sequence[Result]) -> "pd.DataFrame":
     for kind in kinds:
         types |= {f"{kind}_{name}": "Int64" if name in _COUNTS else "Float64" for name in _FIGURES}
         types[f"{kind}_speedup"] = "Float64"
+        types |= {f"{kind}_bound": "string", f"{kind}_samples_per_call": "Int64"}
     return _frame(rows, types)
 
 
@@ -166,6 +175,8 @@ def _flat(figures: Figures | None) -> dict[str, float | int | None]:
         flat[f"{name}_us"] = getattr(latency, name, None)
     for name in ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal"):
         flat[name] = getattr(accuracy, name, None)
+    flat["worst_slice"] = accuracy.worst_slice.cosine if accuracy and accuracy.worst_slice else None
+    flat["dead_slices"] = accuracy.dead_slices if accuracy else None
     for name in ("load_us", "host_overhead_us", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"):
         flat[name] = getattr(figures, name)
     return flat

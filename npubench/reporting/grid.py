@@ -1,7 +1,7 @@
 """A case table as cells: which columns apply, in which units, and what each row has in them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,12 +47,18 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Headers and, for every entry, its cells; `groups` are runs of columns of one kind."""
+    """Headers and, for every entry, its cells; `groups` are runs of columns of one kind.
+
+    `words` are, column by column, what stands before and after the figures of some entries, `blanks` what
+    stands in the place of values that are missing.
+    """
 
     headers: tuple[Header, ...]
     groups: tuple[tuple[Kind | None, int], ...]
     cells: tuple[tuple[Cell, ...], ...]
     values: tuple[tuple[float | None, ...], ...] = ()
+    blanks: tuple[Mapping[int, str], ...] = ()
+    words: tuple[Mapping[int, tuple[str, str]], ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -93,20 +99,40 @@ def grid(
     headers: list[Header] = []
     groups: list[tuple[Kind | None, int]] = []
     cells: list[list[Cell]] = []
-    kept = []
+    kept, empty, words = [], [], []
     for column, values in zip(columns, values_of, strict=True):
         known = [value for value in values if value is not None]
-        if not known and not column.always:
+        blanks = {
+            at: word
+            for at, (entry, value) in enumerate(zip(entries, values, strict=True))
+            if value is None and (word := column.word(entry))
+        }
+        if not known and not column.always and not any(map(column.keeps, entries)):
             continue
         scale = unit_of_time if column.scales is TIMES else common_scale(known, column.scales)
         first = not groups or groups[-1][0] is not column.kind
         headers.append(_header(column, scale, first))
         groups = [*groups, (column.kind, 1)] if first else [*groups[:-1], (column.kind, groups[-1][1] + 1)]
         kept.append(tuple(values))
-        if not plain:
+        if plain:
+            empty.append(blanks)
+            words.append(_words(column, scale, entries, values))
+        else:
             cells.append([_cell(column, scale, first, *pair) for pair in zip(entries, values, strict=True)])
     by_entry = tuple(zip(*cells, strict=True)) if cells else tuple(() for _ in entries)
-    return Grid(tuple(headers), tuple(groups), by_entry, tuple(kept))
+    return Grid(tuple(headers), tuple(groups), by_entry, tuple(kept), tuple(empty), tuple(words))
+
+
+def _words(
+    column: Column, scale: Scale, entries: Sequence[Entry], values: Sequence[float | None]
+) -> dict[int, tuple[str, str]]:
+    unit = f" {say(scale.unit)}" if scale.unit else ""
+    found = {}
+    for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
+        before, after = ("", "") if value is None else (column.mark(entry), column.aside(entry))
+        if before or after:
+            found[at] = (before, f"{unit}{after}" if after else "")
+    return found
 
 
 def _header(column: Column, scale: Scale, first: bool) -> Header:
@@ -119,12 +145,17 @@ def _header(column: Column, scale: Scale, first: bool) -> Header:
 
 def _cell(column: Column, scale: Scale, first: bool, entry: Entry, value: float | None) -> Cell:
     if value is not None:
-        return Cell(column.show(value / scale.divisor), f"{value:.12g} {column.exact}".rstrip(), value)
+        before, after = column.mark(entry), column.aside(entry)
+        unit = f" {say(scale.unit)}" if after and scale.unit else ""
+        text = f"{before}{column.show(value / scale.divisor)}{unit}{after}"
+        return Cell(text, f"{before}{value:.12g} {column.exact}".rstrip(), value)
     status = entry.result.status
     if column.kind and not first and entry.figures.get(column.kind) is None:
         # The first column of a kind says why there is none; its neighbours need not repeat it.
         return Cell("–", "")
-    return Cell("–", say(column.missing(entry)) if status is Status.OK else say(_NO_FIGURE[status]))
+    if status is not Status.OK:
+        return Cell("–", say(_NO_FIGURE[status]))
+    return Cell(column.word(entry) or "–", say(column.missing(entry)))
 
 
 _NO_FIGURE = {Status.FAILED: "failed: no figure", Status.SKIPPED: "skipped: no figure"}

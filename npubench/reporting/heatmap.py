@@ -1,10 +1,11 @@
 """Operators by boards: where each runs, and how much of the chip it reaches at best."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.records import FailureClass, Kind, Result, Status
+from npubench.records import Kind, Result, Status
 from npubench.reporting.pairs import figures_of, gmac_per_s
+from npubench.reporting.placements import NPU, RUNS, Placement, Where, of_row, worse
 from npubench.reporting.selection.candidate import facts_of_board
 from npubench.reporting.selection.chip_facts import peak_mac_per_s
 from npubench.specs import BoardSpec, CaseKind
@@ -12,14 +13,17 @@ from npubench.specs import BoardSpec, CaseKind
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """`place` is NPU, CPU, custom, runs, unsupported or failed; "" where nothing is known.
+    """`place` is the worst that became of the operator: NPU, CPU, custom, runs, or how it failed; "" unknown.
 
     `efficiency` in [0, 1] is the best share of the peak that a case of the operator reached, of `kind`.
+    `seen` of `tried` cases and layers were as bad as that.
     """
 
     place: str = ""
     efficiency: float | None = None
     kind: Kind | None = None
+    seen: int = 1
+    tried: int = 1
 
     @property
     def heat(self) -> int:
@@ -36,36 +40,46 @@ class HeatMap:
 
 
 def heatmap(results: Sequence[Result], boards: Sequence[BoardSpec]) -> HeatMap | None:
-    """The map of all single-operator cases, and of operators that models failed by; None without any."""
-    cells: dict[str, dict[tuple[str, str], HeatCell]] = {}
+    """The map of all single-operator cases, and of operators that models failed by or left to another unit;
+    None without any."""
+    places: dict[str, dict[Where, Placement]] = {}
+    best: dict[tuple[str, Where], tuple[float, Kind]] = {}
     for row in results:
         where = (row.board, row.backend)
-        for operator, cell in _cells(row, boards):
-            found = cells.setdefault(operator, {})
-            found[where] = _better(found.get(where), cell)
-    if not cells:
+        for operator, placed in _told(row):
+            found = places.setdefault(operator, {})
+            found[where] = worse(found[where], placed) if where in found else placed
+        efficiency, kind = _efficiency(row, boards) if _of_operator(row) else (None, None)
+        if efficiency is not None and kind is not None:
+            best[row.op, where] = max((efficiency, kind), best.get((row.op, where), (0.0, kind)))
+    if not places:
         return None
-    columns = tuple(sorted({where for row in cells.values() for where in row}))
+    columns = tuple(sorted({where for row in places.values() for where in row}))
     rows = tuple(
-        (operator, tuple(row.get(where, HeatCell()) for where in columns))
-        for operator, row in sorted(cells.items())
+        (operator, tuple(_cell(row.get(where), best.get((operator, where))) for where in columns))
+        for operator, row in sorted(places.items())
     )
     return HeatMap(columns, rows)
 
 
-def _cells(row: Result, boards: Sequence[BoardSpec]) -> list[tuple[str, HeatCell]]:
-    failure = row.failure
-    if failure and failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR:
-        return [(operator, HeatCell("unsupported")) for operator in failure.operators]
-    if row.case_kind is not CaseKind.OPERATOR or not row.op:
-        return []
-    if failure:
-        return [(row.op, HeatCell("failed"))]
-    if row.status is not Status.OK:
-        return []
-    placed = row.figures.placement if row.figures else {}
-    efficiency, kind = _efficiency(row, boards)
-    return [(row.op, HeatCell(placed.get(row.op, "runs"), efficiency, kind))]
+def _of_operator(row: Result) -> bool:
+    return row.case_kind is CaseKind.OPERATOR and bool(row.op) and row.status is Status.OK
+
+
+def _told(row: Result) -> Iterator[tuple[str, Placement]]:
+    """Of an operator case its operator, of anything else only what is worse than the NPU."""
+    for operator, placed in of_row(row):
+        about = row.case_kind is CaseKind.OPERATOR and operator == row.op
+        worse_than_npu = placed.place not in (NPU, RUNS)
+        if about or (worse_than_npu and (row.status is Status.FAILED or row.chip != "cpu")):
+            yield operator, placed
+
+
+def _cell(placed: Placement | None, best: tuple[float, Kind] | None) -> HeatCell:
+    if placed is None:
+        return HeatCell()
+    efficiency, kind = best or (None, None)
+    return HeatCell(placed.place, efficiency, kind, placed.seen, placed.tried)
 
 
 def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float | None, Kind | None]:
@@ -82,17 +96,3 @@ def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float | None,
             peak = peak_mac_per_s(facts_of_board(row.board, row.chip, boards))
             return (rate * 1e9 / peak.value, kind) if peak else (None, None)
     return None, None
-
-
-_RANK = {"": 0, "failed": 1, "unsupported": 2}
-
-
-def _better(one: HeatCell | None, other: HeatCell) -> HeatCell:
-    """What ran is stronger than what did not; of two that ran, the more efficient."""
-    if one is None:
-        return other
-    ranks = (
-        (_RANK.get(one.place, 3), one.efficiency or 0.0),
-        (_RANK.get(other.place, 3), other.efficiency or 0.0),
-    )
-    return other if ranks[1] > ranks[0] else one

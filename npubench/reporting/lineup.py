@@ -9,14 +9,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from npubench.published import case_of
-from npubench.records import Figures, Kind, Result, Status
+from npubench.records import Bound, Figures, Kind, Result, Status
+from npubench.reporting.bounds import left_out_of, ratio_bound
 from npubench.reporting.compare.statistics import Interval, geometric_mean, rank_correlation
 from npubench.reporting.doubts import DoubtClass, Strength, doubts
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One case: times in us, `ratio` = own / published. A `doubtful` published figure is in no mean."""
+    """One case: times in us, `ratio` = own / published. A `doubtful` published figure is in no mean.
+
+    Neither is a ratio that is only a bound; None: nothing follows of two bounds.
+    """
 
     case: str
     published_case: str
@@ -24,6 +28,12 @@ class Line:
     published_us: float
     ratio: float
     doubtful: bool
+    bound: Bound | None = Bound.EXACT
+
+    @property
+    def sure(self) -> bool:
+        """Whether means and ranks count it."""
+        return not self.doubtful and self.bound is Bound.EXACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +71,9 @@ def line_up(own: Sequence[Result], published: Sequence[Result]) -> list[LineUp]:
         if row.emulated or row.status is not Status.OK:
             continue
         for other in by_case.get(row.case, ()):
-            for kind, basis, one, two in _pairs(row, other):
-                line = Line(row.case, other.case, one, two, one / two, (other.board, other.case) in doubtful)
+            for kind, basis, one, two, bound in _pairs(row, other):
+                unsure = (other.board, other.case) in doubtful
+                line = Line(row.case, other.case, one, two, one / two, unsure, bound)
                 key = (row.board, row.chip, row.precision.value, kind, other.board, basis)
                 groups[key].append((line, other))
     found = [_group(*key, [line for line, _ in lines], lines[0][1]) for key, lines in groups.items()]
@@ -78,14 +89,18 @@ def _group(
     board: str, chip: str, precision: str, kind: Kind, published_board: str, basis: str,
     lines: Sequence[Line], other: Result,
 ) -> LineUp:  # fmt: skip
-    sure = [line for line in lines if not line.doubtful]
+    sure = [line for line in lines if line.sure]
     notes = []
     if chip.casefold() != other.chip.casefold():
         notes.append(f"{chip} against {other.chip}: the ratio compares chips, it checks nobody's figures")
     if precision != other.precision.value:
         notes.append(f"{precision} here, {other.precision.value} there")
-    if len(sure) < len(lines):
-        notes.append(f"doubtful published figures, left out of both means: {len(lines) - len(sure)}")
+    if any(line.doubtful for line in lines):
+        count = sum(line.doubtful for line in lines)
+        notes.append(f"doubtful published figures, left out of both means: {count}")
+    if any(line.bound is not Bound.EXACT for line in lines):
+        count = sum(line.bound is not Bound.EXACT for line in lines)
+        notes.append(f"ratios that are only bounds, left out of both means: {count}")
     return LineUp(
         *(board, chip, precision, kind, published_board, other.chip, other.precision.value, basis),
         str(other.protocol.get("source", "")),
@@ -96,22 +111,28 @@ def _group(
     )
 
 
-def _pairs(own: Result, other: Result) -> Iterator[tuple[Kind, str, float, float]]:
+def _pairs(own: Result, other: Result) -> Iterator[tuple[Kind, str, float, float, Bound | None]]:
     figures = own.figures
     if figures is not None and figures.kind is Kind.MEASURED and other.figures is not None:
         npu = figures.details.get("neu_us")
         their_npu = other.figures.details.get("neu_us")
-        their = _time(other.figures)
+        their, bound = _time(other.figures), _bound(figures, other.figures)
         if isinstance(npu, (int, float)) and npu > 0 and their_npu:
-            yield Kind.MEASURED, "NPU time of both", float(npu), float(their_npu)
+            yield Kind.MEASURED, "NPU time of both", float(npu), float(their_npu), bound
         elif (ours := _time(figures)) is not None and their is not None:
             what = "NPU time" if their_npu else "time"
-            yield Kind.MEASURED, f"latency here, {what} there", ours, their
+            yield Kind.MEASURED, f"latency here, {what} there", ours, their, bound
     simulated = next((f for f in (own.figures, own.estimate) if f and f.kind is Kind.SIMULATED), None)
     if simulated is not None and other.estimate is not None:
         ours, their = _time(simulated), _time(other.estimate)
         if ours is not None and their is not None:
-            yield Kind.SIMULATED, "simulated by both", ours, their
+            yield Kind.SIMULATED, "simulated by both", ours, their, _bound(simulated, other.estimate)
+
+
+def _bound(own: Figures, published: Figures) -> Bound | None:
+    """Of the ratio, where a time leaves something out."""
+    ours, theirs = left_out_of(own), left_out_of(published)
+    return ratio_bound(ours.bound if ours else Bound.EXACT, theirs.bound if theirs else Bound.EXACT)
 
 
 def _time(figures: Figures) -> float | None:

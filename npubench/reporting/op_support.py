@@ -3,7 +3,9 @@
 It is what the tool's placement, outputs and log told; an exit code is in none of them.
 """
 
-from npubench.records import Accuracy, FailureClass, Figures, Result, Status
+from collections.abc import Collection, Iterable, Sequence
+
+from npubench.records import Accuracy, Failure, FailureClass, Figures, NoAccuracy, Result, Status
 
 LEAST_COSINE = 0.98
 """Below it outputs count as wrong: Pulsar's documentation calls a cosine below 0.98 a loss of accuracy."""
@@ -12,6 +14,9 @@ ROUNDINGS = 3
 
 NPU, CPU, CUSTOM, HOST, UNPLACED = "NPU", "CPU fallback", "custom", "runs", "converts"
 UNSUPPORTED, CRASH, WRONG, FAILED = "unsupported", "crash", "wrong result", "failed"
+
+WORST_FIRST = (CRASH, WRONG, FAILED, UNSUPPORTED, CPU, CUSTOM, UNPLACED, HOST, NPU)
+"""Of several rows of one thing the first of these stands: what failed once is never hidden by what worked."""
 
 _OF_CLASS = {
     FailureClass.UNSUPPORTED_OPERATOR: UNSUPPORTED,
@@ -24,11 +29,37 @@ _OF_CLASS = {
 _SAYS_NOTHING = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
 
 
+def worst(cells: Iterable[str]) -> str:
+    """The cell that stands for several of one board."""
+    return min(cells, key=WORST_FIRST.index)
+
+
+def what_failed(failure: Failure) -> str | None:
+    """The cell of a failure; None for one that says nothing of the operator."""
+    if failure.failure_class in _SAYS_NOTHING:
+        return None
+    return _OF_CLASS.get(failure.failure_class, FAILED)
+
+
+def units_of(figures: Figures, operators: Collection[str]) -> tuple[str, ...]:
+    """Units of the layers that hold one of these operators, by type where the tool tells no layers of them.
+
+    Where it made something else of all of them, the units of that: a layer that a tool adds beside them, as a
+    Reshape for its own layout, is none of theirs.
+    """
+    named = [one.unit for one in figures.layers_on if not set(operators).isdisjoint(one.operators)]
+    types = [figures.placement[name] for name in operators if name in figures.placement]
+    if not named and not types:
+        named = [one.unit for one in figures.layers_on if one.operators]
+        types = [*figures.placement.values()]
+    # One a type where no layer tells, or where the types know of another unit.
+    return (*named, *dict.fromkeys(unit for unit in types if unit not in named))
+
+
 def cell(result: Result) -> str | None:
     """What became of a case; None for a row that says nothing of the operator."""
     if result.status is Status.FAILED and result.failure:
-        failure_class = result.failure.failure_class
-        return None if failure_class in _SAYS_NOTHING else _OF_CLASS.get(failure_class, FAILED)
+        return what_failed(result.failure)
     figures = result.figures or result.estimate
     if result.status is not Status.OK or figures is None:
         return None
@@ -58,7 +89,7 @@ def least_equal(accuracy: Accuracy) -> float:
 
 
 def _placed(result: Result, figures: Figures) -> str:
-    placed = set(figures.placement.values())
+    placed = units_of(figures, result.operators or (result.op,))
     if result.chip == "cpu":
         return HOST
     if "custom" in placed:
@@ -73,10 +104,16 @@ def told(result: Result) -> str:
     text, accuracy = str(cell(result)), _accuracy(result)
     if text != WRONG or accuracy is None:
         return text
-    far = "nothing but zeros" if accuracy.cosine is None else f"{accuracy.cosine:.3f}"
+    far = _one_number(result) if accuracy.cosine is None else f"{accuracy.cosine:.3f}"
     found = [far] if _is_far(accuracy) else []
     found += [f"{accuracy.equal:.1%} equal"] if _differs(accuracy) else []
     return f"{text} ({', '.join(found)})"
+
+
+def _one_number(result: Result) -> str:
+    figures = result.figures or result.estimate
+    constant = figures is not None and figures.no_accuracy is NoAccuracy.CONSTANT
+    return "one number throughout" if constant else "nothing but zeros"
 
 
 def reason(result: Result) -> str:
@@ -85,9 +122,24 @@ def reason(result: Result) -> str:
         return result.failure.message
     figures = result.figures or result.estimate
     if cell(result) == CPU and figures:
-        on_cpu = sorted(name for name, where in figures.placement.items() if where == "CPU")
-        return f"left to the CPU: {', '.join(on_cpu)}"
+        return f"left to the CPU: {', '.join(on_cpu(figures))}"
     return f"{told(result)}{_coarse(result)}{_swapped(result)}"
+
+
+def on_cpu(figures: Figures) -> list[str]:
+    """Operators of which a layer was left to the CPU, with how many of how many where it is not all."""
+    types = {name for name, where in figures.placement.items() if where == "CPU"}
+    counted: dict[str, list[bool]] = {}
+    for layer in figures.layers_on:
+        for name in layer.operators:
+            counted.setdefault(name, []).append(layer.unit == "CPU")
+    types |= {name for name, units in counted.items() if any(units)}
+    return [_share(name, counted.get(name, ())) for name in sorted(types)]
+
+
+def _share(name: str, units: Sequence[bool]) -> str:
+    left = sum(units)
+    return f"{name} ({left} of {len(units)} layers)" if 0 < left < len(units) else name
 
 
 def _accuracy(result: Result) -> Accuracy | None:

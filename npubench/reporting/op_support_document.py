@@ -16,10 +16,12 @@ from npubench.reporting.op_support import (
     ROUNDINGS,
     UNPLACED,
     UNSUPPORTED,
+    WORST_FIRST,
     WRONG,
     cell,
     reason,
     told,
+    worst,
 )
 from npubench.specs import CaseKind
 
@@ -39,11 +41,12 @@ def document(results: Iterable[Result], linked: bool = False) -> str | None:
 
     `linked` makes every cell a link to its log, from the folder of the results.
     """
-    rows = [one for one in results if one.case_kind is CaseKind.OPERATOR and cell(one) is not None]
-    if not rows:
+    told_of = [one for one in results if one.case_kind is CaseKind.OPERATOR and cell(one) is not None]
+    if not told_of:
         return None
+    rows, several = _worst(told_of)
     boards = sorted({(one.backend, one.board) for one in rows})
-    names = [board for _, board in boards]
+    names = list(dict.fromkeys(board for _, board in boards))
     by_case: dict[tuple[str, str], dict[str, Result]] = {}
     for one in rows:
         by_case.setdefault((one.op, one.case), {})[one.board] = one
@@ -53,11 +56,41 @@ def document(results: Iterable[Result], linked: bool = False) -> str | None:
         f" {_MEANS} `npubench show CASE --board BOARD --out FOLDER` prints the log of a cell.",
         _tools(rows, boards),
         _counts(rows, names),
+        _merged(several),
         _operators(by_case, names),
         _cases(by_case, names, linked),
         _reasons(rows, linked),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _worst(rows: Sequence[Result]) -> tuple[list[Result], list[tuple[Result, list[str]]]]:
+    """Of the rows of a case on a board the worst one, in the order of the first ones; and where there were
+    several that differ, their cells."""
+    grouped: dict[tuple[str, str, str], list[Result]] = {}
+    for one in rows:
+        grouped.setdefault((one.op, one.case, one.board), []).append(one)
+    kept, several = [], []
+    for group in grouped.values():
+        cells = [str(cell(one)) for one in group]
+        # Of equally bad ones the newest: rows come oldest first.
+        standing = group[len(cells) - 1 - cells[::-1].index(worst(cells))]
+        kept.append(standing)
+        if len(set(cells)) > 1:
+            several.append((standing, cells))
+    return kept, several
+
+
+def _merged(several: Sequence[tuple[Result, Sequence[str]]]) -> str:
+    """Cases whose rows do not agree: the worst stands in the matrix."""
+    if not several:
+        return ""
+    lines = []
+    for one, cells in sorted(several, key=lambda pair: (pair[0].board, pair[0].op, pair[0].case)):
+        counted = [f"{cells.count(kind)} {kind}" for kind in WORST_FIRST if kind in cells]
+        lines.append([one.board, one.op, one.case, len(cells), ", ".join(counted)])
+    head = table(["board", "operator", "case", "rows", "of which"], lines)
+    return f"## Rows that do not agree\n\nThe worst of them stands for its case.\n\n{head}"
 
 
 def _tools(rows: Sequence[Result], boards: Sequence[tuple[str, str]]) -> str:

@@ -39,7 +39,15 @@ def pack_rows(numbered: Sequence[tuple[int, Result]], grid: "Grid") -> "Markup":
         rows.append((number, visible(row.case), int(row.emulated), *shared))
     # Written out here: an encoder would give floats back their seventeen digits.
     columns = ",".join(f"[{','.join('null' if v is None else f'{v:.9g}' for v in c)}]" for c in grid.values)
-    text = _json({"heads": heads, "names": list(names), "rows": rows})
+    blanks = [
+        {at: names.setdefault(visible(word), len(names)) for at, word in words.items()}
+        for words in grid.blanks
+    ]
+    asides = [
+        {at: [names.setdefault(visible(text), len(names)) for text in pair] for at, pair in words.items()}
+        for words in grid.words
+    ]
+    text = _json({"heads": heads, "names": list(names), "rows": rows, "blanks": blanks, "asides": asides})
     return _script(f'{text[:-1]},"columns":[{columns}]}}')
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.definitions import Definition, earlier
-from npubench.records import Figures, Kind, Latency, Result, Status
+from npubench.records import Bound, Figures, Kind, Latency, Result, Status
+from npubench.reporting.bounds import left_out_of, ratio_bound
 from npubench.specs import Precision
 
 _OK, _MEASURED, _SIMULATED = Status.OK, Kind.MEASURED, Kind.SIMULATED
@@ -25,10 +26,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Speedup:
-    """FP32 latency divided by INT8 latency; `statistic` is what both are: p50, else the mean."""
+    """FP32 latency divided by INT8 latency; `statistic` is what both are: p50, else the mean.
+
+    `bound` says how the factor stands to the true one where a latency is only a bound.
+    """
 
     factor: float
     statistic: str
+    bound: Bound = Bound.EXACT
 
 
 def figures_of(result: Result, kind: Kind) -> Figures | None:
@@ -82,7 +87,7 @@ def speedup(pair: Pair, kind: Kind) -> Speedup | None:
     """How much faster INT8 is, from figures of one kind and one statistic; None where one is missing.
 
     What an emulated board measured is compared with nothing, not even with itself, and what was quantised
-    by an earlier definition not with FP32 of today.
+    by an earlier definition not with FP32 of today; of two bounds whose ratio is none there is no speed-up.
     """
     if pair.fp32 is None or pair.int8 is None or _of_two_times(pair.fp32, pair.int8):
         return None
@@ -91,9 +96,17 @@ def speedup(pair: Pair, kind: Kind) -> Speedup | None:
     fp32, int8 = latency_of(pair.fp32, kind), latency_of(pair.int8, kind)
     if fp32 is None or int8 is None:
         return None
+    bound = _bound_of_ratio(pair, kind)
+    if bound is None:
+        return None
     if fp32.p50 is not None and int8.p50 is not None:
-        return _ratio(fp32.p50, int8.p50, "p50")
-    return _ratio(fp32.mean, int8.mean, "mean")
+        return _ratio(fp32.p50, int8.p50, "p50", bound)
+    return _ratio(fp32.mean, int8.mean, "mean", bound)
+
+
+def _bound_of_ratio(pair: Pair, kind: Kind) -> Bound | None:
+    one, other = (left_out_of(figures_of(row, kind) if row else None) for row in (pair.fp32, pair.int8))
+    return ratio_bound(one.bound if one else Bound.EXACT, other.bound if other else Bound.EXACT)
 
 
 def _of_two_times(fp32: Result, int8: Result) -> bool:
@@ -111,7 +124,7 @@ def gmac_per_s(result: Result, kind: Kind) -> float | None:
     return result.macs / time_us / 1e3 if time_us > 0 else None
 
 
-def _ratio(fp32: float, int8: float, statistic: str) -> Speedup | None:
+def _ratio(fp32: float, int8: float, statistic: str, bound: Bound) -> Speedup | None:
     if not (fp32 > 0 and int8 > 0 and math.isfinite(fp32 / int8)):
         return None
-    return Speedup(fp32 / int8, statistic)
+    return Speedup(fp32 / int8, statistic, bound)

@@ -16,6 +16,7 @@ from npubench.records import (
     Result,
     Shares,
 )
+from npubench.reporting.lacking import slice_text, word_of
 from npubench.reporting.notation import duration, significant, size
 from npubench.reporting.recorded import recorded
 from npubench.reporting.whole_npu import whole_npu
@@ -106,6 +107,12 @@ def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | No
         if accuracy.kernels is not None:
             texts.append(_kernels(accuracy.kernels))
         yield f"{head} {labels[2]}", f"{', '.join(texts)}; {say('{count} inputs', count=accuracy.samples)}"
+        if text := slice_text(accuracy):
+            yield f"{head} {say('worst slice')}", text
+        if accuracy.dead_slices is not None:
+            yield f"{head} {say('dead slices')}", str(accuracy.dead_slices)
+    if figures.no_accuracy is not None:
+        yield f"{head} {say('no cosine')}", _no_cosine(figures)
     costs = _costs(figures)
     if costs:
         yield f"{head} {labels[3]}", costs
@@ -115,6 +122,11 @@ def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | No
         yield f"{head} {labels[6]}", _computed(figures.computed)
     if figures.details:
         yield f"{head} {labels[5]}", _pairs(figures.details)
+
+
+def _no_cosine(figures: Figures) -> str:
+    word = word_of(figures.no_accuracy) if figures.no_accuracy else ""
+    return f"{word}: {recorded(figures.no_accuracy_why)}" if figures.no_accuracy_why else word
 
 
 def _kernels(kernels: Kernels) -> str:

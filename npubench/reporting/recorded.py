@@ -22,13 +22,29 @@ TEMPLATES = (
     "too few samples to hold any out: outputs were compared on what calibrated: give more",
     "{count} samples equal to one that calibrates left out",
     "its {kind} figures equal those of {cases} to the last digit: look at the original logs",
+    "the time is a lower bound: layers are not counted",
+    "the time is a lower bound: {count} of {all} layers are not counted",
     "the log tells no date: started_at is the file's",
     "the log has no profile section",
     "{name} simulates nothing: run it on a board, without --simulate",
     "the table gives no time: {text}",
     "no command is declared for {case}: see docs/codec.md",
+    "FP32 is what the others are compared with",
+    "no accuracy was published with it",
+    "the row does not say why there is no accuracy",
+    "nothing was compared",
+    "only the greatest difference is known",
+    "there are scores of some outputs only",
+    "an output is all zeros where FP32's is not",
+    "{output} is all zeros where FP32's is not",
+    "{output} is constant where FP32's is not",
+    "{output} is all zeros in FP32",
+    "the tool gives no outputs without a board",
+    "{tool} gives no outputs",
+    "the simulated execution was {what}",
+    "ONNX Runtime gives no reference: {text}",
 )
-"""As `verdict`, the engine and the importers write them; {names} stand for what they fill in."""
+"""As `verdict`, the engine, backends and importers write them; {names} stand for what they fill in."""
 
 _SAID = frozenset({"reason", "kind"})
 """Names that stand for words in turn, not for data."""

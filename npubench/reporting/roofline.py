@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from npubench.records import Kind, Result
+from npubench.reporting.bounds import aside, bound_of, bounds_of, mark, opposite
 from npubench.reporting.notation import significant
 from npubench.reporting.pairs import figures_of, gmac_per_s
 from npubench.reporting.scatter import POINT_LIMIT, Corner, Point, Scatter, Titles, scatter
@@ -44,7 +45,7 @@ def _plot(
         return None
     points = [
         # What finds no room is counted; nobody points at it.
-        _point(*place) if at < POINT_LIMIT else Point(*place[1:], _series(place[0]), "")
+        _point(*place, kind) if at < POINT_LIMIT else Point(*place[1:], _series(place[0]), "")
         for at, place in enumerate(places)
     ]
     share = min((share_of_npu(f, facts) for row in rows if (f := figures_of(row, kind))), default=1.0)
@@ -70,8 +71,10 @@ def _series(row: Result) -> str:
     return f"{say(row.case_kind)} {row.precision.upper()}"
 
 
-def _point(row: Result, intensity: float, rate: float) -> Point:
-    text = f"{row.case}: {significant(intensity)} MAC/B, {significant(rate)} GMAC/s"
+def _point(row: Result, intensity: float, rate: float, kind: Kind) -> Point:
+    figures = figures_of(row, kind)
+    reached = f"{mark(opposite(bound_of(figures)))}{significant(rate)} GMAC/s{aside(bounds_of(figures))}"
+    text = f"{row.case}: {significant(intensity)} MAC/B, {reached}"
     return Point(intensity, rate, _series(row), text)
 
 

@@ -7,11 +7,15 @@ from enum import Enum
 from typing import Any
 
 from npubench.definitions import earlier
-from npubench.records import Failure, Figures, Result
+from npubench.records import Bound, Failure, Figures, Result
+from npubench.reporting.bounds import bounds_of, latency_text, main_latency_us
+from npubench.reporting.lacking import lacking
+from npubench.reporting.samples import counts_text
 from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import Precision, TensorSpec
 
 Row = dict[str, Any]
+_EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None, "share": None}
 
 
 def row_of(result: Result) -> Row:
@@ -23,19 +27,20 @@ def row_of(result: Result) -> Row:
     """
     return {
         **_identity(result),
-        **(_figures(result.figures) if result.figures else dict.fromkeys(_FIGURES)),
+        **(_figures(result, result.figures) if result.figures else dict.fromkeys(_FIGURES)),
         "accuracy": _accuracy(result.figures) or _accuracy(result.estimate),
         "macs": result.macs,
         "parameters": result.parameters,
         "operators": _plain(result.operators),
         "task": result.task or None,
         "op": result.op or None,
+        "exported": _plain(result.exported),
         "status": result.status.value,
         "failure": _failure(result.failure) if result.failure else None,
         "skip_reason": result.skip_reason,
         "verdict": result.verdict.value if result.verdict else None,
         "warnings": list(result.warnings),
-        "estimate": _figures(result.estimate) if result.estimate else None,
+        "estimate": _figures(result, result.estimate) if result.estimate else None,
         "prediction": _prediction(result),
         **_provenance(result),
     }
@@ -68,7 +73,10 @@ _FIGURES = (
     "kind",
     "origin",
     "latency_us",
+    "bounds",
     "throughput_fps",
+    "throughput_from",
+    "sampling",
     "load_us",
     "host_overhead_us",
     "tool_macs",
@@ -76,14 +84,35 @@ _FIGURES = (
     "memory_bytes",
     "io_bytes",
     "placement",
+    "layers_on",
     "accuracy",
+    "no_accuracy",
+    "no_accuracy_why",
     "computed",
     "details",
+    "latency",
+    "fps_counts",
 )
+"""`latency` and `fps_counts` are texts for people: `>= 30.7 ms (18 of 93 layers not counted)`."""
 
 
-def _figures(figures: Figures) -> Row:
-    return {name: _plain(getattr(figures, name)) for name in _FIGURES} | {"accuracy": _accuracy(figures)}
+def _figures(result: Result, figures: Figures) -> Row:
+    word, why = lacking(result, figures)
+    main = main_latency_us(figures)
+    return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
+        "accuracy": _accuracy(figures),
+        "no_accuracy": word.value if word else None,
+        "no_accuracy_why": why or None,
+        "bounds": _row_bounds(figures),
+        "latency": latency_text(figures, main) if main is not None else None,
+        "fps_counts": counts_text(figures) or None,
+    }
+
+
+def _row_bounds(figures: Figures) -> Any:
+    """Exact is said of what there is; cycles without a clock may be a bound without a latency."""
+    bounds = bounds_of(figures)
+    return _plain(bounds or (_EXACT if figures.latency_us is not None else None))
 
 
 def _accuracy(figures: Figures | None) -> Row | None:

@@ -1,18 +1,23 @@
 """What the page says first: how many rows, how they ended, when and where, and the INT8 outcome."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from npubench.definitions import Definition, earlier
-from npubench.records import Kind, Result, Status
+from npubench.records import Bound, Kind, Result, Status
+from npubench.reporting.lacking import Lowest, lowest_of
 from npubench.reporting.pairs import figures_of, pairs, speedup
 from npubench.specs import CaseKind, Precision
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts of rows; `gain` and `lowest_cosine` are measured, of models on boards that are real."""
+    """Counts of rows; `gain` and `lowest_cosine` are of models on boards that are real.
+
+    `lowest_cosine` is the lowest accuracy of any INT8 row, measured or simulated: a cosine, that of a worst
+    slice where it is low, or 0 of outputs that are all one number; `lowest_text` says which of them.
+    """
 
     rows: int
     cases: int
@@ -28,6 +33,9 @@ class Summary:
     gain_models: int
     lowest_cosine: float | None
     lowest_case: str
+    lowest_text: str = ""
+    lowest_kind: Kind = Kind.MEASURED
+    lowest_is_low: bool = False
 
 
 def summarise(results: Sequence[Result]) -> Summary:
@@ -40,9 +48,13 @@ def summarise(results: Sequence[Result]) -> Summary:
     today = [r for r in real if Definition.QUANTISATION not in earlier(r)]
     if any(r.precision is Precision.INT8 for r in today):
         real = today
-    gains = [found.factor for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
-    cosines = [(cosine, r.case) for r in real if (cosine := _cosine(r)) is not None]
-    lowest = min(cosines, default=(None, ""))
+    speedups = [found for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
+    gains = [found.factor for found in speedups if found.bound is Bound.EXACT]
+    lowest = min(
+        ((found.value, r.case, kind, found) for r in real for kind, found in _lowest(r)),
+        key=lambda one: one[:2],
+        default=None,
+    )
     return Summary(
         rows=len(results),
         cases=len({(r.case, r.case_kind) for r in results}),
@@ -56,8 +68,11 @@ def summarise(results: Sequence[Result]) -> Summary:
         last=moment(started[-1]) if started else "",
         gain=statistics.median(gains) if gains else None,
         gain_models=len(gains),
-        lowest_cosine=lowest[0],
-        lowest_case=lowest[1],
+        lowest_cosine=lowest[0] if lowest else None,
+        lowest_case=lowest[1] if lowest else "",
+        lowest_text=lowest[3].text if lowest else "",
+        lowest_kind=lowest[2] if lowest else Kind.MEASURED,
+        lowest_is_low=lowest[3].low if lowest else False,
     )
 
 
@@ -72,8 +87,11 @@ def moment(text: str) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if time.tzinfo else f"{text}"
 
 
-def _cosine(result: Result) -> float | None:
-    figures = figures_of(result, Kind.MEASURED)
-    if result.precision is not Precision.INT8 or figures is None or figures.accuracy is None:
-        return None
-    return figures.accuracy.cosine
+def _lowest(result: Result) -> Iterator[tuple[Kind, Lowest]]:
+    if result.precision is not Precision.INT8:
+        return
+    for kind in (Kind.MEASURED, Kind.SIMULATED):
+        figures = figures_of(result, kind)
+        found = lowest_of(figures) if figures else None
+        if found is not None:
+            yield kind, found

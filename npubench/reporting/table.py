@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from npubench.records import FailureClass, Kind, Stage, Status
+from npubench.records import Bound, FailureClass, Kind, NoAccuracy, RateFrom, SamplesFrom, Stage, Status
+from npubench.reporting.bounds import mark, opposite
 from npubench.reporting.escapes import columns_of, printable, shortened
-from npubench.reporting.notation import closeness, significant
+from npubench.reporting.lacking import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
+from npubench.reporting.notation import THIN_SPACE, closeness, significant
 from npubench.reporting.rows import Row
+from npubench.reporting.samples import SHORT
 
 LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
@@ -18,8 +21,12 @@ LEAST_NAME = 8
 _LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
 _ACCURACY = (
     *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
+    *(f"worst_slice.{one}" for one in ("output", "axis", "index", "cosine")),
+    "dead_slices",
     *("kernels.fused_cosine", "kernels.unoptimised_cosine"),
 )
+_BOUNDS = ("bound", "reason", "left_out", "layers", "share")
+_SAMPLING = ("samples_per_call", "source", "axis", "input")
 _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
 _DATA = ("source", "calibrated", "evaluated", "held_out", "inputs", "note")
@@ -27,21 +34,26 @@ _COMPUTED = tuple(
     f"{what}.{where}" for what in ("operators", "macs") for where in ("integer", "npu", "cpu", "floating")
 )
 _NESTED = {
-    "latency_us": _LATENCY,
-    "accuracy": _ACCURACY,
-    "computed": _COMPUTED,
-    "failure": _FAILURE,
-    "prediction": _PREDICTION,
-    "data": _DATA,
+    **{"latency_us": _LATENCY, "bounds": _BOUNDS, "sampling": _SAMPLING, "accuracy": _ACCURACY},
+    **{"computed": _COMPUTED, "failure": _FAILURE, "prediction": _PREDICTION, "data": _DATA},
 }
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"
+_COUNTS = "fps counts"
 _NUMBERS = frozenset(
     {"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us", "sim. cosine", _PUBLISHED}
+    | {"worst slice", "dead slices"}
 )
-_DISPENSABLE = ("p90 us", "fps", "p99 us", "sim. cosine", "sim. us", _PUBLISHED, "cosine")
+_DISPENSABLE = (
+    *("p90 us", _COUNTS, "fps", "p99 us", "dead slices", "worst slice"),
+    *("sim. cosine", "sim. us", _PUBLISHED, "cosine"),
+)
 """Columns that give way on a narrow terminal, first ones first; kind and status never do."""
 
+_TIMES = ("p50 us", "mean us", "sim. us")
+"""Columns that say of a bound what makes it one."""
+
+WRONG_WORDS = frozenset(WORDS[one] for one in WRONG)
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
 _BOARD_COLUMNS = 28
 _LEAST_STATUS = 12
@@ -87,6 +99,9 @@ def to_text(rows: Sequence[Row], width: int) -> str:
         if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME <= width:
             break
         columns.pop(name, None)
+    if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME > width:
+        # What makes a figure a bound gives way before names do; that it is one is always said.
+        columns |= {name: [_brief(cell) for cell in columns[name]] for name in _TIMES if name in columns}
     for name, cut in _CUTS.items():
         spare = width - (_total(columns) - _longest(name, columns[name]))
         columns[name] = [cut(cell, spare) for cell in columns[name]]
@@ -132,19 +147,84 @@ def _number(*path: str, show: Callable[[float], str] | None = None) -> Callable[
 def _mean(row: Row) -> str:
     """The mean stands in where there is no median, in a column of its own."""
     latency = row["latency_us"]
-    return significant(latency["mean"], separator="") if latency and latency["p50"] is None else ""
+    return _main(row, latency["mean"]) if latency and latency["p50"] is None else ""
+
+
+def _median(row: Row) -> str:
+    value = _look_up(row, "latency_us.p50")
+    return "" if value is None else _main(row, value)
+
+
+def _main(figures: Row, value_us: float) -> str:
+    """A latency in microseconds; one that is only a bound with its unit and what makes it one."""
+    if _bound(figures) is Bound.EXACT:
+        return significant(value_us, separator="")
+    return str(figures["latency"]).replace(THIN_SPACE, "")
+
+
+def _brief(cell: str) -> str:
+    return cell.partition(" (")[0]
+
+
+def _bound(figures: Row) -> Bound:
+    return Bound(_look_up(figures, "bounds.bound") or Bound.EXACT)
+
+
+def _marked(*path: str) -> Callable[[Row], str]:
+    """A further latency, with the mark of its bound."""
+    show = _number(*path)
+    return lambda row: f"{mark(_bound(row))}{text}" if (text := show(row)) else ""
+
+
+def _rate(row: Row) -> str:
+    text = _number("throughput_fps")(row)
+    return f"{mark(opposite(_bound(row)))}{text}" if text else ""
+
+
+def _counts(row: Row) -> str:
+    sampling = row["sampling"]
+    if not sampling or row["throughput_fps"] is None:
+        return ""
+    of = "mean" if row["throughput_from"] == RateFrom.MEAN_LATENCY else "tool"
+    return f"{sampling['samples_per_call']}/call, {of}: {SHORT[SamplesFrom(sampling['source'])]}"
 
 
 def _cosine(kind: str) -> Callable[[Row], str]:
-    show = _number("accuracy", "cosine", show=closeness)
-    return lambda row: show(row) if _look_up(row, "accuracy.kind") == kind else ""
+    """A cosine, the share of equal whole numbers, or the word that says why there is none."""
+
+    def cell(row: Row) -> str:
+        word = _lacking(row, kind)
+        if word in WRONG_WORDS or _look_up(row, "accuracy.kind") != kind:
+            return word
+        cosine, equal = row["accuracy"]["cosine"], row["accuracy"]["equal"]
+        if cosine is None:
+            return word if equal is None else f"{closeness(equal, 3)} equal"
+        return closeness(cosine)
+
+    return cell
+
+
+def _worst_slice(row: Row) -> str:
+    value = _look_up(row, "accuracy.worst_slice.cosine")
+    return "" if value is None else closeness(value)
+
+
+def _dead(row: Row) -> str:
+    return str(_look_up(row, "accuracy.dead_slices") or "")
+
+
+def _lacking(row: Row, kind: str) -> str:
+    for figures in (row, row["estimate"]):
+        if figures and figures["kind"] == kind and figures["no_accuracy"]:
+            return WORDS[NoAccuracy(figures["no_accuracy"])]
+    return ""
 
 
 def _estimate(row: Row) -> str:
     estimate = row["estimate"]
     if not estimate or not estimate["latency_us"] or estimate["kind"] != Kind.SIMULATED:
         return ""
-    return significant(estimate["latency_us"]["mean"], separator="")
+    return _main(estimate, estimate["latency_us"]["mean"])
 
 
 def _published(row: Row) -> str:
@@ -152,7 +232,7 @@ def _published(row: Row) -> str:
     estimate = row["estimate"]
     if not estimate or estimate["kind"] != Kind.PUBLISHED or estimate["throughput_fps"] is None:
         return ""
-    return significant(estimate["throughput_fps"], separator="")
+    return f"{mark(opposite(_bound(estimate)))}{significant(estimate['throughput_fps'], separator='')}"
 
 
 def _board(row: Row) -> str:
@@ -181,7 +261,16 @@ def _status(row: Row) -> str:
         return printable(f"failed: {failure['stage']}: {failure['class']} {at_fault}".rstrip())
     if row["skip_reason"]:
         return printable(f"skipped: {row['skip_reason']}")
-    return printable(" ".join(filter(None, (row["status"], row["verdict"]))))
+    text = " ".join(filter(None, (row["status"], row["verdict"])))
+    return printable(f"{text}, low accuracy" if _is_low(row) else text)
+
+
+def _is_low(row: Row) -> bool:
+    """Whether its cosine, its worst slice or what stands in their place is a doubt."""
+    cosine, worst = (_look_up(row, f"accuracy.{name}") for name in ("cosine", "worst_slice.cosine"))
+    words = {_lacking(row, kind) for kind in (Kind.MEASURED, Kind.SIMULATED)}
+    few = cosine is not None and cosine < LEAST_COSINE
+    return few or (worst is not None and worst < LEAST_SLICE) or bool(words & WRONG_WORDS)
 
 
 _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
@@ -189,15 +278,18 @@ _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     "board": _board,
     "precision": lambda row: row["precision"] or "",
     "kind": lambda row: row["kind"] or ("published" if _published(row) else ""),
-    "p50 us": _number("latency_us", "p50"),
-    "p90 us": _number("latency_us", "p90"),
-    "p99 us": _number("latency_us", "p99"),
+    "p50 us": _median,
+    "p90 us": _marked("latency_us", "p90"),
+    "p99 us": _marked("latency_us", "p99"),
     "mean us": _mean,
-    "fps": _number("throughput_fps"),
+    "fps": _rate,
+    _COUNTS: _counts,
     "sim. us": _estimate,
     _PUBLISHED: _published,
     "cosine": _cosine("measured"),
     "sim. cosine": _cosine("simulated"),
+    "worst slice": _worst_slice,
+    "dead slices": _dead,
     "status": _status,
 }
 
@@ -207,15 +299,9 @@ def _csv_columns() -> list[str]:
     for name in _row_names():
         if name == "estimate":
             figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
-            inner = [
-                *figures,
-                "mac_utilisation",
-                "memory_bytes",
-                "io_bytes",
-                "placement",
-                "accuracy",
-                "computed",
-            ]
+            inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
+            inner += ["no_accuracy", "no_accuracy_why"]
+            inner += ["bounds", "throughput_from", "sampling", "latency", "fps_counts", "computed"]
             names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
         else:
             names += _expanded(name)

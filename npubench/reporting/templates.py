@@ -9,6 +9,7 @@ from markupsafe import Markup
 from npubench.filesystem import cache_folder
 from npubench.reporting.escapes import visible
 from npubench.reporting.notation import closeness, duration, significant
+from npubench.reporting.placements import word_of
 from npubench.reporting.recorded import recorded
 from npubench.reporting.shared_facts import graphs_of, row_facts, settings_of
 from npubench.reporting.summary import moment
@@ -37,7 +38,7 @@ def environment() -> "jinja2.Environment":
     made.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
     made.filters.update(recorded=recorded)
     made.globals.update(row_facts=row_facts, settings_of=settings_of, graphs_of=graphs_of)
-    made.globals.update(least_samples=least_samples)
+    made.globals.update(least_samples=least_samples, word_of=word_of)
     made.globals.update(_=say, _n=say_count)
     return made
 

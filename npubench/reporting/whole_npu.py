@@ -1,8 +1,8 @@
 """What the whole NPU could do at most, from a figure of half of it."""
 
+from npubench.npu_parts import HALVES as HALVES
 from npubench.records import Figures, Kind, Latency, Result, Status
 
-HALVES = ("111", "112", "1_1")
 _OK = Status.OK
 
 

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from npubench.dtypes import numpy_dtype
 from npubench.jsonio import decode
 from npubench.specs import CalibrationSpec, ModelInputs
 
@@ -91,7 +92,7 @@ def _joined(job: dict[str, Any], sample: dict[str, Any], simulated: list[str] | 
             for tensor, file in zip(job["body_outputs"], simulated, strict=True):
                 # Tools give a tensor back in a rank of their own.
                 array = np.load(file, allow_pickle=False).reshape(tensor["shape"])
-                known[tensor["name"]] = array.astype(tensor["dtype"])
+                known[tensor["name"]] = array.astype(numpy_dtype(tensor["dtype"]))
         else:
             known |= _run(_open(job[name]), known)
     return known

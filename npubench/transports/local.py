@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from npubench import process
+from npubench import kept, process
 from npubench.board_facts import PATHS, parse
 from npubench.errors import BoardError
 from npubench.identity import sha256_of_file
@@ -32,9 +32,9 @@ class LocalSession:
         """Run a command; its whole tree ends at the deadline. Raises BoardError when it cannot start."""
         try:
             if log is not None:
-                return process.run(argv, timeout_s=timeout_s, log=log)
+                return _run(argv, timeout_s, log)
             with tempfile.TemporaryDirectory() as folder:
-                return process.run(argv, timeout_s=timeout_s, log=Path(folder) / "log")
+                return _run(argv, timeout_s, Path(folder) / "log")
         except OSError as error:
             raise BoardError(f"{argv[0]} cannot be started: {error.strerror}: install it") from error
 
@@ -58,6 +58,13 @@ class LocalSession:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _run(argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
+    """npubench's own workers in a fork of a kept interpreter: starting one takes longer than most of them."""
+    if module := kept.worker_of(argv):
+        return kept.run(module, argv[3:], kept.RUNS, timeout_s=timeout_s, log=log)
+    return process.run(argv, timeout_s=timeout_s, log=log)
 
 
 def _text(path: str) -> str:

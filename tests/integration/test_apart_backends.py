@@ -110,6 +110,42 @@ def test_what_the_steps_of_the_outputs_cost_is_told_apart_from_what_the_tool_doe
     assert 1 < told["greatest"] < 6
 
 
+TELLING = GOOD.replace(
+    '{"artifact"', '{"tensors": {"inputs": [{"name": "x"}], "outputs": OUTPUTS}, "artifact"'
+)
+
+
+def test_an_output_that_the_tool_lost_is_named_and_nothing_is_kept(compiled):
+    failure = compiled(TELLING.replace("OUTPUTS", '[{"name": "z", "shape": [1]}]'))
+    assert failure.failure_class is FailureClass.OUTPUT_MISMATCH
+    assert "toy made another model of it: the output y (float32 1x3x4x4) is missing" in failure.message
+    assert "there is an output z" in failure.message
+
+
+def test_outputs_in_an_order_of_the_tool_s_own_are_compared_by_their_names(compiled, tmp_path):
+    folder = tmp_path / "two"
+    folder.mkdir()
+    x = TensorSpec("x", (1, 3, 4, 4))
+    nodes = (NodeSpec("Relu", ("x",), ("y",)), NodeSpec("Neg", ("x",), ("z",)))
+    model = OperatorExporter().export(
+        OperatorSpec("two", "Relu", 13, (x,), (), nodes, ("y", "z")), folder, tmp_path / "export.log"
+    )
+    turned = TELLING.replace("OUTPUTS", '[{"name": "z"}, {"name": "y"}]').replace(
+        "[o + 0.5 for o in one]", "list(reversed(one))"
+    )
+    assert ToyBackend().estimate(compiled(turned, model=model)).accuracy.max_abs == 0
+
+
+def test_a_reference_that_cannot_be_computed_is_no_fault_of_the_tool(compiled):
+    worker = GOOD.replace(
+        'expected = reference(job["model"], data)', 'expected, _ = references("none", data, [])'
+    )
+    worker = worker.replace("for one in expected", "for one in [[data[0]['x']]]")
+    answer = answer_of(compiled(worker.replace("def work", "from worker_frame import references\ndef work")))
+    assert (answer["accuracy"], answer["no_accuracy"]) == (None, "not_compared")
+    assert "ONNX Runtime gives no reference" in answer["no_accuracy_why"]
+
+
 def test_integers_are_judged_beside_what_rounding_the_inputs_changes(compiled, tmp_path):
     folder = tmp_path / "argmax"
     folder.mkdir()
@@ -139,9 +175,10 @@ def test_outputs_of_another_size_than_the_model_s_are_wrong_ones(compiled):
     assert "y has 12 elements where the model's has 48" in failure.message
 
 
-def test_outputs_of_another_number_are_not_compared(compiled):
-    artifact = compiled(GOOD.replace("[o + 0.5 for o in one]", "[*one, *one]"))
-    assert ToyBackend().estimate(artifact).accuracy is None
+def test_outputs_of_another_number_than_the_model_s_are_wrong_ones(compiled):
+    failure = compiled(GOOD.replace("[o + 0.5 for o in one]", "[*one, *one]"))
+    assert failure.failure_class is FailureClass.OUTPUT_MISMATCH
+    assert "it gives 2 outputs where the model has 1 (y)" in failure.message
 
 
 @pytest.mark.parametrize(

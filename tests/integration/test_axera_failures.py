@@ -18,6 +18,7 @@ FAILURES = {
     "stale": ("compile", "wrong_artifact"),
     "saved_another": ("compile", "wrong_artifact"),
     "wrong_mode": ("compile", "wrong_npu_mode"),
+    "lost_output": ("compile", "output_mismatch"),
     "board-nothing": ("measure", "unparsed_output"),
     "board-cut": ("measure", "unparsed_output"),
     "board-binary": ("measure", "unparsed_output"),
@@ -26,6 +27,7 @@ FAILURES = {
     "board-hang": ("measure", "hang"),
     "board-crash": ("measure", "crash"),
     "board-cmm": ("measure", "out_of_device_memory"),
+    "board-other_input": ("measure", "wrong_artifact"),
     "board-wrong_mode": ("measure", "wrong_npu_mode"),
     "board-mode_refused": ("measure", "wrong_npu_mode"),
 }

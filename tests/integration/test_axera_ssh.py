@@ -84,7 +84,11 @@ def test_operators_pass_through_all_stages(pair):
         if len(row["input_shapes"]) == 1:
             assert row["accuracy"]["kind"] == "simulated"
             assert set(row["accuracy"]["outputs"]) == set(row["output_shapes"])
-        assert row["throughput_fps"] is None
+        assert row["throughput_fps"] == row["sampling"]["samples_per_call"] * 1e6 / row["latency_us"]["mean"]
+        assert row["bounds"] == {
+            **{"bound": "upper", "reason": "part_of_npu", "share": 0.5},
+            **{"left_out": None, "layers": None},
+        }
         assert row["estimate"]["throughput_fps"] > 0
         assert row["estimate"]["details"]["eu_cycles"]["conv-1core"]["work"] > 0
         parts = sum(row["details"][name] for name in ("neu_us", "axe_us") if name in row["details"])

@@ -76,6 +76,22 @@ def test_doubts_of_own_rows(store, tmp_path):
     text = invoke("results", "--doubts", "--out", tmp_path)
     assert "strong board_moved on axera-pi int8" in text
     assert "governor: powersave, then performance" in text
+    assert "next: fix clock and governor" in text
+
+
+def test_earlier_rows_of_a_board_tell_its_usual_clock(store, tmp_path):
+    for minute in range(6):
+        usual = sample_results.state(minute)
+        store.append(own(started_at=f"2026-03-02T09:0{minute}:00", board_before=usual, board_after=usual))
+    slow = sample_results.state(7, clocks_mhz=(1200.0,))
+    store.append(own(started_at="2026-03-02T09:07:00", board_before=slow, board_after=slow))
+    text = invoke("results", "--doubts", "--out", tmp_path)
+    assert "strong unusual_clock on axera-pi int8" in text
+    assert "-64% against the median of 7 rows, 3302 MHz" in text
+    invoke("report", "--out", tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "unusual_clock" in page
+    assert "Next: fix clock and governor, let the board cool, then measure again" in page
 
 
 def test_import_says_what_each_column_was_and_adds_nothing_twice(tmp_path):

@@ -18,8 +18,26 @@ from npubench.engine.run import run
 from npubench.errors import BoardError, TransferError, UsageError, WorkspaceError
 from npubench.identity import sha256_of_file
 from npubench.plan import Request, build
-from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status, ToolInfo
-from npubench.specs import CalibrationSpec, ModelSpec, Precision, TimingProtocol
+from npubench.records import (
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    SamplesFrom,
+    Sampling,
+    Stage,
+    Status,
+    ToolInfo,
+)
+from npubench.specs import (
+    BatchAxes,
+    CalibrationSpec,
+    ModelSpec,
+    Precision,
+    TensorSpec,
+    TimingProtocol,
+)
 from npubench.store import Store
 from npubench.workspace import Workspace
 from tests.fakes import FakeBackend, FakeExporter, FakeTransport, FakeTwinExporter, board, case, figures
@@ -85,6 +103,35 @@ def test_every_case_gets_its_row_with_provenance(bench):
     assert sha256_of_file(root / row.samples_path) == row.samples_sha256
     assert (root / row.samples_path).read_text() == '{"unit":"us","rounds":[[1.0,2.0,3.0]]}'
     assert list((root / "tmp").iterdir()) == []
+
+
+def test_fps_is_counted_in_one_place_whatever_a_backend_says(bench):
+    export = bench.exporter.export
+    tensors = {"inputs": (TensorSpec("x", (4, 3, 8, 8)),), "outputs": (TensorSpec("y", (4, 9)),)}
+    bench.exporter.export = lambda *given: replace(export(*given), **tensors)
+    bench.backend.outcome = lambda artifact: replace(figures(artifact), throughput_fps=1.0)
+    bench.backend.estimated = Figures(Kind.SIMULATED, Latency(1, 1000.0))
+
+    def measured(batch):
+        spec = replace(case("a"), batch=batch)
+        tools = [(board(), bench.backend.probe())]
+        plan = build([(spec, "1")], tools, (), REQUEST, bench.store.final_keys())
+        bench.plan = lambda *names: plan
+        bench.run("a")
+        return bench.store.latest()[-1]
+
+    row = measured(None)
+    assert row.figures.sampling == Sampling(4, SamplesFrom.LEADING_SIZE, 0, "x")
+    assert row.figures.throughput_fps == 4e6 / row.figures.latency_us.mean
+    assert row.estimate.throughput_fps == 4000.0
+    # Where samples lie makes another row of the same artifact.
+    none = measured(BatchAxes((("", None),), SamplesFrom.OPTION))
+    assert none.figures.throughput_fps == 1e6 / none.figures.latency_us.mean
+    assert none.key != row.key
+    assert (len(bench.exporter.exported), len(bench.backend.compiled)) == (1, 1)
+    wrong = measured(BatchAxes((("z", 0),), SamplesFrom.OPTION))
+    assert wrong.failure.failure_class is FailureClass.INVALID_MODEL
+    assert "no input has that axis" in wrong.failure.message
 
 
 def test_attempts_to_export_models_are_noted_for_the_coverage_page(bench):

@@ -50,7 +50,8 @@ def test_rows_are_those_of_a_live_run(pair, folder):
     )
     assert row["latency_us"]["mean"] == 5415
     assert row["estimate"]["throughput_fps"] == pytest.approx(800e6 / 19502008)
-    assert row["throughput_fps"] is None
+    assert row["throughput_fps"] == pytest.approx(1e6 / 5415)
+    assert row["sampling"]["samples_per_call"] == 1
     assert row["case_kind"] == "model"
     assert found["conv3s2p1d2ic3oc64g1"]["case_kind"] == "operator"
     assert (

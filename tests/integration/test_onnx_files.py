@@ -25,7 +25,8 @@ from npubench.exporters.input_shapes import parse_shape_option
 from npubench.identity import sha256_of_file
 from npubench.onnx_model import describe
 from npubench.records import Failure, FailureClass, OnnxModel
-from npubench.specs import FileSpec
+from npubench.sampling import sampling_of
+from npubench.specs import FileSpec, SamplesFrom
 
 NOBODY = 65534
 
@@ -255,6 +256,37 @@ def test_shapes_that_came_of_the_old_ones_are_dropped(tmp_path):
     assert not fixed.graph.node[1].attribute[0].g.value_info
     assert exported.outputs[1].shape == (2, 4, 6, 6)
     assert runs(exported) == [(2, 4, 6, 6)] * 2
+
+
+def test_numbers_that_came_of_one_size_of_an_open_input_do_not_survive(tmp_path):
+    """An exporter that was told of an open input alone writes outputs and branches of the size it traced."""
+    model = conv(("N", 3, 8, 8), out=(1, 4, 6, 6))
+    model.graph.value_info.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 4, 6, 6)))
+    then, other = branch("Relu"), branch("Neg")
+    for graph in (then, other):
+        graph.output[0].CopyFrom(
+            helper.make_tensor_value_info(graph.output[0].name, TensorProto.FLOAT, (1, 4, 6, 6))
+        )
+    model.graph.node.append(helper.make_node("If", ["c"], ["z"], then_branch=then, else_branch=other))
+    model.graph.input.append(helper.make_tensor_value_info("c", TensorProto.BOOL, []))
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 4, 6, 6)))
+    exported = export(write(tmp_path / "net.onnx", model), tmp_path, "x=4x3x8x8")
+    assert [one.shape for one in exported.outputs] == [(4, 4, 6, 6)] * 2
+    assert exported.batch_axes == {"x": 0}
+    assert sampling_of(exported).samples_per_call == 4
+    assert runs(exported) == [(4, 4, 6, 6)] * 2
+
+
+def test_what_the_graph_does_not_tell_is_unknown_rather_than_of_the_old_size(tmp_path):
+    stale = conv(("N", 3, 8, 8), op="Magic", domain="my.own", out=(1, 4, 6, 6))
+    exported = export(write(tmp_path / "net.onnx", stale), tmp_path, "x=4x3x8x8")
+    assert exported.outputs[0].shape == (-1, -1, -1, -1)
+
+
+def test_a_static_file_is_taken_as_it_is(tmp_path):
+    exported = export(write(tmp_path / "net.onnx", conv((2, 3, 8, 8), out=(2, 4, 6, 6))), tmp_path)
+    assert exported.batch_axes == {}
+    assert sampling_of(exported).source is SamplesFrom.LEADING_SIZE
 
 
 def branch(op):

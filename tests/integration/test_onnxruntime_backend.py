@@ -11,7 +11,7 @@ from npubench.backends.onnxruntime.backend import OnnxRuntimeBackend
 from npubench.backends.onnxruntime.compare import similarity, top1_agreement
 from npubench.identity import sha256_of_file
 from npubench.onnx_model import describe
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy
 from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
 from npubench.transports.local import LocalSession
 
@@ -150,12 +150,6 @@ def test_an_old_opset_is_raised_so_that_weights_can_be_quantised_per_channel(tmp
     assert measure(artifact, tmp_path).accuracy.cosine > 0.99
 
 
-@pytest.mark.parametrize(("shape", "out", "batch"), [([4, 6], [4, 6], 4), ([1, 6], [1, 6], 1), ([6], [6], 1)])
-def test_throughput_counts_the_samples_of_a_batch(tmp_path, shape, out, batch):
-    figures = measure(compile_(one_node(tmp_path, "Exp", shape, out), tmp_path, Precision.FP32), tmp_path)
-    assert figures.throughput_fps == pytest.approx(batch * 1e6 / figures.latency_us.mean)
-
-
 def test_more_memory_than_there_is_is_asked_for_in_bytes(tmp_path):
     sizes = numpy_helper.from_array(np.array([400_000, 400_000]), "s")
     node = helper.make_node("Expand", ["x", "s"], ["y"])
@@ -212,15 +206,15 @@ def test_the_artifact_that_was_run_is_the_one_reported(tmp_path):
 
 def test_similarity_knows_its_borders():
     a = [[np.array([1.0, 2.0, 3.0])]]
-    same = similarity(a, a)
+    same = similarity(a, a).figures
     assert (same["cosine"], same["psnr_db"], same["max_abs"]) == (1.0, None, 0.0)
-    opposite = similarity(a, [[-a[0][0]]])
+    opposite = similarity(a, [[-a[0][0]]]).figures
     assert opposite["cosine"] == pytest.approx(-1.0)
-    known = similarity([[np.array([0.0, 10.0])]], [[np.array([0.0, 9.0])]])
+    known = similarity([[np.array([0.0, 10.0])]], [[np.array([0.0, 9.0])]]).figures
     assert known["psnr_db"] == pytest.approx(10 * np.log10(81 / 0.5))
-    assert similarity(a, [[np.array([1.0, np.nan, 3.0])]]) is None
-    assert similarity([[np.zeros(3)]], [[np.ones(3)]])["cosine"] is None
-    assert similarity([[np.array([1e200, 1.0])]], [[np.array([-1e200, 1.0])]]) is None
+    huge = similarity([[np.array([1e200, 1.0])]], [[np.array([-1e200, 1.0])]])
+    assert (huge.figures, huge.lacking) == (None, NoAccuracy.NOT_COMPARED)
+    assert "squares" in huge.why
 
 
 def test_large_outputs_are_compared_in_pieces_as_if_whole():
@@ -228,48 +222,48 @@ def test_large_outputs_are_compared_in_pieces_as_if_whole():
     theirs = [random.standard_normal((3, 50_000)), random.standard_normal((7, 11))]
     ours = [one + random.standard_normal(one.shape) / 10 for one in theirs]
     a, b = (np.concatenate([one.ravel() for one in side]) for side in (ours, theirs))
-    found = similarity([[one] for one in ours], [[one] for one in theirs])
+    found = similarity([[one] for one in ours], [[one] for one in theirs]).figures
     assert found["cosine"] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), rel=1e-12)
     assert found["max_abs"] == np.abs(a - b).max()
     peak = b.max() - b.min()
     assert found["psnr_db"] == pytest.approx(10 * np.log10(peak**2 / np.mean((a - b) ** 2)), rel=1e-12)
     ours[0] = ours[0][:, :-1]
-    assert similarity([[one] for one in ours], [[one] for one in theirs]) is None
+    assert similarity([[one] for one in ours], [[one] for one in theirs]).figures is None
 
 
 def test_of_several_outputs_the_worst_counts():
     big, small = np.array([100.0, 200.0]), np.array([1.0, 2.0])
-    found = similarity([[big, -small]], [[big, small]])
+    found = similarity([[big, -small]], [[big, small]]).figures
     assert (found["cosine"], found["max_abs"]) == (pytest.approx(-1.0), 4.0)
     assert found["psnr_db"] == pytest.approx(10 * np.log10(1 / 10))
     # An output that is all zero has no cosine, and that of the others is not its.
-    assert similarity([[big, 0 * small]], [[big, small]])["cosine"] is None
-    assert similarity([[big]], [[big, small]]) is None
+    assert similarity([[big, 0 * small]], [[big, small]]).figures["cosine"] is None
+    assert similarity([[big]], [[big, small]]).figures is None
 
 
 def test_whole_numbers_are_equal_or_not_and_never_near():
     values, indices = np.array([3.0, 2.0]), np.array([7, 100, 3, 4])
     # As tools do that know floats only.
     near = np.array([8.0, 100.0, 3.0, 5.0], np.float32)
-    found = similarity([[values, near]], [[values, indices]], [[values, indices[::-1]]])
+    found = similarity([[values, near]], [[values, indices]], [[values, indices[::-1]]]).figures
     assert (found["cosine"], found["max_abs"]) == (1.0, 0.0)
     assert (found["equal"], found["equal_rounded"]) == (0.5, 0.0)
-    alone = similarity([[near]], [[indices]])
+    alone = similarity([[near]], [[indices]]).figures
     assert (alone["cosine"], alone["max_abs"], alone["equal"]) == (None, None, 0.5)
     assert alone["equal_rounded"] is None
-    assert similarity([[values]], [[values]])["equal"] is None
+    assert similarity([[values]], [[values]]).figures["equal"] is None
 
 
 def test_whole_numbers_that_are_missing_or_too_many_are_not_equal():
     chosen = np.array([[0, 0, 5], [0, 0, 9]])
-    assert similarity([[chosen[:1]]], [[chosen]])["equal"] == 0.5
-    assert similarity([[chosen]], [[chosen[:1]]])["equal"] == 0.5
-    assert similarity([[chosen[:0]]], [[chosen[:0]]]) is None
+    assert similarity([[chosen[:1]]], [[chosen]]).figures["equal"] == 0.5
+    assert similarity([[chosen]], [[chosen[:1]]]).figures["equal"] == 0.5
+    assert similarity([[chosen[:0]]], [[chosen[:0]]]).figures is None
 
 
 def test_of_several_outputs_of_whole_numbers_the_worst_counts():
     right, wrong = np.arange(100), np.arange(2)
-    assert similarity([[right, wrong + 1]], [[right, wrong]])["equal"] == 0.0
+    assert similarity([[right, wrong + 1]], [[right, wrong]]).figures["equal"] == 0.0
 
 
 def test_an_arg_max_is_judged_by_the_share_that_is_equal(tmp_path):
@@ -309,3 +303,26 @@ def test_top1_agreement_counts_rows():
     theirs = [[np.array([[2.0, 1.0]])], [np.array([[1.0, 2.0]])]]
     assert top1_agreement(ours, theirs) == 0.5
     assert top1_agreement([[np.zeros(3)]], [[np.zeros(3)]]) is None
+
+
+def test_int8_says_for_which_processor_and_in_what_it_was_computed(tmp_path):
+    artifact = compile_(classifier(tmp_path), tmp_path)
+    assert artifact.settings["processor"]
+    assert artifact.settings["processor_flags"] == " ".join(LocalSession().facts().cpu_flags)
+    figures = measure(artifact, tmp_path)
+    assert figures.computed.macs.integer + figures.computed.macs.floating == 1.0
+    kernels = figures.accuracy.kernels
+    assert abs(kernels.fused_cosine - kernels.unoptimised_cosine) < 0.005
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8])
+def test_a_convolution_of_bfloat16_is_unsupported_in_the_runtimes_own_words(tmp_path, precision):
+    weight = helper.make_tensor("w", TensorProto.BFLOAT16, [2, 3, 3, 3], [0.5] * 54)
+    ends = [("x", TensorProto.BFLOAT16, [1, 3, 8, 8])], [("y", TensorProto.BFLOAT16, [1, 2, 6, 6])]
+    path = save(
+        tmp_path / "bf16.onnx", [helper.make_node("Conv", ["x", "w"], ["y"])], *ends, [weight], opset=22
+    )
+    found = compile_(describe(path, "bf16"), tmp_path, precision)
+    failure = found if isinstance(found, Failure) else measure(found, tmp_path)
+    assert (failure.failure_class, failure.operators) == (FailureClass.UNSUPPORTED_OPERATOR, ("Conv",))
+    assert failure.message.startswith("Could not find an implementation for Conv(22)")

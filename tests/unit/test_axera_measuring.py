@@ -44,7 +44,12 @@ def artifact(tmp_path):
     file = tmp_path / "m.joint"
     file.write_bytes(b"joint")
     settings = {"npu_mode": "111", "run_joint": "/opt/bin/run_joint"}
-    return Artifact(file, sha256_of_file(file), 5, "pulsar", {}, Precision.INT8, model(file), settings)
+    resnet = replace(
+        model(file),
+        inputs=(TensorSpec("data", (1, 3, 224, 224)),),
+        outputs=(TensorSpec("resnetv15_dense0_fwd", (1, 1000)),),
+    )
+    return Artifact(file, sha256_of_file(file), 5, "pulsar", {}, Precision.INT8, resnet, settings)
 
 
 def measure(artifact, board, tmp_path, **timing):
@@ -69,6 +74,23 @@ def test_calls_are_repeated_and_named_for_what_they_are(artifact, tmp_path):
     assert figures.samples_us == ()
     assert figures.throughput_fps is None
     assert board.commands[1] == ["/opt/bin/run_joint", "/board/m.joint", "--repeat", "100", "--warmup", "10"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "other", "told"),
+    [
+        ("Input[0]: data", "Input[0]: other_input", "the input data is called other_input"),
+        ("Output[0]: resnetv15_dense0_fwd", "Output[0]: boxes", "resnetv15_dense0_fwd is called boxes"),
+        ("Shape [1, 1000] NHWC float32\n    Memory Physical\n    Size 4000",
+         "Shape [1, 100] NHWC float32\n    Memory Physical\n    Size 400", "1x100 and not 1x1000"),
+    ],
+)  # fmt: skip
+def test_tensors_of_another_model_are_the_wrong_artifact_s(artifact, tmp_path, printed, other, told):
+    assert printed in GOLDEN
+    board = Board(held=artifact.sha256, outputs=[GOLDEN.replace(printed, other)])
+    failure = measure(artifact, board, tmp_path)
+    assert failure.failure_class is FailureClass.WRONG_ARTIFACT
+    assert told in failure.message
 
 
 def test_later_calls_fill_the_minimum_duration(artifact, tmp_path):

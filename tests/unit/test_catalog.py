@@ -321,7 +321,8 @@ def test_all_mistakes_of_a_file_at_once_with_their_lines(tmp_path):
         "models/a.toml:9: key 'defaults.std[1]': must be a finite number, not inf",
         "models/a.toml:14: key 'model[1].name': is missing: add it",
         "models/a.toml:15: key 'model[1].nam': unknown key (did you mean 'name'?): the keys are task, "
-        "input_shape, input_name, layout, mean, std, color, opset, seed, clip, exports, name, aliases, config",
+        "input_shape, input_name, layout, mean, std, color, opset, seed, clip, exports, batch_axis, name, aliases, "
+        "config",
         "models/a.toml:16: key 'model[1].mean': must be an array, not '1'",
         "models/a.toml:17: key 'model[1].color': must be 'rgb', 'bgr' or 'gray', not 'red'",
         "models/a.toml:19: key 'model[2].name': '../x' is not a name: use letters, digits and . _ + -",
@@ -474,3 +475,19 @@ def test_the_users_folder_lies_over_the_shipped_one(tmp_path):
     assert catalog.boards["local"].backend == "onnxruntime"
     assert "mine" in catalog.suites["operators"].cases
     assert len(catalog.operators) == len(load_folders([data_root()]).operators) + 1
+
+
+def test_a_manifest_says_along_which_axis_samples_lie(tmp_path):
+    head = 'codebase = "mmaction2"\n[defaults]\ntask = "t"\ninput_shape = [2, 1, 3, 16, 8, 8]\n'
+    for text, axes in (("batch_axis = 0", (("", 0),)), ('batch_axis = "none"', (("", None),)), ("", None)):
+        manifest = f'{head}[[model]]\nname = "m"\n{text}\n'
+        batch = load_folders([write(tmp_path, models__a=manifest)]).models["m"].batch
+        assert (batch.axes if batch else None) == axes
+    (problem,) = problems_of(tmp_path, models__a=f'{head}[[model]]\nname = "m"\nbatch_axis = 6\n')
+    assert "the input has 6 dimensions" in str(problem)
+
+
+def test_videos_of_the_catalogue_are_one_sample_each():
+    models = [one for one in load([]).models.values() if one.codebase == "mmaction2"]
+    assert models
+    assert all(one.batch.axes == (("", 0),) for one in models)

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from npubench.backends.onnxruntime import computed as graph
 from npubench.backends.onnxruntime import quantise
-from npubench.backends.onnxruntime.computed import computed
 from npubench.backends.onnxruntime.processors import ARM, X86, X86_VNNI
 from npubench.records import Accuracy, Computed, Kernels, Shares
 from npubench.reporting.doubts.computed import float_macs, kernels_differ
@@ -29,6 +29,11 @@ def save(path, nodes, inputs, outputs, weights=(), opset=17):
 def weight(name, *shape, seed=0):
     values = np.random.default_rng(seed).standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
     return numpy_helper.from_array(values.astype(np.float32), name)
+
+
+def computed(model, feeds, scratch):
+    graph.profiled(model, feeds, scratch)
+    return graph.computed(scratch, {name: array.shape for name, array in feeds.items()})
 
 
 def sample(*shape):

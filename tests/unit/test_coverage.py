@@ -57,7 +57,7 @@ def test_operators_by_backend_and_what_they_block():
     )
     assert support([ran, refused]) == {
         "Add": {"x": "runs"},
-        "Conv": {"x": "NPU"},
+        "Conv": {"x": "unsupported (1 of 2)"},
         "TopK": {"x": "unsupported"},
     }
     assert blocking([ran, refused]) == [("x", "TopK", 1), ("x", "Conv", 1)]

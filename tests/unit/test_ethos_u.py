@@ -17,7 +17,7 @@ from npubench.backends.ethos_u.backend import EthosUBackend, placement
 from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import parse_layers, parse_summary
 from npubench.errors import UsageError
-from npubench.records import Artifact, FailureClass, Kind, OnnxModel
+from npubench.records import Artifact, Bound, BoundReason, Bounds, FailureClass, Kind, OnnxModel
 from npubench.specs import CalibrationSpec, Precision, Target
 
 FILES = Path(__file__).parents[1] / "data/toolchains/ethos-u"
@@ -110,14 +110,17 @@ def test_a_command_that_ended_is_told_by_what_it_raised():
 
 
 def estimate(tmp_path, name, operators):
+    (tmp_path / "layers.csv").write_text(text(f"{name}.per-layer.csv"))
+    (tmp_path / "summary.csv").write_text(text(f"{name}.summary.csv"))
+    return EthosUBackend().estimate(artifact_of(tmp_path, operators))
+
+
+def artifact_of(tmp_path, operators):
     model = OnnxModel(*("m", tmp_path / "m", "sha", 13, (), ()), dict.fromkeys(operators, 1), 0, 0, 0, 0)
     answer = {"per_layer": "layers.csv", "summary": "summary.csv", "accuracy": None}
     (tmp_path / "answer.json").write_text(json.dumps(answer))
-    (tmp_path / "layers.csv").write_text(text(f"{name}.per-layer.csv"))
-    (tmp_path / "summary.csv").write_text(text(f"{name}.summary.csv"))
     extras = tuple(tmp_path / file for file in ("answer.json", "layers.csv", "summary.csv"))
-    artifact = Artifact(tmp_path / "x", "sha", 1, "ethos-u", {}, Precision.INT8, model, {}, extras)
-    return EthosUBackend().estimate(artifact)
+    return Artifact(tmp_path / "x", "sha", 1, "ethos-u", {}, Precision.INT8, model, {}, extras)
 
 
 def test_an_estimate_is_simulated_and_names_its_clock(tmp_path):
@@ -132,6 +135,19 @@ def test_a_model_that_is_all_on_the_cpu_has_no_time(tmp_path):
     figures = estimate(tmp_path, "argmin.u55-256", ("ArgMin",))
     assert figures.latency_us is None
     assert "3 of 3 rows are left to the CPU" in figures.details["statistic"]
+    assert figures.bounds is None
+
+
+def test_layers_left_to_the_cpu_make_the_time_a_lower_bound(tmp_path):
+    whole = estimate(tmp_path, "resnet18-pool2.u55-256", RESNET18)
+    assert whole.bounds is None
+    assert {layer.unit for layer in whole.layers_on} == {"NPU"}
+    lines = text("resnet18-pool2.u55-256.per-layer.csv").splitlines()
+    lines[1:3] = [line.replace("NPU", "CPU") for line in lines[1:3]]
+    (tmp_path / "layers.csv").write_text("\n".join(lines))
+    figures = EthosUBackend().estimate(artifact_of(tmp_path, RESNET18))
+    assert figures.bounds == Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, 2, len(lines) - 1)
+    assert sum(layer.unit == "CPU" for layer in figures.layers_on) == 2
 
 
 def test_an_operator_that_onnx2tf_made_up_is_unsupported_though_it_returned_0():

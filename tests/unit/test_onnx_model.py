@@ -333,3 +333,57 @@ def test_a_graph_that_contradicts_itself_is_refused(tmp_path):
     failure = outcome(tmp_path, [node("Relu", "nowhere", "y")], [value("x", [1])], [value("y", [1])])
     assert failure.failure_class is FailureClass.INVALID_MODEL
     assert "checker refuses" in failure.message
+
+
+def microsoft(op, inputs, output, **attributes):
+    return helper.make_node(op, inputs.split(), [output], domain="com.microsoft", **attributes)
+
+
+def test_packed_weights_count_one_each_and_not_by_their_bytes(tmp_path):
+    k, n, block = 70, 16, 32
+    blocks = 3
+    packed = zeros("b", n, blocks, block // 2, dtype=np.uint8)
+    scales, points = zeros("s", n * blocks), zeros("z", n * 2, dtype=np.uint8)
+    product = microsoft("MatMulNBits", "x b s z", "y", K=k, N=n, bits=4, block_size=block)
+    arguments = ([value("x", [5, k])], [value("y", [5, n])], [packed, scales, points])
+    model = outcome(tmp_path, [product], *arguments, domains=("com.microsoft",))
+    # Blocks are filled up to 96 rows, and two zero points share a byte.
+    assert model.parameters == k * n + n * blocks + n * blocks
+    assert model.macs == 5 * k * n
+
+
+@pytest.mark.parametrize(("bits", "columns", "count"), [(4, 32, 64), (2, 32, 128), (8, 32, 32)])
+def test_an_embedding_of_a_few_bits_counts_its_entries(tmp_path, bits, columns, count):
+    table = zeros("w", 10, columns, dtype=np.uint8)
+    gather = microsoft("GatherBlockQuantized", "w i s", "y", bits=bits, block_size=16)
+    indices, output = value("i", [3], TensorProto.INT64), value("y", [3, count])
+    weights = [table, zeros("s", 10, count // 16)]
+    model = outcome(tmp_path, [gather], [indices], [output], weights, domains=("com.microsoft",))
+    assert model.parameters == 10 * count + 10 * (count // 16)
+    assert model.macs == 0
+
+
+def test_packed_weights_in_a_constant_and_in_a_branch_are_found(tmp_path):
+    inner = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["b"], value=zeros("", 4, 1, 16, dtype=np.uint8)),
+            microsoft("MatMulNBits", "x b s", "t", K=32, N=4, bits=4, block_size=32),
+        ],
+        "branch",
+        [],
+        [value("t", [1, 4])],
+        [zeros("s", 4)],
+    )
+    nodes = [helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)]
+    inputs = [value("c", [], TensorProto.BOOL), value("x", [1, 32])]
+    model = outcome(tmp_path, nodes, inputs, [value("y", [1, 4])], domains=("com.microsoft",))
+    assert model.parameters == 2 * (32 * 4 + 4)
+
+
+def test_experts_are_counted_by_the_bits_of_their_weights(tmp_path):
+    first, second = zeros("f1", 2, 8, 8, dtype=np.uint8), zeros("f2", 2, 16, 4, dtype=np.uint8)
+    experts = microsoft("QMoE", "x r f1 s1 b1 f2 s2", "y", expert_weight_bits=4, k=1)
+    weights = [first, second, zeros("s1", 2, 8), zeros("s2", 2, 16), zeros("b1", 2, 8)]
+    inputs = [value("x", [1, 16]), value("r", [1, 2])]
+    model = outcome(tmp_path, [experts], inputs, [value("y", [1, 16])], weights, domains=("com.microsoft",))
+    assert model.parameters == 2 * 8 * 16 + 2 * 16 * 8 + 16 + 32 + 16

@@ -4,9 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Stage, Status
+from npubench.records import (
+    Accuracy,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    PlacedLayer,
+    Result,
+    Stage,
+    Status,
+)
+from npubench.reporting.coverage import support
+from npubench.reporting.heatmap import heatmap
 from npubench.reporting.op_support import cell
 from npubench.reporting.op_support_document import document
+from npubench.reporting.placements import placements
 from npubench.specs import CaseKind, Precision
 
 
@@ -139,3 +152,53 @@ def test_a_wrong_result_that_comes_of_the_output_s_own_steps_says_so(best, told)
 def test_without_operators_there_is_no_matrix():
     assert document([]) is None
     assert document([replace(row(figures=placed("NPU")), case_kind=CaseKind.MODEL)]) is None
+
+
+def layered(*units, types=None):
+    layers = tuple(PlacedLayer(f"l{at}", ("Softmax",), unit) for at, unit in enumerate(units))
+    return replace(placed("NPU"), placement=types or {"Softmax": "NPU"}, layers_on=layers)
+
+
+def test_an_operator_with_a_layer_on_the_cpu_is_left_to_the_cpu():
+    mixed = row(figures=layered("NPU", "CPU", "NPU"))
+    assert cell(mixed) == "CPU fallback"
+    assert "left to the CPU: Softmax (1 of 3 layers)" in document([mixed])
+    # What a tool adds beside it is none of it; what it made of all of it is.
+    added = (*layered("NPU").layers_on, PlacedLayer("", ("Reshape",), "CPU"))
+    assert cell(row(figures=replace(placed("NPU"), layers_on=added))) == "NPU"
+    own = Figures(Kind.SIMULATED, layers_on=(PlacedLayer("", ("exNorm",), "CPU"),))
+    assert cell(row(figures=own)) == "CPU fallback"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_several_rows_of_a_case_the_worst_stands_whatever_their_order(turned):
+    rows = [row(failure=failed(FailureClass.CRASH)), row(figures=placed("NPU")), row(figures=placed("CPU"))]
+    text = document(rows[::-1] if turned else rows)
+    assert "| Softmax | softmax | crash |" in text
+    assert "| rk3566 | Softmax | softmax | 3 | 1 crash, 1 CPU fallback, 1 NPU |" in text
+    assert "Rows that do not agree" not in document(rows[1:2])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_worst_placement_is_told_by_board_and_layer(turned):
+    model = {"case_kind": CaseKind.MODEL, "op": "", "operators": {"Softmax": 2, "Conv": 3}}
+    rows = [
+        row("a", figures=placed("NPU")),
+        row("b", failure=failed(FailureClass.CRASH)),
+        row("c", board="rk3588", figures=layered("NPU", "CPU")),
+        replace(row("net", board="rk3588", figures=layered("NPU", "CPU", "NPU")), **model),
+        replace(row("lost", failure=failed(FailureClass.HANG)), **model),
+    ]
+    found = placements(rows[::-1] if turned else rows)
+    assert {board: one.text for (board, _), one in found["Softmax"].items()} == {
+        "rk3566": "crash (2 of 3)",
+        "rk3588": "CPU (2 of 5)",
+    }
+    # Where the tool tells nothing of Conv, nothing is known to be worse.
+    assert found["Conv"][("rk3588", "rknn")].place == "runs"
+    drawn = heatmap(rows[::-1] if turned else rows, [])
+    assert drawn.boards == (("rk3566", "rknn"), ("rk3588", "rknn"))
+    ((operator, cells),) = drawn.rows
+    assert operator == "Softmax"
+    assert [(one.place, one.seen, one.tried) for one in cells] == [("crash", 2, 3), ("CPU", 2, 5)]
+    assert support(rows)["Softmax"] == {"rknn: rk3566": "crash (2 of 3)", "rknn: rk3588": "CPU (2 of 5)"}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from npubench.backends.onnxruntime import backend
 from npubench.backends.onnxruntime.processors import (
     ARM,
     ARM_DOT,
@@ -52,3 +53,12 @@ def test_a_flag_counts_that_every_core_has():
 
 def test_the_board_state_has_the_flags():
     assert parse({"/proc/cpuinfo": "flags : sse2 avx2\n"}, "now").cpu_flags == ("avx2", "sse2")
+
+
+def test_an_artifact_of_another_processor_is_not_taken(monkeypatch):
+    """The version is part of what identifies an artifact (`plan.Job.compile_key`)."""
+    told = {}
+    for processor in (X86, X86_VNNI):
+        monkeypatch.setattr(backend, "this_processor", lambda found=processor: (found, ()))
+        told[processor.name] = backend.OnnxRuntimeBackend().probe().versions["quantiser"]
+    assert list(told.values()) == ["2-u8s7", "2-u8s8"]

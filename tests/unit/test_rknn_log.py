@@ -12,7 +12,7 @@ from npubench.backends.rknn.backend import RknnBackend
 from npubench.backends.rknn.placement import on_cpu, placement
 from npubench.backends.rknn.table import parse_layers, parse_memory
 from npubench.errors import UsageError
-from npubench.records import Artifact, Failure, FailureClass, Kind, Stage
+from npubench.records import Artifact, Bound, BoundReason, Bounds, Failure, FailureClass, Kind, Stage
 from npubench.specs import CalibrationSpec, Precision, Target
 from tests.fakes import model
 
@@ -67,6 +67,19 @@ def test_a_declared_clock_makes_a_simulated_latency_that_says_what_it_is(tmp_pat
     assert figures.kind is Kind.SIMULATED
     assert figures.latency_us.mean == pytest.approx(3077.058)
     assert "declared 1000 MHz, a lower bound" in figures.details["statistic"]
+    left_out = sum(layer.cycles is None for layer in parse_layers(log("resnet18.rk3588")))
+    assert figures.bounds == Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, left_out, 33)
+
+
+def test_layers_say_where_each_of_them_runs(tmp_path):
+    figures = estimate(tmp_path, "softmax.rk3566", ("Softmax",))
+    assert [(one.operators, one.unit) for one in figures.layers_on if "Softmax" in one.operators] == [
+        (("Softmax",), "CPU")
+    ]
+    placed = estimate(tmp_path, "resnet18.rk3588", RESNET18).layers_on
+    # The tool's own Reshape behind the last convolution is none of the model's.
+    assert [one.operators for one in placed if one.unit == "CPU"] == [("Reshape",)]
+    assert not any("Operator" in name for one in placed for name in one.operators)
 
 
 def test_a_row_without_cycles_is_unknown_not_zero(tmp_path):

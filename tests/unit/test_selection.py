@@ -7,11 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.errors import UsageError
-from npubench.records import Accuracy, FailureClass, Figures, Kind, Latency, Verdict
+from npubench.records import (
+    Accuracy,
+    Bound,
+    BoundReason,
+    Bounds,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    Verdict,
+)
 from npubench.reporting.selection.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
 from npubench.reporting.selection.decide import decide
 from npubench.reporting.selection.outcome import Outcome
 from npubench.reporting.selection.requirements import Limits, read_requirements
+from npubench.reporting.selection.texts import jobs_text
 from npubench.reporting.words import speaking
 from npubench.specs import BoardSpec, CaseKind, Fact, Precision
 from tests import sample_results
@@ -317,3 +328,44 @@ def test_the_chinese_verdict_has_the_same_figures(asked):
         (c.name, c.outcome, c.headroom) for c in chinese.checks
     ]
     assert english.caveats != chinese.caveats
+
+
+LEFT_OUT = Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, 18, 93)
+
+
+def bounded(case, us, bounds=LEFT_OUT):
+    found = row(case, us, Kind.SIMULATED)
+    return replace(found, figures=replace(found.figures, bounds=bounds))
+
+
+def test_a_lower_bound_fails_what_it_exceeds_and_passes_nothing(asked):
+    found, checks = one(asked, [bounded("big", 20_000.0), bounded("small", 2_000.0)])
+    # 4 x 22 ms of 100 ms, and 48 % of a second: enough, if nothing were left out.
+    assert found.outcome is Outcome.UNKNOWN
+    assert {checks[name].outcome for name in ("npu_time", "latency")} == {Outcome.UNKNOWN}
+    assert checks["latency"].headroom is None
+    assert "18 of 93 layers not counted" in checks["latency"].why
+    assert "measure it on a board" in checks["npu_time"].why
+    assert any("a lower bound may fail a requirement" in caveat for caveat in found.caveats)
+    assert (found.bound, jobs_text(found)[:3]) == (Bound.LOWER, "<= ")
+    slow, checks = one(asked, [bounded("big", 60_000.0), bounded("small", 2_000.0)])
+    assert slow.outcome is Outcome.FAIL
+    assert {checks[name].outcome for name in ("npu_time", "latency")} == {Outcome.FAIL}
+    assert checks["latency"].have.startswith("≥")
+
+
+def test_an_exact_row_speaks_before_a_faster_bound(asked):
+    rows = [bounded("big", 10.0), row("Big_1", 20_000.0, Kind.SIMULATED), row("small", 10.0, Kind.SIMULATED)]
+    rows[1] = replace(rows[1], case="big", precision=Precision.FP32)
+    found, _ = one(asked, rows)
+    assert found.load == pytest.approx(4 * 5 * 0.02 + 4 * 10 * 1e-5)
+
+
+def test_half_an_npu_that_is_too_slow_says_nothing_sure_of_the_whole(asked):
+    half = {"details": {"npu_mode": "111"}}
+    found, checks = one(asked, [row("big", 30_000.0, **half), row("small", 2_000.0, **half)])
+    # 4 x 32 ms on the half: 64 ms at best on the whole.
+    assert checks["latency"].outcome is Outcome.UNKNOWN
+    assert found.outcome is Outcome.UNKNOWN
+    _, checks = one(asked, [row("big", 60_000.0, **half), row("small", 2_000.0, **half)])
+    assert checks["latency"].outcome is Outcome.FAIL

@@ -1,5 +1,6 @@
 """Shares of layers and of MACs from what a compiler says it placed where."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from npubench.backends.ethos_u import backend as ethos_u
 from npubench.backends.ethos_u.vela import parse_layers as vela_layers
 from npubench.backends.rknn import placement as rknn
 from npubench.backends.rknn.table import parse_layers as rknn_layers
-from npubench.records import Computed, OnnxModel, Shares
+from npubench.engine.row import _with_shares
+from npubench.records import Computed, Figures, Kind, OnnxModel, Shares
 from npubench.shares import Placed, of_layers, of_types
 
 TOOLCHAINS = Path(__file__).parents[1] / "data/toolchains"
@@ -76,3 +78,11 @@ def test_by_type_a_type_counts_as_often_as_the_model_has_it():
 @pytest.mark.parametrize("macs", [0])
 def test_a_model_without_macs_has_no_share_of_them(macs):
     assert of_types({"Relu": "NPU"}, model(macs, Relu=1)) == Computed(Shares(npu=1.0))
+
+
+def test_a_row_has_shares_by_its_placement_where_the_backend_tells_none():
+    placed = Figures(Kind.SIMULATED, placement={"Conv": "NPU"})
+    assert _with_shares(placed, model(Conv=2)).computed == ALL_ON_NPU
+    own = replace(placed, computed=Computed(Shares(cpu=1.0)))
+    assert _with_shares(own, model(Conv=2)) is own
+    assert _with_shares(Figures(Kind.MEASURED), model(Conv=2)).computed is None

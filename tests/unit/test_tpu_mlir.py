@@ -1,7 +1,10 @@
 """Logs of the real TPU-MLIR 1.30.2."""
 
 import importlib.util
+import json
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,16 @@ from hypothesis import strategies as st
 from npubench.backends.tpu_mlir.backend import PROCESSORS, WAITING, TpuMlirBackend, tune_samples
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, similarities
 from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.records import (
+    Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
+    Failure,
+    FailureClass,
+    OnnxModel,
+    Stage,
+)
 from npubench.specs import CalibrationSpec, Precision, Target
 
 FILES = Path(__file__).parents[1] / "data/toolchains/tpu-mlir"
@@ -102,6 +114,36 @@ def worker(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     yield module
     sys.modules.pop("worker_frame", None)
+
+
+def test_layers_on_the_host_are_counted_one_by_one(worker, tmp_path):
+    line = '%1 = "tpu.GenericCpu"(%0) {cpu_name = "onnx.TopK"} : (tensor<1xf32>) -> tensor<1xf32>\n'
+    (tmp_path / "model_bm1684x_int8_final.mlir").write_text(line * 2 + line.replace("onnx.TopK", "argmin"))
+    assert worker._on_cpu() == ["TopK", "TopK", "argmin"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "bounds"),
+    [
+        ({"on_cpu": []}, None),
+        (
+            {"on_cpu": ["TopK"], "cpu_layers": ["TopK", "TopK"]},
+            Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, 2),
+        ),
+        # An answer of an older worker.
+        ({"on_cpu": ["TopK"]}, Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU)),
+    ],
+)
+def test_layers_on_the_host_make_the_compilers_time_a_lower_bound(tmp_path, answer, bounds):
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    shutil.copyfile(FILES / "resnet18.bm1684x.profile.txt", tmp_path / "compiler_profile_0.txt")
+    model = replace(of(0), operators={"TopK": 2, "Conv": 1})
+    extras = (tmp_path / "answer.json", tmp_path / "compiler_profile_0.txt")
+    made = Artifact(tmp_path / "x", "sha", 1, "tpu-mlir", {}, Precision.INT8, model, {}, extras)
+    figures = TpuMlirBackend().estimate(made)
+    assert figures.bounds == bounds
+    assert {layer.unit for layer in figures.layers_on} == ({"CPU"} if "cpu_layers" in answer else set())
+    assert figures.placement["Conv"] == "NPU"
 
 
 def test_only_the_older_cv_chips_have_a_format_of_their_own(worker):

@@ -10,15 +10,18 @@ from typing import Any, ClassVar, Self
 from npubench import environments
 from npubench.backends.apart import predict, samples
 from npubench.backends.apart.options import check_known, text
-from npubench.backends.apart.outputs import accuracy, resolution, unlike
+from npubench.backends.apart.outputs import compared, in_model_order, resolution
 from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
+from npubench.backends.inputs import unfed
+from npubench.backends.onnxruntime.compare import accuracy_of as accuracy_of
+from npubench.backends.onnxruntime.compare import lacking_of as lacking_of
+from npubench.backends.signature import EXACT, Tolerance, converted, signature_of
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle
 from npubench.predictions import Predictions
 from npubench.protocols import Connect, OpenHost, Session
 from npubench.records import (
-    Accuracy,
     Artifact,
     Failure,
     FailureClass,
@@ -44,6 +47,7 @@ class ApartBackend(ABC):
     worker: ClassVar[Path]
     precisions: ClassVar[tuple[Precision, ...]] = (Precision.INT8,)
     known: ClassVar[tuple[str, ...]] = ()
+    tolerance: ClassVar[Tolerance] = EXACT
     evaluated: ClassVar[int] = 4
     """Samples on which the prepared model is compared: simulators take up to seconds for one."""
 
@@ -76,7 +80,7 @@ class ApartBackend(ABC):
         if installed is None:
             tool = self.probe()
             return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = samples.lay_out(model, target.calibration, self.evaluated, workdir)
+        data = unfed(model, self.name) or samples.lay_out(model, target.calibration, self.evaluated, workdir)
         if isinstance(data, Failure):
             return data
         _lay_out_model(model, workdir)
@@ -91,7 +95,10 @@ class ApartBackend(ABC):
         refused = self.refused(model, target, answer, said)
         if refused is not None:
             return refused
-        made = self._artifact(model, target, answer, asked, workdir)
+        in_model_order(answer, model.outputs)
+        told = signature_of(answer.get("tensors"))
+        changed = converted(self.name, model.inputs, model.outputs, told, self.tolerance)
+        made = changed or self._artifact(model, target, answer, asked, workdir)
         return made if isinstance(made, Failure) else replace(made, data=data.use)
 
     @abstractmethod
@@ -165,6 +172,7 @@ class ApartBackend(ABC):
             return self.explain_end(answer, _read(workdir / TOOL_LOG))
         if "error" in answer:
             return self.explain(answer["error"], _read(workdir / TOOL_LOG))
+        in_model_order(answer, model.outputs)
         return predict.predictions(self.name, answer, model, inputs, workdir)
 
     def _environment(self) -> str:
@@ -182,10 +190,11 @@ class ApartBackend(ABC):
         if not path.is_file() or path.stat().st_size == 0:
             message = f"{self.name} ended without writing {answer['artifact']}: see the log"
             return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
-        if wrong := unlike(answer, model.outputs, workdir):
-            message = f"{self.name} converted it, and {wrong}"
+        found = compared(answer, model.outputs, workdir, model.task == "classification")
+        if found.wrong:
+            message = f"{self.name} converted it, and {found.wrong}"
             return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
-        answer["accuracy"] = accuracy(answer, workdir, model.task == "classification")
+        answer.update(found.told())
         answer["resolution"] = resolution(answer, workdir)
         (workdir / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
         parts = [workdir / name for name in answer.get("parts", ())]
@@ -218,9 +227,10 @@ def said_of(artifact: Artifact) -> str:
     return next((_read(path) for path in artifact.extras if path.name == TOOL_LOG), "")
 
 
-def accuracy_of(answer: Mapping[str, Any]) -> Accuracy | None:
-    """The accuracy that was found when the artifact was made."""
-    return Accuracy(**answer["accuracy"]) if answer.get("accuracy") else None
+def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
+    """Figures with the accuracy that was found when the artifact was made, or why there is none."""
+    word, why = lacking_of(answer)
+    return replace(figures, accuracy=accuracy_of(answer), no_accuracy=word, no_accuracy_why=why)
 
 
 def resolution_of(answer: Mapping[str, Any]) -> dict[str, Any]:

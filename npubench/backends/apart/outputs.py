@@ -4,51 +4,61 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.onnxruntime.compare import similarity, top1_agreement
+from npubench.backends.onnxruntime.compare import Similarity, similarity, top1_agreement, with_samples
+from npubench.records import NoAccuracy
 from npubench.specs import TensorSpec
 
 
-def accuracy(answer: Mapping[str, Any], workdir: Path, classification: bool) -> dict[str, Any] | None:
-    """The fields of `records.Accuracy` over all samples; None where there is nothing finite to compare.
+def compared(
+    answer: Mapping[str, Any], outputs: Sequence[TensorSpec], workdir: Path, classification: bool
+) -> Similarity:
+    """The tool's outputs beside FP32's over all samples; `wrong` where they cannot be right at all.
 
     `answer` has `outputs`, `reference` and, of a model with integer outputs, `rounded` (the reference's for
     inputs rounded to 8 bits): for each sample the names of .npy files, in the model's order.
     """
     ours, theirs = _load(answer.get("outputs"), workdir), _load(answer.get("reference"), workdir)
-    if not ours or [len(outputs) for outputs in ours] != [len(outputs) for outputs in theirs]:
-        return None
+    if not ours:
+        return Similarity(None, NoAccuracy.NO_OUTPUTS, "the tool gives no outputs without a board")
+    if not any(theirs):
+        why = str(answer.get("no_reference") or "ONNX Runtime gives no reference for this model")
+        return Similarity(None, NoAccuracy.NOT_COMPARED, why)
+    if wrong := _sizes(ours, theirs, outputs):
+        return Similarity(wrong=wrong)
     # Tools give a tensor back in their own rank; the numbers and their order are the model's.
     ours = [[_like(a, b) for a, b in zip(x, y, strict=True)] for x, y in zip(ours, theirs, strict=True)]
-    figures = similarity(ours, theirs, _load(answer.get("rounded"), workdir))
-    if figures is None:
-        return None
+    names = [tensor.name for tensor in outputs]
+    found = similarity(ours, theirs, _load(answer.get("rounded"), workdir), names)
     agreement = top1_agreement(ours, theirs) if classification else None
-    return {**figures, "top1_agreement": agreement, "samples": len(theirs)}
+    return with_samples(found, agreement, len(theirs))
 
 
-def unlike(answer: Mapping[str, Any], outputs: Sequence[TensorSpec], workdir: Path) -> str | None:
-    """Why outputs cannot be right though there is nothing to compare; None when they may be.
+def in_model_order(answer: dict[str, Any], outputs: Sequence[TensorSpec]) -> None:
+    """Put what stands in the tool's order of outputs into the model's, where the names tell another one."""
+    told = [one.get("name") for one in (answer.get("tensors") or {}).get("outputs") or ()]
+    wanted = [tensor.name for tensor in outputs]
+    if told == wanted or sorted(map(str, told)) != sorted(wanted):
+        return
+    order = [told.index(name) for name in wanted]
+    answer["tensors"]["outputs"] = [answer["tensors"]["outputs"][at] for at in order]
+    if all(len(sample) == len(order) for sample in answer.get("outputs") or ()):
+        answer["outputs"] = [[sample[at] for at in order] for sample in answer.get("outputs") or ()]
+    if len(answer.get("steps") or ()) == len(order):
+        answer["steps"] = [answer["steps"][at] for at in order]
 
-    NaN or infinity where FP32 has neither, or another number of elements than a fixed shape has.
-    """
-    ours, theirs = _load(answer.get("outputs"), workdir), _load(answer.get("reference"), workdir)
-    if not ours or not theirs:
-        return None
-    if _finite(theirs) and not _finite(ours):
-        return "its outputs hold NaN or infinity where FP32's hold none"
+
+def _sizes(
+    ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]], outputs: Sequence[TensorSpec]
+) -> str:
+    """How outputs differ in number, or one from a fixed shape; empty where they do not."""
     for sample, expected in zip(ours, theirs, strict=True):
+        if len(sample) != len(expected):
+            names = ", ".join(tensor.name for tensor in outputs)
+            return f"it gives {len(sample)} outputs where the model has {len(expected)} ({names})"
         for one, other, tensor in zip(sample, expected, outputs, strict=False):
             if other.shape == tensor.shape and one.size != other.size:
                 return f"{tensor.name} has {one.size} elements where the model's has {other.size}"
-    return None
-
-
-def _finite(runs: Sequence[Sequence[Any]]) -> bool:
-    import numpy as np
-
-    # NaN is the least and the greatest of all that holds it.
-    extremes = ((output.min(), output.max()) for outputs in runs for output in outputs if output.size)
-    return all(np.isfinite(pair).all() for pair in extremes)
+    return ""
 
 
 def resolution(answer: Mapping[str, Any], workdir: Path) -> dict[str, Any] | None:
@@ -60,7 +70,7 @@ def resolution(answer: Mapping[str, Any], workdir: Path) -> dict[str, Any] | Non
     if not runs or len(steps) != len(runs[0]) or not all(steps):
         return None
     rounded = [[(one / step).round() * step for one, step in zip(run, steps, strict=True)] for run in runs]
-    figures = similarity(rounded, runs)
+    figures = similarity(rounded, runs).figures
     if figures is None:
         return None
     greatest = max(float(abs(one).max()) for run in runs for one in run)

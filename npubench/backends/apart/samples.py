@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.calibration import choose, rounded_to_8_bits
+from npubench.dtypes import numpy_dtype, plain
 from npubench.errors import UsageError
 from npubench.records import DataUse, Failure, FailureClass, OnnxModel, Stage
 from npubench.sample_files import batched
@@ -64,7 +65,9 @@ def lay_out_dataset(
         return laid_out
     (tensor,) = model.inputs
     data = np.load(inputs, mmap_mode="r", allow_pickle=False)
-    samples = batched(model.fed, [{tensor.name: np.asarray(one, dtype=tensor.dtype)} for one in data])
+    samples = batched(
+        model.fed, [{tensor.name: np.asarray(one, dtype=numpy_dtype(tensor.dtype))} for one in data]
+    )
     files = {**laid_out.files, "evaluation": _write(samples, "evaluation", workdir)}
     return replace(laid_out, files=files)
 
@@ -77,6 +80,7 @@ def _write(data: "Sequence[dict[str, np.ndarray[Any, Any]]]", kind: str, workdir
         # Numbered, because an input may have any name.
         files = {name: f"{FOLDER}/{kind}-{number}-{i}.npy" for i, name in enumerate(sample)}
         for name, file in files.items():
-            np.save(workdir / file, sample[name])
+            # A file of numpy's holds no other types than its own.
+            np.save(workdir / file, plain(sample[name]))
         paths.append(files)
     return paths

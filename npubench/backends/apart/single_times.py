@@ -10,8 +10,9 @@ from typing import Any
 
 from npubench.backends.apart.on_board import bring, failed_run, find_tool, folder_on, inside, without_memory
 from npubench.backends.apart.options import text
+from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
+from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy, Stage
 from npubench.specs import Options, TimingProtocol
 from npubench.timing import latency
 
@@ -37,13 +38,16 @@ class BenchTool:
     """A bench tool, found by its name unless `backend_options.<name>` gives a path.
 
     `argv` makes the arguments for an artifact and a count, `parse` reads what was printed when so
-    many were asked for, `own_warmup` is what it runs unasked before it counts.
+    many were asked for, `own_warmup` is what it runs unasked before it counts. `tensors` reads the inputs and
+    outputs that it lists of the model it runs, which may differ from the model's in what `tolerance` says.
     """
 
     name: str
     own_warmup: int
     argv: Callable[[str, int], list[str]]
     parse: Callable[[str, int], Call | Failure]
+    tensors: Callable[[str], Signature] = lambda _: Signature()
+    tolerance: Tolerance = EXACT
 
 
 def measure_single_times(
@@ -72,6 +76,9 @@ def measure_single_times(
             call = failed_run(tool.name, done, left_s) or tool.parse(done.output, loops)
             if isinstance(call, Failure):
                 return without_memory(tool.name, done.output) or call
+            model, told = artifact.onnx, tool.tensors(done.output)
+            if other := ran_another(tool.name, model.inputs, model.outputs, told, tool.tolerance):
+                return other
             calls.append(_warm(call, warmup, loops))
             repeat = _repeat(timing, statistics.fmean(call.samples_us))
     figures = figures_of(tool.name, calls, artifact.sha256)
@@ -99,6 +106,8 @@ def figures_of(name: str, calls: Sequence[Call], artifact_sha256: str | None) ->
         kind=Kind.MEASURED,
         latency_us=latency(rounds),
         artifact_sha256=artifact_sha256,
+        no_accuracy=NoAccuracy.NO_OUTPUTS,
+        no_accuracy_why=f"{name} gives no outputs",
         samples_us=rounds,
         memory_bytes=max(memory) if memory else None,
         tools={name: version for call in calls for name, version in call.tools.items()},

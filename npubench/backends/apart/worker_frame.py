@@ -23,6 +23,9 @@ STEP_FILE = "step.txt"
 seconds: dict[str, float] = {}
 """How long the tool itself took, by step."""
 
+notes: dict[str, str] = {}
+"""What else belongs into the answer: `no_reference`, why there is nothing to compare with."""
+
 
 class NotSupportedError(Exception):
     """The tool said that it lacks operators, in a way that it raises nothing for."""
@@ -37,7 +40,7 @@ def serve(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     question, reply = Path(sys.argv[1]), Path(sys.argv[2])
     job = json.loads(question.read_text(encoding="utf-8"))
     try:
-        answer = {**work(job), "seconds": seconds}
+        answer = {**work(job), **notes, "seconds": seconds}
     # Tools call sys.exit() where others raise.
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the other side decides what it means
         traceback.print_exc()
@@ -85,11 +88,23 @@ def aside(task: Callable[..., Any], *arguments: Any) -> "Future[Any]":
 
 def if_any(expecting: "list[Future[Any]]") -> list[Any]:
     """What `reference` came to aside; nothing where ONNX Runtime cannot run what the tool perhaps can."""
+    return _unless_lacking(lambda: [one.result() for one in expecting], len(expecting))
+
+
+def references(model: str, *inputs: list[dict[str, Any]]) -> list[Any]:
+    """`reference` of each of these; nothing where ONNX Runtime cannot run what the tool perhaps can."""
+    return _unless_lacking(lambda: [reference(model, one) for one in inputs], len(inputs))
+
+
+def _unless_lacking(compute: Callable[[], list[Any]], count: int) -> list[Any]:
     try:
-        return [one.result() for one in expecting]
+        return compute()
     except Exception as error:  # noqa: BLE001 - it raises types of its own
         print(f"no reference: {error}")  # noqa: T201 - for the log
-        return [[] for _ in expecting]
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = lines[0] if lines else type(error).__name__
+        notes["no_reference"] = f"ONNX Runtime gives no reference: {told}"[:300]
+        return [[] for _ in range(count)]
 
 
 def samples(paths: list[dict[str, str]]) -> list[dict[str, Any]]:

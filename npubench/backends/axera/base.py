@@ -10,6 +10,7 @@ from npubench.backends.axera import build, versions
 from npubench.backends.axera.build import Built, Deadline
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, Bench, open_bench
+from npubench.backends.inputs import unfed
 from npubench.errors import BoardError
 from npubench.identity import sha256_of_file
 from npubench.protocols import OpenHost
@@ -60,7 +61,7 @@ class AxeraBackend(ABC):
         if target.precision is not Precision.INT8:
             message = f"{self.name} builds int8 only: ask for --precision int8"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
-        recipe = self.lay_out(model, target, workdir)
+        recipe = unfed(model, self.name) or self.lay_out(model, target, workdir)
         if isinstance(recipe, Failure):
             return recipe
         try:

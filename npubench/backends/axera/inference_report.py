@@ -18,7 +18,7 @@ from npubench.backends.axera.lines import (
     unparsed,
     whole_lines,
 )
-from npubench.records import Failure, Figures, Kind, Latency, Stage
+from npubench.records import Failure, Figures, Kind, Latency, RateFrom, SamplesFrom, Sampling, Stage
 
 _F = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"
 _I = r"([0-9]{1,15})"
@@ -110,10 +110,14 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
             total["work"] += cycles.work
             total["total"] += cycles.total
     bandwidths = {part.ddr_bandwidth_gbs for part in parts}
+    batches = {round(part.qps / part.fps) for part in parts}
+    batch = max(batches) if len(batches) == 1 else 1
     return Figures(
         kind=Kind.SIMULATED,
         latency_us=Latency(n=1, mean=frame_us),
         throughput_fps=1 / sum(seconds),
+        throughput_from=RateFrom.TOOL,
+        sampling=Sampling(batch, SamplesFrom.TOOL) if batch > 1 else None,
         tool_macs=_sum([part.macs for part in parts]),
         mac_utilisation=sum(u * s for u, s in zip(utilisations, seconds, strict=True)) / sum(seconds)
         if utilisations

@@ -14,6 +14,7 @@ from npubench.backends.axera.inference_report import add_parts, parse_inference_
 from npubench.backends.axera.lines import short_lines
 from npubench.backends.axera.log_sections import CaseText, split_cases
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
+from npubench.npu_parts import part_of_npu
 from npubench.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, Stage
 from npubench.specs import Precision
 
@@ -87,7 +88,8 @@ def _read_case(name: str, case: CaseText) -> LogCase:
         mode = _mode(case, call.npu_mode)
         figures = pulsar_figures.measured([call], mode, None)
         if estimate is not None:
-            estimate = replace(estimate, details={**estimate.details, "npu_mode": mode})
+            details = {**estimate.details, "npu_mode": mode}
+            estimate = replace(estimate, details=details, bounds=part_of_npu(mode))
         tools = {"run_joint": call.texts.get("runner_version"), "pulsar": call.texts.get("tools_version")}
         known = {key: value for key, value in tools.items() if value}
         return replace(empty, estimate=estimate, figures=figures, warnings=warnings, tools=known)

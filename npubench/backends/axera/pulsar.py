@@ -5,11 +5,18 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from npubench.backends.axera import logs_import, measuring, pulsar_build, pulsar_figures
+from npubench.backends.axera import (
+    logs_import,
+    measuring,
+    pulsar_build,
+    pulsar_figures,
+    pulsar_tensors,
+)
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.run_joint import parse_run_joint, wrong_rounds
+from npubench.backends.signature import ran_another
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
 from npubench.specs import Options, Target, TimingProtocol
@@ -83,6 +90,9 @@ class PulsarBackend(AxeraBackend):
         for call in calls:
             if call.npu_mode not in (None, wanted):
                 return wrong_mode("run_joint", f"{npu_mode} ({wanted})", call.npu_mode)
+            told, model = pulsar_tensors.of_run_joint(call.inputs, call.outputs), artifact.onnx
+            if other := ran_another("run_joint", model.inputs, model.outputs, told, pulsar_tensors.PULSAR):
+                return other
         return pulsar_figures.measured(calls, npu_mode, artifact)
 
 

@@ -11,8 +11,18 @@ from npubench.backends.axera.ax_run_model import parse_ax_run_model, wrong_repea
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
+from npubench.npu_parts import part_of_npu
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, LogCase, OnnxModel, Stage
+from npubench.records import (
+    Artifact,
+    Failure,
+    FailureClass,
+    Figures,
+    LogCase,
+    NoAccuracy,
+    OnnxModel,
+    Stage,
+)
 from npubench.specs import Options, Target, TimingProtocol
 
 BOARD_TYPES = {
@@ -117,4 +127,11 @@ class Pulsar2Backend(AxeraBackend):
                 message = f"{name} says that it ran {ran}, not this job's {path.name}"
                 return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
         figures = pulsar2_figures.measured(calls, npu_mode, artifact.sha256)
-        return replace(figures, placement=placed, computed=pulsar2_figures.shares(placed, artifact))
+        return replace(
+            figures,
+            placement=placed,
+            computed=pulsar2_figures.shares(placed, artifact),
+            bounds=part_of_npu(npu_mode, str(artifact.settings.get("target_hardware"))),
+            no_accuracy=NoAccuracy.NO_OUTPUTS,
+            no_accuracy_why=f"{name} gives no outputs",
+        )

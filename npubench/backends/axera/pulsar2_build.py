@@ -9,6 +9,8 @@ from npubench.backends.axera import build, options, pulsar2_config, pulsar2_run
 from npubench.backends.axera.artifact_check import saved_another
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import Bench
+from npubench.backends.signature import Tolerance, converted
+from npubench.backends.signature_onnx import signature_of_file
 from npubench.errors import UsageError
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import Options, Target
@@ -38,6 +40,18 @@ KNOWN = (
     "npu_perf",
     "simulate",
 )
+AXMODEL = Tolerance(
+    layout="inputs lie as the input processors say, pictures as NHWC",
+    dtypes={
+        "float64": ("float32",),
+        "float32": ("uint8", "int8", "uint16", "int16", "float16"),
+        "float16": ("float32", "uint8", "int8", "uint16", "int16"),
+        "int64": ("int32",),
+        "bool": ("uint8", "int8"),
+    },
+    dtypes_why="pictures go in as bytes, and the compiler knows no 64 bits",
+)
+"""What an .axmodel, which is an ONNX graph around the compiled parts, differs in; it keeps names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +187,13 @@ def make(
     if simulated is None:
         argv = pulsar2_run.run_argv(chosen.where.command, output)
         simulated = pulsar2_run.simulate(model, argv, bench, workdir, deadline, log)
+    if wrong := pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER]).get("wrong"):
+        message = f"pulsar2 built it, and {wrong}"
+        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
     artifact = (workdir / output).rename(workdir / name)
+    told = signature_of_file(artifact)
+    if changed := converted("pulsar2", model.inputs, model.outputs, told, AXMODEL):
+        return changed
     own = workdir / OUTPUT_DIR
     kept = [workdir / file for file in (CONFIG, build.BUILD_LOG, pulsar2_run.RUN_LOG, pulsar2_run.ANSWER)]
     kept += [own / "build_context.json", own / PRECISION]

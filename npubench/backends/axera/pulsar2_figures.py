@@ -12,6 +12,7 @@ from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar2_build import PRECISION
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.backends.axera.pulsar2_trace import Trace
+from npubench.backends.onnxruntime.compare import lacking_of
 from npubench.records import Artifact, Computed, Failure, Figures, Kind, Latency, NoAccuracy
 from npubench.shares import of_types
 
@@ -33,10 +34,14 @@ def simulated(artifact: Artifact) -> Figures | None:
         figures = Figures(Kind.SIMULATED, details={"problem": figures.message})
     figures = _analysed(figures, artifact)
     figures = with_traces(figures, _traces(artifact.extras), artifact.settings.get("npu_clock_mhz"))
+    answer = pulsar2_run.answer_of(artifact.extras)
     accuracy = pulsar2_run.accuracy_of(artifact.extras)
     if accuracy is not None:
+        word, sentence = lacking_of(answer)
         details = {**figures.details, "accuracy_from": "pulsar2 run: the model's outputs against FP32"}
-        figures = replace(figures, accuracy=accuracy, no_accuracy=None, no_accuracy_why="", details=details)
+        figures = replace(
+            figures, accuracy=accuracy, no_accuracy=word, no_accuracy_why=sentence, details=details
+        )
     elif figures.accuracy is None and figures.no_accuracy is None and "simulated_execution" in given:
         why = f"pulsar2 run: {given['simulated_execution']}"[:300]
         figures = replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)

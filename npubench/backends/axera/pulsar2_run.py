@@ -17,6 +17,7 @@ from npubench.backends.axera import calibration_files
 from npubench.backends.axera.build import Deadline
 from npubench.backends.axera.lines import DamagedError, put_once, unparsed, whole_lines
 from npubench.backends.axera.toolchain import Bench
+from npubench.backends.onnxruntime import compare
 from npubench.calibration import evaluation_inputs
 from npubench.records import Accuracy, Failure, OnnxModel, Stage
 from npubench.specs import Preprocessing, Target
@@ -154,11 +155,16 @@ def simulate(
 
 def accuracy_of(files: Sequence[Path]) -> Accuracy | None:
     """The accuracy that `simulate` found, from the files kept with the artifact."""
+    return compare.accuracy_of(answer_of(files))
+
+
+def answer_of(files: Sequence[Path]) -> dict[str, Any]:
+    """What `simulate` found, from the files kept with the artifact; empty where it did not compare."""
     for path in files:
-        if path.name == ANSWER:
-            found = json.loads(path.read_text(encoding="utf-8")).get("accuracy")
-            return Accuracy(**found) if found else None
-    return None
+        if path.name == ANSWER and path.is_file():
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+    return {}
 
 
 def _forms(array: "Array", picture: Preprocessing | None) -> "tuple[Array, Array]":

@@ -4,10 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.axera import build, calibration_files, options, pulsar_config, pulsar_tools
+from npubench.backends.axera import (
+    build,
+    calibration_files,
+    options,
+    pulsar_config,
+    pulsar_tensors,
+    pulsar_tools,
+)
 from npubench.backends.axera.artifact_check import saved_another
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, Bench
+from npubench.backends.signature import Signature, converted
 from npubench.errors import UsageError
 from npubench.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import Options, Target
@@ -18,6 +26,7 @@ INFO_LOG = "info.log"
 RUN_LOG = "simulated_run.log"
 REPORTS = "inference_report"
 HARDWARE = {"AX620A": "AX620", "AX620U": "AX620"}
+PACKED = frozenset({"nv12", "nv21"})
 VENDOR_SHM_SIZE = "32g"
 KNOWN = (
     *options.WHERE,
@@ -142,6 +151,12 @@ def make(
     if info is not None and info.npu_mode not in (None, chosen.npu_mode):
         message = f"the .joint is for NPU mode {info.npu_mode}, {chosen.npu_mode} was asked for"
         return Failure(Stage.COMPILE, FailureClass.WRONG_NPU_MODE, message)
+    # What it says of a picture in NV12 are the sizes of its bytes.
+    told = pulsar_tensors.of_info((workdir / INFO_LOG).read_text(encoding="utf-8"))
+    if chosen.input_colour in PACKED:
+        told = Signature(None, told.outputs)
+    if changed := converted("pulsar", model.inputs, model.outputs, told, pulsar_tensors.PULSAR):
+        return changed
     notes: dict[str, Any] = {"system_memory_bytes": info.memory_bytes if info else None}
     notes["simulated_execution"] = _simulate(model, chosen, artifact, bench, workdir, deadline, log)
     reports = sorted((workdir / REPORTS).rglob("inference_report.log"))

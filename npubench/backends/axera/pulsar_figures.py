@@ -11,7 +11,8 @@ from npubench.backends.axera.inference_report import PartReport, add_parts, pars
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar_build import INFO_LOG, REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint
-from npubench.records import Artifact, Computed, Failure, Figures, Kind
+from npubench.npu_parts import part_of_npu
+from npubench.records import Artifact, Computed, Failure, Figures, Kind, NoAccuracy
 from npubench.shares import of_types
 
 
@@ -27,7 +28,8 @@ def simulated(artifact: Artifact) -> Figures | None:
     figures = replace(figures, placement=placement, computed=_computed(placement, artifact))
     scores = _scores(artifact)
     if isinstance(scores, Failure):
-        return replace(figures, details={**details, "simulated_execution": scores.message})
+        details["simulated_execution"] = scores.message
+        return replace(figures, details=details, **_lacking(f"not read: {scores.message}"))
     if not reports and not scores:
         return None
     outputs = [tensor.name for tensor in artifact.onnx.outputs]
@@ -36,7 +38,20 @@ def simulated(artifact: Artifact) -> Figures | None:
     accuracy = pulsar_tools.accuracy(scores, outputs)
     if scores and accuracy is None:
         details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
-    return replace(figures, accuracy=accuracy, details=details)
+    part = part_of_npu(str(artifact.settings.get("npu_mode")))
+    figures = replace(figures, details=details, bounds=part)
+    if accuracy is not None:
+        return replace(figures, accuracy=accuracy)
+    ran = str(artifact.settings.get("simulated_execution", "not done"))
+    missing = {"no_accuracy_why": "there are scores of some outputs only"} if scores else {}
+    return replace(figures, **{**_lacking(ran), **missing})
+
+
+def _lacking(what: str) -> dict[str, Any]:
+    return {
+        "no_accuracy": NoAccuracy.NOT_COMPARED,
+        "no_accuracy_why": f"the simulated execution was {what}",
+    }
 
 
 def parts_of(artifact: Artifact) -> tuple[joint_parts.JointPart, ...]:
@@ -69,6 +84,9 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
         placement=placement,
         computed=_computed(placement, artifact),
         artifact_sha256=artifact.sha256 if artifact else None,
+        no_accuracy=NoAccuracy.NO_OUTPUTS,
+        no_accuracy_why="run_joint gives no outputs",
+        bounds=part_of_npu(npu_mode),
         details={
             "npu_mode": npu_mode,
             "board_npu_mode": last.npu_mode,

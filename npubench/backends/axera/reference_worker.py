@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.axera.pulsar2_run import ANSWER, OUTPUTS, REFERENCE
-from npubench.backends.onnxruntime.compare import similarity, top1_agreement
+from npubench.backends.onnxruntime.compare import similarity, top1_agreement, with_samples
 from npubench.backends.onnxruntime.timed import open_session
 
 
@@ -43,11 +43,11 @@ def _compared(job: dict[str, Any], folder: Path) -> dict[str, Any]:
                 shape = list(expected.shape)
                 return {"why": f"output {name} has {len(data)} bytes, which is no {expected.dtype} {shape}"}
             ours[-1].append(found)
-    figures = similarity(ours, theirs)
-    if figures is None:
-        return {"why": "outputs hold NaN, infinity or nothing to compare"}
+    found = similarity(ours, theirs, names=[name for name, *_ in job["outputs"]])
+    if found.wrong:
+        return {"wrong": found.wrong, "why": found.wrong}
     agreement = top1_agreement(ours, theirs) if job["classification"] else None
-    return {"accuracy": {**figures, "top1_agreement": agreement, "samples": job["samples"]}}
+    return {**with_samples(found, agreement, job["samples"]).told(), "why": found.why}
 
 
 def _array(data: bytes, expected: Any) -> Any:

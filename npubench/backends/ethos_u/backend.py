@@ -4,12 +4,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, resolution_of
+from npubench.backends.apart.backend import ApartBackend, answer_of, resolution_of, with_accuracy
 from npubench.backends.apart.options import text
 from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
+from npubench.backends.signature import Tolerance
 from npubench.errors import UsageError
-from npubench.records import Artifact, Computed, Failure, Figures, Kind, Latency, OnnxModel
+from npubench.records import (
+    Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
+    Computed,
+    Failure,
+    Figures,
+    Kind,
+    Latency,
+    OnnxModel,
+    PlacedLayer,
+)
 from npubench.shares import Placed, of_layers
 from npubench.specs import Target
 
@@ -50,12 +63,32 @@ ONNX_NAMES = {
 """What Vela calls a LiteRT operator, and of which ONNX operators it is made; others keep their names."""
 
 
+LITERT = Tolerance(
+    layout="onnx2tf turns N, C, ... into N, ..., C, of outputs where no Transpose stands before them",
+    rank="LiteRT has no scalars at a model's border: each is a vector of one entry",
+    dtypes={
+        "float32": ("int8",),
+        "float16": ("int8", "float32"),
+        "float64": ("int8", "float32"),
+        "uint8": ("int8",),
+        "int64": ("int32",),
+        "uint64": ("int64", "int32", "uint32"),
+    },
+    dtypes_why="inputs and outputs are quantised, too, and LiteRT's kernels carry indices as 32 bits",
+    spelt=lambda name: name.replace(":", "__").removesuffix("_quantized").removesuffix("_dequant"),
+)
+"""What LiteRT's form of every model differs in. onnx2tf keeps names, but for colons; the quantizer calls an
+output that it changes the type of after what it did.
+"""
+
+
 class EthosUBackend(ApartBackend):
     """INT8 by LiteRT, compiled by Vela for one MAC configuration and one reference system."""
 
     name: ClassVar[str] = "ethos-u"
     environment: ClassVar[str] = "ethos-u"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    tolerance: ClassVar[Tolerance] = LITERT
     known: ClassVar[tuple[str, ...]] = ("accelerator", "system_config", "memory_mode")
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
@@ -85,17 +118,19 @@ class EthosUBackend(ApartBackend):
         layers = parse_layers(_read(files.get(answer["per_layer"])))
         summary = parse_summary(_read(files.get(answer["summary"])))
         runs = any(layer.target == "NPU" for layer in layers)
-        return Figures(
+        figures = Figures(
             kind=Kind.SIMULATED,
             # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
             latency_us=Latency(n=1, mean=summary.inference_us) if summary and runs else None,
+            bounds=_bounds(layers) if runs else None,
             tool_macs=summary.macs if summary else None,
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
             placement=placement(layers, tuple(artifact.onnx.operators)),
             computed=shares(layers, artifact.onnx),
-            accuracy=accuracy_of(answer),
+            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
             details=_details(layers, summary, artifact, answer),
         )
+        return with_accuracy(figures, answer)
 
 
 def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, str]:
@@ -110,7 +145,7 @@ def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, st
     found: dict[str, str] = {}
     for name, layer in own or [(one.original, one) for one in layers if one.original != UNNAMED]:
         if found.get(name) != "CPU":
-            found[name] = "NPU" if layer.target == "NPU" else "CPU"
+            found[name] = _unit(layer)
     return found
 
 
@@ -129,6 +164,26 @@ def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
 def _onnx_names(layer: Layer, model: OnnxModel) -> tuple[str, ...]:
     names = ONNX_NAMES.get(layer.original, (layer.original,))
     return tuple(name for name in names if name in model.operators)
+
+
+def placed_layers(layers: Sequence[Layer], operators: Sequence[str]) -> tuple[PlacedLayer, ...]:
+    """Rows of Vela's table; those that it made itself have no operator."""
+    found = []
+    for layer in layers:
+        named = tuple(n for n in ONNX_NAMES.get(layer.original, (layer.original,)) if n in operators)
+        own = () if layer.original == UNNAMED else (layer.original,)
+        found.append(PlacedLayer(layer.name, named or own, _unit(layer)))
+    return tuple(found)
+
+
+def _unit(layer: Layer) -> str:
+    return "NPU" if layer.target == "NPU" else "CPU"
+
+
+def _bounds(layers: Sequence[Layer]) -> Bounds | None:
+    """Of Vela's time, in which what is left to the CPU takes none."""
+    on_cpu = sum(layer.target != "NPU" for layer in layers)
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, on_cpu, len(layers)) if on_cpu else None
 
 
 def _details(

@@ -42,6 +42,8 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
     if match := _NOT_IMPLEMENTED.search(said):
         message = f"onnx2tf: {match['told']}"[:300]
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message, (match["name"],), detail)
+    if error["type"] == "ChangedError":
+        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, told.strip()[:300], detail=detail)
     if refused := _by_vela(said, detail):
         return refused
     if match := _NMS.search(f"{error['type']}: {told}"):

@@ -3,6 +3,10 @@
 from typing import Any
 
 
+class ChangedError(RuntimeError):
+    """What onnx2tf made has other inputs or outputs than the model."""
+
+
 class Layout:
     """How tensors of the ONNX model lie in the LiteRT one: permuted to channels last, or as they are."""
 
@@ -34,14 +38,34 @@ def open_model(path: str) -> Any:
     return interpreter
 
 
+def tensors_of(path: str) -> dict[str, list[dict[str, Any]]]:
+    """Inputs and outputs of a LiteRT file, also of one that only an Ethos-U runs; names are onnx2tf's."""
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(path)
+    sides = {"inputs": interpreter.get_input_details(), "outputs": interpreter.get_output_details()}
+    return {
+        side: [
+            {
+                "name": plain(detail["name"]),
+                "shape": [int(size) for size in detail["shape"]],
+                "dtype": np.dtype(detail["dtype"]).name,
+            }
+            for detail in details
+        ]
+        for side, details in sides.items()
+    }
+
+
 def by_name(interpreter: Any, names: list[str]) -> list[dict[str, Any]]:
-    """Details of the model's inputs in the order of ONNX's. Raises RuntimeError when names are lost."""
-    details = {_plain(detail["name"]): detail for detail in interpreter.get_input_details()}
+    """Details of the model's inputs in the order of ONNX's. Raises ChangedError when names are lost."""
+    details = {plain(detail["name"]): detail for detail in interpreter.get_input_details()}
     if len(details) == 1 == len(names):
         return list(details.values())
-    if missing := [name for name in names if name not in details]:
-        raise RuntimeError(f"onnx2tf lost the input {missing[0]}: it has {', '.join(details)}")
-    return [details[name] for name in names]
+    if missing := [name for name in names if spelt(name) not in details]:
+        raise ChangedError(f"onnx2tf lost the input {missing[0]}: it has {', '.join(details)}")
+    return [details[spelt(name)] for name in names]
 
 
 def run(interpreter: Any, sample: dict[str, Any], layout: Layout) -> list[Any]:
@@ -62,13 +86,15 @@ def find_layout(interpreter: Any, sample: dict[str, Any], expected: list[Any]) -
     import numpy as np
 
     best: tuple[float, Layout] | None = None
+    shapes: list[tuple[int, ...]] = []
     for inputs in (True, False):
         layout = Layout(inputs)
-        shapes = [tuple(detail["shape"]) for detail in by_name(interpreter, list(sample))]
+        shapes = [tuple(map(int, detail["shape"])) for detail in by_name(interpreter, list(sample))]
         if [layout.to_model(array).shape for array in sample.values()] != shapes:
             continue
         error, turns = 0.0, []
-        for ours, theirs in zip(run(interpreter, sample, layout), expected, strict=True):
+        names = [plain(detail["name"]) for detail in interpreter.get_output_details()]
+        for name, ours, theirs in zip(names, run(interpreter, sample, layout), expected, strict=True):
             options = [(False, ours)]
             if ours.ndim > 2:
                 options.append((True, ours.transpose(channels_first(ours.ndim))))
@@ -78,13 +104,13 @@ def find_layout(interpreter: Any, sample: dict[str, Any], expected: list[Any]) -
                 if o.shape == theirs.shape
             ]
             if not fitting:
-                raise RuntimeError(f"onnx2tf gives an output of {ours.shape} for one of {theirs.shape}")
+                raise ChangedError(f"onnx2tf gives {name} as {ours.shape} where the model has {theirs.shape}")
             error += min(fitting)[0]
             turns.append(min(fitting)[1])
         if best is None or error < best[0]:
             best = (error, Layout(inputs, tuple(turns)))
     if best is None:
-        raise RuntimeError("onnx2tf gives inputs of other shapes than the model's")
+        raise ChangedError(f"onnx2tf gives inputs of {shapes}, which are not the model's")
     return best[1]
 
 
@@ -93,7 +119,13 @@ def steps(interpreter: Any) -> list[float | None]:
     return [float(detail["quantization"][0]) or None for detail in interpreter.get_output_details()]
 
 
-def _plain(name: str) -> str:
+def spelt(name: str) -> str:
+    """A tensor's name of the ONNX model as onnx2tf spells it: TensorFlow knows no colon in a name."""
+    return name.replace(":", "__")
+
+
+def plain(name: str) -> str:
+    """A tensor's name without what TensorFlow puts around it."""
     return name.removeprefix("serving_default_").partition(":")[0]
 
 

@@ -5,14 +5,18 @@ import json
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from npubench import process
+from npubench import kept
+from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
 from npubench.backends.onnxruntime.processors import this_processor
+from npubench.backends.signature import converted
+from npubench.backends.signature_onnx import signature_of_file
 from npubench.calibration import calibration_digest, choose
 from npubench.definitions import QUANTISATION
 from npubench.filesystem import link_or_copy
@@ -72,9 +76,7 @@ class OnnxRuntimeBackend:
             "output": str(workdir / "model.int8.onnx"),
             "scratch": str(workdir),
         }
-        answer = _work(
-            job, Stage.COMPILE, lambda argv: process.run(argv, timeout_s=target.deadline_s, log=log)
-        )
+        answer = _work(job, Stage.COMPILE, lambda argv: _on_files(argv, target.deadline_s, log))
         if isinstance(answer, Failure):
             return answer
         path = workdir / "model.int8.onnx"
@@ -82,6 +84,9 @@ class OnnxRuntimeBackend:
             return Failure(
                 Stage.COMPILE, FailureClass.NO_ARTIFACT, "the quantiser wrote no model: see the log"
             )
+        told = signature_of_file(path)
+        if changed := converted("ONNX Runtime's quantiser", model.inputs, model.outputs, told):
+            return changed
         settings = {
             **answer["settings"],
             "calibration": job["calibration"],
@@ -117,8 +122,15 @@ class OnnxRuntimeBackend:
                 "rounds": timing.rounds,
             },
         }
-        answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
-        return answer if isinstance(answer, Failure) else _figures(answer, _batch(artifact.onnx))
+        with tempfile.TemporaryDirectory() as scratch:
+            job["scratch"] = scratch
+            answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
+            if isinstance(answer, Failure):
+                return answer
+            if answer.get("wrong"):
+                return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, answer["wrong"])
+            shares = {"step": "shares", "scratch": scratch, "fed": job["fed"]}
+            return _figures(answer, _computed(shares, deadline_s, log) if answer["profiled"] else None)
 
     def predict(
         self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
@@ -197,39 +209,38 @@ def _work(
     return failure_of_error(answer["error"], stage) if "error" in answer else answer
 
 
-def _batch(model: OnnxModel) -> int:
-    """The leading dimension where all inputs and outputs share it; otherwise one inference counts as one."""
-    leading = {
-        tensor.shape[0] if len(tensor.shape) > 1 else None for tensor in (*model.inputs, *model.outputs)
-    }
-    (batch,) = leading if len(leading) == 1 else (1,)
-    return batch if batch and batch > 0 else 1
-
-
-def _figures(answer: Mapping[str, Any], batch: int) -> Figures:
+def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
-    found = latency(rounds)
+    word, why = lacking_of(answer)
     return Figures(
         kind=Kind.MEASURED,
-        latency_us=found,
-        throughput_fps=batch * 1e6 / found.mean,
+        latency_us=latency(rounds),
         load_us=answer["load_us"],
         memory_bytes=answer["peak_memory_bytes"],
         accuracy=_accuracy(answer),
+        no_accuracy=word,
+        no_accuracy_why=why,
         artifact_sha256=answer["artifact_sha256"],
         samples_us=rounds,
         details=answer["details"],
-        computed=_computed(answer["computed"]),
+        computed=computed,
     )
 
 
 def _accuracy(answer: Mapping[str, Any]) -> Accuracy | None:
-    if not answer["accuracy"]:
-        return None
-    return Accuracy(**answer["accuracy"], kernels=Kernels(**answer["kernels"]))
+    found = accuracy_of(answer)
+    return replace(found, kernels=Kernels(**answer["kernels"])) if found and answer["kernels"] else found
 
 
-def _computed(found: Mapping[str, Any] | None) -> Computed | None:
+def _computed(job: Mapping[str, Any], deadline_s: float, log: Path) -> Computed | None:
+    """In what it computed; None where that cannot be told, which the log explains."""
+    answer = _work(job, Stage.MEASURE, lambda argv: _on_files(argv, deadline_s, log))
+    found = None if isinstance(answer, Failure) else answer["computed"]
     if found is None:
         return None
     return Computed(Shares(**found["operators"]), Shares(**found["macs"]) if found["macs"] else None)
+
+
+def _on_files(argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
+    """The worker where onnx is imported already."""
+    return kept.run(WORKER, argv[3:], kept.FILES, timeout_s=timeout_s, log=log)

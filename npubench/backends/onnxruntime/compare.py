@@ -1,59 +1,155 @@
 """Outputs of a prepared model against the reference on the same inputs."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from npubench.backends.onnxruntime.slices import CHUNK, worst_of
 from npubench.calibration import rounded_to_8_bits
+from npubench.records import Accuracy, NoAccuracy, WorstSlice
 
-CHUNK = 32 * 1024
-"""Elements that are compared at once: a quarter of a megabyte each, which stays in a core's cache."""
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """`figures` are the fields of `records.Accuracy`, JSON-ready; None where nothing could be compared.
+
+    `lacking` says why there is no cosine, `why` in a sentence. `wrong` is why these outputs cannot be right
+    at all: numbers that are none where the reference's are.
+    """
+
+    figures: dict[str, Any] | None = None
+    lacking: NoAccuracy | None = None
+    why: str = ""
+    wrong: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """For the answer of a worker."""
+        return {"accuracy": self.figures, "no_accuracy": self.lacking, "no_accuracy_why": self.why}
+
+
+def accuracy_of(answer: Mapping[str, Any]) -> Accuracy | None:
+    """The accuracy in the answer of a worker."""
+    found = answer.get("accuracy")
+    if not found:
+        return None
+    worst = found.get("worst_slice")
+    return Accuracy(**{**found, "worst_slice": WorstSlice(**worst) if worst else None})
+
+
+def lacking_of(answer: Mapping[str, Any]) -> tuple[NoAccuracy | None, str]:
+    """Why the answer of a worker has no cosine: the word and the sentence."""
+    told = answer.get("no_accuracy")
+    if told:
+        return NoAccuracy(told), str(answer.get("no_accuracy_why") or "")
+    return (None, "") if answer.get("accuracy") else (NoAccuracy.NOT_COMPARED, "nothing was compared")
 
 
 def compare(
     session: Any, reference: Any, samples: Sequence[dict[str, Any]], classification: bool
-) -> tuple[dict[str, Any] | None, dict[str, str]]:
-    """The fields of `records.Accuracy` over all samples and outputs, and a note where they are None."""
+) -> Similarity:
+    """Both sessions on all samples."""
     ours = [session.run(None, sample) for sample in samples]
     theirs = [reference.run(None, sample) for sample in samples]
     agreement = top1_agreement(ours, theirs) if classification else None
     rounded: list[Any] = []
     if any(_is_whole(output) for output in theirs[0]):
         rounded = [reference.run(None, sample) for sample in rounded_to_8_bits(samples)]
-    figures = similarity(ours, theirs, rounded)
-    if figures is None:
-        return None, {"accuracy": "outputs hold NaN, infinity or nothing to compare: no accuracy"}
-    return {**figures, "top1_agreement": agreement, "samples": len(samples)}, {}
+    names = [output.name for output in reference.get_outputs()]
+    return with_samples(similarity(ours, theirs, rounded, names), agreement, len(samples))
+
+
+def with_samples(found: Similarity, agreement: float | None, samples: int) -> Similarity:
+    """What is known of all outputs together."""
+    if found.figures is None:
+        return found
+    figures = {**found.figures, "top1_agreement": agreement, "samples": samples}
+    return Similarity(figures, found.lacking, found.why, found.wrong)
 
 
 def similarity(
-    ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]], rounded: Sequence[Sequence[Any]] = ()
-) -> dict[str, Any] | None:
-    """Figures of `records.Accuracy` over all samples and outputs; None where there is nothing to compare.
+    ours: Sequence[Sequence[Any]],
+    theirs: Sequence[Sequence[Any]],
+    rounded: Sequence[Sequence[Any]] = (),
+    names: Sequence[str] = (),
+) -> Similarity:
+    """Figures of `records.Accuracy` over all samples and outputs, or why there are none.
 
     The type in `theirs` decides: of whole numbers the share that is equal, because 7 is no better for being
-    near 8, of all others the closeness. `rounded` are `theirs` for inputs rounded to 8 bits.
+    near 8, of all others the closeness. `rounded` are `theirs` for inputs rounded to 8 bits. Where `theirs`
+    is not finite (a mask of minus infinity), entries do not count: 8 bits hold no such number.
     """
     if [len(outputs) for outputs in ours] != [len(outputs) for outputs in theirs]:
-        return None
+        return _none("other outputs than FP32's")
     count = max(map(len, theirs), default=0)
     measured = [index for index in range(count) if not any(_is_whole(outputs[index]) for outputs in theirs)]
     runs = list(zip(ours, theirs, strict=True))
-    found = [_closeness((a[index], b[index]) for a, b in runs) for index in measured]
-    close = [one for one in found if one is not None]
+    called = {index: names[index] if index < len(names) else f"output {index}" for index in measured}
+    found = {index: _closeness((a[index], b[index]) for a, b in runs) for index in measured}
+    for index, one in found.items():
+        if one.broken:
+            return Similarity(wrong=f"{called[index]} holds NaN or infinity where FP32's holds none")
+    if told := [f"{called[index]}: {one.why}" for index, one in found.items() if one.why]:
+        return _none("; ".join(told))
     shares = {"equal": equal_share(ours, theirs), "equal_rounded": equal_share(rounded, theirs)}
-    if len(close) < len(found) or not (close or shares["equal"] is not None):
-        return None
-    return {**_worst(close), **shares}
+    if not found and shares["equal"] is None:
+        return _none("the model gives nothing to compare")
+    lost = {called[index]: one.lost for index, one in found.items() if one.lost is not None}
+    slices = _slices(runs, called) if found else {}
+    figures = {**_worst(list(found.values())), **shares, **slices}
+    if not lost:
+        blank = ", ".join(called[index] for index, one in found.items() if one.cosine is None)
+        why = f"{blank} is all zeros in FP32" if blank else ""
+        return Similarity(figures, NoAccuracy.NOT_COMPARED if blank else None, why)
+    # The others say nothing of the output that is lost.
+    figures["cosine"] = None
+    word = NoAccuracy.ALL_ZEROS if NoAccuracy.ALL_ZEROS in lost.values() else NoAccuracy.CONSTANT
+    texts = {NoAccuracy.ALL_ZEROS: "is all zeros", NoAccuracy.CONSTANT: "is constant"}
+    why = "; ".join(f"{name} {texts[how]} where FP32's is not" for name, how in lost.items())
+    return Similarity(figures, word, why)
 
 
-def _worst(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _none(why: str) -> Similarity:
+    return Similarity(None, NoAccuracy.NOT_COMPARED, why)
+
+
+def _slices(runs: Sequence[tuple[Sequence[Any], Sequence[Any]]], called: Mapping[int, str]) -> dict[str, Any]:
+    import numpy as np
+
+    worst: dict[str, Any] | None = None
+    dead: int | None = None
+    for index, name in called.items():
+        found = worst_of((np.asarray(a[index]), np.asarray(b[index])) for a, b in runs)
+        if found is None:
+            continue
+        dead = (dead or 0) + found.dead
+        if found.cosine is not None and (worst is None or found.cosine < worst["cosine"]):
+            worst = {"output": name, "axis": found.axis, "index": found.index, "cosine": found.cosine}
+    return {"worst_slice": worst, "dead_slices": dead}
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """One output: figures, or `why` there are none; `lost` where all its numbers are one and FP32's are not.
+
+    `broken`: it holds NaN or infinity where the reference is finite.
+    """
+
+    cosine: float | None = None
+    psnr_db: float | None = None
+    max_abs: float = 0.0
+    lost: NoAccuracy | None = None
+    why: str = ""
+    broken: bool = False
+
+
+def _worst(outputs: Sequence[_Close]) -> dict[str, Any]:
     """A cosine that one output does not have is none of all: the others say nothing of that one."""
-    cosines = [one["cosine"] for one in outputs]
+    cosines = [one.cosine for one in outputs if one.cosine is not None]
     return {
-        "cosine": min(cosines) if cosines and None not in cosines else None,
-        "psnr_db": min((one["psnr_db"] for one in outputs if one["psnr_db"] is not None), default=None),
-        "max_abs": max((one["max_abs"] for one in outputs), default=None),
+        "cosine": min(cosines) if cosines and len(cosines) == len(outputs) else None,
+        "psnr_db": min((one.psnr_db for one in outputs if one.psnr_db is not None), default=None),
+        "max_abs": max((one.max_abs for one in outputs), default=None),
     }
 
 
@@ -82,34 +178,74 @@ def _is_whole(output: Any) -> bool:
     return np.asarray(output).dtype.kind in "biu"
 
 
-def _closeness(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any] | None:
-    """Cosine, PSNR in dB (peak: range of the reference) and greatest difference over all pairs of arrays.
+@dataclass(slots=True)
+class _Totals:
+    count: int = 0
+    product: float = 0.0
+    ours: float = 0.0
+    theirs: float = 0.0
+    error: float = 0.0
+    greatest: float = 0.0
+    least_ours: float = math.inf
+    most_ours: float = -math.inf
+    least: float = math.inf
+    most: float = -math.inf
 
-    None when one is not finite, empty, or of another size than the other.
-    """
+    def add(self, x: Any, y: Any) -> None:
+        """Count entries in: ours and the reference's, all finite."""
+        import numpy as np
+
+        difference = x - y
+        self.product += float(x @ y)
+        self.error += float(difference @ difference)
+        self.ours += float(x @ x)
+        self.theirs += float(y @ y)
+        self.greatest = max(self.greatest, float(np.abs(difference).max()))
+        self.least_ours, self.most_ours = (
+            min(self.least_ours, float(x.min())),
+            max(self.most_ours, float(x.max())),
+        )
+        self.least, self.most = min(self.least, float(y.min())), max(self.most, float(y.max()))
+        self.count += x.size
+
+    def lost(self) -> NoAccuracy | None:
+        """How ours is all one number where the reference's is not."""
+        if self.least_ours != self.most_ours:
+            return None
+        if self.ours == 0 and self.theirs > 0:
+            return NoAccuracy.ALL_ZEROS
+        return NoAccuracy.CONSTANT if self.least != self.most else None
+
+
+def _closeness(pairs: Iterable[tuple[Any, Any]]) -> _Close:
+    """Cosine, PSNR in dB (peak: range of the reference) and greatest difference over all pairs of arrays."""
     import numpy as np
 
-    count, greatest, low, high = 0, 0.0, math.inf, -math.inf
-    product = ours = theirs = error = 0.0
+    of, seen = _Totals(), 0
     with np.errstate(over="ignore"):
         for x, y in _chunks(pairs):
-            if x.size != y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
-                return None
-            difference = x - y
-            product, error = product + float(x @ y), error + float(difference @ difference)
-            ours, theirs = ours + float(x @ x), theirs + float(y @ y)
-            greatest = max(greatest, float(np.abs(difference).max()))
-            low, high, count = min(low, float(y.min())), max(high, float(y.max())), count + x.size
+            if x.size != y.size:
+                return _Close(why="another number of elements than FP32's")
+            seen += x.size
+            known = np.isfinite(y)
+            if not known.all():
+                x, y = x[known], y[known]
+            if not np.isfinite(x).all():
+                return _Close(broken=True)
+            if x.size:
+                of.add(x, y)
+    if not of.count:
+        return _Close(why="FP32 gives no finite number" if seen else "it is empty")
     # Squares of doubles may be beyond doubles.
-    if not count or not math.isfinite(ours + theirs + error):
-        return None
-    norm, error, peak = math.sqrt(ours) * math.sqrt(theirs), error / count, high - low
-    cosine = min(1.0, product / norm) if norm else (1.0 if error == 0 else None)
-    return {
-        "cosine": cosine,
-        "psnr_db": 10 * math.log10(peak**2 / error) if error and peak else None,
-        "max_abs": greatest,
-    }
+    if not math.isfinite(of.ours + of.theirs + of.error):
+        return _Close(why="its squares are beyond what 64 bits hold")
+    norm, error, peak = math.sqrt(of.ours) * math.sqrt(of.theirs), of.error / of.count, of.most - of.least
+    return _Close(
+        cosine=min(1.0, of.product / norm) if norm else (1.0 if error == 0 else None),
+        psnr_db=10 * math.log10(peak**2 / error) if error and peak else None,
+        max_abs=of.greatest,
+        lost=of.lost(),
+    )
 
 
 def _chunks(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:

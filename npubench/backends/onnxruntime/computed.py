@@ -5,7 +5,6 @@ neither has both. Operators that only move or index (`Shape`, masks, 64-bit inte
 """
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,31 +49,8 @@ class _Ran:
     outputs: tuple[tuple[str, Shape], ...]
 
 
-def computed(model: Path, feeds: Mapping[str, Any], scratch: Path) -> dict[str, Any] | None:
-    """The fields of `records.Computed` for one run of `model` with `feeds`; None where nothing computes.
-
-    Leaves files in `scratch`. Raises what ONNX Runtime raises, ValueError for a profile of other nodes.
-    """
-    import onnx
-
-    profile = _profiled(model, feeds, scratch)
-    graph = onnx.load(scratch / OPTIMISED, load_external_data=False)
-    runs = list(_joined(graph, json.loads(profile.read_text(encoding="utf-8", errors="replace"))))
-    first = {id(run.node): run for run in runs}.values()
-    shares = [is_integer for run in first if (is_integer := _is_integer(run)) is not None]
-    if not shares:
-        return None
-    operators = sum(shares) / len(shares)
-    shapes = {name: tuple(array.shape) for name, array in feeds.items()}
-    macs = _macs(graph, runs, shapes)
-    return {"operators": _shares(operators), "macs": None if macs is None else _shares(macs)}
-
-
-def _shares(integer: float) -> dict[str, float]:
-    return {"integer": integer, "floating": 1 - integer}
-
-
-def _profiled(model: Path, feeds: Mapping[str, Any], scratch: Path) -> Path:
+def profiled(model: Path, feeds: Mapping[str, Any], scratch: Path) -> None:
+    """Leave the optimised graph and the profile of one run in `scratch`. Raises what ONNX Runtime raises."""
     import onnxruntime
 
     from npubench.backends.onnxruntime.values import bound
@@ -89,7 +65,29 @@ def _profiled(model: Path, feeds: Mapping[str, Any], scratch: Path) -> Path:
     options.profile_file_prefix = str(scratch / PROFILE)
     session = onnxruntime.InferenceSession(str(model), options, providers=[PROVIDER])
     bound(session).run(None, dict(feeds))
-    return Path(os.fsdecode(session.end_profiling()))
+    session.end_profiling()
+
+
+def computed(scratch: Path, fed: Mapping[str, Shape]) -> dict[str, Any] | None:
+    """The fields of `records.Computed` for what `profiled` left in `scratch`; None where nothing computes.
+
+    `fed` has the shapes of the inputs. Raises ValueError for a profile of other nodes.
+    """
+    import onnx
+
+    (profile,) = scratch.glob(f"{PROFILE}*.json")
+    graph = onnx.load(scratch / OPTIMISED, load_external_data=False)
+    runs = list(_joined(graph, json.loads(profile.read_text(encoding="utf-8", errors="replace"))))
+    first = {id(run.node): run for run in runs}.values()
+    shares = [is_integer for run in first if (is_integer := _is_integer(run)) is not None]
+    if not shares:
+        return None
+    macs = _macs(graph, runs, fed)
+    return {"operators": _shares(sum(shares) / len(shares)), "macs": None if macs is None else _shares(macs)}
+
+
+def _shares(integer: float) -> dict[str, float]:
+    return {"integer": integer, "floating": 1 - integer}
 
 
 def _joined(graph: "ModelProto", events: Iterable[Mapping[str, Any]]) -> Iterator[_Ran]:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 
 from npubench.records import Completed, Failure, FailureClass, Stage
 
+_RARE = r"(?:bfloat16|float16|float8\w+|float[46]\w+|u?int[24]|complex\d+)"
+"""Types that ONNX has operators for and ONNX Runtime often has not; it calls such models invalid."""
+
 _OPERATORS = (
     r"No Op registered for (?P<op>[\w.]+)",
     r"(?P<op>[\w.]+)\(-?\d+\) is not a registered function/op",
     r"Could not find an implementation for (?P<op>[\w.]+)\(",
     r"Failed to find kernel for (?P<op>[\w.]+)\(",
+    rf"Type 'tensor\({_RARE}\)' of input parameter \([^)]*\) of operator \((?P<op>\w+)\)",
     r"no operator of this graph can be quantised: (?P<op>[\w.]+(?:, [\w.]+)*)",
 )
 _CLASSES = (

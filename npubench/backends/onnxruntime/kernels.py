@@ -16,6 +16,10 @@ class Remembering:
         self._session = session
         self._known: dict[int, tuple[Any, list[Any]]] = {}
 
+    def get_outputs(self) -> Any:
+        """Of the session."""
+        return self._session.get_outputs()
+
     def run(self, names: None, feeds: dict[str, Any]) -> list[Any]:
         """All outputs. The sample is kept, so that no other has its identity."""
         if id(feeds) not in self._known:
@@ -30,5 +34,5 @@ def kernels(
     some = samples[:COMPARED]
     theirs = [reference.run(None, sample) for sample in some]
     found = (similarity([one.run(None, s) for s in some], theirs) for one in (fused, unoptimised))
-    cosines = [one["cosine"] if one else None for one in found]
+    cosines = [one.figures["cosine"] if one.figures else None for one in found]
     return dict(zip(("fused_cosine", "unoptimised_cosine"), cosines, strict=True))

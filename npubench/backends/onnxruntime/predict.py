@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.backends.onnxruntime.timed import open_session
+from npubench.dtypes import numpy_dtype
 from npubench.specs import TensorSpec
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _batches(tensor: TensorSpec, samples: Path) -> "Iterator[np.ndarray[Any, Any
     data = np.load(samples, mmap_mode="r", allow_pickle=False)
     size = tensor.shape[0]
     for start in range(0, len(data), size):
-        batch = np.asarray(data[start : start + size], dtype=tensor.dtype)
+        batch = np.asarray(data[start : start + size], dtype=numpy_dtype(tensor.dtype))
         missing = size - len(batch)
         yield np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
 

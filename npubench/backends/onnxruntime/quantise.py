@@ -4,11 +4,13 @@ QDQ with signed weights (symmetric, per channel); which activations, and how man
 processor decides that runs it (`processors`).
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from npubench.backends.onnxruntime.processors import Processor
+from npubench.backends.onnxruntime.values import Plain, needs_bytes
 
 QUANTISING = "QuantizeLinear"
 LEAST_OPSET = 13
@@ -38,24 +40,44 @@ def quantise_static(
     }
     activations = QuantType.QInt8 if processor.signed_activations else QuantType.QUInt8
     options = {"TensorQuantOverrides": _overrides(ranges, activations)} if ranges else {}
+    odd = any(needs_bytes(array) for sample in samples for array in sample.values())
     # Some operators (pooling, transposition) follow their input; alone they have to be told.
     for forced in (False, True):
-        quantize(
-            str(source),
-            str(output),
-            _Reader(samples),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            reduce_range=processor.reduced,
-            activation_type=activations,
-            weight_type=QuantType.QInt8,
-            extra_options={"ForceQuantizeNoInputCheck": forced, **options},
-        )
+        with _fed_by_bytes() if odd else contextlib.nullcontext():
+            quantize(
+                str(source),
+                str(output),
+                _Reader(samples),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=processor.reduced,
+                activation_type=activations,
+                weight_type=QuantType.QInt8,
+                extra_options={"ForceQuantizeNoInputCheck": forced, **options},
+            )
         operators = _operators(output)
         if QUANTISING in operators:
             return {**settings, "forced": forced}
     names = ", ".join(sorted(_operators(model)))
     raise ValueError(f"no operator of this graph can be quantised: {names}")
+
+
+@contextlib.contextmanager
+def _fed_by_bytes() -> Iterator[None]:
+    """ONNX Runtime's quantiser runs sessions of its own making: meanwhile these take arrays of any type."""
+    import onnxruntime
+
+    bare = onnxruntime.InferenceSession
+
+    class Fed(bare):  # type: ignore[misc, valid-type]
+        def run(self, names: Any, feeds: Any, run_options: Any = None) -> Any:  # noqa: ARG002
+            return Plain(self).run(names, feeds)
+
+    onnxruntime.InferenceSession = Fed
+    try:
+        yield
+    finally:
+        onnxruntime.InferenceSession = bare
 
 
 def _converted(model: Path, target: Path) -> tuple[Path, int | None]:

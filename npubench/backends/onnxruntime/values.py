@@ -8,6 +8,8 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from npubench.dtypes import plain
+
 BOUND = frozenset(
     {
         *("float", "double", "float16", "bool", "string"),
@@ -18,39 +20,84 @@ BOUND = frozenset(
 
 
 class ByValue:
-    """A session that is fed and read by its values' bytes; arrays come and go as of any session."""
+    """A session that is fed and read by its values' bytes."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
+        self._types = {one.name: array_type(one.type) for one in session.get_inputs()}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, Any]) -> list[Any]:
-        """The outputs for arrays. Raises what ONNX Runtime raises."""
-        values = {name: to_value(array) for name, array in feeds.items()}
-        return [from_value(value) for value in self._session.run_with_ort_values(names, values)]
+        """The outputs for arrays, which are brought to the types of the inputs. Raises like ONNX Runtime."""
+        found = self._session.run_with_ort_values(names, self.values(feeds))
+        return [from_value(value) for value in found]
+
+    def values(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """What the session itself takes."""
+        return {name: to_value(_as(array, self._types.get(name))) for name, array in feeds.items()}
+
+
+class Plain(ByValue):
+    """The same, whose outputs are of numpy's own types: float32 and int8 for narrower ones."""
+
+    def run(self, names: Sequence[str] | None, feeds: Mapping[str, Any]) -> list[Any]:
+        """The outputs for arrays."""
+        return [_plain(output) for output in super().run(names, feeds)]
 
 
 class Bare:
-    """Runs `ByValue`'s session on values that are made already: nothing is converted while it is timed."""
+    """Runs a session on values that are bound already: nothing is converted while it is timed."""
 
-    def __init__(self, session: Any) -> None:
-        self.run = session.run_with_ort_values
+    def __init__(self, session: Any, values: Mapping[str, Any]) -> None:
+        self._run, self._bound = session.run_with_iobinding, session.io_binding()
+        for name, value in values.items():
+            self._bound.bind_ortvalue_input(name, value)
+        for output in session.get_outputs():
+            self._bound.bind_output(output.name)
+
+    def run(self, names: None, feeds: Mapping[str, Any]) -> None:  # noqa: ARG002 - as of any session
+        """Run once."""
+        self._run(self._bound)
 
 
 def bound(session: Any) -> Any:
     """The session itself, or one that takes arrays of all its types."""
     tensors = (*session.get_inputs(), *session.get_outputs())
     types = {one.type.removeprefix("tensor(").removesuffix(")") for one in tensors}
-    return session if types <= BOUND else ByValue(session)
+    return session if types <= BOUND else Plain(session)
 
 
 def ready(session: Any, feeds: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """What to time: something with `run`, and what to feed it with."""
     if isinstance(session, ByValue):
-        return Bare(session), {name: to_value(array) for name, array in feeds.items()}
+        return Bare(session, session.values(feeds)), {}
     return session, dict(feeds)
+
+
+def array_type(name: str) -> Any:
+    """numpy's type of what ONNX Runtime calls `tensor(bfloat16)`; None of what is no tensor."""
+    from onnx import TensorProto, helper
+
+    element = name.removeprefix("tensor(").removesuffix(")").upper()
+    if element not in TensorProto.DataType.keys():  # noqa: SIM118 - an enumeration of protobuf's
+        return None
+    return helper.tensor_dtype_to_np_dtype(TensorProto.DataType.Value(element))
+
+
+def _as(array: Any, dtype: Any) -> Any:
+    import numpy as np
+
+    return (
+        array.astype(dtype) if isinstance(array, np.ndarray) and dtype not in (None, array.dtype) else array
+    )
+
+
+def _plain(output: Any) -> Any:
+    import numpy as np
+
+    return plain(output) if isinstance(output, np.ndarray) and output.dtype.kind not in "OSU" else output
 
 
 def needs_bytes(value: Any) -> bool:

@@ -11,19 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from npubench.jsonio import decode, encode
+from npubench.records import NoAccuracy
 from npubench.specs import CalibrationSpec, ModelInputs
 
+IS_REFERENCE: dict[str, Any] = {
+    "accuracy": None,
+    "no_accuracy": NoAccuracy.IS_REFERENCE,
+    "no_accuracy_why": "FP32 is what the others are compared with",
+    "kernels": None,
+}
 
-def main() -> None:
+
+def main(question: str, reply: str) -> None:
     """Do the job; an exception is part of the answer."""
-    job = json.loads(Path(sys.argv[1]).read_text())
+    job = json.loads(Path(question).read_text())
     try:
-        answer = {"quantise": quantise, "measure": measure, "predict": predict}[job["step"]](job)
+        answer = STEPS[job["step"]](job)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
         traceback.print_exc()
         text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
         answer = {"error": text}
-    Path(sys.argv[2]).write_text(json.dumps(answer))
+    Path(reply).write_text(json.dumps(answer))
     print(json.dumps({key: value for key, value in answer.items() if key != "rounds_ns"}))  # noqa: T201 - for the log
 
 
@@ -60,22 +68,22 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     warmed = warm_up(timed, feeds, job["timing"])
     rounds = timed_rounds(timed, feeds, job["timing"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    compared = compared_with(Path(job["reference"]), session, job, samples) if job["reference"] else {}
+    compared = (
+        compared_with(Path(job["reference"]), session, job, samples) if job["reference"] else IS_REFERENCE
+    )
     return {
         "artifact_sha256": sha256,
         "load_us": load_us,
         "rounds_ns": rounds,
         "peak_memory_bytes": peak,
-        "accuracy": compared.get("accuracy"),
-        "kernels": compared.get("kernels"),
-        "computed": computed(path, samples[0]),
+        **compared,
+        "profiled": profiled(path, samples[0], Path(job["scratch"])),
         "details": {
             "latency": "one session.run with one input in memory; load is apart",
             "memory": "peak resident memory of the process that ran it",
             "threads": session.get_session_options().intra_op_num_threads or "one a physical core",
             "providers": session.get_providers(),
             **warmed,
-            **compared.get("notes", {}),
         },
     }
 
@@ -89,23 +97,29 @@ def compared_with(
     from npubench.backends.onnxruntime.timed import open_session
 
     fused, fp32 = Remembering(session), Remembering(open_session(reference))
-    accuracy, notes = compare(fused, fp32, samples, job["classification"])
+    found = compare(fused, fp32, samples, job["classification"])
     plain = open_session(Path(job["artifact"]), optimised=False)
-    return {"accuracy": accuracy, "notes": notes, "kernels": kernels(fused, plain, fp32, samples)}
+    return {**found.told(), "wrong": found.wrong, "kernels": kernels(fused, plain, fp32, samples)}
 
 
-def computed(path: Path, feeds: dict[str, Any]) -> dict[str, Any] | None:
-    """In what it computed; what keeps that from being told is no failure of what was measured."""
-    import tempfile
+def profiled(path: Path, feeds: dict[str, Any], scratch: Path) -> bool:
+    """Leave what tells in what it computed; what keeps that from being told is no failure of the figures."""
+    from npubench.backends.onnxruntime import computed
 
-    from npubench.backends.onnxruntime import computed as graph
+    try:
+        computed.profiled(path, feeds, scratch)
+    except Exception:  # noqa: BLE001 - ONNX Runtime raises types of its own; the log has it
+        traceback.print_exc()
+        return False
+    return True
 
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return graph.computed(path, feeds, Path(folder))
-        except Exception:  # noqa: BLE001 - ONNX Runtime raises types of its own; the log has it
-            traceback.print_exc()
-            return None
+
+def shares(job: dict[str, Any]) -> dict[str, Any]:
+    """In what it computed, from what `measure` left: apart, for reading a graph takes onnx and its memory."""
+    from npubench.backends.onnxruntime.computed import computed
+
+    shapes = {tensor.name: tensor.shape for tensor in fed(job).tensors}
+    return {"computed": computed(Path(job["scratch"]), shapes)}
 
 
 def predict(job: dict[str, Any]) -> dict[str, Any]:
@@ -134,5 +148,8 @@ def calibration(job: dict[str, Any]) -> CalibrationSpec:
     return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
+STEPS = {"quantise": quantise, "measure": measure, "shares": shares, "predict": predict}
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

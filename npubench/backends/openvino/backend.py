@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from npubench import environments
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
+from npubench.backends.apart.backend import ApartBackend, answer_of, with_accuracy
 from npubench.backends.apart.on_board import bring, find_tool, folder_on, inside
 from npubench.backends.apart.options import text
 from npubench.backends.openvino import benchmark_log
@@ -20,7 +20,9 @@ from npubench.backends.openvino.benchmark_app import (
     execution_devices,
     failure_of_run,
     parse_report,
+    tensors_of,
 )
+from npubench.backends.signature import ran_another
 from npubench.protocols import Session
 from npubench.records import (
     Artifact,
@@ -33,7 +35,6 @@ from npubench.records import (
     OnnxModel,
     Stage,
 )
-from npubench.shares import of_types
 from npubench.specs import Precision, Target, TimingProtocol
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
@@ -89,7 +90,7 @@ class OpenVinoBackend(ApartBackend):
                 # A board keeps each file in a folder of its own; the app wants the weights beside the model.
                 session.run(["ln", "-s", *map(str, brought), str(folder)], left_s, log)
                 argv = _argv(app, folder / brought[0].name, device, timing)
-                report = _round(argv, device, folder, session, left_s, log)
+                report = _round(argv, device, folder, session, left_s, log, artifact.onnx)
             if isinstance(report, Failure):
                 return report
             reports.append(report)
@@ -131,8 +132,9 @@ def _argv(app: str, path: PurePosixPath, device: str, timing: TimingProtocol) ->
 
 
 def _round(
-    argv: list[str], device: str, folder: PurePosixPath, session: Session, timeout_s: float, log: Path
-) -> Report | Failure:
+    argv: list[str], device: str, folder: PurePosixPath, session: Session, timeout_s: float, log: Path,
+    model: OnnxModel,
+) -> Report | Failure:  # fmt: skip
     done = session.run(inside(folder, [*argv, "-report_folder", str(folder)]), timeout_s, log)
     failure = failure_of_run(done, timeout_s)
     if failure is not None:
@@ -141,6 +143,8 @@ def _round(
     if ran_on != (device,):
         message = f"asked for {device}, benchmark_app ran on {', '.join(ran_on) or 'it does not say what'}"
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
+    if other := ran_another("benchmark_app", model.inputs, model.outputs, tensors_of(done.output)):
+        return other
     there = str(folder / REPORT)
     if session.run(["test", "-f", there], timeout_s, log).returncode != 0:
         return parse_report("")
@@ -162,15 +166,11 @@ def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figu
         spread=(max(medians) - min(medians)) / statistics.median(medians) if len(medians) > 1 else None,
     )
     answer = answer_of(artifact) or {}
-    placed = dict.fromkeys(artifact.onnx.operators, device)
-    return Figures(
+    figures = Figures(
         kind=Kind.MEASURED,
         latency_us=found,
-        throughput_fps=statistics.fmean(report.throughput_fps for report in reports),
         load_us=statistics.fmean(report.compile_us for report in reports),
-        placement=placed,
-        computed=of_types(placed, artifact.onnx),
-        accuracy=accuracy_of(answer) if artifact.precision is not Precision.FP32 else None,
+        placement=dict.fromkeys(artifact.onnx.operators, device),
         artifact_sha256=artifact.sha256,
         details={
             "statistic": "benchmark_app tells mean, median, least and greatest of a call, and no single runs",
@@ -178,6 +178,9 @@ def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figu
             "runs_per_call": [report.runs for report in reports],
             "first_inference_us": [report.first_us for report in reports],
             "execution_devices": [device],
+            # The app multiplies by a batch that it guesses from the layout.
+            "throughput_by_the_tool": statistics.fmean(report.throughput_fps for report in reports),
             "quantised_operators": answer.get("quantised_operators"),
         },
     )
+    return with_accuracy(figures, answer)

@@ -7,12 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.backends.apart.on_board import failed_run
+from npubench.backends.signature import Signature, Told
 from npubench.records import Completed, Failure, FailureClass, Stage
 
 REPORT = "benchmark_report.json"
 _DEVICES = re.compile(
     r"^\[ INFO \] (?:Execution Devices: ?|  EXECUTION_DEVICES: )\[(?P<names>[^\]]*)\]", re.M
 )
+_ORIGINAL = "Original model I/O parameters:"
+_SIDE = re.compile(r"\[ INFO \] Model (input|output)s:")
+_TENSOR = re.compile(
+    r"\[ INFO \]     (?P<names>.+) \(node: .*\) : (?P<type>\w+) / \[.*?\] / \[(?P<shape>[^\]]*)\]"
+)
+_UNNAMED = "***NO_NAME***"
+_TYPES = {
+    **{"f64": "float64", "f32": "float32", "f16": "float16", "boolean": "bool"},
+    **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,30 @@ def execution_devices(output: str) -> tuple[str, ...]:
     found = list(_DEVICES.finditer(output))
     names = found[-1]["names"] if found else ""
     return tuple(name.strip().strip("'\"") for name in names.split(",") if name.strip())
+
+
+def tensors_of(output: str) -> Signature:
+    """Inputs and outputs of the model as benchmark_app read it; nothing is told where it lists none."""
+    start = output.find(_ORIGINAL)
+    end = output.find("[Step 5/", start)
+    if start < 0 or end < 0:
+        return Signature()
+    found: dict[str, list[Told]] = {"input": [], "output": []}
+    side = ""
+    for line in output[start:end].splitlines():
+        if head := _SIDE.fullmatch(line.rstrip()):
+            side = head[1]
+        elif side and (match := _TENSOR.fullmatch(line.rstrip())):
+            found[side].append(_told(match))
+    return Signature(tuple(found["input"]) or None, tuple(found["output"]) or None)
+
+
+def _told(match: re.Match[str]) -> Told:
+    sizes = [size for size in match["shape"].split(",") if size]
+    # A tensor may have several names, and a size may be a range.
+    name = None if match["names"] == _UNNAMED or " , " in match["names"] else match["names"]
+    known = all(size.isdecimal() for size in sizes)
+    return Told(name, tuple(map(int, sizes)) if known else None, _TYPES.get(match["type"]))
 
 
 def failure_of_run(done: Completed, deadline_s: float) -> Failure | None:

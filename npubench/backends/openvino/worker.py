@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
-from worker_frame import keep, reference, samples, serve, step
+from worker_frame import keep, references, samples, serve, step
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
@@ -14,11 +14,15 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         import openvino
     with step("convert"):
         model = openvino.convert_model(job["model"])
-    order = [tensor["name"] for tensor in job["tensors"]["inputs"]]
+    # Of inputs that the model does not have, an inference reads memory that nobody wrote.
+    told = _tensors(model, job["tensors"])
+    names = [tensor["name"] for tensor in job["tensors"]["inputs"]]
+    if sorted(str(tensor["name"]) for tensor in told["inputs"]) != sorted(names):
+        return {"tensors": told}
     quantised = None
     if job["precision"] == "int8":
         with step("quantise"):
-            model, quantised = _quantised(model, samples(job["calibration"]), order)
+            model, quantised = _quantised(model, samples(job["calibration"]))
     openvino.save_model(model, "model.xml", compress_to_fp16=False)
     evaluation = samples(job["evaluation"])
     core = openvino.Core()
@@ -30,13 +34,13 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     if ran_on != [job["device"]]:
         raise RuntimeError(f"asked for {job['device']}, OpenVINO runs on {ran_on}")
     with step("run"):
-        outputs = [_infer(compiled, [sample[name] for name in order]) for sample in evaluation]
+        outputs = [_infer(compiled, sample) for sample in evaluation]
     with step("reference"):
-        expected = reference(job["model"], evaluation)
-        rounded = reference(job["model"], samples(job["rounded"]))
+        expected, rounded = references(job["model"], evaluation, samples(job["rounded"]))
     return {
         "artifact": "model.xml",
         "parts": ["model.bin"],
+        "tensors": _tensors(compiled, job["tensors"]),
         "quantised_operators": quantised,
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
@@ -44,19 +48,47 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _quantised(model: Any, calibration: list[dict[str, Any]], order: list[str]) -> tuple[Any, int]:
+def _quantised(model: Any, calibration: list[dict[str, Any]]) -> tuple[Any, int]:
     """NNCF's post-training quantisation with all samples, and how many quantisers it put in."""
     import nncf
 
-    data = [[sample[name] for name in order] for sample in calibration]
-    made = nncf.quantize(model, nncf.Dataset(data), subset_size=len(data))
+    made = nncf.quantize(model, nncf.Dataset(calibration), subset_size=len(calibration))
     count = sum(node.get_type_name() == "FakeQuantize" for node in made.get_ordered_ops())
     return made, count
 
 
-def _infer(compiled: Any, inputs: list[Any]) -> list[Any]:
-    found = compiled(inputs)
-    return [found[index] for index in range(len(compiled.outputs))]
+def _infer(compiled: Any, sample: dict[str, Any]) -> list[Any]:
+    """All outputs, copied: OpenVINO's arrays may lie in memory that the next inference writes to."""
+    found = compiled(sample)
+    return [found[index].copy() for index in range(len(compiled.outputs))]
+
+
+def _tensors(model: Any, wanted: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Inputs and outputs of a model or a compiled one; a tensor of several names by the ONNX model's."""
+    return {
+        kind: [_tensor(port, {tensor["name"] for tensor in wanted[kind]}) for port in ports]
+        for kind, ports in (("inputs", model.inputs), ("outputs", model.outputs))
+    }
+
+
+def _tensor(port: Any, known: set[str]) -> dict[str, Any]:
+    names = sorted(port.get_names(), key=lambda name: (name not in known, name))
+    shape = port.get_partial_shape()
+    return {
+        "name": names[0] if names else None,
+        "shape": [size.get_length() if size.is_static else -1 for size in shape]
+        if shape.rank.is_static
+        else None,
+        "dtype": _dtype(port.get_element_type()),
+    }
+
+
+def _dtype(of: Any) -> str | None:
+    try:
+        return str(of.to_dtype())
+    except RuntimeError:
+        # A type that numpy does not have.
+        return None
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, resolution_of
+from npubench.backends.apart.backend import ApartBackend, answer_of, resolution_of, with_accuracy
 from npubench.backends.apart.options import text
 from npubench.backends.qnn.errors import explain
+from npubench.backends.signature import Tolerance
 from npubench.errors import UsageError
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.shares import of_types
 from npubench.specs import Target
 
 PROVIDER = "QNNExecutionProvider"
@@ -20,12 +20,20 @@ takes the chip to lack FP16, and gives up on what was not quantised with an erro
 """
 
 
+CONTEXT = Tolerance(
+    dtypes={"int64": ("int32",), "float32": ("uint8", "uint16"), "float16": ("float32",)},
+    dtypes_why="INT64 of ArgMax leaves as INT32 (see worker.narrow_outputs), and borders may stay quantised",
+)
+"""What a context model differs in: it keeps names, ranks and layouts."""
+
+
 class QnnBackend(ApartBackend):
     """INT8 for one architecture of the HTP. The emulation's "cycles" are the host's and are not kept."""
 
     name: ClassVar[str] = "qnn"
     environment: ClassVar[str] = "qnn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    tolerance: ClassVar[Tolerance] = CONTEXT
     evaluated: ClassVar[int] = 2
     known: ClassVar[tuple[str, ...]] = ("htp_arch", "soc_model")
 
@@ -61,12 +69,9 @@ class QnnBackend(ApartBackend):
         answer = answer_of(artifact)
         if answer is None:
             return None
-        placed = _placement(answer, tuple(artifact.onnx.operators))
-        return Figures(
+        figures = Figures(
             kind=Kind.SIMULATED,
-            placement=placed,
-            computed=of_types(placed, artifact.onnx),
-            accuracy=accuracy_of(answer),
+            placement=_placement(answer, tuple(artifact.onnx.operators)),
             details={
                 "latency": "none: the cycles of the emulation are this host's and differ from run to run",
                 "htp_arch": artifact.settings.get("htp_arch"),
@@ -77,6 +82,7 @@ class QnnBackend(ApartBackend):
                 **resolution_of(answer),
             },
         )
+        return with_accuracy(figures, answer)
 
 
 def _placement(answer: Mapping[str, Any], operators: tuple[str, ...]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
-from worker_frame import NotSupportedError, keep, reference, samples, serve, step
+from worker_frame import NotSupportedError, keep, references, samples, serve, step
 
 PROVIDER = "QNNExecutionProvider"
 NARROWED = "narrowed.onnx"
@@ -36,18 +36,37 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     with step("emulate"):
         outputs = [session.run(None, sample) for sample in evaluation]
     with step("reference"):
-        expected = reference(job["model"], evaluation)
-        rounded = reference(job["model"], samples(job["rounded"]))
+        expected, rounded = references(job["model"], evaluation, samples(job["rounded"]))
     return {
         "artifact": CONTEXT,
+        "tensors": tensors_of(CONTEXT) if Path(CONTEXT).is_file() else None,
         "forced": forced,
         "narrowed": narrowed,
-        "steps": _steps(len(expected[0])),
+        "steps": _steps(len(job["tensors"]["outputs"])),
         "assignment": _assignment(session),
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
         "rounded": keep("rounded", rounded),
     }
+
+
+def tensors_of(path: str) -> dict[str, list[dict[str, Any]]]:
+    """Inputs and outputs of the context model, which is an ONNX file around the binary."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    weights = {one.name for one in graph.initializer}
+    inputs = [one for one in graph.input if one.name not in weights]
+    return {"inputs": [_tensor(one) for one in inputs], "outputs": [_tensor(one) for one in graph.output]}
+
+
+def _tensor(value: Any) -> dict[str, Any]:
+    import onnx
+
+    of = value.type.tensor_type
+    sizes = [one.dim_value if one.HasField("dim_value") else -1 for one in of.shape.dim]
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(of.elem_type).name if of.elem_type else None
+    return {"name": value.name, "shape": sizes if of.HasField("shape") else None, "dtype": dtype}
 
 
 def narrow_outputs(path: str) -> tuple[str, list[str]]:

@@ -5,16 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.backends.apart.backend import ApartBackend, answer_of, said_of, with_accuracy
 from npubench.backends.apart.options import positive, text
 from npubench.backends.apart.single_times import measure_single_times
 from npubench.backends.rknn import errors, rknn_benchmark
-from npubench.backends.rknn.placement import on_cpu, operators_of, placement, shares
+from npubench.backends.rknn.placement import on_cpu, operators_of, placed_layers, placement, shares
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
+from npubench.backends.signature import Tolerance
 from npubench.errors import UsageError
 from npubench.protocols import Session
 from npubench.records import (
     Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
     Failure,
     FailureClass,
     Figures,
@@ -35,12 +39,28 @@ WITHOUT_FALLBACK = ("rv1103", "rv1106")
 """The small runtime of these runs nothing on the CPU: what is placed there fails on the board."""
 
 
+RKNN = Tolerance(
+    layout="rows of its file may stand as NHWC, which the NPU wants of pictures",
+    rank="a scalar is kept as a vector of one entry",
+    dtypes={
+        "float64": ("float32",),
+        "float32": ("float16", "int8"),
+        "float16": ("float32", "int8"),
+        "int64": ("int32", "float32"),
+        "bool": ("int8", "uint8", "float32"),
+    },
+    dtypes_why="the runtime knows no 64 bits and may leave borders quantised",
+)
+"""What a .rknn file differs in: it keeps names."""
+
+
 class RknnBackend(ApartBackend):
     """INT8 by RKNN-Toolkit2. `npu_clock_mhz` of a board turns its cycles into a simulated latency."""
 
     name: ClassVar[str] = "rknn"
     environment: ClassVar[str] = "rknn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
+    tolerance: ClassVar[Tolerance] = RKNN
     known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", "core_mask", rknn_benchmark.NAME)
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
@@ -92,16 +112,18 @@ class RknnBackend(ApartBackend):
         layers, memory = parse_layers(said_of(artifact)), parse_memory(said_of(artifact))
         clock = artifact.settings.get("npu_clock_mhz")
         parts = (memory.internal_bytes, memory.weight_bytes)
-        return Figures(
+        figures = Figures(
             kind=Kind.SIMULATED,
             latency_us=_latency(layers, clock),
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
             io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
+            bounds=_bounds(layers),
             placement=placement(layers, tuple(artifact.onnx.operators)),
             computed=shares(layers, artifact.onnx),
-            accuracy=accuracy_of(answer),
+            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
             details=_details(layers, clock),
         )
+        return with_accuracy(figures, answer)
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """Output of rknn_benchmark."""
@@ -126,8 +148,14 @@ class RknnBackend(ApartBackend):
             return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
         cores = "the tool's own choice" if mask is None else mask
         details = {**found.details, "core_mask": cores}
-        computed = shares(layers, artifact.onnx)
-        return replace(found, placement=placed, computed=computed, details=details)
+        known = tuple(artifact.onnx.operators)
+        return replace(
+            found,
+            placement=placed,
+            layers_on=placed_layers(layers, known),
+            computed=shares(layers, artifact.onnx),
+            details=details,
+        )
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())
@@ -178,10 +206,19 @@ def _latency(layers: Sequence[Layer], clock_mhz: float | None) -> Latency | None
     return Latency(n=1, mean=totals[2] / clock_mhz) if totals and clock_mhz else None
 
 
-def _details(layers: Sequence[Layer], clock_mhz: float | None) -> dict[str, Any]:
-    totals = _totals(layers)
+def _bounds(layers: Sequence[Layer]) -> Bounds | None:
+    """Of the cycles, and of a time made of them: rows without any take time, too."""
     uncounted = sum(layer.cycles is None for layer in layers)
-    bound = f"a lower bound: the tool counts no cycles for {uncounted} of {len(layers)} rows"
+    if not uncounted or uncounted == len(layers):
+        return None
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, uncounted, len(layers))
+
+
+def _details(layers: Sequence[Layer], clock_mhz: float | None) -> dict[str, Any]:
+    totals, bounds = _totals(layers), _bounds(layers)
+    bound = "the tool counts cycles for every row of this model"
+    if bounds:
+        bound = f"a lower bound: the tool counts no cycles for {bounds.left_out} of {bounds.layers} rows"
     statistic = f"total cycles over the declared {clock_mhz:g} MHz, {bound}" if clock_mhz else None
     return {
         "cycles_ddr": totals[0] if totals else None,

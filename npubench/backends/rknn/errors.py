@@ -44,6 +44,8 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
     operators = lacking(said)
     if operators:
         return no_lowering(operators)
+    if error["type"] == "LostInputError":
+        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, str(error["text"])[:300], detail=detail)
     for pattern in _OPERATORS:
         names = tuple(dict.fromkeys(pattern.findall(text)))
         if names:

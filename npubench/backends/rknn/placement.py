@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from npubench.backends.rknn.table import Layer
-from npubench.records import Computed, OnnxModel
+from npubench.records import Computed, OnnxModel, PlacedLayer
 from npubench.shares import Placed, of_layers
 
 ENDS = frozenset({"InputOperator", "OutputOperator"})
@@ -30,8 +30,21 @@ def placement(layers: Sequence[Layer], operators: Collection[str]) -> Mapping[st
     found: dict[str, str] = {}
     for name, layer in own or made:
         if found.get(name) != "CPU":
-            found[name] = "NPU" if layer.target == "NPU" else "CPU"
+            found[name] = _unit(layer)
     return found
+
+
+def placed_layers(layers: Sequence[Layer], operators: Collection[str]) -> tuple[PlacedLayer, ...]:
+    """Rows of the table but for the model's inputs and outputs; what the tool added is by its own type."""
+    return tuple(
+        PlacedLayer(layer.full_name, operators_of(layer, operators) or (layer.op_type,), _unit(layer))
+        for layer in layers
+        if layer.op_type not in ENDS
+    )
+
+
+def _unit(layer: Layer) -> str:
+    return "NPU" if layer.target == "NPU" else "CPU"
 
 
 def operators_of(layer: Layer, operators: Collection[str]) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
+from worker_file import tensors_of
 from worker_frame import aside, if_any, keep, reference, samples, serve, step
 
 ARTIFACT = "model.rknn"
@@ -13,6 +15,10 @@ DATASET = "dataset.txt"
 
 class RefusedError(Exception):
     """A step of the toolkit that returned an error code in place of raising."""
+
+
+class LostInputError(Exception):
+    """The toolkit's model takes fewer inputs than the ONNX one."""
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
@@ -32,8 +38,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         _accept("config", tool.config(target_platform=job["platform"]))
         _accept("load_onnx", tool.load_onnx(job["model"]))
     with step("build"):
-        quantise = job["quantise"]
-        _accept("build", tool.build(do_quantization=quantise, dataset=DATASET if quantise else None))
+        _build(tool, job)
     with step("export"):
         _accept("export_rknn", tool.export_rknn(ARTIFACT))
     with step("simulate"):
@@ -43,10 +48,31 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         expected, rounded = if_any(expecting)
     return {
         "artifact": ARTIFACT,
+        "tensors": tensors_of(ARTIFACT),
         "outputs": keep("output", outputs),
         "reference": keep("reference", expected),
         "rounded": keep("rounded", rounded),
     }
+
+
+def _build(tool: Any, job: dict[str, Any]) -> None:
+    quantise = job["quantise"]
+    try:
+        _accept("build", tool.build(do_quantization=quantise, dataset=DATASET if quantise else None))
+    except ValueError as error:
+        if "not match input num" not in str(error):
+            raise
+        lost = ", ".join(_unused(job))
+        raise LostInputError(f"RKNN leaves out inputs that no operator reads: {lost}") from error
+
+
+def _unused(job: dict[str, Any]) -> list[str]:
+    """Inputs that no node of the graph takes."""
+    import onnx
+
+    graph = onnx.load(job["model"], load_external_data=False).graph
+    read = {name for node in graph.node for name in node.input}
+    return [tensor["name"] for tensor in job["tensors"]["inputs"] if tensor["name"] not in read]
 
 
 def _infer(tool: Any, inputs: list[Any]) -> list[Any]:

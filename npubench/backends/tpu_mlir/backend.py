@@ -5,15 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.backends.apart.backend import ApartBackend, answer_of, said_of, with_accuracy
 from npubench.backends.apart.options import text
 from npubench.backends.apart.single_times import measure_single_times
+from npubench.backends.signature import Tolerance
 from npubench.backends.tpu_mlir import bmrt_log, bmrt_test
+from npubench.backends.tpu_mlir.bmrt_tensors import tensors_of_bmrt
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
 from npubench.protocols import Session
 from npubench.records import (
     Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
     Failure,
     FailureClass,
     Figures,
@@ -21,6 +26,7 @@ from npubench.records import (
     Latency,
     LogCase,
     OnnxModel,
+    PlacedLayer,
     Stage,
 )
 from npubench.shares import of_types
@@ -40,6 +46,23 @@ LEAST_COSINE = 0.99
 """The tool's own bound for its cmodel against the quantised reference."""
 
 
+COMPILED = Tolerance(
+    rank="a scalar is a vector of one entry, and of older chips every tensor has four axes",
+    dtypes={
+        "float64": ("float32",),
+        "float16": ("float32",),
+        "int64": ("int32", "float32"),
+        "int32": ("float32",),
+        "int16": ("int32", "float32"),
+        "bool": ("int32", "uint8", "float32"),
+        "uint8": ("float32", "int32"),
+        "int8": ("float32", "int32"),
+    },
+    dtypes_why="borders are FP32 or 32-bit integers, whatever the model's are",
+)
+"""What a compiled file differs in; the worker gives outputs their names of the model back."""
+
+
 class TpuMlirBackend(ApartBackend):
     """INT8 by TPU-MLIR. A latency is its compiler's own, where it writes a profile for the chip."""
 
@@ -47,6 +70,7 @@ class TpuMlirBackend(ApartBackend):
     environment: ClassVar[str] = "tpu-mlir"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
     known: ClassVar[tuple[str, ...]] = ("processor", bmrt_test.NAME)
+    tolerance: ClassVar[Tolerance] = COMPILED
     evaluated: ClassVar[int] = 1
 
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
@@ -96,12 +120,13 @@ class TpuMlirBackend(ApartBackend):
         profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
         compared = cmodel(said_of(artifact))
         placed = _placement(answer, artifact.onnx)
-        return Figures(
+        figures = Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
+            bounds=_bounds(answer) if profile else None,
+            layers_on=_layers(answer),
             placement=placed,
             computed=of_types(placed, artifact.onnx),
-            accuracy=accuracy_of(answer),
             details={
                 "statistic": "the compiler's timeline at the clock that it assumes"
                 if profile
@@ -112,6 +137,7 @@ class TpuMlirBackend(ApartBackend):
                 "on_cpu": answer.get("on_cpu", []),
             },
         )
+        return with_accuracy(figures, answer)
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """Output of bmrt_test."""
@@ -127,12 +153,19 @@ class TpuMlirBackend(ApartBackend):
                 " --simulate shows what the compiler says"
             )
             return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
-        tool = bmrt_test.bench_tool()
+        names = tuple(tensor.name for tensor in artifact.onnx.outputs)
+        tool = replace(
+            bmrt_test.bench_tool(),
+            tensors=lambda said: tensors_of_bmrt(said, names),
+            tolerance=COMPILED,
+        )
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        placed = _placement(answer_of(artifact) or {}, artifact.onnx)
-        return replace(found, placement=placed, computed=of_types(placed, artifact.onnx))
+        answer = answer_of(artifact) or {}
+        placed = _placement(answer, artifact.onnx)
+        computed = of_types(placed, artifact.onnx)
+        return replace(found, placement=placed, layers_on=_layers(answer), computed=computed)
 
 
 def tune_samples(macs: int | None) -> int:
@@ -146,3 +179,16 @@ def tune_samples(macs: int | None) -> int:
 def _placement(answer: Mapping[str, Any], model: OnnxModel) -> dict[str, str]:
     on_cpu = {str(name).lower() for name in answer.get("on_cpu", ())}
     return {name: "CPU" if name.lower() in on_cpu else "NPU" for name in model.operators}
+
+
+def _layers(answer: Mapping[str, Any]) -> tuple[PlacedLayer, ...]:
+    """Those on the CPU: the tool's operators on the NPU are none of the model's any more."""
+    return tuple(PlacedLayer("", (str(name),), "CPU") for name in answer.get("cpu_layers", ()))
+
+
+def _bounds(answer: Mapping[str, Any]) -> Bounds | None:
+    """Of the compiler's timeline, which holds what the TPU does alone."""
+    if not answer.get("on_cpu"):
+        return None
+    count = len(answer.get("cpu_layers", ())) or None
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, count)

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
 from worker_frame import aside, if_any, keep, reference, samples, serve, step
+from worker_tensors import of_bmodel, of_cvimodel
 
 IMPORTS = Path(__file__).resolve().parent / "worker_imports"
 NAME = "model"
@@ -62,11 +64,17 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         )  # fmt: skip
     with step("reference"):
         expected, rounded = if_any(expecting)
+    arrays = _outputs()
+    info = _info(artifact)
+    sizes = {name: array.shape for name, array in arrays.items()}
+    told = of_bmodel(info, job["tensors"]) or of_cvimodel(info, sizes, job["tensors"])
     return {
         "artifact": artifact,
         "kept": [PROFILE],
-        "on_cpu": _on_cpu(),
-        "outputs": keep("output", [_outputs(len(job["tensors"]["outputs"]))]),
+        "on_cpu": sorted(set(_on_cpu())),
+        "cpu_layers": _on_cpu(),
+        "tensors": told,
+        "outputs": keep("output", [list(arrays.values())]),
         "reference": keep("reference", expected),
         "rounded": keep("rounded", rounded),
     }
@@ -86,24 +94,33 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _outputs(count: int) -> list[Any]:
-    """What the cmodel gave. Raises when there is no such file: an exit code says nothing."""
+def _outputs() -> dict[str, Any]:
+    """What the cmodel gave, by name. Raises when there is no such file: an exit code says nothing."""
     import numpy as np
 
     found = sorted(Path().glob("*_model_outputs.npz"))
     if len(found) != 1:
         raise ToolFailedError(f"the cmodel left {len(found)} files of outputs")
-    arrays = dict(np.load(found[0]))
-    return list(arrays.values())[-count:]
+    return dict(np.load(found[0]))
 
 
 def _on_cpu() -> list[str]:
-    """Operators that the compiler left to the host's CPU."""
-    found: set[str] = set()
-    for path in Path().glob("*_final.mlir"):
+    """Operators of the layers that the compiler left to the host's CPU, one a layer."""
+    found: list[str] = []
+    for path in sorted(Path().glob("*_final.mlir")):
         text = path.read_text(encoding="utf-8", errors="replace")
-        found.update(re.findall(r'"tpu\.GenericCpu".*?cpu_name = "(?:onnx\.)?(\w+)"', text))
-    return sorted(found)
+        found += re.findall(r'"tpu\.GenericCpu".*?cpu_name = "(?:onnx\.)?(\w+)"', text)
+    return found
+
+
+def _info(artifact: str) -> str:
+    """What the SDK's model_tool says of a compiled file; also in the log."""
+    done = subprocess.run(
+        ["model_tool", "--info", artifact], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, check=False, text=True, errors="replace",
+    )  # fmt: skip
+    print(done.stdout)  # noqa: T201 - for the log
+    return done.stdout if done.returncode == 0 else ""
 
 
 def _call(argv: list[str]) -> None:

@@ -6,7 +6,16 @@ from enum import StrEnum
 
 from npubench.definitions import Definition, differing, earlier
 from npubench.errors import ExitCode
-from npubench.records import TRANSIENT, FailureClass, Result, Status, Verdict
+from npubench.records import TRANSIENT, Bound, FailureClass, Result, Status, Verdict
+from npubench.reporting.bounds import mark, why
+from npubench.reporting.compare.accuracy import (
+    DEFAULT_FALL,
+    Rated,
+    Scored,
+    cosine_of,
+    rated,
+    rated_top1,
+)
 from npubench.reporting.compare.noise import Noise
 from npubench.reporting.compare.sides import Pair
 from npubench.reporting.compare.timing import Timed, kinds, timed
@@ -16,26 +25,29 @@ TIMES_NOISE = 3.0
 
 
 class Outcome(StrEnum):
-    """slower, broken: regressions. lost: the board or the tool went, not the case."""
+    """slower, less accurate, broken: regressions. lost: the board or the tool went, not the case."""
 
     SLOWER = "slower"
+    LESS_ACCURATE = "less accurate"
     BROKEN = "broken"
     LOST = "lost"
     UNDECIDED = "undecided"
     SAME = "same"
     FASTER = "faster"
+    MORE_ACCURATE = "more accurate"
     MENDED = "mended"
     FAILS = "fails as before"
     NOT_COMPARABLE = "not comparable"
 
 
-REGRESSIONS = frozenset({Outcome.SLOWER, Outcome.BROKEN})
+REGRESSIONS = frozenset({Outcome.SLOWER, Outcome.LESS_ACCURATE, Outcome.BROKEN})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One case, in one kind of figure. `threshold` is the share that a change has to exceed.
+    """One case, in one kind of figure: a time, or an accuracy (`rated`).
 
+    `threshold` is the share that a change has to exceed, of an accuracy the fall of a cosine.
     `seen` is in how many rows of B a regression shows. `lost_to` is the exit code of what went, for LOST.
     """
 
@@ -51,6 +63,7 @@ class Change:
     seen: int = 1
     notes: tuple[str, ...] = ()
     lost_to: int | None = None
+    rated: Rated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +71,12 @@ class Gate:
     """A change counts beyond `share` and beyond three times the noise of the boards.
 
     A regression of unstable rows counts only when B measured it twice; with `require_repeat`, any.
+    `accuracy` is by how much a cosine may fall; None: accuracies are not compared.
     """
 
     share: float = DEFAULT_THRESHOLD
     require_repeat: bool = False
+    accuracy: float | None = DEFAULT_FALL
 
 
 def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Change]:
@@ -78,6 +93,12 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
         yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
         return
     found = list(timed(before, after))
+    accuracies = [] if gate.accuracy is None else list(rated(before, after))
+    rates = [judged_accuracy(before, after, one, gate.accuracy or 0.0) for one in accuracies]
+    # Beside a time, accuracies that are as they were need no line of their own.
+    yield from (one for one in rates if not found or one.outcome is not Outcome.SAME)
+    if not found and rates:
+        return
     if not found and changed:
         yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
         return
@@ -89,6 +110,31 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
         yield _change(before, after, Outcome.NOT_COMPARABLE, reason)
     for one_kind in found:
         yield _judged(pair, one_kind, gate, noise)
+
+
+def judged_accuracy(before: Result, after: Result, found: Rated, limit: float) -> Change:
+    """A cosine that falls by more than the limit is a regression, one that rises by more an improvement."""
+    fall = found.before - found.after
+    outcome, reason = Outcome.SAME, f"{found.measure} within {limit:g}"
+    if abs(fall) > limit:
+        outcome = Outcome.LESS_ACCURATE if fall > 0 else Outcome.MORE_ACCURATE
+        way = "fell" if fall > 0 else "rose"
+        reason = f"the {found.measure} {way} by {abs(fall):.4g}, beyond {limit:g}"
+    return _change(before, after, outcome, reason, threshold=limit, rated=found, notes=_notes(before, after))
+
+
+def judged_top1(before: Scored, after: Scored) -> Change:
+    """A drop of top-1 whose interval excludes 0 is a regression."""
+    found = rated_top1(before, after)
+    outcome, reason = Outcome.SAME, f"the interval of the drop holds 0 ({found.method})"
+    if found.low is not None and found.low > 0:
+        outcome = Outcome.LESS_ACCURATE
+        reason = f"top-1 dropped by {100 * (found.before - found.after):.2f} points ({found.method})"
+    elif found.high is not None and found.high < 0:
+        outcome, reason = Outcome.MORE_ACCURATE, f"top-1 rose ({found.method})"
+    precisions = " / ".join(dict.fromkeys((before.precision, after.precision)))
+    boards = (before.board, after.board)
+    return Change(after.case, "model", *boards, precisions, outcome, reason, rated=found)
 
 
 def _redefined(before: Result, changed: tuple[Definition, ...]) -> str:
@@ -104,6 +150,7 @@ def _judged(pair: Pair, found: Timed, gate: Gate, noise: Mapping[str, Noise]) ->
     seen = 1
     if outcome is Outcome.SLOWER and found.kind == "measured":
         outcome, reason, seen = _repeated(pair, reason, gate, noise)
+    outcome, reason = _within_bounds(found, outcome, reason)
     return _change(
         before,
         after,
@@ -112,8 +159,31 @@ def _judged(pair: Pair, found: Timed, gate: Gate, noise: Mapping[str, Noise]) ->
         timed=found,
         threshold=threshold,
         seen=seen,
-        notes=_notes(before, after),
+        notes=(*_notes(before, after), *_bound_notes(found)),
     )
+
+
+def _within_bounds(found: Timed, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
+    """What is still sure where the ratio is only a bound: one that is at least so much may be any larger."""
+    bound = found.ratio_bound
+    if bound is Bound.EXACT:
+        return outcome, reason
+    if bound is None:
+        return Outcome.NOT_COMPARABLE, "both are bounds, and nothing follows of their ratio"
+    sure = Outcome.SLOWER if bound is Bound.LOWER else Outcome.FASTER
+    if outcome is sure:
+        return outcome, reason
+    return Outcome.UNDECIDED, f"B / A is only known to be {mark(bound)}{found.ratio:.3f}"
+
+
+def _bound_notes(found: Timed) -> tuple[str, ...]:
+    """What the figures leave out, or hold too much of."""
+    before, after = found.bounds
+    if before == after:
+        same = f"A and B are bounds alike ({mark(before.bound)}{why(before)})" if before else ""
+        return (f"{same}: what they count is compared",) if same else ()
+    sides = (("A", before), ("B", after))
+    return tuple(f"{label} is a bound ({mark(one.bound)}{why(one)})" for label, one in sides if one)
 
 
 def _outcome(found: Timed, share: float, threshold: float) -> tuple[Outcome, str]:
@@ -186,12 +256,23 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
         notes.append(f"NPU mode {modes[0]} against {modes[1]}: not the same share of the chip")
     if Definition.THROUGHPUT in differing(before, after):
         notes.append("fps is defined otherwise in A than in B: times are compared, fps is not")
+    counts = [row.figures.sampling if row.figures else None for row in (before, after)]
+    if None not in counts and len({one.samples_per_call for one in counts if one}) > 1:
+        told = " in A, ".join(f"{one.samples_per_call} a call" for one in counts if one)
+        notes.append(f"fps counts {told} in B: times are of a call")
+    lost = [(label, row) for label, row in (("A", before), ("B", after)) if not _has_cosine(row)]
+    if len(lost) == 1:
+        notes.append(f"{lost[0][0]} has no cosine to compare")
     if before.backend != after.backend:
         notes.append(f"built by {before.backend} and by {after.backend}")
     for label, row in (("A", before), ("B", after)):
         if row.verdict not in (None, Verdict.STABLE):
             notes.append(f"{label} is {row.verdict}")
     return tuple(notes)
+
+
+def _has_cosine(row: Result) -> bool:
+    return any(cosine_of(figures) is not None for figures in kinds(row).values())
 
 
 def _change(before: Result, after: Result, outcome: Outcome, reason: str, **more: object) -> Change:

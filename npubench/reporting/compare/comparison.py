@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from npubench.definitions import Definition, differing
 from npubench.errors import ExitCode
-from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes
+from npubench.records import Bound
+from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes, judged_top1
 from npubench.reporting.compare.noise import Noise, noise_of
-from npubench.reporting.compare.sides import Pair, Pairing, Side, pair_up
+from npubench.reporting.compare.sides import Pair, Pairing, Side, pair_up, paired_scores
 from npubench.reporting.compare.statistics import Interval, geometric_mean
 
 
@@ -55,6 +56,8 @@ def compare(a: Side, b: Side, gate: Gate) -> Comparison:
     pairing = pair_up(a, b)
     noise = noise_of(*([row for row in one.rows if not row.emulated] for one in (a, b)))
     found = [change for pair in pairing.pairs for change in changes(pair, gate, noise)]
+    if gate.accuracy is not None:
+        found += [judged_top1(*pair) for pair in paired_scores(a, b)]
     outcomes = list(Outcome)
     found.sort(key=lambda one: (outcomes.index(one.outcome), -_size(one), one.case, one.board_b))
     redefined = tuple(
@@ -74,9 +77,9 @@ def compare(a: Side, b: Side, gate: Gate) -> Comparison:
 def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCode:
     """What a gate says; ungated, only that there was something to compare.
 
-    1: a case is slower or broken. 4, 5: a case was lost to the board or the toolchain. 3: nothing, or not
-    all of A's cases, could be compared, or the latest run measured nothing. 6: a case may be slower, which
-    these rows cannot tell.
+    1: a case is slower, less accurate or broken. 4, 5: a case was lost to the board or the toolchain.
+    3: nothing, or not all of A's cases, could be compared, or the latest run measured nothing. 6: a case may
+    be slower, which these rows cannot tell.
     """
     outcomes = {change.outcome for change in of.changes}
     if gated and of.nothing_new:
@@ -92,14 +95,20 @@ def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCod
         return ExitCode(min(lost))
     if require_all and of.only_a:
         return ExitCode.NOTHING_MEASURED
-    doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and c.timed and c.timed.ratio > 1]
+    doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and _may_be_slower(c)]
     return ExitCode.UNSTABLE if doubtful or of.redefined else ExitCode.OK
+
+
+def _may_be_slower(change: Change) -> bool:
+    timed = change.timed
+    return timed is not None and (timed.ratio > 1 or timed.ratio_bound is Bound.LOWER)
 
 
 def _means(found: Sequence[Change]) -> tuple[Mean, ...]:
     ratios: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for change in found:
-        if change.timed is not None:
+        # A ratio that is only a bound is no figure to take a mean of.
+        if change.timed is not None and change.timed.ratio_bound is Bound.EXACT:
             ratios[change.timed.kind, change.case_kind].append(change.timed.ratio)
     means = ((key, of, geometric_mean(of)) for key, of in sorted(ratios.items()))
     return tuple(Mean(*key, len(of), mean) for key, of, mean in means if mean is not None)
@@ -132,4 +141,6 @@ def _told(redefined: Sequence[str]) -> tuple[str, ...]:
 
 
 def _size(change: Change) -> float:
+    if change.rated is not None:
+        return 1 + abs(change.rated.before - change.rated.after)
     return 0.0 if change.timed is None else max(change.timed.ratio, 1 / change.timed.ratio)

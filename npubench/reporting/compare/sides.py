@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.records import Result
+from npubench.reporting.compare.accuracy import Scored
 
 Key = tuple[str, ...]
 _DIMENSIONS = ("board", "backend", "precision")
@@ -12,14 +13,16 @@ _DIMENSIONS = ("board", "backend", "precision")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Rows under a label, oldest first. `fixed` are the dimensions that the user named one value of.
+    """Rows under a label, oldest first, and what `npubench accuracy` last said there.
 
-    `nothing_new` says that the run which is called the latest measured nothing, so these rows are older.
+    `fixed` are the dimensions that the user named one value of. `nothing_new` says that the run which is
+    called the latest measured nothing, so these rows are older.
     """
 
     label: str
     rows: tuple[Result, ...]
     fixed: frozenset[str] = frozenset()
+    scores: tuple[Scored, ...] = ()
     nothing_new: str = ""
 
 
@@ -60,6 +63,23 @@ def pair_up(a: Side, b: Side) -> Pairing:
         len(a.rows) - len(real_a),
         len(b.rows) - len(real_b),
     )
+
+
+def paired_scores(a: Side, b: Side) -> tuple[tuple[Scored, Scored], ...]:
+    """Evaluations of one case and kind side by side, as `pair_up` has rows; of the same evaluation none."""
+
+    def free(name: str) -> bool:
+        one, other = ({str(getattr(score, name)) for score in side.scores} for side in (a, b))
+        fixed = name in a.fixed and name in b.fixed
+        return fixed or (name != "precision" and len(one) == len(other) == 1)
+
+    counting = ["case", "kind", *(name for name in _DIMENSIONS if not free(name))]
+
+    def keyed(side: Side) -> dict[Key, Scored]:
+        return {tuple(str(getattr(score, name)) for name in counting): score for score in side.scores}
+
+    before, after = keyed(a), keyed(b)
+    return tuple((before[key], after[key]) for key in before if key in after and before[key] != after[key])
 
 
 def _is_free(name: str, a: Side, b: Side, rows_a: Sequence[Result], rows_b: Sequence[Result]) -> bool:

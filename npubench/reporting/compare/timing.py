@@ -3,10 +3,11 @@
 import math
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from npubench.definitions import Definition, differing
-from npubench.records import Figures, Kind, Latency, Result
+from npubench.records import Bound, Bounds, Figures, Kind, Latency, Result
+from npubench.reporting.bounds import left_out_of, ratio_bound
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
 
 EXACT = "exact: the figure has no spread"
@@ -16,7 +17,11 @@ _Z95 = 1.96
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Both figures in us and after / before, with its interval where one can be told."""
+    """Both figures in us and after / before, with its interval where one can be told.
+
+    `bounds` are those of both figures; `ratio_bound` how the ratio stands to the true one, None where nothing
+    follows of two bounds.
+    """
 
     kind: str
     statistic: str
@@ -26,6 +31,8 @@ class Timed:
     low: float | None
     high: float | None
     method: str
+    bounds: tuple[Bounds | None, Bounds | None] = (None, None)
+    ratio_bound: Bound | None = Bound.EXACT
 
 
 def kinds(row: Result) -> Mapping[str, Figures]:
@@ -46,7 +53,15 @@ def timed(before: Result, after: Result) -> Iterator[Timed]:
         if kind in other:
             found = _compare(kind, one[kind], other[kind], one_throughput)
             if found is not None:
-                yield found
+                yield _bounded(found, left_out_of(one[kind]), left_out_of(other[kind]))
+
+
+def _bounded(found: Timed, before: Bounds | None, after: Bounds | None) -> Timed:
+    """Two bounds of one reason and extent leave out the same: what they count is compared."""
+    if before == after:
+        return replace(found, bounds=(before, after))
+    ends = (after.bound if after else Bound.EXACT, before.bound if before else Bound.EXACT)
+    return replace(found, bounds=(before, after), ratio_bound=ratio_bound(*ends))
 
 
 def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:

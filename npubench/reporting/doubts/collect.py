@@ -12,6 +12,7 @@ from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.doubts.earlier import earlier_definitions
 from npubench.reporting.doubts.equal_times import equal_chips, equal_times
 from npubench.reporting.doubts.identical import identical
+from npubench.reporting.doubts.low_accuracy import low_accuracy
 from npubench.reporting.doubts.macs import wrong_macs
 from npubench.reporting.doubts.moved import moved
 from npubench.reporting.doubts.next_steps import next_step
@@ -25,6 +26,7 @@ from npubench.reporting.doubts.steady import unlikely_spreads
 
 _CHECKS = (
     identical,
+    low_accuracy,
     wrong_macs,
     moved,
     missing_board_times,

@@ -11,6 +11,7 @@ class DoubtClass(StrEnum):
 
     IDENTICAL_FIGURES = "identical_figures"
     IDENTICAL_ARTIFACT = "identical_artifact"
+    LOW_ACCURACY = "low_accuracy"
     WRONG_MACS = "wrong_macs"
     BOARD_MOVED = "board_moved"
     WIDE_SPREAD = "wide_spread"

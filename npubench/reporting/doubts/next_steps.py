@@ -17,6 +17,7 @@ def _steps() -> dict[DoubtClass, str]:
         DoubtClass.IDENTICAL_ARTIFACT: say(
             "convert each model again in a folder of its own, then measure again"
         ),
+        DoubtClass.LOW_ACCURACY: say("look up the named output, and calibrate with data of your own"),
         DoubtClass.WRONG_MACS: say(
             "compare the file and its input size with what was built, then build again"
         ),
@@ -25,6 +26,11 @@ def _steps() -> dict[DoubtClass, str]:
             "close other programs, fix the clock, then measure again with more rounds"
         ),
         DoubtClass.NO_BOARD_TIME: say("measure these cases on the board before their simulation is used"),
+        DoubtClass.FLOAT_MACS: say("look up which operators stay in float, and quantise or replace them"),
+        DoubtClass.KERNELS_DIFFER: say(
+            "take the accuracy of the fused kernels, or measure on another processor"
+        ),
+        DoubtClass.EARLIER_DEFINITION: say("measure it again with this version before it is compared"),
         DoubtClass.FIGURES_DISAGREE: say(
             "look up each of these figures in the tool's own log, then measure or import again"
         ),

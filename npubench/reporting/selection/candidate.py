@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePath
 
-from npubench.records import Accuracy, Figures, Kind, Result, Status
+from npubench.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
+from npubench.reporting.bounds import bounds_of
 from npubench.reporting.coverage import WITHOUT_VERDICT
+from npubench.reporting.lacking import WRONG
 from npubench.reporting.pairs import figures_of, published_simulation
 from npubench.reporting.selection.requirements import ModelNeed
-from npubench.reporting.whole_npu import HALVES
 from npubench.reporting.words import say
 from npubench.specs import BoardSpec, Fact, Precision, Shape
 
@@ -39,12 +40,21 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The row that speaks for a model. `share` is the part of the NPU that it is of, 1.0 the whole."""
+    """The row that speaks for a model. `share` is the part of the NPU that it is of, 1.0 the whole.
+
+    A row whose time is only a lower bound speaks where there is no other.
+    """
 
     result: Result
     figures: Figures
     time_us: float
     share: float
+
+    @property
+    def at_least(self) -> Bounds | None:
+        """What the time leaves out; such a time may fail a requirement, and passes none."""
+        bounds = bounds_of(self.figures)
+        return bounds if bounds and bounds.bound is Bound.LOWER else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,7 @@ def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> Chosen | Mi
         timed = [found for row in fitting if (found := _chosen(row, candidate))]
         if timed:
             exact = [one for one in timed if is_accurate(one.result, need)]
-            return min(exact or timed, key=lambda one: one.time_us * one.share)
+            return min(exact or timed, key=lambda one: (one.at_least is not None, one.time_us * one.share))
         return _missing(rows, fitting, need, candidate)
     return Missing(say("no row of {name}", name=" / ".join(need.names)))
 
@@ -171,9 +181,10 @@ def _time_us(figures: Figures) -> float | None:
 
 def share_of_npu(figures: Figures, facts: Mapping[str, Fact]) -> float:
     """Part of the NPU that figures are of: a half in the 1_1 modes, n cores of how many the chip has."""
+    bounds = bounds_of(figures)
+    if bounds is not None and bounds.share is not None:
+        return bounds.share
     mode = str(figures.details.get("npu_mode", ""))
-    if mode in HALVES:
-        return 0.5
     cores, all_cores = re.fullmatch(r"NPU(\d)", mode), facts.get("npu_cores")
     if cores and all_cores and all_cores.value.isdigit() and int(cores[1]) < int(all_cores.value):
         return int(cores[1]) / int(all_cores.value)
@@ -189,9 +200,15 @@ def accuracy_of(row: Result) -> tuple[Accuracy, Kind] | None:
 
 
 def accuracy_value(row: Result, metric: str) -> float | None:
-    """The figure of that metric; an FP32 row is its own reference, whose cosine and agreement are 1."""
+    """The figure of that metric; an FP32 row is its own reference, whose cosine and agreement are 1.
+
+    Outputs that are one number throughout where FP32's differ are worth 0.
+    """
     found = accuracy_of(row)
     value: float | None = getattr(found[0], metric) if found else None
+    wrong = any(f is not None and f.no_accuracy in WRONG for f in (row.figures, row.estimate))
+    if wrong and metric in {"cosine", "top1_agreement"}:
+        return 0.0
     if value is None and row.precision is Precision.FP32 and metric in {"cosine", "top1_agreement"}:
         return 1.0
     return value

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from npubench.records import Kind, Verdict
+from npubench.reporting.bounds import latency_text, main_latency_us
 from npubench.reporting.selection.candidate import Candidate, Chosen
 from npubench.reporting.words import say
 
@@ -49,8 +50,16 @@ def caveats_of(candidate: Candidate, chosen: Sequence[Chosen]) -> tuple[str, ...
     if shaky and candidate.kind is Kind.MEASURED:
         names = ", ".join(f"{row.case} {say(str(row.verdict))}" for row in shaky)
         lines.append(say("not stable: {names}", names=names))
-    if any("lower_bound" in c.figures.details for c in chosen):
-        lines.append(say("the simulator counts no other layers than convolutions: a lower bound"))
+    for one in chosen:
+        if one.at_least is not None:
+            told = latency_text(one.figures, main_latency_us(one.figures) or one.time_us)
+            lines.append(
+                say(
+                    "{case}: {latency}: a lower bound may fail a requirement and passes none",
+                    case=one.result.case,
+                    latency=told,
+                )
+            )
     if any(c.result.emulated for c in chosen):
         lines.append(say("the board is emulated: only its simulator's times count"))
     return tuple(lines)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from npubench.records import Kind, Result
+from npubench.records import Bound, Kind, Result
 from npubench.reporting.selection import board_checks, npu_checks
 from npubench.reporting.selection.candidate import Candidate, Chosen, Shapes, candidates
 from npubench.reporting.selection.caveats import caveats_of, warnings_of
@@ -20,7 +20,8 @@ class ChipVerdict:
     """One candidate judged. `binding` names the check with least room, `headroom` is its share left.
 
     `jobs` is how many times the whole job fits into the NPU's time, from figures of `share` of the NPU.
-    `rank` counts from 1 among those that do not fail; `score` in [0, 1].
+    `rank` counts from 1 among those that do not fail; `score` in [0, 1]. `bound` is that of `load`: lower
+    where times leave something out.
     """
 
     board: str
@@ -42,6 +43,7 @@ class ChipVerdict:
     terms: tuple[Term, ...] = ()
     score: float | None = None
     rank: int | None = None
+    bound: Bound = Bound.EXACT
 
     @property
     def jobs(self) -> float | None:
@@ -107,6 +109,7 @@ def _judge(asked: Requirements, candidate: Candidate, shapes: Shapes) -> ChipVer
         power_w=watts.value if watts else None,
         cases=tuple(dict.fromkeys(one.result.case for one in chosen)),
         caveats=caveats_of(candidate, chosen),
+        bound=Bound.LOWER if any(one.at_least for one in chosen) else Bound.EXACT,
     )
 
 

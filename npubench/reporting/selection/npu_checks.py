@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from npubench.reporting.bounds import aside, mark
+from npubench.reporting.bounds import why as why_bound
 from npubench.reporting.notation import closeness, duration, significant
+from npubench.reporting.op_support import on_cpu
 from npubench.reporting.selection.candidate import (
     Candidate,
     Chosen,
@@ -63,11 +66,13 @@ def npu_time(jobs: Sequence[Job], candidate: Candidate) -> Check:
     need = f"{significant(known * 100)} %"
     check = Check("npu_time", Outcome.FAIL, 1 - known, need, have, "", tuple(lines), candidate.kind)
     if known * share > 1:
+        check = replace(check, need=f"≥ {need}") if _lower_bounds(jobs) else check
         why = say("too slow even at the upper bound of the whole NPU") if share < 1 else say("too slow")
         return replace(check, why=why)
-    if missing:
+    unsure = [*missing, *_lower_bounds(jobs)]
+    if unsure:
         need = f"≥ {need}" if known else "–"
-        return replace(check, outcome=Outcome.UNKNOWN, headroom=None, need=need, why="; ".join(missing))
+        return replace(check, outcome=Outcome.UNKNOWN, headroom=None, need=need, why="; ".join(unsure))
     if known > 1:
         why = say(
             "a part of the NPU is not enough; the whole would be at {bound} % at best, which is an estimate",
@@ -81,9 +86,23 @@ def npu_time(jobs: Sequence[Job], candidate: Candidate) -> Check:
 def _load_line(job: Job) -> str:
     if isinstance(job.found, Missing) or job.load is None:
         return f"{job.need.role}: {say('unknown')}"
-    each = duration(job.found.time_us)
+    at_least = job.found.at_least
+    each = f"{mark(at_least.bound) if at_least else ''}{duration(job.found.time_us)}{aside(at_least)}"
     streams, rate = job.stream.count, significant(job.need.rate)
     return f"{job.need.role}: {streams} × {rate}/s × {each} = {significant(job.load * 100)} %"
+
+
+def _lower_bounds(jobs: Sequence[Job]) -> list[str]:
+    """Why times that leave something out pass nothing, and what to do next; a line a model."""
+    return [
+        say(
+            "{role}: only a lower bound ({why}): measure it on a board",
+            role=job.need.role,
+            why=why_bound(job.found.at_least),
+        )
+        for job in jobs
+        if isinstance(job.found, Chosen) and job.found.at_least
+    ]
 
 
 def latency(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, time: Check) -> Check | None:
@@ -92,22 +111,29 @@ def latency(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, time
     if limit is None:
         return None
     asked_of = asked.limits.percentile
-    total, lines, missing = 0.0, [], []
+    total, least, lines, missing = 0.0, 0.0, list[str](), list[str]()
     for job in jobs:
         if isinstance(job.found, Missing):
             missing.append(job.found.why)
             continue
         value, name = _statistic(job.found, asked_of)
         total += job.stream.count * value
-        lines.append(f"{job.need.role}: {job.stream.count} × {duration(value)} ({name})")
+        least += job.stream.count * value * job.found.share
+        lines.append(_latency_line(job, job.found, value, name))
         if asked_of and name != f"p{asked_of}":
             missing.append(say("{role}: no p{percentile}", role=job.need.role, percentile=asked_of))
     lines.append(say("decoding and what comes after the NPU are not in it"))
     outcome, headroom = within(total, limit * 1e3)
     need, have = f"{significant(limit)} ms", duration(total)
     check = Check("latency", outcome, headroom, need, have, "", tuple(lines), candidate.kind)
+    missing += _lower_bounds(jobs)
+    if outcome is Outcome.FAIL and least <= limit * 1e3 < total:
+        # Half an NPU is too slow, which says nothing sure of the whole.
+        part = say("these figures are of a part of the NPU: the whole may be fast enough, measure it")
+        have = f"{'' if missing else '≤ '}{have}"
+        return replace(check, outcome=Outcome.UNKNOWN, headroom=None, have=have, why=part)
     if outcome is Outcome.FAIL:
-        return check
+        return replace(check, have=f"≥ {have}") if missing else check
     if missing:
         have = f"≥ {have}" if total else "–"
         return replace(check, outcome=Outcome.UNKNOWN, headroom=None, have=have, why="; ".join(missing))
@@ -115,6 +141,12 @@ def latency(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, time
         why = say("frames wait without bound where the NPU's time is not enough")
         return replace(check, outcome=time.outcome, headroom=None, have="–", why=why)
     return check
+
+
+def _latency_line(job: Job, found: Chosen, value: float, name: str) -> str:
+    at_least = found.at_least
+    each = f"{mark(at_least.bound) if at_least else ''}{duration(value)}{aside(at_least)}"
+    return f"{job.need.role}: {job.stream.count} × {each} ({name})"
 
 
 def _statistic(found: Chosen, percentile: int | None) -> tuple[float, str]:
@@ -136,14 +168,8 @@ def operators(jobs: Sequence[Job]) -> Check:
         for job in jobs
         if isinstance(job.found, Missing) and not job.found.failed and not job.found.ran
     ]
-    on_cpu = sorted(
-        {
-            operator
-            for job in jobs
-            if isinstance(job.found, Chosen)
-            for operator, place in job.found.figures.placement.items()
-            if place == "CPU"
-        }
+    left = sorted(
+        {name for job in jobs if isinstance(job.found, Chosen) for name in on_cpu(job.found.figures)}
     )
     ran = sum(isinstance(job.found, Chosen) or job.found.ran is not None for job in jobs)
     need, have = say("{count} models", count=len(jobs)), say("{count} run", count=ran)
@@ -151,7 +177,7 @@ def operators(jobs: Sequence[Job]) -> Check:
         return Check("operators", Outcome.FAIL, None, need, have, "; ".join(one.why for one in failed))
     if unknown:
         return Check("operators", Outcome.UNKNOWN, None, need, have, "; ".join(unknown))
-    why = say("on the CPU: {operators}", operators=", ".join(on_cpu)) if on_cpu else ""
+    why = say("on the CPU: {operators}", operators=", ".join(left)) if left else ""
     return Check("operators", Outcome.PASS, None, need, have, why)
 
 

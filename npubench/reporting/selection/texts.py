@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from npubench.records import Kind
+from npubench.reporting.bounds import mark, opposite
 from npubench.reporting.escapes import columns_of, printable
 from npubench.reporting.notation import significant
 from npubench.reporting.selection.decide import ChipVerdict, Decision
@@ -45,7 +46,7 @@ def jobs_text(verdict: ChipVerdict) -> str:
     if verdict.jobs is None:
         return "–"
     half = f" ({say('of half the NPU')})" if verdict.share == 0.5 else ""
-    return f"{significant(verdict.jobs)} ×{half}"
+    return f"{mark(opposite(verdict.bound))}{significant(verdict.jobs)} ×{half}"
 
 
 def to_json(decision: Decision) -> dict[str, Any]:

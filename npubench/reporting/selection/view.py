@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.records import Kind
+from npubench.records import Bound, Kind
+from npubench.reporting.bounds import mark, opposite
 from npubench.reporting.notation import significant
 from npubench.reporting.scatter import Corner, Point, Scatter, Titles, scatter
 from npubench.reporting.selection import texts
@@ -84,8 +85,10 @@ def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
         kinds.append(origin or kind)
         for one in members:
             text = f"{one.chip} ({one.board}, {name}): {texts.price_text(one)}, {texts.jobs_text(one)}"
-            points.append(Point(one.price_usd or 0.0, one.jobs or 0.0, name, text, one.chip))
-        front = _front(members)
+            label = f"{mark(opposite(one.bound))}{one.chip}"
+            points.append(Point(one.price_usd or 0.0, one.jobs or 0.0, name, text, label))
+        # What fits at most so often beats nobody for sure.
+        front = _front([one for one in members if one.bound is Bound.EXACT])
         if len(front) > 1:
             corners.append(Corner(tuple(front), say("best for its price: {kind}", kind=name), origin or kind))
     warnings = [one for one in warnings_of(drawn) if one]

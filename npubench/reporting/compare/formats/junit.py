@@ -16,11 +16,17 @@ def junit(of: Comparison) -> str:
     root = ElementTree.Element("testsuites", name=printable(f"{of.label_a} to {of.label_b}"))
     suites: defaultdict[str, list[Change]] = defaultdict(list)
     for change in of.changes:
-        suites[change.timed.kind if change.timed is not None else "status"].append(change)
+        suites[_kind(change)].append(change)
     for kind, changes in suites.items():
         root.append(_suite(kind, changes, of))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _kind(change: Change) -> str:
+    if change.rated is not None:
+        return words.measure(change.rated)
+    return change.timed.kind if change.timed is not None else "status"
 
 
 def _suite(kind: str, changes: list[Change], of: Comparison) -> ElementTree.Element:

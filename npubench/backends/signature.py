@@ -1,0 +1,194 @@
+"""Inputs and outputs of what a tool made, against the model's: none may be lost, added or renamed unseen."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+from npubench.records import Failure, FailureClass, Stage
+from npubench.specs import Shape, TensorSpec
+
+UNKNOWN = -1
+"""A dimension that the graph does not tell; (-1,) is a shape of which not even the rank is known."""
+LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A tensor as a tool tells of it; None is what it does not tell. `dtype` is a numpy name."""
+
+    name: str | None = None
+    shape: Shape | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """All inputs and all outputs, in the tool's order; None where it does not tell of them at all."""
+
+    inputs: tuple[Told, ...] | None = None
+    outputs: tuple[Told, ...] | None = None
+
+
+def _as_it_is(name: str) -> str:
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What a tool always changes, so that it is no fault; of each the reason, empty where it is not borne.
+
+    `layout`: channels go last (or first). `rank`: axes of one entry come or go. `unnamed`: names are not the
+    model's, so tensors are told apart by their place. `dtypes` are the types that a type of the model may
+    become, for `dtypes_why`. `spelt` makes one spelling of the model's names and the tool's.
+    """
+
+    layout: str = ""
+    rank: str = ""
+    unnamed: str = ""
+    dtypes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dtypes_why: str = ""
+    spelt: Callable[[str], str] = _as_it_is
+
+
+EXACT = Tolerance()
+
+
+def signature_of(told: Mapping[str, Any] | None) -> Signature:
+    """A signature out of JSON: lists of name, shape and dtype below `inputs` and `outputs`."""
+
+    def tensors(kind: str) -> tuple[Told, ...] | None:
+        found = (told or {}).get(kind)
+        return None if found is None else tuple(_told(one) for one in found)
+
+    return Signature(tensors("inputs"), tensors("outputs"))
+
+
+def _told(one: Mapping[str, Any]) -> Told:
+    shape = one.get("shape")
+    return Told(one.get("name"), None if shape is None else tuple(map(int, shape)), one.get("dtype"))
+
+
+def exactly(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Signature:
+    """The signature of tensors of which everything is known."""
+    one, other = (tuple(Told(t.name, t.shape, t.dtype) for t in tensors) for tensors in (inputs, outputs))
+    return Signature(one, other)
+
+
+def converted(
+    tool: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], told: Signature,
+    tolerance: Tolerance = EXACT,
+) -> Failure | None:  # fmt: skip
+    """OUTPUT_MISMATCH where what a tool made has other inputs or outputs than the model; else None."""
+    found = difference(inputs, outputs, told, tolerance)
+    if found is None:
+        return None
+    message = f"{tool} made another model of it: {found}"[:LONGEST]
+    return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
+
+
+def ran_another(
+    runner: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], told: Signature,
+    tolerance: Tolerance = EXACT,
+) -> Failure | None:  # fmt: skip
+    """WRONG_ARTIFACT where a board's runner tells of other tensors than the artifact's; else None."""
+    found = difference(inputs, outputs, told, tolerance)
+    if found is None:
+        return None
+    message = f"{runner} ran another model than this job's: {found}"[:LONGEST]
+    return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
+
+
+def difference(
+    inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], told: Signature, tolerance: Tolerance = EXACT
+) -> str | None:
+    """What differs, tensor by tensor, beyond what the tool always changes; None where nothing does.
+
+    What the tool does not tell is not checked.
+    """
+    found = [
+        problem
+        for kind, wanted, have in (("input", inputs, told.inputs), ("output", outputs, told.outputs))
+        if have is not None
+        for problem in _problems(kind, wanted, have, tolerance)
+    ]
+    return "; ".join(found) or None
+
+
+def _problems(kind: str, wanted: Sequence[TensorSpec], have: Sequence[Told], of: Tolerance) -> Iterator[str]:
+    by_name = not of.unnamed and all(one.name is not None for one in have)
+    pairs = _named(wanted, have, of) if by_name else _placed(wanted, have, of)
+    lost = [spec for spec, told in pairs if told is None and spec is not None]
+    new = [told for spec, told in pairs if spec is None and told is not None]
+    if by_name and len(lost) == len(new) == 1 and not any(_unlike(lost[0], new[0], of)):
+        yield f"the {kind} {lost[0].name} is called {new[0].name}"
+        return
+    for spec in lost:
+        count = f"{len(have)} of {len(wanted)}" if len(have) < len(wanted) else f"{len(have)}"
+        what = _words(spec.shape, spec.dtype)
+        yield f"the {kind} {spec.name} ({what}) is missing: {count} {kind}s are there"
+    for one in new:
+        name = one.name or "without a name"
+        yield f"there is an {kind} {name} ({_words(one.shape, one.dtype)}) which the model does not have"
+    for wanted_one, told_one in pairs:
+        if wanted_one is not None and told_one is not None:
+            yield from (
+                f"the {kind} {wanted_one.name} is {what}" for what in _unlike(wanted_one, told_one, of)
+            )
+
+
+_Pairs = list[tuple[TensorSpec | None, Told | None]]
+
+
+def _named(wanted: Sequence[TensorSpec], have: Sequence[Told], of: Tolerance) -> _Pairs:
+    left = list(have)
+    pairs: _Pairs = []
+    for spec in wanted:
+        same = (at for at, one in enumerate(left) if of.spelt(one.name or "") == of.spelt(spec.name))
+        place = next(same, None)
+        pairs.append((spec, None if place is None else left.pop(place)))
+    return [*pairs, *((None, one) for one in left)]
+
+
+def _placed(wanted: Sequence[TensorSpec], have: Sequence[Told], of: Tolerance) -> _Pairs:
+    """By place where there are as many; else each with the next that fits, so that a lost one is told."""
+    if len(wanted) == len(have):
+        return list(zip(wanted, have, strict=True))
+    left = list(have)
+    pairs: _Pairs = []
+    for spec in wanted:
+        fitting = (at for at, one in enumerate(left) if not any(_unlike(spec, one, of)))
+        place = next(fitting, None)
+        pairs.append((spec, None if place is None else left.pop(place)))
+    return [*pairs, *((None, one) for one in left)]
+
+
+def _unlike(spec: TensorSpec, told: Told, of: Tolerance) -> Iterator[str]:
+    if told.shape is not None and not _same_shape(spec.shape, told.shape, of):
+        yield f"{_words(told.shape)} and not {_words(spec.shape)}"
+    if told.dtype not in (None, spec.dtype, *of.dtypes.get(spec.dtype, ())):
+        yield f"{told.dtype} and not {spec.dtype}"
+
+
+def _same_shape(wanted: Shape, have: Shape, of: Tolerance) -> bool:
+    if wanted == (UNKNOWN,):
+        return True
+    turned = [wanted]
+    if of.layout and len(wanted) > 2:
+        turned += [(wanted[0], *wanted[2:], wanted[1]), (wanted[0], wanted[-1], *wanted[1:-1])]
+    return any(_same(one, have) or (bool(of.rank) and _same(_bare(one), _bare(have))) for one in turned)
+
+
+def _same(wanted: Shape, have: Shape) -> bool:
+    return all(
+        one == other or UNKNOWN in (one, other) for one, other in zip_longest(wanted, have, fillvalue=None)
+    ) and len(wanted) == len(have)
+
+
+def _bare(shape: Shape) -> Shape:
+    return tuple(size for size in shape if size != 1)
+
+
+def _words(shape: Shape | None, dtype: str | None = "") -> str:
+    size = "of a shape that is not told" if shape is None else "x".join(map(str, shape)) or "a scalar"
+    return f"{dtype} {size}".strip() if dtype else size

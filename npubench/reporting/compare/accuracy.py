@@ -1,0 +1,112 @@
+"""The accuracies of two rows, or of two evaluations, that may be compared: of one kind and one measure."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from npubench.records import Figures, Result
+from npubench.reporting.compare.timing import kinds
+from npubench.reporting.lacking import LEAST_SLICE, WRONG
+
+DEFAULT_FALL = 0.01
+COSINE, SLICE, TOP1 = "cosine", "worst slice", "top-1"
+UNPAIRED = "Newcombe 1998, 95 %"
+PAIRED = "against FP32 on the same samples, 95 %"
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """Both accuracies, in -1..1 or as a share; `low` and `high` bound before - after with 95 % confidence."""
+
+    kind: str
+    measure: str
+    before: float
+    after: float
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What `npubench accuracy` said of one prepared model: top-1 with its interval, and the drop of it.
+
+    `lost` is the low end of the drop against FP32 on the same samples; None where it was not compared.
+    """
+
+    case: str
+    board: str
+    backend: str
+    precision: str
+    kind: str
+    value: float
+    low: float
+    high: float
+    lost: float | None
+    samples: int
+
+
+def rated(before: Result, after: Result) -> Iterator[Rated]:
+    """Cosines of each kind that both rows have, of whole outputs and of their worst slices.
+
+    Outputs of one number throughout where FP32's differ have a cosine of 0. A worst slice counts only where
+    it is low in B: of two that are near 1 it says little which is the nearer.
+    """
+    one, other = kinds(before), kinds(after)
+    for kind in one:
+        if kind not in other:
+            continue
+        values = cosine_of(one[kind]), cosine_of(other[kind])
+        if values[0] is not None and values[1] is not None:
+            yield Rated(kind, COSINE, values[0], values[1])
+        slices = _slice(one[kind]), _slice(other[kind])
+        if slices[0] is not None and slices[1] is not None and min(slices[0], slices[1]) < LEAST_SLICE:
+            yield Rated(kind, SLICE, slices[0], slices[1])
+
+
+def cosine_of(figures: Figures) -> float | None:
+    """The cosine of figures, 0 of wrong outputs; None where there is none."""
+    if figures.no_accuracy in WRONG:
+        return 0.0
+    found = figures.accuracy
+    if found is not None and found.cosine is None and found.equal is None and found.psnr_db is not None:
+        return 0.0
+    return found.cosine if found else None
+
+
+def _slice(figures: Figures) -> float | None:
+    worst = figures.accuracy.worst_slice if figures.accuracy else None
+    return worst.cosine if worst else None
+
+
+def rated_top1(before: Scored, after: Scored) -> Rated:
+    """Both top-1 with the interval of their difference, of samples that are not known to be the same.
+
+    Where B lost against FP32 and A did not, on each one's own samples, the drop is sure as well.
+    """
+    low, high = _difference(before, after)
+    if low <= 0 < (after.lost or 0.0) and (before.lost or 0.0) <= 0 and after.value < before.value:
+        return Rated(before.kind, TOP1, before.value, after.value, after.lost, high, PAIRED)
+    return Rated(before.kind, TOP1, before.value, after.value, low, high, UNPAIRED)
+
+
+def _difference(before: Scored, after: Scored) -> tuple[float, float]:
+    """Newcombe, Statistics in Medicine 17, 1998, method 10: from Wilson's intervals of both shares."""
+    fall = before.value - after.value
+    down = math.hypot(before.value - before.low, after.high - after.value)
+    up = math.hypot(before.high - before.value, after.value - after.low)
+    return fall - down, fall + up
+
+
+def scored(told: Mapping[str, Any]) -> Scored | None:
+    """An entry of accuracy.json; None of one without a top-1, or of an emulated board."""
+    top1, drop = told.get("top1"), told.get("drop_top1")
+    if not top1 or told.get("emulated"):
+        return None
+    case, board, backend, precision, kind = (
+        str(told[name]) for name in ("case", "board", "backend", "precision", "kind")
+    )
+    value, low, high = (float(top1[name]) for name in ("value", "low", "high"))
+    lost = float(drop["low"]) if drop else None
+    return Scored(case, board, backend, precision, kind, value, low, high, lost, int(told["samples"]))
