@@ -50,7 +50,9 @@ def test_two_kinds_are_told_apart_only_by_rows_that_name_operators():
     assert kinds == {"NEU": "NPU", "ONNX": "CPU", "AXE": "CPU"}
     assert placement(["Conv", "Softmax"], kinds) == {}
     assert placement(["Softmax"], kinds) == {"Softmax": "CPU"}
-    assert placement(["Conv"], kinds, read_parts("part_0 NEU Conv\npart_1 AXE Transpose\n")) == {"Conv": "NPU"}
+    assert placement(["Conv"], kinds, read_parts("part_0 NEU Conv\npart_1 AXE Transpose\n")) == {
+        "Conv": "NPU"
+    }
     parts = read_parts("part_0 NEU Conv, Relu\npart_1 AXE Softmax, Relu\n")
     assert placement(["Conv", "Relu", "Softmax"], kinds, parts) == {
         "Conv": "NPU",
