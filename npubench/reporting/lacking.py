@@ -32,14 +32,17 @@ def word_of(reason: NoAccuracy) -> str:
 def lacking(result: Result, figures: Figures) -> tuple[NoAccuracy | None, str]:
     """Why these figures of a row have no cosine, and the sentence; None where they have, or need none.
 
-    Rows of earlier versions say nothing of it: what can be told from their figures is.
+    Rows of earlier versions say nothing of it: what can be told from their figures is. Of a row that was
+    not measured only what its figures say themselves counts: a simulation may have been compared.
     """
-    if result.precision is Precision.NONE or result.status is not Status.OK:
+    if result.precision is Precision.NONE:
         return None, ""
     found = figures.accuracy
     known = found is not None and (found.cosine is not None or found.equal is not None)
     if figures.no_accuracy is not None and (not known or figures.no_accuracy in WRONG):
         return figures.no_accuracy, figures.no_accuracy_why
+    if result.status is not Status.OK:
+        return None, ""
     if found is not None:
         if known:
             return None, ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.records import Accuracy, Figures, Kind, Latency, NoAccuracy, WorstSlice
+from npubench.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Status, WorstSlice
 from npubench.reporting.doubts import DoubtClass, Strength, doubts
 from npubench.reporting.lacking import low_rows
 from npubench.reporting.rows import row_of
@@ -66,6 +66,20 @@ def test_rows_of_earlier_versions_are_told_by_their_figures():
     assert word() == "not_compared"
     assert word(accuracy=Accuracy(None, 9.0, 3.0)) == "all_zeros"
     assert word(accuracy=Accuracy(None, None, None, equal=0.9)) is None
+
+
+def test_a_row_that_was_not_measured_tells_what_its_simulation_does():
+    def of(reason):
+        simulated = Figures(
+            Kind.SIMULATED, no_accuracy=reason, no_accuracy_why="a cell is cut" if reason else ""
+        )
+        return row_of(row("log", figures=None, estimate=simulated, status=Status.SKIPPED))
+
+    told = of(NoAccuracy.NOT_COMPARED)
+    assert told["estimate"]["no_accuracy"] == "not_compared"
+    assert told["estimate"]["no_accuracy_why"] == "a cell is cut"
+    assert "  not compared  " in to_text([told, row_of(row("other", 0.999, kind=Kind.SIMULATED))], 200)
+    assert of(None)["estimate"]["no_accuracy"] is None
 
 
 def test_whole_numbers_are_shown_as_a_share():
