@@ -12,7 +12,10 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 EMULATORS = Path(__file__).parent / "emulators"
-RUNNERS = {"axera-pi-pro": "ax_run_model", "ax630c": "ax_run_model", "ax8850": "axcl_run_model"}
+RUNNERS = {
+    **dict.fromkeys(("axera-pi-pro", "ax615", "ax630c", "ax637", "m57", "m76h"), "ax_run_model"),
+    "ax8850": "axcl_run_model",
+}
 QUICK = ("--warmup", "0", "--repeat", "3", "--min-duration", "0", "--rounds", "1")
 
 

@@ -111,9 +111,12 @@ def _import(
     reading = plugins.backend(of.backend)
     if not isinstance(reading, LogReading):
         raise UsageError(f"{of.backend}, the backend of {of.name}, reads no logs: choose another --board")
-    cases, problems = imported.read_folder(folder, of.backend, reading, _log_readers)
-    for problem in problems:
-        click.echo(f"npubench: {printable(problem)}", err=True)
+    try:
+        cases, problems = imported.read_folder(folder, of.backend, reading, _log_readers)
+    except imported.NoLogError as error:
+        _tell_problems(error.problems[1:])
+        raise
+    _tell_problems(problems)
     workspace = Workspace(out)
     workspace.create()
     with workspace.lock():
@@ -130,6 +133,11 @@ def _import(
     _tell(rows, added, known, live, of.name)
     click.echo(f"report: {page}")
     return ExitCode.USAGE if problems or catalog.problems else ExitCode.OK
+
+
+def _tell_problems(problems: Sequence[str]) -> None:
+    for problem in problems:
+        click.echo(f"npubench: {printable(problem)}", err=True)
 
 
 def _log_readers() -> "dict[str, LogReading]":

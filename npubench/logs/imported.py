@@ -4,7 +4,7 @@ What a log cannot tell (hashes, shapes) stays empty. A file that is no log costs
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,14 @@ class ImportedCase:
     dated: bool
 
 
+class NoLogError(UsageError):
+    """No file of a folder is a log; `problems` has a line for each, the first of which the message tells."""
+
+    def __init__(self, folder: Path, problems: Sequence[str]) -> None:
+        super().__init__(f"{folder} holds no log that can be read: {problems[0]}")
+        self.problems = problems
+
+
 Others = Callable[[], Mapping[str, LogReading]]
 """The other backends that read logs, by name; called only where a file is no log of the board's."""
 
@@ -46,7 +54,7 @@ def read_folder(
 ) -> tuple[list[ImportedCase], list[str]]:
     """The cases of all logs of a folder, by name, and a line for each file that gives none.
 
-    Raises UsageError when there are none at all.
+    Raises NoLogError when there are none at all.
     """
     cases: list[ImportedCase] = []
     problems: list[str] = []
@@ -64,7 +72,7 @@ def read_folder(
             else:
                 problems.append(f"{file} is of {case.name}, which {first} is of already: left out")
     if not cases:
-        raise UsageError(f"{folder} holds no log that can be read: {problems[0]}")
+        raise NoLogError(folder, problems)
     return cases, problems
 
 

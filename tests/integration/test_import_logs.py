@@ -150,6 +150,17 @@ def test_a_folder_without_logs_is_one_line(pair, tmp_path, content):
     assert not pair.out.exists()
 
 
+def test_a_folder_of_other_files_alone_costs_a_line_for_each(pair, tmp_path):
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for name in ("a.md", "b.txt", "c"):
+        (folder / name).write_text("text")
+    done = imported(pair, folder)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, len(lines)) == (2, 3)
+    assert all(any(f"/{name} is no log" in line for line in lines) for name in ("a.md", "b.txt", "c"))
+
+
 @pytest.mark.parametrize(
     "words", [["--board", "axera-py"], ["--name", "a/b"], ["--board", "local", "--name", ""]]
 )

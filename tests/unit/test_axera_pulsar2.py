@@ -422,6 +422,9 @@ def test_a_table_and_a_timeline_alone():
     (timeline,) = READING.read_log(TRACE)
     assert timeline.estimate.latency_us.mean == 100
     assert "subgraph_npu_0" in timeline.estimate.details["timelines"]
+    (unnamed,) = READING.read_log(TRACE.replace('"ph": "X",\n', ""))
+    assert unnamed.estimate == timeline.estimate
+    assert READING.read_log('{"ph": 1, "ts": 2}\n') == ()
 
 
 @pytest.mark.parametrize("indent", ["", "    "])

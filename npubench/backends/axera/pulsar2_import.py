@@ -36,12 +36,13 @@ _HEAD = re.compile(r"\s*Run AxModel:")
 _MODEL = re.compile(r"\s*model: (.+)")
 _ASKED = re.compile(r"\bax(?:cl)?_run_model\b.* (?:-r|--repeat)[ =]?([0-9]{1,9})\b")
 _JSON = re.compile(r"\s*[{\[]")
+_KEYS_OF_TASKS = ('"ts"', '"dur"', '"tid"')
 _ANY_NAME = {"model", "compiled", "output", "test", "tmp"}
 
 
 def read_log(text: str) -> tuple[LogCase, ...]:
     """The cases of a file: one, or one for each model that a runner was called for; none of another file."""
-    if _JSON.match(text) and '"ph"' in text:
+    if _JSON.match(text) and all(key in text for key in _KEYS_OF_TASKS):
         return _timeline(text)
     lines = short_lines(text)
     of_build, of_runner = (any(map(tells.match, lines)) for tells in (_BUILD, _RUNNER))

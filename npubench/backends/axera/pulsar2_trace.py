@@ -151,13 +151,18 @@ def _tasks(events: Sequence[Mapping[str, Any]]) -> list[_Task]:
         for one in events
         if one.get("ph") == "M" and one.get("name") == "thread_name"
     }
-    open_phases = sorted({str(one.get("ph")) for one in events} - {"X", "M", "C", "s", "t", "f", "i", "I"})
+    open_phases = sorted({_phase(one) for one in events} - {"X", "M", "C", "s", "t", "f", "i", "I"})
     if open_phases:
         raise DamagedError(f"events of phase {', '.join(open_phases)[:40]} have no duration of their own")
-    tasks = [_task(one, names) for one in events if one.get("ph") == "X"]
+    tasks = [_task(one, names) for one in events if _phase(one) == "X"]
     if not tasks:
         raise DamagedError("there is no task in it")
     return tasks
+
+
+def _phase(event: Mapping[str, Any]) -> str:
+    """The kind of an event; one that has a duration is whole though it may not say so."""
+    return str(event.get("ph", "X" if "dur" in event else None))
 
 
 def _task(event: Mapping[str, Any], names: Mapping[tuple[str, str], str]) -> _Task:
