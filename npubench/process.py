@@ -2,7 +2,8 @@
 
 Argument lists, never a shell; stdin closed; output to a file; a session of its own, and the whole
 tree ends at the deadline. The tree is found by process group and by a cookie in the environment,
-so that a child that made a session of its own does not get away.
+so that a child that made a session of its own does not get away. When npubench is killed, its guard ends
+all of them (see `process_guard`).
 """
 
 import contextlib
@@ -14,15 +15,16 @@ import socket
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from npubench import cookies
 from npubench.errors import Interrupted
+from npubench.process_guard import Guard
 from npubench.records import Completed
 
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
-COOKIE = "NPUBENCH_PROCESS_COOKIE"
+COOKIE = cookies.VARIABLE
 CLEAN_UP_TIMEOUT_S = 60.0
 LONGEST_POLL_MS = 2**31 - 1
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
@@ -33,6 +35,30 @@ new pages, and filling those costs more than computing (mallopt(3)).
 _lock = threading.Lock()
 _running: dict[str, subprocess.Popen[bytes]] = {}
 _stopping = threading.Event()
+
+
+class _Shell:
+    """A shell in a session of its own that reads from a pipe and says nothing."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            bufsize=0, cwd="/", start_new_session=True,
+        )  # fmt: skip
+
+    def write(self, data: bytes) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(data)
+
+    def close(self) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLEAN_UP_TIMEOUT_S)
+
+
+_guard = Guard(_Shell)
 
 
 def run(
@@ -51,9 +77,9 @@ def run(
     when the process was killed. `env` is added to this process's environment. Raises Interrupted
     after `stop()`, OSError when the program cannot be started.
     """
-    cookie = uuid.uuid4().hex
+    cookie = cookies.new()
     started = time.monotonic()
-    with log.open("ab") as stream:
+    with log.open("ab") as stream, _guard.ended_elsewhere(on_kill):
         offset = stream.tell()
         process = _start(argv, cookie, stream.fileno(), cwd, env)
         try:
@@ -84,10 +110,11 @@ def connected(
     For a command that carries a connection, or serves one. `env` is added to this process's environment.
     Raises Interrupted after `stop()`, OSError when the program cannot be started.
     """
-    cookie = uuid.uuid4().hex
+    cookie = cookies.new()
     ours, theirs = socket.socketpair()
     with theirs:
         try:
+            _guard.watch()
             with _lock:
                 if _stopping.is_set():
                     raise Interrupted
@@ -118,6 +145,24 @@ def stop() -> None:
         _end_tree(process, cookie)
 
 
+def end_owned(owner: str) -> None:
+    """End what an npubench left here that was killed; `owner` is what its cookies begin with."""
+    for pid in _pids_with_cookie(f"{owner}-", whole=False):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def pause(seconds: float) -> None:
+    """Do nothing for a while. Raises Interrupted after `stop()`."""
+    if _stopping.wait(seconds):
+        raise Interrupted
+
+
+def running() -> bool:
+    """Whether a process of ours runs."""
+    return bool(_running)
+
+
 def stopping() -> bool:
     """Whether `stop` was called."""
     return _stopping.is_set()
@@ -131,6 +176,7 @@ def reset() -> None:
 def _start(
     argv: Sequence[str], cookie: str, output: int, cwd: Path | None, env: Mapping[str, str] | None
 ) -> subprocess.Popen[bytes]:
+    _guard.watch()
     with _lock:
         if _stopping.is_set():
             raise Interrupted
@@ -192,13 +238,14 @@ def _end_tree(process: subprocess.Popen[bytes], cookie: str) -> bool:
     return killed_by_us
 
 
-def _pids_with_cookie(cookie: str) -> list[int]:
+def _pids_with_cookie(cookie: str, whole: bool = True) -> list[int]:
     needle = f"{COOKIE}={cookie}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if needle in (entry / "environ").read_bytes().split(b"\0"):
+                variables = (entry / "environ").read_bytes().split(b"\0")
+                if needle in variables or (not whole and any(v.startswith(needle) for v in variables)):
                     found.append(int(entry.name))
     return found
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
+from npubench.leases import Claim, Held
 from npubench.predictions import Predictions
 from npubench.records import (
     Artifact,
@@ -67,6 +68,20 @@ class Session(Protocol):
 
 
 @runtime_checkable
+class Leasing(Protocol):
+    """A session whose board is measured by one run at a time."""
+
+    def take(self, claim: Claim, force: bool = False) -> Held | None:
+        """Hold the board until the session is closed; who holds it, when somebody else does.
+
+        With `force` whoever holds it loses it. Raises BoardError where no lease can be kept.
+        """
+
+    def holder(self) -> Held | None:
+        """Who holds the board, this session included. Raises like `take`."""
+
+
+@runtime_checkable
 class Transport(Protocol):
     """Reaches boards of one kind."""
 
@@ -74,6 +89,17 @@ class Transport(Protocol):
 
     def connect(self, board: BoardSpec) -> Session:
         """Open a session. Raises BoardError with what to do."""
+
+
+@runtime_checkable
+class Locating(Protocol):
+    """A transport that can tell without connecting that two boards are one machine, and wrong options."""
+
+    def check(self, board: BoardSpec) -> None:
+        """Raises UsageError for `transport_options` that cannot be used; connects to nothing."""
+
+    def place(self, board: BoardSpec) -> str:
+        """The same for boards on one machine; may ask a name server. Raises UsageError, BoardError."""
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from npubench.errors import UsageError, WorkspaceError
 from npubench.jsonio import decode, encode, reason_of
-from npubench.records import TRANSIENT, Result
+from npubench.records import Result
 
 FORMAT = 1
 _SCHEMA = """
@@ -87,7 +87,7 @@ class Store:
 
     def append(self, result: Result) -> None:
         """Add one row in a transaction of its own. Raises WorkspaceError when the disk is full."""
-        final = result.failure is None or result.failure.failure_class not in TRANSIENT
+        final = result.failure is None or not result.failure.transient
         values = (
             *(result.key, result.run_id, result.started_at, result.board, result.backend, result.case),
             *(result.case_kind.value, result.precision.value, result.status.value, final, encode(result)),

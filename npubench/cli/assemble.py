@@ -133,6 +133,7 @@ def make_context(
     listeners: Sequence[Listener],
     fresh: bool,
     benchmarks: Iterable[str] = (),
+    wait_s: float | None = None,
 ) -> Context:
     """What every job of this run shares."""
     announce = Announcer(listeners)
@@ -149,5 +150,6 @@ def make_context(
         command=("npubench", *sys.argv[1:]),
         announce=announce,
         fresh=fresh,
+        wait_s=wait_s,
         benchmarks={name: plugins.benchmark(name) for name in benchmarks},
     )

@@ -32,6 +32,16 @@ INPUT_CLASSES = frozenset(
 )
 """Failures of a user's own file that are the file's fault: the command ends with exit code 2."""
 
+BOARD_CLASSES = frozenset(
+    {
+        FailureClass.BOARD_UNREACHABLE,
+        FailureClass.BOARD_LOST,
+        FailureClass.BOARD_BUSY,
+        FailureClass.TRANSFER_FAILED,
+    }
+)
+"""Failures that are a board's: the command ends with exit code 4."""
+
 
 def execute(
     plan: Plan,
@@ -43,6 +53,7 @@ def execute(
     strict: bool,
     style: str,
     wrong_input: int,
+    wait_s: float | None = None,
 ) -> int:
     """Run the plan, write the report, say where it is; the exit code."""
     workspace = Workspace(out)
@@ -50,7 +61,7 @@ def execute(
     with workspace.lock():
         store = Store.create(workspace.database)
         with listener(style) as listen:
-            context = make_context(workspace, request, boards, [listen], fresh, plan.benchmarks)
+            context = make_context(workspace, request, boards, [listen], fresh, plan.benchmarks, wait_s)
             count = workers or max(1, (os.cpu_count() or 2) // 2)
             summary = engine.run(plan, count, lambda b: plugins.transport(b.transport), context, store)
         if summary.interrupted:
@@ -90,7 +101,7 @@ def exit_code(
     found = set(classes.values())
     if FailureClass.TOOL_MISSING in found:
         return ExitCode.TOOLCHAIN
-    if found & {FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST, FailureClass.TRANSFER_FAILED}:
+    if found & BOARD_CLASSES:
         return ExitCode.BOARD
     if len(failures) == len(plan.jobs):
         return ExitCode.NOTHING_MEASURED

@@ -27,7 +27,10 @@ Kept = TypeVar("Kept", OnnxModel, Artifact)
 
 @dataclass(frozen=True)
 class Context:
-    """What every job of a run shares; backends and the state of their tools by the board's name."""
+    """What every job of a run shares; backends and the state of their tools by the board's name.
+
+    `wait_s` is how long a board that another run holds is waited for; None: without end.
+    """
 
     run_id: str
     workspace: Workspace
@@ -38,6 +41,7 @@ class Context:
     command: tuple[str, ...]
     announce: Callable[[Any], None]
     fresh: bool = False
+    wait_s: float | None = None
     benchmarks: Mapping[str, BoardBenchmark] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))

@@ -29,7 +29,7 @@ Kept = TypeVar("Kept", OnnxModel, Artifact)
 
 def export_only(job: Job, context: Context) -> Prepared:
     """Only the ONNX file; needs no toolchain."""
-    start = _start(job, context)
+    start = begin(job, context)
     if start.failure:
         return start
     model = _export(job, context, start.log)
@@ -38,7 +38,7 @@ def export_only(job: Job, context: Context) -> Prepared:
 
 def prepare(job: Job, context: Context) -> Prepared:
     """Export and compile; both are taken from the workspace when they were made before."""
-    start = _start(job, context)
+    start = begin(job, context)
     if start.failure:
         return start
     log = start.log
@@ -94,7 +94,8 @@ def simulate(prepared: Prepared, context: Context) -> tuple[Prepared, Measured]:
     return replace(prepared, estimate=None), Measured(prepared.estimate)
 
 
-def _start(job: Job, context: Context) -> Prepared:
+def begin(job: Job, context: Context) -> Prepared:
+    """A job of which nothing is done yet, with a log."""
     log = context.workspace.log_file(
         context.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
     )

@@ -33,7 +33,7 @@ def run(
     context: Context,
     store: Store,
 ) -> Summary:
-    """Run what the plan still needs. Ctrl-C and SIGTERM end it at once; finished rows stay.
+    """Run what the plan still needs. Ctrl-C, SIGTERM and SIGHUP end it at once; finished rows stay.
 
     Raises WorkspaceError when the workspace can no longer be written.
     """

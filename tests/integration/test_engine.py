@@ -39,6 +39,8 @@ class Bench:
         self.transports = {"desk": FakeTransport()}
         self.events = []
         self.fresh = False
+        self.wait_s = None
+        self.run_id = "run"
 
     def plan(self, *names, boards=None, precisions=()):
         boards = boards or [board()]
@@ -49,7 +51,7 @@ class Bench:
 
     def run(self, *names, tool=None, workers=2, **plan):
         context = Context(
-            run_id="run",
+            run_id=self.run_id,
             workspace=self.workspace,
             request=REQUEST,
             exporter_of=lambda spec: self.exporter,
@@ -58,6 +60,7 @@ class Bench:
             command=("npubench", "run"),
             announce=Announcer([self.events.append]),
             fresh=self.fresh,
+            wait_s=self.wait_s,
         )
         return run(self.plan(*names, **plan), workers, lambda b: self.transports[b.name], context, self.store)
 
