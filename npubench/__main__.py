@@ -3,7 +3,7 @@
 Nothing else is imported before signals are heard, not even `signal`, which imports much itself.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import os
 import sys
 

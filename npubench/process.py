@@ -26,6 +26,8 @@ from npubench.records import Completed
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 COOKIE = cookies.VARIABLE
 CLEAN_UP_TIMEOUT_S = 60.0
+KILLED = (-9, 137)
+"""Ends by SIGKILL: of the process, or of what it ran for a shell or a container."""
 LONGEST_POLL_MS = 2**31 - 1
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 """Environment for a process where tensors come and go: with glibc's defaults what was given back comes as
@@ -79,6 +81,7 @@ def run(
     """
     cookie = cookies.new()
     started = time.monotonic()
+    kills = _oom_kills()
     with log.open("ab") as stream, _guard.ended_elsewhere(on_kill):
         offset = stream.tell()
         process = _start(argv, cookie, stream.fileno(), cwd, env)
@@ -99,7 +102,8 @@ def run(
         raise Interrupted
     output, truncated = _read_tail(log, offset)
     duration_s = time.monotonic() - started
-    return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated)
+    memory = "" if timed_out or process.returncode not in KILLED else _out_of_memory(kills)
+    return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated, memory)
 
 
 def connected(
@@ -248,6 +252,22 @@ def _pids_with_cookie(cookie: str, whole: bool = True) -> list[int]:
                 if needle in variables or (not whole and any(v.startswith(needle) for v in variables)):
                     found.append(int(entry.name))
     return found
+
+
+def _oom_kills() -> int:
+    """Processes that the kernel ended here for lack of memory since boot; -1 where it does not count them."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.partition(" ")[2])
+    return -1
+
+
+def _out_of_memory(before: int) -> str:
+    more = _oom_kills() - before
+    return (
+        f"the kernel ended {more} for lack of memory meanwhile (oom_kill of /proc/vmstat)" if more > 0 else ""
+    )
 
 
 def _read_tail(log: Path, offset: int) -> tuple[str, bool]:

@@ -290,7 +290,10 @@ class ToolInfo:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A finished process. `returncode` is negative for a signal; `output` is bounded and decoded."""
+    """A finished process. `returncode` is negative for a signal; `output` is bounded and decoded.
+
+    `out_of_memory` is what says so of one that was killed; empty where nothing does.
+    """
 
     argv: tuple[str, ...]
     returncode: int
@@ -298,6 +301,7 @@ class Completed:
     duration_s: float
     timed_out: bool = False
     truncated: bool = False
+    out_of_memory: str = ""
 
 
 class Verdict(StrEnum):

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from npubench import process
-from npubench.failures import Failure, FailureClass
+from npubench.ended import killed, was_killed
+from npubench.failures import Failure, FailureClass, Stage
 from npubench.jsonio import decode, encode
 from npubench.onnx_model import describe
 from npubench.onnx_refusal import refused
@@ -38,9 +39,8 @@ def _without_answer(done: Completed) -> Failure:
     if done.timed_out:
         message = f"onnx had not read the model after {done.duration_s:.0f} s: ended; export it another way"
         return refused(FailureClass.HANG, message, detail=done.output)
-    if done.returncode == -signal.SIGKILL:
-        message = "reading the model was killed, most likely for lack of memory: free memory"
-        return refused(FailureClass.OUT_OF_MEMORY, message, detail=done.output)
+    if was_killed(done):
+        return replace(killed(Stage.EXPORT, "what reads the model", done, "here"), detail=done.output)
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         message = f"onnx crashed with {name} on the model: it is damaged, or export it another way"

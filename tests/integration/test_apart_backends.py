@@ -148,7 +148,7 @@ def test_outputs_of_another_number_are_not_compared(compiled):
     ("body", "expected", "told"),
     [
         ("os.abort()", FailureClass.CRASH, "SIGABRT while it was at convert"),
-        ("os.kill(os.getpid(), 9)", FailureClass.OUT_OF_MEMORY, "while it was at convert"),
+        ("os.kill(os.getpid(), 9)", FailureClass.KILLED, "while it was at convert"),
         ("os._exit(0)", FailureClass.UNPARSED_OUTPUT, "ended with code 0 while it was at convert"),
         ("sys.exit(0)", FailureClass.TOOL_ERROR, "SystemExit: 0"),
         ("return {'artifact': 'model.toy'}", FailureClass.NO_ARTIFACT, "without writing model.toy"),

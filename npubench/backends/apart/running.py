@@ -2,17 +2,21 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from npubench import process
+from npubench.ended import killed, was_killed
 from npubench.records import Completed, Failure, FailureClass, Stage
 
 TOOL_LOG = "tool.log"
 ANSWER = "answer.json"
 STEP_FILE = "step.txt"
+_CHILD_KILLED = re.compile(r"ended with code -9\b")
+"""What workers say of a command of the tool that SIGKILL ended."""
 MEMORY_LIMIT_BYTES = 24 * 2**30
 """Of address space. Compilers map far more than they use."""
 
@@ -67,11 +71,8 @@ def _answer(tool: str, done: Completed, reply: Path, workdir: Path) -> dict[str,
             f"no end after {done.duration_s:.0f} s{during}: ended at the deadline; --deadline gives more"
         )
         return Failure(Stage.COMPILE, FailureClass.HANG, f"{tool}: {message}")
-    if done.returncode == -signal.SIGKILL:
-        message = (
-            f"{tool} was killed{during}, most likely for lack of memory: free some, or use a smaller case"
-        )
-        return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, message)
+    if was_killed(done):
+        return killed(Stage.COMPILE, tool, done, f"here{during}")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         return Failure(Stage.COMPILE, FailureClass.CRASH, f"{tool} crashed with {name}{during}: see the log")
@@ -80,6 +81,8 @@ def _answer(tool: str, done: Completed, reply: Path, workdir: Path) -> dict[str,
     except (OSError, ValueError):
         message = f"{tool} ended with code {done.returncode}{during} and no answer: see the log"
         return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
+    if _CHILD_KILLED.search(str(answer.get("error", {}).get("text", ""))):
+        return killed(Stage.COMPILE, tool, done, f"here{during}")
     return answer
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench import environments
+from npubench.ended import killed, was_killed
 from npubench.errors import NpubenchError
 from npubench.exporters.openmmlab import servers
 from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, installed
@@ -198,10 +199,8 @@ def _preprocessing(described: dict[str, Any]) -> Preprocessing | None:
 
 
 def _ended_without_answer(done: Completed) -> Failure:
-    if done.returncode == -signal.SIGKILL:
-        return _failure(
-            FailureClass.OUT_OF_MEMORY, "the exporter was killed from outside, most likely for lack of memory"
-        )
+    if was_killed(done):
+        return killed(Stage.EXPORT, "the exporter", done, "from outside")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         return _failure(FailureClass.CRASH, f"the exporter crashed with {name}: see the log")

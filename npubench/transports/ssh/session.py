@@ -4,13 +4,15 @@ import posixpath
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from npubench import cookies
+from npubench.ended import was_killed
 from npubench.errors import BoardError, TransferError
 from npubench.leases import Claim, Held
 from npubench.records import BoardState, Completed
-from npubench.transports.ssh import command, download, facts, leftovers, requirements, stored, upload
+from npubench.transports.ssh import command, download, facts, leftovers, memory, requirements, stored, upload
 from npubench.transports.ssh.connection import Connection
 from npubench.transports.ssh.guard import Guard
 from npubench.transports.ssh.quoting import COOKIE, script
@@ -32,6 +34,7 @@ class SshSession:
         self._guard = Guard(connection, cookie)
         self._folder = ""
         self._held: dict[str, PurePosixPath] = {}
+        self._oom_kills: int | None = None
 
     def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
         """Run a command on the board; its whole tree ends at the deadline.
@@ -50,9 +53,16 @@ class SshSession:
         # Whoever took the board over has ended this command, or runs one beside it.
         if completed.returncode == 0:
             self._guard.check()
-        else:
-            self._guard.confirm()
-        return completed
+            return completed
+        self._guard.confirm()
+        return self._with_evidence(completed) if was_killed(completed) else completed
+
+    def _with_evidence(self, completed: Completed) -> Completed:
+        """What the board's kernel says of a command that was killed."""
+        limit_s = self._settings.command_timeout_s
+        asked = command.run(self._connection, memory.ASK, limit_s, self._cookie)
+        said = memory.evidence(asked.output, completed.duration_s, self._oom_kills)
+        return replace(completed, out_of_memory=said)
 
     def take(self, claim: Claim, force: bool = False) -> Held | None:
         """Hold the board until the session is closed; who holds it, when somebody else does.
@@ -86,6 +96,7 @@ class SshSession:
         """The board's state now; what it does not tell is None. Raises BoardLostError, Interrupted."""
         mark = f"={secrets.token_hex(8)}="
         completed = self.run(script(facts.READ, mark), self._settings.command_timeout_s)
+        self._oom_kills = facts.oom_kills(completed.output, mark)
         return facts.state(completed.output, mark)
 
     def clean(self, keep_s: float, keep_bytes: int) -> tuple[stored.Entry, ...]:
