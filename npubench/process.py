@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from npubench import cookies
 from npubench.errors import Interrupted
@@ -82,7 +83,8 @@ def run(
     cookie = cookies.new()
     started = time.monotonic()
     kills = _oom_kills()
-    with log.open("ab") as stream, _guard.ended_elsewhere(on_kill):
+    # Read from the same stream: a tool may have put something else in its place.
+    with log.open("a+b") as stream, _guard.ended_elsewhere(on_kill):
         offset = stream.tell()
         process = _start(argv, cookie, stream.fileno(), cwd, env)
         try:
@@ -98,9 +100,9 @@ def run(
                 _running.pop(cookie, None)
             if killed and on_kill:
                 _clean_up(on_kill, stream.fileno())
-    if _stopping.is_set():
-        raise Interrupted
-    output, truncated = _read_tail(log, offset)
+        if _stopping.is_set():
+            raise Interrupted
+        output, truncated = _read_tail(stream, offset)
     duration_s = time.monotonic() - started
     memory = "" if timed_out or process.returncode not in KILLED else _out_of_memory(kills)
     return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated, memory)
@@ -270,9 +272,8 @@ def _out_of_memory(before: int) -> str:
     )
 
 
-def _read_tail(log: Path, offset: int) -> tuple[str, bool]:
-    with log.open("rb") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        begin = max(offset, end - OUTPUT_LIMIT_BYTES)
-        stream.seek(begin)
-        return stream.read().decode("utf-8", "replace"), begin > offset
+def _read_tail(stream: BinaryIO, offset: int) -> tuple[str, bool]:
+    end = stream.seek(0, os.SEEK_END)
+    begin = max(offset, end - OUTPUT_LIMIT_BYTES)
+    stream.seek(begin)
+    return stream.read().decode("utf-8", "replace"), begin > offset

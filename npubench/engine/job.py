@@ -21,6 +21,7 @@ from npubench.records import (
     Skip,
     Stage,
 )
+from npubench.regular import is_regular
 from npubench.specs import BenchmarkSpec, InvalidCase, Target
 from npubench.workspace import writing
 
@@ -160,6 +161,9 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
                 artifact = context.backends[board.name].compile(model, target, folder, log)
             if isinstance(artifact, Failure):
                 return artifact
+            if not all(is_regular(file) for file in (artifact.path, *artifact.parts)):
+                message = f"{board.backend} left something else than a file as its artifact"
+                return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
             context.made.add(job.compile_key)
             return context.workspace.keep_artifact(job.compile_key, artifact)
 

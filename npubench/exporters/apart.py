@@ -13,6 +13,7 @@ from npubench.jsonio import decode, encode
 from npubench.onnx_model import describe
 from npubench.onnx_refusal import refused
 from npubench.records import Completed, OnnxModel
+from npubench.regular import is_regular
 
 DEADLINE_S = 600.0
 """Far above what hashing and checking the largest models take."""
@@ -28,9 +29,9 @@ def describe_apart(
         argv = [sys.executable, "-P", "-m", __name__, str(path.absolute()), folder]
         done = process.run(argv, timeout_s=deadline_s, log=log)
         model, failure = Path(folder) / MODEL, Path(folder) / FAILURE
-        if model.is_file():
+        if is_regular(model):
             return replace(decode(OnnxModel, model.read_bytes()), case=case, task=task)
-        if failure.is_file():
+        if is_regular(failure):
             return decode(Failure, failure.read_bytes())
     return _without_answer(done)
 

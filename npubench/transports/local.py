@@ -13,6 +13,7 @@ from npubench.errors import BoardError
 from npubench.identity import sha256_of_file
 from npubench.leases import Claim, Held
 from npubench.records import BoardState, Completed
+from npubench.regular import open_regular
 from npubench.specs import BoardSpec
 from npubench.transports.local_lease import LocalLease
 
@@ -63,14 +64,19 @@ class LocalSession:
 
     def put(self, source: Path, sha256: str) -> PurePosixPath:
         """The file itself, if it still has that hash. Raises BoardError otherwise."""
-        if sha256_of_file(source) != sha256:
+        try:
+            is_it = sha256_of_file(source) == sha256
+        except OSError:
+            is_it = False
+        if not is_it:
             raise BoardError(f"{source.name} is not the file with SHA-256 {sha256}: run with --fresh")
         return PurePosixPath(source)
 
     def get(self, source: PurePosixPath, target: Path) -> None:
         """Copy a file. Raises BoardError when it is not there."""
         try:
-            shutil.copyfile(source, target)
+            with open_regular(Path(source), follow=True) as stream, target.open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
         except OSError as error:
             raise BoardError(f"{source} cannot be fetched: {error.strerror}") from error
 

@@ -273,3 +273,36 @@ def test_without_its_environment_a_backend_says_what_to_do(relu, tmp_path, monke
     failure = RknnBackend().compile(relu, target, tmp_path, tmp_path / "log")
     assert failure.failure_class is FailureClass.TOOL_MISSING
     assert "npubench env install rknn" in failure.message
+
+
+FIFOS = {
+    "the artifact": ("os.remove('model.toy'); os.mkfifo('model.toy')", FailureClass.NO_ARTIFACT),
+    "an output": ("os.remove('o-0-0.npy'); os.mkfifo('o-0-0.npy')", FailureClass.UNPARSED_OUTPUT),
+    "a link for the artifact": (
+        "os.remove('model.toy'); os.symlink('/etc/hostname', 'model.toy')",
+        FailureClass.NO_ARTIFACT,
+    ),
+    "the step": ("os.remove('step.txt'); os.mkfifo('step.txt')", None),
+    "the log": ("os.remove('tool.log'); os.mkfifo('tool.log')", None),
+}
+
+
+@pytest.mark.parametrize("what", FIFOS)
+def test_a_fifo_in_a_tools_folder_is_never_waited_for(compiled, what):
+    body, expected = FIFOS[what]
+    worker = f"""
+def work(job):
+    data = samples(job["evaluation"])
+    with step("convert"):
+        Path("model.toy").write_text("toy")
+    expected = reference(job["model"], data)
+    outputs, theirs = keep("o", expected), keep("r", expected)
+    {body}
+    return {{"artifact": "model.toy", "outputs": outputs, "reference": theirs}}
+serve(work)
+"""
+    outcome = compiled(worker)
+    if expected is None:
+        assert isinstance(outcome, Artifact)
+    else:
+        assert outcome.failure_class is expected

@@ -27,6 +27,7 @@ from npubench.records import (
     Stage,
     ToolInfo,
 )
+from npubench.regular import is_regular, text_if_any, write_new
 from npubench.specs import Options, Precision, Target, TimingProtocol
 
 MODEL = "model.onnx"
@@ -91,7 +92,12 @@ class ApartBackend(ABC):
         refused = self.refused(model, target, answer, said)
         if refused is not None:
             return refused
-        return self._artifact(model, target, answer, asked, workdir)
+        try:
+            return self._artifact(model, target, answer, asked, workdir)
+        except OSError as error:
+            # Something else lies in the place of a file that the worker named.
+            message = f"{self.name} left what cannot be read: {error}"[:300]
+            return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
 
     @abstractmethod
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
@@ -178,7 +184,7 @@ class ApartBackend(ABC):
         workdir: Path,
     ) -> Artifact | Failure:
         path = workdir / answer["artifact"]
-        if not path.is_file() or path.stat().st_size == 0:
+        if not is_regular(path) or path.stat().st_size == 0:
             message = f"{self.name} ended without writing {answer['artifact']}: see the log"
             return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
         if wrong := unlike(answer, model.outputs, workdir):
@@ -186,7 +192,7 @@ class ApartBackend(ABC):
             return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
         answer["accuracy"] = accuracy(answer, workdir, model.task == "classification")
         answer["resolution"] = resolution(answer, workdir)
-        (workdir / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+        write_new(workdir / ANSWER, json.dumps(answer))
         parts = [workdir / name for name in answer.get("parts", ())]
         extras = [*parts, *(workdir / name for name in (ANSWER, TOOL_LOG, *answer.get("kept", ())))]
         # A part belongs to what runs, the rest tells how it came about.
@@ -199,7 +205,7 @@ class ApartBackend(ABC):
         size = sum(file.stat().st_size for file in (path, *parts))
         return Artifact(
             *(path, sha256, size, self.name, self.probe().versions, target.precision, model),
-            *(settings, tuple(file for file in extras if file.is_file()), tuple(parts)),
+            *(settings, tuple(file for file in extras if is_regular(file)), tuple(parts)),
         )
 
 
@@ -249,4 +255,4 @@ def _tensors(model: OnnxModel) -> dict[str, Any]:
 
 
 def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return text_if_any(path)

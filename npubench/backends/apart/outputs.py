@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.onnxruntime.compare import similarity, top1_agreement
+from npubench.regular import open_regular
 from npubench.specs import TensorSpec
 
 
@@ -72,9 +73,15 @@ def _load(files: Sequence[Sequence[str]] | None, workdir: Path) -> list[list[Any
 
     # Mapped, for they are read in turn by each of these functions.
     return [
-        [np.load(workdir / name, mmap_mode="r", allow_pickle=False) for name in sample]
+        [np.load(_regular(workdir / name), mmap_mode="r", allow_pickle=False) for name in sample]
         for sample in files or ()
     ]
+
+
+def _regular(path: Path) -> Path:
+    """The path, of a regular file only: raises OSError for what would be waited for."""
+    open_regular(path).close()
+    return path
 
 
 def _like(ours: Any, theirs: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from npubench.predictions import Predictions
 from npubench.records import Failure, FailureClass, Kind, OnnxModel, Stage
+from npubench.regular import is_regular
 
 NOTE = "simulated while it was converted again with the same calibration: no artifact was run"
 
@@ -25,6 +26,9 @@ def predictions(tool: str, answer: Mapping[str, Any], workdir: Path) -> Predicti
     files = [sample[0] for sample in answer.get("outputs") or () if sample]
     if not files:
         message = f"{tool} simulates nothing: it left no outputs"
+        return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
+    if odd := [name for name in files if not is_regular(workdir / name)]:
+        message = f"{tool} left no file {odd[0]}"[:300]
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
     # Tools give a tensor back in a rank of their own.
     outputs = np.stack([np.load(workdir / name, allow_pickle=False).ravel() for name in files])

@@ -1,8 +1,10 @@
 """One job in the tool's environment: started, limited, ended, and read."""
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 from npubench import process
 from npubench.ended import killed, was_killed
 from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.regular import open_regular, text_if_any, text_of
 
 TOOL_LOG = "tool.log"
 ANSWER = "answer.json"
@@ -58,13 +61,12 @@ def run_worker(
 
 
 def _append(source: Path, log: Path) -> None:
-    if source.is_file():
-        with log.open("ab") as stream:
-            stream.write(source.read_bytes())
+    with contextlib.suppress(OSError), open_regular(source) as said, log.open("ab") as stream:
+        shutil.copyfileobj(said, stream)
 
 
 def _answer(tool: str, done: Completed, reply: Path, workdir: Path) -> dict[str, Any] | Failure:
-    step = _text(workdir / STEP_FILE)
+    step = text_if_any(workdir / STEP_FILE)
     during = f" while it was at {step}" if step else ""
     if done.timed_out:
         message = (
@@ -77,14 +79,10 @@ def _answer(tool: str, done: Completed, reply: Path, workdir: Path) -> dict[str,
         name = signal.Signals(-done.returncode).name
         return Failure(Stage.COMPILE, FailureClass.CRASH, f"{tool} crashed with {name}{during}: see the log")
     try:
-        answer: dict[str, Any] = json.loads(reply.read_text(encoding="utf-8"))
+        answer: dict[str, Any] = json.loads(text_of(reply))
     except (OSError, ValueError):
         message = f"{tool} ended with code {done.returncode}{during} and no answer: see the log"
         return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
     if _CHILD_KILLED.search(str(answer.get("error", {}).get("text", ""))):
         return killed(Stage.COMPILE, tool, done, f"here{during}")
     return answer
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -14,6 +14,7 @@ from npubench.calibration import calibration_inputs
 from npubench.errors import UsageError
 from npubench.filesystem import link_or_copy
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import is_regular, write_new
 from npubench.specs import CalibrationSpec
 
 STAMP = "start.stamp"
@@ -119,9 +120,9 @@ def build(
     if failure is not None:
         return failure
     bench.collect()
-    (workdir / BUILD_LOG).write_text(completed.output, encoding="utf-8")
+    write_new(workdir / BUILD_LOG, completed.output)
     artifact = workdir / output
-    if not artifact.is_file() or artifact.stat().st_size == 0:
+    if not is_regular(artifact) or artifact.stat().st_size == 0:
         return no_artifact(tool, completed.output, output)
     if not is_new(artifact, workdir):
         message = f"{tool} left {output} as it was before this job: it is of another one"
@@ -131,4 +132,4 @@ def build(
 
 def is_new(file: Path, workdir: Path) -> bool:
     """Whether a file was written after this job's build began."""
-    return file.stat().st_mtime >= (workdir / STAMP).stat().st_mtime
+    return file.lstat().st_mtime >= (workdir / STAMP).lstat().st_mtime

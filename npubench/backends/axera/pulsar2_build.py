@@ -9,6 +9,7 @@ from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import Bench
 from npubench.errors import UsageError
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import is_regular
 from npubench.specs import Options, Target
 
 CONFIG = "config.json"
@@ -85,4 +86,4 @@ def make(
     artifact = (workdir / output).rename(workdir / name)
     context = workdir / OUTPUT_DIR / "build_context.json"
     kept = (workdir / CONFIG, workdir / build.BUILD_LOG, context)
-    return build.Built(artifact, tuple(path for path in kept if path.is_file()), {})
+    return build.Built(artifact, tuple(path for path in kept if is_regular(path)), {})

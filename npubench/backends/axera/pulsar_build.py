@@ -10,6 +10,7 @@ from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, Bench
 from npubench.errors import UsageError
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import is_regular, write_new
 from npubench.specs import Options, Target
 
 CONFIG = "config.prototxt"
@@ -122,12 +123,13 @@ def make(
         return Failure(Stage.COMPILE, FailureClass.WRONG_NPU_MODE, message)
     notes: dict[str, Any] = {"system_memory_bytes": info.memory_bytes if info else None}
     notes["simulated_execution"] = _simulate(model, chosen, artifact, bench, workdir, deadline, log)
-    reports = sorted((workdir / REPORTS).rglob("inference_report.log"))
+    found = sorted((workdir / REPORTS).rglob("inference_report.log"))
+    reports = [report for report in found if is_regular(report)]
     old = [report for report in reports if not build.is_new(report, workdir)]
     if old:
         notes["reports_of_another_job"] = len(old)
     kept = [workdir / name for name in (CONFIG, FULL_CONFIG, build.BUILD_LOG, INFO_LOG, RUN_LOG)]
-    extras = [path for path in kept if path.is_file()] + [path for path in reports if path not in old]
+    extras = [path for path in kept if is_regular(path)] + [path for path in reports if path not in old]
     return build.Built(artifact, tuple(extras), notes)
 
 
@@ -136,7 +138,7 @@ def _info(
 ) -> pulsar_tools.JointInfo | None:
     argv = [chosen.where.command, "info", artifact.name]
     completed = bench.run(argv, min(SHORT_S, deadline.left()), log)
-    (workdir / INFO_LOG).write_text(completed.output, encoding="utf-8")
+    write_new(workdir / INFO_LOG, completed.output)
     if completed.timed_out or completed.returncode != 0:
         return None
     info = pulsar_tools.parse_info(completed.output)
@@ -163,7 +165,7 @@ def _simulate(
         "--config", FULL_CONFIG, "--output_gt", "gt",
     ]  # fmt: skip
     completed = bench.run(argv, deadline.left(), log)
-    (workdir / RUN_LOG).write_text(completed.output, encoding="utf-8")
+    write_new(workdir / RUN_LOG, completed.output)
     if completed.timed_out:
         return "did not end in time"
     return "done" if completed.returncode == 0 else f"failed with exit code {completed.returncode}"

@@ -19,6 +19,7 @@ from npubench.exporters.openmmlab.config_files import config_files
 from npubench.identity import digest, sha256_of_file
 from npubench.onnx_model import describe
 from npubench.records import SAME_NETWORK, Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import text_of
 from npubench.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -120,7 +121,7 @@ def read_answer(done: Completed, path: Path) -> dict[str, Any] | Failure:
             FailureClass.HANG, f"exporting did not end within {done.duration_s:.0f} s: ended at the deadline"
         )
     try:
-        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        answer: dict[str, Any] = json.loads(text_of(path))
     except (OSError, ValueError):
         return _ended_without_answer(done)
     if "error" not in answer:
