@@ -50,9 +50,14 @@ def owner() -> str:
     return f"{machine()}{os.getpid():010d}-{_started(os.getpid()) or 0:016d}"
 
 
-def new() -> str:
-    """A cookie that nobody else has."""
+def of_session() -> str:
+    """A cookie that nobody else has, for what one connection starts on its board."""
     return f"{owner()}-{secrets.token_hex(8)}"
+
+
+def of_process() -> str:
+    """The same for a process on this machine, which is no session's even where this is also the board."""
+    return f"{owner()}-here-{secrets.token_hex(8)}"
 
 
 def is_dead(cookie: str) -> bool:

@@ -80,7 +80,7 @@ def run(
     when the process was killed. `env` is added to this process's environment. Raises Interrupted
     after `stop()`, OSError when the program cannot be started.
     """
-    cookie = cookies.new()
+    cookie = cookies.of_process()
     started = time.monotonic()
     kills = _oom_kills()
     # Read from the same stream: a tool may have put something else in its place.
@@ -116,7 +116,7 @@ def connected(
     For a command that carries a connection, or serves one. `env` is added to this process's environment.
     Raises Interrupted after `stop()`, OSError when the program cannot be started.
     """
-    cookie = cookies.new()
+    cookie = cookies.of_process()
     ours, theirs = socket.socketpair()
     with theirs:
         try:

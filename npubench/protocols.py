@@ -123,6 +123,22 @@ class Backend(Protocol):
         """Run the artifact on the board."""
 
 
+@runtime_checkable
+class Checking(Protocol):
+    """A backend that knows without a model whether a board's options make sense."""
+
+    def check(self, chip: str) -> None:
+        """Raises UsageError for `backend_options` that cannot be used for this chip; starts nothing."""
+
+
+@runtime_checkable
+class Benching(Protocol):
+    """A backend that measures by a program of its vendor's, which lies on the board."""
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """Its name, and where it may lie: paths, or names to look for in PATH. Raises UsageError."""
+
+
 Connect = Callable[[], Session]
 """Opens a session on the board of a job. Raises BoardError."""
 

@@ -304,6 +304,25 @@ class Completed:
     out_of_memory: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A program that measures on a board, as the board tells; `path` is empty where it has none."""
+
+    name: str
+    path: str = ""
+    sha256: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is called among the tools of a row."""
+        return f"{self.name} on the board"
+
+    @property
+    def tools(self) -> Mapping[str, str]:
+        """For the versions of a row; nothing where the board did not tell."""
+        return {self.key: f"sha256 {self.sha256[:16]}"} if self.sha256 else {}
+
+
 class Verdict(StrEnum):
     """How far a row's latency can be relied on; see docs/measuring.md."""
 

@@ -7,8 +7,8 @@ import errno
 import os
 import shutil
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 
 def is_regular(path: Path) -> bool:
@@ -19,7 +19,7 @@ def is_regular(path: Path) -> bool:
         return False
 
 
-def open_regular(path: Path, follow: bool = False) -> BinaryIO:
+def open_regular(path: Path, follow: bool = False) -> BufferedReader:
     """Open for reading; with `follow` also where a link leads. Raises OSError, for anything else at once."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)

@@ -152,6 +152,11 @@ class Store:
         query = "SELECT key, row, MAX(id) FROM results GROUP BY key HAVING status = 'failed' ORDER BY id"
         return [self._result(row) for key, row, _ in self._select(query) if key in keys]
 
+    def tools(self, keys: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """Key -> tools and versions of the newest row of each of those keys."""
+        query = "SELECT key, json_extract(row, '$.tools'), MAX(id) FROM results GROUP BY key"
+        return {key: json.loads(tools or "{}") for key, tools, _ in self._select(query) if key in keys}
+
     def case_names(self) -> list[str]:
         """Every case that has a row."""
         return [name for (name,) in self._select("SELECT DISTINCT case_name FROM results ORDER BY 1")]

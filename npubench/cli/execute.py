@@ -78,7 +78,7 @@ def execute(
 
 
 def _tell(plan: Plan, failures: Sequence[Result], new: Sequence[Result]) -> None:
-    done = len(plan.jobs) - len(plan.todo)
+    done = len({job.key for job in plan.jobs if job.done is not None} - {result.key for result in new})
     click.echo(
         f"{counted(len(plan.jobs), 'case')}: {len(plan.jobs) - len(failures)} ok, {len(failures)} failed"
         + (f" ({done} done before)" if done else "")

@@ -116,7 +116,7 @@ def run(
         return _node_tests(catalog, selection, boards, out, fresh, strict, _style(quiet, as_json), dry_run)
     wanted = stages.parse(stages_text)
     chosen = stages.cases_of(wanted, catalog, selection)
-    on = assemble.choose_boards(catalog, boards, simulate)
+    on = assemble.choose_boards(catalog, boards, simulate, reached=True)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
     request = assemble.make_request(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline

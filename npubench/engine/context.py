@@ -16,6 +16,7 @@ from npubench.records import (
     Failure,
     Figures,
     OnnxModel,
+    Runner,
     Skip,
     ToolInfo,
 )
@@ -72,6 +73,7 @@ class Measured:
     outcome: Figures | Failure | Skip
     before: BoardState | None = None
     after: BoardState | None = None
+    runner: Runner | None = None
 
 
 def note(log: Path, text: str) -> None:

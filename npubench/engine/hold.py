@@ -15,25 +15,27 @@ ASK_S = 2.0
 SAY_S = 60.0
 
 
-def hold(session: Session, board: BoardSpec, context: Context) -> None:
+def hold(session: Session, board: BoardSpec, context: Context, wait: bool = True) -> None:
     """Hold the board until the session is closed; sessions that know no leases are let be.
 
+    Without `wait` a board that another run holds is not waited for, whatever the context says.
     Raises BoardBusyError when `context.wait_s` is over, BoardError of the session, Interrupted.
     """
     if not isinstance(session, Leasing):
         return
     claim, began = own_claim(context.run_id), time.monotonic()
+    wait_s = context.wait_s if wait else 0.0
     said_at: float | None = None
     while (other := session.take(claim)) is not None:
         now = time.monotonic()
         # Another of this run's own boards is the same host, and lets it go at its end.
         ours = other.claim.run_id == context.run_id
-        if context.wait_s is not None and not ours and now - began >= context.wait_s:
-            raise BoardBusyError(_busy(board, other, context.wait_s))
+        if wait_s is not None and not ours and now - began >= wait_s:
+            raise BoardBusyError(_busy(board, other, wait_s))
         if said_at is None or now - said_at >= SAY_S:
             said_at = now
             context.announce(Note(_waiting(board, other, ours, now - began)))
-        left_s = ASK_S if context.wait_s is None else min(ASK_S, began + context.wait_s - now)
+        left_s = ASK_S if wait_s is None else min(ASK_S, began + wait_s - now)
         process.pause(max(0.05, left_s))
 
 

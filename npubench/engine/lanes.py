@@ -10,26 +10,35 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from npubench import process
+from npubench import board_runner, process
 from npubench.engine.context import Context, Measured, Prepared
-from npubench.engine.events import Note, StageStarted
+from npubench.engine.events import Note, RowsOutdated, StageStarted
 from npubench.engine.hold import hold
 from npubench.engine.job import begin, lost, measure, prepare, simulate
 from npubench.engine.signals import ended
 from npubench.engine.staged import StagedSession
 from npubench.errors import BoardBusyError, BoardError, Interrupted, UsageError
 from npubench.plan import Job
-from npubench.protocols import Locating, Session, Transport
-from npubench.records import FailureClass, Stage
-from npubench.specs import BoardSpec
+from npubench.protocols import Benching, Locating, Session, Transport
+from npubench.records import FailureClass, Runner, Stage
+from npubench.specs import BenchmarkSpec, BoardSpec
 
 ATTEMPTS = 2
 """A case whose board was lost under it is measured once more, from the start."""
 
 LET_BE_S = 30.0
 """A board that did not let us in is not asked again for this long: every case would wait for its silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job with its row, and which program on the board it was measured by."""
+
+    job: Job
+    measured_by: str
 
 
 class Finish(Protocol):
@@ -41,19 +50,24 @@ class Finish(Protocol):
 
 def run(
     jobs: Sequence[Job],
+    done: Sequence[Done],
     workers: int,
     transport_of: Callable[[BoardSpec], Transport],
     context: Context,
     finish: Finish,
 ) -> None:
-    """Run all jobs; returns when each has its row.
+    """Run all jobs, and of `done` what another program on the board measured; returns when each has its row.
 
     Raises Interrupted, what `finish` raised, and BoardBusyError when no board is left that may be measured.
     """
-    if not jobs:
+    boards = {job.board.name: job.board for job in (*jobs, *(one.job for one in done))}
+    if not boards:
         return
-    boards = {job.board.name: job.board for job in jobs}
     lanes = _lanes(tuple(boards.values()), transport_of, context, finish)
+    for one in done:
+        lanes[one.job.board.name].done.append(one)
+    for job in jobs:
+        lanes[job.board.name].has_jobs = True
     converted = _Countdown(len(jobs), lanes.values())
     with (
         ThreadPoolExecutor(workers, thread_name_prefix="convert") as pool,
@@ -121,6 +135,8 @@ class _Countdown:
         self._count = count
         self._lanes = tuple(dict.fromkeys(lanes))
         self._lock = threading.Lock()
+        if count == 0:
+            self.finish()
 
     def one_less(self) -> None:
         with self._lock:
@@ -163,6 +179,8 @@ class Lane:
     ) -> None:
         self.boards = tuple(boards)
         self.busy: BoardBusyError | None = None
+        self.done: list[Done] = []
+        self.has_jobs = False
         self._transport_of = transport_of
         self._context = context
         self._finish = finish
@@ -170,6 +188,7 @@ class Lane:
         self._ready: queue.SimpleQueue[Prepared | None] = queue.SimpleQueue()
         self._session: Session | None = None
         self._connected_to = ""
+        self._runner: Runner | None = None
         self._refusals: dict[str, tuple[BoardError | UsageError, float]] = {}
         self._all_there = threading.Event()
 
@@ -193,6 +212,12 @@ class Lane:
                 if process.stopping():
                     raise Interrupted
                 self._one(prepared)
+            for job in self._outdated():
+                prepared = prepare(job, self._context)
+                if prepared.failure:
+                    self._finish(prepared, None)
+                else:
+                    self._one(prepared)
         finally:
             self._drop_session()
 
@@ -200,13 +225,46 @@ class Lane:
         """Meet the first board before anything is ready for it. Raises BoardBusyError of the last lane."""
         try:
             self._connect(self.boards[0])
+            self._runner_of(self.boards[0])
         except BoardBusyError as error:
             self.busy = error
-            if self._left.one_less():
+            if self._left.one_less() and self.has_jobs:
                 raise
             self._context.announce(Note(str(error)))
         except (BoardError, UsageError) as error:
             self._context.announce(Note(f"{self.boards[0].name} cannot be used: {error}"))
+
+    def _outdated(self) -> list[Job]:
+        """What is done, but was measured by another program than the one that the board has now."""
+        found = []
+        for board in self.boards if self.busy is None else ():
+            done = [one for one in self.done if one.job.board.name == board.name]
+            if not done:
+                continue
+            try:
+                self._connect(board)
+                runner = self._runner_of(board)
+            except (BoardError, UsageError) as error:
+                told = f"{board.name} was not asked which runner it has, and its rows stay: {error}"
+                self._context.announce(Note(told))
+                continue
+            now = runner.tools.get(runner.key) if runner is not None else None
+            jobs = [one.job for one in done if now is not None and one.measured_by != now]
+            if runner is not None and jobs:
+                why = f"{runner.name} on {board.name} is another one than measured {len(jobs)} of its rows"
+                self._context.announce(RowsOutdated(board.name, len(jobs), f"{why}: they are measured again"))
+            found += jobs
+        return found
+
+    def _runner_of(self, board: BoardSpec) -> Runner | None:
+        """The program that measures on the board, asked for once a session. Raises BoardError, UsageError."""
+        backend = self._context.backends[board.name]
+        if self._runner is None and self._session is not None and isinstance(backend, Benching):
+            self._runner = board_runner.ask(*backend.runner(), self._session)
+            if not self._runner.path:
+                told = f"{self._runner.name} is not on {board.name}: looked for {backend.runner()[1][-1]}"
+                self._context.announce(Note(told))
+        return self._runner
 
     def _one(self, prepared: Prepared) -> None:
         board = prepared.job.board
@@ -222,7 +280,8 @@ class Lane:
                 return
             staged = StagedSession(session, self._enter(prepared.job))
             try:
-                measured = measure(prepared, staged, self._context)
+                runner = None if isinstance(prepared.job.case, BenchmarkSpec) else self._runner_of(board)
+                measured = replace(measure(prepared, staged, self._context), runner=runner)
             except BoardError as error:
                 self._drop_session()
                 loss = (error, staged.stage)
@@ -250,7 +309,7 @@ class Lane:
         try:
             self._session = self._transport_of(board).connect(board)
             self._connected_to = board.name
-            hold(self._session, board, self._context)
+            hold(self._session, board, self._context, wait=self.has_jobs)
         except (BoardError, UsageError) as error:
             self._drop_session()
             self._refusals[board.name] = (error, time.monotonic() + LET_BE_S)
@@ -261,7 +320,7 @@ class Lane:
         if self._session is not None:
             with suppress(BoardError):
                 self._session.close()
-        self._session = None
+        self._session = self._runner = None
 
 
 def _unreachable(prepared: Prepared, error: Exception, loss: tuple[BoardError, Stage] | None) -> Prepared:

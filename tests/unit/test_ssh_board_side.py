@@ -128,10 +128,12 @@ def test_what_runs_in_another_container_is_nobodys_to_end():
 
 
 def test_cookies_of_one_process_differ_and_name_it():
-    one, other = cookies.new(), cookies.new()
+    one, other = cookies.of_session(), cookies.of_process()
     assert one != other
     assert one.startswith(cookies.owner())
     assert not cookies.is_dead(one)
+    # Where the board is this machine, a search there sees both.
+    assert leftovers.orphans([one, other]) == (one,)
 
 
 @given(st.lists(st.text()))

@@ -99,6 +99,10 @@ class ApartBackend(ABC):
             message = f"{self.name} left what cannot be read: {error}"[:300]
             return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
 
+    def check(self, chip: str) -> None:  # noqa: ARG002 - for subclasses
+        """Raises UsageError for a board's options that cannot be used."""
+        self._environment()
+
     @abstractmethod
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """What the worker is asked besides the model and its data. Raises UsageError."""

@@ -47,6 +47,10 @@ class AxeraBackend(ABC):
         return versions.probe(self.name, self.where(self._options), self._open_host, self.fix)
 
     @abstractmethod
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+
+    @abstractmethod
     def where(self, given: Options) -> Where:
         """The place of the toolchain. Raises UsageError."""
 

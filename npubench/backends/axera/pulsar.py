@@ -1,10 +1,10 @@
 """Pulsar 1: `pulsar build` to a .joint, `run_joint` on AX620A boards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from npubench.backends.axera import measuring, pulsar_build, pulsar_figures
+from npubench.backends.axera import measuring, options, pulsar_build, pulsar_figures
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
@@ -22,6 +22,14 @@ class PulsarBackend(AxeraBackend):
         "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
         "in a board file of your own, or put pulsar on PATH"
     )
+
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        pulsar_build.settings(self._options, chip)
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """`run_joint`. Raises UsageError."""
+        return "run_joint", (options.text(self._options, "run_joint", pulsar_build.RUN_JOINT),)
 
     def where(self, given: Options) -> Where:
         """The place of the toolchain. Raises UsageError."""

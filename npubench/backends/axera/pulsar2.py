@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.axera import build, measuring, pulsar2_build
+from npubench.backends.axera import build, measuring, options, pulsar2_build
 from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
@@ -31,6 +31,14 @@ class Pulsar2Backend(AxeraBackend):
         "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
         "in a board file of your own, or put pulsar2 on PATH"
     )
+
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        pulsar2_build.settings(self._options, chip)
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """`ax_run_model`. Raises UsageError."""
+        return "ax_run_model", (options.text(self._options, "ax_run_model", pulsar2_build.AX_RUN_MODEL),)
 
     def where(self, given: Options) -> Where:
         """The place of the toolchain. Raises UsageError."""

@@ -12,6 +12,7 @@ from npubench.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.regular import is_regular
 from npubench.specs import Options, Target
 
+AX_RUN_MODEL = "/opt/bin/ax_run_model"
 CONFIG = "config.json"
 OUTPUT_DIR = "output"
 HARDWARE = {"AX650N": "AX650", "AX650": "AX650", "AX630C": "AX620E", "AX620Q": "AX620E", "AX620E": "AX620E"}
@@ -38,7 +39,7 @@ def settings(given: Options, chip: str) -> Settings:
         where=options.where(given, "pulsar2"),
         npu_mode=options.choice(given, "npu_mode", pulsar2_config.NPU_MODES, "NPU1"),
         target_hardware=options.text(given, "target_hardware", HARDWARE.get(chip, "")),
-        ax_run_model=options.text(given, "ax_run_model", "/opt/bin/ax_run_model"),
+        ax_run_model=options.text(given, "ax_run_model", AX_RUN_MODEL),
     )
 
 

@@ -16,6 +16,7 @@ from npubench.specs import Options, Target
 CONFIG = "config.prototxt"
 FULL_CONFIG = "output_config.prototxt"
 INFO_LOG = "info.log"
+RUN_JOINT = "/opt/bin/run_joint"
 RUN_LOG = "simulated_run.log"
 REPORTS = "inference_report"
 HARDWARE = {"AX620A": "AX620", "AX620U": "AX620"}
@@ -66,7 +67,7 @@ def settings(given: Options, chip: str) -> Settings:
         output_layout=options.choice(given, "output_layout", pulsar_config.LAYOUTS, "nhwc"),
         input_colour=colour,
         simulate=options.switch(given, "simulate", True),
-        run_joint=options.text(given, "run_joint", "/opt/bin/run_joint"),
+        run_joint=options.text(given, "run_joint", RUN_JOINT),
     )
 
 

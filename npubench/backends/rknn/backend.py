@@ -33,6 +33,13 @@ class RknnBackend(ApartBackend):
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
     known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", rknn_benchmark.NAME)
 
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        super().check(chip)
+        positive(self._options, "npu_clock_mhz")
+        self._platform(chip)
+        self.runner()
+
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """The platform that the toolkit builds for, and whether it is to quantise. Raises UsageError."""
         clock = positive(self._options, "npu_clock_mhz")
@@ -88,6 +95,10 @@ class RknnBackend(ApartBackend):
             accuracy=accuracy_of(answer),
             details=_details(layers, clock),
         )
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """`rknn_benchmark`. Raises UsageError."""
+        return rknn_benchmark.NAME, (text(self._options, rknn_benchmark.NAME, rknn_benchmark.NAME),)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

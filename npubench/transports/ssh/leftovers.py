@@ -30,7 +30,7 @@ _COOKIE = re.compile(r"npubench-[0-9a-f]{12}-[0-9]{10}-[0-9]{16}-[0-9a-f]{16}")
 
 def open_cookie() -> str:
     """A new session's cookie."""
-    cookie = cookies.new()
+    cookie = cookies.of_session()
     with _lock:
         _open.add(cookie)
     return cookie

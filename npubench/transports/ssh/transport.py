@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from dataclasses import replace
 
 from npubench.errors import BoardLostError
 from npubench.specs import BoardSpec
@@ -46,8 +47,8 @@ class SshTransport:
                 return session
 
     def check(self, board: BoardSpec) -> None:
-        """Raises UsageError for options that cannot be used."""
-        settings(board)
+        """Raises UsageError for options that cannot be used; a missing address is not told here."""
+        settings(replace(board, transport_options={"host": board.name, **board.transport_options}))
 
     def place(self, board: BoardSpec) -> str:
         """Address and port as they are reached, whatever names lead there. Raises UsageError."""
