@@ -167,6 +167,17 @@ class Simulating(Protocol):
         output of the model, in its order; empty where there are none."""
 
 
+@runtime_checkable
+class SimulatingLater(Protocol):
+    """A backend that simulates what `compile` made in a step of its own: the artifact is kept before it."""
+
+    def to_simulate(self, artifact: Artifact) -> bool:
+        """Whether that was not tried yet."""
+
+    def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact:
+        """The same artifact in `workdir`, a new private folder, with what `estimate` reads beside it."""
+
+
 OpenHost = Callable[[str], Session]
 """Opens a session on the build host of that name; whoever opened it closes it."""
 

@@ -11,12 +11,13 @@ from npubench.engine.context import Context, Measured, Prepared, note
 from npubench.engine.events import StageStarted
 from npubench.errors import TransferError
 from npubench.plan import Job
-from npubench.protocols import Session, TwinExporter
+from npubench.protocols import Backend, Session, SimulatingLater, TwinExporter
 from npubench.records import (
     Artifact,
     Failure,
     FailureClass,
     Figures,
+    NoAccuracy,
     OnnxModel,
     Skip,
     Stage,
@@ -56,8 +57,16 @@ def prepare(job: Job, context: Context) -> Prepared:
     artifact = _compile(job, model, context, log)
     if isinstance(artifact, Failure):
         return replace(start, model=model, failure=artifact)
-    estimate = context.backends[job.board.name].estimate(artifact)
+    estimate = _estimate(artifact, context.backends[job.board.name])
     return replace(start, model=model, artifact=artifact, estimate=estimate)
+
+
+def _estimate(artifact: Artifact, backend: Backend) -> Figures | None:
+    """The tool's own figures; where its simulation did not end, with the reason for what is missing."""
+    estimate, why = backend.estimate(artifact), artifact.settings.get("not_simulated")
+    if estimate is None or why is None or estimate.accuracy is not None or estimate.no_accuracy is not None:
+        return estimate
+    return replace(estimate, no_accuracy=NoAccuracy.NO_OUTPUTS, no_accuracy_why=f"not simulated: {why}")
 
 
 def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
@@ -153,7 +162,7 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
     with context.locks[job.compile_key]:
         kept = context.recall(job.compile_key, context.workspace.find_artifact)
         if kept is not None and kept.onnx.sha256 == model.sha256:
-            return kept
+            return _simulated_later(job, kept, context, log)
         context.announce(StageStarted(job, Stage.COMPILE))
         board, target = job.board, compile_target(job, context)
         with context.workspace.job_folder() as folder:
@@ -165,7 +174,19 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
                 message = f"{board.backend} left something else than a file as its artifact"
                 return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
             context.made.add(job.compile_key)
-            return context.workspace.keep_artifact(job.compile_key, artifact)
+            kept = context.workspace.keep_artifact(job.compile_key, artifact)
+    return _simulated_later(job, kept, context, log)
+
+
+def _simulated_later(job: Job, artifact: Artifact, context: Context, log: Path) -> Artifact:
+    """A kept artifact with the tool's simulation of it, where that is a step of its own and is missing."""
+    backend = context.backends[job.board.name]
+    if not isinstance(backend, SimulatingLater) or not backend.to_simulate(artifact):
+        return artifact
+    with context.locks[f"simulate {job.compile_key}"], context.workspace.job_folder() as folder:
+        with writing(context.workspace.root):
+            simulated = backend.simulate(artifact, compile_target(job, context), folder, log)
+        return context.workspace.keep_artifact(job.compile_key, simulated)
 
 
 def lost(prepared: Prepared, error: Exception, failure_class: FailureClass, stage: Stage) -> Prepared:

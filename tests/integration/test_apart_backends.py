@@ -306,3 +306,20 @@ serve(work)
         assert isinstance(outcome, Artifact)
     else:
         assert outcome.failure_class is expected
+
+
+@pytest.mark.parametrize(("end", "deadline_s"), [("os.abort()", 60.0), ("time.sleep(60)", 3.0)])
+def test_a_simulator_that_goes_down_costs_the_artifact_nothing(compiled, end, deadline_s):
+    worker = f"""
+from worker_frame import built
+def work(job):
+    Path("model.toy").write_text("toy")
+    built({{"artifact": "model.toy"}})
+    with step("simulate"):
+        {end}
+serve(work)
+"""
+    artifact = compiled(worker, deadline_s=deadline_s)
+    assert isinstance(artifact, Artifact)
+    assert "while it was at simulate" in artifact.settings["not_simulated"]
+    assert ToyBackend().estimate(artifact).accuracy is None

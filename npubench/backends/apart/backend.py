@@ -11,7 +11,7 @@ from npubench import environments
 from npubench.backends.apart import predict, samples
 from npubench.backends.apart.options import check_known, text
 from npubench.backends.apart.outputs import accuracy, resolution, unlike
-from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
+from npubench.backends.apart.running import ANSWER, NOT_SIMULATED, TOOL_LOG, run_worker
 from npubench.calibration import calibration_digest
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle
@@ -205,6 +205,7 @@ class ApartBackend(ABC):
             **asked,
             "calibration_sha256": calibration_digest(target.calibration),
             "tool_seconds": answer["seconds"],
+            **({NOT_SIMULATED: answer[NOT_SIMULATED]} if NOT_SIMULATED in answer else {}),
         }
         size = sum(file.stat().st_size for file in (path, *parts))
         return Artifact(

@@ -18,6 +18,9 @@ from npubench.regular import open_regular, text_if_any, text_of
 TOOL_LOG = "tool.log"
 ANSWER = "answer.json"
 STEP_FILE = "step.txt"
+BUILT_FILE = "built.json"
+NOT_SIMULATED = "not_simulated"
+"""In an answer, and among an artifact's settings: why the tool's simulation of it did not end."""
 _CHILD_KILLED = re.compile(r"ended with code -9\b")
 """What workers say of a command of the tool that SIGKILL ended."""
 MEMORY_LIMIT_BYTES = 24 * 2**30
@@ -57,12 +60,22 @@ def run_worker(
         return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
     finally:
         _append(own, log)
-    return _answer(tool, done, reply, workdir)
+    answer = _answer(tool, done, reply, workdir)
+    return _without_simulation(answer, workdir) if isinstance(answer, Failure) else answer
 
 
 def _append(source: Path, log: Path) -> None:
     with contextlib.suppress(OSError), open_regular(source) as said, log.open("ab") as stream:
         shutil.copyfileobj(said, stream)
+
+
+def _without_simulation(failure: Failure, workdir: Path) -> dict[str, Any] | Failure:
+    """The answer about an artifact that was whole before its simulation crashed or hung."""
+    try:
+        answer: dict[str, Any] = json.loads(text_of(workdir / BUILT_FILE))
+    except (OSError, ValueError):
+        return failure
+    return {**answer, NOT_SIMULATED: failure.message}
 
 
 def _answer(tool: str, done: Completed, reply: Path, workdir: Path) -> dict[str, Any] | Failure:

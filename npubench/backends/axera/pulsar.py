@@ -1,16 +1,20 @@
 """Pulsar 1: `pulsar build` to a .joint, `run_joint` on AX620A boards."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from npubench.backends.axera import measuring, options, pulsar_build, pulsar_figures
+from npubench.backends.axera import build, measuring, options, pulsar_build, pulsar_figures
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.backends.axera.toolchain import open_bench
+from npubench.errors import BoardError
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, Figures, OnnxModel
+from npubench.regular import is_regular
 from npubench.specs import Options, Target, TimingProtocol
 
 
@@ -56,6 +60,28 @@ class PulsarBackend(AxeraBackend):
             settings,
             lambda bench, deadline, log: pulsar_build.make(model, chosen, bench, workdir, deadline, log),
         )
+
+    def to_simulate(self, artifact: Artifact) -> bool:
+        """Whether `pulsar run` has not been tried on it."""
+        return "simulated_execution" not in artifact.settings
+
+    def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact:
+        """Run it on the build host beside its ONNX model. Raises UsageError."""
+        chosen = pulsar_build.settings(target.options, target.chip)
+        path = pulsar_build.lay_out_simulation(artifact, target, chosen, workdir)
+        said = pulsar_build.not_to_simulate(artifact.onnx, chosen)
+        if said is None:
+            try:
+                with open_bench(chosen.where, workdir, self._open_host) as bench:
+                    deadline = build.Deadline(target.deadline_s)
+                    said = pulsar_build.simulate(artifact.onnx, chosen, path, bench, workdir, deadline, log)
+            except BoardError as error:
+                said = f"not done: the build host cannot be used: {error}"
+        beside = [workdir / file.relative_to(artifact.path.parent) for file in artifact.extras]
+        run_log = workdir / pulsar_build.RUN_LOG
+        extras = (*beside, *([run_log] if is_regular(run_log) and run_log not in beside else ()))
+        settings = {**artifact.settings, "simulated_execution": said}
+        return replace(artifact, path=path, extras=extras, settings=settings)
 
     def estimate(self, artifact: Artifact) -> Figures | None:
         """The simulation of the build host: inference reports of all parts, accuracy of `pulsar run`."""

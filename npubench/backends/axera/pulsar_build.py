@@ -9,7 +9,8 @@ from npubench.backends.axera.artifact_check import saved_another
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, Bench
 from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.filesystem import link_or_copy
+from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.regular import is_regular, write_new
 from npubench.specs import Options, Target
 
@@ -91,8 +92,6 @@ def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -
         pictures=calibration.pictures,
     )
     (workdir / CONFIG).write_text(pulsar_config.config(model, config), encoding="ascii")
-    if chosen.simulate and len(model.inputs) == 1:
-        _lay_out_sample(model, target, calibration, workdir)
     return calibration
 
 
@@ -123,7 +122,6 @@ def make(
         message = f"the .joint is for NPU mode {info.npu_mode}, {chosen.npu_mode} was asked for"
         return Failure(Stage.COMPILE, FailureClass.WRONG_NPU_MODE, message)
     notes: dict[str, Any] = {"system_memory_bytes": info.memory_bytes if info else None}
-    notes["simulated_execution"] = _simulate(model, chosen, artifact, bench, workdir, deadline, log)
     found = sorted((workdir / REPORTS).rglob("inference_report.log"))
     reports = [report for report in found if is_regular(report)]
     old = [report for report in reports if not build.is_new(report, workdir)]
@@ -146,7 +144,28 @@ def _info(
     return None if isinstance(info, Failure) else info
 
 
-def _simulate(
+def lay_out_simulation(artifact: Artifact, target: Target, chosen: Settings, workdir: Path) -> Path:
+    """Put the artifact, all that lies beside it, its model and a sample there; the path of the artifact."""
+    model, base = artifact.onnx, artifact.path.parent
+    build.lay_out(model, workdir)
+    for file in (artifact.path, *artifact.extras):
+        there = workdir / file.relative_to(base)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(file, there)
+    if not_to_simulate(model, chosen) is None:
+        pictures = artifact.settings.get("calibration_format") == "png"
+        _lay_out_sample(model, target, pictures, workdir)
+    return workdir / artifact.path.name
+
+
+def not_to_simulate(model: OnnxModel, chosen: Settings) -> str | None:
+    """Why `pulsar run` is not called for this model; None where it is."""
+    if not chosen.simulate:
+        return "switched off"
+    return None if len(model.inputs) == 1 else "not done: the model has several inputs"
+
+
+def simulate(
     model: OnnxModel,
     chosen: Settings,
     artifact: Path,
@@ -156,10 +175,6 @@ def _simulate(
     log: Path,
 ) -> str:
     """Run the .joint on the host; what became of it in one line. Its scores are read by `estimate`."""
-    if not chosen.simulate:
-        return "switched off"
-    if len(model.inputs) != 1:
-        return "not done: the model has several inputs"
     (sample,) = workdir.glob("sample.*")
     argv = [
         chosen.where.command, "run", f"{build.stem(model)}.onnx", artifact.name, "--input", sample.name,
@@ -172,10 +187,10 @@ def _simulate(
     return "done" if completed.returncode == 0 else f"failed with exit code {completed.returncode}"
 
 
-def _lay_out_sample(model: OnnxModel, target: Target, calibration: build.Calibration, workdir: Path) -> None:
+def _lay_out_sample(model: OnnxModel, target: Target, pictures: bool, workdir: Path) -> None:
     from npubench.calibration import evaluation_inputs
 
     sample = evaluation_inputs(model.inputs, target.calibration)[0]
-    picture = model.preprocessing if calibration.pictures else None
+    picture = model.preprocessing if pictures else None
     ending, content = calibration_files.sample_file(sample[model.inputs[0].name], picture, "bin")
     (workdir / f"sample.{ending}").write_bytes(content)
