@@ -15,9 +15,10 @@ from npubench.specs import Precision
 if TYPE_CHECKING:
     from npubench.cli.assemble import Boards
     from npubench.dataset import Dataset
-    from npubench.protocols import Predicting
+    from npubench.engine.context import Context
+    from npubench.protocols import Predicting, Session
     from npubench.records import OnnxModel
-    from npubench.specs import CaseSpec
+    from npubench.specs import BoardSpec, CaseSpec
     from npubench.task_accuracy import Score, Share
     from npubench.workspace import Workspace
 
@@ -87,7 +88,7 @@ def accuracy(
 
     catalog = load_catalog(selection.catalog_folders)
     cases = chosen_cases(catalog, selection)
-    on = assemble.choose_boards(catalog, boards)
+    on = assemble.choose_boards(catalog, boards, reached=True)
     workspace = Workspace(out)
     workspace.create()
     with workspace.lock():
@@ -135,9 +136,8 @@ def _scores(
     with workspace.job_folder() as folder:
         np.save(folder / "samples.npy", data.inputs)
         np.save(folder / "calibration.npy", calibration.inputs)
-        of = Evaluation(
-            data, folder / "samples.npy", lambda board: plugins.transport(board.transport).connect(board)
-        )
+        told = replace(context, announce=lambda event: click.echo(printable(event.text), err=True))
+        of = Evaluation(data, folder / "samples.npy", lambda board: _held(board, told))
         target = replace(compile_target(job, context), precision=Precision.FP32)
         reference, outputs = reference_score(
             exported.model,
@@ -156,6 +156,20 @@ def _scores(
         plan = assemble.make_plan([case], boards, precisions, request, {})
         context = assemble.make_context(workspace, request, boards, [], fresh=False)
         yield from board_scores(plan.jobs, context, of, outputs)
+
+
+def _held(board: "BoardSpec", context: "Context") -> "Session":
+    """A session that holds its board: another run may be timing there."""
+    from npubench import plugins
+    from npubench.engine.hold import hold
+
+    session = plugins.transport(board.transport).connect(board)
+    try:
+        hold(session, board, context)
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
 def _reference_backend() -> "Predicting":
