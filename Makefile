@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-slow test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo bench docs golden clean
+.PHONY: run test check test-slow test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -70,8 +70,17 @@ selection: $(VENV)/.run
 zoo: $(VENV)/.run
 	$(BIN)/python -m npubench.exporters.openmmlab.index models/zoo
 
+# Small wrong changes of the code, each of which a test has to notice: tests/mutants/mutants.toml.
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+# Corrupted copies of the published table: how many the doubts find. SEEDS="2 3 4" draws other ones.
+SEEDS ?= 1
+doubts-recall: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.doubts_recall --seed $(SEEDS)
 
 # Pictures of the page's charts that tests compare with: look at each before it is committed.
 golden: $(VENV)/.dev

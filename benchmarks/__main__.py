@@ -16,6 +16,7 @@ NAMES = (
     "report",
     "convert_rknn",
     "operators_rknn",
+    "doubts_recall",
 )
 
 for name in sys.argv[1:] or NAMES:

@@ -19,7 +19,7 @@ from benchmarks.paired import measure, show
 from npubench import environments
 from npubench.backends.rknn.backend import RknnBackend
 from npubench.calibration import calibration_inputs, evaluation_inputs
-from npubench.specs import CalibrationSpec, TensorSpec
+from npubench.specs import CalibrationSpec, ModelInputs, TensorSpec
 from tests.resnet18 import INPUT_SHAPE, write_resnet18
 
 PLATFORM = "rk3588"
@@ -63,7 +63,7 @@ def main() -> None:
 
 def _write_samples(root: Path) -> None:
     """The data that npubench lays out for this model, as files."""
-    inputs = (TensorSpec("input", INPUT_SHAPE),)
+    inputs = ModelInputs((TensorSpec("input", INPUT_SHAPE),))
     sets = {
         "calibration": calibration_inputs(inputs, CalibrationSpec()),
         "evaluation": evaluation_inputs(inputs, CalibrationSpec())[: RknnBackend.evaluated],

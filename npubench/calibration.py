@@ -1,15 +1,20 @@
-"""Input data for quantisation and for comparing outputs: seeded, or the user's."""
+"""Input data for quantisation and for comparing outputs: seeded, or the user's; never the same for both."""
 
-import dataclasses
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npubench import sample_files
 from npubench.errors import UsageError
 from npubench.identity import digest, sha256_of_file
-from npubench.specs import CalibrationSpec, TensorSpec
+from npubench.input_draw import channel_axis, content_text, draw
+from npubench.pictures import is_image, words_for
+from npubench.records import DataSource, DataUse
+from npubench.specs import CalibrationSpec, ModelInputs, TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +22,13 @@ if TYPE_CHECKING:
     Sample = dict[str, np.ndarray[Any, Any]]
 
 EVALUATION_SEED_OFFSET = 1_000_003
+SEEDED_FORMAT = 2
+"""Part of the digest: 1 drew whole numbers from 0 and 1 alone."""
+
+HELD_OUT_SHARE = 4
+HELD_OUT_MOST = 8
+"""A fourth of the user's samples, but no more than so many, are kept from calibration where they are few."""
+
 RECENT_BYTES = 256 * 1024 * 1024
 """Seeded sets that are kept: most cases of a suite have inputs of one shape, and a set takes long to draw."""
 
@@ -27,24 +39,139 @@ _recent_lock = threading.Lock()
 def calibration_digest(spec: CalibrationSpec) -> str:
     """What identifies the data: seed and count, or the content of the user's files. Raises UsageError."""
     if spec.path is None:
-        return digest("seeded", spec.seed, spec.samples)
-    return digest(
-        "files", [(file.name, sha256_of_file(file)) for file in data_files(spec.path)], spec.samples
-    )
+        return digest("seeded", SEEDED_FORMAT, spec.seed, spec.samples)
+    paths = (spec.path,) if spec.evaluation is None else (spec.path, spec.evaluation)
+    contents = [[(_name(file, path), sha256_of_file(file)) for file in data_files(path)] for path in paths]
+    return digest("held out", contents, spec.seed, spec.samples)
 
 
-def calibration_inputs(inputs: Sequence[TensorSpec], spec: CalibrationSpec) -> "list[Sample]":
-    """`spec.samples` samples, each an array a model input. Raises UsageError when the data do not fit."""
-    if spec.path is not None:
-        return _from_files(inputs, spec.path)[: spec.samples]
-    return _seeded(inputs, spec.seed, spec.samples)
+def calibration_inputs(inputs: ModelInputs, spec: CalibrationSpec) -> "list[Sample]":
+    """At most `spec.samples` samples, each an array an input. Raises UsageError where data do not fit."""
+    return choose(inputs, spec).calibration()
 
 
-def evaluation_inputs(inputs: Sequence[TensorSpec], spec: CalibrationSpec) -> "list[Sample]":
-    """Samples for comparing outputs: seeded ones differ from calibration's, the user's are the same."""
-    if spec.path is not None:
-        return calibration_inputs(inputs, spec)
-    return calibration_inputs(inputs, dataclasses.replace(spec, seed=spec.seed + EVALUATION_SEED_OFFSET))
+def evaluation_inputs(inputs: ModelInputs, spec: CalibrationSpec) -> "list[Sample]":
+    """Samples for comparing outputs, none of them calibration's, unless the user gave one alone."""
+    return choose(inputs, spec).evaluation()
+
+
+def every_sample(inputs: ModelInputs, path: Path, count: int, seed: int) -> "list[Sample]":
+    """At most `count` samples of `path`, drawn by `seed`, for data that are evaluated on elsewhere."""
+    import numpy as np
+
+    found = sample_files.references(inputs, path)
+    drawn = sorted(np.random.default_rng(seed).permutation(len(found))[:count])
+    files = tuple({one.file: None for one in found})
+    samples = sample_files.load(inputs, [found[index] for index in drawn], files)
+    if all(one.whole for one in found):
+        return samples
+    return [{name: array[None] for name, array in sample.items()} for sample in samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which samples of `files` calibrate and which are evaluated on; without any, all are seeded.
+
+    `left_out` were equal to a sample that calibrates; `held_out` is False where nothing else was left.
+    """
+
+    inputs: ModelInputs
+    spec: CalibrationSpec
+    files: tuple[Path, ...] = ()
+    calibrating: tuple[sample_files.Reference, ...] = ()
+    evaluated: tuple[sample_files.Reference, ...] = ()
+    held_out: bool = True
+    left_out: int = 0
+
+    def calibration(self) -> "list[Sample]":
+        """Calls of the model to calibrate with, each an array an input."""
+        if self.spec.path is None:
+            return _seeded(self.inputs, self.spec.seed, self.spec.samples)
+        return self._calls(self.calibrating)
+
+    def evaluation(self) -> "list[Sample]":
+        """Calls of the model to compare outputs on."""
+        if self.spec.path is None:
+            return _seeded(self.inputs, self.spec.seed + EVALUATION_SEED_OFFSET, self.spec.samples)
+        return self._calls(self.evaluated)
+
+    def use(self, evaluated: int | None = None, quantised: bool = True) -> DataUse:
+        """What a row says of it, `evaluated` calls of it compared (None: all)."""
+        texts = {one.name: content_text(one, self.inputs) for one in self.inputs.tensors}
+        if self.spec.path is None:
+            count = self.spec.samples
+            compared = count if evaluated is None else min(count, evaluated)
+            return DataUse(DataSource.SEEDED, count if quantised else 0, compared, True, texts)
+        size = 1 if all(one.whole for one in self.evaluated) else self.inputs.tensors[0].shape[0]
+        count = len(self.evaluated) if evaluated is None else min(len(self.evaluated), evaluated * size)
+        texts = {one.name: f"{one.dtype} from files{self._scaled(one)}" for one in self.inputs.tensors}
+        return DataUse(DataSource.FILES, len(self.calibrating), count, self.held_out, texts, self._note())
+
+    def _scaled(self, tensor: TensorSpec) -> str:
+        words = words_for(tensor, self.inputs.preprocessing)
+        return f", {words}" if words and any(map(is_image, self.files)) else ""
+
+    def _note(self) -> str:
+        if not self.held_out:
+            return "too few samples to hold any out: outputs were compared on what calibrated: give more"
+        return f"{self.left_out} samples equal to one that calibrates left out" if self.left_out else ""
+
+    def _calls(self, wanted: Sequence[sample_files.Reference]) -> "list[Sample]":
+        samples = sample_files.load(self.inputs, wanted, self.files)
+        whole = all(one.whole for one in wanted)
+        return samples if whole else sample_files.batched(self.inputs, samples)
+
+
+def choose(inputs: ModelInputs, spec: CalibrationSpec) -> Choice:
+    """Divide the data that a spec names, drawn by its seed. Raises UsageError where they do not fit."""
+    if spec.path is None:
+        return Choice(inputs, spec)
+    found = sample_files.references(inputs, spec.path)
+    if spec.evaluation is not None:
+        apart = sample_files.references(inputs, spec.evaluation)
+        files = tuple({one.file: None for one in (*found, *apart)})
+        return Choice(inputs, spec, files, tuple(found[: spec.samples]), tuple(apart[: spec.samples]))
+    return _divided(inputs, spec, found)
+
+
+def _divided(inputs: ModelInputs, spec: CalibrationSpec, found: "list[sample_files.Reference]") -> Choice:
+    import numpy as np
+
+    total = len(found)
+    kept = max(1, min(HELD_OUT_MOST, total // HELD_OUT_SHARE))
+    count = max(1, min(spec.samples, total - kept))
+    order = np.random.default_rng(spec.seed).permutation(total)
+    first = [found[index] for index in sorted(order[:count])]
+    others = [found[index] for index in sorted(order[count:])]
+    files = tuple({one.file: None for one in found})
+    known = {_bytes_of(one) for one in sample_files.load(inputs, first, files)}
+    # As many as are wanted, and no more are read than it takes to find them.
+    rest: list[sample_files.Reference] = []
+    equal = 0
+    for start in range(0, len(others), spec.samples):
+        part = others[start : start + spec.samples]
+        for reference, sample in zip(part, sample_files.load(inputs, part, files), strict=True):
+            if _bytes_of(sample) in known:
+                equal += 1
+            else:
+                rest.append(reference)
+        if len(rest) >= spec.samples:
+            break
+    held_out = bool(rest)
+    chosen = rest if held_out else first
+    return Choice(inputs, spec, files, tuple(first), tuple(chosen[: spec.samples]), held_out, equal)
+
+
+def _bytes_of(sample: "Sample") -> str:
+    content = hashlib.sha256()
+    for name, array in sample.items():
+        content.update(f"{name} {array.dtype} {array.shape}".encode())
+        content.update(array.tobytes())
+    return content.hexdigest()
+
+
+def _name(file: Path, root: Path) -> str:
+    return str(file.relative_to(root)) if file != root else file.name
 
 
 def rounded_to_8_bits(samples: "Sequence[Sample]") -> "list[Sample]":
@@ -72,21 +199,12 @@ def _step(arrays: "Sequence[np.ndarray[Any, Any]]") -> float | None:
 
 
 def data_files(path: Path) -> list[Path]:
-    """The .npy and .npz files at `path`, a file or a folder, by name. Raises UsageError."""
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in {".npy", ".npz"} and file.is_file())
-        if not files:
-            raise UsageError(f"{path} holds no .npy or .npz files: put calibration samples there")
-        return files
-    if path.suffix not in {".npy", ".npz"} or not path.is_file():
-        raise UsageError(
-            f"{path} is no .npy or .npz file and no folder of them: give calibration data as such"
-        )
-    return [path]
+    """The files of samples at `path`, a file or a folder, by name. Raises UsageError."""
+    return sample_files.sample_files(path)
 
 
-def _seeded(inputs: Sequence[TensorSpec], seed: int, samples: int) -> "list[Sample]":
-    key = (tuple(inputs), seed, samples)
+def _seeded(inputs: ModelInputs, seed: int, samples: int) -> "list[Sample]":
+    key = (inputs.tensors, tuple(inputs.contents.items()), inputs.preprocessing, seed, samples)
     with _recent_lock:
         if key in _recent:
             _recent.move_to_end(key)
@@ -99,11 +217,20 @@ def _seeded(inputs: Sequence[TensorSpec], seed: int, samples: int) -> "list[Samp
     return [dict(sample) for sample in made]
 
 
-def _make(inputs: Sequence[TensorSpec], seed: int, samples: int) -> "list[Sample]":
+def _make(inputs: ModelInputs, seed: int, samples: int) -> "list[Sample]":
     import numpy as np
 
+    for tensor in inputs.tensors:
+        if (
+            inputs.preprocessing
+            and 0 in inputs.preprocessing.std
+            and channel_axis(tensor, inputs) is not None
+        ):
+            raise UsageError(
+                f"{tensor.name!r}: a deviation of 0 makes infinity of pixels: correct the preprocessing"
+            )
     rng = np.random.default_rng(seed)
-    made = [{tensor.name: _random(rng, tensor) for tensor in inputs} for _ in range(samples)]
+    made = [{tensor.name: draw(rng, tensor, inputs) for tensor in inputs.tensors} for _ in range(samples)]
     for sample in made:
         for array in sample.values():
             array.setflags(write=False)
@@ -112,62 +239,3 @@ def _make(inputs: Sequence[TensorSpec], seed: int, samples: int) -> "list[Sample
 
 def _bytes(samples: "list[Sample]") -> int:
     return sum(array.nbytes for sample in samples for array in sample.values())
-
-
-def _random(rng: "np.random.Generator", tensor: TensorSpec) -> "np.ndarray[Any, Any]":
-    """Normal numbers; for whole numbers 0 and 1, which are valid wherever an index is asked."""
-    import numpy as np
-
-    dtype = np.dtype(tensor.dtype)
-    if dtype.kind == "f" or dtype.name.startswith(("bfloat", "float8")):
-        return rng.standard_normal(tensor.shape, dtype=np.float32).astype(dtype)
-    return rng.integers(0, 2, tensor.shape).astype(dtype)
-
-
-def _from_files(inputs: Sequence[TensorSpec], path: Path) -> "list[Sample]":
-    samples: list[Sample] = []
-    for file in data_files(path):
-        samples += _samples_of(inputs, file)
-    return samples
-
-
-def _samples_of(inputs: Sequence[TensorSpec], file: Path) -> "list[Sample]":
-    import numpy as np
-
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        arrays = dict(loaded) if file.suffix == ".npz" else {inputs[0].name: loaded}
-    except (ValueError, OSError, EOFError) as error:
-        raise UsageError(f"{file} is no numpy file ({error}): write it with numpy.save") from error
-    batches = [_batch(tensor, arrays, file) for tensor in inputs]
-    if len({len(batch) for batch in batches}) > 1:
-        raise UsageError(f"{file}: the arrays hold different numbers of samples: give every input as many")
-    return [
-        {tensor.name: batch[i] for tensor, batch in zip(inputs, batches, strict=True)}
-        for i in range(len(batches[0]) if batches else 0)
-    ]
-
-
-def _batch(tensor: TensorSpec, arrays: "Sample", file: Path) -> "list[np.ndarray[Any, Any]]":
-    """The samples for one input: an array is one sample, or several along an additional or the batch axis."""
-    import numpy as np
-
-    if tensor.name not in arrays:
-        raise UsageError(
-            f"{file} has no array {tensor.name!r} (it has {', '.join(arrays)}): name it as the input"
-        )
-    array = arrays[tensor.name]
-    if not np.can_cast(array.dtype, np.dtype(tensor.dtype), "same_kind"):
-        raise UsageError(
-            f"{file}: {tensor.name!r} is {array.dtype}, the model wants {tensor.dtype}: convert it"
-        )
-    array = array.astype(tensor.dtype, copy=False)
-    if array.shape == tensor.shape:
-        return [array]
-    if array.shape[1:] == tensor.shape and len(array):
-        return list(array)
-    if tensor.shape[:1] == (1,) and array.shape[1:] == tensor.shape[1:] and len(array):
-        return [array[i : i + 1] for i in range(len(array))]
-    want = "x".join(map(str, tensor.shape))
-    have = "x".join(map(str, array.shape))
-    raise UsageError(f"{file}: {tensor.name!r} has shape {have}, the model wants {want} a sample: reshape it")

@@ -1,13 +1,18 @@
 """Labelled inputs of a classifier: class folders, or NumPy arrays."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.errors import UsageError
-from npubench.specs import Preprocessing, TensorSpec
+from npubench.input_fit import fitted
+from npubench.pictures import is_image, words_for
+from npubench.sample_files import entries, hidden, pictures
+from npubench.specs import ModelInputs, TensorSpec
+from npubench.task_accuracy import ClassOfData, DataFacts, LeftOut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,33 +21,39 @@ if TYPE_CHECKING:
 
 INPUTS = ("inputs", "images", "x")
 LABELS = ("labels", "y")
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 CLASSES = "classes.txt"
 _MOST_SHOWN = 5
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """`inputs` are samples x the model's input without its batch; `labels` index the model's classes."""
+    """`inputs` are samples x the model's input without its batch; `labels` index the model's classes.
+
+    `classes` name the folders, `left_out` is what was found and not taken.
+    """
 
     inputs: "Array"
     labels: "Array"
     note: str = ""
+    classes: Mapping[int, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
-def load(path: Path, tensor: TensorSpec, preprocessing: Preprocessing | None = None) -> Dataset:
-    """The data at `path` for a model with this input (batch first). Raises UsageError.
+def load(path: Path, inputs: ModelInputs) -> Dataset:
+    """The data at `path` for a model with this one input (batch first). Raises UsageError.
 
     A folder holds one folder a class with .npy samples or images in it, or arrays: `inputs.npy` with
     `labels.npy`, or one .npz with both. Folders named by numbers are those classes; others count in
     the order of their names, or of the lines of `classes.txt`. Images are resized to the input and
-    take the model's mean and deviation; without any they become 0..1.
+    take the model's mean and deviation; without any they become 0..1, or the range of whole numbers.
     """
+    (tensor,) = inputs.tensors
     arrays = _arrays(path)
-    found = _from_arrays(path, *arrays) if arrays else _from_folders(path, tensor, preprocessing)
+    found = _from_arrays(path, *arrays) if arrays else _from_folders(path, tensor, inputs)
     want, have = tensor.shape[1:], found.inputs.shape[1:]
     if have != want:
         raise UsageError(
@@ -50,7 +61,9 @@ def load(path: Path, tensor: TensorSpec, preprocessing: Preprocessing | None = N
         )
     if not len(found):
         raise UsageError(f"{path} holds no sample")
-    return Dataset(found.inputs.astype(tensor.dtype), found.labels, found.note)
+    raw = arrays is not None and found.inputs.dtype == "uint8" and tensor.dtype.startswith("float")
+    note = "arrays of uint8 are taken as they are, 0..255: images would be scaled" if raw else found.note
+    return replace(found, inputs=fitted(found.inputs, tensor, inputs, str(path)), note=note)
 
 
 def split(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:
@@ -58,8 +71,28 @@ def split(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:
     import numpy as np
 
     order = np.random.default_rng(seed).permutation(len(data))
-    first, rest = np.sort(order[:count]), np.sort(order[count:])
-    return tuple(Dataset(data.inputs[part], data.labels[part], data.note) for part in (first, rest))  # type: ignore[return-value]
+    return _part(data, np.sort(order[:count])), _part(data, np.sort(order[count:]))
+
+
+def without(data: Dataset, known: "Iterable[Array]") -> tuple[Dataset, int]:
+    """The samples that are equal to none of `known`, and how many are."""
+    import numpy as np
+
+    seen = {one.tobytes() for one in known}
+    kept = np.asarray([one.tobytes() not in seen for one in data.inputs], dtype=bool)
+    return _part(data, np.flatnonzero(kept)), int((~kept).sum())
+
+
+def facts(data: Dataset, calibrated: int, evaluated: int) -> DataFacts:
+    """What a score says of the whole data set."""
+    counts = Counter(int(label) for label in data.labels)
+    numbers = sorted({*counts, *data.classes})
+    classes = tuple(ClassOfData(one, data.classes.get(one, str(one)), counts[one]) for one in numbers)
+    return DataFacts(calibrated, evaluated, classes, data.left_out, data.note)
+
+
+def _part(data: Dataset, chosen: "Array") -> Dataset:
+    return replace(data, inputs=data.inputs[chosen], labels=data.labels[chosen])
 
 
 def _arrays(path: Path) -> "tuple[Array, Array] | None":
@@ -67,11 +100,11 @@ def _arrays(path: Path) -> "tuple[Array, Array] | None":
         return _pair(path, _loaded(path))
     if not path.is_dir():
         raise UsageError(f"{path} is no folder and no .npz file: give class folders or NumPy arrays")
-    files = {file.stem: file for file in path.glob("*.npy")}
+    files = {file.stem: file for file in path.glob("*.npy") if not hidden(file)}
     named = {name: files[name] for name in (*INPUTS, *LABELS) if name in files}
     if named:
         return _pair(path, {name: _loaded(file) for name, file in named.items()})
-    packed = sorted(path.glob("*.npz"))
+    packed = sorted(file for file in path.glob("*.npz") if not hidden(file))
     return _pair(packed[0], _loaded(packed[0])) if len(packed) == 1 else None
 
 
@@ -90,81 +123,110 @@ def _from_arrays(path: Path, inputs: "Array", labels: "Array") -> Dataset:
 
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or (labels < 0).any():
         raise UsageError(f"{path}: labels are one whole number, 0 or more, a sample")
-    if len(inputs) != len(labels):
-        raise UsageError(f"{path}: {len(inputs)} inputs and {len(labels)} labels: give as many of both")
+    if inputs.ndim < 1 or len(inputs) != len(labels):
+        count = len(inputs) if inputs.ndim else 0
+        raise UsageError(f"{path}: {count} inputs and {len(labels)} labels: give as many of both")
     return Dataset(inputs, labels.astype(np.int64))
 
 
-def _from_folders(path: Path, tensor: TensorSpec, preprocessing: Preprocessing | None) -> Dataset:
+def _from_folders(path: Path, tensor: TensorSpec, inputs: ModelInputs) -> Dataset:
     import numpy as np
 
-    folders = sorted(one for one in path.iterdir() if one.is_dir())
+    left_out = _Left(path)
+    folders = sorted(_class_folders(path, left_out))
     if not folders:
         raise UsageError(f"{path} holds neither class folders nor {INPUTS[0]}.npy and {LABELS[0]}.npy")
     numbers = _numbers(path, [one.name for one in folders])
-    samples: list[Array] = []
-    labels: list[int] = []
-    pictures = False
-    for folder, number in zip(folders, numbers, strict=True):
-        for file in sorted(folder.iterdir()):
-            if file.suffix == ".npy":
-                samples.append(_loaded(file))
-            elif file.suffix.lower() in IMAGES:
-                samples.append(_image(file, tensor, preprocessing))
-                pictures = True
-            else:
-                continue
-            labels.append(number)
-    if not samples:
+    pairs = zip(folders, numbers, strict=True)
+    found = [(file, number) for folder, number in pairs for file in _samples_in(folder, left_out)]
+    if not found:
         raise UsageError(f"{path}: its class folders hold no .npy and no image")
+    files = [file for file, _ in found]
+    images = [file for file in files if file.suffix != ".npy"]
+    read, told = pictures(images, tensor, inputs) if images else ([], "")
+    by_file = dict(zip(images, read, strict=True))
+    samples = [by_file[file] if file in by_file else _checked(file, tensor, inputs) for file in files]
     if len({one.shape for one in samples}) > 1:
         raise UsageError(f"{path}: samples differ in shape: give all as {_text(tensor.shape[1:])}")
-    note = (
-        "images scaled to 0..1: the model tells no mean and deviation"
-        if pictures and not preprocessing
-        else ""
-    )
-    return Dataset(np.stack(samples), np.asarray(labels, dtype=np.int64), note)
+    notes = (words_for(tensor, inputs.preprocessing) if images else "", told)
+    labels = np.asarray([number for _, number in found], dtype=np.int64)
+    names = {number: folder.name for folder, number in zip(folders, numbers, strict=True)}
+    note = "; ".join(one for one in notes if one)
+    return Dataset(np.stack(samples), labels, note, names, left_out.said())
+
+
+class _Left:
+    """What is not taken, by the reason."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._names: dict[str, list[str]] = {}
+
+    def note(self, path: Path, why: str) -> None:
+        """Leave it out."""
+        self._names.setdefault(why, []).append(str(path.relative_to(self._root)))
+
+    def said(self) -> tuple[LeftOut, ...]:
+        """All of it, the names in order."""
+        return tuple(
+            LeftOut(why, len(names), tuple(sorted(names)[:_MOST_NAMED])) for why, names in self._names.items()
+        )
+
+
+def _class_folders(path: Path, left_out: _Left) -> Iterator[Path]:
+    root = path.resolve()
+    for one in entries(path):
+        if hidden(one):
+            left_out.note(one, "hidden")
+        elif one.is_symlink() and not one.exists():
+            left_out.note(one, "links that lead nowhere or round")
+        elif not one.is_dir():
+            if one.name != CLASSES:
+                left_out.note(one, "beside the class folders")
+        elif one.is_symlink() and root.is_relative_to(one.resolve()):
+            left_out.note(one, "links that lead nowhere or round")
+        else:
+            yield one
+
+
+def _samples_in(folder: Path, left_out: _Left) -> Iterator[Path]:
+    for file in entries(folder):
+        if hidden(file):
+            left_out.note(file, "hidden")
+        elif file.is_dir():
+            left_out.note(file, "folders inside class folders")
+        elif not file.is_file():
+            left_out.note(file, "no regular files")
+        elif file.suffix == ".npy" or is_image(file):
+            yield file
+        else:
+            left_out.note(file, "no .npy and no image")
+
+
+def _checked(file: Path, tensor: TensorSpec, inputs: ModelInputs) -> "Array":
+    """One sample of a class folder; with or without an axis for a batch of one."""
+    array: Array = _loaded(file)
+    if array.shape == (1, *tensor.shape[1:]):
+        array = array[0]
+    checked: Array = fitted(array[None], tensor, inputs, str(file))[0]
+    return checked
 
 
 def _numbers(path: Path, names: Sequence[str]) -> list[int]:
     listed = path / CLASSES
     if listed.is_file():
-        order = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
+        text = listed.read_text(encoding="utf-8-sig", errors="replace")
+        order = [line.strip() for line in text.splitlines() if line.strip()]
         unknown = [name for name in names if name not in order]
         if unknown:
             raise UsageError(f"{listed} lacks {', '.join(unknown[:_MOST_SHOWN])}: one class a line")
         return [order.index(name) for name in names]
     if all(re.fullmatch(r"[0-9]{1,6}", name) for name in names):
-        return [int(name) for name in names]
+        numbers = [int(name) for name in names]
+        if len(set(numbers)) < len(numbers):
+            raise UsageError(f"{path}: two folders are of one class: {', '.join(names[:_MOST_SHOWN])}")
+        return numbers
     return list(range(len(names)))
-
-
-def _image(file: Path, tensor: TensorSpec, preprocessing: Preprocessing | None) -> "Array":
-    import numpy as np
-
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError as error:
-        raise UsageError(f"{file.name} is an image: pip install 'npubench[images]' to read it") from error
-    if len(tensor.shape) != 4:
-        raise UsageError(f"{tensor.name!r} is {_text(tensor.shape)}: it takes no images, give arrays")
-    last = preprocessing.layout == "nhwc" if preprocessing else tensor.shape[-1] in (1, 3)
-    height, width, channels = tensor.shape[1:] if last else (*tensor.shape[2:], tensor.shape[1])
-    try:
-        with Image.open(file) as opened:
-            picture = opened.convert("L" if channels == 1 else "RGB").resize((width, height))
-            pixels: Array = np.asarray(picture, dtype=np.float32).reshape(height, width, channels)
-    except (UnidentifiedImageError, OSError) as error:
-        raise UsageError(f"{file} is no image that can be read: remove it") from error
-    if preprocessing is None:
-        pixels = pixels / 255
-    else:
-        ordered = pixels[..., ::-1] if preprocessing.color == "bgr" else pixels
-        pixels = (ordered - np.asarray(preprocessing.mean, np.float32)) / np.asarray(
-            preprocessing.std, np.float32
-        )
-    return pixels if last else pixels.transpose(2, 0, 1)
 
 
 def _loaded(file: Path) -> Any:
@@ -173,8 +235,9 @@ def _loaded(file: Path) -> Any:
     try:
         found = np.load(file, allow_pickle=False)
         return dict(found) if file.suffix == ".npz" else found
-    except (ValueError, OSError, EOFError) as error:
-        raise UsageError(f"{file} is no numpy file ({error}): write it with numpy.save") from error
+    except Exception as error:  # archives and headers that are damaged raise whatever they come upon
+        reason = " ".join(str(error).split())[:160]
+        raise UsageError(f"{file} is no numpy file ({reason}): write it with numpy.save") from error
 
 
 def _text(shape: Sequence[int]) -> str:

@@ -43,6 +43,12 @@ def macs_of_nodes(nodes: "Iterable[NodeProto]", shapes: Shapes) -> int | None:
     return total
 
 
+def multiplies(operator: str) -> bool:
+    """Whether an operator, by its `onnx_graph.operator_name`, does products or convolutions, or may."""
+    domain, _, op_type = operator.rpartition(".")
+    return operator in _COUNTS or _hides_products(domain, op_type)
+
+
 def _macs(node: "NodeProto", shapes: Shapes) -> int:
     name = operator_name(node)
     if count := _COUNTS.get(name):
@@ -62,9 +68,15 @@ def _may_multiply(nodes: "Iterable[NodeProto]") -> bool:
 
 
 def _is_uncountable(node: "NodeProto") -> bool:
-    if node.domain in STANDARD_DOMAINS:
-        return node.op_type in _UNCOUNTED
-    return node.domain != "com.microsoft" or node.op_type not in _MICROSOFT_WITHOUT
+    return _hides_products(node.domain, node.op_type)
+
+
+def _hides_products(domain: str, op_type: str) -> bool:
+    if domain in STANDARD_DOMAINS:
+        return op_type in _UNCOUNTED
+    if domain == _BLOCKED:
+        return False
+    return domain != "com.microsoft" or op_type not in _MICROSOFT_WITHOUT
 
 
 def _convolution(weight: int) -> "Count":
@@ -108,6 +120,18 @@ def _attention(node: "NodeProto", shapes: Shapes) -> int:
     return keys * (math.prod(shapes[node.input[0]]) + math.prod(shapes[node.output[0]]))
 
 
+def _packed_attention(node: "NodeProto", shapes: Shapes) -> int:
+    """Input N x L x H, weight H x 3D for Q, K and V at once; then both products of attention."""
+    batch, length, hidden = shapes[node.input[0]]
+    packed = shapes[node.input[1]][1]
+    past = 4 if node.op_type == "Attention" else 8
+    if packed % 3 or any(attribute.name == "qkv_hidden_sizes" for attribute in node.attribute):
+        raise _UnknownCountError(node.op_type)
+    if len(node.input) > past and node.input[past]:
+        raise _UnknownCountError(node.op_type)
+    return batch * length * (hidden * packed + 2 * length * packed // 3)
+
+
 def _einsum(node: "NodeProto", shapes: Shapes) -> int:
     """The product over all indices, for two operands without an ellipsis; one operand only adds."""
     equations = [attribute.s.decode() for attribute in node.attribute if attribute.name == "equation"]
@@ -140,6 +164,11 @@ _COUNTS: "dict[str, Count]" = {
     "GRU": _recurrent(3),
     "LSTM": _recurrent(4),
     "com.microsoft.FusedConv": _convolution(1),
+    "com.microsoft.NhwcFusedConv": _convolution(1),
+    "com.microsoft.QLinearConv": _convolution(3),
+    "com.microsoft.nchwc.Conv": _convolution(1),
+    "com.microsoft.QAttention": _packed_attention,
+    "com.microsoft.Attention": _packed_attention,
     "com.microsoft.FusedGemm": _matrix_product,
     "com.microsoft.QGemm": _matrix_product,
     "com.microsoft.FusedMatMul": _matrix_product,
@@ -150,6 +179,9 @@ _COUNTS: "dict[str, Count]" = {
 
 _UNCOUNTED = frozenset({"LinearAttention"})
 """Standard operators made of products whose number is not counted here."""
+
+_BLOCKED = "com.microsoft.nchwc"
+"""ONNX Runtime's own operators on blocks of channels: of them only the convolution multiplies."""
 
 _MICROSOFT_WITHOUT = frozenset(
     {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.failures import Failure, FailureClass
 from npubench.identity import sha256_of_bundle
+from npubench.input_contents import contents_of
 from npubench.onnx_check import checked, inlined, refusal
 from npubench.onnx_external import external_files
 from npubench.onnx_graph import (
@@ -66,12 +67,13 @@ def describe(
     if failure := _not_fixed(inputs) or _not_numeric([*inputs, *graph.output]):
         return failure
     shapes = _shapes(graph)
+    specs = tuple(_tensor_spec(value) for value in inputs)
     return OnnxModel(
         case=case,
         path=path,
         sha256=sha256_of_bundle(path, external),
         opset=opset,
-        inputs=tuple(_tensor_spec(value) for value in inputs),
+        inputs=specs,
         outputs=tuple(_tensor_spec(value) for value in graph.output),
         operators=dict(Counter(operator_name(node) for node in all_nodes(graph)).most_common()),
         macs=macs_of_nodes(graph.node, shapes),
@@ -83,6 +85,7 @@ def describe(
         tools=dict(tools or {}),
         seed=seed,
         external=external,
+        contents=contents_of(graph, shapes, specs),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npubench import __version__
+from npubench.definitions import THROUGHPUT
 from npubench.identity import digest
 from npubench.records import ToolInfo
 from npubench.specs import (
@@ -14,7 +15,6 @@ from npubench.specs import (
     CalibrationSpec,
     CaseSpec,
     FileSpec,
-    InvalidCase,
     Precision,
     TimingProtocol,
     titled,
@@ -83,14 +83,13 @@ def build(
 ) -> Plan:
     """Cross boards, cases (each with its exporter's version) and precisions.
 
-    `precisions` narrows what a board declares; empty means all of them. A case that could not be
-    found has one job a board: it is a row, but there is nothing to prepare.
+    `precisions` narrows what a board declares; empty means all of them.
     """
     jobs: dict[str, Job] = {}
     for board, tool in boards:
         wanted = [p for p in board.precisions if not precisions or p in precisions]
         for case, exporter_version in cases:
-            for precision in wanted[:1] if isinstance(case, InvalidCase) else wanted:
+            for precision in wanted:
                 job = _job(board, tool, case, exporter_version, precision, request, finished)
                 jobs.setdefault(job.key, job)
     return Plan(tuple(jobs.values()))
@@ -134,7 +133,5 @@ def _job(
         quantised,
     )
     # A simulation takes no time protocol, and is never the answer for a board that is measured.
-    key = digest(compile_key, board.name, SIMULATION if board.simulated else request.timing)
-    # A row that says "not found" is about the moment it was written: it is never an answer for later.
-    done = None if isinstance(case, InvalidCase) else finished.get(key)
-    return Job(key, export_key, compile_key, board, case, precision, done)
+    key = digest(compile_key, board.name, SIMULATION if board.simulated else request.timing, THROUGHPUT)
+    return Job(key, export_key, compile_key, board, case, precision, finished.get(key))

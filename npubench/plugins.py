@@ -7,7 +7,7 @@ from typing import Any, assert_never, cast
 
 from npubench.errors import UsageError
 from npubench.protocols import Backend, BoardBenchmark, Configurable, Exporter, OpenHost, Transport
-from npubench.specs import BenchmarkSpec, BoardSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, OperatorSpec
+from npubench.specs import BenchmarkSpec, BoardSpec, CaseSpec, FileSpec, ModelSpec, OperatorSpec
 
 BACKENDS = "npubench.backends"
 BENCHMARKS = "npubench.benchmarks"
@@ -62,8 +62,6 @@ def exporter(
             from npubench.exporters.files import FileExporter
 
             return FileExporter(deadline_s)
-        case InvalidCase():
-            raise UsageError(spec.message)
         case BenchmarkSpec():
             raise UsageError(f"{spec.name} is no model: it has no ONNX file")
         case _:

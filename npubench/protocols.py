@@ -18,6 +18,7 @@ from npubench.records import (
     Completed,
     Failure,
     Figures,
+    LogCase,
     OnnxModel,
     Outcome,
     ToolInfo,
@@ -176,6 +177,18 @@ class SimulatingLater(Protocol):
 
     def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact:
         """The same artifact in `workdir`, a new private folder, with what `estimate` reads beside it."""
+
+
+@runtime_checkable
+class LogReading(Protocol):
+    """A backend that reads what its compiler and its boards' runners printed elsewhere: `import logs`."""
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """The cases of one log, in their order; none where it is no log of this backend's tools. Pure.
+
+        `text` is a whole file without colours and blanks at line ends, perhaps cut within its last line. What
+        a cut or damaged log does not tell for certain is a `Failure` or left out, never another figure.
+        """
 
 
 OpenHost = Callable[[str], Session]

@@ -13,7 +13,7 @@ from npubench.failures import TRANSIENT as TRANSIENT
 from npubench.failures import Failure as Failure
 from npubench.failures import FailureClass as FailureClass
 from npubench.failures import Stage as Stage
-from npubench.specs import CaseKind, Precision, Preprocessing, TensorSpec
+from npubench.specs import CaseKind, Content, ModelInputs, Precision, Preprocessing, TensorSpec
 
 
 class Kind(StrEnum):
@@ -43,6 +43,7 @@ class OnnxModel:
     `external` are files that the model needs beside it. `macs` counts multiply-accumulates of
     convolutions and matrix products at the fixed shapes; None when a shape is unknown. `exported` says
     what the exporter did: the part of the model, its weights, how far it is from the framework's outputs.
+    `contents` are what the graph and the names tell of inputs of whole numbers.
     """
 
     case: str
@@ -62,13 +63,43 @@ class OnnxModel:
     seed: int | None = None
     external: tuple[Path, ...] = ()
     exported: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, Content] = field(default_factory=dict)
+
+    @property
+    def fed(self) -> ModelInputs:
+        """All that data for it have to fit."""
+        return ModelInputs(self.inputs, self.contents, self.preprocessing)
+
+
+class DataSource(StrEnum):
+    """Where input data come from."""
+
+    SEEDED = "seeded"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class DataUse:
+    """What a prepared model was fed with: how many samples calibrated it, and on how many it was compared.
+
+    `held_out` is False where these are the same samples, for want of more. `inputs` say by name what the
+    numbers were, `note` what else is to be known.
+    """
+
+    source: DataSource
+    calibrated: int
+    evaluated: int
+    held_out: bool = True
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """What a backend made for a target: the file by its hash; `extras` are kept with it.
 
-    `parts` are those of `extras` that it does not run without: they belong beside it.
+    `parts` are those of `extras` that it does not run without: they belong beside it. `data` are what it was
+    quantised and compared with.
     """
 
     path: Path
@@ -81,6 +112,7 @@ class Artifact:
     settings: Mapping[str, Any] = field(default_factory=dict)
     extras: tuple[Path, ...] = ()
     parts: tuple[Path, ...] = ()
+    data: DataUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +154,17 @@ class OutputAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Kernels:
+    """Cosines of one file against the reference: by this machine's fused kernels, and without optimisation.
+
+    What they lie apart is the kernels' doing, not the quantisation's.
+    """
+
+    fused_cosine: float | None
+    unoptimised_cosine: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """Outputs of the prepared model against the FP32 reference on the same inputs.
 
@@ -143,6 +186,7 @@ class Accuracy:
     equal_rounded: float | None = None
     worst_slice: WorstSlice | None = None
     dead_slices: int | None = None
+    kernels: Kernels | None = None
 
 
 class NoAccuracy(StrEnum):
@@ -219,7 +263,10 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C."""
+    """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C.
+
+    `cpu_flags` are those that decide which kernels a runtime has (`board_facts.KERNEL_FLAGS`).
+    """
 
     taken_at: str
     hostname: str | None = None
@@ -235,6 +282,7 @@ class BoardState:
     memory_available_bytes: int | None = None
     uptime_s: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    cpu_flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +323,25 @@ class Figures:
 
 
 Outcome = Figures | Failure | Skip
+
+
+@dataclass(frozen=True, slots=True)
+class LogCase:
+    """What a log that another program wrote tells of one case.
+
+    `name` is empty where only the file's name tells it, `precision` None where nothing does. `estimate` is
+    the compiler's own simulation, `figures` what a board's runner measured, as of a live run. `tools` are
+    the versions that the log names. A case without figures and failure is skipped, for `skip_reason`.
+    """
+
+    name: str = ""
+    estimate: Figures | None = None
+    figures: Figures | None = None
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+    precision: Precision | None = None
+    skip_reason: str = "the log holds no measurement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +400,14 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Definitions (`definitions.py`) that a row rests on; the first, of a row that says none."""
+
+    quantisation: int = 1
+    throughput: int = 1
+
+
 class Status(StrEnum):
     """How a job ended."""
 
@@ -348,7 +423,7 @@ class Result:
     `op` is the operator that an operator case is about, as its declaration says. `figures` come
     from the board (or, for a simulating backend, from its tool: see their kind);
     `estimate` is the tool's own simulation beside them. Hashes, versions and states are the
-    provenance; `log_path` is relative to the workspace.
+    provenance; `log_path` is relative to the workspace. `data` are what the model was fed with.
     """
 
     key: str
@@ -392,3 +467,5 @@ class Result:
     samples_path: str | None = None
     samples_sha256: str | None = None
     npubench_version: str = ""
+    definitions: Definitions = Definitions()
+    data: DataUse | None = None

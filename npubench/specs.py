@@ -126,15 +126,6 @@ class FileSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidCase:
-    """What the user named and npubench cannot find or read; it becomes a failure row."""
-
-    name: str
-    message: str
-    failure_class: str
-
-
-@dataclass(frozen=True, slots=True)
 class BenchmarkSpec:
     """What a board benchmark (entry point `benchmark`) measures besides models; it needs no ONNX file.
 
@@ -149,11 +140,11 @@ class BenchmarkSpec:
     options: Options = field(default_factory=dict)
 
 
-CaseSpec = OperatorSpec | ModelSpec | FileSpec | InvalidCase | BenchmarkSpec
+CaseSpec = OperatorSpec | ModelSpec | FileSpec | BenchmarkSpec
 
 
 def case_kind(spec: CaseSpec) -> CaseKind:
-    """Operators are operators; models, files and what could not be found count as models."""
+    """Operators are operators; models and files count as models."""
     if isinstance(spec, BenchmarkSpec):
         return spec.kind
     return CaseKind.OPERATOR if isinstance(spec, OperatorSpec) else CaseKind.MODEL
@@ -216,13 +207,51 @@ class TimingProtocol:
     rounds: int = 3
 
 
+class ContentKind(StrEnum):
+    """What the numbers of an input are; `values` is any whole number of the range."""
+
+    NUMBERS = "normal numbers"
+    PIXELS = "pixels"
+    INDICES = "indices"
+    MASK = "mask"
+    PADDING = "padding"
+    LENGTHS = "lengths"
+    POSITIONS = "positions"
+    FLAGS = "flags"
+    VALUES = "values"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an input holds: whole numbers `low`..`high`, both included; `why` says what shows it."""
+
+    kind: ContentKind
+    low: int
+    high: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInputs:
+    """A model's inputs with what is known of their content, by name; images take `preprocessing`."""
+
+    tensors: tuple[TensorSpec, ...]
+    contents: Mapping[str, Content] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CalibrationSpec:
-    """Data for post-training quantisation: `path` (.npy/.npz file or folder), or seeded numbers."""
+    """Data for post-training quantisation: `path` (arrays or images, a file or a folder), or seeded numbers.
+
+    Outputs are compared on samples of `evaluation`, which is like `path`; without it some of `path` are held
+    out for that.
+    """
 
     path: Path | None = None
     seed: int = 0
     samples: int = 8
+    evaluation: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.errors import UsageError, WorkspaceError
@@ -34,6 +35,11 @@ CREATE TABLE IF NOT EXISTS results (
     final INTEGER NOT NULL,
     row TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY,
+    planned INTEGER NOT NULL,
+    to_run INTEGER NOT NULL
+);
 CREATE INDEX IF NOT EXISTS by_key ON results (key, id DESC);
 CREATE INDEX IF NOT EXISTS by_case ON results (case_name, board, backend, precision, id DESC);
 """
@@ -44,6 +50,15 @@ SELECT {row} FROM results WHERE id IN (
 """
 _BRIEF = """json_remove(row, '$.board_before', '$.board_after', '$.protocol', '$.seeds', '$.command',
  '$.figures.samples_us')"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One `npubench run`: how many cases it planned, and how many of them had no final row yet."""
+
+    run_id: str
+    planned: int
+    to_run: int
 
 
 class Store:
@@ -62,8 +77,8 @@ class Store:
             _check_format(path, connection)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
-            if _format_of(connection) != FORMAT:
-                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version={FORMAT}; COMMIT;")
+            # Also of a store that is there: a table may have come in since it was made.
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version={FORMAT}; COMMIT;")
         return cls(path, connection)
 
     @classmethod
@@ -99,6 +114,24 @@ class Store:
                 values,
             )
 
+    def note_run(self, run: "Run") -> None:
+        """Remember that a run began, which may leave no row. Raises WorkspaceError when the disk is full."""
+        with self._lock, _said_plainly(self.path):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO runs (run_id, planned, to_run) VALUES (?, ?, ?)",
+                (run.run_id, run.planned, run.to_run),
+            )
+
+    def last_run(self) -> "Run | None":
+        """The run that began last, also one without a row; None where none was noted."""
+        with self._lock, _said_plainly(self.path):
+            table = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'runs'"
+            if self._connection.execute(table).fetchone() is None:
+                return None
+            query = "SELECT run_id, planned, to_run FROM runs ORDER BY rowid DESC LIMIT 1"
+            found = self._connection.execute(query).fetchone()
+        return None if found is None else Run(*found)
+
     def final_keys(self, deadline_s: float = 0.0) -> Mapping[str, str]:
         """Key -> status of every key whose newest row is final, so need not be run again.
 
@@ -123,6 +156,18 @@ class Store:
         query = _LATEST.format(where=where, row=_BRIEF if brief else "row")
         with self._lock, _said_plainly(self.path), without_collection():
             return [self._result(row) for (row,) in self._connection.execute(query, [*given.values()])]
+
+    def earlier(self, board: str | None = None, limit: int = 2000) -> list[Result]:
+        """The newest `limit` rows that `latest` leaves out, as cases were measured again; newest first."""
+        of_board = "" if board is None else "AND board = ? "
+        query = (
+            "SELECT row FROM results WHERE id NOT IN (SELECT MAX(id) FROM results"
+            f" GROUP BY case_name, board, backend, precision) {of_board}"
+            "ORDER BY id DESC LIMIT CAST(? AS INTEGER)"
+        )
+        given = (str(limit),) if board is None else (board, str(limit))
+        rows = self._select(query, *given)
+        return [self._result(row) for (row,) in rows]
 
     def size(self) -> int:
         """How many rows `latest` has."""

@@ -28,6 +28,35 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassOfData:
+    """A class of a data set: its number in the model's outputs, its name, its samples."""
+
+    number: int
+    name: str
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a data set was not taken, and why; `names` are the first of `count`."""
+
+    why: str
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """A data set: samples that calibrated and that were evaluated on, its classes, and what was left out."""
+
+    calibrated: int
+    evaluated: int
+    classes: tuple[ClassOfData, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """One prepared model on the data: shares of samples whose class is first, or among the first five.
 
@@ -49,6 +78,7 @@ class Score:
     losses: tuple[LayerLoss, ...] = ()
     failure: Failure | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
+    data: DataFacts | None = None
 
 
 def hits(outputs: "Array", labels: "Array", k: int) -> "Array":
@@ -85,6 +115,33 @@ def drop(reference: "Array", right: "Array") -> Share:
     middle = (lost - won) / total
     half = Z95 * math.sqrt(max(0.0, lost + won - (lost - won) ** 2 / total)) / total
     return Share((worse - better) / count, middle - half, middle + half)
+
+
+def class_scores(outputs: "Array") -> "Array":
+    """Outputs without axes of size 1, the samples' apart: N x 3 x 1 x 1 are scores of three classes."""
+    if outputs.ndim < 2:
+        return outputs
+    rest = tuple(size for size in outputs.shape[1:] if size != 1) or (1,)
+    return outputs.reshape(len(outputs), *rest)
+
+
+def at_chance(outputs: "Array", labels: "Array") -> str:
+    """What to check where these scores may be no better than guessing; empty where they are.
+
+    Guessing is right in 1 of as many cases as there are classes. It may be that where Wilson's interval of
+    top-1 reaches so low; also where one class is the answer to everything, whatever that is worth.
+    """
+    import numpy as np
+
+    classes = outputs.shape[1]
+    found = share(hits(outputs, labels, 1))
+    advice = "check labels, preprocessing, range"
+    if classes > 1 and found.low <= 1 / classes and found.value < 1:
+        return f"top-1 {100 * found.value:.2f} % is not above chance, {100 / classes:.2f} %: {advice}"
+    answers = np.unique(outputs.argmax(axis=1))
+    if len(answers) == 1 and len(np.unique(labels)) > 1:
+        return f"class {answers[0]} is its answer to every sample: {advice}"
+    return ""
 
 
 def problem(outputs: "Array", labels: "Array") -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 EMULATORS = Path(__file__).parent / "emulators"
+RUNNERS = {"axera-pi-pro": "ax_run_model", "ax630c": "ax_run_model", "ax8850": "axcl_run_model"}
 QUICK = ("--warmup", "0", "--repeat", "3", "--min-duration", "0", "--rounds", "1")
 
 
@@ -29,6 +30,7 @@ class Pair:
             (self.bin / name).symlink_to(EMULATORS / name)
         for name in ("run_joint", "ax_run_model"):
             shutil.copy(EMULATORS / name, self.opt)
+        shutil.copy(EMULATORS / "ax_run_model", self.opt / "axcl_run_model")
         self.env = {
             **os.environ,
             "PATH": f"{self.bin}:{os.environ['PATH']}",
@@ -41,7 +43,7 @@ class Pair:
         """Write the user's own file of a board: an emulated one, here unless `transport` says otherwise."""
         folder = self.root / "config" / "npubench" / "boards"
         folder.mkdir(parents=True, exist_ok=True)
-        runner = "ax_run_model" if name in {"axera-pi-pro", "ax630c"} else "run_joint"
+        runner = RUNNERS.get(name, "run_joint")
         table = {
             "transport": "local",
             "emulated": True,

@@ -6,6 +6,7 @@ Seeded: the same call gives the same rows.
 import random
 from dataclasses import replace
 
+from npubench.definitions import CURRENT
 from npubench.identity import digest
 from npubench.records import (
     Accuracy,
@@ -111,6 +112,7 @@ def result(case: str = "resnet18", precision: Precision = Precision.FP32, **chan
         samples_path=f"samples/{digest(case)[:8]}-{precision}.json",
         samples_sha256=digest("samples", case, precision),
         npubench_version="0.1.0",
+        definitions=CURRENT,
     )
     return replace(base, **changes)
 

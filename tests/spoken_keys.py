@@ -8,7 +8,7 @@ from jinja2 import nodes
 
 from npubench.cli.select import select
 from npubench.failures import Stage
-from npubench.records import Kind, Status, Verdict
+from npubench.records import DataSource, Kind, Status, Verdict
 from npubench.reporting import (
     codec_columns,
     columns,
@@ -72,7 +72,7 @@ def _in_tables() -> set[str]:
     mean = columns._latency(Kind.MEASURED, "mean", "Mean of all runs, for rows without a median")
     return {
         *(kind.value for kind in Kind),
-        *(kind.value for kind in (*Stage, *Verdict, *Status, *CaseKind)),
+        *(kind.value for kind in (*Stage, *Verdict, *Status, *CaseKind, *DataSource)),
         *page.KINDS.values(),
         *page.SCRIPT_WORDS,
         *tables.TITLES.values(),

@@ -1,23 +1,34 @@
 """From the words of a command line to cases and boards."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from npubench.catalog.nearest import did_you_mean
 from npubench.catalog.suites import GLOB, Catalog, matching
 from npubench.errors import CatalogError
-from npubench.records import FailureClass
-from npubench.specs import BoardSpec, CaseSpec, FileSpec, InvalidCase, ModelSpec, Shape
+from npubench.specs import BoardSpec, CaseSpec, FileSpec, ModelSpec, Shape
 
 DEFAULT_SUITE = "default"
 NODE_TESTS = "onnx-node"
 """The suite that is no set of the catalogue's cases: ONNX's own tests bring models and data."""
 
 SHOWN_LIMIT = 200
+FILES_LOOKED_AT = 5000
+"""Of a folder, when a name in it is mistyped."""
+
 CONFIG_OPSET = 17
 """Of a config given by path: what attention needs and ONNX's layer normalisation is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The cases that words name; `missing` has a line for each word that names none, with what is near."""
+
+    cases: tuple[CaseSpec, ...]
+    missing: tuple[str, ...] = ()
 
 
 def find_cases(
@@ -26,39 +37,38 @@ def find_cases(
     suites: Sequence[str],
     shapes: Sequence[tuple[str, Shape]] = (),
     task: str = "",
-) -> tuple[CaseSpec, ...]:
+) -> Found:
     """Cases for names, aliases, globs and .onnx paths, then those of suites; each once, in that order.
 
     Without either it is the suite `default`. `shapes` and `task` go to .onnx files. What cannot be
-    found is an InvalidCase, never an error, so that the others can run.
+    found is no error here, so that the others can run.
     """
     found: dict[str, CaseSpec] = {}
     files: dict[str, Path] = {}
+    missing: dict[str, None] = {}
     if not patterns and not suites:
         suites = (DEFAULT_SUITE,)
     for pattern in patterns:
-        if pattern.endswith(".py"):
-            found.update(_config(pattern))
-        elif _is_path(pattern):
-            found.update(_file(pattern, files))
-        else:
-            found.update(_named(catalog, pattern))
+        try:
+            if pattern.endswith(".py"):
+                found.update(_config(pattern))
+            elif _is_path(pattern):
+                found.update(_file(catalog, pattern, files))
+            else:
+                found.update(_named(catalog, pattern))
+        except CatalogError as error:
+            missing[str(error)] = None
     for suite in suites:
-        found.update(_suite(catalog, suite))
+        try:
+            found.update(_suite(catalog, suite))
+        except CatalogError as error:
+            missing[str(error)] = None
     names = _file_names(catalog, files)
-    return tuple(
-        _file_case(case, names[key], files[key], shapes, task) if key in files else case
+    cases = (
+        FileSpec(names[key], files[key], tuple(shapes), task) if key in files else case
         for key, case in found.items()
     )
-
-
-def _file_case(
-    case: CaseSpec, name: str, path: Path, shapes: Sequence[tuple[str, Shape]], task: str
-) -> CaseSpec:
-    """A file's case under its final name, also when the file is not there: its row is replaced later."""
-    if isinstance(case, InvalidCase):
-        return replace(case, name=name)
-    return FileSpec(name, path, tuple(shapes), task)
+    return Found(tuple(cases), tuple(missing))
 
 
 def find_board(catalog: Catalog, name: str) -> BoardSpec:
@@ -84,7 +94,7 @@ def _named(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
     else:
         hint = did_you_mean(pattern, catalog.names)
         message = f"no operator or model is called {shown!r}{hint}: see npubench list models"
-    return _invalid(pattern, message)
+    raise CatalogError(message)
 
 
 def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
@@ -92,23 +102,26 @@ def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
         return {case: spec for case in suite.cases if (spec := catalog.case(case)) is not None}
     known = [*catalog.suites, NODE_TESTS]
     hint, have = did_you_mean(name, known), ", ".join(sorted(known))
-    return _invalid(name, f"no suite is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
+    raise CatalogError(f"no suite is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
 
 
 def _config(pattern: str) -> dict[str, CaseSpec]:
     """A config of OpenMMLab by its path: everything about it but the opset comes from the config."""
     path = Path(pattern)
     if trouble := _trouble(path):
-        return _invalid(pattern, f"{pattern[:SHOWN_LIMIT]!r}: {trouble}: check the path")
+        hint = did_you_mean(path.name, _beside(path, ".py"))
+        raise CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
     # The path is the name: two configs of one stem are two models.
     return {pattern: ModelSpec(pattern, "", str(path.resolve()), "", (), None, CONFIG_OPSET)}
 
 
-def _file(pattern: str, files: dict[str, Path]) -> dict[str, CaseSpec]:
+def _file(catalog: Catalog, pattern: str, files: dict[str, Path]) -> dict[str, CaseSpec]:
     path = Path(pattern)
     if trouble := _trouble(path):
-        files[f"\0{pattern}"] = path
-        return _invalid(pattern, f"{pattern[:SHOWN_LIMIT]!r}: {trouble}: check the path")
+        hint = did_you_mean(path.name, _beside(path, ".onnx"))
+        if not hint and catalog.case(path.stem) is not None:
+            hint = f" (the model {path.stem!r} is named without .onnx)"
+        raise CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
     # The key is no possible name, so that a file never takes the place of a case.
     key = f"\0{path.resolve()}"
     files.setdefault(key, path)
@@ -135,5 +148,13 @@ def _file_names(catalog: Catalog, files: dict[str, Path]) -> dict[str, str]:
     }
 
 
-def _invalid(name: str, message: str) -> dict[str, CaseSpec]:
-    return {f"\0{name}": InvalidCase(name, message, FailureClass.NOT_FOUND)}
+def _beside(path: Path, suffix: str) -> tuple[str, ...]:
+    """Names of the files of that kind where `path` would lie: what a mistyped path may have meant."""
+    try:
+        return tuple(file.name for file in _listed(path.parent) if file.suffix == suffix)
+    except (OSError, ValueError):
+        return ()
+
+
+def _listed(folder: Path) -> Iterable[Path]:
+    return islice(folder.iterdir(), FILES_LOOKED_AT)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,19 +13,27 @@ from npubench.cli.terminal import columns, printable
 from npubench.specs import Precision
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from npubench.cli.assemble import Boards
     from npubench.dataset import Dataset
     from npubench.engine.context import Context
     from npubench.protocols import Predicting, Session
     from npubench.records import OnnxModel
     from npubench.specs import BoardSpec, CaseSpec
-    from npubench.task_accuracy import Score, Share
+    from npubench.task_accuracy import DataFacts, Score, Share
     from npubench.workspace import Workspace
+
+    Array = np.ndarray[Any, Any]
+
+MOST_CLASSES = 20
+"""Classes that the terminal shows; accuracy.json has all."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
     dataset: Path
+    calibration: Path | None
     calibration_samples: int
     limit: int | None
     seed: int
@@ -53,6 +61,11 @@ class _Wish:
     help="Repeatable; FP32 in ONNX Runtime is the reference in any case.",
 )
 @click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Arrays or images, a file or folder, to quantise with; else drawn from the data set.",
+)
+@click.option(
     "--calibration-samples",
     type=click.IntRange(1),
     default=64,
@@ -70,6 +83,7 @@ def accuracy(
     dataset: Path,
     boards: tuple[str, ...],
     precisions: tuple[str, ...],
+    calibration: Path | None,
     calibration_samples: int,
     limit: int | None,
     deadline: float,
@@ -87,20 +101,20 @@ def accuracy(
     from npubench.workspace import Workspace
 
     catalog = load_catalog(selection.catalog_folders)
-    cases = chosen_cases(catalog, selection)
+    chosen = chosen_cases(catalog, selection)
     on = assemble.choose_boards(catalog, boards, reached=True)
     workspace = Workspace(out)
     workspace.create()
     with workspace.lock():
         scores = [
             score
-            for case in cases
+            for case in chosen.cases
             for score in _scores(
                 case,
                 on,
                 precisions,
                 workspace,
-                _Wish(dataset, calibration_samples, limit, selection.seed, deadline),
+                _Wish(dataset, calibration, calibration_samples, limit, selection.seed, deadline),
             )
         ]
         text = json.dumps([asdict(one) for one in scores], indent=1, allow_nan=False)
@@ -110,7 +124,7 @@ def accuracy(
         _print(scores)
     if not any(score.top1 for score in scores):
         return ExitCode.NOTHING_MEASURED
-    return ExitCode.USAGE if on.unknown or catalog.problems else ExitCode.OK
+    return ExitCode.USAGE if on.unknown or catalog.problems or chosen.missing else ExitCode.OK
 
 
 def _scores(
@@ -132,12 +146,12 @@ def _scores(
     if exported.model is None:
         yield Score(case.name, REFERENCE, "onnxruntime", "fp32", None, False, 0, failure=exported.failure)
         return
-    calibration, data = _data(exported.model, wish)
+    calibration, data, facts = _data(exported.model, wish)
     with workspace.job_folder() as folder:
         np.save(folder / "samples.npy", data.inputs)
-        np.save(folder / "calibration.npy", calibration.inputs)
+        np.save(folder / "calibration.npy", calibration)
         told = replace(context, announce=lambda event: click.echo(printable(event.text), err=True))
-        of = Evaluation(data, folder / "samples.npy", lambda board: _held(board, told))
+        of = Evaluation(data, folder / "samples.npy", lambda board: _held(board, told), facts)
         target = replace(compile_target(job, context), precision=Precision.FP32)
         reference, outputs = reference_score(
             exported.model,
@@ -151,7 +165,9 @@ def _scores(
         yield reference
         if outputs is None:
             return
-        spec = CalibrationSpec(folder / "calibration.npy", wish.seed, len(calibration))
+        spec = CalibrationSpec(
+            folder / "calibration.npy", wish.seed, len(calibration), evaluation=folder / "samples.npy"
+        )
         request = assemble.make_request(TimingProtocol(), spec, wish.deadline_s)
         plan = assemble.make_plan([case], boards, precisions, request, {})
         context = assemble.make_context(workspace, request, boards, [], fresh=False)
@@ -183,25 +199,52 @@ def _reference_backend() -> "Predicting":
     return backend
 
 
-def _data(model: "OnnxModel", wish: _Wish) -> "tuple[Dataset, Dataset]":
-    from npubench.dataset import load, split
+def _data(model: "OnnxModel", wish: _Wish) -> "tuple[Array, Dataset, DataFacts]":
+    """Inputs to calibrate with, samples to evaluate on, none of which is among them, and what to say."""
+    from npubench.dataset import facts, load, split
     from npubench.errors import UsageError
 
-    path, count = wish.dataset, wish.calibration_samples
+    path = wish.dataset
     if len(model.inputs) != 1 or len(model.inputs[0].shape) < 2:
         names = ", ".join(tensor.name for tensor in model.inputs)
         raise UsageError(f"{model.case} takes {names}: a data set is of one input with a batch")
-    data = load(path, model.inputs[0], model.preprocessing)
-    if len(data) <= count:
-        raise UsageError(
-            f"{path} holds {len(data)} samples and {count} are for calibration: give --calibration-samples"
-        )
-    if data.note:
-        click.echo(f"npubench: {printable(data.note)}", err=True)
-    calibration, rest = split(data, count, wish.seed)
+    data = load(path, model.fed)
+    if wish.calibration is not None:
+        calibration, rest = _own_calibration(model, wish, wish.calibration), data
+    else:
+        if len(data) <= wish.calibration_samples:
+            raise UsageError(
+                f"{path} holds {len(data)} samples and {wish.calibration_samples} are for calibration:"
+                " give --calibration-samples"
+            )
+        drawn, rest = split(data, wish.calibration_samples, wish.seed)
+        calibration = drawn.inputs
+    rest, told = _unseen(rest, calibration)
     if wish.limit is not None and wish.limit < len(rest):
         rest, _ = split(rest, wish.limit, wish.seed + 1)
-    return calibration, rest
+    notes = "; ".join(one for one in (data.note, told) if one)
+    return calibration, rest, facts(replace(data, note=notes), len(calibration), len(rest))
+
+
+def _own_calibration(model: "OnnxModel", wish: _Wish, path: Path) -> "Array":
+    import numpy as np
+
+    from npubench.calibration import every_sample
+
+    samples = every_sample(model.fed, path, wish.calibration_samples, wish.seed)
+    return np.concatenate([one[model.inputs[0].name] for one in samples])
+
+
+def _unseen(rest: "Dataset", calibration: "Array") -> "tuple[Dataset, str]":
+    """The samples that did not calibrate; all where there are no others, which is told."""
+    from npubench.dataset import without
+
+    left, equal = without(rest, calibration)
+    if not equal:
+        return rest, ""
+    if not len(left):
+        return rest, "every sample is equal to one that calibrates: evaluated on these, give others"
+    return left, f"{equal} samples are equal to one that calibrates: not evaluated on"
 
 
 def _print(scores: "Sequence[Score]") -> None:
@@ -230,6 +273,7 @@ def _print(scores: "Sequence[Score]") -> None:
         for score in scores
     ]
     click.echo(columns(header, rows))
+    _print_data(scores)
     for score in scores:
         if score.failure is not None:
             failure = f"{score.failure.stage}: {score.failure.failure_class}: {score.failure.message}"
@@ -240,6 +284,22 @@ def _print(scores: "Sequence[Score]") -> None:
             where = f"{score.case} on {score.board}: {loss.op} {loss.name}"
             click.echo(printable(f"{where}: cosine {loss.cosine:.5f} against FP32"))
     click.echo(f"shares: {SHARE_METHOD}; drops in points: {DROP_METHOD}")
+
+
+def _print_data(scores: "Sequence[Score]") -> None:
+    """Once a case: samples, classes by their number in the outputs, and what was left out."""
+    for case, data in {score.case: score.data for score in scores if score.data is not None}.items():
+        click.echo(
+            printable(f"{case}: {data.calibrated} samples calibrate, {data.evaluated} are evaluated on")
+        )
+        shown = [f"{one.number} {one.name} ({one.samples})" for one in data.classes[:MOST_CLASSES]]
+        more = [f"and {len(data.classes) - len(shown)} more"] if len(data.classes) > len(shown) else []
+        click.echo(printable(f"{case}: classes (samples): {', '.join([*shown, *more])}"))
+        for left in data.left_out:
+            named = ", ".join([*left.names, *(["..."] if left.count > len(left.names) else [])])
+            click.echo(printable(f"{case}: left out, {left.why}: {left.count} ({named})"))
+        if data.note:
+            click.echo(printable(f"{case}: {data.note}"))
 
 
 def _percent(share: "Share | None") -> str:

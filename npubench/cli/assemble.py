@@ -23,7 +23,6 @@ from npubench.specs import (
     BoardSpec,
     CalibrationSpec,
     CaseSpec,
-    InvalidCase,
     Precision,
     TimingProtocol,
 )
@@ -113,10 +112,7 @@ def make_plan(
     benchmarks: Sequence[Job] = (),
 ) -> Plan:
     """The plan, with exporter versions looked up; `benchmarks` of the boards come after the models."""
-    versioned = [
-        (case, "" if isinstance(case, InvalidCase) else plugins.exporter(case).version(case))
-        for case in cases
-    ]
+    versioned = [(case, plugins.exporter(case).version(case)) for case in cases]
     plan = build(versioned, boards.known, [Precision(p) for p in precisions], request, finished)
     plan = Plan((*plan.jobs, *benchmarks))
     if not plan.jobs:

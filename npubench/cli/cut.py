@@ -11,16 +11,15 @@ from npubench.cli.terminal import printable
 from npubench.conversions import Conversion
 from npubench.plan import Job
 from npubench.records import FailureClass, Stage
-from npubench.specs import CaseSpec
 from npubench.workspace import writing
 
 if TYPE_CHECKING:
-    from npubench.catalog import Catalog
+    from npubench.catalog import Catalog, Found
     from npubench.engine.context import Context, Prepared
     from npubench.surgery.record import OutputComparison, Part, Surgery
 
 
-def convert_with_cuts(chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish) -> int:
+def convert_with_cuts(chosen: "Found", catalog: "Catalog", wish: Wish) -> int:
     """Convert every case with surgery, tell what was cut, and count; the exit code."""
     from npubench.engine import unblock
 

@@ -15,7 +15,7 @@ from npubench.engine import run as engine
 from npubench.errors import ExitCode
 from npubench.plan import Plan, Request
 from npubench.records import FailureClass, Kind, Result, Status, Verdict
-from npubench.specs import FileSpec, InvalidCase, Precision, titled
+from npubench.specs import FileSpec, Precision, titled
 from npubench.store import Store
 from npubench.workspace import Workspace
 
@@ -64,13 +64,13 @@ def execute(
             context = make_context(workspace, request, boards, [listen], fresh, plan.benchmarks, wait_s)
             count = workers or max(1, (os.cpu_count() or 2) // 2)
             summary = engine.run(plan, count, lambda b: plugins.transport(b.transport), context, store)
-        if summary.interrupted:
-            store.close()
-            click.echo("npubench: interrupted: finished cases are kept, the same command continues", err=True)
-            return ExitCode.INTERRUPTED
         failures = store.failed({job.key for job in plan.jobs})
         page = write_report(workspace, store)
         store.close()
+    if summary.interrupted:
+        click.echo("npubench: interrupted: finished cases are kept, the same command continues", err=True)
+        click.echo(f"report: {page}", err=style == "json")
+        return ExitCode.INTERRUPTED
     if style not in {"json", "quiet"}:
         _tell(plan, failures, summary.results)
     click.echo(f"report: {page}", err=style == "json")
@@ -94,7 +94,7 @@ def exit_code(
     plan: Plan, failures: Sequence[Result], new: Sequence[Result], wrong_input: int, strict: bool
 ) -> ExitCode:
     """The exit code for the planned cases, those done before included; see docs/measuring.md."""
-    files = {job.key for job in plan.jobs if isinstance(job.case, (FileSpec, InvalidCase))}
+    files = {job.key for job in plan.jobs if isinstance(job.case, FileSpec)}
     classes = {failure.key: failure.failure.failure_class for failure in failures if failure.failure}
     if wrong_input or any(key in files and cls in INPUT_CLASSES for key, cls in classes.items()):
         return ExitCode.USAGE

@@ -1,6 +1,7 @@
 """`npubench import`: rows out of logs that other programs wrote."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from npubench.cli.terminal import printable
 from npubench.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from npubench.protocols import LogReading
     from npubench.records import Result
     from npubench.store import Store
     from npubench.workspace import Workspace
@@ -26,27 +28,51 @@ def import_() -> None:
 import_.add_command(published)
 
 
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path))
+_NAME = click.option(
+    "--name", default=None, help="What the rows call that board, beside rows of its live runs."
+)
+
+
+@import_.command("logs")
+@_FOLDER
+@click.option("--board", required=True, help="The board that the logs are of; its backend reads them.")
+@_NAME
+@catalog_option
+@out_option
+def logs(folder: Path, board: str, name: str | None, catalog_folders: tuple[Path, ...], out: Path) -> int:
+    """Add the cases of FOLDER: one log a case, as the tools of the board's backend print them.
+
+    Rows are as of a live run: simulated and measured figures apart, failures with their class. What
+    was imported before is left alone, and so are cases that a live run has rows of; --name gives
+    these a place of their own. A file that is no log costs a line and exit code 2.
+    """
+    return _import(folder, board, name, catalog_folders, out)
+
+
 @import_.command("pulsar-logs")
-@click.argument("folder", type=click.Path(path_type=Path))
+@_FOLDER
 @click.option("--board", default="axera-pi", show_default=True, help="The board that the logs are of.")
-@click.option("--name", default=None, help="What the rows call that board, beside rows of its live runs.")
+@_NAME
 @catalog_option
 @out_option
 def pulsar_logs(
     folder: Path, board: str, name: str | None, catalog_folders: tuple[Path, ...], out: Path
 ) -> int:
-    """Add the cases of FOLDER: one log a case with its convert, copy and profile sections.
+    """The old name of `import logs`, for AX620A boards."""
+    return _import(folder, board, name, catalog_folders, out)
 
-    Rows are as of a live run: simulated and measured figures apart, failures with their class. What
-    was imported before is left alone, and so are cases that a live run has rows of; --name gives
-    these a place of their own.
-    """
+
+def _import(folder: Path, board: str, name: str | None, catalog_folders: tuple[Path, ...], out: Path) -> int:
     from dataclasses import replace
 
-    from npubench.backends.axera import logs_import
+    from npubench import plugins
+    from npubench.backends.axera import equal_figures
     from npubench.catalog import find_board
     from npubench.catalog.schema import check_name
     from npubench.cli.report import write_report
+    from npubench.logs import imported
+    from npubench.protocols import LogReading
     from npubench.store import Store
     from npubench.workspace import Workspace
 
@@ -57,20 +83,38 @@ def pulsar_logs(
             of = replace(of, name=check_name(name))
         except ValueError as error:
             raise UsageError(f"--name {error}") from error
-    cases, problems = logs_import.read_folder(folder)
+    reading = plugins.backend(of.backend)
+    if not isinstance(reading, LogReading):
+        raise UsageError(f"{of.backend}, the backend of {of.name}, reads no logs: choose another --board")
+    cases, problems = imported.read_folder(folder, of.backend, reading, _log_readers)
     for problem in problems:
         click.echo(f"npubench: {printable(problem)}", err=True)
     workspace = Workspace(out)
     workspace.create()
     with workspace.lock():
         store = Store.create(workspace.database)
-        rows = logs_import.rows(cases, of, f"import-{of.name}", catalog.operators)
+        rows = imported.rows(cases, of, f"import-{of.name}", catalog.operators)
+        rows = equal_figures.warned(rows)
         added, known, live = _add(rows, {case.name: case.source for case in cases}, workspace, store)
         page = write_report(workspace, store)
         store.close()
     _tell(rows, added, known, live, of.name)
     click.echo(f"report: {page}")
     return ExitCode.USAGE if problems or catalog.problems else ExitCode.OK
+
+
+def _log_readers() -> "dict[str, LogReading]":
+    """Every installed backend that reads logs, by name."""
+    from npubench import plugins
+    from npubench.protocols import LogReading
+
+    found: dict[str, LogReading] = {}
+    for name in plugins.names(plugins.BACKENDS):
+        # It only serves a hint: a plugin that cannot be imported spoils no import of logs.
+        with suppress(UsageError):
+            if isinstance(backend := plugins.backend(name), LogReading):
+                found[name] = backend
+    return found
 
 
 def _add(

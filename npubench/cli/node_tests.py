@@ -15,6 +15,7 @@ from npubench import __version__, plugins
 from npubench.catalog import NODE_TESTS
 from npubench.cli.report import write_report
 from npubench.cli.terminal import counted, printable
+from npubench.definitions import CURRENT
 from npubench.errors import ExitCode, UsageError
 from npubench.identity import digest, sha256_of_file
 from npubench.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
@@ -171,4 +172,5 @@ def _row(
         failure=replace(failure, detail="") if failure else None,
         command=("npubench", *sys.argv[1:]),
         npubench_version=__version__,
+        definitions=CURRENT,
     )

@@ -1,7 +1,7 @@
 """Options that several commands share, and the catalogue they lead to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from npubench.cli.terminal import printable
+from npubench.errors import UsageError
 
 if TYPE_CHECKING:
-    from npubench.catalog import Catalog
-    from npubench.specs import CaseSpec, Shape
+    from npubench.catalog import Catalog, Found
+    from npubench.specs import Shape
 
 DEFAULT_OUT = Path("npubench-out")
 
@@ -30,6 +31,11 @@ catalog_option = click.option(
     type=click.Path(path_type=Path),
     multiple=True,
     help="Your own folder with ops/ models/ boards/ suites/; adds to or overrides ours. Repeatable.",
+)
+calibration_option = click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Arrays (.npy, .npz) or images, a file or folder, some held out to compare on; else seeded.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 
@@ -93,14 +99,28 @@ def load_catalog(folders: tuple[Path, ...]) -> "Catalog":
     return catalog
 
 
-def chosen_cases(catalog: "Catalog", selection: Selection) -> "tuple[CaseSpec, ...]":
-    """The cases that the words of a command line name."""
+def chosen_cases(catalog: "Catalog", selection: Selection) -> "Found":
+    """The cases that the words of a command line name; a word that names nothing is told.
+
+    Raises UsageError where none names anything.
+    """
     from npubench.catalog import find_cases
     from npubench.cli.adjust import with_checkpoints, with_seed
+    from npubench.exporters.input_shapes import spread_shapes
 
     shapes = parse_shapes(selection.shapes)
     found = find_cases(catalog, selection.cases, selection.suites, shapes, selection.task)
-    return with_checkpoints(with_seed(found, selection.seed), selection.checkpoints, catalog)
+    _tell_missing(found)
+    seeded = with_seed(spread_shapes(found.cases), selection.seed)
+    return replace(found, cases=with_checkpoints(seeded, selection.checkpoints, catalog))
+
+
+def _tell_missing(found: "Found") -> None:
+    told = found.missing if found.cases else found.missing[:-1]
+    for line in told:
+        click.echo(f"npubench: {printable(line)}", err=True)
+    if len(told) < len(found.missing):
+        raise UsageError(found.missing[-1])
 
 
 def parse_shapes(shapes: tuple[str, ...]) -> "tuple[tuple[str, Shape], ...]":

@@ -45,8 +45,10 @@ def page_text(
     with without_collection():
         rows = store.latest(brief=store.size() >= BRIEF_FROM)
         context = page_context("npubench report", workspace.root, rows, known_boards())
+        earlier = store.earlier()
         attempts = _exports_of(workspace.root, exports)
-        return render(rows, replace(context, exports=attempts, language=language, live=live))
+        context = replace(context, exports=attempts, language=language, live=live, earlier=earlier)
+        return render(rows, context)
 
 
 def page_context(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.options import Selection, case_options, chosen_cases, load_catalog
+from npubench.cli.options import Selection, calibration_option, case_options, chosen_cases, load_catalog
 from npubench.cli.prepare_all import Wish, prepare_all
 from npubench.specs import CalibrationSpec
 
@@ -63,7 +63,7 @@ def export(
     show_default=True,
     help="auto: rewrite what the target refuses, then cut it off at head and tail; see docs/surgery.md.",
 )
-@click.option("--calibration", type=click.Path(path_type=Path), help=".npy/.npz file or folder; else seeded.")
+@calibration_option
 @jobs_option
 @deadline_option
 @fresh_option

@@ -17,11 +17,11 @@ from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_file
 from npubench.plan import Job
 from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
-from npubench.specs import CalibrationSpec, CaseSpec, FileSpec, InvalidCase, TimingProtocol
+from npubench.specs import CalibrationSpec, FileSpec, TimingProtocol
 from npubench.workspace import Workspace, writing
 
 if TYPE_CHECKING:
-    from npubench.catalog import Catalog
+    from npubench.catalog import Catalog, Found
     from npubench.engine.context import Context, Prepared
 
 Taken = dict[str, tuple[str, str]]
@@ -46,7 +46,7 @@ class Wish:
 
 
 def prepare_all(
-    chosen: Sequence[CaseSpec], catalog: "Catalog", wish: Wish, step: Step, finish: Finish | None = None
+    chosen: "Found", catalog: "Catalog", wish: Wish, step: Step, finish: Finish | None = None
 ) -> int:
     """Take every case through `step`, write its files to `wish.out`; the exit code."""
     from npubench.cli import assemble
@@ -54,14 +54,14 @@ def prepare_all(
 
     boards = assemble.choose_boards(catalog, wish.boards)
     request = assemble.make_request(TimingProtocol(), wish.calibration, wish.deadline_s)
-    plan = assemble.make_plan(chosen, boards, wish.precisions, request, {})
+    plan = assemble.make_plan(chosen.cases, boards, wish.precisions, request, {})
     workspace = Workspace(wish.out / ".npubench")
     workspace.create()
     with workspace.lock(), stop_on_signals():
         context = assemble.make_context(workspace, request, boards, [], wish.fresh)
         failures = _run(plan.jobs, context, wish, step, finish)
     click.echo(f"{len(plan.jobs) - len(failures)} of {len(plan.jobs)} written to {wish.out}")
-    wrong_input = boards.unknown + len(catalog.problems)
+    wrong_input = boards.unknown + len(catalog.problems) + len(chosen.missing)
     if wrong_input or any(_is_input_fault(job, failure) for job, failure in failures):
         return ExitCode.USAGE
     if len(failures) == len(plan.jobs):
@@ -180,4 +180,4 @@ def _file_name(case: str) -> str:
 
 
 def _is_input_fault(job: Job, failure: Failure) -> bool:
-    return isinstance(job.case, (FileSpec, InvalidCase)) and failure.failure_class in INPUT_CLASSES
+    return isinstance(job.case, FileSpec) and failure.failure_class in INPUT_CLASSES

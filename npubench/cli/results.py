@@ -54,7 +54,8 @@ def results(
         raise click.UsageError("--against lines up own rows: leave --published out")
     found = _published(cases, board) if published else _stored(out, cases, board)
     if view is not None:
-        _print_view(view, found, as_json, published)
+        earlier = _earlier(out, board) if doubts and not published else []
+        _print_view(view, found, earlier, as_json, published)
         return 0
     if of_processors:
         from npubench.cli.processor import print_rows
@@ -81,11 +82,20 @@ def _view(missing_operators: bool, doubts: bool, against: str | None, as_csv: bo
     return views[0] if views else None
 
 
-def _print_view(view: str, found: "Sequence[Result]", as_json: bool, published: bool) -> None:
+def _earlier(out: Path, board: str | None) -> "list[Result]":
+    """Older rows: they tell what is usual on a board."""
+    from npubench.store import Store
+
+    return Store.read(out / "results.db").earlier(board=board)
+
+
+def _print_view(
+    view: str, found: "Sequence[Result]", earlier: "Sequence[Result]", as_json: bool, published: bool
+) -> None:
     from npubench.cli import views
 
     if view == "--doubts":
-        views.print_doubts(found, as_json)
+        views.print_doubts(found, earlier, as_json)
     elif view == "--against":
         views.print_line_ups(found, as_json)
     elif published:

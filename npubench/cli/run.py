@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import Selection, case_options, json_option, load_catalog, out_option
+from npubench.cli.options import (
+    Selection,
+    calibration_option,
+    case_options,
+    json_option,
+    load_catalog,
+    out_option,
+)
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -58,7 +65,7 @@ if TYPE_CHECKING:
     "--min-duration", type=click.FloatRange(0), default=3.0, show_default=True, help="Least seconds a case."
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds a case.")
-@click.option("--calibration", type=click.Path(path_type=Path), help=".npy/.npz file or folder; else seeded.")
+@calibration_option
 @click.option(
     "--calibration-samples", type=click.IntRange(1), default=8, show_default=True, help="How many of them."
 )
@@ -127,8 +134,8 @@ def run(
         "codec": {"engine": codec_engine} if codec_engine else {},
     }
     benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
-    plan = assemble.make_plan(chosen, on, precisions, request, finished, benchmarks)
-    wrong_input = on.unknown + len(catalog.problems)
+    plan = assemble.make_plan(chosen.cases, on, precisions, request, finished, benchmarks)
+    wrong_input = on.unknown + len(catalog.problems) + len(chosen.missing)
     if dry_run:
         _print_plan(plan, timing, as_json)
         return 2 if wrong_input else 0

@@ -33,11 +33,14 @@ def side(text: str, out: Path) -> "Side":
     named = [(word, value) for word, value in filters if not (word == "folder" or _is_folder(value, word))]
     resolved = [(word, value) if word else _meant(value, store, out) for word, value in named]
     rows = _rows(store, resolved)
+    nothing_new = _nothing_new(store) if ("run", "latest") in resolved else ""
     store.close()
     if not rows:
         raise UsageError(f"no row is of {text!r}: see `npubench results`")
     fixed = {"tool": "", "run": ""}
-    return Side(text, tuple(rows), frozenset(fixed.get(word, word) for word, _ in resolved) - {""})
+    return Side(
+        text, tuple(rows), frozenset(fixed.get(word, word) for word, _ in resolved) - {""}, nothing_new
+    )
 
 
 def _split(part: str) -> tuple[str, str]:
@@ -103,6 +106,23 @@ def _run(store: "Store", value: str | None) -> str | None:
     if len(runs) < (2 if value == "previous" else 1):
         raise UsageError(f"there is no {value} run: {len(runs)} run(s) left rows there")
     return runs[-1] if value == "latest" else runs[-2]
+
+
+def _nothing_new(store: "Store") -> str:
+    """What to say where the run that began last left no row: those of `latest` are of an earlier one."""
+    last = store.last_run()
+    runs = store.runs()
+    if last is None or last.run_id in runs:
+        return ""
+    why = (
+        "it ended before its first row"
+        if last.to_run
+        else f"every planned case ({last.planned}) was done before"
+    )
+    return (
+        f"nothing new was measured by the last run, {last.run_id}: {why}; `latest` is still {runs[-1]}:"
+        " measure again with npubench run --fresh"
+    )
 
 
 def _has_tool(row: "Result", value: str) -> bool:

@@ -1,15 +1,15 @@
 """`--stages`: which kinds of cases a run is about, models and operators or a board's own benchmarks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from npubench.cli.options import Selection, chosen_cases
 from npubench.errors import UsageError
-from npubench.specs import BenchmarkSpec, CaseKind, CaseSpec, InvalidCase, Options, case_kind
+from npubench.specs import BenchmarkSpec, CaseKind, Options, case_kind
 
 if TYPE_CHECKING:
-    from npubench.catalog import Catalog
+    from npubench.catalog import Catalog, Found
     from npubench.cli.assemble import Boards
     from npubench.plan import Job
 
@@ -40,18 +40,20 @@ def parse(text: str) -> Stages:
     return Stages(kinds, tuple(dict.fromkeys(word for word in words if word not in OF_MODELS)))
 
 
-def cases_of(stages: Stages, catalog: "Catalog", selection: Selection) -> tuple[CaseSpec, ...]:
+def cases_of(stages: Stages, catalog: "Catalog", selection: Selection) -> "Found":
     """The cases of the catalogue that these stages are about; none without `ops` and `models`.
 
     Raises UsageError when cases are named that no stage is for.
     """
+    from npubench.catalog import Found
+
     if not stages.kinds:
         named = [*selection.cases, *selection.suites]
         if named:
             raise UsageError(f"{named[0]!r:.80} is named, but --stages has neither ops nor models: add one")
-        return ()
+        return Found(())
     chosen = chosen_cases(catalog, selection)
-    return tuple(case for case in chosen if isinstance(case, InvalidCase) or case_kind(case) in stages.kinds)
+    return replace(chosen, cases=tuple(one for one in chosen.cases if case_kind(one) in stages.kinds))
 
 
 def benchmark_jobs(

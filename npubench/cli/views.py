@@ -43,20 +43,24 @@ def print_published_ranking(as_json: bool) -> None:
     click.echo(columns(["operator", "backend", "models", "published in"], rows))
 
 
-def print_doubts(found: "Sequence[Result]", as_json: bool) -> None:
-    """Rows that may not be what they say, the strong doubts first."""
+def print_doubts(found: "Sequence[Result]", history: "Sequence[Result]", as_json: bool) -> None:
+    """Rows that may not be what they say, the strong doubts first; `history` tells what is usual."""
     from npubench.reporting.doubts import Strength, doubts
 
-    all_doubts = doubts(found)
+    all_doubts = doubts(found, history)
     if as_json:
         _json(all_doubts)
         return
     for doubt in all_doubts:
         where = f"{doubt.board} {doubt.precision}".strip()
         click.echo(f"{doubt.strength} {doubt.doubt_class} on {printable(where)}: {printable(doubt.reason)}")
-        click.echo(f"    cases: {printable(', '.join(doubt.cases))}")
+        click.echo(
+            f"    cases: {printable(', '.join(doubt.cases))}" if doubt.cases else "    the board itself"
+        )
         for line in doubt.evidence:
             click.echo(f"    {printable(line)}")
+        if doubt.next_step:
+            click.echo(f"    next: {printable(doubt.next_step)}")
     strong = sum(doubt.strength is Strength.STRONG for doubt in all_doubts)
     click.echo(f"{counted(len(found), 'row')}: {counted(len(all_doubts), 'doubt')}, {strong} of them strong")
 

@@ -14,7 +14,7 @@ from npubench.predictions import Predictions
 from npubench.protocols import Connect, Predicting, Session
 from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.specs import BoardSpec, Precision, Target
-from npubench.task_accuracy import Score, problem, scored, worst
+from npubench.task_accuracy import DataFacts, Score, at_chance, class_scores, problem, scored, worst
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,7 @@ class Evaluation:
     data: Dataset
     samples: Path
     connect: Callable[[BoardSpec], Session]
+    facts: DataFacts | None = None
 
 
 def reference_score(
@@ -48,9 +49,12 @@ def reference_score(
         model.path, model.sha256, model.size_bytes, "onnxruntime", {}, Precision.FP32, model,
         extras=model.external,
     )  # fmt: skip
-    base = Score(model.case, REFERENCE, "onnxruntime", "fp32", None, False, len(of.data))
+    base = Score(model.case, REFERENCE, "onnxruntime", "fp32", None, False, len(of.data), data=of.facts)
     made = backend.predict(artifact, target, of.samples, connect, folder, log)
-    return _score(base, made, of, None)
+    score, outputs = _score(base, made, of, None)
+    if outputs is not None and (doubt := at_chance(outputs, of.data.labels)):
+        score = replace(score, notes=(*score.notes, doubt))
+    return score, outputs
 
 
 def board_scores(
@@ -66,6 +70,7 @@ def board_scores(
             None,
             job.board.emulated,
             len(of.data),
+            data=of.facts,
         )
         prepared = prepare(job, context)
         if prepared.failure is not None or prepared.artifact is None:
@@ -108,7 +113,7 @@ def _score(
 
     if isinstance(made, Failure):
         return replace(base, failure=made), None
-    outputs = np.load(made.path, allow_pickle=False)
+    outputs = class_scores(np.load(made.path, allow_pickle=False))
     wrong = problem(outputs, of.data.labels)
     if not wrong and reference is not None and outputs.shape != reference.shape:
         wrong = f"{outputs.shape[1]} classes, the FP32 graph has {reference.shape[1]}"

@@ -23,7 +23,7 @@ from npubench.records import (
     Stage,
 )
 from npubench.regular import is_regular
-from npubench.specs import BenchmarkSpec, InvalidCase, Target
+from npubench.specs import BenchmarkSpec, Target
 from npubench.workspace import writing
 
 Kept = TypeVar("Kept", OnnxModel, Artifact)
@@ -32,8 +32,6 @@ Kept = TypeVar("Kept", OnnxModel, Artifact)
 def export_only(job: Job, context: Context) -> Prepared:
     """Only the ONNX file; needs no toolchain."""
     start = begin(job, context)
-    if start.failure:
-        return start
     model = _export(job, context, start.log)
     return replace(start, failure=model) if isinstance(model, Failure) else replace(start, model=model)
 
@@ -41,8 +39,6 @@ def export_only(job: Job, context: Context) -> Prepared:
 def prepare(job: Job, context: Context) -> Prepared:
     """Export and compile; both are taken from the workspace when they were made before."""
     start = begin(job, context)
-    if start.failure:
-        return start
     log = start.log
     if isinstance(job.case, BenchmarkSpec):
         files = board_benchmark.prepare(job, job.case, context, log)
@@ -109,12 +105,8 @@ def begin(job: Job, context: Context) -> Prepared:
     log = context.workspace.log_file(
         context.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
     )
-    start = Prepared(job, datetime.now(UTC), log)
     note(log, f"# {job.label}\n")
-    if isinstance(job.case, InvalidCase):
-        failure_class = FailureClass(job.case.failure_class)
-        return replace(start, failure=Failure(Stage.FIND, failure_class, job.case.message))
-    return start
+    return Prepared(job, datetime.now(UTC), log)
 
 
 def _export(job: Job, context: Context, log: Path) -> OnnxModel | Failure:

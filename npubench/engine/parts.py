@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from npubench import process
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
 from npubench.engine.context import Context
+from npubench.jsonio import encode
 from npubench.onnx_model import describe
 from npubench.plan import Job
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 WORKER = "npubench.surgery.worker"
 COMPARED = 4
 """Samples on which outputs are compared: as many as the toolchains simulate."""
+
+CALIBRATION, EVALUATION = "calibration", "evaluation"
+"""Folders of the samples that a body is fed with; it gets others to be compared on than calibrate it."""
 
 LARGEST_FILE_BYTES = 2**31 - 1
 """What protobuf holds; parts are written without external data."""
@@ -40,16 +44,22 @@ class Parts:
 
     def job(self, whole: OnnxModel, calibration: CalibrationSpec) -> dict[str, Any]:
         """What every job of the worker says: the files, and what data the whole is run with."""
-        path = str(calibration.path.absolute()) if calibration.path else None
+        path, evaluation = (
+            str(one.absolute()) if one else None for one in (calibration.path, calibration.evaluation)
+        )
         return {
             "whole": str(whole.path),
             "head": str(self.head.path) if self.head else None,
             "body": str(self.body.path),
             "tail": str(self.tail.path) if self.tail else None,
             "body_outputs": tensors(self.body.outputs),
-            "inputs": tensors(whole.inputs),
-            "calibration": {"path": path, "seed": calibration.seed, "samples": calibration.samples},
-            "fed": self.fed,
+            "fed": encode(whole.fed),
+            "calibration": {
+                "path": path,
+                "evaluation": evaluation,
+                "seed": calibration.seed,
+                "samples": calibration.samples,
+            },
             "compared": COMPARED,
         }
 
@@ -67,7 +77,7 @@ def keep(made: "Cut", whole: OnnxModel, job: Job, key: str, context: Context) ->
         found[name] = kept
     head, body, tail = found["head"], found["body"], found["tail"]
     assert body is not None
-    return Parts(head, body, tail, head is not None or body.inputs != whole.inputs)
+    return Parts(head, body, tail, head is not None or body.fed != whole.fed)
 
 
 def _kept(part: Any, name: str, task: str, job: Job, key: str, context: Context) -> OnnxModel | Failure:
@@ -96,7 +106,7 @@ def find(key: str, whole: OnnxModel, context: Context) -> Parts | None:
     head, body, tail = (context.workspace.find_onnx(f"{key}-{name}") for name in ("head", "body", "tail"))
     if body is None:
         return None
-    return Parts(head, body, tail, head is not None or body.inputs != whole.inputs)
+    return Parts(head, body, tail, head is not None or body.fed != whole.fed)
 
 
 def calibration_for(
@@ -107,11 +117,13 @@ def calibration_for(
     if not parts.fed:
         return asked
     wanted = [tensor.name for tensor in parts.body.inputs]
-    job = {**parts.job(whole, asked), "step": "feed", "folder": str(folder), "wanted": wanted}
+    folders = {name: str(folder / name) for name in (CALIBRATION, EVALUATION)}
+    job = {**parts.job(whole, asked), "step": "feed", "folders": folders, "wanted": wanted}
     answer = work(job, context.request.deadline_s, log)
     if isinstance(answer, Failure):
         return answer
-    return CalibrationSpec(folder, asked.seed, int(answer["samples"]))
+    apart = folder / EVALUATION
+    return CalibrationSpec(folder / CALIBRATION, asked.seed, int(answer["samples"]), apart)
 
 
 def tensors(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:

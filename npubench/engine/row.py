@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from npubench import __version__
+from npubench import __version__, definitions
 from npubench.engine import board_benchmark
 from npubench.engine.context import Context, Measured, Prepared, note
 from npubench.identity import sha256_of_file
@@ -82,7 +82,9 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         seeds=seeds,
         command=context.command,
         log_path=context.workspace.relative(prepared.log),
+        data=artifact.data if artifact else None,
         npubench_version=__version__,
+        definitions=definitions.CURRENT,
     )
 
 
@@ -103,6 +105,8 @@ def _with_figures(
     base: Result, figures: Figures, measured: Measured, prepared: Prepared, context: Context
 ) -> Result:
     verdict, warnings = judge(measured.before, measured.after, figures)
+    if base.data is not None and base.data.note:
+        warnings = (*warnings, base.data.note)
     job = prepared.job
     samples = None
     if figures.samples_us:

@@ -15,7 +15,7 @@ from npubench.plan import Plan
 from npubench.protocols import Benching, Transport
 from npubench.records import Result, Runner, Stage, Status
 from npubench.specs import BoardSpec
-from npubench.store import Store
+from npubench.store import Run, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ def run(
     Raises WorkspaceError when the workspace can no longer be written.
     """
     results: list[Result] = []
+    store.note_run(Run(context.run_id, len(plan.jobs), len(plan.todo)))
     context.announce(RunStarted(context.run_id, len(plan.jobs), len(plan.jobs) - len(plan.todo)))
 
     def finish(prepared: Prepared, measured: Measured | None) -> None:

@@ -20,7 +20,7 @@ from npubench.onnx_check import inlined
 from npubench.plan import Job
 from npubench.protocols import Simulating
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.specs import BenchmarkSpec, InvalidCase
+from npubench.specs import BenchmarkSpec
 from npubench.surgery.next_step import Operation, next_step
 from npubench.surgery.record import OutputComparison, Part, Surgery
 from npubench.timing import latency
@@ -65,7 +65,7 @@ def prepare(job: Job, context: Context) -> Prepared:
 
     `Prepared.files` has head, body, tail and the record where surgery was done; the artifact is the body's.
     """
-    if isinstance(job.case, (InvalidCase, BenchmarkSpec)):
+    if isinstance(job.case, BenchmarkSpec):
         return prepare_as_is(job, context)
     key = digest("cut", FORMAT, job.compile_key, context.request.calibration_digest)
     with context.locks[f"cut-{key}"]:

@@ -3,14 +3,17 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from npubench.errors import UsageError
+from npubench.exporters.file_kinds import not_a_model
 from npubench.onnx_graph import all_graphs, has_rank, is_dynamic, is_tensor, static_shape, true_inputs
+from npubench.onnx_model import read
 from npubench.onnx_refusal import LONGEST_NAME, refused, shown
 from npubench.records import Failure, FailureClass
-from npubench.specs import FileSpec, Shape
+from npubench.specs import CaseSpec, FileSpec, Shape
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -31,6 +34,50 @@ def parse_shape_option(text: str) -> tuple[str, Shape]:
         if all(0 < dim <= LARGEST_DIM for dim in shape):
             return name, shape
     raise UsageError(f"--shape {shown(text)}: not a shape: write it as --shape input={EXAMPLE}")
+
+
+def spread_shapes(cases: Sequence[CaseSpec]) -> tuple[CaseSpec, ...]:
+    """Of several files, each with the shapes of inputs that it has; one file keeps all that were given.
+
+    A shape without a name goes to files of one input. A file that cannot be read keeps all: its own failure
+    says why. Raises UsageError for a shape that no file has an input for.
+    """
+    files = [case for case in cases if isinstance(case, FileSpec)]
+    if len(files) < 2 or not files[0].shapes:
+        return tuple(cases)
+    inputs = {file.path: names for file in files if (names := _input_names(file)) is not None}
+    for name, shape in files[0].shapes if len(inputs) == len(files) else ():
+        if not any(_is_for(name, names) for names in inputs.values()):
+            everyone = sorted({one for names in inputs.values() for one in names})
+            near = get_close_matches(name[:LONGEST_NAME], everyone, n=1, cutoff=0.3) if name else []
+            hint = (
+                f"did you mean '{shown(near[0])}'?"
+                if near
+                else f"there are {', '.join(map(_quoted, everyone))}"
+            )
+            what = (
+                f"{shown(name)}: no file has an input of that name"
+                if name
+                else "without a name: no file has one input"
+            )
+            raise UsageError(f"--shape {what}: {hint}: write --shape NAME={_written(shape)}")
+    return tuple(
+        replace(case, shapes=tuple(one for one in case.shapes if _is_for(one[0], inputs[case.path])))
+        if isinstance(case, FileSpec) and case.path in inputs
+        else case
+        for case in cases
+    )
+
+
+def _input_names(file: FileSpec) -> tuple[str, ...] | None:
+    source = None if not_a_model(file.path) else read(file.path)
+    if source is None or isinstance(source, Failure):
+        return None
+    return tuple(value.name for value in true_inputs(source.model.graph))
+
+
+def _is_for(name: str, inputs: Sequence[str]) -> bool:
+    return name in inputs if name else len(inputs) == 1
 
 
 def wanted_shapes(model: "ModelProto", spec: FileSpec) -> Mapping[str, Shape] | Failure:

@@ -5,7 +5,7 @@ What the publisher measured on a board stands in `figures`, what its compiler si
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -17,7 +17,9 @@ from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Resu
 from npubench.specs import CaseKind, Precision, TensorSpec
 
 NO_REASON = "published as failed; the table tells neither step nor reason"
-_TABLES = ("ax620a-operators", "ax620a-models", "ax620a-hung-models", "axera-vendor")
+_TABLES = ("ax620a-operators", "ax620a-models", "ax620a-hung-models", "axera-vendor", "axera-more")
+_PAGES = {"ax-samples": "vendor", "pulsar2-docs": "documentation"}
+"""What a board of the further table is called by the repository that its row is from."""
 _HALVES = {"1_1 1.8T": "111"}
 
 
@@ -34,8 +36,78 @@ def case_of(result: Result) -> str:
 @cache
 def _results() -> tuple[Result, ...]:
     readers = {"ax620a-operators": _operator, "axera-vendor": _vendor, "ax620a-hung-models": _hung}
-    return tuple(
-        readers.get(name, _model)(of, line) for name in _TABLES for of in [table(name)] for line in of.lines
+    found: list[Result] = []
+    for name in _TABLES:
+        of = table(name)
+        if name == "axera-more":
+            found = _with_more(found, of)
+        else:
+            found += [readers.get(name, _model)(of, line) for line in of.lines]
+    return tuple(found)
+
+
+def _with_more(found: Sequence[Result], of: Table) -> list[Result]:
+    """The rows and those of a further table; one that is there already counts once, with what both tell."""
+    rows = list(found)
+    places = {_identity(row): place for place, row in enumerate(rows) if row.run_id == "axera-vendor"}
+    for line in of.lines:
+        more = _more(of, line)
+        place = places.get(_identity(more))
+        if place is None or not _same_time(rows[place], more):
+            rows.append(more)
+        else:
+            rows[place] = _both_tables(rows[place], more)
+    return rows
+
+
+def _identity(row: Result) -> tuple[str, ...]:
+    """Chip, mode, model, input and precision, however a table writes them."""
+    mode, model = str(row.protocol.get("mode", "")), row.case
+    plain = (re.sub(r"[^a-z0-9+]", "", text.lower()) for text in (mode, model))
+    return (row.chip, *plain, str(row.protocol.get("input", "")), row.precision.value)
+
+
+def _same_time(row: Result, more: Result) -> bool:
+    """Whether they tell of one measurement: of equal times, or where only one of them has any."""
+    if row.figures is None or row.figures.latency_us is None:
+        return False
+    time = more.figures.latency_us if more.figures else None
+    return time is None or time.mean == row.figures.latency_us.mean
+
+
+def _both_tables(row: Result, more: Result) -> Result:
+    if row.figures is None or more.figures is None:
+        return row
+    columns = {**more.figures.details["columns"], **row.figures.details["columns"]}
+    figures = replace(
+        row.figures,
+        memory_bytes=more.figures.memory_bytes,
+        details={**row.figures.details, "columns": columns},
+    )
+    protocol = {**row.protocol, "also_in": more.protocol["source"]}
+    return replace(row, figures=figures, tools=more.tools, protocol=protocol)
+
+
+def _more(of: Table, line: Mapping[str, str]) -> Result:
+    page = next((name for part, name in _PAGES.items() if f"/{part}/" in line["source"]), "vendor")
+    # The page of a chip with one core has no column for it.
+    mode = line["mode"] or "1 core"
+    # Rows of a chip's page differ in cores alone; the documentation's few are of different models.
+    told = mode.lower().replace(" ", "-") if page == "vendor" and "core" in mode else ""
+    protocol = {"source": line["source"], "table": of.name, "input": line["input"], "mode": mode}
+    known = _same_networks().get((line["model"].lower(), line["input"]))
+    if known is not None:
+        protocol["same_network"] = known
+    return _row(
+        of,
+        line["model"],
+        CaseKind.MODEL,
+        board="-".join(filter(None, ("published", line["chip"].lower(), page, told))),
+        chip=line["chip"],
+        backend="pulsar2",
+        tools={"toolchain": line["tool"]} if line["tool"] else {},
+        protocol=protocol,
+        **_both(of, line, None),
     )
 
 
@@ -132,8 +204,8 @@ def _figures(
             details["statistic"] = column.meaning
             if column.name == "neu_us":
                 details["neu_us"] = value
-        elif column.field == "tool_macs":
-            values["tool_macs"] = int(value)
+        elif column.field in ("tool_macs", "memory_bytes"):
+            values[column.field] = round(value)
         else:
             values[column.field] = round(value, 6)
     return Figures(Kind.PUBLISHED, origin=kind, details=details, **values)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from npubench.definitions import Definition, earlier
 from npubench.records import Accuracy, Figures, Kind, Latency, Result
 from npubench.reporting.notation import COUNTS, TIMES, Scale, closeness, significant
 from npubench.reporting.pairs import Speedup, gmac_per_s
@@ -196,4 +197,6 @@ def _lacks_median(entry: Entry, kind: Kind) -> bool:
 def _no_speedup(entry: Entry) -> str:
     if entry.result.precision is Precision.FP32:
         return "stands on the INT8 row"
+    if Definition.QUANTISATION in earlier(entry.result):
+        return say("quantised by an earlier definition: measure it again")
     return "no FP32 latency of this kind to compare with"

@@ -48,7 +48,8 @@ class PageContext:
 
     `exports` are attempts by model, `planned` maps names that were meant to be exported to their codebase;
     `boards` give chip facts, `samples` the runs' times of rows by key. `live` pages reload themselves
-    when their server's newest row has another number.
+    when their server's newest row has another number. `earlier` are older rows, of which doubts learn what
+    is usual on a board.
     """
 
     title: str
@@ -64,6 +65,7 @@ class PageContext:
     language: str = "en"
     decision: Decision | None = None
     live: int | None = None
+    earlier: Sequence[Result] = ()
 
 
 def render(results: Sequence[Result], context: PageContext) -> str:
@@ -111,7 +113,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "coverage": coverage_of(context.exports, context.planned, rows),
         "missing": missing,
         "missing_chart": missing_chart(missing),
-        "doubts": doubts(rows),
+        "doubts": doubts(rows, context.earlier),
         "verdict": view_of(context.decision) if context.decision else None,
         "packed": pack_provenance(rows) if packed else None,
         "row_limit": ROW_LIMIT,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from npubench.definitions import Definition, earlier
 from npubench.records import Figures, Kind, Latency, Result, Status
 from npubench.specs import Precision
 
@@ -80,9 +81,12 @@ def latency_of(result: Result | None, kind: Kind) -> Latency | None:
 def speedup(pair: Pair, kind: Kind) -> Speedup | None:
     """How much faster INT8 is, from figures of one kind and one statistic; None where one is missing.
 
-    What an emulated board measured is compared with nothing, not even with itself.
+    What an emulated board measured is compared with nothing, not even with itself, and what was quantised
+    by an earlier definition not with FP32 of today.
     """
-    if kind is _MEASURED and any(row is not None and row.emulated for row in (pair.fp32, pair.int8)):
+    if pair.fp32 is None or pair.int8 is None or _of_two_times(pair.fp32, pair.int8):
+        return None
+    if kind is _MEASURED and (pair.fp32.emulated or pair.int8.emulated):
         return None
     fp32, int8 = latency_of(pair.fp32, kind), latency_of(pair.int8, kind)
     if fp32 is None or int8 is None:
@@ -90,6 +94,12 @@ def speedup(pair: Pair, kind: Kind) -> Speedup | None:
     if fp32.p50 is not None and int8.p50 is not None:
         return _ratio(fp32.p50, int8.p50, "p50")
     return _ratio(fp32.mean, int8.mean, "mean")
+
+
+def _of_two_times(fp32: Result, int8: Result) -> bool:
+    if fp32.definitions.quantisation == int8.definitions.quantisation:
+        return False
+    return Definition.QUANTISATION in earlier(int8)
 
 
 def gmac_per_s(result: Result, kind: Kind) -> float | None:

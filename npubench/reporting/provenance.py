@@ -6,8 +6,18 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from npubench.records import BoardState, Figures, Latency, Result
+from npubench.records import (
+    BoardState,
+    Computed,
+    DataUse,
+    Figures,
+    Kernels,
+    Latency,
+    Result,
+    Shares,
+)
 from npubench.reporting.notation import duration, significant, size
+from npubench.reporting.recorded import recorded
 from npubench.reporting.whole_npu import whole_npu
 from npubench.reporting.words import language, say, say_count
 from npubench.specs import TensorSpec
@@ -30,6 +40,7 @@ def own_facts(result: Result) -> Facts:
         *(_figures(result.figures) if result.figures else ()),
         *(_figures(result.estimate, say("Estimate") + ", ") if result.estimate else ()),
         *(_figures(whole, say("Estimate") + ", ") if (whole := whole_npu(result)) else ()),
+        *(((say("Data"), _data(result.data)),) if result.data else ()),
         (before, _state(result.board_before)),
         (after, _state(result.board_after)),
         (started, _started(result)),
@@ -78,7 +89,7 @@ _STATISTICS = ("mean", "std", "min", "p50", "p90", "p99", "max")
 _ACCURACIES = (
     "cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "equal_rounded"
 )  # fmt: skip
-_LABELS = ("latency, µs", "round medians, µs", "accuracy", "costs", "placement", "details")
+_LABELS = ("latency, µs", "round medians, µs", "accuracy", "costs", "placement", "details", "computed in")
 
 
 def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | None]]:
@@ -92,14 +103,41 @@ def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | No
     if accuracy is not None:
         values = ((name, getattr(accuracy, name)) for name in _ACCURACIES)
         texts = [f"{name} {value:.6g}" for name, value in values if value is not None]
+        if accuracy.kernels is not None:
+            texts.append(_kernels(accuracy.kernels))
         yield f"{head} {labels[2]}", f"{', '.join(texts)}; {say('{count} inputs', count=accuracy.samples)}"
     costs = _costs(figures)
     if costs:
         yield f"{head} {labels[3]}", costs
     if figures.placement:
         yield f"{head} {labels[4]}", _pairs(figures.placement)
+    if figures.computed is not None:
+        yield f"{head} {labels[6]}", _computed(figures.computed)
     if figures.details:
         yield f"{head} {labels[5]}", _pairs(figures.details)
+
+
+def _kernels(kernels: Kernels) -> str:
+    cosines = (kernels.fused_cosine, kernels.unoptimised_cosine)
+    fused, plain = (say("unknown") if one is None else f"{one:.6g}" for one in cosines)
+    return say("cosine {fused} by fused kernels, {plain} without optimisation", fused=fused, plain=plain)
+
+
+def _computed(computed: Computed) -> str:
+    operators = say("operators: {shares}", shares=_shares(computed.operators))
+    if computed.macs is None:
+        return operators
+    return f"{operators}; {say('MACs: {shares}', shares=_shares(computed.macs))}"
+
+
+def _shares(shares: Shares) -> str:
+    named = (
+        (say("integers"), shares.integer),
+        ("NPU", shares.npu),
+        ("CPU", shares.cpu),
+        (say("float"), shares.floating),
+    )
+    return ", ".join(f"{name} {share:.1%}" for name, share in named if share)
 
 
 def _latency(latency: Latency) -> str:
@@ -143,6 +181,17 @@ def _costs(figures: Figures) -> str | None:
     return ", ".join(parts) or None
 
 
+def _data(data: DataUse) -> str:
+    counts = say(
+        "{source}: {calibrated} samples calibrate, {evaluated} are compared",
+        source=say(data.source),
+        calibrated=data.calibrated,
+        evaluated=data.evaluated,
+    )
+    note = f"; {recorded(data.note)}" if data.note else ""
+    return f"{counts}{note}; {_pairs(data.inputs)}"
+
+
 def _tensors(tensors: tuple[TensorSpec, ...]) -> str | None:
     shapes = (f"{one.name}: {one.dtype} {'×'.join(map(str, one.shape)) or say('scalar')}" for one in tensors)
     return ", ".join(shapes) or None
@@ -180,6 +229,8 @@ def _state(state: BoardState | None) -> str | None:
         parts.append(free.format(size=size(state.memory_available_bytes)))
     if state.uptime_s is not None:
         parts.append(up.format(hours=significant(state.uptime_s / 3600)))
+    if state.cpu_flags:
+        parts.append(" ".join(state.cpu_flags))
     if state.extra:
         parts += [f"{name} {value}" for name, value in state.extra.items()]
     return ", ".join(parts)

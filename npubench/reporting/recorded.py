@@ -19,6 +19,8 @@ TEMPLATES = (
     "the board got {rise} C hotter: let it cool, or use a fan",
     "{count} other tasks were running on {cores} cores before: close other programs",
     "only {share} of the memory was free: close other programs",
+    "too few samples to hold any out: outputs were compared on what calibrated: give more",
+    "{count} samples equal to one that calibrates left out",
     "its {kind} figures equal those of {cases} to the last digit: look at the original logs",
     "the log tells no date: started_at is the file's",
     "the log has no profile section",

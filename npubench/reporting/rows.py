@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from npubench.definitions import earlier
 from npubench.records import Failure, Figures, Result
 from npubench.reporting.whole_npu import whole_npu
 from npubench.specs import Precision, TensorSpec
@@ -76,6 +77,7 @@ _FIGURES = (
     "io_bytes",
     "placement",
     "accuracy",
+    "computed",
     "details",
 )
 
@@ -111,6 +113,7 @@ def _provenance(result: Result) -> Row:
     return {
         "board_before": _plain(result.board_before),
         "board_after": _plain(result.board_after),
+        "data": _plain(result.data),
         "protocol": _plain(result.protocol),
         "seeds": _plain(result.seeds),
         "command": list(result.command),
@@ -119,6 +122,8 @@ def _provenance(result: Result) -> Row:
         "samples": result.samples_path,
         "samples_sha256": result.samples_sha256,
         "npubench_version": result.npubench_version or None,
+        "definitions": _plain(result.definitions),
+        "earlier_definitions": [one.value for one in earlier(result)],
     }
 
 

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from npubench.definitions import Definition, earlier
 from npubench.records import Kind, Result, Status
 from npubench.reporting.pairs import figures_of, pairs, speedup
 from npubench.specs import CaseKind, Precision
@@ -30,9 +31,15 @@ class Summary:
 
 
 def summarise(results: Sequence[Result]) -> Summary:
-    """Counts over all rows, and medians over those whose figures may be compared."""
+    """Counts over all rows, and medians over those whose figures may be compared.
+
+    Rows of an earlier quantisation have a part in these where there are no others.
+    """
     started = sorted(result.started_at for result in results if result.started_at)
     real = [r for r in results if r.case_kind is CaseKind.MODEL and not r.emulated]
+    today = [r for r in real if Definition.QUANTISATION not in earlier(r)]
+    if any(r.precision is Precision.INT8 for r in today):
+        real = today
     gains = [found.factor for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
     cosines = [(cosine, r.case) for r in real if (cosine := _cosine(r)) is not None]
     lowest = min(cosines, default=(None, ""))

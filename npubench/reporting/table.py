@@ -16,10 +16,24 @@ LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
 
 _LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
-_ACCURACY = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind")
+_ACCURACY = (
+    *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
+    *("kernels.fused_cosine", "kernels.unoptimised_cosine"),
+)
 _FAILURE = ("stage", "class", "operators", "message")
 _PREDICTION = ("kind", "throughput_fps", "basis")
-_NESTED = {"latency_us": _LATENCY, "accuracy": _ACCURACY, "failure": _FAILURE, "prediction": _PREDICTION}
+_DATA = ("source", "calibrated", "evaluated", "held_out", "inputs", "note")
+_COMPUTED = tuple(
+    f"{what}.{where}" for what in ("operators", "macs") for where in ("integer", "npu", "cpu", "floating")
+)
+_NESTED = {
+    "latency_us": _LATENCY,
+    "accuracy": _ACCURACY,
+    "computed": _COMPUTED,
+    "failure": _FAILURE,
+    "prediction": _PREDICTION,
+    "data": _DATA,
+}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"
 _NUMBERS = frozenset(
@@ -193,7 +207,15 @@ def _csv_columns() -> list[str]:
     for name in _row_names():
         if name == "estimate":
             figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
-            inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
+            inner = [
+                *figures,
+                "mac_utilisation",
+                "memory_bytes",
+                "io_bytes",
+                "placement",
+                "accuracy",
+                "computed",
+            ]
             names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
         else:
             names += _expanded(name)

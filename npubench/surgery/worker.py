@@ -10,7 +10,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from npubench.specs import CalibrationSpec, TensorSpec
+from npubench.jsonio import decode
+from npubench.specs import CalibrationSpec, ModelInputs
 
 
 def main() -> None:
@@ -27,15 +28,18 @@ def main() -> None:
 
 
 def feed(job: dict[str, Any]) -> dict[str, Any]:
-    """What the body gets for every calibration sample of the whole: one .npz each in `job["folder"]`."""
-    from npubench.calibration import calibration_inputs
+    """What the body gets for every sample of the whole: one .npz each in `job["folders"]`, by their use."""
+    from npubench.calibration import choose
 
     head = _open(job["head"]) if job["head"] else None
-    samples = calibration_inputs(_tensors(job), _calibration(job))
-    for number, sample in enumerate(samples):
-        known = {**sample, **(_run(head, sample) if head else {})}
-        _write(Path(job["folder"]) / f"sample-{number:05d}.npz", {n: known[n] for n in job["wanted"]})
-    return {"samples": len(samples)}
+    chosen = choose(_fed(job), _calibration(job))
+    samples = {"calibration": chosen.calibration(), "evaluation": chosen.evaluation()}
+    for use, folder in job["folders"].items():
+        Path(folder).mkdir()
+        for number, sample in enumerate(samples[use]):
+            known = {**sample, **(_run(head, sample) if head else {})}
+            _write(Path(folder) / f"sample-{number:05d}.npz", {n: known[n] for n in job["wanted"]})
+    return {"samples": len(samples["calibration"])}
 
 
 def join(job: dict[str, Any]) -> dict[str, Any]:
@@ -114,19 +118,19 @@ def _feeds(session: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _samples(job: dict[str, Any]) -> list[dict[str, Any]]:
-    from npubench.calibration import calibration_inputs, evaluation_inputs
+    from npubench.calibration import evaluation_inputs
 
-    make = calibration_inputs if job["fed"] else evaluation_inputs
-    return make(_tensors(job), _calibration(job))[: job["compared"]]
+    return evaluation_inputs(_fed(job), _calibration(job))[: job["compared"]]
 
 
-def _tensors(job: dict[str, Any]) -> list[TensorSpec]:
-    return [TensorSpec(one["name"], tuple(one["shape"]), one["dtype"]) for one in job["inputs"]]
+def _fed(job: dict[str, Any]) -> ModelInputs:
+    return decode(ModelInputs, job["fed"])
 
 
 def _calibration(job: dict[str, Any]) -> CalibrationSpec:
     given = job["calibration"]
-    return CalibrationSpec(Path(given["path"]) if given["path"] else None, given["seed"], given["samples"])
+    path, evaluation = (Path(given[name]) if given[name] else None for name in ("path", "evaluation"))
+    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:

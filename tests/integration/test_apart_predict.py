@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from npubench.exporters.operators import OperatorExporter
 from npubench.protocols import Predicting
 from npubench.records import Failure, FailureClass, Kind
-from npubench.specs import CalibrationSpec, Precision, Target, TensorSpec
+from npubench.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, Target, TensorSpec
 from tests.integration.test_apart_backends import GOOD, ToyBackend, compiled, relu  # noqa: F401
 
 TARGET = Target("chip", Precision.INT8, {}, CalibrationSpec(None, 0, 2), 60.0)
@@ -65,6 +66,25 @@ def test_a_tool_that_breaks_on_the_data_is_a_failure(predicted):
     assert found.failure_class is FailureClass.UNSUPPORTED_OPERATOR
 
 
-def test_a_batch_is_told(predicted):
-    found = predicted(np.zeros((2, 3, 4, 4), np.float32), inputs=(TensorSpec("x", (2, 3, 4, 4)),))
+def test_a_fixed_batch_is_filled_up_and_its_surplus_cut(compiled, tmp_path):  # noqa: F811
+    """Five samples in calls of two: three calls, and five rows of outputs."""
+    (tmp_path / "batch").mkdir()
+    x = TensorSpec("x", (2, 3, 4, 4))
+    spec = OperatorSpec("pair", "Relu", 13, (x,), (), (NodeSpec("Relu", ("x",), ("y",)),), ("y",))
+    model = OperatorExporter().export(spec, tmp_path / "batch", tmp_path / "export.log")
+    artifact = compiled(GOOD, model=model)
+    samples = np.random.default_rng(0).normal(size=(5, 3, 4, 4)).astype(np.float32)
+    np.save(tmp_path / "inputs.npy", samples)
+    (tmp_path / "predict").mkdir()
+    target = replace(TARGET, calibration=CalibrationSpec(None, 0, 2))
+    found = ToyBackend().predict(
+        artifact, target, tmp_path / "inputs.npy", no_board, tmp_path / "predict", tmp_path / "log"
+    )
+    np.testing.assert_allclose(np.load(found.path), np.maximum(samples, 0).reshape(5, -1) + 0.5, rtol=1e-6)
+
+
+def test_more_inputs_than_one_are_told(predicted):
+    found = predicted(
+        np.zeros((2, 3, 4, 4), np.float32), inputs=(TensorSpec("x", (1, 3)), TensorSpec("y", (1,)))
+    )
     assert found.failure_class is FailureClass.INVALID_MODEL

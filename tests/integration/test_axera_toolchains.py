@@ -53,7 +53,11 @@ def test_an_image_that_is_not_there_says_how_to_get_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"npu_mode": "113"}, {"output_layout": "hwc"}, {"imgae": "x"}, {"simulate": "no"}]
+    "options",
+    [
+        *({"npu_mode": "113"}, {"output_layout": "hwc"}, {"imgae": "x"}, {"simulate": "no"}),
+        {"run_joint_mode": "disable"},
+    ],
 )
 def test_an_option_that_makes_no_sense_stops_before_anything_is_done(tmp_path, options):
     pair = Pair(tmp_path)
@@ -68,7 +72,7 @@ def test_an_option_that_makes_no_sense_stops_before_anything_is_done(tmp_path, o
 def test_boards_of_one_toolchain_share_nothing(tmp_path):
     pair = Pair(tmp_path, "docker", "pulsar")
     pair.board("axera-pi")
-    pair.board("whole", base="axera-pi", backend_options={"npu_mode": "0"})
+    pair.board("whole", base="axera-pi", backend_options={"npu_mode": "0", "run_joint_mode": "disable"})
     pair.board("imaged", base="axera-pi", backend_options={"image": IMAGE, "npu_mode": "112"})
     model = onnx_file(tmp_path / "a.onnx")
     boards = ("--board", "axera-pi", "--board", "whole", "--board", "imaged")
@@ -85,6 +89,10 @@ def test_boards_of_one_toolchain_share_nothing(tmp_path):
         "imaged": "1_1",
     }
     assert found["whole"]["prediction"] is None
+    assert found["whole"]["details"]["parts_ran_on"] == {"NEU": "NPU"}
+    assert found["whole"]["placement"] == {"Conv": "NPU"}
+    assert found["whole"]["host_overhead_us"] == 37
+    assert [tensor["dtype"] for tensor in found["whole"]["details"]["inputs"]] == ["float32"]
     assert found["axera-pi"]["prediction"]["throughput_fps"] == 2e6 / found["axera-pi"]["latency_us"]["mean"]
     assert len({row["artifact_sha256"] for row in found.values()}) == 3
     assert len({row["onnx_sha256"] for row in found.values()}) == 1
@@ -151,3 +159,32 @@ def test_a_board_that_dies_costs_only_its_own_cases(tmp_path):
     assert [row["status"] for row in rows if row["board"] == "axera-pi"] == ["ok"] * 6
     lost = [row["failure"]["class"] for row in rows if row["board"] == "gone"]
     assert lost == ["board_unreachable"] * 6
+
+
+def test_a_card_is_measured_by_its_own_runner(tmp_path):
+    pair = Pair(tmp_path)
+    pair.board("ax8850", backend_options={"card": 2, "precision_analysis": False})
+    models = [onnx_file(tmp_path / "fine.onnx"), onnx_file(tmp_path / "part.onnx", "on_cpu")]
+    done = pair.run("--board", "ax8850", "--repeat", "64", *models)
+    assert done.returncode == 0, done.stderr
+    row = pair.by_case()["fine"]
+    assert (pair.opt / "axcl_run_model.cards").read_text().split() == ["2", "2"]
+    latency = row["latency_us"]
+    assert latency["min"] < latency["p50"] < latency["mean"] < latency["p90"] < latency["max"]
+    assert latency["p99"] is None
+    assert "PCIe are not in it" in row["details"]["latency_covers"]
+    assert set(row["placement"].values()) == {"NPU"}
+    assert row["estimate"]["details"]["simulated_execution"] == "done"
+    assert row["accuracy"]["kind"] == "simulated"
+    assert row["accuracy"]["cosine"] is not None
+    mixed = pair.by_case()["part"]
+    assert mixed["placement"] == {"subgraph 0": "NPU", "subgraph 1": "CPU"}
+
+
+def test_a_printout_of_another_call_is_no_measurement(tmp_path):
+    pair = Pair(tmp_path)
+    pair.board("ax630c")
+    pair.run("--board", "ax630c", onnx_file(tmp_path / "a.onnx", "board-other_repeat"))
+    failure = pair.by_case()["a"]["failure"]
+    assert (failure["stage"], failure["class"]) == ("measure", "unparsed_output")
+    assert "tells of 4 run(s), where 3 were asked for" in failure["message"]

@@ -40,7 +40,7 @@ def test_published_rows_are_there_without_any_own_result():
         ("published", "measured", "simulated")
     ]
     table = list(csv.DictReader(io.StringIO(invoke("results", "--published", "--csv"))))
-    assert len(table) == 374
+    assert len(table) == 387
     assert {row["kind"] for row in table if row["latency_us.mean"]} == {"published"}
     text = invoke("results", "--published", "resnet18_8xb16_cifar10")
     assert "publ. sim. fps" in text
@@ -50,7 +50,7 @@ def test_published_rows_are_there_without_any_own_result():
 def test_published_doubts_and_missing_operators():
     found = json.loads(invoke("results", "--published", "--doubts", "--json"))
     assert sum(doubt["doubt_class"] == "identical_figures" for doubt in found) == 7
-    assert "374 rows: " in invoke("results", "--published", "--doubts")
+    assert "387 rows: " in invoke("results", "--published", "--doubts")
     assert invoke("results", "--published", "--missing-operators").splitlines()[1].split()[:3] == [
         "TopK",
         "pulsar",
@@ -76,6 +76,22 @@ def test_doubts_of_own_rows(store, tmp_path):
     text = invoke("results", "--doubts", "--out", tmp_path)
     assert "strong board_moved on axera-pi int8" in text
     assert "governor: powersave, then performance" in text
+    assert "next: fix clock and governor" in text
+
+
+def test_earlier_rows_of_a_board_tell_its_usual_clock(store, tmp_path):
+    for minute in range(6):
+        usual = sample_results.state(minute)
+        store.append(own(started_at=f"2026-03-02T09:0{minute}:00", board_before=usual, board_after=usual))
+    slow = sample_results.state(7, clocks_mhz=(1200.0,))
+    store.append(own(started_at="2026-03-02T09:07:00", board_before=slow, board_after=slow))
+    text = invoke("results", "--doubts", "--out", tmp_path)
+    assert "strong unusual_clock on axera-pi int8" in text
+    assert "-64% against the median of 7 rows, 3302 MHz" in text
+    invoke("report", "--out", tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "unusual_clock" in page
+    assert "Next: fix clock and governor, let the board cool, then measure again" in page
 
 
 def test_import_says_what_each_column_was_and_adds_nothing_twice(tmp_path):
@@ -83,8 +99,8 @@ def test_import_says_what_each_column_was_and_adds_nothing_twice(tmp_path):
     assert "qps: simulated by its publisher; " in text
     assert "neu_us: measured by its publisher; " in text
     assert "efficiency: not imported; " in text
-    assert "374 rows added, 0 imported before" in text
-    assert "0 rows added, 374 imported before" in invoke("import", "published", "--out", tmp_path)
+    assert "387 rows added, 0 imported before" in text
+    assert "0 rows added, 387 imported before" in invoke("import", "published", "--out", tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert '<section id="doubts">' in page
     assert "wide-resnet101_8xb32_in1k" in page

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from npubench.cli import main
 from tests.integration.test_onnx_files import conv, external, write
 from tests.integration.test_onnxruntime_backend import endless
 
@@ -63,17 +64,20 @@ def test_a_run_ends_with_the_path_of_its_report(out):
 
 
 def test_an_unchanged_run_does_nothing_and_fresh_does_all(out):
+    def kept() -> dict[Path, int]:
+        # The store notes that there was a run.
+        files = (
+            path for path in out.rglob("*") if path.is_file() and path.name not in {"lock", "results.db"}
+        )
+        return {path: path.stat().st_mtime_ns for path in files}
+
     run(out, *CASES)
-    before = sorted(
-        path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file() and path.name != "lock"
-    )
+    before, rows_before = kept(), rows(out)
     again = run(out, *CASES)
     assert again.returncode == 0
     assert "4 done before" in again.stdout
-    after = sorted(
-        path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file() and path.name != "lock"
-    )
-    assert after == before
+    assert kept() == before
+    assert rows(out) == rows_before
     fresh = run(out, *CASES, "--fresh")
     assert "done before" not in fresh.stdout
     with sqlite3.connect(out / "results.db") as store:
@@ -137,7 +141,6 @@ def test_a_terminal_gets_a_bar_with_the_stage(out):
 
 
 BAD_FILES = {
-    "missing": (lambda path: None, "not_found"),
     "truncated": (lambda path: path.write_bytes(conv().SerializeToString()[:-40]), "invalid_model"),
     "text": (lambda path: path.write_text("just some text\n"), "invalid_model"),
     "dynamic": (lambda path: write(path, conv(("n", 3, "h", "w"))), "dynamic_shape"),
@@ -163,10 +166,63 @@ def test_bad_files_are_rows_and_the_others_go_on(out, tmp_path):
         assert sum(f"] {name} [" in line for line in done.stderr.splitlines()) == 1
     assert found["operator"]["failure"]["operators"] == ["Konv"]
     assert "Magic" in found["custom"]["failure"]["operators"][0]
-    assert found["no_such_case"]["failure"]["class"] == "not_found"
+    assert "no_such_case" not in found
+    assert done.stderr.count("'no_such_case'") == 1
     again = run(out, *files, CASES[0], "--precision", "fp32")
     assert again.returncode == 2
     assert "--shape x=1x3x224x224" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["resnet81"], "did you mean 'resnet18'"),
+        (["--suite", "defualt"], "did you mean 'default'?"),
+        (["nett.onnx"], "did you mean 'net.onnx'?"),
+        (["convv3*"], "no operator or model matches 'convv3*'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "convert", "export", "accuracy"])
+def test_what_names_nothing_is_a_line_and_no_row(out, tmp_path, monkeypatch, capsys, command, words, says):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "net.onnx")
+    more = ["--dataset", "."] if command == "accuracy" else []
+    assert main([command, *words, *more, "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+    assert not out.exists()
+
+
+def test_one_shape_for_many_files_applies_where_the_input_is(out, tmp_path, capsys):
+    dynamic = write(tmp_path / "dynamic.onnx", conv(("n", 3, "h", "w")))
+    other = conv((1, 3, 6, 6))
+    other.graph.input[0].name = other.graph.node[0].input[0] = "image"
+    fixed = write(tmp_path / "fixed.onnx", other)
+    words = [str(dynamic), str(fixed), "--precision", "fp32", *QUICK, "--out", str(out)]
+    assert main(["run", *words, "--shape", "x=1x3x12x12"]) == 0
+    shapes = {row["case"]: row["input_shapes"] for row in rows(out)}
+    assert shapes == {"dynamic": {"x": [1, 3, 12, 12]}, "fixed": {"image": [1, 3, 6, 6]}}
+    capsys.readouterr()
+    assert main(["run", *words, "--shape", "imagge=1x3x6x6"]) == 2
+    assert "no file has an input of that name: did you mean 'image'?" in capsys.readouterr().err
+
+
+def test_an_unchanged_run_is_no_new_measurement(out, capsys):
+    words = ["run", CASES[0], "--precision", "fp32", *QUICK, "--out", str(out)]
+    for more in ([], ["--fresh"]):
+        assert main([*words, *more]) == 0
+    capsys.readouterr()
+    compare = ["compare", "previous", "latest", "--out", str(out)]
+    assert main(compare) == 0
+    assert "nothing new" not in capsys.readouterr().out
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main(compare) == 0
+    assert "nothing new was measured by the last run" in capsys.readouterr().out.splitlines()[2]
+    assert main([*compare, "--fail-on", "5%", "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)["nothing_new"]
+    assert "every planned case (1) was done before" in told
+    assert "npubench run --fresh" in told
 
 
 def test_a_shape_makes_a_dynamic_file_run(out, tmp_path):
@@ -316,6 +372,7 @@ def test_a_stopped_run_loses_nothing_and_the_same_command_continues(out, number)
         assert first.returncode == 130
         assert "the same command continues" in errors
         assert "Traceback" not in errors
+        assert "<html" in (out / "report.html").read_text()
     second = started(*words)
     _, errors = second.communicate(timeout=120)
     assert second.returncode == 0, errors

@@ -28,11 +28,12 @@ class RefusingBackend(FakeBackend):
         super().__init__(estimated=Figures(Kind.SIMULATED, Latency(n=1, mean=7.0)))
         self.refused, self.off, self.explained = refused, off, explained
         self.asked = []
-        self.data = []
+        self.data, self.compared = [], []
 
     def compile(self, model, target, workdir, log):
         self.asked.append(tuple(model.operators))
-        self.data.append(calibration_inputs(model.inputs, target.calibration))
+        self.data.append(calibration_inputs(model.fed, target.calibration))
+        self.compared.append(evaluation_inputs(model.fed, target.calibration))
         for name, failure in self.explained.items():
             if name in model.operators:
                 return failure
@@ -41,7 +42,7 @@ class RefusingBackend(FakeBackend):
             message = f"the stand-in has no {', '.join(lacking)}"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, lacking)
         session = onnxruntime.InferenceSession(str(model.path), providers=["CPUExecutionProvider"])
-        for number, sample in enumerate(evaluation_inputs(model.inputs, target.calibration)[:2]):
+        for number, sample in enumerate(evaluation_inputs(model.fed, target.calibration)[:2]):
             for index, array in enumerate(session.run(None, sample)):
                 # Tools give tensors back in a rank of their own.
                 np.save(workdir / f"o-{number}-{index}.npy", array.ravel() * (1 + self.off))
@@ -153,13 +154,15 @@ def test_a_head_feeds_the_body_its_calibration_data(tmp_path, convert):
         node("Relu", ["c"], ["y"]),
     ]
     file = write(tmp_path / "net.onnx", nodes, ("y",))
-    np.save(tmp_path / "data.npy", np.full((3, *SHAPE[1:]), 0.5, np.float32))
+    values = np.arange(1, 9, dtype=np.float32) / 10
+    np.save(tmp_path / "data.npy", np.ones((8, *SHAPE[1:]), np.float32) * values[:, None, None, None])
     backend = RefusingBackend("Sin")
     code, out, said = convert(backend, file, "--cut", "auto", "--calibration", tmp_path / "data.npy")
     assert code == 0, said.err
-    assert len(backend.data[-1]) == 3
-    for sample in backend.data[-1]:
-        np.testing.assert_allclose(sample["s"], np.sin(0.5), rtol=1e-6)
+    calibrating, compared = backend.data[-1], backend.compared[-1]
+    given = sorted(float(one["s"].max()) for one in (*calibrating, *compared))
+    assert (len(calibrating), len(compared)) == (6, 2)
+    np.testing.assert_allclose(given, np.sin(values), rtol=1e-6)
     told = record(out)
     assert told["tail"] is None
     assert told["head"]["figures"]["latency_us"]["mean"] > 0

@@ -19,7 +19,7 @@ from npubench.errors import BoardError, TransferError, UsageError, WorkspaceErro
 from npubench.identity import sha256_of_file
 from npubench.plan import Request, build
 from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status, ToolInfo
-from npubench.specs import CalibrationSpec, InvalidCase, ModelSpec, Precision, TimingProtocol
+from npubench.specs import CalibrationSpec, ModelSpec, Precision, TimingProtocol
 from npubench.store import Store
 from npubench.workspace import Workspace
 from tests.fakes import FakeBackend, FakeExporter, FakeTransport, FakeTwinExporter, board, case, figures
@@ -44,7 +44,7 @@ class Bench:
 
     def plan(self, *names, boards=None, precisions=()):
         boards = boards or [board()]
-        cases = [(name if isinstance(name, InvalidCase) else case(name), "1") for name in names]
+        cases = [(case(name), "1") for name in names]
         tools = [(b, self.backend.probe()) for b in boards]
         finished = {} if self.fresh else self.store.final_keys()
         return build(cases, tools, precisions, REQUEST, finished)
@@ -178,13 +178,6 @@ def test_figures_of_another_artifact_are_a_failure(bench):
     (row,) = bench.store.latest()
     assert row.failure.failure_class is FailureClass.WRONG_ARTIFACT
     assert row.figures is None
-
-
-def test_what_was_not_found_is_a_row(bench):
-    bench.run(InvalidCase("nope", "no case 'nope'", "not_found"), "a")
-    rows = {row.case: row for row in bench.store.latest()}
-    assert rows["nope"].failure.failure_class is FailureClass.NOT_FOUND
-    assert rows["a"].status is Status.OK
 
 
 def test_a_missing_tool_is_a_row_that_says_how_to_get_it_and_is_tried_again(bench):

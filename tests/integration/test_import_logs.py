@@ -1,4 +1,4 @@
-"""`npubench import pulsar-logs`: a folder of original logs to the rows that a live run would have given."""
+"""`npubench import logs`: a folder of original logs to the rows that a live run would have given."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 def imported(pair, folder, *words):
-    return pair.npubench("import", "pulsar-logs", folder, "--out", pair.out, *words)
+    return pair.npubench("import", "logs", folder, "--board", "axera-pi", "--out", pair.out, *words)
 
 
 def count(pair):
@@ -49,7 +49,7 @@ def test_rows_are_those_of_a_live_run(pair, folder):
         *("measured", "simulated", "predicted"),
     )
     assert row["latency_us"]["mean"] == 5415
-    assert row["estimate"]["throughput_fps"] == pytest.approx(41.02)
+    assert row["estimate"]["throughput_fps"] == pytest.approx(800e6 / 19502008)
     assert row["throughput_fps"] is None
     assert row["case_kind"] == "model"
     assert found["conv3s2p1d2ic3oc64g1"]["case_kind"] == "operator"
@@ -95,6 +95,19 @@ def test_equal_figures_of_different_cases_are_flagged(pair, folder):
     assert any("equal those of resnet18" in warning for warning in warnings)
 
 
+def test_the_old_name_does_the_same(pair, folder):
+    done = pair.npubench("import", "pulsar-logs", folder, "--out", pair.out)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "5 cases: 5 added, 0 imported before")
+    assert imported(pair, folder).stdout.startswith("5 cases: 0 added, 5 imported before")
+
+
+def test_a_board_has_to_be_named_and_to_have_logs(pair, folder):
+    for words, told in ((["--out", pair.out], "--board"), (["--board", "local"], "reads no logs")):
+        done = pair.npubench("import", "logs", folder, *words)
+        assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
+        assert told in done.stderr
+
+
 def test_rows_of_live_runs_stand(pair, folder):
     pair.board("axera-pi", emulated=False)
     case = "conv3s2p1d2ic3oc64g1"
@@ -118,7 +131,7 @@ def test_what_is_no_log_is_a_line_and_costs_only_itself(pair, folder):
     assert done.returncode == 2
     assert "5 cases: 5 added" in done.stdout
     lines = done.stderr.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert all(line.startswith(f"npubench: {folder}/") for line in lines)
 
 

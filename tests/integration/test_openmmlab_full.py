@@ -66,7 +66,7 @@ def test_a_config_path_takes_shape_and_colours_from_the_config(tmp_path):
     (config,) = ready.path.glob(
         "lib/python*/site-packages/mmpretrain/.mim/configs/resnet/resnet18_8xb16_cifar10.py"
     )
-    (case,) = find_cases(CATALOG, [str(config)], [])
+    (case,) = find_cases(CATALOG, [str(config)], []).cases
     model = export(case, tmp_path)
     assert isinstance(model, OnnxModel), model
     assert model.inputs[0].shape == (1, 3, 32, 32)
@@ -76,7 +76,7 @@ def test_a_config_path_takes_shape_and_colours_from_the_config(tmp_path):
 
 
 def test_a_name_without_a_manifest_entry_works(tmp_path):
-    (case,) = find_cases(CATALOG, ["mobilenet-v3-small_8xb128_in1k"], [])
+    (case,) = find_cases(CATALOG, ["mobilenet-v3-small_8xb128_in1k"], []).cases
     assert case.name not in CATALOG.models
     assert isinstance(export(case, tmp_path), OnnxModel)
 
@@ -84,7 +84,7 @@ def test_a_name_without_a_manifest_entry_works(tmp_path):
 def config_of(folder: Path, text: str) -> ModelSpec:
     path = folder / "net.py"
     path.write_text(f"default_scope = 'mmpretrain'\n{text}\n")
-    (case,) = find_cases(CATALOG, [str(path)], [])
+    (case,) = find_cases(CATALOG, [str(path)], []).cases
     return case
 
 

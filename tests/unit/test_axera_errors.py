@@ -87,6 +87,12 @@ def test_a_container_that_does_not_start_is_a_missing_tool():
         ("allocate CMM memory failed, size 5\n", 1, FailureClass.OUT_OF_DEVICE_MEMORY),
         ("unknown npu mode 3_1\n", 1, FailureClass.WRONG_NPU_MODE),
         ("init failed: virtual npu mode does not match\n", 1, FailureClass.WRONG_NPU_MODE),
+        (
+            "virtual npu disable!\n\nrun_joint: run_joint.cpp:540: int main(int, char**): Assertion"
+            " `AX_JOINT_Adv_Init(&attr) == AX_ERR_NPU_JOINT_SUCCESS' failed.\n",
+            134,
+            FailureClass.WRONG_NPU_MODE,
+        ),
         ("", 134, FailureClass.CRASH),
         ("", -11, FailureClass.CRASH),
         ("", 137, FailureClass.KILLED),

@@ -44,6 +44,27 @@ def test_a_batch_multiplies_the_frames():
     assert report.qps == pytest.approx(164.08)
 
 
+def test_the_time_is_of_the_cycles_and_not_of_two_decimals():
+    figures = add_parts([parse_inference_report(GOLDEN)])
+    assert figures.latency_us.mean == pytest.approx(19502008 / 800, rel=1e-12)
+    assert figures.throughput_fps == pytest.approx(1e6 / figures.latency_us.mean)
+    assert figures.details["time_from"] == "cycles"
+    slow = GOLDEN.replace("19502008", "6483000000").replace("41.02", "0.12").replace("24.4 ms", "8103.8 ms")
+    figures = add_parts([parse_inference_report(slow)])
+    assert figures.latency_us.mean == pytest.approx(8_103_750.0)
+    twice = slow.replace("batch_size = 0.12", "batch_size = 0.25")
+    assert add_parts([parse_inference_report(twice)]).throughput_fps == pytest.approx(2 / 8.10375)
+
+
+@pytest.mark.parametrize(
+    "damage", [("19502008", "9502008"), ("tot_cyc", "tot"), ("19502008 | 41", "1x | 41")]
+)
+def test_cycles_that_do_not_fit_the_rate_give_no_time(damage):
+    figures = add_parts([parse_inference_report(GOLDEN.replace(*damage))])
+    assert figures.latency_us.mean == pytest.approx(1e6 / 41.02)
+    assert figures.details["time_from"] == "printed fps"
+
+
 def test_parts_add_up_and_the_last_one_is_not_the_whole():
     one = PartReport(50.0, 50.0, 1000, 0.2, 30, 1.59, {"teng": EuCycles(5, 10)})
     two = PartReport(25.0, 25.0, 4000, 0.1, 70, 1.59, {"teng": EuCycles(7, 20), "stream": EuCycles(1, 20)})

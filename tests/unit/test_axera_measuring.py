@@ -1,6 +1,6 @@
 """Several calls of a runner on a stand-in board, and the artifact that is measured."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -19,11 +19,12 @@ GOLDEN = (Path(__file__).parents[1] / "data" / "axera" / "run_joint.txt").read_t
 
 @dataclass
 class Board(FakeSession):
-    """Answers sha256sum with `held` and everything else with the next of `outputs`."""
+    """Answers sha256sum with `held` and everything else with the next of `outputs`, of the asked rounds."""
 
     held: str = ""
     outputs: list[str] = field(default_factory=lambda: [GOLDEN])
     code: int = 0
+    lost_rounds: int = 1
     commands: list[list[str]] = field(default_factory=list)
 
     def run(self, argv, timeout_s, log=None):
@@ -31,7 +32,8 @@ class Board(FakeSession):
         if argv[0] == "sha256sum":
             return Completed(tuple(argv), 0, f"{self.held}  {argv[1]}\n", 0.0)
         output = self.outputs.pop(0) if len(self.outputs) > 1 else self.outputs[0]
-        return Completed(tuple(argv), self.code, output, 0.0)
+        rounds = int(argv[argv.index("--repeat") + 1]) - self.lost_rounds
+        return Completed(tuple(argv), self.code, output.replace("(99 rounds", f"({rounds} rounds"), 0.0)
 
     def put(self, source, sha256):
         return PurePosixPath("/board") / source.name
@@ -76,6 +78,21 @@ def test_later_calls_fill_the_minimum_duration(artifact, tmp_path):
     assert repeats == ["100", "185", "185"]
 
 
+def test_calls_count_by_their_runs(artifact, tmp_path):
+    board = Board(held=artifact.sha256, outputs=[GOLDEN, GOLDEN.replace("5378", "5388")])
+    figures = measure(artifact, board, tmp_path, min_duration_s=3.0)
+    assert figures.details["runs_per_call"] == [99, 184, 184]
+    assert figures.details["neu_us"] == pytest.approx((99 * 5378 + 368 * 5388) / 467)
+    assert figures.host_overhead_us == pytest.approx((99 * 37 + 368 * 27) / 467)
+
+
+def test_the_runner_is_told_the_mode_that_the_board_sets(artifact, tmp_path):
+    board = Board(held=artifact.sha256)
+    chosen = replace(artifact, settings={**artifact.settings, "run_joint_mode": "1_1"})
+    assert isinstance(measure(chosen, board, tmp_path), Figures)
+    assert board.commands[1][:4] == ["/opt/bin/run_joint", "/board/m.joint", "--mode", "1_1"]
+
+
 def test_one_call_has_no_spread(artifact, tmp_path):
     figures = measure(artifact, Board(held=artifact.sha256), tmp_path, rounds=1)
     assert figures.latency_us.spread is None
@@ -89,6 +106,7 @@ def test_one_call_has_no_spread(artifact, tmp_path):
         ({"outputs": [GOLDEN], "code": 1}, FailureClass.TOOL_ERROR),
         ({"outputs": [GOLDEN.replace("npu mode is 1_1", "npu disable")]}, FailureClass.WRONG_NPU_MODE),
         ({"outputs": ["allocate CMM memory failed\n"]}, FailureClass.OUT_OF_DEVICE_MEMORY),
+        ({"lost_rounds": 50}, FailureClass.UNPARSED_OUTPUT),
         ({"held": "0" * 64}, FailureClass.WRONG_ARTIFACT),
         ({"held": "sha256sum: no such file"}, FailureClass.TRANSFER_FAILED),
     ],

@@ -9,10 +9,12 @@ from npubench import published
 from npubench.errors import ExitCode
 from npubench.identity import digest
 from npubench.records import FailureClass, Figures, Kind, Latency, Stage, Verdict
+from npubench.reporting.compare import change
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.noise import noise_of
 from npubench.reporting.compare.sides import Side
+from npubench.reporting.compare.timing import Timed
 from npubench.specs import Precision
 from tests import sample_results
 from tests.sample_results import failed, result
@@ -66,6 +68,23 @@ def test_a_change_below_the_share_is_none():
     slower = rounds(1040.0, 1044.0, 1042.0)
     assert outcome_of(BASE, slower) is Outcome.SAME
     assert outcome_of(BASE, slower, Gate(0.02)) is Outcome.SLOWER
+
+
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "threshold", "outcome"),
+    [
+        (1.25, 1.2, 1.3, 0.25, Outcome.SAME),
+        (1.5, 1.4, 1.6, 0.5, Outcome.UNDECIDED),
+        (1.5, 1.0, 1.6, 0.25, Outcome.UNDECIDED),
+        (1.5, 1.01, 1.6, 0.25, Outcome.SLOWER),
+        (0.75, 0.7, 1.0, 0.25, Outcome.UNDECIDED),
+        (0.75, 0.7, 0.99, 0.25, Outcome.FASTER),
+        (0.8, 0.7, 0.9, 0.25, Outcome.SAME),
+    ],
+)
+def test_what_lies_on_an_edge_counts_for_nothing(ratio, low, high, threshold, outcome):
+    found = Timed("measured", "mean", 1.0, ratio, ratio, low, high, "")
+    assert change._outcome(found, 0.25, threshold)[0] is outcome
 
 
 def test_three_times_the_noise_of_the_board_is_the_least_that_counts():

@@ -1,3 +1,4 @@
+import itertools
 import math
 import statistics
 
@@ -25,6 +26,26 @@ def test_the_interval_holds_the_ratio_and_lies_within_the_extremes(before, after
     assert found.high <= max(after) / min(before) * (1 + 1e-12)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([1.0, 2.0, 4.0], [1.0, 3.0, 9.0, 27.0]),
+        ([1.0, 1.0, 2.0], [3.0, 5.0]),
+        ([2.0, 3.0], [2.0, 3.0, 5.0, 7.0]),
+    ],
+)
+def test_the_interval_is_that_of_all_resamples(before, after):
+    one, other = (
+        [statistics.median(picked) for picked in itertools.product(rounds, repeat=len(rounds))]
+        for rounds in (before, after)
+    )
+    ratios = sorted(b / a for a in one for b in other)
+    found = ratio_of_medians(before, after)
+    assert found.low == pytest.approx(ratios[math.ceil(0.025 * len(ratios)) - 1])
+    assert found.high == pytest.approx(ratios[math.ceil(0.975 * len(ratios)) - 1])
+    assert "all resamples" in found.method
+
+
 def test_rounds_that_agree_give_a_narrow_interval():
     found = ratio_of_medians([100.0, 101.0, 100.5], [120.0, 121.0, 120.4])
     assert 1.18 < found.low < found.value < found.high < 1.22
@@ -46,7 +67,8 @@ def test_geometric_mean():
     found = geometric_mean([0.5, 2.0, 1.0])
     assert isinstance(found, Interval)
     assert found.value == pytest.approx(1.0)
-    assert found.low < 1 < found.high
+    # 27 resamples of three logs: the lowest 2.5 % hold those that are 1/2 three times.
+    assert (found.low, found.high) == (pytest.approx(0.5), pytest.approx(2.0))
     assert geometric_mean([2.0, 8.0]) == pytest.approx(4.0)
     assert geometric_mean([]) is None
 

@@ -1,9 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from npubench import plan
 from npubench.plan import Request, build
 from npubench.records import ToolInfo
-from npubench.specs import CalibrationSpec, FileSpec, InvalidCase, Precision, TimingProtocol
+from npubench.specs import CalibrationSpec, FileSpec, Precision, TimingProtocol
 from tests.fakes import board, case
 
 REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)
@@ -21,8 +22,8 @@ def keys(cases=CASES, boards=BOARDS, request=REQUEST):
 
 def test_boards_cases_and_precisions_are_crossed_in_order():
     boards = [(board("one", precisions=BOTH), TOOL), (board("two"), TOOL)]
-    plan = build([(case("a"), "1"), (case("b"), "1")], boards, (), REQUEST, {})
-    assert [(j.board.name, j.case.name, str(j.precision)) for j in plan.jobs] == [
+    made = build([(case("a"), "1"), (case("b"), "1")], boards, (), REQUEST, {})
+    assert [(j.board.name, j.case.name, str(j.precision)) for j in made.jobs] == [
         ("one", "a", "fp32"),
         ("one", "a", "int8"),
         ("one", "b", "fp32"),
@@ -33,8 +34,8 @@ def test_boards_cases_and_precisions_are_crossed_in_order():
 
 
 def test_precisions_narrow_what_a_board_has():
-    plan = build([(case("a"), "1")], [(board(precisions=BOTH), TOOL)], [Precision.INT8], REQUEST, {})
-    assert [job.precision for job in plan.jobs] == [Precision.INT8]
+    made = build([(case("a"), "1")], [(board(precisions=BOTH), TOOL)], [Precision.INT8], REQUEST, {})
+    assert [job.precision for job in made.jobs] == [Precision.INT8]
 
 
 def test_a_key_moves_with_everything_that_decides_the_figure():
@@ -49,6 +50,13 @@ def test_a_key_moves_with_everything_that_decides_the_figure():
         keys(request=replace(REQUEST, timing=TimingProtocol(repeat=65))),
     ]
     assert len({key for one in [base, *changed] for key in one}) == 7
+
+
+def test_another_npubench_prepares_anew(monkeypatch):
+    (one,) = build(CASES, BOARDS, (), REQUEST, {}).jobs
+    monkeypatch.setattr(plan, "__version__", "another")
+    (other,) = build(CASES, BOARDS, (), REQUEST, {}).jobs
+    assert one.compile_key != other.compile_key
 
 
 def test_calibration_moves_quantised_rows_only():
@@ -67,18 +75,9 @@ def test_a_file_is_known_by_content_not_by_place():
 
 def test_what_has_a_final_row_is_done():
     finished = {keys()[0]: "ok"}
-    plan = build([(case("a"), "1"), (case("b"), "1")], [(board(), TOOL)], (), REQUEST, finished)
-    assert [(job.case.name, job.done) for job in plan.jobs] == [("a", "ok"), ("b", None)]
-    assert [job.case.name for job in plan.todo] == ["b"]
-
-
-def test_what_was_not_found_is_one_job_and_never_done():
-    missing = InvalidCase("nope", "no such case", "not_found")
-    first = build([(missing, "")], [(board(precisions=BOTH), TOOL)], (), REQUEST, {})
-    assert len(first.jobs) == 1
-    finished = {first.jobs[0].key: "failed"}
-    again = build([(missing, "")], [(board(precisions=BOTH), TOOL)], (), REQUEST, finished)
-    assert len(again.todo) == 1
+    made = build([(case("a"), "1"), (case("b"), "1")], [(board(), TOOL)], (), REQUEST, finished)
+    assert [(job.case.name, job.done) for job in made.jobs] == [("a", "ok"), ("b", None)]
+    assert [job.case.name for job in made.todo] == ["b"]
 
 
 def test_the_same_case_twice_is_one_job():

@@ -29,8 +29,49 @@ def row(case, board="published-ax620a"):
 
 def test_every_line_of_every_result_table_is_a_row():
     lines = ("ax620a-operators", "ax620a-models", "ax620a-hung-models", "axera-vendor")
-    assert len(ROWS) == sum(len(cells(name)) for name in lines)
+    assert sum(one.run_id != "axera-more" for one in ROWS) == sum(len(cells(name)) for name in lines)
     assert len({(one.case, one.board, one.backend) for one in ROWS}) == len(ROWS)
+
+
+def test_the_vendors_145_rows_all_have_a_mode():
+    vendor = [one for one in ROWS if one.run_id == "axera-vendor"]
+    assert len(vendor) == 145
+    assert all(one.protocol["mode"] for one in vendor)
+    modes = {(one.chip, one.protocol["mode"]) for one in vendor}
+    assert {chip for chip, _ in modes} >= {"AX615", "AX637"}
+    assert ("AX615", "1 core") in modes
+    assert ("AX637", "1 core") in modes
+
+
+def test_a_row_of_both_tables_counts_once():
+    both = [one for one in ROWS if "also_in" in one.protocol]
+    more = [one for one in ROWS if one.run_id == "axera-more"]
+    assert len(both) + len(more) == len(cells("axera-more"))
+    assert len(both) == 102
+    times = [
+        (
+            one.chip,
+            one.case.lower(),
+            one.protocol["mode"].lower(),
+            one.protocol["input"],
+            one.figures.latency_us.mean,
+        )
+        for one in [*both, *more]
+        if one.figures.latency_us
+    ]
+    assert len(set(times)) == len(times)
+    small = row("yolov8n", "published-ax615-vendor-1-core")
+    assert (small.figures.latency_us.mean, small.figures.memory_bytes) == (23403, 6_700_000)
+    assert small.tools == {"toolchain": "Pulsar2 4.2"}
+
+
+def test_two_cores_and_memory_of_the_further_table():
+    two = row("mobilenetv2", "published-ax615-vendor-2-cores")
+    assert (two.figures.latency_us.mean, two.figures.throughput_fps) == (2896, None)
+    assert two.protocol["mode"] == "2 cores"
+    only_memory = row("yolov5s", "published-ax637-vendor-1-core")
+    assert only_memory.figures.memory_bytes == 11_760_000
+    assert only_memory.figures.latency_us.mean == 7110
 
 
 def test_every_figure_is_published_and_says_what_it_was():

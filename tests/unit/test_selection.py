@@ -102,6 +102,21 @@ def test_one_missing_model_makes_the_whole_unknown_and_never_a_pass(asked):
     assert found.load is None
 
 
+def test_a_file_is_found_by_its_name_with_or_without_its_ending(tmp_path):
+    for name, case in (
+        ("small.onnx", "small"),
+        ("nets/small.onnx", "small"),
+        ("small", "small"),
+        ("a/s.onnx", "a/s.onnx"),
+    ):
+        asked = requirements(tmp_path, TOML.replace('name = "small"', f'name = "{name}"'))
+        found, _ = one(asked, [row("big", 20_000.0), row(case, 2_000.0)])
+        assert found.load == pytest.approx(0.48), (name, case)
+    both = [row("small.onnx", 2_000.0), row("small", 1.0)]
+    asked = requirements(tmp_path, TOML.replace('name = "small"', 'name = "small.onnx"'))
+    assert one(asked, [row("big", 20_000.0), *both])[0].load == pytest.approx(0.48)
+
+
 def test_what_is_known_to_be_too_much_fails_without_the_rest(asked):
     found, checks = one(asked, [row("big", 60_000.0)])
     assert checks["npu_time"].outcome is Outcome.FAIL

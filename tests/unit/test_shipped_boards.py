@@ -10,7 +10,7 @@ from tests.fakes import model
 
 CHIPS = {
     "pulsar": ("AX620A",),
-    "pulsar2": ("AX630C", "AX650N"),
+    "pulsar2": ("AX630C", "AX650N", "AX615", "AX637", "AX8850", "M57", "M76H"),
     "rknn": ("RK3588", "RK3576", "RK3568", "RK3566", "RK3562", "RV1126B", "RV1106", "RV1103"),
     "tpu-mlir": ("BM1684X", "BM1688", "CV181x", "CV184x", "CV186x", "SG2002"),
     "ethos-u": ("Ethos-U55-256", "Ethos-U65-512", "Ethos-U85-512"),

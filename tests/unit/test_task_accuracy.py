@@ -5,7 +5,17 @@ from hypothesis import strategies as st
 
 from npubench.predictions import LayerLoss
 from npubench.records import Kind
-from npubench.task_accuracy import Score, drop, hits, problem, scored, share, worst
+from npubench.task_accuracy import (
+    Score,
+    at_chance,
+    class_scores,
+    drop,
+    hits,
+    problem,
+    scored,
+    share,
+    worst,
+)
 
 BASE = Score("net", "local", "onnxruntime", "int8", Kind.MEASURED, False, 0)
 
@@ -69,3 +79,30 @@ def test_outputs_that_are_no_scores():
 def test_the_worst_layers_come_first():
     losses = [LayerLoss("a", "Conv", 0.9), LayerLoss("b", "Conv", 0.5), LayerLoss("c", "Relu", 1.0)]
     assert [one.name for one in worst(losses, 2)] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "made"),
+    [
+        ((5, 3, 1, 1), (5, 3)), ((5, 1, 3), (5, 3)), ((5, 1, 1, 3), (5, 3)), ((5, 3), (5, 3)), ((5, 1), (5, 1)),
+        ((5, 1, 1), (5, 1)), ((1, 3, 1), (1, 3)), ((5, 3, 2), (5, 3, 2)),
+    ],
+)  # fmt: skip
+def test_axes_of_one_are_no_axes(shape, made):
+    assert class_scores(np.zeros(shape)).shape == made
+
+
+def test_a_reference_that_only_guesses_says_what_to_check():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 300)
+    guessed = at_chance(rng.normal(size=(300, 10)), labels)
+    assert "chance, 10.00 %: check labels, preprocessing, range" in guessed
+    # Always wrong, as with labels of another order.
+    assert "0.00 % is not above chance" in at_chance(np.eye(10)[(labels + 1) % 10], labels)
+    assert at_chance(np.eye(10)[labels], labels) == ""
+    half = np.where(rng.random(300) < 0.5, labels, (labels + 1) % 10)
+    assert at_chance(np.eye(10)[half], labels) == ""
+    most = np.where(np.arange(300) < 290, 0, 1)
+    assert "class 0 is its answer to every sample" in at_chance(np.eye(2)[np.zeros(300, int)], most)
+    # Few samples, all of them right.
+    assert at_chance(np.eye(2), np.arange(2)) == ""

@@ -1,3 +1,4 @@
+import math
 import statistics
 
 import pytest
@@ -30,10 +31,22 @@ def test_percentiles_are_nearest_ranks():
     assert (found.min, found.max, found.mean) == (1.0, 1000.0, 500.5)
 
 
+def test_a_rank_between_two_runs_is_the_higher_one():
+    assert latency([[float(i) for i in range(1, 102)]]).p90 == 91.0
+
+
+def test_mean_and_deviation_are_of_a_sample():
+    found = latency([[1.0, 2.0, 3.0, 10.0]])
+    assert found.mean == 4.0
+    # Squares of -3, -2, -1 and 6 are 50, over 4 - 1.
+    assert found.std == pytest.approx(math.sqrt(50 / 3))
+
+
 def test_rounds_keep_their_medians_and_spread():
     found = latency([[1.0] * 5, [1.0] * 5, [1.1] * 5])
     assert found.rounds_p50 == (1.0, 1.0, 1.1)
     assert found.spread == pytest.approx(0.1)
+    assert latency([[1.0], [2.0], [3.0]]).spread == 1.0
     assert latency([[1.0, 2.0]]).spread is None
 
 
@@ -42,6 +55,12 @@ def test_outliers_are_counted_and_kept():
     assert found.outliers == 1
     assert found.max == 1000.0
     assert found.n == 101
+
+
+@pytest.mark.parametrize(("far", "count"), [(21.9, 0), (22.1, 1)])
+def test_an_outlier_is_14_826_scaled_deviations_away(far, count):
+    """The median deviation is 1: 14.826 / 0.6745 = 21.98."""
+    assert latency([[9.0, 10.0, 11.0] * 40 + [10.0 + far]]).outliers == count
 
 
 def test_nothing_measured_is_no_latency():

@@ -30,6 +30,10 @@ def changed(**fields):
     ("medians", "after", "verdict"),
     [
         ((100.0, 101.0, 100.0), {}, Verdict.STABLE),
+        ((100.0, 102.0, 100.0), {}, Verdict.STABLE),
+        ((100.0, 102.1, 100.0), {}, Verdict.NOISY),
+        ((100.0, 110.0), {}, Verdict.NOISY),
+        ((100.0, 110.0, 120.0), {"clocks_mhz": (1200.0,)}, Verdict.DRIFTING),
         ((100.0, 110.0, 105.0), {}, Verdict.NOISY),
         ((100.0, 110.0, 120.0), {}, Verdict.DRIFTING),
         ((120.0, 110.0, 100.0), {}, Verdict.DRIFTING),

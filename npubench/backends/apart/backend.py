@@ -82,7 +82,7 @@ class ApartBackend(ABC):
             return data
         _lay_out_model(model, workdir)
         asked = self.job(model, target)
-        job = {"model": MODEL, "tensors": _tensors(model), **data, **asked}
+        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **asked}
         answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
         said = _read(workdir / TOOL_LOG)
         if isinstance(answer, Failure):
@@ -93,11 +93,12 @@ class ApartBackend(ABC):
         if refused is not None:
             return refused
         try:
-            return self._artifact(model, target, answer, asked, workdir)
+            made = self._artifact(model, target, answer, asked, workdir)
         except OSError as error:
             # Something else lies in the place of a file that the worker named.
             message = f"{self.name} left what cannot be read: {error}"[:300]
             return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
+        return made if isinstance(made, Failure) else replace(made, data=data.use)
 
     def check(self, chip: str) -> None:  # noqa: ARG002 - for subclasses
         """Raises UsageError for a board's options that cannot be used."""
@@ -168,13 +169,13 @@ class ApartBackend(ABC):
         if isinstance(data, Failure):
             return data
         _lay_out_model(model, workdir)
-        job = {"model": MODEL, "tensors": _tensors(model), **data, **self.job(model, target)}
+        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **self.job(model, target)}
         answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
         if isinstance(answer, Failure):
             return self.explain_end(answer, _read(workdir / TOOL_LOG))
         if "error" in answer:
             return self.explain(answer["error"], _read(workdir / TOOL_LOG))
-        return predict.predictions(self.name, answer, workdir)
+        return predict.predictions(self.name, answer, model, inputs, workdir)
 
     def _environment(self) -> str:
         return text(self._options, "environment", self.environment)

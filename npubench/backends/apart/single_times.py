@@ -3,8 +3,8 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,15 @@ MOST_LOOPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a tool: the time of every inference in us, in order; whatever else it told."""
+    """One call of a tool: the time of every inference in us, in order; whatever else it told.
+
+    `memory_bytes` is what the model takes on the board, `tools` the versions that only the board knows.
+    """
 
     samples_us: tuple[float, ...]
     details: Mapping[str, Any] = field(default_factory=dict)
+    memory_bytes: int | None = None
+    tools: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +74,15 @@ def measure_single_times(
                 return without_memory(tool.name, done.output) or call
             calls.append(_warm(call, warmup, loops))
             repeat = _repeat(timing, statistics.fmean(call.samples_us))
-    return _figures(tool, path, calls, max(tool.own_warmup, timing.warmup), artifact.sha256)
+    figures = figures_of(tool.name, calls, artifact.sha256)
+    warmup = max(tool.own_warmup, timing.warmup)
+    return replace(figures, details={**figures.details, "bench_tool": path, "warmup_per_call": warmup})
 
 
 def _warm(call: Call, warmup: int, loops: int) -> Call:
     """Without the first runs, where every run that was asked for is listed."""
     if len(call.samples_us) == loops > warmup:
-        return Call(call.samples_us[warmup:], call.details)
+        return replace(call, samples_us=call.samples_us[warmup:])
     return call
 
 
@@ -84,17 +91,19 @@ def _repeat(timing: TimingProtocol, mean_us: float) -> int:
     return max(timing.repeat, math.ceil(per_round_s * 1e6 / mean_us))
 
 
-def _figures(tool: BenchTool, path: str, calls: list[Call], warmup: int, artifact_sha256: str) -> Figures:
+def figures_of(name: str, calls: Sequence[Call], artifact_sha256: str | None) -> Figures:
+    """Calls of a tool as one figure."""
     rounds = tuple(call.samples_us for call in calls)
+    memory = [call.memory_bytes for call in calls if call.memory_bytes is not None]
     return Figures(
         kind=Kind.MEASURED,
         latency_us=latency(rounds),
         artifact_sha256=artifact_sha256,
         samples_us=rounds,
+        memory_bytes=max(memory) if memory else None,
+        tools={name: version for call in calls for name, version in call.tools.items()},
         details={
-            "statistic": f"single times as {tool.name} prints them",
-            "bench_tool": path,
-            "warmup_per_call": warmup,
+            "statistic": f"single times as {name} prints them",
             "runs_per_call": [len(one) for one in rounds],
             "calls": [dict(call.details) for call in calls],
         },

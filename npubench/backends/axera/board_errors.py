@@ -16,7 +16,9 @@ _MODE = re.compile(
     r"(?i)unknown npu mode|(?:npu[_ ]?mode|virtual npu|vnpu|hard mode)\b.*"
     r"(?:fail|mismatch|not match|conflict|differ|unsupported|not support|wrong|invalid)"
     r"|(?:fail|mismatch|conflict|wrong|invalid)\w*.*(?:npu[_ ]?mode|virtual npu|vnpu|hard mode)\b"
+    r"|Assertion .AX_JOINT_Adv_Init\(.*failed"
 )
+"""run_joint asserts that the NPU starts in the mode of the model, and says no more where it does not."""
 
 
 def failed_run(tool: str, completed: Completed, deadline_s: float) -> Failure | None:
@@ -39,5 +41,6 @@ def explain(tool: str, text: str) -> Failure | None:
 
 def wrong_mode(tool: str, wanted: str, seen: str) -> Failure:
     """The failure of a run in another NPU mode than the model was built for."""
-    message = f"{tool} ran in NPU mode {seen}; the model was built for {wanted}: set the board to that mode"
+    how = "docs/pulsar.md says how the board gets there"
+    message = f"{tool} ran in NPU mode {seen}; the model was built for {wanted}: {how}"
     return Failure(Stage.MEASURE, FailureClass.WRONG_NPU_MODE, message)

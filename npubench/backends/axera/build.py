@@ -10,10 +10,10 @@ from typing import Any
 from npubench.backends.axera import calibration_files
 from npubench.backends.axera.build_errors import failed_build, no_artifact
 from npubench.backends.axera.toolchain import Bench
-from npubench.calibration import calibration_inputs
+from npubench.calibration import Choice, choose
 from npubench.errors import UsageError
 from npubench.filesystem import link_or_copy
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.regular import is_regular, write_new
 from npubench.specs import CalibrationSpec
 
@@ -23,11 +23,12 @@ BUILD_LOG = "build.log"
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Tar files of a job's folder by input, the samples in each, and whether they are pictures."""
+    """Tar files of a job's folder by input, the samples in each, whether they are pictures, and whose."""
 
     files: Mapping[str, str]
     samples: int
     pictures: bool
+    chosen: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def lay_out_calibration(
 ) -> Calibration | Failure:
     """Write the calibration set; INVALID_CALIBRATION when the user's data do not fit this model."""
     try:
-        samples = calibration_inputs(model.inputs, spec)
+        chosen = choose(model.fed, spec)
+        samples = chosen.calibration()
     except UsageError as error:
         return Failure(Stage.COMPILE, FailureClass.INVALID_CALIBRATION, str(error))
     if not samples:
@@ -106,7 +108,18 @@ def lay_out_calibration(
         picture = model.preprocessing if pictures else None
         calibration_files.write_tar(workdir / name, tensor, samples, picture, arrays)
         files[tensor.name] = name
-    return Calibration(files, len(samples), pictures)
+    return Calibration(files, len(samples), pictures, chosen)
+
+
+def lay_out_artifact(artifact: Artifact, workdir: Path) -> Path:
+    """Put a kept artifact, all that lies beside it and its model there; the path of the artifact."""
+    lay_out(artifact.onnx, workdir)
+    base = artifact.path.parent
+    for file in (artifact.path, *artifact.extras):
+        there = workdir / file.relative_to(base)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(file, there)
+    return workdir / artifact.path.name
 
 
 def build(

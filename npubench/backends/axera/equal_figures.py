@@ -9,8 +9,8 @@ them, as many MACs and parameters of the same operators, has one simulation.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from npubench.records import Figures, Kind, Result
 from npubench.specs import CaseKind, Precision
@@ -53,6 +53,17 @@ def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
     ]
 
 
+def warned(results: Sequence[Result]) -> list[Result]:
+    """The same rows, those with a warning that share their figures with another case."""
+    others: dict[str, list[str]] = {}
+    for group in suspicious_groups(results):
+        for name in group.cases:
+            same = ", ".join(case for case in group.cases if case != name)
+            what = f"its {group.kind} figures equal those of {same} to the last digit"
+            others.setdefault(name, []).append(f"{what}: look at the original logs")
+    return [replace(row, warnings=(*row.warnings, *others.get(row.case, ()))) for row in results]
+
+
 def one_program(rows: Mapping[str, Result], simulated: bool) -> bool:
     """Whether these cases, by name, may rightly have the same figures.
 
@@ -92,4 +103,7 @@ def _graph(row: Result) -> tuple[object, ...] | None:
         return None
     if row.case_kind is CaseKind.OPERATOR:
         return (row.macs,)
+    if row.parameters is None and not row.operators:
+        # A published count of MACs has three digits: fast_scnn and resnet18 share it.
+        return None
     return row.macs, row.parameters, tuple(sorted(row.operators.items()))

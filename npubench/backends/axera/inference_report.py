@@ -37,6 +37,10 @@ _KNOWN = re.compile(r"\s*(?:inference:|qps =|total_io_data_size:|MAC per inferen
 _EU_NAME = re.compile(r"conv-[0-9]{1,2}cores?|teng|stream")
 _COUNT = re.compile(r"([0-9]{1,15})(?: ?\([0-9.]+ ?%\))?")
 _EU_HEADER = ["EU", "work_cyc", "tot_cyc", "ratio", "fps", "fps_bnd"]
+CLOCK_HZ = 800e6
+"""Of the AX620A's NPU: cycles in all times frames per second in the documented report, and in every other."""
+_STEP_FPS = 0.005
+"""The report rounds frames per second to two decimals, which is far from the time of a slow model."""
 _MS_TOLERANCE = 0.06
 """The report rounds milliseconds to one decimal; the frames per second are finer."""
 
@@ -51,7 +55,10 @@ class EuCycles:
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """The simulation of one part. `mac_utilisation` in 0..1; what the report lacks is None."""
+    """The simulation of one part. `mac_utilisation` in 0..1; what the report lacks is None.
+
+    `fps` and `qps` are as printed; `frame_s` is the time of one run of `batch` inputs.
+    """
 
     fps: float
     qps: float
@@ -60,6 +67,23 @@ class PartReport:
     io_bytes: int | None = None
     ddr_bandwidth_gbs: float | None = None
     eu_cycles: Mapping[str, EuCycles] = field(default_factory=dict)
+
+    @property
+    def frame_s(self) -> float:
+        """From the cycles of the longest unit, where they are those of the printed rate; else from that."""
+        cycles = max((unit.total for unit in self.eu_cycles.values()), default=0)
+        return cycles / CLOCK_HZ if self.by_cycles else 1 / self.fps
+
+    @property
+    def by_cycles(self) -> bool:
+        """Whether the cycles give the printed rate at the known clock, within its rounding."""
+        cycles = max((unit.total for unit in self.eu_cycles.values()), default=0)
+        return cycles > 0 and abs(CLOCK_HZ / cycles - self.fps) <= _STEP_FPS * 1.01
+
+    @property
+    def batch(self) -> int:
+        """Inputs of one run."""
+        return round(self.qps / self.fps)
 
 
 def parse_inference_report(text: str) -> PartReport | Failure:
@@ -76,8 +100,8 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
     A total is None when one part lacks it. Utilisation is weighted by time, since it is MACs per
     second over the same peak.
     """
-    seconds = [1 / part.qps for part in parts]
-    frame_us = sum(1e6 / part.fps for part in parts)
+    seconds = [part.frame_s / part.batch for part in parts]
+    frame_us = sum(1e6 * part.frame_s for part in parts)
     utilisations = _all([part.mac_utilisation for part in parts])
     eu: dict[str, dict[str, int]] = {}
     for part in parts:
@@ -97,7 +121,8 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
         io_bytes=_sum([part.io_bytes for part in parts]),
         details={
             "parts": len(parts),
-            "qps_of_parts": [part.qps for part in parts],
+            "qps_of_parts": [1 / second for second in seconds],
+            "time_from": "cycles" if all(part.by_cycles for part in parts) else "printed fps",
             "eu_cycles": eu if all(part.eu_cycles for part in parts) else None,
             "ddr_bandwidth_gbs": bandwidths.pop() if len(bandwidths) == 1 else None,
         },
@@ -165,10 +190,10 @@ def _number(found: Mapping[str, Any], key: str) -> float | None:
 def _batch(ms: float, fps: float, qps: float) -> int:
     if fps <= 0:
         raise DamagedError("a simulation of 0 fps")
-    if abs(1000 / fps - ms) > max(_MS_TOLERANCE, 0.02 * ms):
+    if abs(1000 / fps - ms) > max(_MS_TOLERANCE, 0.02 * ms, 1.02 * ms * _STEP_FPS / fps):
         raise DamagedError(f"{ms} ms and {fps} fps contradict each other")
     batch = round(qps / fps)
-    if batch < 1 or abs(qps / fps - batch) > 0.01 * batch:
+    if batch < 1 or abs(qps - batch * fps) > max(0.01 * batch * fps, 1.02 * _STEP_FPS * (batch + 1)):
         raise DamagedError(f"{qps} qps is no multiple of {fps} fps")
     return batch
 

@@ -7,24 +7,22 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from npubench.logs.text import plain as plain
 from npubench.records import Failure, FailureClass, Stage
-
-_COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\[[0-9]{1,3}(?:;[0-9]{1,3})*m")
-"""ANSI control sequences, also those that lost their escape character in a copied log."""
 
 T = TypeVar("T")
 LINE_LIMIT = 1000
 
 
-def plain(text: str) -> str:
-    """The text without ANSI colours."""
-    return _COLOUR.sub("", text)
-
-
 def whole_lines(text: str) -> list[str]:
-    """Lines whose end was printed, without colours; of a redrawn line its last state."""
-    complete = plain(text).split("\n")[:-1]
-    return [line.removesuffix("\r").rpartition("\r")[2] for line in complete]
+    """Lines whose end was printed, without colours and trailing blanks; of a redrawn line its last state."""
+    return whole_lines_and_rest(text)[0]
+
+
+def whole_lines_and_rest(text: str) -> tuple[list[str], str]:
+    """The same, and what stands after the last line end: a line that may have been cut."""
+    *complete, rest = [line.rstrip().rpartition("\r")[2] for line in plain(text).split("\n")]
+    return complete, rest
 
 
 def short_lines(text: str) -> list[str]:

@@ -1,14 +1,14 @@
-"""The half that both runners share: the artifact on the board, several calls of the runner, one figure.
+"""The half that the runners share: the artifact on the board, several calls of the runner, one figure.
 
-Neither runner lists single runs: each call gives a mean. So there is no percentile, and what is
+No runner lists single runs: each call gives a mean, and of axcl_run_model its percentiles too. What is
 known of the spread is that between calls.
 """
 
 import math
 import re
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
@@ -17,6 +17,7 @@ from npubench.backends.axera.build import Deadline
 from npubench.protocols import Session
 from npubench.records import Artifact, Completed, Failure, FailureClass, Latency, Stage
 from npubench.specs import TimingProtocol
+from npubench.timing import least_samples
 
 HASH_S = 120.0
 _HASH_LINE = re.compile(r"\\?([0-9a-f]{64}) [ *].*")
@@ -25,22 +26,34 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One call of a runner: mean over `n` runs, us; lowest and highest run where it prints them."""
+    """One call of a runner: mean over `n` runs, us; lowest and highest run where it prints them.
+
+    `percentiles_us` are the runner's own, by percent; they stand for `n` runs and no more.
+    """
 
     mean_us: float
     n: int
     min_us: float | None = None
     max_us: float | None = None
+    percentiles_us: Mapping[float, float] = field(default_factory=dict)
+
+
+def _no_check(_call: object, _repeat: int) -> None:
+    """The default: a runner whose count of runs is not checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runner(Generic[Parsed]):
-    """A runner's command line for (path, warmup, repeat), and how to read it."""
+    """A runner's command line for (path, warmup, repeat), and how to read it.
+
+    `check` may find that a call did not do the repeats that were asked for.
+    """
 
     name: str
     argv: Callable[[str, int, int], list[str]]
     parse: Callable[[str], Parsed | Failure]
     round_of: Callable[[Parsed], Round]
+    check: Callable[[Parsed, int], Failure | None] = _no_check
 
 
 def bring(artifact: Artifact, session: Session, log: Path) -> PurePosixPath | Failure:
@@ -71,7 +84,7 @@ def measure_rounds(
             message = f"{runner.name} did not end its rounds within {deadline_s:g} s"
             return Failure(Stage.MEASURE, FailureClass.HANG, message)
         completed = session.run(runner.argv(str(path), warmup, repeat), deadline.left(), log)
-        result = _read(runner, completed, deadline_s)
+        result = _read(runner, completed, deadline_s, repeat)
         if isinstance(result, Failure):
             return result
         results.append(result)
@@ -80,28 +93,52 @@ def measure_rounds(
 
 
 def latency(rounds: Sequence[Round]) -> Latency:
-    """All runs of all calls as one mean; `spread` is that of the calls' means."""
+    """All runs of all calls as one mean; `spread` is that of the calls' medians, else of their means.
+
+    A percentile needs enough runs in each call (`least_samples`), and is the middle one of the calls'.
+    """
     n = sum(r.n for r in rounds)
-    means = [r.mean_us for r in rounds]
+    medians = _of_calls(rounds, 50)
+    middles = medians or [r.mean_us for r in rounds]
     lows, highs = [r.min_us for r in rounds], [r.max_us for r in rounds]
     known_lows, known_highs = [v for v in lows if v is not None], [v for v in highs if v is not None]
+    p50, p90, p99 = (_middle(_of_calls(rounds, percent)) for percent in (50, 90, 99))
     return Latency(
         n=n,
         mean=sum(r.mean_us * r.n for r in rounds) / n,
         min=min(known_lows) if len(known_lows) == len(rounds) else None,
         max=max(known_highs) if len(known_highs) == len(rounds) else None,
-        spread=(max(means) - min(means)) / statistics.median(means) if len(rounds) > 1 else None,
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        rounds_p50=tuple(medians),
+        spread=(max(middles) - min(middles)) / statistics.median(middles) if len(rounds) > 1 else None,
     )
 
 
 def statistic(rounds: Sequence[Round], runner: str) -> dict[str, object]:
     """What kind of numbers these are, for the details of a row."""
     calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
+    known = [f"p{percent}" for percent in (50, 90, 99) if _of_calls(rounds, percent)]
+    percentiles = f"{', '.join(known)}: the middle one of the calls'" if known else "no percentile is known"
+    printed = [{f"p{p:g}_us": us for p, us in r.percentiles_us.items()} for r in rounds]
     return {
-        "statistic": f"mean of the means of {calls}, weighted by their runs; no percentile is known",
+        "statistic": f"mean of the means of {calls}, weighted by their runs; {percentiles}",
         "call_means_us": [r.mean_us for r in rounds],
         "runs_per_call": [r.n for r in rounds],
+        **({"printed_percentiles": printed} if any(printed) else {}),
     }
+
+
+def _of_calls(rounds: Sequence[Round], percent: float) -> list[float]:
+    """A percentile of each call; none where a call lacks it, or has too few runs to stand for it."""
+    known = [r.percentiles_us[percent] for r in rounds if percent in r.percentiles_us]
+    enough = all(r.n >= least_samples(percent) for r in rounds)
+    return known if enough and len(known) == len(rounds) else []
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None
 
 
 def weighted_mean(values: Sequence[float | None], rounds: Sequence[Round]) -> float | None:
@@ -112,14 +149,15 @@ def weighted_mean(values: Sequence[float | None], rounds: Sequence[Round]) -> fl
     return sum(value * n for value, n in known) / sum(n for _, n in known)
 
 
-def _read(runner: Runner[Parsed], completed: Completed, deadline_s: float) -> Parsed | Failure:
+def _read(runner: Runner[Parsed], completed: Completed, deadline_s: float, repeat: int) -> Parsed | Failure:
     failure = failed_run(runner.name, completed, deadline_s)
     if failure is not None:
         return failure
     parsed = runner.parse(completed.output)
     if isinstance(parsed, Failure):
         return explain(runner.name, completed.output) or parsed
-    return parsed
+    wrong = runner.check(parsed, repeat)
+    return parsed if wrong is None else replace(wrong, detail=completed.output)
 
 
 def _repeat(timing: TimingProtocol, mean_us: float) -> int:

@@ -1,5 +1,6 @@
 """`backend_options` of AXera boards, checked: where the toolchain is and what to build."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,26 @@ def switch(options: Options, key: str, default: bool) -> bool:
     if not isinstance(value, bool):
         raise _wrong(key, "true or false", value)
     return value
+
+
+def count(options: Options, key: str) -> int | None:
+    """A whole number from 0 on, or None where the board sets none. Raises UsageError."""
+    value = options.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _wrong(key, "a whole number from 0 on", value)
+    return value
+
+
+def positive(options: Options, key: str) -> float | None:
+    """A finite number above 0, or None where the board sets none. Raises UsageError."""
+    value = options.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise _wrong(key, "a number above 0", value)
+    return float(value)
 
 
 def _wrong(key: str, wanted: str, value: Any) -> UsageError:

@@ -1,20 +1,18 @@
 """Pulsar 1: `pulsar build` to a .joint, `run_joint` on AX620A boards."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from npubench.backends.axera import build, measuring, options, pulsar_build, pulsar_figures
+from npubench.backends.axera import build, logs_import, measuring, options, pulsar_build, pulsar_figures
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
-from npubench.backends.axera.run_joint import parse_run_joint
-from npubench.backends.axera.toolchain import open_bench
-from npubench.errors import BoardError
+from npubench.backends.axera.run_joint import parse_run_joint, wrong_rounds
+from npubench.backends.axera.toolchain import Bench
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, OnnxModel
-from npubench.regular import is_regular
+from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
 from npubench.specs import Options, Target, TimingProtocol
 
 
@@ -26,6 +24,8 @@ class PulsarBackend(AxeraBackend):
         "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
         "in a board file of your own, or put pulsar on PATH"
     )
+
+    left_by_simulation: ClassVar[tuple[str, ...]] = (pulsar_build.RUN_LOG,)
 
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
@@ -50,6 +50,7 @@ class PulsarBackend(AxeraBackend):
             "target_hardware": chosen.target_hardware,
             "output_layout": chosen.output_layout,
             "run_joint": chosen.run_joint,
+            **({"run_joint_mode": chosen.run_joint_mode} if chosen.run_joint_mode else {}),
             "calibration_samples": calibration.samples,
             "calibration_format": "png" if calibration.pictures else "bin",
             "build_command": pulsar_build.build_argv(model, chosen),
@@ -59,33 +60,30 @@ class PulsarBackend(AxeraBackend):
             chosen.where,
             settings,
             lambda bench, deadline, log: pulsar_build.make(model, chosen, bench, workdir, deadline, log),
+            calibration.chosen.use(1 if chosen.simulate and len(model.inputs) == 1 else 0),
         )
 
-    def to_simulate(self, artifact: Artifact) -> bool:
-        """Whether `pulsar run` has not been tried on it."""
-        return "simulated_execution" not in artifact.settings
+    def lay_out_simulation(self, artifact: Artifact, target: Target, workdir: Path) -> str | None:  # noqa: ARG002 - the base's
+        """Nothing: the sample was kept with the artifact."""
+        return pulsar_build.not_to_simulate(artifact.onnx, pulsar_build.settings(target.options, target.chip))
 
-    def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact:
-        """Run it on the build host beside its ONNX model. Raises UsageError."""
-        chosen = pulsar_build.settings(target.options, target.chip)
-        path = pulsar_build.lay_out_simulation(artifact, target, chosen, workdir)
-        said = pulsar_build.not_to_simulate(artifact.onnx, chosen)
-        if said is None:
-            try:
-                with open_bench(chosen.where, workdir, self._open_host) as bench:
-                    deadline = build.Deadline(target.deadline_s)
-                    said = pulsar_build.simulate(artifact.onnx, chosen, path, bench, workdir, deadline, log)
-            except BoardError as error:
-                said = f"not done: the build host cannot be used: {error}"
-        beside = [workdir / file.relative_to(artifact.path.parent) for file in artifact.extras]
-        run_log = workdir / pulsar_build.RUN_LOG
-        extras = (*beside, *([run_log] if is_regular(run_log) and run_log not in beside else ()))
-        settings = {**artifact.settings, "simulated_execution": said}
-        return replace(artifact, path=path, extras=extras, settings=settings)
+    def run_simulation(
+        self, model: OnnxModel, target: Target, artifact: Path, bench: Bench, log: Path
+    ) -> str:
+        """`pulsar run` beside the ONNX model."""
+        chosen, deadline = (
+            pulsar_build.settings(target.options, target.chip),
+            build.Deadline(target.deadline_s),
+        )
+        return pulsar_build.simulate(model, chosen, artifact, bench, artifact.parent, deadline, log)
 
     def estimate(self, artifact: Artifact) -> Figures | None:
         """The simulation of the build host: inference reports of all parts, accuracy of `pulsar run`."""
         return pulsar_figures.simulated(artifact)
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Logs of `pulsar build`, inference reports, output of run_joint: alone or in one log."""
+        return logs_import.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
@@ -96,19 +94,26 @@ class PulsarBackend(AxeraBackend):
             return path
         npu_mode = str(artifact.settings["npu_mode"])
         command = str(artifact.settings["run_joint"])
-        runner = measuring.Runner("run_joint", _argv(command), parse_run_joint, pulsar_figures.round_of)
+        runner = measuring.Runner(
+            "run_joint",
+            _argv(command, artifact.settings.get("run_joint_mode")),
+            partial(parse_run_joint, exited_well=True),
+            pulsar_figures.round_of,
+            wrong_rounds,
+        )
         calls = measuring.measure_rounds(runner, path, session, timing, deadline_s, log)
         if isinstance(calls, Failure):
             return calls
-        wanted = pulsar_figures.JOINT_MODES[npu_mode]
+        wanted = pulsar_build.JOINT_MODES[npu_mode]
         for call in calls:
             if call.npu_mode not in (None, wanted):
                 return wrong_mode("run_joint", f"{npu_mode} ({wanted})", call.npu_mode)
-        return pulsar_figures.measured(calls, npu_mode, artifact.sha256)
+        return pulsar_figures.measured(calls, npu_mode, artifact)
 
 
-def _argv(command: str) -> Callable[[str, int, int], list[str]]:
+def _argv(command: str, mode: str | None) -> Callable[[str, int, int], list[str]]:
     def argv(file: str, warmup: int, repeat: int) -> list[str]:
-        return [command, file, "--repeat", str(repeat), "--warmup", str(warmup)]
+        asked = ["--mode", mode] if mode else []
+        return [command, file, *asked, "--repeat", str(repeat), "--warmup", str(warmup)]
 
     return argv

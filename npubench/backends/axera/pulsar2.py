@@ -1,18 +1,26 @@
-"""Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on AX650, AX630C and AX620E boards."""
+"""Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on boards, `axcl_run_model` beside cards."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
-from npubench.backends.axera import build, measuring, options, pulsar2_build
-from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model
+from npubench.backends.axera import (
+    build,
+    measuring,
+    pulsar2_build,
+    pulsar2_figures,
+    pulsar2_import,
+    pulsar2_run,
+)
+from npubench.backends.axera.ax_run_model import parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
-from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.options import Where
-from npubench.backends.axera.pulsar2_log import parse_build_log
+from npubench.backends.axera.toolchain import Bench
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, Kind, OnnxModel
+from npubench.records import Artifact, Failure, FailureClass, Figures, LogCase, OnnxModel, Stage
 from npubench.specs import Options, Target, TimingProtocol
 
 BOARD_TYPES = {
@@ -24,7 +32,7 @@ BOARD_TYPES = {
 
 
 class Pulsar2Backend(AxeraBackend):
-    """`estimate` is what the build log tells, which has no time in it; `measure` the board's clock."""
+    """`estimate` is what compiler and simulator tell, `measure` the board's clock."""
 
     name: ClassVar[str] = "pulsar2"
     fix: ClassVar[str] = (
@@ -32,13 +40,16 @@ class Pulsar2Backend(AxeraBackend):
         "in a board file of your own, or put pulsar2 on PATH"
     )
 
+    left_by_simulation: ClassVar[tuple[str, ...]] = (pulsar2_run.RUN_LOG, pulsar2_run.ANSWER)
+
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
         pulsar2_build.settings(self._options, chip)
 
     def runner(self) -> tuple[str, Sequence[str]]:
-        """`ax_run_model`. Raises UsageError."""
-        return "ax_run_model", (options.text(self._options, "ax_run_model", pulsar2_build.AX_RUN_MODEL),)
+        """The program that the board's options name, and where it lies. Raises UsageError."""
+        name, path = pulsar2_build.runner_of(self._options)
+        return name, (path,)
 
     def where(self, given: Options) -> Where:
         """The place of the toolchain. Raises UsageError."""
@@ -53,7 +64,11 @@ class Pulsar2Backend(AxeraBackend):
         settings = {
             "npu_mode": chosen.npu_mode,
             "target_hardware": chosen.target_hardware,
-            "ax_run_model": chosen.ax_run_model,
+            "runner": chosen.runner,
+            "runner_path": chosen.runner_path,
+            **({} if chosen.card is None else {"card": chosen.card}),
+            **({} if chosen.npu_clock_mhz is None else {"npu_clock_mhz": chosen.npu_clock_mhz}),
+            "precision_analysis": chosen.precision_analysis,
             "calibration_samples": calibration.samples,
             "calibration_format": "png" if calibration.pictures else "npy",
             "build_command": pulsar2_build.build_argv(model, chosen),
@@ -63,35 +78,54 @@ class Pulsar2Backend(AxeraBackend):
             chosen.where,
             settings,
             lambda bench, deadline, log: pulsar2_build.make(model, chosen, bench, workdir, deadline, log),
+            calibration.chosen.use(0),
         )
 
+    def lay_out_simulation(self, artifact: Artifact, target: Target, workdir: Path) -> str | None:
+        """Samples, and FP32's beside them."""
+        if not pulsar2_build.settings(target.options, target.chip).simulate:
+            return "switched off"
+        pictures = artifact.settings.get("calibration_format") == "png"
+        return pulsar2_run.lay_out(artifact.onnx, target, pictures, workdir)
+
+    def run_simulation(
+        self, model: OnnxModel, target: Target, artifact: Path, bench: Bench, log: Path
+    ) -> str:
+        """`pulsar2 run`, and FP32's outputs to compare with."""
+        argv = pulsar2_run.run_argv(self.where(target.options).command, artifact.name)
+        deadline = build.Deadline(target.deadline_s)
+        return pulsar2_run.simulate(model, argv, bench, artifact.parent, deadline, log)
+
     def estimate(self, artifact: Artifact) -> Figures | None:
-        """MACs, cycles and code size of the build log."""
-        for path in artifact.extras:
-            if path.name == build.BUILD_LOG:
-                mode = {"npu_mode": artifact.settings.get("npu_mode")}
-                figures = parse_build_log(path.read_text(encoding="utf-8", errors="replace"))
-                if isinstance(figures, Failure):
-                    return Figures(Kind.SIMULATED, details={"problem": figures.message, **mode})
-                return Figures(
-                    Kind.SIMULATED, tool_macs=figures.tool_macs, details={**figures.details, **mode}
-                )
-        return None
+        """MACs, cycles, placement and accuracy as compiler and simulator tell them; None without a log."""
+        return pulsar2_figures.simulated(artifact)
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Logs of `pulsar2 build`, precision tables, timelines, output of the runners."""
+        return pulsar2_import.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
-        """Several calls of ax_run_model on the file whose hash the board told. Raises BoardError."""
+        """Several calls of the runner on the file whose hash the board told; placement is the compiler's.
+
+        Raises BoardError.
+        """
+        placed = pulsar2_figures.placement(artifact)
+        if placed and "NPU" not in placed.values():
+            message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
+            return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message[:300], tuple(placed))
         path = measuring.bring(artifact, session, log)
         if isinstance(path, Failure):
             return path
         npu_mode = str(artifact.settings["npu_mode"])
-        command = str(artifact.settings["ax_run_model"])
+        name = str(artifact.settings.get("runner", "ax_run_model"))
         runner = measuring.Runner(
-            "ax_run_model",
-            lambda file, warmup, repeat: [command, "-m", file, "-w", str(warmup), "-r", str(repeat)],
+            name,
+            partial(pulsar2_build.runner_argv, artifact.settings),
             parse_ax_run_model,
-            _round_of,
+            pulsar2_figures.round_of,
+            wrong_repeat,
         )
         calls = measuring.measure_rounds(runner, path, session, timing, deadline_s, log)
         if isinstance(calls, Failure):
@@ -99,22 +133,10 @@ class Pulsar2Backend(AxeraBackend):
         others = set().union(*(names for mode, names in BOARD_TYPES.items() if mode != npu_mode))
         for call in calls:
             if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
-                return wrong_mode("ax_run_model", npu_mode, call.texts["type"])
-        return _figures(calls, npu_mode, artifact.sha256)
-
-
-def _round_of(call: AxRunModel) -> Round:
-    return Round(call.mean_us, call.repeat, call.min_us, call.max_us)
-
-
-def _figures(calls: Sequence[AxRunModel], npu_mode: str, artifact_sha256: str) -> Figures:
-    rounds = [_round_of(call) for call in calls]
-    memory = [call.cmm_bytes for call in calls if call.cmm_bytes is not None]
-    texts: dict[str, Any] = {key: value for key, value in calls[-1].texts.items() if key != "model"}
-    return Figures(
-        kind=Kind.MEASURED,
-        latency_us=measuring.latency(rounds),
-        memory_bytes=max(memory) if memory else None,
-        artifact_sha256=artifact_sha256,
-        details={**texts, "npu_mode": npu_mode, **measuring.statistic(rounds, "ax_run_model")},
-    )
+                return wrong_mode(name, npu_mode, call.texts["type"])
+            ran = PurePosixPath(call.texts.get("model", str(path))).name
+            if ran != path.name:
+                message = f"{name} says that it ran {ran}, not this job's {path.name}"
+                return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
+        figures = pulsar2_figures.measured(calls, npu_mode, artifact.sha256)
+        return replace(figures, placement=placed, computed=pulsar2_figures.shares(placed, artifact))

@@ -10,12 +10,22 @@ from typing import Any
 from npubench.records import OnnxModel
 
 NPU_MODES = ("NPU1", "NPU2", "NPU3")
+ANALYSES = ("off", "Reference", "NPUBackend")
+"""What computes the quantised model in the analysis: numpy, or the NPU's own arithmetic (NPU graphs only)."""
 
 
 def config(
-    model: OnnxModel, npu_mode: str, calibration: Mapping[str, str], samples: int, pictures: bool
+    model: OnnxModel,
+    npu_mode: str,
+    calibration: Mapping[str, str],
+    samples: int,
+    pictures: bool,
+    analysis: str = ANALYSES[0],
 ) -> str:
-    """The text of the configuration; `calibration` maps an input to its tar file beside it."""
+    """The text of the configuration; `calibration` maps an input to its tar file beside it.
+
+    `analysis` is one of ANALYSES; the method is EndToEnd, whose last layers have the network's accuracy.
+    """
     inputs = [
         {
             "tensor_name": tensor.name,
@@ -32,7 +42,12 @@ def config(
         "quant": {
             "input_configs": inputs,
             "calibration_method": "MinMax",
-            "precision_analysis": False,
+            "precision_analysis": analysis != ANALYSES[0],
+            **(
+                {"precision_analysis_mode": analysis, "precision_analysis_method": "EndToEnd"}
+                if analysis != ANALYSES[0]
+                else {}
+            ),
         },
         "compiler": {"check": 0},
     }

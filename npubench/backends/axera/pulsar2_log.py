@@ -1,68 +1,220 @@
 """The build log of `pulsar2 build`: what it tells of the compiled model.
 
-Format: Pulsar 2 documentation. Cycles come without a clock, so there is no time in it.
+Format: Pulsar 2 documentation, versions 1.2 to 5. Cycles come without a clock, so there is a time in it
+only where the board's description declares one. Older logs give MACs and cycles a subgraph; newer ones
+MACs a group, list the subgraphs with what runs them, and leave out the code size.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
-from npubench.backends.axera.lines import DamagedError, reject_split_number, unparsed, whole_lines
-from npubench.records import Failure, Figures, Kind, Stage
+from npubench.backends.axera import pulsar2_precision
+from npubench.backends.axera.lines import (
+    DamagedError,
+    put_once,
+    reject_split_number,
+    unparsed,
+    whole_lines,
+)
+from npubench.records import Bound, BoundReason, Bounds, Failure, Figures, Kind, Latency, Stage
 
-_PREFIX = r".*\| (?:DEBUG|INFO|WARNING|SUCCESS) +\| [\w.]+:\w+:[0-9]+ - "
-_COUNT = r"([0-9]{1,3}(?:,[0-9]{3}){0,5}|[0-9]{1,18})"
-_CYCLES = re.compile(rf"{_PREFIX}max_cycle = {_COUNT}")
-_MACS = re.compile(rf"{_PREFIX}QuantAxModel macs: {_COUNT}")
+_PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
+_COUNT = r"([0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})"
+_INDEX = r"([0-9]{1,6})"
+_CYCLES = re.compile(rf"{_PREFIX}max_cycle = {_COUNT}\s*")
+_MACS = re.compile(rf"{_PREFIX}(?:group {_INDEX} )?QuantAxModel macs: {_COUNT}\s*")
 _MCODE = re.compile(rf"(?:{_PREFIX})?\s*Total mcode size: {_COUNT} (B|KiB|MiB)\s*")
-_SUBGRAPHS = re.compile(rf"(?:{_PREFIX})?\s*fuse ([0-9]{{1,6}}) subgraph\(s\)\s*")
-_KNOWN = re.compile(r"max_cycle|QuantAxModel macs|Total mcode size|subgraph\(s\)")
+_FUSED = re.compile(rf"(?:{_PREFIX})?\s*fuse {_INDEX} subgraph\(s\)\s*")
+_SUBGRAPH = re.compile(rf"{_PREFIX}subgraph \[{_INDEX}\], group: {_INDEX}, type: GraphType\.([A-Z]\w*)\s*")
+_BEGINS = re.compile(rf"{_PREFIX}(?:compile|schedule) npu subgraph \[{_INDEX}\]\s*")
+_BATCHES = re.compile(rf"{_PREFIX}graph \[[^\]]+\] batchs \[([0-9]+(?:, [0-9]+)*)\]\s*")
+_BATCH = re.compile(rf"{_PREFIX}assemb\w+ model (?:\[[0-9]+\] )?\[[^\]]+\] b([0-9]+)\s*")
+_OUTPUT = re.compile(rf"{_PREFIX}postprocess tensor \[(.+)\]\s*")
+_KNOWN = re.compile(r"max_cycle|QuantAxModel macs|Total mcode size|subgraph\(s\)|GraphType\b|npu subgraph \[")
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20}
+_OF_ONE_SUBGRAPH = "compile_npu_subgraph"
+"""The step of older versions that tells the MACs of the one subgraph that it compiles."""
 
 
-def parse_build_log(text: str) -> Figures | Failure:
-    """Simulated figures: MACs, cycles and code size summed over the subgraphs; no time."""
-    cycles: list[int] = []
-    macs: list[int] = []
-    mcode: list[int] = []
-    subgraphs: set[int] = set()
+@dataclass(frozen=True, slots=True)
+class Subgraph:
+    """A part of the compiled model: `target` is NPU or CPU; cycles None where they are not known."""
+
+    index: int
+    group: int
+    target: str
+    max_cycle: int | None = None
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the lines have told so far; `by_subgraph` is None once cycles cannot be told apart."""
+
+    cycles: list[int] = field(default_factory=list)
+    macs: list[int] = field(default_factory=list)
+    group_macs: dict[str, int] = field(default_factory=dict)
+    macs_of_subgraphs: bool = False
+    mcode: list[int] = field(default_factory=list)
+    fused: dict[str, int] = field(default_factory=dict)
+    subgraphs: dict[int, Subgraph] = field(default_factory=dict)
+    batches: bool = False
+    outputs: dict[str, None] = field(default_factory=dict)
+    begun: int | None = None
+    by_subgraph: dict[int, list[int]] | None = field(default_factory=dict)
+
+
+def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures | Failure:
+    """Simulated figures: MACs, cycles and code size summed over the subgraphs, accuracy from its tables.
+
+    `clock_mhz` is the NPU's, as the board's description declares it: with it the cycles are a latency.
+    A log that does not tell how many subgraphs were joined breaks off, and has no sums.
+    """
     try:
-        for previous, line in pairwise(["", *whole_lines(text)]):
-            reject_split_number(previous, line)
-            if match := _CYCLES.fullmatch(line):
-                cycles.append(_number(match[1]))
-            elif match := _MACS.fullmatch(line):
-                macs.append(_number(match[1]))
-            elif match := _MCODE.fullmatch(line):
-                mcode.append(_number(match[1]) * _BYTES[match[2]])
-            elif match := _SUBGRAPHS.fullmatch(line):
-                subgraphs.add(int(match[1]))
-            elif _KNOWN.search(line):
-                raise DamagedError(f"the line {line.strip()[-80:]!r} is not whole")
-        if len(subgraphs) > 1:
-            raise DamagedError(f"subgraphs are counted as {sorted(subgraphs)}")
-        count = subgraphs.pop() if subgraphs else 1
-        return Figures(
-            kind=Kind.SIMULATED,
-            tool_macs=_total("QuantAxModel macs", macs, count),
-            details={
-                "max_cycle": _total("max_cycle", cycles, count),
-                "mcode_bytes": _total("Total mcode size", mcode, 1),
-                "subgraphs": count,
-            },
-        )
+        lines = whole_lines(text)
+        read = _read(lines)
+        _check(read)
+        figures = _timed(_figures(read), read, clock_mhz)
     except DamagedError as damage:
         return unparsed(Stage.COMPILE, "pulsar2 build", str(damage), text)
+    try:
+        return pulsar2_precision.with_accuracy(figures, pulsar2_precision.tables(lines), tuple(read.outputs))
+    except DamagedError as damage:
+        return replace(figures, details={**figures.details, "precision_problem": str(damage)})
+
+
+def _read(lines: Sequence[str]) -> _Read:
+    read = _Read()
+    for previous, line in pairwise(["", *lines]):
+        reject_split_number(previous, line)
+        if not (_note_number(line, read) or _note_subgraph(line, read)) and _KNOWN.search(line):
+            raise DamagedError(f"the line {line.strip()[-80:]!r} is not whole")
+    return read
+
+
+def _note_number(line: str, read: _Read) -> bool:
+    if match := _CYCLES.fullmatch(line):
+        read.cycles.append(_number(match[2]))
+        if read.by_subgraph is not None and read.begun is not None:
+            read.by_subgraph[read.begun].append(_number(match[2]))
+    elif match := _MACS.fullmatch(line):
+        if match[2] is None:
+            read.macs.append(_number(match[3]))
+            read.macs_of_subgraphs = read.macs_of_subgraphs or match["step"] == _OF_ONE_SUBGRAPH
+        else:
+            put_once(read.group_macs, f"MACs of group {match[2]}", _number(match[3]))
+    elif match := _MCODE.fullmatch(line):
+        read.mcode.append(_number(match[2]) * _BYTES[match[3]])
+    elif match := _FUSED.fullmatch(line):
+        put_once(read.fused, "number of subgraphs", int(match[2]))
+    return match is not None
+
+
+def _note_subgraph(line: str, read: _Read) -> bool:
+    if match := _SUBGRAPH.fullmatch(line):
+        one = Subgraph(int(match[2]), int(match[3]), match[4])
+        if read.subgraphs.setdefault(one.index, one) != one:
+            raise DamagedError(f"subgraph {one.index} is told of twice")
+    elif match := _BEGINS.fullmatch(line):
+        read.begun = int(match[2])
+        if read.by_subgraph is not None:
+            # Where several are compiled at once, nothing tells whose cycles are printed.
+            left = any(not cycles for cycles in read.by_subgraph.values())
+            read.by_subgraph = None if left else {**read.by_subgraph, read.begun: []}
+    elif match := _BATCHES.fullmatch(line):
+        read.batches = read.batches or "," in match[2]
+    elif match := _BATCH.fullmatch(line):
+        read.batches = read.batches or int(match[2]) != 1
+    elif match := _OUTPUT.fullmatch(line):
+        read.outputs[match[2]] = None
+    return match is not None
+
+
+def _check(read: _Read) -> None:
+    if read.group_macs and read.macs:
+        raise DamagedError("MACs are told of groups and of none")
+    listed, fused = sorted(read.subgraphs), _fused(read)
+    if listed and listed != list(range(len(listed))):
+        raise DamagedError(f"subgraphs {listed} are listed: one is missing")
+    if listed and fused not in (None, len(listed), _npu_count(read)):
+        raise DamagedError(f"{len(listed)} subgraphs are listed, and {fused} are joined")
+
+
+def _figures(read: _Read) -> Figures:
+    fused = _fused(read)
+    placed = {f"subgraph {one.index}": one.target for one in read.subgraphs.values()}
+    if fused is None:
+        return Figures(Kind.SIMULATED, details=_details(read, None, None))
+    count = _npu_count(read) if read.subgraphs else fused
+    if read.group_macs:
+        macs = _total("MACs of a group", list(read.group_macs.values()), _group_count(read))
+    elif read.subgraphs and not read.macs_of_subgraphs:
+        macs = _total("QuantAxModel macs", read.macs, _group_count(read))
+    else:
+        macs = _total("QuantAxModel macs", read.macs, count)
+    cycles = None if read.batches else _total("max_cycle", read.cycles, count)
+    mcode = _total("Total mcode size", read.mcode, count if len(read.mcode) == count else 1)
+    return Figures(Kind.SIMULATED, tool_macs=macs, placement=placed, details=_details(read, cycles, mcode))
+
+
+def _details(read: _Read, cycles: int | None, mcode: int | None) -> dict[str, Any]:
+    details: dict[str, Any] = {"max_cycle": cycles, "mcode_bytes": mcode}
+    details["subgraphs"] = len(read.subgraphs) or _fused(read)
+    if read.subgraphs:
+        known = read.by_subgraph or {}
+        details["placement_of_subgraphs"] = [
+            {
+                "subgraph": one.index,
+                "group": one.group,
+                "target": one.target,
+                "max_cycle": known[one.index][0] if len(known.get(one.index, ())) == 1 else None,
+            }
+            for one in read.subgraphs.values()
+        ]
+    if _fused(read) is None:
+        details["problem"] = "the log breaks off: it does not tell how many subgraphs were joined"
+    if read.batches:
+        details["problem"] = "cycles of several batch sizes stand in the log: no sum is of one inference"
+    return details
+
+
+def _timed(figures: Figures, read: _Read, clock_mhz: float | None) -> Figures:
+    cycles = figures.details["max_cycle"]
+    if clock_mhz is None or not cycles:
+        return figures
+    on_cpu = sum(one.target != "NPU" for one in read.subgraphs.values())
+    left_out = f"; {on_cpu} of {len(read.subgraphs)} subgraphs run on the CPU and are not in it"
+    statistic = f"max_cycle over the declared {clock_mhz:g} MHz{left_out if on_cpu else ''}"
+    return replace(
+        figures,
+        latency_us=Latency(n=1, mean=cycles / clock_mhz),
+        bounds=Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU) if on_cpu else None,
+        details={**figures.details, "statistic": statistic},
+    )
+
+
+def _fused(read: _Read) -> int | None:
+    return next(iter(read.fused.values()), None)
+
+
+def _npu_count(read: _Read) -> int:
+    return sum(one.target == "NPU" for one in read.subgraphs.values())
+
+
+def _group_count(read: _Read) -> int:
+    return len({one.group for one in read.subgraphs.values()}) or len(read.group_macs)
 
 
 def _number(digits: str) -> int:
     return int(digits.replace(",", ""))
 
 
-def _total(what: str, values: Sequence[int], subgraphs: int) -> int | None:
-    """One line a subgraph; None where some are missing."""
-    if subgraphs == 1 and len(set(values)) == 1:
+def _total(what: str, values: Sequence[int], count: int) -> int | None:
+    """One line each; None where some are missing."""
+    if count == 1 and len(set(values)) == 1:
         return values[0]
-    if len(values) > subgraphs:
-        raise DamagedError(f"{what} is given {len(values)} times for {subgraphs} subgraph(s)")
-    return sum(values) if values and len(values) == subgraphs else None
+    if len(values) > count:
+        raise DamagedError(f"{what} is given {len(values)} times for {count} subgraph(s)")
+    return sum(values) if values and len(values) == count else None

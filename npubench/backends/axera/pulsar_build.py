@@ -9,14 +9,14 @@ from npubench.backends.axera.artifact_check import saved_another
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, Bench
 from npubench.errors import UsageError
-from npubench.filesystem import link_or_copy
-from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.regular import is_regular, write_new
 from npubench.specs import Options, Target
 
 CONFIG = "config.prototxt"
 FULL_CONFIG = "output_config.prototxt"
 INFO_LOG = "info.log"
+SAMPLE = "sample"
 RUN_JOINT = "/opt/bin/run_joint"
 RUN_LOG = "simulated_run.log"
 REPORTS = "inference_report"
@@ -30,12 +30,18 @@ KNOWN = (
     "input_color",
     "simulate",
     "run_joint",
+    "run_joint_mode",
 )
+JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
+"""What run_joint calls the virtual NPU mode that a model of each build mode needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Options of a board for Pulsar 1. `simulate` runs the compiled model on the host beside the ONNX one."""
+    """Options of a board for Pulsar 1. `simulate` runs the compiled model on the host beside the ONNX one.
+
+    `run_joint_mode` is the runner's `--mode`; without it the runner takes the mode from the model.
+    """
 
     where: Where
     npu_mode: str
@@ -44,6 +50,7 @@ class Settings:
     input_colour: str | None
     simulate: bool
     run_joint: str
+    run_joint_mode: str | None = None
 
 
 def where(given: Options) -> Where:
@@ -59,9 +66,10 @@ def settings(given: Options, chip: str) -> Settings:
     colour = (
         options.choice(given, "input_color", pulsar_config.COLOURS, "") if given.get("input_color") else None
     )
+    npu_mode = options.choice(given, "npu_mode", pulsar_config.NPU_MODES, "111")
     return Settings(
         where=options.where(given, "pulsar", VENDOR_SHM_SIZE),
-        npu_mode=options.choice(given, "npu_mode", pulsar_config.NPU_MODES, "111"),
+        npu_mode=npu_mode,
         target_hardware=options.choice(
             given, "target_hardware", sorted(set(HARDWARE.values())), HARDWARE.get(chip, "")
         ),
@@ -69,7 +77,21 @@ def settings(given: Options, chip: str) -> Settings:
         input_colour=colour,
         simulate=options.switch(given, "simulate", True),
         run_joint=options.text(given, "run_joint", RUN_JOINT),
+        run_joint_mode=_run_joint_mode(given, npu_mode),
     )
+
+
+def _run_joint_mode(given: Options, npu_mode: str) -> str | None:
+    """The runner's `--mode`, which has to be the model's: a .joint runs in no other."""
+    if given.get("run_joint_mode") is None:
+        return None
+    mode = options.choice(given, "run_joint_mode", sorted(set(JOINT_MODES.values())), "")
+    if mode != JOINT_MODES[npu_mode]:
+        raise UsageError(
+            f'backend_options.run_joint_mode = "{mode}" runs no model of npu_mode = "{npu_mode}": set'
+            f' run_joint_mode = "{JOINT_MODES[npu_mode]}", or another npu_mode'
+        )
+    return mode
 
 
 def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -> build.Calibration | Failure:
@@ -92,6 +114,8 @@ def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -
         pictures=calibration.pictures,
     )
     (workdir / CONFIG).write_text(pulsar_config.config(model, config), encoding="ascii")
+    if not_to_simulate(model, chosen) is None:
+        _lay_out_sample(model, calibration, workdir)
     return calibration
 
 
@@ -129,33 +153,26 @@ def make(
         notes["reports_of_another_job"] = len(old)
     kept = [workdir / name for name in (CONFIG, FULL_CONFIG, build.BUILD_LOG, INFO_LOG, RUN_LOG)]
     extras = [path for path in kept if is_regular(path)] + [path for path in reports if path not in old]
+    # The sample that `simulate` runs it on, a step of its own.
+    extras += [path for path in sorted(workdir.glob(f"{SAMPLE}.*")) if is_regular(path)]
     return build.Built(artifact, tuple(extras), notes)
 
 
 def _info(
     chosen: Settings, artifact: Path, bench: Bench, workdir: Path, deadline: build.Deadline, log: Path
 ) -> pulsar_tools.JointInfo | None:
-    argv = [chosen.where.command, "info", artifact.name]
-    completed = bench.run(argv, min(SHORT_S, deadline.left()), log)
+    def ask(*options: str) -> Completed:
+        argv = [chosen.where.command, "info", *options, artifact.name]
+        return bench.run(argv, min(SHORT_S, deadline.left()), log)
+
+    completed = ask("--part_info")
+    if completed.returncode != 0 and not completed.timed_out:
+        completed = ask()  # Older toolchains know no such option.
     write_new(workdir / INFO_LOG, completed.output)
     if completed.timed_out or completed.returncode != 0:
         return None
     info = pulsar_tools.parse_info(completed.output)
     return None if isinstance(info, Failure) else info
-
-
-def lay_out_simulation(artifact: Artifact, target: Target, chosen: Settings, workdir: Path) -> Path:
-    """Put the artifact, all that lies beside it, its model and a sample there; the path of the artifact."""
-    model, base = artifact.onnx, artifact.path.parent
-    build.lay_out(model, workdir)
-    for file in (artifact.path, *artifact.extras):
-        there = workdir / file.relative_to(base)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(file, there)
-    if not_to_simulate(model, chosen) is None:
-        pictures = artifact.settings.get("calibration_format") == "png"
-        _lay_out_sample(model, target, pictures, workdir)
-    return workdir / artifact.path.name
 
 
 def not_to_simulate(model: OnnxModel, chosen: Settings) -> str | None:
@@ -175,7 +192,9 @@ def simulate(
     log: Path,
 ) -> str:
     """Run the .joint on the host; what became of it in one line. Its scores are read by `estimate`."""
-    (sample,) = workdir.glob("sample.*")
+    sample = next(workdir.glob(f"{SAMPLE}.*"), None)
+    if sample is None:
+        return "not done: the sample was not kept"
     argv = [
         chosen.where.command, "run", f"{build.stem(model)}.onnx", artifact.name, "--input", sample.name,
         "--config", FULL_CONFIG, "--output_gt", "gt",
@@ -187,10 +206,8 @@ def simulate(
     return "done" if completed.returncode == 0 else f"failed with exit code {completed.returncode}"
 
 
-def _lay_out_sample(model: OnnxModel, target: Target, pictures: bool, workdir: Path) -> None:
-    from npubench.calibration import evaluation_inputs
-
-    sample = evaluation_inputs(model.inputs, target.calibration)[0]
-    picture = model.preprocessing if pictures else None
+def _lay_out_sample(model: OnnxModel, calibration: build.Calibration, workdir: Path) -> None:
+    sample = calibration.chosen.evaluation()[0]
+    picture = model.preprocessing if calibration.pictures else None
     ending, content = calibration_files.sample_file(sample[model.inputs[0].name], picture, "bin")
-    (workdir / f"sample.{ending}").write_bytes(content)
+    (workdir / f"{SAMPLE}.{ending}").write_bytes(content)

@@ -1,20 +1,18 @@
 """Figures of Pulsar 1: what the compiler simulates, and what run_joint measures; never in one record."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.axera import measuring, pulsar_tools
+from npubench.backends.axera import joint_parts, measuring, pulsar_tools
 from npubench.backends.axera.inference_report import PartReport, add_parts, parse_inference_report
 from npubench.backends.axera.measuring import Round
-from npubench.backends.axera.pulsar_build import REPORTS, RUN_LOG
+from npubench.backends.axera.pulsar_build import INFO_LOG, REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint
-from npubench.records import Artifact, Failure, Figures, Kind
-
-JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
-"""The board's virtual NPU mode that a model of each build mode needs."""
+from npubench.records import Artifact, Computed, Failure, Figures, Kind
+from npubench.shares import of_types
 
 
 def simulated(artifact: Artifact) -> Figures | None:
@@ -22,6 +20,11 @@ def simulated(artifact: Artifact) -> Figures | None:
     reports = [path for path in artifact.extras if _is_part(path)]
     figures = _sum_of(reports) if reports else Figures(Kind.SIMULATED, details={"parts": 0})
     details: dict[str, Any] = {**figures.details, "npu_mode": artifact.settings.get("npu_mode")}
+    parts = parts_of(artifact)
+    if parts:
+        details["joint_parts"] = {f"part_{part.number}": part.kind for part in parts}
+    placement = joint_parts.placement(artifact.onnx.operators, {}, parts)
+    figures = replace(figures, placement=placement, computed=_computed(placement, artifact))
     scores = _scores(artifact)
     if isinstance(scores, Failure):
         return replace(figures, details={**details, "simulated_execution": scores.message})
@@ -36,16 +39,25 @@ def simulated(artifact: Artifact) -> Figures | None:
     return replace(figures, accuracy=accuracy, details=details)
 
 
-def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | None) -> Figures:
+def parts_of(artifact: Artifact) -> tuple[joint_parts.JointPart, ...]:
+    """The parts that the toolchain lists of its .joint; none where it lists none."""
+    return joint_parts.read_parts(_said(artifact, INFO_LOG))
+
+
+def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None) -> Figures:
     """Calls of run_joint as one figure: latency is the run task, the wall clock of one inference.
 
-    The NPU's own time is `details["neu_us"]`; it leaves out what the host adds.
+    The NPU's own time is `details["neu_us"]`; it leaves out what the host adds. `artifact` is what ran, where
+    that is known: without it there is no placement by operator.
     """
     rounds = [round_of(call) for call in calls]
     creates = [call.create_ms for call in calls if call.create_ms is not None]
     memory = {call.cmm_bytes for call in calls if call.cmm_bytes is not None}
     last = calls[-1]
     names = sorted({name for call in calls for name in call.parts})
+    kinds = joint_parts.ran_on(calls)
+    operators = artifact.onnx.operators if artifact else ()
+    placement = joint_parts.placement(operators, kinds, parts_of(artifact) if artifact else ())
     return Figures(
         kind=Kind.MEASURED,
         latency_us=measuring.latency(rounds),
@@ -54,11 +66,14 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | No
         else None,
         host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
-        artifact_sha256=artifact_sha256,
+        placement=placement,
+        computed=_computed(placement, artifact),
+        artifact_sha256=artifact.sha256 if artifact else None,
         details={
             "npu_mode": npu_mode,
             "board_npu_mode": last.npu_mode,
             **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names},
+            "parts_ran_on": kinds,
             **last.texts,
             "perf_count_total": last.perf_total,
             "perf_count_eu": {str(eu): count for eu, count in last.perf_eu.items()},
@@ -68,6 +83,13 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact_sha256: str | No
             **measuring.statistic(rounds, "run_joint"),
         },
     )
+
+
+def _computed(placement: Mapping[str, str], artifact: Artifact | None) -> Computed | None:
+    """Shares of NPU and CPU, where it is known of every operator."""
+    if artifact is None or placement.keys() != artifact.onnx.operators.keys():
+        return None
+    return of_types(placement, artifact.onnx)
 
 
 def round_of(call: RunJoint) -> Round:
@@ -110,7 +132,11 @@ def _sum_of(reports: Sequence[Path]) -> Figures:
 
 
 def _scores(artifact: Artifact) -> Any:
+    return pulsar_tools.parse_scores(_said(artifact, RUN_LOG))
+
+
+def _said(artifact: Artifact, log: str) -> str:
     for path in artifact.extras:
-        if path.name == RUN_LOG:
-            return pulsar_tools.parse_scores(path.read_text(encoding="utf-8", errors="replace"))
-    return {}
+        if path.name == log:
+            return path.read_text(encoding="utf-8", errors="replace")
+    return ""

@@ -15,31 +15,33 @@ from npubench.backends.axera.lines import (
     put_once,
     reject_split_number,
     unparsed,
-    whole_lines,
+    whole_lines_and_rest,
 )
 from npubench.backends.axera.tensors import Tensor, read_tensors
-from npubench.records import Failure, Stage
+from npubench.records import Failure, FailureClass, Stage
 
 _US = r"([0-9]{1,12})"
 _MS = r"([0-9]{1,9}\.[0-9]{2})"
 _RUN_TASK = re.compile(rf"\s*Run task took {_US} us \({_US} rounds for average\)\s*")
 _PART = re.compile(rf"\s*Run (NEU|ONNX|AXE) took an average of {_US} us \(overhead {_US} us\)\s*")
 _CREATE = re.compile(
-    rf"\s*Create handle took {_MS} ms \(neu {_MS} ms, onnx {_MS} ms, axe {_MS} ms, overhead {_MS} ms\)\s*"
+    rf"\s*Create handle took {_MS} ms"
+    rf" \(neu {_MS} ms, (?:onnx {_MS} ms, )?axe {_MS} ms, overhead {_MS} ms\)\s*"
 )
 _PERF_TOTAL = re.compile(rf"\s*NPU perf cnt total: {_US}")
 _PERF_EU = re.compile(rf"\s*NPU perf cnt of eu\(([0-9]{{1,3}})\): {_US}")
 _CMM = re.compile(rf"\s*CMM usage: {_US}")
-_NPU_MODE = re.compile(r"\s*virtual npu (?:mode is ([0-9]_[0-9])|(disable))")
+_NPU_MODE = re.compile(r"\s*virtual npu (?:mode is ([0-9]_[0-9])|(disable)!?)")
 _TEXTS = {
     "runner_version": re.compile(r"\s*run joint version: (\S+)"),
     "tools_version": re.compile(r"\s*tools version: (\S+)"),
-    "quantization": re.compile(r"\s*Quantization Type is (8 bit|16 bit|unknown)"),
+    "quantization": re.compile(r"\s*Quantization Type is ((?:8|16|32) bit|mix|unknown)"),
     "batch_size": re.compile(r"\s*Using batch size ([0-9]{1,6})"),
     "wbt": re.compile(r"\s*Using wbt ([0-9]{1,6})"),
     "random_inputs": re.compile(r"\s*input\[[0-9]+\] .* (using random data|using default value)"),
 }
 _ENDS_OPEN = re.compile(r"\s*(?:NPU perf cnt|CMM usage)\b")
+_COUNTER = re.compile(r"\s*NPU perf cnt\b")
 _KNOWN = re.compile(r"\s*(?:Run (?:task|NEU|ONNX|AXE)\b|Create handle\b|NPU perf cnt\b|CMM usage\b)")
 _FOLLOWS = re.compile(
     r"\s*(?:$|(?:NPU perf cnt|Create handle|Run|CMM usage|Get CMM|Not set|dump|Using|Max Batch|Support"
@@ -47,8 +49,13 @@ _FOLLOWS = re.compile(
 )
 """What may come after a line that ends in a number; after anything else its rest may be elsewhere."""
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_AFTER_PARTS = re.compile(r"\s*(?:NPU perf cnt total: |dump output\[|can not dump output\[)")
+_STRAYS_AT_END = re.compile(r"\)[\x00-\x20\x7f\ufffd]+$")
+_CUT_PART = re.compile(r"\s*Run\b")
 _COUNTERS_APART = 0.01
-"""Share of the total by which the counters of the units may miss it; a lost digit is far more."""
+"""Share of the total by which it may miss what the counters of the units allow; a lost digit is far more."""
+_ROUNDING_US = 1
+"""By which each part may exceed what is left of the task: all are whole microseconds of other clocks."""
 _ROUNDING_MS = 0.03
 """Five numbers of two decimals, each up to half a hundredth off."""
 
@@ -65,15 +72,16 @@ class Part:
 class RunJoint:
     """One call of run_joint. Times in us; `create_ms` has total, neu, onnx, axe and overhead.
 
-    `host_overhead_us` is the run task minus its parts; None unless all parts are known to be there
-    and they do not exceed the task. `perf_eu` maps the number of an execution unit to its cycles; the
-    counters are there only when the units add up to the total.
+    `parts_whole` says that no part can be missing from `parts`, `host_overhead_us` is then the run task minus
+    them, else None. `perf_eu` maps the number of an execution unit to its cycles. Units work at the same
+    time: the counters are there only when the total is between the busiest unit's and the sum of all.
     """
 
     run_task_us: int
     rounds: int
     parts: Mapping[str, Part]
     host_overhead_us: int | None
+    parts_whole: bool = False
     create_ms: Mapping[str, float] | None = None
     cmm_bytes: int | None = None
     npu_mode: str | None = None
@@ -84,23 +92,52 @@ class RunJoint:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse_run_joint(text: str) -> RunJoint | Failure:
-    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful."""
+def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint | Failure:
+    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful.
+
+    `exited_well` says that the runner is known to have ended with exit code 0 after printing this: then a
+    line end at the very end proves that nothing is missing, and a part that breaks off was lost on the way.
+    """
+    said, rest = whole_lines_and_rest(text)
+    *lines, last = [_STRAYS_AT_END.sub(")", line) for line in (*said, rest)]
     try:
-        return _parse(whole_lines(text))
+        if _is_closed(last):
+            lines.append(last)
+        elif exited_well and _CUT_PART.match(last):
+            raise DamagedError(f"it ends within the line {last.strip()[:80]!r}")
+        return _parse(lines, exited_well and not rest)
     except DamagedError as damage:
         return unparsed(Stage.MEASURE, "run_joint", str(damage), text)
 
 
-def _parse(lines: list[str]) -> RunJoint:
+def wrong_rounds(call: RunJoint, repeat: int) -> Failure | None:
+    """The failure of an average over other rounds than were asked for; the first of several is dropped."""
+    asked = repeat - 1 if repeat > 1 else 1
+    if call.rounds == asked:
+        return None
+    message = (
+        f"run_joint averaged over the wrong rounds: {call.rounds}, where --repeat {repeat} makes {asked}"
+    )
+    return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
+
+
+def _is_closed(line: str) -> bool:
+    """Whether a line that may have been cut shows by its last bracket that it was not."""
+    return any(pattern.fullmatch(line) for pattern in (_RUN_TASK, _PART, _CREATE))
+
+
+def _parse(lines: list[str], complete: bool) -> RunJoint:
     found: dict[str, Any] = {}
     parts: dict[str, Part] = {}
     perf_eu: dict[int, int] = {}
+    counters_whole = True
     for previous, line, following in zip(["", *lines], lines, [*lines[1:], ""], strict=False):
         if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
             reject_split_number(line, following)
         elif not _note_part(line, parts, perf_eu) and not _note(line, found) and _KNOWN.match(line):
-            raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+            if not _COUNTER.match(line):
+                raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+            counters_whole = False
         if (known := re.fullmatch(_TEXTS["tools_version"], previous)) and _COMMIT.fullmatch(line.strip()):
             put_once(found, f"commit of tools {known[1]}", line.strip())
     task_us, rounds = need(found, "run task")
@@ -108,19 +145,20 @@ def _parse(lines: list[str]) -> RunJoint:
     commit = found.get(f"commit of tools {found.get('tools_version')}")
     texts = {key: str(found[key]) for key in _TEXTS if key in found}
     inputs, outputs = read_tensors(lines)
-    # The lines end with their number: only a sum tells that none of them lost its last digits.
-    counted, total = sum(perf_eu.values()), found.get("NPU perf cnt total", 0)
-    counters_add_up = bool(perf_eu) and abs(counted - total) <= _COUNTERS_APART * total
+    total = found.get("NPU perf cnt total", 0)
+    counters_fit = counters_whole and _counters_fit(total, perf_eu)
+    parts_whole = _parts_whole(lines, parts, complete)
     return RunJoint(
         run_task_us=task_us,
         rounds=rounds,
         parts=parts,
-        host_overhead_us=_host_overhead(lines, task_us, parts),
+        host_overhead_us=max(0, task_us - sum(part.us for part in parts.values())) if parts_whole else None,
+        parts_whole=parts_whole,
         create_ms=found.get("create handle"),
         cmm_bytes=found.get("CMM usage"),
         npu_mode=found.get("NPU mode"),
-        perf_total=found.get("NPU perf cnt total") if counters_add_up else None,
-        perf_eu=perf_eu if counters_add_up else {},
+        perf_total=total if counters_fit else None,
+        perf_eu=perf_eu if counters_fit else {},
         inputs=inputs,
         outputs=outputs,
         texts=texts | ({"tools_commit": commit} if commit else {}),
@@ -144,7 +182,8 @@ def _note(line: str, found: dict[str, Any]) -> bool:
         put_once(found, "run task", (int(match[1]), int(match[2])))
     elif match := _CREATE.fullmatch(line):
         names = ("total", "neu", "onnx", "axe", "overhead")
-        put_once(found, "create handle", dict(zip(names, map(float, match.groups()), strict=True)))
+        values = (float(value or 0) for value in match.groups())
+        put_once(found, "create handle", dict(zip(names, values, strict=True)))
     elif match := _PERF_TOTAL.fullmatch(line):
         put_once(found, "NPU perf cnt total", int(match[1]))
     elif match := _CMM.fullmatch(line):
@@ -162,11 +201,10 @@ def _note(line: str, found: dict[str, Any]) -> bool:
 def _check(task_us: int, rounds: int, parts: Mapping[str, Part], found: Mapping[str, Any]) -> None:
     if task_us == 0 or rounds == 0:
         raise DamagedError("a run task of 0 us or 0 rounds")
-    if not parts:
-        raise DamagedError("there is no whole line of a NEU, ONNX or AXE part")
-    for name, part in parts.items():
-        if part.us > task_us:
-            raise DamagedError(f"{name} took {part.us} us within a run task of {task_us} us")
+    in_parts_us = sum(part.us for part in parts.values())
+    if in_parts_us > task_us + _ROUNDING_US * len(parts):
+        took = " and ".join(f"{name} {part.us} us" for name, part in parts.items())
+        raise DamagedError(f"{took} exceed the run task of {task_us} us that they are parts of")
     create = found.get("create handle")
     if create:
         total = sum(value for key, value in create.items() if key != "total")
@@ -174,23 +212,30 @@ def _check(task_us: int, rounds: int, parts: Mapping[str, Part], found: Mapping[
             raise DamagedError(f"create handle took {create['total']} ms, but its parts {total:.2f} ms")
 
 
-def _host_overhead(lines: list[str], task_us: int, parts: Mapping[str, Part]) -> int | None:
-    """Only when the part lines follow the task line and are followed by the performance counters.
+def _counters_fit(total: int, perf_eu: Mapping[int, int]) -> bool:
+    """The lines end with their number: only such bounds tell that none of them lost its last digits."""
+    least, most = max(perf_eu.values(), default=0), sum(perf_eu.values())
+    apart = _COUNTERS_APART * total
+    return bool(perf_eu) and total > 0 and least - apart <= total <= most + apart
 
-    Otherwise one may be missing, and the host would be charged with its time.
+
+def _parts_whole(lines: list[str], parts: Mapping[str, Part], complete: bool) -> bool:
+    """Whether all parts are known to be there; else the host would be charged with the time of a lost one.
+
+    They follow the task line, and what the runner prints next proves the list whole: the performance
+    counters, or the dump of outputs. Runners without either print nothing more: then `complete` proves it.
     """
-    lines = [line for line in lines if line.strip()]
-    starts = [i for i, line in enumerate(lines) if _RUN_TASK.fullmatch(line)]
+    said = [line for line in lines if line.strip()]
+    starts = [i for i, line in enumerate(said) if _RUN_TASK.fullmatch(line)]
     for start in starts:
-        names: list[str] = []
-        for line in lines[start + 1 :]:
-            match = _PART.fullmatch(line)
-            if match is None:
-                if not _PERF_TOTAL.fullmatch(line) or set(names) != set(parts):
-                    return None
+        names: set[str] = set()
+        after = None
+        for line in said[start + 1 :]:
+            if (match := _PART.fullmatch(line)) is None:
+                after = line
                 break
-            names.append(match[1])
-        else:
-            return None
-    overhead_us = task_us - sum(part.us for part in parts.values())
-    return overhead_us if overhead_us >= 0 else None
+            names.add(match[1])
+        closed = complete and not after if after is None else _AFTER_PARTS.match(after)
+        if not closed or names != set(parts):
+            return False
+    return bool(parts)

@@ -7,29 +7,42 @@ from dataclasses import dataclass
 from npubench.specs import Shape
 
 _HEAD = re.compile(r"\s*(Input|Output)\[([0-9]{1,4})\]: (.+)")
-_SHAPE = re.compile(r"\s*Shape \[([0-9]{1,9}(?:, ?[0-9]{1,9})*)\]((?: \w+)*)")
-_MEMORY = re.compile(r"\s*Memory (Physical|Virtual)")
+_SHAPE = re.compile(
+    r"\s*Shape \[([0-9]{1,9}(?:, ?[0-9]{1,9})*)\](?: +(?P<layout>NHWC|NCHW|unknown))?"
+    r"(?: +(?P<dtype>u?int[0-9]+|sint[0-9]+|float[0-9]+|uint[0-9]+_packed|unknown))?"
+    r"(?: +(?P<colour>[A-Z]\w*))?(?: +Q=(?P<scale>[0-9.]+))?"
+)
+_MEMORY = re.compile(r"\s*Memory (Physical|Virtual|unknown)")
 _SIZE = re.compile(r"\s*Size ([0-9]{1,12})")
 _PATTERNS = (_HEAD, _SHAPE, _MEMORY, _SIZE)
-_ITEM_BYTES = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "float32": 4}
+_ITEM_BYTES = {
+    **{"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4},
+    **{"float16": 2, "float32": 4, "float64": 8},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor as the runner sees it; `kind` is the layout, type and colour it prints."""
+    """A tensor as the runner sees it; `kind` is the layout, type and colour it prints.
+
+    `layout` is NHWC or NCHW, `dtype` a numpy name (or the runner's own, as `uint10_packed`); both are empty
+    where it names none that it knows.
+    """
 
     name: str
     shape: Shape
     kind: str
     memory: str
     size_bytes: int
+    layout: str = ""
+    dtype: str = ""
 
 
 def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Inputs and outputs in their order; a block that contradicts itself is left out.
 
-    A line that belongs to no whole block says that lines were lost or moved: then no block is believed,
-    for one may have got the lines of another.
+    A line that belongs to no whole block, or a number that is missing, says that lines were lost or moved:
+    then no block is believed, for one may have got the lines of another.
     """
     found: dict[tuple[str, int], Tensor | None] = {}
     if sum(any(p.fullmatch(line) for p in _PATTERNS) for line in lines) != len(_PATTERNS) * sum(
@@ -42,6 +55,9 @@ def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ..
             tensor = _read_block(head[3], lines[index + 1 : index + 4])
             found[key] = tensor if found.get(key, tensor) == tensor else None
     kinds = ("Input", "Output")
+    numbers = [sorted(number for kind, number in found if kind == one) for one in kinds]
+    if any(not told or told != list(range(len(told))) for told in numbers):
+        return (), ()
     inputs, outputs = (
         tuple(t for key, t in sorted(found.items()) if key[0] == kind and t is not None) for kind in kinds
     )
@@ -63,8 +79,14 @@ def _read_block(name: str, block: list[str]) -> Tensor | None:
     if shape_match is None or memory is None or size is None:
         return None
     shape = tuple(int(dim) for dim in shape_match[1].split(","))
-    kind = shape_match[2].strip()
-    item_bytes = [n for word, n in _ITEM_BYTES.items() if word in kind.split()]
-    if item_bytes and "NV" not in kind and math.prod(shape) * item_bytes[0] != int(size[1]):
+    kind = " ".join(shape_match[0].partition("]")[2].split())
+    layout, dtype = (_known(shape_match[part]) for part in ("layout", "dtype"))
+    item_bytes = _ITEM_BYTES.get(dtype)
+    if item_bytes and "NV" not in kind and math.prod(shape) * item_bytes != int(size[1]):
         return None
-    return Tensor(name, shape, kind, memory[1], int(size[1]))
+    return Tensor(name, shape, kind, memory[1], int(size[1]), layout, dtype)
+
+
+def _known(word: str | None) -> str:
+    """The runner calls signed numbers `sint8`."""
+    return "" if word in (None, "unknown") else str(word).replace("sint", "int")

@@ -9,7 +9,8 @@ from npubench.backends.apart.options import text
 from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
 from npubench.errors import UsageError
-from npubench.records import Artifact, Failure, Figures, Kind, Latency, OnnxModel
+from npubench.records import Artifact, Computed, Failure, Figures, Kind, Latency, OnnxModel
+from npubench.shares import Placed, of_layers
 from npubench.specs import Target
 
 CONFIGURATIONS = {
@@ -99,6 +100,7 @@ class EthosUBackend(ApartBackend):
             tool_macs=summary.macs if summary else None,
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
             placement=placement(layers, tuple(artifact.onnx.operators)),
+            computed=shares(layers, artifact.onnx),
             accuracy=accuracy_of(answer),
             details=_details(layers, summary, artifact, answer),
         )
@@ -118,6 +120,23 @@ def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, st
         if found.get(name) != "CPU":
             found[name] = "NPU" if layer.target == "NPU" else "CPU"
     return found
+
+
+def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
+    """By Vela's rows. It counts the MACs of what the NPU does and none of what it leaves to the CPU."""
+    placed = [
+        Placed(
+            layer.target == "NPU", _onnx_names(layer, model), layer.macs if layer.target == "NPU" else None
+        )
+        for layer in layers
+        if layer.original != UNNAMED
+    ]
+    return of_layers(placed, model)
+
+
+def _onnx_names(layer: Layer, model: OnnxModel) -> tuple[str, ...]:
+    names = ONNX_NAMES.get(layer.original, (layer.original,))
+    return tuple(name for name in names if name in model.operators)
 
 
 def _details(

@@ -12,20 +12,27 @@ from typing import Any
 
 from npubench import process
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
-from npubench.calibration import calibration_digest
+from npubench.backends.onnxruntime.processors import this_processor
+from npubench.calibration import calibration_digest, choose
+from npubench.definitions import QUANTISATION
 from npubench.filesystem import link_or_copy
 from npubench.identity import sha256_of_bundle, sha256_of_file
+from npubench.jsonio import decode, encode
 from npubench.predictions import LayerLoss, Predictions
 from npubench.protocols import Connect, Session
 from npubench.records import (
     Accuracy,
     Artifact,
     Completed,
+    Computed,
+    DataUse,
     Failure,
     FailureClass,
     Figures,
+    Kernels,
     Kind,
     OnnxModel,
+    Shares,
     Stage,
     ToolInfo,
 )
@@ -43,22 +50,25 @@ class OnnxRuntimeBackend:
     name = "onnxruntime"
 
     def probe(self) -> ToolInfo:
-        """Versions of the installed packages; imports none of them."""
+        """Versions of the installed packages, and of how npubench quantises here; imports none of them."""
         try:
             versions = {package: version(package) for package in PACKAGES}
         except PackageNotFoundError as error:
             fix = f"pip install {error.name}"
             return ToolInfo(self.name, False, reason=f"{error.name} is not installed", fix=fix)
-        return ToolInfo(self.name, True, {**versions, "python": platform.python_version()})
+        quantiser = f"{QUANTISATION}-{this_processor()[0].code}"
+        mine = {"python": platform.python_version(), "quantiser": quantiser}
+        return ToolInfo(self.name, True, {**versions, **mine})
 
     def compile(self, model: OnnxModel, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
         """FP32 takes the model's own bytes; INT8 quantises them in a process of its own."""
         if target.precision is Precision.FP32:
-            return self._artifact(model, target, *_linked(model, workdir), {})
+            data = choose(model.fed, CalibrationSpec(seed=target.calibration.seed)).use(0, quantised=False)
+            return self._artifact(model, target, *_linked(model, workdir), {}, data)
         job = {
             "step": "quantise",
             "model": str(model.path),
-            "inputs": _tensors(model),
+            "fed": encode(model.fed),
             "calibration": _calibration(target.calibration),
             "output": str(workdir / "model.int8.onnx"),
             "scratch": str(workdir),
@@ -78,7 +88,7 @@ class OnnxRuntimeBackend:
             "calibration": job["calibration"],
             "calibration_sha256": calibration_digest(target.calibration),
         }
-        return self._artifact(model, target, path, (), settings)
+        return self._artifact(model, target, path, (), settings, decode(DataUse, answer["data"]))
 
     def estimate(self, artifact: Artifact) -> Figures | None:  # noqa: ARG002 - the protocol's
         """ONNX Runtime estimates nothing."""
@@ -95,7 +105,7 @@ class OnnxRuntimeBackend:
             "step": "measure",
             "artifact": str(path),
             "beside": beside,
-            "inputs": _tensors(artifact.onnx),
+            "fed": encode(artifact.onnx.fed),
             "reference": str(artifact.onnx.path) if quantised else None,
             "classification": artifact.onnx.task == "classification",
             "calibration": artifact.settings.get("calibration", _calibration(CalibrationSpec())),
@@ -125,7 +135,7 @@ class OnnxRuntimeBackend:
                 "step": "predict",
                 "artifact": str(session.put(artifact.path, sha256_of_file(artifact.path))),
                 "beside": beside,
-                "inputs": _tensors(artifact.onnx),
+                "fed": encode(artifact.onnx.fed),
                 "samples": str(session.put(inputs, sha256_of_file(inputs))),
                 "output": str(workdir / "outputs.npy"),
                 "scratch": str(workdir),
@@ -144,12 +154,13 @@ class OnnxRuntimeBackend:
         path: Path,
         extras: tuple[Path, ...],
         settings: Mapping[str, Any],
+        data: DataUse,
     ) -> Artifact:
         size = sum(file.stat().st_size for file in (path, *extras))
         sha256 = sha256_of_bundle(path, extras)
         tools = self.probe().versions
         return Artifact(
-            path, sha256, size, self.name, tools, target.precision, model, settings, extras, extras
+            path, sha256, size, self.name, tools, target.precision, model, settings, extras, extras, data
         )
 
 
@@ -163,13 +174,9 @@ def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
     return place(model.path), tuple(place(file) for file in model.external)
 
 
-def _tensors(model: OnnxModel) -> list[dict[str, Any]]:
-    return [{"name": t.name, "shape": list(t.shape), "dtype": t.dtype} for t in model.inputs]
-
-
 def _calibration(spec: CalibrationSpec) -> dict[str, Any]:
-    path = str(spec.path.absolute()) if spec.path else None
-    return {"path": path, "seed": spec.seed, "samples": spec.samples}
+    path, evaluation = (str(one.absolute()) if one else None for one in (spec.path, spec.evaluation))
+    return {"path": path, "seed": spec.seed, "samples": spec.samples, "evaluation": evaluation}
 
 
 def _work(
@@ -203,15 +210,27 @@ def _batch(model: OnnxModel) -> int:
 def _figures(answer: Mapping[str, Any], batch: int) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
     found = latency(rounds)
-    accuracy = answer["accuracy"]
     return Figures(
         kind=Kind.MEASURED,
         latency_us=found,
         throughput_fps=batch * 1e6 / found.mean,
         load_us=answer["load_us"],
         memory_bytes=answer["peak_memory_bytes"],
-        accuracy=Accuracy(**accuracy) if accuracy else None,
+        accuracy=_accuracy(answer),
         artifact_sha256=answer["artifact_sha256"],
         samples_us=rounds,
         details=answer["details"],
+        computed=_computed(answer["computed"]),
     )
+
+
+def _accuracy(answer: Mapping[str, Any]) -> Accuracy | None:
+    if not answer["accuracy"]:
+        return None
+    return Accuracy(**answer["accuracy"], kernels=Kernels(**answer["kernels"]))
+
+
+def _computed(found: Mapping[str, Any] | None) -> Computed | None:
+    if found is None:
+        return None
+    return Computed(Shares(**found["operators"]), Shares(**found["macs"]) if found["macs"] else None)

@@ -1,12 +1,9 @@
-"""Values of the ONNX project's tests as ONNX Runtime takes and gives them.
+"""Values of the ONNX project's tests as ONNX Runtime takes and gives them."""
 
-Its Python binding knows no bfloat16, float8, int4 and the like as arrays. Their bytes are those of a
-`TensorProto`'s `raw_data` (onnx.proto: little-endian, two or four to a byte where they are that small).
-"""
-
-import ctypes
 from collections.abc import Mapping
 from typing import Any
+
+from npubench.backends.onnxruntime.values import ByValue, needs_bytes
 
 
 def plain(value: Any) -> Any:
@@ -27,38 +24,6 @@ def plain(value: Any) -> Any:
 
 def run(session: Any, feeds: Mapping[str, Any], wanted: list[Any]) -> list[Any]:
     """The outputs for `feeds`, of the types of `wanted`. Raises what ONNX Runtime raises."""
-    if any(_needs_bytes(value) for value in (*feeds.values(), *wanted)):
-        values = session.run_with_ort_values(None, {name: _to_value(value) for name, value in feeds.items()})
-        return [_from_value(value) for value in values]
-    outputs: list[Any] = session.run(None, dict(feeds))
+    by_value = any(needs_bytes(value) for value in (*feeds.values(), *wanted))
+    outputs: list[Any] = (ByValue(session) if by_value else session).run(None, dict(feeds))
     return outputs
-
-
-def _needs_bytes(value: Any) -> bool:
-    import numpy as np
-
-    return isinstance(value, np.ndarray) and value.dtype.isbuiltin != 1
-
-
-def _to_value(array: Any) -> Any:
-    import onnxruntime
-    from onnx import numpy_helper
-
-    if not _needs_bytes(array):
-        return onnxruntime.OrtValue.ortvalue_from_numpy(array)
-    tensor = numpy_helper.from_array(array)
-    value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(array.shape), tensor.data_type)
-    if len(tensor.raw_data) != value.tensor_size_in_bytes():
-        raise RuntimeError(f"ONNX Runtime keeps {array.dtype} in another number of bytes than ONNX")
-    ctypes.memmove(value.data_ptr(), tensor.raw_data, len(tensor.raw_data))
-    return value
-
-
-def _from_value(value: Any) -> Any:
-    from onnx import TensorProto, numpy_helper
-
-    kind = value.element_type()
-    if kind == TensorProto.STRING:
-        return value.numpy()
-    raw = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
-    return numpy_helper.to_array(TensorProto(dims=value.shape(), data_type=kind, raw_data=raw))

@@ -21,7 +21,11 @@ def outputs_of(model: Path, tensor: TensorSpec, samples: Path, target: Path) -> 
     name = session.get_outputs()[0].name
     found = [session.run([name], {tensor.name: batch})[0] for batch in _batches(tensor, samples)]
     total = len(np.load(samples, mmap_mode="r"))
-    np.save(target, np.concatenate([np.asarray(one) for one in found])[:total])
+    # A model of one sample a call may give its scores without an axis for it.
+    calls = [
+        one[None] if tensor.shape[0] == 1 and one.shape[:1] != (1,) else one for one in map(np.asarray, found)
+    ]
+    np.save(target, np.concatenate(calls)[:total])
 
 
 def layer_losses(

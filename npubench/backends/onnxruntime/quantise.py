@@ -1,12 +1,14 @@
 """ONNX Runtime's static post-training quantisation, as every INT8 figure of this backend is made.
 
-QDQ with signed 8-bit weights (symmetric, per channel) and signed 8-bit activations: the form that
-ONNX Runtime's documentation names as first choice, and the one closest to what NPUs compute.
+QDQ with signed weights (symmetric, per channel); which activations, and how many bits of the weights, the
+processor decides that runs it (`processors`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from npubench.backends.onnxruntime.processors import Processor
 
 QUANTISING = "QuantizeLinear"
 LEAST_OPSET = 13
@@ -14,7 +16,7 @@ LEAST_OPSET = 13
 
 
 def quantise_static(
-    model: Path, output: Path, scratch: Path, samples: Sequence[dict[str, Any]]
+    model: Path, output: Path, scratch: Path, samples: Sequence[dict[str, Any]], processor: Processor
 ) -> dict[str, Any]:
     """Write the quantised model; the settings that made it. Raises when nothing could be quantised."""
     from onnxruntime.quantization import QuantFormat, QuantType
@@ -26,14 +28,16 @@ def quantise_static(
     settings = {
         "format": "QDQ",
         "per_channel": True,
-        "weights": "int8 symmetric",
-        "activations": "int8",
+        "weights": f"int{7 if processor.reduced else 8} symmetric",
+        "activations": "int8" if processor.signed_activations else "uint8",
+        "processor": processor.name,
         "method": "MinMax",
         "pre_processed": pre_processed,
         "converted_from_opset": converted_from,
         "softmax_ranges": {name: [0.0, most] for name, most in ranges.items()},
     }
-    options = {"TensorQuantOverrides": _overrides(ranges)} if ranges else {}
+    activations = QuantType.QInt8 if processor.signed_activations else QuantType.QUInt8
+    options = {"TensorQuantOverrides": _overrides(ranges, activations)} if ranges else {}
     # Some operators (pooling, transposition) follow their input; alone they have to be told.
     for forced in (False, True):
         quantize(
@@ -42,7 +46,8 @@ def quantise_static(
             _Reader(samples),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QInt8,
+            reduce_range=processor.reduced,
+            activation_type=activations,
             weight_type=QuantType.QInt8,
             extra_options={"ForceQuantizeNoInputCheck": forced, **options},
         )
@@ -103,12 +108,11 @@ def _softmax_ranges(model: Path, opened: Path, samples: Sequence[dict[str, Any]]
     return {name: most for name, most in greatest.items() if 0 < most < 1}
 
 
-def _overrides(ranges: Mapping[str, float]) -> dict[str, list[dict[str, Any]]]:
+def _overrides(ranges: Mapping[str, float], activations: Any) -> dict[str, list[dict[str, Any]]]:
     import numpy as np
-    from onnxruntime.quantization import QuantType
 
     return {
-        name: [{"quant_type": QuantType.QInt8, "rmin": np.float32(0), "rmax": np.float32(most)}]
+        name: [{"quant_type": activations, "rmin": np.float32(0), "rmax": np.float32(most)}]
         for name, most in ranges.items()
     }
 

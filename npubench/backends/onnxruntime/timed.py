@@ -12,16 +12,23 @@ SETTLED = 0.01
 WINDOW_NS = 250_000_000
 
 
-def open_session(path: Path) -> Any:
-    """A session that really runs on the CPU. Raises RuntimeError when another provider took over."""
+def open_session(path: Path, optimised: bool = True) -> Any:
+    """A session that really runs on the CPU. Raises RuntimeError when another provider took over.
+
+    Not `optimised`, every operator runs as the file has it, and none is fused with another.
+    """
     import onnxruntime
+
+    from npubench.backends.onnxruntime.values import bound
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
     if session.get_providers() != [PROVIDER]:
         raise RuntimeError(f"asked for {PROVIDER}, got {session.get_providers()}")
-    return session
+    return bound(session)
 
 
 def warm_up(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> dict[str, Any]:

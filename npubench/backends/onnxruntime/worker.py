@@ -10,7 +10,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from npubench.specs import CalibrationSpec, TensorSpec
+from npubench.jsonio import decode, encode
+from npubench.specs import CalibrationSpec, ModelInputs
 
 
 def main() -> None:
@@ -28,52 +29,83 @@ def main() -> None:
 
 def quantise(job: dict[str, Any]) -> dict[str, Any]:
     """Static quantisation to INT8 QDQ, weights per channel."""
+    from npubench.backends.onnxruntime.processors import this_processor
     from npubench.backends.onnxruntime.quantise import quantise_static
-    from npubench.calibration import calibration_inputs
+    from npubench.calibration import choose
 
-    samples = calibration_inputs(tensors(job), calibration(job))
-    settings = quantise_static(Path(job["model"]), Path(job["output"]), Path(job["scratch"]), samples)
-    return {"settings": settings}
+    chosen = choose(fed(job), calibration(job))
+    processor, flags = this_processor()
+    model, output, scratch = (Path(job[name]) for name in ("model", "output", "scratch"))
+    settings = quantise_static(model, output, scratch, chosen.calibration(), processor)
+    settings["processor_flags"] = " ".join(flags)
+    return {"settings": settings, "data": encode(chosen.use())}
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Load, warm up, time in rounds, and compare with the reference afterwards."""
+    """Load, warm up, time in rounds; afterwards see in what it computed, and compare with the reference."""
     import resource
 
-    from npubench.backends.onnxruntime.compare import compare
     from npubench.backends.onnxruntime.timed import open_session, timed_rounds, warm_up
+    from npubench.backends.onnxruntime.values import ready
     from npubench.calibration import evaluation_inputs
     from npubench.identity import sha256_of_bundle
 
     path = Path(job["artifact"])
     sha256 = sha256_of_bundle(path, [Path(file) for file in job["beside"]])
-    samples = evaluation_inputs(tensors(job), calibration(job))
+    samples = evaluation_inputs(fed(job), calibration(job))
     started = time.perf_counter_ns()
     session = open_session(path)
     load_us = (time.perf_counter_ns() - started) / 1000
-    warmed = warm_up(session, samples[0], job["timing"])
-    rounds = timed_rounds(session, samples[0], job["timing"])
+    timed, feeds = ready(session, samples[0])
+    warmed = warm_up(timed, feeds, job["timing"])
+    rounds = timed_rounds(timed, feeds, job["timing"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    accuracy: dict[str, Any] | None = None
-    notes: dict[str, str] = {}
-    if job["reference"]:
-        reference = open_session(Path(job["reference"]))
-        accuracy, notes = compare(session, reference, samples, job["classification"])
+    compared = compared_with(Path(job["reference"]), session, job, samples) if job["reference"] else {}
     return {
         "artifact_sha256": sha256,
         "load_us": load_us,
         "rounds_ns": rounds,
         "peak_memory_bytes": peak,
-        "accuracy": accuracy,
+        "accuracy": compared.get("accuracy"),
+        "kernels": compared.get("kernels"),
+        "computed": computed(path, samples[0]),
         "details": {
             "latency": "one session.run with one input in memory; load is apart",
             "memory": "peak resident memory of the process that ran it",
             "threads": session.get_session_options().intra_op_num_threads or "one a physical core",
             "providers": session.get_providers(),
             **warmed,
-            **notes,
+            **compared.get("notes", {}),
         },
     }
+
+
+def compared_with(
+    reference: Path, session: Any, job: dict[str, Any], samples: "list[dict[str, Any]]"
+) -> dict[str, Any]:
+    """The accuracy of what ran, and of the same file without optimisation."""
+    from npubench.backends.onnxruntime.compare import compare
+    from npubench.backends.onnxruntime.kernels import Remembering, kernels
+    from npubench.backends.onnxruntime.timed import open_session
+
+    fused, fp32 = Remembering(session), Remembering(open_session(reference))
+    accuracy, notes = compare(fused, fp32, samples, job["classification"])
+    plain = open_session(Path(job["artifact"]), optimised=False)
+    return {"accuracy": accuracy, "notes": notes, "kernels": kernels(fused, plain, fp32, samples)}
+
+
+def computed(path: Path, feeds: dict[str, Any]) -> dict[str, Any] | None:
+    """In what it computed; what keeps that from being told is no failure of what was measured."""
+    import tempfile
+
+    from npubench.backends.onnxruntime import computed as graph
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return graph.computed(path, feeds, Path(folder))
+        except Exception:  # noqa: BLE001 - ONNX Runtime raises types of its own; the log has it
+            traceback.print_exc()
+            return None
 
 
 def predict(job: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +114,7 @@ def predict(job: dict[str, Any]) -> dict[str, Any]:
     from npubench.identity import sha256_of_bundle
 
     path, inputs = Path(job["artifact"]), Path(job["samples"])
-    (tensor,) = tensors(job)
+    (tensor,) = fed(job).tensors
     outputs_of(path, tensor, inputs, Path(job["output"]))
     losses: list[dict[str, Any]] = []
     if job["reference"]:
@@ -90,16 +122,16 @@ def predict(job: dict[str, Any]) -> dict[str, Any]:
     return {"artifact_sha256": sha256_of_bundle(path, [Path(one) for one in job["beside"]]), "losses": losses}
 
 
-def tensors(job: dict[str, Any]) -> list[TensorSpec]:
-    """The model's inputs."""
-    return [TensorSpec(t["name"], tuple(t["shape"]), t["dtype"]) for t in job["inputs"]]
+def fed(job: dict[str, Any]) -> ModelInputs:
+    """The model's inputs and what they hold."""
+    return decode(ModelInputs, job["fed"])
 
 
 def calibration(job: dict[str, Any]) -> CalibrationSpec:
     """Where input data come from."""
     given = job["calibration"]
-    path = Path(given["path"]) if given["path"] else None
-    return CalibrationSpec(path, given["seed"], given["samples"])
+    path, evaluation = (Path(one) if one else None for one in (given["path"], given.get("evaluation")))
+    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
 if __name__ == "__main__":

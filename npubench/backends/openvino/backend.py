@@ -13,6 +13,7 @@ from npubench import environments
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
 from npubench.backends.apart.on_board import bring, find_tool, folder_on, inside
 from npubench.backends.apart.options import text
+from npubench.backends.openvino import benchmark_log
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
     Report,
@@ -28,9 +29,11 @@ from npubench.records import (
     Figures,
     Kind,
     Latency,
+    LogCase,
     OnnxModel,
     Stage,
 )
+from npubench.shares import of_types
 from npubench.specs import Precision, Target, TimingProtocol
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
@@ -64,6 +67,10 @@ class OpenVinoBackend(ApartBackend):
     def estimate(self, artifact: Artifact) -> Figures | None:  # noqa: ARG002 - the protocol's
         """OpenVINO estimates nothing."""
         return None
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """What benchmark_app printed, or its report as JSON."""
+        return benchmark_log.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
@@ -165,12 +172,14 @@ def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figu
         spread=(max(medians) - min(medians)) / statistics.median(medians) if len(medians) > 1 else None,
     )
     answer = answer_of(artifact) or {}
+    placed = dict.fromkeys(artifact.onnx.operators, device)
     return Figures(
         kind=Kind.MEASURED,
         latency_us=found,
         throughput_fps=statistics.fmean(report.throughput_fps for report in reports),
         load_us=statistics.fmean(report.compile_us for report in reports),
-        placement=dict.fromkeys(artifact.onnx.operators, device),
+        placement=placed,
+        computed=of_types(placed, artifact.onnx),
         accuracy=accuracy_of(answer) if artifact.precision is not Precision.FP32 else None,
         artifact_sha256=artifact.sha256,
         details={

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.backends.apart.on_board import failed_run
@@ -46,21 +47,21 @@ def parse_report(text: str) -> Report | Failure:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         message = f"benchmark_app's report cannot be read: {type(error).__name__}: {error}"
         return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message[:300], detail=text)
-    if why := _doubtful(report):
+    others = (report.compile_us, report.first_us, report.throughput_fps)
+    if why := doubtful(report, others):
         message = f"benchmark_app's report cannot be believed: {why}"
         return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
     return report
 
 
-def _doubtful(report: Report) -> str | None:
-    """Why no machine can have measured these figures; None when one can."""
+def doubtful(report: Report, others: Sequence[float]) -> str | None:
+    """Why no machine can have measured these times, and `others` of the report; None when one can."""
     middles = (report.median_us, report.mean_us)
     if report.runs < 1 or not all(0 < report.min_us <= one <= report.max_us for one in middles):
         return (
             f"{report.runs} runs, least {report.min_us:g}, median {report.median_us:g},"
             f" mean {report.mean_us:g}, greatest {report.max_us:g} us"
         )
-    others = (report.compile_us, report.first_us, report.throughput_fps)
     if not all(0 < value < math.inf for value in (report.max_us, *others)):
         return f"compilation, first inference and throughput are {', '.join(f'{v:g}' for v in others)}"
     return None

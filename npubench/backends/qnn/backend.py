@@ -9,6 +9,7 @@ from npubench.backends.apart.options import text
 from npubench.backends.qnn.errors import explain
 from npubench.errors import UsageError
 from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
+from npubench.shares import of_types
 from npubench.specs import Target
 
 PROVIDER = "QNNExecutionProvider"
@@ -68,9 +69,11 @@ class QnnBackend(ApartBackend):
         answer = answer_of(artifact)
         if answer is None:
             return None
+        placed = _placement(answer, tuple(artifact.onnx.operators))
         return Figures(
             kind=Kind.SIMULATED,
-            placement=_placement(answer, tuple(artifact.onnx.operators)),
+            placement=placed,
+            computed=of_types(placed, artifact.onnx),
             accuracy=accuracy_of(answer),
             details={
                 "latency": "none: the cycles of the emulation are this host's and differ from run to run",

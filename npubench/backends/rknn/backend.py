@@ -9,11 +9,21 @@ from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of
 from npubench.backends.apart.options import positive, text
 from npubench.backends.apart.single_times import measure_single_times
 from npubench.backends.rknn import errors, rknn_benchmark
-from npubench.backends.rknn.placement import on_cpu, operators_of, placement
+from npubench.backends.rknn.placement import on_cpu, operators_of, placement, shares
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
 from npubench.errors import UsageError
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.records import (
+    Artifact,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    LogCase,
+    OnnxModel,
+    Stage,
+)
 from npubench.specs import Target, TimingProtocol
 
 PLATFORMS = (
@@ -31,7 +41,7 @@ class RknnBackend(ApartBackend):
     name: ClassVar[str] = "rknn"
     environment: ClassVar[str] = "rknn"
     worker: ClassVar[Path] = Path(__file__).with_name("worker.py")
-    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", rknn_benchmark.NAME)
+    known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", "core_mask", rknn_benchmark.NAME)
 
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
@@ -43,11 +53,14 @@ class RknnBackend(ApartBackend):
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """The platform that the toolkit builds for, and whether it is to quantise. Raises UsageError."""
         clock = positive(self._options, "npu_clock_mhz")
+        platform = self._platform(target.chip)
+        mask = rknn_benchmark.core_mask(self._options, platform)
         return {
-            "platform": self._platform(target.chip),
+            "platform": platform,
             # A model that brings its own scales is refused when it is to be quantised once more.
             "quantise": QUANTISED.isdisjoint(model.operators),
             **({"npu_clock_mhz": clock} if clock else {}),
+            **({"core_mask": mask} if mask is not None else {}),
         }
 
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
@@ -92,6 +105,7 @@ class RknnBackend(ApartBackend):
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
             io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
             placement=placement(layers, tuple(artifact.onnx.operators)),
+            computed=shares(layers, artifact.onnx),
             accuracy=accuracy_of(answer),
             details=_details(layers, clock),
         )
@@ -99,6 +113,10 @@ class RknnBackend(ApartBackend):
     def runner(self) -> tuple[str, Sequence[str]]:
         """`rknn_benchmark`. Raises UsageError."""
         return rknn_benchmark.NAME, (text(self._options, rknn_benchmark.NAME, rknn_benchmark.NAME),)
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Output of rknn_benchmark."""
+        return rknn_benchmark.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
@@ -109,9 +127,18 @@ class RknnBackend(ApartBackend):
         if placed and "NPU" not in placed.values():
             message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
             return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message, tuple(placed))
-        tool = rknn_benchmark.bench_tool()
+        mask = artifact.settings.get("core_mask")
+        tool = rknn_benchmark.bench_tool(mask)
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
-        return found if isinstance(found, Failure) else replace(found, placement=placed)
+        if isinstance(found, Failure):
+            return found
+        other = other_tensors(found.details["calls"], artifact.onnx)
+        if other is not None:
+            return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
+        cores = "the tool's own choice" if mask is None else mask
+        details = {**found.details, "core_mask": cores}
+        computed = shares(layers, artifact.onnx)
+        return replace(found, placement=placed, computed=computed, details=details)
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())
@@ -119,6 +146,21 @@ class RknnBackend(ApartBackend):
             known = ", ".join(PLATFORMS)
             raise UsageError(f"rknn builds for {known}, not {platform}: set backend_options.platform")
         return platform
+
+
+def other_tensors(calls: Sequence[Mapping[str, Any]], model: OnnxModel) -> str | None:
+    """Why what the board ran is another model, by its number of tensors or all of their names; else None.
+
+    The compiler adds to some names, so a single one that differs says nothing.
+    """
+    for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+        wanted = [tensor.name for tensor in tensors]
+        for told in (call[kind] for call in calls if call.get(kind)):
+            names = [one["name"] for one in told]
+            alike = any(a.startswith(b) or b.startswith(a) for a in names for b in wanted)
+            if len(names) != len(wanted) or not alike:
+                return f"the board ran a model with {kind} {', '.join(names)}, not {', '.join(wanted)}"[:300]
+    return None
 
 
 def _left_to_cpu(layers: Sequence[Layer], model: OnnxModel, platform: str) -> Failure | None:

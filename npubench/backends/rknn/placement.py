@@ -8,9 +8,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from npubench.backends.rknn.table import Layer
+from npubench.records import Computed, OnnxModel
+from npubench.shares import Placed, of_layers
 
 ENDS = frozenset({"InputOperator", "OutputOperator"})
 """Rows for the model's inputs and outputs: the CPU hands them over on every chip."""
+
+ADDED = frozenset({"Reshape", "Transpose", "Split", "Concat", "Slice", "Pad", "Cast"})
+"""What the tool adds by itself to bring data into another order or into parts."""
 
 _OWN = re.compile(r"^ex(?=[A-Z])|\d+$")
 
@@ -36,6 +41,17 @@ def operators_of(layer: Layer, operators: Collection[str]) -> tuple[str, ...]:
     names = {layer.full_name.partition(":")[0], *_parts(layer.op_type, operators)}
     plain = {_OWN.sub("", name) for name in names}
     return tuple(sorted((names | plain) & set(operators)))
+
+
+def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
+    """Of the layers that compute, and of the model's MACs where one side has all of them."""
+    known = tuple(model.operators)
+    placed = [
+        Placed(layer.target == "NPU", operators_of(layer, known) or ADDED.intersection({layer.op_type}))
+        for layer in layers
+        if layer.op_type not in ENDS
+    ]
+    return of_layers(placed, model)
 
 
 def on_cpu(layers: Sequence[Layer]) -> tuple[Layer, ...]:

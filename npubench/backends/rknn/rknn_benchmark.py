@@ -1,14 +1,21 @@
 """Output of Rockchip's `rknn_benchmark` to the time of every run.
 
-Format: the vendor's example program: five warm-up runs, `Begin perf ...`, a line for each run, then their
-average. Times have two decimals of a millisecond. It prints nothing of where an operator ran.
+Format: the vendor's example program: a head (benchmark_head.py), five warm-up runs, `Begin perf ...`, a line
+for each run, then their average. Times have two decimals of a millisecond. It prints nothing of where an
+operator ran.
 """
 
 import re
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from npubench.backends.apart.on_board import unparsed
-from npubench.backends.apart.single_times import BenchTool, Call
-from npubench.records import Failure, FailureClass, Stage
+from npubench.backends.apart.single_times import BenchTool, Call, figures_of
+from npubench.backends.rknn import benchmark_head
+from npubench.backends.rknn.benchmark_head import DamagedHeadError, Head
+from npubench.errors import UsageError
+from npubench.records import Failure, FailureClass, LogCase, Stage
+from npubench.specs import Options
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5
@@ -18,6 +25,10 @@ _RUN = re.compile(r"\s*(\d{1,9}): Elapse Time = (\d{1,9}\.\d{2})ms, FPS = (\d{1,
 _MEAN = re.compile(r"Avg Time (\d{1,9}\.\d{2})ms, Avg FPS = (\d{1,12}\.\d{1,6})\s*")
 _WARMUP = re.compile(r"Warmup \.\.\.\s*")
 _BEGIN = re.compile(r"Begin perf \.\.\.\s*")
+_TELLS = re.compile(r"\s*(?:rknn_api/rknnrt version: |[0-9]+: Elapse Time = |Avg Time )")
+_COMMAND = re.compile(
+    r"\brknn_benchmark +(\S+)(?: +(?:\"[^\"]*\"|'[^']*'|\S+) +([0-9]{1,9})(?: +([0-9]{1,3}))?)? *$"
+)
 _ERROR = re.compile(r"rknn run error .*")
 
 
@@ -25,27 +36,55 @@ class _DamagedError(ValueError):
     """Output that contradicts itself or breaks off; stays in here."""
 
 
-def bench_tool() -> BenchTool:
-    """`rknn_benchmark MODEL INPUTS LOOPS`: no inputs are given, so it makes its own."""
-    return BenchTool(NAME, OWN_WARMUP, lambda model, loops: [model, "", str(loops)], parse_rknn_benchmark)
+CORE_MASKS = {"rk3588": (0, 1, 2, 4, 3, 7), "rk3576": (0, 1, 2, 3)}
+"""Cores by bits, 0 for the runtime's own choice; chips that are not here have one core and take 0 alone."""
 
 
-def parse_rknn_benchmark(text: str, loops: int) -> Call | Failure:
-    """Times of the `loops` runs after the warm-up, us; UNPARSED_OUTPUT for anything doubtful."""
+def core_mask(options: Options, platform: str) -> int | None:
+    """The mask that a board asks for; None leaves it to the tool, whose own differs by version.
+
+    Raises UsageError for a mask that the chip has not.
+    """
+    mask = options.get("core_mask")
+    if mask is None:
+        return None
+    known = CORE_MASKS.get(platform, (0,))
+    if isinstance(mask, bool) or mask not in known:
+        given = ", ".join(map(str, known))
+        raise UsageError(f"backend_options.core_mask of {platform} must be one of {given}, not {mask!r:.40}")
+    return int(mask)
+
+
+def bench_tool(mask: int | None = None) -> BenchTool:
+    """`rknn_benchmark MODEL INPUTS LOOPS [CORE_MASK]`: no inputs are given, so it makes its own."""
+    last = () if mask is None else (str(mask),)
+    return BenchTool(
+        NAME, OWN_WARMUP, lambda model, loops: [model, "", str(loops), *last], parse_rknn_benchmark
+    )
+
+
+def parse_rknn_benchmark(text: str, loops: int | None) -> Call | Failure:
+    """Times of the `loops` runs after the warm-up, us; UNPARSED_OUTPUT for anything doubtful.
+
+    None where nothing tells how many were asked for: runs are numbered, and their average is told.
+    """
     if error := next((line for line in text.splitlines() if _ERROR.match(line.strip())), None):
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{NAME}: {error.strip()}"[:300])
     try:
         # A line counts only when its end was printed, so that a cut number is never a shorter one.
         return _parse([line.removesuffix("\r") for line in text.split("\n")[:-1]], loops)
-    except _DamagedError as damage:
+    except (_DamagedError, DamagedHeadError) as damage:
         return unparsed(NAME, str(damage), text)
 
 
-def _parse(lines: list[str], loops: int) -> Call:
+def _parse(lines: list[str], loops: int | None) -> Call:
     warmups, runs = list[float](), list[float]()
+    head = Head()
     phase = "head"
     mean: tuple[str, str] | None = None
     for line in lines:
+        if phase == "head" and benchmark_head.read(line, head):
+            continue
         if _WARMUP.fullmatch(line) and phase == "head":
             phase = "warmup"
         elif _BEGIN.fullmatch(line) and phase == "warmup":
@@ -60,11 +99,33 @@ def _parse(lines: list[str], loops: int) -> Call:
             raise _DamagedError(f"the line {line.strip()[:80]!r} is not whole, or not where it belongs")
     if mean is None:
         raise _DamagedError("there is no whole average")
-    if len(runs) != loops:
+    if not runs:
+        raise _DamagedError("no run is listed")
+    if loops is not None and len(runs) != loops:
         raise _DamagedError(f"{loops} runs were asked for, and {len(runs)} are listed")
     _check_mean(runs, float(mean[0]))
+    benchmark_head.check(head)
     samples = tuple(round(ms * 1000, 1) for ms in runs)
-    return Call(samples, {"own_warmup_runs": len(warmups), "mean_ms": float(mean[0]), "fps": float(mean[1])})
+    told = {"own_warmup_runs": len(warmups), "mean_ms": float(mean[0]), "fps": float(mean[1])}
+    return Call(samples, {**told, **head.details}, head.memory_bytes, head.tools)
+
+
+def read_log(text: str) -> tuple[LogCase, ...]:
+    """What one log of the tool tells; nothing where no line of it is the tool's."""
+    lines = [line[:1000] for line in text.splitlines()]
+    if not any(map(_TELLS.match, lines)):
+        return ()
+    asked = {match.groups() for line in lines if (match := _COMMAND.search(line))}
+    model, loops, mask = asked.pop() if len(asked) == 1 else (None, None, None)
+    # Three decimals are all that the average has: with them an end of the file cuts nothing off.
+    ended = f"{text}\n" if re.search(r"Avg FPS = [0-9]+\.[0-9]{3}$", text) else text
+    call = parse_rknn_benchmark(ended, int(loops) if loops else None)
+    name = PurePosixPath(model).stem if model else ""
+    if isinstance(call, Failure):
+        return (LogCase(name, failure=call),)
+    figures = figures_of(NAME, [call], None)
+    cores = {"core_mask": int(mask)} if mask else {}
+    return (LogCase(name, figures=replace(figures, details={**figures.details, **cores}), tools=call.tools),)
 
 
 def _run(match: re.Match[str], expected: int) -> float:

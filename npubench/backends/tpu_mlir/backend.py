@@ -8,11 +8,22 @@ from typing import Any, ClassVar
 from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
 from npubench.backends.apart.options import text
 from npubench.backends.apart.single_times import measure_single_times
-from npubench.backends.tpu_mlir import bmrt_test
+from npubench.backends.tpu_mlir import bmrt_log, bmrt_test
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.errors import UsageError
 from npubench.protocols import Session
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Latency, OnnxModel, Stage
+from npubench.records import (
+    Artifact,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    Latency,
+    LogCase,
+    OnnxModel,
+    Stage,
+)
+from npubench.shares import of_types
 from npubench.specs import Target, TimingProtocol
 
 PROCESSORS = (
@@ -97,10 +108,12 @@ class TpuMlirBackend(ApartBackend):
         file = next((path for path in artifact.extras if path.name == PROFILE), None)
         profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
         compared = cmodel(said_of(artifact))
+        placed = _placement(answer, artifact.onnx)
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
-            placement=_placement(answer, artifact.onnx),
+            placement=placed,
+            computed=of_types(placed, artifact.onnx),
             accuracy=accuracy_of(answer),
             details={
                 "statistic": "the compiler's timeline at the clock that it assumes"
@@ -112,6 +125,10 @@ class TpuMlirBackend(ApartBackend):
                 "on_cpu": answer.get("on_cpu", []),
             },
         )
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Output of bmrt_test."""
+        return bmrt_log.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
@@ -127,7 +144,8 @@ class TpuMlirBackend(ApartBackend):
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        return replace(found, placement=_placement(answer_of(artifact) or {}, artifact.onnx))
+        placed = _placement(answer_of(artifact) or {}, artifact.onnx)
+        return replace(found, placement=placed, computed=of_types(placed, artifact.onnx))
 
 
 def tune_samples(macs: int | None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from npubench.definitions import Definition, differing, earlier
 from npubench.errors import ExitCode
 from npubench.records import FailureClass, Result, Stage, Status, Verdict
 from npubench.reporting.compare.noise import Noise
@@ -72,7 +73,14 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
     if Verdict.INVALID in (before.verdict, after.verdict):
         yield _change(before, after, Outcome.NOT_COMPARABLE, "the board restarted while it measured: invalid")
         return
+    changed = differing(before, after)
+    if Definition.QUANTISATION in changed:
+        yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
+        return
     found = list(timed(before, after))
+    if not found and changed:
+        yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
+        return
     if not found:
         one, other = (" and ".join(kinds(row)) or "no figure" for row in (before, after))
         reason = f"{one} in A, {other} in B: kinds are never compared"
@@ -81,6 +89,12 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
         yield _change(before, after, Outcome.NOT_COMPARABLE, reason)
     for one_kind in found:
         yield _judged(pair, one_kind, gate, noise)
+
+
+def _redefined(before: Result, changed: tuple[Definition, ...]) -> str:
+    """Which side is old, and so the one to measure again."""
+    old = "A" if set(changed) & set(earlier(before)) else "B"
+    return f"{' and '.join(changed)} defined otherwise in A than in B: measure {old} again"
 
 
 def _judged(pair: Pair, found: Timed, gate: Gate, noise: Mapping[str, Noise]) -> Change:
@@ -171,6 +185,8 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
     modes = [str(row.figures.details.get("npu_mode")) if row.figures else "None" for row in (before, after)]
     if modes[0] != modes[1]:
         notes.append(f"NPU mode {modes[0]} against {modes[1]}: not the same share of the chip")
+    if Definition.THROUGHPUT in differing(before, after):
+        notes.append("fps is defined otherwise in A than in B: times are compared, fps is not")
     if before.backend != after.backend:
         notes.append(f"built by {before.backend} and by {after.backend}")
     for label, row in (("A", before), ("B", after)):

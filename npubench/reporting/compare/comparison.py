@@ -4,10 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from npubench.definitions import Definition, differing
 from npubench.errors import ExitCode
 from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes
 from npubench.reporting.compare.noise import Noise, noise_of
-from npubench.reporting.compare.sides import Pairing, Side, pair_up
+from npubench.reporting.compare.sides import Pair, Pairing, Side, pair_up
 from npubench.reporting.compare.statistics import Interval, geometric_mean
 
 
@@ -23,7 +24,11 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that there is to say; `changes` in the order of `Outcome`, the largest first."""
+    """All that there is to say; `changes` in the order of `Outcome`, the largest first.
+
+    `nothing_new` says that a side is of an older run than it was asked for; empty where it is not.
+    `redefined` are cases whose two rows were quantised by different definitions: no gate can judge them.
+    """
 
     label_a: str
     label_b: str
@@ -36,6 +41,8 @@ class Comparison:
     emulated_a: int
     emulated_b: int
     warnings: tuple[str, ...]
+    nothing_new: str = ""
+    redefined: tuple[str, ...] = ()
 
     def counts(self) -> Mapping[Outcome, int]:
         """How many changes ended how."""
@@ -50,12 +57,17 @@ def compare(a: Side, b: Side, gate: Gate) -> Comparison:
     found = [change for pair in pairing.pairs for change in changes(pair, gate, noise)]
     outcomes = list(Outcome)
     found.sort(key=lambda one: (outcomes.index(one.outcome), -_size(one), one.case, one.board_b))
+    redefined = tuple(
+        dict.fromkeys(pair.after.case for pair in pairing.pairs if Definition.QUANTISATION in _between(pair))
+    )
     boards = {board for one in found for board in (one.board_a, one.board_b)}
     return Comparison(
         *(a.label, b.label, gate, tuple(found), _means(found)),
         tuple(noise[board] for board in sorted(boards) if board in noise),
         *(pairing.only_a, pairing.only_b, pairing.emulated_a, pairing.emulated_b),
-        _warnings(pairing),
+        (*_warnings(pairing), *_told(redefined)),
+        a.nothing_new or b.nothing_new,
+        redefined,
     )
 
 
@@ -63,9 +75,12 @@ def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCod
     """What a gate says; ungated, only that there was something to compare.
 
     1: a case is slower or broken. 4, 5: a case was lost to the board or the toolchain. 3: nothing, or not
-    all of A's cases, could be compared. 6: a case may be slower, which these rows cannot tell.
+    all of A's cases, could be compared, or the latest run measured nothing. 6: a case may be slower, which
+    these rows cannot tell.
     """
     outcomes = {change.outcome for change in of.changes}
+    if gated and of.nothing_new:
+        return ExitCode.NOTHING_MEASURED
     if not outcomes - {Outcome.NOT_COMPARABLE}:
         return ExitCode.NOTHING_MEASURED
     if not gated:
@@ -78,7 +93,7 @@ def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCod
     if require_all and of.only_a:
         return ExitCode.NOTHING_MEASURED
     doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and c.timed and c.timed.ratio > 1]
-    return ExitCode.UNSTABLE if doubtful else ExitCode.OK
+    return ExitCode.UNSTABLE if doubtful or of.redefined else ExitCode.OK
 
 
 def _means(found: Sequence[Change]) -> tuple[Mean, ...]:
@@ -100,6 +115,19 @@ def _warnings(pairing: Pairing) -> tuple[str, ...]:
     return tuple(
         f"simulated by {one} and by {other}: two vendors' assumptions, not two chips"
         for one, other in sorted(simulators)
+    )
+
+
+def _between(pair: Pair) -> tuple[Definition, ...]:
+    return differing(pair.before, pair.after)
+
+
+def _told(redefined: Sequence[str]) -> tuple[str, ...]:
+    if not redefined:
+        return ()
+    cases = f"{len(redefined)} case" if len(redefined) == 1 else f"{len(redefined)} cases"
+    return (
+        f"{cases} quantised by different definitions: neither passed nor failed, measure the older again",
     )
 
 

@@ -12,11 +12,15 @@ _DIMENSIONS = ("board", "backend", "precision")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Rows under a label, oldest first. `fixed` are the dimensions that the user named one value of."""
+    """Rows under a label, oldest first. `fixed` are the dimensions that the user named one value of.
+
+    `nothing_new` says that the run which is called the latest measured nothing, so these rows are older.
+    """
 
     label: str
     rows: tuple[Result, ...]
     fixed: frozenset[str] = frozenset()
+    nothing_new: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from npubench.definitions import Definition, differing
 from npubench.records import Figures, Kind, Latency, Result
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
 
@@ -40,9 +41,10 @@ def kinds(row: Result) -> Mapping[str, Figures]:
 def timed(before: Result, after: Result) -> Iterator[Timed]:
     """One comparison for each kind that both rows have a time of."""
     one, other = kinds(before), kinds(after)
+    one_throughput = Definition.THROUGHPUT not in differing(before, after)
     for kind in one:
         if kind in other:
-            found = _compare(kind, one[kind], other[kind])
+            found = _compare(kind, one[kind], other[kind], one_throughput)
             if found is not None:
                 yield found
 
@@ -58,7 +60,7 @@ def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:
     return "", ()
 
 
-def _compare(kind: str, before: Figures, after: Figures) -> Timed | None:
+def _compare(kind: str, before: Figures, after: Figures, one_throughput: bool) -> Timed | None:
     (statistic, one), (same, other) = rounds_of(before), rounds_of(after)
     if statistic and statistic == same and min(*one, *other) > 0:
         found = ratio_of_medians(one, other)
@@ -66,7 +68,7 @@ def _compare(kind: str, before: Figures, after: Figures) -> Timed | None:
         return Timed(kind, statistic, *medians, found.value, found.low, found.high, found.method)
     if before.latency_us is not None and after.latency_us is not None:
         return _of_latencies(kind, before, before.latency_us, after.latency_us)
-    if before.throughput_fps and after.throughput_fps:
+    if one_throughput and before.throughput_fps and after.throughput_fps:
         times = 1e6 / before.throughput_fps, 1e6 / after.throughput_fps
         return _single(kind, before, "1 / throughput", *times)
     return None

@@ -45,7 +45,7 @@ def missing_board_times(results: Sequence[Result]) -> Iterator[Doubt]:
 
 def _has_board_time(row: Result) -> bool:
     figures = row.figures
-    if figures is None or figures.latency_us is None:
+    if figures is None or (figures.latency_us is None and figures.throughput_fps is None):
         return False
     return Kind.MEASURED in (figures.kind, figures.origin)
 

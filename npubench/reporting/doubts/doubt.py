@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from npubench.records import Result
+
 
 class DoubtClass(StrEnum):
     """What is wrong, perhaps."""
@@ -13,6 +15,21 @@ class DoubtClass(StrEnum):
     BOARD_MOVED = "board_moved"
     WIDE_SPREAD = "wide_spread"
     NO_BOARD_TIME = "no_board_time"
+    FLOAT_MACS = "float_macs"
+    KERNELS_DIFFER = "kernels_differ"
+    EARLIER_DEFINITION = "earlier_definition"
+    FIGURES_DISAGREE = "figures_disagree"
+    SIMULATION_AS_TIME = "simulation_as_time"
+    UNUSUAL_RATIO = "unusual_ratio"
+    ABOVE_PEAK = "above_peak"
+    FAR_FROM_PUBLISHED = "far_from_published"
+    EQUAL_TIMES = "equal_times"
+    EQUAL_CHIPS = "equal_chips"
+    UNUSUAL_CLOCK = "unusual_clock"
+    IMPOSSIBLE_SPEED_UP = "impossible_speed_up"
+    SLOWER_BATCH = "slower_batch"
+    UNLIKELY_SPREAD = "unlikely_spread"
+    NOISY_BOARD = "noisy_board"
 
 
 class Strength(StrEnum):
@@ -24,7 +41,11 @@ class Strength(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """One doubt about `cases` of a board: why, and the figures that show it, one line each."""
+    """One doubt about `cases` of a board: why, and the figures that show it, one line each.
+
+    `cases` is empty where the board itself is doubted. `next_step` is what to do; `collect.doubts` fills it
+    in by the class where a check leaves it out.
+    """
 
     doubt_class: DoubtClass
     strength: Strength
@@ -34,3 +55,21 @@ class Doubt:
     cases: tuple[str, ...]
     reason: str
     evidence: tuple[str, ...]
+    next_step: str = ""
+
+
+def doubt_of(
+    row: Result, doubt_class: DoubtClass, strength: Strength, reason: str, *evidence: str, next_step: str = ""
+) -> Doubt:
+    """A doubt about one row."""
+    return Doubt(
+        doubt_class,
+        strength,
+        row.board,
+        row.backend,
+        row.precision.value,
+        (row.case,),
+        reason,
+        evidence,
+        next_step,
+    )

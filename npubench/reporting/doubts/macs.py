@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.records import Result, Status
+from npubench.records import Kind, Result, Status
 from npubench.reporting.doubts.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.notation import significant
 from npubench.reporting.words import say
@@ -60,6 +60,9 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
         else say("the two should agree")
     )
     same = _same_count(one, fitting)
+    # Of a published row the graph is npubench's own, at its own input: another input explains a part.
+    other_input = _is_published(one.row) or not one.row.inputs
+    foreign = [other for other in same if not other_input or other.partition("_")[0] != _family(one)]
     evidence = [
         say(
             "the tool counts {told} GMAC, the graph has {own}: {ratio} times; {usually}",
@@ -72,9 +75,12 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
     ]
     if one.row.backend == "pulsar" and not few:
         evidence.append(say("the tool counts idle lanes, too, which narrow and grouped convolutions leave"))
+    if other_input and not far:
+        evidence.append(say("the table tells no input: another size than npubench's own would explain it"))
+    strong = far or foreign or (few and not other_input)
     return Doubt(
         DoubtClass.WRONG_MACS,
-        Strength.STRONG if few or far or same else Strength.WEAK,
+        Strength.STRONG if strong else Strength.WEAK,
         one.row.board,
         one.row.backend,
         one.row.precision.value,
@@ -83,6 +89,12 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
         if few
         else say("too many MACs for this architecture: another network or another input may have been built"),
         tuple(evidence),
+    )
+
+
+def _is_published(row: Result) -> bool:
+    return any(
+        figures is not None and figures.kind is Kind.PUBLISHED for figures in (row.figures, row.estimate)
     )
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import PurePath
 
 from npubench.records import Accuracy, Figures, Kind, Result, Status
 from npubench.reporting.coverage import WITHOUT_VERDICT
@@ -106,7 +107,7 @@ def facts_of_board(name: str, chip: str, boards: Sequence[BoardSpec]) -> Mapping
 def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> Chosen | Missing:
     """The fastest row that is accurate enough, else the fastest, of the first name that has rows."""
     for name in need.names:
-        rows = [row for row in candidate.rows if _plain(name) in _names(row)]
+        rows = _rows_named(name, candidate)
         if not rows:
             continue
         fitting = [row for row in rows if _fits(row, need, shapes)]
@@ -116,6 +117,15 @@ def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> Chosen | Mi
             return min(exact or timed, key=lambda one: one.time_us * one.share)
         return _missing(rows, fitting, need, candidate)
     return Missing(say("no row of {name}", name=" / ".join(need.names)))
+
+
+def _rows_named(name: str, candidate: Candidate) -> list[Result]:
+    """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
+    stem = PurePath(name).stem if name.endswith(".onnx") else name
+    for asked in dict.fromkeys((_plain(name), _plain(stem))):
+        if rows := [row for row in candidate.rows if asked in _names(row)]:
+            return rows
+    return []
 
 
 def _names(row: Result) -> tuple[str, str]:

@@ -37,6 +37,8 @@ def mean(one: Mean) -> str:
 
 def remarks(of: Comparison) -> Iterator[str]:
     """What else is to be known: methods, noise, what was left out."""
+    if of.nothing_new:
+        yield of.nothing_new
     counts = ", ".join(f"{count} {outcome}" for outcome, count in of.counts().items())
     yield f"{len(of.changes)} comparisons: {counts or 'none'}"
     yield (

@@ -1,0 +1,170 @@
+"""In what a model was computed: the graph that ONNX Runtime makes of it, and one run of it in the profiler.
+
+The optimised graph has the weights and the attributes, the profile the shapes and types that really occurred;
+neither has both. Operators that only move or index (`Shape`, masks, 64-bit integers) count as neither.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npubench.backends.onnxruntime.timed import PROVIDER
+from npubench.onnx_graph import all_graphs, all_nodes, operator_name
+from npubench.onnx_macs import macs_of_nodes
+from npubench.specs import Shape
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+OPTIMISED, WEIGHTS, PROFILE = "optimised.onnx", "optimised.bin", "profile"
+SMALL_BYTES = 1024
+"""Weights above this are written beside the graph, which is then quickly read, and may be of any size."""
+
+INTEGERS = frozenset({"int8", "uint8", "int16", "uint16", "int4", "uint4", "int2", "uint2"})
+FLOATS = frozenset({"float", "float16", "bfloat16", "double"})
+CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
+"""They compute in float, whichever side of them is integer."""
+
+INTEGER_INSIDE = frozenset(
+    {
+        *("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"),
+        *("QAttention", "DynamicQuantizeLSTM"),
+    }
+)
+"""They multiply integers, and give floats or 32 bits out."""
+
+FLOAT_INSIDE = frozenset({"QLinearSoftmax"})
+"""Bytes in and out; what is between is looked up as floats, added and divided."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """One run of a node: types and shapes of its inputs, packed weights left out, and of its outputs."""
+
+    node: "NodeProto"
+    inputs: tuple[tuple[str, Shape], ...]
+    outputs: tuple[tuple[str, Shape], ...]
+
+
+def computed(model: Path, feeds: Mapping[str, Any], scratch: Path) -> dict[str, Any] | None:
+    """The fields of `records.Computed` for one run of `model` with `feeds`; None where nothing computes.
+
+    Leaves files in `scratch`. Raises what ONNX Runtime raises, ValueError for a profile of other nodes.
+    """
+    import onnx
+
+    profile = _profiled(model, feeds, scratch)
+    graph = onnx.load(scratch / OPTIMISED, load_external_data=False)
+    runs = list(_joined(graph, json.loads(profile.read_text(encoding="utf-8", errors="replace"))))
+    first = {id(run.node): run for run in runs}.values()
+    shares = [is_integer for run in first if (is_integer := _is_integer(run)) is not None]
+    if not shares:
+        return None
+    operators = sum(shares) / len(shares)
+    shapes = {name: tuple(array.shape) for name, array in feeds.items()}
+    macs = _macs(graph, runs, shapes)
+    return {"operators": _shares(operators), "macs": None if macs is None else _shares(macs)}
+
+
+def _shares(integer: float) -> dict[str, float]:
+    return {"integer": integer, "floating": 1 - integer}
+
+
+def _profiled(model: Path, feeds: Mapping[str, Any], scratch: Path) -> Path:
+    import onnxruntime
+
+    from npubench.backends.onnxruntime.values import bound
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(scratch / OPTIMISED)
+    entry = "session.optimized_model_external_initializers_"
+    options.add_session_config_entry(f"{entry}file_name", WEIGHTS)
+    options.add_session_config_entry(f"{entry}min_size_in_bytes", str(SMALL_BYTES))
+    options.enable_profiling = True
+    options.profile_file_prefix = str(scratch / PROFILE)
+    session = onnxruntime.InferenceSession(str(model), options, providers=[PROVIDER])
+    bound(session).run(None, dict(feeds))
+    return Path(os.fsdecode(session.end_profiling()))
+
+
+def _joined(graph: "ModelProto", events: Iterable[Mapping[str, Any]]) -> Iterator[_Ran]:
+    """Each run of a node with that node of the optimised graph.
+
+    Names need not be unique; nodes of one name and operator run in the order in which they stand.
+    """
+    nodes: defaultdict[tuple[str, str], list[NodeProto]] = defaultdict(list)
+    for node in all_nodes(graph.graph):
+        nodes[node.name, node.op_type].append(node)
+    seen: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for event in events:
+        name, arguments = str(event.get("name", "")), event.get("args", {})
+        if event.get("cat") != "Node" or not name.endswith("_kernel_time"):
+            continue
+        key = _key(name.removesuffix("_kernel_time"), arguments, nodes)
+        found = nodes[key]
+        node = found[seen[key] % len(found)]
+        seen[key] += 1
+        inputs, outputs = (_tensors(arguments, f"{side}_type_shape") for side in ("input", "output"))
+        yield _Ran(node, inputs, outputs)
+
+
+def _key(name: str, arguments: Mapping[str, Any], nodes: Mapping[tuple[str, str], Any]) -> tuple[str, str]:
+    """A node without a name is profiled under its operator and its number."""
+    operator = str(arguments["op_name"])
+    for key in ((name, operator), ("", operator)):
+        if key in nodes:
+            return key
+    raise ValueError(f"the profile has a node {name!r} ({operator}) that the optimised graph has not")
+
+
+def _tensors(arguments: Mapping[str, Any], side: str) -> tuple[tuple[str, Shape], ...]:
+    return tuple((dtype, tuple(shape)) for one in arguments.get(side, ()) for dtype, shape in one.items())
+
+
+def _is_integer(run: _Ran) -> bool | None:
+    """Whether a node computed in integers; None of one that computes no values."""
+    operator = run.node.op_type
+    if operator in INTEGER_INSIDE:
+        return True
+    if operator in CONVERSIONS or operator in FLOAT_INSIDE:
+        return False
+    if not run.outputs or operator in {"If", "Loop", "Scan", "Cast", "Constant"}:
+        return None
+    dtype = run.outputs[0][0]
+    if dtype in INTEGERS:
+        return True
+    return False if dtype in FLOATS else None
+
+
+def _macs(graph: "ModelProto", runs: Iterable[_Ran], fed: Mapping[str, Shape]) -> float | None:
+    """Share of the MACs that were computed in integers; None where there are none, or not all are known."""
+    weights = {tensor.name: tuple(tensor.dims) for one in all_graphs(graph) for tensor in one.initializer}
+    shapes: dict[str, Shape] = {**fed, **weights}
+    integer = total = 0
+    for run in runs:
+        for names in (run.node.input, [name for name in run.node.input if name not in weights]):
+            shapes |= _named(names, run.inputs)
+        shapes |= _named(run.node.output, run.outputs)
+        if run.node.op_type in {"If", "Loop", "Scan"}:
+            # What stands in their bodies has its own runs.
+            continue
+        macs = macs_of_nodes([run.node], shapes)
+        if macs is None:
+            print(f"MACs of {operator_name(run.node)} are not known")  # noqa: T201 - for the log
+            return None
+        total += macs
+        integer += macs if _is_integer(run) else 0
+    return integer / total if total else None
+
+
+def _named(names: Iterable[str], tensors: Sequence[tuple[str, Shape]]) -> dict[str, Shape]:
+    """Shapes by name, where there is one for each that is given."""
+    given = [name for name in names if name]
+    if len(given) != len(tensors):
+        return {}
+    return {name: shape for name, (_, shape) in zip(given, tensors, strict=True)}
