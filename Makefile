@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
+.PHONY: run test check test-slow test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -23,6 +23,11 @@ check: $(VENV)/.dev
 test-openmmlab: $(VENV)/.dev
 	$(BIN)/python -m pytest -m openmmlab -n 2
 	$(MAKE) coverage
+
+# More boards that are killed, busy and off than `make test` has time for.
+test-slow: $(VENV)/.dev
+	tests/system-packages.sh
+	$(BIN)/python -m pytest -m slow -n 2
 
 # One at a time: the board is emulated and keeps two cores busy.
 test-board: $(VENV)/.dev

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from npubench.records import Completed, Failure, FailureClass, Stage
 
 NOT_STARTED = (126, 127)
+SIGKILL = 9
 _SIGNALS = 128
 _SHOWN = 200
 
@@ -40,12 +41,28 @@ def failed_run(
         message = f"{tool} cannot be started on the board: {last}"
         return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
     signal = -code if code < 0 else code - _SIGNALS
-    if signal == 9:
-        message = f"{tool} was killed on the board: it ran out of memory"
-        return Failure(Stage.MEASURE, FailureClass.OUT_OF_MEMORY, message)
+    if signal == SIGKILL:
+        return killed(Stage.MEASURE, tool, completed, "on the board")
     if signal > 0:
         return Failure(Stage.MEASURE, FailureClass.CRASH, f"{tool} ended by signal {signal}: {last}")
     return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{tool} ended with exit code {code}: {last}")
+
+
+def was_killed(completed: Completed) -> bool:
+    """Whether SIGKILL ended it, or what it ran for a shell or a container."""
+    return not completed.timed_out and completed.returncode in {-SIGKILL, _SIGNALS + SIGKILL}
+
+
+def killed(stage: Stage, tool: str, completed: Completed, where: str) -> Failure:
+    """The failure of what SIGKILL ended: out of memory only where something says so.
+
+    Else it says nothing about the case, and the next run tries again.
+    """
+    if completed.out_of_memory:
+        message = f"{tool} was killed {where}: it ran out of memory: {completed.out_of_memory}"
+        return Failure(stage, FailureClass.OUT_OF_MEMORY, message[:300])
+    message = f"{tool} was killed {where}, and nothing says that memory ran out: the next run tries again"
+    return Failure(stage, FailureClass.KILLED, message)
 
 
 def _last_line(lines: Sequence[str]) -> str:

@@ -6,6 +6,7 @@
     │   └── WorkspaceError    the output folder: read-only, full, held by another run
     ├── NothingMeasuredError  exit 3
     ├── BoardError            exit 4
+    │   ├── BoardBusyError    another run measures on it
     │   ├── BoardLostError    it was there and went away: nothing is known of what ran on it
     │   └── TransferError     a file did not get there or back; the board is still there
     └── ToolchainError        exit 5
@@ -76,6 +77,10 @@ class BoardError(NpubenchError):
 
 class BoardLostError(BoardError):
     """The board was there and went away while something was asked of it."""
+
+
+class BoardBusyError(BoardError):
+    """Another run measures on the board, and it was not to be waited for any longer."""
 
 
 class TransferError(BoardError):

@@ -30,6 +30,7 @@ class FailureClass(StrEnum):
     UNSUPPORTED_ATTRIBUTE = "unsupported_attribute"
     UNSUPPORTED_CODEC = "unsupported_codec"
     OUT_OF_MEMORY = "out_of_memory"
+    KILLED = "killed"
     CRASH = "crash"
     HANG = "hang"
     NO_ARTIFACT = "no_artifact"
@@ -38,6 +39,7 @@ class FailureClass(StrEnum):
     TRANSFER_FAILED = "transfer_failed"
     BOARD_UNREACHABLE = "board_unreachable"
     BOARD_LOST = "board_lost"
+    BOARD_BUSY = "board_busy"
     WRONG_NPU_MODE = "wrong_npu_mode"
     OUT_OF_DEVICE_MEMORY = "out_of_device_memory"
     UNPARSED_OUTPUT = "unparsed_output"
@@ -49,6 +51,8 @@ TRANSIENT = frozenset(
     {
         FailureClass.BOARD_UNREACHABLE,
         FailureClass.BOARD_LOST,
+        FailureClass.BOARD_BUSY,
+        FailureClass.KILLED,
         FailureClass.TRANSFER_FAILED,
         FailureClass.TOOL_MISSING,
     }
@@ -65,3 +69,9 @@ class Failure:
     message: str
     operators: tuple[str, ...] = ()
     detail: str = ""
+
+    @property
+    def transient(self) -> bool:
+        """Whether the next run tries again: the mode that a board is in is the board's trouble, too."""
+        in_wrong_mode = self.failure_class is FailureClass.WRONG_NPU_MODE and self.stage is Stage.MEASURE
+        return in_wrong_mode or self.failure_class in TRANSIENT

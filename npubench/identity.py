@@ -8,10 +8,12 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
 
+from npubench.regular import open_regular
+
 
 def sha256_of_file(path: Path) -> str:
-    """Lower-case hexadecimal SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
+    """Lower-case hexadecimal SHA-256 of a regular file's bytes. Raises OSError."""
+    with open_regular(path, follow=True) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

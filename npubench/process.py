@@ -2,7 +2,8 @@
 
 Argument lists, never a shell; stdin closed; output to a file; a session of its own, and the whole
 tree ends at the deadline. The tree is found by process group and by a cookie in the environment,
-so that a child that made a session of its own does not get away.
+so that a child that made a session of its own does not get away. When npubench is killed, its guard ends
+all of them (see `process_guard`).
 """
 
 import contextlib
@@ -14,16 +15,20 @@ import socket
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
+from npubench import cookies
 from npubench.errors import Interrupted
+from npubench.process_guard import Guard
 from npubench.records import Completed
 
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
-COOKIE = "NPUBENCH_PROCESS_COOKIE"
+COOKIE = cookies.VARIABLE
 CLEAN_UP_TIMEOUT_S = 60.0
+KILLED = (-9, 137)
+"""Ends by SIGKILL: of the process, or of what it ran for a shell or a container."""
 LONGEST_POLL_MS = 2**31 - 1
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 """Environment for a process where tensors come and go: with glibc's defaults what was given back comes as
@@ -33,6 +38,30 @@ new pages, and filling those costs more than computing (mallopt(3)).
 _lock = threading.Lock()
 _running: dict[str, subprocess.Popen[bytes]] = {}
 _stopping = threading.Event()
+
+
+class _Shell:
+    """A shell in a session of its own that reads from a pipe and says nothing."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            bufsize=0, cwd="/", start_new_session=True,
+        )  # fmt: skip
+
+    def write(self, data: bytes) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(data)
+
+    def close(self) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLEAN_UP_TIMEOUT_S)
+
+
+_guard = Guard(_Shell)
 
 
 def run(
@@ -51,9 +80,11 @@ def run(
     when the process was killed. `env` is added to this process's environment. Raises Interrupted
     after `stop()`, OSError when the program cannot be started.
     """
-    cookie = uuid.uuid4().hex
+    cookie = cookies.of_process()
     started = time.monotonic()
-    with log.open("ab") as stream:
+    kills = _oom_kills()
+    # Read from the same stream: a tool may have put something else in its place.
+    with log.open("a+b") as stream, _guard.ended_elsewhere(on_kill):
         offset = stream.tell()
         process = _start(argv, cookie, stream.fileno(), cwd, env)
         try:
@@ -69,11 +100,12 @@ def run(
                 _running.pop(cookie, None)
             if killed and on_kill:
                 _clean_up(on_kill, stream.fileno())
-    if _stopping.is_set():
-        raise Interrupted
-    output, truncated = _read_tail(log, offset)
+        if _stopping.is_set():
+            raise Interrupted
+        output, truncated = _read_tail(stream, offset)
     duration_s = time.monotonic() - started
-    return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated)
+    memory = "" if timed_out or process.returncode not in KILLED else _out_of_memory(kills)
+    return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated, memory)
 
 
 def connected(
@@ -84,10 +116,11 @@ def connected(
     For a command that carries a connection, or serves one. `env` is added to this process's environment.
     Raises Interrupted after `stop()`, OSError when the program cannot be started.
     """
-    cookie = uuid.uuid4().hex
+    cookie = cookies.of_process()
     ours, theirs = socket.socketpair()
     with theirs:
         try:
+            _guard.watch()
             with _lock:
                 if _stopping.is_set():
                     raise Interrupted
@@ -118,6 +151,24 @@ def stop() -> None:
         _end_tree(process, cookie)
 
 
+def end_owned(owner: str) -> None:
+    """End what an npubench left here that was killed; `owner` is what its cookies begin with."""
+    for pid in _pids_with_cookie(f"{owner}-", whole=False):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def pause(seconds: float) -> None:
+    """Do nothing for a while. Raises Interrupted after `stop()`."""
+    if _stopping.wait(seconds):
+        raise Interrupted
+
+
+def running() -> bool:
+    """Whether a process of ours runs."""
+    return bool(_running)
+
+
 def stopping() -> bool:
     """Whether `stop` was called."""
     return _stopping.is_set()
@@ -131,6 +182,7 @@ def reset() -> None:
 def _start(
     argv: Sequence[str], cookie: str, output: int, cwd: Path | None, env: Mapping[str, str] | None
 ) -> subprocess.Popen[bytes]:
+    _guard.watch()
     with _lock:
         if _stopping.is_set():
             raise Interrupted
@@ -192,20 +244,36 @@ def _end_tree(process: subprocess.Popen[bytes], cookie: str) -> bool:
     return killed_by_us
 
 
-def _pids_with_cookie(cookie: str) -> list[int]:
+def _pids_with_cookie(cookie: str, whole: bool = True) -> list[int]:
     needle = f"{COOKIE}={cookie}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if needle in (entry / "environ").read_bytes().split(b"\0"):
+                variables = (entry / "environ").read_bytes().split(b"\0")
+                if needle in variables or (not whole and any(v.startswith(needle) for v in variables)):
                     found.append(int(entry.name))
     return found
 
 
-def _read_tail(log: Path, offset: int) -> tuple[str, bool]:
-    with log.open("rb") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        begin = max(offset, end - OUTPUT_LIMIT_BYTES)
-        stream.seek(begin)
-        return stream.read().decode("utf-8", "replace"), begin > offset
+def _oom_kills() -> int:
+    """Processes that the kernel ended here for lack of memory since boot; -1 where it does not count them."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.partition(" ")[2])
+    return -1
+
+
+def _out_of_memory(before: int) -> str:
+    more = _oom_kills() - before
+    return (
+        f"the kernel ended {more} for lack of memory meanwhile (oom_kill of /proc/vmstat)" if more > 0 else ""
+    )
+
+
+def _read_tail(stream: BinaryIO, offset: int) -> tuple[str, bool]:
+    end = stream.seek(0, os.SEEK_END)
+    begin = max(offset, end - OUTPUT_LIMIT_BYTES)
+    stream.seek(begin)
+    return stream.read().decode("utf-8", "replace"), begin > offset

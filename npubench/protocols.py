@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
+from npubench.leases import Claim, Held
 from npubench.predictions import Predictions
 from npubench.records import (
     Artifact,
@@ -68,6 +69,20 @@ class Session(Protocol):
 
 
 @runtime_checkable
+class Leasing(Protocol):
+    """A session whose board is measured by one run at a time."""
+
+    def take(self, claim: Claim, force: bool = False) -> Held | None:
+        """Hold the board until the session is closed; who holds it, when somebody else does.
+
+        With `force` whoever holds it loses it. Raises BoardError where no lease can be kept.
+        """
+
+    def holder(self) -> Held | None:
+        """Who holds the board, this session included. Raises like `take`."""
+
+
+@runtime_checkable
 class Transport(Protocol):
     """Reaches boards of one kind."""
 
@@ -75,6 +90,17 @@ class Transport(Protocol):
 
     def connect(self, board: BoardSpec) -> Session:
         """Open a session. Raises BoardError with what to do."""
+
+
+@runtime_checkable
+class Locating(Protocol):
+    """A transport that can tell without connecting that two boards are one machine, and wrong options."""
+
+    def check(self, board: BoardSpec) -> None:
+        """Raises UsageError for `transport_options` that cannot be used; connects to nothing."""
+
+    def place(self, board: BoardSpec) -> str:
+        """The same for boards on one machine; may ask a name server. Raises UsageError, BoardError."""
 
 
 @runtime_checkable
@@ -96,6 +122,22 @@ class Backend(Protocol):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """Run the artifact on the board."""
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """A backend that knows without a model whether a board's options make sense."""
+
+    def check(self, chip: str) -> None:
+        """Raises UsageError for `backend_options` that cannot be used for this chip; starts nothing."""
+
+
+@runtime_checkable
+class Benching(Protocol):
+    """A backend that measures by a program of its vendor's, which lies on the board."""
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """Its name, and where it may lie: paths, or names to look for in PATH. Raises UsageError."""
 
 
 Connect = Callable[[], Session]
@@ -124,6 +166,20 @@ class Simulating(Protocol):
     def simulated(self, workdir: Path) -> tuple[tuple[Path, ...], ...]:
         """Outputs that `compile` left in `workdir`: for each of the first evaluation samples an .npy an
         output of the model, in its order; empty where there are none."""
+
+
+@runtime_checkable
+class SimulatingLater(Protocol):
+    """A backend that simulates what `compile` made in a step of its own: the artifact is kept before it."""
+
+    def to_simulate(self, artifact: Artifact) -> bool:
+        """Whether that was not tried yet."""
+
+    def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
+        """The same artifact in `workdir`, a new private folder, with what `estimate` reads beside it.
+
+        A failure where the simulation shows that the artifact is wrong.
+        """
 
 
 @runtime_checkable

@@ -380,7 +380,10 @@ class ToolInfo:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A finished process. `returncode` is negative for a signal; `output` is bounded and decoded."""
+    """A finished process. `returncode` is negative for a signal; `output` is bounded and decoded.
+
+    `out_of_memory` is what says so of one that was killed; empty where nothing does.
+    """
 
     argv: tuple[str, ...]
     returncode: int
@@ -388,6 +391,26 @@ class Completed:
     duration_s: float
     timed_out: bool = False
     truncated: bool = False
+    out_of_memory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A program that measures on a board, as the board tells; `path` is empty where it has none."""
+
+    name: str
+    path: str = ""
+    sha256: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is called among the tools of a row."""
+        return f"{self.name} on the board"
+
+    @property
+    def tools(self) -> Mapping[str, str]:
+        """For the versions of a row; nothing where the board did not tell."""
+        return {self.key: f"sha256 {self.sha256[:16]}"} if self.sha256 else {}
 
 
 class Verdict(StrEnum):

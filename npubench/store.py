@@ -17,7 +17,7 @@ from pathlib import Path
 
 from npubench.errors import UsageError, WorkspaceError
 from npubench.jsonio import decode, encode, reason_of
-from npubench.records import TRANSIENT, Result
+from npubench.records import Result
 
 FORMAT = 1
 _SCHEMA = """
@@ -102,7 +102,7 @@ class Store:
 
     def append(self, result: Result) -> None:
         """Add one row in a transaction of its own. Raises WorkspaceError when the disk is full."""
-        final = result.failure is None or result.failure.failure_class not in TRANSIENT
+        final = result.failure is None or not result.failure.transient
         values = (
             *(result.key, result.run_id, result.started_at, result.board, result.backend, result.case),
             *(result.case_kind.value, result.precision.value, result.status.value, final, encode(result)),
@@ -196,6 +196,11 @@ class Store:
         """The newest rows of those keys that are failures, oldest first."""
         query = "SELECT key, row, MAX(id) FROM results GROUP BY key HAVING status = 'failed' ORDER BY id"
         return [self._result(row) for key, row, _ in self._select(query) if key in keys]
+
+    def tools(self, keys: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """Key -> tools and versions of the newest row of each of those keys."""
+        query = "SELECT key, json_extract(row, '$.tools'), MAX(id) FROM results GROUP BY key"
+        return {key: json.loads(tools or "{}") for key, tools, _ in self._select(query) if key in keys}
 
     def case_names(self) -> list[str]:
         """Every case that has a row."""

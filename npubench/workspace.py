@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ from npubench.filesystem import link_or_copy, write_atomically
 from npubench.identity import digest, sha256_of_file
 from npubench.jsonio import decode, encode
 from npubench.records import Artifact, OnnxModel
+from npubench.regular import is_regular
 
 FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT, errno.ENOTDIR}
 Record = TypeVar("Record", OnnxModel, Artifact)
@@ -109,6 +111,9 @@ class Workspace:
     def keep_artifact(self, key: str, artifact: Artifact) -> Artifact:
         """Bring an artifact and its extras under its hash and remember it for `key`."""
         base = artifact.path.parent
+        # What a tool left in the place of a log or a table is not worth losing the artifact.
+        extras = tuple(f for f in artifact.extras if f in artifact.parts or is_regular(f))
+        artifact = replace(artifact, extras=extras)
         folder = self._keep("artifacts", artifact.sha256, [artifact.path, *artifact.extras], base)
         kept = replace(
             artifact,
@@ -153,6 +158,7 @@ class Workspace:
             staging = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
             for source in files:
                 copy = staging / source.relative_to(base)
+                _require_regular(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 link_or_copy(source, copy)
             shutil.rmtree(target, ignore_errors=True)
@@ -199,6 +205,12 @@ def writing(root: Path) -> Iterator[None]:
                 f"cannot write to {root}: {error.strerror}: free or change it, or choose another --out"
             ) from error
         raise
+
+
+def _require_regular(source: Path) -> None:
+    """A user's own file may be a link; nothing else but a file is ever kept."""
+    if not stat.S_ISREG(source.stat().st_mode):
+        raise WorkspaceError(f"{source} is not a regular file and is not kept: remove it")
 
 
 def _same(files: list[Path], base: Path, folder: Path) -> bool:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from npubench.cli.assemble import Boards
     from npubench.dataset import Dataset
-    from npubench.protocols import Predicting
+    from npubench.engine.context import Context
+    from npubench.protocols import Predicting, Session
     from npubench.records import OnnxModel
-    from npubench.specs import CaseSpec
+    from npubench.specs import BoardSpec, CaseSpec
     from npubench.task_accuracy import DataFacts, Score, Share
     from npubench.workspace import Workspace
 
@@ -101,7 +102,7 @@ def accuracy(
 
     catalog = load_catalog(selection.catalog_folders)
     chosen = chosen_cases(catalog, selection)
-    on = assemble.choose_boards(catalog, boards)
+    on = assemble.choose_boards(catalog, boards, reached=True)
     workspace = Workspace(out)
     workspace.create()
     with workspace.lock():
@@ -149,12 +150,8 @@ def _scores(
     with workspace.job_folder() as folder:
         np.save(folder / "samples.npy", data.inputs)
         np.save(folder / "calibration.npy", calibration)
-        of = Evaluation(
-            data,
-            folder / "samples.npy",
-            lambda board: plugins.transport(board.transport).connect(board),
-            facts,
-        )
+        told = replace(context, announce=lambda event: click.echo(printable(event.text), err=True))
+        of = Evaluation(data, folder / "samples.npy", lambda board: _held(board, told), facts)
         target = replace(compile_target(job, context), precision=Precision.FP32)
         reference, outputs = reference_score(
             exported.model,
@@ -175,6 +172,20 @@ def _scores(
         plan = assemble.make_plan([case], boards, precisions, request, {})
         context = assemble.make_context(workspace, request, boards, [], fresh=False)
         yield from board_scores(plan.jobs, context, of, outputs)
+
+
+def _held(board: "BoardSpec", context: "Context") -> "Session":
+    """A session that holds its board: another run may be timing there."""
+    from npubench import plugins
+    from npubench.engine.hold import hold
+
+    session = plugins.transport(board.transport).connect(board)
+    try:
+        hold(session, board, context)
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
 def _reference_backend() -> "Predicting":

@@ -14,9 +14,9 @@ from npubench import plugins
 from npubench.cli.terminal import printable
 from npubench.engine.context import Context
 from npubench.engine.events import Announcer, Listener, Note
-from npubench.errors import CatalogError, UsageError
+from npubench.errors import UsageError
 from npubench.plan import Job, Plan, Request, build
-from npubench.protocols import Backend, OpenHost, Session
+from npubench.protocols import Backend, Checking, Locating, OpenHost, Session
 from npubench.records import ToolInfo
 from npubench.specs import (
     SIMULATION,
@@ -50,10 +50,13 @@ class Boards:
         return {board.name: tool for board, tool in self.known}
 
 
-def choose_boards(catalog: "Catalog", names: Sequence[str], simulate: bool = False) -> Boards:
-    """The boards of those names; an unknown one is told and left out, unless it is the only one.
+def choose_boards(
+    catalog: "Catalog", names: Sequence[str], simulate: bool = False, reached: bool = False
+) -> Boards:
+    """The boards of those names; an unknown one, or one whose options are wrong, is told and left out.
 
-    With `simulate` none of them is connected to.
+    With `simulate` none of them is connected to; `reached` says that they will be. Raises CatalogError or
+    UsageError when there is no other.
     """
     from npubench.catalog import find_board
 
@@ -64,14 +67,21 @@ def choose_boards(catalog: "Catalog", names: Sequence[str], simulate: bool = Fal
         try:
             found = find_board(catalog, name)
             board = replace(found, transport=SIMULATION, shares_host=False) if simulate else found
-        except CatalogError as error:
+            backend = plugins.backend_of(board, host_opener(catalog))
+            if isinstance(backend, Checking):
+                backend.check(board.chip)
+            if reached and not board.simulated:
+                transport = plugins.transport(board.transport)
+                if isinstance(transport, Locating):
+                    transport.check(board)
+        except UsageError as error:
             unknown += 1
             if unknown == len(set(names)):
                 raise
             click.echo(f"npubench: {printable(str(error))}", err=True)
         else:
-            backends[board.name] = plugins.backend_of(board, host_opener(catalog))
-            known.append((board, backends[board.name].probe()))
+            backends[board.name] = backend
+            known.append((board, backend.probe()))
     return Boards(tuple(known), backends, unknown)
 
 
@@ -129,6 +139,7 @@ def make_context(
     listeners: Sequence[Listener],
     fresh: bool,
     benchmarks: Iterable[str] = (),
+    wait_s: float | None = None,
 ) -> Context:
     """What every job of this run shares."""
     announce = Announcer(listeners)
@@ -145,5 +156,6 @@ def make_context(
         command=("npubench", *sys.argv[1:]),
         announce=announce,
         fresh=fresh,
+        wait_s=wait_s,
         benchmarks={name: plugins.benchmark(name) for name in benchmarks},
     )

@@ -40,18 +40,21 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     spec = _find(name, catalog_folders)
     session = plugins.transport(spec.transport).connect(spec)
     try:
-        click.echo(columns(["board", spec.name], [*_rows(session.facts()), *_hardware(session)], 200))
-        if not isinstance(session, SshSession):
-            return ExitCode.OK
-        findings = session.check()
+        rows = [*_rows(session.facts()), *_lease(session)]
+        runner, problems = _runner(spec, session, catalog_folders)
+        click.echo(columns(["board", spec.name], [*rows, *runner, *_hardware(session)], 200))
+        findings = session.check() if isinstance(session, SshSession) else None
     finally:
         session.close()
-    if findings.free_bytes is not None:
+    if findings is not None and findings.free_bytes is not None:
         click.echo(f"{printable(findings.folder or '')}: {findings.free_bytes / 2**20:.0f} MiB free")
-    for problem in findings.problems:
+    problems += findings.problems if findings is not None else ()
+    for problem in problems:
         click.echo(f"npubench: {printable(problem)}", err=True)
-    if findings.problems:
+    if problems:
         return ExitCode.BOARD
+    if findings is None:
+        return ExitCode.OK
     click.echo(f"{spec.name} has all that npubench needs")
     return ExitCode.OK
 
@@ -97,9 +100,15 @@ def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: 
 @board.command()
 @click.argument("name")
 @click.option("--all", "everything", is_flag=True, help="Also what is not old, and what is in use.")
+@click.option(
+    "--lease", is_flag=True, help="Take the board from whoever holds it, and end what that runs there."
+)
 @catalog_option
-def clean(name: str, everything: bool, catalog_folders: tuple[Path, ...]) -> int:
-    """Remove old files of npubench from the board NAME, by keep_s and keep_bytes of its options."""
+def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path, ...]) -> int:
+    """Remove old files of npubench from the board NAME, by keep_s and keep_bytes of its options.
+
+    A lease whose holder is no more is removed, too.
+    """
     from npubench.transports.ssh.config import settings
     from npubench.transports.ssh.transport import SshTransport
 
@@ -107,12 +116,61 @@ def clean(name: str, everything: bool, catalog_folders: tuple[Path, ...]) -> int
     wanted = settings(spec)
     session = SshTransport().connect(spec)
     try:
+        _clear_lease(session, spec.name, lease)
         gone = session.clean(0, 0) if everything else session.clean(wanted.keep_s, wanted.keep_bytes)
     finally:
         session.close()
     size = sum(entry.size_bytes for entry in gone)
     click.echo(f"removed {len(gone)} files ({size / 2**20:.1f} MiB) from {spec.name}")
     return ExitCode.OK
+
+
+def _lease(session: "Session") -> list[list[str]]:
+    """Who measures on the board."""
+    from npubench.protocols import Leasing
+
+    if not isinstance(session, Leasing):
+        return []
+    try:
+        held = session.holder()
+    except BoardError as error:
+        return [["lease", f"none can be kept: {error}"]]
+    left = f", for {held.left_s:.0f} s unless renewed" if held and held.left_s is not None else ""
+    return [["lease", f"{held}{left}" if held else "free"]]
+
+
+def _clear_lease(session: "Session", name: str, force: bool) -> None:
+    from npubench.leases import own_claim
+    from npubench.protocols import Leasing
+
+    if not isinstance(session, Leasing):
+        return
+    held = session.take(own_claim("board clean"), force)
+    if held is not None:
+        click.echo(f"{printable(name)} is in use by {printable(str(held))}: --lease takes it away", err=True)
+
+
+def _runner(
+    spec: "BoardSpec", session: "Session", catalog_folders: tuple[Path, ...]
+) -> tuple[list[list[str]], tuple[str, ...]]:
+    """The program that measures there, as its backend declares it; what is wrong with it."""
+    from npubench import board_runner, plugins
+    from npubench.cli.assemble import host_opener
+    from npubench.protocols import Benching, Checking
+
+    backend = plugins.backend_of(spec, host_opener(load_catalog(catalog_folders)))
+    if isinstance(backend, Checking):
+        backend.check(spec.chip)
+    if not isinstance(backend, Benching):
+        return [], ()
+    name, places = backend.runner()
+    found = board_runner.ask(name, places, session)
+    if not found.path:
+        looked = ", ".join(places)
+        told = f'looked for {looked}; install it, or set backend_options.{name} = "/path/to/{name}"'
+        return [[name, "missing"]], (f"{name} is missing, which measures there: {told}",)
+    version = board_runner.version(found, session) or "does not tell its version"
+    return [[name, f"{found.path}: {version}, SHA-256 {found.sha256 or 'not told'}"]], ()
 
 
 def _require_consent(server: "Endpoint", key: "HostKey", fingerprints: tuple[str, ...], yes: bool) -> None:

@@ -33,6 +33,16 @@ INPUT_CLASSES = frozenset(
 )
 """Failures of a user's own file that are the file's fault: the command ends with exit code 2."""
 
+BOARD_CLASSES = frozenset(
+    {
+        FailureClass.BOARD_UNREACHABLE,
+        FailureClass.BOARD_LOST,
+        FailureClass.BOARD_BUSY,
+        FailureClass.TRANSFER_FAILED,
+    }
+)
+"""Failures that are a board's: the command ends with exit code 4."""
+
 
 def execute(
     plan: Plan,
@@ -44,6 +54,7 @@ def execute(
     strict: bool,
     style: str,
     wrong_input: int,
+    wait_s: float | None = None,
 ) -> int:
     """Run the plan, write the report, say where it is; the exit code."""
     workspace = Workspace(out)
@@ -51,7 +62,7 @@ def execute(
     with workspace.lock():
         store = Store.create(workspace.database)
         with listener(style) as listen:
-            context = make_context(workspace, request, boards, [listen], fresh, plan.benchmarks)
+            context = make_context(workspace, request, boards, [listen], fresh, plan.benchmarks, wait_s)
             count = workers or max(1, (os.cpu_count() or 2) // 2)
             summary = engine.run(plan, count, lambda b: plugins.transport(b.transport), context, store)
         failures = store.failed({job.key for job in plan.jobs})
@@ -77,7 +88,7 @@ def _low(plan: Plan, store: Store, new: Sequence[Result]) -> str:
 
 
 def _tell(plan: Plan, failures: Sequence[Result], new: Sequence[Result]) -> None:
-    done = len(plan.jobs) - len(plan.todo)
+    done = len({job.key for job in plan.jobs if job.done is not None} - {result.key for result in new})
     click.echo(
         f"{counted(len(plan.jobs), 'case')}: {len(plan.jobs) - len(failures)} ok, {len(failures)} failed"
         + (f" ({done} done before)" if done else "")
@@ -100,7 +111,7 @@ def exit_code(
     found = set(classes.values())
     if FailureClass.TOOL_MISSING in found:
         return ExitCode.TOOLCHAIN
-    if found & {FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST, FailureClass.TRANSFER_FAILED}:
+    if found & BOARD_CLASSES:
         return ExitCode.BOARD
     if len(failures) == len(plan.jobs):
         return ExitCode.NOTHING_MEASURED

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, assert_never
 import click
 
 from npubench.cli.terminal import counted, duration_us, printable
-from npubench.engine.events import Event, JobFinished, Listener, Note, RunFinished, RunStarted, StageStarted
+from npubench.engine.events import (
+    Event,
+    JobFinished,
+    Listener,
+    Note,
+    RowsOutdated,
+    RunFinished,
+    RunStarted,
+    StageStarted,
+)
 from npubench.plan import Job
 from npubench.records import Result, Status
 from npubench.reporting.bounds import aside, bounds_of, mark
@@ -74,6 +83,9 @@ class _PlainLines:
                 _say(f"[{self._count}/{self._total}] {sentence(event.result)}")
             case Note():
                 _say(printable(event.text))
+            case RowsOutdated():
+                self._count -= event.count
+                _say(printable(event.why))
             case StageStarted() | RunFinished():
                 pass
             case _:
@@ -99,6 +111,8 @@ def _as_json(event: Event) -> dict[str, Any]:
             return {"event": "stage_started", "stage": str(event.stage), **where}
         case Note():
             return {"event": "note", "text": event.text}
+        case RowsOutdated():
+            return {"event": "rows_outdated", "board": event.board, "count": event.count, "why": event.why}
         case JobFinished():
             from npubench.reporting.rows import row_of
 
@@ -150,6 +164,9 @@ class _RichLines:
                 self._progress.advance(self._task)
             case Note():
                 self._print(printable(event.text))
+            case RowsOutdated():
+                self._progress.advance(self._task, -event.count)
+                self._print(printable(event.why))
             case RunFinished():
                 pass
             case _:

@@ -73,6 +73,12 @@ if TYPE_CHECKING:
 @click.option(
     "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a stage may take."
 )
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="How long to wait for a board that another run holds; 0: not at all. Else without end.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--fresh", is_flag=True, help="Do everything again, whatever is there.")
 @click.option("--strict", is_flag=True, help="Failed cases exit 1, unstable rows 6.")
@@ -95,6 +101,7 @@ def run(
     calibration_samples: int,
     jobs: int | None,
     deadline: float,
+    wait: float | None,
     dry_run: bool,
     fresh: bool,
     strict: bool,
@@ -116,7 +123,7 @@ def run(
         return _node_tests(catalog, selection, boards, out, fresh, strict, _style(quiet, as_json), dry_run)
     wanted = stages.parse(stages_text)
     chosen = stages.cases_of(wanted, catalog, selection)
-    on = assemble.choose_boards(catalog, boards, simulate)
+    on = assemble.choose_boards(catalog, boards, simulate, reached=True)
     timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
     request = assemble.make_request(
         timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
@@ -134,7 +141,7 @@ def run(
         return 2 if wrong_input else 0
     from npubench.cli.execute import execute
 
-    return execute(plan, on, request, out, jobs, fresh, strict, _style(quiet, as_json), wrong_input)
+    return execute(plan, on, request, out, jobs, fresh, strict, _style(quiet, as_json), wrong_input, wait)
 
 
 def _node_tests(

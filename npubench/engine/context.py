@@ -16,6 +16,7 @@ from npubench.records import (
     Failure,
     Figures,
     OnnxModel,
+    Runner,
     Skip,
     ToolInfo,
 )
@@ -27,7 +28,10 @@ Kept = TypeVar("Kept", OnnxModel, Artifact)
 
 @dataclass(frozen=True)
 class Context:
-    """What every job of a run shares; backends and the state of their tools by the board's name."""
+    """What every job of a run shares; backends and the state of their tools by the board's name.
+
+    `wait_s` is how long a board that another run holds is waited for; None: without end.
+    """
 
     run_id: str
     workspace: Workspace
@@ -38,6 +42,7 @@ class Context:
     command: tuple[str, ...]
     announce: Callable[[Any], None]
     fresh: bool = False
+    wait_s: float | None = None
     benchmarks: Mapping[str, BoardBenchmark] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
@@ -68,6 +73,7 @@ class Measured:
     outcome: Figures | Failure | Skip
     before: BoardState | None = None
     after: BoardState | None = None
+    runner: Runner | None = None
 
 
 def note(log: Path, text: str) -> None:

@@ -33,6 +33,15 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsOutdated:
+    """So many rows of earlier runs are measured again, and why."""
+
+    board: str
+    count: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobFinished:
     """A job has its row."""
 
@@ -50,7 +59,7 @@ class RunFinished:
     interrupted: bool
 
 
-Event = RunStarted | StageStarted | Note | JobFinished | RunFinished
+Event = RunStarted | StageStarted | Note | RowsOutdated | JobFinished | RunFinished
 Listener = Callable[[Event], None]
 
 

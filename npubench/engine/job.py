@@ -11,17 +11,19 @@ from npubench.engine.context import Context, Measured, Prepared, note
 from npubench.engine.events import StageStarted
 from npubench.errors import TransferError
 from npubench.plan import Job
-from npubench.protocols import Session, TwinExporter
+from npubench.protocols import Backend, Session, SimulatingLater, TwinExporter
 from npubench.records import (
     Artifact,
     Failure,
     FailureClass,
     Figures,
+    NoAccuracy,
     OnnxModel,
     Sampling,
     Skip,
     Stage,
 )
+from npubench.regular import is_regular
 from npubench.sampling import one_a_call, sampling_of, with_throughput
 from npubench.specs import BenchmarkSpec, Target, declared_batch
 from npubench.workspace import writing
@@ -31,14 +33,14 @@ Kept = TypeVar("Kept", OnnxModel, Artifact)
 
 def export_only(job: Job, context: Context) -> Prepared:
     """Only the ONNX file; needs no toolchain."""
-    start = _start(job, context)
+    start = begin(job, context)
     model = _export(job, context, start.log)
     return replace(start, failure=model) if isinstance(model, Failure) else replace(start, model=model)
 
 
 def prepare(job: Job, context: Context) -> Prepared:
     """Export and compile; both are taken from the workspace when they were made before."""
-    start = _start(job, context)
+    start = begin(job, context)
     log = start.log
     if isinstance(job.case, BenchmarkSpec):
         files = board_benchmark.prepare(job, job.case, context, log)
@@ -61,13 +63,21 @@ def prepare(job: Job, context: Context) -> Prepared:
 
 def estimated(job: Job, model: OnnxModel, artifact: Artifact, context: Context) -> Figures | None:
     """The tool's simulation of an artifact, with the samples a second of `model`, the whole it is of."""
-    estimate = context.backends[job.board.name].estimate(artifact)
+    estimate = _estimate(artifact, context.backends[job.board.name])
     return with_throughput(estimate, _sampling(job, model)) if estimate else None
 
 
 def _sampling(job: Job, model: OnnxModel) -> Sampling:
     found = sampling_of(model, declared_batch(job.case))
     return one_a_call() if isinstance(found, Failure) else found
+
+
+def _estimate(artifact: Artifact, backend: Backend) -> Figures | None:
+    """The tool's own figures; where its simulation did not end, with the reason for what is missing."""
+    estimate, why = backend.estimate(artifact), artifact.settings.get("not_simulated")
+    if estimate is None or why is None or estimate.accuracy is not None or estimate.no_accuracy is not None:
+        return estimate
+    return replace(estimate, no_accuracy=NoAccuracy.NO_OUTPUTS, no_accuracy_why=f"not simulated: {why}")
 
 
 def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
@@ -107,7 +117,8 @@ def simulate(prepared: Prepared, context: Context) -> tuple[Prepared, Measured]:
     return replace(prepared, estimate=None), Measured(prepared.estimate)
 
 
-def _start(job: Job, context: Context) -> Prepared:
+def begin(job: Job, context: Context) -> Prepared:
+    """A job of which nothing is done yet, with a log."""
     log = context.workspace.log_file(
         context.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
     )
@@ -160,7 +171,7 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
     with context.locks[job.compile_key]:
         kept = context.recall(job.compile_key, context.workspace.find_artifact)
         if kept is not None and kept.onnx.sha256 == model.sha256:
-            return kept
+            return _simulated_later(job, kept, context, log)
         context.announce(StageStarted(job, Stage.COMPILE))
         board, target = job.board, compile_target(job, context)
         with context.workspace.job_folder() as folder:
@@ -168,8 +179,25 @@ def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifac
                 artifact = context.backends[board.name].compile(model, target, folder, log)
             if isinstance(artifact, Failure):
                 return artifact
+            if not all(is_regular(file) for file in (artifact.path, *artifact.parts)):
+                message = f"{board.backend} left something else than a file as its artifact"
+                return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
             context.made.add(job.compile_key)
-            return context.workspace.keep_artifact(job.compile_key, artifact)
+            kept = context.workspace.keep_artifact(job.compile_key, artifact)
+    return _simulated_later(job, kept, context, log)
+
+
+def _simulated_later(job: Job, artifact: Artifact, context: Context, log: Path) -> Artifact | Failure:
+    """A kept artifact with the tool's simulation of it, where that is a step of its own and is missing."""
+    backend = context.backends[job.board.name]
+    if not isinstance(backend, SimulatingLater) or not backend.to_simulate(artifact):
+        return artifact
+    with context.locks[f"simulate {job.compile_key}"], context.workspace.job_folder() as folder:
+        with writing(context.workspace.root):
+            simulated = backend.simulate(artifact, compile_target(job, context), folder, log)
+        if isinstance(simulated, Failure):
+            return simulated
+        return context.workspace.keep_artifact(job.compile_key, simulated)
 
 
 def lost(prepared: Prepared, error: Exception, failure_class: FailureClass, stage: Stage) -> Prepared:

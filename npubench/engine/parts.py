@@ -15,6 +15,7 @@ from npubench.jsonio import encode
 from npubench.onnx_model import describe
 from npubench.plan import Job
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import text_if_any
 from npubench.specs import CalibrationSpec, TensorSpec
 from npubench.workspace import writing
 
@@ -137,7 +138,7 @@ def work(job: Mapping[str, Any], deadline_s: float, log: Path) -> dict[str, Any]
         question.write_text(json.dumps(job), encoding="utf-8")
         argv = [sys.executable, "-m", WORKER, str(question), str(reply)]
         done = process.run(argv, timeout_s=deadline_s, log=log)
-        text = reply.read_text(encoding="utf-8") if reply.is_file() else ""
+        text = text_if_any(reply)
     if failure := failure_of_process(done, Stage.COMPILE):
         return failure
     try:

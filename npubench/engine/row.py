@@ -32,6 +32,8 @@ def row(prepared: Prepared, measured: Measured | None, context: Context) -> Resu
         base = board_benchmark.provenance(base, prepared.job.case, outcome, context)
     if measured:
         base = replace(base, board_before=measured.before, board_after=measured.after)
+        if measured.runner is not None:
+            base = replace(base, tools={**base.tools, **measured.runner.tools})
     if isinstance(outcome, Failure):
         note(
             prepared.log,

@@ -12,8 +12,8 @@ from npubench.engine.row import row
 from npubench.engine.signals import stop_on_signals
 from npubench.errors import Interrupted, WorkspaceError
 from npubench.plan import Plan
-from npubench.protocols import Transport
-from npubench.records import Result, Stage, Status
+from npubench.protocols import Benching, Transport
+from npubench.records import Result, Runner, Stage, Status
 from npubench.specs import BoardSpec
 from npubench.store import Run, Store
 
@@ -33,7 +33,7 @@ def run(
     context: Context,
     store: Store,
 ) -> Summary:
-    """Run what the plan still needs. Ctrl-C and SIGTERM end it at once; finished rows stay.
+    """Run what the plan still needs. Ctrl-C, SIGTERM and SIGHUP end it at once; finished rows stay.
 
     Raises WorkspaceError when the workspace can no longer be written.
     """
@@ -55,11 +55,27 @@ def run(
     interrupted = False
     with stop_on_signals():
         try:
-            lanes.run(plan.todo, workers, transport_of, context, finish)
+            lanes.run(plan.todo, _measured_by(plan, context, store), workers, transport_of, context, finish)
         except (Interrupted, KeyboardInterrupt):
             interrupted = True
     context.announce(_finished(results, interrupted))
     return Summary(tuple(results), interrupted)
+
+
+def _measured_by(plan: Plan, context: Context, store: Store) -> Sequence[lanes.Done]:
+    """What is done already and was measured by a program on the board, which may be another one by now."""
+    done = {
+        job.key: (job, backend.runner()[0])
+        for job in plan.jobs
+        if job.done == Status.OK and job.compile_key and not job.board.simulated
+        and isinstance(backend := context.backends[job.board.name], Benching)
+    }  # fmt: skip
+    recorded = store.tools(done) if done else {}
+    return [
+        lanes.Done(job, known)
+        for key, (job, name) in done.items()
+        if (known := recorded.get(key, {}).get(Runner(name).key))
+    ]
 
 
 def _finished(results: Sequence[Result], interrupted: bool) -> RunFinished:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end what runs, with all processes that it started."""
+"""Ctrl-C, SIGTERM and SIGHUP end what runs, with all processes that it started."""
 
 import signal
 import threading
@@ -12,6 +12,8 @@ from npubench import process
 
 SIGNAL_SEEN_S = 0.5
 """A signal that comes just before a wait begins does not end it: Python sees the signal after it."""
+
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Result = TypeVar("Result")
 
@@ -39,9 +41,8 @@ def stop_on_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # What was started with interrupts ignored, as in the background of a script, goes on ignoring them.
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    caught = [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]
+    # What was started with a signal ignored, as by nohup or in the background of a script, still ignores it.
+    caught = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in caught}
     try:
         yield

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from npubench import kept
-from npubench.failures import Failure, FailureClass
+from npubench.ended import killed, was_killed
+from npubench.failures import Failure, FailureClass, Stage
 from npubench.jsonio import decode, encode
 from npubench.onnx_model import describe
 from npubench.onnx_refusal import refused
 from npubench.records import Completed, OnnxModel
+from npubench.regular import is_regular
 
 DEADLINE_S = 600.0
 """Far above what hashing and checking the largest models take."""
@@ -28,9 +30,9 @@ def describe_apart(
         arguments = [str(path.absolute()), folder]
         done = kept.run(MODULE, arguments, kept.FILES, timeout_s=deadline_s, log=log)
         model, failure = Path(folder) / MODEL, Path(folder) / FAILURE
-        if model.is_file():
+        if is_regular(model):
             return replace(decode(OnnxModel, model.read_bytes()), case=case, task=task)
-        if failure.is_file():
+        if is_regular(failure):
             return decode(Failure, failure.read_bytes())
     return _without_answer(done)
 
@@ -39,9 +41,8 @@ def _without_answer(done: Completed) -> Failure:
     if done.timed_out:
         message = f"onnx had not read the model after {done.duration_s:.0f} s: ended; export it another way"
         return refused(FailureClass.HANG, message, detail=done.output)
-    if done.returncode == -signal.SIGKILL:
-        message = "reading the model was killed, most likely for lack of memory: free memory"
-        return refused(FailureClass.OUT_OF_MEMORY, message, detail=done.output)
+    if was_killed(done):
+        return replace(killed(Stage.EXPORT, "what reads the model", done, "here"), detail=done.output)
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         message = f"onnx crashed with {name} on the model: it is damaged, or export it another way"

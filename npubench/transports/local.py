@@ -11,8 +11,11 @@ from npubench import kept, process
 from npubench.board_facts import PATHS, parse
 from npubench.errors import BoardError
 from npubench.identity import sha256_of_file
+from npubench.leases import Claim, Held
 from npubench.records import BoardState, Completed
+from npubench.regular import open_regular
 from npubench.specs import BoardSpec
+from npubench.transports.local_lease import LocalLease
 
 
 class LocalTransport:
@@ -24,9 +27,30 @@ class LocalTransport:
         """A session; nothing to open."""
         return LocalSession()
 
+    def check(self, board: BoardSpec) -> None:
+        """There are no options: those of a board that is reached otherwise elsewhere are let be."""
+
+    def place(self, board: BoardSpec) -> str:  # noqa: ARG002 - there is only one
+        """This machine, whatever the board is called."""
+        return "this machine"
+
 
 class LocalSession:
     """Runs commands here; files are already where they are needed."""
+
+    def __init__(self) -> None:
+        self._lease = LocalLease()
+
+    def take(self, claim: Claim, force: bool = False) -> Held | None:  # noqa: ARG002 - the kernel's
+        """Hold this machine until the session is closed; who holds it, when somebody else does.
+
+        A lease here ends with its holder and not before. Raises BoardError where none can be kept.
+        """
+        return self._lease.take(claim)
+
+    def holder(self) -> Held | None:
+        """Who holds this machine. Raises like `take`."""
+        return self._lease.holder()
 
     def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
         """Run a command; its whole tree ends at the deadline. Raises BoardError when it cannot start."""
@@ -40,14 +64,19 @@ class LocalSession:
 
     def put(self, source: Path, sha256: str) -> PurePosixPath:
         """The file itself, if it still has that hash. Raises BoardError otherwise."""
-        if sha256_of_file(source) != sha256:
+        try:
+            is_it = sha256_of_file(source) == sha256
+        except OSError:
+            is_it = False
+        if not is_it:
             raise BoardError(f"{source.name} is not the file with SHA-256 {sha256}: run with --fresh")
         return PurePosixPath(source)
 
     def get(self, source: PurePosixPath, target: Path) -> None:
         """Copy a file. Raises BoardError when it is not there."""
         try:
-            shutil.copyfile(source, target)
+            with open_regular(Path(source), follow=True) as stream, target.open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
         except OSError as error:
             raise BoardError(f"{source} cannot be fetched: {error.strerror}") from error
 
@@ -57,7 +86,8 @@ class LocalSession:
         return parse(texts, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Give the lease back."""
+        self._lease.release()
 
 
 def _run(argv: Sequence[str], timeout_s: float, log: Path) -> Completed:

@@ -178,6 +178,10 @@ class LoopbackSshd:
         """Let npubench's own file know the host key."""
         hostkeys.remember(self.name, self.public_key, hostkeys.own_file())
 
+    def trust_as(self, host: str) -> None:
+        """The same under another name of its address."""
+        hostkeys.remember(hostkeys.host_name(host, self.port), self.public_key, hostkeys.own_file())
+
     def options(self, **changes: Any) -> dict[str, Any]:
         """`transport_options` that reach it, with short timeouts and everything kept below its own folder."""
         return {

@@ -185,7 +185,7 @@ def test_outputs_of_another_number_than_the_model_s_are_wrong_ones(compiled):
     ("body", "expected", "told"),
     [
         ("os.abort()", FailureClass.CRASH, "SIGABRT while it was at convert"),
-        ("os.kill(os.getpid(), 9)", FailureClass.OUT_OF_MEMORY, "while it was at convert"),
+        ("os.kill(os.getpid(), 9)", FailureClass.KILLED, "while it was at convert"),
         ("os._exit(0)", FailureClass.UNPARSED_OUTPUT, "ended with code 0 while it was at convert"),
         ("sys.exit(0)", FailureClass.TOOL_ERROR, "SystemExit: 0"),
         ("return {'artifact': 'model.toy'}", FailureClass.NO_ARTIFACT, "without writing model.toy"),
@@ -310,3 +310,53 @@ def test_without_its_environment_a_backend_says_what_to_do(relu, tmp_path, monke
     failure = RknnBackend().compile(relu, target, tmp_path, tmp_path / "log")
     assert failure.failure_class is FailureClass.TOOL_MISSING
     assert "npubench env install rknn" in failure.message
+
+
+FIFOS = {
+    "the artifact": ("os.remove('model.toy'); os.mkfifo('model.toy')", FailureClass.NO_ARTIFACT),
+    "an output": ("os.remove('o-0-0.npy'); os.mkfifo('o-0-0.npy')", FailureClass.UNPARSED_OUTPUT),
+    "a link for the artifact": (
+        "os.remove('model.toy'); os.symlink('/etc/hostname', 'model.toy')",
+        FailureClass.NO_ARTIFACT,
+    ),
+    "the step": ("os.remove('step.txt'); os.mkfifo('step.txt')", None),
+    "the log": ("os.remove('tool.log'); os.mkfifo('tool.log')", None),
+}
+
+
+@pytest.mark.parametrize("what", FIFOS)
+def test_a_fifo_in_a_tools_folder_is_never_waited_for(compiled, what):
+    body, expected = FIFOS[what]
+    worker = f"""
+def work(job):
+    data = samples(job["evaluation"])
+    with step("convert"):
+        Path("model.toy").write_text("toy")
+    expected = reference(job["model"], data)
+    outputs, theirs = keep("o", expected), keep("r", expected)
+    {body}
+    return {{"artifact": "model.toy", "outputs": outputs, "reference": theirs}}
+serve(work)
+"""
+    outcome = compiled(worker)
+    if expected is None:
+        assert isinstance(outcome, Artifact)
+    else:
+        assert outcome.failure_class is expected
+
+
+@pytest.mark.parametrize(("end", "deadline_s"), [("os.abort()", 60.0), ("time.sleep(60)", 3.0)])
+def test_a_simulator_that_goes_down_costs_the_artifact_nothing(compiled, end, deadline_s):
+    worker = f"""
+from worker_frame import built
+def work(job):
+    Path("model.toy").write_text("toy")
+    built({{"artifact": "model.toy"}})
+    with step("simulate"):
+        {end}
+serve(work)
+"""
+    artifact = compiled(worker, deadline_s=deadline_s)
+    assert isinstance(artifact, Artifact)
+    assert "while it was at simulate" in artifact.settings["not_simulated"]
+    assert ToyBackend().estimate(artifact).accuracy is None

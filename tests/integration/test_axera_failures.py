@@ -9,8 +9,8 @@ from tests.emulated_pair import Pair, onnx_file
 
 FAILURES = {
     "hang": ("compile", "hang"),
-    "oom": ("compile", "out_of_memory"),
-    "oom_killed": ("compile", "out_of_memory"),
+    "oom": ("compile", "killed"),
+    "oom_killed": ("compile", "killed"),
     "crash": ("compile", "crash"),
     "exit_one": ("compile", "crash"),
     "silent": ("compile", "no_artifact"),

@@ -9,7 +9,7 @@ from tests.integration.test_axera_ssh import left_running
 IMAGE = "axera/neuwizard:0.6.1.14"
 PULSAR2_FAILURES = {
     "hang": ("compile", "hang"),
-    "oom": ("compile", "out_of_memory"),
+    "oom": ("compile", "killed"),
     "crash": ("compile", "crash"),
     "exit_one": ("compile", "crash"),
     "silent": ("compile", "no_artifact"),
@@ -36,7 +36,7 @@ def test_the_image_of_a_board_is_what_builds(tmp_path):
     assert found["fine"]["tool_version"]["pulsar"] == "0.6.1.14"
     assert found["fine"]["protocol"]["image"] == IMAGE
     classes = {name: row["failure"]["class"] for name, row in found.items() if row["failure"]}
-    assert classes == {"hang": "hang", "oom_killed": "out_of_memory", "silent": "no_artifact"}
+    assert classes == {"hang": "hang", "oom_killed": "killed", "silent": "no_artifact"}
     assert list((tmp_path / "docker").iterdir()) == []
     hanging = found["hang"]["onnx_sha256"][:16]
     wait_until(lambda: not left_running("pulsar", hanging), "the end of everything in the container")

@@ -163,7 +163,7 @@ FAULTS = [
     ("rknn_benchmark", "fail_after", FailureClass.TOOL_ERROR),
     ("rknn_benchmark", "memory", FailureClass.OUT_OF_DEVICE_MEMORY),
     ("rknn_benchmark", "crash", FailureClass.CRASH),
-    ("rknn_benchmark", "killed", FailureClass.OUT_OF_MEMORY),
+    ("rknn_benchmark", "killed", FailureClass.KILLED),
     ("rknn_benchmark", "hang", FailureClass.HANG),
     ("bmrt_test", "nothing", FailureClass.UNPARSED_OUTPUT),
     ("bmrt_test", "cut", FailureClass.UNPARSED_OUTPUT),

@@ -6,12 +6,17 @@ import pty
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from npubench.cli import main
+from npubench.errors import BoardError
+from npubench.identity import sha256_of_file
+from npubench.leases import own_claim
 from npubench.transports.ssh import hostkeys
+from npubench.transports.ssh.transport import SshTransport
 from tests.integration.ssh_server import make_key, running
 
 
@@ -19,7 +24,11 @@ def describe(folder, server, name="pi", **changes):
     """A board description of the user's own."""
     (folder / "boards").mkdir(parents=True, exist_ok=True)
     options = "".join(f"{key} = {json.dumps(value)}\n" for key, value in server.options(**changes).items())
+    runner = server.home / "ax_run_model"
+    runner.write_text("#!/bin/sh\necho 'ax_run_model version 1.2.3'\n")
+    runner.chmod(0o755)
     text = f'name = "{name}"\nbase = "ax630c"\n[transport_options]\n{options}'
+    text += f'[backend_options]\nax_run_model = "{runner}"\n'
     (folder / "boards" / f"{name}.toml").write_text(text)
 
 
@@ -50,6 +59,32 @@ def test_trust_with_the_right_fingerprint_then_check(server, capsys):
     assert code == 0
     assert os.uname().release in said.out
     assert "pi has all that npubench needs" in said.out
+    runner = server.home / "ax_run_model"
+    assert f"{runner}: ax_run_model version 1.2.3, SHA-256 {sha256_of_file(runner)}" in said.out
+    assert "lease" in said.out
+    assert "free" in said.out
+
+
+def test_check_says_that_the_runner_is_missing(server, capsys):
+    server.trust()
+    (server.home / "ax_run_model").unlink()
+    code, said = board(capsys, "check", "pi")
+    assert code == 4
+    assert "ax_run_model is missing" in said.err
+    assert "backend_options.ax_run_model" in said.err
+
+
+def test_who_holds_the_board_is_shown_and_can_lose_it(server, capsys):
+    server.trust()
+    options = {"backend": "pulsar2", "transport": "ssh"}
+    session = SshTransport().connect(replace(server.board("pi"), **options))
+    session.take(own_claim("their run"))
+    assert "(run their run) since" in board(capsys, "check", "pi")[1].out
+    assert "--lease takes it away" in board(capsys, "clean", "pi")[1].err
+    assert board(capsys, "clean", "pi", "--lease")[0] == 0
+    with pytest.raises(BoardError):
+        session.run(["true"], 20)
+    session.close()
 
 
 def test_trust_with_another_fingerprint_keeps_nothing(server, capsys, tmp_path):

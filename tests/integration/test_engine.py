@@ -57,6 +57,8 @@ class Bench:
         self.transports = {"desk": FakeTransport()}
         self.events = []
         self.fresh = False
+        self.wait_s = None
+        self.run_id = "run"
 
     def plan(self, *names, boards=None, precisions=()):
         boards = boards or [board()]
@@ -67,7 +69,7 @@ class Bench:
 
     def run(self, *names, tool=None, workers=2, **plan):
         context = Context(
-            run_id="run",
+            run_id=self.run_id,
             workspace=self.workspace,
             request=REQUEST,
             exporter_of=lambda spec: self.exporter,
@@ -76,6 +78,7 @@ class Bench:
             command=("npubench", "run"),
             announce=Announcer([self.events.append]),
             fresh=self.fresh,
+            wait_s=self.wait_s,
         )
         return run(self.plan(*names, **plan), workers, lambda b: self.transports[b.name], context, self.store)
 

@@ -530,7 +530,7 @@ def test_a_file_that_onnx_hangs_on_is_ended_at_the_deadline(tmp_path):
     ("last_words", "failure_class"),
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", FailureClass.CRASH),
-        ("os.kill(os.getpid(), signal.SIGKILL)", FailureClass.OUT_OF_MEMORY),
+        ("os.kill(os.getpid(), signal.SIGKILL)", FailureClass.KILLED),
         ("sys.exit(3)", FailureClass.EXPORT_FAILED),
     ],
 )

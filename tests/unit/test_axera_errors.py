@@ -44,9 +44,9 @@ def test_a_name_that_is_cut_is_no_operator():
 @pytest.mark.parametrize(
     ("output", "code", "expected"),
     [
-        ("neuwizard killed by SIGKILL\n", 1, FailureClass.OUT_OF_MEMORY),
-        ("", -9, FailureClass.OUT_OF_MEMORY),
-        ("", 137, FailureClass.OUT_OF_MEMORY),
+        ("neuwizard killed by SIGKILL\n", 1, FailureClass.KILLED),
+        ("", -9, FailureClass.KILLED),
+        ("", 137, FailureClass.KILLED),
         ("MemoryError\n", 1, FailureClass.OUT_OF_MEMORY),
         ("AssertionError: pads must be symmetric\n", 1, FailureClass.UNSUPPORTED_ATTRIBUTE),
         ("RuntimeError: kernel_shape exceeds 18\n", 1, FailureClass.UNSUPPORTED_ATTRIBUTE),
@@ -70,7 +70,7 @@ def test_a_build_that_ended_well_has_not_failed_yet():
     assert build("AssertionError: anything\n", 0) is None
     assert build_errors.no_artifact("pulsar", "done\n", "x.joint").failure_class is FailureClass.NO_ARTIFACT
     oom = build_errors.no_artifact("pulsar", "neuwizard killed by SIGKILL\n", "x.joint")
-    assert oom.failure_class is FailureClass.OUT_OF_MEMORY
+    assert oom.failure_class is FailureClass.KILLED
 
 
 def test_a_container_that_does_not_start_is_a_missing_tool():
@@ -95,7 +95,7 @@ def test_a_container_that_does_not_start_is_a_missing_tool():
         ),
         ("", 134, FailureClass.CRASH),
         ("", -11, FailureClass.CRASH),
-        ("", 137, FailureClass.OUT_OF_MEMORY),
+        ("", 137, FailureClass.KILLED),
         ("sh: run_joint: not found\n", 127, FailureClass.TOOL_MISSING),
     ],
 )

@@ -100,7 +100,7 @@ def test_other_ends_keep_their_own_classes():
     for text, code, wanted in (
         ("env: 'ffmpeg': No such file or directory\n", 127, FailureClass.TOOL_MISSING),
         ("av_malloc: Cannot allocate memory\n", 1, FailureClass.OUT_OF_MEMORY),
-        ("Killed\n", 137, FailureClass.OUT_OF_MEMORY),
+        ("Killed\n", 137, FailureClass.KILLED),
         ("", -11, FailureClass.CRASH),
         ("Invalid data found when processing input\n", 1, FailureClass.TOOL_ERROR),
     ):

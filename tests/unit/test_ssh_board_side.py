@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npubench import cookies
 from npubench.transports.ssh import leftovers
 from npubench.transports.ssh.facts import state
 from npubench.transports.ssh.requirements import TOOLS, read
@@ -108,14 +109,31 @@ def test_a_full_disk_of_the_board_is_not_told_in_the_words_of_our_own():
 
 
 def test_cookies_of_sessions_that_are_no_more():
-    prefix = leftovers.machine()
     mine = leftovers.open_cookie()
-    dead = f"{prefix}{2**22 + 1:010d}-00000000"
-    alive = f"{prefix}{1:010d}-00000000"
-    lines = [mine, dead, f"{dead}-more", alive, "garbage", ""]
-    assert leftovers.orphans(lines) == (dead,)
+    random = "0" * 16
+    dead = f"{cookies.machine()}{2**22 + 1:010d}-{1:016d}-{random}"
+    reused = f"{cookies.owner()[:-16]}{1:016d}-{random}"
+    lines = [mine, dead, f"{dead}-more", reused, "garbage", ""]
+    assert leftovers.orphans(lines) == (dead, reused)
     leftovers.close_cookie(mine)
-    assert leftovers.orphans(lines) == (mine, dead)
+    assert leftovers.orphans(lines) == (mine, dead, reused)
+
+
+def test_what_runs_in_another_container_is_nobodys_to_end():
+    elsewhere = cookies.machine().replace(cookies.machine()[9:21], "0" * 12)
+    line = f"{elsewhere}{2**22 + 1:010d}-{1:016d}-{'0' * 16}"
+    assert leftovers.orphans([line]) == ()
+    assert not cookies.is_dead(line)
+    assert not cookies.is_dead("")
+
+
+def test_cookies_of_one_process_differ_and_name_it():
+    one, other = cookies.of_session(), cookies.of_process()
+    assert one != other
+    assert one.startswith(cookies.owner())
+    assert not cookies.is_dead(one)
+    # Where the board is this machine, a search there sees both.
+    assert leftovers.orphans([one, other]) == (one,)
 
 
 @given(st.lists(st.text()))

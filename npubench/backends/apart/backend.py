@@ -11,7 +11,7 @@ from npubench import environments
 from npubench.backends.apart import predict, samples
 from npubench.backends.apart.options import check_known, text
 from npubench.backends.apart.outputs import compared, in_model_order, resolution
-from npubench.backends.apart.running import ANSWER, TOOL_LOG, run_worker
+from npubench.backends.apart.running import ANSWER, NOT_SIMULATED, TOOL_LOG, run_worker
 from npubench.backends.inputs import unfed
 from npubench.backends.onnxruntime.compare import accuracy_of as accuracy_of
 from npubench.backends.onnxruntime.compare import lacking_of as lacking_of
@@ -30,6 +30,7 @@ from npubench.records import (
     Stage,
     ToolInfo,
 )
+from npubench.regular import is_regular, text_if_any, write_new
 from npubench.specs import Options, Precision, Target, TimingProtocol
 
 MODEL = "model.onnx"
@@ -95,11 +96,20 @@ class ApartBackend(ABC):
         refused = self.refused(model, target, answer, said)
         if refused is not None:
             return refused
-        in_model_order(answer, model.outputs)
-        told = signature_of(answer.get("tensors"))
-        changed = converted(self.name, model.inputs, model.outputs, told, self.tolerance)
-        made = changed or self._artifact(model, target, answer, asked, workdir)
+        try:
+            in_model_order(answer, model.outputs)
+            told = signature_of(answer.get("tensors"))
+            changed = converted(self.name, model.inputs, model.outputs, told, self.tolerance)
+            made = changed or self._artifact(model, target, answer, asked, workdir)
+        except OSError as error:
+            # Something else lies in the place of a file that the worker named.
+            message = f"{self.name} left what cannot be read: {error}"[:300]
+            return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
         return made if isinstance(made, Failure) else replace(made, data=data.use)
+
+    def check(self, chip: str) -> None:  # noqa: ARG002 - for subclasses
+        """Raises UsageError for a board's options that cannot be used."""
+        self._environment()
 
     @abstractmethod
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
@@ -187,7 +197,7 @@ class ApartBackend(ABC):
         workdir: Path,
     ) -> Artifact | Failure:
         path = workdir / answer["artifact"]
-        if not path.is_file() or path.stat().st_size == 0:
+        if not is_regular(path) or path.stat().st_size == 0:
             message = f"{self.name} ended without writing {answer['artifact']}: see the log"
             return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
         found = compared(answer, model.outputs, workdir, model.task == "classification")
@@ -196,7 +206,7 @@ class ApartBackend(ABC):
             return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
         answer.update(found.told())
         answer["resolution"] = resolution(answer, workdir)
-        (workdir / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+        write_new(workdir / ANSWER, json.dumps(answer))
         parts = [workdir / name for name in answer.get("parts", ())]
         extras = [*parts, *(workdir / name for name in (ANSWER, TOOL_LOG, *answer.get("kept", ())))]
         # A part belongs to what runs, the rest tells how it came about.
@@ -205,11 +215,12 @@ class ApartBackend(ABC):
             **asked,
             "calibration_sha256": calibration_digest(target.calibration),
             "tool_seconds": answer["seconds"],
+            **({NOT_SIMULATED: answer[NOT_SIMULATED]} if NOT_SIMULATED in answer else {}),
         }
         size = sum(file.stat().st_size for file in (path, *parts))
         return Artifact(
             *(path, sha256, size, self.name, self.probe().versions, target.precision, model),
-            *(settings, tuple(file for file in extras if file.is_file()), tuple(parts)),
+            *(settings, tuple(file for file in extras if is_regular(file)), tuple(parts)),
         )
 
 
@@ -260,4 +271,4 @@ def _tensors(model: OnnxModel) -> dict[str, Any]:
 
 
 def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return text_if_any(path)

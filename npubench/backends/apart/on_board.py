@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from npubench.ended import SIGKILL, killed
 from npubench.errors import BoardError, TransferError
 from npubench.identity import sha256_of_bundle, sha256_of_file
 from npubench.protocols import Session
@@ -32,7 +33,6 @@ _MEMORY = re.compile(
 )
 _NOT_STARTED = (126, 127)
 _SIGNALS = 128
-_KILLED = 9
 
 
 def find_tool(names: Sequence[str], option: str, session: Session, log: Path) -> str | Failure:
@@ -140,9 +140,8 @@ def _by_code(tool: str, completed: Completed) -> Failure:
         message = f"{tool} cannot be started on the board: {last}"
         return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
     signal = -code if code < 0 else code - _SIGNALS
-    if signal == _KILLED:
-        message = f"{tool} was killed on the board: it ran out of memory"
-        return Failure(Stage.MEASURE, FailureClass.OUT_OF_MEMORY, message)
+    if signal == SIGKILL:
+        return killed(Stage.MEASURE, tool, completed, "on the board")
     # A code of 255 is a program's own -1, not a signal.
     if 0 < signal < 65:
         return Failure(Stage.MEASURE, FailureClass.CRASH, f"{tool} ended by signal {signal}: {last}")

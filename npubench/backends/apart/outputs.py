@@ -6,6 +6,7 @@ from typing import Any
 
 from npubench.backends.onnxruntime.compare import Similarity, similarity, top1_agreement, with_samples
 from npubench.records import NoAccuracy
+from npubench.regular import open_regular
 from npubench.specs import TensorSpec
 
 
@@ -82,9 +83,15 @@ def _load(files: Sequence[Sequence[str]] | None, workdir: Path) -> list[list[Any
 
     # Mapped, for they are read in turn by each of these functions.
     return [
-        [np.load(workdir / name, mmap_mode="r", allow_pickle=False) for name in sample]
+        [np.load(_regular(workdir / name), mmap_mode="r", allow_pickle=False) for name in sample]
         for sample in files or ()
     ]
+
+
+def _regular(path: Path) -> Path:
+    """The path, of a regular file only: raises OSError for what would be waited for."""
+    open_regular(path).close()
+    return path
 
 
 def _like(ours: Any, theirs: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from npubench.predictions import Predictions
 from npubench.records import Failure, FailureClass, Kind, OnnxModel, Stage
+from npubench.regular import is_regular
 from npubench.sample_files import batch_of
 
 NOTE = "simulated while it was converted again with the same calibration: no artifact was run"
@@ -28,6 +29,9 @@ def predictions(
     files = [sample[0] for sample in answer.get("outputs") or () if sample]
     if not files:
         message = f"{tool} simulates nothing: it left no outputs"
+        return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
+    if odd := [name for name in files if not is_regular(workdir / name)]:
+        message = f"{tool} left no file {odd[0]}"[:300]
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
     total = len(np.load(inputs, mmap_mode="r", allow_pickle=False))
     batch = batch_of(model.fed)

@@ -1,18 +1,28 @@
 """One job in the tool's environment: started, limited, ended, and read."""
 
+import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from npubench import process
+from npubench.ended import killed, was_killed
 from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.regular import open_regular, text_if_any, text_of
 
 TOOL_LOG = "tool.log"
 ANSWER = "answer.json"
 STEP_FILE = "step.txt"
+BUILT_FILE = "built.json"
+NOT_SIMULATED = "not_simulated"
+"""In an answer, and among an artifact's settings: why the tool's simulation of it did not end."""
+_CHILD_KILLED = re.compile(r"ended with code -9\b")
+"""What workers say of a command of the tool that SIGKILL ended."""
 MEMORY_LIMIT_BYTES = 24 * 2**30
 """Of address space. Compilers map far more than they use."""
 
@@ -50,38 +60,42 @@ def run_worker(
         return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
     finally:
         _append(own, log)
-    return _answer(tool, done, reply, workdir)
+    answer = _answer(tool, done, reply, workdir)
+    return _without_simulation(answer, workdir) if isinstance(answer, Failure) else answer
 
 
 def _append(source: Path, log: Path) -> None:
-    if source.is_file():
-        with log.open("ab") as stream:
-            stream.write(source.read_bytes())
+    with contextlib.suppress(OSError), open_regular(source) as said, log.open("ab") as stream:
+        shutil.copyfileobj(said, stream)
+
+
+def _without_simulation(failure: Failure, workdir: Path) -> dict[str, Any] | Failure:
+    """The answer about an artifact that was whole before its simulation crashed or hung."""
+    try:
+        answer: dict[str, Any] = json.loads(text_of(workdir / BUILT_FILE))
+    except (OSError, ValueError):
+        return failure
+    return {**answer, NOT_SIMULATED: failure.message}
 
 
 def _answer(tool: str, done: Completed, reply: Path, workdir: Path) -> dict[str, Any] | Failure:
-    step = _text(workdir / STEP_FILE)
+    step = text_if_any(workdir / STEP_FILE)
     during = f" while it was at {step}" if step else ""
     if done.timed_out:
         message = (
             f"no end after {done.duration_s:.0f} s{during}: ended at the deadline; --deadline gives more"
         )
         return Failure(Stage.COMPILE, FailureClass.HANG, f"{tool}: {message}")
-    if done.returncode == -signal.SIGKILL:
-        message = (
-            f"{tool} was killed{during}, most likely for lack of memory: free some, or use a smaller case"
-        )
-        return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, message)
+    if was_killed(done):
+        return killed(Stage.COMPILE, tool, done, f"here{during}")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         return Failure(Stage.COMPILE, FailureClass.CRASH, f"{tool} crashed with {name}{during}: see the log")
     try:
-        answer: dict[str, Any] = json.loads(reply.read_text(encoding="utf-8"))
+        answer: dict[str, Any] = json.loads(text_of(reply))
     except (OSError, ValueError):
         message = f"{tool} ended with code {done.returncode}{during} and no answer: see the log"
         return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
+    if _CHILD_KILLED.search(str(answer.get("error", {}).get("text", ""))):
+        return killed(Stage.COMPILE, tool, done, f"here{during}")
     return answer
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -20,6 +20,9 @@ from typing import Any, NoReturn
 STEP_FILE = "step.txt"
 """Names the step that runs, for the other side to read when this process ended without an answer."""
 
+BUILT_FILE = "built.json"
+"""The answer that stands where this process does not survive the simulation."""
+
 seconds: dict[str, float] = {}
 """How long the tool itself took, by step."""
 
@@ -55,6 +58,11 @@ def serve(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         }
     reply.write_text(json.dumps(answer), encoding="utf-8")
     _leave()
+
+
+def built(answer: dict[str, Any]) -> None:
+    """The artifact is written: from here on only its simulation can fail, and that loses nothing of it."""
+    Path(BUILT_FILE).write_text(json.dumps({**answer, "seconds": seconds}), encoding="utf-8")
 
 
 def _leave() -> NoReturn:

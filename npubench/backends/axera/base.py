@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,7 +15,11 @@ from npubench.errors import BoardError
 from npubench.identity import sha256_of_file
 from npubench.protocols import OpenHost
 from npubench.records import Artifact, DataUse, Failure, FailureClass, OnnxModel, Stage, ToolInfo
+from npubench.regular import is_regular
 from npubench.specs import Options, Precision, Target
+
+SIMULATED = "simulated_execution"
+"""Among an artifact's settings: what became of running it on its host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class AxeraBackend(ABC):
 
     name: ClassVar[str]
     fix: ClassVar[str]
+    left_by_simulation: ClassVar[tuple[str, ...]]
 
     def __init__(self, options: Options | None = None, open_host: OpenHost | None = None) -> None:
         self._options = options or {}
@@ -47,6 +52,10 @@ class AxeraBackend(ABC):
     def probe(self) -> ToolInfo:
         """The toolchain that the board's options name, or else the command on PATH."""
         return versions.probe(self.name, self.where(self._options), self._open_host, self.fix)
+
+    @abstractmethod
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
 
     @abstractmethod
     def where(self, given: Options) -> Where:
@@ -77,6 +86,42 @@ class AxeraBackend(ABC):
         if isinstance(built, Failure):
             return built
         return self._artifact(model, target, recipe, built, tools)
+
+    def to_simulate(self, artifact: Artifact) -> bool:
+        """Whether running it on its host was not tried yet."""
+        return SIMULATED not in artifact.settings
+
+    def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
+        """Run it on its host, a step of its own with a deadline of its own. Raises UsageError."""
+        path = build.lay_out_artifact(artifact, workdir)
+        said = self.lay_out_simulation(artifact, target, workdir)
+        if said is None:
+            try:
+                with open_bench(self.where(target.options), workdir, self._open_host) as bench:
+                    said = self.run_simulation(artifact.onnx, target, path, bench, log)
+            except BoardError as error:
+                said = f"not done: the build host cannot be used: {error}"
+        if wrong := self.wrong_outputs(workdir):
+            message = f"{self.name} built it, and {wrong}"
+            return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
+        beside = [workdir / file.relative_to(artifact.path.parent) for file in artifact.extras]
+        new = (workdir / name for name in self.left_by_simulation)
+        extras = tuple(dict.fromkeys([*beside, *(file for file in new if is_regular(file))]))
+        return replace(artifact, path=path, extras=extras, settings={**artifact.settings, SIMULATED: said})
+
+    def wrong_outputs(self, workdir: Path) -> str:  # noqa: ARG002 - for a simulator whose outputs are read
+        """Why what the simulator left there cannot be right; empty where it can."""
+        return ""
+
+    @abstractmethod
+    def lay_out_simulation(self, artifact: Artifact, target: Target, workdir: Path) -> str | None:
+        """Put what the tool reads besides artifact and model there; why it is not to be run, else None."""
+
+    @abstractmethod
+    def run_simulation(
+        self, model: OnnxModel, target: Target, artifact: Path, bench: Bench, log: Path
+    ) -> str:
+        """Run it; what became of it in a line. Files of `left_by_simulation` are kept."""
 
     def _artifact(
         self, model: OnnxModel, target: Target, recipe: Recipe, built: Built, tools: Mapping[str, str]

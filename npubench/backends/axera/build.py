@@ -13,7 +13,8 @@ from npubench.backends.axera.toolchain import Bench
 from npubench.calibration import Choice, choose
 from npubench.errors import UsageError
 from npubench.filesystem import link_or_copy
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import is_regular, write_new
 from npubench.specs import CalibrationSpec
 
 STAMP = "start.stamp"
@@ -110,6 +111,17 @@ def lay_out_calibration(
     return Calibration(files, len(samples), pictures, chosen)
 
 
+def lay_out_artifact(artifact: Artifact, workdir: Path) -> Path:
+    """Put a kept artifact, all that lies beside it and its model there; the path of the artifact."""
+    lay_out(artifact.onnx, workdir)
+    base = artifact.path.parent
+    for file in (artifact.path, *artifact.extras):
+        there = workdir / file.relative_to(base)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(file, there)
+    return workdir / artifact.path.name
+
+
 def build(
     bench: Bench, argv: list[str], output: str, workdir: Path, deadline: Deadline, log: Path
 ) -> Failure | None:
@@ -121,9 +133,9 @@ def build(
     if failure is not None:
         return failure
     bench.collect()
-    (workdir / BUILD_LOG).write_text(completed.output, encoding="utf-8")
+    write_new(workdir / BUILD_LOG, completed.output)
     artifact = workdir / output
-    if not artifact.is_file() or artifact.stat().st_size == 0:
+    if not is_regular(artifact) or artifact.stat().st_size == 0:
         return no_artifact(tool, completed.output, output)
     if not is_new(artifact, workdir):
         message = f"{tool} left {output} as it was before this job: it is of another one"
@@ -133,4 +145,4 @@ def build(
 
 def is_new(file: Path, workdir: Path) -> bool:
     """Whether a file was written after this job's build began."""
-    return file.stat().st_mtime >= (workdir / STAMP).stat().st_mtime
+    return file.lstat().st_mtime >= (workdir / STAMP).lstat().st_mtime

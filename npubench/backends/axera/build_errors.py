@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from npubench.backends.axera.lines import short_lines
+from npubench.ended import killed, was_killed
 from npubench.records import Completed, Failure, FailureClass, Stage
 
 _OPERATOR = (
@@ -18,9 +19,7 @@ _OPERATOR = (
     ),
     re.compile(r"[Oo]p(?:erator)? '?((?:\w+\.)*[A-Z]\w*)'? is not supported"),
 )
-_MEMORY = re.compile(
-    r"killed by SIGKILL|\bMemoryError\b|std::bad_alloc|[Oo]ut of memory|Cannot allocate memory|\bOOM\b"
-)
+_MEMORY = re.compile(r"\bMemoryError\b|std::bad_alloc|[Oo]ut of memory|Cannot allocate memory|\bOOM\b")
 _CRASH = re.compile(
     r"Segmentation fault|core dumped|killed by SIG(?!KILL)[A-Z]+|Aborted\b|Fatal Python error"
 )
@@ -30,7 +29,7 @@ _RESTRICTION = re.compile(
     r"|not match|mismatch|\b(?:auto_?pad|count_include_pad|pads?|padding|strides?|dilations?|groups?"
     r"|kernel(?:_shape)?|axis|axes|ndim|rank|shapes?|ceil_mode|storage_order|layout|broadcast\w*|attributes?)\b"
 )
-_KILLED = (-9, 137)
+_KILLED = re.compile(r"killed by SIGKILL")
 _DOCKER_FAILED = 125
 
 
@@ -51,6 +50,10 @@ def explain(tool: str, text: str) -> Failure | None:
         for line in lines:
             if pattern.search(line):
                 return Failure(Stage.COMPILE, failure_class, f"{tool}: {line.strip()}"[:300])
+    for line in lines:
+        if _KILLED.search(line):
+            message = f"{tool}: {line.strip()}: nothing says that memory ran out: the next run tries again"
+            return Failure(Stage.COMPILE, FailureClass.KILLED, message[:300])
     exceptions = [match for line in lines if (match := _EXCEPTION.fullmatch(line))]
     if not exceptions:
         return None
@@ -68,13 +71,11 @@ def failed_build(tool: str, completed: Completed, deadline_s: float) -> Failure 
     if completed.returncode == 0:
         return None
     named = explain(tool, completed.output)
-    if named is not None:
+    if named is not None and not (named.failure_class is FailureClass.KILLED and completed.out_of_memory):
         return named
     code = completed.returncode
-    if code in _KILLED:
-        return Failure(
-            Stage.COMPILE, FailureClass.OUT_OF_MEMORY, f"{tool} was killed: the host ran out of memory"
-        )
+    if named is not None or was_killed(completed):
+        return killed(Stage.COMPILE, tool, completed, "on its host")
     if code == _DOCKER_FAILED and _is_container(completed.argv):
         message = f"the container could not be started: {_last_line(completed.output)}"
         return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)

@@ -1,13 +1,15 @@
 """Pulsar 1: `pulsar build` to a .joint, `run_joint` on AX620A boards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from npubench.backends.axera import (
+    build,
     logs_import,
     measuring,
+    options,
     pulsar_build,
     pulsar_figures,
     pulsar_tensors,
@@ -16,6 +18,7 @@ from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.run_joint import parse_run_joint, wrong_rounds
+from npubench.backends.axera.toolchain import Bench
 from npubench.backends.signature import ran_another
 from npubench.protocols import Session
 from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
@@ -30,6 +33,16 @@ class PulsarBackend(AxeraBackend):
         "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
         "in a board file of your own, or put pulsar on PATH"
     )
+
+    left_by_simulation: ClassVar[tuple[str, ...]] = (pulsar_build.RUN_LOG,)
+
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        pulsar_build.settings(self._options, chip)
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """`run_joint`. Raises UsageError."""
+        return "run_joint", (options.text(self._options, "run_joint", pulsar_build.RUN_JOINT),)
 
     def where(self, given: Options) -> Where:
         """The place of the toolchain. Raises UsageError."""
@@ -58,6 +71,20 @@ class PulsarBackend(AxeraBackend):
             lambda bench, deadline, log: pulsar_build.make(model, chosen, bench, workdir, deadline, log),
             calibration.chosen.use(1 if chosen.simulate and len(model.inputs) == 1 else 0),
         )
+
+    def lay_out_simulation(self, artifact: Artifact, target: Target, workdir: Path) -> str | None:  # noqa: ARG002 - the base's
+        """Nothing: the sample was kept with the artifact."""
+        return pulsar_build.not_to_simulate(artifact.onnx, pulsar_build.settings(target.options, target.chip))
+
+    def run_simulation(
+        self, model: OnnxModel, target: Target, artifact: Path, bench: Bench, log: Path
+    ) -> str:
+        """`pulsar run` beside the ONNX model."""
+        chosen, deadline = (
+            pulsar_build.settings(target.options, target.chip),
+            build.Deadline(target.deadline_s),
+        )
+        return pulsar_build.simulate(model, chosen, artifact, bench, artifact.parent, deadline, log)
 
     def estimate(self, artifact: Artifact) -> Figures | None:
         """The simulation of the build host: inference reports of all parts, accuracy of `pulsar run`."""

@@ -6,11 +6,19 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from npubench.backends.axera import measuring, pulsar2_build, pulsar2_figures, pulsar2_import
+from npubench.backends.axera import (
+    build,
+    measuring,
+    pulsar2_build,
+    pulsar2_figures,
+    pulsar2_import,
+    pulsar2_run,
+)
 from npubench.backends.axera.ax_run_model import parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
+from npubench.backends.axera.toolchain import Bench
 from npubench.npu_parts import part_of_npu
 from npubench.protocols import Session
 from npubench.records import (
@@ -42,6 +50,8 @@ class Pulsar2Backend(AxeraBackend):
         "in a board file of your own, or put pulsar2 on PATH"
     )
 
+    left_by_simulation: ClassVar[tuple[str, ...]] = (pulsar2_run.RUN_LOG, pulsar2_run.ANSWER)
+
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
         pulsar2_build.settings(self._options, chip)
@@ -58,10 +68,9 @@ class Pulsar2Backend(AxeraBackend):
     def lay_out(self, model: OnnxModel, target: Target, workdir: Path) -> Recipe | Failure:
         """Model, calibration set and config.json. Raises UsageError."""
         chosen = pulsar2_build.settings(target.options, target.chip)
-        laid_out = pulsar2_build.lay_out(model, target, chosen, workdir)
-        if isinstance(laid_out, Failure):
-            return laid_out
-        calibration, left_out = laid_out
+        calibration = pulsar2_build.lay_out(model, target, chosen, workdir)
+        if isinstance(calibration, Failure):
+            return calibration
         settings = {
             "npu_mode": chosen.npu_mode,
             "target_hardware": chosen.target_hardware,
@@ -78,11 +87,28 @@ class Pulsar2Backend(AxeraBackend):
         return Recipe(
             chosen.where,
             settings,
-            lambda bench, deadline, log: pulsar2_build.make(
-                model, chosen, bench, workdir, deadline, log, left_out
-            ),
+            lambda bench, deadline, log: pulsar2_build.make(model, chosen, bench, workdir, deadline, log),
             calibration.chosen.use(0),
         )
+
+    def lay_out_simulation(self, artifact: Artifact, target: Target, workdir: Path) -> str | None:
+        """Samples, and FP32's beside them."""
+        if not pulsar2_build.settings(target.options, target.chip).simulate:
+            return "switched off"
+        pictures = artifact.settings.get("calibration_format") == "png"
+        return pulsar2_run.lay_out(artifact.onnx, target, pictures, workdir)
+
+    def run_simulation(
+        self, model: OnnxModel, target: Target, artifact: Path, bench: Bench, log: Path
+    ) -> str:
+        """`pulsar2 run`, and FP32's outputs to compare with."""
+        argv = pulsar2_run.run_argv(self.where(target.options).command, artifact.name)
+        deadline = build.Deadline(target.deadline_s)
+        return pulsar2_run.simulate(model, argv, bench, artifact.parent, deadline, log)
+
+    def wrong_outputs(self, workdir: Path) -> str:
+        """What the comparison with FP32 says."""
+        return str(pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER]).get("wrong") or "")
 
     def estimate(self, artifact: Artifact) -> Figures | None:
         """MACs, cycles, placement and accuracy as compiler and simulator tell them; None without a log."""

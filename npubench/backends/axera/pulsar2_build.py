@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.axera import build, options, pulsar2_config, pulsar2_run
+from npubench.backends.axera import build, options, pulsar2_config
 from npubench.backends.axera.artifact_check import saved_another
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import Bench
@@ -13,6 +13,7 @@ from npubench.backends.signature import Tolerance, converted
 from npubench.backends.signature_onnx import signature_of_file
 from npubench.errors import UsageError
 from npubench.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import is_regular
 from npubench.specs import Options, Target
 
 CONFIG = "config.json"
@@ -118,13 +119,8 @@ def where(given: Options) -> Where:
     return settings(given, next(iter(HARDWARE))).where
 
 
-def lay_out(
-    model: OnnxModel, target: Target, chosen: Settings, workdir: Path
-) -> tuple[build.Calibration, str | None] | Failure:
-    """Put model, calibration set, configuration and samples for `pulsar2 run` into the folder.
-
-    The second is why `pulsar2 run` is left out; None where it is not.
-    """
+def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -> build.Calibration | Failure:
+    """Put model, calibration set and configuration into the folder."""
     build.lay_out(model, workdir)
     calibration = build.lay_out_calibration(model, target.calibration, workdir, "npy")
     if isinstance(calibration, Failure):
@@ -138,9 +134,7 @@ def lay_out(
         chosen.precision_analysis,
     )
     (workdir / CONFIG).write_text(text, encoding="ascii")
-    if not chosen.simulate:
-        return calibration, "switched off"
-    return calibration, pulsar2_run.lay_out(model, target, calibration.pictures, workdir)
+    return calibration
 
 
 def build_argv(model: OnnxModel, chosen: Settings) -> list[str]:
@@ -168,12 +162,8 @@ def make(
     workdir: Path,
     deadline: build.Deadline,
     log: Path,
-    left_out: str | None = None,
 ) -> build.Built | Failure:
-    """Build, and run what was built; the artifact lies in the folder itself afterwards.
-
-    `left_out` is why it is not run. Raises BoardError of a build host.
-    """
+    """Build; the artifact lies in the folder itself afterwards. Raises BoardError of a build host."""
     name = f"{build.stem(model)}.axmodel"
     output = f"{OUTPUT_DIR}/{name}"
     failure = build.build(bench, build_argv(model, chosen), output, workdir, deadline, log)
@@ -183,20 +173,13 @@ def make(
     if other is not None:
         message = f"pulsar2 says that it saved {other}, not this job's {name}"
         return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
-    simulated = left_out
-    if simulated is None:
-        argv = pulsar2_run.run_argv(chosen.where.command, output)
-        simulated = pulsar2_run.simulate(model, argv, bench, workdir, deadline, log)
-    if wrong := pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER]).get("wrong"):
-        message = f"pulsar2 built it, and {wrong}"
-        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
     artifact = (workdir / output).rename(workdir / name)
     told = signature_of_file(artifact)
     if changed := converted("pulsar2", model.inputs, model.outputs, told, AXMODEL):
         return changed
     own = workdir / OUTPUT_DIR
-    kept = [workdir / file for file in (CONFIG, build.BUILD_LOG, pulsar2_run.RUN_LOG, pulsar2_run.ANSWER)]
+    kept = [workdir / file for file in (CONFIG, build.BUILD_LOG)]
     kept += [own / "build_context.json", own / PRECISION]
     kept += sorted((own / TRACES).glob("*/b1/trace.json")) if chosen.npu_perf else []
-    extras = tuple(path for path in kept if path.is_file() and not path.is_symlink())
-    return build.Built(artifact, extras, {"simulated_execution": simulated})
+    extras = tuple(path for path in kept if is_regular(path))
+    return build.Built(artifact, extras, {})

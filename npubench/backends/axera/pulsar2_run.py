@@ -20,6 +20,7 @@ from npubench.backends.axera.toolchain import Bench
 from npubench.backends.onnxruntime import compare
 from npubench.calibration import evaluation_inputs
 from npubench.records import Accuracy, Failure, OnnxModel, Stage
+from npubench.regular import is_regular, text_of, write_new
 from npubench.specs import Preprocessing, Target
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def simulate(
 ) -> str:
     """Run the compiled model and compare; what became of it in a line. The figures lie in ANSWER."""
     completed = bench.run(argv, deadline.left(), log)
-    (workdir / RUN_LOG).write_text(completed.output, encoding="utf-8")
+    write_new(workdir / RUN_LOG, completed.output)
     if completed.timed_out:
         return "did not end in time"
     if completed.returncode != 0:
@@ -144,12 +145,12 @@ def simulate(
         "outputs": [[t.name, list(t.shape), t.dtype, file_name(t.name)] for t in model.outputs],
         "classification": model.task == "classification",
     }
-    (workdir / "reference.json").write_text(json.dumps(job), encoding="utf-8")
+    write_new(workdir / "reference.json", json.dumps(job))
     argv = [sys.executable, "-m", WORKER, str(workdir)]
     done = process.run(argv, timeout_s=deadline.left(), log=log)
-    if done.timed_out or not (workdir / ANSWER).is_file():
+    if done.timed_out or not is_regular(workdir / ANSWER):
         return "done, but FP32's outputs could not be computed to compare with: see the log"
-    answer = json.loads((workdir / ANSWER).read_text(encoding="utf-8"))
+    answer = json.loads(text_of(workdir / ANSWER))
     return "done" if answer.get("accuracy") else f"done, not compared: {answer.get('why')}"
 
 

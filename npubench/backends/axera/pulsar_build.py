@@ -18,11 +18,14 @@ from npubench.backends.axera.toolchain import SHORT_S, Bench
 from npubench.backends.signature import Signature, converted
 from npubench.errors import UsageError
 from npubench.records import Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import is_regular, write_new
 from npubench.specs import Options, Target
 
 CONFIG = "config.prototxt"
 FULL_CONFIG = "output_config.prototxt"
 INFO_LOG = "info.log"
+SAMPLE = "sample"
+RUN_JOINT = "/opt/bin/run_joint"
 RUN_LOG = "simulated_run.log"
 REPORTS = "inference_report"
 HARDWARE = {"AX620A": "AX620", "AX620U": "AX620"}
@@ -82,7 +85,7 @@ def settings(given: Options, chip: str) -> Settings:
         output_layout=options.choice(given, "output_layout", pulsar_config.LAYOUTS, "nhwc"),
         input_colour=colour,
         simulate=options.switch(given, "simulate", True),
-        run_joint=options.text(given, "run_joint", "/opt/bin/run_joint"),
+        run_joint=options.text(given, "run_joint", RUN_JOINT),
         run_joint_mode=_run_joint_mode(given, npu_mode),
     )
 
@@ -120,7 +123,7 @@ def lay_out(model: OnnxModel, target: Target, chosen: Settings, workdir: Path) -
         pictures=calibration.pictures,
     )
     (workdir / CONFIG).write_text(pulsar_config.config(model, config), encoding="ascii")
-    if chosen.simulate and len(model.inputs) == 1:
+    if not_to_simulate(model, chosen) is None:
         _lay_out_sample(model, calibration, workdir)
     return calibration
 
@@ -158,13 +161,15 @@ def make(
     if changed := converted("pulsar", model.inputs, model.outputs, told, pulsar_tensors.PULSAR):
         return changed
     notes: dict[str, Any] = {"system_memory_bytes": info.memory_bytes if info else None}
-    notes["simulated_execution"] = _simulate(model, chosen, artifact, bench, workdir, deadline, log)
-    reports = sorted((workdir / REPORTS).rglob("inference_report.log"))
+    found = sorted((workdir / REPORTS).rglob("inference_report.log"))
+    reports = [report for report in found if is_regular(report)]
     old = [report for report in reports if not build.is_new(report, workdir)]
     if old:
         notes["reports_of_another_job"] = len(old)
     kept = [workdir / name for name in (CONFIG, FULL_CONFIG, build.BUILD_LOG, INFO_LOG, RUN_LOG)]
-    extras = [path for path in kept if path.is_file()] + [path for path in reports if path not in old]
+    extras = [path for path in kept if is_regular(path)] + [path for path in reports if path not in old]
+    # The sample that `simulate` runs it on, a step of its own.
+    extras += [path for path in sorted(workdir.glob(f"{SAMPLE}.*")) if is_regular(path)]
     return build.Built(artifact, tuple(extras), notes)
 
 
@@ -178,14 +183,21 @@ def _info(
     completed = ask("--part_info")
     if completed.returncode != 0 and not completed.timed_out:
         completed = ask()  # Older toolchains know no such option.
-    (workdir / INFO_LOG).write_text(completed.output, encoding="utf-8")
+    write_new(workdir / INFO_LOG, completed.output)
     if completed.timed_out or completed.returncode != 0:
         return None
     info = pulsar_tools.parse_info(completed.output)
     return None if isinstance(info, Failure) else info
 
 
-def _simulate(
+def not_to_simulate(model: OnnxModel, chosen: Settings) -> str | None:
+    """Why `pulsar run` is not called for this model; None where it is."""
+    if not chosen.simulate:
+        return "switched off"
+    return None if len(model.inputs) == 1 else "not done: the model has several inputs"
+
+
+def simulate(
     model: OnnxModel,
     chosen: Settings,
     artifact: Path,
@@ -195,17 +207,15 @@ def _simulate(
     log: Path,
 ) -> str:
     """Run the .joint on the host; what became of it in one line. Its scores are read by `estimate`."""
-    if not chosen.simulate:
-        return "switched off"
-    if len(model.inputs) != 1:
-        return "not done: the model has several inputs"
-    (sample,) = workdir.glob("sample.*")
+    sample = next(workdir.glob(f"{SAMPLE}.*"), None)
+    if sample is None:
+        return "not done: the sample was not kept"
     argv = [
         chosen.where.command, "run", f"{build.stem(model)}.onnx", artifact.name, "--input", sample.name,
         "--config", FULL_CONFIG, "--output_gt", "gt",
     ]  # fmt: skip
     completed = bench.run(argv, deadline.left(), log)
-    (workdir / RUN_LOG).write_text(completed.output, encoding="utf-8")
+    write_new(workdir / RUN_LOG, completed.output)
     if completed.timed_out:
         return "did not end in time"
     return "done" if completed.returncode == 0 else f"failed with exit code {completed.returncode}"
@@ -215,4 +225,4 @@ def _lay_out_sample(model: OnnxModel, calibration: build.Calibration, workdir: P
     sample = calibration.chosen.evaluation()[0]
     picture = model.preprocessing if calibration.pictures else None
     ending, content = calibration_files.sample_file(sample[model.inputs[0].name], picture, "bin")
-    (workdir / f"sample.{ending}").write_bytes(content)
+    (workdir / f"{SAMPLE}.{ending}").write_bytes(content)

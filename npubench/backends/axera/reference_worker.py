@@ -12,6 +12,7 @@ from typing import Any
 from npubench.backends.axera.pulsar2_run import ANSWER, OUTPUTS, REFERENCE
 from npubench.backends.onnxruntime.compare import similarity, top1_agreement, with_samples
 from npubench.backends.onnxruntime.timed import open_session
+from npubench.regular import open_regular
 
 
 def main(folder: Path) -> None:
@@ -37,7 +38,8 @@ def _compared(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         theirs.append(session.run(names, feeds))
         ours.append([])
         for (name, _, _, file), expected in zip(job["outputs"], theirs[-1], strict=True):
-            data = (folder / OUTPUTS / str(number) / file).read_bytes()
+            with open_regular(folder / OUTPUTS / str(number) / file) as stream:
+                data = stream.read()
             found = _array(data, expected)
             if found is None:
                 shape = list(expected.shape)

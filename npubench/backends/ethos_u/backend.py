@@ -91,9 +91,17 @@ class EthosUBackend(ApartBackend):
     tolerance: ClassVar[Tolerance] = LITERT
     known: ClassVar[tuple[str, ...]] = ("accelerator", "system_config", "memory_mode")
 
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        super().check(chip)
+        self._chosen(chip)
+
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
         """Accelerator, system and memory mode. Raises UsageError."""
-        accelerator = text(self._options, "accelerator", target.chip.lower())
+        return self._chosen(target.chip)
+
+    def _chosen(self, chip: str) -> dict[str, Any]:
+        accelerator = text(self._options, "accelerator", chip.lower())
         family, _, macs = accelerator.rpartition("-")
         if macs not in CONFIGURATIONS.get(family, ((), "", ""))[0]:
             known = ", ".join(f"{name}-{n}" for name, (sizes, *_) in CONFIGURATIONS.items() for n in sizes)

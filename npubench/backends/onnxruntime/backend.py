@@ -40,6 +40,7 @@ from npubench.records import (
     Stage,
     ToolInfo,
 )
+from npubench.regular import is_regular, text_if_any
 from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
 from npubench.timing import latency
 
@@ -80,7 +81,7 @@ class OnnxRuntimeBackend:
         if isinstance(answer, Failure):
             return answer
         path = workdir / "model.int8.onnx"
-        if not path.is_file():
+        if not is_regular(path):
             return Failure(
                 Stage.COMPILE, FailureClass.NO_ARTIFACT, "the quantiser wrote no model: see the log"
             )
@@ -198,7 +199,7 @@ def _work(
         question, reply = Path(folder) / "job.json", Path(folder) / "answer.json"
         question.write_text(json.dumps(job))
         done = start([sys.executable, "-m", WORKER, str(question), str(reply)])
-        text = reply.read_text() if reply.is_file() else ""
+        text = text_if_any(reply)
     if failure := failure_of_process(done, stage):
         return failure
     try:

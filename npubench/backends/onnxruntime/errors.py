@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Mapping
 
+from npubench.ended import killed, was_killed
 from npubench.records import Completed, Failure, FailureClass, Stage
 
 _RARE = r"(?:bfloat16|float16|float8\w+|float[46]\w+|u?int[24]|complex\d+)"
@@ -46,9 +47,8 @@ def failure_of_process(done: Completed, stage: Stage) -> Failure | None:
     if done.timed_out:
         message = f"no end after {done.duration_s:.0f} s: ended at the deadline; --deadline gives more"
         return Failure(stage, FailureClass.HANG, message)
-    if done.returncode == -signal.SIGKILL:
-        message = "the process was killed, most likely for lack of memory: free memory, or use a smaller case"
-        return Failure(stage, FailureClass.OUT_OF_MEMORY, message)
+    if was_killed(done):
+        return killed(stage, "the process", done, "from outside")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         return Failure(stage, FailureClass.CRASH, f"ONNX Runtime crashed with {name}: see the log")

@@ -12,6 +12,7 @@ from typing import Any
 from npubench import process
 from npubench.backends.onnxruntime.errors import failure_of_error
 from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.regular import text_of
 
 WORKER = "npubench.backends.onnxruntime.node_worker"
 CASE_DEADLINE_S = 30.0
@@ -93,7 +94,7 @@ def _of_process(ended: Completed) -> Failure:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text_of(path).splitlines():
         # A crash may have cut the last one.
         if line.endswith("}"):
             yield json.loads(line)

@@ -51,6 +51,12 @@ class OpenVinoBackend(ApartBackend):
     precisions: ClassVar[tuple[Precision, ...]] = (Precision.FP32, Precision.INT8)
     known: ClassVar[tuple[str, ...]] = ("device", "benchmark_app")
 
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        super().check(chip)
+        text(self._options, "device", "CPU")
+        self.runner()
+
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
         """Precision and device. Raises UsageError."""
         return {"precision": target.precision.value, "device": text(self._options, "device", "CPU")}
@@ -95,6 +101,10 @@ class OpenVinoBackend(ApartBackend):
                 return report
             reports.append(report)
         return _figures(artifact, reports, device)
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """`benchmark_app`. Raises UsageError."""
+        return "benchmark_app", self._apps()
 
     def _apps(self) -> list[str]:
         """Where benchmark_app may be: as the board says, else of the environment here, else in PATH."""

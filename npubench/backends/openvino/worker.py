@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
-from worker_frame import keep, references, samples, serve, step
+from worker_frame import built, keep, references, samples, serve, step
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         with step("quantise"):
             model, quantised = _quantised(model, samples(job["calibration"]))
     openvino.save_model(model, "model.xml", compress_to_fp16=False)
+    built({"artifact": "model.xml", "parts": ["model.bin"], "quantised_operators": quantised})
     evaluation = samples(job["evaluation"])
     core = openvino.Core()
     if job["device"] not in core.available_devices:

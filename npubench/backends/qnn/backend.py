@@ -37,8 +37,16 @@ class QnnBackend(ApartBackend):
     evaluated: ClassVar[int] = 2
     known: ClassVar[tuple[str, ...]] = ("htp_arch", "soc_model")
 
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        super().check(chip)
+        self._chosen()
+
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
         """The architecture and a chip that has it. Raises UsageError."""
+        return self._chosen()
+
+    def _chosen(self) -> dict[str, Any]:
         arch = text(self._options, "htp_arch", "73")
         if arch not in SOC_MODELS:
             raise UsageError(f"backend_options.htp_arch must be one of {', '.join(SOC_MODELS)}, not {arch}")

@@ -63,6 +63,13 @@ class RknnBackend(ApartBackend):
     tolerance: ClassVar[Tolerance] = RKNN
     known: ClassVar[tuple[str, ...]] = ("platform", "npu_clock_mhz", "core_mask", rknn_benchmark.NAME)
 
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        super().check(chip)
+        positive(self._options, "npu_clock_mhz")
+        self._platform(chip)
+        self.runner()
+
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """The platform that the toolkit builds for, and whether it is to quantise. Raises UsageError."""
         clock = positive(self._options, "npu_clock_mhz")
@@ -124,6 +131,10 @@ class RknnBackend(ApartBackend):
             details=_details(layers, clock),
         )
         return with_accuracy(figures, answer)
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """`rknn_benchmark`. Raises UsageError."""
+        return rknn_benchmark.NAME, (text(self._options, rknn_benchmark.NAME, rknn_benchmark.NAME),)
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """Output of rknn_benchmark."""

@@ -7,7 +7,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
 from worker_file import tensors_of
-from worker_frame import aside, if_any, keep, reference, samples, serve, step
+from worker_frame import aside, built, if_any, keep, reference, samples, serve, step
 
 ARTIFACT = "model.rknn"
 DATASET = "dataset.txt"
@@ -41,6 +41,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         _build(tool, job)
     with step("export"):
         _accept("export_rknn", tool.export_rknn(ARTIFACT))
+    built({"artifact": ARTIFACT})
     with step("simulate"):
         _accept("init_runtime", tool.init_runtime())
         outputs = [_infer(tool, [sample[name] for name in order]) for sample in evaluation]

@@ -1,6 +1,6 @@
 """The backend on npubench's side: a job for the worker, log and profile to figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -73,13 +73,26 @@ class TpuMlirBackend(ApartBackend):
     tolerance: ClassVar[Tolerance] = COMPILED
     evaluated: ClassVar[int] = 1
 
+    def check(self, chip: str) -> None:
+        """Raises UsageError for a board's options that cannot be used."""
+        super().check(chip)
+        self._processor(chip)
+        self.runner()
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """`bmrt_test`. Raises UsageError."""
+        return bmrt_test.NAME, (text(self._options, bmrt_test.NAME, bmrt_test.NAME),)
+
     def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """The processor, and what calibration may cost. Raises UsageError."""
-        processor = text(self._options, "processor", target.chip.lower())
+        return {"processor": self._processor(target.chip), "tune_samples": tune_samples(model.macs)}
+
+    def _processor(self, chip: str) -> str:
+        processor = text(self._options, "processor", chip.lower())
         if processor not in PROCESSORS:
             known = ", ".join(PROCESSORS)
             raise UsageError(f"backend_options.processor must be one of {known}, not {processor}")
-        return {"processor": processor, "tune_samples": tune_samples(model.macs)}
+        return processor
 
     def explain(self, error: Mapping[str, Any], said: str) -> Failure:
         """By the tool's own words."""

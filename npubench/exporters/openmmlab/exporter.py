@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench import environments
+from npubench.ended import killed, was_killed
 from npubench.errors import NpubenchError
 from npubench.exporters.openmmlab import servers
 from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, installed
@@ -18,6 +19,7 @@ from npubench.exporters.openmmlab.config_files import config_files
 from npubench.identity import digest, sha256_of_file
 from npubench.onnx_model import describe
 from npubench.records import SAME_NETWORK, Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.regular import text_of
 from npubench.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -119,7 +121,7 @@ def read_answer(done: Completed, path: Path) -> dict[str, Any] | Failure:
             FailureClass.HANG, f"exporting did not end within {done.duration_s:.0f} s: ended at the deadline"
         )
     try:
-        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        answer: dict[str, Any] = json.loads(text_of(path))
     except (OSError, ValueError):
         return _ended_without_answer(done)
     if "error" not in answer:
@@ -198,10 +200,8 @@ def _preprocessing(described: dict[str, Any]) -> Preprocessing | None:
 
 
 def _ended_without_answer(done: Completed) -> Failure:
-    if done.returncode == -signal.SIGKILL:
-        return _failure(
-            FailureClass.OUT_OF_MEMORY, "the exporter was killed from outside, most likely for lack of memory"
-        )
+    if was_killed(done):
+        return killed(Stage.EXPORT, "the exporter", done, "from outside")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         return _failure(FailureClass.CRASH, f"the exporter crashed with {name}: see the log")

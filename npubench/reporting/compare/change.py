@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from npubench.definitions import Definition, differing, earlier
 from npubench.errors import ExitCode
-from npubench.records import TRANSIENT, Bound, FailureClass, Result, Status, Verdict
+from npubench.records import Bound, FailureClass, Result, Stage, Status, Verdict
 from npubench.reporting.bounds import mark, why
 from npubench.reporting.compare.accuracy import (
     DEFAULT_FALL,
@@ -231,8 +231,9 @@ def _of_status(before: Result, after: Result) -> Change:
     if failure is None or Status.SKIPPED in (before.status, after.status):
         reason = after.skip_reason or before.skip_reason or "one side has no figure"
         return _change(before, after, Outcome.NOT_COMPARABLE, f"skipped: {reason}")
-    if failure.failure_class in TRANSIENT:
-        tool = failure.failure_class is FailureClass.TOOL_MISSING
+    if failure.transient:
+        of_tool = failure.failure_class is FailureClass.KILLED and failure.stage is not Stage.MEASURE
+        tool = of_tool or failure.failure_class is FailureClass.TOOL_MISSING
         code = int(ExitCode.TOOLCHAIN if tool else ExitCode.BOARD)
         return _change(before, after, Outcome.LOST, _why(after), lost_to=code)
     if before.status is Status.FAILED:

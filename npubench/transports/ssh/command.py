@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from npubench import process
+from npubench.cookies import END_TREE
 from npubench.errors import BoardError, BoardLostError, Interrupted
 from npubench.records import Completed
 from npubench.transports.ssh import wire
@@ -24,23 +25,6 @@ GRACE_S = 0.5
 END_S = 10.0
 """How long ending a process tree may take."""
 KILLED = -9
-
-END_TREE = """\
-pass=0
-while [ $pass -lt 5 ]; do
-    found=
-    case "$(cat /proc/[0-9]*/environ 2>/dev/null)" in *"$1"*)
-        for entry in /proc/[0-9]*; do
-            case "$(cat "$entry/environ" 2>/dev/null)" in *"$1"*)
-                kill -9 "${entry#/proc/}" 2>/dev/null && found=1 ;;
-            esac
-        done ;;
-    esac
-    [ -n "$found" ] || break
-    pass=$((pass + 1))
-done
-"""
-"""Ends every process whose environment holds `$1`. Again until none is found, as they may start others."""
 
 
 def run(
@@ -87,24 +71,7 @@ def opened(
     """A channel on which the command line runs, closed afterwards. Raises BoardLostError, Interrupted."""
     import paramiko
 
-    def begin() -> "Channel":
-        channel = connection.transport.open_session(window_size=window_bytes, timeout=limit_s)
-        channel.exec_command(line)
-        return channel
-
-    connection.check()
-    try:
-        channel = in_background(begin, limit_s, connection.check)
-    except TimeoutError as error:
-        raise BoardLostError(
-            f"{connection.endpoint.title} did not start a command within {limit_s:g} s: is it hung?"
-        ) from error
-    except paramiko.ChannelException as error:
-        raise BoardError(
-            f"{connection.endpoint.title} takes no more commands: {error.text}: see MaxSessions of its server"
-        ) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        raise gone(connection, error) from error
+    channel = started(connection, line, limit_s, window_bytes)
     try:
         yield channel
     except (EOFError, paramiko.SSHException) as error:
@@ -116,6 +83,32 @@ def opened(
         raise
     with contextlib.suppress(EOFError, paramiko.SSHException):
         channel.close()
+
+
+def started(
+    connection: Connection, line: bytes, limit_s: float, window_bytes: int | None = None
+) -> "Channel":
+    """The channel of a command line that runs now. Raises BoardLostError, BoardError, Interrupted."""
+    import paramiko
+
+    def begin() -> "Channel":
+        channel = connection.transport.open_session(window_size=window_bytes, timeout=limit_s)
+        channel.exec_command(line)
+        return channel
+
+    connection.check()
+    try:
+        return in_background(begin, limit_s, connection.check)
+    except TimeoutError as error:
+        raise BoardLostError(
+            f"{connection.endpoint.title} did not start a command within {limit_s:g} s: is it hung?"
+        ) from error
+    except paramiko.ChannelException as error:
+        raise BoardError(
+            f"{connection.endpoint.title} takes no more commands: {error.text}: see MaxSessions of its server"
+        ) from error
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise gone(connection, error) from error
 
 
 def gone(connection: Connection, error: BaseException) -> BoardLostError:

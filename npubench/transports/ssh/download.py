@@ -16,7 +16,10 @@ from npubench.transports.ssh.waiting import POLL_S
 if TYPE_CHECKING:
     from paramiko import Channel
 
-SEND = 'answer=$(sha256sum < "$1") && echo "${answer%% *}" && cat < "$1"'
+SEND = """\
+[ -f "$1" ] || { echo "it is no file" >&2; exit 1; }
+answer=$(sha256sum < "$1") && echo "${answer%% *}" && cat < "$1"
+"""
 """Prints the hash of the file `$1` in a line, then the file."""
 
 WINDOW_BYTES = 64 * 1024 * 1024

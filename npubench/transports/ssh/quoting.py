@@ -7,9 +7,10 @@ keep everything but themselves in every POSIX shell, busybox ash included; `shle
 import shlex
 from collections.abc import Sequence
 
+from npubench.cookies import VARIABLE
 from npubench.errors import UsageError
 
-COOKIE = "NPUBENCH_PROCESS_COOKIE"
+COOKIE = VARIABLE
 LIMIT_BYTES = 128 * 1024 - 4096
 """Linux takes at most 32 pages for one argument (execve(2)), and the command line is one."""
 

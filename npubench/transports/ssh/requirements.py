@@ -9,6 +9,7 @@ TOOLS = {
     "chmod": "makes programs executable",
     "df": "tells the free space; with -P and -k",
     "kill": "ends what is left of a command at its deadline",
+    "ln": "makes the lease; without -s",
     "mkdir": "makes remote_dir; with -p",
     "mv": "gives a whole file its name; with -f",
     "printf": "prints what was found",

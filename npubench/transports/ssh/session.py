@@ -4,12 +4,17 @@ import posixpath
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from npubench import cookies
+from npubench.ended import was_killed
 from npubench.errors import BoardError, TransferError
+from npubench.leases import Claim, Held
 from npubench.records import BoardState, Completed
-from npubench.transports.ssh import command, download, facts, leftovers, requirements, stored, upload
+from npubench.transports.ssh import command, download, facts, leftovers, memory, requirements, stored, upload
 from npubench.transports.ssh.connection import Connection
+from npubench.transports.ssh.guard import Guard
 from npubench.transports.ssh.quoting import COOKIE, script
 
 REMOVED_AT_ONCE = 500
@@ -17,24 +22,59 @@ REMOVED_AT_ONCE = 500
 
 
 class SshSession:
-    """One connection; commands run one after the other. `cookie` marks its processes on the board."""
+    """One connection; commands run one after the other. `cookie` marks its processes on the board.
+
+    Raises BoardError, BoardLostError, Interrupted.
+    """
 
     def __init__(self, connection: Connection, cookie: str) -> None:
         self._connection = connection
         self._settings = connection.settings
         self._cookie = cookie
+        self._guard = Guard(connection, cookie)
         self._folder = ""
         self._held: dict[str, PurePosixPath] = {}
+        self._oom_kills: int | None = None
 
     def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
         """Run a command on the board; its whole tree ends at the deadline.
 
         Raises BoardLostError when the board goes away, Interrupted after `process.stop()`.
         """
-        if log is None:
-            return command.run(self._connection, argv, timeout_s, self._cookie)
-        with log.open("ab") as stream:
-            return command.run(self._connection, argv, timeout_s, self._cookie, stream)
+        self._guard.begin(timeout_s)
+        try:
+            if log is None:
+                completed = command.run(self._connection, argv, timeout_s, self._cookie)
+            else:
+                with log.open("ab") as stream:
+                    completed = command.run(self._connection, argv, timeout_s, self._cookie, stream)
+        finally:
+            self._guard.finish()
+        # Whoever took the board over has ended this command, or runs one beside it.
+        if completed.returncode == 0:
+            self._guard.check()
+            return completed
+        self._guard.confirm()
+        return self._with_evidence(completed) if was_killed(completed) else completed
+
+    def _with_evidence(self, completed: Completed) -> Completed:
+        """What the board's kernel says of a command that was killed."""
+        limit_s = self._settings.command_timeout_s
+        asked = command.run(self._connection, memory.ASK, limit_s, self._cookie)
+        said = memory.evidence(asked.output, completed.duration_s, self._oom_kills)
+        return replace(completed, out_of_memory=said)
+
+    def take(self, claim: Claim, force: bool = False) -> Held | None:
+        """Hold the board until the session is closed; who holds it, when somebody else does.
+
+        With `force` whoever holds it loses it, and what it runs on the board is ended. Raises BoardError
+        where the board keeps no lease, BoardLostError, Interrupted.
+        """
+        return self._guard.take(claim, force)
+
+    def holder(self) -> Held | None:
+        """Who holds the board. Raises like `take`."""
+        return self._guard.held()
 
     def put(self, source: Path, sha256: str) -> PurePosixPath:
         """Bring a file to the board, unless it holds that hash; the absolute path there.
@@ -56,6 +96,7 @@ class SshSession:
         """The board's state now; what it does not tell is None. Raises BoardLostError, Interrupted."""
         mark = f"={secrets.token_hex(8)}="
         completed = self.run(script(facts.READ, mark), self._settings.command_timeout_s)
+        self._oom_kills = facts.oom_kills(completed.output, mark)
         return facts.state(completed.output, mark)
 
     def clean(self, keep_s: float, keep_bytes: int) -> tuple[stored.Entry, ...]:
@@ -76,6 +117,7 @@ class SshSession:
 
     def close(self) -> None:
         """End the connection."""
+        self._guard.close()
         leftovers.close_cookie(self._cookie)
         self._connection.close()
 
@@ -83,7 +125,7 @@ class SshSession:
         """End processes on the board whose session is no more. Raises BoardLostError, Interrupted."""
         limit_s = self._settings.command_timeout_s
         # Without a cookie: the search must not find itself.
-        found = command.run(self._connection, script(leftovers.FIND, leftovers.machine()), limit_s, "")
+        found = command.run(self._connection, script(leftovers.FIND, cookies.machine()), limit_s, "")
         for cookie in leftovers.orphans(found.output.splitlines()):
             command.end_tree(self._connection, f"{COOKIE}={cookie}")
 

@@ -1,10 +1,13 @@
 """Reaches boards behind SSH; waits for one that was there before and reboots."""
 
+import socket
 import threading
 import time
+from dataclasses import replace
 
 from npubench.errors import BoardLostError
 from npubench.specs import BoardSpec
+from npubench.transports.ssh import endpoint as endpoints
 from npubench.transports.ssh import leftovers
 from npubench.transports.ssh.config import SshSettings, settings
 from npubench.transports.ssh.connection import Connection, UnreachableError, connect
@@ -43,6 +46,17 @@ class SshTransport:
                 self._remember(board.name)
                 return session
 
+    def check(self, board: BoardSpec) -> None:
+        """Raises UsageError for options that cannot be used; a missing address is not told here."""
+        settings(replace(board, transport_options={"host": board.name, **board.transport_options}))
+
+    def place(self, board: BoardSpec) -> str:
+        """Address and port as they are reached, whatever names lead there. Raises UsageError."""
+        found = endpoints.of_board(settings(board))
+        by = " ".join([*found.jumps, *found.proxy_command])
+        host = found.host if by else _address(found.host, found.port)
+        return f"ssh {by} {host} {found.port}"
+
     def _knows(self, name: str) -> bool:
         with self._lock:
             return name in self._met
@@ -57,9 +71,26 @@ class SshTransport:
             self._met.discard(name)
 
 
+def _address(host: str, port: int) -> str:
+    """The address behind a name; the name where nobody knows it, and one for all of this machine's."""
+    try:
+        found = sorted(
+            {str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        )
+    except (OSError, UnicodeError):
+        return host
+    return "127.0.0.1" if {"127.0.0.1", "::1"} & set(found) else found[0]
+
+
 def _session(wanted: SshSettings, name: str) -> SshSession:
     connection: Connection = connect(wanted, name)
-    session = SshSession(connection, leftovers.open_cookie())
+    cookie = leftovers.open_cookie()
+    try:
+        session = SshSession(connection, cookie)
+    except BaseException:
+        leftovers.close_cookie(cookie)
+        connection.close()
+        raise
     try:
         session.end_orphans()
     except BaseException:

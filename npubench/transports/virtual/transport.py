@@ -5,6 +5,7 @@ from pathlib import Path
 
 from npubench.errors import BoardError
 from npubench.specs import BoardSpec
+from npubench.transports.ssh.config import settings
 from npubench.transports.ssh.connection import UnreachableError
 from npubench.transports.ssh.session import SshSession
 from npubench.transports.ssh.transport import SshTransport
@@ -29,6 +30,16 @@ class VirtualTransport:
             if machine.find(places.machine()) is None:
                 raise UnreachableError(f"the virtual board is not up: {START}") from error
             raise
+
+    def check(self, board: BoardSpec) -> None:
+        """Raises UsageError for options that cannot be used."""
+        settings(
+            dataclasses.replace(board, transport_options={"host": places.NAME, **board.transport_options})
+        )
+
+    def place(self, board: BoardSpec) -> str:
+        """The machine's own address. Raises BoardError when it was never started."""
+        return self._ssh.place(over_ssh(board))
 
 
 def over_ssh(board: BoardSpec) -> BoardSpec:

@@ -18,6 +18,7 @@ from npubench.benchmarks.codec.recipes import Recipe
 from npubench.benchmarks.codec.settings import LATENCY_SAMPLES
 from npubench.benchmarks.codec.tool_errors import failure_of, lacking
 from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.regular import text_of
 
 WORKER = "npubench.benchmarks.codec.worker"
 ROUNDS = 3
@@ -73,7 +74,7 @@ def _answer(done: Completed, reply: Path, deadline_s: float, stage: Stage) -> di
     if failure := failure_of("PyAV", done, deadline_s):
         return Failure(stage, failure.failure_class, failure.message)
     try:
-        answer: dict[str, Any] = json.loads(reply.read_text())
+        answer: dict[str, Any] = json.loads(text_of(reply))
     except (OSError, ValueError):
         message = "the PyAV worker ended without an answer: see the log"
         return Failure(stage, FailureClass.UNPARSED_OUTPUT, message)
