@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.errors import UsageError
 from npubench.input_fit import fitted
+from npubench.nearest import path_meant
 from npubench.pictures import is_image, words_for
 from npubench.sample_files import entries, hidden, pictures
 from npubench.specs import ModelInputs, TensorSpec
@@ -99,7 +100,8 @@ def _arrays(path: Path) -> "tuple[Array, Array] | None":
     if path.is_file() and path.suffix == ".npz":
         return _pair(path, _loaded(path))
     if not path.is_dir():
-        raise UsageError(f"{path} is no folder and no .npz file: give class folders or NumPy arrays")
+        hint = "" if path.exists() else path_meant(path)
+        raise UsageError(f"{path} is no folder and no .npz file{hint}: give class folders or NumPy arrays")
     files = {file.stem: file for file in path.glob("*.npy") if not hidden(file)}
     named = {name: files[name] for name in (*INPUTS, *LABELS) if name in files}
     if named:

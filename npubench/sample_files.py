@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.errors import UsageError
 from npubench.input_fit import fitted
+from npubench.nearest import path_meant
 from npubench.pictures import Picture, as_input, frame_of, is_image, read, scales
 from npubench.specs import ModelInputs, Shape, TensorSpec
 
@@ -56,8 +57,10 @@ def sample_files(path: Path) -> list[Path]:
             )
         return files
     if not path.is_file() or not _is_sample(path):
+        hint = "" if path.exists() else path_meant(path)
         raise UsageError(
-            f"{path} is no .npy or .npz file, no image and no folder of them: give calibration data as such"
+            f"{path} is no .npy or .npz file, no image and no folder of them{hint}:"
+            " give calibration data as such"
         )
     return [path]
 

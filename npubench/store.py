@@ -17,6 +17,7 @@ from pathlib import Path
 
 from npubench.errors import UsageError, WorkspaceError
 from npubench.jsonio import decode, encode, reason_of
+from npubench.nearest import path_meant
 from npubench.records import Result
 
 FORMAT = 1
@@ -85,7 +86,10 @@ class Store:
     def read(cls, path: Path) -> "Store":
         """Open for reading, also on read-only media. Raises UsageError when there are no results."""
         if not path.is_file():
-            raise UsageError(f"no results at {path.parent}: run `npubench run --out {path.parent}` first")
+            hint = "" if path.parent.exists() else path_meant(path.parent)
+            raise UsageError(
+                f"no results at {path.parent}{hint}: run `npubench run --out {path.parent}` first"
+            )
         with _said_plainly(path):
             connection = _open_read_only(path)
             _check_format(path, connection)

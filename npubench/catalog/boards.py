@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from npubench.catalog.nearest import did_you_mean
 from npubench.catalog.source import Problem, Source
+from npubench.nearest import did_you_mean
 from npubench.specs import BoardSpec, Fact, Precision
 
 REQUIRED = ("title", "chip", "transport", "backend", "precisions")

@@ -1,14 +1,13 @@
 """From the words of a command line to cases and boards."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from npubench.catalog.nearest import did_you_mean
 from npubench.catalog.suites import GLOB, Catalog, matching
 from npubench.errors import CatalogError
+from npubench.nearest import beside, did_you_mean, path_meant
 from npubench.specs import BoardSpec, CaseSpec, FileSpec, ModelSpec, Shape
 
 DEFAULT_SUITE = "default"
@@ -16,9 +15,7 @@ NODE_TESTS = "onnx-node"
 """The suite that is no set of the catalogue's cases: ONNX's own tests bring models and data."""
 
 SHOWN_LIMIT = 200
-FILES_LOOKED_AT = 5000
-"""Of a folder, when a name in it is mistyped."""
-
+NO_FILE = "is not a file, name the .onnx file itself"
 CONFIG_OPSET = 17
 """Of a config given by path: what attention needs and ONNX's layer normalisation is in."""
 
@@ -90,11 +87,24 @@ def _named(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
         return {spec.name: spec for spec in specs if spec is not None}
     shown = pattern[:SHOWN_LIMIT]
     if GLOB.search(pattern):
-        message = f"no operator or model matches {shown!r}: see npubench list models, npubench list operators"
-    else:
-        hint = did_you_mean(pattern, catalog.names)
-        message = f"no operator or model is called {shown!r}{hint}: see npubench list models"
-    raise CatalogError(message)
+        hint = did_you_mean(GLOB.sub("", pattern), catalog.names)
+        raise CatalogError(
+            f"no operator or model matches {shown!r}{hint}: see npubench list models, npubench list operators"
+        )
+    if pattern and _trouble(Path(pattern)) == NO_FILE:
+        raise CatalogError(f"{shown!r} {NO_FILE}")
+    raise CatalogError(
+        f"no operator or model is called {shown!r}{_meant(catalog, pattern)}: see npubench list models"
+    )
+
+
+def _meant(catalog: Catalog, name: str) -> str:
+    """A name of the catalogue, or a file: `plain` means plain.onnx where that lies, whatever else is near."""
+    path = Path(name)
+    files = beside(path, (".onnx",))
+    if f"{path.name}.onnx" in files:
+        return f" (did you mean {str(path) + '.onnx'!r}?)"
+    return did_you_mean(name, (*catalog.names, *files))
 
 
 def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
@@ -109,7 +119,7 @@ def _config(pattern: str) -> dict[str, CaseSpec]:
     """A config of OpenMMLab by its path: everything about it but the opset comes from the config."""
     path = Path(pattern)
     if trouble := _trouble(path):
-        hint = did_you_mean(path.name, _beside(path, ".py"))
+        hint = path_meant(path, (".py",))
         raise CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
     # The path is the name: two configs of one stem are two models.
     return {pattern: ModelSpec(pattern, "", str(path.resolve()), "", (), None, CONFIG_OPSET)}
@@ -118,7 +128,7 @@ def _config(pattern: str) -> dict[str, CaseSpec]:
 def _file(catalog: Catalog, pattern: str, files: dict[str, Path]) -> dict[str, CaseSpec]:
     path = Path(pattern)
     if trouble := _trouble(path):
-        hint = did_you_mean(path.name, _beside(path, ".onnx"))
+        hint = path_meant(path, (".onnx",))
         if not hint and catalog.case(path.stem) is not None:
             hint = f" (the model {path.stem!r} is named without .onnx)"
         raise CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
@@ -136,7 +146,7 @@ def _trouble(path: Path) -> str:
         return (error.strerror or "cannot be read").lower()
     except ValueError:
         return "no path has such characters"
-    return "" if path.is_file() else "is not a file, name the .onnx file itself"
+    return "" if path.is_file() else NO_FILE
 
 
 def _file_names(catalog: Catalog, files: dict[str, Path]) -> dict[str, str]:
@@ -146,15 +156,3 @@ def _file_names(catalog: Catalog, files: dict[str, Path]) -> dict[str, str]:
         key: path.stem if stems[path.stem] == 1 and catalog.case(path.stem) is None else str(path)
         for key, path in files.items()
     }
-
-
-def _beside(path: Path, suffix: str) -> tuple[str, ...]:
-    """Names of the files of that kind where `path` would lie: what a mistyped path may have meant."""
-    try:
-        return tuple(file.name for file in _listed(path.parent) if file.suffix == suffix)
-    except (OSError, ValueError):
-        return ()
-
-
-def _listed(folder: Path) -> Iterable[Path]:
-    return islice(folder.iterdir(), FILES_LOOKED_AT)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from npubench.catalog import boards
 from npubench.catalog.layers import Layer, SuiteEntry, read_layer
-from npubench.catalog.nearest import did_you_mean
 from npubench.catalog.source import Problem, Source
 from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.zoo import Zoo, read_zoo
+from npubench.nearest import did_you_mean
 from npubench.resources import data_root
 from npubench.specs import BoardSpec, ModelSpec, OperatorSpec
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npubench.errors import UsageError
+from npubench.nearest import did_you_mean, path_meant
 from npubench.specs import CaseSpec, ModelSpec, OperatorSpec
 
 if TYPE_CHECKING:
@@ -32,15 +33,20 @@ def with_checkpoints(
     for text in checkpoints:
         name, separator, file = text.partition("=")
         if not separator or not (file in WITHOUT_FILE or Path(file).is_file()):
+            hint = path_meant(Path(file)) if separator else ""
             raise UsageError(
-                f"--checkpoint {text}: no such file: give CASE=FILE, such as resnet18=resnet18.pth, or"
+                f"--checkpoint {text}: no such file{hint}: give CASE=FILE, such as resnet18=resnet18.pth, or"
                 " CASE=auto"
             )
         weights = file if file in WITHOUT_FILE else str(Path(file).resolve())
         given[catalog.aliases.get(name, name)] = weights
     models = {case.name for case in cases if isinstance(case, ModelSpec)}
     if unknown := sorted(set(given) - models):
-        raise UsageError(f"--checkpoint {unknown[0]}: not a model of this run: name the model as a case, too")
+        near = [alias for alias, name in catalog.aliases.items() if name in models]
+        hint = did_you_mean(unknown[0], [*models, *near])
+        raise UsageError(
+            f"--checkpoint {unknown[0]}: not a model of this run{hint}: name the model as a case, too"
+        )
     return tuple(
         replace(case, weights=given[case.name])
         if isinstance(case, ModelSpec) and case.name in given

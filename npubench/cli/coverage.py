@@ -56,6 +56,7 @@ def coverage(
     from npubench import exports
     from npubench.errors import ExitCode, UsageError
     from npubench.filesystem import write_atomically
+    from npubench.nearest import did_you_mean, path_meant
     from npubench.reporting.coverage import EXPORTED, document, shares, status
     from npubench.specs import ModelSpec
     from npubench.store import Store
@@ -64,11 +65,15 @@ def coverage(
     found = {case: export for place in places for case, export in exports.read(place).items()}
     if not found and not missing:
         told = " and ".join(map(str, places))
-        raise UsageError(f"{told} has no exports: run `npubench export --suite ... --out {places[-1]}` first")
+        hint = "" if places[-1].exists() else path_meant(places[-1])
+        raise UsageError(
+            f"{told} has no exports{hint}: run `npubench export --suite ... --out {places[-1]}` first"
+        )
     planned = {}
     for suite in suites:
         if suite not in catalog.suites:
-            raise UsageError(f"no suite is called {suite!r}: see npubench list suites")
+            hint = did_you_mean(suite, catalog.suites)
+            raise UsageError(f"no suite is called {suite!r}{hint}: see npubench list suites")
         for case in catalog.suites[suite].cases:
             spec = catalog.case(case)
             if isinstance(spec, ModelSpec):

@@ -90,12 +90,14 @@ def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
     """Attempts noted by runs and by exports into this folder, and those of `others`. Raises UsageError."""
     from npubench.errors import UsageError
     from npubench.exports import read
+    from npubench.nearest import path_meant
 
     found: dict[str, Export] = {}
     for folder in others:
         attempts = read(folder / ".npubench") or read(folder)
         if not attempts:
-            raise UsageError(f"{folder} has no exports: run `npubench export --out {folder} ...` first")
+            hint = "" if folder.exists() else path_meant(folder)
+            raise UsageError(f"{folder} has no exports{hint}: run `npubench export --out {folder} ...` first")
         found |= attempts
     return found | read(root / ".npubench") | read(root)
 

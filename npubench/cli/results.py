@@ -2,8 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import click
 from npubench.cli.options import json_option, out_option
 from npubench.cli.terminal import printable
 from npubench.errors import UsageError
+from npubench.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from npubench.records import Result
@@ -107,19 +107,23 @@ def _print_view(
 def _stored(out: Path, cases: Sequence[str], board: str | None) -> "list[Result]":
     from npubench.store import Store
 
-    return _matching(Store.read(out / "results.db").latest(board=board), cases, board)
+    store = Store.read(out / "results.db")
+    return _matching(store.latest(board=board), cases, board, store.boards())
 
 
 def _published(cases: Sequence[str], board: str | None) -> "list[Result]":
     from npubench import published
 
-    found = [row for row in published.results() if board in (None, row.board)]
-    return _matching(found, cases, board)
+    rows = published.results()
+    found = [row for row in rows if board in (None, row.board)]
+    return _matching(found, cases, board, {row.board for row in rows})
 
 
-def _matching(found: "list[Result]", cases: Sequence[str], board: str | None) -> "list[Result]":
+def _matching(
+    found: "list[Result]", cases: Sequence[str], board: str | None, boards: Collection[str]
+) -> "list[Result]":
     if board is not None and not found:
-        raise UsageError(f"no results of board {board!r} there")
+        raise UsageError(_no_board(board, boards))
     if not cases:
         return found
     for pattern in cases:
@@ -133,10 +137,12 @@ def _is_meant(case: str, pattern: str) -> bool:
 
 
 def _nothing_like(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"no results of {name!r}" + (
-        f": did you mean {near[0]!r}?" if near else ": see `npubench results`"
-    )
+    return f"no results of {name!r}{did_you_mean(name, known)}: see `npubench results`"
+
+
+def _no_board(board: str, known: Collection[str]) -> str:
+    there = ", ".join(sorted(known)[:8]) or "none"
+    return f"no results of board {board!r} there{did_you_mean(board, known)}: there are those of {there}"
 
 
 @click.command()
@@ -154,7 +160,12 @@ def show(
     from npubench.store import Store
 
     store = Store.read(out / "results.db")
+    if board is not None and board not in store.boards():
+        raise UsageError(_no_board(board, store.boards()))
     found = [r for r in store.latest(case=case, board=board) if precision in (None, str(r.precision))]
+    if not found and case in store.case_names():
+        asked = " and ".join(filter(None, (board and f"of board {board!r}", precision and f"in {precision}")))
+        raise UsageError(f"no results of {case!r} {asked}: see `npubench results`")
     if not found:
         raise UsageError(_nothing_like(case, store.case_names()))
     if as_json:

@@ -94,10 +94,12 @@ def _shapes(catalog: "Catalog") -> "Shapes":
 
 def _refuse_unknown(boards: tuple[str, ...], rows: "list[Result]", catalog: "Catalog") -> None:
     from npubench.errors import UsageError
+    from npubench.nearest import did_you_mean
 
     known = {row.board for row in rows} | set(catalog.boards)
     for board in boards:
         if board not in known:
+            hint = did_you_mean(board, known)
             raise UsageError(
-                f"no board is called {board!r}, and no result is of one: see npubench list boards"
+                f"no board is called {board!r}{hint}, and no result is of one: see npubench list boards"
             )

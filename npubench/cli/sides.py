@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npubench.errors import UsageError
+from npubench.nearest import did_you_mean, path_meant
 
 if TYPE_CHECKING:
     from npubench.records import Result
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from npubench.store import Store
 
 _WORDS = ("folder", "run", "board", "tool", "precision", "backend")
+_RUNS = ("latest", "previous")
 
 
 def side(text: str, out: Path) -> "Side":
@@ -87,7 +88,7 @@ def _database(path: Path) -> Path:
 def _meant(value: str, store: "Store", out: Path) -> tuple[str, str]:
     """What a bare value names; one that names two things, or nothing, is told."""
     runs, boards = store.runs(), store.boards()
-    if value in ("latest", "previous"):
+    if value in _RUNS:
         return "run", value
     found = [("run", value)] if value in runs else []
     found += [("board", value)] if value in boards else []
@@ -97,12 +98,13 @@ def _meant(value: str, store: "Store", out: Path) -> tuple[str, str]:
         raise UsageError(f"{value!r} is a run and a board: write run:{value} or board:{value}")
     if found:
         return found[0]
-    near = get_close_matches(value, [*runs, *boards], n=1)
-    hint = (
-        f"did you mean {near[0]!r}?" if near else f"boards there: {_some(boards)}; runs: {_some(runs[-3:])}"
-    )
+    word, colon, _ = value.partition(":")
+    near = path_meant(Path(value)) if "/" in value else did_you_mean(value, [*_RUNS, *runs, *boards], most=1)
+    if colon and (meant := did_you_mean(word, [f"{known}:" for known in _WORDS])):
+        raise UsageError(f"{value!r} begins with no word of a side{meant}: write one of {', '.join(_WORDS)}")
     raise UsageError(
-        f"{value!r} is no folder with results, and no run, board or TOOL=VERSION of {out}: {hint}"
+        f"{value!r} is no folder with results, and no run, board or TOOL=VERSION of {out}{near}:"
+        f" boards there: {_some(boards)}; runs: {_some([*_RUNS, *runs[-3:]])}"
     )
 
 
@@ -110,6 +112,9 @@ def _rows(store: "Store", filters: Sequence[tuple[str, str]]) -> "list[Result]":
     given = dict(filters)
     if len(given) < len(filters):
         raise UsageError("a side takes each of run, board, tool, precision and backend once")
+    for word, known in (("run", [*_RUNS, *store.runs()]), ("board", store.boards())):
+        if word in given and given[word] not in known:
+            raise UsageError(f"no row there is of {word} {given[word]!r}{_near(given[word], known)}")
     rows = store.rows(run_id=_run(store, given.get("run")), board=given.get("board"))
     tests: dict[str, Callable[[Result, str], bool]] = {
         "tool": _has_tool,
@@ -118,16 +123,29 @@ def _rows(store: "Store", filters: Sequence[tuple[str, str]]) -> "list[Result]":
     }
     for word, value in filters:
         if word in tests:
-            rows = [row for row in rows if tests[word](row, value)]
-            if not rows:
-                raise UsageError(f"no row there is of {word} {value!r}{_versions(store, word, value)}")
+            fitting = [row for row in rows if tests[word](row, value)]
+            if not fitting:
+                near = _versions(store, value) if word == "tool" else _near(value, _values(rows, word))
+                raise UsageError(f"no row there is of {word} {value!r}{near}")
+            rows = fitting
     return rows
 
 
+def _values(rows: "Sequence[Result]", word: str) -> list[str]:
+    return sorted({str(row.precision if word == "precision" else row.backend) for row in rows})
+
+
+def _near(value: str, known: Sequence[str]) -> str:
+    return f"{did_you_mean(value, known, most=1)}: there is {_some(known[-8:])}"
+
+
 def _run(store: "Store", value: str | None) -> str | None:
-    if value not in ("latest", "previous"):
+    if value not in _RUNS:
         return value
     runs = store.runs()
+    if value == "previous" and len(runs) == 1 and _nothing_new(store):
+        # The run before the last one is this one, whose rows stand for `latest`, too.
+        return runs[0]
     if len(runs) < (2 if value == "previous" else 1):
         raise UsageError(f"there is no {value} run: {len(runs)} run(s) left rows there")
     return runs[-1] if value == "latest" else runs[-2]
@@ -155,13 +173,15 @@ def _has_tool(row: "Result", value: str) -> bool:
     return row.tools.get(name) == version
 
 
-def _versions(store: "Store", word: str, value: str) -> str:
-    if word != "tool":
-        return ""
+def _versions(store: "Store", value: str) -> str:
     name = value.partition("=")[0]
-    known = sorted({row.tools[name] for row in store.rows() if name in row.tools})
+    rows = store.rows()
+    known = sorted({row.tools[name] for row in rows if name in row.tools})
+    tools = sorted({tool for row in rows for tool in row.tools})
     return (
-        f": versions of {name} there are {_some(known)}" if known else f": no row tells a version of {name!r}"
+        f": versions of {name} there are {_some(known)}"
+        if known
+        else f": no row tells a version of {name!r}{did_you_mean(name, tools)}"
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from npubench.cli.options import Selection, chosen_cases
 from npubench.errors import UsageError
+from npubench.nearest import did_you_mean
 from npubench.specs import BenchmarkSpec, CaseKind, Options, case_kind
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def parse(text: str) -> Stages:
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if word not in known:
-            raise UsageError(f"--stages {word!r:.80}: no such stage: name some of {','.join(known)}")
+            hint = did_you_mean(word, known)
+            raise UsageError(f"--stages {word!r:.80}: no such stage{hint}: name some of {','.join(known)}")
     if not words:
         raise UsageError(f"--stages names none: name some of {','.join(known)}")
     kinds = frozenset(OF_MODELS[word] for word in words if word in OF_MODELS)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from npubench.errors import UsageError
 from npubench.logs.text import tidy
+from npubench.nearest import path_meant
 
 LIMIT_BYTES = 64 * 2**20
 """Of one log. A build with a progress bar prints a few MiB."""
@@ -53,7 +54,8 @@ def files_of(folder: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{folder} cannot be listed: {error.strerror}: check its permissions") from error
     if names is None:
-        raise UsageError(f"{folder} is no folder: give the one that holds the logs")
+        hint = "" if folder.exists() else path_meant(folder)
+        raise UsageError(f"{folder} is no folder{hint}: give the one that holds the logs")
     found = [name for name in names if not name.name.startswith(".") and name.name != "__MACOSX"]
     if not found:
         raise UsageError(f"{folder} holds no files: give the folder with one log a case")

@@ -114,6 +114,7 @@ def test_import_says_what_each_column_was_and_adds_nothing_twice(tmp_path):
         (["--published", "--against", "published"], "leave --published out"),
         (["--published", "resnet19"], "did you mean"),
         (["--published", "--board", "nowhere"], "no results of board 'nowhere'"),
+        (["--published", "--board", "published-ax620b"], "(did you mean 'published-ax620a'"),
         (["--against", "rumours"], "rumours"),
     ],
 )

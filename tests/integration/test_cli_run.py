@@ -209,10 +209,14 @@ def test_one_shape_for_many_files_applies_where_the_input_is(out, tmp_path, caps
 
 def test_an_unchanged_run_is_no_new_measurement(out, capsys):
     words = ["run", CASES[0], "--precision", "fp32", *QUICK, "--out", str(out)]
-    for more in ([], ["--fresh"]):
-        assert main([*words, *more]) == 0
-    capsys.readouterr()
     compare = ["compare", "previous", "latest", "--out", str(out)]
+    for _ in range(2):
+        assert main(words) == 0
+    capsys.readouterr()
+    assert main([*compare, "--fail-on", "5%"]) == 3
+    assert "nothing new was measured by the last run" in capsys.readouterr().out
+    assert main([*words, "--fresh"]) == 0
+    capsys.readouterr()
     assert main(compare) == 0
     assert "nothing new" not in capsys.readouterr().out
     assert main(words) == 0

@@ -52,6 +52,8 @@ def test_suites_come_after_and_the_default_one_alone():
         ("resnt18", "no operator or model is called 'resnt18' (did you mean 'resnet18'?)"),
         ("ResNet18", "(did you mean 'resnet18'?)"),
         ("RESNET*", "no operator or model matches 'RESNET*'"),
+        ("resnet81*", "no operator or model matches 'resnet81*' (did you mean 'resnet18'?)"),
+        ("..", "'..' is not a file, name the .onnx file itself"),
         ("zzz", "no operator or model is called 'zzz': see"),
         ("missing.onnx", "'missing.onnx': no such file or directory: check the path"),
         ("no/such.onnx", "no such file or directory"),
@@ -81,6 +83,14 @@ def test_a_mistyped_file_is_told_with_what_lies_beside_it(tmp_path):
     assert "did you mean 'detector.onnx'?" in line
     (line,) = find_cases(CATALOG, ["no/resnet18.onnx"], []).missing
     assert "(the model 'resnet18' is named without .onnx)" in line
+
+
+def test_a_file_without_its_ending_is_told_with_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("resnet.onnx").write_bytes(b"x")
+    for word in ("resnet", "resnet.onxx"):
+        (line,) = find_cases(CATALOG, [word], []).missing
+        assert f"{word!r} (did you mean 'resnet.onnx'" in line
 
 
 def test_the_others_are_found_all_the_same():

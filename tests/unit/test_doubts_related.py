@@ -261,6 +261,18 @@ def test_int8_faster_than_bytes_and_instructions_make_it(gain, strength):
     assert of_class(on_npu, DoubtClass.IMPOSSIBLE_SPEED_UP) == []
 
 
+def test_fp32_that_other_programs_held_up_is_no_impossible_int8():
+    latency = sample_results.latency(47_700.0)
+    held_up = replace(sample_results.figures(47_700.0), latency_us=replace(latency, min=1800.0))
+    rows = [
+        result("net", figures=held_up),
+        result("net", Precision.INT8, figures=sample_results.figures(1000.0)),
+    ]
+    (doubt,) = of_class(rows, DoubtClass.IMPOSSIBLE_SPEED_UP)
+    assert (doubt.precision, doubt.strength) == ("fp32", Strength.WEAK)
+    assert "held FP32 up" in doubt.evidence[1]
+
+
 def batch(size, us, **changes):
     shapes = {"inputs": (TensorSpec("x", (size, 3, 8, 8)),), "outputs": (TensorSpec("y", (size, 10)),)}
     return timed(f"net_b{size}", us, operators={"Conv": 1}, parameters=81, **shapes, **changes)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from npubench.errors import UsageError
+from npubench.nearest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Compiler:
 def target(name: str) -> Target:
     """The target of that name. Raises UsageError."""
     if name not in TARGETS:
-        raise UsageError(f"{name!r:.40} is no target of the probe: there are {', '.join(TARGETS)}")
+        hint = did_you_mean(name, TARGETS)
+        raise UsageError(f"{name!r:.40} is no target of the probe{hint}: there are {', '.join(TARGETS)}")
     return TARGETS[name]
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from npubench.backends.axera.equal_figures import one_program
-from npubench.records import Bound, BoundReason, Figures, Kind, Latency, Result, Status
+from npubench.records import Figures, Kind, Latency, Result, Status
+from npubench.reporting.bounds import left_out_of
 
 _OK = Status.OK
 _MEASURED, _SIMULATED = Kind.MEASURED, Kind.SIMULATED
@@ -69,10 +70,11 @@ def board_times(row: Result) -> tuple[BoardTime, ...]:
 
 
 def is_exact(figures: Figures) -> bool:
-    """Whether the time is the time: a bound leaves something out, so it stands in no relation to others."""
-    bounds = figures.bounds
-    # Of the part of the NPU that ran it, such a time is exact; only the whole NPU may be faster.
-    return bounds is None or bounds.bound is Bound.EXACT or bounds.reason is BoundReason.PART_OF_NPU
+    """Whether the time is the time: one that leaves something out stands in no relation to others.
+
+    A time of a part of the NPU is whole in itself: what it is held against is of that part, too.
+    """
+    return left_out_of(figures) is None
 
 
 def typical_us(latency: Latency | None) -> float | None:

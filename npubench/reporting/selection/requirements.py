@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.errors import UsageError
+from npubench.nearest import path_meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,10 @@ def read_requirements(file: Path) -> Requirements:
     """Raises UsageError that names file, key and what is wrong."""
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        hint = "" if file.exists() else path_meant(file, (".toml",))
+        raise UsageError(f"cannot read {file}: {(error.strerror or 'it fails').lower()}{hint}") from error
+    except UnicodeDecodeError as error:
         raise UsageError(f"cannot read {file}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file} is not TOML: {error}") from error
