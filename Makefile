@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
+.PHONY: run test test-all check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -12,6 +12,11 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	tests/system-packages.sh
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+# Also what is marked slow: see tests/README.md.
+test-all: $(VENV)/.dev
+	tests/system-packages.sh
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m 'not openmmlab and not board and not board_debian and not toolchains and not tpu_mlir'
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
