@@ -11,12 +11,12 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	tests/system-packages.sh
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope
 
 # Also what is marked slow: see tests/README.md.
 test-all: $(VENV)/.dev
 	tests/system-packages.sh
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m 'not openmmlab and not board and not board_debian and not toolchains and not tpu_mlir'
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope -m 'not openmmlab and not board and not board_debian and not toolchains and not tpu_mlir'
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

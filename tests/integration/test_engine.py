@@ -17,7 +17,7 @@ from npubench.engine.events import Announcer, JobFinished, RunFinished, StageSta
 from npubench.engine.run import run
 from npubench.errors import BoardError, TransferError, UsageError, WorkspaceError
 from npubench.identity import sha256_of_file
-from npubench.plan import Request, build
+from npubench.plan import Plan, Request, build
 from npubench.records import Failure, FailureClass, Figures, Kind, Stage, Status, ToolInfo
 from npubench.specs import CalibrationSpec, ModelSpec, Precision, TimingProtocol
 from npubench.store import Store
@@ -155,6 +155,7 @@ def test_a_failing_case_costs_only_itself(bench):
     rows = {row.case: row for row in bench.store.latest()}
     assert rows["good"].status is Status.OK
     assert rows["bad"].failure.operators == ("TopK",)
+    assert rows["bad"].failure.detail == ""
     assert rows["bad"].figures is None
     assert "the whole story" in (bench.workspace.root / rows["bad"].log_path).read_text()
 
@@ -406,3 +407,24 @@ def test_a_board_whose_options_are_wrong_costs_only_its_own_cases(bench):
     rows = {row.board: row for row in bench.store.latest()}
     assert rows["desk"].status is Status.OK
     assert "host is missing" in rows["gone"].failure.message
+
+
+def test_an_artifact_that_was_kept_for_another_model_is_not_taken(bench):
+    bench.run("a")
+    key = bench.plan("a").jobs[0].export_key
+    (bench.workspace.root / "index" / f"onnx-{key}").unlink()
+    export = bench.exporter.export
+
+    def another(spec, workdir, log):
+        made = export(spec, workdir, log)
+        made.path.write_text("other weights")
+        return replace(made, sha256=sha256_of_file(made.path))
+
+    bench.exporter.export = another
+    (job,) = bench.plan("a").jobs
+    bench.plan = lambda *names: Plan((replace(job, done=None),))
+    bench.run("a")
+    rows = bench.store.rows()
+    assert bench.backend.compiled == ["a", "a"]
+    assert rows[0].onnx_sha256 != rows[1].onnx_sha256
+    assert rows[0].artifact_sha256 != rows[1].artifact_sha256

@@ -94,7 +94,10 @@ def test_stop_ends_what_runs_and_refuses_what_comes(log, tmp_path):
 
 
 def test_a_memory_limit_holds(log):
-    hungry = [sys.executable, "-c", "x = bytearray(3 << 30); print('got it')"]
+    # The limit comes when the process has started already.
+    limited = "while resource.getrlimit(resource.RLIMIT_AS)[0] != 1 << 30: time.sleep(0.01)"
+    script = f"import resource, time\n{limited}\nx = bytearray(3 << 30)\nprint('got it')"
+    hungry = [sys.executable, "-c", script]
     done = process.run(hungry, timeout_s=60, log=log, memory_limit_bytes=1 << 30)
     assert done.returncode != 0
     assert "got it" not in done.output
