@@ -4,6 +4,7 @@ A run in CI answers for one change, and must not fail by an example that nobody 
 """
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -14,6 +15,10 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("developer", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script's background job starts with interrupts ignored, and so would every process that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 USER_CACHE = "NPUBENCH_TESTS_USER_CACHE"
 """The variable of the cache folder of whoever runs the tests, for what tests download."""
