@@ -4,14 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test check test-slow test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
+.PHONY: run test test-all check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
 
 test: $(VENV)/.dev
 	tests/system-packages.sh
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope
+
+# Also what is marked slow: see tests/README.md.
+test-all: $(VENV)/.dev
+	tests/system-packages.sh
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope -m 'not openmmlab and not board and not board_debian and not toolchains and not tpu_mlir'
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -23,11 +28,6 @@ check: $(VENV)/.dev
 test-openmmlab: $(VENV)/.dev
 	$(BIN)/python -m pytest -m openmmlab -n 2
 	$(MAKE) coverage
-
-# More boards that are killed, busy and off than `make test` has time for.
-test-slow: $(VENV)/.dev
-	tests/system-packages.sh
-	$(BIN)/python -m pytest -m slow -n 2
 
 # One at a time: the board is emulated and keeps two cores busy.
 test-board: $(VENV)/.dev

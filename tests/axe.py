@@ -10,7 +10,7 @@ VERSION = "4.10.3"
 
 def source() -> str:
     """Its script. Raises RuntimeError that says how to get it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "npubench-tests"
+    cache = Path(os.environ["NPUBENCH_TESTS_USER_CACHE"]) / "npubench-tests"
     script = cache / f"axe-core-{VERSION}" / "node_modules" / "axe-core" / "axe.min.js"
     if not script.is_file():
         npm = shutil.which("npm")

@@ -1,4 +1,7 @@
-"""A real headless Chromium, driven over its DevTools protocol."""
+"""A real headless Chromium, driven over its DevTools protocol.
+
+It sees the fonts of tests/data/fonts alone, and speaks English in UTC, whatever the machine has.
+"""
 
 import base64
 import contextlib
@@ -19,6 +22,7 @@ WHOLE = (
     "document.styleSheets[0]?.insertRule('section, details { content-visibility: visible !important }',"
     " document.styleSheets[0].cssRules.length)"
 )
+FONTS = Path(__file__).parent / "data" / "fonts" / "fonts.conf"
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -31,6 +35,7 @@ FLAGS = (
     "--disable-sync",
     "--force-color-profile=srgb",
     "--hide-scrollbars",
+    "--lang=en-US",
     "--remote-debugging-port=0",
 )
 
@@ -143,8 +148,15 @@ class Tab:
 @contextlib.contextmanager
 def browser(profile: Path) -> Iterator[str]:
     """Start a browser with a new profile; its DevTools address. It ends with the block."""
+    own = {
+        "FONTCONFIG_FILE": str(FONTS),
+        "XDG_CACHE_HOME": str(profile / "cache"),
+        "TZ": "UTC",
+        "LANG": "C.UTF-8",
+    }
     process = subprocess.Popen(
         [find(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        env={name: value for name, value in os.environ.items() if name[:3] != "LC_"} | own,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -4,6 +4,9 @@ A run in CI answers for one change, and must not fail by an example that nobody 
 """
 
 import os
+import signal
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -13,20 +16,51 @@ settings.register_profile("developer", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_leases(tmp_path_factory):
-    """Tests beside each other do not wait for each other's measurements on this machine."""
-    os.environ["NPUBENCH_LEASES"] = str(tmp_path_factory.mktemp("leases"))
-    yield
-    del os.environ["NPUBENCH_LEASES"]
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script's background job starts with interrupts ignored, and so would every process that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+USER_CACHE = "NPUBENCH_TESTS_USER_CACHE"
+"""The variable of the cache folder of whoever runs the tests, for what tests download."""
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory):
-    """Tests neither fill nor use the cache of whoever runs them, unless they say where it is."""
-    if "NPUBENCH_CACHE" in os.environ:
-        yield
-        return
-    os.environ["NPUBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+def own_environment(tmp_path_factory):
+    """Tests see a home folder, language, time zone and cache of their own, unless they say otherwise.
+
+    What takes long to make or to fetch is used where whoever runs the tests has it: tool environments, pip's
+    and the tests' own downloads, pyenv's interpreters.
+    """
+    home, before = Path.home(), dict(os.environ)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    pip = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
+    kept = {
+        "NPUBENCH_ENVS": Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share") / "npubench/envs",
+        "NPUBENCH_CACHE": tmp_path_factory.mktemp("cache"),
+        # Tests beside each other do not wait for each other's measurements on this machine.
+        "NPUBENCH_LEASES": tmp_path_factory.mktemp("leases"),
+        USER_CACHE: cache,
+        "PIP_CACHE_DIR": cache / "pip",
+        "PYENV_ROOT": home / ".pyenv",
+        **({"PIP_CONFIG_FILE": pip} if pip.is_file() else {}),
+    }
+    for name, folder in kept.items():
+        os.environ.setdefault(name, str(folder))
+    for name in [*os.environ]:
+        if name.startswith(("LC_", "XDG_")) or name in FOREIGN:
+            del os.environ[name]
+    os.environ |= {"HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8", "TZ": "UTC"}
+    time.tzset()
     yield
-    del os.environ["NPUBENCH_CACHE"]
+    os.environ.clear()
+    os.environ.update(before)
+    time.tzset()
+
+
+FOREIGN = frozenset(
+    [
+        *("LANGUAGE", "NPUBENCH_LANG", "NPUBENCH_CATALOG", "SSH_AUTH_SOCK", "COLUMNS", "LINES", "NO_COLOR"),
+        *("FORCE_COLOR", "TERM", "PAGER", "EDITOR", "PYTHONWARNINGS"),
+    ]
+)
+"""What else a user's shell may have set that changes what a program prints or where it goes."""

@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+
+from tests import commands
 
 EMULATORS = Path(__file__).parent / "emulators"
 RUNNERS = {
@@ -56,19 +57,31 @@ class Pair:
         (folder / f"{name}.toml").write_text(toml(table))
         return name
 
-    def run(self, *words: Any, timeout_s: float = 300, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: Any, **env: str) -> subprocess.CompletedProcess[str]:
         """`npubench run`, measuring as little as can be."""
-        return self.npubench("run", *QUICK, "--out", self.out, *words, timeout_s=timeout_s, **env)
+        return self.npubench("run", *QUICK, "--out", self.out, *words, **env)
 
-    def npubench(self, *words: Any, timeout_s: float = 300, **env: str) -> subprocess.CompletedProcess[str]:
-        """The command in a process of its own."""
-        return subprocess.run(
-            self.argv(*words), capture_output=True, text=True, timeout=timeout_s, env=self.env | env
-        )
+    def run_to_hang(self, *words: Any, runner: str = "", **instead: str) -> None:
+        """Run what hangs, in the runner of that name or before, with a deadline of a second.
+
+        It has run before with another fault, `instead` or one of the runner, at leisure, so that what comes
+        before the hang is kept and cannot end at that deadline on a busy machine.
+        """
+        fault = self.opt / f"{runner}.fault"
+        if runner:
+            fault.write_text("nothing\n")
+        self.run(*words, "--rounds", 2, **instead)
+        if runner:
+            fault.unlink()
+        self.run(*words, "--rounds", 3, "--deadline", 1)
+
+    def npubench(self, *words: Any, **env: str) -> subprocess.CompletedProcess[str]:
+        """The command in this process, with the pair's environment."""
+        return commands.npubench(*words, env=self.env | env)
 
     def argv(self, *words: Any) -> list[str]:
-        """The command line of `npubench`."""
-        return [sys.executable, "-m", "npubench", *map(str, words)]
+        """The command line of `npubench` in a process of its own."""
+        return commands.argv(*words)
 
     def rows(self) -> list[dict[str, Any]]:
         """The newest row of every case and board."""

@@ -1,6 +1,7 @@
 """Every English text that the page, the verdict and the help of `select` say: the keys of translations."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -31,9 +32,10 @@ NOT_KEYS = {"", "en", "Latency that 90 % stay below", "Latency that 99 % stay be
 """Filled in already where the tables are read."""
 
 
-def spoken_keys() -> set[str]:
+@cache
+def spoken_keys() -> frozenset[str]:
     """All keys: written out at calls, in tables that are said later, and in the templates."""
-    return {*_in_code(), *_in_templates(), *_in_tables()} - NOT_KEYS
+    return frozenset({*_in_code(), *_in_templates(), *_in_tables()} - NOT_KEYS)
 
 
 def _in_code() -> set[str]:

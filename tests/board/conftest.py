@@ -1,7 +1,9 @@
 """Fixtures for the virtual ARM board; see `virtual_board`. Everything in this folder needs QEMU."""
 
+import os
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -26,7 +28,10 @@ def board_cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     own = folder / "npubench" / places.NAME
     own.mkdir(parents=True)
-    for shared in (places.images(), places.packages()):
+    users = {"XDG_CACHE_HOME": os.environ["NPUBENCH_TESTS_USER_CACHE"]}
+    with mock.patch.dict(os.environ, users):
+        shared_ones = (places.images(), places.packages())
+    for shared in shared_ones:
         shared.mkdir(parents=True, exist_ok=True)
         (own / shared.name).symlink_to(shared)
     return folder

@@ -16,13 +16,13 @@ from typing import Any
 from npubench.specs import BoardSpec, Precision
 from npubench.transports.ssh import hostkeys
 
-START_S = 20.0
+START_S = 120.0
 HURRY = {
     "connect_timeout_s": 10.0,
     "banner_timeout_s": 10.0,
     "auth_timeout_s": 20.0,
     "keepalive_s": 0.5,
-    "keepalive_count": 4,
+    "keepalive_count": 16,
     "command_timeout_s": 30.0,
     "reboot_wait_s": 20.0,
 }

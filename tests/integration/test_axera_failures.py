@@ -44,11 +44,14 @@ def pair(tmp_path_factory):
     models += [onnx_file(root / f"same-{n}.onnx", "same", width=4 + n) for n in (0, 1)]
     models.append(onnx_file(root / "topk.onnx", op="TopK"))
     models.append(onnx_file(root / "unequal.onnx", "board-unequal"))
-    words = ["--rounds", 3, "--deadline", 8, "--jobs", 4]
-    done = pair.run("--board", "axera-pi", *words, *models)
+    hanging = [model for model in models if "hang" in model.stem]
+    models = [model for model in models if model not in hanging]
+    done = pair.run("--board", "axera-pi", "--rounds", 3, "--jobs", 4, *models)
     assert "Traceback" not in done.stderr, done.stderr
+    pair.run_to_hang("--board", "axera-pi", root / "hang.onnx", EMULATED_PULSAR_FAULT="exit_one")
+    pair.run_to_hang("--board", "axera-pi", root / "board-hang.onnx", runner="run_joint")
     pair.found = pair.by_case()
-    assert len(pair.found) == len(models)
+    assert len(pair.found) == len(models) + len(hanging)
     return pair
 
 
@@ -80,7 +83,7 @@ def test_what_cannot_be_read_is_kept_whole(pair):
     log = pair.log_of(pair.found["board-cut"])
     assert log.count(b"\tRun NEU took an average of 12") >= 1
     assert len(pair.log_of(pair.found["board-binary"])) > 5000
-    assert len(pair.log_of(pair.found["board-huge"])) > 100_000_000
+    assert len(pair.log_of(pair.found["board-huge"])) > 20_000_000
 
 
 def test_a_time_that_was_printed_before_an_exit_code_does_not_count(pair):

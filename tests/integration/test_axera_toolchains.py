@@ -26,10 +26,13 @@ PULSAR2_FAILURES = {
 def test_the_image_of_a_board_is_what_builds(tmp_path):
     pair = Pair(tmp_path, "docker")
     pair.board(backend_options={"image": IMAGE})
-    faults = ("fine", "hang", "oom_killed", "silent")
-    models = [onnx_file(tmp_path / f"{name}.onnx", name, width=5) for name in faults]
-    done = pair.run("--board", "axera-pi", "--jobs", "4", "--deadline", "8", *models)
+    models = [
+        onnx_file(tmp_path / f"{name}.onnx", name, width=5) for name in ("fine", "oom_killed", "silent")
+    ]
+    done = pair.run("--board", "axera-pi", "--jobs", "4", *models)
     assert "Traceback" not in done.stderr
+    hangs = onnx_file(tmp_path / "hang.onnx", "hang", width=5)
+    pair.run_to_hang("--board", "axera-pi", hangs, EMULATED_PULSAR_FAULT="exit_one")
     found = pair.by_case()
     assert found["fine"]["status"] == "ok"
     assert found["fine"]["tool_version"]["pulsar image"].startswith(f"{IMAGE} sha256:")
@@ -106,9 +109,12 @@ def pulsar2(tmp_path_factory):
     pair = Pair(root)
     pair.board("ax630c")
     faults = (*PULSAR2_FAILURES, "fine", "two_subgraphs", "damaged_log")
-    models = [onnx_file(root / f"{fault}.onnx", fault) for fault in faults]
-    done = pair.run("--board", "ax630c", "--rounds", 2, "--deadline", 8, "--jobs", 4, *models)
+    models = [onnx_file(root / f"{fault}.onnx", fault) for fault in faults if "hang" not in fault]
+    done = pair.run("--board", "ax630c", "--rounds", 2, "--jobs", 4, *models)
     assert "Traceback" not in done.stderr, done.stderr
+    hangs = [onnx_file(root / f"{fault}.onnx", fault) for fault in ("hang", "board-hang")]
+    pair.run_to_hang("--board", "ax630c", hangs[0], EMULATED_PULSAR2_FAULT="exit_one")
+    pair.run_to_hang("--board", "ax630c", hangs[1], runner="ax_run_model")
     pair.found = pair.by_case()
     return pair
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import subprocess
 import sys
 import threading
@@ -14,6 +15,8 @@ import pytest
 from npubench import environments
 from npubench.environments.locked import locked
 from npubench.errors import ToolchainError, UsageError
+from npubench.records import Completed
+from tests import commands
 
 PYTHON = "{}.{}".format(*sys.version_info)
 
@@ -67,6 +70,22 @@ def shop(tmp_path, monkeypatch):
     environments.spec.cache_clear()
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """venv and pip leave what npubench looks at, and take no time: for what is not about them."""
+    module = import_module("npubench.environments.install")
+    made = {}
+
+    def step(argv, *_more, **_options):
+        if "venv" in argv:
+            (Path(argv[-1]) / "bin").mkdir(parents=True)
+            (Path(argv[-1]) / "bin/python").symlink_to(sys.executable)
+        made.update(word.split("==") for word in argv if "==" in word)
+        return Completed(tuple(argv), 0, f"{json.dumps(made)}\n", 0.0)
+
+    monkeypatch.setattr(module, "_step", step)
+
+
 def nobody(_line: str) -> None:
     """A listener that does not care."""
 
@@ -90,7 +109,7 @@ def test_an_environment_is_made_once_found_again_and_removed(shop):
         environments.remove("probe")
 
 
-def test_other_pins_are_another_environment_beside_the_first(shop):
+def test_other_pins_are_another_environment_beside_the_first(shop, quick):
     first = environments.install("probe", nobody)
     shop.describe("2.0")
     assert environments.find("probe") is None
@@ -100,13 +119,14 @@ def test_other_pins_are_another_environment_beside_the_first(shop):
     assert set(environments.remove("probe")) == {first.path, second.path}
 
 
-def test_what_a_killed_installation_left_is_made_anew(shop):
-    ready = environments.install("probe", nobody)
-    (ready.path / "npubench.json").unlink()
-    (ready.path / "half").write_text("")
+def test_what_a_killed_installation_left_is_made_anew(shop, quick):
+    left = environments.folder("probe")
+    left.mkdir(parents=True)
+    (left / "half").write_text("")
     assert environments.find("probe") is None
     said = []
     again = environments.install("probe", said.append)
+    assert again.path == left
     assert any("ended early" in line for line in said)
     assert not (again.path / "half").exists()
 
@@ -135,7 +155,7 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(shop):
         environments.install("probe", nobody)
 
 
-def test_two_at_once_make_one(shop):
+def test_two_at_once_make_one(shop, quick):
     ready, said = [], []
     threads = [
         threading.Thread(target=lambda: ready.append(environments.install("probe", said.append)))
@@ -150,7 +170,7 @@ def test_two_at_once_make_one(shop):
     assert sum("step 1 of 1" in line for line in said) == 1
 
 
-def test_a_held_environment_is_waited_for_and_said(shop):
+def test_a_held_environment_is_waited_for_and_said(shop, quick):
     waits = threading.Event()
     path = environments.folder("probe")
     path.parent.mkdir(parents=True)
@@ -174,15 +194,9 @@ def test_an_unknown_environment_gets_the_nearest_name(shop):
 
 def test_the_shipped_environments_can_be_read(tmp_path, monkeypatch):
     monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path))
-    done = subprocess.run(
-        [sys.executable, "-m", "npubench", "env", "list"], capture_output=True, text=True, check=True
-    )
+    done = commands.npubench("env", "list")
+    assert done.returncode == 0
     assert "npubench env install openmmlab" in done.stdout
-    removed = subprocess.run(
-        [sys.executable, "-m", "npubench", "env", "remove", "openmmlab"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    removed = commands.npubench("env", "remove", "openmmlab")
     assert removed.returncode == 2
     assert removed.stderr.startswith("npubench: environment openmmlab is not installed")

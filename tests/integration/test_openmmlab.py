@@ -13,6 +13,8 @@ from npubench.catalog import load, user_folders
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
 from npubench.records import Failure, OnnxModel
 
+pytestmark = pytest.mark.slow
+
 CATALOG = load(user_folders(()))
 MODELS = CATALOG.models
 

@@ -86,7 +86,7 @@ def test_a_signal_is_told(board):
 def test_the_tree_ends_at_the_deadline(board, tmp_path):
     pid_file = tmp_path / "pid"
     script = f'setsid sh -c \'trap "" HUP; echo $$ > "$1"; exec sleep 600\' x {pid_file} & wait'
-    done = board.run(["sh", "-c", script], 1)
+    done = board.run(["sh", "-c", script], 5)
     assert done.timed_out
     wait_until(lambda: not is_alive(pid_in(pid_file)), "the process's end")
 
@@ -102,7 +102,7 @@ def test_what_an_earlier_session_left_is_ended(tmp_path, own_config):
             pid = pid_in(pid_file)
             server.drop_sessions()
             with pytest.raises(BoardLostError):
-                running_there.result(60)
+                running_there.result(300)
         session.close()
         assert is_alive(pid)
         transport.connect(server.board()).close()

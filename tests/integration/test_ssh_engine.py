@@ -132,8 +132,8 @@ def test_ctrl_c_ends_the_command_on_the_board(bench, loopback_sshd, tmp_path):
     with ThreadPoolExecutor(1) as pool:
         pressed = pool.submit(interrupt)
         summary = bench.run("a", "b", boards=[loopback_sshd.board("desk")])
-        pressed.result(30)
+        pressed.result(300)
     assert summary.interrupted
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 300
     assert rows(bench) == {}
     assert not is_alive(pid_in(pid_file))

@@ -68,7 +68,7 @@ def _size(path: Path) -> int:
 def test_the_whole_tree_ends_at_the_deadline(ssh_session, tmp_path):
     pid_file = tmp_path / "pid"
     inner = f"echo before; setsid sh -c '{SLEEPER}' x {pid_file} & wait"
-    done = ssh_session.run(["sh", "-c", inner], 1)
+    done = ssh_session.run(["sh", "-c", inner], 5)
     assert done.timed_out
     assert done.returncode < 0
     assert "before" in done.output
@@ -79,9 +79,9 @@ def test_the_whole_tree_ends_at_the_deadline(ssh_session, tmp_path):
 def test_what_a_command_leaves_behind_is_ended_and_not_waited_for(ssh_session, tmp_path):
     pid_file = tmp_path / "pid"
     script = f"sh -c '{SLEEPER}' x {pid_file} & echo done"
-    done = ssh_session.run(["sh", "-c", script], 60)
+    done = ssh_session.run(["sh", "-c", script], 600)
     assert (done.returncode, done.timed_out) == (0, False)
-    assert done.duration_s < 30
+    assert done.duration_s < 300
     wait_until(lambda: not is_alive(pid_in(pid_file)), "the process's end")
 
 
@@ -307,17 +307,17 @@ def test_a_board_that_reboots_is_waited_for(loopback_sshd):
 
 def test_waiting_for_a_board_ends_and_is_not_repeated(loopback_sshd):
     transport = SshTransport()
-    board = loopback_sshd.board(reboot_wait_s=2.0)
+    board = loopback_sshd.board(reboot_wait_s=5.0)
     transport.connect(board).close()
     loopback_sshd.stop()
     started = time.monotonic()
     with pytest.raises(UnreachableError):
         transport.connect(board)
-    assert time.monotonic() - started >= 2.0
+    assert time.monotonic() - started >= 5.0
     asked = time.monotonic()
     with pytest.raises(UnreachableError):
         transport.connect(board)
-    assert time.monotonic() - asked < 2.0
+    assert time.monotonic() - asked < 5.0
 
 
 def test_a_file_that_is_not_the_one_meant_is_refused(ssh_session, loopback_sshd, tmp_path):

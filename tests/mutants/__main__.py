@@ -4,22 +4,30 @@ Every mutant of mutants.toml is applied to a copy of the tree, and the tests tha
 they let pass survives. Exit 1 when more than 5 % survive, 2 when the list no longer fits the code.
 """
 
+import importlib
+import multiprocessing
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("npubench", "tests", "ops", "models", "boards", "suites", "reports", "benchmarks", "docs")
 FILES = ("pyproject.toml", "README.md", "CONTRIBUTING.md", "Makefile")
 MOST_SURVIVORS = 0.05
 DEADLINE_S = 300
+LOG = "pytest.log"
+HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "pydantic", "msgspec", "jinja2", "hypothesis")
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +77,40 @@ def copied(folder: Path) -> Path:
     return folder
 
 
+def preload() -> None:
+    """Import once what each run of tests would import again; of npubench nothing, for that is what changes."""
+    for name in HEAVY:
+        importlib.import_module(name)
+
+
 def tests_fail(tree: Path, tests: Sequence[str]) -> bool:
-    """Whether these tests fail in that tree; a hang is a failure, too."""
-    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
-    env = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(argv, cwd=tree, env=env, capture_output=True, text=True, timeout=DEADLINE_S)
-    except subprocess.TimeoutExpired:
+    """Whether these tests fail in that tree, in a fork of this process; a hang is a failure, too."""
+    run = multiprocessing.get_context("fork").Process(target=_run_tests, args=(tree, tests))
+    run.start()
+    run.join(DEADLINE_S)
+    if run.exitcode is None:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.join()
         return True
-    if done.returncode > 1:
-        raise RuntimeError(f"pytest ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.returncode == 1
+    if run.exitcode > 1:
+        raise RuntimeError(f"pytest ended with {run.exitcode}: {(tree / LOG).read_text()[-2000:]}")
+    return run.exitcode != 0
+
+
+def _run_tests(tree: Path, tests: Sequence[str]) -> None:
+    os.setsid()
+    with (tree / LOG).open("w") as log:
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
+    os.chdir(tree)
+    os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    sys.path.insert(0, str(tree))
+    sys.dont_write_bytecode = True
+    for name in [name for name in sys.modules if name.partition(".")[0] in {"tests", "npubench"}]:
+        del sys.modules[name]
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])
+    sys.stdout.flush()
+    os._exit(int(code))
 
 
 def survives(one: Mutant, tree: Path) -> bool:
@@ -93,6 +124,34 @@ def survives(one: Mutant, tree: Path) -> bool:
         path.write_text(text, encoding="utf-8")
 
 
+def shared(items: Sequence[Item], trees: Sequence[Path], holds: Callable[[Item, Path], bool]) -> list[Item]:
+    """The items for which it holds, each tried in one of the trees by a process of that tree's own."""
+    context = multiprocessing.get_context("fork")
+    found = context.SimpleQueue()
+    left = context.Value("i", 0)
+
+    def work(tree: Path) -> None:
+        while True:
+            with left.get_lock():
+                at, left.value = left.value, left.value + 1
+            if at >= len(items):
+                return
+            if holds(items[at], tree):
+                found.put(at)
+
+    workers = [context.Process(target=work, args=(tree,)) for tree in trees]
+    for worker in workers:
+        worker.start()
+    places = []
+    for worker in workers:
+        worker.join()
+        if worker.exitcode:
+            raise SystemExit("a process that tries mutants has failed: see above")
+    while not found.empty():
+        places.append(found.get())
+    return [items[at] for at in sorted(places)]
+
+
 def main(words: Sequence[str]) -> int:
     """Run those whose file holds one of `words`, or all."""
     listed = mutants()
@@ -100,23 +159,16 @@ def main(words: Sequence[str]) -> int:
         print("\n".join(wrong), file=sys.stderr)
         return 2
     chosen = [one for one in listed if not words or any(word in one.file for word in words)]
+    preload()
     workers = max(1, (os.cpu_count() or 2))
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
+    with tempfile.TemporaryDirectory() as folder:
         trees = [copied(Path(folder) / str(n)) for n in range(workers)]
         suites = sorted({one.tests for one in chosen})
-        broken = list(pool.map(lambda suite: tests_fail(trees[0], suite), suites))
-        if any(broken):
-            print(
-                "these fail without any mutant:",
-                *(s for s, b in zip(suites, broken, strict=True) if b),
-                file=sys.stderr,
-            )
+        broken = shared(suites, trees, lambda suite, tree: tests_fail(tree, suite))
+        if broken:
+            print("these fail without any mutant:", *broken, file=sys.stderr)
             return 2
-        shares = [chosen[n::workers] for n in range(workers)]
-        found = pool.map(
-            lambda pair: [one for one in pair[0] if survives(one, pair[1])], zip(shares, trees, strict=True)
-        )
-        survivors = [one for share in found for one in share]
+        survivors = shared(chosen, trees, survives)
     for one in survivors:
         print(f"survives: {one.title}")
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants noticed, {len(survivors)} survive")

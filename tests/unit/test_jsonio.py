@@ -1,4 +1,5 @@
 import json
+from functools import cache
 
 import pytest
 from pydantic import TypeAdapter
@@ -7,9 +8,12 @@ from npubench.jsonio import decode, encode, reason_of
 from npubench.records import Figures, Kind, OnnxModel, Result
 from tests import gateway, sample_results
 
+adapter = cache(TypeAdapter)
+"""Made once a type: it takes a fraction of a second."""
+
 
 def pydantics(record_type, text):
-    return TypeAdapter(record_type).validate_json(text)
+    return adapter(record_type).validate_json(text)
 
 
 def test_rows_are_read_as_pydantic_reads_them():

@@ -1,0 +1,36 @@
+"""How a program on a board ended, whatever runs it."""
+
+import pytest
+
+from npubench.ended import failed_run
+from npubench.records import Completed, FailureClass
+
+
+def ended(code=0, output="", **more):
+    return failed_run("runner", Completed(("runner",), code, output, 1.0, **more), 8.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "failure_class"),
+    [
+        *((126, FailureClass.TOOL_MISSING), (127, FailureClass.TOOL_MISSING)),
+        *((-9, FailureClass.OUT_OF_MEMORY), (137, FailureClass.OUT_OF_MEMORY)),
+        *((-11, FailureClass.CRASH), (139, FailureClass.CRASH), (143, FailureClass.CRASH)),
+        *((1, FailureClass.TOOL_ERROR), (128, FailureClass.TOOL_ERROR)),
+    ],
+)
+def test_an_exit_code_is_its_class_as_a_signal_of_a_process_or_of_a_shell(code, failure_class):
+    assert ended(code, "first\nthe last line\n\n").failure_class is failure_class
+
+
+def test_a_deadline_and_a_cut_output_count_before_the_exit_code():
+    assert ended(0, timed_out=True).failure_class is FailureClass.HANG
+    assert ended(-9, timed_out=True).failure_class is FailureClass.HANG
+    assert ended(0, truncated=True).failure_class is FailureClass.UNPARSED_OUTPUT
+    assert ended(0, "anything") is None
+
+
+def test_the_last_line_is_told():
+    assert ended(1, "first\nthe last line\n\n").message == "runner ended with exit code 1: the last line"
+    assert "it printed nothing" in ended(1).message
+    assert "signal 11: the last line" in ended(139, "the last line").message
