@@ -23,6 +23,7 @@ from npubench.exporters.file_kinds import PROTOBUF_LIMIT_BYTES
 from npubench.exporters.files import FileExporter, bring
 from npubench.exporters.input_shapes import parse_shape_option
 from npubench.identity import sha256_of_file
+from npubench.onnx_external import external_files
 from npubench.onnx_model import describe
 from npubench.records import Failure, FailureClass, OnnxModel
 from npubench.sampling import sampling_of
@@ -574,3 +575,15 @@ def test_damaged_files_never_raise_out_of_the_exporter(tmp_path, flips):
         raw[int(place * len(raw))] = byte
     (tmp_path / "net.onnx").write_bytes(bytes(raw))
     assert isinstance(export(tmp_path / "net.onnx", tmp_path), OnnxModel | Failure)
+
+
+def test_half_a_byte_of_4_bit_weights_takes_a_whole_one(tmp_path):
+    weight = helper.make_tensor("w", TensorProto.INT4, (5,), b"\0" * 3, raw=True)
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="w.bin")
+    model = helper.make_model(helper.make_graph([], "g", [], [], [weight]))
+    for size, whole in ((3, True), (2, False)):
+        (tmp_path / "w.bin").write_bytes(b"\0" * size)
+        found = external_files(model, tmp_path / "net.onnx")
+        assert isinstance(found, tuple) is whole, found

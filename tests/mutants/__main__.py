@@ -119,7 +119,10 @@ def survives(one: Mutant, tree: Path) -> bool:
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(one.find, one.replace), encoding="utf-8")
     try:
-        return not tests_fail(tree, one.tests)
+        noticed = tests_fail(tree, one.tests)
+        if not noticed:
+            print(f"survives: {one.title}", flush=True)
+        return not noticed
     finally:
         path.write_text(text, encoding="utf-8")
 
@@ -169,8 +172,6 @@ def main(words: Sequence[str]) -> int:
             print("these fail without any mutant:", *broken, file=sys.stderr)
             return 2
         survivors = shared(chosen, trees, survives)
-    for one in survivors:
-        print(f"survives: {one.title}")
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants noticed, {len(survivors)} survive")
     return int(len(survivors) > MOST_SURVIVORS * len(chosen))
 

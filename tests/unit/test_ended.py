@@ -14,13 +14,19 @@ def ended(code=0, output="", **more):
     ("code", "failure_class"),
     [
         *((126, FailureClass.TOOL_MISSING), (127, FailureClass.TOOL_MISSING)),
-        *((-9, FailureClass.OUT_OF_MEMORY), (137, FailureClass.OUT_OF_MEMORY)),
+        *((-9, FailureClass.KILLED), (137, FailureClass.KILLED)),
         *((-11, FailureClass.CRASH), (139, FailureClass.CRASH), (143, FailureClass.CRASH)),
         *((1, FailureClass.TOOL_ERROR), (128, FailureClass.TOOL_ERROR)),
     ],
 )
 def test_an_exit_code_is_its_class_as_a_signal_of_a_process_or_of_a_shell(code, failure_class):
     assert ended(code, "first\nthe last line\n\n").failure_class is failure_class
+
+
+def test_what_was_killed_ran_out_of_memory_only_where_something_says_so():
+    failure = ended(-9, out_of_memory="oom-kill: runner")
+    assert failure.failure_class is FailureClass.OUT_OF_MEMORY
+    assert "oom-kill: runner" in failure.message
 
 
 def test_a_deadline_and_a_cut_output_count_before_the_exit_code():

@@ -116,6 +116,12 @@ def test_einsum_of_two_operands(equation):
     assert ours == ones
 
 
+@pytest.mark.parametrize(("left", "right"), [((2, 1), (3, 4)), ((2, 3), (1, 4)), ((2, 3), (3, 4))])
+def test_einsum_broadcasts_an_index_of_size_1(left, right):
+    node = helper.make_node("Einsum", ["a", "b"], ["y"], equation="ij,jk->ik")
+    assert macs(node, {"a": left, "b": right, "y": (2, 4)}) == 2 * 3 * 4
+
+
 @pytest.mark.parametrize("equation", ["...ij,jk->...ik", "ij,jk,kl->il", "ijk,jk"])
 def test_einsum_that_is_not_counted_is_unknown(equation):
     node = helper.make_node("Einsum", ["a", "b"], ["y"], equation=equation)

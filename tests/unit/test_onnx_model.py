@@ -100,6 +100,22 @@ def test_a_graph_says_what_it_is(tmp_path):
     assert model.size_bytes == (tmp_path / "m.onnx").stat().st_size
 
 
+@pytest.mark.parametrize(
+    ("dtype", "counts"),
+    [(np.float32, True), (np.float16, True), (np.int8, True), (np.uint8, True)]
+    + [(kind, False) for kind in (np.int16, np.int32, np.int64, np.uint16, np.uint32, np.uint64, np.bool_)],
+)
+def test_biases_of_int8_and_indices_are_no_parameters(tmp_path, dtype, counts):
+    model = outcome(
+        tmp_path,
+        [node("Relu", "x", "y")],
+        [value("x", (1, 3))],
+        [value("y", (1, 3))],
+        [zeros("w", 5, dtype=dtype)],
+    )
+    assert model.parameters == (5 if counts else 0)
+
+
 def test_parameters_are_floats_and_quantised_weights_and_no_shapes(tmp_path):
     constant = helper.make_node("Constant", [], ["k"], value=zeros("", 5))
     model = outcome(

@@ -41,3 +41,4 @@ def test_a_shortened_text_keeps_its_ends():
     assert shortened("conv_k3_c64_s1_fp32", 9) == "conv…fp32"
     assert shortened("short", 9) == "short"
     assert columns_of("模型") == 4
+    assert columns_of("Ａ") == 2

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from npubench.records import Figures, Kind, Latency
-from npubench.reporting.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
+from npubench.reporting.pairs import figures_of, gmac_per_s, kinds_of, pairs, published_simulation, speedup
 from npubench.specs import Precision
 from tests import sample_results
 
@@ -72,3 +72,11 @@ def test_throughput_in_macs():
     result = row(figures=figures(p50=2000.0), macs=4_000_000)
     assert gmac_per_s(result, Kind.MEASURED) == pytest.approx(2.0)
     assert gmac_per_s(replace(result, macs=None), Kind.MEASURED) is None
+
+
+def test_a_simulation_that_was_published_stands_in_no_column_of_published_times():
+    told = replace(figures(Kind.PUBLISHED), origin=Kind.SIMULATED)
+    simulated = row(figures=None, estimate=told)
+    assert figures_of(simulated, Kind.PUBLISHED) is None
+    assert published_simulation(simulated) == told
+    assert figures_of(row(figures=None, estimate=replace(told, origin=None)), Kind.PUBLISHED) is not None

@@ -10,7 +10,7 @@ from npubench.cli import npubench
 from npubench.errors import UsageError, WorkspaceError
 from npubench.records import Failure, FailureClass, Result, Stage, Status
 from npubench.specs import CaseKind, Precision
-from npubench.store import Store
+from npubench.store import FORMAT, Store
 
 
 def result(key="k", case="a", status=Status.OK, failure=None, **more):
@@ -118,7 +118,7 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path):
 
 def test_a_newer_format_is_not_guessed_at(tmp_path):
     with sqlite3.connect(tmp_path / "results.db") as connection:
-        connection.execute("PRAGMA user_version=99")
+        connection.execute(f"PRAGMA user_version={FORMAT + 1}")
     for open_store in (Store.read, Store.create):
         with pytest.raises(UsageError, match="newer npubench"):
             open_store(tmp_path / "results.db")
