@@ -78,3 +78,13 @@ def test_damage_makes_a_difference(opened, damage):
     before = picture(opened, name)
     opened.evaluate(f"(svg => {{ {DAMAGE[damage]} }})({SVG.format(name=name)})")
     assert golden.differing(before, picture(opened, name)) > golden.BLOCKS
+
+
+@pytest.mark.parametrize(("selector", "family"), [("h1", "DejaVu Sans"), ("code", "DejaVu Sans Mono")])
+def test_no_font_of_the_machine_is_used(opened, selector, family):
+    for domain in ("DOM", "CSS"):
+        opened.command(f"{domain}.enable")
+    root = opened.command("DOM.getDocument")["root"]["nodeId"]
+    found = opened.command("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+    fonts = opened.command("CSS.getPlatformFontsForNode", nodeId=found)["fonts"]
+    assert {font["familyName"] for font in fonts} == {family}
