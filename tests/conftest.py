@@ -16,9 +16,10 @@ settings.register_profile("developer", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A script's background job starts with interrupts ignored, and so would every process that tests interrupt.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    # A script's background job, or nohup, starts with these ignored, and so would every process of the tests.
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 USER_CACHE = "NPUBENCH_TESTS_USER_CACHE"
 """The variable of the cache folder of whoever runs the tests, for what tests download."""
