@@ -58,8 +58,8 @@ def _evidence(latency: Latency) -> tuple[bool, list[str]]:
         # A clock of coarse steps may well show nothing: then there is nothing to doubt.
         step = _step(latency) / time
         return step <= CERTAIN, evidence if step <= QUIETEST else []
-    # Weak: a tool may print its runs more coarsely than their medians.
-    return False, _finer(latency)
+    # A tool may print its runs more coarsely than their medians; nothing explains medians this close.
+    return max(rounds, default=0.0) - min(rounds, default=0.0) <= CERTAIN * time, _finer(latency)
 
 
 def _finer(latency: Latency) -> list[str]:
