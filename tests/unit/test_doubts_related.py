@@ -273,6 +273,33 @@ def test_fp32_that_other_programs_held_up_is_no_impossible_int8():
     assert "held FP32 up" in doubt.evidence[1]
 
 
+def test_few_operators_tell_no_usual_ratio():
+    times = (1000.0, 1010.0, 990.0, 1005.0, 3000.0)
+    rows = [
+        timed(f"op{'x' * i}", us, case_kind=CaseKind.OPERATOR, estimate=simulated(1500.0 + 4000 * i))
+        for i, us in enumerate(times)
+    ]
+    assert of_class(rows, DoubtClass.UNUSUAL_RATIO) == []
+
+
+def test_medians_finer_than_what_is_printed_of_runs_are_weak():
+    latency = Latency(
+        300,
+        1001.0,
+        970.0,
+        1200.0,
+        1000.4,
+        1020.0,
+        1100.0,
+        5.0,
+        rounds_p50=(998.9, 1000.4, 1002.3),
+        spread=0.0034,
+    )
+    row = result("net", figures=Figures(Kind.MEASURED, latency))
+    (doubt,) = of_class([row], DoubtClass.UNLIKELY_SPREAD)
+    assert doubt.strength is Strength.WEAK
+
+
 def batch(size, us, **changes):
     shapes = {"inputs": (TensorSpec("x", (size, 3, 8, 8)),), "outputs": (TensorSpec("y", (size, 10)),)}
     return timed(f"net_b{size}", us, operators={"Conv": 1}, parameters=81, **shapes, **changes)

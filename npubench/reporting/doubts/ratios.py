@@ -43,6 +43,9 @@ OFF_RELATIVES = math.log(1.2)
 LEAST_FOR_USUAL = 5
 """Rows that it takes to tell what is usual on a board."""
 
+LEAST_OPERATORS = 8
+"""The same of operators, which scatter more: of five true ones one in twenty lies outside."""
+
 ENOUGH_RELATIVES = 3
 """Relatives whose word alone is strong; two that agree may do so by chance: weak up to `OFF_FAST`."""
 
@@ -92,7 +95,9 @@ def unusual_ratios(results: Sequence[Result]) -> Iterator[Doubt]:
 def _of_group(group: Sequence[_Timed]) -> Iterator[Doubt]:
     if len(group) < 2:
         return
-    usual = statistics.median(one.log_ratio for one in group) if len(group) >= LEAST_FOR_USUAL else None
+    of_operators = group[0].row.case_kind is CaseKind.OPERATOR
+    enough = len(group) >= (LEAST_OPERATORS if of_operators else LEAST_FOR_USUAL)
+    usual = statistics.median(one.log_ratio for one in group) if enough else None
     reach = _reach([one.log_ratio for one in group])
     families, alike = _families(group), _Alike(group)
     for one in group:
