@@ -326,3 +326,41 @@ def test_a_convolution_of_bfloat16_is_unsupported_in_the_runtimes_own_words(tmp_
     failure = found if isinstance(found, Failure) else measure(found, tmp_path)
     assert (failure.failure_class, failure.operators) == (FailureClass.UNSUPPORTED_OPERATOR, ("Conv",))
     assert failure.message.startswith("Could not find an implementation for Conv(22)")
+
+
+def read_twice(folder: Path, form: str):
+    """A convolution whose negative numbers a Relu or Clip cuts off, and that is an output or read by a subgraph."""
+    weight = numpy_helper.from_array(np.random.default_rng(0).standard_normal((8, 3, 3, 3), np.float32), "w")
+    six = [numpy_helper.from_array(np.float32(value), name) for name, value in (("lo", 0), ("hi", 6))]
+    clip = form == "Clip"
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Clip" if clip else "Relu", ["c", "lo", "hi"] if clip else ["c"], ["y"]),
+    ]
+    inputs, second = [("x", TensorProto.FLOAT, [1, 3, 16, 16])], "c"
+    if form == "subgraph":
+        out = helper.make_tensor_value_info("o", TensorProto.FLOAT, [1, 8, 14, 14])
+        branch = helper.make_graph([helper.make_node("Neg", ["c"], ["o"])], "b", [], [out])
+        nodes.append(helper.make_node("If", ["k"], ["z"], then_branch=branch, else_branch=branch))
+        inputs, second = [*inputs, ("k", TensorProto.BOOL, [1])], "z"
+    outputs = [(name, TensorProto.FLOAT, [1, 8, 14, 14]) for name in (second, "y")]
+    return describe(save(folder / "m.onnx", nodes, inputs, outputs, [weight, *six]), "m")
+
+
+@pytest.mark.parametrize("form", ["Relu", "Clip", "subgraph"])
+def test_what_a_relu_cuts_off_stays_where_something_else_reads_it(tmp_path, form):
+    artifact = compile_(read_twice(tmp_path, form), tmp_path)
+    least, most = artifact.settings["shared_ranges"]["c"]
+    assert least < 0 < most
+    # With the range that the Relu gives, the cosine is 0.7.
+    assert measure(artifact, tmp_path).accuracy.cosine > 0.999
+
+
+@pytest.mark.parametrize("kind", ["BFLOAT16", "FLOAT8E4M3FN"])
+def test_outputs_of_types_that_numpy_lacks_are_quantised_towards(tmp_path, kind):
+    weight = numpy_helper.from_array(np.random.default_rng(0).standard_normal((4, 3, 1, 1), np.float32), "w")
+    element = TensorProto.DataType.Value(kind)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Cast", ["c"], ["y"], to=element)]
+    x, y = ("x", TensorProto.FLOAT, [1, 3, 8, 8]), ("y", element, [1, 4, 8, 8])
+    model = describe(save(tmp_path / "m.onnx", nodes, [x], [y], [weight], opset=19), "m")
+    assert measure(compile_(model, tmp_path), tmp_path).accuracy.cosine > 0.99

@@ -65,8 +65,22 @@ def test_a_small_fall_and_slices_near_1_need_no_line_beside_a_time():
 
 
 def test_a_row_that_lost_its_cosine_says_so():
-    (change,) = against(row(0.999), row()).changes
-    assert "B has no cosine to compare" in change.notes
+    found = against(row(0.999), row())
+    assert "B has no cosine to compare" in found.changes[0].notes
+    for told in (formats.text(found), formats.markdown(found)):
+        assert "no cosine in B alone, accuracy not compared: resnet18" in told
+    both = replace(row(), precision=Precision.FP32)
+    assert against(both, row(0.999)).warnings == ()
+
+
+def test_what_is_wrong_with_the_outputs_is_the_reason_of_the_fall():
+    zeros = row(reason=NoAccuracy.ALL_ZEROS)
+    zeros = replace(zeros, figures=replace(zeros.figures, no_accuracy_why="y is all zeros"))
+    assert "B: y is all zeros" in formats.text(against(row(0.999), zeros))
+
+
+def test_a_fall_of_the_very_limit_is_not_beyond_it():
+    assert outcomes(against(row(0.99), row(0.98))) == [Outcome.SAME]
 
 
 def score(value, half=0.02, lost=-0.01, **more):

@@ -6,11 +6,13 @@ processor decides that runs it (`processors`).
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from npubench.backends.onnxruntime.processors import Processor
-from npubench.backends.onnxruntime.values import Plain, needs_bytes
+from npubench.backends.onnxruntime.values import bound
 
 QUANTISING = "QuantizeLinear"
 LEAST_OPSET = 13
@@ -26,7 +28,7 @@ def quantise_static(
 
     source, converted_from = _converted(model, scratch / "converted.onnx")
     source, pre_processed = _pre_processed(source, scratch / "preprocessed.onnx")
-    ranges = _softmax_ranges(source, scratch / "softmax.onnx", samples)
+    ranges = _ranges(source, scratch / "ranges.onnx", samples)
     settings = {
         "format": "QDQ",
         "per_channel": True,
@@ -36,14 +38,13 @@ def quantise_static(
         "method": "MinMax",
         "pre_processed": pre_processed,
         "converted_from_opset": converted_from,
-        "softmax_ranges": {name: [0.0, most] for name, most in ranges.items()},
+        "softmax_ranges": ranges.softmax,
+        "shared_ranges": ranges.shared,
     }
     activations = QuantType.QInt8 if processor.signed_activations else QuantType.QUInt8
-    options = {"TensorQuantOverrides": _overrides(ranges, activations)} if ranges else {}
-    odd = any(needs_bytes(array) for sample in samples for array in sample.values())
     # Some operators (pooling, transposition) follow their input; alone they have to be told.
     for forced in (False, True):
-        with _fed_by_bytes() if odd else contextlib.nullcontext():
+        with _fed_by_bytes():
             quantize(
                 str(source),
                 str(output),
@@ -53,7 +54,12 @@ def quantise_static(
                 reduce_range=processor.reduced,
                 activation_type=activations,
                 weight_type=QuantType.QInt8,
-                extra_options={"ForceQuantizeNoInputCheck": forced, **options},
+                extra_options={
+                    "ForceQuantizeNoInputCheck": forced,
+                    # Else a Relu takes its input's place, and what else reads that input finds nothing.
+                    "QDQKeepRemovableActivations": bool(ranges.shared),
+                    **_overrides({**ranges.softmax, **ranges.shared}, activations),
+                },
             )
         operators = _operators(output)
         if QUANTISING in operators:
@@ -70,8 +76,9 @@ def _fed_by_bytes() -> Iterator[None]:
     bare = onnxruntime.InferenceSession
 
     class Fed(bare):  # type: ignore[misc, valid-type]
-        def run(self, names: Any, feeds: Any, run_options: Any = None) -> Any:  # noqa: ARG002
-            return Plain(self).run(names, feeds)
+        def run(self, names: Any, feeds: Any, run_options: Any = None) -> Any:
+            fed = bound(self)
+            return super().run(names, feeds, run_options) if fed is self else fed.run(names, feeds)
 
     onnxruntime.InferenceSession = Fed
     try:
@@ -106,37 +113,67 @@ def _pre_processed(model: Path, target: Path) -> tuple[Path, bool]:
     return target, True
 
 
-def _softmax_ranges(model: Path, opened: Path, samples: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The greatest value that each Softmax gives for the calibration data.
+@dataclass(frozen=True, slots=True)
+class _Ranges:
+    """Least and greatest value for the calibration data of tensors to which ONNX Runtime gives others.
 
-    ONNX Runtime takes 0 to 1 for them whatever the data are: of a thousand classes most are then zero.
+    `softmax`: it takes 0 to 1 for each whatever the data are: of a thousand classes most are then zero.
+    `shared`: what one Relu or Clip of the graph reads gets that one's range, also where it is an output of
+    the model or a subgraph reads it: these lose what the Relu cuts off.
     """
+
+    softmax: dict[str, list[float]]
+    shared: dict[str, list[float]]
+
+
+def _ranges(model: Path, opened: Path, samples: Sequence[dict[str, Any]]) -> _Ranges:
     import onnx
 
     from npubench.backends.onnxruntime.timed import open_session
 
     loaded = onnx.load(model)
-    names = [node.output[0] for node in loaded.graph.node if node.op_type == "Softmax"]
+    graph = loaded.graph
+    softmax = [node.output[0] for node in graph.node if node.op_type == "Softmax"]
+    kept = {output.name for output in graph.output}
+    elsewhere = kept | set(_read_in_subgraphs(graph))
+    clamped = {node.input[0] for node in graph.node if node.op_type in ("Relu", "Clip")}
+    computed = {name for node in graph.node for name in node.output}
+    shared = sorted((clamped & elsewhere & computed) - set(softmax))
+    names = [*softmax, *shared]
     if not names:
-        return {}
-    kept = {output.name for output in loaded.graph.output}
-    loaded.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in kept)
+        return _Ranges({}, {})
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in kept)
     onnx.save(loaded, opened, save_as_external_data=loaded.ByteSize() > onnx.checker.MAXIMUM_PROTOBUF)
     session = open_session(opened)
-    greatest = dict.fromkeys(names, 0.0)
+    found = {name: [0.0, 0.0] for name in names}
     for sample in samples:
         for name, array in zip(names, session.run(names, sample), strict=True):
-            greatest[name] = max(greatest[name], float(array.max(initial=0.0)))
-    return {name: most for name, most in greatest.items() if 0 < most < 1}
+            least, most = found[name]
+            found[name] = [float(array.min(initial=least)), float(array.max(initial=most))]
+    return _Ranges(
+        {name: found[name] for name in softmax if 0 < found[name][1] < 1},
+        {name: found[name] for name in shared if isfinite(found[name][1] - found[name][0])},
+    )
 
 
-def _overrides(ranges: Mapping[str, float], activations: Any) -> dict[str, list[dict[str, Any]]]:
+def _read_in_subgraphs(graph: Any) -> Iterator[str]:
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from (name for one in inner.node for name in one.input)
+                yield from (output.name for output in inner.output)
+                yield from _read_in_subgraphs(inner)
+
+
+def _overrides(ranges: Mapping[str, Sequence[float]], activations: Any) -> dict[str, Any]:
     import numpy as np
 
-    return {
-        name: [{"quant_type": activations, "rmin": np.float32(0), "rmax": np.float32(most)}]
-        for name, most in ranges.items()
+    told = {
+        name: [{"quant_type": activations, "rmin": np.float32(least), "rmax": np.float32(most)}]
+        for name, (least, most) in ranges.items()
+        if least < most
     }
+    return {"TensorQuantOverrides": told} if told else {}
 
 
 def _operators(path: Path) -> set[str]:

@@ -75,6 +75,16 @@ def cosine_of(figures: Figures) -> float | None:
     return found.cosine if found else None
 
 
+def without_cosine(before: Result, after: Result) -> str | None:
+    """A or B, where that row alone of two of one precision has no cosine: nothing says whether it fell."""
+    if before.precision is not after.precision:
+        return None
+    known = [
+        any(cosine_of(figures) is not None for figures in kinds(row).values()) for row in (before, after)
+    ]
+    return None if known[0] == known[1] else "AB"[known.index(False)]
+
+
 def _slice(figures: Figures) -> float | None:
     worst = figures.accuracy.worst_slice if figures.accuracy else None
     return worst.cosine if worst else None

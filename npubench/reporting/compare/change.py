@@ -12,13 +12,14 @@ from npubench.reporting.compare.accuracy import (
     DEFAULT_FALL,
     Rated,
     Scored,
-    cosine_of,
     rated,
     rated_top1,
+    without_cosine,
 )
 from npubench.reporting.compare.noise import Noise
 from npubench.reporting.compare.sides import Pair
 from npubench.reporting.compare.timing import Timed, kinds, timed
+from npubench.reporting.lacking import WRONG
 
 DEFAULT_THRESHOLD = 0.05
 TIMES_NOISE = 3.0
@@ -114,7 +115,8 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
 
 def judged_accuracy(before: Result, after: Result, found: Rated, limit: float) -> Change:
     """A cosine that falls by more than the limit is a regression, one that rises by more an improvement."""
-    fall = found.before - found.after
+    # In binary, 0.99 - 0.98 is more than 0.01.
+    fall = round(found.before - found.after, 9)
     outcome, reason = Outcome.SAME, f"{found.measure} within {limit:g}"
     if abs(fall) > limit:
         outcome = Outcome.LESS_ACCURATE if fall > 0 else Outcome.MORE_ACCURATE
@@ -261,19 +263,17 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
     if None not in counts and len({one.samples_per_call for one in counts if one}) > 1:
         told = " in A, ".join(f"{one.samples_per_call} a call" for one in counts if one)
         notes.append(f"fps counts {told} in B: times are of a call")
-    lost = [(label, row) for label, row in (("A", before), ("B", after)) if not _has_cosine(row)]
-    if len(lost) == 1:
-        notes.append(f"{lost[0][0]} has no cosine to compare")
+    if (label := without_cosine(before, after)) is not None:
+        notes.append(f"{label} has no cosine to compare")
+    for label, row in (("A", before), ("B", after)):
+        wrong = [one.no_accuracy_why for one in kinds(row).values() if one.no_accuracy in WRONG]
+        notes += [f"{label}: {why}" for why in wrong if why]
     if before.backend != after.backend:
         notes.append(f"built by {before.backend} and by {after.backend}")
     for label, row in (("A", before), ("B", after)):
         if row.verdict not in (None, Verdict.STABLE):
             notes.append(f"{label} is {row.verdict}")
     return tuple(notes)
-
-
-def _has_cosine(row: Result) -> bool:
-    return any(cosine_of(figures) is not None for figures in kinds(row).values())
 
 
 def _change(before: Result, after: Result, outcome: Outcome, reason: str, **more: object) -> Change:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from npubench.definitions import Definition, differing
 from npubench.errors import ExitCode
-from npubench.records import Bound
+from npubench.records import Bound, Status
+from npubench.reporting.compare.accuracy import without_cosine
 from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes, judged_top1
 from npubench.reporting.compare.noise import Noise, noise_of
 from npubench.reporting.compare.sides import Pair, Pairing, Side, pair_up, paired_scores
@@ -121,10 +122,20 @@ def _warnings(pairing: Pairing) -> tuple[str, ...]:
         if pair.before.backend != pair.after.backend
         and any(f is not None and f.kind == "simulated" for f in (pair.after.figures, pair.after.estimate))
     }
-    return tuple(
+    told = [
         f"simulated by {one} and by {other}: two vendors' assumptions, not two chips"
         for one, other in sorted(simulators)
-    )
+    ]
+    for label in "AB":
+        cases = dict.fromkeys(
+            pair.after.case
+            for pair in pairing.pairs
+            if pair.before.status is pair.after.status is Status.OK
+            and without_cosine(pair.before, pair.after) == label
+        )
+        if cases:
+            told.append(f"no cosine in {label} alone, accuracy not compared: {', '.join(cases)}")
+    return tuple(told)
 
 
 def _between(pair: Pair) -> tuple[Definition, ...]:
