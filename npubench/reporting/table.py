@@ -105,7 +105,19 @@ def to_text(rows: Sequence[Row], width: int) -> str:
     for name, cut in _CUTS.items():
         spare = width - (_total(columns) - _longest(name, columns[name]))
         columns[name] = [cut(cell, spare) for cell in columns[name]]
-    return "\n".join([*_lines(columns), "", _totals(rows)])
+    return "\n".join([*_lines(columns), "", *_of_rates(rows, columns), _totals(rows)])
+
+
+def _of_rates(rows: Sequence[Row], columns: dict[str, list[str]]) -> Iterator[str]:
+    """What the rates come from, in a line, where the column that says it gave way."""
+    told = [row for row in rows if _counts(row)]
+    if "fps" not in columns or _COUNTS in columns or not told:
+        return
+    ways = {row["throughput_from"] == RateFrom.MEAN_LATENCY: None for row in told}
+    of = " or ".join("from the mean latency" if mean else "the tool's own" for mean in ways)
+    calls = sorted({row["sampling"]["samples_per_call"] for row in told})
+    many = f"{calls[0]} to {calls[-1]}" if len(calls) > 1 else f"{calls[0]}"
+    yield f"fps: {of}; samples a call: {many} (--csv: of each row, and why)"
 
 
 def _lines(columns: dict[str, list[str]]) -> Iterator[str]:
