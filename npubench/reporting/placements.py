@@ -58,7 +58,9 @@ def of_row(row: Result) -> Iterator[tuple[str, Placement]]:
     about = row.op if row.case_kind is CaseKind.OPERATOR else ""
     if row.status is Status.FAILED and row.failure:
         what = what_failed(row.failure)
-        named = row.failure.operators or ((about,) if about else ())
+        # A model of one operator type that crashes a tool names it as well as the tool could.
+        only = tuple(row.operators) if what == CRASH and len(row.operators) == 1 else ()
+        named = row.failure.operators or ((about,) if about else only)
         yield from ((name, Placement(what)) for name in named if what)
         return
     figures = row.figures or row.estimate

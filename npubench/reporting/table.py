@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from npubench.records import Bound, FailureClass, Kind, NoAccuracy, RateFrom, SamplesFrom, Stage, Status
@@ -53,6 +53,9 @@ _DISPENSABLE = (
 _TIMES = ("p50 us", "mean us", "sim. us")
 """Columns that say of a bound what makes it one."""
 
+_EXPLAINED = 5
+"""Bounds that are explained below a table; the others are counted."""
+
 WRONG_WORDS = frozenset(WORDS[one] for one in WRONG)
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
 _BOARD_COLUMNS = 28
@@ -95,17 +98,45 @@ def to_text(rows: Sequence[Row], width: int) -> str:
         return "no results"
     columns = {name: [cell(row) for row in rows] for name, cell in _TEXT_COLUMNS.items()}
     columns = {name: cells for name, cells in columns.items() if name in _ALWAYS or any(cells)}
+    if "mean us" in columns and not any(columns["p50 us"]):
+        del columns["p50 us"]
     for name in _DISPENSABLE:
         if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME <= width:
             break
         columns.pop(name, None)
+    below = [*_of_rates(rows, columns)]
     if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME > width:
-        # What makes a figure a bound gives way before names do; that it is one is always said.
-        columns |= {name: [_brief(cell) for cell in columns[name]] for name in _TIMES if name in columns}
+        # What makes a figure a bound goes below the table before names are cut; that it is one stays there.
+        times = {name: columns[name] for name in _TIMES if name in columns}
+        columns |= {name: [_brief(cell) for cell in cells] for name, cells in times.items()}
+        below += (shortened(line, width) for line in _of_bounds(columns["case"], times.values()))
     for name, cut in _CUTS.items():
         spare = width - (_total(columns) - _longest(name, columns[name]))
         columns[name] = [cut(cell, spare) for cell in columns[name]]
-    return "\n".join([*_lines(columns), "", _totals(rows)])
+    return "\n".join([*_lines(columns), "", *below, _totals(rows)])
+
+
+def _of_bounds(cases: Sequence[str], times: Iterable[Sequence[str]]) -> list[str]:
+    """Figures with what makes them bounds, where the cells have no room for it."""
+    told = [
+        f"{case}: {cell}" for cells in times for case, cell in zip(cases, cells, strict=True) if " (" in cell
+    ]
+    more = (
+        [f"... {len(told) - _EXPLAINED} more bounds (--csv: of each row)"] if len(told) > _EXPLAINED else []
+    )
+    return [*told[:_EXPLAINED], *more]
+
+
+def _of_rates(rows: Sequence[Row], columns: dict[str, list[str]]) -> Iterator[str]:
+    """What the rates come from, in a line, where the column that says it gave way."""
+    told = [row for row in rows if _counts(row)]
+    if "fps" not in columns or _COUNTS in columns or not told:
+        return
+    ways = {row["throughput_from"] == RateFrom.MEAN_LATENCY: None for row in told}
+    of = " or ".join("from the mean latency" if mean else "the tool's own" for mean in ways)
+    calls = sorted({row["sampling"]["samples_per_call"] for row in told})
+    many = f"{calls[0]} to {calls[-1]}" if len(calls) > 1 else f"{calls[0]}"
+    yield f"fps: {of}; samples a call: {many} (--csv: of each row, and why)"
 
 
 def _lines(columns: dict[str, list[str]]) -> Iterator[str]:

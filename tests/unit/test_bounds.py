@@ -118,6 +118,20 @@ def test_a_narrow_terminal_keeps_the_mark():
     assert ">= 30.7" in lines[1]
 
 
+def test_a_narrow_terminal_says_below_the_table_what_makes_it_a_bound():
+    several = [row_of(replace(row(), case=f"network_{number}")) for number in range(7)]
+    lines = to_text(several, 70).splitlines()
+    assert all(columns_of(line) <= 70 for line in lines)
+    assert f"network_4: {TEXT}".replace("\u202f", "") in [line.replace("\u202f", "") for line in lines]
+    assert lines[-2].startswith("... 2 more bounds")
+    assert TEXT not in "\n".join(lines[:8])
+
+
+def test_an_empty_median_makes_room_where_there_is_a_mean():
+    assert "p50 us" not in to_text([row_of(row())], 200)
+    assert "p50 us" in to_text([row_of(row(figures=None))], 200)
+
+
 def test_an_estimate_beside_a_measurement_says_it_too():
     measured = Figures(Kind.MEASURED, Latency(99, 40_000.0, p50=40_000.0))
     told = row_of(row(figures=measured, estimate=simulated(30_700.0)))

@@ -258,3 +258,26 @@ def test_averages_without_padding_stay():
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 3, 4, 4))
     model = helper.make_model(helper.make_graph([node], "g", [x], [y]))
     assert load_worker("worker_averaging").rewrite(model) == 0
+
+
+def test_an_output_that_nothing_writes_is_lost_and_named():
+    """onnx2tf keeps an output that another operator reads, too, in the file's list and leaves out what made it."""
+    worker = load_worker("worker_litert")
+
+    class Lost:
+        def get_tensor(self, index):
+            raise ValueError("Tensor data is null. Run allocate_tensors() first")
+
+        def get_input_details(self):
+            return []
+
+        def get_output_details(self):
+            return [{"name": "y:0", "index": 6, "quantization": (0.0, 0)}]
+
+        def invoke(self):
+            pass
+
+    with pytest.raises(worker.ChangedError, match="the output y: nothing writes it") as told:
+        worker.run(Lost(), {}, worker.Layout(True))
+    failure = explain({"type": "ChangedError", "text": str(told.value), "traceback": ""}, "")
+    assert failure.failure_class is FailureClass.OUTPUT_MISMATCH

@@ -202,3 +202,16 @@ def test_the_worst_placement_is_told_by_board_and_layer(turned):
     assert operator == "Softmax"
     assert [(one.place, one.seen, one.tried) for one in cells] == [("crash", 2, 3), ("CPU", 2, 5)]
     assert support(rows)["Softmax"] == {"rknn: rk3566": "crash (2 of 3)", "rknn: rk3588": "CPU (2 of 5)"}
+
+
+def test_a_models_crash_counts_for_the_only_operator_it_has():
+    model = {"op": "", "case_kind": CaseKind.MODEL}
+    crash = replace(
+        row(failure=Failure(Stage.COMPILE, FailureClass.CRASH, "")), operators={"LSTM": 2}, **model
+    )
+    ran = replace(row("b", figures=placed("NPU")), op="LSTM", operators={"LSTM": 1})
+    two = replace(crash, operators={"LSTM": 2, "Add": 1})
+    for rows in ([crash, ran, two], [two, ran, crash]):
+        (cells,) = placements(rows)["LSTM"].values()
+        assert cells.text == "crash (1 of 2)"
+        assert "Add" not in placements(rows)

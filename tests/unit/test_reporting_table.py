@@ -7,6 +7,8 @@ import pytest
 from npubench.reporting.escapes import columns_of
 from npubench.reporting.rows import row_of
 from npubench.reporting.table import to_csv, to_json, to_text
+from npubench.sampling import sampled
+from npubench.specs import BatchAxes, SamplesFrom
 from tests import sample_results
 
 
@@ -47,6 +49,22 @@ def test_text_fits_the_terminal(width):
 def test_a_narrow_terminal_keeps_kind_and_status():
     header = to_text(rows(sample_results.models()), 60).splitlines()[0].split()
     assert header == ["case", "board", "precision", "kind", "p50", "us", "status"]
+
+
+def test_a_rate_without_the_column_for_it_still_says_what_it_comes_from():
+    several = [
+        sampled(result, BatchAxes((("", axis),), SamplesFrom.OPTION))
+        for result, axis in zip(sample_results.models()[:2], (0, None), strict=True)
+    ]
+    narrow = next(
+        text
+        for text in (to_text(rows(several), width) for width in range(160, 60, -1))
+        if "fps counts" not in text.splitlines()[0]
+    )
+    assert "fps" in narrow.splitlines()[0]
+    assert narrow.splitlines()[-2].startswith("fps: from the mean latency; samples a call: 1")
+    assert "samples a call" not in to_text(rows(several), 160)
+    assert "samples a call" not in to_text(rows(several), 60)
 
 
 def test_names_cannot_steer_the_terminal():

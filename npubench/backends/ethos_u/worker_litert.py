@@ -75,7 +75,7 @@ def run(interpreter: Any, sample: dict[str, Any], layout: Layout) -> list[Any]:
     interpreter.invoke()
     outputs = []
     for number, detail in enumerate(interpreter.get_output_details()):
-        found = _real(interpreter.get_tensor(detail["index"]), detail)
+        found = _real(_written(interpreter, detail), detail)
         turned = number < len(layout.outputs) and layout.outputs[number]
         outputs.append(found.transpose(channels_first(found.ndim)) if turned else found)
     return outputs
@@ -127,6 +127,15 @@ def spelt(name: str) -> str:
 def plain(name: str) -> str:
     """A tensor's name without what TensorFlow puts around it."""
     return name.removeprefix("serving_default_").partition(":")[0]
+
+
+def _written(interpreter: Any, detail: dict[str, Any]) -> Any:
+    """What a run left in an output. Raises ChangedError for one that is in the file and nothing writes."""
+    try:
+        return interpreter.get_tensor(detail["index"])
+    except ValueError as error:
+        name = plain(detail["name"])
+        raise ChangedError(f"onnx2tf lost what computes the output {name}: nothing writes it") from error
 
 
 def _quantised(array: Any, detail: dict[str, Any]) -> Any:
