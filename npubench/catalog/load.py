@@ -1,5 +1,6 @@
 """Folders of TOML -> Catalog: the shipped folder first, each of the user's over it."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,11 @@ from npubench.catalog.source import Problem, Source
 from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.zoo import Zoo, read_zoo
 from npubench.nearest import did_you_mean
+from npubench.regular import text_if_any
 from npubench.resources import data_root
 from npubench.specs import BoardSpec, ModelSpec, OperatorSpec
+
+_NAME = re.compile(r"""(?m)^\s*"?name"?\s*=\s*["']([^"'\n]+)""")
 
 
 def load(user_folders: Sequence[Path]) -> Catalog:
@@ -44,7 +48,14 @@ def load_folders(folders: Iterable[Path]) -> Catalog:
     catalog = replace(catalog, zoo=zoo)
     catalog = replace(catalog, boards=boards.resolve(_stacks(layers), problems))
     catalog = replace(catalog, suites=_suites(layers, catalog, problems))
-    return replace(catalog, problems=tuple(dict.fromkeys(map(str, problems))))
+    broken = frozenset(_board_of(one.file) for one in problems if one.file.parent.name == "boards")
+    return replace(catalog, problems=tuple(dict.fromkeys(map(str, problems))), broken_boards=broken)
+
+
+def _board_of(file: Path) -> str:
+    """Which board a file speaks of, one that is no TOML included."""
+    name = _NAME.search(text_if_any(file))
+    return name[1] if name else file.stem
 
 
 def _stacks(layers: Iterable[Layer]) -> dict[str, list[boards.BoardEntry]]:

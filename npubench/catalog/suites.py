@@ -26,7 +26,7 @@ class Catalog:
     OpenMMLab without a manifest entry, which no glob means.
 
     `problems` are one line each, FILE:LINE: key 'x.y': what is wrong, what to do; what they speak of
-    is left out.
+    is left out. `broken_boards` are the names of those that this leaves as a file below describes them.
     """
 
     boards: Mapping[str, BoardSpec] = field(default_factory=dict)
@@ -35,6 +35,7 @@ class Catalog:
     suites: Mapping[str, Suite] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    broken_boards: frozenset[str] = frozenset()
     zoo: Zoo = field(default_factory=Zoo)
 
     def case(self, name: str) -> OperatorSpec | ModelSpec | None:

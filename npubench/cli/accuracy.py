@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import Selection, case_options, chosen_cases, json_option, load_catalog, out_option
+from npubench.cli.options import (
+    Number,
+    Selection,
+    case_options,
+    chosen_cases,
+    json_option,
+    load_catalog,
+    out_option,
+)
 from npubench.cli.terminal import columns, printable
 from npubench.specs import Precision
 
@@ -74,7 +82,7 @@ class _Wish:
 )
 @click.option("--limit", type=click.IntRange(1), help="Evaluate on so many, drawn; simulators are slow.")
 @click.option(
-    "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a stage may take."
+    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a stage may take."
 )
 @json_option
 @out_option

@@ -66,6 +66,8 @@ def choose_boards(
     for name in dict.fromkeys(names):
         try:
             found = find_board(catalog, name)
+            if name in catalog.broken_boards:
+                raise UsageError(f"board {name} is not run without what its file says: correct that file")
             board = replace(found, transport=SIMULATION, shares_host=False) if simulate else found
             backend = plugins.backend_of(board, host_opener(catalog))
             if isinstance(backend, Checking):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.options import catalog_option, load_catalog
+from npubench.cli.options import Number, catalog_option, load_catalog
 
 SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
 
@@ -37,7 +37,7 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
 )
 @click.option("--missing", is_flag=True, help="Print the names that no record says are exported, and stop.")
 @click.option(
-    "--require", type=click.FloatRange(0, 100), metavar="PERCENT",
+    "--require", type=Number(0, 100), metavar="PERCENT",
     help="Exit 1 where less of a codebase's names are exported.",
 )  # fmt: skip
 def coverage(

@@ -1,5 +1,6 @@
 """Options that several commands share, and the catalogue they lead to."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import wraps
@@ -38,6 +39,17 @@ calibration_option = click.option(
     help="Arrays (.npy, .npz) or images, a file or folder, some held out to compare on; else seeded.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
+
+
+class Number(click.FloatRange):
+    """A number of a range, and a number: `nan` passes every comparison, and `inf` ends none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; a usage error for what is none."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number that can be reached.", param, ctx)
+        return number
 
 
 batch_axis_option = click.option(

@@ -4,14 +4,21 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.options import Selection, calibration_option, case_options, chosen_cases, load_catalog
+from npubench.cli.options import (
+    Number,
+    Selection,
+    calibration_option,
+    case_options,
+    chosen_cases,
+    load_catalog,
+)
 from npubench.cli.prepare_all import Wish, prepare_all
 from npubench.specs import CalibrationSpec
 
 jobs_option = click.option("--jobs", type=click.IntRange(1), default=None, help="How many at once.")
 fresh_option = click.option("--fresh", is_flag=True, help="Make everything again, whatever is there.")
 deadline_option = click.option(
-    "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a stage may take."
+    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a stage may take."
 )
 folder_option = click.option(
     "--out",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli.options import Number
 from npubench.cli.terminal import columns, printable
 from npubench.errors import ExitCode
 
@@ -23,7 +24,7 @@ def probe() -> None:
 @click.option("--compiler", type=click.Choice(["gcc", "zig"]), default=None, help="Only this one; else any.")
 @click.option("--fresh", is_flag=True, help="Build again what is there.")
 @click.option(
-    "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a build may take."
+    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a build may take."
 )
 def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline: float) -> int:
     """Build cpupeak for TARGETS (armv7, aarch64, x86-64), or for all of them."""

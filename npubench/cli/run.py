@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from npubench.cli.options import (
+    Number,
     Selection,
     calibration_option,
     case_options,
@@ -61,9 +62,7 @@ if TYPE_CHECKING:
     help="Least runs before measuring, then until settled; 0: none.",
 )
 @click.option("--repeat", type=click.IntRange(1), default=64, show_default=True, help="Least runs a round.")
-@click.option(
-    "--min-duration", type=click.FloatRange(0), default=3.0, show_default=True, help="Least seconds a case."
-)
+@click.option("--min-duration", type=Number(0), default=3.0, show_default=True, help="Least seconds a case.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds a case.")
 @calibration_option
 @click.option(
@@ -71,11 +70,11 @@ if TYPE_CHECKING:
 )
 @click.option("--jobs", type=click.IntRange(1), default=None, help="Exports and conversions at once.")
 @click.option(
-    "--deadline", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a stage may take."
+    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a stage may take."
 )
 @click.option(
     "--wait",
-    type=click.FloatRange(0),
+    type=Number(0),
     metavar="SECONDS",
     help="How long to wait for a board that another run holds; 0: not at all. Else without end.",
 )

@@ -222,17 +222,23 @@ class Lane:
             self._drop_session()
 
     def _contact(self) -> None:
-        """Meet the first board before anything is ready for it. Raises BoardBusyError of the last lane."""
+        """Meet each board before anything is ready for it. Raises BoardBusyError of the last lane."""
+        # The first one's cases come first: its session stays.
+        for board in reversed(self.boards):
+            if self.busy is None:
+                self._meet(board)
+
+    def _meet(self, board: BoardSpec) -> None:
         try:
-            self._connect(self.boards[0])
-            self._runner_of(self.boards[0])
+            self._connect(board)
+            self._runner_of(board)
         except BoardBusyError as error:
             self.busy = error
             if self._left.one_less() and self.has_jobs:
                 raise
             self._context.announce(Note(str(error)))
         except (BoardError, UsageError) as error:
-            self._context.announce(Note(f"{self.boards[0].name} cannot be used: {error}"))
+            self._context.announce(Note(f"{board.name} cannot be used: {error}"))
 
     def _outdated(self) -> list[Job]:
         """What is done, but was measured by another program than the one that the board has now."""

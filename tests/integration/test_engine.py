@@ -13,7 +13,7 @@ import pytest
 from npubench import exports, process
 from npubench.engine import lanes
 from npubench.engine.context import Context
-from npubench.engine.events import Announcer, JobFinished, RunFinished, StageStarted
+from npubench.engine.events import Announcer, JobFinished, Note, RunFinished, StageStarted
 from npubench.engine.run import run
 from npubench.errors import BoardError, TransferError, UsageError, WorkspaceError
 from npubench.identity import sha256_of_file
@@ -481,3 +481,22 @@ def test_an_artifact_that_was_kept_for_another_model_is_not_taken(bench):
     assert bench.backend.compiled == ["a", "a"]
     assert rows[0].onnx_sha256 != rows[1].onnx_sha256
     assert rows[0].artifact_sha256 != rows[1].artifact_sha256
+
+
+def test_every_name_of_a_machine_is_met_before_anything_is_ready_for_it(bench, monkeypatch):
+    met = []
+
+    class Met(FakeTransport):
+        def connect(self, board):
+            met.append((board.name, len(bench.backend.measured)))
+            return super().connect(board)
+
+    monkeypatch.setattr(lanes, "_place", lambda *_: "one machine")
+    bench.transports = {"desk": Met(), "other": Met(refuses=True)}
+    bench.run("a", boards=[board(), board("other")])
+    assert met[:2] == [("other", 0), ("desk", 0)]
+    told = next(
+        n for n, e in enumerate(bench.events) if isinstance(e, Note) and "other cannot be used" in e.text
+    )
+    first = next(n for n, e in enumerate(bench.events) if isinstance(e, JobFinished))
+    assert told < first

@@ -197,6 +197,24 @@ def test_a_link_in_its_place_is_not_followed(sessions, folder, tmp_path):
         folder.unlink()
 
 
+ODD = {
+    "a FIFO": lambda folder: os.mkfifo(folder / "lease.5"),
+    "a folder": lambda folder: (folder / "lease.5").mkdir(),
+    "a number that no shell counts to": lambda folder: (folder / f"lease.{'9' * 30}").touch(),
+    "an owner that leads elsewhere": lambda folder: (folder / "lease.5").write_text("/../x\n1 1\nb\n{}\n"),
+    "nothing in it": lambda folder: (folder / "lease.5").touch(),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_others_leave_among_the_leases_holds_nobody_up(sessions, folder, what):
+    one, two = sessions("one"), sessions("two")
+    folder.mkdir()
+    ODD[what](folder)
+    assert one.take(own_claim("one")) is None
+    assert two.take(own_claim("two")).claim.run_id == "one"
+
+
 class Runs:
     """Engine runs with stand-ins around a real command on the board."""
 

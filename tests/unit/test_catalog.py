@@ -152,6 +152,7 @@ def test_a_broken_override_leaves_what_is_below(tmp_path):
     catalog = load_folders([below, above])
     assert catalog.operators["relu"].opset == 13
     assert catalog.boards["axera-pi"].chip == "ax620a"
+    assert catalog.broken_boards == {"axera-pi"}
     assert [text.partition(": ")[0] for text in catalog.problems] == [
         f"{above}/ops/a.toml:5",
         f"{above}/boards/p.toml:2",

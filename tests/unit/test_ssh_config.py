@@ -76,3 +76,9 @@ def test_what_cannot_be_used_names_its_key(options):
 def test_any_options_give_settings_or_a_usage_error(options):
     with contextlib.suppress(UsageError):
         assert settings(board(**options)).host
+
+
+@pytest.mark.parametrize("key", ["key", "ssh_config"])
+def test_the_home_of_nobody_is_a_wrong_option(key):
+    with pytest.raises(UsageError, match=rf"transport_options\.{key} must be the path"):
+        settings(board(host="h", **{key: "~nosuchuser/x"}))

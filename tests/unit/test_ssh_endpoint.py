@@ -32,6 +32,12 @@ def test_without_a_file_openssh_s_defaults_hold(config, tmp_path):
     assert (found.jumps, found.proxy_command, found.only_these) == ((), (), False)
 
 
+def test_the_home_of_nobody_is_told_with_the_file(config):
+    file = config("Host pi\nUserKnownHostsFile ~nosuchuser/id\n")
+    with pytest.raises(UsageError, match=r"config: '~nosuchuser/id': nobody of that name has a home"):
+        of_board(SshSettings("pi", ssh_config=file))
+
+
 def test_the_board_s_settings_lie_over_the_file(config):
     file = config("Host pi\nHostName 10.0.0.2\nPort 2200\nUser sipeed\nIdentityFile ~/.ssh/pi\n")
     found = of_board(SshSettings("pi", ssh_config=file))

@@ -75,7 +75,11 @@ def _text(value: Any) -> str | None:
 
 
 def _path(value: Any) -> Path | None:
-    return Path(value).expanduser() if _text(value) else None
+    try:
+        return Path(value).expanduser() if _text(value) else None
+    except RuntimeError:
+        # `~somebody` who has no home here.
+        return None
 
 
 def _folder(value: Any) -> str | None:

@@ -68,15 +68,15 @@ def of_jump(text: str, before: tuple[str, ...], ssh_config: Path) -> Endpoint:
 
 
 def _endpoint(host: str, port: int | None, user: str | None, key: Path | None, file: Path) -> Endpoint:
-    values = _lookup(host, port, user, file.expanduser())
+    values = _lookup(host, port, user, _at_home(str(file), file))
     host_name = str(values.get("hostname", host))
     number = _port(values.get("port", hostkeys.PORT), file)
-    listed = [Path(str(name)).expanduser() for name in values.get("identityfile", ())]
+    listed = [_at_home(str(name), file) for name in values.get("identityfile", ())]
     keys = (key,) if key else tuple(listed) or tuple(Path.home() / ".ssh" / name for name in DEFAULT_KEYS)
     jumps = str(values.get("proxyjump") or "none")
     command = str(values.get("proxycommand") or "none")
     user_files = str(values.get("userknownhostsfile") or "~/.ssh/known_hosts ~/.ssh/known_hosts2")
-    files = [Path(name).expanduser() for name in _words(user_files, file) if name != "none"]
+    files = [_at_home(name, file) for name in _words(user_files, file) if name != "none"]
     return Endpoint(
         host=host_name,
         port=number,
@@ -88,6 +88,13 @@ def _endpoint(host: str, port: int | None, user: str | None, key: Path | None, f
         name=str(values.get("hostkeyalias") or hostkeys.host_name(host_name, number)),
         known_hosts=(hostkeys.own_file(), *files, Path("/etc/ssh/ssh_known_hosts")),
     )
+
+
+def _at_home(name: str, file: Path) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{file}: {name!r:.80}: nobody of that name has a home here: correct it") from error
 
 
 def _port(value: object, file: Path) -> int:

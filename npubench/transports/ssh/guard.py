@@ -78,15 +78,19 @@ look() {{
         n=0 owner= pid= began= born= text= until= left= up=0
         for file in "$folder"/lease.*; do
             number=${{file##*.}}
-            case $number in ''|*[!0-9]*) continue ;; esac
+            case $number in ''|*[!0-9]*|??????????*) continue ;; esac
             [ "$number" -le "$n" ] || n=$number
         done
         {{ read -r up rest < /proc/uptime; }} 2>/dev/null
         up=${{up%%.*}}
         [ "$n" -gt 0 ] || {{ state=free; return 0; }}
+        # Others may write here: what is no file would be read for ever.
+        [ -f "$folder/lease.$n" ] || break
         {{
             {{ read -r owner; read -r pid began; read -r born; read -r text; }} < "$folder/lease.$n"
         }} 2>/dev/null
+        case $owner in ''|*[!a-z0-9-]*) owner=; break ;; esac
+        [ -p "$folder/until.$owner" ] && break
         {{ read -r until < "$folder/until.$owner"; }} 2>/dev/null
         tries=$((tries + 1))
         case $until in ''|*[!0-9]*) [ $tries -lt 50 ] || break ;; *) break ;; esac
@@ -123,8 +127,8 @@ take() {{
         rm -f "$folder/.new-$cookie"
         for file in "$folder"/lease.*; do
             number=${{file##*.}}
-            case $number in ''|*[!0-9]*) continue ;; esac
-            [ "$number" -ge "$mine" ] || rm -f "$file"
+            case $number in ''|*[!0-9]*|??????????*) continue ;; esac
+            [ "$number" -ge "$mine" ] || rm -rf "$file"
         done
         [ -z "$before" ] || rm -f "$folder/until.$before" "$folder/.new-$before"
         echo mine
