@@ -35,6 +35,9 @@ FILES = (
 RUNS = ("numpy", "onnxruntime", "npubench.backends.onnxruntime.worker")
 """What a process that measures imports, and no more: its memory is a figure."""
 
+FORKED = frozenset({"npubench.backends.onnxruntime.worker"})
+"""Workers whose `main` takes the arguments of the command line; others, such as the codecs', start afresh."""
+
 _UNSTEADY = frozenset({"PYTEST_CURRENT_TEST"})
 _lock = threading.Lock()
 _idle: "list[Server]" = []
@@ -98,8 +101,8 @@ def run(
 
 
 def worker_of(argv: Sequence[str]) -> str | None:
-    """The module of npubench's that a command line runs in this interpreter; None for every other one."""
-    own = len(argv) > 2 and argv[0] == sys.executable and argv[1] == "-m" and argv[2].startswith("npubench.")
+    """The module of `FORKED` that a command line runs in this interpreter; None for every other command."""
+    own = len(argv) > 2 and argv[0] == sys.executable and argv[1] == "-m" and argv[2] in FORKED
     return argv[2] if own else None
 
 

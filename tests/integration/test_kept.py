@@ -116,8 +116,10 @@ def test_no_job_outlives_npubench_or_its_server(tmp_path, killed):
 
 
 def test_only_npubenchs_own_workers_are_forks(tmp_path):
-    assert kept.worker_of([sys.executable, "-m", "npubench.x", "a"]) == "npubench.x"
+    worker = "npubench.backends.onnxruntime.worker"
+    assert kept.worker_of([sys.executable, "-m", worker, "a"]) == worker
+    assert kept.worker_of([sys.executable, "-m", "npubench.benchmarks.codec.worker", "a"]) is None
     assert kept.worker_of([sys.executable, "-m", "pip"]) is None
-    assert kept.worker_of(["python3", "-m", "npubench.x"]) is None
+    assert kept.worker_of(["python3", "-m", worker]) is None
     assert kept.worker_of([sys.executable, "-c", "npubench.x"]) is None
     assert LocalSession().run(["echo", "hello"], 9.0, tmp_path / "log").output == "hello\n"

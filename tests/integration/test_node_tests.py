@@ -176,4 +176,4 @@ def test_json_is_one_line_a_row(tmp_path, subset):
 def test_a_suite_of_nearly_that_name_is_told_the_right_one(tmp_path):
     words = ["run", "--suite", "onnx-nodes", "--out", str(tmp_path)]
     done = CliRunner().invoke(npubench, words, standalone_mode=False)
-    assert "did you mean 'onnx-node'" in done.exception.message
+    assert "did you mean 'onnx-node'" in str(done.exception)

@@ -104,7 +104,7 @@ ERROR = {"class": "unsupported_operator", "message": "no", "operators": ["aten::
     [
         ({"error": ERROR}, {}, "unsupported_operator"),
         (None, {"timed_out": True, "returncode": -9}, "hang"),
-        (None, {"returncode": -9}, "out_of_memory"),
+        (None, {"returncode": -9}, "killed"),
         (None, {"returncode": -11}, "crash"),
         (None, {"returncode": 1}, "unparsed_output"),
     ],
