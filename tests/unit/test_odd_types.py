@@ -102,3 +102,15 @@ def test_other_tools_are_refused_such_inputs_by_name(tmp_path):
     assert isinstance(failure, Failure)
     assert failure.message.startswith("input 'x' is int4, which rknn is not fed with here: put a Cast")
     assert unfed(describe(model(tmp_path / "half.onnx", "FLOAT16"), "net"), "rknn") is None
+
+
+def test_an_input_that_is_an_output_too_is_quantised_around(tmp_path):
+    path = model(tmp_path / "net.onnx", "FLOAT")
+    passing = onnx.load(path)
+    passing.graph.output.insert(0, passing.graph.input[0])
+    onnx.save(passing, path)
+    samples = calibration_inputs(describe(path, "net").fed, CalibrationSpec(samples=2))
+    quantise_static(path, tmp_path / "int8.onnx", tmp_path, samples, X86)
+    session = open_session(tmp_path / "int8.onnx")
+    assert [one.name for one in session.get_outputs()] == ["x", "y"]
+    np.testing.assert_array_equal(session.run(None, samples[0])[0], samples[0]["x"])

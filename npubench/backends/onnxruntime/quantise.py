@@ -26,7 +26,8 @@ def quantise_static(
     from onnxruntime.quantization import QuantFormat, QuantType
     from onnxruntime.quantization import quantize_static as quantize
 
-    source, converted_from = _converted(model, scratch / "converted.onnx")
+    source, passed = _without_passed(model, scratch / "computed.onnx")
+    source, converted_from = _converted(source, scratch / "converted.onnx")
     source, pre_processed = _pre_processed(source, scratch / "preprocessed.onnx")
     ranges = _ranges(source, scratch / "ranges.onnx", samples)
     settings = {
@@ -63,6 +64,7 @@ def quantise_static(
             )
         operators = _operators(output)
         if QUANTISING in operators:
+            _put_back(output, passed)
             return {**settings, "forced": forced}
     names = ", ".join(sorted(_operators(model)))
     raise ValueError(f"no operator of this graph can be quantised: {names}")
@@ -85,6 +87,35 @@ def _fed_by_bytes() -> Iterator[None]:
         yield
     finally:
         onnxruntime.InferenceSession = bare
+
+
+def _without_passed(model: Path, target: Path) -> tuple[Path, dict[int, Any]]:
+    """The model without outputs that are its inputs, and these by their place.
+
+    ONNX Runtime's quantiser makes of such a tensor one that follows from itself.
+    """
+    import onnx
+
+    graph = onnx.load(model, load_external_data=False).graph
+    given = {one.name for one in graph.input}
+    passed = {place: one for place, one in enumerate(graph.output) if one.name in given}
+    if not passed or len(passed) == len(graph.output):
+        return model, {}
+    computed = onnx.load(model)
+    for place in sorted(passed, reverse=True):
+        del computed.graph.output[place]
+    onnx.save(computed, target)
+    return target, passed
+
+
+def _put_back(quantised: Path, passed: Mapping[int, Any]) -> None:
+    import onnx
+
+    if passed:
+        made = onnx.load(quantised, load_external_data=False)
+        for place, one in sorted(passed.items()):
+            made.graph.output.insert(place, one)
+        onnx.save(made, quantised)
 
 
 def _converted(model: Path, target: Path) -> tuple[Path, int | None]:
