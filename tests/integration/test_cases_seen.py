@@ -8,7 +8,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from npubench.cli import main
@@ -171,6 +173,22 @@ def test_a_constant_output_that_rknn_drops_is_named(ran):
     (row,), code, _ = ran("const_out.onnx", "--simulate", "--board", "rk3588")
     assert (code, row.failure.failure_class) == (3, FailureClass.OUTPUT_MISMATCH)
     assert "the output a (float32 10x4) is missing" in row.failure.message
+
+
+@pytest.mark.toolchains
+def test_an_output_that_onnx2tf_fuses_away_is_named(tmp_path):
+    weight = numpy_helper.from_array(np.random.default_rng(0).standard_normal((8, 3, 3, 3), np.float32), "w")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 16, 16])
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 8, 14, 14]) for name in "cy"]
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Relu", ["c"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [x], outputs, [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "both.onnx")
+    words = ["run", str(tmp_path / "both.onnx"), "--simulate", "--board", "ethos-u65-512", *QUICK]
+    assert main([*words, "--precision", "int8", "--out", str(tmp_path / "out")]) == 3
+    (row,) = Store.read(tmp_path / "out" / "results.db").latest()
+    assert row.failure.failure_class is FailureClass.OUTPUT_MISMATCH
+    assert "the output c (float32 1x8x14x14) is missing" in row.failure.message
 
 
 def test_a_convolution_in_bfloat16_fails_by_onnx_runtime_s_own_words(ran):

@@ -364,3 +364,17 @@ def test_outputs_of_types_that_numpy_lacks_are_quantised_towards(tmp_path, kind)
     x, y = ("x", TensorProto.FLOAT, [1, 3, 8, 8]), ("y", element, [1, 4, 8, 8])
     model = describe(save(tmp_path / "m.onnx", nodes, [x], [y], [weight], opset=19), "m")
     assert measure(compile_(model, tmp_path), tmp_path).accuracy.cosine > 0.99
+
+
+def test_a_table_in_half_precision_is_quantised_at_opsets_without_such_scales(tmp_path):
+    rng = np.random.default_rng(0)
+    table = numpy_helper.from_array(rng.standard_normal((300, 8)).astype(np.float16), "t")
+    weight = numpy_helper.from_array(rng.standard_normal((8, 4)).astype(np.float32), "w")
+    nodes = [
+        helper.make_node("Gather", ["t", "x"], ["e"]),
+        helper.make_node("Cast", ["e"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["f", "w"], ["y"]),
+    ]
+    x, y = ("x", TensorProto.INT64, [1, 7]), ("y", TensorProto.FLOAT, [1, 7, 4])
+    model = describe(save(tmp_path / "m.onnx", nodes, [x], [y], [table, weight]), "m")
+    assert measure(compile_(model, tmp_path), tmp_path).accuracy.cosine > 0.99

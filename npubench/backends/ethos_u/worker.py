@@ -10,7 +10,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
 import worker_averaging
 import worker_pooling
 from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step
-from worker_litert import ChangedError, by_name, find_layout, open_model, run, spelt, steps, tensors_of
+from worker_litert import (
+    ChangedError,
+    by_name,
+    find_layout,
+    open_model,
+    run,
+    spelt,
+    steps,
+    tensors_of,
+    without_lost,
+)
 
 REWRITTEN = "rewritten.onnx"
 FOLDER = "litert"
@@ -35,7 +45,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     if not floats.is_file():
         raise RuntimeError(f"onnx2tf ended without writing {floats.name}")
     _refuse_custom(str(floats))
-    told = tensors_of(str(floats))
+    told = without_lost(tensors_of(str(floats)), str(floats))
     if _names(told) != _names(job["tensors"]):
         return {"tensors": told}
     with step("reference"):

@@ -58,6 +58,30 @@ def tensors_of(path: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def without_lost(told: dict[str, list[dict[str, Any]]], path: str) -> dict[str, list[dict[str, Any]]]:
+    """The tensors of a float model without outputs that nothing computes.
+
+    onnx2tf makes one operator of a convolution and its Relu also where the convolution is an output, too.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(path)
+    there = {int(index) for one in interpreter._get_ops_details() for index in one["outputs"]}
+    there |= {detail["index"] for detail in interpreter.get_input_details()}
+    pairs = zip(told["outputs"], interpreter.get_output_details(), strict=True)
+    kept = [one for one, detail in pairs if detail["index"] in there or _is_constant(interpreter, detail)]
+    return {**told, "outputs": kept}
+
+
+def _is_constant(interpreter: Any, detail: dict[str, Any]) -> bool:
+    """Whether the file itself holds the tensor's numbers."""
+    try:
+        interpreter.get_tensor(detail["index"])
+    except ValueError:
+        return False
+    return True
+
+
 def by_name(interpreter: Any, names: list[str]) -> list[dict[str, Any]]:
     """Details of the model's inputs in the order of ONNX's. Raises ChangedError when names are lost."""
     details = {plain(detail["name"]): detail for detail in interpreter.get_input_details()}

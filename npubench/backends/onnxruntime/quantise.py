@@ -17,6 +17,8 @@ from npubench.backends.onnxruntime.values import bound
 QUANTISING = "QuantizeLinear"
 LEAST_OPSET = 13
 """QuantizeLinear and DequantizeLinear know per-channel scales from here on (ONNX Operators.md)."""
+HALVES_OPSET = 19
+"""They know scales of half precision from here on; ONNX Runtime's own of the same names do in any."""
 
 
 def quantise_static(
@@ -59,6 +61,8 @@ def quantise_static(
                     "ForceQuantizeNoInputCheck": forced,
                     # Else a Relu takes its input's place, and what else reads that input finds nothing.
                     "QDQKeepRemovableActivations": bool(ranges.shared),
+                    # Before opset 19 the standard's own take no scales of half precision.
+                    "UseQDQContribOps": _halves_before_19(source),
                     **_overrides({**ranges.softmax, **ranges.shared}, activations),
                 },
             )
@@ -194,6 +198,20 @@ def _read_in_subgraphs(graph: Any) -> Iterator[str]:
                 yield from (name for one in inner.node for name in one.input)
                 yield from (output.name for output in inner.output)
                 yield from _read_in_subgraphs(inner)
+
+
+def _halves_before_19(model: Path) -> bool:
+    import onnx
+
+    from npubench.onnx_graph import default_opset
+
+    loaded = onnx.load(model, load_external_data=False)
+    half = onnx.TensorProto.FLOAT16
+    values = (*loaded.graph.input, *loaded.graph.value_info, *loaded.graph.output)
+    held = half in {one.data_type for one in loaded.graph.initializer}
+    return default_opset(loaded) < HALVES_OPSET and (
+        held or half in {value.type.tensor_type.elem_type for value in values}
+    )
 
 
 def _overrides(ranges: Mapping[str, Sequence[float]], activations: Any) -> dict[str, Any]:
