@@ -8,6 +8,7 @@ import pytest
 from npubench.catalog import find_board, load, load_boards
 from npubench.catalog.folders import user_folders
 from npubench.catalog.load import load_folders
+from npubench.cli.assemble import choose_boards
 from npubench.errors import CatalogError, UsageError
 from npubench.resources import data_root
 from npubench.specs import Fact, Precision
@@ -153,6 +154,8 @@ def test_a_broken_override_leaves_what_is_below(tmp_path):
     assert catalog.operators["relu"].opset == 13
     assert catalog.boards["axera-pi"].chip == "ax620a"
     assert catalog.broken_boards == {"axera-pi"}
+    with pytest.raises(UsageError, match=r"axera-pi is not run without what its file says"):
+        choose_boards(catalog, ["axera-pi"])
     assert [text.partition(": ")[0] for text in catalog.problems] == [
         f"{above}/ops/a.toml:5",
         f"{above}/boards/p.toml:2",
