@@ -25,14 +25,25 @@ SERVER = "npubench.kept_server"
 IDLE_LIMIT = 4
 """Servers kept without a job, of all kinds: each holds some 100 MB of imported modules."""
 
+_SAMPLES = (
+    *("msgspec", "numpy.random", "npubench.calibration", "npubench.sample_files", "npubench.pictures"),
+    *("npubench.input_draw", "npubench.input_fit"),
+)
+"""What draws, reads and checks samples; each job on them would import it again."""
+
 FILES = (
-    *("onnx", "onnxruntime", "onnxruntime.quantization", "onnxruntime.quantization.shape_inference"),
-    *("npubench.exporters.apart", "npubench.backends.onnxruntime.worker"),
-    *("npubench.backends.onnxruntime.computed", "npubench.backends.onnxruntime.quantise"),
+    *("onnx", "onnx.inliner", "onnxruntime", "onnxruntime.quantization"),
+    *("onnxruntime.quantization.shape_inference", "npubench.exporters.apart"),
+    *("npubench.backends.onnxruntime.worker", "npubench.backends.onnxruntime.computed"),
+    *("npubench.backends.onnxruntime.quantise", *_SAMPLES),
 )
 """What jobs on files of models import: describing, quantising, reading graphs."""
 
-RUNS = ("numpy", "onnxruntime", "npubench.backends.onnxruntime.worker")
+RUNS = (
+    *("numpy", "onnxruntime", "resource", "statistics", "npubench.backends.onnxruntime.worker"),
+    *("npubench.identity", "npubench.backends.onnxruntime.timed", "npubench.backends.onnxruntime.compare"),
+    *("npubench.backends.onnxruntime.kernels", "npubench.backends.onnxruntime.computed", *_SAMPLES),
+)
 """What a process that measures imports, and no more: its memory is a figure."""
 
 FORKED = frozenset({"npubench.backends.onnxruntime.worker"})
