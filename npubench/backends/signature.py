@@ -69,12 +69,6 @@ def _told(one: Mapping[str, Any]) -> Told:
     return Told(one.get("name"), None if shape is None else tuple(map(int, shape)), one.get("dtype"))
 
 
-def exactly(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Signature:
-    """The signature of tensors of which everything is known."""
-    one, other = (tuple(Told(t.name, t.shape, t.dtype) for t in tensors) for tensors in (inputs, outputs))
-    return Signature(one, other)
-
-
 def converted(
     tool: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], told: Signature,
     tolerance: Tolerance = EXACT,
