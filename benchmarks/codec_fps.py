@@ -17,10 +17,10 @@ from npubench.benchmarks.codec.benchmark import CodecBenchmark
 from npubench.benchmarks.codec.cases import BY_NAME
 from npubench.benchmarks.codec.media import read
 from npubench.benchmarks.codec.recipes import FORMATS, RECIPES
+from npubench.boards.local import LocalSession
 from npubench.catalog import find_board, load
-from npubench.records import Failure, Figures
-from npubench.specs import BenchmarkSpec
-from npubench.transports.local import LocalSession
+from npubench.domain.records import Failure, Figures
+from npubench.domain.specs import BenchmarkSpec
 
 CASES = ("decode-h264-1080p", "decode-h265-1080p")
 ROUNDS = 5

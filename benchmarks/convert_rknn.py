@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.paired import measure, show
-from npubench import environments
 from npubench.backends.rknn.backend import RknnBackend
-from npubench.calibration import calibration_inputs, evaluation_inputs
-from npubench.specs import CalibrationSpec, ModelInputs, TensorSpec
+from npubench.domain.specs import CalibrationSpec, ModelInputs, TensorSpec
+from npubench.measure.calibration import calibration_inputs, evaluation_inputs
+from npubench.tools import environments
 from tests.resnet18 import INPUT_SHAPE, write_resnet18
 
 PLATFORM = "rk3588"

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from npubench import published
-from npubench.identity import digest
-from npubench.records import BoardState, Figures, Result, Status, Verdict
-from npubench.reporting.doubts import Doubt, DoubtClass, Strength, doubts
-from npubench.specs import CaseKind
+from npubench.domain.records import BoardState, Figures, Result, Status, Verdict
+from npubench.domain.specs import CaseKind
+from npubench.reporting.sanity import Doubt, DoubtClass, Strength, doubts
+from npubench.storage.hashing import digest
 
 BOARD = "published-ax620a"
 LEAST_FOUND = 0.9

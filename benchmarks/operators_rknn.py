@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from benchmarks.paired import Paired, show
-from npubench import environments
 from npubench.backends.rknn.backend import RknnBackend
 from npubench.catalog import load
+from npubench.tools import environments
 
 SUITE = "operators"
 BOARD = "rk3588"

@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.paired import measure, show
-from npubench.identity import digest
-from npubench.records import Figures, Result
-from npubench.store import Store
+from npubench.domain.records import Figures, Result
+from npubench.storage.hashing import digest
+from npubench.storage.store import Store
 from tests import gateway, sample_results
 
 _PAGE = (
     "import sys; from pathlib import Path; from npubench.cli.report import write_report;"
-    "from npubench.store import Store; from npubench.workspace import Workspace;"
+    "from npubench.storage.store import Store; from npubench.storage.workspace import Workspace;"
     "w = Workspace(Path(sys.argv[1])); write_report(w, Store.read(w.database), Path(sys.argv[2]))"
 )
 _READ = (
-    "import sys; from pathlib import Path; from npubench.store import Store;"
+    "import sys; from pathlib import Path; from npubench.storage.store import Store;"
     "Store.read(Path(sys.argv[1]) / 'results.db').latest()"
 )
 
@@ -94,7 +94,7 @@ def _slower(figures: Figures, factor: float) -> Figures:
 
 def _opening(folder: Path) -> None:
     """Until the load event, script run and laid out; a new tab each."""
-    from npubench.reporting.page import render
+    from npubench.reporting.page.page import render
     from tests import chromium
 
     rows = gateway.three_hundred()

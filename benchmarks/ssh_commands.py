@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.paired import measure, show
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.ssh.transport import SshTransport
 from tests.integration.ssh_server import LoopbackSshd, running
 
 COMMANDS = 300

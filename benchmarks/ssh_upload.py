@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.paired import measure, show
-from npubench.identity import sha256_of_file
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.ssh.transport import SshTransport
+from npubench.storage.hashing import sha256_of_file
 from tests.integration.ssh_server import LoopbackSshd, running
 
 SIZE = 100_000_000

@@ -40,7 +40,7 @@ def start() -> None:
 def _interrupt(number: int, frame: object) -> None:
     """Leave at once where nothing was started; an exception within an import may be lost or printed."""
     _heard.append(number)
-    process = sys.modules.get("npubench.process")
+    process = sys.modules.get("npubench.tools.process")
     running = getattr(process, "running", None)
     if _is_importing(frame) and not (running is not None and running()):
         os.write(2, _LINE)

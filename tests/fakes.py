@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from npubench.errors import BoardError
-from npubench.identity import sha256_of_file
-from npubench.records import (
+from npubench.domain.errors import BoardError
+from npubench.domain.records import (
     Artifact,
     BoardState,
     Completed,
@@ -17,7 +16,16 @@ from npubench.records import (
     OnnxModel,
     ToolInfo,
 )
-from npubench.specs import BoardSpec, CaseSpec, OperatorSpec, Precision, Target, TensorSpec, TimingProtocol
+from npubench.domain.specs import (
+    BoardSpec,
+    CaseSpec,
+    OperatorSpec,
+    Precision,
+    Target,
+    TensorSpec,
+    TimingProtocol,
+)
+from npubench.storage.hashing import sha256_of_file
 
 
 def case(name: str) -> OperatorSpec:

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from npubench.identity import digest
-from npubench.records import Kind, Result
-from npubench.reporting.page import PageContext
-from npubench.reporting.selection.decide import Decision, decide
-from npubench.reporting.selection.requirements import Requirements, read_requirements
-from npubench.reporting.words import speaking
-from npubench.specs import BoardSpec, CaseKind, Fact, Precision
+from npubench.domain.records import Kind, Result
+from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
+from npubench.reporting.data.words import speaking
+from npubench.reporting.page.page import PageContext
+from npubench.reporting.select.decide import Decision, decide
+from npubench.reporting.select.requirements import Requirements, read_requirements
+from npubench.storage.hashing import digest
 from tests import sample_results
 
 VENDORS = (

@@ -13,9 +13,9 @@ import click
 
 from npubench.cli import COMMANDS
 from npubench.cli.run import run
-from npubench.errors import EXIT_CODES
-from npubench.failures import TRANSIENT, FailureClass
-from npubench.surgery.table import REWRITES
+from npubench.domain.errors import EXIT_CODES
+from npubench.domain.failures import TRANSIENT, FailureClass
+from npubench.graph.surgery.table import REWRITES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -7,8 +7,8 @@ from pathlib import Path
 from npubench.benchmarks.cpu.megpeak import MegPeakOutput, parse_megpeak
 from npubench.benchmarks.cpu.megpeak import details as megpeak_details
 from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, parse_probe
-from npubench.records import Figures, Kind, Status, Verdict
-from npubench.specs import CaseKind, Precision
+from npubench.domain.records import Figures, Kind, Status, Verdict
+from npubench.domain.specs import CaseKind, Precision
 from tests import sample_results
 
 DATA = Path(__file__).parent / "data"

@@ -6,9 +6,8 @@ Seeded: the same call gives the same rows.
 import random
 from dataclasses import replace
 
-from npubench.definitions import CURRENT
-from npubench.identity import digest
-from npubench.records import (
+from npubench.domain.definitions import CURRENT
+from npubench.domain.records import (
     Accuracy,
     BoardState,
     Failure,
@@ -21,8 +20,9 @@ from npubench.records import (
     Status,
     Verdict,
 )
-from npubench.specs import CaseKind, Precision, TensorSpec
-from npubench.timing import latency as latency_of_samples
+from npubench.domain.specs import CaseKind, Precision, TensorSpec
+from npubench.measure.statistics import latency as latency_of_samples
+from npubench.storage.hashing import digest
 
 MODELS = (
     # name, MACs, parameters, FP32 latency in microseconds, INT8 speed-up, INT8 cosine

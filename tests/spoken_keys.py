@@ -8,22 +8,22 @@ import jinja2
 from jinja2 import nodes
 
 from npubench.cli.select import select
-from npubench.failures import Stage
-from npubench.records import DataSource, Kind, Status, Verdict
-from npubench.reporting import (
+from npubench.domain.failures import Stage
+from npubench.domain.records import DataSource, Kind, Status, Verdict
+from npubench.domain.specs import CaseKind
+from npubench.reporting.charts import grid
+from npubench.reporting.data import (
     codec_columns,
     columns,
     environment,
-    grid,
     lacking,
     operations,
-    page,
     provenance,
     recorded,
     tables,
 )
-from npubench.reporting.selection import board_checks, caveats, outcome, ranking, texts
-from npubench.specs import CaseKind
+from npubench.reporting.page import page
+from npubench.reporting.select import board_checks, caveats, outcome, ranking, texts
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from npubench import environments, plugins
 from npubench.catalog import find_board
-from npubench.onnx_model import describe
-from npubench.specs import CalibrationSpec, Precision, Target
+from npubench.domain.specs import CalibrationSpec, Precision, Target
+from npubench.engine import plugins
+from npubench.graph.read import describe
+from npubench.tools import environments
 
 
 def write_op(path: Path, node, shape, output, dtype=TensorProto.FLOAT) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from npubench.records import Failure, FailureClass, Stage
-from npubench.specs import Shape, TensorSpec
+from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.domain.specs import Shape, TensorSpec
 
 UNKNOWN = -1
 """A dimension that the graph does not tell; (-1,) is a shape of which not even the rank is known."""

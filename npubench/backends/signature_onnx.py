@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npubench.backends.signature import UNKNOWN, Signature, Told
-from npubench.onnx_graph import true_inputs
+from npubench.graph.walk import true_inputs
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto

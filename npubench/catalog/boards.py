@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from npubench.catalog.source import Problem, Source
-from npubench.nearest import did_you_mean
-from npubench.specs import BoardSpec, Fact, Precision
+from npubench.domain.nearest import did_you_mean
+from npubench.domain.specs import BoardSpec, Fact, Precision
 
 REQUIRED = ("title", "chip", "transport", "backend", "precisions")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.catalog.suites import GLOB, Catalog, matching
-from npubench.errors import CatalogError
-from npubench.nearest import beside, did_you_mean, path_meant
-from npubench.specs import BoardSpec, CaseSpec, FileSpec, ModelSpec, Shape
+from npubench.domain.errors import CatalogError
+from npubench.domain.nearest import beside, did_you_mean, path_meant
+from npubench.domain.specs import BoardSpec, CaseSpec, FileSpec, ModelSpec, Shape
 
 DEFAULT_SUITE = "default"
 NODE_TESTS = "onnx-node"

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from npubench.errors import UsageError
+from npubench.domain.errors import UsageError
 
 KINDS = ("ops", "models", "boards", "suites")
 VARIABLE = "NPUBENCH_CATALOG"

@@ -11,7 +11,7 @@ from npubench.catalog.lines import KeyPath
 from npubench.catalog.models import model_spec
 from npubench.catalog.source import Problem, Source, read
 from npubench.catalog.sweeps import expand
-from npubench.specs import ModelSpec, OperatorSpec
+from npubench.domain.specs import ModelSpec, OperatorSpec
 
 
 @dataclass(frozen=True, slots=True)

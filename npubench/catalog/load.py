@@ -10,10 +10,9 @@ from npubench.catalog.layers import Layer, SuiteEntry, read_layer
 from npubench.catalog.source import Problem, Source
 from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.zoo import Zoo, read_zoo
-from npubench.nearest import did_you_mean
-from npubench.regular import text_if_any
-from npubench.resources import data_root
-from npubench.specs import BoardSpec, ModelSpec, OperatorSpec
+from npubench.domain.nearest import did_you_mean
+from npubench.domain.specs import BoardSpec, ModelSpec, OperatorSpec
+from npubench.storage.files import data_root, text_if_any
 
 _NAME = re.compile(r"""(?m)^\s*"?name"?\s*=\s*["']([^"'\n]+)""")
 

@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.catalog.lines import KeyPath
 from npubench.catalog.source import Problem, Source
-from npubench.specs import BatchAxes, ClipSampling, ModelSpec, Preprocessing, SamplesFrom, TensorSpec
+from npubench.domain.specs import (
+    BatchAxes,
+    ClipSampling,
+    ModelSpec,
+    Preprocessing,
+    SamplesFrom,
+    TensorSpec,
+)
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import ModelDefaults, ModelTable

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from npubench.catalog.lines import KeyPath, key_lines, last_statement_line
-from npubench.nearest import did_you_mean
+from npubench.domain.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 
 from npubench.catalog.zoo import Zoo
-from npubench.specs import BoardSpec, ModelSpec, OperatorSpec
+from npubench.domain.specs import BoardSpec, ModelSpec, OperatorSpec
 
 GLOB = re.compile(r"[*?\[]")
 

@@ -16,7 +16,7 @@ from npubench.catalog.expressions import (
 )
 from npubench.catalog.lines import KeyPath
 from npubench.catalog.source import Problem, Source
-from npubench.specs import NodeSpec, OperatorSpec, Shape, TensorSpec, WeightSpec
+from npubench.domain.specs import NodeSpec, OperatorSpec, Shape, TensorSpec, WeightSpec
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import InputTable, NodeTable, SweepTable, WeightTable

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
-from npubench.specs import ClipSampling, ModelSpec, Preprocessing, TensorSpec
+from npubench.domain.specs import ClipSampling, ModelSpec, Preprocessing, TensorSpec
 
 FOLDER = "zoo"
 OPSETS = {"mmpretrain": 17, "mmaction2": 17}

@@ -9,7 +9,7 @@ import click
 
 from npubench import __version__
 from npubench.cli.terminal import printable
-from npubench.errors import ExitCode, Interrupted, NpubenchError
+from npubench.domain.errors import ExitCode, Interrupted, NpubenchError
 
 COMMANDS = {
     "run": ("npubench.cli.run:run", "Export, convert and benchmark cases on boards, then write the report."),

@@ -18,19 +18,19 @@ from npubench.cli.options import (
     out_option,
 )
 from npubench.cli.terminal import columns, printable
-from npubench.specs import Precision
+from npubench.domain.specs import Precision
 
 if TYPE_CHECKING:
     import numpy as np
 
     from npubench.cli.assemble import Boards
-    from npubench.dataset import Dataset
+    from npubench.domain.protocols import Predicting, Session
+    from npubench.domain.records import OnnxModel
+    from npubench.domain.specs import BoardSpec, CaseSpec
     from npubench.engine.context import Context
-    from npubench.protocols import Predicting, Session
-    from npubench.records import OnnxModel
-    from npubench.specs import BoardSpec, CaseSpec
-    from npubench.task_accuracy import DataFacts, Score, Share
-    from npubench.workspace import Workspace
+    from npubench.measure.accuracy import DataFacts, Score, Share
+    from npubench.measure.datasets import Dataset
+    from npubench.storage.workspace import Workspace
 
     Array = np.ndarray[Any, Any]
 
@@ -104,9 +104,9 @@ def accuracy(
     most where the toolchain tells. Also written to OUT/accuracy.json.
     """
     from npubench.cli import assemble
-    from npubench.errors import ExitCode
-    from npubench.filesystem import write_atomically
-    from npubench.workspace import Workspace
+    from npubench.domain.errors import ExitCode
+    from npubench.storage.files import write_atomically
+    from npubench.storage.workspace import Workspace
 
     catalog = load_catalog(selection.catalog_folders)
     chosen = chosen_cases(catalog, selection)
@@ -140,12 +140,12 @@ def _scores(
 ) -> "Iterator[Score]":
     import numpy as np
 
-    from npubench import plugins
     from npubench.cli import assemble
+    from npubench.domain.specs import CalibrationSpec, TimingProtocol
+    from npubench.engine import plugins
     from npubench.engine.accuracy import REFERENCE, Evaluation, board_scores, reference_score
     from npubench.engine.job import compile_target, export_only
-    from npubench.specs import CalibrationSpec, TimingProtocol
-    from npubench.task_accuracy import Score
+    from npubench.measure.accuracy import Score
 
     request = assemble.make_request(TimingProtocol(), CalibrationSpec(seed=wish.seed), wish.deadline_s)
     (job, *_) = assemble.make_plan([case], boards, [], request, {}).jobs
@@ -184,7 +184,7 @@ def _scores(
 
 def _held(board: "BoardSpec", context: "Context") -> "Session":
     """A session that holds its board: another run may be timing there."""
-    from npubench import plugins
+    from npubench.engine import plugins
     from npubench.engine.hold import hold
 
     session = plugins.transport(board.transport).connect(board)
@@ -197,9 +197,9 @@ def _held(board: "BoardSpec", context: "Context") -> "Session":
 
 
 def _reference_backend() -> "Predicting":
-    from npubench import plugins
-    from npubench.errors import ToolchainError
-    from npubench.protocols import Predicting
+    from npubench.domain.errors import ToolchainError
+    from npubench.domain.protocols import Predicting
+    from npubench.engine import plugins
 
     backend = plugins.backend("onnxruntime")
     if not isinstance(backend, Predicting):
@@ -209,8 +209,8 @@ def _reference_backend() -> "Predicting":
 
 def _data(model: "OnnxModel", wish: _Wish) -> "tuple[Array, Dataset, DataFacts]":
     """Inputs to calibrate with, samples to evaluate on, none of which is among them, and what to say."""
-    from npubench.dataset import facts, load, split
-    from npubench.errors import UsageError
+    from npubench.domain.errors import UsageError
+    from npubench.measure.datasets import facts, load, split
 
     path = wish.dataset
     if len(model.inputs) != 1 or len(model.inputs[0].shape) < 2:
@@ -237,7 +237,7 @@ def _data(model: "OnnxModel", wish: _Wish) -> "tuple[Array, Dataset, DataFacts]"
 def _own_calibration(model: "OnnxModel", wish: _Wish, path: Path) -> "Array":
     import numpy as np
 
-    from npubench.calibration import every_sample
+    from npubench.measure.calibration import every_sample
 
     samples = every_sample(model.fed, path, wish.calibration_samples, wish.seed)
     return np.concatenate([one[model.inputs[0].name] for one in samples])
@@ -245,7 +245,7 @@ def _own_calibration(model: "OnnxModel", wish: _Wish, path: Path) -> "Array":
 
 def _unseen(rest: "Dataset", calibration: "Array") -> "tuple[Dataset, str]":
     """The samples that did not calibrate; all where there are no others, which is told."""
-    from npubench.dataset import without
+    from npubench.measure.datasets import without
 
     left, equal = without(rest, calibration)
     if not equal:
@@ -256,7 +256,7 @@ def _unseen(rest: "Dataset", calibration: "Array") -> "tuple[Dataset, str]":
 
 
 def _print(scores: "Sequence[Score]") -> None:
-    from npubench.task_accuracy import DROP_METHOD, SHARE_METHOD
+    from npubench.measure.accuracy import DROP_METHOD, SHARE_METHOD
 
     header = [
         "case",

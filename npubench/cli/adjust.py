@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npubench.errors import UsageError
-from npubench.nearest import did_you_mean, path_meant
-from npubench.specs import CaseSpec, ModelSpec, OperatorSpec
+from npubench.domain.errors import UsageError
+from npubench.domain.nearest import did_you_mean, path_meant
+from npubench.domain.specs import CaseSpec, ModelSpec, OperatorSpec
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog

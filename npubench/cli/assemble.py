@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench import plugins
 from npubench.cli.terminal import printable
-from npubench.engine.context import Context
-from npubench.engine.events import Announcer, Listener, Note
-from npubench.errors import UsageError
-from npubench.plan import Job, Plan, Request, build
-from npubench.protocols import Backend, Checking, Locating, OpenHost, Session
-from npubench.records import ToolInfo
-from npubench.specs import (
+from npubench.domain.errors import UsageError
+from npubench.domain.protocols import Backend, Checking, Locating, OpenHost, Session
+from npubench.domain.records import ToolInfo
+from npubench.domain.specs import (
     SIMULATION,
     BoardSpec,
     CalibrationSpec,
@@ -26,8 +22,12 @@ from npubench.specs import (
     Precision,
     TimingProtocol,
 )
-from npubench.store import Store
-from npubench.workspace import Workspace
+from npubench.engine import plugins
+from npubench.engine.context import Context
+from npubench.engine.events import Announcer, Listener, Note
+from npubench.engine.plan import Job, Plan, Request, build
+from npubench.storage.store import Store
+from npubench.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -100,7 +100,7 @@ def host_opener(catalog: "Catalog") -> OpenHost:
 
 def make_request(timing: TimingProtocol, calibration: CalibrationSpec, deadline_s: float) -> Request:
     """What decides the figures. Raises UsageError when the calibration data cannot be read."""
-    from npubench.calibration import calibration_digest
+    from npubench.measure.calibration import calibration_digest
 
     return Request(timing, calibration, calibration_digest(calibration), deadline_s)
 

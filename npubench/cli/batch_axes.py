@@ -6,10 +6,10 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from npubench.errors import UsageError
-from npubench.onnx_refusal import shown
-from npubench.sampling import OPTION
-from npubench.specs import BatchAxes, CaseSpec, FileSpec, ModelSpec, OperatorSpec, SamplesFrom
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import BatchAxes, CaseSpec, FileSpec, ModelSpec, OperatorSpec, SamplesFrom
+from npubench.graph.refusal import shown
+from npubench.measure.sampling import OPTION
 
 NONE = "none"
 _AXIS = re.compile(r"-?[0-9]{1,3}")
@@ -77,10 +77,10 @@ def _inputs(case: CaseSpec) -> Iterator[tuple[str, int]]:
 
 
 def _inputs_of_file(path: Path) -> Iterator[tuple[str, int]]:
+    from npubench.domain.records import Failure
     from npubench.exporters.file_kinds import not_a_model
-    from npubench.onnx_graph import dimensions, has_rank, true_inputs
-    from npubench.onnx_model import load
-    from npubench.records import Failure
+    from npubench.graph.read import load
+    from npubench.graph.walk import dimensions, has_rank, true_inputs
 
     # What cannot be read becomes a row of its own later.
     if not_a_model(path):

@@ -9,16 +9,16 @@ import click
 from npubench.cli.board_virtual import virtual
 from npubench.cli.options import catalog_option, load_catalog
 from npubench.cli.terminal import columns, printable
-from npubench.errors import BoardError, ExitCode, UsageError
+from npubench.domain.errors import BoardError, ExitCode, UsageError
 
 _HARDWARE_TIMEOUT_S = 60.0
 
 if TYPE_CHECKING:
-    from npubench.protocols import Session
-    from npubench.records import BoardState
-    from npubench.specs import BoardSpec
-    from npubench.transports.ssh.endpoint import Endpoint
-    from npubench.transports.ssh.hostkeys import HostKey
+    from npubench.boards.ssh.endpoint import Endpoint
+    from npubench.boards.ssh.hostkeys import HostKey
+    from npubench.domain.protocols import Session
+    from npubench.domain.records import BoardState
+    from npubench.domain.specs import BoardSpec
 
 
 @click.group()
@@ -34,8 +34,8 @@ board.add_command(virtual)
 @catalog_option
 def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     """Connect to the board NAME, print its state and parts, and say what it lacks of what npubench needs."""
-    from npubench import plugins
-    from npubench.transports.ssh.session import SshSession
+    from npubench.boards.ssh.session import SshSession
+    from npubench.engine import plugins
 
     spec = _find(name, catalog_folders)
     session = plugins.transport(spec.transport).connect(spec)
@@ -72,9 +72,9 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
 @catalog_option
 def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: tuple[Path, ...]) -> int:
     """Show the host key of the board NAME (and of hops before it) and keep it as known."""
-    from npubench.transports.ssh import hostkeys
-    from npubench.transports.ssh.config import settings
-    from npubench.transports.ssh.connection import introduce
+    from npubench.boards.ssh import hostkeys
+    from npubench.boards.ssh.config import settings
+    from npubench.boards.ssh.connection import introduce
 
     for fingerprint in fingerprints:
         if not fingerprint.startswith("SHA256:"):
@@ -109,8 +109,8 @@ def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path,
 
     A lease whose holder is no more is removed, too.
     """
-    from npubench.transports.ssh.config import settings
-    from npubench.transports.ssh.transport import SshTransport
+    from npubench.boards.ssh.config import settings
+    from npubench.boards.ssh.transport import SshTransport
 
     spec = _over_ssh(name, catalog_folders)
     wanted = settings(spec)
@@ -127,7 +127,7 @@ def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path,
 
 def _lease(session: "Session") -> list[list[str]]:
     """Who measures on the board."""
-    from npubench.protocols import Leasing
+    from npubench.domain.protocols import Leasing
 
     if not isinstance(session, Leasing):
         return []
@@ -140,8 +140,8 @@ def _lease(session: "Session") -> list[list[str]]:
 
 
 def _clear_lease(session: "Session", name: str, force: bool) -> None:
-    from npubench.leases import own_claim
-    from npubench.protocols import Leasing
+    from npubench.domain.leases import own_claim
+    from npubench.domain.protocols import Leasing
 
     if not isinstance(session, Leasing):
         return
@@ -154,9 +154,10 @@ def _runner(
     spec: "BoardSpec", session: "Session", catalog_folders: tuple[Path, ...]
 ) -> tuple[list[list[str]], tuple[str, ...]]:
     """The program that measures there, as its backend declares it; what is wrong with it."""
-    from npubench import board_runner, plugins
+    from npubench.boards import runner as board_runner
     from npubench.cli.assemble import host_opener
-    from npubench.protocols import Benching, Checking
+    from npubench.domain.protocols import Benching, Checking
+    from npubench.engine import plugins
 
     backend = plugins.backend_of(spec, host_opener(load_catalog(catalog_folders)))
     if isinstance(backend, Checking):
@@ -197,7 +198,7 @@ def _find(name: str, catalog_folders: tuple[Path, ...]) -> "BoardSpec":
 def _over_ssh(name: str, catalog_folders: tuple[Path, ...]) -> "BoardSpec":
     spec = _find(name, catalog_folders)
     if spec.transport == "virtual":
-        from npubench.transports.virtual.transport import over_ssh
+        from npubench.boards.virtual.transport import over_ssh
 
         return over_ssh(spec)
     if spec.transport != "ssh":
@@ -228,7 +229,7 @@ def _hardware(session: "Session") -> list[list[str]]:
     """What the board is made of; of what it does not tell, why."""
     import secrets
 
-    from npubench.board_hardware import READ, facts
+    from npubench.boards.hardware import READ, facts
 
     mark = f"={secrets.token_hex(8)}="
     output = session.run(["sh", "-c", READ, "sh", mark], _HARDWARE_TIMEOUT_S).output

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli.compare_selector import side
 from npubench.cli.options import json_option, out_option
-from npubench.cli.sides import side
-from npubench.errors import UsageError
+from npubench.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from npubench.reporting.compare.comparison import Comparison
@@ -55,12 +55,12 @@ def compare(
     Exit codes with --fail-on: 1 slower, less accurate or broken, 3 nothing to compare, 4 board or
     5 toolchain lost, 6 may be slower, not sure.
     """
-    from npubench.filesystem import write_atomically
     from npubench.reporting.compare import formats
     from npubench.reporting.compare.change import DEFAULT_THRESHOLD, Gate
     from npubench.reporting.compare.comparison import compare as compare_sides
     from npubench.reporting.compare.comparison import exit_code
-    from npubench.workspace import writing
+    from npubench.storage.files import write_atomically
+    from npubench.storage.workspace import writing
 
     share = DEFAULT_THRESHOLD if fail_on is None else _share(fail_on)
     found = compare_sides(side(a, out), side(b, out), Gate(share, require_repeat, _fall(fail_on_accuracy)))

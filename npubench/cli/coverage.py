@@ -53,16 +53,16 @@ def coverage(
     require: float | None,
 ) -> int:
     """Say for each codebase and backend what worked and why the rest did not."""
-    from npubench import exports
-    from npubench.errors import ExitCode, UsageError
-    from npubench.filesystem import write_atomically
-    from npubench.nearest import did_you_mean, path_meant
-    from npubench.reporting.coverage import EXPORTED, document, shares, status
-    from npubench.specs import ModelSpec
-    from npubench.store import Store
+    from npubench.domain.errors import ExitCode, UsageError
+    from npubench.domain.nearest import did_you_mean, path_meant
+    from npubench.domain.specs import ModelSpec
+    from npubench.reporting.data.coverage import EXPORTED, document, shares, status
+    from npubench.storage import ledger
+    from npubench.storage.files import write_atomically
+    from npubench.storage.store import Store
 
     catalog = load_catalog(catalog_folders)
-    found = {case: export for place in places for case, export in exports.read(place).items()}
+    found = {case: export for place in places for case, export in ledger.read(place).items()}
     if not found and not missing:
         told = " and ".join(map(str, places))
         hint = "" if places[-1].exists() else path_meant(places[-1])
@@ -83,7 +83,7 @@ def coverage(
             click.echo(name)
         return ExitCode.OK
     if keep is not None:
-        write_atomically(keep, exports.lines(found.values()))
+        write_atomically(keep, ledger.lines(found.values()))
     rows = []
     if results is not None:
         store = Store.read(results / "results.db")
@@ -104,19 +104,19 @@ def coverage(
 
 
 def _cuts(places: Sequence[Path], keep: Path | None) -> str:
-    from npubench import conversions
-    from npubench.errors import UsageError
-    from npubench.filesystem import write_atomically
-    from npubench.reporting.cuts import document
+    from npubench.domain.errors import UsageError
+    from npubench.reporting.data.cuts import document
+    from npubench.storage import ledger
+    from npubench.storage.files import write_atomically
 
     found = {}
     for place in places:
-        here = conversions.read(place)
+        here = ledger.conversions_read(place)
         if not here:
             raise UsageError(
                 f"{place} has no conversions: run `npubench convert --cut auto ... --out {place}` first"
             )
         found.update({(one.case, one.board, one.precision): one for one in here})
     if keep is not None:
-        write_atomically(keep, conversions.lines(found.values()))
+        write_atomically(keep, ledger.conversions_lines(found.values()))
     return document(list(found.values())) + "\n"

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench import conversions
 from npubench.cli.prepare_all import Wish, prepare_all
 from npubench.cli.terminal import printable
-from npubench.conversions import Conversion
-from npubench.plan import Job
-from npubench.records import FailureClass, Stage
-from npubench.workspace import writing
+from npubench.domain.records import FailureClass, Stage
+from npubench.engine.plan import Job
+from npubench.storage import ledger
+from npubench.storage.ledger import Conversion
+from npubench.storage.workspace import writing
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog, Found
     from npubench.engine.context import Context, Prepared
-    from npubench.surgery.record import OutputComparison, Part, Surgery
+    from npubench.graph.surgery.record import OutputComparison, Part, Surgery
 
 
 def convert_with_cuts(chosen: "Found", catalog: "Catalog", wish: Wish) -> int:
@@ -63,7 +63,7 @@ def _noted(prepared: "Prepared", context: "Context") -> Conversion:
         failure.stage is Stage.COMPILE and failure.failure_class is not FailureClass.TOOL_MISSING
     ):
         with writing(context.workspace.root):
-            conversions.note(context.workspace.root, found)
+            ledger.conversions_note(context.workspace.root, found)
     return found
 
 

@@ -59,7 +59,7 @@ def _machine(out: Path) -> Iterator[Check]:
 
 
 def _backends() -> Iterator[Check]:
-    from npubench import plugins
+    from npubench.engine import plugins
 
     for name in plugins.names(plugins.BACKENDS):
         tool = plugins.backend(name).probe()
@@ -68,7 +68,7 @@ def _backends() -> Iterator[Check]:
 
 
 def _environments() -> Iterator[Check]:
-    from npubench.environments import find, names
+    from npubench.tools.environments import find, names
 
     for name in names():
         installed = find(name)

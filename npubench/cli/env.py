@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.terminal import columns, printable
-from npubench.errors import UsageError
+from npubench.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def env() -> None:
 @click.option("--full", is_flag=True, help="Its full form, which compiles and takes longer.")
 def install(name: str, full: bool) -> int:
     """Make the environment NAME, or make one anew whose installation ended early."""
-    from npubench import environments
+    from npubench.tools import environments
 
     if full and not name.endswith(FULL):
         environments.spec(name)
@@ -42,7 +42,7 @@ def install(name: str, full: bool) -> int:
 @env.command("list")
 def list_environments() -> int:
     """List environments with their state, place, versions and disk use."""
-    from npubench import environments
+    from npubench.tools import environments
 
     rows = []
     for name in environments.names():
@@ -57,7 +57,7 @@ def list_environments() -> int:
 @click.argument("name")
 def remove(name: str) -> int:
     """Delete the environment NAME, unfinished ones and those of older pins, too."""
-    from npubench import environments
+    from npubench.tools import environments
 
     for path in environments.remove(name, _tell):
         click.echo(f"removed {printable(str(path))}")
@@ -65,7 +65,7 @@ def remove(name: str) -> int:
 
 
 def _row(name: str, path: "Path") -> list[str]:
-    from npubench import environments
+    from npubench.tools import environments
 
     size = f"{environments.disk_bytes(path) / 1e9:.2f} GB"
     found = environments.read(name, path)

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from npubench import plugins
 from npubench.cli.assemble import Boards, make_context
 from npubench.cli.listeners import listener
 from npubench.cli.report import write_report
 from npubench.cli.terminal import counted, printable
+from npubench.domain.errors import ExitCode
+from npubench.domain.records import FailureClass, Kind, Result, Status, Verdict
+from npubench.domain.specs import FileSpec, Precision, titled
+from npubench.engine import plugins
 from npubench.engine import run as engine
-from npubench.errors import ExitCode
-from npubench.plan import Plan, Request
-from npubench.records import FailureClass, Kind, Result, Status, Verdict
-from npubench.reporting.lacking import low_rows
-from npubench.specs import FileSpec, Precision, titled
-from npubench.store import Store
-from npubench.workspace import Workspace
+from npubench.engine.plan import Plan, Request
+from npubench.reporting.data.lacking import low_rows
+from npubench.storage.store import Store
+from npubench.storage.workspace import Workspace
 
 INPUT_CLASSES = frozenset(
     {

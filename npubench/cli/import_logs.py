@@ -11,13 +11,13 @@ import click
 from npubench.cli.import_published import published
 from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
 from npubench.cli.terminal import printable
-from npubench.errors import ExitCode, UsageError
+from npubench.domain.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from npubench.protocols import LogReading
-    from npubench.records import Result
-    from npubench.store import Store
-    from npubench.workspace import Workspace
+    from npubench.domain.protocols import LogReading
+    from npubench.domain.records import Result
+    from npubench.storage.store import Store
+    from npubench.storage.workspace import Workspace
 
 
 @click.group("import", no_args_is_help=False)
@@ -87,18 +87,18 @@ def _import(
 ) -> int:
     from dataclasses import replace
 
-    from npubench import plugins
     from npubench.backends.axera import equal_figures
     from npubench.catalog import find_board
     from npubench.catalog.schema import check_name
     from npubench.cli.batch_axes import parse_batch_axes
     from npubench.cli.report import write_report
-    from npubench.identity import digest
-    from npubench.logs import imported
-    from npubench.protocols import LogReading
-    from npubench.sampling import sampled
-    from npubench.store import Store
-    from npubench.workspace import Workspace
+    from npubench.domain.protocols import LogReading
+    from npubench.engine import plugins
+    from npubench.measure.sampling import sampled
+    from npubench.storage.hashing import digest
+    from npubench.storage.store import Store
+    from npubench.storage.workspace import Workspace
+    from npubench.tools import logs
 
     batch = parse_batch_axes(batch_axes)
     catalog = load_catalog(catalog_folders)
@@ -112,8 +112,8 @@ def _import(
     if not isinstance(reading, LogReading):
         raise UsageError(f"{of.backend}, the backend of {of.name}, reads no logs: choose another --board")
     try:
-        cases, problems = imported.read_folder(folder, of.backend, reading, _log_readers)
-    except imported.NoLogError as error:
+        cases, problems = logs.read_folder(folder, of.backend, reading, _log_readers)
+    except logs.NoLogError as error:
         _tell_problems(error.problems[1:])
         raise
     _tell_problems(problems)
@@ -121,7 +121,7 @@ def _import(
     workspace.create()
     with workspace.lock():
         store = Store.create(workspace.database)
-        rows = imported.rows(cases, of, f"import-{of.name}", catalog.operators)
+        rows = logs.rows(cases, of, f"import-{of.name}", catalog.operators)
         rows = equal_figures.warned(rows)
         rows = [sampled(row, batch) for row in rows]
         if batch is not None:
@@ -142,8 +142,8 @@ def _tell_problems(problems: Sequence[str]) -> None:
 
 def _log_readers() -> "dict[str, LogReading]":
     """Every installed backend that reads logs, by name."""
-    from npubench import plugins
-    from npubench.protocols import LogReading
+    from npubench.domain.protocols import LogReading
+    from npubench.engine import plugins
 
     found: dict[str, LogReading] = {}
     for name in plugins.names(plugins.BACKENDS):
@@ -160,7 +160,7 @@ def _add(
     """Keep each new row with a copy of its log; how many were new and known, and which have live rows."""
     from dataclasses import replace
 
-    from npubench.workspace import writing
+    from npubench.storage.workspace import writing
 
     finished = store.final_keys()
     live = {

@@ -20,8 +20,8 @@ def published(out: Path) -> int:
     from npubench import __version__
     from npubench.cli.report import write_report
     from npubench.published import results, table
-    from npubench.store import Store
-    from npubench.workspace import Workspace
+    from npubench.storage.store import Store
+    from npubench.storage.workspace import Workspace
 
     workspace = Workspace(out)
     workspace.create()

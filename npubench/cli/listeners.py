@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 import click
 
 from npubench.cli.terminal import counted, duration_us, printable
+from npubench.domain.records import Result, Status
+from npubench.domain.specs import CaseKind, Precision, titled
 from npubench.engine.events import (
     Event,
     JobFinished,
@@ -19,10 +21,8 @@ from npubench.engine.events import (
     RunStarted,
     StageStarted,
 )
-from npubench.plan import Job
-from npubench.records import Result, Status
-from npubench.reporting.bounds import aside, bounds_of, mark
-from npubench.specs import CaseKind, Precision, titled
+from npubench.engine.plan import Job
+from npubench.reporting.data.bounds import aside, bounds_of, mark
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -114,7 +114,7 @@ def _as_json(event: Event) -> dict[str, Any]:
         case RowsOutdated():
             return {"event": "rows_outdated", "board": event.board, "count": event.count, "why": event.why}
         case JobFinished():
-            from npubench.reporting.rows import row_of
+            from npubench.reporting.data.rows import row_of
 
             return {"event": "job_finished", "row": row_of(event.result)}
         case RunFinished():

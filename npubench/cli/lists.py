@@ -8,11 +8,11 @@ import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog
 from npubench.cli.terminal import columns
-from npubench.errors import UsageError
+from npubench.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
-    from npubench.records import Result
+    from npubench.domain.records import Result
 
 Rows = list[dict[str, str]]
 
@@ -73,10 +73,10 @@ def _models(catalog: "Catalog") -> Rows:
 
 def _with_status(rows: Rows, folder: Path) -> Rows:
     """What came of each export and conversion, and further models that were exported by name or config."""
-    from npubench import exports
-    from npubench.reporting.coverage import status
+    from npubench.reporting.data.coverage import status
+    from npubench.storage import ledger
 
-    found = exports.read(folder)
+    found = ledger.read(folder)
     results = _newest(folder)
     if not found and not results:
         raise UsageError(f"{folder} has no exports: run `npubench export ... --out {folder}` first")
@@ -101,7 +101,7 @@ def _with_status(rows: Rows, folder: Path) -> Rows:
 
 def _newest(folder: Path) -> "dict[tuple[str, str], Result]":
     """Case and `backend precision` -> the newest row there, of a folder that has results."""
-    from npubench.store import Store
+    from npubench.storage.store import Store
 
     if not (folder / "results.db").is_file():
         return {}
@@ -113,7 +113,7 @@ def _newest(folder: Path) -> "dict[tuple[str, str], Result]":
 
 def _conversion(result: "Result | None") -> str:
     """What a row says of its conversion: a board that was away says nothing of it."""
-    from npubench.records import Stage
+    from npubench.domain.records import Stage
 
     if result is None or (result.failure and result.failure.stage in {Stage.FIND, Stage.EXPORT}):
         return "-"
@@ -135,7 +135,7 @@ def _operators(catalog: "Catalog") -> Rows:
 
 
 def _backends(_catalog: "Catalog") -> Rows:
-    from npubench import plugins
+    from npubench.engine import plugins
 
     tools = [plugins.backend(name).probe() for name in plugins.names(plugins.BACKENDS)]
     return [

@@ -11,17 +11,18 @@ from typing import Any
 
 import click
 
-from npubench import __version__, plugins
+from npubench import __version__
 from npubench.catalog import NODE_TESTS
 from npubench.cli.report import write_report
 from npubench.cli.terminal import counted, printable
-from npubench.definitions import CURRENT
-from npubench.errors import ExitCode, UsageError
-from npubench.identity import digest, sha256_of_file
-from npubench.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
-from npubench.specs import BoardSpec, CaseKind, Precision
-from npubench.store import Store
-from npubench.workspace import Workspace, writing
+from npubench.domain.definitions import CURRENT
+from npubench.domain.errors import ExitCode, UsageError
+from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
+from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.engine import plugins
+from npubench.storage.hashing import digest, sha256_of_file
+from npubench.storage.store import Store
+from npubench.storage.workspace import Workspace, writing
 
 TITLE = "The ONNX project's own node tests, outputs compared"
 UNSUPPORTED = {FailureClass.UNSUPPORTED_OPERATOR, FailureClass.UNSUPPORTED_OPSET}
@@ -89,7 +90,7 @@ def _unsupported(row: Result) -> bool:
 def _told(style: str) -> Iterator[Callable[[Result], None]]:
     """Says what there is to say of every new row: a line of JSON, or a count that moves and what failed."""
     if style == "json":
-        from npubench.reporting.rows import row_of
+        from npubench.reporting.data.rows import row_of
 
         yield lambda row: click.echo(json.dumps({"event": "job_finished", "row": row_of(row)}))
         return

@@ -15,10 +15,10 @@ import click
 )
 def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
     """Say of every operator case on every board: NPU, CPU fallback, unsupported, crash or wrong result."""
-    from npubench.errors import UsageError
-    from npubench.filesystem import write_atomically
-    from npubench.reporting.op_support_document import document
-    from npubench.store import Store
+    from npubench.domain.errors import UsageError
+    from npubench.reporting.data.op_support_document import document
+    from npubench.storage.files import write_atomically
+    from npubench.storage.store import Store
 
     rows = []
     for folder in folders:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from npubench.cli.terminal import printable
-from npubench.errors import UsageError
+from npubench.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog, Found
-    from npubench.specs import Shape
+    from npubench.domain.specs import Shape
 
 DEFAULT_OUT = Path("npubench-out")
 

@@ -10,13 +10,13 @@ import click
 from npubench.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from npubench.exports import Export
-    from npubench.records import Result
-    from npubench.reporting.distribution import Samples
-    from npubench.reporting.page import PageContext
-    from npubench.specs import BoardSpec
-    from npubench.store import Store
-    from npubench.workspace import Workspace
+    from npubench.domain.records import Result
+    from npubench.domain.specs import BoardSpec
+    from npubench.reporting.charts.distribution import Samples
+    from npubench.reporting.page.page import PageContext
+    from npubench.storage.ledger import Export
+    from npubench.storage.store import Store
+    from npubench.storage.workspace import Workspace
 
 FORMATS = ("html", "pdf", "png")
 format_option = click.option(
@@ -38,9 +38,9 @@ def page_text(
     """The page of the newest row of every case."""
     from dataclasses import replace
 
-    from npubench.reporting.packed import BRIEF_FROM
-    from npubench.reporting.page import render
-    from npubench.store import without_collection
+    from npubench.reporting.data.json_rows import BRIEF_FROM
+    from npubench.reporting.page.page import render
+    from npubench.storage.store import without_collection
 
     with without_collection():
         rows = store.latest(brief=store.size() >= BRIEF_FROM)
@@ -58,7 +58,7 @@ def page_context(
     from datetime import UTC, datetime
 
     from npubench import __version__
-    from npubench.reporting.page import PageContext
+    from npubench.reporting.page.page import PageContext
 
     return PageContext(
         title=title,
@@ -79,7 +79,7 @@ def known_boards() -> "list[BoardSpec]":
 
 
 def _samples(root: Path, rows: "Sequence[Result]") -> "Samples":
-    from npubench.reporting.distribution import samples_of, widest
+    from npubench.reporting.charts.distribution import samples_of, widest
 
     shown = widest(rows)
     times = samples_of(root, shown) if shown else None
@@ -88,9 +88,9 @@ def _samples(root: Path, rows: "Sequence[Result]") -> "Samples":
 
 def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
     """Attempts noted by runs and by exports into this folder, and those of `others`. Raises UsageError."""
-    from npubench.errors import UsageError
-    from npubench.exports import read
-    from npubench.nearest import path_meant
+    from npubench.domain.errors import UsageError
+    from npubench.domain.nearest import path_meant
+    from npubench.storage.ledger import read
 
     found: dict[str, Export] = {}
     for folder in others:
@@ -104,9 +104,9 @@ def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
 
 def deliver(html: str, form: str, target: Path) -> Path:
     """Write the page in that form; where it is. Raises ToolchainError, WorkspaceError."""
-    from npubench.filesystem import write_atomically
-    from npubench.reporting.printing import to_pdf, to_pngs
-    from npubench.workspace import writing
+    from npubench.reporting.data.printing import to_pdf, to_pngs
+    from npubench.storage.files import write_atomically
+    from npubench.storage.workspace import writing
 
     with writing(target.parent):
         if form == "pdf":

@@ -13,7 +13,7 @@ from npubench.cli.options import (
     load_catalog,
 )
 from npubench.cli.prepare_all import Wish, prepare_all
-from npubench.specs import CalibrationSpec
+from npubench.domain.specs import CalibrationSpec
 
 jobs_option = click.option("--jobs", type=click.IntRange(1), default=None, help="How many at once.")
 fresh_option = click.option("--fresh", is_flag=True, help="Make everything again, whatever is there.")

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench import process
 from npubench.cli.execute import INPUT_CLASSES
 from npubench.cli.terminal import printable
-from npubench.errors import ExitCode
-from npubench.filesystem import link_or_copy
-from npubench.identity import sha256_of_file
-from npubench.plan import Job
-from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
-from npubench.specs import CalibrationSpec, FileSpec, TimingProtocol
-from npubench.workspace import Workspace, writing
+from npubench.domain.errors import ExitCode
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import CalibrationSpec, FileSpec, TimingProtocol
+from npubench.engine.plan import Job
+from npubench.storage.files import link_or_copy
+from npubench.storage.hashing import sha256_of_file
+from npubench.storage.workspace import Workspace, writing
+from npubench.tools import process
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog, Found

@@ -8,7 +8,7 @@ import click
 
 from npubench.cli.options import Number
 from npubench.cli.terminal import columns, printable
-from npubench.errors import ExitCode
+from npubench.domain.errors import ExitCode
 
 if TYPE_CHECKING:
     from npubench.benchmarks.cpu.targets import Target
@@ -29,7 +29,7 @@ def probe() -> None:
 def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline: float) -> int:
     """Build cpupeak for TARGETS (armv7, aarch64, x86-64), or for all of them."""
     from npubench.benchmarks.cpu import builds
-    from npubench.records import Failure
+    from npubench.domain.records import Failure
 
     failed = False
     with tempfile.TemporaryDirectory() as scratch:

@@ -9,14 +9,14 @@ import click
 from npubench.cli.terminal import columns
 
 if TYPE_CHECKING:
-    from npubench.records import Result
+    from npubench.domain.records import Result
 
 
 def print_rows(results: "Sequence[Result]", as_json: bool, as_csv: bool) -> None:
     """Print every processor row of these results."""
-    from npubench.reporting.notation import significant
-    from npubench.reporting.processor_rows import COLUMNS, SHOWN, processor_rows, rate_of
-    from npubench.reporting.table import csv_of
+    from npubench.reporting.data.formatting import significant
+    from npubench.reporting.data.processor_rows import COLUMNS, SHOWN, processor_rows, rate_of
+    from npubench.reporting.data.table import csv_of
 
     rows = processor_rows(results)
     if as_json:

@@ -12,8 +12,8 @@ from npubench.cli.spoken import lang_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from npubench.store import Store
-    from npubench.workspace import Workspace
+    from npubench.storage.store import Store
+    from npubench.storage.workspace import Workspace
 
 
 @click.command()
@@ -33,8 +33,8 @@ def report(
     out: Path, output: Path | None, exports: tuple[Path, ...], form: str, lang: str, serve: bool, port: int
 ) -> int:
     """Write the report of the results at OUT and say where it is."""
-    from npubench.store import Store
-    from npubench.workspace import Workspace
+    from npubench.storage.store import Store
+    from npubench.storage.workspace import Workspace
 
     workspace = Workspace(out)
     if serve:
@@ -76,9 +76,9 @@ def _ends_with(page: Path, mark: str) -> bool:
 
 
 def _serve(workspace: "Workspace", exports: "Sequence[Path]", language: str, port: int) -> int:
-    from npubench.errors import UsageError
-    from npubench.reporting.serve import PageServer
-    from npubench.store import Store
+    from npubench.domain.errors import UsageError
+    from npubench.reporting.page.serve import PageServer
+    from npubench.storage.store import Store
 
     def revision() -> int:
         store = Store.read(workspace.database)

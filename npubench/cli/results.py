@@ -11,11 +11,11 @@ import click
 
 from npubench.cli.options import json_option, out_option
 from npubench.cli.terminal import printable
-from npubench.errors import UsageError
-from npubench.nearest import did_you_mean
+from npubench.domain.errors import UsageError
+from npubench.domain.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from npubench.records import Result
+    from npubench.domain.records import Result
 
 
 @click.command()
@@ -44,8 +44,8 @@ def results(
     out: Path,
 ) -> int:
     """Print the newest row of every case at OUT, or of CASES (names or globs)."""
-    from npubench.reporting.rows import row_of
-    from npubench.reporting.table import to_csv, to_json, to_text
+    from npubench.reporting.data.rows import row_of
+    from npubench.reporting.data.table import to_csv, to_json, to_text
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
@@ -74,17 +74,17 @@ def results(
 
 def _view(missing_operators: bool, doubts: bool, against: str | None, as_csv: bool) -> str | None:
     asked = {"--missing-operators": missing_operators, "--doubts": doubts, "--against": against is not None}
-    views = [name for name, wanted in asked.items() if wanted]
-    if len(views) > 1:
-        raise click.UsageError(f"{' and '.join(views)} exclude each other")
-    if views and as_csv:
-        raise click.UsageError(f"{views[0]} is a table or --json, not --csv")
-    return views[0] if views else None
+    result_views = [name for name, wanted in asked.items() if wanted]
+    if len(result_views) > 1:
+        raise click.UsageError(f"{' and '.join(result_views)} exclude each other")
+    if result_views and as_csv:
+        raise click.UsageError(f"{result_views[0]} is a table or --json, not --csv")
+    return result_views[0] if result_views else None
 
 
 def _earlier(out: Path, board: str | None) -> "list[Result]":
     """Older rows: they tell what is usual on a board."""
-    from npubench.store import Store
+    from npubench.storage.store import Store
 
     return Store.read(out / "results.db").earlier(board=board)
 
@@ -92,20 +92,20 @@ def _earlier(out: Path, board: str | None) -> "list[Result]":
 def _print_view(
     view: str, found: "Sequence[Result]", earlier: "Sequence[Result]", as_json: bool, published: bool
 ) -> None:
-    from npubench.cli import views
+    from npubench.cli import result_views
 
     if view == "--doubts":
-        views.print_doubts(found, earlier, as_json)
+        result_views.print_doubts(found, earlier, as_json)
     elif view == "--against":
-        views.print_line_ups(found, as_json)
+        result_views.print_line_ups(found, as_json)
     elif published:
-        views.print_published_ranking(as_json)
+        result_views.print_published_ranking(as_json)
     else:
-        views.print_ranking(found, as_json)
+        result_views.print_ranking(found, as_json)
 
 
 def _stored(out: Path, cases: Sequence[str], board: str | None) -> "list[Result]":
-    from npubench.store import Store
+    from npubench.storage.store import Store
 
     store = Store.read(out / "results.db")
     return _matching(store.latest(board=board), cases, board, store.boards())
@@ -156,8 +156,8 @@ def show(
     case: str, board: str | None, precision: str | None, with_log: bool, as_json: bool, out: Path
 ) -> int:
     """Show the newest row of CASE: figures, provenance, board state and raw log."""
-    from npubench.reporting.rows import row_of
-    from npubench.store import Store
+    from npubench.reporting.data.rows import row_of
+    from npubench.storage.store import Store
 
     store = Store.read(out / "results.db")
     if board is not None and board not in store.boards():
@@ -194,7 +194,7 @@ def _print_tree(value: object, indent: int = 0, name: str = "") -> None:
 
 
 def _print_log(result: "Result", out: Path) -> None:
-    from npubench.identity import sha256_of_file
+    from npubench.storage.hashing import sha256_of_file
 
     if result.log_path is None:
         click.echo("log: none was kept")

@@ -18,8 +18,8 @@ from npubench.cli.options import (
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
-    from npubench.plan import Plan
-    from npubench.specs import TimingProtocol
+    from npubench.domain.specs import TimingProtocol
+    from npubench.engine.plan import Plan
 
 
 @click.command()
@@ -115,7 +115,7 @@ def run(
     """
     from npubench.catalog import NODE_TESTS
     from npubench.cli import assemble, stages
-    from npubench.specs import CalibrationSpec, TimingProtocol
+    from npubench.domain.specs import CalibrationSpec, TimingProtocol
 
     catalog = load_catalog(selection.catalog_folders)
     if NODE_TESTS in selection.suites:
@@ -172,7 +172,7 @@ def _style(quiet: bool, as_json: bool) -> str:
 
 
 def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
-    from npubench.specs import Precision
+    from npubench.domain.specs import Precision
 
     rows = [
         {

@@ -12,8 +12,8 @@ from npubench.cli.spoken import SpokenCommand, lang_option
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
-    from npubench.records import Result
-    from npubench.reporting.selection.candidate import Shapes
+    from npubench.domain.records import Result
+    from npubench.reporting.select.candidate import Shapes
 
 
 @click.command(cls=SpokenCommand)
@@ -49,10 +49,10 @@ def select(
 ) -> int:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
     from npubench.cli.selection_page import write_page
-    from npubench.reporting.selection.decide import decide
-    from npubench.reporting.selection.requirements import read_requirements
-    from npubench.reporting.selection.texts import to_json, to_markdown, to_text
-    from npubench.reporting.words import speaking
+    from npubench.reporting.data.words import speaking
+    from npubench.reporting.select.decide import decide
+    from npubench.reporting.select.requirements import read_requirements
+    from npubench.reporting.select.texts import to_json, to_markdown, to_text
 
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")
@@ -76,7 +76,7 @@ def select(
 
 def _rows(out: Path, others: tuple[Path, ...], published: bool, boards: tuple[str, ...]) -> "list[Result]":
     from npubench import published as shipped
-    from npubench.store import Store
+    from npubench.storage.store import Store
 
     rows: list[Result] = []
     folders = [*others] if published and not (out / "results.db").is_file() else [out, *others]
@@ -93,8 +93,8 @@ def _shapes(catalog: "Catalog") -> "Shapes":
 
 
 def _refuse_unknown(boards: tuple[str, ...], rows: "list[Result]", catalog: "Catalog") -> None:
-    from npubench.errors import UsageError
-    from npubench.nearest import did_you_mean
+    from npubench.domain.errors import UsageError
+    from npubench.domain.nearest import did_you_mean
 
     known = {row.board for row in rows} | set(catalog.boards)
     for board in boards:

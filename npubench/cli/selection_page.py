@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from npubench.cli.page import default_target, deliver, page_context
-from npubench.records import Result
-from npubench.reporting.selection.decide import Decision
-from npubench.specs import BoardSpec
+from npubench.domain.records import Result
+from npubench.domain.specs import BoardSpec
+from npubench.reporting.select.decide import Decision
 
 
 def write_page(
@@ -20,7 +20,7 @@ def write_page(
     language: str,
 ) -> Path:
     """Render and write; where it is. Raises WorkspaceError, ToolchainError."""
-    from npubench.reporting.page import render
+    from npubench.reporting.page.page import render
 
     context = page_context(decision.asked.title, out, rows, boards)
     target = (output or default_target(out, "selection", form)).absolute()

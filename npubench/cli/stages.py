@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from npubench.cli.options import Selection, chosen_cases
-from npubench.errors import UsageError
-from npubench.nearest import did_you_mean
-from npubench.specs import BenchmarkSpec, CaseKind, Options, case_kind
+from npubench.domain.errors import UsageError
+from npubench.domain.nearest import did_you_mean
+from npubench.domain.specs import BenchmarkSpec, CaseKind, Options, case_kind
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog, Found
     from npubench.cli.assemble import Boards
-    from npubench.plan import Job
+    from npubench.engine.plan import Job
 
 OF_MODELS = {"ops": CaseKind.OPERATOR, "models": CaseKind.MODEL}
 DEFAULT = "ops,models"
@@ -28,7 +28,7 @@ class Stages:
 
 def parse(text: str) -> Stages:
     """Stages of a comma-separated list. Raises UsageError for one that there is not."""
-    from npubench import plugins
+    from npubench.engine import plugins
 
     known = [*OF_MODELS, *plugins.names(plugins.BENCHMARKS)]
     words = [word.strip() for word in text.split(",") if word.strip()]
@@ -62,7 +62,7 @@ def benchmark_jobs(
     stages: Stages, boards: "Boards", options: Mapping[str, Options], finished: Mapping[str, str]
 ) -> "tuple[Job, ...]":
     """Jobs of the board benchmarks, board by board; `options` of the command line by benchmark."""
-    from npubench import plan, plugins
+    from npubench.engine import plan, plugins
 
     found: list[tuple[object, ...]] = []
     for board, _ in boards.known:

@@ -1,6 +1,6 @@
 """Text for terminals: untrusted names cannot move the cursor, change colours or span lines."""
 
-from npubench.reporting import escapes
+from npubench.reporting.page import escapes
 
 
 def printable(text: str, width: int | None = None) -> str:

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.dataset import Dataset
+from npubench.domain.errors import BoardError
+from npubench.domain.predictions import Predictions
+from npubench.domain.protocols import Connect, Predicting, Session
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import BoardSpec, Precision, Target
 from npubench.engine.context import Context
 from npubench.engine.job import compile_target, prepare
-from npubench.errors import BoardError
-from npubench.plan import Job
-from npubench.predictions import Predictions
-from npubench.protocols import Connect, Predicting, Session
-from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
-from npubench.specs import BoardSpec, Precision, Target
-from npubench.task_accuracy import DataFacts, Score, at_chance, class_scores, problem, scored, worst
+from npubench.engine.plan import Job
+from npubench.measure.accuracy import DataFacts, Score, at_chance, class_scores, problem, scored, worst
+from npubench.measure.datasets import Dataset
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from npubench.domain.protocols import Session
+from npubench.domain.records import Failure, Figures, Outcome, Result
+from npubench.domain.specs import BenchmarkSpec
 from npubench.engine.events import Note
-from npubench.plan import Job
-from npubench.protocols import Session
-from npubench.records import Failure, Figures, Outcome, Result
-from npubench.specs import BenchmarkSpec
+from npubench.engine.plan import Job
 
 if TYPE_CHECKING:
     from npubench.engine.context import Context

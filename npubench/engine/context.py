@@ -8,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from npubench.plan import Job, Request
-from npubench.protocols import Backend, BoardBenchmark, Exporter
-from npubench.records import (
+from npubench.domain.protocols import Backend, BoardBenchmark, Exporter
+from npubench.domain.records import (
     Artifact,
     BoardState,
     Failure,
@@ -20,8 +19,9 @@ from npubench.records import (
     Skip,
     ToolInfo,
 )
-from npubench.specs import CaseSpec
-from npubench.workspace import Workspace, writing
+from npubench.domain.specs import CaseSpec
+from npubench.engine.plan import Job, Request
+from npubench.storage.workspace import Workspace, writing
 
 Kept = TypeVar("Kept", OnnxModel, Artifact)
 

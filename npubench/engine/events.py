@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from npubench.plan import Job
-from npubench.records import Result
+from npubench.domain.records import Result
+from npubench.engine.plan import Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 import time
 
-from npubench import process
+from npubench.domain.errors import BoardBusyError
+from npubench.domain.leases import Held, own_claim
+from npubench.domain.protocols import Leasing, Session
+from npubench.domain.specs import BoardSpec
 from npubench.engine.context import Context
 from npubench.engine.events import Note
-from npubench.errors import BoardBusyError
-from npubench.leases import Held, own_claim
-from npubench.protocols import Leasing, Session
-from npubench.specs import BoardSpec
+from npubench.tools import process
 
 ASK_S = 2.0
 """A held board is asked this often: it is measuring, and every question costs it some of its time."""

@@ -5,14 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from npubench import exports
-from npubench.engine import board_benchmark
-from npubench.engine.context import Context, Measured, Prepared, note
-from npubench.engine.events import StageStarted
-from npubench.errors import TransferError
-from npubench.plan import Job
-from npubench.protocols import Backend, Session, SimulatingLater, TwinExporter
-from npubench.records import (
+from npubench.domain.errors import TransferError
+from npubench.domain.protocols import Backend, Session, SimulatingLater, TwinExporter
+from npubench.domain.records import (
     Artifact,
     Failure,
     FailureClass,
@@ -23,10 +18,15 @@ from npubench.records import (
     Skip,
     Stage,
 )
-from npubench.regular import is_regular
-from npubench.sampling import one_a_call, sampling_of, with_throughput
-from npubench.specs import BenchmarkSpec, Target, declared_batch
-from npubench.workspace import writing
+from npubench.domain.specs import BenchmarkSpec, Target, declared_batch
+from npubench.engine import board_benchmark
+from npubench.engine.context import Context, Measured, Prepared, note
+from npubench.engine.events import StageStarted
+from npubench.engine.plan import Job
+from npubench.measure.sampling import one_a_call, sampling_of, with_throughput
+from npubench.storage import ledger
+from npubench.storage.files import is_regular
+from npubench.storage.workspace import writing
 
 Kept = TypeVar("Kept", OnnxModel, Artifact)
 
@@ -141,7 +141,7 @@ def _exported(job: Job, context: Context, folder: Path, log: Path) -> OnnxModel 
     exporter, root = context.exporter_of(job.case), context.workspace.root
 
     def export() -> OnnxModel | Failure:
-        return exports.noted(root, job.case, lambda: exporter.export(job.case, folder, log))
+        return ledger.noted(root, job.case, lambda: exporter.export(job.case, folder, log))
 
     if not isinstance(exporter, TwinExporter) or not (network := exporter.network(job.case, folder, log)):
         return _kept(job.export_key, export(), context)
@@ -151,7 +151,7 @@ def _exported(job: Job, context: Context, folder: Path, log: Path) -> OnnxModel 
         if made is None:
             return _kept(job.export_key, _kept(key, export(), context), context)
         twin = exporter.twin(job.case, made, folder)
-        return _kept(job.export_key, exports.noted(root, job.case, lambda: twin), context)
+        return _kept(job.export_key, ledger.noted(root, job.case, lambda: twin), context)
 
 
 def _kept(key: str, model: OnnxModel | Failure, context: Context) -> OnnxModel | Failure:

@@ -13,18 +13,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from npubench import board_runner, process
+from npubench.boards import runner as board_runner
+from npubench.domain.errors import BoardBusyError, BoardError, Interrupted, UsageError
+from npubench.domain.protocols import Benching, Locating, Session, Transport
+from npubench.domain.records import FailureClass, Runner, Stage
+from npubench.domain.specs import BenchmarkSpec, BoardSpec
 from npubench.engine.context import Context, Measured, Prepared
 from npubench.engine.events import Note, RowsOutdated, StageStarted
 from npubench.engine.hold import hold
 from npubench.engine.job import begin, lost, measure, prepare, simulate
+from npubench.engine.plan import Job
 from npubench.engine.signals import ended
 from npubench.engine.staged import StagedSession
-from npubench.errors import BoardBusyError, BoardError, Interrupted, UsageError
-from npubench.plan import Job
-from npubench.protocols import Benching, Locating, Session, Transport
-from npubench.records import FailureClass, Runner, Stage
-from npubench.specs import BenchmarkSpec, BoardSpec
+from npubench.tools import process
 
 ATTEMPTS = 2
 """A case whose board was lost under it is measured once more, from the start."""

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench import process
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
+from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import CalibrationSpec, TensorSpec
 from npubench.engine.context import Context
-from npubench.jsonio import encode
-from npubench.onnx_model import describe
-from npubench.plan import Job
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
-from npubench.regular import text_if_any
-from npubench.specs import CalibrationSpec, TensorSpec
-from npubench.workspace import writing
+from npubench.engine.plan import Job
+from npubench.graph.read import describe
+from npubench.storage.files import text_if_any
+from npubench.storage.json import encode
+from npubench.storage.workspace import writing
+from npubench.tools import process
 
 if TYPE_CHECKING:
-    from npubench.surgery.cut import Cut
+    from npubench.graph.surgery.cut import Cut
 
-WORKER = "npubench.surgery.worker"
+WORKER = "npubench.graph.surgery.worker"
 COMPARED = 4
 """Samples on which outputs are compared: as many as the toolchains simulate."""
 

@@ -5,23 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from npubench import __version__, definitions
+from npubench import __version__
+from npubench.domain import definitions
+from npubench.domain.records import Artifact, Failure, Figures, OnnxModel, Result, Skip, Status
+from npubench.domain.specs import BenchmarkSpec, OperatorSpec, case_kind
 from npubench.engine import board_benchmark
 from npubench.engine.context import Context, Measured, Prepared, note
-from npubench.identity import sha256_of_file
-from npubench.records import (
-    Artifact,
-    Failure,
-    Figures,
-    OnnxModel,
-    Result,
-    Skip,
-    Status,
-)
-from npubench.shares import of_types
-from npubench.specs import BenchmarkSpec, OperatorSpec, case_kind
-from npubench.verdict import judge
-from npubench.workspace import writing
+from npubench.graph.shares import of_types
+from npubench.measure.stability import judge
+from npubench.storage.hashing import sha256_of_file
+from npubench.storage.workspace import writing
 
 
 def row(prepared: Prepared, measured: Measured | None, context: Context) -> Result:

@@ -4,18 +4,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from npubench import process
+from npubench.domain.errors import Interrupted, WorkspaceError
+from npubench.domain.protocols import Benching, Transport
+from npubench.domain.records import Result, Runner, Stage, Status
+from npubench.domain.specs import BoardSpec
 from npubench.engine import lanes
 from npubench.engine.context import Context, Measured, Prepared
 from npubench.engine.events import JobFinished, RunFinished, RunStarted
+from npubench.engine.plan import Plan
 from npubench.engine.row import row
 from npubench.engine.signals import stop_on_signals
-from npubench.errors import Interrupted, WorkspaceError
-from npubench.plan import Plan
-from npubench.protocols import Benching, Transport
-from npubench.records import Result, Runner, Stage, Status
-from npubench.specs import BoardSpec
-from npubench.store import Run, Store
+from npubench.storage.store import Run, Store
+from npubench.tools import process
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TypeVar
 
-from npubench import process
+from npubench.tools import process
 
 SIGNAL_SEEN_S = 0.5
 """A signal that comes just before a wait begins does not end it: Python sees the signal after it."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
-from npubench.protocols import Session
-from npubench.records import BoardState, Completed, Stage
+from npubench.domain.protocols import Session
+from npubench.domain.records import BoardState, Completed, Stage
 
 
 class StagedSession:

@@ -7,24 +7,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from npubench.domain.protocols import Simulating
+from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
+from npubench.domain.specs import BenchmarkSpec
 from npubench.engine import parts as cut_parts
 from npubench.engine.context import Context, Prepared, note
 from npubench.engine.events import StageStarted
 from npubench.engine.job import compile_target, estimated
 from npubench.engine.job import prepare as prepare_as_is
 from npubench.engine.parts import Parts
-from npubench.filesystem import write_atomically
-from npubench.identity import digest
-from npubench.jsonio import decode, encode
-from npubench.onnx_check import inlined
-from npubench.plan import Job
-from npubench.protocols import Simulating
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.specs import BenchmarkSpec
-from npubench.surgery.next_step import Operation, next_step
-from npubench.surgery.record import OutputComparison, Part, Surgery
-from npubench.timing import latency
-from npubench.workspace import writing
+from npubench.engine.plan import Job
+from npubench.graph.check import inlined
+from npubench.graph.surgery.next_step import Operation, next_step
+from npubench.graph.surgery.record import OutputComparison, Part, Surgery
+from npubench.measure.statistics import latency
+from npubench.storage.files import write_atomically
+from npubench.storage.hashing import digest
+from npubench.storage.json import decode, encode
+from npubench.storage.workspace import writing
 
 FORMAT = 1
 """Part of every key: a change of what surgery does makes every cut anew."""

@@ -6,14 +6,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from npubench import kept
-from npubench.ended import killed, was_killed
-from npubench.failures import Failure, FailureClass, Stage
-from npubench.jsonio import decode, encode
-from npubench.onnx_model import describe
-from npubench.onnx_refusal import refused
-from npubench.records import Completed, OnnxModel
-from npubench.regular import is_regular
+from npubench.domain.failures import Failure, FailureClass, Stage
+from npubench.domain.records import Completed, OnnxModel
+from npubench.graph.read import describe
+from npubench.graph.refusal import refused
+from npubench.storage.files import is_regular
+from npubench.storage.json import decode, encode
+from npubench.tools import kept
+from npubench.tools.exit_status import killed, was_killed
 
 DEADLINE_S = 600.0
 """Far above what hashing and checking the largest models take."""

@@ -3,8 +3,8 @@
 import stat
 from pathlib import Path
 
-from npubench.failures import Failure, FailureClass
-from npubench.onnx_refusal import LONGEST_MESSAGE, invalid, refused, shown
+from npubench.domain.failures import Failure, FailureClass
+from npubench.graph.refusal import LONGEST_MESSAGE, invalid, refused, shown
 
 PROTOBUF_LIMIT_BYTES = 2**31 - 1
 """A protobuf message ends below 2 GiB (protobuf.dev, "Proto Limits")."""

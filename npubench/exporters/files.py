@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from npubench.domain.records import Failure, OnnxModel
+from npubench.domain.specs import CaseSpec, FileSpec, Shape, TensorSpec
 from npubench.exporters.apart import DEADLINE_S, describe_apart
 from npubench.exporters.file_kinds import not_a_model
 from npubench.exporters.input_shapes import declared_outputs, fix_shapes, sizes_of_symbols, wanted_shapes
 from npubench.exporters.node_names import rename_repeated
-from npubench.filesystem import link_or_copy
-from npubench.identity import digest, sha256_of_file
-from npubench.onnx_graph import dimensions, true_inputs
-from npubench.onnx_model import read
-from npubench.records import Failure, OnnxModel
-from npubench.sampling import batch_axes
-from npubench.specs import CaseSpec, FileSpec, Shape, TensorSpec
+from npubench.graph.read import read
+from npubench.graph.walk import dimensions, true_inputs
+from npubench.measure.sampling import batch_axes
+from npubench.storage.files import link_or_copy
+from npubench.storage.hashing import digest, sha256_of_file
 
 FORMAT = 2
 """Changes when the same file is brought or described differently, so that kept ones are made anew."""

@@ -7,9 +7,13 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from npubench.errors import UsageError
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Failure, FailureClass
+from npubench.domain.specs import CaseSpec, FileSpec, Shape
 from npubench.exporters.file_kinds import not_a_model
-from npubench.onnx_graph import (
+from npubench.graph.read import read
+from npubench.graph.refusal import LONGEST_NAME, refused, shown
+from npubench.graph.walk import (
     all_graphs,
     dimensions,
     has_rank,
@@ -18,10 +22,6 @@ from npubench.onnx_graph import (
     static_shape,
     true_inputs,
 )
-from npubench.onnx_model import read
-from npubench.onnx_refusal import LONGEST_NAME, refused, shown
-from npubench.records import Failure, FailureClass
-from npubench.specs import CaseSpec, FileSpec, Shape
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto

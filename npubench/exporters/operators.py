@@ -7,8 +7,8 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
-from npubench.specs import CaseSpec, NodeSpec, OperatorSpec, WeightSpec
+from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import CaseSpec, NodeSpec, OperatorSpec, WeightSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ class OperatorExporter:
 
     def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
         """Write `workdir/model.onnx` with static shapes throughout, checked by onnx.checker."""
-        from npubench.onnx_model import describe
+        from npubench.graph.read import describe
 
         if not isinstance(spec, OperatorSpec):
             raise TypeError(f"{type(spec).__name__} is not an operator")

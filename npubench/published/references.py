@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from npubench.domain.records import Kind
 from npubench.published.tables import folder, lines_of, table
-from npubench.records import Kind
 
 ARCHITECTURE_MACS = "npubench's own count on its export of that name, three significant digits"
 """Where `architecture_macs` comes from."""

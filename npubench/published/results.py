@@ -10,12 +10,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from npubench.identity import digest
-from npubench.npu_parts import part_of_npu
+from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
+from npubench.domain.specs import CaseKind, Precision, TensorSpec
 from npubench.published.references import architecture_macs
 from npubench.published.tables import Column, Table, folder, lines_of, table
-from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
-from npubench.specs import CaseKind, Precision, TensorSpec
+from npubench.storage.hashing import digest
 
 NO_REASON = "published as failed; the table tells neither step nor reason"
 _TABLES = ("ax620a-operators", "ax620a-models", "ax620a-hung-models", "axera-vendor", "axera-more")

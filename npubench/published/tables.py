@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from npubench.records import Kind
-from npubench.resources import data_root
+from npubench.domain.records import Kind
+from npubench.storage.files import data_root
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from npubench.specs import BoardSpec, Precision
-from npubench.transports.virtual import control, machine, places, qemu
-from npubench.transports.virtual.qmp import monitor
-from npubench.transports.virtual.transport import VirtualTransport
+from npubench.boards.virtual import control, machine, places, qemu
+from npubench.boards.virtual.qmp import monitor
+from npubench.boards.virtual.transport import VirtualTransport
+from npubench.domain.specs import BoardSpec, Precision
 from tests.integration.ssh_server import wait_until
 
 HURRY = {

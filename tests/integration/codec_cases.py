@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from npubench.benchmarks.codec.benchmark import CodecBenchmark
-from npubench.protocols import Session
-from npubench.records import Failure, Outcome
-from npubench.specs import BoardSpec
+from npubench.domain.protocols import Session
+from npubench.domain.records import Failure, Outcome
+from npubench.domain.specs import BoardSpec
 
 QUICK = {"least_s": 0.05, "most_s": 0.1, "stream_s": 0.08, "search_s": 0.01}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from npubench import process
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.ssh.transport import SshTransport
+from npubench.tools import process
 from tests import chromium
 from tests.integration.ssh_server import LoopbackSshd, running
 

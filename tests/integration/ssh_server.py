@@ -13,8 +13,8 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from npubench.specs import BoardSpec, Precision
-from npubench.transports.ssh import hostkeys
+from npubench.boards.ssh import hostkeys
+from npubench.domain.specs import BoardSpec, Precision
 
 START_S = 120.0
 HURRY = {

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from npubench import environments
-from npubench.backends.apart.backend import ApartBackend, accuracy_of, answer_of, said_of
-from npubench.environments import Installed
+from npubench.backends.isolated.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
+from npubench.domain.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, Target, TensorSpec
 from npubench.exporters.operators import OperatorExporter
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
-from npubench.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, Target, TensorSpec
+from npubench.tools import environments
+from npubench.tools.environments import Installed
 
 HEAD = f"""
 import os, sys, time

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from npubench.domain.protocols import Predicting
+from npubench.domain.records import Failure, FailureClass, Kind
+from npubench.domain.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, Target, TensorSpec
 from npubench.exporters.operators import OperatorExporter
-from npubench.protocols import Predicting
-from npubench.records import Failure, FailureClass, Kind
-from npubench.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, Target, TensorSpec
 from tests.integration.test_apart_backends import GOOD, ToyBackend, compiled, relu  # noqa: F401
 
 TARGET = Target("chip", Precision.INT8, {}, CalibrationSpec(None, 0, 2), 60.0)

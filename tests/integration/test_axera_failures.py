@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from npubench.identity import sha256_of_file
+from npubench.storage.hashing import sha256_of_file
 from tests.emulated_pair import Pair, onnx_file
 
 FAILURES = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from npubench.identity import sha256_of_file
+from npubench.storage.hashing import sha256_of_file
 from tests.emulated_pair import QUICK, Pair
 from tests.integration.ssh_server import wait_until
 

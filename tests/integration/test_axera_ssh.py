@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench.identity import sha256_of_file
-from npubench.transports.ssh import hostkeys
+from npubench.boards.ssh import hostkeys
+from npubench.storage.hashing import sha256_of_file
 from tests.emulated_pair import EMULATORS, Pair, onnx_file
 from tests.integration.ssh_server import LoopbackSshd, running, wait_until
 

@@ -7,16 +7,16 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from npubench import environments
-from npubench.backends.apart.running import ANSWER, TOOL_LOG
+from npubench.backends.isolated.running import ANSWER, TOOL_LOG
 from npubench.backends.openvino.backend import OpenVinoBackend
 from npubench.backends.rknn.backend import RknnBackend
 from npubench.backends.tpu_mlir.backend import TpuMlirBackend
-from npubench.errors import BoardError
-from npubench.identity import sha256_of_bundle
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.specs import Precision, TensorSpec, TimingProtocol
-from npubench.transports.local import LocalSession
+from npubench.boards.local import LocalSession
+from npubench.domain.errors import BoardError
+from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
+from npubench.domain.specs import Precision, TensorSpec, TimingProtocol
+from npubench.storage.hashing import sha256_of_bundle
+from npubench.tools import environments
 
 EMULATORS = Path(__file__).parents[1] / "emulators"
 LOGS = Path(__file__).parents[1] / "data/toolchains"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench import environments
-from npubench.transports.ssh import hostkeys
+from npubench.boards.ssh import hostkeys
+from npubench.tools import environments
 from tests.emulated_pair import EMULATORS, QUICK, onnx_file, toml
 from tests.integration.ssh_server import running
 

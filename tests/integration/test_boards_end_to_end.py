@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from npubench.errors import ExitCode
-from npubench.leases import own_claim
-from npubench.transports.local_lease import LocalLease
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.local import LocalLease
+from npubench.boards.ssh.transport import SshTransport
+from npubench.domain.errors import ExitCode
+from npubench.domain.leases import own_claim
 from tests.emulated_pair import EMULATORS, onnx_file
 from tests.integration.ssh_server import is_alive, pid_in, running, wait_until
 from tests.integration.test_axera_ssh import RemotePair
@@ -178,7 +178,9 @@ def test_a_wrong_mode_and_a_killed_runner_are_tried_again(pair, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("module", ["click", "npubench.cli.run", "npubench.engine.context", "npubench.store"])
+@pytest.mark.parametrize(
+    "module", ["click", "npubench.cli.run", "npubench.engine.context", "npubench.storage.store"]
+)
 def test_a_signal_in_the_first_second_ends_in_130_with_a_line(tmp_path, module, number):
     code = f"""
 import os, sys

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from npubench.cli import main
-from npubench.records import FailureClass, NoAccuracy, SamplesFrom, Status
-from npubench.store import Store
+from npubench.domain.records import FailureClass, NoAccuracy, SamplesFrom, Status
+from npubench.storage.store import Store
 
 SEEN = Path(__file__).parent.parent / "data" / "seen"
 QUICK = ("--min-duration", "0", "--rounds", "1", "--warmup", "0", "--repeat", "1")

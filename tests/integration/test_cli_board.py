@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from npubench.boards.ssh import hostkeys
+from npubench.boards.ssh.transport import SshTransport
 from npubench.cli import main
-from npubench.errors import BoardError
-from npubench.identity import sha256_of_file
-from npubench.leases import own_claim
-from npubench.transports.ssh import hostkeys
-from npubench.transports.ssh.transport import SshTransport
+from npubench.domain.errors import BoardError
+from npubench.domain.leases import own_claim
+from npubench.storage.hashing import sha256_of_file
 from tests.integration.ssh_server import make_key, running
 
 

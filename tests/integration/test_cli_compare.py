@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from npubench.cli import main
-from npubench.records import FailureClass, Figures, Kind, Latency
-from npubench.specs import Precision
-from npubench.store import Store
+from npubench.domain.records import FailureClass, Figures, Kind, Latency
+from npubench.domain.specs import Precision
+from npubench.storage.store import Store
 from tests import sample_results
 from tests.sample_results import failed, result
 

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from npubench.cli import main, npubench
-from npubench.records import Figures, Kind, Latency
-from npubench.specs import Precision
-from npubench.store import Store
+from npubench.domain.records import Figures, Kind, Latency
+from npubench.domain.specs import Precision
+from npubench.storage.store import Store
 from tests import sample_results
 
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from npubench import process
 from npubench.benchmarks.codec.benchmark import CodecBenchmark, _media
 from npubench.benchmarks.codec.cases import CASES
 from npubench.benchmarks.codec.engines import ffmpeg_make, pyav
 from npubench.benchmarks.codec.media import MediaFile
 from npubench.benchmarks.codec.recipes import RECIPES
+from npubench.boards.local import LocalSession
 from npubench.catalog import find_board, load
-from npubench.records import Failure, FailureClass, Figures, Skip, Stage
-from npubench.transports.local import LocalSession
+from npubench.domain.records import Failure, FailureClass, Figures, Skip, Stage
+from npubench.tools import process
 from tests.integration.codec_cases import QUICK, measured
 from tests.integration.test_cli_run import npubench, rows
 
@@ -107,7 +107,7 @@ def test_a_damaged_stream_is_a_failure_of_its_checksum(local, tmp_path):
     path = folder / found.path.name
     path.write_bytes(content)
     facts = json.loads((folder / "facts.json").read_text())
-    from npubench.identity import sha256_of_file
+    from npubench.storage.hashing import sha256_of_file
 
     (folder / "facts.json").write_text(json.dumps({**facts, "sha256": sha256_of_file(path)}))
     board = replace(local, benchmark_options={"codec": QUICK})

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench.records import Failure, FailureClass, Figures, Skip
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.ssh.transport import SshTransport
+from npubench.domain.records import Failure, FailureClass, Figures, Skip
 from tests.integration.codec_cases import measured
 
 VDEC = str(Path(__file__).parents[1] / "emulators" / "sample_vdec")

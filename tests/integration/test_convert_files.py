@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from npubench import plugins, process
 from npubench.cli import main
+from npubench.engine import plugins
+from npubench.tools import process
 from tests.fakes import FakeBackend
 from tests.integration.test_export_collisions import write
 

@@ -9,8 +9,8 @@ import pytest
 
 from npubench.benchmarks.cpu.benchmark import CpuBenchmark
 from npubench.benchmarks.cpu.probe_output import ProbeOutput, parse_probe
-from npubench.records import Figures
-from npubench.specs import BenchmarkSpec, CaseKind
+from npubench.domain.records import Figures
+from npubench.domain.specs import BenchmarkSpec, CaseKind
 from tests.cpu_probe import SHORT, command, functions, needed, output, probe
 
 ARMV7 = {

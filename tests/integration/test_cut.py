@@ -9,11 +9,13 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench import conversions, plugins, process
-from npubench.calibration import calibration_inputs, evaluation_inputs
 from npubench.cli import main
-from npubench.conversions import Conversion
-from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Stage
+from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
+from npubench.engine import plugins
+from npubench.measure.calibration import calibration_inputs, evaluation_inputs
+from npubench.storage import ledger
+from npubench.storage.ledger import Conversion
+from npubench.tools import process
 from tests.fakes import FakeBackend
 
 RANDOM = np.random.default_rng(5)
@@ -327,7 +329,7 @@ def test_a_tail_that_onnx_runtime_cannot_run_is_a_failure(tmp_path, convert):
 
 
 def test_surgery_that_changes_outputs_is_refused(tmp_path, convert, monkeypatch):
-    from npubench.surgery import next_step, table
+    from npubench.graph.surgery import next_step, table
 
     def wrong(one, sight):
         return [helper.make_node("Neg", one.input, one.output)] if one.op_type == "Sin" else None
@@ -353,7 +355,7 @@ def test_what_became_of_each_case_is_kept_over_several_calls(tmp_path, convert):
         "auto",
     )
     refused = "unsupported_operator"
-    found = [replace(one, backend="") for one in conversions.read(out)]
+    found = [replace(one, backend="") for one in ledger.conversions_read(out)]
     assert found[0].joined_fp32 == pytest.approx(1.0)
     found[0] = replace(found[0], joined_fp32=None, joined_target=None)
     assert found == [

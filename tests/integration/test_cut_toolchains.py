@@ -7,9 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench import environments, plugins
 from npubench.catalog import find_board, load
 from npubench.cli import main
+from npubench.engine import plugins
+from npubench.tools import environments
 
 pytestmark = pytest.mark.toolchains
 SHAPE = (1, 3, 64, 64)

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from npubench.cli import main, npubench
-from npubench.store import Store
+from npubench.storage.store import Store
 
 QUICK = ("--min-duration", "0", "--rounds", "1", "--warmup", "0", "--repeat", "1", "--precision", "int8")
 

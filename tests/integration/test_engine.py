@@ -10,15 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from npubench import exports, process
-from npubench.engine import lanes
-from npubench.engine.context import Context
-from npubench.engine.events import Announcer, JobFinished, Note, RunFinished, StageStarted
-from npubench.engine.run import run
-from npubench.errors import BoardError, TransferError, UsageError, WorkspaceError
-from npubench.identity import sha256_of_file
-from npubench.plan import Plan, Request, build
-from npubench.records import (
+from npubench.domain.errors import BoardError, TransferError, UsageError, WorkspaceError
+from npubench.domain.records import (
     Failure,
     FailureClass,
     Figures,
@@ -30,7 +23,7 @@ from npubench.records import (
     Status,
     ToolInfo,
 )
-from npubench.specs import (
+from npubench.domain.specs import (
     BatchAxes,
     CalibrationSpec,
     ModelSpec,
@@ -38,8 +31,16 @@ from npubench.specs import (
     TensorSpec,
     TimingProtocol,
 )
-from npubench.store import Store
-from npubench.workspace import Workspace
+from npubench.engine import lanes
+from npubench.engine.context import Context
+from npubench.engine.events import Announcer, JobFinished, Note, RunFinished, StageStarted
+from npubench.engine.plan import Plan, Request, build
+from npubench.engine.run import run
+from npubench.storage import ledger
+from npubench.storage.hashing import sha256_of_file
+from npubench.storage.store import Store
+from npubench.storage.workspace import Workspace
+from npubench.tools import process
 from tests.fakes import FakeBackend, FakeExporter, FakeTransport, FakeTwinExporter, board, case, figures
 
 REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)
@@ -149,7 +150,7 @@ def test_attempts_to_export_models_are_noted_for_the_coverage_page(bench):
     plan = build([(one, "1") for one in models], tools, (), REQUEST, {})
     bench.plan = lambda *names: plan
     bench.run("a", "b")
-    noted = exports.read(bench.workspace.root)
+    noted = ledger.read(bench.workspace.root)
     assert {name: (one.codebase, one.failure_class) for name, one in noted.items()} == {
         "a": ("mmpretrain", ""),
         "b": ("mmpretrain", "export_failed"),

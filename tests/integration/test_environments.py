@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from npubench import environments
-from npubench.environments.locked import locked
-from npubench.errors import ToolchainError, UsageError
-from npubench.records import Completed
+from npubench.domain.errors import ToolchainError, UsageError
+from npubench.domain.records import Completed
+from npubench.tools import environments
+from npubench.tools.environments.locked import locked
 from tests import commands
 
 PYTHON = "{}.{}".format(*sys.version_info)
@@ -62,7 +62,7 @@ class Shop:
 def shop(tmp_path, monkeypatch):
     (tmp_path / "shop").mkdir()
     # By import: the package's name of the same spelling is a function.
-    monkeypatch.setattr(import_module("npubench.environments.spec"), "FOLDER", tmp_path / "shop")
+    monkeypatch.setattr(import_module("npubench.tools.environments.spec"), "FOLDER", tmp_path / "shop")
     monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path / "envs"))
     made = Shop(tmp_path / "shop")
     made.describe()
@@ -73,7 +73,7 @@ def shop(tmp_path, monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     """venv and pip leave what npubench looks at, and take no time: for what is not about them."""
-    module = import_module("npubench.environments.install")
+    module = import_module("npubench.tools.environments.install")
     made = {}
 
     def step(argv, *_more, **_options):

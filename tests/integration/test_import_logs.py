@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from npubench.identity import sha256_of_file
+from npubench.storage.hashing import sha256_of_file
 from tests.emulated_pair import Pair, onnx_file
 
 LOGS = Path(__file__).parents[1] / "data" / "axera" / "logs"

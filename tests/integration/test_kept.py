@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from npubench import kept, process
-from npubench.errors import Interrupted
-from npubench.transports.local import LocalSession
+from npubench.boards.local import LocalSession
+from npubench.domain.errors import Interrupted
+from npubench.tools import kept, process
 
 ROOT = Path(__file__).parents[2]
 JOB = "tests.kept_job"
@@ -101,7 +101,7 @@ def test_a_stopped_npubench_starts_no_job(tmp_path):
 def test_no_job_outlives_npubench_or_its_server(tmp_path, killed):
     note = tmp_path / "note"
     os.mkfifo(note)
-    script = "import sys; from pathlib import Path; from npubench import kept; kept.run(sys.argv[1], ['hang', sys.argv[2]], ('json',), timeout_s=99, log=Path(sys.argv[3]))"
+    script = "import sys; from pathlib import Path; from npubench.tools import kept; kept.run(sys.argv[1], ['hang', sys.argv[2]], ('json',), timeout_s=99, log=Path(sys.argv[3]))"
     ours = subprocess.Popen(
         [sys.executable, "-c", script, JOB, str(note), str(tmp_path / "log")], stdout=subprocess.DEVNULL
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from npubench.cli import main
-from npubench.store import Store
+from npubench.storage.store import Store
 from tests.integration.test_onnx_files import conv, write
 
 STORES = Path(__file__).parent.parent / "data" / "stores"

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 
 from npubench.backends.onnxruntime import node_tests, node_values, node_worker
 from npubench.cli import npubench
-from npubench.records import FailureClass, Status
-from npubench.store import Store
+from npubench.domain.records import FailureClass, Status
+from npubench.storage.store import Store
 from tests import node_subset
 
 ROOT = Path(__file__).parents[2]

@@ -16,18 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench.errors import UsageError
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Failure, FailureClass, OnnxModel
+from npubench.domain.specs import FileSpec, SamplesFrom
 from npubench.exporters import apart
 from npubench.exporters.apart import describe_apart
 from npubench.exporters.file_kinds import PROTOBUF_LIMIT_BYTES
 from npubench.exporters.files import FileExporter, bring
 from npubench.exporters.input_shapes import parse_shape_option
-from npubench.identity import sha256_of_file
-from npubench.onnx_external import external_files
-from npubench.onnx_model import describe
-from npubench.records import Failure, FailureClass, OnnxModel
-from npubench.sampling import sampling_of
-from npubench.specs import FileSpec, SamplesFrom
+from npubench.graph.external_data import external_files
+from npubench.graph.read import describe
+from npubench.measure.sampling import sampling_of
+from npubench.storage.hashing import sha256_of_file
 
 NOBODY = 65534
 

@@ -9,11 +9,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from npubench.backends.onnxruntime.backend import OnnxRuntimeBackend
 from npubench.backends.onnxruntime.compare import similarity, top1_agreement
-from npubench.identity import sha256_of_file
-from npubench.onnx_model import describe
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy
-from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
-from npubench.transports.local import LocalSession
+from npubench.boards.local import LocalSession
+from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy
+from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
+from npubench.graph.read import describe
+from npubench.storage.hashing import sha256_of_file
 
 QUICK = TimingProtocol(warmup=1, warmup_min_s=0.0, warmup_max_s=0.1, repeat=64, min_duration_s=0.05, rounds=2)
 BACKEND = OnnxRuntimeBackend()
@@ -192,7 +192,7 @@ def test_a_model_that_hangs_ends_at_its_deadline(tmp_path):
 def test_the_artifact_that_was_run_is_the_one_reported(tmp_path):
     from dataclasses import replace
 
-    from npubench.errors import BoardError
+    from npubench.domain.errors import BoardError
 
     artifact = compile_(classifier(tmp_path), tmp_path, Precision.FP32)
     other = classifier(tmp_path)

@@ -8,10 +8,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from npubench import environments
 from npubench.catalog import load, user_folders
+from npubench.domain.records import Failure, OnnxModel
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
-from npubench.records import Failure, OnnxModel
+from npubench.tools import environments
 
 pytestmark = pytest.mark.slow
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from npubench.errors import ToolchainError
+from npubench.domain.errors import ToolchainError
+from npubench.domain.records import Completed, Failure, OnnxModel
+from npubench.domain.specs import ModelSpec, TensorSpec
 from npubench.exporters.openmmlab import exporter
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
-from npubench.records import Completed, Failure, OnnxModel
-from npubench.specs import ModelSpec, TensorSpec
 from tests.integration.test_onnx_files import conv, write
 
 SPEC = ModelSpec("net", "mmpretrain", "net_config", "", (TensorSpec("x", (1, 3, 6, 6)),), None, 13)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npubench import environments
 from npubench.catalog import find_cases, load
+from npubench.domain.records import Failure, FailureClass, OnnxModel
+from npubench.domain.specs import ModelSpec
 from npubench.exporters.openmmlab.codebases import FULL
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
-from npubench.records import Failure, FailureClass, OnnxModel
-from npubench.specs import ModelSpec
+from npubench.tools import environments
 from tests.integration.test_openmmlab import outputs
 
 pytestmark = [

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench import environments
 from npubench.exporters.openmmlab import exporter
+from npubench.tools import environments
 
 pytestmark = pytest.mark.openmmlab
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from npubench import process
-from npubench.errors import Interrupted
+from npubench.domain.errors import Interrupted
 from npubench.exporters.openmmlab import servers
+from npubench.tools import process
 
 WORKER = """
 import json, os, signal, time

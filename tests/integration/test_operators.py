@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 
 from npubench.catalog import find_cases, load
+from npubench.domain.records import Failure, FailureClass, OnnxModel
+from npubench.domain.specs import NodeSpec, OperatorSpec, TensorSpec, WeightSpec
 from npubench.exporters.operators import OperatorExporter, weight_values
-from npubench.records import Failure, FailureClass, OnnxModel
-from npubench.specs import NodeSpec, OperatorSpec, TensorSpec, WeightSpec
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "ax620a_operators.csv"
 X = TensorSpec("x", (1, 3, 4, 4))

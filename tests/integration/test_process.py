@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench import process
-from npubench.errors import Interrupted
+from npubench.domain.errors import Interrupted
+from npubench.tools import process
 
 
 @pytest.fixture

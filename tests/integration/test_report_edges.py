@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.identity import digest
-from npubench.records import Kind
-from npubench.reporting.page import PageContext, render
-from npubench.specs import Precision
+from npubench.domain.records import Kind
+from npubench.domain.specs import Precision
+from npubench.reporting.page.page import PageContext, render
+from npubench.storage.hashing import digest
 from tests import gateway, sample_results
 
 pytestmark = pytest.mark.skipif(

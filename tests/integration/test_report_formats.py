@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from npubench.cli import npubench
-from npubench.errors import ToolchainError
-from npubench.reporting import printing
-from npubench.store import Store
+from npubench.domain.errors import ToolchainError
+from npubench.reporting.data import printing
+from npubench.storage.store import Store
 from tests import gateway, sample_results
 
 browser = pytest.mark.skipif(

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from npubench.reporting.page import render
+from npubench.reporting.page.page import render
 from tests import gateway, golden, sample_processors, sample_results
 
 pytestmark = pytest.mark.skipif(

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from npubench.reporting.page import PageContext, render
+from npubench.reporting.page.page import PageContext, render
 from tests import chromium, sample_results
 
 pytestmark = pytest.mark.skipif(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from npubench.errors import BoardLostError
-from npubench.identity import sha256_of_file
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.ssh.transport import SshTransport
+from npubench.domain.errors import BoardLostError
+from npubench.storage.hashing import sha256_of_file
 from tests.integration.ssh_server import is_alive, pid_in, running, wait_until
 
 

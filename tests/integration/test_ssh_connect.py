@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from npubench.errors import BoardError, UsageError
-from npubench.identity import sha256_of_file
-from npubench.specs import BoardSpec
-from npubench.transports.ssh import hostkeys
-from npubench.transports.ssh.requirements import TOOLS
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.ssh import hostkeys
+from npubench.boards.ssh.requirements import TOOLS
+from npubench.boards.ssh.transport import SshTransport
+from npubench.domain.errors import BoardError, UsageError
+from npubench.domain.specs import BoardSpec
+from npubench.storage.hashing import sha256_of_file
 from tests.integration.ssh_server import LoopbackSshd, make_key, running, wait_until
 
 CIPHERS_OF_DROPBEAR = "Ciphers aes128-ctr,aes256-ctr"

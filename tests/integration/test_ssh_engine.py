@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from npubench.boards.ssh.transport import SshTransport
+from npubench.domain.records import FailureClass, Stage, Status
 from npubench.engine.events import Note
-from npubench.records import FailureClass, Stage, Status
-from npubench.transports.ssh.transport import SshTransport
 from tests.fakes import FakeBackend, figures
 from tests.integration.ssh_server import is_alive, pid_in, running
 from tests.integration.test_engine import Bench

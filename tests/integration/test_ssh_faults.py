@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from npubench import process
-from npubench.errors import BoardLostError, Interrupted, TransferError
-from npubench.identity import sha256_of_file
-from npubench.transports.ssh import command, upload
-from npubench.transports.ssh.config import settings
-from npubench.transports.ssh.connection import UnreachableError, connect
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.ssh import command, upload
+from npubench.boards.ssh.config import settings
+from npubench.boards.ssh.connection import UnreachableError, connect
+from npubench.boards.ssh.transport import SshTransport
+from npubench.domain.errors import BoardLostError, Interrupted, TransferError
+from npubench.storage.hashing import sha256_of_file
+from npubench.tools import process
 from tests.integration.ssh_server import LoopbackSshd, is_alive, pid_in, running, wait_until
 
 SLEEPER = 'trap "" HUP; echo $$ > "$1"; echo started; exec sleep 600'
@@ -120,8 +120,8 @@ def test_a_killed_npubench_leaves_no_half_file_and_no_process(loopback_sshd, own
     source = big_file(tmp_path / "model.bin")
     sha256 = sha256_of_file(source)
     script = (
-        "import sys; from pathlib import Path; from npubench.specs import BoardSpec;"
-        "from npubench.transports.ssh.transport import SshTransport;"
+        "import sys; from pathlib import Path; from npubench.domain.specs import BoardSpec;"
+        "from npubench.boards.ssh.transport import SshTransport;"
         f"board = BoardSpec('b', 'b', 'c', 'ssh', 'f', (), transport_options={loopback_sshd.options()!r});"
         "session = SshTransport().connect(board);"
         f"session.put(Path({str(source)!r}), {sha256!r})"
@@ -140,8 +140,8 @@ def test_a_killed_npubench_leaves_no_half_file_and_no_process(loopback_sshd, own
 def test_a_command_of_a_killed_npubench_is_ended_by_the_next(loopback_sshd, own_config, tmp_path):
     pid_file = tmp_path / "pid"
     script = (
-        "import sys; from npubench.specs import BoardSpec;"
-        "from npubench.transports.ssh.transport import SshTransport;"
+        "import sys; from npubench.domain.specs import BoardSpec;"
+        "from npubench.boards.ssh.transport import SshTransport;"
         f"board = BoardSpec('b', 'b', 'c', 'ssh', 'f', (), transport_options={loopback_sshd.options()!r});"
         f"SshTransport().connect(board).run(['sh', '-c', {SLEEPER!r}, 'x', {str(pid_file)!r}], 600)"
     )

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from npubench import process
+from npubench.boards.ssh import guard, leftovers
+from npubench.boards.ssh.transport import SshTransport
+from npubench.domain.errors import BoardBusyError, BoardError, BoardLostError
+from npubench.domain.leases import own_claim
+from npubench.domain.records import FailureClass, Status
 from npubench.engine import hold, lanes
 from npubench.engine.events import Note
-from npubench.errors import BoardBusyError, BoardError, BoardLostError
-from npubench.leases import own_claim
-from npubench.records import FailureClass, Status
-from npubench.transports.ssh import guard, leftovers
-from npubench.transports.ssh.transport import SshTransport
+from npubench.tools import process
 from tests.integration.ssh_server import is_alive, pid_in, wait_until
 from tests.integration.test_engine import Bench
 from tests.integration.test_ssh_busybox import busybox_server
@@ -303,7 +303,7 @@ class Here:
     name = "fake"
 
     def connect(self, board):
-        from npubench.transports.local import LocalSession
+        from npubench.boards.local import LocalSession
 
         return LocalSession()
 
@@ -318,9 +318,9 @@ def can_unshare() -> bool:
 
 HOLDS = """
 import sys
-from npubench.specs import BoardSpec
-from npubench.leases import own_claim
-from npubench.transports.ssh.transport import SshTransport
+from npubench.domain.specs import BoardSpec
+from npubench.domain.leases import own_claim
+from npubench.boards.ssh.transport import SshTransport
 board = BoardSpec("b", "", "", "ssh", "", (), transport_options=eval(sys.argv[1]))
 session = SshTransport().connect(board)
 print(session.take(own_claim("run")), flush=True)

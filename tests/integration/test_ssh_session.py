@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from npubench.identity import sha256_of_file
+from npubench.storage.hashing import sha256_of_file
 
 
 def test_output_and_exit_code(ssh_session):

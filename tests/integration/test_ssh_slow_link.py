@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from npubench.errors import BoardLostError, TransferError
-from npubench.identity import sha256_of_file
-from npubench.transports.ssh.connection import UnreachableError
-from npubench.transports.ssh.transport import SshTransport
+from npubench.boards.ssh.connection import UnreachableError
+from npubench.boards.ssh.transport import SshTransport
+from npubench.domain.errors import BoardLostError, TransferError
+from npubench.storage.hashing import sha256_of_file
 from tests.integration.ssh_server import running, wait_until
 
 MEGABIT = 50

@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from npubench.boards.local import LocalSession
 from npubench.catalog import load
-from npubench.errors import UsageError
-from npubench.records import Artifact, Failure, FailureClass
-from npubench.specs import TimingProtocol
-from npubench.transports.local import LocalSession
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Artifact, Failure, FailureClass
+from npubench.domain.specs import TimingProtocol
 from tests.resnet18 import write_resnet18
 from tests.toolchain_models import made, write_graph, write_op
 

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from npubench.catalog import load
-from npubench.records import Artifact, FailureClass
+from npubench.domain.records import Artifact, FailureClass
 from tests.toolchain_models import made, write_graph
 
 pytestmark = pytest.mark.toolchains

@@ -4,11 +4,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from npubench import environments, plugins
 from npubench.catalog import find_board, load
-from npubench.onnx_model import describe
-from npubench.records import Artifact, Failure, FailureClass
-from npubench.specs import CalibrationSpec, Precision, Target
+from npubench.domain.records import Artifact, Failure, FailureClass
+from npubench.domain.specs import CalibrationSpec, Precision, Target
+from npubench.engine import plugins
+from npubench.graph.read import describe
+from npubench.tools import environments
 from tests.resnet18 import write_resnet18
 from tests.toolchain_models import write_op
 

@@ -55,7 +55,7 @@ def test_the_wheel_carries_its_data_and_runs(installed, tmp_path):
 def test_the_wheel_carries_the_probe_and_what_is_published(installed, tmp_path):
     cache = {"NPUBENCH_CACHE": str(tmp_path / "cache")}
     script = (
-        "from npubench.benchmarks.cpu.builds import SOURCES; from npubench.resources import data_root;"
+        "from npubench.benchmarks.cpu.builds import SOURCES; from npubench.storage.files import data_root;"
         "print(len(list(SOURCES.glob('*.c'))), (data_root() / 'reports/published/cpu-ax620a.toml').is_file())"
     )
     done = subprocess.run(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.pulsar2_figures import DEVICE_TIME, measured
-from npubench.records import Failure, FailureClass
+from npubench.domain.records import Failure, FailureClass
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 CARD = (DATA / "axcl_run_model.txt").read_text()

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from npubench.backends.axera import build, calibration_files, pulsar2_config, pulsar_build, pulsar_config
 from npubench.backends.axera.prototxt import Enum, message, quote, write
-from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass
-from npubench.specs import CalibrationSpec, Precision, Preprocessing, Target, TensorSpec
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Failure, FailureClass
+from npubench.domain.specs import CalibrationSpec, Precision, Preprocessing, Target, TensorSpec
 from tests.fakes import model
 
 PICTURE = Preprocessing((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), "bgr")

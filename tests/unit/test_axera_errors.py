@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.axera import board_errors, build_errors
-from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 CODES = st.integers(-64, 255)

@@ -12,7 +12,7 @@ from npubench.backends.axera.inference_report import (
     parse_inference_report,
     split_reports,
 )
-from npubench.records import Failure, FailureClass, Kind
+from npubench.domain.records import Failure, FailureClass, Kind
 
 GOLDEN = (Path(__file__).parents[1] / "data" / "axera" / "inference_report.log").read_text()
 LINES = GOLDEN.splitlines(keepends=True)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from npubench.backends.axera.equal_figures import lowering, suspicious_groups, warned
 from npubench.backends.axera.log_sections import split_cases
 from npubench.backends.axera.pulsar import PulsarBackend
-from npubench.errors import UsageError
-from npubench.logs.imported import read_file, read_folder, rows
-from npubench.records import FailureClass, Figures, Kind, Latency, Status
-from npubench.specs import BoardSpec, CaseKind, Precision
+from npubench.domain.errors import UsageError
+from npubench.domain.records import FailureClass, Figures, Kind, Latency, Status
+from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.tools.logs import read_file, read_folder, rows
 
 DATA = Path(__file__).parents[1] / "data"
 LOGS = DATA / "axera" / "logs"

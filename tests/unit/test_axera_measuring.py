@@ -7,11 +7,11 @@ import pytest
 
 from npubench.backends.axera.build import Artifacts
 from npubench.backends.axera.pulsar import PulsarBackend
-from npubench.errors import BoardError
-from npubench.identity import sha256_of_file
-from npubench.records import Artifact, Completed, FailureClass, Figures, Kind, Latency
-from npubench.reporting.whole_npu import whole_npu_upper_estimate
-from npubench.specs import Precision, TensorSpec, TimingProtocol
+from npubench.domain.errors import BoardError
+from npubench.domain.records import Artifact, Completed, FailureClass, Figures, Kind, Latency
+from npubench.domain.specs import Precision, TensorSpec, TimingProtocol
+from npubench.reporting.data.whole_npu import whole_npu_upper_estimate
+from npubench.storage.hashing import sha256_of_file
 from tests.fakes import FakeSession, model
 
 GOLDEN = (Path(__file__).parents[1] / "data" / "axera" / "run_joint.txt").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from npubench.backends.axera import build
-from npubench.records import Completed, FailureClass
+from npubench.domain.records import Completed, FailureClass
 
 
 class OddBench:

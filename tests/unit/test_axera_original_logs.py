@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npubench import jsonio
 from npubench.backends.axera.pulsar import PulsarBackend
-from npubench.errors import UsageError
-from npubench.logs import files
-from npubench.logs.imported import read_file, read_folder, rows
-from npubench.records import FailureClass, Status
-from npubench.specs import BoardSpec, CaseKind, Precision
+from npubench.domain.errors import UsageError
+from npubench.domain.records import FailureClass, Status
+from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.storage import json
+from npubench.tools import logs
+from npubench.tools.logs import read_file, read_folder, rows
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 BOARD = BoardSpec("axera-pi", "AXera-Pi", "AX620A", "ssh", "pulsar", (Precision.INT8,))
@@ -154,7 +154,7 @@ def test_rounds_are_those_of_the_command_in_the_log(tmp_path, rounds, command):
 def test_a_file_whose_name_is_no_text_is_kept_as_a_row(tmp_path):
     row = row_of(tmp_path, "a\udcff\n.log", TEXT)
     assert (row.case, row.protocol["imported_from"]) == ("a??", "a??.log")
-    assert jsonio.encode(row)
+    assert json.encode(row)
 
 
 def test_the_report_of_one_part_is_not_the_whole_model(tmp_path):
@@ -305,7 +305,7 @@ def test_files_that_are_not_for_reading_are_refused_unopened(tmp_path, monkeypat
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.txt").touch()
     with (tmp_path / "huge.txt").open("wb") as stream:
-        stream.truncate(files.LIMIT_BYTES + 1)
+        stream.truncate(logs.LIMIT_BYTES + 1)
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind("socket")
@@ -315,7 +315,7 @@ def test_files_that_are_not_for_reading_are_refused_unopened(tmp_path, monkeypat
     assert len(problems) == len(words)
     assert all(word in line for word, line in zip(words, problems, strict=True)), problems
     with pytest.raises(UsageError, match="a device"):
-        files.read(Path("/dev/zero"))
+        logs.read(Path("/dev/zero"))
 
 
 def test_hidden_files_are_nobodys_logs(tmp_path):

@@ -8,9 +8,9 @@ import pytest
 from npubench.backends.axera import pulsar_build, pulsar_figures
 from npubench.backends.axera.joint_parts import placement, ran_on, read_parts
 from npubench.backends.axera.run_joint import parse_run_joint
-from npubench.errors import UsageError
-from npubench.records import Artifact, Shares
-from npubench.specs import Precision
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Artifact, Shares
+from npubench.domain.specs import Precision
 from tests.fakes import model
 
 DATA = Path(__file__).parents[1] / "data" / "axera"

@@ -23,8 +23,8 @@ from npubench.backends.axera.build import Deadline
 from npubench.backends.axera.lines import DamagedError
 from npubench.backends.axera.pulsar2 import Pulsar2Backend
 from npubench.backends.axera.pulsar2_log import parse_build_log
-from npubench.errors import UsageError
-from npubench.records import (
+from npubench.domain.errors import UsageError
+from npubench.domain.records import (
     Artifact,
     Bound,
     BoundReason,
@@ -35,7 +35,14 @@ from npubench.records import (
     Kind,
     NoAccuracy,
 )
-from npubench.specs import CalibrationSpec, Precision, Preprocessing, Target, TensorSpec, TimingProtocol
+from npubench.domain.specs import (
+    CalibrationSpec,
+    Precision,
+    Preprocessing,
+    Target,
+    TensorSpec,
+    TimingProtocol,
+)
 from tests.fakes import FakeSession, model
 
 DATA = Path(__file__).parents[1] / "data" / "axera"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.axera.run_joint import Part, RunJoint, parse_run_joint, wrong_rounds
-from npubench.records import Failure, FailureClass
+from npubench.domain.records import Failure, FailureClass
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 GOLDEN = (DATA / "run_joint.txt").read_text()

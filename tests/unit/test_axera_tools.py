@@ -14,7 +14,7 @@ from npubench.backends.axera.pulsar_tools import (
     parse_scores,
     parse_version,
 )
-from npubench.records import Failure, Kind, OutputAccuracy
+from npubench.domain.records import Failure, Kind, OutputAccuracy
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 SCORES = (DATA / "pulsar_run.txt").read_text()

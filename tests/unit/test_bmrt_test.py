@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.apart.single_times import Call
+from npubench.backends.isolated.single_times import Call
 from npubench.backends.tpu_mlir.bmrt_test import parse_bmrt_test
-from npubench.records import Failure, FailureClass
+from npubench.domain.records import Failure, FailureClass
 
 DATA = Path(__file__).parents[1] / "data/board-tools"
 GOLDEN = (DATA / "bmrt_test.txt").read_text()

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.board_facts import PATHS, parse
+from npubench.boards.state import PATHS, parse
 
 AXERA_PI = {
     "/proc/cpuinfo": "".join(

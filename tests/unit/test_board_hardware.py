@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.board_hardware import HardwareFact, facts
+from npubench.boards.hardware import HardwareFact, facts
 
 MARK = "=0123="
 BOARD = {

@@ -8,25 +8,25 @@ from dataclasses import replace
 import pytest
 
 from npubench.cli.listeners import sentence
-from npubench.npu_parts import part_of_npu
-from npubench.records import Bound, BoundReason, Bounds, Figures, Kind, Latency
-from npubench.reporting import bounds as words
-from npubench.reporting.board_charts import latency_charts
-from npubench.reporting.charts import model_charts
+from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.records import Bound, BoundReason, Bounds, Figures, Kind, Latency
+from npubench.domain.specs import Precision
+from npubench.measure.stability import judge
+from npubench.reporting.charts.board_charts import latency_charts
+from npubench.reporting.charts.charts import model_charts
+from npubench.reporting.charts.pairs import pairs, speedup
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare
 from npubench.reporting.compare.formats import words as compared
 from npubench.reporting.compare.sides import Side
-from npubench.reporting.escapes import columns_of
-from npubench.reporting.frames import models
-from npubench.reporting.lineup import line_up
-from npubench.reporting.pairs import pairs, speedup
-from npubench.reporting.rows import row_of
-from npubench.reporting.summary import summarise
-from npubench.reporting.table import to_csv, to_text
-from npubench.reporting.tables import case_tables
-from npubench.specs import Precision
-from npubench.verdict import judge
+from npubench.reporting.data import bounds as words
+from npubench.reporting.data.frames import models
+from npubench.reporting.data.published_comparison import line_up
+from npubench.reporting.data.rows import row_of
+from npubench.reporting.data.summary import summarise
+from npubench.reporting.data.table import to_csv, to_text
+from npubench.reporting.data.tables import case_tables
+from npubench.reporting.page.escapes import columns_of
 from tests.sample_results import result
 
 NOT_COUNTED = Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, 18, 93)

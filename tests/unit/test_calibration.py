@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from npubench.calibration import (
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import CalibrationSpec, ModelInputs, Preprocessing, TensorSpec
+from npubench.measure.calibration import (
     calibration_digest,
     calibration_inputs,
     choose,
     evaluation_inputs,
     rounded_to_8_bits,
 )
-from npubench.errors import UsageError
-from npubench.specs import CalibrationSpec, ModelInputs, Preprocessing, TensorSpec
 
 IMAGE = TensorSpec("x", (1, 3, 4, 4))
 IDS = TensorSpec("ids", (1, 8), "int64")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from npubench.calibration import calibration_inputs, choose, evaluation_inputs, rounded_to_8_bits
-from npubench.specs import CalibrationSpec, ModelInputs, TensorSpec
+from npubench.domain.specs import CalibrationSpec, ModelInputs, TensorSpec
+from npubench.measure.calibration import calibration_inputs, choose, evaluation_inputs, rounded_to_8_bits
 
 X = ModelInputs((TensorSpec("x", (1, 4)),))
 

@@ -9,9 +9,9 @@ from npubench.catalog import find_board, load, load_boards
 from npubench.catalog.folders import user_folders
 from npubench.catalog.load import load_folders
 from npubench.cli.assemble import choose_boards
-from npubench.errors import CatalogError, UsageError
-from npubench.resources import data_root
-from npubench.specs import Fact, Precision
+from npubench.domain.errors import CatalogError, UsageError
+from npubench.domain.specs import Fact, Precision
+from npubench.storage.files import data_root
 
 RELU = """
 [[sweep]]

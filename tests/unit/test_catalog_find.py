@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.catalog import Catalog, Suite, find_cases
-from npubench.specs import FileSpec, ModelSpec, OperatorSpec
+from npubench.domain.specs import FileSpec, ModelSpec, OperatorSpec
 
 
 def operator(name: str) -> OperatorSpec:
@@ -58,7 +58,7 @@ def test_suites_come_after_and_the_default_one_alone():
         ("missing.onnx", "'missing.onnx': no such file or directory: check the path"),
         ("no/such.onnx", "no such file or directory"),
         ("no/such", "no operator or model is called 'no/such'"),
-        ("../../etc", "no operator or model is called"),
+        ("../../no-such-folder", "no operator or model is called"),
         ("", "no operator or model is called ''"),
         ("a b;\"'<script>`$(x)`", "no operator or model is called"),
         ("a\0b.onnx", "no path has such characters"),

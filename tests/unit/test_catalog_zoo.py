@@ -4,7 +4,7 @@ import pytest
 
 from npubench.catalog import find_cases, load
 from npubench.catalog.load import load_folders
-from npubench.specs import ClipSampling, ModelSpec, Preprocessing
+from npubench.domain.specs import ClipSampling, ModelSpec, Preprocessing
 
 INDEX = {
     "mmpretrain": "alpha_8xb32_in1k\tclassification\t1x3x224x224\t1,2,3\t4,5,6\trgb\t-\n"

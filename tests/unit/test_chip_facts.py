@@ -2,15 +2,15 @@
 
 import pytest
 
-from npubench.records import Figures, Kind
-from npubench.reporting.selection.candidate import share_of_npu
-from npubench.reporting.selection.chip_facts import (
+from npubench.domain.records import Figures, Kind
+from npubench.domain.specs import Fact
+from npubench.reporting.select.candidate import share_of_npu
+from npubench.reporting.select.chip_facts import (
     bandwidth_bytes_per_s,
     memory_bytes,
     peak_mac_per_s,
     price_usd,
 )
-from npubench.specs import Fact
 
 
 def facts(**texts):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from npubench.benchmarks.codec.ffmpeg_output import FfmpegOutput, parse_ffmpeg, timed
 from npubench.benchmarks.codec.tool_errors import failure_of
-from npubench.records import Completed, FailureClass
+from npubench.domain.records import Completed, FailureClass
 
 DATA = Path(__file__).parents[1] / "data" / "codec"
 SHA256 = "c86de242a6cb5d25b938481342a3961cf0e66a80ee9fed72c0a55a84cc99a1ce"

@@ -6,7 +6,7 @@ import pytest
 
 from npubench.benchmarks.codec.cases import BY_NAME, CASES
 from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed, outcome
-from npubench.records import Failure, FailureClass, Figures, Kind
+from npubench.domain.records import Failure, FailureClass, Figures, Kind
 
 CASE = BY_NAME["decode-h264-1080p"]
 SAMPLES = tuple(tuple(float(i) for i in range(1000, 1250)) for _ in range(3))

@@ -7,8 +7,8 @@ import pytest
 
 from npubench.benchmarks.codec.media import Made, MediaFile, media_file
 from npubench.benchmarks.codec.recipes import RECIPES
-from npubench.errors import WorkspaceError
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.errors import WorkspaceError
+from npubench.domain.records import Failure, FailureClass, Stage
 
 RECIPE = replace(RECIPES["h264-1080p"], frames=5)
 

@@ -8,8 +8,8 @@ import pytest
 from npubench.benchmarks.codec.benchmark import CodecBenchmark
 from npubench.benchmarks.codec.cases import CASES
 from npubench.catalog import find_board, load
-from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass, Skip, Stage
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Failure, FailureClass, Skip, Stage
 from tests.fakes import FakeSession, board
 
 

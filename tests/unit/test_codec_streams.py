@@ -9,7 +9,7 @@ from npubench.benchmarks.codec.engines.base import Work
 from npubench.benchmarks.codec.engines.parallel import LONGER, streams_held
 from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.settings import Settings
-from npubench.records import BoardState, Completed, Failure
+from npubench.domain.records import BoardState, Completed, Failure
 
 FRAMES = 50
 LIMIT_S = LONGER * 1.0

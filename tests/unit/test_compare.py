@@ -6,16 +6,16 @@ from dataclasses import asdict, replace
 import pytest
 
 from npubench import published
-from npubench.errors import ExitCode
-from npubench.identity import digest
-from npubench.records import FailureClass, Figures, Kind, Latency, Stage, Verdict
+from npubench.domain.errors import ExitCode
+from npubench.domain.records import FailureClass, Figures, Kind, Latency, Stage, Verdict
+from npubench.domain.specs import Precision
 from npubench.reporting.compare import change
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.noise import noise_of
 from npubench.reporting.compare.sides import Side
 from npubench.reporting.compare.timing import Timed
-from npubench.specs import Precision
+from npubench.storage.hashing import digest
 from tests import sample_results
 from tests.sample_results import failed, result
 

@@ -7,15 +7,15 @@ from xml.etree import ElementTree
 import pytest
 
 from npubench.cli import main
-from npubench.errors import ExitCode
-from npubench.records import Accuracy, Figures, Kind, Latency, NoAccuracy, WorstSlice
+from npubench.domain.errors import ExitCode
+from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, WorstSlice
+from npubench.domain.specs import Precision
 from npubench.reporting.compare import formats
 from npubench.reporting.compare.accuracy import scored
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.sides import Side
-from npubench.specs import Precision
-from npubench.store import Store
+from npubench.storage.store import Store
 from tests import sample_results
 
 

@@ -10,12 +10,12 @@ from onnx import TensorProto, helper, numpy_helper
 from npubench.backends.onnxruntime import computed as graph
 from npubench.backends.onnxruntime import quantise
 from npubench.backends.onnxruntime.processors import ARM, X86, X86_VNNI
-from npubench.records import Accuracy, Computed, Kernels, Shares
-from npubench.reporting.doubts.computed import float_macs, kernels_differ
-from npubench.reporting.provenance import own_facts
-from npubench.reporting.rows import row_of
-from npubench.reporting.table import to_csv
-from npubench.specs import Precision
+from npubench.domain.records import Accuracy, Computed, Kernels, Shares
+from npubench.domain.specs import Precision
+from npubench.reporting.data.provenance import own_facts
+from npubench.reporting.data.rows import row_of
+from npubench.reporting.data.table import to_csv
+from npubench.reporting.sanity.computed import float_macs, kernels_differ
 from tests.sample_results import figures, result
 
 

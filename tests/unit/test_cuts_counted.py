@@ -2,12 +2,13 @@
 
 from click.testing import CliRunner
 
-from npubench import conversions
 from npubench.cli import npubench
-from npubench.conversions import Conversion, note, read
-from npubench.exports import Export
-from npubench.exports import note as note_export
-from npubench.reporting.cuts import counts, document
+from npubench.reporting.data.cuts import counts, document
+from npubench.storage import ledger
+from npubench.storage.ledger import Conversion, Export
+from npubench.storage.ledger import conversions_note as note
+from npubench.storage.ledger import conversions_read as read
+from npubench.storage.ledger import note as note_export
 
 PLAIN = Conversion("a", "rknn", "rk3566", "int8", "", "")
 CUT = Conversion(
@@ -48,7 +49,7 @@ def test_the_last_of_a_case_counts_and_half_a_line_does_not(tmp_path):
     note(kept, Conversion("a", "rknn", "rk3566", "int8", "hang", "hang"))
     note(kept, PLAIN)
     note(kept, OTHER)
-    with (kept / conversions.FILE).open("a") as stream:
+    with (kept / ledger.CONVERSIONS_FILE).open("a") as stream:
         stream.write('{"case": "z"')
     assert read(tmp_path) == [PLAIN, OTHER]
     assert read(tmp_path / "nothing") == []

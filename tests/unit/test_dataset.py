@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from npubench.dataset import facts, load, split, without
-from npubench.errors import UsageError
-from npubench.specs import ModelInputs, Preprocessing, TensorSpec
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import ModelInputs, Preprocessing, TensorSpec
+from npubench.measure.datasets import facts, load, split, without
 
 IMAGE = TensorSpec("image", (1, 1, 2, 2))
 COLOR = TensorSpec("image", (1, 3, 4, 4))
@@ -70,7 +70,7 @@ def test_images_take_the_models_mean_order_and_size(tmp_path):
 
 
 def test_a_split_shares_no_sample_and_is_drawn_alike():
-    from npubench.dataset import Dataset
+    from npubench.measure.datasets import Dataset
 
     data = Dataset(SAMPLES, LABELS)
     calibration, rest = split(data, 2, 7)
@@ -129,7 +129,7 @@ def test_data_of_another_type_or_range_are_refused(tmp_path):
 
 
 def test_samples_that_calibrate_are_left_out_by_what_they_hold():
-    from npubench.dataset import Dataset
+    from npubench.measure.datasets import Dataset
 
     data = Dataset(np.concatenate([SAMPLES, SAMPLES[:2]]), np.concatenate([LABELS, LABELS[:2]]))
     rest, equal = without(data, SAMPLES[1:3])

@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.definitions import CURRENT, Definition, differing, earlier
-from npubench.errors import ExitCode
-from npubench.jsonio import decode, encode
-from npubench.records import Definitions, Kind, Result
+from npubench.domain.definitions import CURRENT, Definition, differing, earlier
+from npubench.domain.errors import ExitCode
+from npubench.domain.records import Definitions, Kind, Result
+from npubench.domain.specs import Precision
+from npubench.reporting.charts.pairs import pairs, speedup
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.sides import Side
-from npubench.reporting.doubts.collect import doubts
-from npubench.reporting.doubts.doubt import DoubtClass
-from npubench.reporting.pairs import pairs, speedup
-from npubench.reporting.rows import row_of
-from npubench.reporting.summary import summarise
-from npubench.specs import Precision
+from npubench.reporting.data.rows import row_of
+from npubench.reporting.data.summary import summarise
+from npubench.reporting.sanity.collect import doubts
+from npubench.reporting.sanity.doubt import DoubtClass
+from npubench.storage.json import decode, encode
 from tests.sample_results import figures, result
 
 EARLIEST = Definitions()

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from npubench import published
-from npubench.identity import digest
-from npubench.records import Figures, Kind, Latency, Status, Verdict
-from npubench.reporting.doubts import DoubtClass, Strength, doubts
-from npubench.specs import CaseKind, Precision
+from npubench.domain.records import Figures, Kind, Latency, Status, Verdict
+from npubench.domain.specs import CaseKind, Precision
+from npubench.reporting.sanity import DoubtClass, Strength, doubts
+from npubench.storage.hashing import digest
 from tests import sample_results
 from tests.sample_results import result, state
 

@@ -6,12 +6,22 @@ import pytest
 
 from benchmarks import doubts_recall
 from npubench import published
-from npubench.identity import digest
-from npubench.records import Bound, BoundReason, Bounds, Figures, Kind, Latency, SamplesFrom, Sampling, Status
-from npubench.reporting.doubts import DoubtClass, Strength, doubts
-from npubench.reporting.doubts.next_steps import next_step
-from npubench.reporting.words import speaking
-from npubench.specs import CaseKind, Precision, TensorSpec
+from npubench.domain.records import (
+    Bound,
+    BoundReason,
+    Bounds,
+    Figures,
+    Kind,
+    Latency,
+    SamplesFrom,
+    Sampling,
+    Status,
+)
+from npubench.domain.specs import CaseKind, Precision, TensorSpec
+from npubench.reporting.data.words import speaking
+from npubench.reporting.sanity import DoubtClass, Strength, doubts
+from npubench.reporting.sanity.next_steps import next_step
+from npubench.storage.hashing import digest
 from tests import sample_results
 from tests.sample_results import result, state
 

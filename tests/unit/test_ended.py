@@ -2,8 +2,8 @@
 
 import pytest
 
-from npubench.ended import failed_run
-from npubench.records import Completed, FailureClass
+from npubench.domain.records import Completed, FailureClass
+from npubench.tools.exit_status import failed_run
 
 
 def ended(code=0, output="", **more):

@@ -16,9 +16,9 @@ from onnx import TensorProto, helper
 from npubench.backends.ethos_u.backend import EthosUBackend, placement
 from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import parse_layers, parse_summary
-from npubench.errors import UsageError
-from npubench.records import Artifact, Bound, BoundReason, Bounds, FailureClass, Kind, OnnxModel
-from npubench.specs import CalibrationSpec, Precision, Target
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Artifact, Bound, BoundReason, Bounds, FailureClass, Kind, OnnxModel
+from npubench.domain.specs import CalibrationSpec, Precision, Target
 
 FILES = Path(__file__).parents[1] / "data/toolchains/ethos-u"
 RESNET18 = ("Conv", "Relu", "MaxPool", "Add", "GlobalAveragePool", "Flatten", "Gemm")

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from npubench import process
+from npubench.domain.errors import BoardBusyError, Interrupted
+from npubench.domain.leases import Claim, Held, own_claim, read_claim
 from npubench.engine import hold as holding
 from npubench.engine.hold import hold
-from npubench.errors import BoardBusyError, Interrupted
-from npubench.leases import Claim, Held, own_claim, read_claim
+from npubench.tools import process
 from tests.fakes import FakeSession, board
 
 THEIRS = Held(Claim("ann@desk process 7", "theirs", "2026-01-01T00:00:00+00:00"), 50.0)

@@ -1,7 +1,7 @@
 import dataclasses
 
-from npubench.identity import digest, sha256_of_file
-from npubench.specs import Precision, TensorSpec
+from npubench.domain.specs import Precision, TensorSpec
+from npubench.storage.hashing import digest, sha256_of_file
 
 
 def test_equal_content_gives_equal_digests():

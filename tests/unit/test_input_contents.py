@@ -5,10 +5,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench.calibration import choose
-from npubench.input_draw import content_text
-from npubench.onnx_model import describe
-from npubench.specs import CalibrationSpec, ContentKind, ModelInputs, Preprocessing, TensorSpec
+from npubench.domain.specs import CalibrationSpec, ContentKind, ModelInputs, Preprocessing, TensorSpec
+from npubench.graph.read import describe
+from npubench.measure.calibration import choose
+from npubench.measure.inputs import content_text
 
 TYPES = {
     "i64": TensorProto.INT64,

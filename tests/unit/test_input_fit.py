@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from npubench.errors import UsageError
-from npubench.input_fit import fitted
-from npubench.specs import Content, ContentKind, ModelInputs, Preprocessing, TensorSpec
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import Content, ContentKind, ModelInputs, Preprocessing, TensorSpec
+from npubench.measure.inputs import fitted
 
 
 def fit(array, dtype="float32", content=None, preprocessing=None):

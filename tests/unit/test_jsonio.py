@@ -4,8 +4,8 @@ from functools import cache
 import pytest
 from pydantic import TypeAdapter
 
-from npubench.jsonio import decode, encode, reason_of
-from npubench.records import Figures, Kind, OnnxModel, Result
+from npubench.domain.records import Figures, Kind, OnnxModel, Result
+from npubench.storage.json import decode, encode, reason_of
 from tests import gateway, sample_results
 
 adapter = cache(TypeAdapter)

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Status, WorstSlice
-from npubench.reporting.doubts import DoubtClass, Strength, doubts
-from npubench.reporting.lacking import low_rows
-from npubench.reporting.rows import row_of
-from npubench.reporting.summary import summarise
-from npubench.reporting.table import to_csv, to_json, to_text
-from npubench.reporting.tables import case_tables
-from npubench.specs import Precision
+from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Status, WorstSlice
+from npubench.domain.specs import Precision
+from npubench.reporting.data.lacking import low_rows
+from npubench.reporting.data.rows import row_of
+from npubench.reporting.data.summary import summarise
+from npubench.reporting.data.table import to_csv, to_json, to_text
+from npubench.reporting.data.tables import case_tables
+from npubench.reporting.sanity import DoubtClass, Strength, doubts
 from tests import sample_results
 
 REASONS = {

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from npubench import published
-from npubench.records import Figures, Kind, Latency
-from npubench.reporting.lineup import left_out, line_up
-from npubench.specs import Precision
+from npubench.domain.records import Figures, Kind, Latency
+from npubench.domain.specs import Precision
+from npubench.reporting.data.published_comparison import left_out, line_up
 from tests.sample_results import result
 
 ROWS = published.results()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.benchmarks.cpu.megpeak import MegPeakOutput, MegPeakRow, details, parse_megpeak
-from npubench.records import Failure, FailureClass
+from npubench.domain.records import Failure, FailureClass
 
 GOLDEN = Path(__file__).parents[1] / "data" / "megpeak"
 

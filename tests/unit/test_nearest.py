@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from npubench.cli import main
-from npubench.nearest import did_you_mean, path_meant
-from npubench.store import Store
+from npubench.domain.nearest import did_you_mean, path_meant
+from npubench.storage.store import Store
 from tests.sample_results import result
 
 

@@ -6,10 +6,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from npubench.domain.specs import FileSpec
 from npubench.exporters.files import RENAMED, FileExporter
 from npubench.exporters.node_names import rename_repeated
-from npubench.onnx_graph import all_nodes, bodies
-from npubench.specs import FileSpec
+from npubench.graph.walk import all_nodes, bodies
 
 FLOAT = TensorProto.FLOAT
 

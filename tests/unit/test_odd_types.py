@@ -13,12 +13,12 @@ from npubench.backends.onnxruntime.processors import X86
 from npubench.backends.onnxruntime.quantise import quantise_static
 from npubench.backends.onnxruntime.timed import open_session
 from npubench.backends.onnxruntime.values import Plain, ready
-from npubench.calibration import calibration_inputs, rounded_to_8_bits
-from npubench.dtypes import numpy_dtype, plain
-from npubench.failures import FailureClass
-from npubench.onnx_model import describe
-from npubench.records import Failure, Stage
-from npubench.specs import CalibrationSpec
+from npubench.domain.failures import FailureClass
+from npubench.domain.records import Failure, Stage
+from npubench.domain.specs import CalibrationSpec
+from npubench.graph.dtypes import numpy_dtype, plain
+from npubench.graph.read import describe
+from npubench.measure.calibration import calibration_inputs, rounded_to_8_bits
 
 ODD = ("BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E5M2", "INT4", "UINT4")
 

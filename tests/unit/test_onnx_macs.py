@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from npubench.onnx_macs import macs_of_nodes
+from npubench.graph.macs import macs_of_nodes
 
 OPSETS = [helper.make_opsetid("", 18)]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, defs, helper, numpy_helper
 
-from npubench.identity import sha256_of_bundle, sha256_of_file
-from npubench.onnx_model import describe
-from npubench.records import Failure, FailureClass, OnnxModel
-from npubench.specs import TensorSpec
+from npubench.domain.records import Failure, FailureClass, OnnxModel
+from npubench.domain.specs import TensorSpec
+from npubench.graph.read import describe
+from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
 
 FLOAT = TensorProto.FLOAT
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.records import (
+from npubench.domain.records import (
     Accuracy,
     Failure,
     FailureClass,
@@ -15,12 +15,12 @@ from npubench.records import (
     Stage,
     Status,
 )
-from npubench.reporting.coverage import support
-from npubench.reporting.heatmap import heatmap
-from npubench.reporting.op_support import cell
-from npubench.reporting.op_support_document import document
-from npubench.reporting.placements import placements
-from npubench.specs import CaseKind, Precision
+from npubench.domain.specs import CaseKind, Precision
+from npubench.reporting.charts.heatmap import heatmap
+from npubench.reporting.data.coverage import support
+from npubench.reporting.data.op_support import cell
+from npubench.reporting.data.op_support_document import document
+from npubench.reporting.data.placements import placements
 
 
 def row(case="softmax", op="Softmax", board="rk3566", figures=None, failure=None, chip="RK3566"):

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from npubench import environments
 from npubench.cli import npubench
-from npubench.environments.spec import WheelSpec
-from npubench.environments.wheels import wheel
-from npubench.errors import ToolchainError, UsageError
+from npubench.domain.errors import ToolchainError, UsageError
+from npubench.domain.records import FailureClass
+from npubench.domain.specs import ModelSpec, TensorSpec
 from npubench.exporters.openmmlab.codebases import CODEBASES, codebase_of
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
-from npubench.records import FailureClass
-from npubench.specs import ModelSpec, TensorSpec
+from npubench.tools import environments
+from npubench.tools.environments.spec import WheelSpec
+from npubench.tools.environments.wheels import wheel
 
 FULL = environments.spec("openmmlab-full")
 PACKAGE = WheelSpec("probe==1.0", {"A": "1"})

@@ -16,8 +16,8 @@ from npubench.backends.openvino.benchmark_app import (
 )
 from npubench.backends.qnn import errors as qnn
 from npubench.backends.qnn.backend import QnnBackend, _placement
-from npubench.errors import UsageError
-from npubench.records import Completed, Failure, FailureClass
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Completed, Failure, FailureClass
 
 DATA = Path(__file__).parents[1] / "data/toolchains"
 OPENVINO = """Check 'false' failed at src/frontends/common_translators/src/unconverted_ops_report.cpp:151:

@@ -5,7 +5,7 @@ import pytest
 
 from npubench.catalog import load
 from npubench.catalog.load import load_folders
-from npubench.specs import NodeSpec, TensorSpec, WeightSpec
+from npubench.domain.specs import NodeSpec, TensorSpec, WeightSpec
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "ax620a_operators.csv"
 

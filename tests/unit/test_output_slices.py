@@ -5,7 +5,7 @@ import pytest
 
 from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of, similarity
 from npubench.backends.onnxruntime.slices import CHUNK, worst_of
-from npubench.records import NoAccuracy
+from npubench.domain.records import NoAccuracy
 
 RANDOM = np.random.default_rng(0)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from npubench.errors import UsageError
-from npubench.pictures import is_image
-from npubench.sample_files import pictures
-from npubench.specs import ModelInputs, Preprocessing, TensorSpec
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import ModelInputs, Preprocessing, TensorSpec
+from npubench.measure.pictures import is_image
+from npubench.measure.sample_files import pictures
 
 SIZE = 16
 ROWS = np.linspace(20, 230, SIZE).round().astype(np.uint8)

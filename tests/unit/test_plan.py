@@ -1,10 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from npubench import plan
-from npubench.plan import Request, build
-from npubench.records import ToolInfo
-from npubench.specs import CalibrationSpec, FileSpec, Precision, TimingProtocol
+from npubench.domain.records import ToolInfo
+from npubench.domain.specs import CalibrationSpec, FileSpec, Precision, TimingProtocol
+from npubench.engine import plan
+from npubench.engine.plan import Request, build
 from tests.fakes import board, case
 
 REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, middle_spread, parse_probe
-from npubench.records import Failure, FailureClass
+from npubench.domain.records import Failure, FailureClass
 
 GOLDEN = Path(__file__).parents[1] / "data" / "cpupeak"
 ONE_CORE = (GOLDEN / "one-core-x86-64.jsonl").read_text()

@@ -12,7 +12,7 @@ from npubench.backends.onnxruntime.processors import (
     X86_VNNI,
     processor_of,
 )
-from npubench.board_facts import parse, processor_flags
+from npubench.boards.state import parse, processor_flags
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from npubench import published
+from npubench.domain.records import FailureClass, Kind, Status
+from npubench.domain.specs import CaseKind
 from npubench.published.tables import Column, folder
-from npubench.records import FailureClass, Kind, Status
-from npubench.reporting.pairs import figures_of, published_simulation
-from npubench.reporting.rows import row_of
-from npubench.reporting.summary import summarise
-from npubench.reporting.whole_npu import whole_npu
-from npubench.specs import CaseKind
+from npubench.reporting.charts.pairs import figures_of, published_simulation
+from npubench.reporting.data.rows import row_of
+from npubench.reporting.data.summary import summarise
+from npubench.reporting.data.whole_npu import whole_npu
 
 COVERAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
 ROWS = published.results()

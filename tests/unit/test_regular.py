@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.errors import BoardError, WorkspaceError
-from npubench.identity import sha256_of_bundle, sha256_of_file
-from npubench.records import Artifact
-from npubench.regular import is_regular, open_regular, text_if_any, text_of, write_new
-from npubench.specs import Precision
-from npubench.transports.local import LocalSession
-from npubench.workspace import Workspace
+from npubench.boards.local import LocalSession
+from npubench.domain.errors import BoardError, WorkspaceError
+from npubench.domain.records import Artifact
+from npubench.domain.specs import Precision
+from npubench.storage.files import is_regular, open_regular, text_if_any, text_of, write_new
+from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
+from npubench.storage.workspace import Workspace
 from tests.fakes import model
 
 

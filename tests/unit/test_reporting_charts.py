@@ -1,7 +1,7 @@
-from npubench.records import Figures, Kind, Latency
-from npubench.reporting import board_charts, charts
-from npubench.reporting.ranking import missing_operators
-from npubench.specs import Precision
+from npubench.domain.records import Figures, Kind, Latency
+from npubench.domain.specs import Precision
+from npubench.reporting.charts import board_charts, charts
+from npubench.reporting.data.ranking import missing_operators
 from tests import sample_results
 
 KINDS = list(Kind)

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from npubench.records import Failure, FailureClass, Stage, Status
-from npubench.reporting.page import PageContext, render
-from npubench.reporting.tables import case_tables
+from npubench.domain.records import Failure, FailureClass, Stage, Status
+from npubench.reporting.data.tables import case_tables
+from npubench.reporting.page.page import PageContext, render
 from tests.sample_results import codec
 
 

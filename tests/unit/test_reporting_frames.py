@@ -1,7 +1,7 @@
 import pytest
 
-from npubench.records import FailureClass
-from npubench.reporting import frames
+from npubench.domain.records import FailureClass
+from npubench.reporting.data import frames
 from tests import sample_results
 
 

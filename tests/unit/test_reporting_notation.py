@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.reporting.notation import (
+from npubench.reporting.data.formatting import (
     BYTES,
     COUNTS,
     TIMES,

@@ -2,9 +2,9 @@ import html
 import re
 from dataclasses import replace
 
-from npubench.exports import Export
-from npubench.records import Figures, Kind, Latency, ToolInfo, Verdict
-from npubench.reporting.page import PageContext, render
+from npubench.domain.records import Figures, Kind, Latency, ToolInfo, Verdict
+from npubench.reporting.page.page import PageContext, render
+from npubench.storage.ledger import Export
 from tests import sample_results
 
 CONTEXT = PageContext("npubench report", "2026-03-02T09:40:00+00:00", "run --board local", "0.1.0", "out")

@@ -2,9 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.records import Figures, Kind, Latency
-from npubench.reporting.pairs import figures_of, gmac_per_s, kinds_of, pairs, published_simulation, speedup
-from npubench.specs import Precision
+from npubench.domain.records import Figures, Kind, Latency
+from npubench.domain.specs import Precision
+from npubench.reporting.charts.pairs import (
+    figures_of,
+    gmac_per_s,
+    kinds_of,
+    pairs,
+    published_simulation,
+    speedup,
+)
 from tests import sample_results
 
 

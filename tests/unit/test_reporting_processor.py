@@ -7,11 +7,11 @@ import re
 import pytest
 
 from npubench.cli.processor import print_rows
-from npubench.records import Kind
-from npubench.reporting import frames
-from npubench.reporting.page import PageContext, render
-from npubench.reporting.processor import processor_sheets
-from npubench.reporting.processor_rows import COLUMNS, processor_rows
+from npubench.domain.records import Kind
+from npubench.reporting.data import frames
+from npubench.reporting.data.processor import processor_sheets
+from npubench.reporting.data.processor_rows import COLUMNS, processor_rows
+from npubench.reporting.page.page import PageContext, render
 from tests import sample_processors, sample_results
 
 CONTEXT = PageContext("npubench report", "2026-03-02T09:40:00+00:00", "run --stages cpu", "0.1.0", "out")

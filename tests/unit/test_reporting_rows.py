@@ -1,9 +1,9 @@
 import json
 from dataclasses import replace
 
-from npubench.records import Accuracy, FailureClass, Figures, Kind, Latency, OutputAccuracy
-from npubench.reporting.rows import row_of
-from npubench.reporting.table import to_text
+from npubench.domain.records import Accuracy, FailureClass, Figures, Kind, Latency, OutputAccuracy
+from npubench.reporting.data.rows import row_of
+from npubench.reporting.data.table import to_text
 from tests import sample_results
 
 VOCABULARY = (

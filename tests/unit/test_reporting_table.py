@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from npubench.reporting.escapes import columns_of
-from npubench.reporting.rows import row_of
-from npubench.reporting.table import to_csv, to_json, to_text
-from npubench.sampling import sampled
-from npubench.specs import BatchAxes, SamplesFrom
+from npubench.domain.specs import BatchAxes, SamplesFrom
+from npubench.measure.sampling import sampled
+from npubench.reporting.data.rows import row_of
+from npubench.reporting.data.table import to_csv, to_json, to_text
+from npubench.reporting.page.escapes import columns_of
 from tests import sample_results
 
 

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
-from npubench.records import Accuracy, Figures, Kind, Latency
-from npubench.reporting.page import PageContext, render
-from npubench.reporting.suspects import suspects
-from npubench.reporting.tables import case_tables, ordered
-from npubench.specs import CaseKind, Precision
+from npubench.domain.records import Accuracy, Figures, Kind, Latency
+from npubench.domain.specs import CaseKind, Precision
+from npubench.reporting.data.suspects import suspects
+from npubench.reporting.data.tables import case_tables, ordered
+from npubench.reporting.page.page import PageContext, render
 from tests import sample_results
 
 

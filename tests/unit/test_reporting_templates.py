@@ -1,7 +1,7 @@
 import pytest
 
-from npubench.reporting import templates
-from npubench.reporting.page import PageContext, render
+from npubench.reporting.page import templates
+from npubench.reporting.page.page import PageContext, render
 from tests import sample_results
 
 CONTEXT = PageContext("t", "2026-03-02T09:40:00+00:00", "report", "0.1.0", "out")

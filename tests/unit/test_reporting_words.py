@@ -9,16 +9,16 @@ from html.parser import HTMLParser
 from click.testing import CliRunner
 
 from npubench.cli import npubench
-from npubench.exports import Export
-from npubench.jsonio import encode
-from npubench.records import Figures, Kind, Latency, Status, ToolInfo
-from npubench.reporting.page import PageContext, render
-from npubench.reporting.provenance import facts_of
-from npubench.reporting.recorded import recorded
-from npubench.reporting.selection.texts import to_json, to_markdown, to_text
-from npubench.reporting.selection.view import view_of
-from npubench.reporting.words import catalogue, say, say_count, speaking
-from npubench.verdict import judge
+from npubench.domain.records import Figures, Kind, Latency, Status, ToolInfo
+from npubench.measure.stability import judge
+from npubench.reporting.data.provenance import facts_of
+from npubench.reporting.data.recorded import recorded
+from npubench.reporting.data.words import catalogue, say, say_count, speaking
+from npubench.reporting.page.page import PageContext, render
+from npubench.reporting.select.texts import to_json, to_markdown, to_text
+from npubench.reporting.select.view import view_of
+from npubench.storage.json import encode
+from npubench.storage.ledger import Export
 from tests import gateway, sample_processors, sample_results
 from tests.spoken_keys import spoken_keys
 

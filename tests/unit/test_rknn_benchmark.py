@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.apart.single_times import Call
+from npubench.backends.isolated.single_times import Call
 from npubench.backends.rknn.backend import RknnBackend, other_tensors
 from npubench.backends.rknn.rknn_benchmark import bench_tool, core_mask, parse_rknn_benchmark, read_log
-from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass
-from npubench.specs import CalibrationSpec, Precision, Target
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Failure, FailureClass
+from npubench.domain.specs import CalibrationSpec, Precision, Target
 from tests.fakes import model
 
 GOLDEN = (Path(__file__).parents[1] / "data/board-tools/rknn_benchmark.txt").read_text()

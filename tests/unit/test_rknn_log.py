@@ -11,9 +11,18 @@ from npubench.backends.rknn import errors
 from npubench.backends.rknn.backend import RknnBackend
 from npubench.backends.rknn.placement import on_cpu, placement
 from npubench.backends.rknn.table import parse_layers, parse_memory
-from npubench.errors import UsageError
-from npubench.records import Artifact, Bound, BoundReason, Bounds, Failure, FailureClass, Kind, Stage
-from npubench.specs import CalibrationSpec, Precision, Target
+from npubench.domain.errors import UsageError
+from npubench.domain.records import (
+    Artifact,
+    Bound,
+    BoundReason,
+    Bounds,
+    Failure,
+    FailureClass,
+    Kind,
+    Stage,
+)
+from npubench.domain.specs import CalibrationSpec, Precision, Target
 from tests.fakes import model
 
 LOGS = Path(__file__).parents[1] / "data/toolchains/rknn"

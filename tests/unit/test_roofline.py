@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.records import Kind
-from npubench.reporting.roofline import rooflines
-from npubench.specs import Fact, Precision
+from npubench.domain.records import Kind
+from npubench.domain.specs import Fact, Precision
+from npubench.reporting.charts.roofline import rooflines
 from tests import fakes, sample_results
 
 MACS, ELEMENTS, PARAMETERS = 1_814_073_344, 3 * 224 * 224 + 1000, 11_689_512

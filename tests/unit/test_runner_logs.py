@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from npubench import plugins
-from npubench.logs.imported import read_file, read_folder, rows
-from npubench.logs.text import tidy
-from npubench.protocols import LogReading
-from npubench.records import Failure, FailureClass
-from npubench.specs import BoardSpec, Precision
+from npubench.domain.protocols import LogReading
+from npubench.domain.records import Failure, FailureClass
+from npubench.domain.specs import BoardSpec, Precision
+from npubench.engine import plugins
+from npubench.tools.logs import read_file, read_folder, rows, tidy
 
 DATA = Path(__file__).parents[1] / "data"
 BENCH = (DATA / "board-tools" / "benchmark_app.txt").read_text()

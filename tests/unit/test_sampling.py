@@ -5,11 +5,20 @@ from pathlib import Path
 import pytest
 
 from npubench.cli.batch_axes import parse_batch_axes, with_batch_axes
-from npubench.errors import UsageError
-from npubench.identity import digest
-from npubench.records import Failure, Figures, Kind, Latency, OnnxModel, RateFrom, SamplesFrom, Sampling
-from npubench.sampling import batch_axes, sampled, sampling_of, says_batch, with_throughput
-from npubench.specs import BatchAxes, FileSpec, ModelSpec, OperatorSpec, TensorSpec
+from npubench.domain.errors import UsageError
+from npubench.domain.records import (
+    Failure,
+    Figures,
+    Kind,
+    Latency,
+    OnnxModel,
+    RateFrom,
+    SamplesFrom,
+    Sampling,
+)
+from npubench.domain.specs import BatchAxes, FileSpec, ModelSpec, OperatorSpec, TensorSpec
+from npubench.measure.sampling import batch_axes, sampled, sampling_of, says_batch, with_throughput
+from npubench.storage.hashing import digest
 from tests.sample_results import result
 
 

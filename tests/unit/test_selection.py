@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.errors import UsageError
-from npubench.records import (
+from npubench.domain.errors import UsageError
+from npubench.domain.records import (
     Accuracy,
     Bound,
     BoundReason,
@@ -18,13 +18,13 @@ from npubench.records import (
     Latency,
     Verdict,
 )
-from npubench.reporting.selection.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
-from npubench.reporting.selection.decide import decide
-from npubench.reporting.selection.outcome import Outcome
-from npubench.reporting.selection.requirements import Limits, read_requirements
-from npubench.reporting.selection.texts import jobs_text
-from npubench.reporting.words import speaking
-from npubench.specs import BoardSpec, CaseKind, Fact, Precision
+from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
+from npubench.reporting.data.words import speaking
+from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
+from npubench.reporting.select.decide import decide
+from npubench.reporting.select.outcome import Outcome
+from npubench.reporting.select.requirements import Limits, read_requirements
+from npubench.reporting.select.texts import jobs_text
 from tests import sample_results
 
 TOML = """

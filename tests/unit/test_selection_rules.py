@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.records import Accuracy, Figures, Kind
-from npubench.reporting.selection import candidate, npu_checks, ranking
-from npubench.reporting.selection.candidate import WRONG, Chosen, accuracy_value
-from npubench.reporting.selection.outcome import Check, Outcome
-from npubench.reporting.selection.requirements import ModelNeed, StreamNeed
-from npubench.specs import Precision
+from npubench.domain.records import Accuracy, Figures, Kind
+from npubench.domain.specs import Precision
+from npubench.reporting.select import candidate, npu_checks, ranking
+from npubench.reporting.select.candidate import WRONG, Chosen, accuracy_value
+from npubench.reporting.select.outcome import Check, Outcome
+from npubench.reporting.select.requirements import ModelNeed, StreamNeed
 from tests import gateway, sample_results
 
 

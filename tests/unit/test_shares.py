@@ -9,9 +9,9 @@ from npubench.backends.ethos_u import backend as ethos_u
 from npubench.backends.ethos_u.vela import parse_layers as vela_layers
 from npubench.backends.rknn import placement as rknn
 from npubench.backends.rknn.table import parse_layers as rknn_layers
+from npubench.domain.records import Computed, Figures, Kind, OnnxModel, Shares
 from npubench.engine.row import _with_shares
-from npubench.records import Computed, Figures, Kind, OnnxModel, Shares
-from npubench.shares import Placed, of_layers, of_types
+from npubench.graph.shares import Placed, of_layers, of_types
 
 TOOLCHAINS = Path(__file__).parents[1] / "data/toolchains"
 RESNET18 = {"Conv": 20, "Relu": 17, "MaxPool": 1, "Add": 8, "GlobalAveragePool": 1, "Flatten": 1, "Gemm": 1}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from npubench import plugins
-from npubench.backends.apart.backend import ApartBackend
+from npubench.backends.isolated.backend import ApartBackend
 from npubench.catalog import load
-from npubench.specs import CalibrationSpec, Precision, Target
+from npubench.domain.specs import CalibrationSpec, Precision, Target
+from npubench.engine import plugins
 from tests.fakes import model
 
 CHIPS = {

@@ -21,8 +21,8 @@ from npubench.backends.signature import (
 from npubench.backends.signature_onnx import signature_of_file
 from npubench.backends.tpu_mlir.bmrt_tensors import tensors_of_bmrt
 from npubench.backends.tpu_mlir.worker_tensors import of_bmodel, of_cvimodel
-from npubench.records import FailureClass
-from npubench.specs import TensorSpec
+from npubench.domain.records import FailureClass
+from npubench.domain.specs import TensorSpec
 from tests.unit.test_axera_tools import DATA
 
 X = TensorSpec("x", (1, 3, 8, 8))

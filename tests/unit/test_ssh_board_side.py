@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench import cookies
-from npubench.transports.ssh import leftovers
-from npubench.transports.ssh.facts import state
-from npubench.transports.ssh.requirements import TOOLS, read
-from npubench.transports.ssh.stored import IN_USE_S, Entry, expired, parse
-from npubench.transports.ssh.upload import words
+from npubench.boards.ssh import leftovers
+from npubench.boards.ssh.facts import state
+from npubench.boards.ssh.requirements import TOOLS, read
+from npubench.boards.ssh.stored import IN_USE_S, Entry, expired, parse
+from npubench.boards.ssh.upload import words
+from npubench.tools import cookies
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.errors import UsageError
-from npubench.specs import BoardSpec, Precision
-from npubench.transports.ssh.config import _RULES, SshSettings, settings
+from npubench.boards.ssh.config import _RULES, SshSettings, settings
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import BoardSpec, Precision
 
 
 def board(**options):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.errors import UsageError
-from npubench.transports.ssh.config import SshSettings
-from npubench.transports.ssh.endpoint import of_board, of_jump
+from npubench.boards.ssh.config import SshSettings
+from npubench.boards.ssh.endpoint import of_board, of_jump
+from npubench.domain.errors import UsageError
 
 
 @pytest.fixture

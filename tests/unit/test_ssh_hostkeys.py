@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.errors import BoardError
-from npubench.transports.ssh.hostkeys import (
+from npubench.boards.ssh.hostkeys import (
     HostKey,
     Known,
     host_name,
@@ -19,6 +18,7 @@ from npubench.transports.ssh.hostkeys import (
     parse,
     remember,
 )
+from npubench.domain.errors import BoardError
 
 KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519" + bytes(36))
 OTHER = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519" + bytes(35) + b"\1")

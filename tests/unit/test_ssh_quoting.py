@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from npubench.errors import UsageError
-from npubench.transports.ssh.quoting import COOKIE, LIMIT_BYTES, command_line, script
+from npubench.boards.ssh.quoting import COOKIE, LIMIT_BYTES, command_line, script
+from npubench.domain.errors import UsageError
 
 WORDS = st.lists(
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40), max_size=6

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from npubench.cli import npubench
-from npubench.errors import UsageError, WorkspaceError
-from npubench.records import Failure, FailureClass, Result, Stage, Status
-from npubench.specs import CaseKind, Precision
-from npubench.store import FORMAT, Store
+from npubench.domain.errors import UsageError, WorkspaceError
+from npubench.domain.records import Failure, FailureClass, Result, Stage, Status
+from npubench.domain.specs import CaseKind, Precision
+from npubench.storage.store import FORMAT, Store
 
 
 def result(key="k", case="a", status=Status.OK, failure=None, **more):

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench.records import Failure, FailureClass
-from npubench.surgery.cut import Cut, cut
-from npubench.surgery.sight import pruned
+from npubench.domain.records import Failure, FailureClass
+from npubench.graph.surgery.cut import Cut, cut
+from npubench.graph.surgery.graph_view import pruned
 
 RANDOM = np.random.default_rng(3)
 SHAPE = (1, 4, 8, 8)

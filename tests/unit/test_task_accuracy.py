@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.predictions import LayerLoss
-from npubench.records import Kind
-from npubench.task_accuracy import (
+from npubench.domain.predictions import LayerLoss
+from npubench.domain.records import Kind
+from npubench.measure.accuracy import (
     Score,
     at_chance,
     class_scores,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.onnxruntime import timed
-from npubench.timing import latency, least_samples
+from npubench.measure.statistics import latency, least_samples
 
 TIMES = st.lists(st.floats(0.001, 1e9), min_size=1, max_size=300)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from npubench.backends.tpu_mlir.backend import PROCESSORS, WAITING, TpuMlirBackend, tune_samples
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, similarities
-from npubench.errors import UsageError
-from npubench.records import (
+from npubench.domain.errors import UsageError
+from npubench.domain.records import (
     Artifact,
     Bound,
     BoundReason,
@@ -24,7 +24,7 @@ from npubench.records import (
     OnnxModel,
     Stage,
 )
-from npubench.specs import CalibrationSpec, Precision, Target
+from npubench.domain.specs import CalibrationSpec, Precision, Target
 
 FILES = Path(__file__).parents[1] / "data/toolchains/tpu-mlir"
 

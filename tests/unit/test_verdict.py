@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from npubench.records import BoardState, Figures, Kind, Latency, Verdict
-from npubench.verdict import judge
+from npubench.domain.records import BoardState, Figures, Kind, Latency, Verdict
+from npubench.measure.stability import judge
 
 STATE = BoardState(
     "now",

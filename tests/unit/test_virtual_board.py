@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npubench.boards.ssh.config import settings
+from npubench.boards.ssh.endpoint import of_board
+from npubench.boards.virtual import control, cpio, image, keys, machine, places, programs, qemu
+from npubench.boards.virtual.qmp import QmpError, monitor
+from npubench.boards.virtual.transport import VirtualTransport, over_ssh
 from npubench.catalog import find_board
 from npubench.cli.options import load_catalog
-from npubench.errors import BoardError, ToolchainError, UsageError
-from npubench.transports.ssh.config import settings
-from npubench.transports.ssh.endpoint import of_board
-from npubench.transports.virtual import control, cpio, image, keys, machine, places, programs, qemu
-from npubench.transports.virtual.qmp import QmpError, monitor
-from npubench.transports.virtual.transport import VirtualTransport, over_ssh
+from npubench.domain.errors import BoardError, ToolchainError, UsageError
 
 NAMES = st.text("abcdefghij._-", min_size=1, max_size=12).filter(lambda name: name not in {".", ".."})
 FILES = st.dictionaries(

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from npubench.errors import WorkspaceError
-from npubench.filesystem import write_atomically
-from npubench.identity import sha256_of_file
-from npubench.workspace import Workspace
+from npubench.domain.errors import WorkspaceError
+from npubench.storage.files import write_atomically
+from npubench.storage.hashing import sha256_of_file
+from npubench.storage.workspace import Workspace
 from tests.fakes import FakeBackend, model
 
 
@@ -62,7 +62,7 @@ def test_a_workspace_may_be_moved(workspace, tmp_path):
 
 
 def test_artifacts_are_kept_with_their_model(workspace, tmp_path):
-    from npubench.specs import CalibrationSpec, Precision, Target
+    from npubench.domain.specs import CalibrationSpec, Precision, Target
 
     onnx = made(workspace)
     target = Target("chip", Precision.INT8, {}, CalibrationSpec(), 10.0)
@@ -76,7 +76,7 @@ def test_artifacts_are_kept_with_their_model(workspace, tmp_path):
 def test_two_models_that_compile_to_one_file_keep_what_lies_beside_it(workspace, tmp_path):
     from dataclasses import replace
 
-    from npubench.specs import CalibrationSpec, Precision, Target
+    from npubench.domain.specs import CalibrationSpec, Precision, Target
 
     onnx = made(workspace)
     target = Target("chip", Precision.INT8, {}, CalibrationSpec(), 10.0)

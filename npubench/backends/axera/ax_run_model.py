@@ -18,7 +18,7 @@ from npubench.backends.axera.lines import (
     unparsed,
     whole_lines_and_rest,
 )
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 
 MEDIAN = 50.0
 _MS = r"([0-9]{1,9}\.[0-9]{3})"

@@ -11,12 +11,12 @@ from npubench.backends.axera.build import Built, Deadline
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, Bench, open_bench
 from npubench.backends.inputs import unfed
-from npubench.errors import BoardError
-from npubench.identity import sha256_of_file
-from npubench.protocols import OpenHost
-from npubench.records import Artifact, DataUse, Failure, FailureClass, OnnxModel, Stage, ToolInfo
-from npubench.regular import is_regular
-from npubench.specs import Options, Precision, Target
+from npubench.domain.errors import BoardError
+from npubench.domain.protocols import OpenHost
+from npubench.domain.records import Artifact, DataUse, Failure, FailureClass, OnnxModel, Stage, ToolInfo
+from npubench.domain.specs import Options, Precision, Target
+from npubench.storage.files import is_regular
+from npubench.storage.hashing import sha256_of_file
 
 SIMULATED = "simulated_execution"
 """Among an artifact's settings: what became of running it on its host."""

@@ -2,9 +2,9 @@
 
 import re
 
-from npubench import ended
 from npubench.backends.axera.lines import short_lines
-from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.tools import exit_status
 
 _HARMLESS = re.compile(r"Get CMM usage failed")
 _MEMORY = re.compile(
@@ -23,7 +23,7 @@ _MODE = re.compile(
 
 def failed_run(tool: str, completed: Completed, deadline_s: float) -> Failure | None:
     """The failure of a run whose end already tells; figures printed before it do not count."""
-    return ended.failed_run(tool, completed, deadline_s, explain, short_lines)
+    return exit_status.failed_run(tool, completed, deadline_s, explain, short_lines)
 
 
 def explain(tool: str, text: str) -> Failure | None:

@@ -10,12 +10,11 @@ from typing import Any
 from npubench.backends.axera import calibration_files
 from npubench.backends.axera.build_errors import failed_build, no_artifact
 from npubench.backends.axera.toolchain import Bench
-from npubench.calibration import Choice, choose
-from npubench.errors import UsageError
-from npubench.filesystem import link_or_copy
-from npubench.records import Artifact, Failure, FailureClass, OnnxModel, Stage
-from npubench.regular import is_regular, write_new
-from npubench.specs import CalibrationSpec
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import CalibrationSpec
+from npubench.measure.calibration import Choice, choose
+from npubench.storage.files import is_regular, link_or_copy, write_new
 
 STAMP = "start.stamp"
 BUILD_LOG = "build.log"

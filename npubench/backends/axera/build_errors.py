@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 from npubench.backends.axera.lines import short_lines
-from npubench.ended import killed, was_killed
-from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.tools.exit_status import killed, was_killed
 
 _OPERATOR = (
     re.compile(r"module 'neuwizard\.operators[\w.]*' has no attribute '([\w.]+)'"),

@@ -17,10 +17,10 @@ from typing import Self
 
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, container, container_name, give_back, kill
-from npubench.errors import BoardError, Interrupted
-from npubench.identity import sha256_of_file
-from npubench.protocols import Session
-from npubench.records import Completed
+from npubench.domain.errors import BoardError, Interrupted
+from npubench.domain.protocols import Session
+from npubench.domain.records import Completed
+from npubench.storage.hashing import sha256_of_file
 
 ENDED_BY_TIMEOUT = 124
 KILL_AFTER_S = 10.0

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from npubench.records import OnnxModel
-from npubench.specs import Preprocessing, TensorSpec
+from npubench.domain.records import OnnxModel
+from npubench.domain.specs import Preprocessing, TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from npubench.records import Figures, Kind, Result
-from npubench.specs import CaseKind, Precision
+from npubench.domain.records import Figures, Kind, Result
+from npubench.domain.specs import CaseKind, Precision
 
 _CONV = re.compile(r"conv([0-9]+)s([0-9]+)p([0-9]+)d([0-9]+)(ic[0-9]+oc[0-9]+g[0-9]+.*)")
 _RECIPE = re.compile(r"[0-9]+xb[0-9]+(?:-.*)?")

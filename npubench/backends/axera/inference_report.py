@@ -18,7 +18,7 @@ from npubench.backends.axera.lines import (
     unparsed,
     whole_lines,
 )
-from npubench.records import Failure, Figures, Kind, Latency, RateFrom, SamplesFrom, Sampling, Stage
+from npubench.domain.records import Failure, Figures, Kind, Latency, RateFrom, SamplesFrom, Sampling, Stage
 
 _F = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"
 _I = r"([0-9]{1,15})"

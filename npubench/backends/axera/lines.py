@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from npubench.logs.text import plain as plain
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.tools.logs import plain as plain
 
 T = TypeVar("T")
 LINE_LIMIT = 1000

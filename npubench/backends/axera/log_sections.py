@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from npubench.backends.axera.lines import plain
-from npubench.logs.files import case_name
+from npubench.tools.logs import case_name
 
 _WORDS = {
     "convert": r"(?:model[-_ ]?)?conver(?:t|sion|ting)(?:[-_ ]model)?",

@@ -14,9 +14,9 @@ from npubench.backends.axera.inference_report import add_parts, parse_inference_
 from npubench.backends.axera.lines import short_lines
 from npubench.backends.axera.log_sections import CaseText, split_cases
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
-from npubench.npu_parts import part_of_npu
-from npubench.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, Stage
-from npubench.specs import Precision
+from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, Stage
+from npubench.domain.specs import Precision
 
 _PART = re.compile(r"part_([0-9]+)\.lava")
 _MODE = re.compile(r"AX620_VNPU_(111|112|0)\b|VIRTUAL_NPU_MODE_(111|112|0)\b|--virtual_npu[ =](111|112|0)\b")

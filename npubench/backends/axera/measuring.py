@@ -14,10 +14,10 @@ from typing import Generic, TypeVar
 
 from npubench.backends.axera.board_errors import explain, failed_run
 from npubench.backends.axera.build import Deadline
-from npubench.protocols import Session
-from npubench.records import Artifact, Completed, Failure, FailureClass, Latency, Stage
-from npubench.specs import TimingProtocol
-from npubench.timing import least_samples
+from npubench.domain.protocols import Session
+from npubench.domain.records import Artifact, Completed, Failure, FailureClass, Latency, Stage
+from npubench.domain.specs import TimingProtocol
+from npubench.measure.statistics import least_samples
 
 HASH_S = 120.0
 _HASH_LINE = re.compile(r"\\?([0-9a-f]{64}) [ *].*")

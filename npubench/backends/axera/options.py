@@ -5,8 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from npubench.errors import UsageError
-from npubench.specs import Options
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import Options
 
 WHERE = ("image", "engine", "build_host", "command", "network", "shm_size", "memory")
 ENGINES = ("docker", "podman")

@@ -20,9 +20,9 @@ from npubench.backends.axera.options import Where
 from npubench.backends.axera.run_joint import parse_run_joint, wrong_rounds
 from npubench.backends.axera.toolchain import Bench
 from npubench.backends.signature import ran_another
-from npubench.protocols import Session
-from npubench.records import Artifact, Failure, Figures, LogCase, OnnxModel
-from npubench.specs import Options, Target, TimingProtocol
+from npubench.domain.protocols import Session
+from npubench.domain.records import Artifact, Failure, Figures, LogCase, OnnxModel
+from npubench.domain.specs import Options, Target, TimingProtocol
 
 
 class PulsarBackend(AxeraBackend):

@@ -19,9 +19,9 @@ from npubench.backends.axera.base import AxeraBackend, Recipe
 from npubench.backends.axera.board_errors import wrong_mode
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import Bench
-from npubench.npu_parts import part_of_npu
-from npubench.protocols import Session
-from npubench.records import (
+from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.protocols import Session
+from npubench.domain.records import (
     Artifact,
     Failure,
     FailureClass,
@@ -31,7 +31,7 @@ from npubench.records import (
     OnnxModel,
     Stage,
 )
-from npubench.specs import Options, Target, TimingProtocol
+from npubench.domain.specs import Options, Target, TimingProtocol
 
 BOARD_TYPES = {
     "NPU1": {"NPU1", "1 Core", "Half"},

@@ -11,10 +11,10 @@ from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import Bench
 from npubench.backends.signature import Tolerance, converted
 from npubench.backends.signature_onnx import signature_of_file
-from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass, OnnxModel, Stage
-from npubench.regular import is_regular
-from npubench.specs import Options, Target
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import Options, Target
+from npubench.storage.files import is_regular
 
 CONFIG = "config.json"
 OUTPUT_DIR = "output"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from npubench.records import OnnxModel
+from npubench.domain.records import OnnxModel
 
 NPU_MODES = ("NPU1", "NPU2", "NPU3")
 ANALYSES = ("off", "Reference", "NPUBackend")

@@ -13,8 +13,8 @@ from npubench.backends.axera.pulsar2_build import PRECISION
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.backends.axera.pulsar2_trace import Trace
 from npubench.backends.onnxruntime.compare import lacking_of
-from npubench.records import Artifact, Computed, Failure, Figures, Kind, Latency, NoAccuracy
-from npubench.shares import of_types
+from npubench.domain.records import Artifact, Computed, Failure, Figures, Kind, Latency, NoAccuracy
+from npubench.graph.shares import of_types
 
 TRACE = "trace.json"
 DEVICE_TIME = "axcl_run_model counts the card's time alone: copies by the host and PCIe are not in it"

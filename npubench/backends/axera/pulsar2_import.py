@@ -21,8 +21,8 @@ from npubench.backends.axera import (
 from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.lines import DamagedError, short_lines, whole_lines
 from npubench.backends.axera.pulsar2_log import BREAKS_OFF, ended, parse_build_log
-from npubench.records import Failure, Figures, Kind, LogCase, NoAccuracy
-from npubench.specs import Precision
+from npubench.domain.records import Failure, Figures, Kind, LogCase, NoAccuracy
+from npubench.domain.specs import Precision
 
 _BUILD = re.compile(
     r".*\| (?:DEBUG|INFO|WARNING|ERROR|SUCCESS) +\| (?!yamain\.command\.run\b|frontend\.npu_)"

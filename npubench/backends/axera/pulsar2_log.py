@@ -19,7 +19,7 @@ from npubench.backends.axera.lines import (
     unparsed,
     whole_lines,
 )
-from npubench.records import Bound, BoundReason, Bounds, Failure, Figures, Kind, Latency, Stage
+from npubench.domain.records import Bound, BoundReason, Bounds, Failure, Figures, Kind, Latency, Stage
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
 _COUNT = r"([0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})"

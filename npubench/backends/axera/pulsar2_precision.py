@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npubench.backends.axera.lines import DamagedError
-from npubench.records import Accuracy, Figures, NoAccuracy
+from npubench.domain.records import Accuracy, Figures, NoAccuracy
 
 CUT = "…"
 END_TO_END = "EndToEnd"

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench import process
 from npubench.backends.axera import calibration_files
 from npubench.backends.axera.build import Deadline
 from npubench.backends.axera.lines import DamagedError, put_once, unparsed, whole_lines
 from npubench.backends.axera.toolchain import Bench
 from npubench.backends.onnxruntime import compare
-from npubench.calibration import evaluation_inputs
-from npubench.records import Accuracy, Failure, OnnxModel, Stage
-from npubench.regular import is_regular, text_of, write_new
-from npubench.specs import Preprocessing, Target
+from npubench.domain.records import Accuracy, Failure, OnnxModel, Stage
+from npubench.domain.specs import Preprocessing, Target
+from npubench.measure.calibration import evaluation_inputs
+from npubench.storage.files import is_regular, text_of, write_new
+from npubench.tools import process
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npubench.backends.axera.lines import DamagedError, unparsed
-from npubench.records import Failure, Stage
+from npubench.domain.records import Failure, Stage
 
 MOST_CHARACTERS = 1 << 28
 SWAP_IN = "ld:ddr_swap"

@@ -16,10 +16,10 @@ from npubench.backends.axera.artifact_check import saved_another
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.toolchain import SHORT_S, Bench
 from npubench.backends.signature import Signature, converted
-from npubench.errors import UsageError
-from npubench.records import Completed, Failure, FailureClass, OnnxModel, Stage
-from npubench.regular import is_regular, write_new
-from npubench.specs import Options, Target
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import Options, Target
+from npubench.storage.files import is_regular, write_new
 
 CONFIG = "config.prototxt"
 FULL_CONFIG = "output_config.prototxt"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from npubench.backends.axera.prototxt import Enum, Message, Value, message, write
-from npubench.records import OnnxModel
-from npubench.specs import Preprocessing
+from npubench.domain.records import OnnxModel
+from npubench.domain.specs import Preprocessing
 
 NPU_MODES = ("111", "112", "0")
 """Virtual NPU: the user's half, the AI-ISP's half, the whole."""

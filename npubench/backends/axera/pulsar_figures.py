@@ -11,9 +11,9 @@ from npubench.backends.axera.inference_report import PartReport, add_parts, pars
 from npubench.backends.axera.measuring import Round
 from npubench.backends.axera.pulsar_build import INFO_LOG, REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint
-from npubench.npu_parts import part_of_npu
-from npubench.records import Artifact, Computed, Failure, Figures, Kind, NoAccuracy
-from npubench.shares import of_types
+from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.records import Artifact, Computed, Failure, Figures, Kind, NoAccuracy
+from npubench.graph.shares import of_types
 
 
 def simulated(artifact: Artifact) -> Figures | None:

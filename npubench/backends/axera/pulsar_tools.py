@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from npubench.backends.axera.lines import DamagedError, put_once, unparsed, whole_lines
-from npubench.records import Accuracy, Failure, OutputAccuracy, Stage
+from npubench.domain.records import Accuracy, Failure, OutputAccuracy, Stage
 
 _VERSION = re.compile(r"\s*([0-9]+(?:\.[0-9]+){1,4}(?:[-.]\w+)*)")
 _COMMIT = re.compile(r"\s*([0-9a-f]{7,40})")

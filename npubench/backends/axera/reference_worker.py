@@ -12,7 +12,7 @@ from typing import Any
 from npubench.backends.axera.pulsar2_run import ANSWER, OUTPUTS, REFERENCE
 from npubench.backends.onnxruntime.compare import similarity, top1_agreement, with_samples
 from npubench.backends.onnxruntime.timed import open_session
-from npubench.regular import open_regular
+from npubench.storage.files import open_regular
 
 
 def main(folder: Path) -> None:

@@ -18,7 +18,7 @@ from npubench.backends.axera.lines import (
     whole_lines_and_rest,
 )
 from npubench.backends.axera.tensors import Tensor, read_tensors
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 
 _US = r"([0-9]{1,12})"
 _MS = r"([0-9]{1,9}\.[0-9]{2})"

@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from npubench.specs import Shape
+from npubench.domain.specs import Shape
 
 _HEAD = re.compile(r"\s*(Input|Output)\[([0-9]{1,4})\]: (.+)")
 _SHAPE = re.compile(

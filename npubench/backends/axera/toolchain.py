@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from npubench import process
 from npubench.backends.axera.options import Where
-from npubench.errors import UsageError
-from npubench.protocols import OpenHost
-from npubench.records import Completed
+from npubench.domain.errors import UsageError
+from npubench.domain.protocols import OpenHost
+from npubench.domain.records import Completed
+from npubench.tools import process
 
 MOUNT = "/data"
 SHORT_S = 60.0

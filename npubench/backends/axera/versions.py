@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from npubench.backends.axera.options import Where
 from npubench.backends.axera.pulsar_tools import parse_version
 from npubench.backends.axera.toolchain import NOT_STARTED, SHORT_S, identify
-from npubench.errors import BoardError, UsageError
-from npubench.protocols import OpenHost
-from npubench.records import ToolInfo
+from npubench.domain.errors import BoardError, UsageError
+from npubench.domain.protocols import OpenHost
+from npubench.domain.records import ToolInfo
 
 
 def probe(backend: str, where: Where, open_host: OpenHost | None, fix: str) -> ToolInfo:

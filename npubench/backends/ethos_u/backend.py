@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, answer_of, resolution_of, with_accuracy
-from npubench.backends.apart.options import text
 from npubench.backends.ethos_u.errors import explain
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
+from npubench.backends.isolated.backend import ApartBackend, answer_of, resolution_of, with_accuracy
+from npubench.backends.isolated.options import text
 from npubench.backends.signature import Tolerance
-from npubench.errors import UsageError
-from npubench.records import (
+from npubench.domain.errors import UsageError
+from npubench.domain.records import (
     Artifact,
     Bound,
     BoundReason,
@@ -23,8 +23,8 @@ from npubench.records import (
     OnnxModel,
     PlacedLayer,
 )
-from npubench.shares import Placed, of_layers
-from npubench.specs import Target
+from npubench.domain.specs import Target
+from npubench.graph.shares import Placed, of_layers
 
 CONFIGURATIONS = {
     "ethos-u55": (("32", "64", "128", "256"), "Ethos_U55_High_End_Embedded", "Shared_Sram"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 
 _CUSTOM = re.compile(r"Custom ops lowered: .*onnx_ops=\[([^\]]*)\]")
 _UNSUPPORTED = re.compile(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apart"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "isolated"))
 import worker_averaging
 import worker_pooling
 from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step

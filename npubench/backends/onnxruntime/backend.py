@@ -11,20 +11,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from npubench import kept
 from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
 from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.signature import converted
 from npubench.backends.signature_onnx import signature_of_file
-from npubench.calibration import calibration_digest, choose
-from npubench.definitions import QUANTISATION
-from npubench.filesystem import link_or_copy
-from npubench.identity import sha256_of_bundle, sha256_of_file
-from npubench.jsonio import decode, encode
-from npubench.predictions import LayerLoss, Predictions
-from npubench.protocols import Connect, Session
-from npubench.records import (
+from npubench.domain.definitions import QUANTISATION
+from npubench.domain.predictions import LayerLoss, Predictions
+from npubench.domain.protocols import Connect, Session
+from npubench.domain.records import (
     Accuracy,
     Artifact,
     Completed,
@@ -40,9 +35,13 @@ from npubench.records import (
     Stage,
     ToolInfo,
 )
-from npubench.regular import is_regular, text_if_any
-from npubench.specs import CalibrationSpec, Precision, Target, TimingProtocol
-from npubench.timing import latency
+from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
+from npubench.measure.calibration import calibration_digest, choose
+from npubench.measure.statistics import latency
+from npubench.storage.files import is_regular, link_or_copy, text_if_any
+from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
+from npubench.storage.json import decode, encode
+from npubench.tools import kept
 
 PACKAGES = ("onnxruntime", "onnx", "numpy")
 WORKER = "npubench.backends.onnxruntime.worker"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from npubench.backends.onnxruntime.slices import CHUNK, worst_of
-from npubench.calibration import rounded_to_8_bits
-from npubench.records import Accuracy, NoAccuracy, WorstSlice
+from npubench.domain.records import Accuracy, NoAccuracy, WorstSlice
+from npubench.measure.calibration import rounded_to_8_bits
 
 
 @dataclass(frozen=True, slots=True)

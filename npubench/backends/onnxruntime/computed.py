@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.backends.onnxruntime.timed import PROVIDER
-from npubench.onnx_graph import all_graphs, all_nodes, operator_name
-from npubench.onnx_macs import macs_of_nodes
-from npubench.specs import Shape
+from npubench.domain.specs import Shape
+from npubench.graph.macs import macs_of_nodes
+from npubench.graph.walk import all_graphs, all_nodes, operator_name
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

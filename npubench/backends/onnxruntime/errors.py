@@ -4,8 +4,8 @@ import re
 import signal
 from collections.abc import Mapping
 
-from npubench.ended import killed, was_killed
-from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.tools.exit_status import killed, was_killed
 
 _RARE = r"(?:bfloat16|float16|float8\w+|float[46]\w+|u?int[24]|complex\d+)"
 """Types that ONNX has operators for and ONNX Runtime often has not; it calls such models invalid."""

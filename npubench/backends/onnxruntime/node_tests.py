@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from npubench import process
 from npubench.backends.onnxruntime.errors import failure_of_error
-from npubench.records import Completed, Failure, FailureClass, Stage
-from npubench.regular import text_of
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.storage.files import text_of
+from npubench.tools import process
 
 WORKER = "npubench.backends.onnxruntime.node_worker"
 CASE_DEADLINE_S = 30.0

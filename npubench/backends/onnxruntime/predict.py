@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.backends.onnxruntime.timed import open_session
-from npubench.dtypes import numpy_dtype
-from npubench.specs import TensorSpec
+from npubench.domain.specs import TensorSpec
+from npubench.graph.dtypes import numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np

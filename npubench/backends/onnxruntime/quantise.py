@@ -126,7 +126,7 @@ def _converted(model: Path, target: Path) -> tuple[Path, int | None]:
     """The model at an opset that can be quantised per channel, and which one it had; None if that will do."""
     import onnx
 
-    from npubench.onnx_graph import default_opset
+    from npubench.graph.walk import default_opset
 
     loaded = onnx.load(model)
     opset = default_opset(loaded)
@@ -203,7 +203,7 @@ def _read_in_subgraphs(graph: Any) -> Iterator[str]:
 def _halves_before_19(model: Path) -> bool:
     import onnx
 
-    from npubench.onnx_graph import default_opset
+    from npubench.graph.walk import default_opset
 
     loaded = onnx.load(model, load_external_data=False)
     half = onnx.TensorProto.FLOAT16

@@ -10,9 +10,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from npubench.jsonio import decode, encode
-from npubench.records import NoAccuracy
-from npubench.specs import CalibrationSpec, ModelInputs
+from npubench.domain.records import NoAccuracy
+from npubench.domain.specs import CalibrationSpec, ModelInputs
+from npubench.storage.json import decode, encode
 
 IS_REFERENCE: dict[str, Any] = {
     "accuracy": None,
@@ -39,7 +39,7 @@ def quantise(job: dict[str, Any]) -> dict[str, Any]:
     """Static quantisation to INT8 QDQ, weights per channel."""
     from npubench.backends.onnxruntime.processors import this_processor
     from npubench.backends.onnxruntime.quantise import quantise_static
-    from npubench.calibration import choose
+    from npubench.measure.calibration import choose
 
     chosen = choose(fed(job), calibration(job))
     processor, flags = this_processor()
@@ -55,8 +55,8 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     from npubench.backends.onnxruntime.timed import open_session, timed_rounds, warm_up
     from npubench.backends.onnxruntime.values import ready
-    from npubench.calibration import evaluation_inputs
-    from npubench.identity import sha256_of_bundle
+    from npubench.measure.calibration import evaluation_inputs
+    from npubench.storage.hashing import sha256_of_bundle
 
     path = Path(job["artifact"])
     sha256 = sha256_of_bundle(path, [Path(file) for file in job["beside"]])
@@ -125,7 +125,7 @@ def shares(job: dict[str, Any]) -> dict[str, Any]:
 def predict(job: dict[str, Any]) -> dict[str, Any]:
     """Outputs for a data set, and what layers lose against the reference on its first samples."""
     from npubench.backends.onnxruntime.predict import layer_losses, outputs_of
-    from npubench.identity import sha256_of_bundle
+    from npubench.storage.hashing import sha256_of_bundle
 
     path, inputs = Path(job["artifact"]), Path(job["samples"])
     (tensor,) = fed(job).tensors

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from npubench import environments
-from npubench.backends.apart.backend import ApartBackend, answer_of, with_accuracy
-from npubench.backends.apart.on_board import bring, find_tool, folder_on, inside
-from npubench.backends.apart.options import text
+from npubench.backends.isolated.backend import ApartBackend, answer_of, with_accuracy
+from npubench.backends.isolated.on_board import bring, find_tool, folder_on, inside
+from npubench.backends.isolated.options import text
 from npubench.backends.openvino import benchmark_log
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
@@ -23,8 +22,8 @@ from npubench.backends.openvino.benchmark_app import (
     tensors_of,
 )
 from npubench.backends.signature import ran_another
-from npubench.protocols import Session
-from npubench.records import (
+from npubench.domain.protocols import Session
+from npubench.domain.records import (
     Artifact,
     Failure,
     FailureClass,
@@ -35,7 +34,8 @@ from npubench.records import (
     OnnxModel,
     Stage,
 )
-from npubench.specs import Precision, Target, TimingProtocol
+from npubench.domain.specs import Precision, Target, TimingProtocol
+from npubench.tools import environments
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
 _UNSUPPORTED = re.compile(r"does(?: not|n't) support|[Uu]nsupported|[Nn]ot supported")

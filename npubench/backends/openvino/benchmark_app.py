@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.backends.apart.on_board import failed_run
+from npubench.backends.isolated.on_board import failed_run
 from npubench.backends.signature import Signature, Told
-from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
 
 REPORT = "benchmark_report.json"
 _DEVICES = re.compile(

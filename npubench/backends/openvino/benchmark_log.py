@@ -7,7 +7,7 @@ import math
 import re
 
 from npubench.backends.openvino.benchmark_app import Report, doubtful, execution_devices, parse_report
-from npubench.records import Failure, FailureClass, Figures, Kind, Latency, LogCase, Stage
+from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, LogCase, Stage
 
 _STEP = re.compile(r"\[Step \d{1,2}/\d{1,2}\] |\[ INFO \] (?:Throughput|Execution Devices): ?")
 _TIME = r" *(\d{1,12}(?:\.\d{1,6})?) (us|ms|s)"

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, answer_of, resolution_of, with_accuracy
-from npubench.backends.apart.options import text
+from npubench.backends.isolated.backend import ApartBackend, answer_of, resolution_of, with_accuracy
+from npubench.backends.isolated.options import text
 from npubench.backends.qnn.errors import explain
 from npubench.backends.signature import Tolerance
-from npubench.errors import UsageError
-from npubench.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.specs import Target
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
+from npubench.domain.specs import Target
 
 PROVIDER = "QNNExecutionProvider"
 SOC_MODELS = {"68": "30", "69": "36", "73": "43", "75": "57", "79": "69"}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 
 _LEFT_OVER = re.compile(r"Unsupported nodes in QNN EP: (?P<nodes>\{.*\})")
 _TYPE = re.compile(r"type: (\w+) \}")

@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, answer_of, said_of, with_accuracy
-from npubench.backends.apart.options import positive, text
-from npubench.backends.apart.single_times import measure_single_times
+from npubench.backends.isolated.backend import ApartBackend, answer_of, said_of, with_accuracy
+from npubench.backends.isolated.options import positive, text
+from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.rknn import errors, rknn_benchmark
 from npubench.backends.rknn.placement import on_cpu, operators_of, placed_layers, placement, shares
 from npubench.backends.rknn.table import Layer, parse_layers, parse_memory
 from npubench.backends.signature import Tolerance
-from npubench.errors import UsageError
-from npubench.protocols import Session
-from npubench.records import (
+from npubench.domain.errors import UsageError
+from npubench.domain.protocols import Session
+from npubench.domain.records import (
     Artifact,
     Bound,
     BoundReason,
@@ -28,7 +28,7 @@ from npubench.records import (
     OnnxModel,
     Stage,
 )
-from npubench.specs import Target, TimingProtocol
+from npubench.domain.specs import Target, TimingProtocol
 
 PLATFORMS = (
     *("rk3588", "rk3576", "rk3566", "rk3568", "rk3562"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 
 _NO_LOWERING = re.compile(r"No lowering found for: .*?, node type = (\w+)")
 _OPERATORS = (

@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from npubench.backends.rknn.table import Layer
-from npubench.records import Computed, OnnxModel, PlacedLayer
-from npubench.shares import Placed, of_layers
+from npubench.domain.records import Computed, OnnxModel, PlacedLayer
+from npubench.graph.shares import Placed, of_layers
 
 ENDS = frozenset({"InputOperator", "OutputOperator"})
 """Rows for the model's inputs and outputs: the CPU hands them over on every chip."""

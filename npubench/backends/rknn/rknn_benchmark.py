@@ -9,13 +9,13 @@ import re
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from npubench.backends.apart.on_board import unparsed
-from npubench.backends.apart.single_times import BenchTool, Call, figures_of
+from npubench.backends.isolated.on_board import unparsed
+from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
 from npubench.backends.rknn import benchmark_head
 from npubench.backends.rknn.benchmark_head import DamagedHeadError, Head
-from npubench.errors import UsageError
-from npubench.records import Failure, FailureClass, LogCase, Stage
-from npubench.specs import Options
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Failure, FailureClass, LogCase, Stage
+from npubench.domain.specs import Options
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5

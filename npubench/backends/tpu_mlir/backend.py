@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.apart.backend import ApartBackend, answer_of, said_of, with_accuracy
-from npubench.backends.apart.options import text
-from npubench.backends.apart.single_times import measure_single_times
+from npubench.backends.isolated.backend import ApartBackend, answer_of, said_of, with_accuracy
+from npubench.backends.isolated.options import text
+from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.signature import Tolerance
 from npubench.backends.tpu_mlir import bmrt_log, bmrt_test
 from npubench.backends.tpu_mlir.bmrt_tensors import tensors_of_bmrt
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
-from npubench.errors import UsageError
-from npubench.protocols import Session
-from npubench.records import (
+from npubench.domain.errors import UsageError
+from npubench.domain.protocols import Session
+from npubench.domain.records import (
     Artifact,
     Bound,
     BoundReason,
@@ -29,8 +29,8 @@ from npubench.records import (
     PlacedLayer,
     Stage,
 )
-from npubench.shares import of_types
-from npubench.specs import Target, TimingProtocol
+from npubench.domain.specs import Target, TimingProtocol
+from npubench.graph.shares import of_types
 
 PROCESSORS = (
     *("bm1684", "bm1684x", "bm1688", "bm1690"),

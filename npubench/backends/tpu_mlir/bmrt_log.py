@@ -7,10 +7,10 @@ log with them lacks none, unless a command line in it asks for more.
 import re
 from pathlib import PurePosixPath
 
-from npubench.backends.apart.on_board import unparsed
-from npubench.backends.apart.single_times import figures_of
+from npubench.backends.isolated.on_board import unparsed
+from npubench.backends.isolated.single_times import figures_of
 from npubench.backends.tpu_mlir.bmrt_test import NAME, parse_bmrt_test
-from npubench.records import Failure, LogCase
+from npubench.domain.records import Failure, LogCase
 
 _TELLS = re.compile(
     r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?(?:net\[.*\] stage\[\d+\],? |calculate +time\(s\): )|\[BMRT\]\["

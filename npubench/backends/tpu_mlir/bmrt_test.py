@@ -8,9 +8,9 @@ import re
 import statistics
 from dataclasses import dataclass
 
-from npubench.backends.apart.on_board import unparsed
-from npubench.backends.apart.single_times import BenchTool, Call
-from npubench.records import Failure, FailureClass, Stage
+from npubench.backends.isolated.on_board import unparsed
+from npubench.backends.isolated.single_times import BenchTool, Call
+from npubench.domain.records import Failure, FailureClass, Stage
 
 NAME = "bmrt_test"
 _HEAD = r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?"

@@ -15,11 +15,11 @@ from npubench.benchmarks.codec.figures import outcome
 from npubench.benchmarks.codec.media import Made, MediaFile, media_file, read
 from npubench.benchmarks.codec.recipes import RECIPES, Recipe
 from npubench.benchmarks.codec.settings import Settings, settings
-from npubench.errors import UsageError
-from npubench.identity import sha256_of_file
-from npubench.protocols import Session
-from npubench.records import Failure, FailureClass, Outcome, Skip, Stage
-from npubench.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
+from npubench.domain.errors import UsageError
+from npubench.domain.protocols import Session
+from npubench.domain.records import Failure, FailureClass, Outcome, Skip, Stage
+from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
+from npubench.storage.hashing import sha256_of_file
 
 RUNS: Mapping[str, Engine] = {
     "pyav": pyav.run,

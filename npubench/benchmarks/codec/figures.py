@@ -6,8 +6,8 @@ from typing import Any
 
 from npubench.benchmarks.codec.cases import HOLDS_FPS, CodecCase
 from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB
-from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Stage
-from npubench.timing import latency
+from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
+from npubench.measure.statistics import latency
 
 
 @dataclass(frozen=True, slots=True)

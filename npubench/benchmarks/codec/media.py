@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB, Recipe
-from npubench.errors import WorkspaceError
-from npubench.filesystem import cache_folder, write_atomically
-from npubench.identity import digest, sha256_of_file
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.errors import WorkspaceError
+from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.storage.files import cache_folder, write_atomically
+from npubench.storage.hashing import digest, sha256_of_file
 
 _FACTS = "facts.json"
 

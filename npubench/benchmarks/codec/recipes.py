@@ -9,7 +9,7 @@ leave the decoder as soon as its packet is in.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from npubench.identity import digest
+from npubench.storage.hashing import digest
 
 RATE = 25
 LEAST_PSNR_DB = 30.0

@@ -8,9 +8,9 @@ from typing import Any
 
 from npubench.benchmarks.codec.cases import BY_NAME
 from npubench.benchmarks.codec.declared import problem_of
-from npubench.errors import UsageError
-from npubench.specs import BoardSpec, Options
-from npubench.timing import least_samples
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import BoardSpec, Options
+from npubench.measure.statistics import least_samples
 
 ENGINES = ("pyav", "ffmpeg", "gstreamer", "command")
 LATENCY_SAMPLES = least_samples(99)

@@ -2,8 +2,8 @@
 
 import re
 
-from npubench.ended import failed_run
-from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.tools.exit_status import failed_run
 
 _LACKS = re.compile(
     r"Unknown (?:decoder|encoder) '[^']{1,80}'"

@@ -7,7 +7,7 @@ from typing import Any
 
 from npubench.benchmarks.codec.recipes import FORMATS, RATE, RECIPES, Recipe
 from npubench.benchmarks.codec.worker_frames import decoded, i420, psnr_db, sources
-from npubench.identity import sha256_of_file
+from npubench.storage.hashing import sha256_of_file
 
 SEI = {"h264": "filter_units=remove_types=6"}
 """x264 writes its version into every stream, as supplemental information; frames do not need it."""

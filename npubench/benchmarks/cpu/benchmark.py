@@ -7,12 +7,12 @@ from pathlib import Path
 from npubench.benchmarks.cpu import builds, probe_output
 from npubench.benchmarks.cpu.megpeak import details, parse_megpeak
 from npubench.benchmarks.cpu.targets import TARGETS, of_machine, target
-from npubench.ended import failed_run
-from npubench.errors import UsageError
-from npubench.identity import sha256_of_file
-from npubench.protocols import Session
-from npubench.records import Failure, FailureClass, Figures, Kind, Outcome, Stage
-from npubench.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
+from npubench.domain.errors import UsageError
+from npubench.domain.protocols import Session
+from npubench.domain.records import Failure, FailureClass, Figures, Kind, Outcome, Stage
+from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
+from npubench.storage.hashing import sha256_of_file
+from npubench.tools.exit_status import failed_run
 
 CPUPEAK = "cpupeak"
 MEGPEAK = "megpeak"

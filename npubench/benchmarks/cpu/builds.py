@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from npubench import process
 from npubench.benchmarks.cpu.targets import Compiler, Target, compilers, how_to_get
-from npubench.filesystem import cache_folder
-from npubench.identity import digest, sha256_of_file
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.storage.files import cache_folder
+from npubench.storage.hashing import digest, sha256_of_file
+from npubench.tools import process
 
 SOURCES = Path(__file__).with_name("probe")
 FLAGS = ("-std=gnu11", "-O2", "-static", "-pthread", "-Wl,--strip-debug")

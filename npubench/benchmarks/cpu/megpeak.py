@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,12})?)"
 _HEAD = re.compile(r"there are ([0-9]{1,5}) cores, currently use core id ?: ?([0-9]{1,5})\s*")

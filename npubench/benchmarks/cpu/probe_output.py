@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][\w .+-]{0,60}")

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from npubench.errors import UsageError
-from npubench.nearest import did_you_mean
+from npubench.domain.errors import UsageError
+from npubench.domain.nearest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from npubench import environments
 from npubench.exporters.openmmlab.config_files import config_files
+from npubench.tools import environments
 
 LIGHT, FULL = "openmmlab", "openmmlab-full"
 CODEBASES = {

@@ -10,17 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from npubench import environments
-from npubench.ended import killed, was_killed
-from npubench.errors import NpubenchError
+from npubench.domain.errors import NpubenchError
+from npubench.domain.records import SAME_NETWORK, Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
 from npubench.exporters.openmmlab import servers
 from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, installed
 from npubench.exporters.openmmlab.config_files import config_files
-from npubench.identity import digest, sha256_of_file
-from npubench.onnx_model import describe
-from npubench.records import SAME_NETWORK, Completed, Failure, FailureClass, OnnxModel, Stage
-from npubench.regular import text_of
-from npubench.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
+from npubench.graph.read import describe
+from npubench.storage.files import text_of
+from npubench.storage.hashing import digest, sha256_of_file
+from npubench.tools import environments
+from npubench.tools.exit_status import killed, was_killed
 
 WORKER = Path(__file__).with_name("worker.py")
 DEADLINE_S = 600.0

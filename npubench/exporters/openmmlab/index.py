@@ -4,9 +4,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from npubench import environments, process
-from npubench.errors import ToolchainError
+from npubench.domain.errors import ToolchainError
 from npubench.exporters.openmmlab.codebases import CODEBASES, FULL
+from npubench.tools import environments, process
 
 WORKER = Path(__file__).with_name("worker_index.py")
 DEADLINE_S = 900.0

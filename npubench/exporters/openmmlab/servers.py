@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npubench import process
-from npubench.errors import Interrupted
-from npubench.records import Completed
+from npubench.domain.errors import Interrupted
+from npubench.domain.records import Completed
+from npubench.tools import process
 
 SERVER = Path(__file__).with_name("worker_server.py")
 IDLE_LIMIT = max(2, os.cpu_count() or 2)

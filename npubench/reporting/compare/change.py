@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from npubench.definitions import Definition, differing, earlier
-from npubench.errors import ExitCode
-from npubench.records import Bound, FailureClass, Result, Stage, Status, Verdict
-from npubench.reporting.bounds import mark, why
+from npubench.domain.definitions import Definition, differing, earlier
+from npubench.domain.errors import ExitCode
+from npubench.domain.records import Bound, FailureClass, Result, Stage, Status, Verdict
 from npubench.reporting.compare.accuracy import (
     DEFAULT_FALL,
     Rated,
@@ -19,7 +18,8 @@ from npubench.reporting.compare.accuracy import (
 from npubench.reporting.compare.noise import Noise
 from npubench.reporting.compare.sides import Pair
 from npubench.reporting.compare.timing import Timed, kinds, timed
-from npubench.reporting.lacking import WRONG
+from npubench.reporting.data.bounds import mark, why
+from npubench.reporting.data.lacking import WRONG
 
 DEFAULT_THRESHOLD = 0.05
 TIMES_NOISE = 3.0

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from npubench.definitions import Definition, differing
-from npubench.errors import ExitCode
-from npubench.records import Bound, Status
+from npubench.domain.definitions import Definition, differing
+from npubench.domain.errors import ExitCode
+from npubench.domain.records import Bound, Status
 from npubench.reporting.compare.accuracy import without_cosine
 from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes, judged_top1
 from npubench.reporting.compare.noise import Noise, noise_of

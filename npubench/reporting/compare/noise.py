@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from npubench.records import Kind, Result, Status
+from npubench.domain.records import Kind, Result, Status
 from npubench.reporting.compare.timing import rounds_of
 
 LEAST_PAIRS = 5

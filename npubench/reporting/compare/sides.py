@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from npubench.records import Result
+from npubench.domain.records import Result
 from npubench.reporting.compare.accuracy import Scored
 
 Key = tuple[str, ...]

@@ -5,10 +5,10 @@ import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from npubench.definitions import Definition, differing
-from npubench.records import Bound, Bounds, Figures, Kind, Latency, Result
-from npubench.reporting.bounds import left_out_of, ratio_bound
+from npubench.domain.definitions import Definition, differing
+from npubench.domain.records import Bound, Bounds, Figures, Kind, Latency, Result
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
+from npubench.reporting.data.bounds import left_out_of, ratio_bound
 
 EXACT = "exact: the figure has no spread"
 NO_INTERVAL = "no interval: neither rounds nor a deviation are known"

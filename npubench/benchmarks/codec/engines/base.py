@@ -8,8 +8,8 @@ from npubench.benchmarks.codec.cases import CodecCase
 from npubench.benchmarks.codec.figures import Found
 from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.settings import Settings
-from npubench.protocols import Session
-from npubench.records import Failure, Skip
+from npubench.domain.protocols import Session
+from npubench.domain.records import Failure, Skip
 
 
 @dataclass(frozen=True, slots=True)

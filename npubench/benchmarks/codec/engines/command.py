@@ -15,8 +15,8 @@ from npubench.benchmarks.codec.expected import expected_sha256
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
 from npubench.benchmarks.codec.settings import Settings
 from npubench.benchmarks.codec.tool_errors import failure_of
-from npubench.identity import sha256_of_file
-from npubench.records import Completed, Failure, FailureClass, Skip, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Skip, Stage
+from npubench.storage.hashing import sha256_of_file
 
 
 def undeclared(settings: Settings, case: str) -> Skip | None:

@@ -13,7 +13,7 @@ from npubench.benchmarks.codec.expected import expected_sha256
 from npubench.benchmarks.codec.ffmpeg_output import FfmpegOutput, parse_ffmpeg, timed
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
 from npubench.benchmarks.codec.tool_errors import failure_of
-from npubench.records import Failure, FailureClass, Skip, Stage
+from npubench.domain.records import Failure, FailureClass, Skip, Stage
 
 ROUNDS = 3
 TOOL = "ffmpeg"

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from npubench import process
 from npubench.benchmarks.codec.engines.ffmpeg_argv import HASH
 from npubench.benchmarks.codec.ffmpeg_output import parse_ffmpeg
 from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.recipes import FORMATS, RATE, Recipe
 from npubench.benchmarks.codec.tool_errors import failure_of
-from npubench.identity import sha256_of_file
-from npubench.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.storage.hashing import sha256_of_file
+from npubench.tools import process
 
 
 def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Failure:

@@ -18,7 +18,7 @@ from npubench.benchmarks.codec.gstreamer_output import (
     parse_version,
 )
 from npubench.benchmarks.codec.tool_errors import failure_of
-from npubench.records import Failure, FailureClass, Skip, Stage
+from npubench.domain.records import Failure, FailureClass, Skip, Stage
 
 ROUNDS = 3
 TOOL = argv_of.PROGRAM

@@ -10,7 +10,7 @@ from npubench.benchmarks.codec.engines.base import Work
 from npubench.benchmarks.codec.figures import Streams
 from npubench.benchmarks.codec.search import most_held
 from npubench.benchmarks.codec.tool_errors import failure_of
-from npubench.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 
 LONGER = 4
 """A trial of programs is longer by this than one of decoders in one process: programs must start."""

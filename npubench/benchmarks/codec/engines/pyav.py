@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from npubench import process
 from npubench.benchmarks.codec.cases import Operation
 from npubench.benchmarks.codec.engines.base import Work
 from npubench.benchmarks.codec.expected import expected_sha256
@@ -17,8 +16,9 @@ from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.recipes import Recipe
 from npubench.benchmarks.codec.settings import LATENCY_SAMPLES
 from npubench.benchmarks.codec.tool_errors import failure_of, lacking
-from npubench.records import Completed, Failure, FailureClass, Stage
-from npubench.regular import text_of
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.storage.files import text_of
+from npubench.tools import process
 
 WORKER = "npubench.benchmarks.codec.worker"
 ROUNDS = 3

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from npubench.reporting.compare.change import REGRESSIONS, Change, Outcome
 from npubench.reporting.compare.comparison import Comparison
 from npubench.reporting.compare.formats import words
-from npubench.reporting.escapes import printable
+from npubench.reporting.page.escapes import printable
 
 _SKIPPED = frozenset({Outcome.UNDECIDED, Outcome.NOT_COMPARABLE, Outcome.FAILS})
 

@@ -5,7 +5,7 @@ import re
 from npubench.reporting.compare.change import Outcome
 from npubench.reporting.compare.comparison import Comparison
 from npubench.reporting.compare.formats import words
-from npubench.reporting.escapes import printable
+from npubench.reporting.page.escapes import printable
 
 _MOST_SAME = 200
 

@@ -3,7 +3,7 @@
 from npubench.reporting.compare.change import Outcome
 from npubench.reporting.compare.comparison import Comparison
 from npubench.reporting.compare.formats import words
-from npubench.reporting.escapes import printable, shortened
+from npubench.reporting.page.escapes import printable, shortened
 
 _LONGEST = 48
 _QUIET = frozenset({Outcome.SAME, Outcome.FAILS})

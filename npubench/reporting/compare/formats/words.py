@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from npubench.records import Bound
-from npubench.reporting.bounds import mark
+from npubench.domain.records import Bound
 from npubench.reporting.compare.accuracy import Rated
 from npubench.reporting.compare.change import TIMES_NOISE, Change
 from npubench.reporting.compare.comparison import Comparison, Mean
 from npubench.reporting.compare.statistics import Interval
+from npubench.reporting.data.bounds import mark
 
 HEADER = ("case", "board", "precision", "kind", "A us", "B us", "B / A", "95 % interval", "outcome")
 """Of an accuracy the kind names it, and its figures stand in the places of A, B and the interval."""

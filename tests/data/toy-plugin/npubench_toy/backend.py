@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from npubench.backends.apart.backend import ApartBackend, answer_of
-from npubench.records import Failure, FailureClass, Figures, Kind, Latency, Stage
+from npubench.backends.isolated.backend import ApartBackend, answer_of
+from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
 
 
 class ToyBackend(ApartBackend):

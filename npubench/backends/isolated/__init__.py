@@ -1,0 +1,1 @@
+"""The base of vendor tools that have a Python environment of their own."""

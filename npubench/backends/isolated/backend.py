@@ -1,0 +1,265 @@
+"""A backend whose tool has an environment of its own: one job, one worker, one answer, one artifact."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from npubench.backends.inputs import unfed
+from npubench.backends.isolated import predict, samples
+from npubench.backends.isolated.options import check_known, text
+from npubench.backends.isolated.outputs import compared, in_model_order, resolution
+from npubench.backends.isolated.running import ANSWER, NOT_SIMULATED, TOOL_LOG, run_worker
+from npubench.backends.onnxruntime.compare import accuracy_of as accuracy_of
+from npubench.backends.onnxruntime.compare import lacking_of as lacking_of
+from npubench.backends.signature import EXACT, Tolerance, converted, signature_of
+from npubench.domain.predictions import Predictions
+from npubench.domain.protocols import Connect, OpenHost, Session
+from npubench.domain.records import Artifact, Failure, FailureClass, Figures, OnnxModel, Stage, ToolInfo
+from npubench.domain.specs import Options, Precision, Target, TimingProtocol
+from npubench.measure.calibration import calibration_digest
+from npubench.storage.files import is_regular, link_or_copy, text_if_any, write_new
+from npubench.storage.hashing import sha256_of_bundle
+from npubench.tools import environments
+
+MODEL = "model.onnx"
+
+
+class ApartBackend(ABC):
+    """What these backends share; a subclass says what its job is and what the answer means.
+
+    `environment` is the one that is used unless a board names another version of the tool
+    (`backend_options.environment`); `known` are the options that a board may set besides.
+    """
+
+    name: ClassVar[str]
+    environment: ClassVar[str]
+    worker: ClassVar[Path]
+    precisions: ClassVar[tuple[Precision, ...]] = (Precision.INT8,)
+    known: ClassVar[tuple[str, ...]] = ()
+    tolerance: ClassVar[Tolerance] = EXACT
+    evaluated: ClassVar[int] = 4
+    """Samples on which the prepared model is compared: simulators take up to seconds for one."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or {}
+
+    def configured(self, options: Options, open_host: OpenHost) -> Self:  # noqa: ARG002 - the protocol's
+        """This backend for a board with these options. Raises UsageError for unknown ones."""
+        check_known(options, ("environment", *self.known))
+        return type(self)(options)
+
+    def probe(self) -> ToolInfo:
+        """Versions in the environment, or the command that makes it; starts no process."""
+        name = self._environment()
+        installed = environments.find(name)
+        if installed is None:
+            reason = f"environment {name} is not installed"
+            return ToolInfo(self.name, False, reason=reason, fix=f"npubench env install {name}")
+        principal = environments.spec(name).principal
+        versions = {package: installed.versions[package] for package in principal}
+        return ToolInfo(self.name, True, {**versions, "worker": _worker_version(self.worker)})
+
+    def compile(self, model: OnnxModel, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
+        """Convert, and simulate where the tool can, inside `workdir`. Raises UsageError, Interrupted."""
+        if target.precision not in self.precisions:
+            have = ", ".join(self.precisions)
+            message = f"{self.name} prepares {have} only: ask for --precision {have.partition(',')[0]}"
+            return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
+        installed = environments.find(self._environment())
+        if installed is None:
+            tool = self.probe()
+            return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
+        data = unfed(model, self.name) or samples.lay_out(model, target.calibration, self.evaluated, workdir)
+        if isinstance(data, Failure):
+            return data
+        _lay_out_model(model, workdir)
+        asked = self.job(model, target)
+        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **asked}
+        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
+        said = _read(workdir / TOOL_LOG)
+        if isinstance(answer, Failure):
+            return self.explain_end(answer, said)
+        if "error" in answer:
+            return self.explain(answer["error"], said)
+        refused = self.refused(model, target, answer, said)
+        if refused is not None:
+            return refused
+        try:
+            in_model_order(answer, model.outputs)
+            told = signature_of(answer.get("tensors"))
+            changed = converted(self.name, model.inputs, model.outputs, told, self.tolerance)
+            made = changed or self._artifact(model, target, answer, asked, workdir)
+        except OSError as error:
+            # Something else lies in the place of a file that the worker named.
+            message = f"{self.name} left what cannot be read: {error}"[:300]
+            return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
+        return made if isinstance(made, Failure) else replace(made, data=data.use)
+
+    def check(self, chip: str) -> None:  # noqa: ARG002 - for subclasses
+        """Raises UsageError for a board's options that cannot be used."""
+        self._environment()
+
+    @abstractmethod
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
+        """What the worker is asked besides the model and its data. Raises UsageError."""
+
+    @abstractmethod
+    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+        """The failure that an exception of the tool and what it printed mean."""
+
+    def explain_end(self, failure: Failure, said: str) -> Failure:
+        """The failure of a worker that did not end by itself, with what its tool printed last."""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        return replace(failure, detail=lines[-1][:300]) if lines and not failure.detail else failure
+
+    def refused(
+        self,
+        model: OnnxModel,  # noqa: ARG002 - for subclasses
+        target: Target,  # noqa: ARG002
+        answer: Mapping[str, Any],  # noqa: ARG002
+        said: str,  # noqa: ARG002
+    ) -> Failure | None:
+        """Why an answer without an error is a failure all the same; None when it is none."""
+        return None
+
+    @abstractmethod
+    def estimate(self, artifact: Artifact) -> Figures | None:
+        """The tool's own simulation of an artifact."""
+
+    def simulated(self, workdir: Path) -> tuple[tuple[Path, ...], ...]:
+        """The simulator's outputs that `compile` left, for every sample that it evaluated."""
+        text = _read(workdir / ANSWER)
+        found = (json.loads(text).get("outputs") if text else None) or ()
+        return tuple(tuple(workdir / name for name in sample) for sample in found)
+
+    def measure(
+        self,
+        artifact: Artifact,  # noqa: ARG002 - for a subclass that can
+        session: Session,  # noqa: ARG002
+        timing: TimingProtocol,  # noqa: ARG002
+        deadline_s: float,  # noqa: ARG002
+        log: Path,  # noqa: ARG002
+    ) -> Figures | Failure:
+        """No board of this backend can be measured; a subclass that can, overrides it."""
+        message = f"{self.name} measures on no board: npubench run --simulate shows what its tools say"
+        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
+
+    def predict(
+        self,
+        artifact: Artifact,
+        target: Target,
+        inputs: Path,
+        connect: Connect,  # noqa: ARG002 - for a subclass whose boards can be reached
+        workdir: Path,
+        log: Path,
+    ) -> Predictions | Failure:
+        """The simulator's outputs for a data set, where the tool has a simulator."""
+        model, installed = artifact.onnx, environments.find(self._environment())
+        if (failure := predict.unfit(model)) is not None:
+            return failure
+        if installed is None:
+            tool = self.probe()
+            return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
+        data = samples.lay_out_dataset(model, target.calibration, inputs, workdir)
+        if isinstance(data, Failure):
+            return data
+        _lay_out_model(model, workdir)
+        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **self.job(model, target)}
+        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
+        if isinstance(answer, Failure):
+            return self.explain_end(answer, _read(workdir / TOOL_LOG))
+        if "error" in answer:
+            return self.explain(answer["error"], _read(workdir / TOOL_LOG))
+        in_model_order(answer, model.outputs)
+        return predict.predictions(self.name, answer, model, inputs, workdir)
+
+    def _environment(self) -> str:
+        return text(self._options, "environment", self.environment)
+
+    def _artifact(
+        self,
+        model: OnnxModel,
+        target: Target,
+        answer: dict[str, Any],
+        asked: Mapping[str, Any],
+        workdir: Path,
+    ) -> Artifact | Failure:
+        path = workdir / answer["artifact"]
+        if not is_regular(path) or path.stat().st_size == 0:
+            message = f"{self.name} ended without writing {answer['artifact']}: see the log"
+            return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
+        found = compared(answer, model.outputs, workdir, model.task == "classification")
+        if found.wrong:
+            message = f"{self.name} converted it, and {found.wrong}"
+            return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
+        answer.update(found.told())
+        answer["resolution"] = resolution(answer, workdir)
+        write_new(workdir / ANSWER, json.dumps(answer))
+        parts = [workdir / name for name in answer.get("parts", ())]
+        extras = [*parts, *(workdir / name for name in (ANSWER, TOOL_LOG, *answer.get("kept", ())))]
+        # A part belongs to what runs, the rest tells how it came about.
+        sha256 = sha256_of_bundle(path, parts)
+        settings = {
+            **asked,
+            "calibration_sha256": calibration_digest(target.calibration),
+            "tool_seconds": answer["seconds"],
+            **({NOT_SIMULATED: answer[NOT_SIMULATED]} if NOT_SIMULATED in answer else {}),
+        }
+        size = sum(file.stat().st_size for file in (path, *parts))
+        return Artifact(
+            *(path, sha256, size, self.name, self.probe().versions, target.precision, model),
+            *(settings, tuple(file for file in extras if is_regular(file)), tuple(parts)),
+        )
+
+
+def answer_of(artifact: Artifact) -> dict[str, Any] | None:
+    """What the worker answered when it made the artifact."""
+    for path in artifact.extras:
+        if path.name == ANSWER:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+    return None
+
+
+def said_of(artifact: Artifact) -> str:
+    """All that the tool printed when it made the artifact."""
+    return next((_read(path) for path in artifact.extras if path.name == TOOL_LOG), "")
+
+
+def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
+    """Figures with the accuracy that was found when the artifact was made, or why there is none."""
+    word, why = lacking_of(answer)
+    return replace(figures, accuracy=accuracy_of(answer), no_accuracy=word, no_accuracy_why=why)
+
+
+def resolution_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """For the details: what the step of the outputs alone costs, where the tool tells the step."""
+    return {"output_resolution": answer["resolution"]} if answer.get("resolution") else {}
+
+
+def _worker_version(worker: Path) -> str:
+    """Hash of the script and its own modules: what it asks of the tool decides the answer like the tool."""
+    beside = [*worker.parent.glob("worker_*.py"), *worker.parent.glob("worker_*/*.py")]
+    return sha256_of_bundle(worker, beside)[:12]
+
+
+def _lay_out_model(model: OnnxModel, workdir: Path) -> None:
+    link_or_copy(model.path, workdir / MODEL)
+    for file in model.external:
+        target = workdir / file.relative_to(model.path.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(file, target)
+
+
+def _tensors(model: OnnxModel) -> dict[str, Any]:
+    return {
+        kind: [{"name": t.name, "shape": list(t.shape), "dtype": t.dtype} for t in tensors]
+        for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs))
+    }
+
+
+def _read(path: Path) -> str:
+    return text_if_any(path)

@@ -1,0 +1,1 @@
+"""Boards: how they are reached, what state they are in, and what runs on them."""

@@ -1,0 +1,197 @@
+"""This machine as a board."""
+
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from npubench.boards.state import PATHS, parse
+from npubench.domain.errors import BoardError
+from npubench.domain.leases import Claim, Held, read_claim
+from npubench.domain.records import BoardState, Completed
+from npubench.domain.specs import BoardSpec
+from npubench.storage.files import open_regular
+from npubench.storage.hashing import sha256_of_file
+from npubench.tools import cookies, kept, process
+
+
+class LocalTransport:
+    """Reaches the machine npubench runs on."""
+
+    name = "local"
+
+    def connect(self, board: BoardSpec) -> "LocalSession":  # noqa: ARG002 - there is only one
+        """A session; nothing to open."""
+        return LocalSession()
+
+    def check(self, board: BoardSpec) -> None:
+        """There are no options: those of a board that is reached otherwise elsewhere are let be."""
+
+    def place(self, board: BoardSpec) -> str:  # noqa: ARG002 - there is only one
+        """This machine, whatever the board is called."""
+        return "this machine"
+
+
+class LocalSession:
+    """Runs commands here; files are already where they are needed."""
+
+    def __init__(self) -> None:
+        self._lease = LocalLease()
+
+    def take(self, claim: Claim, force: bool = False) -> Held | None:  # noqa: ARG002 - the kernel's
+        """Hold this machine until the session is closed; who holds it, when somebody else does.
+
+        A lease here ends with its holder and not before. Raises BoardError where none can be kept.
+        """
+        return self._lease.take(claim)
+
+    def holder(self) -> Held | None:
+        """Who holds this machine. Raises like `take`."""
+        return self._lease.holder()
+
+    def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
+        """Run a command; its whole tree ends at the deadline. Raises BoardError when it cannot start."""
+        try:
+            if log is not None:
+                return _run(argv, timeout_s, log)
+            with tempfile.TemporaryDirectory() as folder:
+                return _run(argv, timeout_s, Path(folder) / "log")
+        except OSError as error:
+            raise BoardError(f"{argv[0]} cannot be started: {error.strerror}: install it") from error
+
+    def put(self, source: Path, sha256: str) -> PurePosixPath:
+        """The file itself, if it still has that hash. Raises BoardError otherwise."""
+        try:
+            is_it = sha256_of_file(source) == sha256
+        except OSError:
+            is_it = False
+        if not is_it:
+            raise BoardError(f"{source.name} is not the file with SHA-256 {sha256}: run with --fresh")
+        return PurePosixPath(source)
+
+    def get(self, source: PurePosixPath, target: Path) -> None:
+        """Copy a file. Raises BoardError when it is not there."""
+        try:
+            with open_regular(Path(source), follow=True) as stream, target.open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
+        except OSError as error:
+            raise BoardError(f"{source} cannot be fetched: {error.strerror}") from error
+
+    def facts(self) -> BoardState:
+        """The state of this machine now, read without starting a process."""
+        texts = {path: _text(path) for pattern in PATHS for path in glob.glob(pattern)}  # noqa: PTH207 - absolute patterns
+        return parse(texts, datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+    def close(self) -> None:
+        """Give the lease back."""
+        self._lease.release()
+
+
+def _run(argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
+    """npubench's own workers in a fork of a kept interpreter: starting one takes longer than most of them."""
+    if module := kept.worker_of(argv):
+        return kept.run(module, argv[3:], kept.RUNS, timeout_s=timeout_s, log=log)
+    return process.run(argv, timeout_s=timeout_s, log=log)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+_LONGEST = 4096
+
+
+def folder() -> Path:
+    """Where it lies: $NPUBENCH_LEASES, else below /tmp."""
+    return Path(os.environ.get("NPUBENCH_LEASES") or "/tmp/npubench-leases")
+
+
+class LocalLease:
+    """The lease of one session; raises BoardError where no file can be locked."""
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+
+    def take(self, claim: Claim) -> Held | None:
+        """Hold this machine, or say who does."""
+        if self._descriptor is not None:
+            return None
+        descriptor = _open()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = Held(read_claim(_read(descriptor).partition("\n")[2]))
+            os.close(descriptor)
+            return held
+        except OSError as error:
+            os.close(descriptor)
+            raise _unusable(error) from error
+        # Whoever was killed while it held the lease left its owner's mark: nothing of it may run on.
+        before = _read(descriptor).partition("\n")[0]
+        if cookies.is_dead(before):
+            process.end_owned(before)
+        _write(descriptor, f"{cookies.owner()}\n{claim.line()}\n")
+        self._descriptor = descriptor
+        return None
+
+    def holder(self) -> Held | None:
+        """Who holds this machine."""
+        if self._descriptor is not None:
+            return Held(read_claim(_read(self._descriptor).partition("\n")[2]))
+        other = LocalLease()
+        held = other.take(Claim("", "", ""))
+        other.release()
+        return held
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+        self._descriptor = None
+
+
+def _open() -> int:
+    try:
+        if not folder().is_dir():
+            folder().mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):
+                folder().chmod(0o777)
+        descriptor = os.open(
+            folder() / "local", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666
+        )
+    except OSError as error:
+        raise _unusable(error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BoardError(f"{folder() / 'local'} is no file: remove it")
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, 0o666)
+    return descriptor
+
+
+def _unusable(error: OSError) -> BoardError:
+    return BoardError(
+        f"this machine cannot be leased: {folder()}: {error.strerror}: make it writable,"
+        " or set NPUBENCH_LEASES to a folder that all runs here share"
+    )
+
+
+def _read(descriptor: int) -> str:
+    return os.pread(descriptor, _LONGEST, 0).decode("utf-8", "replace")
+
+
+def _write(descriptor: int, text: str) -> None:
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)

@@ -1,0 +1,224 @@
+"""Opens SSH connections: over hops or a command, with the host key checked before anything is told."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from npubench.boards.ssh import endpoint as endpoints
+from npubench.boards.ssh import hostkeys, wire
+from npubench.boards.ssh.authenticate import authenticate, password
+from npubench.boards.ssh.config import SshSettings
+from npubench.boards.ssh.endpoint import Endpoint
+from npubench.boards.ssh.hostkeys import HostKey
+from npubench.boards.ssh.keepalive import Keepalive
+from npubench.boards.ssh.waiting import in_background
+from npubench.domain.errors import BoardError, BoardLostError, UsageError
+from npubench.tools import process
+
+if TYPE_CHECKING:
+    from paramiko import Channel, Transport
+
+MOST_HOPS = 8
+OnUnknown = Callable[[Endpoint, HostKey], None]
+"""Hears of a host key that is not known; raises BoardError unless it is to be trusted."""
+T = TypeVar("T")
+
+
+class UnreachableError(BoardError):
+    """Nothing answered, or what answered went away before we were in: it may come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection to one server and the hop before it, if there is one."""
+
+    endpoint: Endpoint
+    transport: "Transport"
+    settings: SshSettings
+    keepalive: Keepalive
+    end: Callable[[], None]
+
+    def check(self) -> None:
+        """Raises BoardLostError when the server has gone or has not answered for too long."""
+        if not self.transport.is_active():
+            raise BoardLostError(f"{self.endpoint.title} closed the connection: is it up?")
+        silent_s = self.keepalive.silent_s()
+        if silent_s > self.settings.keepalive_s * self.settings.keepalive_count:
+            told = f"{self.endpoint.title} has not answered for {silent_s:.0f} s"
+            raise BoardLostError(f"{told}: is it hung, or its network down?")
+
+    def close(self) -> None:
+        """End it and the hops before it."""
+        self.keepalive.close()
+        self.end()
+
+
+def connect(settings: SshSettings, board: str) -> Connection:
+    """A connection to a board, logged in.
+
+    Raises UnreachableError, BoardError for a host key that is not known or changed and for a login
+    that is refused, UsageError for settings that cannot be used, Interrupted after `process.stop()`.
+    """
+
+    def refuse(server: Endpoint, key: HostKey) -> None:
+        raise BoardError(
+            f"the host key {key.type} {key.fingerprint} of {server.name} is not known: compare it with the"
+            f" board's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then: npubench board trust {board}"
+        )
+
+    target = endpoints.of_board(settings)
+    transport, end = _open(target, settings, refuse, 0)
+    try:
+        _log_in(transport, target, settings, settings.key is not None, password(settings.password_env))
+    except BaseException:
+        end()
+        raise
+    return Connection(target, transport, settings, Keepalive(transport, settings.keepalive_s), end)
+
+
+def introduce(settings: SshSettings, on_unknown: OnUnknown) -> tuple[Endpoint, HostKey]:
+    """Ask a board for its host key, logging in on the hops before it only. Raises like `connect`."""
+    target = endpoints.of_board(settings)
+    transport, end = _open(target, settings, on_unknown, 0)
+    try:
+        return target, _key_of(transport)
+    finally:
+        end()
+
+
+def _open(
+    target: Endpoint, settings: SshSettings, on_unknown: OnUnknown, depth: int
+) -> "tuple[Transport, Callable[[], None]]":
+    """A transport whose host key is checked, and what ends it with all that lies below."""
+    sock, end_below = _reach(target, settings, on_unknown, depth)
+    transport: Transport | None = None
+
+    def end() -> None:
+        if transport is not None:
+            transport.close()
+        sock.close()
+        end_below()
+
+    try:
+        transport = wire.transport(sock)
+        _negotiate(transport, target, settings, on_unknown)
+    except BaseException:
+        end()
+        raise
+    return transport, end
+
+
+def _reach(
+    target: Endpoint, settings: SshSettings, on_unknown: OnUnknown, depth: int
+) -> "tuple[socket.socket | Channel, Callable[[], None]]":
+    if depth > MOST_HOPS:
+        raise UsageError(f"{settings.ssh_config}: ProxyJump goes over more than {MOST_HOPS} hops: correct it")
+    if target.jumps:
+        hop = endpoints.of_jump(target.jumps[-1], target.jumps[:-1], settings.ssh_config)
+        # `Host *` with a ProxyJump names the hop as its own hop, too: OpenSSH goes there directly.
+        if (hop.host, hop.port) != (target.host, target.port):
+            return _over_hop(target, hop, settings, on_unknown, depth)
+    if target.proxy_command:
+        try:
+            return process.connected(target.proxy_command)
+        except OSError as error:
+            raise UsageError(
+                f"ProxyCommand {target.proxy_command[0]!r:.80}: {error.strerror}: correct it in"
+                f" {settings.ssh_config}"
+            ) from error
+    return _dial(target, settings), _nothing
+
+
+def _nothing() -> None:
+    """Nothing lies below a socket of our own."""
+
+
+def _dial(target: Endpoint, settings: SshSettings) -> socket.socket:
+    address = (target.host, target.port)
+    limit_s = settings.connect_timeout_s
+    try:
+        sock = in_background(lambda: socket.create_connection(address, limit_s), limit_s)
+    except TimeoutError as error:
+        raise UnreachableError(
+            f"{target.title} does not answer within {limit_s:g} s: is it on, and is the address right?"
+        ) from error
+    except socket.gaierror as error:
+        raise UnreachableError(
+            f"{target.host} is not a known host: {error.strerror}: correct transport_options.host"
+        ) from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreachableError(
+            f"{target.title} cannot be reached: {reason}: is its SSH server up?"
+        ) from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def _over_hop(
+    target: Endpoint, hop: Endpoint, settings: SshSettings, on_unknown: OnUnknown, depth: int
+) -> "tuple[Channel, Callable[[], None]]":
+    transport, end = _open(hop, settings, on_unknown, depth + 1)
+    try:
+        _log_in(transport, hop, settings, False, None)
+        limit_s = settings.connect_timeout_s
+        channel = _answered(
+            f"{target.title} through {hop.title}",
+            lambda: transport.open_channel(
+                "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=limit_s
+            ),
+            limit_s,
+        )
+    except BaseException:
+        end()
+        raise
+    return channel, end
+
+
+def _negotiate(
+    transport: "Transport", target: Endpoint, settings: SshSettings, on_unknown: OnUnknown
+) -> None:
+    known = hostkeys.known(target.name, target.known_hosts)
+    options = transport.get_security_options()
+    options.key_types = hostkeys.in_order(known.types, tuple(options.key_types))
+    transport.banner_timeout = settings.banner_timeout_s
+    transport.handshake_timeout = settings.banner_timeout_s
+    transport.auth_timeout = settings.auth_timeout_s
+    _answered(target.title, lambda: transport.start_client(timeout=None), 2 * settings.banner_timeout_s)
+    key = _key_of(transport)
+    if not known.trusts(key):
+        on_unknown(target, key)
+
+
+def _log_in(
+    transport: "Transport", target: Endpoint, settings: SshSettings, explicit: bool, secret: str | None
+) -> None:
+    _answered(
+        target.title, lambda: authenticate(transport, target, secret, explicit), settings.auth_timeout_s
+    )
+
+
+def _key_of(transport: "Transport") -> HostKey:
+    key = transport.get_remote_server_key()
+    return HostKey(key.get_name(), key.asbytes())
+
+
+def _answered(title: str, work: Callable[[], T], limit_s: float) -> T:
+    """What the work returns; a server that goes away or keeps silent is an UnreachableError."""
+    import paramiko
+
+    try:
+        return in_background(work, limit_s)
+    except TimeoutError as error:
+        raise UnreachableError(
+            f"{title} took the connection but did not answer within {limit_s:g} s: is it hung?"
+        ) from error
+    except paramiko.ssh_exception.IncompatiblePeer as error:
+        raise BoardError(f"{title} and npubench have no algorithm in common: {error}") from error
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        if "banner" in str(error):
+            told = f"{title} took the connection but sent no SSH banner: is it hung, or another service?"
+            raise UnreachableError(told) from error
+        reason = str(error) or "it closed the connection"
+        raise UnreachableError(f"{title} did not let us connect: {reason}: is its SSH server up?") from error

@@ -1,0 +1,1 @@
+"""What is asked and what happened: specs, records, failures, errors, and the seams between rooms."""

@@ -1,0 +1,141 @@
+"""What to run, in what order, and what is done already. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from npubench import __version__
+from npubench.domain.definitions import THROUGHPUT
+from npubench.domain.records import ToolInfo
+from npubench.domain.specs import (
+    SIMULATION,
+    BenchmarkSpec,
+    BoardSpec,
+    CalibrationSpec,
+    CaseSpec,
+    FileSpec,
+    Precision,
+    TimingProtocol,
+    declared_batch,
+    titled,
+)
+from npubench.storage.hashing import digest
+
+RESULT_FORMAT = 1
+"""Part of every key: a change of what a row means makes every case new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything of a run that decides its figures, besides cases and boards."""
+
+    timing: TimingProtocol
+    calibration: CalibrationSpec
+    calibration_digest: str
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One case on one board in one precision. `key` changes with anything that could change the row."""
+
+    key: str
+    export_key: str
+    compile_key: str
+    board: BoardSpec
+    case: CaseSpec
+    precision: Precision
+    done: str | None
+
+    @property
+    def label(self) -> str:
+        """What a person calls it."""
+        return f"{titled(self.case.name, self.precision)} on {self.board.name}"
+
+    @property
+    def backend(self) -> str:
+        """What measures: the board's toolchain, or the tool of a board benchmark."""
+        return self.case.tool if isinstance(self.case, BenchmarkSpec) else self.board.backend
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Jobs in the order they start."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def benchmarks(self) -> frozenset[str]:
+        """Names of the board benchmarks that there are jobs of."""
+        return frozenset(job.case.benchmark for job in self.jobs if isinstance(job.case, BenchmarkSpec))
+
+    @property
+    def todo(self) -> tuple[Job, ...]:
+        """What has no final row yet."""
+        return tuple(job for job in self.jobs if job.done is None)
+
+
+def build(
+    cases: Sequence[tuple[CaseSpec, str]],
+    boards: Sequence[tuple[BoardSpec, ToolInfo]],
+    precisions: Collection[Precision],
+    request: Request,
+    finished: Mapping[str, str],
+) -> Plan:
+    """Cross boards, cases (each with its exporter's version) and precisions.
+
+    `precisions` narrows what a board declares; empty means all of them.
+    """
+    jobs: dict[str, Job] = {}
+    for board, tool in boards:
+        wanted = [p for p in board.precisions if not precisions or p in precisions]
+        for case, exporter_version in cases:
+            for precision in wanted:
+                job = _job(board, tool, case, exporter_version, precision, request, finished)
+                jobs.setdefault(job.key, job)
+    return Plan(tuple(jobs.values()))
+
+
+def benchmark_jobs(
+    cases: Sequence[tuple[BoardSpec, BenchmarkSpec, Mapping[str, str]]], finished: Mapping[str, str]
+) -> tuple[Job, ...]:
+    """A job for each case of a board benchmark, with the versions that decide its figures."""
+    jobs = []
+    for board, case, tools in cases:
+        key = digest(RESULT_FORMAT, __version__, case, tools, board.name, board.chip)
+        jobs.append(Job(key, "", "", board, case, Precision.NONE, finished.get(key)))
+    return tuple(jobs)
+
+
+def _identity(case: CaseSpec) -> CaseSpec:
+    """A user's file is known by its content (the exporter's version), not by where it lies."""
+    return replace(case, path=Path()) if isinstance(case, FileSpec) else case
+
+
+def _job(
+    board: BoardSpec,
+    tool: ToolInfo,
+    case: CaseSpec,
+    exporter_version: str,
+    precision: Precision,
+    request: Request,
+    finished: Mapping[str, str],
+) -> Job:
+    export_key = digest(RESULT_FORMAT, _identity(case), exporter_version)
+    quantised = request.calibration_digest if precision is not Precision.FP32 else None
+    compile_key = digest(
+        __version__,
+        export_key,
+        board.chip,
+        board.backend,
+        board.backend_options,
+        tool.versions,
+        precision,
+        quantised,
+    )
+    # A simulation takes no time protocol, and is never the answer for a board that is measured.
+    timing = SIMULATION if board.simulated else request.timing
+    # Where samples lie decides neither file nor artifact, but what a second of them is.
+    batch = declared_batch(case)
+    key = digest(compile_key, board.name, timing, THROUGHPUT, *([batch] if batch else []))
+    return Job(key, export_key, compile_key, board, case, precision, finished.get(key))

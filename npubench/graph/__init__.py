@@ -1,0 +1,1 @@
+"""ONNX models: read, checked, walked, counted; and what surgery makes of them."""

@@ -1,0 +1,140 @@
+"""What onnx alone knows to be impossible, before any runtime is asked."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npubench.domain.failures import Failure, FailureClass
+from npubench.graph.refusal import invalid, refused, shown
+from npubench.graph.walk import STANDARD_DOMAINS, all_nodes, bodies, default_opset, has_rank, is_tensor
+
+if TYPE_CHECKING:
+    from onnx import FunctionProto, ModelProto
+
+    Key = tuple[str, str, str]
+
+DOMAINS_OF_ONNX = (*STANDARD_DOMAINS, "ai.onnx.ml")
+_TERM = r"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
+_EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")
+INLINED_LIMIT = 1_000_000
+"""Nodes after local functions are inlined: a few kilobytes of nested calls can ask for any number."""
+
+
+def refusal(model: "ModelProto") -> Failure | None:
+    """An opset that this onnx has not heard of, operators that ONNX's own domains do not have, or
+    an attribute that would keep shape inference busy for ever.
+    """
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    opset = default_opset(model)
+    if not 1 <= opset <= newest:
+        message = f"opset {opset} is not known here, 1 to {newest} are: export the model at one of these"
+        return refused(FailureClass.UNSUPPORTED_OPSET, message)
+    own = {(function.domain, function.name) for function in model.functions}
+    unknown: dict[str, str] = {}
+    for body, imports in ((model.graph, model.opset_import), *((f, f.opset_import) for f in model.functions)):
+        versions = {entry.domain: entry.version for entry in imports}
+        for domain, op in sorted({(node.domain, node.op_type) for node in all_nodes(body)} - own):
+            if (
+                domain in DOMAINS_OF_ONNX
+                and domain in versions
+                and (why := _why_not(domain, op, versions[domain]))
+            ):
+                unknown[op] = why
+    if not unknown:
+        return _endless(model)
+    names = tuple(sorted(unknown))
+    listed = ", ".join(f"'{shown(name)}' ({unknown[name]})" for name in names)
+    message = f"opset {opset} of ONNX has no operator {listed}: export at a fitting opset, or without it"
+    return refused(FailureClass.UNSUPPORTED_OPERATOR, message, names)
+
+
+def _endless(model: "ModelProto") -> Failure | None:
+    """onnx's shape inference loops for ever over some Einsum equations that are none, such as `ij,jk-`."""
+    for body in bodies(model):
+        for node in all_nodes(body):
+            for attribute in node.attribute if node.op_type == "Einsum" else ():
+                equation = attribute.s.decode("utf-8", "replace").replace(" ", "")
+                if attribute.name == "equation" and not _EQUATION.fullmatch(equation):
+                    message = f"Einsum's equation '{shown(equation)}' is none: write it such as 'ij,jk->ik'"
+                    return refused(FailureClass.UNSUPPORTED_ATTRIBUTE, message, ("Einsum",))
+    return None
+
+
+@cache
+def _why_not(domain: str, op: str, version: int) -> str:
+    """Why a version of a domain does not offer an operator; empty when it does."""
+    from onnx import defs
+
+    domain = "" if domain in STANDARD_DOMAINS else domain
+    try:
+        schema = defs.get_schema(op, version, domain)
+    except defs.SchemaError:
+        if not defs.has(op, domain):
+            return "unknown to ONNX"
+        return f"newer, its present form is of opset {defs.get_schema(op, domain).since_version}"
+    return f"withdrawn at opset {schema.since_version}" if schema.deprecated else ""
+
+
+def checked(path: Path, model: "ModelProto", external: bool) -> Failure | None:
+    """The verdict of ONNX's checker on the model at `path`; `model` is the same one, parsed.
+
+    Outputs without a shape, which every runtime infers, are let pass; but their types are wanted.
+    """
+    import onnx
+
+    bare = [value for value in model.graph.output if is_tensor(value) and not has_rank(value)]
+    if bare and external:
+        # In memory the checker would look for external data in the current folder.
+        return None
+    try:
+        if not bare:
+            onnx.checker.check_model(str(path))
+            return None
+        for value in bare:
+            value.type.tensor_type.shape.SetInParent()
+        onnx.checker.check_model(model.SerializeToString())
+    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        return invalid(f"ONNX's checker refuses the model: {words}", str(error))
+    finally:
+        for value in bare:
+            value.type.tensor_type.ClearField("shape")
+    return None
+
+
+def inlined(model: "ModelProto") -> "ModelProto | Failure":
+    """The model without local functions: every call replaced by the function's nodes."""
+    import onnx
+    from onnx import inliner
+
+    if not model.functions:
+        return model
+    if _inlined_size(model) > INLINED_LIMIT:
+        return invalid(
+            f"its local functions call each other to over {INLINED_LIMIT} nodes: export it without them"
+        )
+    try:
+        return inliner.inline_local_functions(model)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+        return invalid(f"its local functions cannot be inlined: {error}: export it without them", str(error))
+
+
+def _inlined_size(model: "ModelProto") -> int:
+    """Nodes after inlining, cut short above the limit; functions that call themselves are above it."""
+    functions = {(f.domain, f.name, f.overload): f for f in model.functions}
+    sizes: dict[Key, int] = {}
+
+    def size(key: "Key") -> int:
+        if key not in sizes:
+            sizes[key] = INLINED_LIMIT + 1
+            sizes[key] = total(functions[key])
+        return sizes[key]
+
+    def total(body: "FunctionProto") -> int:
+        keys = [(node.domain, node.op_type, node.overload) for node in all_nodes(body)]
+        return min(sum(size(key) if key in functions else 1 for key in keys), INLINED_LIMIT + 1)
+
+    return total(model.graph)

@@ -1,0 +1,149 @@
+"""Runs head, body and tail in a process of its own:
+`python -m npubench.graph.surgery.worker job.json answer.json`.
+
+ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
+"""
+
+import json
+import sys
+import traceback
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from npubench.domain.specs import CalibrationSpec, ModelInputs
+from npubench.graph.dtypes import numpy_dtype
+from npubench.storage.json import decode
+
+
+def main() -> None:
+    """Do the job; an exception is part of the answer."""
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    answer: dict[str, Any]
+    try:
+        answer = {"feed": feed, "join": join, "time": time_parts}[job["step"]](job)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
+        traceback.print_exc()
+        text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
+        answer = {"error": text}
+    Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+
+
+def feed(job: dict[str, Any]) -> dict[str, Any]:
+    """What the body gets for every sample of the whole: one .npz each in `job["folders"]`, by their use."""
+    from npubench.measure.calibration import choose
+
+    head = _open(job["head"]) if job["head"] else None
+    chosen = choose(_fed(job), _calibration(job))
+    samples = {"calibration": chosen.calibration(), "evaluation": chosen.evaluation()}
+    for use, folder in job["folders"].items():
+        Path(folder).mkdir()
+        for number, sample in enumerate(samples[use]):
+            known = {**sample, **(_run(head, sample) if head else {})}
+            _write(Path(folder) / f"sample-{number:05d}.npz", {n: known[n] for n in job["wanted"]})
+    return {"samples": len(samples["calibration"])}
+
+
+def join(job: dict[str, Any]) -> dict[str, Any]:
+    """Outputs of the joined parts against the whole's: the body by ONNX Runtime, and as the target had it."""
+    from npubench.graph.surgery.joined import compared
+
+    whole = _open(job["whole"])
+    reference, ours, targets = [], [], []
+    simulated = job["simulated"]
+    for number, sample in enumerate(_samples(job)):
+        reference.append(_run(whole, sample))
+        ours.append(_joined(job, sample, None))
+        if number < len(simulated):
+            targets.append(_joined(job, sample, simulated[number]))
+    return {
+        "fp32": compared(ours, reference),
+        "target": compared(targets, reference[: len(targets)]) if targets else None,
+    }
+
+
+def time_parts(job: dict[str, Any]) -> dict[str, Any]:
+    """Nanoseconds of every run of head and tail, each fed with what it gets when the whole runs."""
+    from npubench.backends.onnxruntime.timed import timed_rounds, warm_up
+
+    known = dict(_samples(job)[0])
+    found: dict[str, Any] = {}
+    for name in ("head", "body", "tail"):
+        if not job[name]:
+            continue
+        session = _open(job[name])
+        if name != "body":
+            feeds = _feeds(session, known)
+            warmed = warm_up(session, feeds, job["timing"])
+            details = {**warmed, "providers": session.get_providers()}
+            found[name] = {"rounds_ns": timed_rounds(session, feeds, job["timing"]), "details": details}
+        known |= _run(session, known)
+    return found
+
+
+def _joined(job: dict[str, Any], sample: dict[str, Any], simulated: list[str] | None) -> dict[str, Any]:
+    """All that is known after head, body and tail ran one after another."""
+    import numpy as np
+
+    known = dict(sample)
+    for name in ("head", "body", "tail"):
+        if not job[name]:
+            continue
+        if name == "body" and simulated is not None:
+            for tensor, file in zip(job["body_outputs"], simulated, strict=True):
+                # Tools give a tensor back in a rank of their own.
+                array = np.load(file, allow_pickle=False).reshape(tensor["shape"])
+                known[tensor["name"]] = array.astype(numpy_dtype(tensor["dtype"]))
+        else:
+            known |= _run(_open(job[name]), known)
+    return known
+
+
+_sessions: dict[str, Any] = {}
+
+
+def _open(path: str) -> Any:
+    from npubench.backends.onnxruntime.timed import open_session
+
+    if path not in _sessions:
+        _sessions[path] = open_session(Path(path))
+    return _sessions[path]
+
+
+def _run(session: Any, known: dict[str, Any]) -> dict[str, Any]:
+    names = [value.name for value in session.get_outputs()]
+    return dict(zip(names, session.run(None, _feeds(session, known)), strict=True))
+
+
+def _feeds(session: Any, known: dict[str, Any]) -> dict[str, Any]:
+    return {value.name: known[value.name] for value in session.get_inputs()}
+
+
+def _samples(job: dict[str, Any]) -> list[dict[str, Any]]:
+    from npubench.measure.calibration import evaluation_inputs
+
+    return evaluation_inputs(_fed(job), _calibration(job))[: job["compared"]]
+
+
+def _fed(job: dict[str, Any]) -> ModelInputs:
+    return decode(ModelInputs, job["fed"])
+
+
+def _calibration(job: dict[str, Any]) -> CalibrationSpec:
+    given = job["calibration"]
+    path, evaluation = (Path(given[name]) if given[name] else None for name in ("path", "evaluation"))
+    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
+
+
+def _write(path: Path, arrays: dict[str, Any]) -> None:
+    """Like numpy.savez, which takes no array of the name `file`."""
+    import numpy as np
+
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Seeded numbers for a model's inputs: what each holds decides how they are drawn."""
+
+from typing import TYPE_CHECKING, Any
+
+from npubench.domain.errors import UsageError
+from npubench.domain.specs import Content, ContentKind, ModelInputs, Preprocessing, TensorSpec
+from npubench.graph.dtypes import numpy_dtype
+from npubench.graph.input_contents import named_content
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+def content_of(tensor: TensorSpec, inputs: ModelInputs) -> Content | None:
+    """What an input holds; None of normal numbers. Where preprocessing is known, an image's pixels."""
+    if channel_axis(tensor, inputs) is not None:
+        return Content(ContentKind.PIXELS, 0, 255, "pixels through the model's preprocessing")
+    return inputs.contents.get(tensor.name) or named_content(tensor)
+
+
+def content_text(tensor: TensorSpec, inputs: ModelInputs) -> str:
+    """`uint8 0..255 (pixels)`, for a row to say."""
+    content = content_of(tensor, inputs)
+    if content is None:
+        return f"{tensor.dtype} {ContentKind.NUMBERS}"
+    return f"{tensor.dtype} {content.low}..{content.high} ({content.why or content.kind})"
+
+
+def draw(rng: "np.random.Generator", tensor: TensorSpec, inputs: ModelInputs) -> "Array":
+    """One array for an input, of its shape and type."""
+    import numpy as np
+
+    dtype = numpy_dtype(tensor.dtype)
+    content = content_of(tensor, inputs)
+    if content is None:
+        return rng.standard_normal(tensor.shape, dtype=np.float32).astype(dtype)
+    axis = channel_axis(tensor, inputs)
+    if axis is not None and inputs.preprocessing is not None:
+        pixels = rng.integers(0, 256, tensor.shape, dtype=np.uint8)
+        return _through(pixels, inputs.preprocessing, axis, dtype)
+    return _whole_numbers(rng, tensor, content).astype(dtype)
+
+
+def _whole_numbers(rng: "np.random.Generator", tensor: TensorSpec, content: Content) -> "Array":
+    import numpy as np
+
+    shape = tensor.shape
+    last = shape[-1] if shape else 1
+    if content.kind in (ContentKind.MASK, ContentKind.PADDING):
+        # At least half of it is there; a softmax over nothing would be NaN.
+        counts = rng.integers((last + 1) // 2, last + 1, (*shape[:-1], 1) if shape else ())
+        there = np.arange(last) < counts if shape else counts > 0
+        return there if content.kind is ContentKind.MASK else ~there
+    if content.kind is ContentKind.POSITIONS:
+        row = np.minimum(np.arange(last) + content.low, content.high)
+        return np.broadcast_to(row if shape else row[0], shape)
+    drawn: Array = rng.integers(content.low, content.high, shape, endpoint=True)
+    return drawn
+
+
+def channel_axis(tensor: TensorSpec, inputs: ModelInputs) -> int | None:
+    """Where the preprocessing of an image applies: the axis of its channels; None where it does not."""
+    preprocessing, rank = inputs.preprocessing, len(tensor.shape)
+    if preprocessing is None or len(inputs.tensors) != 1 or rank < 4 or tensor.dtype == "bool":
+        return None
+    axes = (rank - 1,) if preprocessing.layout == "nhwc" else range(1, rank - 2)
+    return next((axis for axis in axes if tensor.shape[axis] == len(preprocessing.mean)), None)
+
+
+def _through(pixels: "Array", preprocessing: Preprocessing, axis: int, dtype: "np.dtype[Any]") -> "Array":
+    import numpy as np
+
+    form = [-1 if one == axis else 1 for one in range(pixels.ndim)]
+    mean, std = (
+        np.reshape(np.asarray(one, np.float32), form) for one in (preprocessing.mean, preprocessing.std)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        made = (pixels - mean) / std
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        made = np.clip(np.rint(made), limits.min, limits.max)
+    return made.astype(dtype)
+
+
+FAR_OUT = 8.0
+"""How many times the greatest value of preprocessing an array may hold; raw pixels hold dozens of times."""
+
+
+def fitted(samples: "Array", tensor: TensorSpec, inputs: ModelInputs, where: str) -> "Array":
+    """The samples (along axis 0) in the input's type. Raises UsageError that names sample, from 1, and input.
+
+    Whole numbers never take floats, and 8 bits no wider unsigned ones: an image of 0..1 or of 16 bits would
+    be cut off. `where` is the file.
+    """
+    import numpy as np
+
+    dtype = numpy_dtype(tensor.dtype)
+    if not _convertible(samples.dtype, dtype):
+        raise UsageError(
+            f"{where}: {tensor.name!r} is {samples.dtype}, the model wants {tensor.dtype}: convert it"
+        )
+    if samples.dtype.kind not in "biu":
+        _refuse_first(~np.isfinite(_as_float(samples)), samples, tensor, where, "")
+    elif dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if samples.dtype.kind in "iu" and not np.can_cast(samples.dtype, dtype):
+            _refuse_range(samples, int(limits.min), int(limits.max), tensor, where, f"{dtype} holds")
+        _refuse_index(samples, tensor, inputs, where)
+    elif dtype.kind == "b" and samples.dtype.kind != "b":
+        _refuse_range(samples, 0, 1, tensor, where, "bool holds")
+    with np.errstate(over="ignore"):
+        made: Array = samples.astype(dtype, copy=False)
+    if dtype.kind not in "biu" and samples.dtype != dtype:
+        _refuse_first(~np.isfinite(_as_float(made)), samples, tensor, where, f", beyond {tensor.dtype}")
+    _refuse_unprocessed(samples, tensor, inputs, where)
+    return made
+
+
+def _convertible(given: "np.dtype[Any]", wanted: "np.dtype[Any]") -> bool:
+    if wanted.kind not in "biu":
+        return given.kind in "biuf" or given == wanted
+    if wanted.kind in "iu" and wanted.itemsize == 1 and given.kind == "u":
+        return given.itemsize == 1
+    return given.kind in "biu"
+
+
+def _as_float(array: "Array") -> "Array":
+    """Numbers of formats that numpy has no functions for (bfloat16, float8) as float32."""
+    import numpy as np
+
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
+
+
+def _refuse_first(bad: "Array", samples: "Array", tensor: TensorSpec, where: str, more: str) -> None:
+    import numpy as np
+
+    if not bad.any():
+        return
+    number = int(np.argwhere(bad.reshape(len(bad), -1).any(axis=1))[0, 0])
+    value = samples[number][bad[number]].ravel()[0]
+    word = f"{value}" if np.isfinite(value) else "NaN" if np.isnan(value) else "infinity"
+    raise UsageError(f"{where}: sample {number + 1} of {tensor.name!r} holds {word}{more}: leave it out")
+
+
+def _refuse_range(samples: "Array", low: int, high: int, tensor: TensorSpec, where: str, why: str) -> None:
+    bad = (samples < low) | (samples > high)
+    _refuse_first(bad, samples, tensor, where, f", {why} {low}..{high}")
+
+
+def _refuse_index(samples: "Array", tensor: TensorSpec, inputs: ModelInputs, where: str) -> None:
+    content = content_of(tensor, inputs)
+    if content is not None and content.kind in (ContentKind.INDICES, ContentKind.POSITIONS):
+        # Negative ones count from the end.
+        _refuse_range(samples, -content.high - 1, content.high, tensor, where, content.why)
+
+
+def _refuse_unprocessed(samples: "Array", tensor: TensorSpec, inputs: ModelInputs, where: str) -> None:
+    """Pixels of 0..255 where preprocessing makes small numbers of them."""
+    import numpy as np
+
+    preprocessing = inputs.preprocessing
+    if preprocessing is None or channel_axis(tensor, inputs) is None or tensor.dtype[:3] in ("int", "uin"):
+        return
+    pairs = [(m, s) for m, s in zip(preprocessing.mean, preprocessing.std, strict=True) if s]
+    most = max((abs(extreme - m) / abs(s) for m, s in pairs for extreme in (0, 255)), default=0.0)
+    more = f", preprocessing makes numbers up to {most:.3g}: apply it, or"
+    if most:
+        _refuse_first(np.abs(_as_float(samples)) > FAR_OUT * most, samples, tensor, where, more)

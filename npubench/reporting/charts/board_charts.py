@@ -1,0 +1,225 @@
+"""Charts over all boards: latency, throughput for the price, accuracy, missing operators, CPU, codecs.
+
+A chart holds figures of one kind. Boards without something to show are left out, never drawn as zero.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from npubench import published
+from npubench.domain.records import Figures, Kind, Result
+from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.reporting.charts.dots import DotChart, DotRow, Value, dot_chart
+from npubench.reporting.charts.pairs import figures_of, latency_of
+from npubench.reporting.data.bounds import aside, bounds_of, latency_text, rate_text, told
+from npubench.reporting.data.formatting import closeness, duration, significant
+from npubench.reporting.data.lacking import lowest_of
+from npubench.reporting.data.ranking import MissingOperator
+from npubench.reporting.data.words import say
+from npubench.reporting.select.candidate import facts_of_board
+from npubench.reporting.select.chip_facts import price_usd
+
+LEAST_ERROR = 1e-7
+"""Where outputs that are all but equal are drawn: a logarithmic axis has no zero."""
+
+Reading = Callable[[Result, Figures], tuple[float, str] | None]
+"""A row's value with what a pointer shows; None: nothing to draw."""
+
+
+def several_vendors(results: Sequence[Result], kind: Kind | None) -> str:
+    """The warning of a chart in which simulators of more than one vendor stand."""
+    if kind is not Kind.SIMULATED:
+        return ""
+    backends = sorted({r.backend for r in results if figures_of(r, Kind.SIMULATED)})
+    if len(backends) < 2:
+        return ""
+    return say(
+        "simulators of several vendors ({names}): each has its own model of clock and memory, so compare "
+        "within one of them only",
+        names=", ".join(backends),
+    )
+
+
+def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[DotChart]:
+    """Latency of models by board, a chart a kind, where there are several boards."""
+    models = _real(results, CaseKind.MODEL)
+    found = []
+    for kind in kinds:
+        rows = [row for row in models if _time(row, kind, "mean")]
+        statistic = "p50" if rows and all(_time(row, kind, "p50") for row in rows) else "mean"
+        if len({row.board for row in rows}) > 1:
+            read = _reading_of(kind, statistic)
+            name = say("median") if statistic == "p50" else say("mean")
+            about = say("{statistic} of one inference; left is faster", statistic=name)
+            title = say("Latency by model and board")
+            found.append(_chart("latency", title, about, kind, rows, read, _ms, slowest=True))
+    return [chart for chart in found if chart]
+
+
+def _reading_of(kind: Kind, statistic: str) -> Reading:
+    def read(row: Result, figures: Figures) -> tuple[float, str] | None:
+        value = _time(row, kind, statistic)
+        return (value, latency_text(figures, value)) if value else None
+
+    return read
+
+
+def _time(row: Result, kind: Kind, statistic: str) -> float | None:
+    latency = latency_of(row, kind)
+    value: float | None = getattr(latency, statistic) if latency else None
+    return value if value and 0 < value < float("inf") else None
+
+
+def _ms(value: float, digits: int) -> str:
+    return duration(value, digits)
+
+
+def _plain(value: float, digits: int) -> str:
+    return significant(value, digits)
+
+
+def _count(value: float, digits: int) -> str:  # noqa: ARG001
+    """Nothing can be counted by halves: a line between whole numbers has no label."""
+    return significant(round(value), 1) if abs(value - round(value)) < 1e-9 else ""
+
+
+def price_charts(
+    results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
+) -> list[DotChart]:
+    """Inferences a second for each USD, for boards whose price is told."""
+    models = _real(results, CaseKind.MODEL)
+    prices = {}
+    for board, chip in {(row.board, row.chip) for row in models}:
+        told = price_usd(facts_of_board(board, chip, boards))
+        if told:
+            prices[board] = told.value
+
+    def read(row: Result, figures: Figures) -> tuple[float, str] | None:
+        price = prices.get(row.board)
+        mean = figures.latency_us.mean if figures.latency_us else 0.0
+        fps = figures.throughput_fps or (1e6 / mean if mean > 0 else 0.0)
+        if not price or not fps:
+            return None
+        return fps / price, f"{rate_text(figures, fps)} fps / {price:.6g} USD{aside(bounds_of(figures))}"
+
+    title, about = say("Throughput for the price"), say("inferences a second for each USD; right is better")
+    found = (_chart("price", title, about, kind, models, read, _plain) for kind in kinds)
+    return [chart for chart in found if chart]
+
+
+def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[DotChart]:
+    """How far INT8 outputs lie from the FP32 reference."""
+    models = [row for row in results if row.case_kind is CaseKind.MODEL and row.precision is Precision.INT8]
+
+    def read(row: Result, figures: Figures) -> tuple[float, str] | None:  # noqa: ARG001
+        accuracy, lowest = figures.accuracy, lowest_of(figures)
+        if lowest is not None and (accuracy is None or accuracy.cosine is None):
+            return 1.0, lowest.text
+        if accuracy is None or accuracy.cosine is None:
+            return None
+        return max(1 - accuracy.cosine, LEAST_ERROR), f"cosine {closeness(accuracy.cosine)}"
+
+    title = say("INT8 accuracy")
+    about = say("1 − cosine of the outputs and the FP32 reference; left is closer")
+    found = (
+        _chart("accuracy", title, about, kind, models, read, _error, slowest=True, logarithmic=True)
+        for kind in kinds
+    )
+    return [chart for chart in found if chart]
+
+
+def _error(value: float, digits: int) -> str:  # noqa: ARG001
+    return f"{value:.0e}".replace("e-0", "e-")
+
+
+def missing_chart(missing: Sequence[MissingOperator]) -> DotChart | None:
+    """Operators that a toolchain lacks by the models that they block."""
+    rows: dict[str, list[Value]] = {}
+    for one in missing:
+        count = len(one.models)
+        rows.setdefault(one.operator, []).append(Value(one.backend, count, str(count), str(count)))
+    drawn = [DotRow(name, tuple(values)) for name, values in rows.items()]
+    title, about = say("Missing operators by models blocked"), say("models that each operator stops")
+    return dot_chart("missing", title, about, None, drawn, _count, bars=True, logarithmic=False)
+
+
+def cpu_chart(results: Sequence[Result]) -> DotChart | None:
+    """Instruction times against the published ones; every series says its kind."""
+    rows: dict[str, list[Value]] = {}
+    for row in results:
+        figures = row.figures
+        if row.case_kind is not CaseKind.CPU or figures is None or row.emulated:
+            continue
+        series = f"{row.board} ({say(figures.kind.value)})"
+        for one in figures.details.get("rows") or ():
+            _add(rows, str(one.get("row")), series, one.get("throughput_ns"))
+    if not rows:
+        return None
+    for peak in published.cpu_peaks():
+        if peak.instruction in rows:
+            _add(rows, peak.instruction, f"{peak.chip} ({say('published')})", peak.throughput_ns)
+    drawn = [DotRow(name, tuple(values)) for name, values in rows.items()]
+    title, about = say("CPU peaks"), say("ns an instruction, many in flight; left is faster")
+    return dot_chart("cpu", title, about, None, drawn, _plain)
+
+
+def _add(rows: dict[str, list[Value]], name: str, series: str, value: object) -> None:
+    if isinstance(value, (int, float)) and not any(one.series == series for one in rows.get(name, ())):
+        rows.setdefault(name, []).append(Value(series, float(value), f"{value:.4g} ns"))
+
+
+def codec_chart(results: Sequence[Result]) -> DotChart | None:
+    """How many streams hold their rate at once."""
+    having = [row for row in results if row.case_kind is CaseKind.CODEC and not row.emulated]
+
+    def read(row: Result, figures: Figures) -> tuple[float, str] | None:  # noqa: ARG001
+        held = figures.details.get("streams")
+        fps = figures.details.get("streams_fps")
+        return (float(held), f"{held} × {fps} fps") if isinstance(held, int) else None
+
+    title, about = say("Codec streams"), say("streams that hold their rate at once; right is better")
+    return _chart("codec", title, about, Kind.MEASURED, having, read, _count, logarithmic=False)
+
+
+def _real(results: Sequence[Result], case_kind: CaseKind) -> list[Result]:
+    return [row for row in results if row.case_kind is case_kind and not row.emulated]
+
+
+def _chart(
+    name: str,
+    title: str,
+    about: str,
+    kind: Kind,
+    results: Sequence[Result],
+    read: Reading,
+    show: Callable[[float, int], str],
+    slowest: bool = False,
+    logarithmic: bool | None = None,
+) -> DotChart | None:
+    """Cases as rows, boards and precisions as series; cases with most boards first, then by value."""
+    rows: dict[str, list[Value]] = {}
+    used, bounded = [], []
+    for series, result, figures in _figures(results, kind):
+        found = read(result, figures)
+        if found:
+            used.append(result)
+            text = f"{result.case}, {series}: {found[1]}"
+            # A bound's mark stands beside its dot: that the true one lies further is no fine print.
+            label = found[1][:2] if found[1].startswith((">= ", "<= ")) else ""
+            if label:
+                bounded.append(figures)
+            rows.setdefault(result.case, []).append(Value(series, found[0], text, label))
+    order = sorted(rows.items(), key=lambda item: -max(one.value for one in item[1]))
+    if not slowest:
+        order.sort(key=lambda item: -len(item[1]))
+    drawn = [DotRow(case, tuple(values)) for case, values in order]
+    warning = "; ".join(filter(None, (several_vendors(used, kind), told(bounded))))
+    return dot_chart(name, title, about, kind, drawn, show, warning, logarithmic=logarithmic)
+
+
+def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Result, Figures]]:
+    several = len({row.precision for row in results}) > 1
+    for result in results:
+        figures = figures_of(result, kind)
+        if figures is not None:
+            precision = f" {result.precision.upper()}" if several else ""
+            yield f"{result.board}{precision}", result, figures

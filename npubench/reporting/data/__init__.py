@@ -1,0 +1,1 @@
+"""Rows of a workspace as tables, columns and summaries."""

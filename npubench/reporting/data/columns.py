@@ -1,0 +1,290 @@
+"""Columns of the case tables: a value, its unit, how it is shown and why it may be missing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from npubench.domain.definitions import Definition, earlier
+from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
+from npubench.domain.specs import Precision
+from npubench.measure.statistics import least_samples
+from npubench.reporting.charts.pairs import Speedup, gmac_per_s
+from npubench.reporting.data.bounds import aside, bound_of, bounds_of, mark, opposite
+from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness, significant
+from npubench.reporting.data.lacking import lacking, word_of
+from npubench.reporting.data.recorded import recorded
+from npubench.reporting.data.samples import source_text
+from npubench.reporting.data.whole_npu import whole_npu
+from npubench.reporting.data.words import say
+
+ONE = (Scale(""),)
+PERCENT = (Scale("%", 0.01),)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A result, its figures and how much faster than FP32 it is, both by kind."""
+
+    result: Result
+    figures: Mapping[Kind, Figures | None]
+    speedups: Mapping[Kind, Speedup]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`value` in base units (µs, bytes, 1), `scales` it may be shown in, `exact` its base unit.
+
+    A column without any value is left out unless it is `always` there. `word` stands in for a value that is
+    missing, where one dash would mean several things; rows that it `keeps` keep a column without a value.
+    `mark` stands before the figure, as of a bound, `aside` after it with its unit.
+    """
+
+    title: str
+    hint: str
+    value: Callable[[Entry], float | None]
+    scales: tuple[Scale, ...] = ONE
+    exact: str = ""
+    show: Callable[[float], str] = significant
+    missing: Callable[[Entry], str] = lambda _: "not reported"
+    kind: Kind | None = None
+    always: bool = False
+    digits: int | None = None
+    word: Callable[[Entry], str] = lambda _: ""
+    keeps: Callable[[Entry], bool] = lambda _: False
+    mark: Callable[[Entry], str] = lambda _: ""
+    aside: Callable[[Entry], str] = lambda _: ""
+
+
+_MACS = Column(
+    "MACs",
+    "Multiply-accumulates of the exported graph at its fixed shapes",
+    lambda entry: entry.result.macs,
+    COUNTS,
+    missing=lambda entry: "a shape is unknown" if entry.result.onnx_sha256 else "not exported",
+)
+
+
+_FPS = "Samples a second: those of one call over the mean latency, calls one after another"
+
+_WHOLE_NPU = Column(
+    "×2 upper estimate",
+    "Inferences a second if the whole NPU did twice what the half did that ran: an estimate, not measured",
+    lambda entry: whole.throughput_fps if (whole := whole_npu(entry.result)) else None,
+    (Scale("fps"),),
+    "fps",
+    missing=lambda _: "not a figure of half an NPU",
+    kind=Kind.PREDICTED,
+)
+
+
+def columns_of(entries: Sequence[Entry], kinds: Sequence[Kind], more: Sequence[Column] = ()) -> list[Column]:
+    """MACs first, then those of each kind, then `more`, then what npubench makes of them itself."""
+    return [_MACS, *(column for kind in kinds for column in _of_kind(kind, entries)), *more, _WHOLE_NPU]
+
+
+def _of_kind(kind: Kind, entries: Sequence[Entry]) -> list[Column]:
+    measured = kind is Kind.MEASURED
+    times = [_percentile(kind, percentile, measured) for percentile in (50, 90, 99)]
+    if any(_lacks_median(entry, kind) for entry in entries):
+        times.append(_latency(kind, "mean", "Mean of all runs, for rows without a median"))
+    return [*times, *_rates(kind), *_accuracies(kind)]
+
+
+def _rates(kind: Kind) -> list[Column]:
+    return [
+        replace(
+            _figure(kind, "fps", _FPS, lambda f: f.throughput_fps),
+            mark=lambda entry: mark(opposite(bound_of(entry.figures.get(kind)))),
+        ),
+        Column(
+            *("samples", "Samples in one call, and what says so; see docs/measuring.md"),
+            lambda entry: _samples(entry.figures.get(kind)),
+            show=lambda value: f"{value:.0f}",
+            kind=kind,
+            aside=lambda entry: _source(entry.figures.get(kind)),
+        ),
+        Column(
+            *("GMAC/s", "1e9 multiply-accumulates a second: MACs over the median (else mean) latency"),
+            lambda entry: gmac_per_s(entry.result, kind) if entry.result.macs else None,
+            missing=lambda entry: "nothing to multiply" if entry.result.macs == 0 else "not reported",
+            kind=kind,
+            mark=lambda entry: mark(opposite(bound_of(entry.figures.get(kind)))),
+        ),
+        _figure(kind, "MAC use", "Share of the chip's peak", lambda f: f.mac_utilisation, PERCENT),
+    ]
+
+
+def _accuracies(kind: Kind) -> list[Column]:
+    return [
+        Column(
+            *("speed-up", "FP32 latency over INT8 latency, medians (else means) of the same kind"),
+            lambda entry: entry.speedups[kind].factor if kind in entry.speedups else None,
+            (Scale("×"),),
+            missing=_no_speedup,
+            kind=kind,
+            mark=lambda entry: mark(entry.speedups[kind].bound) if kind in entry.speedups else "",
+        ),
+        replace(
+            _accuracy(
+                *(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine),
+                show=closeness,
+                digits=5,
+            ),
+            word=lambda entry: _word(entry, kind),
+            keeps=lambda entry: _is_told(entry.figures.get(kind)),
+        ),
+        _accuracy(
+            *(kind, "worst slice", "Lowest cosine of a slice of an output along one of its axes"),
+            lambda a: a.worst_slice.cosine if a.worst_slice else None,
+            show=closeness,
+            digits=5,
+        ),
+        _accuracy(
+            *(kind, "dead slices", "Slices of outputs that vary in FP32 and are constant here"),
+            # None at all is what is expected of a row, and no column.
+            lambda a: a.dead_slices or None,
+            show=lambda value: f"{value:.0f}",
+        ),
+        _accuracy(
+            *(kind, "rel. error", "2-norm of the difference over that of the FP32 reference"),
+            lambda a: a.relative_error,
+            scales=PERCENT,
+        ),
+        _accuracy(kind, "PSNR", "Peak signal-to-noise against the FP32 reference", lambda a: a.psnr_db, "dB"),
+        _accuracy(
+            *(kind, "top-1", "Share of inputs with the reference's arg-max", lambda a: a.top1_agreement),
+            show=lambda value: closeness(value, 3),
+            digits=3,
+        ),
+    ]
+
+
+def _figure(
+    kind: Kind, title: str, hint: str, get: Callable[[Figures], float | None], scales: tuple[Scale, ...] = ONE
+) -> Column:
+    def value(entry: Entry) -> float | None:
+        figures = entry.figures.get(kind)
+        return get(figures) if figures else None
+
+    return Column(title, hint, value, scales, kind=kind)
+
+
+def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
+    name, needed = f"p{percentile}", least_samples(percentile)
+
+    def missing(entry: Entry) -> str:
+        latency, figures = _latency_of(entry, kind), entry.figures.get(kind)
+        if latency is None or figures is None:
+            return say("no {kind} latency", kind=say(kind.value))
+        if "statistic" in figures.details:
+            return str(figures.details["statistic"])
+        if latency.n < needed:
+            return say(
+                "{name} needs {needed} runs, there were {count}", name=name, needed=needed, count=latency.n
+            )
+        return "the tool reports no single runs"
+
+    below = say("Latency that {percentile} % stay below", percentile=percentile)
+    hint = "Median latency of one inference" if percentile == 50 else below
+    column = Column(
+        name, hint, _statistic(kind, name), TIMES, "µs", missing=missing, kind=kind, always=always
+    )
+    return _bounded(column, kind, percentile == 50)
+
+
+def _latency(kind: Kind, name: str, hint: str) -> Column:
+    """A latency that stands in for the median, and then says what makes it a bound."""
+    column = Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind)
+    return replace(
+        _bounded(column, kind, False),
+        aside=lambda entry: _why_bound(entry, kind) if _lacks_median(entry, kind) else "",
+    )
+
+
+def _bounded(column: Column, kind: Kind, explained: bool) -> Column:
+    """The column with the mark of a latency that is only a bound; `explained`: with what makes it one."""
+    marked = replace(column, mark=lambda entry: mark(bound_of(entry.figures.get(kind))))
+    return replace(marked, aside=lambda entry: _why_bound(entry, kind)) if explained else marked
+
+
+def _why_bound(entry: Entry, kind: Kind) -> str:
+    return aside(bounds_of(entry.figures.get(kind)))
+
+
+def _samples(figures: Figures | None) -> float | None:
+    return figures.sampling.samples_per_call if figures and figures.sampling else None
+
+
+def _source(figures: Figures | None) -> str:
+    return f" ({source_text(figures.sampling)})" if figures and figures.sampling else ""
+
+
+def _statistic(kind: Kind, name: str) -> Callable[[Entry], float | None]:
+    def value(entry: Entry) -> float | None:
+        found: float | None = getattr(_latency_of(entry, kind), name, None)
+        return found
+
+    return value
+
+
+def _accuracy(
+    kind: Kind,
+    title: str,
+    hint: str,
+    get: Callable[[Accuracy], float | None],
+    unit: str = "",
+    show: Callable[[float], str] = significant,
+    scales: tuple[Scale, ...] | None = None,
+    digits: int | None = None,
+) -> Column:
+    def value(entry: Entry) -> float | None:
+        figures = entry.figures.get(kind)
+        return get(figures.accuracy) if figures and figures.accuracy else None
+
+    def missing(entry: Entry) -> str:
+        figures = entry.figures.get(kind)
+        if figures is None:
+            return say("not compared")
+        reason, why = lacking(entry.result, figures)
+        if reason is not None:
+            return f"{word_of(reason)}: {recorded(why)}" if why else word_of(reason)
+        if figures.accuracy is None:
+            return say("not compared")
+        same = title == "PSNR" and figures.accuracy.max_abs == 0
+        return "identical outputs: no noise" if same else "does not apply"
+
+    return Column(title, hint, value, scales or (Scale(unit),), unit, show, missing, kind, digits=digits)
+
+
+def _is_told(figures: Figures | None) -> bool:
+    """Whether a row itself says why it has no cosine, and is not the reference that needs none."""
+    return figures is not None and figures.no_accuracy not in (None, NoAccuracy.IS_REFERENCE)
+
+
+def _word(entry: Entry, kind: Kind) -> str:
+    """What stands in a cosine's place: why there is none, or the share of whole numbers that are equal."""
+    figures = entry.figures.get(kind)
+    if figures is None:
+        return ""
+    reason, _ = lacking(entry.result, figures)
+    if reason is not None:
+        return word_of(reason)
+    equal = figures.accuracy.equal if figures.accuracy else None
+    return "" if equal is None else say("{share} equal", share=closeness(equal, 3))
+
+
+def _latency_of(entry: Entry, kind: Kind) -> Latency | None:
+    figures = entry.figures.get(kind)
+    return figures.latency_us if figures else None
+
+
+def _lacks_median(entry: Entry, kind: Kind) -> bool:
+    latency = _latency_of(entry, kind)
+    return latency is not None and latency.p50 is None
+
+
+def _no_speedup(entry: Entry) -> str:
+    if entry.result.precision is Precision.FP32:
+        return "stands on the INT8 row"
+    if Definition.QUANTISATION in earlier(entry.result):
+        return say("quantised by an earlier definition: measure it again")
+    return "no FP32 latency of this kind to compare with"

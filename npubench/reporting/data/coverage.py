@@ -1,0 +1,236 @@
+"""What of the catalogue could be exported and converted, and why not: text from records, nothing else."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from npubench.domain.records import SAME_NETWORK, FailureClass, Result, Status
+from npubench.reporting.data.placements import Where, placements
+from npubench.storage.ledger import Export
+
+WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
+"""These say nothing about the model."""
+
+
+EXPORTED = "exported"
+"""The status of a name whose export succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodebaseCounts:
+    """Names of one codebase: exported, failed, `waiting` for a first run; mean seconds of an export."""
+
+    codebase: str
+    names: int
+    exported: int
+    failed: int
+    waiting: int
+    seconds_each: float
+
+
+@dataclass(frozen=True, slots=True)
+class BackendCounts:
+    """Cases of one backend in one precision; `why` counts the classes of those that are not ok."""
+
+    backend: str
+    precision: str
+    cases: int
+    ok: int
+    why: Mapping[str, int]
+
+    @property
+    def failed(self) -> int:
+        """How many failed."""
+        return sum(self.why.values())
+
+
+def document(exports: Mapping[str, Export], planned: Mapping[str, str], results: Sequence[Result]) -> str:
+    """The coverage page as Markdown; `planned` maps every name that was meant to be run to its codebase."""
+    parts = [
+        "# Coverage",
+        "Written by `npubench coverage` from the records of real exports; nothing here is written by hand."
+        " An export counts when ONNX Runtime gave PyTorch's outputs, to 1e-3 of the largest one; where"
+        " rounding alone takes a random network further than that, it may be twice as far from double"
+        " precision as PyTorch's own floats. A name that no run has reached stands as not run.",
+        _codebases(exports, planned),
+        _failures(exports),
+        _unreached(exports, planned),
+        _models(exports),
+    ]
+    if results:
+        parts += [_backends(results), _blocking(results)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def shares(exports: Mapping[str, Export], planned: Mapping[str, str]) -> dict[str, float]:
+    """Codebase -> the part of its planned names that was exported, in 0..1; what was not run was not."""
+    counts = Counter(planned.values())
+    good = Counter(
+        planned[name] for name, one in exports.items() if name in planned and not one.failure_class
+    )
+    return {codebase: good[codebase] / count for codebase, count in sorted(counts.items())}
+
+
+def status(export: Export | None) -> str:
+    """`exported`, the class of the failure, or `not run`."""
+    if export is None:
+        return "not run"
+    return export.failure_class or EXPORTED
+
+
+def _codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str:
+    rows = [
+        [c.codebase, c.names, c.exported, c.failed, c.waiting, _share(c), f"{c.seconds_each:.1f}"]
+        for c in codebases(exports, planned)
+    ]
+    head = ["codebase", "names", "exported", "failed", "not run", "of those run", "seconds each"]
+    return f"## Exports\n\n{table(head, rows)}"
+
+
+def _share(counts: CodebaseCounts) -> str:
+    ran = counts.exported + counts.failed
+    return f"{counts.exported / ran:.1%}" if ran else "-"
+
+
+def codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> list[CodebaseCounts]:
+    """Every codebase with names that were meant to be run or were, by name."""
+    rows = []
+    names = {**{export.case: export.codebase for export in exports.values()}, **planned}
+    for codebase in sorted(set(names.values())):
+        found = [exports.get(name) for name, one in names.items() if one == codebase]
+        ran = [export for export in found if export]
+        good = [export for export in ran if not export.failure_class]
+        made = [export.duration_s for export in ran if SAME_NETWORK not in export.exported]
+        seconds = sum(made) / len(made) if made else 0.0
+        failed, waiting = len(ran) - len(good), len(found) - len(ran)
+        rows.append(CodebaseCounts(codebase, len(found), len(good), failed, waiting, seconds))
+    return rows
+
+
+def _failures(exports: Mapping[str, Export]) -> str:
+    rows = [[e.case, e.codebase, e.failure_class, e.message] for e in exports.values() if e.failure_class]
+    return f"## Why not\n\n{table(['model', 'codebase', 'class', 'reason'], rows)}" if rows else ""
+
+
+def _unreached(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str:
+    counts = Counter(codebase for name, codebase in planned.items() if name not in exports)
+    if not counts:
+        return ""
+    told = ", ".join(f"{count} of {codebase}" for codebase, count in sorted(counts.items()))
+    return f"## Not run\n\n{told}."
+
+
+def _models(exports: Mapping[str, Export]) -> str:
+    rows = [
+        [
+            e.case,
+            e.shape,
+            e.opset,
+            _giga(e.macs),
+            _mega(e.parameters),
+            _mega(e.activation_bytes),
+            len(e.operators),
+            e.exported.get("part", "whole"),
+            e.exported.get("difference", "").partition(" ")[0] or None,
+        ]
+        for e in exports.values()
+        if not e.failure_class
+    ]
+    head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)"]
+    head += ["kinds of operators", "part", "difference to PyTorch"]
+    return f"## Exported models\n\n{table(head, rows)}" if rows else ""
+
+
+def _backends(results: Sequence[Result]) -> str:
+    rows = [
+        [b.backend, b.precision, b.cases, b.ok, b.failed, _reasons(b.why) or "-"] for b in backends(results)
+    ]
+    head = ["backend", "precision", "cases", "ok", "failed", "why"]
+    return f"## Backends\n\n{table(head, rows)}" if rows else ""
+
+
+def _reasons(why: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in why.items())
+
+
+def backends(results: Sequence[Result]) -> list[BackendCounts]:
+    """Cases that each backend converted and ran, those that failed, and why; most frequent reason first."""
+    groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        if not (result.failure and result.failure.failure_class in WITHOUT_VERDICT):
+            groups[result.backend, str(result.precision)].append(result)
+    rows = []
+    for (backend, precision), rows_of in sorted(groups.items()):
+        reasons = Counter(str(r.failure.failure_class) for r in rows_of if r.failure)
+        good = sum(r.status is Status.OK for r in rows_of)
+        rows.append(BackendCounts(backend, precision, len(rows_of), good, dict(reasons.most_common())))
+    return rows
+
+
+def support(results: Sequence[Result]) -> dict[str, dict[str, str]]:
+    """Operator -> column of `columns_of` -> the worst that became of it there, by layer, and how often.
+
+    NPU, CPU or custom; `runs` where the tool does not say where; else how it failed.
+    """
+    names = columns_of(results)
+    return {
+        operator: {names[where]: placed.text for where, placed in boards.items()}
+        for operator, boards in sorted(placements(results).items())
+    }
+
+
+def columns_of(results: Iterable[Result]) -> dict[Where, str]:
+    """Boards with their backends: by the backend's name where it is that of one board alone."""
+    places = sorted({(row.backend, row.board) for row in results})
+    alone = Counter(backend for backend, _ in places)
+    return {
+        (board, backend): backend if alone[backend] == 1 else f"{backend}: {board}"
+        for backend, board in places
+    }
+
+
+def blocking(results: Iterable[Result]) -> list[tuple[str, str, int]]:
+    """Backend, operator and the number of cases that it alone or with others stopped; most first."""
+    counts = Counter(
+        (result.backend, operator, result.case)
+        for result in results
+        if result.failure and result.failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
+        for operator in result.failure.operators
+    )
+    cases = Counter((backend, operator) for backend, operator, _ in counts)
+    return [(backend, operator, count) for (backend, operator), count in cases.most_common()]
+
+
+def _blocking(results: Sequence[Result]) -> str:
+    columns = list(columns_of(results).values())
+    matrix = [
+        [operator, *(row.get(name, "-") for name in columns)] for operator, row in support(results).items()
+    ]
+    ranked = [list(row) for row in blocking(results)]
+    parts = [f"## Operators by backend\n\n{table(['operator', *columns], matrix)}"] if matrix else []
+    if ranked:
+        parts.append(f"## Operators that stop most\n\n{table(['backend', 'operator', 'cases'], ranked)}")
+    return "\n\n".join(parts)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; what a cell holds cannot break out of it."""
+    lines = [_line(head), _line(["---"] * len(head)), *(_line(row) for row in rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _cell(value: object) -> str:
+    text = "-" if value is None else " ".join(str(value).split())
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _giga(value: int | None) -> str | None:
+    return None if value is None else f"{value / 1e9:.3g}"
+
+
+def _mega(value: int | None) -> str | None:
+    return None if value is None else f"{value / 1e6:.3g}"

@@ -1,0 +1,248 @@
+"""The page's tables of processors: instructions and memory of every board, beside published rows.
+
+A column belongs to one board, tool and kind. Nothing is computed across boards.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from npubench.domain.records import Kind, Result
+from npubench.domain.specs import CaseKind
+from npubench.reporting.charts.grid import Cell
+from npubench.reporting.data.formatting import significant, size
+from npubench.reporting.data.operations import operation_of
+from npubench.reporting.data.words import say
+from npubench.storage.files import data_root
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Columns of one source: a board with its tool, or a publication; `titles` with unit and hint."""
+
+    label: str
+    kind: Kind
+    emulated: bool
+    titles: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: what its lines are called, groups of columns, and lines of head texts and cells."""
+
+    title: str
+    note: str
+    heads: tuple[str, ...]
+    groups: tuple[Group, ...]
+    lines: tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Rows of one board and tool, or of a publication, by the mode that they were measured in."""
+
+    label: str
+    kind: Kind
+    emulated: bool
+    rows: Mapping[str, Sequence[Row]]
+    memory: Sequence[Row]
+
+
+_TIMES = (
+    ("throughput_ns", "throughput", "ns", "Time of an instruction among independent ones"),
+    ("latency_ns", "latency", "ns", "Time of an instruction that needs the result of the one before"),
+    ("throughput_cycles", "throughput", "cycles", "At the clock that dependent additions tell"),
+    ("latency_cycles", "latency", "cycles", "At the clock that dependent additions tell"),
+    ("gflop_per_s", "", "GFLOP/s", "Floating-point operations of an instruction over its time"),
+    ("gop_per_s", "", "Gop/s", "Integer operations of an instruction over its time"),
+    ("gib_per_s", "", "GiB/s", "Bytes loaded or stored over the time"),
+    ("megpeak_gflops", "MegPeak's figure", "GFlops", "Operations as MegPeak counts them, over the time"),
+)
+_MANY = (
+    ("one", "one core", "", "Rate of the core that was measured alone"),
+    ("slowest", "slowest core", "", "The lowest rate of any core, each alone"),
+    ("all", "all at once", "", "Sum of the rates of all cores that run the same loop at once"),
+)
+_OPERATIONS = ("copy", "read", "write", "triad")
+
+
+def processor_sheets(results: Sequence[Result]) -> list[Sheet]:
+    """The tables of all processor rows; none without any that was measured."""
+    measured = _measured(results)
+    if not measured:
+        return []
+    sources = [*measured, *_published()]
+    together = [source for source in measured if source.rows.get("all_cores")]
+    found = (_instructions(sources), _many_cores(together), _memory(measured), _bandwidth(sources))
+    return [sheet for sheet in found if sheet.lines]
+
+
+def _measured(results: Sequence[Result]) -> list[_Source]:
+    by_place: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        if result.case_kind is CaseKind.CPU and result.figures is not None:
+            by_place.setdefault((result.board, result.backend), []).append(result)
+    return [_source(f"{board}, {tool}", rows) for (board, tool), rows in sorted(by_place.items())]
+
+
+def _source(label: str, results: Sequence[Result]) -> _Source:
+    rows: dict[str, list[Row]] = {}
+    memory: list[Row] = []
+    for result in results:
+        told = result.figures.details if result.figures else {}
+        rows.setdefault(str(told.get("mode", "")).replace("-", "_"), []).extend(told.get("rows") or ())
+        memory += told.get("memory") or ()
+        if (gib := told.get("megpeak_bandwidth_gib_per_s")) is not None:
+            memory.append({"row": "bandwidth", "gib_per_s": gib, "variant": "memcpy, 100 MiB"})
+    kind = results[0].figures.kind if results[0].figures else Kind.MEASURED
+    return _Source(label, kind, results[0].emulated, rows, memory)
+
+
+@cache
+def _published() -> tuple[_Source, ...]:
+    found = []
+    for file in sorted((data_root() / "reports" / "published").glob("cpu-*.toml")):
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+        memory = [
+            {"row": "bandwidth", "gib_per_s": told["bandwidth_gib_per_s"], "variant": "memcpy, 100 MiB"}
+        ]
+        label = f"{told['title']}, {told['tool']} ({told['source']})"
+        found.append(_Source(label, Kind.PUBLISHED, False, {"one_core": told["row"]}, memory))
+    return tuple(found)
+
+
+def _instructions(sources: Sequence[_Source]) -> Sheet:
+    tables = [{row["row"]: row for row in source.rows.get("one_core", ())} for source in sources]
+    columns = [
+        [column for column in _TIMES if any(column[0] in row for row in table.values())] for table in tables
+    ]
+    names = dict.fromkeys(name for table in tables for name in table)
+    lines = tuple(
+        (
+            (say(operation_of(name)), name),
+            tuple(
+                _figure(table.get(name, {}), key, unit)
+                for table, mine in zip(tables, columns, strict=True)
+                for key, _, unit, _ in mine
+            ),
+        )
+        for name in sorted(names, key=lambda name: (operation_of(name), name))
+    )
+    groups = _groups(sources, columns)
+    note = "One core. Integer operations are never counted as floating-point ones; a multiply-add is two."
+    return Sheet("Instructions", note, ("Operation", "Instruction"), groups, lines)
+
+
+def _many_cores(sources: Sequence[_Source]) -> Sheet:
+    names = dict.fromkeys(
+        row["row"] for source in sources for row in source.rows.get("all_cores", ()) if "row" in row
+    )
+    lines = tuple(
+        (
+            (say(operation_of(name)), name),
+            tuple(cell for source in sources for cell in _cores_cells(source, name)),
+        )
+        for name in sorted(names, key=lambda name: (operation_of(name), name))
+    )
+    groups = _groups(sources, [_MANY for _ in sources])
+    note = "Rates in GFLOP/s, Gop/s or GiB/s, as the instruction's own row says."
+    return Sheet("All cores", note, ("Operation", "Instruction"), groups, lines)
+
+
+def _cores_cells(source: _Source, name: str) -> Iterable[Cell]:
+    for mode, choose in (("one_core", max), ("each_core", min), ("all_cores", max)):
+        rates = [_rate(row) for row in source.rows.get(mode, ()) if row.get("row") == name]
+        known = [rate for rate in rates if rate[0] is not None]
+        yield _cell(*choose(known, key=lambda rate: rate[0])) if known else _cell(None, "")
+
+
+def _rate(row: Row) -> tuple[Any, str]:
+    units = {"gflop_per_s": "GFLOP/s", "gop_per_s": "Gop/s", "gib_per_s": "GiB/s"}
+    return next(((row[key], unit) for key, unit in units.items() if key in row), (None, ""))
+
+
+def _memory(sources: Sequence[_Source]) -> Sheet:
+    wanted = [(source, cores) for source in sources for cores in _cores_at_once(source)]
+    sizes = sorted({_set(row) for source, _ in wanted for row in source.memory if row["row"] in _OPERATIONS})
+    titles = tuple((operation, "GiB/s", "Bytes that the loop asks for") for operation in _OPERATIONS)
+    groups = tuple(
+        Group(f"{source.label}, {_cores(cores)}", source.kind, source.emulated, titles)
+        for source, cores in wanted
+    )
+    lines = tuple(
+        (
+            (size(one),),
+            tuple(
+                _bandwidth_cell(source, cores, operation, one)
+                for source, cores in wanted
+                for operation in _OPERATIONS
+            ),
+        )
+        for one in sizes
+    )
+    note = "Working set of one core, all arrays together; of the fastest loop, named when pointed at."
+    return Sheet("Memory", note, ("Working set",), groups, lines)
+
+
+def _cores_at_once(source: _Source) -> list[int]:
+    return sorted({row.get("cores_at_once", 1) for row in source.memory if row["row"] in _OPERATIONS})
+
+
+def _cores(count: int) -> str:
+    return say("one core") if count == 1 else say("{count} cores at once", count=count)
+
+
+def _set(row: Row) -> int:
+    """The size that was asked for: three arrays of a triad share a little less than that."""
+    return int(1 << (int(row["set_bytes"]) - 1).bit_length())
+
+
+def _bandwidth_cell(source: _Source, cores: int, operation: str, one: int) -> Cell:
+    for row in source.memory:
+        if (row["row"], row.get("cores_at_once", 1)) == (operation, cores) and _set(row) == one:
+            return _cell(row["gib_per_s"], f"GiB/s, {row.get('variant', '')}")
+    return _cell(None, "")
+
+
+def _bandwidth(sources: Sequence[_Source]) -> Sheet:
+    cells = []
+    for source in sources:
+        row = next((row for row in source.memory if row["row"] == "bandwidth"), {})
+        cells.append(_cell(row.get("gib_per_s"), f"GiB/s, {row.get('variant', '')}"))
+    titles = (("bandwidth", "GiB/s", "Read and written bytes over time; MegPeak prints it as Gbps"),)
+    groups = tuple(Group(source.label, source.kind, source.emulated, titles) for source in sources)
+    lines = (
+        (((say("memcpy of {size}", size="100 MiB"),), tuple(cells)),)
+        if any(cell.sort for cell in cells)
+        else ()
+    )
+    note = "What the library's memcpy does, on one core; on a small board of as much as fits."
+    return Sheet("Copying as MegPeak does", note, ("What",), groups, lines)
+
+
+def _groups(sources: Sequence[_Source], columns: Sequence[Sequence[tuple[str, ...]]]) -> tuple[Group, ...]:
+    return tuple(
+        Group(
+            source.label,
+            source.kind,
+            source.emulated,
+            tuple((title, unit, hint) for _, title, unit, hint in mine),
+        )
+        for source, mine in zip(sources, columns, strict=True)
+    )
+
+
+def _figure(row: Row, key: str, unit: str) -> Cell:
+    spread = row.get(f"{key.partition('_')[0]}_spread") if key.endswith("_ns") else None
+    told = say("quartiles {share} apart", share=f"{spread:.1%}") if isinstance(spread, (int, float)) else ""
+    return _cell(row.get(key), "; ".join(filter(None, (say(unit), told))))
+
+
+def _cell(value: Any, unit: str) -> Cell:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return Cell("–", "not measured, or the processor lacks it")
+    return Cell(significant(value), f"{value:.6g} {unit}".rstrip(), float(value))

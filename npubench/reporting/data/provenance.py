@@ -1,0 +1,261 @@
+"""Everything that is known of how a row came about, as labels and texts."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from npubench.domain.records import (
+    BoardState,
+    Computed,
+    DataUse,
+    Figures,
+    Kernels,
+    Latency,
+    Result,
+    Shares,
+)
+from npubench.domain.specs import TensorSpec
+from npubench.reporting.data.formatting import duration, significant, size
+from npubench.reporting.data.lacking import slice_text, word_of
+from npubench.reporting.data.recorded import recorded
+from npubench.reporting.data.whole_npu import whole_npu
+from npubench.reporting.data.words import language, say, say_count
+
+Facts = tuple[tuple[str, str | None], ...]
+
+
+def facts_of(result: Result) -> Facts:
+    """Labels with their texts: what is the row's own, then what it shares; None where nothing is known."""
+    return (*own_facts(result), *graph_facts(result), *setting_facts(result))
+
+
+def own_facts(result: Result) -> Facts:
+    """What a row shares with no other, in reading order."""
+    spoken = language()
+    artifact, artifact_size, before, after, started, log, samples = _words(spoken, _OWN)
+    return (
+        (artifact, result.artifact_sha256),
+        (artifact_size, size(result.artifact_bytes) if result.artifact_bytes is not None else None),
+        *(_figures(result.figures) if result.figures else ()),
+        *(_figures(result.estimate, say("Estimate") + ", ") if result.estimate else ()),
+        *(_figures(whole, say("Estimate") + ", ") if (whole := whole_npu(result)) else ()),
+        *(((say("Data"), _data(result.data)),) if result.data else ()),
+        (before, _state(result.board_before)),
+        (after, _state(result.board_after)),
+        (started, _started(result)),
+        (log, _file(result.log_path, result.log_sha256)),
+        (samples, _file(result.samples_path, result.samples_sha256)),
+    )
+
+
+_OWN = ("Artifact SHA-256", "Artifact size", "Board before", "Board after", "Started", "Log", "Samples")
+"""Their labels, but for those of figures."""
+
+
+def graph_facts(result: Result) -> Facts:
+    """What all rows of one exported model have in common."""
+    operators = ", ".join(f"{name} × {count}" for name, count in result.operators.items())
+    return (
+        (say("Model SHA-256"), result.onnx_sha256),
+        *(((say("Export"), _pairs(result.exported)),) if result.exported else ()),
+        (say("Opset"), str(result.opset) if result.opset is not None else None),
+        (say("Inputs"), _tensors(result.inputs)),
+        (say("Outputs"), _tensors(result.outputs)),
+        (say("Operators"), operators or None),
+        (say("Parameters"), f"{result.parameters:,}" if result.parameters is not None else None),
+    )
+
+
+def setting_facts(result: Result) -> Facts:
+    """What most rows of a run have in common."""
+    return (
+        (say("Run"), result.run_id),
+        (say("Tools"), _pairs(result.tools)),
+        ("npubench", result.npubench_version or None),
+        (say("Protocol"), _pairs(result.protocol)),
+        (say("Seeds"), _pairs(result.seeds)),
+        (say("Command"), " ".join(result.command) or None),
+    )
+
+
+@cache
+def _words(language: str, texts: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001 - say() depends on it
+    """These words as they are said in that language: looked up once, not once a row."""
+    return tuple(say(text) for text in texts)
+
+
+_STATISTICS = ("mean", "std", "min", "p50", "p90", "p99", "max")
+_ACCURACIES = (
+    "cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "equal_rounded"
+)  # fmt: skip
+_LABELS = ("latency, µs", "round medians, µs", "accuracy", "costs", "placement", "details", "computed in")
+
+
+def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | None]]:
+    latency, accuracy, spoken = figures.latency_us, figures.accuracy, language()
+    labels = _words(spoken, _LABELS)
+    head = f"{before}{say(figures.kind)}"
+    if latency is not None:
+        yield f"{head} {labels[0]}", _latency(latency)
+        if latency.rounds_p50:
+            yield f"{head} {labels[1]}", _rounds(latency)
+    if accuracy is not None:
+        values = ((name, getattr(accuracy, name)) for name in _ACCURACIES)
+        texts = [f"{name} {value:.6g}" for name, value in values if value is not None]
+        if accuracy.kernels is not None:
+            texts.append(_kernels(accuracy.kernels))
+        yield f"{head} {labels[2]}", f"{', '.join(texts)}; {say('{count} inputs', count=accuracy.samples)}"
+        if text := slice_text(accuracy):
+            yield f"{head} {say('worst slice')}", text
+        if accuracy.dead_slices is not None:
+            yield f"{head} {say('dead slices')}", str(accuracy.dead_slices)
+    if figures.no_accuracy is not None:
+        yield f"{head} {say('no cosine')}", _no_cosine(figures)
+    costs = _costs(figures)
+    if costs:
+        yield f"{head} {labels[3]}", costs
+    if figures.placement:
+        yield f"{head} {labels[4]}", _pairs(figures.placement)
+    if figures.computed is not None:
+        yield f"{head} {labels[6]}", _computed(figures.computed)
+    if figures.details:
+        yield f"{head} {labels[5]}", _pairs(figures.details)
+
+
+def _no_cosine(figures: Figures) -> str:
+    word = word_of(figures.no_accuracy) if figures.no_accuracy else ""
+    return f"{word}: {recorded(figures.no_accuracy_why)}" if figures.no_accuracy_why else word
+
+
+def _kernels(kernels: Kernels) -> str:
+    cosines = (kernels.fused_cosine, kernels.unoptimised_cosine)
+    fused, plain = (say("unknown") if one is None else f"{one:.6g}" for one in cosines)
+    return say("cosine {fused} by fused kernels, {plain} without optimisation", fused=fused, plain=plain)
+
+
+def _computed(computed: Computed) -> str:
+    operators = say("operators: {shares}", shares=_shares(computed.operators))
+    if computed.macs is None:
+        return operators
+    return f"{operators}; {say('MACs: {shares}', shares=_shares(computed.macs))}"
+
+
+def _shares(shares: Shares) -> str:
+    named = (
+        (say("integers"), shares.integer),
+        ("NPU", shares.npu),
+        ("CPU", shares.cpu),
+        (say("float"), shares.floating),
+    )
+    return ", ".join(f"{name} {share:.1%}" for name, share in named if share)
+
+
+def _latency(latency: Latency) -> str:
+    values = _statistics(latency)
+    template = _template(language(), tuple([value is not None for value in values]))
+    runs = say_count(latency.n, "{count} run", "{count} runs")
+    return f"{template % tuple([value for value in values if value is not None])}; {runs}"
+
+
+_statistics = attrgetter(*_STATISTICS)
+
+
+@cache
+def _template(spoken: str, known: tuple[bool, ...]) -> str:
+    """All known statistics are put into one text at once: that takes a third of the time of one by one."""
+    names = zip(_words(spoken, _STATISTICS), known, strict=True)
+    return ", ".join(f"{name} %.6g" for name, there in names if there)
+
+
+def _rounds(latency: Latency) -> str:
+    text = ", ".join([f"{value:.6g}" for value in latency.rounds_p50])
+    if latency.spread is not None:
+        text = f"{text}; {say('spread')} {latency.spread:.2%}"
+    return text if latency.outliers is None else f"{text}; {say('{count} outliers', count=latency.outliers)}"
+
+
+def _costs(figures: Figures) -> str | None:
+    parts = []
+    if figures.load_us is not None:
+        parts.append(f"{say('load')} {duration(figures.load_us)}")
+    if figures.host_overhead_us is not None:
+        parts.append(f"{say('host overhead')} {duration(figures.host_overhead_us)}")
+    if figures.memory_bytes is not None:
+        parts.append(f"{say('memory')} {size(figures.memory_bytes)}")
+    if figures.io_bytes is not None:
+        parts.append(f"{say('I/O per inference')} {size(figures.io_bytes)}")
+    if figures.tool_macs is not None:
+        parts.append(say("{count} MACs by the tool's count", count=f"{figures.tool_macs:,}"))
+    if figures.mac_utilisation is not None:
+        parts.append(say("{share} of the peak", share=f"{figures.mac_utilisation:.2%}"))
+    return ", ".join(parts) or None
+
+
+def _data(data: DataUse) -> str:
+    counts = say(
+        "{source}: {calibrated} samples calibrate, {evaluated} are compared",
+        source=say(data.source),
+        calibrated=data.calibrated,
+        evaluated=data.evaluated,
+    )
+    note = f"; {recorded(data.note)}" if data.note else ""
+    return f"{counts}{note}; {_pairs(data.inputs)}"
+
+
+def _tensors(tensors: tuple[TensorSpec, ...]) -> str | None:
+    shapes = (f"{one.name}: {one.dtype} {'×'.join(map(str, one.shape)) or say('scalar')}" for one in tensors)
+    return ", ".join(shapes) or None
+
+
+def _pairs(values: Mapping[str, Any]) -> str | None:
+    return ", ".join(f"{name} {_text(value)}" for name, value in values.items()) or None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, default=str)
+    return say("unknown") if value is None else str(value)
+
+
+_STATE = ("governor", "load, 1 min", "{size} free", "up {hours} h")
+
+
+def _state(state: BoardState | None) -> str | None:
+    if state is None:
+        return None
+    governor, load, free, up = _words(language(), _STATE)
+    parts = [state.taken_at]
+    if state.governor:
+        parts.append(f"{governor} {state.governor}")
+    if state.clocks_mhz:
+        parts.append(_clocks(state.clocks_mhz))
+    if state.temperature_c is not None:
+        parts.append(f"{significant(state.temperature_c)} °C")
+    if state.load_1min is not None:
+        parts.append(f"{load} {state.load_1min:.2f}")
+    if state.memory_available_bytes is not None:
+        parts.append(free.format(size=size(state.memory_available_bytes)))
+    if state.uptime_s is not None:
+        parts.append(up.format(hours=significant(state.uptime_s / 3600)))
+    if state.cpu_flags:
+        parts.append(" ".join(state.cpu_flags))
+    if state.extra:
+        parts += [f"{name} {value}" for name, value in state.extra.items()]
+    return ", ".join(parts)
+
+
+def _clocks(clocks_mhz: Sequence[float]) -> str:
+    low, high = significant(min(clocks_mhz)), significant(max(clocks_mhz))
+    return f"{say('{first} to {last}', first=low, last=high)} MHz"
+
+
+def _started(result: Result) -> str:
+    return say("{time}, {taken} s", time=result.started_at, taken=significant(result.duration_s))
+
+
+def _file(path: str | None, sha256: str | None) -> str | None:
+    return f"{path}, SHA-256 {sha256 or say('unknown')}" if path else None

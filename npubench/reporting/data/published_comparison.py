@@ -1,0 +1,154 @@
+"""Own rows beside published ones: ratio case by case, its geometric mean, and whether the order agrees.
+
+Own times of a board stand beside times that were measured on one, own simulations beside published
+simulations, never otherwise. Emulated rows are left out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from npubench.domain.records import Bound, Figures, Kind, Result, Status
+from npubench.published import case_of
+from npubench.reporting.compare.statistics import Interval, geometric_mean, rank_correlation
+from npubench.reporting.data.bounds import left_out_of, ratio_bound
+from npubench.reporting.sanity import DoubtClass, Strength, doubts
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One case: times in us, `ratio` = own / published. A `doubtful` published figure is in no mean.
+
+    Neither is a ratio that is only a bound; None: nothing follows of two bounds.
+    """
+
+    case: str
+    published_case: str
+    own_us: float
+    published_us: float
+    ratio: float
+    doubtful: bool
+    bound: Bound | None = Bound.EXACT
+
+    @property
+    def sure(self) -> bool:
+        """Whether means and ranks count it."""
+        return not self.doubtful and self.bound is Bound.EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class LineUp:
+    """Own rows of one board and precision beside one published board; `basis` says what both figures are.
+
+    `ratio` is the geometric mean of own / published with its interval, `rank_correlation` Spearman's rho.
+    """
+
+    board: str
+    chip: str
+    precision: str
+    kind: Kind
+    published_board: str
+    published_chip: str
+    published_precision: str
+    basis: str
+    source: str
+    lines: tuple[Line, ...]
+    ratio: Interval | float | None
+    rank_correlation: float | None
+    notes: tuple[str, ...]
+
+
+def line_up(own: Sequence[Result], published: Sequence[Result]) -> list[LineUp]:
+    """Every own board beside every published one that has a case of it, most cases first."""
+    doubtful = _doubtful(published)
+    by_case: defaultdict[str, list[Result]] = defaultdict(list)
+    for row in published:
+        if row.status is Status.OK:
+            for name in dict.fromkeys((row.case, case_of(row))):
+                by_case[name].append(row)
+    groups: defaultdict[tuple[str, str, str, Kind, str, str], list[tuple[Line, Result]]] = defaultdict(list)
+    for row in own:
+        if row.emulated or row.status is not Status.OK:
+            continue
+        for other in by_case.get(row.case, ()):
+            for kind, basis, one, two, bound in _pairs(row, other):
+                unsure = (other.board, other.case) in doubtful
+                line = Line(row.case, other.case, one, two, one / two, unsure, bound)
+                key = (row.board, row.chip, row.precision.value, kind, other.board, basis)
+                groups[key].append((line, other))
+    found = [_group(*key, [line for line, _ in lines], lines[0][1]) for key, lines in groups.items()]
+    return sorted(found, key=lambda one: (-len(one.lines), one.board, one.published_board, one.precision))
+
+
+def left_out(own: Iterable[Result]) -> int:
+    """Emulated rows, which are compared with nothing."""
+    return sum(row.emulated for row in own)
+
+
+def _group(
+    board: str, chip: str, precision: str, kind: Kind, published_board: str, basis: str,
+    lines: Sequence[Line], other: Result,
+) -> LineUp:  # fmt: skip
+    sure = [line for line in lines if line.sure]
+    notes = []
+    if chip.casefold() != other.chip.casefold():
+        notes.append(f"{chip} against {other.chip}: the ratio compares chips, it checks nobody's figures")
+    if precision != other.precision.value:
+        notes.append(f"{precision} here, {other.precision.value} there")
+    if any(line.doubtful for line in lines):
+        count = sum(line.doubtful for line in lines)
+        notes.append(f"doubtful published figures, left out of both means: {count}")
+    if any(line.bound is not Bound.EXACT for line in lines):
+        count = sum(line.bound is not Bound.EXACT for line in lines)
+        notes.append(f"ratios that are only bounds, left out of both means: {count}")
+    return LineUp(
+        *(board, chip, precision, kind, published_board, other.chip, other.precision.value, basis),
+        str(other.protocol.get("source", "")),
+        tuple(sorted(lines, key=lambda line: line.case)),
+        geometric_mean([line.ratio for line in sure]),
+        rank_correlation([line.own_us for line in sure], [line.published_us for line in sure]),
+        tuple(notes),
+    )
+
+
+def _pairs(own: Result, other: Result) -> Iterator[tuple[Kind, str, float, float, Bound | None]]:
+    figures = own.figures
+    if figures is not None and figures.kind is Kind.MEASURED and other.figures is not None:
+        npu = figures.details.get("neu_us")
+        their_npu = other.figures.details.get("neu_us")
+        their, bound = _time(other.figures), _bound(figures, other.figures)
+        if isinstance(npu, (int, float)) and npu > 0 and their_npu:
+            yield Kind.MEASURED, "NPU time of both", float(npu), float(their_npu), bound
+        elif (ours := _time(figures)) is not None and their is not None:
+            what = "NPU time" if their_npu else "time"
+            yield Kind.MEASURED, f"latency here, {what} there", ours, their, bound
+    simulated = next((f for f in (own.figures, own.estimate) if f and f.kind is Kind.SIMULATED), None)
+    if simulated is not None and other.estimate is not None:
+        ours, their = _time(simulated), _time(other.estimate)
+        if ours is not None and their is not None:
+            yield Kind.SIMULATED, "simulated by both", ours, their, _bound(simulated, other.estimate)
+
+
+def _bound(own: Figures, published: Figures) -> Bound | None:
+    """Of the ratio, where a time leaves something out."""
+    ours, theirs = left_out_of(own), left_out_of(published)
+    return ratio_bound(ours.bound if ours else Bound.EXACT, theirs.bound if theirs else Bound.EXACT)
+
+
+def _time(figures: Figures) -> float | None:
+    """Microseconds of an inference: the median, else the mean, else what the throughput says."""
+    latency = figures.latency_us
+    if latency is not None:
+        time = latency.mean if latency.p50 is None else latency.p50
+    else:
+        time = 1e6 / figures.throughput_fps if figures.throughput_fps else 0.0
+    return time if time > 0 else None
+
+
+def _doubtful(published: Sequence[Result]) -> set[tuple[str, str]]:
+    return {
+        (doubt.board, case)
+        for doubt in doubts(published)
+        if doubt.strength is Strength.STRONG and doubt.doubt_class is not DoubtClass.NO_BOARD_TIME
+        for case in doubt.cases
+    }

@@ -1,0 +1,176 @@
+"""A result as one flat JSON-ready row: the vocabulary of `npubench results`."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from npubench.domain.definitions import earlier
+from npubench.domain.records import Bound, Failure, Figures, Result
+from npubench.domain.specs import Precision, TensorSpec
+from npubench.reporting.data.bounds import bounds_of, latency_text, main_latency_us
+from npubench.reporting.data.lacking import lacking
+from npubench.reporting.data.samples import counts_text
+from npubench.reporting.data.whole_npu import whole_npu
+
+Row = dict[str, Any]
+_EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None, "share": None}
+
+
+def row_of(result: Result) -> Row:
+    """Every column of a row; what is not known is None, and what is not a finite number, too.
+
+    Latencies are in microseconds, sizes in bytes. `kind` says where the figures come from; the
+    tool's own simulation stands apart below `estimate`, with a kind of its own; so does what npubench
+    itself makes of them, below `prediction`.
+    """
+    return {
+        **_identity(result),
+        **(_figures(result, result.figures) if result.figures else dict.fromkeys(_FIGURES)),
+        "accuracy": _accuracy(result.figures) or _accuracy(result.estimate),
+        "macs": result.macs,
+        "parameters": result.parameters,
+        "operators": _plain(result.operators),
+        "task": result.task or None,
+        "op": result.op or None,
+        "exported": _plain(result.exported),
+        "status": result.status.value,
+        "failure": _failure(result.failure) if result.failure else None,
+        "skip_reason": result.skip_reason,
+        "verdict": result.verdict.value if result.verdict else None,
+        "warnings": list(result.warnings),
+        "estimate": _figures(result, result.estimate) if result.estimate else None,
+        "prediction": _prediction(result),
+        **_provenance(result),
+    }
+
+
+def _identity(result: Result) -> Row:
+    return {
+        "key": result.key,
+        "run_id": result.run_id,
+        "started_at": result.started_at,
+        "duration_s": _plain(result.duration_s),
+        "board": result.board,
+        "emulated": result.emulated,
+        "chip": result.chip,
+        "backend": result.backend,
+        "tool_version": _plain(result.tools),
+        "case": result.case,
+        "case_kind": result.case_kind.value,
+        "precision": None if result.precision is Precision.NONE else result.precision.value,
+        "onnx_sha256": result.onnx_sha256,
+        "artifact_sha256": result.artifact_sha256,
+        "artifact_bytes": result.artifact_bytes,
+        "opset": result.opset,
+        "input_shapes": _shapes(result.inputs),
+        "output_shapes": _shapes(result.outputs),
+    }
+
+
+_FIGURES = (
+    "kind",
+    "origin",
+    "latency_us",
+    "bounds",
+    "throughput_fps",
+    "throughput_from",
+    "sampling",
+    "load_us",
+    "host_overhead_us",
+    "tool_macs",
+    "mac_utilisation",
+    "memory_bytes",
+    "io_bytes",
+    "placement",
+    "layers_on",
+    "accuracy",
+    "no_accuracy",
+    "no_accuracy_why",
+    "computed",
+    "details",
+    "latency",
+    "fps_counts",
+)
+"""`latency` and `fps_counts` are texts for people: `>= 30.7 ms (18 of 93 layers not counted)`."""
+
+
+def _figures(result: Result, figures: Figures) -> Row:
+    word, why = lacking(result, figures)
+    main = main_latency_us(figures)
+    return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
+        "accuracy": _accuracy(figures),
+        "no_accuracy": word.value if word else None,
+        "no_accuracy_why": why or None,
+        "bounds": _row_bounds(figures),
+        "latency": latency_text(figures, main) if main is not None else None,
+        "fps_counts": counts_text(figures) or None,
+    }
+
+
+def _row_bounds(figures: Figures) -> Any:
+    """Exact is said of what there is; cycles without a clock may be a bound without a latency."""
+    bounds = bounds_of(figures)
+    return _plain(bounds or (_EXACT if figures.latency_us is not None else None))
+
+
+def _accuracy(figures: Figures | None) -> Row | None:
+    """With the kind of its own: a row's accuracy may come of a simulated execution, its times of a board."""
+    if figures is None or figures.accuracy is None:
+        return None
+    return {**_plain(figures.accuracy), "kind": figures.kind.value}
+
+
+def _prediction(result: Result) -> Row | None:
+    whole = whole_npu(result)
+    if whole is None:
+        return None
+    return {"kind": whole.kind.value, "throughput_fps": _plain(whole.throughput_fps), **whole.details}
+
+
+def _failure(failure: Failure) -> Row:
+    return {
+        "stage": failure.stage.value,
+        "class": failure.failure_class.value,
+        "operators": list(failure.operators),
+        "message": failure.message,
+    }
+
+
+def _provenance(result: Result) -> Row:
+    return {
+        "board_before": _plain(result.board_before),
+        "board_after": _plain(result.board_after),
+        "data": _plain(result.data),
+        "protocol": _plain(result.protocol),
+        "seeds": _plain(result.seeds),
+        "command": list(result.command),
+        "log_path": result.log_path,
+        "log_sha256": result.log_sha256,
+        "samples": result.samples_path,
+        "samples_sha256": result.samples_sha256,
+        "npubench_version": result.npubench_version or None,
+        "definitions": _plain(result.definitions),
+        "earlier_definitions": [one.value for one in earlier(result)],
+    }
+
+
+def _shapes(tensors: tuple[TensorSpec, ...]) -> Row:
+    return {tensor.name: list(tensor.shape) for tensor in tensors}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(inner) for inner in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(value)

@@ -1,0 +1,383 @@
+"""Rows (of `rows.row_of`) as text for terminals, as CSV for spreadsheets and as JSON."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from npubench.domain.records import (
+    Bound,
+    FailureClass,
+    Kind,
+    NoAccuracy,
+    RateFrom,
+    SamplesFrom,
+    Stage,
+    Status,
+)
+from npubench.reporting.data.bounds import mark, opposite
+from npubench.reporting.data.formatting import THIN_SPACE, closeness, significant
+from npubench.reporting.data.lacking import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
+from npubench.reporting.data.rows import Row
+from npubench.reporting.data.samples import SHORT
+from npubench.reporting.page.escapes import columns_of, printable, shortened
+
+LEAST_NAME = 8
+"""Columns that a case's name keeps when everything else has to go."""
+
+_LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
+_ACCURACY = (
+    *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
+    *(f"worst_slice.{one}" for one in ("output", "axis", "index", "cosine")),
+    "dead_slices",
+    *("kernels.fused_cosine", "kernels.unoptimised_cosine"),
+)
+_BOUNDS = ("bound", "reason", "left_out", "layers", "share")
+_SAMPLING = ("samples_per_call", "source", "axis", "input")
+_FAILURE = ("stage", "class", "operators", "message")
+_PREDICTION = ("kind", "throughput_fps", "basis")
+_DATA = ("source", "calibrated", "evaluated", "held_out", "inputs", "note")
+_COMPUTED = tuple(
+    f"{what}.{where}" for what in ("operators", "macs") for where in ("integer", "npu", "cpu", "floating")
+)
+_NESTED = {
+    **{"latency_us": _LATENCY, "bounds": _BOUNDS, "sampling": _SAMPLING, "accuracy": _ACCURACY},
+    **{"computed": _COMPUTED, "failure": _FAILURE, "prediction": _PREDICTION, "data": _DATA},
+}
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_PUBLISHED = "publ. sim. fps"
+_COUNTS = "fps counts"
+_NUMBERS = frozenset(
+    {"p50 us", "p90 us", "p99 us", "mean us", "fps", "cosine", "sim. us", "sim. cosine", _PUBLISHED}
+    | {"worst slice", "dead slices"}
+)
+_DISPENSABLE = (
+    *("p90 us", _COUNTS, "fps", "p99 us", "dead slices", "worst slice"),
+    *("sim. cosine", "sim. us", _PUBLISHED, "cosine"),
+)
+"""Columns that give way on a narrow terminal, first ones first; kind and status never do."""
+
+_TIMES = ("p50 us", "mean us", "sim. us")
+"""Columns that say of a bound what makes it one."""
+
+_EXPLAINED = 5
+"""Bounds that are explained below a table; the others are counted."""
+
+WRONG_WORDS = frozenset(WORDS[one] for one in WRONG)
+_ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
+_BOARD_COLUMNS = 28
+_LEAST_STATUS = 12
+_LEAST_BOARD = 5
+_EMULATED = " (emulated)"
+
+
+def to_json(rows: Sequence[Row]) -> str:
+    """A JSON array, one row a line; ASCII only, so that no name can break a terminal or a decoder."""
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    return f"[\n{lines}\n]" if rows else "[]"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """CSV (RFC 4180) with a header; nested columns are `latency_us.p50`, lists and maps are JSON.
+
+    A text that a spreadsheet would take for a formula gets a leading apostrophe (OWASP, CSV
+    injection); numbers are left alone. What is not known is empty.
+    """
+    names = _csv_columns()
+    return csv_of(names, [[_look_up(row, name) for name in names] for row in rows])
+
+
+def csv_of(names: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    """CSV of a header and lines of values, each cell as `to_csv` has it."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(names)
+    writer.writerows([_csv_cell(value) for value in line] for line in lines)
+    return stream.getvalue()
+
+
+def to_text(rows: Sequence[Row], width: int) -> str:
+    """A table that fits `width` columns: less important columns go first, then names are cut.
+
+    Untrusted text is made printable: nothing in it reaches the terminal as a control sequence.
+    """
+    if not rows:
+        return "no results"
+    columns = {name: [cell(row) for row in rows] for name, cell in _TEXT_COLUMNS.items()}
+    columns = {name: cells for name, cells in columns.items() if name in _ALWAYS or any(cells)}
+    if "mean us" in columns and not any(columns["p50 us"]):
+        del columns["p50 us"]
+    for name in _DISPENSABLE:
+        if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME <= width:
+            break
+        columns.pop(name, None)
+    below = [*_of_rates(rows, columns)]
+    if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME > width:
+        # What makes a figure a bound goes below the table before names are cut; that it is one stays there.
+        times = {name: columns[name] for name in _TIMES if name in columns}
+        columns |= {name: [_brief(cell) for cell in cells] for name, cells in times.items()}
+        below += (shortened(line, width) for line in _of_bounds(columns["case"], times.values()))
+    for name, cut in _CUTS.items():
+        spare = width - (_total(columns) - _longest(name, columns[name]))
+        columns[name] = [cut(cell, spare) for cell in columns[name]]
+    return "\n".join([*_lines(columns), "", *below, _totals(rows)])
+
+
+def _of_bounds(cases: Sequence[str], times: Iterable[Sequence[str]]) -> list[str]:
+    """Figures with what makes them bounds, where the cells have no room for it."""
+    told = [
+        f"{case}: {cell}" for cells in times for case, cell in zip(cases, cells, strict=True) if " (" in cell
+    ]
+    more = (
+        [f"... {len(told) - _EXPLAINED} more bounds (--csv: of each row)"] if len(told) > _EXPLAINED else []
+    )
+    return [*told[:_EXPLAINED], *more]
+
+
+def _of_rates(rows: Sequence[Row], columns: dict[str, list[str]]) -> Iterator[str]:
+    """What the rates come from, in a line, where the column that says it gave way."""
+    told = [row for row in rows if _counts(row)]
+    if "fps" not in columns or _COUNTS in columns or not told:
+        return
+    ways = {row["throughput_from"] == RateFrom.MEAN_LATENCY: None for row in told}
+    of = " or ".join("from the mean latency" if mean else "the tool's own" for mean in ways)
+    calls = sorted({row["sampling"]["samples_per_call"] for row in told})
+    many = f"{calls[0]} to {calls[-1]}" if len(calls) > 1 else f"{calls[0]}"
+    yield f"fps: {of}; samples a call: {many} (--csv: of each row, and why)"
+
+
+def _lines(columns: dict[str, list[str]]) -> Iterator[str]:
+    widths = {name: _longest(name, cells) for name, cells in columns.items()}
+    for line in [tuple(columns), *zip(*columns.values(), strict=True)]:
+        padded = (_pad(cell or "-", name, widths[name]) for name, cell in zip(columns, line, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _totals(rows: Sequence[Row]) -> str:
+    counted = Counter(row["status"] for row in rows)
+    parts = ", ".join(f"{counted[status.value]} {status.value}" for status in Status)
+    return f"{len(rows)} rows: {parts}"
+
+
+def _pad(text: str, column: str, width: int) -> str:
+    blanks = " " * (width - columns_of(text))
+    return blanks + text if column in _NUMBERS else text + blanks
+
+
+def _longest(name: str, cells: Sequence[str]) -> int:
+    return max(columns_of(text) for text in (name, *cells))
+
+
+def _total(columns: dict[str, list[str]]) -> int:
+    return sum(_longest(name, cells) + 2 for name, cells in columns.items()) - 2
+
+
+def _number(*path: str, show: Callable[[float], str] | None = None) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        value = _look_up(row, ".".join(path))
+        if value is None:
+            return ""
+        return show(value) if show else significant(value, separator="")
+
+    return cell
+
+
+def _mean(row: Row) -> str:
+    """The mean stands in where there is no median, in a column of its own."""
+    latency = row["latency_us"]
+    return _main(row, latency["mean"]) if latency and latency["p50"] is None else ""
+
+
+def _median(row: Row) -> str:
+    value = _look_up(row, "latency_us.p50")
+    return "" if value is None else _main(row, value)
+
+
+def _main(figures: Row, value_us: float) -> str:
+    """A latency in microseconds; one that is only a bound with its unit and what makes it one."""
+    if _bound(figures) is Bound.EXACT:
+        return significant(value_us, separator="")
+    return str(figures["latency"]).replace(THIN_SPACE, "")
+
+
+def _brief(cell: str) -> str:
+    return cell.partition(" (")[0]
+
+
+def _bound(figures: Row) -> Bound:
+    return Bound(_look_up(figures, "bounds.bound") or Bound.EXACT)
+
+
+def _marked(*path: str) -> Callable[[Row], str]:
+    """A further latency, with the mark of its bound."""
+    show = _number(*path)
+    return lambda row: f"{mark(_bound(row))}{text}" if (text := show(row)) else ""
+
+
+def _rate(row: Row) -> str:
+    text = _number("throughput_fps")(row)
+    return f"{mark(opposite(_bound(row)))}{text}" if text else ""
+
+
+def _counts(row: Row) -> str:
+    sampling = row["sampling"]
+    if not sampling or row["throughput_fps"] is None:
+        return ""
+    of = "mean" if row["throughput_from"] == RateFrom.MEAN_LATENCY else "tool"
+    return f"{sampling['samples_per_call']}/call, {of}: {SHORT[SamplesFrom(sampling['source'])]}"
+
+
+def _cosine(kind: str) -> Callable[[Row], str]:
+    """A cosine, the share of equal whole numbers, or the word that says why there is none."""
+
+    def cell(row: Row) -> str:
+        word = _lacking(row, kind)
+        if word in WRONG_WORDS or _look_up(row, "accuracy.kind") != kind:
+            return word
+        cosine, equal = row["accuracy"]["cosine"], row["accuracy"]["equal"]
+        if cosine is None:
+            return word if equal is None else f"{closeness(equal, 3)} equal"
+        return closeness(cosine)
+
+    return cell
+
+
+def _worst_slice(row: Row) -> str:
+    value = _look_up(row, "accuracy.worst_slice.cosine")
+    return "" if value is None else closeness(value)
+
+
+def _dead(row: Row) -> str:
+    return str(_look_up(row, "accuracy.dead_slices") or "")
+
+
+def _lacking(row: Row, kind: str) -> str:
+    for figures in (row, row["estimate"]):
+        if figures and figures["kind"] == kind and figures["no_accuracy"]:
+            return WORDS[NoAccuracy(figures["no_accuracy"])]
+    return ""
+
+
+def _estimate(row: Row) -> str:
+    estimate = row["estimate"]
+    if not estimate or not estimate["latency_us"] or estimate["kind"] != Kind.SIMULATED:
+        return ""
+    return _main(estimate, estimate["latency_us"]["mean"])
+
+
+def _published(row: Row) -> str:
+    """A frame rate that a publisher's compiler simulated, apart from what was published of boards."""
+    estimate = row["estimate"]
+    if not estimate or estimate["kind"] != Kind.PUBLISHED or estimate["throughput_fps"] is None:
+        return ""
+    return f"{mark(opposite(_bound(estimate)))}{significant(estimate['throughput_fps'], separator='')}"
+
+
+def _board(row: Row) -> str:
+    return shortened(printable(row["board"]), _BOARD_COLUMNS) + (_EMULATED if row["emulated"] else "")
+
+
+def _cut_board(cell: str, limit: int) -> str:
+    """Only the name gives way: that a board is emulated is always said."""
+    mark = _EMULATED if cell.endswith(_EMULATED) else ""
+    name = cell.removesuffix(mark)
+    return shortened(name, max(_LEAST_BOARD, limit - len(mark))) + mark
+
+
+_CUTS: dict[str, Callable[[str, int], str]] = {
+    "case": lambda cell, spare: shortened(cell, max(LEAST_NAME, spare)),
+    "status": lambda cell, spare: shortened(cell, max(_LEAST_STATUS, spare)),
+    "board": _cut_board,
+}
+"""How cells give way when the table is too wide, in this order."""
+
+
+def _status(row: Row) -> str:
+    failure = row["failure"]
+    if failure:
+        at_fault = " ".join(failure["operators"])
+        return printable(f"failed: {failure['stage']}: {failure['class']} {at_fault}".rstrip())
+    if row["skip_reason"]:
+        return printable(f"skipped: {row['skip_reason']}")
+    text = " ".join(filter(None, (row["status"], row["verdict"])))
+    return printable(f"{text}, low accuracy" if _is_low(row) else text)
+
+
+def _is_low(row: Row) -> bool:
+    """Whether its cosine, its worst slice or what stands in their place is a doubt."""
+    cosine, worst = (_look_up(row, f"accuracy.{name}") for name in ("cosine", "worst_slice.cosine"))
+    words = {_lacking(row, kind) for kind in (Kind.MEASURED, Kind.SIMULATED)}
+    few = cosine is not None and cosine < LEAST_COSINE
+    return few or (worst is not None and worst < LEAST_SLICE) or bool(words & WRONG_WORDS)
+
+
+_TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
+    "case": lambda row: printable(row["case"]),
+    "board": _board,
+    "precision": lambda row: row["precision"] or "",
+    "kind": lambda row: row["kind"] or ("published" if _published(row) else ""),
+    "p50 us": _median,
+    "p90 us": _marked("latency_us", "p90"),
+    "p99 us": _marked("latency_us", "p99"),
+    "mean us": _mean,
+    "fps": _rate,
+    _COUNTS: _counts,
+    "sim. us": _estimate,
+    _PUBLISHED: _published,
+    "cosine": _cosine("measured"),
+    "sim. cosine": _cosine("simulated"),
+    "worst slice": _worst_slice,
+    "dead slices": _dead,
+    "status": _status,
+}
+
+
+def _csv_columns() -> list[str]:
+    names: list[str] = []
+    for name in _row_names():
+        if name == "estimate":
+            figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
+            inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
+            inner += ["no_accuracy", "no_accuracy_why"]
+            inner += ["bounds", "throughput_from", "sampling", "latency", "fps_counts", "computed"]
+            names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
+        else:
+            names += _expanded(name)
+    return names
+
+
+def _expanded(name: str) -> list[str]:
+    return [f"{name}.{inner}" for inner in _NESTED[name]] if name in _NESTED else [name]
+
+
+def _row_names() -> list[str]:
+    from npubench.domain.records import Failure, Result
+    from npubench.domain.specs import CaseKind, Precision
+    from npubench.reporting.data.rows import row_of
+
+    failure = Failure(Stage.FIND, FailureClass.NOT_FOUND, "")
+    empty = Result(
+        *("", "", "", 0.0, "", "", "", {}, "", CaseKind.MODEL, Precision.FP32, Status.FAILED),
+        failure=failure,
+    )
+    return list(row_of(empty))
+
+
+def _look_up(row: Row, name: str) -> Any:
+    value: Any = row
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value) if value else ""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

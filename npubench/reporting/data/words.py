@@ -1,0 +1,49 @@
+"""The page's words in English and Chinese: the English text is the key of `reports/zh.toml`."""
+
+import contextlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+from npubench.storage.files import data_root
+
+LANGUAGES = ("en", "zh")
+_language: ContextVar[str] = ContextVar("language", default="en")
+
+
+@contextlib.contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Everything said inside is said in `language`, one of LANGUAGES."""
+    token = _language.set(language)
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
+def language() -> str:
+    """The language that is spoken now."""
+    return _language.get()
+
+
+def say(text: str, /, **values: Any) -> str:
+    """`text` in the language of now, its {names} filled in. What has no translation stays as it is."""
+    spoken = _language.get()
+    if spoken == "en" and not values:
+        return text
+    found = text if spoken == "en" else catalogue(spoken).get(text, text)
+    return found.format(**values) if values else found
+
+
+def say_count(count: int, one: str, many: str) -> str:
+    """`one` or `many` with {count} filled in; `many` is the key of the translation."""
+    return say(one if count == 1 and _language.get() == "en" else many, count=count)
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """English to `language`, as the shipped file has it."""
+    text = (data_root() / "reports" / f"{language}.toml").read_text(encoding="utf-8")
+    return {key: str(value) for key, value in tomllib.loads(text).items()}

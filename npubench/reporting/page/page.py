@@ -1,0 +1,143 @@
+"""The report: results to one self-contained HTML file that asks the network for nothing."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from npubench.domain.records import Kind, Result, Status, ToolInfo
+from npubench.domain.specs import BoardSpec
+from npubench.reporting.charts.charts import model_charts, operator_charts
+from npubench.reporting.charts.distribution import Samples, distribution, widest
+from npubench.reporting.charts.heatmap import heatmap
+from npubench.reporting.charts.pairs import kinds_of
+from npubench.reporting.data.coverage_section import coverage_of
+from npubench.reporting.data.environment import environments
+from npubench.reporting.data.json_rows import PACKED_FROM, pack_provenance
+from npubench.reporting.data.overview import charts_over_boards, missing_chart
+from npubench.reporting.data.processor import Sheet, processor_sheets
+from npubench.reporting.data.ranking import missing_operators
+from npubench.reporting.data.summary import summarise
+from npubench.reporting.data.tables import case_tables, ordered
+from npubench.reporting.data.whole_npu import whole_npu
+from npubench.reporting.data.words import say, speaking
+from npubench.reporting.page.templates import asset, environment
+from npubench.reporting.sanity import doubts
+from npubench.reporting.select.decide import Decision
+from npubench.reporting.select.view import view_of
+from npubench.storage.ledger import Export
+
+KINDS = {
+    Kind.MEASURED: "timed on the board itself",
+    Kind.SIMULATED: "the vendor tool's own simulation",
+    Kind.PREDICTED: "npubench's own estimate, such as twice the rate of half an NPU as an upper bound",
+    Kind.PUBLISHED: "taken from a publication",
+}
+
+ROW_LIMIT = 2000
+"""Rows of the tables of failures and skips; a page of more is of no use to anybody."""
+
+SCRIPT_WORDS = ("Filter rows", "{shown} of {all} rows", "Copy", "Copied", "Show {count} more", "Not known")
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """What the page says of itself. `generated_at` is ISO 8601; `tools` may be empty.
+
+    `exports` are attempts by model, `planned` maps names that were meant to be exported to their codebase;
+    `boards` give chip facts, `samples` the runs' times of rows by key. `live` pages reload themselves
+    when their server's newest row has another number. `earlier` are older rows, of which doubts learn what
+    is usual on a board.
+    """
+
+    title: str
+    generated_at: str
+    command: str
+    version: str
+    workspace: str
+    tools: tuple[ToolInfo, ...] = ()
+    exports: Mapping[str, Export] = field(default_factory=dict)
+    planned: Mapping[str, str] = field(default_factory=dict)
+    boards: Sequence[BoardSpec] = ()
+    samples: Samples = field(default_factory=dict)
+    language: str = "en"
+    decision: Decision | None = None
+    live: int | None = None
+    earlier: Sequence[Result] = ()
+
+
+def render(results: Sequence[Result], context: PageContext) -> str:
+    """The page of these rows: newest per case, board, backend and precision, in any order.
+
+    Everything a row says is escaped; styles and script are inline and allowed by their hashes alone.
+    """
+    with speaking(context.language):
+        rows = ordered(results)
+        style, script = asset("page.css"), asset("page.js")
+        if context.live is not None:
+            script += asset("live.js")
+        text: str = (
+            environment()
+            .get_template("page.html.j2")
+            .render(
+                context=context,
+                style=style,
+                script=script,
+                policy=_policy(style, script, context.live is not None),
+                words=json.dumps({word: say(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
+                **_data(rows, context),
+            )
+        )
+    return text
+
+
+def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
+    kinds, packed, missing = kinds_of(rows), len(rows) >= PACKED_FROM, missing_operators(rows)
+    shown, sheets = widest(rows), processor_sheets(rows)
+    samples = context.samples.get(shown.key) if shown else None
+    return {
+        "summary": summarise(rows),
+        "kinds": _kinds(rows, kinds, sheets),
+        "kind_texts": KINDS,
+        "environments": environments(rows),
+        "tables": case_tables(rows, packed),
+        "processor_sheets": sheets,
+        "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
+        "overview": charts_over_boards(rows, kinds, context.boards),
+        "heatmap": heatmap(rows, context.boards),
+        "distribution": distribution(shown, samples) if shown and samples else None,
+        "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
+        "skips": [(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
+        "coverage": coverage_of(context.exports, context.planned, rows),
+        "missing": missing,
+        "missing_chart": missing_chart(missing),
+        "doubts": doubts(rows, context.earlier),
+        "verdict": view_of(context.decision) if context.decision else None,
+        "packed": pack_provenance(rows) if packed else None,
+        "row_limit": ROW_LIMIT,
+        "rows": rows,
+    }
+
+
+def _kinds(rows: Sequence[Result], own: Sequence[Kind], sheets: Sequence[Sheet]) -> set[Kind]:
+    """Kinds that occur: of the rows, of what is made of them, and of what is shown beside them."""
+    beside = {group.kind for sheet in sheets for group in sheet.groups}
+    return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *beside}
+
+
+def _policy(style: str, script: str, live: bool) -> str:
+    """Content Security Policy: nothing may be loaded; the inline style and script by SHA-256 (CSP 3).
+
+    A live page may ask the server that it came from whether there is something new.
+    """
+    own = "connect-src 'self'; " if live else ""
+    return (
+        f"default-src 'none'; style-src '{_source(style)}'; script-src '{_source(script)}'; "
+        f"{own}img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,0 +1,1 @@
+"""Which chip does a job: requirements, candidates, checks and their verdict."""

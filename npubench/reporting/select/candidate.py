@@ -1,0 +1,237 @@
+"""A candidate is one board with one kind of figures, and for each model that is asked the row that speaks.
+
+Kinds never mix: a board with measured and simulated rows is two candidates.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import PurePath
+
+from npubench.domain.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
+from npubench.domain.specs import BoardSpec, Fact, Precision, Shape
+from npubench.reporting.charts.pairs import figures_of, published_simulation
+from npubench.reporting.data.bounds import bounds_of
+from npubench.reporting.data.coverage import WITHOUT_VERDICT
+from npubench.reporting.data.lacking import WRONG
+from npubench.reporting.data.words import say
+from npubench.reporting.select.requirements import ModelNeed
+
+Shapes = Mapping[str, Sequence[Shape]]
+"""Case name to declared input shapes, for rows that do not say theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One board and one kind; `kind` None: no row of it has a figure. `facts` by field.
+
+    `origin` simulated: what the publisher's own compiler simulated, apart from what it measured.
+    """
+
+    board: str
+    chip: str
+    backend: str
+    kind: Kind | None
+    origin: Kind | None
+    rows: tuple[Result, ...]
+    facts: Mapping[str, Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The row that speaks for a model. `share` is the part of the NPU that it is of, 1.0 the whole.
+
+    A row whose time is only a lower bound speaks where there is no other.
+    """
+
+    result: Result
+    figures: Figures
+    time_us: float
+    share: float
+
+    @property
+    def at_least(self) -> Bounds | None:
+        """What the time leaves out; such a time may fail a requirement, and passes none."""
+        bounds = bounds_of(self.figures)
+        return bounds if bounds and bounds.bound is Bound.LOWER else None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a model has no time; `failed` when it is known not to run, `ran` when only its time is missing."""
+
+    why: str
+    failed: Result | None = None
+    ran: Result | None = None
+
+
+def candidates(
+    results: Sequence[Result], boards: Sequence[BoardSpec], known: Sequence[BoardSpec]
+) -> list[Candidate]:
+    """Boards with rows, one candidate a kind; those of `boards` without rows follow, without figures.
+
+    Facts come from `known`. Times of emulated boards are no performance, so they are left out.
+    """
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.board, result.backend), []).append(result)
+    found = []
+    for (board, backend), rows in sorted(groups.items()):
+        facts = facts_of_board(board, rows[0].chip, known)
+        kinds: list[tuple[Kind | None, Kind | None]] = [*_kinds(rows)]
+        for kind, origin in kinds or [(None, None)]:
+            found.append(Candidate(board, rows[0].chip, backend, kind, origin, tuple(rows), facts))
+    having_rows = {board for board, _ in groups}
+    for spec in boards:
+        if spec.name not in having_rows:
+            facts = {fact.field: fact for fact in spec.facts}
+            found.append(Candidate(spec.name, spec.chip, spec.backend, None, None, (), facts))
+    return found
+
+
+def _kinds(rows: Sequence[Result]) -> Iterator[tuple[Kind, Kind | None]]:
+    for kind, origin in (*((kind, None) for kind in Kind), (Kind.PUBLISHED, Kind.SIMULATED)):
+        counted = (r for r in rows if not (r.emulated and kind is Kind.MEASURED))
+        if any(_time_us(figures) for r in counted if (figures := _figures(r, kind, origin))):
+            yield kind, origin
+
+
+def _figures(row: Result, kind: Kind, origin: Kind | None) -> Figures | None:
+    if origin is None:
+        return figures_of(row, kind)
+    return published_simulation(row) if row.status is Status.OK else None
+
+
+def facts_of_board(name: str, chip: str, boards: Sequence[BoardSpec]) -> Mapping[str, Fact]:
+    """Facts of the board of that name, else of the first with that chip."""
+    for board in (
+        *(b for b in boards if b.name == name),
+        *(b for b in boards if b.chip.lower() == chip.lower()),
+    ):
+        if board.facts:
+            return {fact.field: fact for fact in board.facts}
+    return {}
+
+
+def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> Chosen | Missing:
+    """The fastest row that is accurate enough, else the fastest, of the first name that has rows."""
+    for name in need.names:
+        rows = _rows_named(name, candidate)
+        if not rows:
+            continue
+        fitting = [row for row in rows if _fits(row, need, shapes)]
+        timed = [found for row in fitting if (found := _chosen(row, candidate))]
+        if timed:
+            exact = [one for one in timed if is_accurate(one.result, need)]
+            return min(exact or timed, key=lambda one: (one.at_least is not None, one.time_us * one.share))
+        return _missing(rows, fitting, need, candidate)
+    return Missing(say("no row of {name}", name=" / ".join(need.names)))
+
+
+def _rows_named(name: str, candidate: Candidate) -> list[Result]:
+    """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
+    stem = PurePath(name).stem if name.endswith(".onnx") else name
+    for asked in dict.fromkeys((_plain(name), _plain(stem))):
+        if rows := [row for row in candidate.rows if asked in _names(row)]:
+            return rows
+    return []
+
+
+def _names(row: Result) -> tuple[str, str]:
+    return _plain(row.case), _plain(str(row.protocol.get("same_network", "")))
+
+
+def _plain(name: str) -> str:
+    """Tables of one vendor write `yolox-s` and `YOLOX_s`."""
+    return name.casefold().replace("_", "-")
+
+
+def _missing(
+    rows: Sequence[Result], fitting: Sequence[Result], need: ModelNeed, candidate: Candidate
+) -> Missing:
+    failures = [row for row in rows if row.failure and row.failure.failure_class not in WITHOUT_VERDICT]
+    if failures and not any(row.status is Status.OK for row in rows):
+        failure = failures[0].failure
+        assert failure is not None
+        return Missing(f"{need.role}: {failure.failure_class}: {failure.message}", failures[0])
+    if not fitting and need.input_size:
+        wide, high = need.input_size
+        return Missing(say("{name} has no figure at {wide}x{high}", name=rows[0].case, wide=wide, high=high))
+    kind = say(candidate.kind.value) if candidate.kind else say("any")
+    ran = next((row for row in fitting if row.status is Status.OK), None)
+    return Missing(say("{name} has no figure that is {kind}", name=rows[0].case, kind=kind), ran=ran)
+
+
+def _chosen(row: Result, candidate: Candidate) -> Chosen | None:
+    figures = _figures(row, candidate.kind, candidate.origin) if candidate.kind else None
+    time_us = _time_us(figures) if figures else None
+    if figures is None or time_us is None:
+        return None
+    return Chosen(row, figures, time_us, share_of_npu(figures, candidate.facts))
+
+
+def _time_us(figures: Figures) -> float | None:
+    """NPU time of one inference: the inverse of the throughput, else the mean latency."""
+    if figures.throughput_fps and figures.throughput_fps > 0:
+        return 1e6 / figures.throughput_fps
+    mean = figures.latency_us.mean if figures.latency_us else 0.0
+    return mean if mean > 0 else None
+
+
+def share_of_npu(figures: Figures, facts: Mapping[str, Fact]) -> float:
+    """Part of the NPU that figures are of: a half in the 1_1 modes, n cores of how many the chip has."""
+    bounds = bounds_of(figures)
+    if bounds is not None and bounds.share is not None:
+        return bounds.share
+    mode = str(figures.details.get("npu_mode", ""))
+    cores, all_cores = re.fullmatch(r"NPU(\d)", mode), facts.get("npu_cores")
+    if cores and all_cores and all_cores.value.isdigit() and int(cores[1]) < int(all_cores.value):
+        return int(cores[1]) / int(all_cores.value)
+    return 1.0
+
+
+def accuracy_of(row: Result) -> tuple[Accuracy, Kind] | None:
+    """Accuracy with the kind of its own: a row's outputs may come of a simulation, its times of a board."""
+    for figures in (row.figures, row.estimate):
+        if figures is not None and figures.accuracy is not None:
+            return figures.accuracy, figures.kind
+    return None
+
+
+def accuracy_value(row: Result, metric: str) -> float | None:
+    """The figure of that metric; an FP32 row is its own reference, whose cosine and agreement are 1.
+
+    Outputs that are one number throughout where FP32's differ are worth 0.
+    """
+    found = accuracy_of(row)
+    value: float | None = getattr(found[0], metric) if found else None
+    wrong = any(f is not None and f.no_accuracy in WRONG for f in (row.figures, row.estimate))
+    if wrong and metric in {"cosine", "top1_agreement"}:
+        return 0.0
+    if value is None and row.precision is Precision.FP32 and metric in {"cosine", "top1_agreement"}:
+        return 1.0
+    return value
+
+
+def is_accurate(row: Result, need: ModelNeed) -> bool:
+    """Whether a row is known to be accurate enough."""
+    if need.minimum is None:
+        return True
+    value = accuracy_value(row, need.metric)
+    return value is not None and value >= need.minimum
+
+
+def _fits(row: Result, need: ModelNeed, shapes: Shapes) -> bool:
+    """Whether a row's input, else the declared one of its name, is of the size that is asked."""
+    if need.input_size is None:
+        return True
+    wide, high = need.input_size
+    names = (row.case, str(row.protocol.get("same_network", "")))
+    dims = [tensor.shape for tensor in row.inputs] or [
+        shape for one in names for shape in shapes.get(one, ())
+    ]
+    published = str(row.protocol.get("input", ""))
+    if not dims and published.isascii() and published.isdigit():
+        dims = [(int(published), int(published))]
+    return any((high, wide) in pairwise(shape) for shape in dims)

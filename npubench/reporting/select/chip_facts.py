@@ -1,0 +1,128 @@
+"""Figures out of the texts of chip facts: prices, decoders, memory. What is not understood is None.
+
+Every parser takes the text as a source has it (`boards/*.toml` quotes them) and never guesses: a price in
+another currency, a decoder without a resolution or a memory without a size give nothing.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from npubench.domain.specs import Fact
+
+FRAMES = {
+    "480p": (854, 480),
+    "720p": (1280, 720),
+    "1080p": (1920, 1080),
+    "4k": (3840, 2160),
+    "8k": (7680, 4320),
+}
+_CODEC = re.compile(r"H\.?26([45])|\b(AV1|VP9|AVS2|MJPEG)\b", re.IGNORECASE)
+_SPEED = re.compile(
+    r"(?:(\d+)\s*x\s*)?\b(480p|720p|1080p|4K|8K)\s*(?:@\s*)?(\d{1,4})(?!\d|\s*[Kp]\b)", re.IGNORECASE
+)
+_MEASURED = re.compile(r"(\d+(?:\.\d+)?) at (\d+)x(\d+)")
+_USD = re.compile(r"(\d+(?:\.\d+)?)(?:\s*-\s*(\d+(?:\.\d+)?))?\s*USD", re.IGNORECASE)
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*(Gbit|GB|GiB|MB|MiB)\b(?!\s*(?:/s|eMMC))")
+_WATTS = re.compile(r"(\d+(?:\.\d+)?)\s*W?\b")
+_UNITS = {"Gbit": 2.0**27, "GB": 2.0**30, "GiB": 2.0**30, "MB": 2.0**20, "MiB": 2.0**20}
+PRICES = {"chip": "price_chip", "module": "price_core_module", "board": "price_board"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A figure with where it was taken from; `about` says what it is of."""
+
+    value: float
+    source: str
+    about: str = ""
+
+
+def price_usd(facts: Mapping[str, Fact], of: str | None = None) -> Told | None:
+    """The dearest price named, of the chip, else the module, else the board, or only of what is asked."""
+    for what in PRICES if of is None else (of,):
+        fact = facts.get(PRICES[what]) or (facts.get("price") if what == "board" else None)
+        found = _USD.findall(fact.value) if fact else []
+        if fact and found:
+            return Told(max(float(high or low) for low, high in found), fact.source, what)
+    return None
+
+
+def power_w(facts: Mapping[str, Fact]) -> Told | None:
+    """Watts of a `power_w` fact."""
+    fact = facts.get("power_w")
+    found = _WATTS.match(fact.value.strip()) if fact else None
+    return Told(float(found[1]), fact.source) if found and fact else None
+
+
+def memory_bytes(facts: Mapping[str, Fact]) -> Told | None:
+    """Memory of the board, else of the chip; `about` is `up to` where the text says so."""
+    for name in ("board", "memory"):
+        fact = facts.get(name)
+        found = _MEMORY.search(fact.value) if fact else None
+        if fact and found:
+            about = "up to" if re.search(r"up to\s*$", fact.value[: found.start()]) else ""
+            return Told(float(found[1]) * _UNITS[found[2]], fact.source, about)
+    return None
+
+
+def decode_pixels_per_s(facts: Mapping[str, Fact], codec: str) -> Told | None:
+    """Pixels a second that the decoder takes of `codec`; 0.0 where the fact lists others only.
+
+    A measured rate comes before the listed one. `8K30 H.264` and `H.264 4K60` are both read; codecs that
+    stand before or after one speed share it.
+    """
+    measured = facts.get(f"{codec}_decode_measured_fps")
+    if measured and (rates := _MEASURED.findall(measured.value)):
+        best = max(float(fps) * int(one) * int(other) for fps, one, other in rates)
+        return Told(best, measured.source, "measured")
+    fact = facts.get("video_decode")
+    if fact is None:
+        return None
+    listed = _listed(fact.value)
+    if not listed:
+        return None
+    return Told(listed.get(codec, 0.0), fact.source, "listed")
+
+
+def _listed(text: str) -> dict[str, float]:
+    """Codec to pixels a second, of a text such as `8K60 H.265/VP9, 8K30 H.264`."""
+    found: dict[str, float] = {}
+    parts = re.split(r"[,;]", text)
+    codecs: list[str] = []
+    for part in parts:
+        here = [f"h26{digit}" if digit else other.lower() for digit, other in _CODEC.findall(part)]
+        speeds = [
+            float(count or 1) * int(fps) * FRAMES[frame.lower()][0] * FRAMES[frame.lower()][1]
+            for count, frame, fps in _SPEED.findall(part)
+        ]
+        codecs = here or codecs
+        if speeds:
+            for codec in codecs:
+                found[codec] = max(found.get(codec, 0.0), max(speeds))
+    return found
+
+
+def peak_mac_per_s(facts: Mapping[str, Fact]) -> Told | None:
+    """Peak INT8 multiply-accumulates a second: half the listed TOPS, an operation being half a MAC."""
+    exact = facts.get("npu_mac_per_cycle_111")
+    found = re.search(r"peak (\d+(?:\.\d+)?) TMAC/s", exact.value) if exact else None
+    if exact and found:
+        return Told(float(found[1]) * 1e12, exact.source, "half of the NPU")
+    fact = facts.get("npu_tops_int8")
+    # Sparse TOPS count products with zero that nobody computes: no roof of a dense network.
+    usable = fact and "sparse" not in fact.value
+    listed = re.match(r"\s*(\d+(?:\.\d+)?)", fact.value) if fact and usable else None
+    return Told(float(listed[1]) * 0.5e12, fact.source) if listed and fact else None
+
+
+def bandwidth_bytes_per_s(facts: Mapping[str, Fact]) -> Told | None:
+    """Memory bandwidth: a fact of its own, else bus width times rate of the `memory` fact."""
+    for name in ("memory_bandwidth_GBps", "memory_bandwidth_theoretical_GBps"):
+        fact = facts.get(name)
+        found = re.match(r"\s*(\d+(?:\.\d+)?)", fact.value) if fact else None
+        if fact and found:
+            return Told(float(found[1]) * 1e9, fact.source)
+    fact = facts.get("memory")
+    found = re.search(r"(\d+)-bit .*?(\d+) Mbit/s", fact.value) if fact else None
+    return Told(int(found[1]) * int(found[2]) * 1e6 / 8, fact.source) if found and fact else None

@@ -1,0 +1,51 @@
+"""What came of one requirement on one candidate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from npubench.domain.records import Kind
+
+
+class Outcome(StrEnum):
+    """Unknown is never a pass."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+TITLES: Mapping[str, str] = {
+    "npu_time": "NPU time",
+    "latency": "Latency",
+    "decode": "Decode",
+    "memory": "Memory",
+    "operators": "Operator support",
+    "accuracy": "Accuracy",
+    "price": "Price",
+    "power": "Power",
+}
+"""Requirements in the order in which they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One requirement; `headroom` is the share of the capacity that is left, negative where it is short.
+
+    `need` and `have` are texts, `arithmetic` lines that lead to the figures. `kind` is the kind of what
+    there is; None for a chip fact.
+    """
+
+    name: str
+    outcome: Outcome
+    headroom: float | None = None
+    need: str = ""
+    have: str = ""
+    why: str = ""
+    arithmetic: tuple[str, ...] = ()
+    kind: Kind | None = None
+
+
+def within(need: float, have: float) -> tuple[Outcome, float]:
+    """Whether `need` fits into `have`, and the share of it that is left."""
+    return (Outcome.PASS if need <= have else Outcome.FAIL), 1 - need / have if have > 0 else -1.0

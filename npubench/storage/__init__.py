@@ -1,0 +1,1 @@
+"""The workspace on disk: results, artifacts, logs, and how files are written and hashed."""

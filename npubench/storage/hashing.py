@@ -1,0 +1,50 @@
+"""Content hashes: of files, and of specs as canonical JSON."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path, PurePath
+from typing import Any
+
+from npubench.storage.files import open_regular
+
+
+def sha256_of_file(path: Path) -> str:
+    """Lower-case hexadecimal SHA-256 of a regular file's bytes. Raises OSError."""
+    with open_regular(path, follow=True) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {
+            f.name: _plain(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if f.metadata.get("identity", True)
+        }
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 of specs, dataclasses and plain values; equal content gives equal digests."""
+    text = json.dumps(_plain(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of_bundle(path: Path, beside: Sequence[Path] = ()) -> str:
+    """SHA-256 of a file, or, where files beside it belong to it, of all their names and hashes."""
+    if not beside:
+        return sha256_of_file(path)
+    parts = [(str(file.relative_to(path.parent)), sha256_of_file(file)) for file in (path, *sorted(beside))]
+    return digest([list(part) for part in parts[:1]], [list(part) for part in parts[1:]])

@@ -1,0 +1,1 @@
+"""Running programs on this machine: processes, workers, environments, and the logs they leave."""

@@ -1,0 +1,120 @@
+"""What an environment consists of: one TOML file here, and a requirements file of pins beside it."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from npubench.domain.errors import UsageError
+from npubench.storage.hashing import digest
+
+FOLDER = Path(__file__).parent
+BACKENDS = "npubench.backends"
+BESIDE = "environments"
+
+
+def folders_of_specs() -> tuple[Path, ...]:
+    """Where descriptions lie: here, in the packages of other backends, and in a user's configuration.
+
+    A package that has a backend may bring `environments/*.toml`; a user's own lie in
+    ~/.config/npubench/environments, for another version of a tool, say. Of one name the first counts.
+    """
+    packages = {point.value.partition(":")[0].partition(".")[0] for point in entry_points(group=BACKENDS)}
+    found = [FOLDER]
+    for package in sorted(packages - {"npubench"}):
+        place = find_spec(package)
+        found += [Path(path) / BESIDE for path in (place.submodule_search_locations or ())] if place else []
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    found.append((base if base.is_absolute() else Path.home() / ".config") / "npubench" / BESIDE)
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSpec:
+    """A package that is compiled here, with variables for its build; the wheel is kept."""
+
+    package: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalSpec:
+    """Files of a package that break it where the C library is newer than `glibc_above`."""
+
+    glibc_above: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """One environment.
+
+    `steps` are arguments of `pip install`, in order; `wheels` come after them; `check` is a script that
+    imports what has to work; `size_bytes` on disk, about; `principal` are the packages that people ask
+    about. `pins` identifies Python's version and every package: other pins are another environment,
+    another title is not.
+    """
+
+    name: str
+    title: str
+    python: str
+    size_bytes: int
+    licence: str
+    principal: tuple[str, ...]
+    steps: tuple[tuple[str, ...], ...]
+    check: str
+    pins: str
+    wheels: tuple[WheelSpec, ...] = ()
+    remove: RemovalSpec | None = None
+    folder: Path = FOLDER
+
+
+def names() -> tuple[str, ...]:
+    """Every environment that can be installed."""
+    return tuple(sorted({file.stem for folder in folders_of_specs() for file in folder.glob("*.toml")}))
+
+
+@cache
+def spec(name: str) -> EnvironmentSpec:
+    """The environment of that name. Raises UsageError with the nearest name."""
+    if name not in names():
+        near = get_close_matches(name[:100], names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names())}"
+        raise UsageError(f"no environment {name[:100]!r}: {hint}")
+    folder = next(one for one in folders_of_specs() if (one / f"{name}.toml").is_file())
+    table = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+    steps = tuple(tuple(step) for step in table["steps"])
+    wheels = tuple(WheelSpec(one["package"], one.get("environment", {})) for one in table.get("wheels", ()))
+    removal = table.get("remove")
+    remove = RemovalSpec(removal["glibc_above"], tuple(removal["files"])) if removal else None
+    files = [word for step in steps for word in step if word.endswith(".txt")]
+    return EnvironmentSpec(
+        name=name,
+        title=table["title"],
+        python=table["python"],
+        size_bytes=table["size_bytes"],
+        licence=table["licence"],
+        principal=tuple(table["principal"]),
+        steps=steps,
+        check=table["check"],
+        pins=digest(
+            table["python"],
+            steps,
+            [_requirements(folder / file) for file in files],
+            wheels,
+            *filter(None, [remove]),
+        ),
+        wheels=wheels,
+        remove=remove,
+        folder=folder,
+    )
+
+
+def _requirements(file: Path) -> list[str]:
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

@@ -1,0 +1,279 @@
+"""The only place that starts processes on this machine.
+
+Argument lists, never a shell; stdin closed; output to a file; a session of its own, and the whole
+tree ends at the deadline. The tree is found by process group and by a cookie in the environment,
+so that a child that made a session of its own does not get away. When npubench is killed, its guard ends
+all of them (see `process_guard`).
+"""
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from npubench.domain.errors import Interrupted
+from npubench.domain.records import Completed
+from npubench.tools import cookies
+from npubench.tools.process_guard import Guard
+
+OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
+COOKIE = cookies.VARIABLE
+CLEAN_UP_TIMEOUT_S = 60.0
+KILLED = (-9, 137)
+"""Ends by SIGKILL: of the process, or of what it ran for a shell or a container."""
+LONGEST_POLL_MS = 2**31 - 1
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
+"""Environment for a process where tensors come and go: with glibc's defaults what was given back comes as
+new pages, and filling those costs more than computing (mallopt(3)).
+"""
+
+_lock = threading.Lock()
+_running: dict[str, subprocess.Popen[bytes]] = {}
+_stopping = threading.Event()
+
+
+class _Shell:
+    """A shell in a session of its own that reads from a pipe and says nothing."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            bufsize=0, cwd="/", start_new_session=True,
+        )  # fmt: skip
+
+    def write(self, data: bytes) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(data)
+
+    def close(self) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLEAN_UP_TIMEOUT_S)
+
+
+_guard = Guard(_Shell)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    memory_limit_bytes: int | None = None,
+    on_kill: Sequence[str] = (),
+) -> Completed:
+    """Run to the end or the deadline; output is appended to `log` and its last 4 MiB returned.
+
+    `on_kill` is a command that ends what the process started elsewhere (a container); it runs only
+    when the process was killed. `env` is added to this process's environment. Raises Interrupted
+    after `stop()`, OSError when the program cannot be started.
+    """
+    cookie = cookies.of_process()
+    started = time.monotonic()
+    kills = _oom_kills()
+    # Read from the same stream: a tool may have put something else in its place.
+    with log.open("a+b") as stream, _guard.ended_elsewhere(on_kill):
+        offset = stream.tell()
+        process = _start(argv, cookie, stream.fileno(), cwd, env)
+        try:
+            if memory_limit_bytes is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    resource.prlimit(
+                        process.pid, resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes)
+                    )
+            timed_out = _wait(process, timeout_s)
+        finally:
+            killed = _end_tree(process, cookie) or _stopping.is_set()
+            with _lock:
+                _running.pop(cookie, None)
+            if killed and on_kill:
+                _clean_up(on_kill, stream.fileno())
+        if _stopping.is_set():
+            raise Interrupted
+        output, truncated = _read_tail(stream, offset)
+    duration_s = time.monotonic() - started
+    memory = "" if timed_out or process.returncode not in KILLED else _out_of_memory(kills)
+    return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated, memory)
+
+
+def connected(
+    argv: Sequence[str], env: Mapping[str, str] | None = None
+) -> tuple[socket.socket, Callable[[], None]]:
+    """A process whose standard input and output are the other end of a socket, and what ends it.
+
+    For a command that carries a connection, or serves one. `env` is added to this process's environment.
+    Raises Interrupted after `stop()`, OSError when the program cannot be started.
+    """
+    cookie = cookies.of_process()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            _guard.watch()
+            with _lock:
+                if _stopping.is_set():
+                    raise Interrupted
+                process = subprocess.Popen(
+                    list(argv), stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL,
+                    env={**os.environ, **(env or {}), COOKIE: cookie}, start_new_session=True,
+                )  # fmt: skip
+                _running[cookie] = process
+        except BaseException:
+            ours.close()
+            raise
+
+    def end() -> None:
+        ours.close()
+        _end_tree(process, cookie)
+        with _lock:
+            _running.pop(cookie, None)
+
+    return ours, end
+
+
+def stop() -> None:
+    """End every running process tree; each waiting `run` raises Interrupted, and so do later ones."""
+    _stopping.set()
+    with _lock:
+        running = dict(_running)
+    for cookie, process in running.items():
+        _end_tree(process, cookie)
+
+
+def end_owned(owner: str) -> None:
+    """End what an npubench left here that was killed; `owner` is what its cookies begin with."""
+    for pid in _pids_with_cookie(f"{owner}-", whole=False):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def pause(seconds: float) -> None:
+    """Do nothing for a while. Raises Interrupted after `stop()`."""
+    if _stopping.wait(seconds):
+        raise Interrupted
+
+
+def running() -> bool:
+    """Whether a process of ours runs."""
+    return bool(_running)
+
+
+def stopping() -> bool:
+    """Whether `stop` was called."""
+    return _stopping.is_set()
+
+
+def reset() -> None:
+    """Allow processes again after `stop`; for a process that runs several commands in turn."""
+    _stopping.clear()
+
+
+def _start(
+    argv: Sequence[str], cookie: str, output: int, cwd: Path | None, env: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    _guard.watch()
+    with _lock:
+        if _stopping.is_set():
+            raise Interrupted
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **(env or {}), COOKIE: cookie},
+            start_new_session=True,
+        )
+        _running[cookie] = process
+    return process
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Wait for the end; whether the deadline came first."""
+    # Popen.wait with a timeout looks every 50 ms; a pidfd tells at once, so no board idles meanwhile.
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return False
+    except (AttributeError, OSError):
+        return _wait_looking(process, timeout_s)
+    try:
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        return not waiting.poll(min(max(0.0, timeout_s) * 1000, LONGEST_POLL_MS))
+    finally:
+        os.close(descriptor)
+
+
+def _wait_looking(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _clean_up(argv: Sequence[str], output: int) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            timeout=CLEAN_UP_TIMEOUT_S, check=False, start_new_session=True,
+        )  # fmt: skip
+
+
+def _end_tree(process: subprocess.Popen[bytes], cookie: str) -> bool:
+    killed_by_us = process.poll() is None
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if killed_by_us:
+        process.wait()
+        for pid in _pids_with_cookie(cookie):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+    return killed_by_us
+
+
+def _pids_with_cookie(cookie: str, whole: bool = True) -> list[int]:
+    needle = f"{COOKIE}={cookie}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                variables = (entry / "environ").read_bytes().split(b"\0")
+                if needle in variables or (not whole and any(v.startswith(needle) for v in variables)):
+                    found.append(int(entry.name))
+    return found
+
+
+def _oom_kills() -> int:
+    """Processes that the kernel ended here for lack of memory since boot; -1 where it does not count them."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.partition(" ")[2])
+    return -1
+
+
+def _out_of_memory(before: int) -> str:
+    more = _oom_kills() - before
+    return (
+        f"the kernel ended {more} for lack of memory meanwhile (oom_kill of /proc/vmstat)" if more > 0 else ""
+    )
+
+
+def _read_tail(stream: BinaryIO, offset: int) -> tuple[str, bool]:
+    end = stream.seek(0, os.SEEK_END)
+    begin = max(offset, end - OUTPUT_LIMIT_BYTES)
+    stream.seek(begin)
+    return stream.read().decode("utf-8", "replace"), begin > offset

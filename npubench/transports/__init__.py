@@ -1,1 +1,0 @@
-"""How boards are reached."""
