@@ -7,22 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from npubench.backends.inputs import unfed
-from npubench.backends.isolated import predict, samples
-from npubench.backends.isolated.options import check_known, text
-from npubench.backends.isolated.outputs import compared, in_model_order, resolution
-from npubench.backends.isolated.running import ANSWER, NOT_SIMULATED, TOOL_LOG, run_worker
-from npubench.backends.onnxruntime.compare import accuracy_of as accuracy_of
-from npubench.backends.onnxruntime.compare import lacking_of as lacking_of
-from npubench.backends.signature import EXACT, Tolerance, converted, signature_of
+from npubench.backends.isolated import data as predict
+from npubench.backends.isolated import data as samples
+from npubench.backends.isolated.data import compared, in_model_order, resolution
+from npubench.backends.options import check_known as check_known
+from npubench.backends.options import text as text
+from npubench.backends.signature import EXACT, Tolerance, converted, signature_of, unfed
 from npubench.domain.predictions import Predictions
 from npubench.domain.protocols import Connect, OpenHost, Session
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, OnnxModel, Stage, ToolInfo
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest
+from npubench.measure.outputs import accuracy_of as accuracy_of
+from npubench.measure.outputs import lacking_of as lacking_of
 from npubench.storage.files import is_regular, link_or_copy, text_if_any, write_new
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.tools import environments
+from npubench.tools.worker_protocol import ANSWER, NOT_SIMULATED, TOOL_LOG, run_worker
 
 MODEL = "model.onnx"
 

@@ -1,7 +1,4 @@
-"""What all parsers of AXera output stand on: whole lines without colours, and values that agree.
-
-A line counts only when its end was printed, so that a cut number never passes for a shorter one.
-"""
+"""What parsers of tools' output stand on: whole lines without colours, and values that agree."""
 
 import re
 from collections.abc import Mapping
