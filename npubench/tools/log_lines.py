@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from npubench.domain.records import Failure, FailureClass, Stage
-from npubench.tools.logs import plain as plain
+from npubench.tools.logs import plain
 
 T = TypeVar("T")
 LINE_LIMIT = 1000

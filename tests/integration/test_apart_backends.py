@@ -14,9 +14,9 @@ from npubench.exporters.operators import OperatorExporter
 from npubench.tools import environments
 from npubench.tools.environments import Installed
 
-HEAD = f"""
+HEAD = """
 import os, sys, time
-sys.path.insert(0, {str(Path(environments.__file__).parents[1] / "backends/apart")!r})
+sys.path.insert(0, os.environ["NPUBENCH_WORKER_FRAME"])
 from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step
 from pathlib import Path
 """

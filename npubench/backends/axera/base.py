@@ -17,6 +17,7 @@ from npubench.backends.axera.toolchain import (
     SHORT_S,
     Bench,
     Where,
+    explain_run,
     failed_build,
     failed_run,
     identify,
@@ -24,7 +25,6 @@ from npubench.backends.axera.toolchain import (
     open_bench,
     parse_version,
 )
-from npubench.backends.axera.toolchain import explain_run as explain
 from npubench.backends.signature import unfed
 from npubench.domain.errors import BoardError, UsageError
 from npubench.domain.protocols import OpenHost, Session
@@ -315,7 +315,7 @@ def _read(runner: Runner[Parsed], completed: Completed, deadline_s: float, repea
         return failure
     parsed = runner.parse(completed.output)
     if isinstance(parsed, Failure):
-        return explain(runner.name, completed.output) or parsed
+        return explain_run(runner.name, completed.output) or parsed
     wrong = runner.check(parsed, repeat)
     return parsed if wrong is None else replace(wrong, detail=completed.output)
 

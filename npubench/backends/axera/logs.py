@@ -17,7 +17,6 @@ from npubench.backends.axera import (
     pulsar_figures,
     toolchain,
 )
-from npubench.backends.axera import pulsar_figures as pulsar_tools
 from npubench.backends.axera.base import saved_files
 from npubench.backends.axera.pulsar2_log import BREAKS_OFF, ended, parse_build_log
 from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
@@ -26,8 +25,8 @@ from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_r
 from npubench.domain.npu_parts import part_of_npu
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, NoAccuracy, Stage
 from npubench.domain.specs import Precision
-from npubench.tools.log_lines import DamagedError, plain, short_lines, whole_lines
-from npubench.tools.logs import case_name
+from npubench.tools.log_lines import DamagedError, short_lines, whole_lines
+from npubench.tools.logs import case_name, plain
 
 
 @dataclass(slots=True)
@@ -207,8 +206,8 @@ def _is_whole(text: str, reports: int) -> bool:
 def _accuracy(text: str) -> Accuracy | None:
     """The scores of `pulsar run`, where it says which outputs it compares and each has one."""
     outputs = [match[1] for line in short_lines(text) if (match := _COMPARED.search(line))]
-    scores = pulsar_tools.parse_scores(text) if outputs else {}
-    return None if isinstance(scores, Failure) else pulsar_tools.accuracy(scores, outputs)
+    scores = pulsar_figures.parse_scores(text) if outputs else {}
+    return None if isinstance(scores, Failure) else pulsar_figures.accuracy(scores, outputs)
 
 
 def _mixed(case: CaseText) -> Failure | None:

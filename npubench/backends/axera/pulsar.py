@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from npubench.backends import options
 from npubench.backends.axera import base, job_files, logs, pulsar_figures, run_joint, toolchain
-from npubench.backends.axera import run_joint as pulsar_tensors
 from npubench.backends.axera.base import AxeraBackend, Recipe, saved_another
 from npubench.backends.axera.pulsar_figures import INFO_LOG, REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import parse_run_joint, wrong_rounds
@@ -267,10 +266,10 @@ def make(
         message = f"the .joint is for NPU mode {info.npu_mode}, {chosen.npu_mode} was asked for"
         return Failure(Stage.COMPILE, FailureClass.WRONG_NPU_MODE, message)
     # What it says of a picture in NV12 are the sizes of its bytes.
-    told = pulsar_tensors.of_info((workdir / INFO_LOG).read_text(encoding="utf-8"))
+    told = run_joint.of_info((workdir / INFO_LOG).read_text(encoding="utf-8"))
     if chosen.input_colour in PACKED:
         told = Signature(None, told.outputs)
-    if changed := converted("pulsar", model.inputs, model.outputs, told, pulsar_tensors.PULSAR):
+    if changed := converted("pulsar", model.inputs, model.outputs, told, run_joint.PULSAR):
         return changed
     notes: dict[str, Any] = {"system_memory_bytes": info.memory_bytes if info else None}
     found = sorted((workdir / REPORTS).rglob("inference_report.log"))

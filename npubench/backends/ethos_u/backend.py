@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
 from npubench.backends.isolated.backend import ApartBackend, answer_of, resolution_of, with_accuracy
-from npubench.backends.options import text as text
+from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.options import text as text
+from npubench.backends.options import text
 from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy, Stage

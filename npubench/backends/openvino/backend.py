@@ -19,7 +19,7 @@ from npubench.backends.openvino.benchmark_app import (
     parse_report,
     tensors_of,
 )
-from npubench.backends.options import text as text
+from npubench.backends.options import text
 from npubench.backends.signature import ran_another
 from npubench.domain.protocols import Session
 from npubench.domain.records import (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.isolated.backend import ApartBackend, answer_of, resolution_of, with_accuracy
-from npubench.backends.options import text as text
+from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage

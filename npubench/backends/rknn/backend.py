@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 from npubench.backends.isolated.backend import ApartBackend, answer_of, said_of, with_accuracy
 from npubench.backends.isolated.single_times import measure_single_times
-from npubench.backends.options import positive as positive
-from npubench.backends.options import text as text
+from npubench.backends.options import positive, text
 from npubench.backends.rknn import rknn_benchmark
 from npubench.backends.rknn.placement import (
     Layer,
