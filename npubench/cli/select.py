@@ -51,8 +51,8 @@ def select(
     from npubench.cli.selection_page import write_page
     from npubench.reporting.data.words import speaking
     from npubench.reporting.select.decide import decide
+    from npubench.reporting.select.presentation import to_json, to_markdown, to_text
     from npubench.reporting.select.requirements import read_requirements
-    from npubench.reporting.select.texts import to_json, to_markdown, to_text
 
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")
