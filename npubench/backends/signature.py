@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Shape, TensorSpec
-from npubench.graph.dtypes import numpy_dtype
-from npubench.graph.walk import true_inputs
+from npubench.graph.walk import numpy_dtype, true_inputs
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto

@@ -16,7 +16,7 @@ from npubench.storage.workspace import writing
 if TYPE_CHECKING:
     from npubench.catalog import Catalog, Found
     from npubench.engine.context import Context, Prepared
-    from npubench.graph.surgery.record import OutputComparison, Part, Surgery
+    from npubench.graph.surgery.state import OutputComparison, Part, Surgery
 
 
 def convert_with_cuts(chosen: "Found", catalog: "Catalog", wish: Wish) -> int:

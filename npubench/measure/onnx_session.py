@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
-from npubench.graph.dtypes import plain
+from npubench.graph.walk import plain
 from npubench.tools.exit_status import killed, was_killed
 
 PROVIDER = "CPUExecutionProvider"

@@ -13,8 +13,8 @@ from npubench.backends.signature import unfed
 from npubench.domain.failures import FailureClass
 from npubench.domain.records import Failure, Stage
 from npubench.domain.specs import CalibrationSpec
-from npubench.graph.dtypes import numpy_dtype, plain
 from npubench.graph.read import describe
+from npubench.graph.walk import numpy_dtype, plain
 from npubench.measure.calibration import calibration_inputs, rounded_to_8_bits
 from npubench.measure.onnx_session import Plain, failure_of_error, open_session, ready
 

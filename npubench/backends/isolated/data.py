@@ -9,7 +9,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.predictions import Predictions
 from npubench.domain.records import DataUse, Failure, FailureClass, Kind, NoAccuracy, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec
-from npubench.graph.dtypes import numpy_dtype, plain
+from npubench.graph.walk import numpy_dtype, plain
 from npubench.measure.calibration import choose, rounded_to_8_bits
 from npubench.measure.outputs import Similarity, similarity, top1_agreement, with_samples
 from npubench.measure.sample_files import batch_of, batched

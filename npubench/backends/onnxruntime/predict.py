@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.specs import TensorSpec
-from npubench.graph.dtypes import numpy_dtype
+from npubench.graph.walk import numpy_dtype
 from npubench.measure.onnx_session import open_session
 
 if TYPE_CHECKING:
