@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command(cls=SpokenCommand)
 @click.option(
     "--requirements", "file", required=True, type=click.Path(path_type=Path, dir_okay=False),
-    help="What is asked: streams, models, bounds and weights, as TOML; see docs/selection.md.",
+    help="What is asked: streams, models, bounds and weights, as TOML; see generated/selection.md.",
 )  # fmt: skip
 @click.option(
     "--with", "others", multiple=True, type=click.Path(path_type=Path, file_okay=False),
