@@ -8,7 +8,7 @@ from pathlib import Path
 
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import BatchAxes, CaseSpec, FileSpec, ModelSpec, OperatorSpec, SamplesFrom
-from npubench.graph.refusal import shown
+from npubench.graph.check import shown
 from npubench.measure.sampling import OPTION
 
 NONE = "none"

@@ -16,7 +16,7 @@ from npubench.storage.workspace import writing
 if TYPE_CHECKING:
     from npubench.catalog import Catalog, Found
     from npubench.engine.context import Context, Prepared
-    from npubench.graph.surgery.record import OutputComparison, Part, Surgery
+    from npubench.graph.surgery.state import OutputComparison, Part, Surgery
 
 
 def convert_with_cuts(chosen: "Found", catalog: "Catalog", wish: Wish) -> int:
@@ -63,7 +63,7 @@ def _noted(prepared: "Prepared", context: "Context") -> Conversion:
         failure.stage is Stage.COMPILE and failure.failure_class is not FailureClass.TOOL_MISSING
     ):
         with writing(context.workspace.root):
-            ledger.conversions_note(context.workspace.root, found)
+            ledger.note(context.workspace.root, found)
     return found
 
 

@@ -329,13 +329,13 @@ def test_a_tail_that_onnx_runtime_cannot_run_is_a_failure(tmp_path, convert):
 
 
 def test_surgery_that_changes_outputs_is_refused(tmp_path, convert, monkeypatch):
-    from npubench.graph.surgery import next_step, table
+    from npubench.graph.surgery import state, table
 
-    def wrong(one, sight):
+    def wrong(one, view):
         return [helper.make_node("Neg", one.input, one.output)] if one.op_type == "Sin" else None
 
     entry = replace(table.REWRITES[0], name="wrong", replaces="Sin", makes=("Neg",), rewriting=wrong)
-    monkeypatch.setattr(next_step, "REWRITES", (entry,))
+    monkeypatch.setattr(state, "REWRITES", (entry,))
     file = write(tmp_path / "net.onnx", [CONV, node("Sin", ["c"], ["y"])], ("y",))
     code, _, said = convert(RefusingBackend("Sin"), file, "--cut", "auto")
     assert code == 3
@@ -355,7 +355,7 @@ def test_what_became_of_each_case_is_kept_over_several_calls(tmp_path, convert):
         "auto",
     )
     refused = "unsupported_operator"
-    found = [replace(one, backend="") for one in ledger.conversions_read(out)]
+    found = [replace(one, backend="") for one in ledger.read_conversions(out)]
     assert found[0].joined_fp32 == pytest.approx(1.0)
     found[0] = replace(found[0], joined_fp32=None, joined_target=None)
     assert found == [

@@ -1,0 +1,263 @@
+"""Equal figures, times and artifacts where they should differ: one file read, run or copied twice."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from npubench.backends.axera.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
+from npubench.domain.records import Kind, Result
+from npubench.reporting.data.formatting import significant
+from npubench.reporting.data.suspects import suspects
+from npubench.reporting.data.words import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength
+from npubench.reporting.sanity.times import (
+    Part,
+    are_one_network,
+    board_times,
+    measured_of,
+    plain,
+    simulated_of,
+)
+
+
+def identical(results: Sequence[Result]) -> Iterator[Doubt]:
+    """Different cases of one board that agree to the last digit without a reason known to npubench."""
+    groups, alike = suspicious_groups(results), suspects(results)
+    if not groups and not alike:
+        return
+    rows = {(r.board, r.precision.value, r.case): r for r in results}
+    told = set()
+    for group in groups:
+        told.add((group.board, group.precision, group.cases))
+        yield _figures(group, rows)
+    for suspect in alike:
+        cases = tuple(sorted(suspect.cases))
+        where = (suspect.board, suspect.precision, cases)
+        if where in told or len({lowering(case) for case in cases}) == 1:
+            continue
+        found = {case: rows[suspect.board, suspect.precision, case] for case in cases}
+        artifact = suspect.shared == "artifact"
+        shared = {r.artifact_sha256 for r in found.values()} if artifact else set()
+        yield Doubt(
+            DoubtClass.IDENTICAL_ARTIFACT if artifact else DoubtClass.IDENTICAL_FIGURES,
+            Strength.STRONG,
+            suspect.board,
+            found[cases[0]].backend,
+            suspect.precision,
+            cases,
+            say("different models, the same artifact: one file may have been run under several names")
+            if artifact
+            else say(
+                "different models, the same measured times: one file may have been run under several names"
+            ),
+            tuple(
+                chain(
+                    (
+                        say("artifact SHA-256 {sha256}", sha256=sha256)
+                        for sha256 in sorted(filter(None, shared))
+                    ),
+                    (
+                        say("{case}: model SHA-256 {sha256}", case=case, sha256=row.onnx_sha256)
+                        for case, row in found.items()
+                    ),
+                )
+            ),
+        )
+
+
+def _figures(group: EqualFigures, rows: Mapping[tuple[str, str, str], Result]) -> Doubt:
+    labels = _labels(group.kind)
+    shared = ", ".join(
+        f"{label} {number:.12g}"
+        for label, number in zip(labels, group.numbers, strict=True)
+        if number is not None
+    )
+    found = {case: rows[group.board, group.precision, case] for case in group.cases}
+    return Doubt(
+        DoubtClass.IDENTICAL_FIGURES,
+        Strength.STRONG,
+        group.board,
+        next(iter(found.values())).backend,
+        group.precision,
+        group.cases,
+        say(
+            "different networks with figures ({kind}) that are equal to the last digit: "
+            "at most one of them is what it says",
+            kind=_kind(group.kind),
+        ),
+        (say("shared: {figures}", figures=shared), *_fits(found)),
+    )
+
+
+def _fits(found: Mapping[str, Result]) -> Iterator[str]:
+    """How the tool's count of MACs fits each of them."""
+    for case, row in found.items():
+        counts = [f.tool_macs for f in (row.estimate, row.figures) if f is not None and f.tool_macs]
+        if counts and row.macs:
+            yield say(
+                "{case}: {own} GMAC in its graph, {ratio} times that by the tool",
+                case=case,
+                own=significant(row.macs / 1e9),
+                ratio=significant(counts[0] / row.macs),
+            )
+
+
+def _kind(kind: Kind) -> str:
+    """What is compared of published rows is their compiler's simulation: of the board there is one figure."""
+    return say("published, simulated") if kind is Kind.PUBLISHED else say(kind.value)
+
+
+def _labels(kind: Kind) -> tuple[str, ...]:
+    """Names of what `equal_figures.shared_numbers` gives."""
+    if kind is Kind.MEASURED:
+        return say("mean latency, us"), say("load, us"), say("NPU time, us"), say("NPU counter")
+    return say("latency, us"), say("inferences/s"), say("MACs by the tool"), say("MAC utilisation")
+
+
+TELLING_DIGITS = 4
+"""Significant digits from which equal times are worth a word: of three, any table has some by chance."""
+
+CERTAIN_DIGITS = 7
+"""Digits that no two chips share by chance."""
+
+LEAST_FIGURES = 3
+LEAST_EQUAL = 3
+EQUAL_SHARE = 0.25
+"""Networks that two chips share a time of, and their share, until it is no chance: of 136 figures of four
+digits that two chips have, three agree."""
+
+
+def equal_times(results: Sequence[Result]) -> Iterator[Doubt]:
+    """Different networks of one board with one time: always weak, as true rows have equal times, too."""
+    groups: defaultdict[tuple[str, str, str, Part, float], list[Result]] = defaultdict(list)
+    for row in results:
+        for time in board_times(row):
+            if _digits(time.printed) >= TELLING_DIGITS:
+                groups[row.board, row.backend, row.precision.value, time.part, time.printed].append(row)
+    told = set()
+    for (board, backend, precision, part, number), rows in groups.items():
+        cases = tuple(sorted({row.case for row in rows}))
+        if len(cases) < 2 or (board, precision, cases) in told:
+            continue
+        if all(are_one_network(rows[0], row) for row in rows[1:]):
+            continue
+        told.add((board, precision, cases))
+        yield Doubt(
+            DoubtClass.EQUAL_TIMES,
+            Strength.WEAK,
+            board,
+            backend,
+            precision,
+            cases,
+            say("different networks with one time: by chance, or one was copied"),
+            (_told(part, number),),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Equal:
+    """What two chips share of a network: a time, `whole` with all that a compiler said, too."""
+
+    part: Part
+    number: float
+    whole: bool
+
+    @property
+    def certain(self) -> bool:
+        return self.whole or _digits(self.number) >= CERTAIN_DIGITS
+
+
+_Chip = tuple[str, str, str]
+"""Board, chip and backend."""
+
+_Shared = dict[tuple[_Chip, _Chip, str], dict[str, _Equal]]
+
+
+def equal_chips(results: Sequence[Result]) -> Iterator[Doubt]:
+    """Times of a board that stand under two names of chips; one doubt for two boards."""
+    for (first, second, precision), equal in _shared(results).items():
+        common = max(len(equal), _common(results, first[0], second[0], precision))
+        many = len(equal) >= LEAST_EQUAL and len(equal) >= EQUAL_SHARE * common
+        certain = many or any(one.certain for one in equal.values())
+        yield Doubt(
+            DoubtClass.EQUAL_CHIPS,
+            Strength.strong_if(certain),
+            first[0],
+            first[2],
+            precision,
+            tuple(sorted(equal)),
+            say("the same times under two names of chips: one may have been copied from the other"),
+            (
+                say(
+                    "{chip} on {board} and {other} on {other_board}",
+                    chip=first[1],
+                    board=first[0],
+                    other=second[1],
+                    other_board=second[0],
+                ),
+                say(
+                    "{equal} of {common} networks that both have are equal to the last digit",
+                    equal=len(equal),
+                    common=common,
+                ),
+                *(
+                    say("{case}: {told}", case=case, told=_told(one.part, one.number))
+                    for case, one in sorted(equal.items())[:LEAST_EQUAL]
+                ),
+            ),
+        )
+
+
+def _shared(results: Sequence[Result]) -> _Shared:
+    """Two boards of different chips and a precision to what they share, by case."""
+    times: defaultdict[Hashable, list[tuple[Result, _Equal]]] = defaultdict(list)
+    for row in results:
+        simulation = _simulation(row)
+        for time in board_times(row):
+            key = (plain(row.case), row.precision, time.part, time.printed)
+            if _digits(time.printed) >= TELLING_DIGITS:
+                times[key].append((row, _Equal(time.part, time.printed, whole=False)))
+            if simulation is not None:
+                times[key, simulation].append((row, _Equal(time.part, time.printed, whole=True)))
+    shared: _Shared = {}
+    for rows in times.values():
+        for at, (one, equal) in enumerate(rows):
+            for other, _ in rows[at + 1 :]:
+                if one.chip.casefold() != other.chip.casefold():
+                    first, second = sorted((row.board, row.chip, row.backend) for row in (one, other))
+                    known = shared.setdefault((first, second, one.precision.value), {})
+                    if equal.whole or one.case not in known:
+                        known[one.case] = equal
+    return shared
+
+
+def _simulation(row: Result) -> Hashable | None:
+    """What the compiler said, where that are three figures and more."""
+    figures = simulated_of(row)
+    numbers = () if figures is None else shared_numbers(figures)
+    return numbers if sum(map(bool, numbers)) >= LEAST_FIGURES else None
+
+
+def _common(results: Sequence[Result], board: str, other: str, precision: str) -> int:
+    names = [
+        {
+            plain(row.case)
+            for row in results
+            if row.board == one and row.precision.value == precision and measured_of(row) is not None
+        }
+        for one in (board, other)
+    ]
+    return len(names[0] & names[1])
+
+
+def _told(part: Part, number: float) -> str:
+    if part is Part.RATE:
+        return say("each does {rate} samples/s", rate=f"{number:.12g}")
+    return say("each takes {us} us", us=f"{number:.12g}")
+
+
+def _digits(number: float) -> int:
+    """Significant digits of a figure, up to its last one that is not zero."""
+    text = f"{number:.12e}".partition("e")[0].rstrip("0").replace(".", "")
+    return len(text)

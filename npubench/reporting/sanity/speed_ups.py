@@ -1,0 +1,261 @@
+"""Speed-ups that hardware cannot give: more than the cores, the width of numbers or the batch are worth.
+
+And batches that are slower a sample than one sample alone.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from npubench.domain.records import Figures, Kind, Result, SamplesFrom
+from npubench.reporting.charts.pairs import pairs, speedup
+from npubench.reporting.data.formatting import significant
+from npubench.reporting.data.whole_npu import HALVES
+from npubench.reporting.data.words import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.sanity.times import Part, board_times, measured_of, plain, samples_per_call
+
+OVER = 1.1
+"""Above what cores or batch can give: noise of two measurements, and caches that fit now."""
+
+FAR_OVER = 1.25
+"""The same, strong."""
+
+INT8_GAIN = 4.0
+"""Bytes of FP32 over those of INT8, and multiply-accumulates an instruction of VNNI and of ARM's dot
+products over those of FP32: more is unusual on a processor."""
+
+MOST_INT8_GAIN = 8.0
+"""i8mm's matrix instructions: more is impossible."""
+
+SLOWER = 1.1
+MUCH_SLOWER = 1.5
+"""Time a sample in a batch over that alone: a batch shares weights, so it should not cost more."""
+
+_CORES = re.compile(r"(\d{1,3})[ -]cores?")
+_BATCH = re.compile(
+    r"(?:(?<=int4)|(?<=int8)|(?<=fp16)|(?<=fp32))-(\d{1,3})b$"
+    r"|[- ](?:batch|bs)[- ]?(\d{1,4})$|^batch (\d{1,4})$"
+)
+"""As Sophgo's names and Hailo's modes have it. A `7b` alone is the size of a language model."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Microseconds of a call of `count` samples, or on `count` cores.
+
+    `most_us` differs where a table does not say whether its time is of a call or of a sample.
+    """
+
+    row: Result
+    count: int
+    us: float
+    most_us: float
+
+
+def cores_of(row: Result, figures: Figures) -> int | None:
+    """Cores of the NPU (halves of an AX620A's), or threads of the processor; None where nothing tells."""
+    details = figures.details
+    mode = str(details.get("npu_mode", ""))
+    if mode in HALVES:
+        return 1
+    if found := re.fullmatch(r"NPU(\d)", mode):
+        return int(found[1])
+    told = str(row.protocol.get("mode", "")).casefold()
+    if found := _CORES.search(told):
+        return int(found[1])
+    if "single core" in told:
+        return 1
+    mask = details.get("core_mask")
+    if isinstance(mask, int) and mask > 0:
+        return mask.bit_count()
+    if isinstance(mask, str) and (cores := re.search(r"\d(?:_\d)*$", mask)):
+        return len(cores[0].split("_"))
+    threads = details.get("threads")
+    return threads if isinstance(threads, int) and threads > 0 else None
+
+
+def odd_speed_ups(results: Sequence[Result]) -> Iterator[Doubt]:
+    """More cores, INT8 or a batch, and a gain that none of them can give; or a batch that costs time."""
+    yield from _by_cores(results)
+    yield from _by_precision(results)
+    for one, many in _batches(results):
+        if one.us > OVER * many.most_us:
+            yield _impossible(
+                many.row,
+                one.us / many.us,
+                say(
+                    "{many} samples take {many_us} us, {one} take {one_us} us: {gain} times as many a second",
+                    many=many.count,
+                    many_us=significant(many.us, 4, ""),
+                    one=one.count,
+                    one_us=significant(one.us, 4, ""),
+                    gain=significant(one.us / many.us * many.count / one.count),
+                ),
+            )
+        elif many.us / many.count > SLOWER * one.us / one.count:
+            yield _slower_batch(one, many)
+
+
+def _slower_batch(one: _Run, many: _Run) -> Doubt:
+    factor = (many.us / many.count) / (one.us / one.count)
+    return doubt_of(
+        many.row,
+        DoubtClass.SLOWER_BATCH,
+        Strength.strong_if(factor > MUCH_SLOWER),
+        say("a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted"),
+        say(
+            "a sample takes {many_us} us of {many} at once, {one_us} us of {one}: {factor} times",
+            many_us=significant(many.us / many.count, 4, ""),
+            many=many.count,
+            one_us=significant(one.us / one.count, 4, ""),
+            one=one.count,
+            factor=significant(factor),
+        ),
+    )
+
+
+def _by_cores(results: Sequence[Result]) -> Iterator[Doubt]:
+    groups: defaultdict[Hashable, list[_Run]] = defaultdict(list)
+    for row in results:
+        figures = measured_of(row)
+        cores = None if figures is None else cores_of(row, figures)
+        if figures is None or cores is None:
+            continue
+        for time in board_times(row):
+            source = (str(row.protocol.get("table", "")), str(row.protocol.get("input", "")))
+            kind = (figures.kind, time.part)
+            key = (
+                row.chip.casefold(),
+                row.backend,
+                row.precision,
+                plain(row.case),
+                _shapes(row),
+                source,
+                kind,
+            )
+            groups[key].append(_Run(row, cores, time.us, time.us))
+    for few, many in _pairs(groups):
+        gain, possible = few.us / many.us, many.count / few.count
+        if gain > OVER * possible:
+            yield _impossible(
+                many.row,
+                gain / possible,
+                say(
+                    "{many} cores take {many_us} us and {few} {few_us} us: {gain} times as fast, "
+                    "and at most {possible} can be",
+                    many=many.count,
+                    many_us=significant(many.us, 4, ""),
+                    few=few.count,
+                    few_us=significant(few.us, 4, ""),
+                    gain=significant(gain),
+                    possible=significant(possible),
+                ),
+            )
+
+
+def _by_precision(results: Sequence[Result]) -> Iterator[Doubt]:
+    """Of processors alone: where an NPU takes INT8 only, FP32 runs elsewhere and may be any slower."""
+    of_processors = [row for row in results if row.chip.casefold() == "cpu" and measured_of(row) is not None]
+    for pair in pairs(of_processors):
+        found = speedup(pair, Kind.MEASURED)
+        if found is None or pair.fp32 is None or pair.int8 is None or found.factor <= INT8_GAIN:
+            continue
+        told = say(
+            "INT8 is {gain} times as fast as FP32 ({statistic}); bytes and instructions give {possible}",
+            gain=significant(found.factor),
+            statistic=found.statistic,
+            possible=significant(INT8_GAIN),
+        )
+        fastest = _fastest(pair.fp32), _fastest(pair.int8)
+        if fastest[0] and fastest[1] and fastest[0] / fastest[1] <= INT8_GAIN:
+            # Then FP32 is what was held up: of a machine with other work its median may be any slower.
+            fp32, int8 = (significant(us, separator="") for us in fastest if us)
+            held_up = say(
+                "the fastest runs, {fp32} and {int8} us, are no such speed-up: other programs held FP32 up",
+                fp32=fp32,
+                int8=int8,
+            )
+            yield _impossible(pair.fp32, FAR_OVER, told, held_up)
+        else:
+            yield _impossible(pair.int8, FAR_OVER if found.factor <= MOST_INT8_GAIN else 2 * FAR_OVER, told)
+
+
+def _fastest(row: Result) -> float | None:
+    figures = measured_of(row)
+    return None if figures is None or figures.latency_us is None else figures.latency_us.min
+
+
+def _batches(results: Sequence[Result]) -> Iterator[tuple[_Run, _Run]]:
+    """A network in the smallest batch that there is of it beside each larger one, on the same board."""
+    groups: defaultdict[Hashable, list[_Run]] = defaultdict(list)
+    for row in results:
+        figures = measured_of(row)
+        if figures is None:
+            continue
+        name, batch = _batch(row, figures)
+        for time in board_times(row):
+            if batch is not None and time.part is not Part.NPU:
+                us = time.us * (batch if time.part is Part.RATE else 1)
+                told = time.part is Part.RATE or figures.kind is not Kind.PUBLISHED
+                run = _Run(row, batch, us, us if told else batch * us)
+                groups[_place(row, figures), name, time.part].append(run)
+    yield from _pairs(groups)
+
+
+def _place(row: Result, figures: Figures) -> Hashable:
+    """Where a row was measured: a board, or the table of a publisher, whose boards are named by modes."""
+    if figures.kind is Kind.PUBLISHED:
+        return (
+            row.chip.casefold(),
+            row.precision,
+            *(str(row.protocol.get(name, "")) for name in ("table", "source")),
+        )
+    return row.board, row.backend, row.precision
+
+
+def _pairs(groups: Mapping[Hashable, Sequence[_Run]]) -> Iterator[tuple[_Run, _Run]]:
+    for runs in groups.values():
+        if len({run.count for run in runs}) < 2:
+            continue
+        least = min(runs, key=lambda run: run.count)
+        for run in runs:
+            if run.count > least.count:
+                yield least, run
+
+
+def _batch(row: Result, figures: Figures) -> tuple[Hashable, int | None]:
+    """What names the network whatever its batch, and the batch.
+
+    Own rows: the same operators, weights and shapes but for the leading size. Published ones: the name
+    without its batch (`yolov8s_int8_4b`), or the mode (`batch 8`).
+    """
+    if row.inputs and row.operators:
+        leading = {tensor.shape[0] for tensor in row.inputs if tensor.shape}
+        one_a_call = figures.sampling is not None and figures.sampling.source is SamplesFrom.ONE_A_CALL
+        batch = (
+            samples_per_call(figures) if figures.sampling else (leading.pop() if len(leading) == 1 else None)
+        )
+        name = (tuple(sorted(row.operators.items())), row.parameters)
+        rest = tuple(tensor.shape[1:] for tensor in (*row.inputs, *row.outputs))
+        return (name, rest), None if one_a_call or not batch or batch < 1 else batch
+    name_of = plain(row.case)
+    for text in (str(row.protocol.get("mode", "")).casefold(), name_of):
+        if found := _BATCH.search(text):
+            return _BATCH.sub("", name_of), int(next(filter(None, found.groups()))) or None
+    return name_of, None
+
+
+def _shapes(row: Result) -> tuple[object, ...]:
+    return (len(row.inputs), *(tensor.shape for tensor in row.inputs))
+
+
+def _impossible(row: Result, over: float, *evidence: str) -> Doubt:
+    return doubt_of(
+        row,
+        DoubtClass.IMPOSSIBLE_SPEED_UP,
+        Strength.strong_if(over > FAR_OVER),
+        say("a speed-up above what the hardware can give: one of the two times is wrong"),
+        *evidence,
+    )

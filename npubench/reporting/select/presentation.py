@@ -1,0 +1,302 @@
+"""A decision as text, Markdown, JSON and the page's section: the same words and figures in all of them."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from npubench.domain.records import Bound, Kind
+from npubench.reporting.charts.scatter import Corner, Point, Scatter, Titles, scatter
+from npubench.reporting.data.bounds import mark, opposite
+from npubench.reporting.data.formatting import significant
+from npubench.reporting.data.words import say, say_count
+from npubench.reporting.page.escapes import columns_of, printable
+from npubench.reporting.select.check import TITLES, Check, Outcome
+from npubench.reporting.select.decide import TITLES as TERMS
+from npubench.reporting.select.decide import ChipVerdict, Decision, warnings_of
+from npubench.reporting.select.requirements import Requirements
+
+
+def kind_text(verdict: ChipVerdict) -> str:
+    """The kind of its figures."""
+    if verdict.kind is None:
+        return "–"
+    text = say(verdict.kind.value)
+    return f"{text} ({say('simulated')})" if verdict.origin is Kind.SIMULATED else text
+
+
+def percent(share: float | None) -> str:
+    """A head-room."""
+    return "–" if share is None else f"{significant(share * 100)} %"
+
+
+def price_text(verdict: ChipVerdict) -> str:
+    """With what it is the price of."""
+    if verdict.price_usd is None:
+        return say("unknown")
+    about = f" ({say(verdict.price_about)})" if verdict.price_about else ""
+    return f"{verdict.price_usd:.6g} USD{about}"
+
+
+def binding_text(verdict: ChipVerdict) -> str:
+    """What decides."""
+    return say(TITLES[verdict.binding]) if verdict.binding else "–"
+
+
+def jobs_text(verdict: ChipVerdict) -> str:
+    """How many times the job fits, and of what part of the chip that is told."""
+    if verdict.jobs is None:
+        return "–"
+    half = f" ({say('of half the NPU')})" if verdict.share == 0.5 else ""
+    return f"{mark(opposite(verdict.bound))}{significant(verdict.jobs)} ×{half}"
+
+
+def to_json(decision: Decision) -> dict[str, Any]:
+    """JSON-ready; outcomes, checks and kinds by their English names in every language, shares of 1."""
+    return {
+        "title": decision.asked.title,
+        "warnings": list(decision.warnings),
+        "verdicts": [_verdict(one) for one in decision.verdicts],
+        "requirements": dataclasses.asdict(decision.asked),
+    }
+
+
+def _verdict(verdict: ChipVerdict) -> dict[str, Any]:
+    plain = dataclasses.asdict(verdict) | {"jobs": verdict.jobs}
+    plain["terms"] = [{**dataclasses.asdict(term), "points": term.points} for term in verdict.terms]
+    return plain
+
+
+HEAD = (
+    "rank",
+    "verdict",
+    "board",
+    "chip",
+    "figures",
+    "head-room",
+    "binding constraint",
+    "fits",
+    "price",
+    "score",
+)
+
+
+def cells(verdict: ChipVerdict) -> tuple[str, ...]:
+    """One line of the overview, in the order of HEAD."""
+    return (
+        str(verdict.rank or "–"),
+        say(verdict.outcome.value),
+        verdict.board,
+        verdict.chip,
+        kind_text(verdict),
+        percent(verdict.headroom),
+        binding_text(verdict),
+        jobs_text(verdict),
+        price_text(verdict),
+        "–" if verdict.score is None else f"{verdict.score:.3f}",
+    )
+
+
+def check_cells(check: Check) -> tuple[str, ...]:
+    """One requirement: title, outcome, need, have, head-room, why."""
+    texts = (say(TITLES[check.name]), say(check.outcome.value), check.need, check.have)
+    return (*texts, percent(check.headroom), check.why)
+
+
+ASKED_HEAD = ("stream", "count", "resolution", "codec", "what", "model", "runs a second", "at least")
+
+
+def asked_cells(asked: Requirements) -> list[tuple[str, ...]]:
+    """What is asked: a line a model."""
+    return [
+        (
+            stream.name,
+            str(stream.count),
+            f"{stream.width}×{stream.height} {stream.fps:g}/s",
+            stream.codec,
+            model.role,
+            " / ".join(model.names),
+            f"{model.rate:g}",
+            "–" if model.minimum is None else f"{model.metric} {model.minimum:g}",
+        )
+        for stream, model in asked.models
+    ]
+
+
+CHECK_HEAD = ("requirement", "verdict", "needed", "there is", "head-room", "why")
+TERM_HEAD = ("what", "weight", "value", "from", "points")
+
+
+def term_cells(verdict: ChipVerdict) -> list[tuple[str, ...]]:
+    """The arithmetic of the score, its sum last."""
+    lines = [
+        (
+            say(TERMS[term.name]),
+            f"{term.weight:.3f}",
+            "–" if term.value is None else f"{term.value:.3f}",
+            term.how,
+            f"{term.points:.3f}",
+        )
+        for term in verdict.terms
+    ]
+    total = "–" if verdict.score is None else f"{verdict.score:.3f}"
+    return [*lines, (say("sum"), "", "", "", total)] if lines else []
+
+
+def to_text(decision: Decision) -> str:
+    """The overview, then every candidate with its requirements, its caveats and its score."""
+    parts = [printable(decision.asked.title), ""]
+    parts += _table([say(name) for name in HEAD], [cells(one) for one in decision.verdicts])
+    parts += [f"! {printable(warning)}" for warning in decision.warnings]
+    for one in decision.verdicts:
+        parts += ["", f"{printable(_name(one))}: {say(one.outcome.value)}"]
+        parts += [f"  {printable(caveat)}" for caveat in one.caveats]
+        checks = [check_cells(check) for check in one.checks]
+        parts += [f"  {line}" for line in _table([say(name) for name in CHECK_HEAD], checks)]
+        for check in one.checks:
+            title = say(TITLES[check.name])
+            parts += [f"    {title}: {printable(line)}" for line in check.arithmetic]
+        terms = _table([say(name) for name in TERM_HEAD], term_cells(one)) if one.terms else []
+        parts += [f"  {line}" for line in terms]
+    return "\n".join(parts)
+
+
+def _name(verdict: ChipVerdict) -> str:
+    return f"{verdict.chip} ({verdict.board}, {kind_text(verdict)})"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [[printable(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(columns_of(row[at]) for row in lines) for at in range(len(head))]
+    padded = (
+        "  ".join(cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True))
+        for row in lines
+    )
+    return [line.rstrip() for line in padded]
+
+
+def to_markdown(decision: Decision) -> str:
+    """The same for a document."""
+    from npubench.reporting.data.coverage import table
+
+    def lined(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        return table([say(name) for name in head], rows)
+
+    parts = [
+        f"# {decision.asked.title}",
+        say("Written by npubench select; every figure comes of a row or of a fact with its source."),
+        lined(ASKED_HEAD, asked_cells(decision.asked)),
+        lined(HEAD, [cells(one) for one in decision.verdicts]),
+    ]
+    parts += [f"**{say('Warning')}**: {warning}." for warning in decision.warnings]
+    for one in decision.verdicts:
+        parts.append(f"## {_name(one)}: {say(one.outcome.value)}")
+        parts.append("\n".join(f"- {caveat}" for caveat in one.caveats))
+        parts.append(lined(CHECK_HEAD, [check_cells(check) for check in one.checks]))
+        lines = [f"- {say(TITLES[c.name])}: {line}" for c in one.checks for line in c.arithmetic]
+        parts.append("\n".join(lines))
+        if one.terms:
+            parts.append(lined(TERM_HEAD, term_cells(one)))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictView:
+    """A decision with the cells of its tables in the language of now."""
+
+    decision: Decision
+    summary: str
+    head: tuple[str, ...]
+    numeric: tuple[int, ...]
+    cells: tuple[tuple[str, ...], ...]
+    check_head: tuple[str, ...]
+    check_cells: tuple[tuple[tuple[str, ...], ...], ...]
+    term_head: tuple[str, ...]
+    term_cells: tuple[tuple[tuple[str, ...], ...], ...]
+    pareto: Scatter | None
+    without_price: str
+
+
+def view_of(decision: Decision) -> VerdictView:
+    """The section's view."""
+    verdicts = decision.verdicts
+    drawn = [one for one in verdicts if one.price_usd and one.jobs]
+    absent = dict.fromkeys(one.board for one in verdicts if one not in drawn)
+    return VerdictView(
+        decision,
+        summary_of(decision),
+        tuple(say(name) for name in HEAD),
+        (0, 5, 7, 8, 9),
+        tuple(cells(one) for one in verdicts),
+        tuple(say(name) for name in CHECK_HEAD),
+        tuple(tuple(check_cells(check) for check in one.checks) for one in verdicts),
+        tuple(say(name) for name in TERM_HEAD),
+        tuple(tuple(term_cells(one)) for one in verdicts),
+        _pareto(drawn),
+        ", ".join(absent),
+    )
+
+
+def summary_of(decision: Decision) -> str:
+    """The answer in a sentence."""
+    counts = {outcome: sum(one.outcome is outcome for one in decision.verdicts) for outcome in Outcome}
+    passing = [one for one in decision.verdicts if one.outcome is Outcome.PASS]
+    if passing:
+        best = passing[0]
+        head = say(
+            "{chip} ({kind}) does the job with {room} of room, bound by {binding}.",
+            chip=best.chip,
+            kind=kind_text(best),
+            room=percent(best.headroom),
+            binding=binding_text(best),
+        )
+    else:
+        head = say("No candidate is known to do the job.")
+    rest = [
+        say_count(counts[Outcome.PASS], "{count} candidate passes", "{count} candidates pass"),
+        say_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
+        say_count(counts[Outcome.FAIL], "{count} fails", "{count} fail"),
+    ]
+    return f"{head} {', '.join(rest)}."
+
+
+def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
+    """Cost against how often the job fits; a line a kind through what no other of its kind beats."""
+    groups: dict[tuple[Kind | None, Kind | None], list[ChipVerdict]] = {}
+    for one in drawn:
+        groups.setdefault((one.kind, one.origin), []).append(one)
+    points, corners, kinds = [], [], []
+    for (kind, origin), members in groups.items():
+        name = kind_text(members[0])
+        kinds.append(origin or kind)
+        for one in members:
+            text = f"{one.chip} ({one.board}, {name}): {price_text(one)}, {jobs_text(one)}"
+            label = f"{mark(opposite(one.bound))}{one.chip}"
+            points.append(Point(one.price_usd or 0.0, one.jobs or 0.0, name, text, label))
+        # What fits at most so often beats nobody for sure.
+        front = _front([one for one in members if one.bound is Bound.EXACT])
+        if len(front) > 1:
+            corners.append(Corner(tuple(front), say("best for its price: {kind}", kind=name), origin or kind))
+    warnings = [one for one in warnings_of(drawn) if one]
+    titles = Titles(
+        "pareto",
+        say("Cost against throughput"),
+        say("up and to the left is better"),
+        say("price, USD"),
+        say("how often the job fits"),
+    )
+    return scatter(titles, None, points, corners, (_show, _show), kinds, "; ".join(warnings))
+
+
+def _front(members: Sequence[ChipVerdict]) -> list[tuple[float, float]]:
+    """Places from cheap to dear at which nothing cheaper or as cheap does more."""
+    places = sorted((one.price_usd or 0.0, -(one.jobs or 0.0)) for one in members)
+    front: list[tuple[float, float]] = []
+    for price, minus in places:
+        if not front or -minus > front[-1][1]:
+            front.append((price, -minus))
+    return front
+
+
+def _show(value: float, digits: int) -> str:
+    return significant(value, digits)
