@@ -18,7 +18,7 @@ from npubench.domain.records import (
     Status,
 )
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
-from npubench.reporting.data.words import speaking
+from npubench.reporting.data.translate import speaking
 from npubench.reporting.sanity import DoubtClass, Strength, doubts
 from npubench.reporting.sanity.checks import next_step
 from npubench.storage.hashing import digest

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from npubench.backends.axera.lines import short_lines
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.text import last_line
 from npubench.tools.exit_status import killed, was_killed
 
 _OPERATOR = (
@@ -102,5 +103,4 @@ def _is_container(argv: Sequence[str]) -> bool:
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in short_lines(text) if line.strip()]
-    return lines[-1][:200] if lines else "it printed nothing"
+    return last_line("\n".join(short_lines(text)), limit=200)

@@ -20,6 +20,7 @@ from npubench.backends.axera.toolchain import SHORT_S, container, container_name
 from npubench.domain.errors import BoardError, Interrupted
 from npubench.domain.protocols import Session
 from npubench.domain.records import Completed
+from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 
 ENDED_BY_TIMEOUT = 124
@@ -111,8 +112,8 @@ class HostBench:
     def _must(self, *argv: str, timeout_s: float = SHORT_S) -> Completed:
         completed = self._session.run(argv, timeout_s)
         if completed.timed_out or completed.returncode != 0:
-            said = completed.output.strip().splitlines()[-1:] or ["no answer"]
-            raise BoardError(f"{argv[0]} failed on the build host: {said[0]}: look at its disk and PATH")
+            said = last_line(completed.output, "no answer")
+            raise BoardError(f"{argv[0]} failed on the build host: {said}: look at its disk and PATH")
         return completed
 
 

@@ -17,8 +17,8 @@ from npubench.reporting.compare.accuracy import (
 )
 from npubench.reporting.compare.pairing import Pair
 from npubench.reporting.compare.timing import Noise, Timed, kinds, timed
-from npubench.reporting.data.bounds import mark, why
-from npubench.reporting.data.lacking import WRONG
+from npubench.reporting.data.accuracy import WRONG
+from npubench.reporting.data.figures import mark, why
 
 DEFAULT_THRESHOLD = 0.05
 TIMES_NOISE = 3.0
