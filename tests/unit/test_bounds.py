@@ -20,7 +20,7 @@ from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare
 from npubench.reporting.compare.pairing import Side
 from npubench.reporting.data import figures as words
-from npubench.reporting.data.frames import models
+from npubench.reporting.data.frames import frame
 from npubench.reporting.data.pairs import pairs, speedup
 from npubench.reporting.data.published_comparison import line_up
 from npubench.reporting.data.rows import row_of
@@ -181,7 +181,7 @@ def test_speed_ups_of_bounds_are_bounds_or_none():
     assert speedup(pair, Kind.SIMULATED) is None
     measured = [replace(one, figures=replace(one.figures, kind=Kind.MEASURED)) for one in (exact, row())]
     assert summarise(measured).gain is None
-    assert models([row()])["simulated_bound"].tolist() == ["lower"]
+    assert frame([row()])["simulated_bound"].tolist() == ["lower"]
 
 
 @pytest.mark.parametrize(
