@@ -25,6 +25,7 @@ from npubench.reporting.data import (
 )
 from npubench.reporting.data import tables as grid
 from npubench.reporting.page import page
+from npubench.reporting.sanity.doubt import NEXT_STEPS
 from npubench.reporting.select import board_checks, check, decide, presentation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,6 +96,7 @@ def _in_tables() -> set[str]:
             for name in head
         ),
         *board_checks._ABOUT.values(),
+        *NEXT_STEPS.values(),
         *board_checks._ABOUT,
         *decide._BASES.values(),
         decide._PUBLISHED_SIMULATION,

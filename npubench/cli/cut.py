@@ -63,7 +63,7 @@ def _noted(prepared: "Prepared", context: "Context") -> Conversion:
         failure.stage is Stage.COMPILE and failure.failure_class is not FailureClass.TOOL_MISSING
     ):
         with writing(context.workspace.root):
-            ledger.conversions_note(context.workspace.root, found)
+            ledger.note(context.workspace.root, found)
     return found
 
 

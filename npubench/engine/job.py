@@ -141,7 +141,7 @@ def _exported(job: Job, context: Context, folder: Path, log: Path) -> OnnxModel 
     exporter, root = context.exporter_of(job.case), context.workspace.root
 
     def export() -> OnnxModel | Failure:
-        return ledger.noted(root, job.case, lambda: exporter.export(job.case, folder, log))
+        return ledger.make_noted(root, job.case, lambda: exporter.export(job.case, folder, log))
 
     if not isinstance(exporter, TwinExporter) or not (network := exporter.network(job.case, folder, log)):
         return _kept(job.export_key, export(), context)
@@ -151,7 +151,7 @@ def _exported(job: Job, context: Context, folder: Path, log: Path) -> OnnxModel 
         if made is None:
             return _kept(job.export_key, _kept(key, export(), context), context)
         twin = exporter.twin(job.case, made, folder)
-        return _kept(job.export_key, ledger.noted(root, job.case, lambda: twin), context)
+        return _kept(job.export_key, ledger.make_noted(root, job.case, lambda: twin), context)
 
 
 def _kept(key: str, model: OnnxModel | Failure, context: Context) -> OnnxModel | Failure:

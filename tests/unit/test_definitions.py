@@ -16,7 +16,7 @@ from npubench.reporting.data.pairs import pairs, speedup
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.sanity.checks import doubts
-from npubench.reporting.sanity.finding import DoubtClass
+from npubench.reporting.sanity.doubt import DoubtClass
 from npubench.storage.json import decode, encode
 from tests.sample_results import figures, result
 

@@ -175,6 +175,7 @@ TITLES = {
     CaseKind.OPERATOR: "Operators",
     CaseKind.CPU: "Processor",
     CaseKind.CODEC: "Codecs",
+    CaseKind.BENCHMARK: "Board benchmarks",
 }
 
 
