@@ -12,7 +12,7 @@ from npubench.domain.errors import ToolchainError, UsageError
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
-from npubench.tools.environments.locked import locked
+from npubench.tools.environments.install import locked
 
 Say = Callable[[str], None]
 SCRIPTS = Path(__file__).parent / "images"
