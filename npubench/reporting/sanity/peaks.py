@@ -16,9 +16,9 @@ from functools import cache
 from npubench.catalog import load_boards
 from npubench.domain.records import Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, Fact
+from npubench.reporting.data.figures import HALVES
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.whole_npu import HALVES
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
 from npubench.reporting.sanity.times import (
     board_times,

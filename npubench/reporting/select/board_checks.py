@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from npubench.domain.records import Kind
 from npubench.domain.specs import CaseKind
-from npubench.reporting.charts.pairs import figures_of
 from npubench.reporting.data.formatting import significant, size
-from npubench.reporting.data.words import say
+from npubench.reporting.data.pairs import figures_of
+from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import Candidate, SelectedResult
 from npubench.reporting.select.check import Check, Outcome, within
 from npubench.reporting.select.chip_facts import (

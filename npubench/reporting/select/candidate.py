@@ -11,11 +11,11 @@ from pathlib import PurePath
 
 from npubench.domain.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, Fact, Precision, Shape
-from npubench.reporting.charts.pairs import figures_of, published_simulation
-from npubench.reporting.data.bounds import bounds_of
+from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.coverage import WITHOUT_VERDICT
-from npubench.reporting.data.lacking import WRONG
-from npubench.reporting.data.words import say
+from npubench.reporting.data.figures import bounds_of
+from npubench.reporting.data.pairs import figures_of, published_simulation
+from npubench.reporting.data.translate import say
 from npubench.reporting.select.requirements import ModelNeed
 
 Shapes = Mapping[str, Sequence[Shape]]

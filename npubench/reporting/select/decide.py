@@ -9,9 +9,9 @@ from typing import Protocol
 
 from npubench.domain.records import Bound, Kind, Result, Verdict
 from npubench.domain.specs import BoardSpec
-from npubench.reporting.data.bounds import latency_text, main_latency_us
+from npubench.reporting.data.figures import latency_text, main_latency_us
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.select import board_checks, npu_checks
 from npubench.reporting.select.candidate import Candidate, SelectedResult, Shapes, candidates
 from npubench.reporting.select.check import Check, Outcome

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from npubench.reporting.data.bounds import aside, mark
-from npubench.reporting.data.bounds import why as why_bound
+from npubench.reporting.data.figures import aside, mark
+from npubench.reporting.data.figures import why as why_bound
 from npubench.reporting.data.formatting import closeness, duration, significant
 from npubench.reporting.data.op_support import on_cpu
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import (
     Candidate,
     Missing,
