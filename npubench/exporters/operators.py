@@ -126,7 +126,7 @@ def _with_weights(model: "onnx.ModelProto", spec: OperatorSpec) -> "onnx.ModelPr
     whole.CopyFrom(model)
     for tensor in whole.graph.initializer:
         if weight := large.get(tensor.name):
-            tensor.raw_data = _initializer(weight, spec.seed).raw_data
+            tensor.raw_data = _raw_data(weight, spec.seed)
     return whole
 
 
@@ -240,6 +240,16 @@ def _initializer(weight: WeightSpec, seed: int) -> "onnx.TensorProto":
     from onnx import numpy_helper
 
     return numpy_helper.from_array(weight_values(weight, seed), weight.tensor.name)
+
+
+def _raw_data(weight: WeightSpec, seed: int) -> bytes:
+    """What ONNX keeps of the values: little-endian, types of fewer bits than a byte packed."""
+    from onnx import numpy_helper
+
+    values = weight_values(weight, seed)
+    if values.dtype.kind in "fiu":
+        return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+    return numpy_helper.from_array(values).raw_data
 
 
 def _element_type(dtype: str) -> int:

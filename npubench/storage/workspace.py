@@ -160,8 +160,12 @@ class Workspace:
                 _require_regular(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 link_or_copy(source, copy)
-            shutil.rmtree(target, ignore_errors=True)
-            staging.rename(target)
+            try:
+                staging.rename(target)
+            except OSError:
+                # What lies there is not whole.
+                shutil.rmtree(target, ignore_errors=True)
+                staging.rename(target)
         return target
 
     def _remember(
@@ -170,14 +174,14 @@ class Workspace:
         entry = {
             "root": str(self.root),
             "files": {self.relative(f): known.get(f) or sha256_of_file(f) for f in files},
-            "record": json.loads(encode(record)),
+            "record": record,
         }
         with writing(self.root):
-            write_atomically(self.root / "index" / name, json.dumps(entry))
+            write_atomically(self.root / "index" / name, encode(entry))
 
     def _recall(self, name: str, record_type: type[Record]) -> Record | None:
         try:
-            text = (self.root / "index" / name).read_text()
+            text = (self.root / "index" / name).read_text(encoding="utf-8")
         except OSError:
             return None
         entry = json.loads(text)
