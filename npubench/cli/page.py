@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.terminal import printable
+from npubench.domain.text import printable
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -104,7 +104,7 @@ def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
 
 def deliver(html: str, form: str, target: Path) -> Path:
     """Write the page in that form; where it is. Raises ToolchainError, WorkspaceError."""
-    from npubench.reporting.data.printing import to_pdf, to_pngs
+    from npubench.reporting.page.pdf import to_pdf, to_pngs
     from npubench.storage.files import write_atomically
     from npubench.storage.workspace import writing
 

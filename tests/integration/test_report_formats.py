@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from npubench.cli import npubench
 from npubench.domain.errors import ToolchainError
-from npubench.reporting.data import printing
+from npubench.reporting.page import pdf
 from npubench.storage.store import Store
 from tests import gateway, sample_results
 
@@ -61,8 +61,8 @@ def test_a_report_as_a_folder_of_pictures(out):
         data = (out / "report-png" / name).read_bytes()
         width, height = struct.unpack(">II", data[16:24])
         assert data.startswith(b"\x89PNG")
-        assert width >= printing.WIDTH_PX
-        assert height > 2 * printing.MARGIN_PX
+        assert width >= pdf.WIDTH_PX
+        assert height > 2 * pdf.MARGIN_PX
         # A picture of nothing compresses to nothing.
         assert len(data) > 4000
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 from npubench.domain.records import Accuracy, Figures, Kind, Latency
 from npubench.domain.specs import CaseKind, Precision
-from npubench.reporting.data.suspects import suspects
 from npubench.reporting.data.tables import case_tables, ordered
 from npubench.reporting.page.page import PageContext, render
+from npubench.reporting.sanity.duplicates import suspects
 from tests import sample_results
 
 

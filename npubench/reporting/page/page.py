@@ -9,20 +9,19 @@ from typing import Any
 
 from npubench.domain.records import Kind, Result, Status, ToolInfo
 from npubench.domain.specs import BoardSpec
-from npubench.reporting.charts.charts import model_charts, operator_charts
+from npubench.reporting.charts.board_charts import charts_over_boards, missing_chart
 from npubench.reporting.charts.distribution import Samples, distribution, widest
 from npubench.reporting.charts.heatmap import heatmap
-from npubench.reporting.charts.pairs import kinds_of
-from npubench.reporting.data.coverage_section import coverage_of
-from npubench.reporting.data.environment import environments
+from npubench.reporting.charts.row_chart import model_charts, operator_charts
+from npubench.reporting.data.coverage import coverage_of
+from npubench.reporting.data.figures import whole_npu
 from npubench.reporting.data.json_rows import PACKED_FROM, pack_provenance
-from npubench.reporting.data.overview import charts_over_boards, missing_chart
+from npubench.reporting.data.op_support import missing_operators
+from npubench.reporting.data.pairs import kinds_of
 from npubench.reporting.data.processor import Sheet, processor_sheets
-from npubench.reporting.data.ranking import missing_operators
-from npubench.reporting.data.summary import summarise
+from npubench.reporting.data.summary import environments, summarise
 from npubench.reporting.data.tables import case_tables, ordered
-from npubench.reporting.data.whole_npu import whole_npu
-from npubench.reporting.data.words import say, speaking
+from npubench.reporting.data.translate import say, speaking
 from npubench.reporting.page.templates import asset, environment
 from npubench.reporting.sanity import doubts
 from npubench.reporting.select.decide import Decision

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
 from npubench.reporting.sanity.peaks import rule_of, utilised
 from npubench.reporting.sanity.times import samples_per_call, typical_us

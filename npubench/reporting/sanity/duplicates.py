@@ -1,15 +1,15 @@
 """Equal figures, times and artifacts where they should differ: one file read, run or copied twice."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from npubench.backends.axera.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
 from npubench.domain.records import Kind, Result
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.suspects import suspects
-from npubench.reporting.data.words import say
+from npubench.reporting.data.pairs import latency_of
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.sanity.times import (
     Part,
@@ -261,3 +261,55 @@ def _digits(number: float) -> int:
     """Significant digits of a figure, up to its last one that is not zero."""
     text = f"{number:.12e}".partition("e")[0].rstrip("0").replace(".", "")
     return len(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Cases whose ONNX files differ although `shared` is the same to the last digit."""
+
+    board: str
+    precision: str
+    shared: str
+    cases: tuple[str, ...]
+
+
+def suspects(results: Sequence[Result]) -> list[Suspect]:
+    """Groups of different models with the same artifact, or with the same measured times.
+
+    Simulated figures are left out: a compiler lowers different operators to the same program.
+    """
+    return [*_groups(results, _artifact, "artifact"), *_groups(results, _times, "measured times")]
+
+
+def _groups(
+    results: Sequence[Result], mark: Callable[[Result], Hashable | None], shared: str
+) -> Iterator[Suspect]:
+    seen: dict[Hashable, Result] = {}
+    groups: dict[Hashable, list[Result]] = {}
+    for result in results:
+        found = mark(result)
+        if found is None or result.onnx_sha256 is None:
+            continue
+        key = (result.board, result.backend, result.precision, found)
+        first = seen.setdefault(key, result)
+        if first is not result:
+            # Of very many rows hardly any are alike: a list for each would be most of the work.
+            groups.setdefault(key, [first]).append(result)
+    for group in groups.values():
+        if len({result.onnx_sha256 for result in group}) > 1:
+            cases = tuple(dict.fromkeys(result.case for result in group))
+            yield Suspect(group[0].board, group[0].precision.value, shared, cases)
+
+
+def _artifact(result: Result) -> Hashable | None:
+    return result.artifact_sha256
+
+
+_MEASURED = Kind.MEASURED
+
+
+def _times(result: Result) -> Hashable | None:
+    latency = latency_of(result, _MEASURED)
+    if latency is None or latency.n < 2 or latency.std is None:
+        return None
+    return (latency.n, latency.mean, latency.std, latency.min, latency.max)

@@ -3,14 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Any
 
 from npubench.domain.records import Bound, Kind
+from npubench.domain.text import markdown_table, printable, text_table
 from npubench.reporting.charts.scatter import Corner, Point, Scatter, Titles, scatter
-from npubench.reporting.data.bounds import mark, opposite
+from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say, say_count
-from npubench.reporting.page.escapes import columns_of, printable
+from npubench.reporting.data.translate import say, say_count
 from npubench.reporting.select.check import TITLES, Check, Outcome
 from npubench.reporting.select.decide import TITLES as TERMS
 from npubench.reporting.select.decide import ChipVerdict, Decision, warnings_of
@@ -146,18 +147,18 @@ def term_cells(verdict: ChipVerdict) -> list[tuple[str, ...]]:
 def to_text(decision: Decision) -> str:
     """The overview, then every candidate with its requirements, its caveats and its score."""
     parts = [printable(decision.asked.title), ""]
-    parts += _table([say(name) for name in HEAD], [cells(one) for one in decision.verdicts])
+    parts.append(_table(HEAD, [cells(one) for one in decision.verdicts]))
     parts += [f"! {printable(warning)}" for warning in decision.warnings]
     for one in decision.verdicts:
         parts += ["", f"{printable(_name(one))}: {say(one.outcome.value)}"]
         parts += [f"  {printable(caveat)}" for caveat in one.caveats]
         checks = [check_cells(check) for check in one.checks]
-        parts += [f"  {line}" for line in _table([say(name) for name in CHECK_HEAD], checks)]
+        parts.append(indent(_table(CHECK_HEAD, checks), "  "))
         for check in one.checks:
             title = say(TITLES[check.name])
             parts += [f"    {title}: {printable(line)}" for line in check.arithmetic]
-        terms = _table([say(name) for name in TERM_HEAD], term_cells(one)) if one.terms else []
-        parts += [f"  {line}" for line in terms]
+        if one.terms:
+            parts.append(indent(_table(TERM_HEAD, term_cells(one)), "  "))
     return "\n".join(parts)
 
 
@@ -165,22 +166,15 @@ def _name(verdict: ChipVerdict) -> str:
     return f"{verdict.chip} ({verdict.board}, {kind_text(verdict)})"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [[printable(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(columns_of(row[at]) for row in lines) for at in range(len(head))]
-    padded = (
-        "  ".join(cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True))
-        for row in lines
-    )
-    return [line.rstrip() for line in padded]
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return text_table([say(name) for name in head], rows, width=None)
 
 
 def to_markdown(decision: Decision) -> str:
     """The same for a document."""
-    from npubench.reporting.data.coverage import table
 
     def lined(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        return table([say(name) for name in head], rows)
+        return markdown_table([say(name) for name in head], rows)
 
     parts = [
         f"# {decision.asked.title}",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from npubench.domain.errors import ToolchainError
+from npubench.domain.text import last_line
 from npubench.tools import process
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -116,8 +117,8 @@ def _chromium(folder: Path, html: str, words: Sequence[str], expected: Path | No
     if done.timed_out:
         raise ToolchainError(f"{argv[0]} did not end after {DEADLINE_S:.0f} s: try a smaller page")
     if expected is not None and not expected.is_file():
-        last = (done.output.strip().splitlines() or ["it said nothing"])[-1]
-        raise ToolchainError(f"{argv[0]} wrote nothing: {last[:200]}")
+        last = last_line(done.output, "it said nothing", 200)
+        raise ToolchainError(f"{argv[0]} wrote nothing: {last}")
     return done.output
 
 
