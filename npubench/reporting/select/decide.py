@@ -13,7 +13,7 @@ from npubench.reporting.data.figures import latency_text, main_latency_us
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
 from npubench.reporting.select import board_checks, npu_checks
-from npubench.reporting.select.candidate import Candidate, Chosen, Shapes, candidates
+from npubench.reporting.select.candidate import Candidate, SelectedResult, Shapes, candidates
 from npubench.reporting.select.check import Check, Outcome
 from npubench.reporting.select.requirements import Requirements
 
@@ -115,7 +115,7 @@ def _judge(asked: Requirements, candidate: Candidate, shapes: Shapes) -> ChipVer
     checks = tuple(check for check in found if check is not None)
     outcome = max((check.outcome for check in checks), key=lambda one: _ORDER[one])
     binding = _binding(checks)
-    chosen = [job.found for job in jobs if isinstance(job.found, Chosen)]
+    chosen = [job.found for job in jobs if isinstance(job.found, SelectedResult)]
     return ChipVerdict(
         *(candidate.board, candidate.chip, candidate.backend, candidate.kind, candidate.origin),
         outcome=outcome,
@@ -236,7 +236,7 @@ class Judged(Protocol):
         """The toolchain."""
 
 
-def caveats_of(candidate: Candidate, chosen: Sequence[Chosen]) -> tuple[str, ...]:
+def caveats_of(candidate: Candidate, chosen: Sequence[SelectedResult]) -> tuple[str, ...]:
     """One line each, the basis first."""
     if candidate.kind is None:
         return (say("no row of it has a figure"),)
