@@ -30,7 +30,7 @@ def _fields_of(record_type: type) -> tuple[str, ...] | None:
 
 
 def _plain(value: Any) -> Any:
-    kind = type(value)
+    kind: Any = type(value)
     # A run's plan hashes thousands of specs, nearly all of these types.
     if kind in _SIMPLE:
         return value
