@@ -13,6 +13,7 @@ from npubench.domain.errors import BoardError, TransferError
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Failure, FailureClass, Stage
 from npubench.domain.specs import TimingProtocol
+from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
 
 SHORT_S = 60.0
@@ -45,7 +46,7 @@ def find_tool(names: Sequence[str], option: str, session: Session, log: Path) ->
     looked: list[str] = []
     for name in names:
         done = session.run(_script(_FIND, name), SHORT_S, log)
-        found = _last_line(done.output)
+        found = last_line(done.output, "")
         if done.returncode == 0 and found.startswith("/"):
             return found
         looked.append(found or name)
@@ -89,7 +90,7 @@ def temporary_directory(session: Session, log: Path) -> Iterator[PurePosixPath]:
     Raises TransferError where none can be made, else like `Session.run`.
     """
     done = session.run(_script(_FOLDER, secrets.token_hex(8)), SHORT_S, log)
-    folder = _last_line(done.output)
+    folder = last_line(done.output, "")
     if done.returncode != 0 or not folder.startswith("/"):
         raise TransferError(f"no folder can be made on the board for the tool to run in: {folder[:200]}")
     lost = False
@@ -147,8 +148,3 @@ def run_rounds(
 
 def _script(text: str, *arguments: str) -> tuple[str, ...]:
     return ("sh", "-c", text, "npubench", *arguments)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

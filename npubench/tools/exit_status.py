@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Sequence
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.text import last_line
 
 NOT_STARTED = (126, 127)
 """Exit codes by which shells and env say that a program is not there, or cannot be run."""
@@ -43,7 +44,7 @@ def classify_exit(
         return None
     if (named := explain(tool, completed.output)) is not None:
         return named
-    last = last_line(lines_of(completed.output))
+    last = last_line("\n".join(lines_of(completed.output)), limit=_SHOWN)
     if code in NOT_STARTED:
         message = f"{tool} cannot be started {where}: {last}"
         return Failure(stage, FailureClass.TOOL_MISSING, message)
@@ -85,12 +86,6 @@ def killed(stage: Stage, tool: str, completed: Completed, where: str) -> Failure
         return Failure(stage, FailureClass.OUT_OF_MEMORY, message[:300])
     message = f"{tool} was killed {where}, and nothing says that memory ran out: the next run tries again"
     return Failure(stage, FailureClass.KILLED, message)
-
-
-def last_line(lines: Sequence[str]) -> str:
-    """The last line that is not empty, as far as a message shows it."""
-    printed = [line.strip() for line in lines if line.strip()]
-    return printed[-1][:_SHOWN] if printed else "it printed nothing"
 
 
 def _signal_name(number: int) -> str:

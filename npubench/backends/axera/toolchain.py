@@ -26,9 +26,10 @@ from npubench.domain.records import (
     Stage,
 )
 from npubench.domain.specs import Options
+from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
-from npubench.tools.exit_status import classify_exit, killed, last_line
+from npubench.tools.exit_status import classify_exit, killed
 from npubench.tools.log_lines import (
     short_lines,
     whole_lines,
@@ -300,8 +301,8 @@ class HostBench:
     def _must(self, *argv: str, timeout_s: float = SHORT_S) -> Completed:
         completed = self._session.run(argv, timeout_s)
         if completed.timed_out or completed.returncode != 0:
-            said = completed.output.strip().splitlines()[-1:] or ["no answer"]
-            raise BoardError(f"{argv[0]} failed on the build host: {said[0]}: look at its disk and PATH")
+            said = last_line(completed.output, "no answer")
+            raise BoardError(f"{argv[0]} failed on the build host: {said}: look at its disk and PATH")
         return completed
 
 
@@ -378,7 +379,7 @@ def failed_build(tool: str, completed: Completed) -> Failure | None:
     if completed.returncode == _DOCKER_FAILED and not completed.timed_out and _is_container(completed.argv):
         if (named := explain(tool, completed.output)) is not None:
             return named
-        message = f"the container could not be started: {last_line(short_lines(completed.output))}"
+        message = f"the container could not be started: {_last_line(completed.output)}"
         return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
     failure = classify_exit(
         tool, completed, Stage.COMPILE, "on its host", explain=explain, lines_of=short_lines
@@ -397,12 +398,16 @@ def no_artifact(tool: str, text: str, name: str) -> Failure:
     named = explain(tool, text)
     if named is not None:
         return named
-    message = f"{tool} ended without writing {name}: {last_line(short_lines(text))}"
+    message = f"{tool} ended without writing {name}: {_last_line(text)}"
     return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
 
 
 def _is_container(argv: Sequence[str]) -> bool:
     return any(word.rpartition("/")[2] in {"docker", "podman"} for word in argv[:5])
+
+
+def _last_line(text: str) -> str:
+    return last_line("\n".join(short_lines(text)), limit=200)
 
 
 _HARMLESS = re.compile(r"Get CMM usage failed")
