@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.catalog.lines import key_lines, last_statement_line
+from npubench.storage.toml import key_lines, last_statement_line
 
 TEXT = '''# a comment with [brackets] and a = "string"
 codebase = "x"

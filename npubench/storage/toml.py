@@ -1,34 +1,22 @@
-"""One catalogue file: its text, and messages that name file, line and key."""
+"""A TOML file that people write: its text and tables, and messages that name file, line and key."""
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import Any, TypeVar
 
-from npubench.catalog.lines import KeyPath, key_lines, last_statement_line
-from npubench.domain.nearest import did_you_mean
+from npubench.storage.validate import InvalidError, KeyPath, convert, dotted
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-    from pydantic_core import ErrorDetails
-
-    Table = TypeVar("Table", bound=BaseModel)
+Table = TypeVar("Table")
 
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _AFTER_VALUE = ("Cannot overwrite", "Cannot mutate", "Cannot redefine")
 """tomllib finds these behind the value, which may be lines below the key."""
-_IN_TOML = {
-    "a valid list": "an array",
-    "a valid dictionary": "a table",
-    "a valid string": "text in quotes",
-    "a valid integer": "a whole number",
-    "a valid number": "a number",
-    "a valid boolean": "true or false",
-}
 _HUGE_NUMBER = re.compile(r"[0-9_]{4000}")
+_BLANK = re.compile(r"[ \t\r]*(?:#.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,58 +42,24 @@ class Source:
 
     def line(self, key: KeyPath) -> int:
         """The line of a key, or of the nearest thing around it that the file holds."""
-        known = self._known(key)
-        return key_lines_of(self.text)[known] if known else 1
+        lines = key_lines(self.text)
+        while key and key not in lines:
+            key = key[:-1]
+        return lines[key] if key else 1
 
     def problem(self, key: KeyPath, message: str) -> Problem:
         """A problem at `key`."""
         return Problem(self.path, self.line(key), dotted(key), message)
 
-    def _known(self, key: KeyPath) -> KeyPath:
-        lines = key_lines_of(self.text)
-        while key and key not in lines:
-            key = key[:-1]
-        return key
-
     def validated(
-        self, schema: "type[Table]", value: Any, at: KeyPath, problems: list[Problem]
-    ) -> "Table | None":
+        self, schema: type[Table], value: Any, at: KeyPath, problems: list[Problem]
+    ) -> Table | None:
         """`value`, found at the key `at`, as a checked table; None when `problems` got what is wrong."""
-        from pydantic import ValidationError
-
         try:
-            return schema.model_validate(value)
-        except ValidationError as error:
-            found: dict[KeyPath, Problem] = {}
-            for detail in error.errors(include_url=False):
-                key, message = self._explained(schema, detail, at)
-                # A value that fits none of several types is one mistake, told once.
-                found.setdefault(key, self.problem(key, message))
-            problems.extend(found.values())
+            return convert(value, schema)
+        except InvalidError as error:
+            problems.extend(self.problem((*at, *one.key), one.message) for one in error.mistakes)
             return None
-
-    def _explained(
-        self, schema: "type[BaseModel]", detail: "ErrorDetails", at: KeyPath
-    ) -> tuple[KeyPath, str]:
-        key = (*at, *detail["loc"])
-        match detail["type"]:
-            case "missing":
-                return key, "is missing: add it"
-            case "extra_forbidden":
-                fields = _fields_at(schema, detail["loc"])
-                return (
-                    key,
-                    f"unknown key{did_you_mean(str(key[-1]), fields)}: the keys are {', '.join(fields)}",
-                )
-            case "too_short" | "string_too_short":
-                return self._known(key), "is empty: fill it in or remove it"
-            case "value_error":
-                return self._known(key), detail["msg"].removeprefix("Value error, ")
-            case _:
-                wanted = detail["msg"].removeprefix("Input should be ")
-                return self._known(
-                    key
-                ), f"must be {_IN_TOML.get(wanted, wanted)}, not {shortened(detail['input'])}"
 
 
 def read(path: Path) -> tuple[Source, dict[str, Any]] | Problem:
@@ -161,37 +115,76 @@ def _line_of_depth(text: str, limit: int = 100) -> int:
 
 
 @lru_cache(maxsize=256)
-def key_lines_of(text: str) -> Mapping[KeyPath, int]:
-    """`key_lines`, once per text."""
-    return key_lines(text)
+def key_lines(text: str) -> Mapping[KeyPath, int]:
+    """First line (from 1) of every key and header of valid TOML, and of elements on lines of their own.
+
+    tomllib gives values without places, so it is asked statement by statement. Keys below an array of
+    tables have the element's index in their path, as in ("sweep", 0, "inputs", 1, "shape").
+    """
+    lines: dict[KeyPath, int] = {}
+    counts: dict[KeyPath, int] = {}
+    table: KeyPath = ()
+    for number, tables, is_header in _pieces(text):
+        if not is_header:
+            for path in _paths(tables):
+                lines.setdefault((*table, *path), number)
+            continue
+        table = ()
+        while tables:
+            ((name, tables),) = tables.items()
+            table = (*table, name)
+            if isinstance(tables, list):
+                # Its own header begins an element; a parent's name means the last one.
+                (tables,) = tables
+                counts[table] = counts.get(table, -1) + 1
+            if table in counts:
+                lines.setdefault(table, number)
+                table = (*table, counts[table])
+        lines.setdefault(table, number)
+    return lines
 
 
-def dotted(key: KeyPath) -> str:
-    """A key path as people write it: `sweep[0].inputs[1].shape`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-    return text.removeprefix(".")
+def last_statement_line(text: str) -> int:
+    """The line on which the last statement (a pair or a header) of valid TOML begins."""
+    starts = [1]
+    for _ in _pieces(text, starts):
+        pass
+    return starts[-1]
+
+
+def _pieces(text: str, starts: list[int] | None = None) -> Iterator[tuple[int, dict[str, Any], bool]]:
+    """Statements as (line, what tomllib makes of it, whether it is a header); an array of several lines
+    comes as often as it has lines, each time with the line that brought something. Lines on which a
+    statement begins go to `starts`."""
+    statement, begun = "", 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if not statement:
+            if _BLANK.fullmatch(line):
+                continue
+            begun = number
+            if starts is not None:
+                starts.append(number)
+        statement += f"{line}\n"
+        for closing in ("", "]"):
+            try:
+                tables = tomllib.loads(statement + closing)
+            except ValueError:
+                continue
+            yield begun, tables, statement.lstrip().startswith("[")
+            begun = number + 1
+            if not closing:
+                statement = ""
+            break
+
+
+def _paths(value: Any) -> Iterator[KeyPath]:
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        yield (key,)
+        if isinstance(inner, (dict, list)):
+            yield from ((key, *path) for path in _paths(inner))
 
 
 def one_line(text: str) -> str:
     """`text` with line breaks and control characters as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def shortened(value: Any) -> str:
-    """A value as messages show it."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _fields_at(schema: "type[BaseModel]", loc: tuple[str | int, ...]) -> tuple[str, ...]:
-    """The keys of the table that the last part of `loc` is in."""
-    for part in loc[:-1]:
-        if isinstance(part, str) and part in schema.model_fields:
-            schema = _table_in(schema.model_fields[part].annotation) or schema
-    return tuple(schema.model_fields)
-
-
-def _table_in(annotation: Any) -> "type[BaseModel] | None":
-    if hasattr(annotation, "model_fields"):
-        return annotation  # type: ignore[no-any-return]
-    return next((table for arg in get_args(annotation) if (table := _table_in(arg))), None)
