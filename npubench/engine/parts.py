@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
 from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec
 from npubench.engine.context import Context
 from npubench.engine.plan import Job
 from npubench.graph.read import describe
+from npubench.measure.onnx_session import failure_of_error, failure_of_process
 from npubench.storage.files import text_if_any
 from npubench.storage.json import encode
 from npubench.storage.workspace import writing

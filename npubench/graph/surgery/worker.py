@@ -63,7 +63,7 @@ def join(job: dict[str, Any]) -> dict[str, Any]:
 
 def time_parts(job: dict[str, Any]) -> dict[str, Any]:
     """Nanoseconds of every run of head and tail, each fed with what it gets when the whole runs."""
-    from npubench.backends.onnxruntime.timed import timed_rounds, warm_up
+    from npubench.measure.onnx_session import timed_rounds, warm_up
 
     known = dict(_samples(job)[0])
     found: dict[str, Any] = {}
@@ -102,7 +102,7 @@ _sessions: dict[str, Any] = {}
 
 
 def _open(path: str) -> Any:
-    from npubench.backends.onnxruntime.timed import open_session
+    from npubench.measure.onnx_session import open_session
 
     if path not in _sessions:
         _sessions[path] = open_session(Path(path))

@@ -1,4 +1,4 @@
-"""What a vendor's bench tool needs on a board: its path, the artifact, a folder, and its end understood."""
+"""The one way to run a tool on a board: its path, verified files, a folder, and its end understood."""
 
 import re
 import secrets

@@ -23,6 +23,7 @@ NOT_SIMULATED = "not_simulated"
 """In an answer, and among an artifact's settings: why the tool's simulation of it did not end."""
 _CHILD_KILLED = re.compile(r"ended with code -9\b")
 """What workers say of a command of the tool that SIGKILL ended."""
+FRAME = Path(__file__).parent / "standalone"
 MEMORY_LIMIT_BYTES = 24 * 2**30
 """Of address space. Compilers map far more than they use."""
 
@@ -49,7 +50,7 @@ def run_worker(
                 **process.KEEP_MEMORY,
                 "TMPDIR": str(workdir / "tmp"),
                 "HOME": str(workdir / "home"),
-                "NPUBENCH_WORKER_FRAME": str(Path(__file__).parent),
+                "NPUBENCH_WORKER_FRAME": str(FRAME),
                 # Tools call each other by name.
                 "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
             },

@@ -1,14 +1,11 @@
-"""What all parsers of AXera output stand on: whole lines without colours, and values that agree.
-
-A line counts only when its end was printed, so that a cut number never passes for a shorter one.
-"""
+"""What parsers of tools' output stand on: whole lines without colours, and values that agree."""
 
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from npubench.domain.records import Failure, FailureClass, Stage
-from npubench.tools.logs import plain as plain
+from npubench.tools.logs import plain
 
 T = TypeVar("T")
 LINE_LIMIT = 1000

@@ -1,45 +1,11 @@
-"""`backend_options` of AXera boards, checked: where the toolchain is and what to build."""
+"""`backend_options` of boards, checked."""
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import Options
-
-WHERE = ("image", "engine", "build_host", "command", "network", "shm_size", "memory")
-ENGINES = ("docker", "podman")
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where a toolchain is: in a container image, or a command; here, or on a build host.
-
-    `build_host` names a board description whose transport reaches it. `network`, `shm_size` and
-    `memory` are given to the container engine as they are.
-    """
-
-    command: str
-    image: str | None = None
-    engine: str = "docker"
-    build_host: str | None = None
-    network: str = "none"
-    shm_size: str | None = None
-    memory: str | None = None
-
-
-def where(options: Options, command: str, shm_size: str | None = None) -> Where:
-    """The place that board options name. Raises UsageError."""
-    return Where(
-        command=text(options, "command", command),
-        image=optional_text(options, "image"),
-        engine=choice(options, "engine", ENGINES, ENGINES[0]),
-        build_host=optional_text(options, "build_host"),
-        network=text(options, "network", "none"),
-        shm_size=optional_text(options, "shm_size") or shm_size,
-        memory=optional_text(options, "memory"),
-    )
 
 
 def check_known(options: Options, known: Collection[str]) -> None:
