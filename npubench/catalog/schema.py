@@ -3,13 +3,13 @@
 import re
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, field
+
+from npubench.storage.validate import Number, Positive, Table, Text
 
 NAME_LIMIT = 150
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._+-]*\Z")
 NAME_RULE = "a name: use letters, digits and . _ + -"
-LARGEST = float.fromhex("0x1.fffffffffffffp+1023")
-"""The largest finite number: a bound that neither infinity nor NaN keeps."""
 
 DType = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64",
@@ -27,12 +27,9 @@ def check_name(name: str) -> str:
 
 
 Name = Annotated[str, Meta(pattern=_NAME.pattern, max_length=NAME_LIMIT, description=NAME_RULE)]
-Text = Annotated[str, Meta(min_length=1)]
 Variable = Annotated[
     str, Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z", description="a variable: use letters, digits and _")
 ]
-Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
-Positive = Annotated[float, Meta(gt=0, le=LARGEST)]
 Dim = Annotated[int | str, Meta(title="a whole number or an expression such as 'ic // g'")]
 Scalar = Annotated[int | Number | str, Meta(title="a number or a text (ONNX writes true as 1)")]
 Attribute = Annotated[
@@ -43,10 +40,6 @@ Opset = Annotated[int, Meta(ge=1, le=99)]
 Seed = Annotated[int, Meta(ge=0)]
 Element = dict[str, Any]
 Elements = Annotated[list[Element], Meta(min_length=1)]
-
-
-class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all tables share."""
 
 
 class FactTable(Table, frozen=True, kw_only=True):
@@ -69,10 +62,10 @@ class BoardTable(Table, frozen=True, kw_only=True):
     precisions: Annotated[list[Literal["fp32", "int8"]], Meta(min_length=1)] | None = None
     shares_host: bool = False
     emulated: bool = False
-    backend_options: dict[str, Any] = {}
-    transport_options: dict[str, Any] = {}
-    benchmark_options: dict[str, dict[str, Any]] = {}
-    fact: list[FactTable] = []
+    backend_options: dict[str, Any] = field(default_factory=dict)
+    transport_options: dict[str, Any] = field(default_factory=dict)
+    benchmark_options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fact: tuple[FactTable, ...] = ()
 
 
 class ClipTable(Table, frozen=True, kw_only=True):
@@ -105,7 +98,7 @@ class ModelTable(ModelDefaults, frozen=True, kw_only=True):
     """`[[model]]`."""
 
     name: Name
-    aliases: list[Name] = []
+    aliases: tuple[Name, ...] = ()
     config: Text | None = None
 
 
@@ -153,9 +146,9 @@ class NodeTable(Table, frozen=True, kw_only=True):
     """A node. Texts among the attributes are expressions; plain text has inner quotes."""
 
     op: Text
-    inputs: list[str] = []
+    inputs: tuple[str, ...] = ()
     outputs: Annotated[list[str], Meta(min_length=1)]
-    attributes: dict[str, Attribute] = {}
+    attributes: dict[str, Attribute] = field(default_factory=dict)
     domain: str = ""
 
 
@@ -166,10 +159,10 @@ class SweepTable(Table, frozen=True, kw_only=True):
     op: Text
     opset: Opset = 13
     seed: Seed = 0
-    grid: dict[Variable, Annotated[list[Scalar], Meta(min_length=1)]] = {}
+    grid: dict[Variable, Annotated[list[Scalar], Meta(min_length=1)]] = field(default_factory=dict)
     cases: Annotated[list[dict[Variable, Scalar]], Meta(min_length=1)] | None = None
     inputs: list[InputTable]
-    weights: list[WeightTable] = []
+    weights: tuple[WeightTable, ...] = ()
     nodes: Annotated[list[NodeTable], Meta(min_length=1)]
     outputs: Annotated[list[Text], Meta(min_length=1)]
 

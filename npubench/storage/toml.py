@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from npubench.domain.errors import UsageError
 from npubench.storage.validate import InvalidError, KeyPath, convert, dotted
 
 Table = TypeVar("Table")
@@ -70,6 +71,25 @@ def read(path: Path) -> tuple[Source, dict[str, Any]] | Problem:
         data = path.read_bytes()
     except OSError as error:
         return Problem(path, 1, "", f"cannot be read: {error.strerror}: check its permissions")
+    return _parsed(path, data)
+
+
+def checked(path: Path, data: bytes, schema: type[Table]) -> Table:
+    """The file as one checked table. Raises UsageError with all that is wrong with it, in a line."""
+    parsed = _parsed(path, data)
+    if isinstance(parsed, Problem):
+        raise UsageError(str(parsed))
+    problems: list[Problem] = []
+    source, tables = parsed
+    table = source.validated(schema, tables, (), problems)
+    if table is None:
+        first, *others = sorted(problems, key=lambda one: one.line)
+        more = [f"; line {one.line}: key '{one.key}': {one.message}" for one in others]
+        raise UsageError(f"{first}{one_line(''.join(more))}")
+    return table
+
+
+def _parsed(path: Path, data: bytes) -> tuple[Source, dict[str, Any]] | Problem:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

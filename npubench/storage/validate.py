@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
@@ -24,6 +24,16 @@ Part = str | int
 KeyPath = tuple[Part, ...]
 
 SHOWN_LIMIT = 60
+LARGEST = float.fromhex("0x1.fffffffffffffp+1023")
+"""The largest finite number: a bound that neither infinity nor NaN keeps."""
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all tables share that people write: nothing unknown, nothing converted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,12 +273,12 @@ def test_rows_that_are_not_stable_are_named(asked):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("count = 4", "count = 0"), "stream.0.count"),
+        (("count = 4", "count = 0"), "stream[0].count"),
         (('"1920x1080"', '"wide"'), "is not WIDTHxHEIGHT"),
-        (("fps = 15", "fps = nan"), "stream.0.fps"),
+        (("fps = 15", "fps = nan"), "stream[0].fps"),
         (("headroom = 3", "luck = 3"), "ranking.luck"),
         (('title = "gate"', "title = "), "is not TOML"),
-        (('codec = "h264"', 'codec = "h263"'), "stream.0.codec"),
+        (('codec = "h264"', 'codec = "h263"'), "stream[0].codec"),
     ],
 )
 def test_a_broken_file_is_told_in_a_line(tmp_path, change, told):
