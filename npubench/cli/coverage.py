@@ -105,7 +105,7 @@ def coverage(
 
 def _cuts(places: Sequence[Path], keep: Path | None) -> str:
     from npubench.domain.errors import UsageError
-    from npubench.reporting.data.cuts import document
+    from npubench.reporting.data.coverage import cuts_document as document
     from npubench.storage import ledger
     from npubench.storage.files import write_atomically
 

@@ -22,7 +22,7 @@ from npubench.tools import process
 if TYPE_CHECKING:
     from npubench.graph.surgery.cut import Cut
 
-WORKER = "npubench.graph.surgery.worker"
+WORKER = "npubench.measure.cut_parts"
 COMPARED = 4
 """Samples on which outputs are compared: as many as the toolchains simulate."""
 

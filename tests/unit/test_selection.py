@@ -19,7 +19,7 @@ from npubench.domain.records import (
     Verdict,
 )
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
-from npubench.reporting.data.words import speaking
+from npubench.reporting.data.translate import speaking
 from npubench.reporting.select.check import Outcome
 from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
 from npubench.reporting.select.decide import decide
@@ -286,6 +286,14 @@ def test_a_broken_file_is_told_in_a_line(tmp_path, change, told):
         requirements(tmp_path, TOML.replace(*change))
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_every_mistake_of_a_file_is_told(tmp_path):
+    broken = TOML.replace("count = 4", "count = 0").replace("headroom = 3", "luck = 3")
+    with pytest.raises(UsageError) as error:
+        requirements(tmp_path, broken)
+    assert "key 'stream[0].count': must be at least 1, not 0" in str(error.value)
+    assert "key 'ranking.luck': unknown key" in str(error.value)
 
 
 def told(**texts):

@@ -1,12 +1,10 @@
 """What is asked of a chip: `requirements.toml`, checked on reading."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta
-from msgspec.structs import asdict
+from msgspec import Meta, structs
 
 from npubench.domain.errors import UsageError
 from npubench.domain.nearest import path_meant
@@ -54,7 +52,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class UserFacts:
     """What the asker knows of a chip beyond the shipped facts, with its source."""
 
     board: str
@@ -72,7 +70,7 @@ class Requirements:
     streams: tuple[StreamNeed, ...]
     limits: Limits
     weights: tuple[tuple[str, float], ...]
-    known: tuple[Known, ...] = ()
+    known: tuple[UserFacts, ...] = ()
 
     @property
     def models(self) -> tuple[tuple[StreamNeed, ModelNeed], ...]:
@@ -80,45 +78,35 @@ class Requirements:
         return tuple((stream, model) for stream in self.streams for model in stream.models)
 
 
-_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+Text = Annotated[str, Meta(min_length=1, max_length=300)]
+_SIZE = r"\A[1-9][0-9]{0,4}x[1-9][0-9]{0,4}\Z"
+Size = Annotated[str, Meta(pattern=_SIZE, description="WIDTHxHEIGHT: write it as 1920x1080")]
+Weight = Annotated[float, Meta(ge=0, le=LARGEST)]
 
 
-def _size_of(text: str) -> tuple[int, int]:
-    """`1920x1080` as (width, height). Raises ValueError for anything else."""
-    found = _SIZE.fullmatch(text)
-    if not found:
-        raise ValueError(f"{text[:40]!r} is not WIDTHxHEIGHT")
-    return int(found[1]), int(found[2])
-
-
-_Size = Annotated[str, Meta(pattern=rf"\A{_SIZE.pattern}\Z", description="WIDTHxHEIGHT")]
-_Weight = Annotated[float, Meta(ge=0, le=LARGEST)]
-_Text = Annotated[str, Meta(min_length=1, max_length=300)]
-
-
-class _ModelTable(Table, frozen=True, kw_only=True):
+class ModelTable(Table, frozen=True):
     """`[[stream.model]]`: a case, or names for it in order of preference; runs a second and stream."""
 
-    name: _Text | Annotated[list[_Text], Meta(min_length=1)]
+    name: Text | Annotated[list[Text], Meta(min_length=1)]
     role: str = ""
-    input: _Size | None = None
+    input: Size | None = None
     rate: Positive | None = None
     minimum_accuracy: Number | None = None
     accuracy: Literal["cosine", "top1_agreement", "psnr_db"] = "cosine"
 
 
-class _StreamTable(Table, frozen=True, kw_only=True):
+class StreamTable(Table, frozen=True):
     """`[[stream]]`: `count` equal streams."""
 
-    name: _Text
-    count: Annotated[int, Meta(ge=1, le=10_000)] = 1
-    resolution: _Size
+    name: Text
+    resolution: Size
     fps: Positive
     codec: Literal["h264", "h265", "av1", "vp9", "mjpeg", "none"]
-    model: Annotated[list[_ModelTable], Meta(min_length=1)]
+    model: Annotated[list[ModelTable], Meta(min_length=1)]
+    count: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
 
-class _LimitTable(Table, frozen=True, kw_only=True):
+class LimitTable(Table, frozen=True):
     """`[limits]`: bounds; what is not there is not asked."""
 
     latency_ms: Positive | None = None
@@ -128,68 +116,80 @@ class _LimitTable(Table, frozen=True, kw_only=True):
     power_w: Positive | None = None
 
 
-class _ChipTable(Table, frozen=True, kw_only=True):
+class ChipTable(Table, frozen=True):
     """`[[chip]]`: what the asker knows of a board, with its source."""
 
-    board: _Text
-    source: _Text
+    board: Text
+    source: Text
     price_usd: Positive | None = None
     power_w: Positive | None = None
     memory_mib: Positive | None = None
 
 
-class _RankingTable(Table, frozen=True, kw_only=True):
+class RankingTable(Table, frozen=True):
     """`[ranking]`: weights."""
 
-    headroom: _Weight = 0.0
-    price: _Weight = 0.0
-    latency: _Weight = 0.0
-    accuracy: _Weight = 0.0
-    power: _Weight = 0.0
+    headroom: Weight = 0.0
+    price: Weight = 0.0
+    latency: Weight = 0.0
+    accuracy: Weight = 0.0
+    power: Weight = 0.0
 
 
-class _RequirementsTable(Table, frozen=True, kw_only=True):
-    """The whole file."""
+class RequirementsTable(Table, frozen=True):
+    """The whole file. Strict: nothing unknown, nothing converted."""
 
-    title: _Text
-    stream: Annotated[list[_StreamTable], Meta(min_length=1)]
-    limits: _LimitTable = _LimitTable()
-    ranking: _RankingTable = _RankingTable()
-    chip: tuple[_ChipTable, ...] = ()
+    title: Text
+    stream: Annotated[list[StreamTable], Meta(min_length=1)]
+    limits: LimitTable = LimitTable()
+    ranking: RankingTable = RankingTable()
+    chip: tuple[ChipTable, ...] = ()
 
 
 def read_requirements(file: Path) -> Requirements:
-    """Raises UsageError that names file, line, key and what is wrong, of everything that is."""
+    """Raises UsageError that names the file and each key with its line and what is wrong there."""
     try:
         data = file.read_bytes()
     except OSError as error:
         hint = "" if file.exists() else path_meant(file, (".toml",))
         raise UsageError(f"cannot read {file}: {(error.strerror or 'it fails').lower()}{hint}") from error
-    return _spec(checked(file, data, _RequirementsTable))
+    return _requirements(checked(file, data, RequirementsTable))
 
 
-def _spec(table: _RequirementsTable) -> Requirements:
-    streams = tuple(_stream(one) for one in table.stream)
-    limits = Limits(**asdict(table.limits))
-    known = tuple(
-        Known(one.board, one.source, one.price_usd, one.power_w, one.memory_mib and one.memory_mib * 2.0**20)
-        for one in table.chip
+def _requirements(table: RequirementsTable) -> Requirements:
+    weights = tuple((name, weight) for name, weight in structs.asdict(table.ranking).items() if weight > 0)
+    return Requirements(
+        table.title,
+        tuple(map(_stream, table.stream)),
+        Limits(**structs.asdict(table.limits)),
+        weights or (("headroom", 1.0),),
+        tuple(map(_user_facts, table.chip)),
     )
-    weights = tuple((name, weight) for name, weight in asdict(table.ranking).items() if weight > 0)
-    return Requirements(table.title, streams, limits, weights or (("headroom", 1.0),), known)
 
 
-def _stream(table: _StreamTable) -> StreamNeed:
-    width, height = _size_of(table.resolution)
-    models = tuple(
-        ModelNeed(
-            tuple([one.name] if isinstance(one.name, str) else one.name),
-            one.role or (one.name if isinstance(one.name, str) else one.name[0]),
-            table.fps if one.rate is None else one.rate,
-            _size_of(one.input) if one.input else None,
-            one.minimum_accuracy,
-            one.accuracy,
-        )
-        for one in table.model
+def _user_facts(table: ChipTable) -> UserFacts:
+    memory = None if table.memory_mib is None else table.memory_mib * 2.0**20
+    return UserFacts(table.board, table.source, table.price_usd, table.power_w, memory)
+
+
+def _stream(table: StreamTable) -> StreamNeed:
+    models = tuple(_model(one, table.fps) for one in table.model)
+    return StreamNeed(table.name, table.count, *_size(table.resolution), table.fps, table.codec, models)
+
+
+def _model(table: ModelTable, fps: float) -> ModelNeed:
+    names = (table.name,) if isinstance(table.name, str) else tuple(table.name)
+    return ModelNeed(
+        names,
+        table.role or names[0],
+        fps if table.rate is None else table.rate,
+        _size(table.input) if table.input else None,
+        table.minimum_accuracy,
+        table.accuracy,
     )
-    return StreamNeed(table.name, table.count, width, height, table.fps, table.codec, models)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """`1920x1080` as (width, height)."""
+    width, height = text.split("x")
+    return int(width), int(height)
