@@ -4,9 +4,7 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
-import json
 import sys
-import traceback
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,19 +13,12 @@ from typing import Any
 from npubench.domain.specs import CalibrationSpec, ModelInputs
 from npubench.graph.walk import numpy_dtype
 from npubench.storage.json import decode
+from npubench.tools.worker_protocol import serve
 
 
-def main() -> None:
+def main(question: str, reply: str) -> None:
     """Do the job; an exception is part of the answer."""
-    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    answer: dict[str, Any]
-    try:
-        answer = {"feed": feed, "join": join, "time": time_parts}[job["step"]](job)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
-        traceback.print_exc()
-        text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
-        answer = {"error": text}
-    Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+    serve({"feed": feed, "join": join, "time": time_parts}, question, reply, unlogged=("head", "tail"))
 
 
 def feed(job: dict[str, Any]) -> dict[str, Any]:
@@ -175,4 +166,4 @@ def _compared(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
