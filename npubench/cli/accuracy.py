@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from npubench.domain.protocols import Predicting, Session
     from npubench.domain.records import OnnxModel
     from npubench.domain.specs import BoardSpec, CaseSpec
-    from npubench.engine.context import Context
+    from npubench.engine.job import Context
     from npubench.measure.accuracy import DataFacts, Score, Share
     from npubench.measure.datasets import Dataset
     from npubench.storage.workspace import Workspace
@@ -185,7 +185,7 @@ def _scores(
 def _held(board: "BoardSpec", context: "Context") -> "Session":
     """A session that holds its board: another run may be timing there."""
     from npubench.engine import plugins
-    from npubench.engine.hold import hold
+    from npubench.engine.lanes import hold
 
     session = plugins.transport(board.transport).connect(board)
     try:

@@ -128,8 +128,7 @@ def chosen_cases(catalog: "Catalog", selection: Selection) -> "Found":
     Raises UsageError where none names anything.
     """
     from npubench.catalog import find_cases
-    from npubench.cli.adjust import with_checkpoints, with_seed
-    from npubench.cli.batch_axes import parse_batch_axes, with_batch_axes
+    from npubench.engine.cases import parse_batch_axes, with_batch_axes, with_checkpoints, with_seed
     from npubench.exporters.input_shapes import spread_shapes
 
     shapes = parse_shapes(selection.shapes)

@@ -1,14 +1,19 @@
 """`npubench select`: which chips do a job."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog, out_option
-from npubench.cli.page import format_option
+from npubench.cli.report import default_target, deliver, format_option, page_context
 from npubench.cli.spoken import SpokenCommand, lang_option
+from npubench.domain.records import Result
+from npubench.domain.specs import BoardSpec
+from npubench.reporting.select.decide import Decision
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -48,7 +53,7 @@ def select(
     out: Path,
 ) -> int:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
-    from npubench.cli.selection_page import write_page
+    pass  # GONE
     from npubench.reporting.data.words import speaking
     from npubench.reporting.select.decide import decide
     from npubench.reporting.select.requirements import read_requirements
@@ -103,3 +108,20 @@ def _refuse_unknown(boards: tuple[str, ...], rows: "list[Result]", catalog: "Cat
             raise UsageError(
                 f"no board is called {board!r}{hint}, and no result is of one: see npubench list boards"
             )
+
+
+def write_page(
+    decision: Decision,
+    rows: Sequence[Result],
+    boards: Sequence[BoardSpec],
+    out: Path,
+    output: Path | None,
+    form: str,
+    language: str,
+) -> Path:
+    """Render and write; where it is. Raises WorkspaceError, ToolchainError."""
+    from npubench.reporting.page.page import render
+
+    context = page_context(decision.asked.title, out, rows, boards)
+    target = (output or default_target(out, "selection", form)).absolute()
+    return deliver(render(rows, replace(context, language=language, decision=decision)), form, target)

@@ -10,8 +10,7 @@ from npubench.domain.predictions import Predictions
 from npubench.domain.protocols import Connect, Predicting, Session
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import BoardSpec, Precision, Target
-from npubench.engine.context import Context
-from npubench.engine.job import compile_target, prepare
+from npubench.engine.job import Context, compile_target, prepare
 from npubench.engine.plan import Job
 from npubench.measure.accuracy import DataFacts, Score, at_chance, class_scores, problem, scored, worst
 from npubench.measure.datasets import Dataset

@@ -100,6 +100,12 @@ class Store:
                 connection.executescript(_SCHEMA)
         return cls(path, connection)
 
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

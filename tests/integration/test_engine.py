@@ -32,10 +32,10 @@ from npubench.domain.specs import (
     TimingProtocol,
 )
 from npubench.engine import lanes
-from npubench.engine.context import Context
 from npubench.engine.events import Announcer, JobFinished, Note, RunFinished, StageStarted
+from npubench.engine.job import Context
 from npubench.engine.plan import Plan, Request, build
-from npubench.engine.run import run
+from npubench.engine.session import run
 from npubench.storage import ledger
 from npubench.storage.hashing import sha256_of_file
 from npubench.storage.store import Store

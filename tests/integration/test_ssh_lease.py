@@ -15,7 +15,8 @@ from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import BoardBusyError, BoardError, BoardLostError
 from npubench.domain.leases import own_claim
 from npubench.domain.records import FailureClass, Status
-from npubench.engine import hold, lanes
+from npubench.engine import lanes
+from npubench.engine import lanes as hold
 from npubench.engine.events import Note
 from npubench.tools import process
 from tests.integration.ssh_server import is_alive, pid_in, wait_until

@@ -6,8 +6,8 @@ import pytest
 
 from npubench.domain.errors import BoardBusyError, Interrupted
 from npubench.domain.leases import Claim, Held, own_claim, read_claim
-from npubench.engine import hold as holding
-from npubench.engine.hold import hold
+from npubench.engine import lanes as holding
+from npubench.engine.lanes import hold
 from npubench.tools import process
 from tests.fakes import FakeSession, board
 

@@ -10,12 +10,11 @@ from typing import Any
 from npubench.domain.protocols import Simulating
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
 from npubench.domain.specs import BenchmarkSpec
-from npubench.engine import parts as cut_parts
-from npubench.engine.context import Context, Prepared, note
+from npubench.engine import cut_worker as cut_parts
+from npubench.engine.cut_worker import Parts
 from npubench.engine.events import StageStarted
-from npubench.engine.job import compile_target, estimated
+from npubench.engine.job import Context, Prepared, compile_target, estimated, note
 from npubench.engine.job import prepare as prepare_as_is
-from npubench.engine.parts import Parts
 from npubench.engine.plan import Job
 from npubench.graph.check import inlined
 from npubench.graph.surgery.next_step import Operation, next_step

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
 from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec
-from npubench.engine.context import Context
+from npubench.engine.job import Context
 from npubench.engine.plan import Job
 from npubench.graph.read import describe
 from npubench.storage.files import text_if_any

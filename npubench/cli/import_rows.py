@@ -1,4 +1,4 @@
-"""`npubench import`: rows out of logs that other programs wrote."""
+"""`npubench import`: rows out of logs that other programs wrote, or out of what was published."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.import_published import published
 from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
-from npubench.cli.terminal import printable
+from npubench.cli.terminal import counted, printable
 from npubench.domain.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -90,10 +89,10 @@ def _import(
     from npubench.backends.axera import equal_figures
     from npubench.catalog import find_board
     from npubench.catalog.schema import check_name
-    from npubench.cli.batch_axes import parse_batch_axes
     from npubench.cli.report import write_report
     from npubench.domain.protocols import LogReading
     from npubench.engine import plugins
+    from npubench.engine.cases import parse_batch_axes
     from npubench.measure.sampling import sampled
     from npubench.storage.hashing import digest
     from npubench.storage.store import Store
@@ -196,3 +195,39 @@ def _left_out(live: Sequence[str], board: str) -> str:
     if not live:
         return ""
     return f", {len(live)} left out for rows of live runs on {printable(board)}: give --name to keep both"
+
+
+@click.command()
+@out_option
+def published(out: Path) -> int:
+    """Add what others published of AXera chips; says of every column what it was for its publisher.
+
+    Every figure is of kind published. What is there already is left alone.
+    """
+    from dataclasses import replace
+
+    from npubench import __version__
+    from npubench.cli.report import write_report
+    from npubench.published import results, table
+    from npubench.storage.store import Store
+    from npubench.storage.workspace import Workspace
+
+    workspace = Workspace(out)
+    workspace.create()
+    rows = results()
+    with workspace.lock():
+        store = Store.create(workspace.database)
+        known = store.final_keys()
+        new = [row for row in rows if row.key not in known]
+        for row in new:
+            store.append(replace(row, npubench_version=__version__))
+        page = write_report(workspace, store)
+        store.close()
+    for name in dict.fromkeys(row.run_id for row in rows):
+        of = table(name)
+        click.echo(f"{printable(of.title)} ({printable(of.source)}): {counted(len(of.lines), 'row')}")
+        for column in of.columns:
+            click.echo(f"    {printable(column.statement)}")
+    click.echo(f"{len(new)} rows added, {len(rows) - len(new)} imported before")
+    click.echo(f"report: {page}")
+    return 0
