@@ -47,17 +47,17 @@ test-tpu-mlir: $(VENV)/.dev
 	$(BIN)/python -m pytest -m tpu_mlir
 
 # Every model of the published table, of mmaction2 and of mmpretrain: hours, and continued where it stopped.
-# The records of what was exported are kept, so that docs/coverage.md is made of more than one machine's work.
-RECORDS := docs/coverage.jsonl
-COVERAGE := $(BIN)/npubench coverage --exports $(RECORDS) --exports npubench-out/zoo --cuts docs/cuts.jsonl
+# The records of what was exported are kept, so that generated/coverage.md is made of more than one machine's work.
+RECORDS := generated/coverage.jsonl
+COVERAGE := $(BIN)/npubench coverage --exports $(RECORDS) --exports npubench-out/zoo --cuts generated/cuts.jsonl
 coverage: $(VENV)/.run
 	-$(BIN)/npubench export --suite ax620a-models --suite mmaction2 --suite mmpretrain-classifiers --jobs 2 --out npubench-out/zoo
-	$(COVERAGE) --keep $(RECORDS) -o docs/coverage.md --require 95
+	$(COVERAGE) --keep $(RECORDS) -o generated/coverage.md --require 95
 
 # Only what the records do not say is exported.
 coverage-missing: $(VENV)/.run
 	-$(COVERAGE) --missing | xargs -r $(BIN)/npubench export --jobs 2 --out npubench-out/zoo
-	$(COVERAGE) --keep $(RECORDS) -o docs/coverage.md
+	$(COVERAGE) --keep $(RECORDS) -o generated/coverage.md
 
 # The worked example: published AX620A tables, simulators of what is installed (npubench env), this machine.
 GATEWAY := resnet18_8xb32_in1k yolox_s_8xb8-300e_coco tsn_imagenet-pretrained-r50_8xb32-1x1x3-100e_kinetics400-rgb
@@ -65,7 +65,7 @@ GATEWAY_BOARDS := $(addprefix --board ,published-ax620a published-ax620a-vendor 
 selection: $(VENV)/.run
 	-$(BIN)/npubench run --board local --precision int8 --out npubench-out/gateway-local $(GATEWAY)
 	-$(BIN)/npubench run --simulate --board rk3588 --board rv1106 --board bm1688 --board ethos-u65-512 --out npubench-out/gateway-simulated $(GATEWAY)
-	$(BIN)/npubench select --requirements docs/selection.toml --published $(GATEWAY_BOARDS) --out npubench-out/gateway-local --with npubench-out/gateway-simulated --markdown > docs/selection.md
+	$(BIN)/npubench select --requirements docs/selection.toml --published $(GATEWAY_BOARDS) --out npubench-out/gateway-local --with npubench-out/gateway-simulated --markdown > generated/selection.md
 
 zoo: $(VENV)/.run
 	$(BIN)/python -m npubench.exporters.openmmlab.index models/zoo

@@ -19,7 +19,7 @@ SECONDS = re.compile(r'"seconds": (?P<value>[0-9.]+)')
 
 def models() -> list[str]:
     """Classifiers from the whole length of the zoo's list."""
-    exported = [json.loads(line) for line in Path("docs/coverage.jsonl").read_text().splitlines()]
+    exported = [json.loads(line) for line in Path("generated/coverage.jsonl").read_text().splitlines()]
     names = [row["case"] for row in exported if row["codebase"] == "mmpretrain" and not row["failure_class"]]
     return sorted(names)[::EVERY]
 

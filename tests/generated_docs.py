@@ -16,6 +16,7 @@ from npubench.cli.run import run
 from npubench.domain.errors import EXIT_CODES
 from npubench.domain.failures import TRANSIENT, FailureClass
 from npubench.graph.surgery.table import REWRITES
+from npubench.reporting.data import frames
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -56,6 +57,14 @@ def failure_classes() -> str:
     return "\n".join(["| class | tried again by the next run |", "| --- | --- |", *rows])
 
 
+def frame_columns() -> str:
+    """The columns of `npubench.load_results`."""
+    rows = [f"| `{name}` | {text} |" for name, text in frames.WHO.items()]
+    rows += [f"| `<kind>_{name}` | {text} |" for name, text in frames.FIGURES.items()]
+    rows += [f"| `{name}` | {text} |" for name, text in frames.PROVENANCE.items()]
+    return "\n".join(["| column | what it holds |", "| --- | --- |", *rows])
+
+
 def rooms() -> str:
     """Every module and package of npubench with the first line of its docstring."""
     package = ROOT / "npubench"
@@ -92,6 +101,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "run-options": run_options,
     "failure-classes": failure_classes,
     "rooms": rooms,
+    "frame-columns": frame_columns,
     "layers": layers,
     "rewrites": rewrites,
 }

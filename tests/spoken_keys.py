@@ -23,7 +23,7 @@ from npubench.reporting.data import (
     tables,
 )
 from npubench.reporting.page import page
-from npubench.reporting.select import board_checks, caveats, outcome, ranking, texts
+from npubench.reporting.select import board_checks, check, decide, presentation
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -79,18 +79,23 @@ def _in_tables() -> set[str]:
         *page.KINDS.values(),
         *page.SCRIPT_WORDS,
         *tables.TITLES.values(),
-        *outcome.TITLES.values(),
-        *(one.value for one in outcome.Outcome),
-        *ranking.TITLES.values(),
+        *check.TITLES.values(),
+        *(one.value for one in check.Outcome),
+        *decide.TITLES.values(),
         *(
             name
-            for head in (texts.HEAD, texts.ASKED_HEAD, texts.CHECK_HEAD, texts.TERM_HEAD)
+            for head in (
+                presentation.HEAD,
+                presentation.ASKED_HEAD,
+                presentation.CHECK_HEAD,
+                presentation.TERM_HEAD,
+            )
             for name in head
         ),
         *board_checks._ABOUT.values(),
         *board_checks._ABOUT,
-        *caveats._BASES.values(),
-        caveats._PUBLISHED_SIMULATION,
+        *decide._BASES.values(),
+        decide._PUBLISHED_SIMULATION,
         *provenance._OWN,
         *provenance._LABELS,
         *provenance._STATISTICS,

@@ -1,7 +1,7 @@
 """Inputs of types that no tool is fed with here, refused by name before the tool is asked."""
 
 from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
-from npubench.graph.dtypes import numpy_dtype
+from npubench.graph.walk import numpy_dtype
 
 
 def unfed(model: OnnxModel, tool: str) -> Failure | None:

@@ -11,7 +11,7 @@ from npubench.domain.nearest import did_you_mean, path_meant
 if TYPE_CHECKING:
     from npubench.domain.records import Result
     from npubench.reporting.compare.accuracy import Scored
-    from npubench.reporting.compare.sides import Side
+    from npubench.reporting.compare.pairing import Side
     from npubench.storage.store import Store
 
 _WORDS = ("folder", "run", "board", "tool", "precision", "backend")
@@ -24,7 +24,7 @@ def side(text: str, out: Path) -> "Side":
     A value is a folder of results, a run (also `latest` and `previous`), a board, or a tool's version as
     TOOL=VERSION. Without a folder it is of the results at `out`. Raises UsageError.
     """
-    from npubench.reporting.compare.sides import Side
+    from npubench.reporting.compare.pairing import Side
     from npubench.storage.store import Store
 
     # A folder's name may hold what sets filters apart.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command(cls=SpokenCommand)
 @click.option(
     "--requirements", "file", required=True, type=click.Path(path_type=Path, dir_okay=False),
-    help="What is asked: streams, models, bounds and weights, as TOML; see docs/selection.md.",
+    help="What is asked: streams, models, bounds and weights, as TOML; see generated/selection.md.",
 )  # fmt: skip
 @click.option(
     "--with", "others", multiple=True, type=click.Path(path_type=Path, file_okay=False),
@@ -56,8 +56,8 @@ def select(
     pass  # GONE
     from npubench.reporting.data.words import speaking
     from npubench.reporting.select.decide import decide
+    from npubench.reporting.select.presentation import to_json, to_markdown, to_text
     from npubench.reporting.select.requirements import read_requirements
-    from npubench.reporting.select.texts import to_json, to_markdown, to_text
 
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from npubench.domain.errors import UsageError
 from npubench.domain.nearest import did_you_mean, path_meant
 from npubench.domain.specs import BatchAxes, CaseSpec, FileSpec, ModelSpec, OperatorSpec, SamplesFrom
-from npubench.graph.refusal import shown
+from npubench.graph.check import shown
 from npubench.measure.sampling import OPTION
 
 if TYPE_CHECKING:

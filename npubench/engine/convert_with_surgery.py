@@ -17,8 +17,7 @@ from npubench.engine.job import Context, Prepared, compile_target, estimated, no
 from npubench.engine.job import prepare as prepare_as_is
 from npubench.engine.plan import Job
 from npubench.graph.check import inlined
-from npubench.graph.surgery.next_step import Operation, next_step
-from npubench.graph.surgery.record import OutputComparison, Part, Surgery
+from npubench.graph.surgery.state import OutputComparison, Part, Surgery, SurgeryState, next_step
 from npubench.measure.statistics import latency
 from npubench.storage.files import write_atomically
 from npubench.storage.hashing import digest
@@ -47,7 +46,7 @@ class _Made:
 
     parts: Parts
     artifact: Artifact
-    operation: Operation
+    state: SurgeryState
     share: float | None
     comparison: dict[str, Any]
 
@@ -119,21 +118,21 @@ def _operate(
     model = _loaded(whole)
     if isinstance(model, Failure):
         return model
-    operation = Operation(model)
+    state = SurgeryState(model)
     while True:
-        ahead = next_step(operation, failure, plain.job.board.backend)
+        ahead = next_step(state, failure, plain.job.board.backend)
         if ahead is None:
             return failure
-        operation = ahead
-        done = [f"{one.name}: {one.nodes}" for one in operation.rewrites]
-        note(plain.log, f"# surgery: rewritten {done}, to be cut off {list(operation.lacking)}\n")
-        made = operation.parts()
+        state = ahead
+        done = [f"{one.name}: {one.nodes}" for one in state.rewrites]
+        note(plain.log, f"# surgery: rewritten {done}, to be cut off {list(state.unsupported_ops)}\n")
+        made = state.parts()
         if isinstance(made, Failure):
             return replace(made, message=f"{failure.message}; {made.message}", detail=failure.detail)
         parts = cut_parts.keep(made, whole, plain.job, key, context)
         if isinstance(parts, Failure):
             return replace(parts, message=f"{failure.message}; {parts.message}")
-        tried = _attempt(plain, whole, parts, operation, made.share, context)
+        tried = _attempt(plain, whole, parts, state, made.share, context)
         if not isinstance(tried, _Refused):
             return tried
         failure = tried.failure
@@ -149,7 +148,7 @@ def _attempt(
     plain: Prepared,
     whole: OnnxModel,
     parts: Parts,
-    operation: Operation,
+    state: SurgeryState,
     share: float | None,
     context: Context,
 ) -> _Made | _Refused | Failure:
@@ -177,9 +176,7 @@ def _attempt(
             return comparison
         if failure := _changed(comparison["fp32"]):
             return failure
-        return _Made(
-            parts, workspace.keep_artifact(_cut_key(job, parts), artifact), operation, share, comparison
-        )
+        return _Made(parts, workspace.keep_artifact(_cut_key(job, parts), artifact), state, share, comparison)
 
 
 def _changed(outputs: Sequence[dict[str, Any]]) -> Failure | None:
@@ -209,15 +206,15 @@ def _kept(
         backend=job.board.backend,
         precision=job.precision,
         as_is=replace(as_is, detail=""),
-        rewrites=made.operation.rewrites,
-        lacking=made.operation.lacking,
+        rewrites=made.state.rewrites,
+        lacking=made.state.unsupported_ops,
         macs_share_on_cpu=made.share,
         head=_part(parts.head, "head.onnx"),
         body=replace(_part_of(parts.body, "body.onnx"), figures=estimate),
         tail=_part(parts.tail, "tail.onnx"),
         joined_fp32=tuple(OutputComparison(**one) for one in made.comparison["fp32"]),
         joined_target=None if target is None else tuple(OutputComparison(**one) for one in target),
-        calibration=FED if parts.fed else OWN,
+        calibration=FED if parts.needs_upstream_inputs else OWN,
         artifact_sha256=made.artifact.sha256,
     )
     _write(record, key, context)

@@ -35,12 +35,15 @@ LARGEST_FILE_BYTES = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts that a cut made, each described; `fed` where the body takes other inputs than the whole."""
+    """The parts that a cut made, each described.
+
+    `needs_upstream_inputs`: the body takes other inputs than the whole, which what runs before it makes.
+    """
 
     head: OnnxModel | None
     body: OnnxModel
     tail: OnnxModel | None
-    fed: bool
+    needs_upstream_inputs: bool
 
     def job(self, whole: OnnxModel, calibration: CalibrationSpec) -> dict[str, Any]:
         """What every job of the worker says: the files, and what data the whole is run with."""
@@ -114,7 +117,7 @@ def calibration_for(
 ) -> CalibrationSpec | Failure:
     """Calibration data of the body: the request's own, or what the head makes of them, in `folder`."""
     asked = context.request.calibration
-    if not parts.fed:
+    if not parts.needs_upstream_inputs:
         return asked
     wanted = [tensor.name for tensor in parts.body.inputs]
     folders = {name: str(folder / name) for name in (CALIBRATION, EVALUATION)}

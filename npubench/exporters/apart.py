@@ -8,8 +8,8 @@ from pathlib import Path
 
 from npubench.domain.failures import Failure, FailureClass, Stage
 from npubench.domain.records import Completed, OnnxModel
+from npubench.graph.check import refused
 from npubench.graph.read import describe
-from npubench.graph.refusal import refused
 from npubench.storage.files import is_regular
 from npubench.storage.json import decode, encode
 from npubench.tools import kept

@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 from npubench.domain.failures import Failure, FailureClass
-from npubench.graph.refusal import LONGEST_MESSAGE, invalid, refused, shown
+from npubench.graph.check import LONGEST_MESSAGE, invalid, refused, shown
 
 PROTOBUF_LIMIT_BYTES = 2**31 - 1
 """A protobuf message ends below 2 GiB (protobuf.dev, "Proto Limits")."""

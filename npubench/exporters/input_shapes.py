@@ -11,8 +11,8 @@ from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass
 from npubench.domain.specs import CaseSpec, FileSpec, Shape
 from npubench.exporters.file_kinds import not_a_model
+from npubench.graph.check import LONGEST_NAME, refused, shown
 from npubench.graph.read import read
-from npubench.graph.refusal import LONGEST_NAME, refused, shown
 from npubench.graph.walk import (
     all_graphs,
     dimensions,

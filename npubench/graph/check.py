@@ -1,18 +1,18 @@
-"""What onnx alone knows to be impossible, before any runtime is asked."""
+"""What onnx alone knows to be impossible, before any runtime is asked, and the words of a refused model."""
 
 import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npubench.domain.failures import Failure, FailureClass
-from npubench.graph.refusal import invalid, refused, shown
+from npubench.domain.failures import Failure, FailureClass, Stage
 from npubench.graph.walk import STANDARD_DOMAINS, all_nodes, bodies, default_opset, has_rank, is_tensor
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, ModelProto
 
     Key = tuple[str, str, str]
+
 
 DOMAINS_OF_ONNX = (*STANDARD_DOMAINS, "ai.onnx.ml")
 _TERM = r"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
@@ -138,3 +138,26 @@ def _inlined_size(model: "ModelProto") -> int:
         return min(sum(size(key) if key in functions else 1 for key in keys), INLINED_LIMIT + 1)
 
     return total(model.graph)
+
+
+LONGEST_NAME = 80
+LONGEST_MESSAGE = 600
+
+
+def refused(
+    failure_class: FailureClass, message: str, operators: tuple[str, ...] = (), detail: str = ""
+) -> Failure:
+    """A failure whose message is one line whatever a model's names or a library's words hold."""
+    line = shown(" ".join(message.split()), LONGEST_MESSAGE)
+    return Failure(Stage.EXPORT, failure_class, line, operators, detail)
+
+
+def invalid(message: str, detail: str = "") -> Failure:
+    """A file that is no model, or a model that no runtime could load."""
+    return refused(FailureClass.INVALID_MODEL, message, detail=detail)
+
+
+def shown(text: str, limit: int = LONGEST_NAME) -> str:
+    """A stranger's text for a message: what breaks lines or turns direction escaped, cut to `limit`."""
+    short = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)

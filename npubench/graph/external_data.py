@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from npubench.domain.failures import Failure, FailureClass
-from npubench.graph.refusal import refused, shown
+from npubench.graph.check import refused, shown
 from npubench.graph.walk import all_tensors
 
 if TYPE_CHECKING:

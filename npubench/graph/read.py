@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.domain.failures import Failure, FailureClass
 from npubench.domain.records import OnnxModel
-from npubench.domain.specs import Preprocessing, Shape, TensorSpec
-from npubench.graph.check import checked, inlined, refusal
+from npubench.domain.specs import Preprocessing, TensorSpec
+from npubench.graph.check import checked, inlined, invalid, refusal, refused, shown
 from npubench.graph.external_data import external_files
 from npubench.graph.input_contents import contents_of
 from npubench.graph.macs import Shapes, macs_of_nodes, packed_weights
-from npubench.graph.refusal import invalid, refused, shown
 from npubench.graph.walk import (
     all_nodes,
     all_tensors,
     bodies,
     default_opset,
+    fixed_shapes,
     has_rank,
+    infer_shapes,
     is_dynamic,
     is_tensor,
     operator_name,
@@ -66,7 +67,7 @@ def describe(
     inputs = true_inputs(graph)
     if failure := _not_fixed(inputs) or _not_numeric([*inputs, *graph.output]):
         return failure
-    shapes = _shapes(graph)
+    shapes = fixed_shapes(graph)
     specs = tuple(_tensor_spec(value) for value in inputs)
     return OnnxModel(
         case=case,
@@ -140,22 +141,10 @@ def load(path: Path) -> "ModelProto | Failure":
 
 def _inferred(model: "ModelProto") -> "ModelProto | Failure":
     """The model with local functions inlined and shapes inferred; takes the data of large tensors away."""
-    import onnx
-    from google.protobuf.message import EncodeError
-
     for tensor in all_tensors(model):
         _lighten(tensor)
     whole = inlined(model)
-    if isinstance(whole, Failure):
-        return whole
-    try:
-        return onnx.shape_inference.infer_shapes(whole, data_prop=True)
-    except (
-        *(onnx.shape_inference.InferenceError, onnx.checker.ValidationError),
-        *(EncodeError, RuntimeError, ValueError),
-    ):
-        # Unknown shapes leave MACs unknown; whether the model runs is for the runtime to say.
-        return whole
+    return whole if isinstance(whole, Failure) else infer_shapes(whole)
 
 
 def _lighten(tensor: "TensorProto") -> None:
@@ -226,16 +215,6 @@ def _numpy_type(element_type: int) -> Any:
         return helper.tensor_dtype_to_np_dtype(element_type)
     except KeyError:
         return None
-
-
-def _shapes(graph: "GraphProto") -> Shapes:
-    shapes: dict[str, Shape] = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        if has_rank(value):
-            dims = static_shape(value)
-            if None not in dims:
-                shapes.setdefault(value.name, tuple(dim for dim in dims if dim is not None))
-    return shapes
 
 
 def _activation_bytes(graph: "GraphProto", shapes: Shapes) -> int | None:

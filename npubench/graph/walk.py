@@ -1,9 +1,12 @@
-"""Reading a parsed ONNX model: its nodes, tensors, names and shapes. Nothing here judges."""
+"""Reading a parsed ONNX model: its nodes, tensors, names, shapes and element types. Nothing here judges."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from npubench.domain.specs import Shape
 
 if TYPE_CHECKING:
+    import numpy as np
     from onnx import (
         AttributeProto,
         FunctionProto,
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
         TensorProto,
         ValueInfoProto,
     )
+
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 
@@ -156,3 +160,51 @@ def dimensions(value: "ValueInfoProto") -> tuple[int | str | None, ...]:
 def is_dynamic(value: "ValueInfoProto") -> bool:
     """Whether an input's shape is open; old exporters write 0 for a dimension that they leave open."""
     return is_tensor(value) and (not has_rank(value) or not all(static_shape(value)))
+
+
+def typed_values(graph: "GraphProto") -> "tuple[ValueInfoProto, ...]":
+    """Every tensor of the graph itself that has a type."""
+    return (*graph.input, *graph.value_info, *graph.output)
+
+
+def fixed_shapes(graph: "GraphProto") -> dict[str, Shape]:
+    """Shapes that are fixed, by tensor, of a graph whose shapes are inferred."""
+    shapes: dict[str, Shape] = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in typed_values(graph):
+        if has_rank(value):
+            dims = static_shape(value)
+            if None not in dims:
+                shapes.setdefault(value.name, tuple(dim for dim in dims if dim is not None))
+    return shapes
+
+
+def infer_shapes(model: "ModelProto") -> "ModelProto":
+    """The model with shapes inferred, or as it is where inference fails: whether it runs, a runtime says."""
+    import onnx
+    from google.protobuf.message import EncodeError
+
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except (
+        *(onnx.shape_inference.InferenceError, onnx.checker.ValidationError),
+        *(EncodeError, RuntimeError, ValueError),
+    ):
+        return model
+
+
+def numpy_dtype(name: str) -> "np.dtype[Any]":
+    """The type of a `TensorSpec`. Raises TypeError for a name that neither numpy nor ml_dtypes knows."""
+    # Importing it teaches numpy bfloat16, float8, int4 and the like.
+    import ml_dtypes  # noqa: F401
+    import numpy as np
+
+    return np.dtype(name)
+
+
+def plain(array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The same numbers in a type of numpy's own that holds all of them: float32 or int8."""
+    import numpy as np
+
+    if array.dtype.isbuiltin == 1:
+        return array
+    return array.astype(np.int8 if "int" in array.dtype.name else np.float32)

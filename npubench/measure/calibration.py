@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.domain.errors import UsageError
 from npubench.domain.records import DataSource, DataUse
 from npubench.domain.specs import CalibrationSpec, ModelInputs, TensorSpec
-from npubench.graph.dtypes import plain
+from npubench.graph.walk import plain
 from npubench.measure import sample_files
 from npubench.measure.inputs import channel_axis, content_text, draw
 from npubench.measure.pictures import is_image, words_for

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import Content, ContentKind, ModelInputs, Preprocessing, TensorSpec
-from npubench.graph.dtypes import numpy_dtype
 from npubench.graph.input_contents import named_content
+from npubench.graph.walk import numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np

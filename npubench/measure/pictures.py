@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import ModelInputs, Preprocessing, TensorSpec
-from npubench.graph.dtypes import numpy_dtype
+from npubench.graph.walk import numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from typing import TypeGuard
 from npubench.domain.failures import Failure, FailureClass
 from npubench.domain.records import Figures, Kind, OnnxModel, RateFrom, Result, Sampling
 from npubench.domain.specs import BatchAxes, SamplesFrom, TensorSpec
-from npubench.graph.refusal import refused, shown
+from npubench.graph.check import refused, shown
 
 RANKS = (4, 5)
 """Of inputs whose leading axis counts samples unless something else is said: images, clips, volumes."""

@@ -13,8 +13,7 @@ from typing import Any
 from npubench.domain.npu_parts import part_of_npu
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
-from npubench.published.references import architecture_macs
-from npubench.published.tables import Column, Table, folder, lines_of, table
+from npubench.published.tables import Column, Table, architecture_macs, folder, lines_of, table
 from npubench.storage.hashing import digest
 
 NO_REASON = "published as failed; the table tells neither step nor reason"

@@ -8,7 +8,7 @@ import pytest
 
 from npubench import published
 from npubench.reporting.page.page import PageContext, render
-from npubench.reporting.select.texts import to_json, to_text
+from npubench.reporting.select.presentation import to_json, to_text
 from tests import axe, gateway, sample_results
 
 pytestmark = pytest.mark.skipif(

@@ -15,10 +15,10 @@ from npubench.measure.stability import judge
 from npubench.reporting.charts.board_charts import latency_charts
 from npubench.reporting.charts.charts import model_charts
 from npubench.reporting.charts.pairs import pairs, speedup
+from npubench.reporting.compare import formats as compared
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare
-from npubench.reporting.compare.formats import words as compared
-from npubench.reporting.compare.sides import Side
+from npubench.reporting.compare.pairing import Side
 from npubench.reporting.data import bounds as words
 from npubench.reporting.data.frames import models
 from npubench.reporting.data.published_comparison import line_up

@@ -12,9 +12,8 @@ from npubench.domain.specs import Precision
 from npubench.reporting.compare import change
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare, exit_code
-from npubench.reporting.compare.noise import noise_of
-from npubench.reporting.compare.sides import Side
-from npubench.reporting.compare.timing import Timed
+from npubench.reporting.compare.pairing import Side
+from npubench.reporting.compare.timing import Timed, noise_of
 from npubench.storage.hashing import digest
 from tests import sample_results
 from tests.sample_results import failed, result

@@ -14,7 +14,7 @@ from npubench.reporting.compare import formats
 from npubench.reporting.compare.accuracy import scored
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare, exit_code
-from npubench.reporting.compare.sides import Side
+from npubench.reporting.compare.pairing import Side
 from npubench.storage.store import Store
 from tests import sample_results
 

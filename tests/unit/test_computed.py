@@ -15,7 +15,7 @@ from npubench.domain.specs import Precision
 from npubench.reporting.data.provenance import own_facts
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.table import to_csv
-from npubench.reporting.sanity.computed import float_macs, kernels_differ
+from npubench.reporting.sanity.validity import float_macs, kernels_differ
 from tests.sample_results import figures, result
 
 

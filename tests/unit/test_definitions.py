@@ -12,11 +12,11 @@ from npubench.domain.specs import Precision
 from npubench.reporting.charts.pairs import pairs, speedup
 from npubench.reporting.compare.change import Gate, Outcome
 from npubench.reporting.compare.comparison import compare, exit_code
-from npubench.reporting.compare.sides import Side
+from npubench.reporting.compare.pairing import Side
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
-from npubench.reporting.sanity.collect import doubts
-from npubench.reporting.sanity.doubt import DoubtClass
+from npubench.reporting.sanity.checks import doubts
+from npubench.reporting.sanity.finding import DoubtClass
 from npubench.storage.json import decode, encode
 from tests.sample_results import figures, result
 

@@ -20,7 +20,7 @@ from npubench.domain.records import (
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
 from npubench.reporting.data.words import speaking
 from npubench.reporting.sanity import DoubtClass, Strength, doubts
-from npubench.reporting.sanity.next_steps import next_step
+from npubench.reporting.sanity.checks import next_step
 from npubench.storage.hashing import digest
 from tests import sample_results
 from tests.sample_results import result, state

@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from npubench.domain.records import Bound, Kind, Stage, Status, Verdict
+from npubench.domain.specs import CaseKind, Precision
 from tests.generated_docs import DOCUMENTS, PART, PARTS, ROOT, current
 
 
@@ -22,3 +24,11 @@ def test_links_between_documents_lead_somewhere():
         for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
             assert "://" in target or (document.parent / target).exists(), (document.name, target)
     assert ROOT / "README.md" in DOCUMENTS
+
+
+@pytest.mark.parametrize(
+    "words", [Kind, Status, Verdict, Bound, Stage, CaseKind, Precision], ids=lambda w: w.__name__
+)
+def test_the_glossary_has_every_word_of_a_row(words):
+    text = (ROOT / "docs/glossary.md").read_text()
+    assert [word.value for word in words if f"`{word.value}`" not in text] == []

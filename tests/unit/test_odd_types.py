@@ -16,8 +16,8 @@ from npubench.backends.onnxruntime.values import Plain, ready
 from npubench.domain.failures import FailureClass
 from npubench.domain.records import Failure, Stage
 from npubench.domain.specs import CalibrationSpec
-from npubench.graph.dtypes import numpy_dtype, plain
 from npubench.graph.read import describe
+from npubench.graph.walk import numpy_dtype, plain
 from npubench.measure.calibration import calibration_inputs, rounded_to_8_bits
 
 ODD = ("BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E5M2", "INT4", "UINT4")

@@ -13,7 +13,7 @@ from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.data.whole_npu import whole_npu
 
-COVERAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
+COVERAGE = Path(__file__).parents[2] / "generated" / "coverage.md"
 ROWS = published.results()
 
 

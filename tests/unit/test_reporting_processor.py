@@ -8,7 +8,6 @@ import pytest
 
 from npubench.cli.result_views import print_rows
 from npubench.domain.records import Kind
-from npubench.reporting.data import frames
 from npubench.reporting.data.processor import processor_sheets
 from npubench.reporting.data.processor_rows import COLUMNS, processor_rows
 from npubench.reporting.page.page import PageContext, render
@@ -100,13 +99,3 @@ def test_rows_as_text_and_json(results, capsys):
     assert json.loads(capsys.readouterr().out) == processor_rows(results)
     print_rows([], as_json=False, as_csv=False)
     assert "npubench run --stages cpu" in capsys.readouterr().out
-
-
-def test_a_frame_has_every_row_and_its_kind_in_the_names_of_figures(results):
-    frame = frames.processors(results)
-    assert len(frame) == len(processor_rows(results))
-    mla = frame[frame["row"] == "mla_f32"].iloc[0]
-    assert (mla["measured_throughput_ns"], mla["board"]) == (5.35449, "axera-pi")
-    assert frame["measured_gflop_per_s"].isna().any()
-    assert not [name for name in frame.columns if name.endswith("_ns") and not name.startswith("measured_")]
-    assert len(frames.processors([])) == 0

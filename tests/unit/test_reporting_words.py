@@ -15,8 +15,7 @@ from npubench.reporting.data.provenance import facts_of
 from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.words import catalogue, say, say_count, speaking
 from npubench.reporting.page.page import PageContext, render
-from npubench.reporting.select.texts import to_json, to_markdown, to_text
-from npubench.reporting.select.view import view_of
+from npubench.reporting.select.presentation import to_json, to_markdown, to_text, view_of
 from npubench.storage.json import encode
 from npubench.storage.ledger import Export
 from tests import gateway, sample_processors, sample_results

@@ -20,11 +20,11 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.data.words import speaking
+from npubench.reporting.select.check import Outcome
 from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.outcome import Outcome
+from npubench.reporting.select.presentation import jobs_text
 from npubench.reporting.select.requirements import Limits, read_requirements
-from npubench.reporting.select.texts import jobs_text
 from tests import sample_results
 
 TOML = """

@@ -6,9 +6,9 @@ import pytest
 
 from npubench.domain.records import Accuracy, Figures, Kind
 from npubench.domain.specs import Precision
-from npubench.reporting.select import candidate, npu_checks, ranking
+from npubench.reporting.select import candidate, decide, npu_checks
 from npubench.reporting.select.candidate import WRONG, Chosen, accuracy_value
-from npubench.reporting.select.outcome import Check, Outcome
+from npubench.reporting.select.check import Check, Outcome
 from npubench.reporting.select.requirements import ModelNeed, StreamNeed
 from tests import gateway, sample_results
 
@@ -60,7 +60,7 @@ def test_the_time_of_one_inference_is_the_inverse_of_the_throughput_else_the_mea
 def terms(price, cheapest, power=None, thriftiest=None, **room):
     checks = [Check(name, Outcome.PASS, value) for name, value in room.items()]
     weights = (("headroom", 3.0), ("price", 1.0), ("power", 1.0))
-    found = ranking.terms_of(weights, checks, price, cheapest, power, thriftiest)
+    found = decide.terms_of(weights, checks, price, cheapest, power, thriftiest)
     return {one.name: one for one in found}
 
 
@@ -68,7 +68,7 @@ def test_the_score_takes_shares_of_weights_of_the_least_room_and_of_the_cheapest
     found = terms(80.0, 20.0, 2.0, 1.0, npu_time=0.5, latency=0.2)
     assert {name: one.value for name, one in found.items()} == {"headroom": 0.2, "price": 0.25, "power": 0.5}
     assert [one.weight for one in found.values()] == [0.6, 0.2, 0.2]
-    assert ranking.score_of([*found.values()]) == pytest.approx(0.6 * 0.2 + 0.2 * 0.25 + 0.2 * 0.5)
+    assert decide.score_of([*found.values()]) == pytest.approx(0.6 * 0.2 + 0.2 * 0.25 + 0.2 * 0.5)
     assert terms(None, 20.0)["price"].value is None
 
 

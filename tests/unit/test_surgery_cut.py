@@ -78,7 +78,7 @@ def test_a_tail_of_topk_is_cut_off():
     assert made.head is None
     assert types(made.body) == ["Conv", "Relu", "Flatten"]
     assert types(made.tail) == ["TopK", "Neg"]
-    assert (made.lacking, made.share) == (("TopK",), 0.0)
+    assert (made.unsupported_ops, made.share) == (("TopK",), 0.0)
     assert_whole(model, made)
 
 
@@ -166,7 +166,7 @@ def test_names_with_and_without_a_domain_mean_the_same():
     for name in ("MyOp", "my.MyOp"):
         made = cut(model, {name})
         assert (types(made.body), types(made.tail)) == (["Conv"], ["MyOp", "Relu"])
-        assert made.lacking == ("my.MyOp",)
+        assert made.unsupported_ops == ("my.MyOp",)
 
 
 def test_a_branch_that_holds_what_is_lacking_is_cut_off_with_what_it_reads_from_outside():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.domain.errors import UsageError
 from npubench.domain.records import DataUse, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec
-from npubench.graph.dtypes import numpy_dtype, plain
+from npubench.graph.walk import numpy_dtype, plain
 from npubench.measure.calibration import choose, rounded_to_8_bits
 from npubench.measure.sample_files import batched
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.backends.onnxruntime.timed import open_session
 from npubench.domain.specs import TensorSpec
-from npubench.graph.dtypes import numpy_dtype
+from npubench.graph.walk import numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np

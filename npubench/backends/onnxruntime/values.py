@@ -8,7 +8,7 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from npubench.graph.dtypes import plain
+from npubench.graph.walk import plain
 
 BOUND = frozenset(
     {

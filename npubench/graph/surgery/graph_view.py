@@ -4,34 +4,41 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.specs import Shape
-from npubench.graph.walk import all_nodes, default_opset, has_rank, static_shape, subgraphs, true_inputs
+from npubench.graph.walk import (
+    all_nodes,
+    default_opset,
+    fixed_shapes,
+    infer_shapes,
+    subgraphs,
+    true_inputs,
+    typed_values,
+)
 
 if TYPE_CHECKING:
     import numpy as np
-    from onnx import ModelProto, NodeProto, ValueInfoProto
+    from onnx import ModelProto, NodeProto
 
-    Rewriting = Callable[[NodeProto, "Sight"], Sequence[NodeProto] | None]
+    Rewriting = Callable[[NodeProto, "GraphView"], Sequence[NodeProto] | None]
 
 
-class Sight:
+class GraphView:
     """A model that is being rewritten: its constants, shapes, opset, and who reads and makes a tensor."""
 
     def __init__(self, model: "ModelProto") -> None:
         graph = model.graph
         self.opset = default_opset(model)
-        whole = inferred(model)
-        self.shapes = shapes_of(whole)
-        self._types = {v.name: v.type.tensor_type.elem_type for v in values_of(whole)}
+        whole = infer_shapes(model)
+        self.shapes = fixed_shapes(whole.graph)
+        self._types = {v.name: v.type.tensor_type.elem_type for v in typed_values(whole.graph)}
         self.outputs = {value.name for value in graph.output}
-        fed = {value.name for value in graph.input}
+        inputs = {value.name for value in graph.input}
         # An initializer that is an input, too, may be overridden by whoever runs the model.
-        self._constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in fed}
+        self._constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in inputs}
         self._arrays: dict[str, np.ndarray[Any, Any]] = {}
         self._makers = {name: node for node in graph.node for name in node.output if name}
         self._reads = Counter(name for node in graph.node for name in set(reads(node)))
         self._taken = {name for node in all_nodes(graph) for name in (*node.input, *node.output, node.name)}
-        self._taken |= fed | {tensor.name for tensor in graph.initializer}
+        self._taken |= inputs | {tensor.name for tensor in graph.initializer}
         self.added: dict[str, np.ndarray[Any, Any]] = {}
 
     def constant(self, name: str) -> "np.ndarray[Any, Any] | None":
@@ -90,11 +97,11 @@ def rewrite(model: "ModelProto", rewriting: "Rewriting") -> "tuple[ModelProto, i
     import onnx
     from onnx import numpy_helper
 
-    sight = Sight(model)
+    view = GraphView(model)
     nodes: list[NodeProto] = []
     replaced = 0
     for node in model.graph.node:
-        made = rewriting(node, sight)
+        made = rewriting(node, view)
         replaced += made is not None
         nodes += [node] if made is None else made
     if not replaced:
@@ -103,7 +110,7 @@ def rewrite(model: "ModelProto", rewriting: "Rewriting") -> "tuple[ModelProto, i
     changed.CopyFrom(model)
     del changed.graph.node[:]
     changed.graph.node.extend(nodes)
-    changed.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in sight.added.items())
+    changed.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in view.added.items())
     _prune(changed)
     return changed, replaced
 
@@ -136,36 +143,6 @@ def reads(node: "NodeProto") -> Iterator[str]:
         yield from (value.name for value in graph.output if value.name not in own)
 
 
-def shapes_of(model: "ModelProto") -> dict[str, Shape]:
-    """Shapes that are fixed, by tensor, of a model whose shapes are inferred."""
-    found: dict[str, Shape] = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    for value in values_of(model):
-        if has_rank(value):
-            dims = static_shape(value)
-            if None not in dims:
-                found[value.name] = tuple(dim for dim in dims if dim is not None)
-    return found
-
-
-def values_of(model: "ModelProto") -> "tuple[ValueInfoProto, ...]":
-    """Every tensor of the main graph that has a type."""
-    return (*model.graph.input, *model.graph.value_info, *model.graph.output)
-
-
-def inferred(model: "ModelProto") -> "ModelProto":
-    """The model with shapes inferred, or as it is where inference fails."""
-    import onnx
-    from google.protobuf.message import EncodeError
-
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (
-        *(onnx.shape_inference.InferenceError, onnx.checker.ValidationError),
-        *(EncodeError, RuntimeError, ValueError),
-    ):
-        return model
-
-
 def _prune(model: "ModelProto") -> None:
     """Take out nodes, initializers and shapes that lead to no output any more."""
     graph = model.graph
@@ -178,11 +155,11 @@ def _prune(model: "ModelProto") -> None:
     del graph.node[:]
     graph.node.extend(reversed(kept))
     written = {name for node in kept for name in node.output}
-    fed = {value.name for value in true_inputs(graph)}
+    inputs = {value.name for value in true_inputs(graph)}
     for field, wanted in (
         (graph.initializer, needed - written),
         (graph.value_info, written),
-        (graph.input, needed | fed),
+        (graph.input, needed | inputs),
     ):
         left = [one for one in field if one.name in wanted]
         del field[:]

@@ -6,10 +6,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from npubench.graph.surgery.convolutions import fold_normalisation, gemm_for_pointwise
 from npubench.graph.surgery.graph_view import rewrite
-from npubench.graph.surgery.pooling import pad_before_pooling
-from npubench.graph.surgery.single import decompose_hardswish, evaluate_constant, flatten_for_reshape
+from npubench.graph.surgery.rewrites import (
+    decompose_hardswish,
+    evaluate_constant,
+    flatten_for_reshape,
+    fold_normalisation,
+    gemm_for_pointwise,
+    pad_before_pooling,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto

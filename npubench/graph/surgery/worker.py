@@ -8,11 +8,12 @@ import json
 import sys
 import traceback
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from npubench.domain.specs import CalibrationSpec, ModelInputs
-from npubench.graph.dtypes import numpy_dtype
+from npubench.graph.walk import numpy_dtype
 from npubench.storage.json import decode
 
 
@@ -34,7 +35,7 @@ def feed(job: dict[str, Any]) -> dict[str, Any]:
     from npubench.measure.calibration import choose
 
     head = _open(job["head"]) if job["head"] else None
-    chosen = choose(_fed(job), _calibration(job))
+    chosen = choose(_inputs(job), _calibration(job))
     samples = {"calibration": chosen.calibration(), "evaluation": chosen.evaluation()}
     for use, folder in job["folders"].items():
         Path(folder).mkdir()
@@ -46,8 +47,6 @@ def feed(job: dict[str, Any]) -> dict[str, Any]:
 
 def join(job: dict[str, Any]) -> dict[str, Any]:
     """Outputs of the joined parts against the whole's: the body by ONNX Runtime, and as the target had it."""
-    from npubench.graph.surgery.joined import compared
-
     whole = _open(job["whole"])
     reference, ours, targets = [], [], []
     simulated = job["simulated"]
@@ -122,10 +121,10 @@ def _feeds(session: Any, known: dict[str, Any]) -> dict[str, Any]:
 def _samples(job: dict[str, Any]) -> list[dict[str, Any]]:
     from npubench.measure.calibration import evaluation_inputs
 
-    return evaluation_inputs(_fed(job), _calibration(job))[: job["compared"]]
+    return evaluation_inputs(_inputs(job), _calibration(job))[: job["compared"]]
 
 
-def _fed(job: dict[str, Any]) -> ModelInputs:
+def _inputs(job: dict[str, Any]) -> ModelInputs:
     return decode(ModelInputs, job["fed"])
 
 
@@ -143,6 +142,36 @@ def _write(path: Path, arrays: dict[str, Any]) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
+
+
+def compared(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The fields of `state.OutputComparison` for every output of `theirs`, over all samples."""
+    return [_compared(name, [one[name] for one in ours], [one[name] for one in theirs]) for name in theirs[0]]
+
+
+def _compared(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str, Any]:
+    import numpy as np
+
+    figures: dict[str, Any] = {
+        **{"name": name, "dtype": str(theirs[0].dtype), "samples": len(theirs)},
+        **dict.fromkeys(("cosine", "max_abs", "relative_error", "equal")),
+    }
+    if any(a.shape != b.shape for a, b in zip(ours, theirs, strict=True)):
+        return {**figures, "note": "shapes differ: the data decide how much comes out"}
+    a, b = (np.concatenate([np.ravel(one).astype(np.float64) for one in side]) for side in (ours, theirs))
+    if not a.size or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return {**figures, "note": "outputs hold NaN, infinity or nothing to compare"}
+    figures |= {"max_abs": float(np.abs(a - b).max()), "equal": float(np.mean(a == b))}
+    if theirs[0].dtype.kind in "biu":
+        # Of indices and labels a direction says nothing: 7 is no better for being near 8.
+        return figures
+    difference, norm = float(np.linalg.norm(a - b)), float(np.linalg.norm(b))
+    product = float(np.linalg.norm(a)) * norm
+    return {
+        **figures,
+        "cosine": min(1.0, float(a @ b) / product) if product else (1.0 if difference == 0 else None),
+        "relative_error": difference / norm if norm else (0.0 if difference == 0 else None),
+    }
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from npubench.reporting.compare.accuracy import (
     rated_top1,
     without_cosine,
 )
-from npubench.reporting.compare.noise import Noise
-from npubench.reporting.compare.sides import Pair
-from npubench.reporting.compare.timing import Timed, kinds, timed
+from npubench.reporting.compare.pairing import Pair
+from npubench.reporting.compare.timing import Noise, Timed, kinds, timed
 from npubench.reporting.data.bounds import mark, why
 from npubench.reporting.data.lacking import WRONG
 

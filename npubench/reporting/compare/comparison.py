@@ -9,9 +9,9 @@ from npubench.domain.errors import ExitCode
 from npubench.domain.records import Bound, Status
 from npubench.reporting.compare.accuracy import without_cosine
 from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes, judged_top1
-from npubench.reporting.compare.noise import Noise, noise_of
-from npubench.reporting.compare.sides import Pair, Pairing, Side, pair_up, paired_scores
+from npubench.reporting.compare.pairing import Pair, Pairing, Side, pair_up, paired_scores
 from npubench.reporting.compare.statistics import Interval, geometric_mean
+from npubench.reporting.compare.timing import Noise, noise_of
 
 
 @dataclass(frozen=True, slots=True)

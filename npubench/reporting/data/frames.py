@@ -1,4 +1,4 @@
-"""Results as pandas frames, for notebooks and analyses of one's own.
+"""Results as one tidy pandas frame: a row a case, board and precision; what `npubench.load_results` gives.
 
 Kinds are never mixed: every figure's column begins with its kind (`measured_p50_us` and
 `simulated_p50_us` are two columns), and rows of emulated boards are marked by `emulated`.
@@ -9,140 +9,146 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Figures, Kind, Result
-from npubench.domain.specs import CaseKind
+from npubench.domain.specs import Precision
 from npubench.reporting.charts.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
 from npubench.reporting.data.bounds import bound_of
-from npubench.reporting.data.processor_rows import COLUMNS as PROCESSOR_COLUMNS
-from npubench.reporting.data.processor_rows import processor_rows
-from npubench.reporting.data.ranking import missing_operators
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_WHO = ("case", "board", "backend", "precision", "emulated", "status")
-_FIGURES = (
-    *("n", "mean_us", "p50_us", "p90_us", "p99_us", "min_us", "max_us", "fps", "load_us"),
-    *("host_overhead_us", "gmac_per_s", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"),
-    *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal"),
-    *("worst_slice", "dead_slices"),
-)
-_COUNTS = ("n", "tool_macs", "memory_bytes", "io_bytes", "dead_slices")
-_PROVENANCE = (
-    *("run_id", "started_at", "npubench_version", "onnx_sha256", "artifact_sha256", "log_path", "log_sha256"),
-    *("samples_path", "samples_sha256"),
-)
+WHO = {
+    "case": "Name of the model, operator case or benchmark",
+    "case_kind": "`model`, `operator`, `cpu` or `codec`",
+    "board": "Name of the board",
+    "chip": "Name of its chip",
+    "backend": "What prepared and ran it",
+    "precision": "`fp32`, `int8` ...; <NA> of benchmarks of the board itself",
+    "emulated": "Whether the board is an emulator of ours: its times mean nothing",
+    "status": "`ok`, `failed` or `skipped`",
+    "macs": "Multiply-accumulates of one inference",
+    "parameters": "Weights of the model",
+    "verdict": "How far the latency can be relied on; see docs/measuring.md",
+    "failure_stage": "Where it failed",
+    "failure_class": "Why it failed",
+    "failure_operators": "Operators at fault, joined by blanks",
+    "failure_message": "The failure in a line",
+    "skip_reason": "Why there is no figure, of a skipped row",
+}
+"""Columns of every frame, before the figures; `PROVENANCE` follows the figures."""
+FIGURES = {
+    "n": "Timed samples",
+    "mean_us": "Mean latency of a call",
+    "p50_us": "Median latency of a call",
+    "p90_us": "90th percentile",
+    "p99_us": "99th percentile",
+    "min_us": "Shortest call",
+    "max_us": "Longest call",
+    "bound": "`exact`, `lower` or `upper`: whether the latency leaves something out",
+    "fps": "Samples a second",
+    "samples_per_call": "Samples in a call",
+    "load_us": "Time to load the artifact",
+    "host_overhead_us": "Time of a call outside the device",
+    "gmac_per_s": "`macs` by the typical latency, in 10^9 a second",
+    "speedup": "FP32 latency by INT8 latency of the same case and board, on the INT8 row",
+    "tool_macs": "Multiply-accumulates as the tool counts them",
+    "mac_utilisation": "Share of the peak that the tool tells, 0 to 1",
+    "memory_bytes": "Memory that the artifact takes on the device",
+    "io_bytes": "Bytes read and written for an inference",
+    "cosine": "Least cosine of an output to the FP32 reference",
+    "relative_error": "Norm of the difference by the norm of the reference",
+    "psnr_db": "Peak signal-to-noise ratio",
+    "max_abs": "Greatest difference",
+    "top1_agreement": "Share of samples with the reference's top-1",
+    "equal": "Share of values equal to the reference's",
+    "worst_slice": "Cosine of the worst slice of an output",
+    "dead_slices": "Slices that are constant where the reference is not",
+}
+"""Figures: each column stands once a kind that any row has, `measured_p50_us` for `p50_us`."""
+PROVENANCE = {
+    "run_id": "The run that made the row",
+    "started_at": "When the case began, ISO 8601",
+    "npubench_version": "Version of npubench",
+    "opset": "Opset of the model",
+    "onnx_sha256": "The model that was prepared",
+    "artifact_sha256": "The artifact that ran",
+    "tools": "Tools with their versions, joined by commas",
+    "seeds": "Seeds of weights and data",
+    "command": "The command line",
+    "log_path": "The raw log, in the folder of results",
+    "log_sha256": "Its hash",
+    "samples_path": "Every run's time",
+    "samples_sha256": "Its hash",
+}
+
+_WHOLE = ("macs", "parameters", "opset", "n", "samples_per_call", "tool_macs", "memory_bytes", "io_bytes")
+_COUNTS = frozenset((*_WHOLE, "dead_slices"))
+_TEXTS = frozenset({*WHO, *PROVENANCE, "bound"} - {"emulated"}) - _COUNTS
 
 
-def models(results: Sequence[Result]) -> "pd.DataFrame":
-    """One row per model, board and precision; `*_speedup` is FP32 over INT8 latency, on INT8 rows.
+def frame(results: Sequence[Result]) -> "pd.DataFrame":
+    """One row per result: `WHO`, `FIGURES` of each kind that is there, `PROVENANCE`."""
+    import pandas as pd
 
-    `*_bound` is exact, lower or upper: a latency that leaves layers out is a lower bound of the true one.
-    """
-    return _cases([result for result in results if result.case_kind is CaseKind.MODEL])
-
-
-def operators(results: Sequence[Result]) -> "pd.DataFrame":
-    """One row per operator case, board and precision; columns as in `models`."""
-    return _cases([result for result in results if result.case_kind is CaseKind.OPERATOR])
-
-
-def failures(results: Sequence[Result]) -> "pd.DataFrame":
-    """One row per failure: stage, class, operators at fault (joined by blanks), message, log_path."""
-    names = (*_WHO[:-1], "case_kind", "stage", "class", "operators", "message", "log_path")
-    rows = [
-        {
-            **_who(result),
-            "case_kind": result.case_kind.value,
-            "stage": result.failure.stage.value,
-            "class": result.failure.failure_class.value,
-            "operators": " ".join(result.failure.operators),
-            "message": result.failure.message,
-            "log_path": result.log_path,
-        }
-        for result in results
-        if result.failure is not None
-    ]
-    return _frame(rows, dict.fromkeys(names, "string") | {"emulated": "boolean"})
-
-
-def provenance(results: Sequence[Result]) -> "pd.DataFrame":
-    """One row per result: hashes, versions (`tools` as `name version` joined by commas), opset, seeds."""
-    rows = [
-        {
-            **_who(result),
-            **{name: getattr(result, name) or None for name in _PROVENANCE},
-            "opset": result.opset,
-            "tools": ", ".join(f"{name} {version}" for name, version in result.tools.items()),
-            "seeds": ", ".join(f"{name}={seed}" for name, seed in result.seeds.items()),
-            "command": " ".join(result.command),
-        }
-        for result in results
-    ]
-    texts = dict.fromkeys((*_WHO, *_PROVENANCE), "string")
-    return _frame(
-        rows,
-        texts
-        | {"emulated": "boolean", "opset": "Int64"}
-        | dict.fromkeys(("tools", "seeds", "command"), "string"),
+    kinds = kinds_of(results)
+    factors = _speedups(results, kinds)
+    rows = [_row(result, kinds, factors) for result in results]
+    names = (*WHO, *(f"{kind}_{name}" for kind in kinds for name in FIGURES), *PROVENANCE)
+    return pd.DataFrame(
+        {name: pd.array([row.get(name) for row in rows], dtype=_dtype(name)) for name in names}
     )
 
 
-def missing(results: Sequence[Result]) -> "pd.DataFrame":
-    """Operators that a backend lacks, by the number of models they block; `models` is comma-joined."""
-    rows = [
-        {
-            "operator": one.operator,
-            "backend": one.backend,
-            "blocked": len(one.models),
-            "models": ", ".join(one.models),
-            "operator_cases": len(one.cases),
-        }
-        for one in missing_operators(results)
-    ]
-    texts = dict.fromkeys(("operator", "backend", "models"), "string")
-    return _frame(rows, texts | {"blocked": "Int64", "operator_cases": "Int64"})
-
-
-def processors(results: Sequence[Result]) -> "pd.DataFrame":
-    """One row per row of the stage `cpu`, as `npubench results --cpu`; figures begin with their kind."""
-    rows = processor_rows(results)
-    kinds = [kind for kind in Kind if any(row["kind"] == kind for row in rows)]
-    texts = ("board", "tool", "case", "row", "operation", "variant", "message", "run_id", "started_at")
-    types: dict[str, Any] = dict.fromkeys(texts, "string") | {"emulated": "boolean"}
-    types |= dict.fromkeys(("core", "cores_at_once", "set_bytes", "samples"), "Int64")
-    figures = [name for name in PROCESSOR_COLUMNS if name not in types and name != "kind"]
-    types |= {f"{kind}_{name}": "Float64" for kind in kinds for name in figures}
-    for row in rows:
-        row |= {f"{row['kind']}_{name}": row[name] for name in figures}
-    return _frame(rows, types)
-
-
-def _cases(results: Sequence[Result]) -> "pd.DataFrame":
-    kinds = kinds_of(results)
-    factors = _speedups(results, kinds)
-    rows = []
-    for result in results:
-        row = {**_who(result), "status": result.status.value, "macs": result.macs}
-        row["verdict"] = result.verdict.value if result.verdict else None
-        for kind in kinds:
-            figures = figures_of(result, kind)
-            row |= {f"{kind}_{name}": value for name, value in _flat(figures).items()}
-            row[f"{kind}_bound"] = bound_of(figures).value if figures and figures.latency_us else None
-            sampling = figures.sampling if figures else None
-            row[f"{kind}_samples_per_call"] = sampling.samples_per_call if sampling else None
-            row[f"{kind}_gmac_per_s"] = gmac_per_s(result, kind)
-            row[f"{kind}_speedup"] = factors.get((result.key, kind))
-        rows.append(row)
-    types: dict[str, Any] = dict.fromkeys(_WHO, "string") | {
-        "emulated": "boolean",
-        "macs": "Int64",
-        "verdict": "string",
+def _row(result: Result, kinds: Iterable[Kind], factors: dict[tuple[str, Kind], float]) -> dict[str, Any]:
+    failure = result.failure
+    row: dict[str, Any] = {name: getattr(result, name, None) for name in (*WHO, *PROVENANCE)} | {
+        "case_kind": result.case_kind.value,
+        "precision": None if result.precision is Precision.NONE else result.precision.value,
+        "status": result.status.value,
+        "verdict": result.verdict.value if result.verdict else None,
+        "tools": ", ".join(f"{name} {version}" for name, version in result.tools.items()),
+        "seeds": ", ".join(f"{name}={seed}" for name, seed in result.seeds.items()),
+        "command": " ".join(result.command),
     }
+    if failure is not None:
+        row |= {
+            "failure_stage": failure.stage.value,
+            "failure_class": failure.failure_class.value,
+            "failure_operators": " ".join(failure.operators) or None,
+            "failure_message": failure.message,
+        }
     for kind in kinds:
-        types |= {f"{kind}_{name}": "Int64" if name in _COUNTS else "Float64" for name in _FIGURES}
-        types[f"{kind}_speedup"] = "Float64"
-        types |= {f"{kind}_bound": "string", f"{kind}_samples_per_call": "Int64"}
-    return _frame(rows, types)
+        figures = figures_of(result, kind)
+        own = _figures(figures) if figures else {}
+        own |= {"gmac_per_s": gmac_per_s(result, kind), "speedup": factors.get((result.key, kind))}
+        row |= {f"{kind}_{name}": value for name, value in own.items()}
+    return row
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    latency, accuracy, sampling = figures.latency_us, figures.accuracy, figures.sampling
+    flat: dict[str, Any] = {name: getattr(figures, name, None) for name in FIGURES}
+    flat |= {
+        f"{name}_us": getattr(latency, name, None) for name in ("mean", "p50", "p90", "p99", "min", "max")
+    }
+    flat |= {
+        name: getattr(accuracy, name, None)
+        for name in (
+            "cosine",
+            "relative_error",
+            "psnr_db",
+            "max_abs",
+            "top1_agreement",
+            "equal",
+            "dead_slices",
+        )
+    }
+    return flat | {
+        "n": latency.n if latency else None,
+        "fps": figures.throughput_fps,
+        "bound": bound_of(figures).value if latency else None,
+        "samples_per_call": sampling.samples_per_call if sampling else None,
+        "worst_slice": accuracy.worst_slice.cosine if accuracy and accuracy.worst_slice else None,
+    }
 
 
 def _speedups(results: Sequence[Result], kinds: Iterable[Kind]) -> dict[tuple[str, Kind], float]:
@@ -155,36 +161,9 @@ def _speedups(results: Sequence[Result], kinds: Iterable[Kind]) -> dict[tuple[st
     return found
 
 
-def _who(result: Result) -> dict[str, Any]:
-    return {
-        "case": result.case,
-        "board": result.board,
-        "backend": result.backend,
-        "precision": result.precision.value,
-        "emulated": result.emulated,
-        "status": result.status.value,
-    }
-
-
-def _flat(figures: Figures | None) -> dict[str, float | int | None]:
-    if figures is None:
-        return {}
-    latency, accuracy = figures.latency_us, figures.accuracy
-    flat: dict[str, float | int | None] = {"n": latency.n if latency else None, "fps": figures.throughput_fps}
-    for name in ("mean", "p50", "p90", "p99", "min", "max"):
-        flat[f"{name}_us"] = getattr(latency, name, None)
-    for name in ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal"):
-        flat[name] = getattr(accuracy, name, None)
-    flat["worst_slice"] = accuracy.worst_slice.cosine if accuracy and accuracy.worst_slice else None
-    flat["dead_slices"] = accuracy.dead_slices if accuracy else None
-    for name in ("load_us", "host_overhead_us", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"):
-        flat[name] = getattr(figures, name)
-    return flat
-
-
-def _frame(rows: Sequence[dict[str, Any]], types: dict[str, Any]) -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.DataFrame(
-        {name: pd.array([row.get(name) for row in rows], dtype=kind) for name, kind in types.items()}
-    )
+def _dtype(column: str) -> Any:
+    kind, _, rest = column.partition("_")
+    name = rest if kind in {one.value for one in Kind} else column
+    if name == "emulated":
+        return "boolean"
+    return "string" if name in _TEXTS else "Int64" if name in _COUNTS else "Float64"

@@ -26,7 +26,7 @@ from npubench.reporting.data.words import say, speaking
 from npubench.reporting.page.templates import asset, environment
 from npubench.reporting.sanity import doubts
 from npubench.reporting.select.decide import Decision
-from npubench.reporting.select.view import view_of
+from npubench.reporting.select.presentation import view_of
 from npubench.storage.ledger import Export
 
 KINDS = {

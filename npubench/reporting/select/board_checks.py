@@ -8,6 +8,7 @@ from npubench.reporting.charts.pairs import figures_of
 from npubench.reporting.data.formatting import significant, size
 from npubench.reporting.data.words import say
 from npubench.reporting.select.candidate import Candidate, Chosen
+from npubench.reporting.select.check import Check, Outcome, within
 from npubench.reporting.select.chip_facts import (
     Told,
     decode_pixels_per_s,
@@ -16,7 +17,6 @@ from npubench.reporting.select.chip_facts import (
     price_usd,
 )
 from npubench.reporting.select.npu_checks import Job
-from npubench.reporting.select.outcome import Check, Outcome, within
 from npubench.reporting.select.requirements import Known, Requirements
 
 FRAMES_HELD = 4

@@ -1,18 +1,38 @@
-"""From requirements and rows to a decision: a verdict per candidate, and a ranking of those that may do."""
+"""From requirements and rows to a decision: a verdict per candidate, its caveats, and a ranking.
 
-from collections.abc import Sequence
+The score of a candidate is weights times values between 0 and 1, all of them shown.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from npubench.domain.records import Bound, Kind, Result
+from npubench.domain.records import Bound, Kind, Result, Verdict
 from npubench.domain.specs import BoardSpec
+from npubench.reporting.data.bounds import latency_text, main_latency_us
+from npubench.reporting.data.formatting import significant
+from npubench.reporting.data.words import say
 from npubench.reporting.select import board_checks, npu_checks
 from npubench.reporting.select.candidate import Candidate, Chosen, Shapes, candidates
-from npubench.reporting.select.caveats import caveats_of, warnings_of
-from npubench.reporting.select.outcome import Check, Outcome
-from npubench.reporting.select.ranking import Term, score_of, terms_of
+from npubench.reporting.select.check import Check, Outcome
 from npubench.reporting.select.requirements import Requirements
 
 _ORDER = {Outcome.PASS: 0, Outcome.UNKNOWN: 1, Outcome.FAIL: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One addend: `weight` is its share of all weights, `value` in [0, 1], None (counted as 0) unknown."""
+
+    name: str
+    weight: float
+    value: float | None
+    how: str
+
+    @property
+    def points(self) -> float:
+        """What it adds to the score."""
+        return self.weight * (self.value or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +159,125 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements) -> list[ChipVerd
     )
     ranks = iter(range(1, len(scored) + 1))
     return [replace(one, rank=next(ranks)) if one.score is not None else one for one in scored]
+
+
+TITLES: Mapping[str, str] = {
+    "headroom": "least head-room",
+    "price": "price",
+    "latency": "latency head-room",
+    "accuracy": "accuracy head-room",
+    "power": "power",
+}
+
+
+def terms_of(
+    weights: Sequence[tuple[str, float]],
+    checks: Sequence[Check],
+    price: float | None,
+    cheapest: float | None,
+    power: float | None,
+    thriftiest: float | None,
+) -> tuple[Term, ...]:
+    """The addends in the order of the weights."""
+    whole = sum(weight for _, weight in weights)
+    room = {check.name: check.headroom for check in checks if check.headroom is not None}
+    values = {
+        "headroom": _share(min(room.values(), default=None)),
+        "latency": _share(room.get("latency")),
+        "accuracy": _share(room.get("accuracy")),
+        "price": (cheapest / price if price and cheapest else None, _ratio(cheapest, price, "USD")),
+        "power": (thriftiest / power if power and thriftiest else None, _ratio(thriftiest, power, "W")),
+    }
+    return tuple(Term(name, weight / whole, *values[name]) for name, weight in weights)
+
+
+def score_of(terms: Sequence[Term]) -> float:
+    """The sum of all points."""
+    return sum(term.points for term in terms)
+
+
+def _share(headroom: float | None) -> tuple[float | None, str]:
+    if headroom is None:
+        return None, say("unknown counts 0")
+    value = min(1.0, max(0.0, headroom))
+    return value, f"{significant(headroom * 100)} %"
+
+
+def _ratio(best: float | None, own: float | None, unit: str) -> str:
+    if not best or not own:
+        return say("unknown counts 0")
+    return f"{best:.6g} {unit} / {own:.6g} {unit}"
+
+
+_BASES = {
+    Kind.MEASURED: "times of the board itself",
+    Kind.SIMULATED: "times of the vendor's simulator, not checked on a board",
+    Kind.PREDICTED: "times that npubench predicts, not checked on a board",
+    Kind.PUBLISHED: "times that somebody published, not measured here",
+}
+
+
+_PUBLISHED_SIMULATION = "times that the publisher's compiler simulated, not measured by anybody"
+
+
+class Judged(Protocol):
+    """What a warning looks at."""
+
+    @property
+    def kind(self) -> Kind | None:
+        """Of its figures."""
+
+    @property
+    def origin(self) -> Kind | None:
+        """What a published figure was for its publisher."""
+
+    @property
+    def backend(self) -> str:
+        """The toolchain."""
+
+
+def caveats_of(candidate: Candidate, chosen: Sequence[Chosen]) -> tuple[str, ...]:
+    """One line each, the basis first."""
+    if candidate.kind is None:
+        return (say("no row of it has a figure"),)
+    simulated = candidate.origin is Kind.SIMULATED
+    lines = [say(_PUBLISHED_SIMULATION) if simulated else say(_BASES[candidate.kind])]
+    modes = sorted({str(c.figures.details["npu_mode"]) for c in chosen if c.share < 1})
+    if modes:
+        lines.append(
+            say("figures of a part of the NPU (mode {modes}), not of the chip", modes=", ".join(modes))
+        )
+    shaky = [c.result for c in chosen if c.result.verdict not in (None, Verdict.STABLE)]
+    if shaky and candidate.kind is Kind.MEASURED:
+        names = ", ".join(f"{row.case} {say(str(row.verdict))}" for row in shaky)
+        lines.append(say("not stable: {names}", names=names))
+    for one in chosen:
+        if one.at_least is not None:
+            told = latency_text(one.figures, main_latency_us(one.figures) or one.time_us)
+            lines.append(
+                say(
+                    "{case}: {latency}: a lower bound may fail a requirement and passes none",
+                    case=one.result.case,
+                    latency=told,
+                )
+            )
+    if any(c.result.emulated for c in chosen):
+        lines.append(say("the board is emulated: only its simulator's times count"))
+    return tuple(lines)
+
+
+def warnings_of(judged: Sequence[Judged]) -> tuple[str, ...]:
+    """What holds for the whole comparison."""
+    lines = []
+    backends = sorted({one.backend for one in judged if Kind.SIMULATED in (one.kind, one.origin)})
+    if len(backends) > 1:
+        lines.append(
+            say(
+                "simulators of several vendors ({names}) stand side by side: each has its own model of clock "
+                "and memory, so their times are no comparison of chips",
+                names=", ".join(backends),
+            )
+        )
+    if len({(one.kind, one.origin) for one in judged if one.kind}) > 1:
+        lines.append(say("figures of several kinds: compare within a kind before you compare across"))
+    return tuple(lines)

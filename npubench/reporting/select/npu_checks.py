@@ -17,7 +17,7 @@ from npubench.reporting.select.candidate import (
     accuracy_value,
     choose,
 )
-from npubench.reporting.select.outcome import Check, Outcome, within
+from npubench.reporting.select.check import Check, Outcome, within
 from npubench.reporting.select.requirements import ModelNeed, Requirements, StreamNeed
 
 

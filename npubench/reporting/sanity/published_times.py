@@ -10,8 +10,8 @@ from npubench.domain.records import Figures, Result
 from npubench.published import case_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.words import say
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.parallel import cores_of
+from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.sanity.speed_ups import cores_of
 from npubench.reporting.sanity.times import is_exact, measured_of, plain, typical_us
 
 APART = 1.75

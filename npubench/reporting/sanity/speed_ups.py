@@ -13,7 +13,7 @@ from npubench.reporting.charts.pairs import pairs, speedup
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.whole_npu import HALVES
 from npubench.reporting.data.words import say
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import Part, board_times, measured_of, plain, samples_per_call
 
 OVER = 1.1

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.words import say
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.peaks import rule_of, shipped_boards, utilised
 from npubench.reporting.sanity.times import samples_per_call, typical_us
 

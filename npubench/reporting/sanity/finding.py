@@ -1,4 +1,4 @@
-"""What a doubt is."""
+"""What a sanity check finds."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,87 @@
-"""What to do about a doubt, by its class."""
+"""All sanity checks, and what they find in a result set."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from npubench.domain.records import Result
 from npubench.reporting.data.words import say
-from npubench.reporting.sanity.doubt import DoubtClass
+from npubench.reporting.sanity.board_state import moved, unusual_clocks
+from npubench.reporting.sanity.consistency import disagreeing
+from npubench.reporting.sanity.duplicates import equal_chips, equal_times, identical
+from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength
+from npubench.reporting.sanity.macs import wrong_macs, wrong_operator_macs
+from npubench.reporting.sanity.peaks import above_peak, simulations_as_times
+from npubench.reporting.sanity.published_times import far_from_published
+from npubench.reporting.sanity.ratios import unusual_ratios
+from npubench.reporting.sanity.speed_ups import odd_speed_ups
+from npubench.reporting.sanity.spreads import unlikely_spreads, wide_spreads
+from npubench.reporting.sanity.validity import (
+    earlier_definitions,
+    float_macs,
+    kernels_differ,
+    low_accuracy,
+    missing_board_times,
+)
+
+_CHECKS = (
+    identical,
+    low_accuracy,
+    wrong_macs,
+    moved,
+    missing_board_times,
+    wrong_operator_macs,
+    disagreeing,
+    simulations_as_times,
+    unusual_ratios,
+    above_peak,
+    far_from_published,
+    equal_times,
+    equal_chips,
+    odd_speed_ups,
+    unlikely_spreads,
+    float_macs,
+    kernels_differ,
+    earlier_definitions,
+)
+_CHECKS_OF_HISTORY = (wide_spreads, unusual_clocks)
+
+
+def doubts(results: Sequence[Result], history: Sequence[Result] = ()) -> list[Doubt]:
+    """Every doubt about these rows: the strong before the weak, then in the order of `DoubtClass`.
+
+    `history` are older rows of the same boards; they are not judged, they tell what is usual there.
+    """
+    found = [doubt for check in _CHECKS for doubt in check(results)]
+    found += [doubt for check_beside in _CHECKS_OF_HISTORY for doubt in check_beside(results, history)]
+    strengths, classes = list(Strength), list(DoubtClass)
+    return sorted(
+        (
+            doubt if doubt.next_step else replace(doubt, next_step=next_step(doubt.doubt_class))
+            for doubt in _once(found)
+        ),
+        key=lambda one: (
+            strengths.index(one.strength),
+            classes.index(one.doubt_class),
+            one.board,
+            one.cases,
+            one.precision,
+        ),
+    )
+
+
+def _once(found: Sequence[Doubt]) -> list[Doubt]:
+    """Without equal times of rows that are doubted already for more than their times."""
+    same = (DoubtClass.IDENTICAL_FIGURES, DoubtClass.IDENTICAL_ARTIFACT)
+    told = [(one.board, one.precision, {*one.cases}) for one in found if one.doubt_class in same]
+    return [
+        one
+        for one in found
+        if one.doubt_class is not DoubtClass.EQUAL_TIMES
+        or not any(
+            (one.board, one.precision) == (board, precision) and cases.issuperset(one.cases)
+            for board, precision, cases in told
+        )
+    ]
 
 
 def next_step(doubt_class: DoubtClass) -> str:

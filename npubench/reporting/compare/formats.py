@@ -1,0 +1,212 @@
+"""A comparison for terminals, for pull requests (GitHub's Markdown) and for CI (JUnit XML)."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from npubench.domain.records import Bound
+from npubench.reporting.compare.accuracy import Rated
+from npubench.reporting.compare.change import REGRESSIONS, TIMES_NOISE, Change, Outcome
+from npubench.reporting.compare.comparison import Comparison, Mean
+from npubench.reporting.compare.statistics import Interval
+from npubench.reporting.data.bounds import mark
+from npubench.reporting.page.escapes import printable, shortened
+
+HEADER = ("case", "board", "precision", "kind", "A us", "B us", "B / A", "95 % interval", "outcome")
+"""Of an accuracy the kind names it, and its figures stand in the places of A, B and the interval."""
+
+
+def cells(change: Change) -> tuple[str, ...]:
+    """A change under `HEADER`."""
+    timed = change.timed
+    board = change.board_b if change.board_a == change.board_b else f"{change.board_a} / {change.board_b}"
+    figures = _rated(change.rated) if change.rated else ("-",) * 5 if timed is None else (
+        timed.kind,
+        *(f"{mark(one.bound if one else Bound.EXACT)}{us:.6g}" for one, us in
+          zip(timed.bounds, (timed.before_us, timed.after_us), strict=True)),
+        f"{mark(timed.ratio_bound)}{timed.ratio:.3f}" if timed.ratio_bound else "-",
+        "-" if timed.low is None or timed.high is None else f"{timed.low:.3f} to {timed.high:.3f}",
+    )  # fmt: skip
+    return (change.case, board, change.precision, *figures, change.outcome.value)
+
+
+def _rated(rated: Rated) -> tuple[str, ...]:
+    known = rated.low is not None and rated.high is not None
+    interval = f"drop {rated.low:.4f} to {rated.high:.4f}" if known else "-"
+    return (measure(rated), f"{rated.before:.5f}", f"{rated.after:.5f}", "-", interval)
+
+
+def measure(rated: Rated) -> str:
+    """The kind of an accuracy: `measured cosine`."""
+    return f"{rated.kind} {rated.measure}"
+
+
+def mean(one: Mean) -> str:
+    """The geometric mean of one kind, with its interval and the method."""
+    ratio = one.ratio
+    told = (
+        f"{ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}; {ratio.method})"
+        if isinstance(ratio, Interval)
+        else f"{ratio:.3f}"
+    )
+    cases = f"{one.cases} case" if one.cases == 1 else f"{one.cases} cases"
+    return f"geometric mean of B / A, {one.kind}, {one.case_kind}, {cases}: {told}"
+
+
+def remarks(of: Comparison) -> Iterator[str]:
+    """What else is to be known: methods, noise, what was left out."""
+    if of.nothing_new:
+        yield of.nothing_new
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in of.counts().items())
+    yield f"{len(of.changes)} comparisons: {counts or 'none'}"
+    yield (
+        f"a change counts beyond {of.gate.share:.1%} and {TIMES_NOISE:g} times the noise of the board, "
+        "and when its interval leaves out 1"
+    )
+    if of.gate.accuracy is not None:
+        yield (
+            f"an accuracy counts where a cosine changes by more than {of.gate.accuracy:g}, or where the 95 % "
+            "interval of a drop of top-1 excludes 0"
+        )
+    for noise in of.noise:
+        yield f"noise of {noise.board}: {noise.share:.2%} ({noise.method}, {noise.pairs} pairs)"
+    methods = dict.fromkeys(
+        f"{c.timed.statistic}; {c.timed.method}" for c in of.changes if c.timed is not None
+    )
+    yield from (f"method: {method}" for method in methods)
+    emulated = of.emulated_a + of.emulated_b
+    if emulated:
+        yield f"emulated rows left out: {of.emulated_a} of A, {of.emulated_b} of B"
+    for label, names in (("A", of.only_a), ("B", of.only_b)):
+        if names:
+            more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+            yield f"only in {label}: {', '.join(names[:10])}{more}"
+    yield from of.warnings
+
+
+def details(change: Change) -> str:
+    """Why the outcome is what it is."""
+    return "; ".join((change.reason, *change.notes))
+
+
+_LONGEST = 48
+_QUIET = frozenset({Outcome.SAME, Outcome.FAILS})
+
+
+def text(of: Comparison) -> str:
+    """A table, the reasons of what changed, and the means."""
+    lines = [f"A: {printable(of.label_a)}", f"B: {printable(of.label_b)}"]
+    lines += [printable(of.nothing_new), ""] if of.nothing_new else [""]
+    rows = [tuple(shortened(printable(cell), _LONGEST) for cell in cells(one)) for one in of.changes]
+    if rows:
+        widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
+        for row in (HEADER, *rows):
+            lines.append("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+        lines.append("")
+    for change in of.changes:
+        if change.outcome not in _QUIET:
+            lines.append(printable(f"{change.case}: {change.outcome}: {details(change)}"))
+    lines += [printable(mean(one)) for one in of.means]
+    lines += [printable(line) for line in remarks(of) if line != of.nothing_new]
+    return "\n".join(lines)
+
+
+_MOST_SAME = 200
+
+
+def markdown(of: Comparison) -> str:
+    """Regressions first; a table of everything, the unchanged folded away."""
+    loud = [one for one in of.changes if one.outcome is not Outcome.SAME]
+    quiet = [one for one in of.changes if one.outcome is Outcome.SAME]
+    lines = [f"## {code(of.label_a)} to {code(of.label_b)}", ""]
+    lines += [f"- {plain(mean(one))}" for one in of.means]
+    lines += [f"- {plain(line)}" for line in remarks(of)]
+    if loud:
+        header = (*HEADER, "why")
+        lines += ["", *_head(header)]
+        lines += [_row((*cells(one), details(one))) for one in loud]
+    if quiet:
+        lines += ["", f"<details><summary>{len(quiet)} unchanged</summary>", "", *_head(HEADER)]
+        lines += [_row(cells(one)) for one in quiet[:_MOST_SAME]]
+        if len(quiet) > _MOST_SAME:
+            lines += ["", f"{len(quiet) - _MOST_SAME} more."]
+        lines += ["", "</details>"]
+    return "\n".join([*lines, ""])
+
+
+def code(text: str) -> str:
+    """Inline code that no name can end: its backticks become apostrophes, its pipes look-alikes."""
+    return f"`{printable(text).replace('`', chr(39)).replace('|', '¦') or ' '}`"
+
+
+def plain(text: str) -> str:
+    """A sentence with Markdown's and HTML's own characters escaped (CommonMark 2.4)."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", printable(text))
+
+
+def _head(names: tuple[str, ...]) -> list[str]:
+    return [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+
+
+def _row(row: tuple[str, ...]) -> str:
+    case, *rest = row
+    return f"| {code(case)} | {' | '.join(plain(cell) for cell in rest)} |"
+
+
+_SKIPPED = frozenset({Outcome.UNDECIDED, Outcome.NOT_COMPARABLE, Outcome.FAILS})
+
+
+def junit(of: Comparison) -> str:
+    """Regressions are failures, what was lost to a board or a tool is an error, the undecided is skipped."""
+    root = ElementTree.Element("testsuites", name=printable(f"{of.label_a} to {of.label_b}"))
+    suites: defaultdict[str, list[Change]] = defaultdict(list)
+    for change in of.changes:
+        suites[_kind(change)].append(change)
+    for kind, changes in suites.items():
+        root.append(_suite(kind, changes, of))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _kind(change: Change) -> str:
+    if change.rated is not None:
+        return measure(change.rated)
+    return change.timed.kind if change.timed is not None else "status"
+
+
+def _suite(kind: str, changes: list[Change], of: Comparison) -> ElementTree.Element:
+    outcomes = [change.outcome for change in changes]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"npubench compare: {kind}",
+        tests=str(len(changes)),
+        failures=str(sum(outcome in REGRESSIONS for outcome in outcomes)),
+        errors=str(outcomes.count(Outcome.LOST)),
+        skipped=str(sum(outcome in _SKIPPED for outcome in outcomes)),
+    )
+    for change in changes:
+        suite.append(_case(change))
+    told = [mean(one) for one in of.means if one.kind == kind]
+    ElementTree.SubElement(suite, "system-out").text = printable("\n".join([*told, *remarks(of)]))
+    return suite
+
+
+def _case(change: Change) -> ElementTree.Element:
+    where = ".".join(dict.fromkeys((change.board_a, change.board_b)))
+    case = ElementTree.Element(
+        "testcase",
+        classname=printable(f"{where}.{change.precision}.{change.case_kind}"),
+        name=printable(change.case),
+    )
+    if change.timed is not None:
+        case.set("time", f"{change.timed.after_us / 1e6:.9f}")
+    message = printable(f"{change.outcome}: {details(change)}")
+    if change.outcome in REGRESSIONS:
+        element = ElementTree.SubElement(case, "failure", type=change.outcome.value, message=message)
+        element.text = printable("  ".join(cells(change)))
+    elif change.outcome is Outcome.LOST:
+        ElementTree.SubElement(case, "error", type=change.outcome.value, message=message)
+    elif change.outcome in _SKIPPED:
+        ElementTree.SubElement(case, "skipped", message=message)
+    return case
