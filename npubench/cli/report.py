@@ -12,15 +12,24 @@ from npubench.cli.spoken import lang_option
 from npubench.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from npubench.domain.records import Result
     from npubench.domain.specs import BoardSpec
+    from npubench.engine.session import SessionStage
     from npubench.reporting.charts.distribution import Samples
     from npubench.reporting.page.page import PageContext
     from npubench.storage.ledger import Export
     from npubench.storage.store import Store
     from npubench.storage.workspace import Workspace
+
+
+FORMATS = ("html", "pdf", "png")
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="html",
+    help="pdf, or png for a folder with a picture of each section; both by Chromium.  [default: html]",
+)
 
 
 @click.command()
@@ -48,8 +57,8 @@ def report(
         if output is not None or form != "html":
             raise click.UsageError("--serve writes nothing: leave out --output and --format")
         return _serve(workspace, exports, lang, port)
-    store = Store.read(workspace.database)
-    click.echo(f"report: {write_report(workspace, store, output, exports, form, lang)}")
+    with Store.read(workspace.database) as store:
+        click.echo(f"report: {write_report(workspace, store, output, exports, form, lang)}")
     return 0
 
 
@@ -72,6 +81,13 @@ def write_report(
     return deliver(f"{text}\n{mark}\n", form, target)
 
 
+def page_stage() -> "SessionStage":
+    """The last stage of a command that writes rows: where the page of them is."""
+    from npubench.engine.session import SessionStage
+
+    return SessionStage(lambda session: write_report(session.workspace, session.store), gives=Path)
+
+
 def _ends_with(page: Path, mark: str) -> bool:
     """Whether the page shows these very rows already; saves rendering on an unchanged run."""
     try:
@@ -88,18 +104,12 @@ def _serve(workspace: "Workspace", exports: "Sequence[Path]", language: str, por
     from npubench.storage.store import Store
 
     def revision() -> int:
-        store = Store.read(workspace.database)
-        try:
+        with Store.read(workspace.database) as store:
             return store.revision()
-        finally:
-            store.close()
 
     def render(now: int) -> str:
-        store = Store.read(workspace.database)
-        try:
+        with Store.read(workspace.database) as store:
             return page_text(workspace, store, exports, language, live=now)
-        finally:
-            store.close()
 
     revision()
     try:
@@ -113,16 +123,6 @@ def _serve(workspace: "Workspace", exports: "Sequence[Path]", language: str, por
         except KeyboardInterrupt:
             return 0
     return 0
-
-
-FORMATS = ("html", "pdf", "png")
-format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="html",
-    help="pdf, or png for a folder with a picture of each section; both by Chromium.  [default: html]",
-)
 
 
 def page_text(

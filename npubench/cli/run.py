@@ -1,46 +1,30 @@
 """`npubench run`: the main job."""
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.assemble import Boards, make_context
-from npubench.cli.listeners import listener
 from npubench.cli.options import (
     Number,
-    Selection,
+    board_option,
     calibration_option,
     case_options,
+    deadline_option,
+    jobs_option,
     json_option,
-    load_catalog,
     out_option,
 )
-from npubench.cli.report import write_report
-from npubench.cli.terminal import counted, printable
-from npubench.domain.errors import ExitCode
-from npubench.domain.records import FailureClass, Kind, Result, Status, Verdict
-from npubench.domain.specs import FileSpec, Precision, titled
-from npubench.engine import plugins
-from npubench.engine import session as engine
-from npubench.engine.plan import Plan, Request
-from npubench.reporting.data.lacking import low_rows
-from npubench.storage.store import Store
-from npubench.storage.workspace import Workspace
+from npubench.engine.options import CaseOptions, RunOptions
 
 if TYPE_CHECKING:
-    from npubench.catalog import Catalog
-    from npubench.domain.specs import TimingProtocol
     from npubench.engine.plan import Plan
+    from npubench.engine.run import RunOutcome
 
 
 @click.command()
 @case_options
-@click.option(
-    "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
-)
+@board_option
 @click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--stages",
@@ -82,10 +66,8 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration-samples", type=click.IntRange(1), default=8, show_default=True, help="How many of them."
 )
-@click.option("--jobs", type=click.IntRange(1), default=None, help="Exports and conversions at once.")
-@click.option(
-    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a stage may take."
-)
+@jobs_option
+@deadline_option
 @click.option(
     "--wait",
     type=Number(0),
@@ -99,7 +81,7 @@ if TYPE_CHECKING:
 @json_option
 @out_option
 def run(
-    selection: Selection,
+    selection: CaseOptions,
     boards: tuple[str, ...],
     simulate: bool,
     stages_text: str,
@@ -128,55 +110,40 @@ def run(
     finished is not done again: the same command continues an interrupted run.
     """
     from npubench.catalog import NODE_TESTS
-    from npubench.cli import assemble, stages
+    from npubench.cli.listeners import listener, say_refused
+    from npubench.cli.report import page_stage
+    from npubench.domain.errors import ExitCode
     from npubench.domain.specs import CalibrationSpec, TimingProtocol
+    from npubench.engine.assemble import plan_run
+    from npubench.engine.run import MEASURE, RunOutcome, exit_code
+    from npubench.engine.session import SessionSetup, run_session
 
-    catalog = load_catalog(selection.catalog_folders)
+    options = RunOptions(
+        selection, out, boards, precisions, simulate, stages_text,
+        benchmark_options=_benchmark_options(cpu_tool, codec_engine),
+        timing=TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds),
+        calibration=CalibrationSpec(calibration, selection.seed, calibration_samples),
+        deadline_s=deadline, wait_s=wait, workers=jobs, fresh=fresh,
+    )  # fmt: skip
+    style = _style(quiet, as_json)
     if NODE_TESTS in selection.suites:
-        return _node_tests(catalog, selection, boards, out, fresh, strict, _style(quiet, as_json), dry_run)
-    wanted = stages.parse(stages_text)
-    chosen = stages.cases_of(wanted, catalog, selection)
-    on = assemble.choose_boards(catalog, boards, simulate, reached=True)
-    timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
-    request = assemble.make_request(
-        timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
-    )
-    finished = {} if fresh else assemble.finished_keys(out, deadline)
-    told: dict[str, dict[str, Any]] = {
+        from npubench.cli import node_tests
+
+        return node_tests.run(options, style, strict, dry_run)
+    plan = plan_run(options, say_refused)
+    if dry_run:
+        _print_plan(plan, as_json)
+        return ExitCode.USAGE if plan.refused else ExitCode.OK
+    given = run_session(SessionSetup(options, plan, listener(style)), (MEASURE, page_stage()))
+    _say_outcome(given[RunOutcome], given[Path], style)
+    return exit_code(given[RunOutcome], strict)
+
+
+def _benchmark_options(cpu_tool: str | None, codec_engine: str | None) -> dict[str, dict[str, Any]]:
+    return {
         "cpu": {"tool": cpu_tool} if cpu_tool else {},
         "codec": {"engine": codec_engine} if codec_engine else {},
     }
-    benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
-    plan = assemble.make_plan(chosen.cases, on, precisions, request, finished, benchmarks)
-    wrong_input = on.unknown + len(catalog.problems) + len(chosen.missing)
-    if dry_run:
-        _print_plan(plan, timing, as_json)
-        return 2 if wrong_input else 0
-    pass  # GONE
-
-    return execute(plan, on, request, out, jobs, fresh, strict, _style(quiet, as_json), wrong_input, wait)
-
-
-def _node_tests(
-    catalog: "Catalog",
-    selection: Selection,
-    boards: tuple[str, ...],
-    out: Path,
-    fresh: bool,
-    strict: bool,
-    style: str,
-    dry_run: bool,
-) -> int:
-    """ONNX's own tests bring their data and are no cases of the catalogue: they run by themselves."""
-    from npubench.catalog import NODE_TESTS, find_board
-    from npubench.cli import node_tests
-
-    if len(selection.suites) > 1 or selection.cases or len(boards) > 1:
-        raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and boards")
-    board = find_board(catalog, boards[0])
-    if dry_run:
-        return node_tests.print_plan(board, out, fresh, style)
-    return node_tests.run_node_tests(board, out, fresh, strict, style)
 
 
 def _style(quiet: bool, as_json: bool) -> str:
@@ -185,7 +152,42 @@ def _style(quiet: bool, as_json: bool) -> str:
     return "quiet" if quiet else "json" if as_json else "auto"
 
 
-def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
+def _say_outcome(outcome: "RunOutcome", page: Path, style: str) -> None:
+    """The closing words: counts, what failed in earlier runs, and where the page is."""
+    from npubench.cli.terminal import printable
+    from npubench.reporting.data.lacking import low_rows
+
+    low = ""
+    if outcome.interrupted:
+        click.echo("npubench: interrupted: finished cases are kept, the same command continues", err=True)
+    else:
+        low = printable(low_rows([*outcome.rows]))
+        if style == "auto":
+            _say_counts(outcome)
+    click.echo(f"report: {page}{f'; {low}' if low else ''}", err=style == "json")
+
+
+def _say_counts(outcome: "RunOutcome") -> None:
+    from npubench.cli.terminal import counted, printable
+    from npubench.domain.specs import titled
+
+    jobs, failures = outcome.plan.jobs, outcome.failures
+    new = {result.key for result in outcome.results}
+    done = len({job.key for job in jobs if job.done is not None} - new)
+    click.echo(
+        f"{counted(len(jobs), 'case')}: {len(jobs) - len(failures)} ok, {len(failures)} failed"
+        + (f" ({done} done before)" if done else "")
+    )
+    for result in failures:
+        if result.key not in new and result.failure:
+            text = f"{titled(result.case, result.precision)} on {result.board}: {result.failure.message}"
+            click.echo(f"failed before: {printable(text)}", err=True)
+
+
+def _print_plan(plan: "Plan", as_json: bool) -> None:
+    import json
+
+    from npubench.cli.terminal import columns, counted
     from npubench.domain.specs import Precision
 
     rows = [
@@ -199,134 +201,12 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
         for job in plan.jobs
     ]
     if as_json:
-        import json
-
         click.echo(json.dumps(rows, indent=1))
         return
-    from npubench.cli.terminal import counted
-
-    _print_rows(rows)
+    click.echo(columns(list(rows[0]), [list(row.values()) for row in rows]))
     measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
-    seconds = measured * (timing.warmup_min_s + timing.min_duration_s)
+    seconds = measured * (plan.request.timing.warmup_min_s + plan.request.timing.min_duration_s)
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"
     )
-
-
-def _print_rows(rows: Sequence[dict[str, str]]) -> None:
-    from npubench.cli.terminal import columns
-
-    if rows:
-        click.echo(columns(list(rows[0]), [list(row.values()) for row in rows]))
-
-
-INPUT_CLASSES = frozenset(
-    {
-        FailureClass.NOT_FOUND,
-        FailureClass.INVALID_MODEL,
-        FailureClass.DYNAMIC_SHAPE,
-        FailureClass.EXTERNAL_DATA,
-        FailureClass.INVALID_CALIBRATION,
-        FailureClass.UNSUPPORTED_OPSET,
-        FailureClass.UNSUPPORTED_OPERATOR,
-    }
-)
-"""Failures of a user's own file that are the file's fault: the command ends with exit code 2."""
-
-BOARD_CLASSES = frozenset(
-    {
-        FailureClass.BOARD_UNREACHABLE,
-        FailureClass.BOARD_LOST,
-        FailureClass.BOARD_BUSY,
-        FailureClass.TRANSFER_FAILED,
-    }
-)
-"""Failures that are a board's: the command ends with exit code 4."""
-
-
-def execute(
-    plan: Plan,
-    boards: Boards,
-    request: Request,
-    out: Path,
-    workers: int | None,
-    fresh: bool,
-    strict: bool,
-    style: str,
-    wrong_input: int,
-    wait_s: float | None = None,
-) -> int:
-    """Run the plan, write the report, say where it is; the exit code."""
-    workspace = Workspace(out)
-    workspace.create()
-    with workspace.lock():
-        store = Store.create(workspace.database)
-        with listener(style) as listen:
-            context = make_context(workspace, request, boards, [listen], fresh, plan.benchmarks, wait_s)
-            count = workers or max(1, (os.cpu_count() or 2) // 2)
-            summary = engine.run(plan, count, lambda b: plugins.transport(b.transport), context, store)
-        failures = store.failed({job.key for job in plan.jobs})
-        low = _low(plan, store, summary.results)
-        page = write_report(workspace, store)
-        store.close()
-    if summary.interrupted:
-        click.echo("npubench: interrupted: finished cases are kept, the same command continues", err=True)
-        click.echo(f"report: {page}", err=style == "json")
-        return ExitCode.INTERRUPTED
-    if style not in {"json", "quiet"}:
-        _tell(plan, failures, summary.results)
-    click.echo(f"report: {page}{f'; {low}' if low else ''}", err=style == "json")
-    return exit_code(plan, failures, summary.results, wrong_input, strict)
-
-
-def _low(plan: Plan, store: Store, new: Sequence[Result]) -> str:
-    """The planned rows of low accuracy, those done before included, for the last line."""
-    fresh = {result.key for result in new}
-    before = {job.key for job in plan.jobs} - fresh
-    old = [row for row in store.latest(brief=True) if row.key in before] if before else []
-    return printable(low_rows([*new, *old]))
-
-
-def _tell(plan: Plan, failures: Sequence[Result], new: Sequence[Result]) -> None:
-    done = len({job.key for job in plan.jobs if job.done is not None} - {result.key for result in new})
-    click.echo(
-        f"{counted(len(plan.jobs), 'case')}: {len(plan.jobs) - len(failures)} ok, {len(failures)} failed"
-        + (f" ({done} done before)" if done else "")
-    )
-    fresh = {result.key for result in new}
-    for result in failures:
-        if result.key not in fresh and result.failure:
-            text = f"{titled(result.case, result.precision)} on {result.board}: {result.failure.message}"
-            click.echo(f"failed before: {printable(text)}", err=True)
-
-
-def exit_code(
-    plan: Plan, failures: Sequence[Result], new: Sequence[Result], wrong_input: int, strict: bool
-) -> ExitCode:
-    """The exit code for the planned cases, those done before included; see docs/measuring.md."""
-    files = {job.key for job in plan.jobs if isinstance(job.case, FileSpec)}
-    classes = {failure.key: failure.failure.failure_class for failure in failures if failure.failure}
-    if wrong_input or any(key in files and cls in INPUT_CLASSES for key, cls in classes.items()):
-        return ExitCode.USAGE
-    found = set(classes.values())
-    if FailureClass.TOOL_MISSING in found:
-        return ExitCode.TOOLCHAIN
-    if found & BOARD_CLASSES:
-        return ExitCode.BOARD
-    if len(failures) == len(plan.jobs):
-        return ExitCode.NOTHING_MEASURED
-    if strict and failures:
-        return ExitCode.REGRESSION
-    if strict and any(_is_doubtful(result) for result in new):
-        return ExitCode.UNSTABLE
-    return ExitCode.OK
-
-
-def _is_doubtful(result: Result) -> bool:
-    """Only what was measured can be unstable, and of a board's own benchmarks only what has a verdict."""
-    if result.figures is None or result.figures.kind is not Kind.MEASURED:
-        return False
-    if result.precision is Precision.NONE and result.verdict is None:
-        return False
-    return result.status is Status.OK and result.verdict is not Verdict.STABLE

@@ -53,7 +53,7 @@ def select(
     out: Path,
 ) -> int:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
-    pass  # GONE
+
     from npubench.reporting.data.words import speaking
     from npubench.reporting.select.decide import decide
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from npubench.domain.errors import UsageError
 from npubench.domain.nearest import did_you_mean
 from npubench.domain.protocols import Checking, Locating, OpenHost, Session
-from npubench.domain.specs import SIMULATION, BoardSpec, CaseKind, CaseSpec, Precision, case_kind
+from npubench.domain.specs import SIMULATION, CaseKind, CaseSpec, Precision, case_kind
 from npubench.engine import plugins
 from npubench.engine.events import InputRefused, Listener, unheard
 from npubench.engine.options import CaseOptions, RunOptions
@@ -188,9 +188,7 @@ def parse_stages(text: str) -> StagesAsked:
     return StagesAsked(kinds, tuple(dict.fromkeys(word for word in words if word not in STAGES_OF_CASES)))
 
 
-def _cases_of(
-    stages: StagesAsked, catalog: "Catalog", selection: CaseOptions, announce: Listener
-) -> "Found":
+def _cases_of(stages: StagesAsked, catalog: "Catalog", selection: CaseOptions, announce: Listener) -> "Found":
     """The cases of the catalogue that these stages are about; none without `ops` and `models`.
 
     Raises UsageError when cases are named that no stage is for.

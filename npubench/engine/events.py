@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from npubench.domain.records import Result
+from npubench.domain.records import Failure, Result
 from npubench.engine.plan import Job
 
 
@@ -57,6 +57,14 @@ class JobFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class JobDelivered:
+    """A case's files lie where the user wants them, or why they do not."""
+
+    job: Job
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """Everything that could be run has been."""
 
@@ -66,7 +74,9 @@ class RunFinished:
     interrupted: bool
 
 
-Event = InputRefused | RunStarted | StageStarted | Note | RowsOutdated | JobFinished | RunFinished
+Event = (
+    InputRefused | RunStarted | StageStarted | Note | RowsOutdated | JobFinished | JobDelivered | RunFinished
+)
 Listener = Callable[[Event], None]
 
 

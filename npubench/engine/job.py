@@ -90,9 +90,7 @@ def prepare(job: Job, session: RunSession) -> JobState:
     state = begin(job, session)
     if isinstance(job.case, BenchmarkSpec):
         files = _benchmark_files(job, job.case, session, state.log)
-        return (
-            replace(state, outcome=files) if isinstance(files, Failure) else replace(state, files=files)
-        )
+        return replace(state, outcome=files) if isinstance(files, Failure) else replace(state, files=files)
     tool = session.plan.boards[job.board.name].tool
     if not tool.usable:
         message = f"{tool.name} cannot be used: {tool.reason}: {tool.fix}"

@@ -149,9 +149,7 @@ def _convert(job: Job, session: RunSession, lane: "Lane", finish: Finish, conver
 class Lane:
     """One machine, the boards that are names for it, and the jobs that are ready for it, in turn."""
 
-    def __init__(
-        self, boards: Sequence[BoardSpec], session: RunSession, finish: Finish, left: _Left
-    ) -> None:
+    def __init__(self, boards: Sequence[BoardSpec], session: RunSession, finish: Finish, left: _Left) -> None:
         self.boards = tuple(boards)
         self.busy: BoardBusyError | None = None
         self.done: list[Done] = []

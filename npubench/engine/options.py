@@ -36,7 +36,7 @@ class CaseOptions:
 class RunOptions:
     """What `run`, `export`, `convert` and `accuracy` are asked: cases, boards, and how."""
 
-    selection: CaseOptions = CaseOptions()
+    selection: CaseOptions = field(default_factory=CaseOptions)
     """Which cases."""
     out: Path = DEFAULT_OUT
     """The workspace: models, artifacts, logs, results.db."""
@@ -50,9 +50,9 @@ class RunOptions:
     """Kinds of cases, set apart by commas: `ops`, `models`, and names of board benchmarks."""
     benchmark_options: Mapping[str, Options] = field(default_factory=dict)
     """Options by the name of a board benchmark."""
-    timing: TimingProtocol = TimingProtocol()
+    timing: TimingProtocol = field(default_factory=TimingProtocol)
     """How long to measure."""
-    calibration: CalibrationSpec = CalibrationSpec()
+    calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
     """Data to quantise with and to compare outputs on."""
     deadline_s: float = 600.0
     """Seconds that one stage of one case may take."""

@@ -30,9 +30,9 @@ RESULT_FORMAT = 1
 class Request:
     """Everything of a run that decides its figures, besides cases and boards."""
 
-    timing: TimingProtocol = TimingProtocol()
+    timing: TimingProtocol = field(default_factory=TimingProtocol)
     """How long to measure."""
-    calibration: CalibrationSpec = CalibrationSpec()
+    calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
     """Data to quantise with and to compare outputs on."""
     calibration_digest: str = ""
     """What identifies these data by their content."""
@@ -88,7 +88,7 @@ class Plan:
 
     jobs: tuple[Job, ...] = ()
     """In the order they start."""
-    request: Request = Request()
+    request: Request = field(default_factory=Request)
     """How to measure."""
     boards: Mapping[str, PlannedBoard] = field(default_factory=dict)
     """The boards of the jobs by name."""

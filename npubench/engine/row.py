@@ -39,9 +39,7 @@ def row(state: JobState, session: RunSession) -> Result:
     return replace(base, log_sha256=sha256_of_file(state.log))
 
 
-def _of_benchmark(
-    base: Result, case: BenchmarkSpec, outcome: Outcome | None, session: RunSession
-) -> Result:
+def _of_benchmark(base: Result, case: BenchmarkSpec, outcome: Outcome | None, session: RunSession) -> Result:
     """The row with what decided its figures: the benchmark's tool and options, no calibration, no seed."""
     told = outcome.tools if isinstance(outcome, Figures) else {}
     return replace(
@@ -117,9 +115,7 @@ def _protocol(session: RunSession, artifact: Artifact | None) -> dict[str, Any]:
     }
 
 
-def _with_figures(
-    base: Result, figures: Figures, state: JobState, session: RunSession
-) -> Result:
+def _with_figures(base: Result, figures: Figures, state: JobState, session: RunSession) -> Result:
     verdict, warnings = judge(state.before, state.after, figures)
     if base.data is not None and base.data.note:
         warnings = (*warnings, base.data.note)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from npubench.domain.errors import Interrupted, WorkspaceError
+from npubench.domain.errors import ExitCode, Interrupted, WorkspaceError
 from npubench.domain.protocols import Benching
-from npubench.domain.records import Result, Runner, Stage, Status
+from npubench.domain.records import FailureClass, Kind, Result, Runner, Stage, Status, Verdict
+from npubench.domain.specs import FileSpec, Precision
 from npubench.engine import lanes
 from npubench.engine.assemble import plan_run
 from npubench.engine.events import JobFinished, Listener, RunFinished, RunStarted, unheard
@@ -18,6 +19,29 @@ from npubench.engine.row import row
 from npubench.engine.session import RunSession, SessionSetup, SessionStage, run_session, stop_on_signals
 from npubench.storage.store import Run
 from npubench.tools import process
+
+INPUT_CLASSES = frozenset(
+    {
+        FailureClass.NOT_FOUND,
+        FailureClass.INVALID_MODEL,
+        FailureClass.DYNAMIC_SHAPE,
+        FailureClass.EXTERNAL_DATA,
+        FailureClass.INVALID_CALIBRATION,
+        FailureClass.UNSUPPORTED_OPSET,
+        FailureClass.UNSUPPORTED_OPERATOR,
+    }
+)
+"""Failures of a user's own file that are the file's fault: the command ends with exit code 2."""
+
+BOARD_CLASSES = frozenset(
+    {
+        FailureClass.BOARD_UNREACHABLE,
+        FailureClass.BOARD_LOST,
+        FailureClass.BOARD_BUSY,
+        FailureClass.TRANSFER_FAILED,
+    }
+)
+"""Failures that are a board's: the command ends with exit code 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +110,42 @@ def measure_plan(session: RunSession) -> RunOutcome:
 MEASURE = SessionStage(measure_plan, gives=RunOutcome)
 
 
+def exit_code(outcome: RunOutcome, strict: bool = False) -> ExitCode:
+    """The exit code for the planned cases, those done before included; see docs/measuring.md."""
+    if outcome.interrupted:
+        return ExitCode.INTERRUPTED
+    plan, failures = outcome.plan, outcome.failures
+    files = {job.key for job in plan.jobs if isinstance(job.case, FileSpec)}
+    classes = {failure.key: failure.failure.failure_class for failure in failures if failure.failure}
+    if plan.refused or any(key in files and cls in INPUT_CLASSES for key, cls in classes.items()):
+        return ExitCode.USAGE
+    found = set(classes.values())
+    if FailureClass.TOOL_MISSING in found:
+        return ExitCode.TOOLCHAIN
+    if found & BOARD_CLASSES:
+        return ExitCode.BOARD
+    if len(failures) == len(plan.jobs):
+        return ExitCode.NOTHING_MEASURED
+    if strict and failures:
+        return ExitCode.REGRESSION
+    if strict and any(_is_doubtful(result) for result in outcome.results):
+        return ExitCode.UNSTABLE
+    return ExitCode.OK
+
+
+def _is_doubtful(result: Result) -> bool:
+    """Only what was measured can be unstable, and of a board's own benchmarks only what has a verdict."""
+    if result.figures is None or result.figures.kind is not Kind.MEASURED:
+        return False
+    if result.precision is Precision.NONE and result.verdict is None:
+        return False
+    return result.status is Status.OK and result.verdict is not Verdict.STABLE
+
+
 def _outcome(session: RunSession, results: Sequence[Result], interrupted: bool) -> RunOutcome:
     planned = {job.key for job in session.plan.jobs}
     before = planned - {result.key for result in results}
-    old = [row for row in session.store.latest(brief=True) if row.key in before] if before else []
+    old = [one for one in session.store.latest(brief=True) if one.key in before] if before else []
     failures = session.store.failed(planned)
     return RunOutcome(session.plan, tuple(results), tuple(old), tuple(failures), interrupted)
 

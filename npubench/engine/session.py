@@ -48,9 +48,9 @@ class RunSession:
 
     workspace: Workspace
     """Where everything is kept."""
-    options: RunOptions = RunOptions()
+    options: RunOptions = field(default_factory=RunOptions)
     """What the command was asked."""
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
     """What it is to do; empty for a command without jobs."""
     announce: Listener = unheard
     """Hears every event, one at a time."""
@@ -125,9 +125,9 @@ class SessionSetup:
 
     options: RunOptions
     """Its `out` is the workspace."""
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
     """The jobs, for commands that have any."""
-    listener: AbstractContextManager[Listener] = nullcontext(unheard)
+    listener: AbstractContextManager[Listener] = field(default_factory=lambda: nullcontext(unheard))
     """Opened with the session and closed with it: it may hold the terminal."""
     stored: bool = True
     """Whether the command reads and writes rows."""

@@ -6,13 +6,13 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of
-from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
+from npubench.backends.onnxruntime.errors import failure_of_error
 from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.signature import converted
 from npubench.backends.signature_onnx import signature_of_file
@@ -36,12 +36,13 @@ from npubench.domain.records import (
     ToolInfo,
 )
 from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
-from npubench.measure.calibration import calibration_digest, choose
+from npubench.measure.calibration import calibration_digest, calibration_to_json, choose
 from npubench.measure.statistics import latency
 from npubench.storage.files import is_regular, link_or_copy, text_if_any
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
 from npubench.storage.json import decode, encode
 from npubench.tools import kept
+from npubench.tools.exit_status import failure_of_worker
 
 PACKAGES = ("onnxruntime", "onnx", "numpy")
 WORKER = "npubench.backends.onnxruntime.worker"
@@ -72,7 +73,7 @@ class OnnxRuntimeBackend:
             "step": "quantise",
             "model": str(model.path),
             "fed": encode(model.fed),
-            "calibration": _calibration(target.calibration),
+            "calibration": calibration_to_json(target.calibration),
             "output": str(workdir / "model.int8.onnx"),
             "scratch": str(workdir),
         }
@@ -112,15 +113,8 @@ class OnnxRuntimeBackend:
             "fed": encode(artifact.onnx.fed),
             "reference": str(artifact.onnx.path) if quantised else None,
             "classification": artifact.onnx.task == "classification",
-            "calibration": artifact.settings.get("calibration", _calibration(CalibrationSpec())),
-            "timing": {
-                "warmup": timing.warmup,
-                "warmup_min_s": timing.warmup_min_s,
-                "warmup_max_s": timing.warmup_max_s,
-                "repeat": timing.repeat,
-                "min_duration_s": timing.min_duration_s,
-                "rounds": timing.rounds,
-            },
+            "calibration": artifact.settings.get("calibration", calibration_to_json(CalibrationSpec())),
+            "timing": asdict(timing),
         }
         with tempfile.TemporaryDirectory() as scratch:
             job["scratch"] = scratch
@@ -185,11 +179,6 @@ def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
     return place(model.path), tuple(place(file) for file in model.external)
 
 
-def _calibration(spec: CalibrationSpec) -> dict[str, Any]:
-    path, evaluation = (str(one.absolute()) if one else None for one in (spec.path, spec.evaluation))
-    return {"path": path, "seed": spec.seed, "samples": spec.samples, "evaluation": evaluation}
-
-
 def _work(
     job: Mapping[str, Any], stage: Stage, start: Callable[[list[str]], Completed]
 ) -> dict[str, Any] | Failure:
@@ -199,7 +188,7 @@ def _work(
         question.write_text(json.dumps(job))
         done = start([sys.executable, "-m", WORKER, str(question), str(reply)])
         text = text_if_any(reply)
-    if failure := failure_of_process(done, stage):
+    if failure := failure_of_worker(done, stage, "ONNX Runtime"):
         return failure
     try:
         answer: dict[str, Any] = json.loads(text)

@@ -1,11 +1,9 @@
-"""What ONNX Runtime's errors and the worker's end mean."""
+"""What ONNX Runtime's errors mean."""
 
 import re
-import signal
 from collections.abc import Mapping
 
-from npubench.domain.records import Completed, Failure, FailureClass, Stage
-from npubench.tools.exit_status import killed, was_killed
+from npubench.domain.records import Failure, FailureClass, Stage
 
 _RARE = r"(?:bfloat16|float16|float8\w+|float[46]\w+|u?int[24]|complex\d+)"
 """Types that ONNX has operators for and ONNX Runtime often has not; it calls such models invalid."""
@@ -40,19 +38,6 @@ def failure_of_error(error: Mapping[str, str], stage: Stage) -> Failure:
         if re.search(pattern, text):
             return Failure(stage, failure_class, _first_line(text), detail=detail)
     return Failure(stage, FailureClass.TOOL_ERROR, _first_line(text), detail=detail)
-
-
-def failure_of_process(done: Completed, stage: Stage) -> Failure | None:
-    """The failure for a worker that did not end by itself."""
-    if done.timed_out:
-        message = f"no end after {done.duration_s:.0f} s: ended at the deadline; --deadline gives more"
-        return Failure(stage, FailureClass.HANG, message)
-    if was_killed(done):
-        return killed(stage, "the process", done, "from outside")
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        return Failure(stage, FailureClass.CRASH, f"ONNX Runtime crashed with {name}: see the log")
-    return None
 
 
 _NOISE = re.compile(
