@@ -23,6 +23,7 @@ from npubench.reporting.data import (
     tables,
 )
 from npubench.reporting.page import page
+from npubench.reporting.sanity.doubt import NEXT_STEPS
 from npubench.reporting.select import board_checks, check, decide, presentation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,6 +94,7 @@ def _in_tables() -> set[str]:
             for name in head
         ),
         *board_checks._ABOUT.values(),
+        *NEXT_STEPS.values(),
         *board_checks._ABOUT,
         *decide._BASES.values(),
         decide._PUBLISHED_SIMULATION,

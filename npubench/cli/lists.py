@@ -76,7 +76,7 @@ def _with_status(rows: Rows, folder: Path) -> Rows:
     from npubench.reporting.data.coverage import status
     from npubench.storage import ledger
 
-    found = ledger.read(folder)
+    found = ledger.read_exports(folder)
     results = _newest(folder)
     if not found and not results:
         raise UsageError(f"{folder} has no exports: run `npubench export ... --out {folder}` first")

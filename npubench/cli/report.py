@@ -187,16 +187,16 @@ def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
     """Attempts noted by runs and by exports into this folder, and those of `others`. Raises UsageError."""
     from npubench.domain.errors import UsageError
     from npubench.domain.nearest import path_meant
-    from npubench.storage.ledger import read
+    from npubench.storage.ledger import read_exports
 
     found: dict[str, Export] = {}
     for folder in others:
-        attempts = read(folder / ".npubench") or read(folder)
+        attempts = read_exports(folder / ".npubench") or read_exports(folder)
         if not attempts:
             hint = "" if folder.exists() else path_meant(folder)
             raise UsageError(f"{folder} has no exports{hint}: run `npubench export --out {folder} ...` first")
         found |= attempts
-    return found | read(root / ".npubench") | read(root)
+    return found | read_exports(root / ".npubench") | read_exports(root)
 
 
 def deliver(html: str, form: str, target: Path) -> Path:

@@ -129,7 +129,7 @@ def _noted(state: JobState, session: RunSession) -> JobState:
         failure.stage is Stage.COMPILE and failure.failure_class is not FailureClass.TOOL_MISSING
     ):
         with writing(session.workspace.root):
-            ledger.conversions_note(session.workspace.root, conversion_of(state))
+            ledger.note(session.workspace.root, conversion_of(state))
     return state
 
 

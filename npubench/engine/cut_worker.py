@@ -14,11 +14,11 @@ from npubench.engine.plan import Job
 from npubench.engine.session import RunSession
 from npubench.graph.read import describe
 from npubench.measure.calibration import calibration_to_json
+from npubench.measure.onnx_session import failure_of_process
 from npubench.storage.files import text_if_any
 from npubench.storage.json import decode, encode
 from npubench.storage.workspace import writing
 from npubench.tools import process
-from npubench.tools.exit_status import failure_of_worker
 
 if TYPE_CHECKING:
     from npubench.graph.surgery.cut import Cut
@@ -143,7 +143,7 @@ def work(job: Mapping[str, Any], deadline_s: float, log: Path) -> dict[str, Any]
         argv = [sys.executable, "-m", WORKER, str(question), str(reply)]
         done = process.run(argv, timeout_s=deadline_s, log=log)
         text = text_if_any(reply)
-    if failure := failure_of_worker(done, Stage.COMPILE, "ONNX Runtime"):
+    if failure := failure_of_process(done, Stage.COMPILE):
         return failure
     try:
         answer: dict[str, Any] = json.loads(text)

@@ -205,7 +205,7 @@ def _exported(job: Job, session: RunSession, folder: Path, log: Path) -> OnnxMod
     exporter, root = session.exporter(job.case), session.workspace.root
 
     def export() -> OnnxModel | Failure:
-        return ledger.noted(root, job.case, lambda: exporter.export(job.case, folder, log))
+        return ledger.make_noted(root, job.case, lambda: exporter.export(job.case, folder, log))
 
     if not isinstance(exporter, TwinExporter) or not (network := exporter.network(job.case, folder, log)):
         return _keep(job.export_key, export(), session)
@@ -215,7 +215,7 @@ def _exported(job: Job, session: RunSession, folder: Path, log: Path) -> OnnxMod
         if built is None:
             return _keep(job.export_key, _keep(key, export(), session), session)
         twin = exporter.twin(job.case, built, folder)
-        return _keep(job.export_key, ledger.noted(root, job.case, lambda: twin), session)
+        return _keep(job.export_key, ledger.make_noted(root, job.case, lambda: twin), session)
 
 
 def _keep(key: str, model: OnnxModel | Failure, session: RunSession) -> OnnxModel | Failure:

@@ -1,7 +1,6 @@
 """How a program on a board ended, as a failure where it did not end well."""
 
 from collections.abc import Callable, Sequence
-from signal import Signals
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 
@@ -47,19 +46,6 @@ def failed_run(
     if signal > 0:
         return Failure(Stage.MEASURE, FailureClass.CRASH, f"{tool} ended by signal {signal}: {last}")
     return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{tool} ended with exit code {code}: {last}")
-
-
-def failure_of_worker(completed: Completed, stage: Stage, tool: str) -> Failure | None:
-    """The failure of a process of ours, which runs `tool` and did not end by itself; None when it did."""
-    if completed.timed_out:
-        message = f"no end after {completed.duration_s:.0f} s: ended at the deadline; --deadline gives more"
-        return Failure(stage, FailureClass.HANG, message)
-    if was_killed(completed):
-        return killed(stage, "the process", completed, "from outside")
-    if completed.returncode < 0:
-        name = Signals(-completed.returncode).name
-        return Failure(stage, FailureClass.CRASH, f"{tool} crashed with {name}: see the log")
-    return None
 
 
 def was_killed(completed: Completed) -> bool:

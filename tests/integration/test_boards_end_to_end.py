@@ -76,7 +76,7 @@ def test_a_second_run_says_who_holds_the_board_or_stops(pair, tmp_path, own_conf
     line = next(line for line in waiting.stderr if "waiting for it" in line)
     assert "axera-pi is in use by" in line
     session.close()
-    _, said = waiting.communicate(timeout=60)
+    _, said = waiting.communicate(timeout=300)
     assert waiting.returncode == 0, said
 
 
@@ -122,7 +122,7 @@ def test_a_board_is_contacted_before_the_first_conversion_ends(pair, tmp_path):
     line = next(line for line in started.stderr if "run_joint" in line)
     assert "run_joint is not on axera-pi" in line
     gate.write_text("go on")
-    started.communicate(timeout=60)
+    started.communicate(timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ sys.argv = ["npubench", "run", "--board", "local", "--out", {str(tmp_path / "out
 from npubench.__main__ import start
 start()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == ExitCode.INTERRUPTED, done.stderr
     assert done.stderr == "npubench: interrupted\n"
 
@@ -209,6 +209,6 @@ npubench.cli.main = lambda: (os.kill(os.getpid(), signal.SIGHUP), main())[1]
 from npubench.__main__ import start
 start()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)

@@ -83,7 +83,7 @@ def test_who_holds_the_board_is_shown_and_can_lose_it(server, capsys):
     assert "--lease takes it away" in board(capsys, "clean", "pi")[1].err
     assert board(capsys, "clean", "pi", "--lease")[0] == 0
     with pytest.raises(BoardError):
-        session.run(["true"], 20)
+        session.run(["true"], 300)
     session.close()
 
 

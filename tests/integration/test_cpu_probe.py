@@ -176,7 +176,7 @@ def in_small_memory(tmp_path, target, mode, cpu="") -> list[int]:
     script = 'mount --bind "$0" /proc/meminfo && exec "$@"'
     unshare = [needed("unshare"), *([] if _is_root() else ["-r"]), "-m", "sh", "-c", script, str(meminfo)]
     argv = [*unshare, *command(target, cpu), mode, *SHORT]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, (done.returncode, done.stderr)
     found = parse_probe(done.stdout)
     assert isinstance(found, ProbeOutput), found
@@ -206,7 +206,7 @@ def _is_root() -> bool:
     ],
 )
 def test_wrong_words_end_with_2_and_a_line(words):
-    done = subprocess.run([str(probe("x86-64")), *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(probe("x86-64")), *words], capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
 

@@ -10,6 +10,7 @@ import pytest
 
 from npubench.catalog import load, user_folders
 from npubench.domain.records import Failure, OnnxModel
+from npubench.exporters.openmmlab import exporter
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
 from npubench.tools import environments
 
@@ -111,7 +112,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(environment,
 
 def make_checkpoint(environment, path: Path, model: str) -> None:
     script = f"""
-import sys; sys.path.insert(0, {str(Path(environments.__file__).parents[1] / "exporters" / "openmmlab")!r})
+import sys; sys.path.insert(0, {str(Path(exporter.__file__).parent)!r})
 import torch, worker_stack
 worker_stack.prepare("mmpretrain")
 import worker_mmpretrain as zoo

@@ -7,6 +7,7 @@ import pytest
 
 from npubench.domain.errors import Interrupted
 from npubench.tools import process
+from tests.deadlines import long_enough
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def wait_for(path: Path) -> str:
 
 def test_output_is_kept_and_returned(log):
     log.write_text("before\n")
-    done = process.run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout_s=20, log=log)
+    done = process.run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout_s=300, log=log)
     assert (done.returncode, done.output, done.timed_out) == (3, "out\nerr\n", False)
     assert log.read_text() == "before\nout\nerr\n"
 
@@ -47,7 +48,7 @@ def test_output_is_kept_and_returned(log):
 def test_words_are_not_read_by_a_shell(log):
     word = "$(id) `id` ; rm -rf 'x' \"y\" * \n z"
     done = process.run(
-        [sys.executable, "-c", "import sys; print(ascii(sys.argv[1]))", word], timeout_s=20, log=log
+        [sys.executable, "-c", "import sys; print(ascii(sys.argv[1]))", word], timeout_s=300, log=log
     )
     assert done.output.strip() == ascii(word)
 
@@ -55,7 +56,9 @@ def test_words_are_not_read_by_a_shell(log):
 def test_the_whole_tree_dies_at_the_deadline(log, tmp_path):
     pid_file = tmp_path / "pid"
     script = f"setsid sh -c 'echo $$ > {pid_file}; sleep 600' & wait"
-    done = process.run(["sh", "-c", script], timeout_s=5, log=log)
+    done = long_enough(
+        lambda limit_s: process.run(["sh", "-c", script], timeout_s=limit_s, log=log), pid_file.exists
+    )
     assert done.timed_out
     assert done.returncode < 0
     assert is_gone(int(wait_for(pid_file)))
@@ -63,7 +66,7 @@ def test_the_whole_tree_dies_at_the_deadline(log, tmp_path):
 
 def test_what_a_finished_process_left_behind_is_ended(log, tmp_path):
     pid_file = tmp_path / "pid"
-    done = process.run(["sh", "-c", f"sleep 600 & echo $! > {pid_file}"], timeout_s=20, log=log)
+    done = process.run(["sh", "-c", f"sleep 600 & echo $! > {pid_file}"], timeout_s=300, log=log)
     assert done.returncode == 0
     assert is_gone(int(wait_for(pid_file)))
 
@@ -90,7 +93,7 @@ def test_stop_ends_what_runs_and_refuses_what_comes(log, tmp_path):
             process.run(["true"], timeout_s=1, log=log)
     finally:
         process.reset()
-    assert process.run(["true"], timeout_s=20, log=log).returncode == 0
+    assert process.run(["true"], timeout_s=300, log=log).returncode == 0
 
 
 def test_a_memory_limit_holds(log):
@@ -98,13 +101,13 @@ def test_a_memory_limit_holds(log):
     limited = "while resource.getrlimit(resource.RLIMIT_AS)[0] != 1 << 30: time.sleep(0.01)"
     script = f"import resource, time\n{limited}\nx = bytearray(3 << 30)\nprint('got it')"
     hungry = [sys.executable, "-c", script]
-    done = process.run(hungry, timeout_s=60, log=log, memory_limit_bytes=1 << 30)
+    done = process.run(hungry, timeout_s=300, log=log, memory_limit_bytes=1 << 30)
     assert done.returncode != 0
     assert "got it" not in done.output
 
 
 def test_a_flood_is_bounded_in_memory_but_whole_in_the_log(log):
-    done = process.run([sys.executable, "-c", "print('x' * 9_000_000 + 'end')"], timeout_s=60, log=log)
+    done = process.run([sys.executable, "-c", "print('x' * 9_000_000 + 'end')"], timeout_s=300, log=log)
     assert done.truncated
     assert len(done.output) <= process.OUTPUT_LIMIT_BYTES
     assert done.output.endswith("end\n")
@@ -112,7 +115,7 @@ def test_a_flood_is_bounded_in_memory_but_whole_in_the_log(log):
 
 
 def test_bytes_that_are_no_text_are_replaced(log):
-    done = process.run(["printf", r"a\377b"], timeout_s=20, log=log)
+    done = process.run(["printf", r"a\377b"], timeout_s=300, log=log)
     assert done.output == "a\ufffdb"
 
 

@@ -12,6 +12,7 @@ import pytest
 from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import BoardLostError
 from npubench.storage.hashing import sha256_of_file
+from tests.deadlines import long_enough
 from tests.integration.ssh_server import is_alive, pid_in, running, wait_until
 
 
@@ -50,8 +51,8 @@ def board(tmp_path, own_config):
 
 
 def test_only_busybox_is_there(board):
-    assert board.run(["python3", "-c", "1"], 20).returncode == 127
-    assert "BusyBox" in board.run(["sh", "--help"], 20).output
+    assert board.run(["python3", "-c", "1"], 300).returncode == 127
+    assert "BusyBox" in board.run(["sh", "--help"], 300).output
 
 
 def test_it_has_all_that_is_needed(board):
@@ -80,13 +81,13 @@ def test_facts(board):
 
 
 def test_a_signal_is_told(board):
-    assert board.run(["sh", "-c", "kill -9 $$"], 20).returncode in (-9, 137)
+    assert board.run(["sh", "-c", "kill -9 $$"], 300).returncode in (-9, 137)
 
 
 def test_the_tree_ends_at_the_deadline(board, tmp_path):
     pid_file = tmp_path / "pid"
     script = f'setsid sh -c \'trap "" HUP; echo $$ > "$1"; exec sleep 600\' x {pid_file} & wait'
-    done = board.run(["sh", "-c", script], 5)
+    done = long_enough(lambda limit_s: board.run(["sh", "-c", script], limit_s), pid_file.exists)
     assert done.timed_out
     wait_until(lambda: not is_alive(pid_in(pid_file)), "the process's end")
 

@@ -10,7 +10,7 @@ from npubench.storage.hashing import sha256_of_file
 
 
 def test_output_and_exit_code(ssh_session):
-    done = ssh_session.run(["sh", "-c", "echo out; echo err >&2; exit 3"], 20)
+    done = ssh_session.run(["sh", "-c", "echo out; echo err >&2; exit 3"], 300)
     assert (done.returncode, done.output, done.timed_out, done.truncated) == (3, "out\nerr\n", False, False)
     assert done.argv == ("sh", "-c", "echo out; echo err >&2; exit 3")
 
@@ -27,23 +27,23 @@ def test_output_is_appended_to_the_log(ssh_session, tmp_path):
     ["$(id) `id` ; rm -rf 'x' \"y\" * \n z", "-n", "", "a  b", "\\", "$HOME", "ä\u2028", "\udcff", "~"],
 )
 def test_words_are_not_read_by_a_shell(ssh_session, word):
-    done = ssh_session.run([sys.executable, "-c", "import sys; print(ascii(sys.argv[1:]))", word], 20)
+    done = ssh_session.run([sys.executable, "-c", "import sys; print(ascii(sys.argv[1:]))", word], 300)
     assert done.output.strip() == ascii([word])
 
 
 def test_a_program_that_is_not_there_is_127(ssh_session):
-    done = ssh_session.run(["no-such-program"], 20)
+    done = ssh_session.run(["no-such-program"], 300)
     assert done.returncode == 127
     assert "not found" in done.output
 
 
 def test_standard_input_is_closed(ssh_session):
-    assert ssh_session.run(["cat"], 20).returncode == 0
+    assert ssh_session.run(["cat"], 300).returncode == 0
 
 
 def test_a_signal_is_told(ssh_session):
     for number in (9, 11, 15):
-        assert ssh_session.run(["sh", "-c", f"kill -{number} $$"], 20).returncode == -number
+        assert ssh_session.run(["sh", "-c", f"kill -{number} $$"], 300).returncode == -number
 
 
 def test_put_once_and_get(ssh_session, loopback_sshd, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from npubench.backends.axera.build import Artifacts
+from npubench.backends.axera.base import Artifacts
 from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.domain.errors import BoardError
 from npubench.domain.records import Artifact, Completed, FailureClass, Figures, Kind, Latency

@@ -16,7 +16,7 @@ from npubench.reporting.charts.board_charts import latency_charts
 from npubench.reporting.charts.charts import model_charts
 from npubench.reporting.charts.pairs import pairs, speedup
 from npubench.reporting.compare import formats as compared
-from npubench.reporting.compare.change import Gate, Outcome
+from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare
 from npubench.reporting.compare.pairing import Side
 from npubench.reporting.data import bounds as words
@@ -198,7 +198,7 @@ def test_speed_ups_of_bounds_are_bounds_or_none():
     ],
 )
 def test_comparisons_are_sure_of_no_more_than_bounds_allow(before, after, outcome):
-    found = compare(Side("A", (row(*before),)), Side("B", (row(*after),)), Gate())
+    found = compare(Side("A", (row(*before),)), Side("B", (row(*after),)), RegressionPolicy())
     (change,) = found.changes
     assert change.outcome is outcome
     assert any("bound" in note for note in change.notes)

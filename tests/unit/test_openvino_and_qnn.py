@@ -14,7 +14,7 @@ from npubench.backends.openvino.benchmark_app import (
     failure_of_run,
     parse_report,
 )
-from npubench.backends.qnn import errors as qnn
+from npubench.backends.qnn import backend as qnn
 from npubench.backends.qnn.backend import QnnBackend, _placement
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Completed, Failure, FailureClass

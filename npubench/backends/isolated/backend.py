@@ -7,22 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from npubench.backends.inputs import unfed
-from npubench.backends.isolated import predict, samples
-from npubench.backends.isolated.options import check_known, text
-from npubench.backends.isolated.outputs import compared, in_model_order, resolution
-from npubench.backends.isolated.running import ANSWER, NOT_SIMULATED, TOOL_LOG, run_worker
-from npubench.backends.onnxruntime.compare import accuracy_of as accuracy_of
-from npubench.backends.onnxruntime.compare import lacking_of as lacking_of
-from npubench.backends.signature import EXACT, Tolerance, converted, signature_of
+from npubench.backends.isolated import data as files
+from npubench.backends.isolated.data import compared, in_model_order, resolution
+from npubench.backends.options import check_known, text
+from npubench.backends.signature import EXACT, Tolerance, converted, signature_of, unfed
 from npubench.domain.predictions import Predictions
 from npubench.domain.protocols import Connect, OpenHost, Session
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, OnnxModel, Stage, ToolInfo
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest
+from npubench.measure.outputs import accuracy_of, lacking_of
 from npubench.storage.files import is_regular, link_or_copy, text_if_any, write_new
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.tools import environments
+from npubench.tools.worker_protocol import ANSWER, NOT_SIMULATED, TOOL_LOG, run_worker
 
 MODEL = "model.onnx"
 
@@ -72,7 +70,7 @@ class ApartBackend(ABC):
         if installed is None:
             tool = self.probe()
             return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = unfed(model, self.name) or samples.lay_out(model, target.calibration, self.evaluated, workdir)
+        data = unfed(model, self.name) or files.lay_out(model, target.calibration, self.evaluated, workdir)
         if isinstance(data, Failure):
             return data
         _lay_out_model(model, workdir)
@@ -158,12 +156,12 @@ class ApartBackend(ABC):
     ) -> Predictions | Failure:
         """The simulator's outputs for a data set, where the tool has a simulator."""
         model, installed = artifact.onnx, environments.find(self._environment())
-        if (failure := predict.unfit(model)) is not None:
+        if (failure := files.unfit(model)) is not None:
             return failure
         if installed is None:
             tool = self.probe()
             return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = samples.lay_out_dataset(model, target.calibration, inputs, workdir)
+        data = files.lay_out_dataset(model, target.calibration, inputs, workdir)
         if isinstance(data, Failure):
             return data
         _lay_out_model(model, workdir)
@@ -174,7 +172,7 @@ class ApartBackend(ABC):
         if "error" in answer:
             return self.explain(answer["error"], _read(workdir / TOOL_LOG))
         in_model_order(answer, model.outputs)
-        return predict.predictions(self.name, answer, model, inputs, workdir)
+        return files.predictions(self.name, answer, model, inputs, workdir)
 
     def _environment(self) -> str:
         return text(self._options, "environment", self.environment)

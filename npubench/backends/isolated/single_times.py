@@ -8,20 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.isolated.on_board import (
-    bring,
-    failed_run,
-    find_tool,
-    folder_on,
-    inside,
-    without_memory,
-)
-from npubench.backends.isolated.options import text
+from npubench.backends.options import text
 from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy, Stage
 from npubench.domain.specs import Options, TimingProtocol
 from npubench.measure.statistics import latency
+from npubench.tools.board_runner import bring, failed_run, find_tool, folder_on, inside, without_memory
 
 MOST_LOOPS = 10_000
 """Of one call: more lines than that would not fit into the output that a session keeps."""

@@ -11,11 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of
-from npubench.backends.onnxruntime.errors import failure_of_error
 from npubench.backends.onnxruntime.processors import this_processor
-from npubench.backends.signature import converted
-from npubench.backends.signature_onnx import signature_of_file
+from npubench.backends.signature import converted, signature_of_file
 from npubench.domain.definitions import QUANTISATION
 from npubench.domain.predictions import LayerLoss, Predictions
 from npubench.domain.protocols import Connect, Session
@@ -37,12 +34,13 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest, calibration_to_json, choose
+from npubench.measure.onnx_session import failure_of_error, failure_of_process
+from npubench.measure.outputs import accuracy_of, lacking_of
 from npubench.measure.statistics import latency
 from npubench.storage.files import is_regular, link_or_copy, text_if_any
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
 from npubench.storage.json import decode, encode
 from npubench.tools import kept
-from npubench.tools.exit_status import failure_of_worker
 
 PACKAGES = ("onnxruntime", "onnx", "numpy")
 WORKER = "npubench.backends.onnxruntime.worker"
@@ -188,7 +186,7 @@ def _work(
         question.write_text(json.dumps(job))
         done = start([sys.executable, "-m", WORKER, str(question), str(reply)])
         text = text_if_any(reply)
-    if failure := failure_of_worker(done, stage, "ONNX Runtime"):
+    if failure := failure_of_process(done, stage):
         return failure
     try:
         answer: dict[str, Any] = json.loads(text)

@@ -53,9 +53,8 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Load, warm up, time in rounds; afterwards see in what it computed, and compare with the reference."""
     import resource
 
-    from npubench.backends.onnxruntime.timed import open_session, timed_rounds, warm_up
-    from npubench.backends.onnxruntime.values import ready
     from npubench.measure.calibration import calibration_of_json, evaluation_inputs
+    from npubench.measure.onnx_session import open_session, ready, timed_rounds, warm_up
     from npubench.storage.hashing import sha256_of_bundle
 
     path = Path(job["artifact"])
@@ -92,9 +91,9 @@ def compared_with(
     reference: Path, session: Any, job: dict[str, Any], samples: "list[dict[str, Any]]"
 ) -> dict[str, Any]:
     """The accuracy of what ran, and of the same file without optimisation."""
-    from npubench.backends.onnxruntime.compare import compare
-    from npubench.backends.onnxruntime.kernels import Remembering, kernels
-    from npubench.backends.onnxruntime.timed import open_session
+    from npubench.backends.onnxruntime.computed import Remembering, kernels
+    from npubench.measure.onnx_session import open_session
+    from npubench.measure.outputs import compare
 
     fused, fp32 = Remembering(session), Remembering(open_session(reference))
     found = compare(fused, fp32, samples, job["classification"])

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.onnxruntime.errors import failure_of_error
 from npubench.domain.records import Stage
 from npubench.domain.specs import ModelInputs
 from npubench.graph.walk import numpy_dtype
+from npubench.measure.onnx_session import failure_of_error
 from npubench.storage.json import decode, encode
 
 
@@ -65,7 +65,7 @@ def join(job: dict[str, Any]) -> dict[str, Any]:
 
 def time_parts(job: dict[str, Any]) -> dict[str, Any]:
     """Nanoseconds of every run of head and tail, each fed with what it gets when the whole runs."""
-    from npubench.backends.onnxruntime.timed import timed_rounds, warm_up
+    from npubench.measure.onnx_session import timed_rounds, warm_up
 
     known = dict(_samples(job)[0])
     found: dict[str, Any] = {}
@@ -104,7 +104,7 @@ _sessions: dict[str, Any] = {}
 
 
 def _open(path: str) -> Any:
-    from npubench.backends.onnxruntime.timed import open_session
+    from npubench.measure.onnx_session import open_session
 
     if path not in _sessions:
         _sessions[path] = open_session(Path(path))

@@ -10,9 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from npubench.backends.isolated.backend import ApartBackend, answer_of, with_accuracy
-from npubench.backends.isolated.on_board import bring, find_tool, folder_on, inside
-from npubench.backends.isolated.options import text
-from npubench.backends.openvino import benchmark_log
+from npubench.backends.openvino import benchmark_app
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
     Report,
@@ -21,6 +19,7 @@ from npubench.backends.openvino.benchmark_app import (
     parse_report,
     tensors_of,
 )
+from npubench.backends.options import text
 from npubench.backends.signature import ran_another
 from npubench.domain.protocols import Session
 from npubench.domain.records import (
@@ -36,6 +35,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Precision, Target, TimingProtocol
 from npubench.tools import environments
+from npubench.tools.board_runner import bring, find_tool, folder_on, inside
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
 _UNSUPPORTED = re.compile(r"does(?: not|n't) support|[Uu]nsupported|[Nn]ot supported")
@@ -71,7 +71,7 @@ class OpenVinoBackend(ApartBackend):
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """What benchmark_app printed, or its report as JSON."""
-        return benchmark_log.read_log(text)
+        return benchmark_app.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

@@ -14,7 +14,7 @@ from npubench.boards.virtual.machine import Running
 from npubench.boards.virtual.qmp import QmpError, monitor
 from npubench.domain.errors import BoardError, ToolchainError, UsageError
 from npubench.tools import process
-from npubench.tools.environments.locked import locked
+from npubench.tools.environments.install import locked
 
 LAUNCH_S = 60.0
 RESTORE_S = 60.0

@@ -11,7 +11,7 @@ from npubench.boards.virtual import places, programs
 from npubench.domain.errors import ToolchainError, UsageError
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
-from npubench.tools.environments.locked import locked
+from npubench.tools.environments.install import locked
 
 Say = Callable[[str], None]
 SCRIPTS = Path(__file__).parent / "images"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import Result
-from npubench.reporting.compare.accuracy import Scored
+from npubench.reporting.compare.accuracy import Evaluation
 
 Key = tuple[str, ...]
 _DIMENSIONS = ("board", "backend", "precision")
@@ -22,7 +22,7 @@ class Side:
     label: str
     rows: tuple[Result, ...]
     fixed: frozenset[str] = frozenset()
-    scores: tuple[Scored, ...] = ()
+    scores: tuple[Evaluation, ...] = ()
     nothing_new: str = ""
 
 
@@ -65,7 +65,7 @@ def pair_up(a: Side, b: Side) -> Pairing:
     )
 
 
-def paired_scores(a: Side, b: Side) -> tuple[tuple[Scored, Scored], ...]:
+def paired_scores(a: Side, b: Side) -> tuple[tuple[Evaluation, Evaluation], ...]:
     """Evaluations of one case and kind side by side, as `pair_up` has rows; of the same evaluation none."""
 
     def free(name: str) -> bool:
@@ -75,7 +75,7 @@ def paired_scores(a: Side, b: Side) -> tuple[tuple[Scored, Scored], ...]:
 
     counting = ["case", "kind", *(name for name in _DIMENSIONS if not free(name))]
 
-    def keyed(side: Side) -> dict[Key, Scored]:
+    def keyed(side: Side) -> dict[Key, Evaluation]:
         return {tuple(str(getattr(score, name)) for name in counting): score for score in side.scores}
 
     before, after = keyed(a), keyed(b)

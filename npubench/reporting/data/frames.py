@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WHO = {
     "case": "Name of the model, operator case or benchmark",
-    "case_kind": "`model`, `operator`, `cpu` or `codec`",
+    "case_kind": "`model`, `operator`, `cpu`, `codec` or `benchmark`",
     "board": "Name of the board",
     "chip": "Name of its chip",
     "backend": "What prepared and ran it",

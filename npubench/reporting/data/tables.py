@@ -22,6 +22,7 @@ TITLES = {
     CaseKind.OPERATOR: "Operators",
     CaseKind.CPU: "Processor",
     CaseKind.CODEC: "Codecs",
+    CaseKind.BENCHMARK: "Board benchmarks",
 }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.peaks import rule_of, shipped_boards, utilised
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
+from npubench.reporting.sanity.peaks import rule_of, utilised
 from npubench.reporting.sanity.times import samples_per_call, typical_us
 
 RATE_OFF = 1.25
@@ -30,9 +30,8 @@ def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
         if row.status is not Status.OK:
             continue
         found = [*shares.get(at, ())]
-        for figures in (row.figures, row.estimate):
-            if figures is not None and not row.emulated:
-                found += [*_rates(row, figures), *_statistics(figures.latency_us), *_parts(figures)]
+        for figures in () if row.emulated else figures_of(row):
+            found += [*_rates(row, figures), *_statistics(figures.latency_us), *_parts(figures)]
         if found:
             yield doubt_of(
                 row,
@@ -48,7 +47,7 @@ def _wrong_shares(results: Sequence[Result]) -> dict[int, tuple[str, ...]]:
     places = {id(row): at for at, row in enumerate(results)}
     found: dict[int, tuple[str, ...]] = {}
     for group in utilised(results).values():
-        peak = rule_of(group, shipped_boards())
+        peak = rule_of(group)
         for one in group:
             if peak is None or one.follows(peak.mac_per_s):
                 continue

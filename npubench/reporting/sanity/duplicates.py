@@ -10,7 +10,7 @@ from npubench.domain.records import Kind, Result
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.suspects import suspects
 from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.sanity.times import (
     Part,
     are_one_network,
@@ -182,7 +182,7 @@ def equal_chips(results: Sequence[Result]) -> Iterator[Doubt]:
         certain = many or any(one.certain for one in equal.values())
         yield Doubt(
             DoubtClass.EQUAL_CHIPS,
-            Strength.STRONG if certain else Strength.WEAK,
+            Strength.strong_if(certain),
             first[0],
             first[2],
             precision,
