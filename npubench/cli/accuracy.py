@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import board_option, case_options, deadline_option, json_option, out_option
-from npubench.cli.terminal import columns, printable
+from npubench.domain.text import printable, text_table
 from npubench.engine.options import CaseOptions, RunOptions
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _print(scores: "Sequence[Score]") -> None:
         ]
         for score in scores
     ]
-    click.echo(columns(header, rows))
+    click.echo(text_table(header, rows))
     _print_data(scores)
     for score in scores:
         if score.failure is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import board_option, calibration_option, case_options, deadline_option
-from npubench.cli.terminal import printable
+from npubench.domain.text import printable
 from npubench.engine.options import CaseOptions, RunOptions
 
 if TYPE_CHECKING:

@@ -105,7 +105,7 @@ def coverage(
 
 def _cuts(places: Sequence[Path], keep: Path | None) -> str:
     from npubench.domain.errors import UsageError
-    from npubench.reporting.data.cuts import document
+    from npubench.reporting.data.coverage import cuts_document as document
     from npubench.storage import ledger
     from npubench.storage.files import write_atomically
 
@@ -133,7 +133,7 @@ def _cuts(places: Sequence[Path], keep: Path | None) -> str:
 def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
     """Say of every operator case on every board: NPU, CPU fallback, unsupported, crash or wrong result."""
     from npubench.domain.errors import UsageError
-    from npubench.reporting.data.op_support_document import document
+    from npubench.reporting.data.op_support import document
     from npubench.storage.files import write_atomically
     from npubench.storage.store import Store
 

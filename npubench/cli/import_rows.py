@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
-from npubench.cli.terminal import counted, printable
 from npubench.domain.errors import ExitCode, UsageError
+from npubench.domain.text import counted, printable
 
 if TYPE_CHECKING:
     from npubench.domain.protocols import LogReading

@@ -14,11 +14,11 @@ from npubench import __version__
 from npubench.catalog import NODE_TESTS, find_board
 from npubench.cli.options import load_catalog
 from npubench.cli.report import page_stage
-from npubench.cli.terminal import counted, printable
 from npubench.domain.definitions import CURRENT
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.domain.text import counted, printable
 from npubench.engine import plugins
 from npubench.engine.options import RunOptions
 from npubench.engine.session import RunSession, SessionSetup, SessionStage, run_session

@@ -9,7 +9,6 @@ import click
 
 from npubench.cli.options import out_option
 from npubench.cli.spoken import lang_option
-from npubench.cli.terminal import printable
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
     from npubench.storage.workspace import Workspace
 
 
-FORMATS = ("html", "pdf", "png")
+FORMATS = ("html", "pdf")
 format_option = click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
     default="html",
-    help="pdf, or png for a folder with a picture of each section; both by Chromium.  [default: html]",
+    help="pdf is printed by Chromium.  [default: html]",
 )
 
 
@@ -73,7 +72,7 @@ def write_report(
     """Render the newest row of every case; the page's path. An unchanged page is left alone."""
     from npubench import __version__
 
-    target = (output or default_target(workspace.root, "report", form)).absolute()
+    target = (output or workspace.root / f"report.{form}").absolute()
     mark = f"<!-- npubench {__version__} {language} revision {store.revision()} -->"
     if output is None and form == "html" and not exports and _ends_with(target, mark):
         return target
@@ -201,24 +200,14 @@ def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
 
 def deliver(html: str, form: str, target: Path) -> Path:
     """Write the page in that form; where it is. Raises ToolchainError, WorkspaceError."""
-    from npubench.reporting.data.printing import to_pdf, to_pngs
+    from npubench.reporting.page.pdf import to_pdf
     from npubench.storage.files import write_atomically
     from npubench.storage.workspace import writing
 
     with writing(target.parent):
         if form == "pdf":
             to_pdf(html, target)
-        elif form == "png":
-            _, too_tall = to_pngs(html, target)
-            if too_tall:
-                text = f"too tall for a picture: {', '.join(too_tall)}: see the page itself"
-                click.echo(f"npubench: {printable(text)}", err=True)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(target, html)
     return target
-
-
-def default_target(root: Path, name: str, form: str) -> Path:
-    """`report.html`, `report.pdf`, or the folder `report-png`."""
-    return root / (f"{name}-png" if form == "png" else f"{name}.{form}")

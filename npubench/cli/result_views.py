@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.terminal import columns, counted, printable
+from npubench.domain.text import counted, printable, text_table
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def print_ranking(found: "Sequence[Result]", as_json: bool) -> None:
     """Operators that toolchains lack, by the models that they block."""
-    from npubench.reporting.data.ranking import missing_operators
+    from npubench.reporting.data.op_support import missing_operators
 
     ranking = missing_operators(found)
     if as_json:
@@ -28,7 +28,7 @@ def print_ranking(found: "Sequence[Result]", as_json: bool) -> None:
             [one.operator, one.backend, str(len(one.models)), str(len(one.cases)), ", ".join(one.models)]
             for one in ranking
         ]
-        click.echo(columns(["operator", "backend", "models", "operator cases", "which models"], rows))
+        click.echo(text_table(["operator", "backend", "models", "operator cases", "which models"], rows))
 
 
 def print_published_ranking(as_json: bool) -> None:
@@ -40,7 +40,7 @@ def print_published_ranking(as_json: bool) -> None:
         _json(ranking)
         return
     rows = [[one.operator, one.backend, str(one.models_blocked), one.source] for one in ranking]
-    click.echo(columns(["operator", "backend", "models", "published in"], rows))
+    click.echo(text_table(["operator", "backend", "models", "published in"], rows))
 
 
 def print_doubts(found: "Sequence[Result]", history: "Sequence[Result]", as_json: bool) -> None:
@@ -85,7 +85,7 @@ def print_line_ups(own: "Sequence[Result]", as_json: bool) -> None:
 
 
 def _print_line_up(one: "LineUp") -> None:
-    from npubench.reporting.data.bounds import mark
+    from npubench.reporting.data.figures import mark
 
     here = f"{one.board} ({one.chip}, {one.precision})"
     click.echo(f"{printable(here)} beside {printable(one.published_board)}: {one.basis}")
@@ -98,7 +98,7 @@ def _print_line_up(one: "LineUp") -> None:
         ]
         for line in one.lines
     ]
-    click.echo(columns(["case", "own us", "published us", "ratio", ""], rows))
+    click.echo(text_table(["case", "own us", "published us", "ratio", ""], rows))
     means = sum(line.sure for line in one.lines)
     rho = "not told" if one.rank_correlation is None else f"{one.rank_correlation:.3f}"
     click.echo(f"    geometric mean of own / published over {counted(means, 'case')}: {_interval(one.ratio)}")
@@ -123,7 +123,7 @@ def _json(records: "Sequence[Any]") -> None:
 def print_rows(results: "Sequence[Result]", as_json: bool, as_csv: bool) -> None:
     """Print every processor row of these results."""
     from npubench.reporting.data.formatting import significant
-    from npubench.reporting.data.processor_rows import COLUMNS, SHOWN, processor_rows, rate_of
+    from npubench.reporting.data.processor import COLUMNS, SHOWN, processor_rows, rate_of
     from npubench.reporting.data.table import csv_of
 
     rows = processor_rows(results)
@@ -139,7 +139,7 @@ def print_rows(results: "Sequence[Result]", as_json: bool, as_csv: bool) -> None
             rate, unit = rate_of(row)
             shown = [_text(row[name]) for name in SHOWN]
             lines.append([*shown, f"{significant(rate, separator='')} {unit}" if rate is not None else "-"])
-        click.echo(columns([*(name.replace("_", " ") for name in SHOWN), "rate"], lines))
+        click.echo(text_table([*(name.replace("_", " ") for name in SHOWN), "rate"], lines))
 
 
 def _text(value: object) -> str:

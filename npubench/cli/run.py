@@ -154,8 +154,8 @@ def _style(quiet: bool, as_json: bool) -> str:
 
 def _say_outcome(outcome: "RunOutcome", page: Path, style: str) -> None:
     """The closing words: counts, what failed in earlier runs, and where the page is."""
-    from npubench.cli.terminal import printable
-    from npubench.reporting.data.lacking import low_rows
+    from npubench.domain.text import printable
+    from npubench.reporting.data.accuracy import low_rows
 
     low = ""
     if outcome.interrupted:
@@ -168,8 +168,8 @@ def _say_outcome(outcome: "RunOutcome", page: Path, style: str) -> None:
 
 
 def _say_counts(outcome: "RunOutcome") -> None:
-    from npubench.cli.terminal import counted, printable
     from npubench.domain.specs import titled
+    from npubench.domain.text import counted, printable
 
     jobs, failures = outcome.plan.jobs, outcome.failures
     new = {result.key for result in outcome.results}
@@ -187,8 +187,8 @@ def _say_counts(outcome: "RunOutcome") -> None:
 def _print_plan(plan: "Plan", as_json: bool) -> None:
     import json
 
-    from npubench.cli.terminal import columns, counted
     from npubench.domain.specs import Precision
+    from npubench.domain.text import counted, text_table
 
     rows = [
         {
@@ -203,7 +203,7 @@ def _print_plan(plan: "Plan", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    click.echo(columns(list(rows[0]), [list(row.values()) for row in rows]))
+    click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows]))
     measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
     seconds = measured * (plan.request.timing.warmup_min_s + plan.request.timing.min_duration_s)
     click.echo(

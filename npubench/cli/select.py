@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog, out_option
-from npubench.cli.report import default_target, deliver, format_option, page_context
+from npubench.cli.report import deliver, format_option, page_context
 from npubench.cli.spoken import SpokenCommand, lang_option
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def select(
     out: Path,
 ) -> int:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
-    from npubench.reporting.data.words import speaking
+    from npubench.reporting.data.translate import speaking
     from npubench.reporting.select.choose import SelectOptions, choose
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
 
@@ -56,7 +56,7 @@ def select(
     catalog = load_catalog(catalog_folders)
     with speaking(lang):
         found = choose(SelectOptions(file, out, others, published, boards), catalog)
-        target = (output or default_target(out, "selection", form)).absolute()
+        target = (output or out / f"selection.{form}").absolute()
         page = deliver(_page(found, out, lang), form, target)
         if as_json:
             click.echo(json.dumps(to_json(found.decision), indent=1, allow_nan=False))

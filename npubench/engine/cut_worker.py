@@ -23,9 +23,7 @@ from npubench.tools import process
 if TYPE_CHECKING:
     from npubench.graph.surgery.cut import Cut
 
-WORKER = "npubench.backends.onnxruntime.worker_surgery"
-"""Started by its name: it runs ONNX Runtime, which nothing here knows."""
-
+WORKER = "npubench.measure.cut_parts"
 COMPARED = 4
 """Samples on which outputs are compared: as many as the toolchains simulate."""
 

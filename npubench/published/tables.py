@@ -95,11 +95,16 @@ def _column(words: dict[str, Any]) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class CpuPeak:
-    """MegPeak's time of one instruction on a chip, ns; None of what is no instruction."""
+    """What MegPeak printed of one instruction on a chip, or of its copy `bandwidth`; None: not told of it."""
 
     chip: str
+    source: str
     instruction: str
     throughput_ns: float | None
+    latency_ns: float | None
+    gflops: float | None
+    """1e9 operations a second as MegPeak counts them, also of integers."""
+    gib_per_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +122,12 @@ class MissingOperator:
 def cpu_peaks() -> tuple[CpuPeak, ...]:
     """MegPeak's rows of the AX620A, `bandwidth` first."""
     peaks = table("ax620a-cpu-peaks")
+    figures = ("throughput_ns", "latency_ns", "gflops", "gbps")
     return tuple(
-        CpuPeak(peaks.chip, line["instr"], float(line["throughput_ns"]) if line["throughput_ns"] else None)
+        CpuPeak(
+            *(peaks.chip, peaks.source, line["instr"]),
+            *(float(line[name]) if line[name] else None for name in figures),
+        )
         for line in peaks.lines
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from npubench.domain.errors import BoardError, TransferError
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Completed, Failure, FailureClass, Stage
+from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
 from npubench.tools.exit_status import SIGKILL, killed
 
@@ -43,7 +44,7 @@ def find_tool(names: Sequence[str], option: str, session: Session, log: Path) ->
     looked: list[str] = []
     for name in names:
         done = session.run(_script(_FIND, name), SHORT_S, log)
-        found = _last_line(done.output)
+        found = last_line(done.output, "")
         if done.returncode == 0 and found.startswith("/"):
             return found
         looked.append(found or name)
@@ -87,7 +88,7 @@ def folder_on(session: Session, log: Path) -> Iterator[PurePosixPath]:
     Raises TransferError where none can be made, else like `Session.run`.
     """
     done = session.run(_script(_FOLDER, secrets.token_hex(8)), SHORT_S, log)
-    folder = _last_line(done.output)
+    folder = last_line(done.output, "")
     if done.returncode != 0 or not folder.startswith("/"):
         raise TransferError(f"no folder can be made on the board for the tool to run in: {folder[:200]}")
     lost = False
@@ -135,7 +136,7 @@ def unparsed(tool: str, why: str, text: str) -> Failure:
 
 
 def _by_code(tool: str, completed: Completed) -> Failure:
-    code, last = completed.returncode, _last_line(completed.output)[:200] or "it printed nothing"
+    code, last = completed.returncode, last_line(completed.output, limit=200)
     if code in _NOT_STARTED:
         message = f"{tool} cannot be started on the board: {last}"
         return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
@@ -150,8 +151,3 @@ def _by_code(tool: str, completed: Completed) -> Failure:
 
 def _script(text: str, *arguments: str) -> tuple[str, ...]:
     return ("sh", "-c", text, "npubench", *arguments)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.text import last_line
 
 NOT_STARTED = (126, 127)
 SIGKILL = 9
@@ -36,7 +37,7 @@ def failed_run(
         return None
     if (named := explain(tool, completed.output)) is not None:
         return named
-    last = _last_line(lines_of(completed.output))
+    last = last_line("\n".join(lines_of(completed.output)), limit=_SHOWN)
     if code in NOT_STARTED:
         message = f"{tool} cannot be started on the board: {last}"
         return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
@@ -63,8 +64,3 @@ def killed(stage: Stage, tool: str, completed: Completed, where: str) -> Failure
         return Failure(stage, FailureClass.OUT_OF_MEMORY, message[:300])
     message = f"{tool} was killed {where}, and nothing says that memory ran out: the next run tries again"
     return Failure(stage, FailureClass.KILLED, message)
-
-
-def _last_line(lines: Sequence[str]) -> str:
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1][:_SHOWN] if said else "it printed nothing"

@@ -3,7 +3,8 @@
 from click.testing import CliRunner
 
 from npubench.cli import npubench
-from npubench.reporting.data.cuts import counts, document
+from npubench.reporting.data.coverage import counts
+from npubench.reporting.data.coverage import cuts_document as document
 from npubench.storage import ledger
 from npubench.storage.ledger import Conversion, Export, note, read_conversions
 

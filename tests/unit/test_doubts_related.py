@@ -18,7 +18,7 @@ from npubench.domain.records import (
     Status,
 )
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
-from npubench.reporting.data.words import say, speaking
+from npubench.reporting.data.translate import say, speaking
 from npubench.reporting.sanity import DoubtClass, Strength, doubts
 from npubench.reporting.sanity.doubt import NEXT_STEPS
 from npubench.storage.hashing import digest

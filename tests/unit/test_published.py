@@ -8,10 +8,10 @@ from npubench import published
 from npubench.domain.records import FailureClass, Kind, Status
 from npubench.domain.specs import CaseKind
 from npubench.published.tables import Column, folder
-from npubench.reporting.charts.pairs import figures_of, published_simulation
+from npubench.reporting.data.figures import whole_npu
+from npubench.reporting.data.pairs import figures_of, published_simulation
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
-from npubench.reporting.data.whole_npu import whole_npu
 
 COVERAGE = Path(__file__).parents[2] / "generated" / "coverage.md"
 ROWS = published.results()

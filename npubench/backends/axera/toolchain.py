@@ -26,6 +26,7 @@ from npubench.domain.records import (
     Stage,
 )
 from npubench.domain.specs import Options
+from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import exit_status, process
 from npubench.tools.exit_status import killed, was_killed
@@ -300,8 +301,8 @@ class HostBench:
     def _must(self, *argv: str, timeout_s: float = SHORT_S) -> Completed:
         completed = self._session.run(argv, timeout_s)
         if completed.timed_out or completed.returncode != 0:
-            said = completed.output.strip().splitlines()[-1:] or ["no answer"]
-            raise BoardError(f"{argv[0]} failed on the build host: {said[0]}: look at its disk and PATH")
+            said = last_line(completed.output, "no answer")
+            raise BoardError(f"{argv[0]} failed on the build host: {said}: look at its disk and PATH")
         return completed
 
 
@@ -412,8 +413,7 @@ def _is_container(argv: Sequence[str]) -> bool:
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in short_lines(text) if line.strip()]
-    return lines[-1][:200] if lines else "it printed nothing"
+    return last_line("\n".join(short_lines(text)), limit=200)
 
 
 _HARMLESS = re.compile(r"Get CMM usage failed")

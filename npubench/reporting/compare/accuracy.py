@@ -7,7 +7,7 @@ from typing import Any
 
 from npubench.domain.records import Figures, Result
 from npubench.reporting.compare.timing import figures_by_kind
-from npubench.reporting.data.lacking import LEAST_SLICE, WRONG
+from npubench.reporting.data.accuracy import LEAST_SLICE, WRONG
 
 DEFAULT_FALL = 0.01
 COSINE, SLICE, TOP1 = "cosine", "worst slice", "top-1"

@@ -17,8 +17,8 @@ from npubench.reporting.compare.accuracy import (
 )
 from npubench.reporting.compare.pairing import Pair
 from npubench.reporting.compare.timing import Noise, TimeRatio, figures_by_kind, time_ratios
-from npubench.reporting.data.bounds import mark, why
-from npubench.reporting.data.lacking import WRONG
+from npubench.reporting.data.accuracy import WRONG
+from npubench.reporting.data.figures import mark, why
 
 DEFAULT_THRESHOLD = 0.05
 TIMES_NOISE = 3.0

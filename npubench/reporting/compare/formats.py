@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from npubench.domain.records import Bound
+from npubench.domain.text import printable, shortened, text_table
 from npubench.reporting.compare.accuracy import AccuracyChange
 from npubench.reporting.compare.change import REGRESSIONS, TIMES_NOISE, Change, Outcome
 from npubench.reporting.compare.comparison import Comparison, Mean
 from npubench.reporting.compare.statistics import Interval
-from npubench.reporting.data.bounds import mark
-from npubench.reporting.page.escapes import printable, shortened
+from npubench.reporting.data.figures import mark
 
 HEADER = ("case", "board", "precision", "kind", "A us", "B us", "B / A", "95 % interval", "outcome")
 """Of an accuracy the kind names it, and its figures stand in the places of A, B and the interval."""
@@ -101,10 +101,7 @@ def text(comparison: Comparison) -> str:
     lines += [printable(comparison.nothing_new), ""] if comparison.nothing_new else [""]
     rows = [tuple(shortened(printable(cell), _LONGEST) for cell in cells(one)) for one in comparison.changes]
     if rows:
-        widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
-        for row in (HEADER, *rows):
-            lines.append("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
-        lines.append("")
+        lines += [text_table(HEADER, rows, None), ""]
     for change in comparison.changes:
         if change.outcome not in _QUIET:
             lines.append(printable(f"{change.case}: {change.outcome}: {details(change)}"))

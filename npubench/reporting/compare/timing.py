@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 from npubench.domain.definitions import Definition, differing
 from npubench.domain.records import Bound, Bounds, Figures, Kind, Latency, Result, Status
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
-from npubench.reporting.data.bounds import left_out_of, ratio_bound
+from npubench.reporting.data.figures import left_out_of, ratio_bound
 
 EXACT = "exact: the figure has no spread"
 NO_INTERVAL = "no interval: neither rounds nor a deviation are known"

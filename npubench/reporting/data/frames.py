@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Figures, Kind, Result
 from npubench.domain.specs import Precision
-from npubench.reporting.charts.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
-from npubench.reporting.data.bounds import bound_of
+from npubench.reporting.data.figures import bound_of
+from npubench.reporting.data.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from npubench.domain.records import BoardState, Result, Verdict
 from npubench.measure.stability import CLOCK_CHANGE, HOTTER_C
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import measured_of
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from npubench.domain.records import Result
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.board_state import state_drift, unusual_clocks
 from npubench.reporting.sanity.consistency import disagreeing
 from npubench.reporting.sanity.doubt import NEXT_STEPS, Doubt, DoubtClass, Strength

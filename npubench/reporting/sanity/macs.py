@@ -14,7 +14,7 @@ from npubench.catalog import load
 from npubench.domain.records import Kind, Result, Status
 from npubench.domain.specs import CaseKind, OperatorSpec
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
 
 OFF = 1.75

@@ -16,9 +16,9 @@ from functools import cache
 from npubench.catalog import load_boards
 from npubench.domain.records import Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, Fact
+from npubench.reporting.data.figures import HALVES
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.whole_npu import HALVES
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
 from npubench.reporting.sanity.times import (
     board_times,
@@ -29,7 +29,7 @@ from npubench.reporting.sanity.times import (
     typical_us,
 )
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
-from npubench.reporting.select.chip_facts import Told, peak_mac_per_s
+from npubench.reporting.select.chip_facts import FactValue, peak_mac_per_s
 
 LEAST_FOR_RULE = 3
 """Rows that it takes to tell a tool's rule from themselves."""
@@ -132,7 +132,7 @@ def chip_peak(row: Result, figures: Figures) -> Peak | None:
 
 
 @cache
-def _peak_of_board(board: str, chip: str) -> tuple[Told | None, Mapping[str, Fact]]:
+def _peak_of_board(board: str, chip: str) -> tuple[FactValue | None, Mapping[str, Fact]]:
     facts = facts_of_board(board, chip, _shipped_boards())
     return peak_mac_per_s(facts), facts
 

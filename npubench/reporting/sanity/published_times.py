@@ -9,7 +9,7 @@ from npubench import published
 from npubench.domain.records import Figures, Result
 from npubench.published import case_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.speed_ups import cores_of
 from npubench.reporting.sanity.times import is_exact, measured_of, plain, typical_us

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from npubench.domain.definitions import Definition, earlier
 from npubench.domain.records import Figures, Kind, Result, Status
 from npubench.domain.specs import CaseKind, Precision
-from npubench.reporting.data.formatting import closeness
-from npubench.reporting.data.lacking import (
+from npubench.reporting.data.accuracy import (
     LEAST_COSINE,
     LEAST_SLICE,
     WRONG,
@@ -19,8 +18,9 @@ from npubench.reporting.data.lacking import (
     lowest_of,
     slice_text,
 )
+from npubench.reporting.data.formatting import closeness
 from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
 
 MOST_IN_FLOAT = 0.5

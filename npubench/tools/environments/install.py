@@ -16,6 +16,7 @@ from pathlib import Path
 
 from npubench.domain.errors import Interrupted, ToolchainError, UsageError
 from npubench.domain.records import Completed
+from npubench.domain.text import last_line
 from npubench.storage.files import write_atomically
 from npubench.storage.hashing import digest
 from npubench.tools import process
@@ -103,7 +104,7 @@ def _make(wanted: EnvironmentSpec, path: Path, say: Say, on_line: Say) -> Instal
     say(f"environment {wanted.name}: importing what was installed")
     _step([inside, "-I", "-c", wanted.check], "import what was installed", log)
     listed = _step([inside, "-I", "-c", _VERSIONS], "list versions", log).output
-    versions = json.loads(listed.strip().splitlines()[-1])
+    versions = json.loads(last_line(listed))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     marker = {"pins": wanted.pins, "versions": versions, "installed_at": now}
     write_atomically(path / MARKER, json.dumps(marker, sort_keys=True, indent=1))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from npubench.domain.records import Accuracy, Figures, Kind, NoAccuracy, Result, Status
 from npubench.domain.specs import Precision, titled
 from npubench.reporting.data.formatting import closeness
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 
 LEAST_COSINE = 0.98
 """Pulsar's documentation calls a cosine below it a loss of accuracy."""

@@ -1,5 +1,5 @@
-"""Runs head, body and tail of a cut model in a process of its own:
-`python -m npubench.backends.onnxruntime.worker_surgery job.json answer.json`.
+"""Runs head, body and tail in a process of its own:
+`python -m npubench.measure.cut_parts job.json answer.json`.
 
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """

@@ -1,7 +1,4 @@
-"""Geometry of the charts; `charts.svg.j2` draws it, so that escaping is the template's alone.
-
-One chart shows one board and one kind of figures, so no mark ever stands beside one of another kind.
-"""
+"""Charts of rows of marks on one axis, and those of one board's latencies."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -9,12 +6,12 @@ from dataclasses import dataclass
 
 from npubench.domain.records import Bounds, Kind, Latency, Result
 from npubench.domain.specs import CaseKind, Precision
-from npubench.reporting.charts.pairs import Pair, Speedup, figures_of, latency_of, pairs, speedup
-from npubench.reporting.charts.scales import Axis, axis
-from npubench.reporting.data.bounds import aside, bounds_of, mark, opposite, told
+from npubench.domain.text import columns_of, shortened, visible
+from npubench.reporting.charts.axis import Axis, Show, axis
+from npubench.reporting.data.figures import aside, bounds_of, mark, opposite, told
 from npubench.reporting.data.formatting import duration, significant
-from npubench.reporting.data.words import say, say_count
-from npubench.reporting.page.escapes import columns_of, shortened, visible
+from npubench.reporting.data.pairs import Pair, Speedup, figures_of, latency_of, pairs, speedup
+from npubench.reporting.data.translate import say, say_count
 
 WIDTH = 960.0
 LABEL_COLUMNS, LABEL_PX = 34, 280.0
@@ -295,3 +292,114 @@ def text_px(text: str) -> float:
         else 0.645
         for c in text
     )
+
+
+SERIES_LIMIT = 8
+"""As many shapes as a reader tells apart; further series have no room."""
+
+DOTS_ROW_LIMIT, DOTS_ROW_PX, DOTS_AXIS_PX, RIGHT_PX = 40, 24.0, 34.0, 64.0
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One figure of one series; `text` is what a pointer shows, `label` what stands beside the mark."""
+
+    series: str
+    value: float
+    text: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DotRow:
+    """One name with its figures."""
+
+    name: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedMark:
+    """A mark in pixels; `series` is its number, which gives shape and colour."""
+
+    x: float
+    series: int
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """A row in pixels."""
+
+    y: float
+    label: str
+    name: str
+    marks: tuple[PlacedMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DotChart:
+    """A drawn chart; `bars` start at the axis instead of standing as marks."""
+
+    name: str
+    title: str
+    about: str
+    kind: Kind | None
+    series: tuple[str, ...]
+    rows: tuple[PlacedRow, ...]
+    axis: Axis
+    label_x: float
+    height: float
+    left_out: int
+    series_left_out: int
+    warning: str = ""
+    bars: bool = False
+    width: float = WIDTH
+
+
+def dot_chart(
+    name: str,
+    title: str,
+    about: str,
+    kind: Kind | None,
+    rows: Sequence[DotRow],
+    show: Show,
+    warning: str = "",
+    bars: bool = False,
+    logarithmic: bool | None = None,
+) -> DotChart | None:
+    """The chart of the first rows that have room, largest series first; None without a positive figure."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        for value in row.values:
+            counts[value.series] = counts.get(value.series, 0) + 1
+    kept = sorted(counts, key=lambda one: (-counts[one], one))[:SERIES_LIMIT]
+    series = tuple(sorted(kept))
+    having = [row for row in rows if any(v.series in series and v.value > 0 for v in row.values)]
+    shown = having[:DOTS_ROW_LIMIT]
+    if not shown:
+        return None
+    label_x = label_width([row.name for row in shown])
+    values = [v.value for row in shown for v in row.values if v.series in series and v.value > 0]
+    scale = axis(values, label_x + 24, WIDTH - RIGHT_PX, show, logarithmic)
+    placed = tuple(
+        _row(row, series, scale, round(TOP_PX + DOTS_ROW_PX * (at + 0.5), 1)) for at, row in enumerate(shown)
+    )
+    return DotChart(
+        *(name, title, about, kind, series, placed, scale, label_x),
+        height=TOP_PX + DOTS_ROW_PX * len(placed) + DOTS_AXIS_PX,
+        left_out=len(having) - len(shown),
+        series_left_out=len(counts) - len(series),
+        warning=warning,
+        bars=bars,
+    )
+
+
+def _row(row: DotRow, series: Sequence[str], scale: Axis, y: float) -> PlacedRow:
+    marks = tuple(
+        PlacedMark(scale.at(value.value), series.index(value.series), visible(value.text), value.label)
+        for value in row.values
+        if value.series in series and value.value > 0
+    )
+    return PlacedRow(y, label_of(row.name), visible(row.name), marks)

@@ -1,11 +1,24 @@
-"""What a latency that is only a bound is called, and what it says of what is made of it."""
+"""What a figure says beside its number: its bound, what its rate counts, what the whole NPU could do."""
 
 from collections.abc import Iterable
 
+from npubench.domain.npu_parts import HALVES as HALVES
 from npubench.domain.npu_parts import part_of_npu
-from npubench.domain.records import Bound, BoundReason, Bounds, Figures
+from npubench.domain.records import (
+    Bound,
+    BoundReason,
+    Bounds,
+    Figures,
+    Kind,
+    Latency,
+    RateFrom,
+    Result,
+    SamplesFrom,
+    Sampling,
+    Status,
+)
 from npubench.reporting.data.formatting import duration, significant
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 
 _MARKS = {Bound.EXACT: "", Bound.LOWER: ">= ", Bound.UPPER: "<= "}
 _OPPOSITE = {Bound.EXACT: Bound.EXACT, Bound.LOWER: Bound.UPPER, Bound.UPPER: Bound.LOWER}
@@ -116,3 +129,89 @@ def told(figures: Iterable[Figures]) -> str:
 
 def _unless_exact(bounds: Bounds | None) -> Bounds | None:
     return None if bounds is None or bounds.bound is Bound.EXACT else bounds
+
+
+SHORT = {
+    SamplesFrom.SYMBOLIC_AXIS: "open axis",
+    SamplesFrom.MANIFEST: "manifest",
+    SamplesFrom.OPTION: "--batch-axis",
+    SamplesFrom.TOOL: "its batch",
+    SamplesFrom.LEADING_SIZE: "leading size",
+    SamplesFrom.ONE_A_CALL: "one a call",
+}
+"""For the column of a terminal."""
+
+
+def source_text(sampling: Sampling) -> str:
+    """What says how many samples a call holds."""
+    words = {
+        SamplesFrom.SYMBOLIC_AXIS: say("an open axis of the model"),
+        SamplesFrom.MANIFEST: say("the manifest"),
+        SamplesFrom.OPTION: "--batch-axis",
+        SamplesFrom.TOOL: say("the tool's batch"),
+        SamplesFrom.LEADING_SIZE: say("leading size"),
+        SamplesFrom.ONE_A_CALL: say("one sample a call"),
+    }
+    return words[sampling.source]
+
+
+def counts_text(figures: Figures) -> str:
+    """`4 a call: leading size, over the mean latency`; empty where nothing is known of it."""
+    if figures.throughput_fps is None:
+        return ""
+    rate = _rate(figures)
+    sampling = figures.sampling
+    if sampling is None:
+        return rate
+    counted = say("{count} a call", count=sampling.samples_per_call)
+    axis = "" if sampling.axis is None else f" ({say('axis {axis}', axis=sampling.axis)})"
+    text = f"{counted}: {source_text(sampling)}{axis}"
+    return f"{text}, {rate}" if rate else text
+
+
+def _rate(figures: Figures) -> str:
+    if figures.throughput_from is RateFrom.MEAN_LATENCY:
+        return say("over the mean latency")
+    if figures.throughput_from is RateFrom.TOOL:
+        return say("counted by the tool")
+    return say("as it was published") if figures.kind is Kind.PUBLISHED else ""
+
+
+_OK = Status.OK
+
+
+def whole_npu(result: Result) -> Figures | None:
+    """That estimate for a row that worked: from what was measured, else from the simulation."""
+    if result.status is not _OK:
+        return None
+    for figures in (result.figures, result.estimate):
+        estimate = whole_npu_upper_estimate(figures) if figures is not None else None
+        if estimate is not None:
+            return estimate
+    return None
+
+
+def whole_npu_upper_estimate(figures: Figures) -> Figures | None:
+    """Twice the throughput of a figure taken on one half; PREDICTED, and None for any other mode.
+
+    An upper bound: it takes the memory for fast enough, which it often is not. Latency is not
+    halved by it either, as a model does not spread over both halves at will.
+    """
+    if str(figures.details.get("npu_mode")) not in HALVES:
+        return None
+    per_second = figures.throughput_fps or _one_after_the_other(figures.latency_us)
+    if per_second is None:
+        return None
+    told = f"{figures.kind} simulation" if figures.origin is Kind.SIMULATED else f"{figures.kind} figure"
+    return Figures(
+        kind=Kind.PREDICTED,
+        throughput_fps=2 * per_second,
+        details={
+            "npu_mode": "0",
+            "basis": f"x2 upper estimate from a {told} in mode {figures.details['npu_mode']}",
+        },
+    )
+
+
+def _one_after_the_other(latency: Latency | None) -> float | None:
+    return None if latency is None or latency.mean <= 0 else 1e6 / latency.mean

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from npubench.domain.definitions import Definition, earlier
 from npubench.domain.records import Bound, Figures, Kind, Latency, Result, Status
 from npubench.domain.specs import Precision
-from npubench.reporting.data.bounds import left_out_of, ratio_bound
+from npubench.reporting.data.figures import left_out_of, ratio_bound
 
 _OK, _MEASURED, _SIMULATED = Status.OK, Kind.MEASURED, Kind.SIMULATED
 """Looked up once: Python 3.11 calls a function for every use of a member, millions of times for one page."""
