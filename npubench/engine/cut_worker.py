@@ -1,22 +1,18 @@
 """Head, body and tail of a cut model: described and kept by hash, fed, joined and timed in a worker."""
 
-import json
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec
 from npubench.engine.plan import Job
 from npubench.engine.session import RunSession
 from npubench.graph.read import describe
 from npubench.measure.calibration import calibration_to_json
-from npubench.measure.onnx_session import failure_of_process
-from npubench.storage.files import text_if_any
-from npubench.storage.json import decode, encode
+from npubench.measure.onnx_session import answer_of
+from npubench.storage.json import encode
 from npubench.storage.workspace import writing
 from npubench.tools import process
 
@@ -135,17 +131,8 @@ def tensors(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
 
 def work(job: Mapping[str, Any], deadline_s: float, log: Path) -> dict[str, Any] | Failure:
     """Run the worker; its answer, or the failure that its end or its answer tells of. Raises Interrupted."""
-    with tempfile.TemporaryDirectory() as folder:
-        question, reply = Path(folder) / "job.json", Path(folder) / "answer.json"
-        question.write_text(json.dumps(job), encoding="utf-8")
-        argv = [sys.executable, "-m", WORKER, str(question), str(reply)]
-        done = process.run(argv, timeout_s=deadline_s, log=log)
-        text = text_if_any(reply)
-    if failure := failure_of_process(done, Stage.COMPILE):
-        return failure
-    try:
-        answer: dict[str, Any] = json.loads(text)
-    except ValueError:
-        message = f"the worker ended with code {done.returncode} and no answer: see the log"
-        return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
-    return decode(Failure, answer["failure"]) if "failure" in answer else answer
+
+    def start(argv: list[str]) -> Completed:
+        return process.run(argv, timeout_s=deadline_s, log=log)
+
+    return answer_of(WORKER, job, Stage.COMPILE, start)

@@ -208,7 +208,8 @@ def _exported(job: Job, session: RunSession, folder: Path, log: Path) -> OnnxMod
         return ledger.make_noted(root, job.case, lambda: exporter.export(job.case, folder, log))
 
     if not isinstance(exporter, TwinExporter) or not (network := exporter.network(job.case, folder, log)):
-        return _keep(job.export_key, export(), session)
+        # Nothing else looks for the file where the exporter wrote it.
+        return _keep(job.export_key, export(), session, whole=True)
     key = f"network-{network}"
     with session.locks[key]:
         built = session.cached(key, session.workspace.find_onnx)
@@ -218,11 +219,13 @@ def _exported(job: Job, session: RunSession, folder: Path, log: Path) -> OnnxMod
         return _keep(job.export_key, ledger.make_noted(root, job.case, lambda: twin), session)
 
 
-def _keep(key: str, model: OnnxModel | Failure, session: RunSession) -> OnnxModel | Failure:
+def _keep(
+    key: str, model: OnnxModel | Failure, session: RunSession, whole: bool = False
+) -> OnnxModel | Failure:
     if isinstance(model, Failure):
         return model
     session.built.add(key)
-    return session.workspace.keep_onnx(key, model)
+    return session.workspace.keep_onnx(key, model, whole=whole)
 
 
 def _compile(job: Job, model: OnnxModel, session: RunSession, log: Path) -> Artifact | Failure:

@@ -10,10 +10,11 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
@@ -202,12 +203,16 @@ class Tasks:
 
 def ended(futures: "Iterable[Future[Returned]]") -> "Iterator[Future[Returned]]":
     """Each future when it has ended, in that order, and signals heard all the while."""
-    left = set(futures)
+    done: SimpleQueue[Future[Returned]] = SimpleQueue()
+    waited = list(futures)
+    for future in waited:
+        future.add_done_callback(done.put)
+    left = len(waited)
     while left:
-        with suppress(TimeoutError):
-            for future in as_completed(left, SIGNAL_SEEN_S):
-                left.remove(future)
-                yield future
+        with suppress(Empty):
+            future = done.get(timeout=SIGNAL_SEEN_S)
+            left -= 1
+            yield future
 
 
 @contextmanager

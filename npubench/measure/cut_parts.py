@@ -4,32 +4,21 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
-import json
 import sys
-import traceback
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from npubench.domain.records import Stage
 from npubench.domain.specs import ModelInputs
 from npubench.graph.walk import numpy_dtype
-from npubench.measure.onnx_session import failure_of_error
-from npubench.storage.json import decode, encode
+from npubench.storage.json import decode
+from npubench.tools.worker_protocol import serve
 
 
-def main() -> None:
-    """Do the job; an exception is an answer, too: the failure that it means."""
-    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    answer: dict[str, Any]
-    try:
-        answer = {"feed": feed, "join": join, "time": time_parts}[job["step"]](job)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this case's failure
-        traceback.print_exc()
-        text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
-        answer = {"failure": encode(failure_of_error(text, Stage.COMPILE))}
-    Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+def main(question: str, reply: str) -> None:
+    """Do the job; an exception is part of the answer."""
+    serve({"feed": feed, "join": join, "time": time_parts}, question, reply, unlogged=("head", "tail"))
 
 
 def feed(job: dict[str, Any]) -> dict[str, Any]:
@@ -171,4 +160,4 @@ def _compared(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

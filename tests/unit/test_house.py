@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "npubench").rglob("*.py"))
-HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "pydantic", "rich", "jinja2", "torch")
+HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "msgspec", "rich", "jinja2", "torch")
 
 
 def test_modules_and_functions_stay_small():

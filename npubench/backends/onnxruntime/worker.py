@@ -3,7 +3,6 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
-import json
 import sys
 import time
 import traceback
@@ -13,6 +12,7 @@ from typing import Any
 from npubench.domain.records import NoAccuracy
 from npubench.domain.specs import ModelInputs
 from npubench.storage.json import decode, encode
+from npubench.tools.worker_protocol import serve
 
 IS_REFERENCE: dict[str, Any] = {
     "accuracy": None,
@@ -24,15 +24,7 @@ IS_REFERENCE: dict[str, Any] = {
 
 def main(question: str, reply: str) -> None:
     """Do the job; an exception is part of the answer."""
-    job = json.loads(Path(question).read_text())
-    try:
-        answer = STEPS[job["step"]](job)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
-        traceback.print_exc()
-        text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
-        answer = {"error": text}
-    Path(reply).write_text(json.dumps(answer))
-    print(json.dumps({key: value for key, value in answer.items() if key != "rounds_ns"}))  # noqa: T201 - for the log
+    serve(STEPS, question, reply, unlogged=("rounds_ns",))
 
 
 def quantise(job: dict[str, Any]) -> dict[str, Any]:
