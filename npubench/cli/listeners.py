@@ -13,6 +13,8 @@ from npubench.domain.specs import CaseKind, Precision, titled
 from npubench.domain.text import counted, printable
 from npubench.engine.events import (
     Event,
+    InputRefused,
+    JobDelivered,
     JobFinished,
     Listener,
     Note,
@@ -66,6 +68,45 @@ def sentence(result: Result) -> str:
     return f"{name}: {middle[0]} {text} ({figures.kind}{doubt})"
 
 
+def say_refused(event: Event) -> None:
+    """For what comes before a session: what cannot be used of the input, whatever the style."""
+    if isinstance(event, InputRefused):
+        _say(f"npubench: {printable(event.text)}")
+
+
+def say_notes(event: Event) -> None:
+    """For commands that show their results alone."""
+    if isinstance(event, Note):
+        _say(printable(event.text))
+
+
+@contextmanager
+def delivery_listener(total: int) -> Iterator[Listener]:
+    """Says what was not delivered; on a terminal below it a bar, with the time that the rest will take."""
+    if not sys.stderr.isatty():
+        yield _say_undelivered
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True, highlight=False), transient=True) as progress:
+        task = progress.add_task("", total=total)
+
+        def hear(event: Event) -> None:
+            _say_undelivered(event)
+            if isinstance(event, JobDelivered):
+                progress.advance(task)
+
+        yield hear
+
+
+def _say_undelivered(event: Event) -> None:
+    if isinstance(event, JobDelivered) and event.failure is not None:
+        job = event.job
+        text = f"{job.case.name} [{job.precision}] on {job.board.name}: {event.failure.message}"
+        _say(f"npubench: {printable(text)}")
+
+
 def _duration_us(value: float) -> str:
     """Microseconds in the unit that reads best, three significant digits."""
     for limit, scale, unit in ((1e3, 1.0, "us"), (1e6, 1e3, "ms")):
@@ -94,7 +135,9 @@ class _PlainLines:
             case RowsOutdated():
                 self._count -= event.count
                 _say(printable(event.why))
-            case StageStarted() | RunFinished():
+            case InputRefused():
+                say_refused(event)
+            case StageStarted() | JobDelivered() | RunFinished():
                 pass
             case _:
                 assert_never(event)
@@ -111,6 +154,8 @@ def _json_line(event: Event) -> None:
 
 def _as_json(event: Event) -> dict[str, Any]:
     match event:
+        case InputRefused():
+            return {"event": "input_refused", "text": event.text}
         case RunStarted():
             return {"event": "run_started", "run_id": event.run_id, "total": event.total, "done": event.done}
         case StageStarted():
@@ -125,6 +170,9 @@ def _as_json(event: Event) -> dict[str, Any]:
             from npubench.reporting.data.rows import row_of
 
             return {"event": "job_finished", "row": row_of(event.result)}
+        case JobDelivered():
+            message = event.failure.message if event.failure else None
+            return {"event": "job_delivered", "case": event.job.case.name, "failure": message}
         case RunFinished():
             counts = {"ok": event.ok, "failed": event.failed, "skipped": event.skipped}
             return {"event": "run_finished", **counts, "interrupted": event.interrupted}
@@ -175,7 +223,9 @@ class _RichLines:
             case RowsOutdated():
                 self._progress.advance(self._task, -event.count)
                 self._print(printable(event.why))
-            case RunFinished():
+            case InputRefused():
+                self._print(f"npubench: {printable(event.text)}")
+            case JobDelivered() | RunFinished():
                 pass
             case _:
                 assert_never(event)
