@@ -1,7 +1,6 @@
 """`npubench run --board axera-pi` over a real OpenSSH server on loopback, with the emulated pair behind it."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -56,7 +55,7 @@ class RemotePair(Pair):
 
 @pytest.fixture
 def pair(tmp_path):
-    path = f"{EMULATORS}:{Path(shutil.which('python3')).parent}:/usr/local/bin:/usr/bin:/bin"
+    path = f"{EMULATORS}:{tmp_path / 'bin'}:/usr/local/bin:/usr/bin:/bin"
     with running(tmp_path / "sshd", path=path) as server:
         yield RemotePair(tmp_path, server)
 

@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +24,7 @@ exec sleep 600
 
 @pytest.fixture
 def pair(tmp_path, own_config):
-    path = f"{EMULATORS}:{Path(shutil.which('python3')).parent}:/usr/local/bin:/usr/bin:/bin"
+    path = f"{EMULATORS}:{tmp_path / 'bin'}:/usr/local/bin:/usr/bin:/bin"
     with running(tmp_path / "sshd", path=path) as server:
         yield RemotePair(tmp_path, server)
 
