@@ -44,14 +44,12 @@ def out(tmp_path):
 
 
 def test_a_run_ends_with_the_path_of_its_report(out):
-    done = commands.process("run", "--board", "local", *QUICK, "--out", out, *CASES)
+    done = commands.process("run", "--board", "local", *QUICK, "--out", out, CASES[0])
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
     assert "<html" in (out / "report.html").read_text()
     found = rows(out)
-    assert {(row["case"], row["precision"]) for row in found} == {
-        (c, p) for c in CASES for p in ("fp32", "int8")
-    }
+    assert {(row["case"], row["precision"]) for row in found} == {(CASES[0], p) for p in ("fp32", "int8")}
     for row in found:
         assert row["kind"] == "measured"
         assert row["onnx_sha256"]
@@ -283,7 +281,7 @@ def test_a_broken_catalogue_file_is_told_by_file_line_and_key(out, tmp_path):
 def test_a_hanging_model_ends_at_its_deadline_and_the_others_go_on(out, tmp_path):
     (tmp_path / "m").mkdir()
     endless(tmp_path / "m")
-    done = run(out, tmp_path / "m/model.onnx", CASES[0], "--precision", "fp32", "--deadline", "3")
+    done = run(out, tmp_path / "m/model.onnx", CASES[0], "--precision", "fp32", "--deadline", "1")
     # A busy machine may not come to the end of the other within that time, either.
     assert done.returncode in {0, 3}
     assert failure_of(out, "model")["class"] == "hang"
@@ -293,7 +291,7 @@ def test_a_hanging_model_ends_at_its_deadline_and_the_others_go_on(out, tmp_path
 def test_nothing_measured_is_exit_code_3(out, tmp_path):
     (tmp_path / "m").mkdir()
     endless(tmp_path / "m")
-    assert run(out, tmp_path / "m/model.onnx", "--precision", "fp32", "--deadline", "3").returncode == 3
+    assert run(out, tmp_path / "m/model.onnx", "--precision", "fp32", "--deadline", "1").returncode == 3
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
