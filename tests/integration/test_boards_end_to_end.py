@@ -40,7 +40,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_proceeds(pair, tmp_path):
     started.communicate()
     wait_until(lambda: not is_alive(pid), "the runner's end without another contact")
     (pair.opt / "run_joint").write_bytes(good)
-    done = pair.run("--board", "axera-pi", "--wait", "60", model)
+    done = pair.run("--board", "axera-pi", "--wait", "600", model)
     assert done.returncode == 0, done.stderr
     assert pair.by_case()["m"]["status"] == "ok"
 

@@ -121,7 +121,7 @@ def test_a_terminal_gets_a_bar_with_the_stage(out):
     )
     os.close(child)
     text = b""
-    while select.select([parent], [], [], 120)[0]:
+    while select.select([parent], [], [], 600)[0]:
         try:
             chunk = os.read(parent, 65536)
         except OSError:
@@ -129,7 +129,7 @@ def test_a_terminal_gets_a_bar_with_the_stage(out):
         if not chunk:
             break
         text += chunk
-    assert process.wait(60) == 0
+    assert process.wait(600) == 0
     assert b"measure" in text
     assert b"2/2" in text
     assert b"\x1b[" in text
@@ -341,7 +341,7 @@ def wait_for_rows(out: Path, count: int) -> None:
         except sqlite3.OperationalError:
             return False
 
-    wait_until(come, "the rows", 300)
+    wait_until(come, "the rows")
 
 
 @pytest.fixture
@@ -365,7 +365,7 @@ def test_a_second_run_on_the_same_workspace_says_who_holds_it(out, waiting):
         assert f"process {first.pid}" in second.stderr
     finally:
         first.send_signal(signal.SIGTERM)
-        first.communicate(timeout=300)
+        first.communicate(timeout=600)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_a_stopped_run_loses_nothing_and_the_same_command_continues(out, number,
     first = started("--out", out, *waiting)
     wait_for_rows(out, 2)
     first.send_signal(number)
-    _, errors = first.communicate(timeout=300)
+    _, errors = first.communicate(timeout=600)
     if number is not signal.SIGKILL:
         assert first.returncode == 130
         assert "the same command continues" in errors
@@ -425,9 +425,9 @@ def test_a_convert_that_is_ended_leaves_no_worker(tmp_path):
     name, _, value = mark.partition("=")
     words = commands.argv("convert", "conv*", "--precision", "int8", "--out", tmp_path / "x")
     first = subprocess.Popen(words, env={**os.environ, name: value}, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: len(processes_with(mark)) >= 2, "a worker", 300)
+    wait_until(lambda: len(processes_with(mark)) >= 2, "a worker")
     first.send_signal(signal.SIGTERM)
-    _, errors = first.communicate(timeout=300)
+    _, errors = first.communicate(timeout=600)
     assert first.returncode == 130, errors
     assert "Traceback" not in errors
     assert processes_with(mark) == []

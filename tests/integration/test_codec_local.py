@@ -69,7 +69,10 @@ def test_a_run_makes_its_streams_measures_every_case_and_does_nothing_again(loca
     assert "Streams decoded at once" in page
 
 
-@pytest.mark.parametrize("name", ["h264-1080p", "nv12-1080p", "jpeg-1080p"])
+@pytest.mark.parametrize(
+    "name",
+    ["h264-1080p", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nv12-1080p", "jpeg-1080p"))],
+)
 def test_a_recipe_gives_the_same_bytes_again(local, tmp_path, name):
     first = _media(RECIPES[name], 300, tmp_path / "log", lambda text: None)
     assert isinstance(first, MediaFile)
@@ -80,7 +83,7 @@ def test_a_recipe_gives_the_same_bytes_again(local, tmp_path, name):
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize("name", ["h264-1080p", "nv12-1080p"])
+@pytest.mark.parametrize("name", [pytest.param("h264-1080p", marks=pytest.mark.slow), "nv12-1080p"])
 def test_ffmpeg_makes_the_same_pictures_as_pyav(tmp_path, name):
     made = ffmpeg_make.make(RECIPES[name], tmp_path / "made", 300, tmp_path / "log")
     assert not isinstance(made, Failure)
