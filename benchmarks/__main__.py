@@ -4,10 +4,8 @@ import sys
 from importlib import import_module
 
 NAMES = (
-    "startup",
+    "before_after",
     "latency",
-    "rerun",
-    "export_operators",
     "export_models",
     "schedule",
     "ssh_upload",

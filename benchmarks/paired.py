@@ -1,8 +1,9 @@
 """Two things in turn, A B A B, so that a noisy machine is noisy for both."""
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -14,14 +15,35 @@ class Paired:
     b_s: tuple[float, ...]
 
     @property
+    def ratios(self) -> tuple[float, ...]:
+        """A/B, pair by pair."""
+        return tuple(a / b for a, b in zip(self.a_s, self.b_s, strict=True))
+
+    @property
     def ratio(self) -> float:
         """Median of A/B, pair by pair."""
-        return statistics.median(a / b for a, b in zip(self.a_s, self.b_s, strict=True))
+        return statistics.median(self.ratios)
 
     @property
     def difference_s(self) -> float:
         """Median of A-B, pair by pair."""
         return statistics.median(a - b for a, b in zip(self.a_s, self.b_s, strict=True))
+
+
+def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """The narrowest symmetric pair of order statistics that holds the median with at least `level`.
+
+    Assumes nothing of the distribution: values below the median are binomial (Conover, Practical
+    Nonparametric Statistics, 3.2). Fewer than 6 values have no interval of 95 %: it has no end then.
+    """
+    ordered, count = sorted(values), len(values)
+    below, found = 0.0, None
+    for rank in range(count // 2):
+        below += math.comb(count, rank) / 2**count
+        if 1 - 2 * below < level:
+            break
+        found = ordered[rank], ordered[count - 1 - rank]
+    return found or (0.0, math.inf)
 
 
 def measure(a: Callable[[], object], b: Callable[[], object], rounds: int = 7) -> Paired:

@@ -1,8 +1,5 @@
-"""Results to page against reading them, and a page of 300 rows in Chromium against an empty one."""
+"""A page of 300 rows in Chromium against an empty one, and rows for `before_after` to make pages of."""
 
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -14,40 +11,13 @@ from npubench.storage.hashing import digest
 from npubench.storage.store import Store
 from tests import gateway, sample_results
 
-_PAGE = (
-    "import sys; from pathlib import Path; from npubench.cli.report import write_report;"
-    "from npubench.storage.store import Store; from npubench.storage.workspace import Workspace;"
-    "w = Workspace(Path(sys.argv[1])); write_report(w, Store.read(w.database), Path(sys.argv[2]))"
-)
-_READ = (
-    "import sys; from pathlib import Path; from npubench.storage.store import Store;"
-    "Store.read(Path(sys.argv[1]) / 'results.db').latest()"
-)
-
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for count, bound, rounds in ((10_000, "at most 3 s", 3), (100_000, "at most 15 s and 1 GB", 1)):
-            _pages(Path(folder), count, bound, rounds)
         _opening(Path(folder))
 
 
-def _pages(folder: Path, count: int, bound: str, rounds: int) -> None:
-    out = folder / str(count)
-    _fill(out, count)
-
-    def run(script: str, *words: str) -> None:
-        subprocess.run([sys.executable, "-c", script, str(out), *words], check=True)
-
-    page = folder / f"{count}.html"
-    result = measure(lambda: run(_PAGE, str(page)), lambda: run(_READ), rounds)
-    show(f"{count} results", "to page", "read", result, bound)
-    # The largest of all children so far: pages come in growing order, so it is this one's.
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"  {page.stat().st_size / 1e6:.1f} MB page, {largest:.0f} MB of memory at most\n")
-
-
-def _fill(out: Path, count: int) -> None:
+def fill(out: Path, count: int) -> None:
     """`count` rows of 5 boards in both precisions; no two share hashes, times or the board's state."""
     out.mkdir()
     base = [*sample_results.models(), *sample_results.operators()]

@@ -37,11 +37,11 @@ simulate = false
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        environment = _prepare(root)
+        environment = prepare(root)
         models = _export(root, environment)
         builds_s, board_s = _one_after_the_other(root, models, environment)
         started = time.perf_counter()
-        _npubench(root, environment)
+        _run([sys.executable, "-m", "npubench", *words(root)], root, environment)
         ours_s = time.perf_counter() - started
         rows = _measured(root, environment)
     assert rows == len(models), f"{rows} of {len(models)} cases were measured"
@@ -57,7 +57,8 @@ def main() -> None:
     print("  (bound: at most +10 %)\n")
 
 
-def _prepare(root: Path) -> dict[str, str]:
+def prepare(root: Path) -> dict[str, str]:
+    """Lay out the emulated pair below `root`; the variables that make it found."""
     board, boards, bin_ = root / "opt", root / "catalog" / "boards", root / "bin"
     for folder in (board, boards, bin_):
         folder.mkdir(parents=True)
@@ -96,11 +97,13 @@ def _one_after_the_other(root: Path, models: list[Path], environment: dict[str, 
     return builds_s, board_s
 
 
-def _npubench(root: Path, environment: dict[str, str]) -> None:
-    words = ["--board", "axera-pi", "--suite", SUITE, "--catalog", str(root / "catalog")]
-    quick = ["--min-duration", "0", "--rounds", "1", "--calibration-samples", "1", "--quiet"]
-    more = ["--jobs", str(WORKERS), "--out", str(root / "out")]
-    _run([sys.executable, "-m", "npubench", "run", *words, *quick, *more], root, environment)
+def words(root: Path) -> list[str]:
+    """Arguments of npubench for the whole suite on the pair below `root`."""
+    return [
+        *("run", "--board", "axera-pi", "--suite", SUITE, "--catalog", str(root / "catalog")),
+        *("--min-duration", "0", "--rounds", "1", "--calibration-samples", "1", "--quiet"),
+        *("--jobs", str(WORKERS), "--out", str(root / "out")),
+    ]
 
 
 def _measured(root: Path, environment: dict[str, str]) -> int:

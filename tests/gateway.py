@@ -5,7 +5,7 @@ from pathlib import Path
 
 from npubench.domain.records import Kind, Result
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
-from npubench.reporting.data.words import speaking
+from npubench.reporting.data.translate import speaking
 from npubench.reporting.page.page import PageContext
 from npubench.reporting.select.decide import Decision, decide
 from npubench.reporting.select.requirements import Requirements, read_requirements

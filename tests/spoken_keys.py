@@ -11,18 +11,21 @@ from npubench.cli.select import select
 from npubench.domain.failures import Stage
 from npubench.domain.records import DataSource, Kind, Status, Verdict
 from npubench.domain.specs import CaseKind
-from npubench.reporting.charts import grid
 from npubench.reporting.data import (
-    codec_columns,
+    accuracy,
     columns,
-    environment,
-    lacking,
-    operations,
+    processor,
     provenance,
     recorded,
+    summary,
     tables,
 )
+from npubench.reporting.data import (
+    columns as codec_columns,
+)
+from npubench.reporting.data import tables as grid
 from npubench.reporting.page import page
+from npubench.reporting.sanity.doubt import NEXT_STEPS
 from npubench.reporting.select import board_checks, check, decide, presentation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,6 +96,7 @@ def _in_tables() -> set[str]:
             for name in head
         ),
         *board_checks._ABOUT.values(),
+        *NEXT_STEPS.values(),
         *board_checks._ABOUT,
         *decide._BASES.values(),
         decide._PUBLISHED_SIMULATION,
@@ -100,16 +104,16 @@ def _in_tables() -> set[str]:
         *provenance._LABELS,
         *provenance._STATISTICS,
         *provenance._STATE,
-        *(label for label, _ in environment._facts([])),
+        *(label for label, _ in summary._facts([])),
         *(one.title for one in [*columns_said, mean]),
         *(one.hint for one in [*columns_said, mean]),
         *grid._NO_FIGURE.values(),
-        *lacking.WORDS.values(),
+        *accuracy.WORDS.values(),
         *MISSING,
         *recorded.TEMPLATES,
-        *environment._EXTRA.values(),
-        *operations._SAME,
-        operations._OTHER,
+        *summary._EXTRA.values(),
+        *processor._SAME,
+        processor._OTHER,
         *PROCESSOR,
         *(option.help for option in select.params if getattr(option, "help", None)),
         " ".join((select.help or "").split()),

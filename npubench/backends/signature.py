@@ -3,10 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Shape, TensorSpec
+from npubench.graph.walk import numpy_dtype, true_inputs
+
+if TYPE_CHECKING:
+    from onnx import ValueInfoProto
+
 
 UNKNOWN = -1
 """A dimension that the graph does not tell; (-1,) is a shape of which not even the rank is known."""
@@ -186,3 +192,42 @@ def _bare(shape: Shape) -> Shape:
 def _words(shape: Shape | None, dtype: str | None = "") -> str:
     size = "of a shape that is not told" if shape is None else "x".join(map(str, shape)) or "a scalar"
     return f"{dtype} {size}".strip() if dtype else size
+
+
+def signature_of_file(path: Path) -> Signature:
+    """What the graph of an ONNX file takes and gives; nothing is told by a file that is no such graph."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except (DecodeError, ValueError, OSError):
+        return Signature()
+    if not graph.node:
+        return Signature()
+    inputs, outputs = true_inputs(graph), graph.output
+    return Signature(tuple(map(_told_of_value, inputs)), tuple(map(_told_of_value, outputs)))
+
+
+def _told_of_value(value: "ValueInfoProto") -> Told:
+    import onnx
+
+    of = value.type.tensor_type
+    shape = None
+    if of.HasField("shape"):
+        shape = tuple(one.dim_value if one.HasField("dim_value") else UNKNOWN for one in of.shape.dim)
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(of.elem_type).name if of.elem_type else None
+    except KeyError:
+        dtype = None
+    return Told(value.name, shape, dtype)
+
+
+def unfed(model: OnnxModel, tool: str) -> Failure | None:
+    """Why a tool cannot be given data for the model: its files of samples are of numpy's own types."""
+    for tensor in model.inputs:
+        if numpy_dtype(tensor.dtype).isbuiltin != 1:
+            message = f"input '{tensor.name}' is {tensor.dtype}, which {tool} is not fed with here: "
+            message += "put a Cast from float32 before it, and export it again"
+            return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
+    return None

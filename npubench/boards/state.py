@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from npubench.domain.records import BoardState
+from npubench.tools.cpu_flags import processor_flags
 
 PATHS = (
     "/proc/cpuinfo",
@@ -38,15 +39,6 @@ ARM_PARTS = {
 """MIDR part numbers of implementer 0x41 (Arm), from the cores' technical reference manuals."""
 
 
-KERNEL_FLAGS = frozenset(
-    {
-        *("sse2", "avx", "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8"),
-        *("neon", "asimd", "asimdhp", "asimddp", "i8mm", "sve", "bf16"),
-    }
-)
-"""Flags of processors that decide which kernels a runtime has for a number's type."""
-
-
 def parse(texts: Mapping[str, str], taken_at: str) -> BoardState:
     """The state that these texts tell; what is absent or garbled is None. Never raises."""
     cpuinfo = texts.get("/proc/cpuinfo", "")
@@ -70,12 +62,6 @@ def parse(texts: Mapping[str, str], taken_at: str) -> BoardState:
         extra=_extra(texts),
         cpu_flags=processor_flags(cpuinfo),
     )
-
-
-def processor_flags(cpuinfo: str) -> tuple[str, ...]:
-    """Those of `KERNEL_FLAGS` that every core has, in alphabetical order; x86 says flags, ARM Features."""
-    cores = [set(line.split()) for line in re.findall(r"(?m)^(?:flags|Features)\s*:\s*(.*)$", cpuinfo)]
-    return tuple(sorted(KERNEL_FLAGS.intersection(*cores))) if cores else ()
 
 
 def _extra(texts: Mapping[str, str]) -> dict[str, str]:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from npubench import __version__
-from npubench.cli.terminal import printable
 from npubench.domain.errors import ExitCode, Interrupted, NpubenchError
+from npubench.domain.text import printable
 
 COMMANDS = {
     "run": ("npubench.cli.run:run", "Export, convert and benchmark cases on boards, then write the report."),

@@ -17,8 +17,8 @@ from npubench.cli.options import (
     load_catalog,
     out_option,
 )
-from npubench.cli.terminal import columns, printable
 from npubench.domain.specs import Precision
+from npubench.domain.text import printable, text_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -280,7 +280,7 @@ def _print(scores: "Sequence[Score]") -> None:
         ]
         for score in scores
     ]
-    click.echo(columns(header, rows))
+    click.echo(text_table(header, rows))
     _print_data(scores)
     for score in scores:
         if score.failure is not None:

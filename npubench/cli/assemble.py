@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.terminal import printable
 from npubench.domain.errors import UsageError
 from npubench.domain.protocols import Backend, Checking, Locating, OpenHost, Session
 from npubench.domain.records import ToolInfo
@@ -22,6 +21,7 @@ from npubench.domain.specs import (
     Precision,
     TimingProtocol,
 )
+from npubench.domain.text import printable
 from npubench.engine import plugins
 from npubench.engine.context import Context
 from npubench.engine.events import Announcer, Listener, Note

@@ -8,8 +8,8 @@ import click
 
 from npubench.cli.board_virtual import virtual
 from npubench.cli.options import catalog_option, load_catalog
-from npubench.cli.terminal import columns, printable
 from npubench.domain.errors import BoardError, ExitCode, UsageError
+from npubench.domain.text import printable, text_table
 
 _HARDWARE_TIMEOUT_S = 60.0
 
@@ -42,7 +42,7 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     try:
         rows = [*_rows(session.facts()), *_lease(session)]
         runner, problems = _runner(spec, session, catalog_folders)
-        click.echo(columns(["board", spec.name], [*rows, *runner, *_hardware(session)], 200))
+        click.echo(text_table(["board", spec.name], [*rows, *runner, *_hardware(session)], 200))
         findings = session.check() if isinstance(session, SshSession) else None
     finally:
         session.close()

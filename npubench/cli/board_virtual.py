@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.terminal import columns, printable
 from npubench.domain.errors import ExitCode
+from npubench.domain.text import printable, text_table
 
 
 @click.group()
@@ -61,7 +61,7 @@ def status() -> int:
         ["log in", f"ssh -F {folder / keys.SSH_CONFIG} {places.NAME}"],
         ["files", str(folder)],
     ]
-    click.echo(columns([places.NAME, "up"], [[name, printable(text)] for name, text in rows], 160))
+    click.echo(text_table([places.NAME, "up"], [[name, printable(text)] for name, text in rows], 160))
     return ExitCode.OK
 
 

@@ -56,14 +56,15 @@ def compare(
     5 toolchain lost, 6 may be slower, not sure.
     """
     from npubench.reporting.compare import formats
-    from npubench.reporting.compare.change import DEFAULT_THRESHOLD, Gate
+    from npubench.reporting.compare.change import DEFAULT_THRESHOLD, RegressionPolicy
     from npubench.reporting.compare.comparison import compare as compare_sides
     from npubench.reporting.compare.comparison import exit_code
     from npubench.storage.files import write_atomically
     from npubench.storage.workspace import writing
 
     share = DEFAULT_THRESHOLD if fail_on is None else _share(fail_on)
-    found = compare_sides(side(a, out), side(b, out), Gate(share, require_repeat, _fall(fail_on_accuracy)))
+    policy = RegressionPolicy(share, require_repeat, _fall(fail_on_accuracy))
+    found = compare_sides(side(a, out), side(b, out), policy)
     code = exit_code(found, gated=fail_on is not None, require_all=require_all)
     for path, text in ((junit, formats.junit), (markdown, formats.markdown)):
         if path is not None:

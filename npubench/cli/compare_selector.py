@@ -10,7 +10,7 @@ from npubench.domain.nearest import did_you_mean, path_meant
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
-    from npubench.reporting.compare.accuracy import Scored
+    from npubench.reporting.compare.accuracy import Evaluation
     from npubench.reporting.compare.pairing import Side
     from npubench.storage.store import Store
 
@@ -48,16 +48,16 @@ def side(text: str, out: Path) -> "Side":
     return Side(text, tuple(rows), free, evaluated, nothing_new)
 
 
-def _scores(folder: Path, filters: Sequence[tuple[str, str]]) -> "tuple[Scored, ...]":
+def _scores(folder: Path, filters: Sequence[tuple[str, str]]) -> "tuple[Evaluation, ...]":
     """What `npubench accuracy` last wrote into the folder of these boards, precisions and backends."""
     from npubench.engine.accuracy import REFERENCE
-    from npubench.reporting.compare.accuracy import scored
+    from npubench.reporting.compare.accuracy import evaluation_of
 
     path = (folder.parent if folder.name == "results.db" and folder.is_file() else folder) / "accuracy.json"
     if not path.is_file():
         return ()
     try:
-        found = [scored(one) for one in json.loads(path.read_text(encoding="utf-8"))]
+        found = [evaluation_of(one) for one in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is not what npubench accuracy writes: {type(error).__name__}") from error
     return tuple(

@@ -62,7 +62,7 @@ def coverage(
     from npubench.storage.store import Store
 
     catalog = load_catalog(catalog_folders)
-    found = {case: export for place in places for case, export in ledger.read(place).items()}
+    found = {case: export for place in places for case, export in ledger.read_exports(place).items()}
     if not found and not missing:
         told = " and ".join(map(str, places))
         hint = "" if places[-1].exists() else path_meant(places[-1])
@@ -105,18 +105,18 @@ def coverage(
 
 def _cuts(places: Sequence[Path], keep: Path | None) -> str:
     from npubench.domain.errors import UsageError
-    from npubench.reporting.data.cuts import document
+    from npubench.reporting.data.coverage import cuts_document as document
     from npubench.storage import ledger
     from npubench.storage.files import write_atomically
 
     found = {}
     for place in places:
-        here = ledger.conversions_read(place)
+        here = ledger.read_conversions(place)
         if not here:
             raise UsageError(
                 f"{place} has no conversions: run `npubench convert --cut auto ... --out {place}` first"
             )
         found.update({(one.case, one.board, one.precision): one for one in here})
     if keep is not None:
-        write_atomically(keep, ledger.conversions_lines(found.values()))
+        write_atomically(keep, ledger.lines(found.values()))
     return document(list(found.values())) + "\n"

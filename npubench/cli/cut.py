@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.prepare_all import Wish, prepare_all
-from npubench.cli.terminal import printable
 from npubench.domain.records import FailureClass, Stage
+from npubench.domain.text import printable
 from npubench.engine.plan import Job
 from npubench.storage import ledger
 from npubench.storage.ledger import Conversion
@@ -63,7 +63,7 @@ def _noted(prepared: "Prepared", context: "Context") -> Conversion:
         failure.stage is Stage.COMPILE and failure.failure_class is not FailureClass.TOOL_MISSING
     ):
         with writing(context.workspace.root):
-            ledger.conversions_note(context.workspace.root, found)
+            ledger.note(context.workspace.root, found)
     return found
 
 

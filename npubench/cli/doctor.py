@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog, out_option
-from npubench.cli.terminal import columns
+from npubench.domain.text import text_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def doctor(catalog_folders: tuple[Path, ...], as_json: bool, out: Path) -> int:
         click.echo(json.dumps([asdict(check) for check in checks], indent=1))
     else:
         rows = [[c.what, "yes" if c.usable else "NO", c.found, c.fix] for c in checks]
-        click.echo(columns(["what", "usable", "found", "to make it so"], rows, 400))
+        click.echo(text_table(["what", "usable", "found", "to make it so"], rows, 400))
     return 2 if problems else 0
 
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.terminal import columns, printable
 from npubench.domain.errors import UsageError
+from npubench.domain.text import printable, text_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def list_environments() -> int:
         rows += [_row(name, path) for path in environments.folders(name)]
         if not environments.folders(name):
             rows.append([name, "not installed", "-", f"npubench env install {name}", "-"])
-    click.echo(columns(["environment", "state", "disk", "where", "versions"], rows, 160))
+    click.echo(text_table(["environment", "state", "disk", "where", "versions"], rows, 160))
     return 0
 
 

@@ -9,14 +9,14 @@ import click
 from npubench.cli.assemble import Boards, make_context
 from npubench.cli.listeners import listener
 from npubench.cli.report import write_report
-from npubench.cli.terminal import counted, printable
 from npubench.domain.errors import ExitCode
 from npubench.domain.records import FailureClass, Kind, Result, Status, Verdict
 from npubench.domain.specs import FileSpec, Precision, titled
+from npubench.domain.text import counted, printable
 from npubench.engine import plugins
 from npubench.engine import run as engine
 from npubench.engine.plan import Plan, Request
-from npubench.reporting.data.lacking import low_rows
+from npubench.reporting.data.accuracy import low_rows
 from npubench.storage.store import Store
 from npubench.storage.workspace import Workspace
 

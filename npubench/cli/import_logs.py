@@ -10,8 +10,8 @@ import click
 
 from npubench.cli.import_published import published
 from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
-from npubench.cli.terminal import printable
 from npubench.domain.errors import ExitCode, UsageError
+from npubench.domain.text import printable
 
 if TYPE_CHECKING:
     from npubench.domain.protocols import LogReading

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from npubench.cli.options import out_option
-from npubench.cli.terminal import counted, printable
+from npubench.domain.text import counted, printable
 
 
 @click.command()

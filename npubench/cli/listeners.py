@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
-from npubench.cli.terminal import counted, duration_us, printable
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Precision, titled
+from npubench.domain.text import counted, printable
 from npubench.engine.events import (
     Event,
     JobFinished,
@@ -22,7 +22,7 @@ from npubench.engine.events import (
     StageStarted,
 )
 from npubench.engine.plan import Job
-from npubench.reporting.data.bounds import aside, bounds_of, mark
+from npubench.reporting.data.figures import aside, bounds_of, mark
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -62,8 +62,16 @@ def sentence(result: Result) -> str:
         return f"{name}: ok" + (f" ({figures.kind}, {result.verdict})" if figures and result.verdict else "")
     middle = ("p50", latency.p50) if latency.p50 is not None else ("mean", latency.mean)
     bounds = bounds_of(figures)
-    text = f"{mark(bounds.bound) if bounds else ''}{duration_us(middle[1])}{aside(bounds)}"
+    text = f"{mark(bounds.bound) if bounds else ''}{_duration_us(middle[1])}{aside(bounds)}"
     return f"{name}: {middle[0]} {text} ({figures.kind}{doubt})"
+
+
+def _duration_us(value: float) -> str:
+    """Microseconds in the unit that reads best, three significant digits."""
+    for limit, scale, unit in ((1e3, 1.0, "us"), (1e6, 1e3, "ms")):
+        if value < limit:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value / 1e6:.4g} s"
 
 
 class _PlainLines:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog
-from npubench.cli.terminal import columns
 from npubench.domain.errors import UsageError
+from npubench.domain.text import text_table
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -38,7 +38,7 @@ def list_(what: str, catalog_folders: tuple[Path, ...], status: Path | None, as_
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif rows:
-        click.echo(columns(list(rows[0]), [list(row.values()) for row in rows]))
+        click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows]))
     return 2 if catalog.problems else 0
 
 
@@ -76,7 +76,7 @@ def _with_status(rows: Rows, folder: Path) -> Rows:
     from npubench.reporting.data.coverage import status
     from npubench.storage import ledger
 
-    found = ledger.read(folder)
+    found = ledger.read_exports(folder)
     results = _newest(folder)
     if not found and not results:
         raise UsageError(f"{folder} has no exports: run `npubench export ... --out {folder}` first")

@@ -14,11 +14,11 @@ import click
 from npubench import __version__
 from npubench.catalog import NODE_TESTS
 from npubench.cli.report import write_report
-from npubench.cli.terminal import counted, printable
 from npubench.domain.definitions import CURRENT
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.domain.text import counted, printable
 from npubench.engine import plugins
 from npubench.storage.hashing import digest, sha256_of_file
 from npubench.storage.store import Store

@@ -16,7 +16,7 @@ import click
 def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
     """Say of every operator case on every board: NPU, CPU fallback, unsupported, crash or wrong result."""
     from npubench.domain.errors import UsageError
-    from npubench.reporting.data.op_support_document import document
+    from npubench.reporting.data.op_support import document
     from npubench.storage.files import write_atomically
     from npubench.storage.store import Store
 

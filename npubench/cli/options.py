@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.terminal import printable
 from npubench.domain.errors import UsageError
+from npubench.domain.text import printable
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog, Found

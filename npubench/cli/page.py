@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.terminal import printable
-
 if TYPE_CHECKING:
     from npubench.domain.records import Result
     from npubench.domain.specs import BoardSpec
@@ -18,13 +16,13 @@ if TYPE_CHECKING:
     from npubench.storage.store import Store
     from npubench.storage.workspace import Workspace
 
-FORMATS = ("html", "pdf", "png")
+FORMATS = ("html", "pdf")
 format_option = click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
     default="html",
-    help="pdf, or png for a folder with a picture of each section; both by Chromium.  [default: html]",
+    help="pdf is printed by Chromium.  [default: html]",
 )
 
 
@@ -90,38 +88,28 @@ def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
     """Attempts noted by runs and by exports into this folder, and those of `others`. Raises UsageError."""
     from npubench.domain.errors import UsageError
     from npubench.domain.nearest import path_meant
-    from npubench.storage.ledger import read
+    from npubench.storage.ledger import read_exports
 
     found: dict[str, Export] = {}
     for folder in others:
-        attempts = read(folder / ".npubench") or read(folder)
+        attempts = read_exports(folder / ".npubench") or read_exports(folder)
         if not attempts:
             hint = "" if folder.exists() else path_meant(folder)
             raise UsageError(f"{folder} has no exports{hint}: run `npubench export --out {folder} ...` first")
         found |= attempts
-    return found | read(root / ".npubench") | read(root)
+    return found | read_exports(root / ".npubench") | read_exports(root)
 
 
 def deliver(html: str, form: str, target: Path) -> Path:
     """Write the page in that form; where it is. Raises ToolchainError, WorkspaceError."""
-    from npubench.reporting.data.printing import to_pdf, to_pngs
+    from npubench.reporting.page.pdf import to_pdf
     from npubench.storage.files import write_atomically
     from npubench.storage.workspace import writing
 
     with writing(target.parent):
         if form == "pdf":
             to_pdf(html, target)
-        elif form == "png":
-            _, too_tall = to_pngs(html, target)
-            if too_tall:
-                text = f"too tall for a picture: {', '.join(too_tall)}: see the page itself"
-                click.echo(f"npubench: {printable(text)}", err=True)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(target, html)
     return target
-
-
-def default_target(root: Path, name: str, form: str) -> Path:
-    """`report.html`, `report.pdf`, or the folder `report-png`."""
-    return root / (f"{name}-png" if form == "png" else f"{name}.{form}")

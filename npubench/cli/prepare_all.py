@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.execute import INPUT_CLASSES
-from npubench.cli.terminal import printable
 from npubench.domain.errors import ExitCode
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, FileSpec, TimingProtocol
+from npubench.domain.text import printable
 from npubench.engine.plan import Job
 from npubench.storage.files import link_or_copy
 from npubench.storage.hashing import sha256_of_file

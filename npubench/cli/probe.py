@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import Number
-from npubench.cli.terminal import columns, printable
 from npubench.domain.errors import ExitCode
+from npubench.domain.text import printable, text_table
 
 if TYPE_CHECKING:
     from npubench.benchmarks.cpu.targets import Target
@@ -59,7 +59,7 @@ def list_builds() -> int:
         have = " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))
         state = f"built by {kept.compiler}: {kept.path}" if kept else "not built"
         rows.append([wanted.name, state, have or f"none: {how_to_get(wanted)}"])
-    click.echo(columns(["target", "build", "compilers"], rows, 400))
+    click.echo(text_table(["target", "build", "compilers"], rows, 400))
     return ExitCode.OK
 
 

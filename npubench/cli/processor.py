@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.terminal import columns
+from npubench.domain.text import text_table
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def print_rows(results: "Sequence[Result]", as_json: bool, as_csv: bool) -> None:
     """Print every processor row of these results."""
     from npubench.reporting.data.formatting import significant
-    from npubench.reporting.data.processor_rows import COLUMNS, SHOWN, processor_rows, rate_of
+    from npubench.reporting.data.processor import COLUMNS, SHOWN, processor_rows, rate_of
     from npubench.reporting.data.table import csv_of
 
     rows = processor_rows(results)
@@ -31,7 +31,7 @@ def print_rows(results: "Sequence[Result]", as_json: bool, as_csv: bool) -> None
             rate, unit = rate_of(row)
             shown = [_text(row[name]) for name in SHOWN]
             lines.append([*shown, f"{significant(rate, separator='')} {unit}" if rate is not None else "-"])
-        click.echo(columns([*(name.replace("_", " ") for name in SHOWN), "rate"], lines))
+        click.echo(text_table([*(name.replace("_", " ") for name in SHOWN), "rate"], lines))
 
 
 def _text(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import out_option
-from npubench.cli.page import default_target, deliver, format_option, page_text
+from npubench.cli.page import deliver, format_option, page_text
 from npubench.cli.spoken import lang_option
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def write_report(
     """Render the newest row of every case; the page's path. An unchanged page is left alone."""
     from npubench import __version__
 
-    target = (output or default_target(workspace.root, "report", form)).absolute()
+    target = (output or workspace.root / f"report.{form}").absolute()
     mark = f"<!-- npubench {__version__} {language} revision {store.revision()} -->"
     if output is None and form == "html" and not exports and _ends_with(target, mark):
         return target

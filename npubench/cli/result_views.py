@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.terminal import columns, counted, printable
+from npubench.domain.text import counted, printable, text_table
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def print_ranking(found: "Sequence[Result]", as_json: bool) -> None:
     """Operators that toolchains lack, by the models that they block."""
-    from npubench.reporting.data.ranking import missing_operators
+    from npubench.reporting.data.op_support import missing_operators
 
     ranking = missing_operators(found)
     if as_json:
@@ -28,7 +28,7 @@ def print_ranking(found: "Sequence[Result]", as_json: bool) -> None:
             [one.operator, one.backend, str(len(one.models)), str(len(one.cases)), ", ".join(one.models)]
             for one in ranking
         ]
-        click.echo(columns(["operator", "backend", "models", "operator cases", "which models"], rows))
+        click.echo(text_table(["operator", "backend", "models", "operator cases", "which models"], rows))
 
 
 def print_published_ranking(as_json: bool) -> None:
@@ -40,7 +40,7 @@ def print_published_ranking(as_json: bool) -> None:
         _json(ranking)
         return
     rows = [[one.operator, one.backend, str(one.models_blocked), one.source] for one in ranking]
-    click.echo(columns(["operator", "backend", "models", "published in"], rows))
+    click.echo(text_table(["operator", "backend", "models", "published in"], rows))
 
 
 def print_doubts(found: "Sequence[Result]", history: "Sequence[Result]", as_json: bool) -> None:
@@ -85,7 +85,7 @@ def print_line_ups(own: "Sequence[Result]", as_json: bool) -> None:
 
 
 def _print_line_up(one: "LineUp") -> None:
-    from npubench.reporting.data.bounds import mark
+    from npubench.reporting.data.figures import mark
 
     here = f"{one.board} ({one.chip}, {one.precision})"
     click.echo(f"{printable(here)} beside {printable(one.published_board)}: {one.basis}")
@@ -98,7 +98,7 @@ def _print_line_up(one: "LineUp") -> None:
         ]
         for line in one.lines
     ]
-    click.echo(columns(["case", "own us", "published us", "ratio", ""], rows))
+    click.echo(text_table(["case", "own us", "published us", "ratio", ""], rows))
     means = sum(line.sure for line in one.lines)
     rho = "not told" if one.rank_correlation is None else f"{one.rank_correlation:.3f}"
     click.echo(f"    geometric mean of own / published over {counted(means, 'case')}: {_interval(one.ratio)}")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import json_option, out_option
-from npubench.cli.terminal import printable
 from npubench.domain.errors import UsageError
 from npubench.domain.nearest import did_you_mean
+from npubench.domain.text import printable
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result

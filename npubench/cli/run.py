@@ -189,7 +189,7 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
 
         click.echo(json.dumps(rows, indent=1))
         return
-    from npubench.cli.terminal import counted
+    from npubench.domain.text import counted
 
     _print_rows(rows)
     measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
@@ -201,7 +201,7 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
 
 
 def _print_rows(rows: Sequence[dict[str, str]]) -> None:
-    from npubench.cli.terminal import columns
+    from npubench.domain.text import text_table
 
     if rows:
-        click.echo(columns(list(rows[0]), [list(row.values()) for row in rows]))
+        click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows]))

@@ -49,7 +49,7 @@ def select(
 ) -> int:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
     from npubench.cli.selection_page import write_page
-    from npubench.reporting.data.words import speaking
+    from npubench.reporting.data.translate import speaking
     from npubench.reporting.select.decide import decide
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
     from npubench.reporting.select.requirements import read_requirements

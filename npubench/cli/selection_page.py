@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from npubench.cli.page import default_target, deliver, page_context
+from npubench.cli.page import deliver, page_context
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.reporting.select.decide import Decision
@@ -23,5 +23,5 @@ def write_page(
     from npubench.reporting.page.page import render
 
     context = page_context(decision.asked.title, out, rows, boards)
-    target = (output or default_target(out, "selection", form)).absolute()
+    target = (output or out / f"selection.{form}").absolute()
     return deliver(render(rows, replace(context, language=language, decision=decision)), form, target)

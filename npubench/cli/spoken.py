@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from npubench.reporting.data.words import LANGUAGES, say, speaking
+from npubench.reporting.data.translate import LANGUAGES, say, speaking
 
 LANGUAGE_VARIABLE = "NPUBENCH_LANG"
 lang_option = click.option(

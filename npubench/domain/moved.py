@@ -36,6 +36,11 @@ MOVED = {
     "surgery": "graph.surgery",
     "transports": "boards",
     "backends.apart": "backends.isolated",
+    "backends.apart.options": "backends.options",
+    "backends.apart.on_board": "tools.board_runner",
+    "backends.apart.running": "tools.worker_protocol",
+    "backends.onnxruntime.compare": "measure.outputs",
+    "backends.onnxruntime.timed": "measure.onnx_session",
     "reporting.doubts": "reporting.sanity",
     "reporting.selection": "reporting.select",
 }

@@ -284,7 +284,7 @@ class Computed:
 class BoardState:
     """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C.
 
-    `cpu_flags` are those that decide which kernels a runtime has (`board_facts.KERNEL_FLAGS`).
+    `cpu_flags` are those that decide which kernels a runtime has (`tools.cpu_flags.KERNEL_FLAGS`).
     """
 
     taken_at: str

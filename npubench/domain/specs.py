@@ -29,6 +29,7 @@ class CaseKind(StrEnum):
     OPERATOR = "operator"
     CPU = "cpu"
     CODEC = "codec"
+    BENCHMARK = "benchmark"
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,24 +141,25 @@ def _exported(job: Job, context: Context, folder: Path, log: Path) -> OnnxModel 
     exporter, root = context.exporter_of(job.case), context.workspace.root
 
     def export() -> OnnxModel | Failure:
-        return ledger.noted(root, job.case, lambda: exporter.export(job.case, folder, log))
+        return ledger.make_noted(root, job.case, lambda: exporter.export(job.case, folder, log))
 
     if not isinstance(exporter, TwinExporter) or not (network := exporter.network(job.case, folder, log)):
-        return _kept(job.export_key, export(), context)
+        # Nothing else looks for the file where the exporter wrote it.
+        return _kept(job.export_key, export(), context, whole=True)
     key = f"network-{network}"
     with context.locks[key]:
         made = context.recall(key, context.workspace.find_onnx)
         if made is None:
             return _kept(job.export_key, _kept(key, export(), context), context)
         twin = exporter.twin(job.case, made, folder)
-        return _kept(job.export_key, ledger.noted(root, job.case, lambda: twin), context)
+        return _kept(job.export_key, ledger.make_noted(root, job.case, lambda: twin), context)
 
 
-def _kept(key: str, model: OnnxModel | Failure, context: Context) -> OnnxModel | Failure:
+def _kept(key: str, model: OnnxModel | Failure, context: Context, whole: bool = False) -> OnnxModel | Failure:
     if isinstance(model, Failure):
         return model
     context.made.add(key)
-    return context.workspace.keep_onnx(key, model)
+    return context.workspace.keep_onnx(key, model, whole=whole)
 
 
 def compile_target(job: Job, context: Context) -> Target:

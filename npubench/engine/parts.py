@@ -1,20 +1,16 @@
 """Head, body and tail of a cut model: described and kept by hash, fed, joined and timed in a worker."""
 
-import json
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.backends.onnxruntime.errors import failure_of_error, failure_of_process
-from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec
 from npubench.engine.context import Context
 from npubench.engine.plan import Job
 from npubench.graph.read import describe
-from npubench.storage.files import text_if_any
+from npubench.measure.onnx_session import answer_of
 from npubench.storage.json import encode
 from npubench.storage.workspace import writing
 from npubench.tools import process
@@ -22,7 +18,7 @@ from npubench.tools import process
 if TYPE_CHECKING:
     from npubench.graph.surgery.cut import Cut
 
-WORKER = "npubench.graph.surgery.worker"
+WORKER = "npubench.measure.cut_parts"
 COMPARED = 4
 """Samples on which outputs are compared: as many as the toolchains simulate."""
 
@@ -136,17 +132,8 @@ def tensors(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
 
 def work(job: Mapping[str, Any], deadline_s: float, log: Path) -> dict[str, Any] | Failure:
     """Run the worker; its answer, or the failure that its end or its answer tells of. Raises Interrupted."""
-    with tempfile.TemporaryDirectory() as folder:
-        question, reply = Path(folder) / "job.json", Path(folder) / "answer.json"
-        question.write_text(json.dumps(job), encoding="utf-8")
-        argv = [sys.executable, "-m", WORKER, str(question), str(reply)]
-        done = process.run(argv, timeout_s=deadline_s, log=log)
-        text = text_if_any(reply)
-    if failure := failure_of_process(done, Stage.COMPILE):
-        return failure
-    try:
-        answer: dict[str, Any] = json.loads(text)
-    except ValueError:
-        message = f"the worker ended with code {done.returncode} and no answer: see the log"
-        return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
-    return failure_of_error(answer["error"], Stage.COMPILE) if "error" in answer else answer
+
+    def start(argv: list[str]) -> Completed:
+        return process.run(argv, timeout_s=deadline_s, log=log)
+
+    return answer_of(WORKER, job, Stage.COMPILE, start)

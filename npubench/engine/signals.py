@@ -3,8 +3,9 @@
 import signal
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, as_completed
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TypeVar
 
@@ -20,12 +21,16 @@ Result = TypeVar("Result")
 
 def ended(futures: "Iterable[Future[Result]]") -> "Iterator[Future[Result]]":
     """Each future when it has ended, in that order, and signals heard all the while."""
-    left = set(futures)
+    done: SimpleQueue[Future[Result]] = SimpleQueue()
+    waited = list(futures)
+    for future in waited:
+        future.add_done_callback(done.put)
+    left = len(waited)
     while left:
-        with suppress(TimeoutError):
-            for future in as_completed(left, SIGNAL_SEEN_S):
-                left.remove(future)
-                yield future
+        with suppress(Empty):
+            future = done.get(timeout=SIGNAL_SEEN_S)
+            left -= 1
+            yield future
 
 
 @contextmanager

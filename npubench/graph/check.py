@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npubench.domain.failures import Failure, FailureClass, Stage
+from npubench.domain.text import printable
 from npubench.graph.walk import STANDARD_DOMAINS, all_nodes, bodies, default_opset, has_rank, is_tensor
 
 if TYPE_CHECKING:
@@ -159,5 +160,4 @@ def invalid(message: str, detail: str = "") -> Failure:
 
 def shown(text: str, limit: int = LONGEST_NAME) -> str:
     """A stranger's text for a message: what breaks lines or turns direction escaped, cut to `limit`."""
-    short = text if len(text) <= limit else f"{text[: limit - 1]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
+    return printable(text if len(text) <= limit else f"{text[: limit - 1]}…")

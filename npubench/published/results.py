@@ -38,20 +38,20 @@ def _results() -> tuple[Result, ...]:
     readers = {"ax620a-operators": _operator, "axera-vendor": _vendor, "ax620a-hung-models": _hung}
     found: list[Result] = []
     for name in _TABLES:
-        of = table(name)
+        source = table(name)
         if name == "axera-more":
-            found = _with_more(found, of)
+            found = _with_more(found, source)
         else:
-            found += [readers.get(name, _model)(of, line) for line in of.lines]
+            found += [readers.get(name, _model)(source, line) for line in source.lines]
     return tuple(found)
 
 
-def _with_more(found: Sequence[Result], of: Table) -> list[Result]:
+def _with_more(found: Sequence[Result], source: Table) -> list[Result]:
     """The rows and those of a further table; one that is there already counts once, with what both tell."""
     rows = list(found)
     places = {_identity(row): place for place, row in enumerate(rows) if row.run_id == "axera-vendor"}
-    for line in of.lines:
-        more = _more(of, line)
+    for line in source.lines:
+        more = _more(source, line)
         place = places.get(_identity(more))
         if place is None or not _same_time(rows[place], more):
             rows.append(more)
@@ -88,18 +88,18 @@ def _both_tables(row: Result, more: Result) -> Result:
     return replace(row, figures=figures, tools=more.tools, protocol=protocol)
 
 
-def _more(of: Table, line: Mapping[str, str]) -> Result:
+def _more(source: Table, line: Mapping[str, str]) -> Result:
     page = next((name for part, name in _PAGES.items() if f"/{part}/" in line["source"]), "vendor")
     # The page of a chip with one core has no column for it.
     mode = line["mode"] or "1 core"
     # Rows of a chip's page differ in cores alone; the documentation's few are of different models.
     told = mode.lower().replace(" ", "-") if page == "vendor" and "core" in mode else ""
-    protocol = {"source": line["source"], "table": of.name, "input": line["input"], "mode": mode}
+    protocol = {"source": line["source"], "table": source.name, "input": line["input"], "mode": mode}
     known = _same_networks().get((line["model"].lower(), line["input"]))
     if known is not None:
         protocol["same_network"] = known
     return _row(
-        of,
+        source,
         line["model"],
         CaseKind.MODEL,
         board="-".join(filter(None, ("published", line["chip"].lower(), page, told))),
@@ -107,30 +107,30 @@ def _more(of: Table, line: Mapping[str, str]) -> Result:
         backend="pulsar2",
         tools={"toolchain": line["tool"]} if line["tool"] else {},
         protocol=protocol,
-        **_both(of, line, None),
+        **_both(source, line, None),
     )
 
 
-def _row(of: Table, case: str, case_kind: CaseKind, **changes: Any) -> Result:
+def _row(source: Table, case: str, case_kind: CaseKind, **changes: Any) -> Result:
     base = Result(
-        key=digest("published", of.name, case, changes.get("board", of.board)),
-        run_id=of.name,
-        started_at=of.published_at,
+        key=digest("published", source.name, case, changes.get("board", source.board)),
+        run_id=source.name,
+        started_at=source.published_at,
         duration_s=0.0,
-        board=of.board,
-        chip=of.chip,
-        backend=of.backend,
+        board=source.board,
+        chip=source.chip,
+        backend=source.backend,
         tools={},
         case=case,
         case_kind=case_kind,
-        precision=Precision(of.precision),
+        precision=Precision(source.precision),
         status=Status.OK,
-        protocol={"source": of.source, "table": of.name},
+        protocol={"source": source.source, "table": source.name},
     )
     return replace(base, **changes)
 
 
-def _operator(of: Table, line: Mapping[str, str]) -> Result:
+def _operator(source: Table, line: Mapping[str, str]) -> Result:
     shapes = [tuple(map(int, line[name].split("x"))) for name in ("in_shape", "out_shape")]
     names = re.findall(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*", line["op"].replace("ArgMin", " ArgMin"))
     case = line["name"] if line["op"].startswith("Conv") else f"{line['name']}_{line['in_shape']}"
@@ -143,29 +143,29 @@ def _operator(of: Table, line: Mapping[str, str]) -> Result:
     }
     if line["status"] == "failed":
         failure = Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, NO_REASON)
-        return _row(of, case, CaseKind.OPERATOR, status=Status.FAILED, failure=failure, **common)
-    return _row(of, case, CaseKind.OPERATOR, **_both(of, line, of.npu_mode), **common)
+        return _row(source, case, CaseKind.OPERATOR, status=Status.FAILED, failure=failure, **common)
+    return _row(source, case, CaseKind.OPERATOR, **_both(source, line, source.npu_mode), **common)
 
 
-def _model(of: Table, line: Mapping[str, str]) -> Result:
+def _model(source: Table, line: Mapping[str, str]) -> Result:
     macs = architecture_macs().get(line["name"])
-    return _row(of, line["name"], CaseKind.MODEL, macs=macs, **_both(of, line, of.npu_mode))
+    return _row(source, line["name"], CaseKind.MODEL, macs=macs, **_both(source, line, source.npu_mode))
 
 
-def _hung(of: Table, line: Mapping[str, str]) -> Result:
+def _hung(source: Table, line: Mapping[str, str]) -> Result:
     failure = Failure(Stage.COMPILE, FailureClass.HANG, line["stage"])
     macs = architecture_macs().get(line["name"])
-    return _row(of, line["name"], CaseKind.MODEL, status=Status.FAILED, failure=failure, macs=macs)
+    return _row(source, line["name"], CaseKind.MODEL, status=Status.FAILED, failure=failure, macs=macs)
 
 
-def _vendor(of: Table, line: Mapping[str, str]) -> Result:
+def _vendor(source: Table, line: Mapping[str, str]) -> Result:
     cores = line["mode"].replace(" ", "-") if "core" in line["mode"] else ""
     where = {
         "board": "-".join(filter(None, ("published", line["chip"].lower(), "vendor", cores))),
         "chip": line["chip"],
         "backend": "pulsar" if line["chip"] == "AX620A" else "pulsar2",
     }
-    protocol = {"source": line["source"], "table": of.name, "input": line["input"]}
+    protocol = {"source": line["source"], "table": source.name, "input": line["input"]}
     if line["mode"]:
         protocol["mode"] = line["mode"]
     known = _same_networks().get((line["model"].lower(), line["input"]))
@@ -174,15 +174,19 @@ def _vendor(of: Table, line: Mapping[str, str]) -> Result:
     common: dict[str, Any] = {**where, "protocol": protocol}
     if not re.fullmatch(r"[0-9.]+", line["ms"]):
         reason = f"the table gives no time: {line['ms']}"
-        return _row(of, line["model"], CaseKind.MODEL, status=Status.SKIPPED, skip_reason=reason, **common)
-    return _row(of, line["model"], CaseKind.MODEL, **_both(of, line, _HALVES.get(line["mode"])), **common)
+        return _row(
+            source, line["model"], CaseKind.MODEL, status=Status.SKIPPED, skip_reason=reason, **common
+        )
+    return _row(
+        source, line["model"], CaseKind.MODEL, **_both(source, line, _HALVES.get(line["mode"])), **common
+    )
 
 
-def _both(of: Table, line: Mapping[str, str], npu_mode: str | None) -> dict[str, Figures | None]:
+def _both(source: Table, line: Mapping[str, str], npu_mode: str | None) -> dict[str, Figures | None]:
     """The board's figures and the compiler's, apart; None where the table has neither."""
     return {
-        "figures": _figures(of.columns, line, Kind.MEASURED, npu_mode),
-        "estimate": _figures(of.columns, line, Kind.SIMULATED, npu_mode),
+        "figures": _figures(source.columns, line, Kind.MEASURED, npu_mode),
+        "estimate": _figures(source.columns, line, Kind.SIMULATED, npu_mode),
     }
 
 

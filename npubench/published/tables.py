@@ -93,41 +93,18 @@ def _column(words: dict[str, Any]) -> Column:
     return Column(kind=None if kind is None else Kind(kind), **words)
 
 
-ARCHITECTURE_MACS = "npubench's own count on its export of that name, three significant digits"
-"""Where `architecture_macs` comes from."""
-
-
 @dataclass(frozen=True, slots=True)
 class CpuPeak:
-    """A row of MegPeak on a chip: times of one instruction in ns, figures as MegPeak printed them.
-
-    `gflops` are 1e9 operations a second, of integers too; `gbps` is printed as Gbps and really GiB/s.
-    """
+    """What MegPeak printed of one instruction on a chip, or of its copy `bandwidth`; None: not told of it."""
 
     chip: str
+    source: str
     instruction: str
     throughput_ns: float | None
     latency_ns: float | None
     gflops: float | None
-    gbps: float | None
-    cores: int
-    core_id: int
-    source: str
-    kind: Kind = Kind.PUBLISHED
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorSupport:
-    """What a toolchain is said to do with an ONNX operator; `engine` is as printed, such as `CPU / NPU`."""
-
-    chip: str
-    backend: str
-    operator: str
-    supported: bool
-    engine: str
-    opset: str
-    restrictions: str
-    source: str
+    """1e9 operations a second as MegPeak counts them, also of integers."""
+    gib_per_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,60 +121,36 @@ class MissingOperator:
 @cache
 def cpu_peaks() -> tuple[CpuPeak, ...]:
     """MegPeak's rows of the AX620A, `bandwidth` first."""
-    of = table("ax620a-cpu-peaks")
+    peaks = table("ax620a-cpu-peaks")
+    figures = ("throughput_ns", "latency_ns", "gflops", "gbps")
     return tuple(
         CpuPeak(
-            of.chip,
-            line["instr"],
-            _number(line["throughput_ns"]),
-            _number(line["latency_ns"]),
-            _number(line["gflops"]),
-            _number(line["gbps"]),
-            int(line["cores"]),
-            int(line["core_id"]),
-            of.source,
+            *(peaks.chip, peaks.source, line["instr"]),
+            *(float(line[name]) if line[name] else None for name in figures),
         )
-        for line in of.lines
-    )
-
-
-@cache
-def operator_support() -> tuple[OperatorSupport, ...]:
-    """The operators that the AX620A's toolchain knows, then those that it was seen to lack."""
-    of = table("ax620a-operator-support")
-    return tuple(
-        OperatorSupport(
-            of.chip,
-            of.backend,
-            line["onnx_op"],
-            line["supported"] == "yes",
-            line["engine"],
-            line["opset"],
-            line["restrictions"],
-            of.source,
-        )
-        for line in of.lines
+        for line in peaks.lines
     )
 
 
 @cache
 def missing_operators() -> tuple[MissingOperator, ...]:
     """Operators by the number of published models that they blocked, most first."""
-    of = table("ax620a-missing-operators")
+    missing = table("ax620a-missing-operators")
     return tuple(
         MissingOperator(
-            of.chip, of.backend, line["op"].removeprefix("onnx."), int(line["models_blocked"]), of.source
+            missing.chip,
+            missing.backend,
+            line["op"].removeprefix("onnx."),
+            int(line["models_blocked"]),
+            missing.source,
         )
-        for line in of.lines
+        for line in missing.lines
     )
 
 
 @cache
 def architecture_macs() -> Mapping[str, int]:
-    """Multiply-accumulates of the published models by name: `ARCHITECTURE_MACS` says whose count."""
+    """Multiply-accumulates of the published models by name: npubench's own count on its export of that name,
+    three significant digits."""
     lines = lines_of(folder() / "architecture_macs.csv")
     return {line["case"]: round(float(line["macs_g"]) * 1e9) for line in lines}
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None

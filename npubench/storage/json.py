@@ -1,58 +1,53 @@
-"""Records to JSON and back, by pydantic from the dataclasses' own annotations.
+"""Records to JSON and back, by msgspec from the dataclasses' own annotations."""
 
-Reading is tried with msgspec first, which makes the same records several times faster; whatever it does not
-take, pydantic judges, so that there is one notion of a record and one way of saying what is wrong with it.
-"""
-
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
+import msgspec
+
 from npubench.domain.errors import UsageError
+from npubench.storage.validate import convert, from_text
 
 T = TypeVar("T")
 
-
-_adapters: dict[Any, Any] = {}
-
-
-def _adapter(record_type: Any) -> Any:
-    if record_type not in _adapters:
-        from pydantic import TypeAdapter
-
-        _adapters[record_type] = TypeAdapter(record_type)
-    return _adapters[record_type]
+_readers: dict[Any, Callable[[str | bytes], Any]] = {}
+"""How records of a type are read: made once a type, not once a row."""
 
 
 def encode(record: Any) -> str:
-    """A record as one line of JSON. NaN and infinity are refused: what is unknown is None."""
-    text: bytes = _adapter(type(record)).dump_json(record)
-    return text.decode()
+    """A record as one line of JSON. NaN and infinity become null: what is unknown is None."""
+    return _encoder.encode(record).decode()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for, as what it has."""
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def decode(record_type: type[T], text: str | bytes) -> T:
-    """The record that `encode` wrote. Raises ValueError when it is not one."""
+    """The record that `encode` wrote. Raises ValueError when it is not one, with all that is wrong."""
     record: T
-    read, refusals = _readers.get(record_type) or _reader(record_type)
+    read = _readers.get(record_type) or _reader(record_type)
     try:
         record = read(text)
-    except refusals:
-        record = _adapter(record_type).validate_json(text)
+    except msgspec.ValidationError:
+        # Earlier versions wrote what they were given, 12.0 for a whole number, say.
+        record = convert(msgspec.json.decode(text), record_type, strict=False)
     return record
 
 
-_Reader = tuple[Callable[[str | bytes], Any], tuple[type[Exception], ...]]
-_readers: dict[Any, _Reader] = {}
-
-
-def _reader(record_type: Any) -> _Reader:
-    """How to read such a record, and what is raised when it is none: looked up once, not once a row."""
-    import msgspec
-
-    made = _readers[record_type] = (
-        msgspec.json.Decoder(record_type).decode,
-        (msgspec.MsgspecError, UnicodeError),
-    )
+def _reader(record_type: Any) -> Callable[[str | bytes], Any]:
+    made = _readers[record_type] = msgspec.json.Decoder(record_type, dec_hook=from_text).decode
     return made
 
 
@@ -68,18 +63,6 @@ def decode_lines(record_type: type[T], file: Path) -> Iterator[T]:
         try:
             record = decode(record_type, line)
         except ValueError as error:
-            told = (
-                f"{file} line {number} is no record of {record_type.__name__.lower()}s ({reason_of(error)})"
-            )
+            told = f"{file} line {number} is no record of {record_type.__name__.lower()}s ({error})"
             raise UsageError(f"{told}: take the line out, or name another file") from None
         yield record
-
-
-def reason_of(error: ValueError) -> str:
-    """In one line, the first thing that `decode` found wrong, and where."""
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return str(error).splitlines()[0]
-    first = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"

@@ -14,11 +14,12 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from npubench.domain.errors import UsageError, WorkspaceError
 from npubench.domain.nearest import path_meant
 from npubench.domain.records import Result
-from npubench.storage.json import decode, encode, reason_of
+from npubench.storage.json import decode, encode
 
 FORMAT = 1
 _SCHEMA = """
@@ -63,7 +64,7 @@ class Run:
 
 
 class Store:
-    """The rows of one workspace. Open with `Store.create` to write, `Store.read` to read."""
+    """The rows of one workspace: `with Store.create(path) as store` to write, `Store.read` to read."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -99,6 +100,12 @@ class Store:
                 connection = sqlite3.connect(":memory:")
                 connection.executescript(_SCHEMA)
         return cls(path, connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -246,7 +253,7 @@ def _unreadable(path: Path, text: str, error: ValueError) -> str:
     except (ValueError, AttributeError):
         who = "a row"
     return (
-        f"{path}: {who} does not read as a result: {reason_of(error)}: "
+        f"{path}: {who} does not read as a result: {error}: "
         "read it with the npubench that wrote it, or run its cases again into another --out"
     )
 

@@ -49,10 +49,10 @@ RUNS = (
     *("numpy", "onnxruntime", "resource", "statistics", "npubench.backends.onnxruntime.worker"),
     *(
         "npubench.storage.hashing",
-        "npubench.backends.onnxruntime.timed",
-        "npubench.backends.onnxruntime.compare",
+        "npubench.measure.onnx_session",
+        "npubench.measure.outputs",
     ),
-    *("npubench.backends.onnxruntime.kernels", "npubench.backends.onnxruntime.computed", *_SAMPLES),
+    *("npubench.backends.onnxruntime.computed", "npubench.backends.onnxruntime.computed", *_SAMPLES),
 )
 """What a process that measures imports, and no more: its memory is a figure."""
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from npubench.backends.isolated import backend as frame
 from npubench.backends.isolated.backend import ApartBackend, accuracy_of, answer_of, said_of
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
 from npubench.domain.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, Target, TensorSpec
@@ -16,9 +15,9 @@ from npubench.tools import environments
 from npubench.tools.environments import Installed
 from tests.deadlines import long_enough
 
-HEAD = f"""
+HEAD = """
 import os, sys, time
-sys.path.insert(0, {str(Path(frame.__file__).parent)!r})
+sys.path.insert(0, os.environ["NPUBENCH_WORKER_FRAME"])
 from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step
 from pathlib import Path
 """

@@ -355,7 +355,7 @@ def test_what_became_of_each_case_is_kept_over_several_calls(tmp_path, convert):
         "auto",
     )
     refused = "unsupported_operator"
-    found = [replace(one, backend="") for one in ledger.conversions_read(out)]
+    found = [replace(one, backend="") for one in ledger.read_conversions(out)]
     assert found[0].joined_fp32 == pytest.approx(1.0)
     found[0] = replace(found[0], joined_fp32=None, joined_target=None)
     assert found == [

@@ -150,7 +150,7 @@ def test_attempts_to_export_models_are_noted_for_the_coverage_page(bench):
     plan = build([(one, "1") for one in models], tools, (), REQUEST, {})
     bench.plan = lambda *names: plan
     bench.run("a", "b")
-    noted = ledger.read(bench.workspace.root)
+    noted = ledger.read_exports(bench.workspace.root)
     assert {name: (one.codebase, one.failure_class) for name, one in noted.items()} == {
         "a": ("mmpretrain", ""),
         "b": ("mmpretrain", "export_failed"),

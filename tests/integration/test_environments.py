@@ -15,7 +15,7 @@ import pytest
 from npubench.domain.errors import ToolchainError, UsageError
 from npubench.domain.records import Completed
 from npubench.tools import environments
-from npubench.tools.environments.locked import locked
+from npubench.tools.environments.install import locked
 from tests import commands
 
 PYTHON = "{}.{}".format(*sys.version_info)

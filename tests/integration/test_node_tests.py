@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper
 
-from npubench.backends.onnxruntime import node_tests, node_values, node_worker
+from npubench.backends.onnxruntime import node_tests, node_worker
+from npubench.backends.onnxruntime import node_worker as node_values
 from npubench.cli import npubench
 from npubench.domain.records import FailureClass, Status
 from npubench.storage.store import Store
@@ -155,7 +156,7 @@ def test_a_type_that_numpy_lacks_goes_through_onnx_runtime_and_back_unchanged(na
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 25)], ir_version=11)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (back,) = node_values.run(session, {"x": array}, [array])
+    (back,) = node_values.run_by_value(session, {"x": array}, [array])
     assert back.dtype == array.dtype
     assert (back == array).all()
 

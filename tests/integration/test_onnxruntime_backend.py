@@ -8,11 +8,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from npubench.backends.onnxruntime.backend import OnnxRuntimeBackend
-from npubench.backends.onnxruntime.compare import similarity, top1_agreement
 from npubench.boards.local import LocalSession
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy
 from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
 from npubench.graph.read import describe
+from npubench.measure.outputs import similarity, top1_agreement
 from npubench.storage.hashing import sha256_of_file
 
 QUICK = TimingProtocol(warmup=1, warmup_min_s=0.0, warmup_max_s=0.1, repeat=64, min_duration_s=0.05, rounds=2)

@@ -26,12 +26,13 @@ def desk(tmp_path_factory):
     site = desk / "site"
     shutil.copytree(PLUGIN / "npubench_toy", site / "npubench_toy")
     project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
-    points = project["entry-points"]["npubench.backends"]
     info = site / "npubench_toy-0.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: npubench-toy\nVersion: 0.1\n")
-    lines = (f"{name} = {value}" for name, value in points.items())
-    (info / "entry_points.txt").write_text("\n".join(["[npubench.backends]", *lines, ""]))
+    lines: list[str] = []
+    for group, points in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items()), ""]
+    (info / "entry_points.txt").write_text("\n".join(lines))
     (desk / "index").mkdir()
     for version in ("1.0", "2.0"):
         make_wheel(desk / "index", version, "toy_compiler")
@@ -65,8 +66,8 @@ def npubench(desk: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def rows(desk: Path) -> list[dict]:
-    return json.loads(npubench(desk, "results", "--json", "--out", "out").stdout)
+def rows(desk: Path, out: str = "out") -> list[dict]:
+    return json.loads(npubench(desk, "results", "--json", "--out", out).stdout)
 
 
 def test_the_backend_says_what_it_lacks_then_runs_and_two_versions_stand_apart(desk):
@@ -90,6 +91,44 @@ def test_the_backend_says_what_it_lacks_then_runs_and_two_versions_stand_apart(d
         assert row["tool_version"]["toy-compiler"] == version
     again = npubench(desk, *asked)
     assert "(2 done before)" in again.stdout
+
+
+CATALOG = ("--catalog", str(PLUGIN / "catalog"))
+
+
+def test_operator_model_and_suite_are_a_table_each(desk):
+    """Each is one table in one file; nothing else names it."""
+    listed = npubench(desk, "list", "suites", *CATALOG).stdout
+    assert "What the toy is good at" in listed
+    planned = npubench(
+        desk, "run", "--suite", "toy-suite", "--precision", "fp32", "--dry-run", "--json", *CATALOG
+    )
+    assert [row["case"] for row in json.loads(planned.stdout)] == ["toy_relu_3", "toy_relu_5", "toy_resnet"]
+    ran = npubench(
+        desk, "run", "toy_relu_5", "--precision", "fp32", *CATALOG,
+        "--repeat", "2", "--rounds", "1", "--min-duration", "0", "--warmup", "0", "--out", "ops",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    (row,) = rows(desk, "ops")
+    assert (row["case"], row["op"], row["status"]) == ("toy_relu_5", "Relu", "ok")
+
+
+def test_a_board_benchmark_is_a_class_and_an_entry_point(desk):
+    """Its name is a stage, its rows stand in results, page and frame under a title of their own."""
+    ran = npubench(desk, "run", "--stages", "toy-echo", "--out", "echo")
+    assert ran.returncode == 0, ran.stderr
+    (row,) = rows(desk, "echo")
+    assert (row["case"], row["case_kind"], row["backend"], row["status"]) == (
+        "echo",
+        "benchmark",
+        "uname",
+        "ok",
+    )
+    assert row["latency_us"]["n"] == 3
+    assert row["tool_version"]["uname"] == "Linux"
+    assert "Board benchmarks" in (desk / "echo/report.html").read_text()
+    again = npubench(desk, "run", "--stages", "toy-echo", "--out", "echo")
+    assert "(1 done before)" in again.stdout
 
 
 def test_the_document_shows_the_files_that_are_tested():

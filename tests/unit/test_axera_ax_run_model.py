@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.axera.ax_run_model import AxRunModel, parse_ax_run_model, wrong_repeat
-from npubench.backends.axera.pulsar2_figures import DEVICE_TIME, measured
+from npubench.backends.axera.pulsar2_log import DEVICE_TIME, measured
+from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.domain.records import Failure, FailureClass
 
 DATA = Path(__file__).parents[1] / "data" / "axera"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.axera import build, calibration_files, pulsar2_config, pulsar_build, pulsar_config
-from npubench.backends.axera.prototxt import Enum, message, quote, write
+from npubench.backends.axera import job_files, pulsar
+from npubench.backends.axera.job_files import Enum, message, quote, write
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass
 from npubench.domain.specs import CalibrationSpec, Precision, Preprocessing, Target, TensorSpec
@@ -31,7 +31,7 @@ def relu(tmp_path):
 
 
 def settings_of(calibration, **changes):
-    build_settings = pulsar_config.Build(
+    build_settings = job_files.Build(
         target_hardware="AX620",
         npu_mode="111",
         output_layout="nhwc",
@@ -75,7 +75,7 @@ def _unescape(text):
 
 def test_a_picture_network(relu):
     picture = replace(relu, inputs=(IMAGE,), preprocessing=replace(PICTURE, color="rgb"))
-    text = pulsar_config.config(picture, settings_of({"image": "calibration.tar"}, pictures=True))
+    text = job_files.config(picture, settings_of({"image": "calibration.tar"}, pictures=True))
     assert "mean: [0.485, 0.456, 0.406]" in text
     assert "slope_divisor: 255" in text
     assert "color_space: TENSOR_COLOR_SPACE_RGB" in text
@@ -89,35 +89,35 @@ def test_a_picture_network(relu):
 def test_what_the_camera_delivers_is_told_apart_from_what_the_network_takes(relu):
     picture = replace(relu, inputs=(IMAGE,), preprocessing=PICTURE)
     chosen = settings_of({"image": "c.tar"}, pictures=True, input_colour="nv12")
-    text = pulsar_config.config(picture, chosen)
+    text = job_files.config(picture, chosen)
     assert re.search(r"src_input_tensors \{\s+color_space: TENSOR_COLOR_SPACE_BGR", text)
     assert re.search(r"dst_input_tensors \{\s+color_space: TENSOR_COLOR_SPACE_NV12", text)
 
 
 def test_several_inputs_are_selected_by_name(relu):
     inputs = (TensorSpec('a"\n', (2,)), TensorSpec("b", (3,), "int32"))
-    text = pulsar_config.config(replace(relu, inputs=inputs), settings_of({'a"\n': "0.tar", "b": "1.tar"}))
+    text = job_files.config(replace(relu, inputs=inputs), settings_of({'a"\n': "0.tar", "b": "1.tar"}))
     assert text.count(r'op_name: "a\"\012"') == 2
     assert text.count("dataset_conf_items {") == 2
     assert "type: INT32" in text
     assert "input_normalization" not in text
 
 
-@pytest.mark.parametrize("mode", pulsar_config.NPU_MODES)
+@pytest.mark.parametrize("mode", job_files.NPU_MODES)
 def test_every_npu_mode(relu, mode):
-    text = pulsar_config.config(relu, settings_of({"x": "c.tar"}, npu_mode=mode))
+    text = job_files.config(relu, settings_of({"x": "c.tar"}, npu_mode=mode))
     assert f"AX620_VIRTUAL_NPU_MODE_{mode}\n" in text
 
 
 def test_pulsar2_settings(relu):
     picture = replace(relu, inputs=(IMAGE,), preprocessing=PICTURE)
-    config = json.loads(pulsar2_config.config(picture, "NPU3", {"image": "calibration.tar"}, 4, True))
+    config = json.loads(job_files.pulsar2_config(picture, "NPU3", {"image": "calibration.tar"}, 4, True))
     (entry,) = config["quant"]["input_configs"]
     assert entry["calibration_mean"] == list(PICTURE.mean)
     assert entry["calibration_format"] == "Image"
     assert config["npu_mode"] == "NPU3"
     assert config["input_processors"][0]["src_format"] == "BGR"
-    plain = json.loads(pulsar2_config.config(relu, "NPU1", {"x": "calibration.tar"}, 4, False))
+    plain = json.loads(job_files.pulsar2_config(relu, "NPU1", {"x": "calibration.tar"}, 4, False))
     assert plain["quant"]["input_configs"][0]["calibration_format"] == "Numpy"
     assert "input_processors" not in plain
 
@@ -130,11 +130,11 @@ def members(path):
 def test_arrays_are_written_with_shape_and_type_of_the_input(tmp_path):
     tensor = TensorSpec("x", (2, 3), "int32")
     samples = [{"x": np.arange(6, dtype=np.int32).reshape(2, 3) + i} for i in range(3)]
-    calibration_files.write_tar(tmp_path / "a.tar", tensor, samples, None, "bin")
+    job_files.write_tar(tmp_path / "a.tar", tensor, samples, None, "bin")
     files = members(tmp_path / "a.tar")
     assert sorted(files) == ["000000.bin", "000001.bin", "000002.bin"]
     assert files["000002.bin"] == samples[2]["x"].tobytes()
-    calibration_files.write_tar(tmp_path / "b.tar", tensor, samples, None, "npy")
+    job_files.write_tar(tmp_path / "b.tar", tensor, samples, None, "npy")
     array = np.load(io.BytesIO(members(tmp_path / "b.tar")["000001.npy"]))
     assert array.dtype == np.int32
     assert (array == samples[1]["x"]).all()
@@ -143,7 +143,7 @@ def test_arrays_are_written_with_shape_and_type_of_the_input(tmp_path):
 def test_equal_samples_give_equal_files(tmp_path):
     for name in ("a.tar", "b.tar"):
         samples = [{"x": np.ones(3, np.float32)}]
-        calibration_files.write_tar(tmp_path / name, TensorSpec("x", (3,)), samples, None, "bin")
+        job_files.write_tar(tmp_path / name, TensorSpec("x", (3,)), samples, None, "bin")
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
 
 
@@ -156,7 +156,7 @@ def test_pixels_are_what_the_preprocessing_began_with(color, layout):
     tensor = ((picture - np.array(pre.mean)) / np.array(pre.std)).astype(np.float32)[None]
     if layout == "nchw":
         tensor = tensor.transpose(0, 3, 1, 2)
-    assert (calibration_files.pixels(tensor, pre) == rgb).all()
+    assert (job_files.pixels(tensor, pre) == rgb).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -165,7 +165,7 @@ def test_png_is_read_back_by_its_own_rules(channels):
     import zlib
 
     picture = np.random.default_rng(1).integers(0, 256, (4, 5, channels), dtype=np.uint8)
-    data = calibration_files.png(picture)
+    data = job_files.png(picture)
     chunks, at = {}, 8
     while at < len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
@@ -180,26 +180,26 @@ def test_png_is_read_back_by_its_own_rules(channels):
 
 
 def test_only_a_single_picture_input_is_calibrated_with_pictures(relu):
-    assert calibration_files.takes_pictures(replace(relu, inputs=(IMAGE,), preprocessing=PICTURE))
-    assert not calibration_files.takes_pictures(replace(relu, inputs=(IMAGE,)))
-    assert not calibration_files.takes_pictures(replace(relu, inputs=(IMAGE, IMAGE), preprocessing=PICTURE))
+    assert job_files.takes_pictures(replace(relu, inputs=(IMAGE,), preprocessing=PICTURE))
+    assert not job_files.takes_pictures(replace(relu, inputs=(IMAGE,)))
+    assert not job_files.takes_pictures(replace(relu, inputs=(IMAGE, IMAGE), preprocessing=PICTURE))
     four = TensorSpec("x", (1, 4, 4, 5))
-    assert not calibration_files.takes_pictures(replace(relu, inputs=(four,), preprocessing=PICTURE))
+    assert not job_files.takes_pictures(replace(relu, inputs=(four,), preprocessing=PICTURE))
 
 
 def test_data_that_does_not_fit_is_a_failure_of_the_case(relu, tmp_path):
     data = tmp_path / "data.npy"
     np.save(data, np.zeros((7, 7), np.float32))
-    failure = build.lay_out_calibration(relu, CalibrationSpec(data), tmp_path, "bin")
+    failure = job_files.lay_out_calibration(relu, CalibrationSpec(data), tmp_path, "bin")
     assert isinstance(failure, Failure)
     assert failure.failure_class is FailureClass.INVALID_CALIBRATION
 
 
 def test_an_input_type_that_cannot_be_calibrated_is_a_failure_of_the_case(relu, tmp_path):
     wide = replace(relu, inputs=(TensorSpec("x", (1,), "int64"),))
-    chosen = pulsar_build.settings({}, "AX620A")
+    chosen = pulsar.settings({}, "AX620A")
     target = Target("AX620A", Precision.INT8, {}, CalibrationSpec(), 10)
-    failure = pulsar_build.lay_out(wide, target, chosen, tmp_path)
+    failure = pulsar.lay_out(wide, target, chosen, tmp_path)
     assert failure.failure_class is FailureClass.UNSUPPORTED_ATTRIBUTE
 
 
@@ -218,17 +218,17 @@ def test_an_input_type_that_cannot_be_calibrated_is_a_failure_of_the_case(relu, 
 )
 def test_options_that_make_no_sense_are_named(options):
     with pytest.raises(UsageError, match=f"backend_options.{next(iter(options))}"):
-        pulsar_build.settings(options, "AX620A")
+        pulsar.settings(options, "AX620A")
 
 
 def test_an_unknown_chip_needs_its_hardware_named():
     with pytest.raises(UsageError, match="target_hardware"):
-        pulsar_build.settings({}, "RK3588")
-    assert pulsar_build.settings({"target_hardware": "AX620"}, "RK3588").target_hardware == "AX620"
+        pulsar.settings({}, "RK3588")
+    assert pulsar.settings({"target_hardware": "AX620"}, "RK3588").target_hardware == "AX620"
 
 
 def test_files_are_named_by_the_model(relu, tmp_path):
     work = Path(tmp_path / "work")
     work.mkdir()
-    assert build.lay_out(relu, work) == f"{relu.sha256[:16]}.onnx"
+    assert job_files.lay_out_model(relu, work) == f"{relu.sha256[:16]}.onnx"
     assert (work / f"{relu.sha256[:16]}.onnx").read_bytes() == b"onnx"

@@ -6,19 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.axera import board_errors, build_errors
+from npubench.backends.axera import toolchain
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.tools.exit_status import classify_run
+from npubench.tools.log_lines import short_lines
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 CODES = st.integers(-64, 255)
 
 
 def build(output="", code=1, timed_out=False, argv=("pulsar", "build")):
-    return build_errors.failed_build("pulsar", Completed(argv, code, output, 1.0, timed_out), 60.0)
+    return toolchain.failed_build("pulsar", Completed(argv, code, output, 1.0, timed_out))
 
 
 def on_board(output="", code=0, **changes):
-    return board_errors.failed_run("run_joint", Completed(("run_joint",), code, output, 1.0, **changes), 60.0)
+    return classify_run(
+        "run_joint",
+        Completed(("run_joint",), code, output, 1.0, **changes),
+        toolchain.explain_run,
+        short_lines,
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +45,7 @@ def test_a_custom_operator_keeps_its_domain():
 
 
 def test_a_name_that_is_cut_is_no_operator():
-    assert build_errors.unsupported_operators("module 'neuwizard.operators' has no attribute 'onnx.To") == ()
+    assert toolchain.unsupported_operators("module 'neuwizard.operators' has no attribute 'onnx.To") == ()
 
 
 @pytest.mark.parametrize(
@@ -68,8 +75,8 @@ def test_a_build_that_was_stopped_hung_whatever_it_printed():
 
 def test_a_build_that_ended_well_has_not_failed_yet():
     assert build("AssertionError: anything\n", 0) is None
-    assert build_errors.no_artifact("pulsar", "done\n", "x.joint").failure_class is FailureClass.NO_ARTIFACT
-    oom = build_errors.no_artifact("pulsar", "neuwizard killed by SIGKILL\n", "x.joint")
+    assert toolchain.no_artifact("pulsar", "done\n", "x.joint").failure_class is FailureClass.NO_ARTIFACT
+    oom = toolchain.no_artifact("pulsar", "neuwizard killed by SIGKILL\n", "x.joint")
     assert oom.failure_class is FailureClass.KILLED
 
 
@@ -106,7 +113,7 @@ def test_a_run_that_ended_badly(output, code, expected):
 
 
 def test_an_unknown_cmm_usage_is_harmless():
-    assert board_errors.explain("run_joint", "Get CMM usage failed\n") is None
+    assert toolchain.explain_run("run_joint", "Get CMM usage failed\n") is None
 
 
 def test_a_run_that_hung_or_flooded():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.axera.inference_report import (
+from npubench.backends.axera.pulsar_figures import (
     EuCycles,
     PartReport,
     add_parts,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.axera.equal_figures import lowering, suspicious_groups, warned
-from npubench.backends.axera.log_sections import split_cases
+from npubench.backends.axera.logs import split_cases
 from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.domain.errors import UsageError
 from npubench.domain.records import FailureClass, Figures, Kind, Latency, Status

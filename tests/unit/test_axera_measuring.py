@@ -5,12 +5,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from npubench.backends.axera.build import Artifacts
+from npubench.backends.axera.base import Artifacts
 from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.domain.errors import BoardError
 from npubench.domain.records import Artifact, Completed, FailureClass, Figures, Kind, Latency
 from npubench.domain.specs import Precision, TensorSpec, TimingProtocol
-from npubench.reporting.data.whole_npu import whole_npu_upper_estimate
+from npubench.reporting.data.figures import whole_npu_upper_estimate
 from npubench.storage.hashing import sha256_of_file
 from tests.fakes import FakeSession, model
 

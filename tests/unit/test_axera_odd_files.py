@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from npubench.backends.axera import build
+from npubench.backends.axera import base
 from npubench.domain.records import Completed, FailureClass
 
 
@@ -20,7 +20,7 @@ class OddBench:
         (self.workdir / name).touch()
 
     def run(self, argv, timeout_s, log):
-        for name in ("model.joint", build.BUILD_LOG):
+        for name in ("model.joint", base.BUILD_LOG):
             self.make(self.workdir / name)
         return Completed(tuple(argv), 0, "said\n", 0.1)
 
@@ -36,9 +36,9 @@ def test_neither_artifact_nor_log(tmp_path, kind):
     folder.mkdir()
     make = os.mkfifo if kind == "fifo" else lambda path: path.symlink_to(theirs)
     bench = OddBench(folder, make)
-    failure = build.build(
-        bench, ["pulsar", "build"], "model.joint", folder, build.Deadline(5), tmp_path / "log"
+    failure = base.build(
+        bench, ["pulsar", "build"], "model.joint", folder, base.Deadline(5), tmp_path / "log"
     )
     assert failure.failure_class is FailureClass.NO_ARTIFACT
     assert theirs.read_text() == "mine"
-    assert (folder / build.BUILD_LOG).read_text() == "said\n"
+    assert (folder / base.BUILD_LOG).read_text() == "said\n"

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench.backends.axera import pulsar_build, pulsar_figures
-from npubench.backends.axera.joint_parts import placement, ran_on, read_parts
-from npubench.backends.axera.run_joint import parse_run_joint
+from npubench.backends.axera import pulsar, pulsar_figures
+from npubench.backends.axera.run_joint import parse_run_joint, placement, ran_on, read_parts
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Artifact, Shares
 from npubench.domain.specs import Precision
@@ -70,7 +69,7 @@ def test_a_list_that_may_lack_parts_places_nothing():
 
 def test_figures_carry_the_placement(tmp_path):
     (tmp_path / "m.joint").write_bytes(b"joint")
-    info = tmp_path / pulsar_build.INFO_LOG
+    info = tmp_path / pulsar_figures.INFO_LOG
     info.write_text(INFO + TABLES["cells"])
     onnx = replace(model(tmp_path / "m.joint"), operators={"Conv": 3, "Softmax": 1})
     artifact = Artifact(tmp_path / "m.joint", "ab", 5, "pulsar", {}, Precision.INT8, onnx, {}, (info,))
@@ -91,7 +90,7 @@ def test_figures_carry_the_placement(tmp_path):
 )
 def test_the_runners_mode_is_the_models(npu_mode, mode):
     given = {"npu_mode": npu_mode, "run_joint_mode": mode}
-    assert pulsar_build.settings(given, "AX620A").run_joint_mode == mode
+    assert pulsar.settings(given, "AX620A").run_joint_mode == mode
 
 
 @pytest.mark.parametrize(
@@ -106,5 +105,5 @@ def test_the_runners_mode_is_the_models(npu_mode, mode):
 )
 def test_a_mode_that_runs_no_such_model_is_refused(npu_mode, mode, words):
     with pytest.raises(UsageError, match="run_joint_mode") as refused:
-        pulsar_build.settings({"npu_mode": npu_mode, "run_joint_mode": mode}, "AX620A")
+        pulsar.settings({"npu_mode": npu_mode, "run_joint_mode": mode}, "AX620A")
     assert words in str(refused.value)

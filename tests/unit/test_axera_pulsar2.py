@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from npubench.backends.axera import (
-    pulsar2_build,
-    pulsar2_config,
-    pulsar2_figures,
-    pulsar2_precision,
+    job_files,
+    pulsar2,
+    pulsar2_analyses,
+    pulsar2_log,
     pulsar2_run,
-    pulsar2_trace,
 )
-from npubench.backends.axera.build import Deadline
-from npubench.backends.axera.lines import DamagedError
+from npubench.backends.axera.base import Deadline
 from npubench.backends.axera.pulsar2 import Pulsar2Backend
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.domain.errors import UsageError
@@ -43,6 +41,8 @@ from npubench.domain.specs import (
     TensorSpec,
     TimingProtocol,
 )
+from npubench.storage.hashing import sha256_of_file
+from npubench.tools.log_lines import DamagedError
 from tests.fakes import FakeSession, model
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
@@ -53,7 +53,7 @@ TABLE = LOG[LOG.index("                        Quant Precision") : LOG.index("20
 
 
 def table(text):
-    return pulsar2_precision.tables(text.split("\n"))
+    return pulsar2_analyses.tables(text.split("\n"))
 
 
 def test_groups_and_npu_subgraphs_add_up():
@@ -164,7 +164,7 @@ def test_a_per_layer_table_says_that_it_leaves_out_what_came_before():
 def test_an_end_to_end_table_is_preferred():
     other = TABLE.replace("EndToEnd", "PerLayer").replace("0.98990", "0.99999")
     for both in (TABLE + other, other + TABLE):
-        found = pulsar2_precision.with_accuracy(Figures(Kind.SIMULATED), table(both), ("scores", "boxes"))
+        found = pulsar2_analyses.with_accuracy(Figures(Kind.SIMULATED), table(both), ("scores", "boxes"))
         assert found.accuracy.cosine == 0.9899
 
 
@@ -181,7 +181,7 @@ def test_older_columns_in_another_order():
 """
     (found,) = table(text)
     assert [one.cosine for one in found.layers] == [0.999932050704956, 0.9994480609893799]
-    figures = pulsar2_precision.with_accuracy(Figures(Kind.SIMULATED), (found,))
+    figures = pulsar2_analyses.with_accuracy(Figures(Kind.SIMULATED), (found,))
     assert figures.accuracy.cosine == 0.9994480609893799
 
 
@@ -203,7 +203,7 @@ def test_rows_wrapped_at_a_narrow_terminal():
     assert (conv.shape, conv.cosine) == ("(1, 32, 112, 112)", None)
     assert gemm.cosine == 0.987
     assert (found.method, found.mode) == ("EndToEnd", "NPUBackend")
-    of_cut = pulsar2_precision.with_accuracy(Figures(Kind.SIMULATED), (found,), ("474",))
+    of_cut = pulsar2_analyses.with_accuracy(Figures(Kind.SIMULATED), (found,), ("474",))
     assert (of_cut.accuracy, of_cut.no_accuracy) == (None, NoAccuracy.NOT_COMPARED)
     assert "no whole cosine of output 474" in of_cut.no_accuracy_why
 
@@ -213,7 +213,7 @@ def test_an_output_without_a_row_or_a_finite_cosine_has_no_accuracy():
         (TABLE, ("scores", "masks"), "masks"),
         (TABLE.replace("0.98990", "nan    "), ("scores", "boxes"), "no finite cosine of output scores"),
     ):
-        figures = pulsar2_precision.with_accuracy(Figures(Kind.SIMULATED), table(text), outputs)
+        figures = pulsar2_analyses.with_accuracy(Figures(Kind.SIMULATED), table(text), outputs)
         assert figures.accuracy is None
         assert why in figures.no_accuracy_why
 
@@ -248,7 +248,7 @@ def test_a_cut_table_is_no_table(end):
 
 
 def test_time_by_layer_and_unit():
-    trace = pulsar2_trace.parse_trace(TRACE)
+    trace = pulsar2_analyses.parse_trace(TRACE)
     assert trace.span_us == 100
     units = {one.unit: (one.busy_us, one.idle_us) for one in trace.units}
     assert units == {
@@ -269,7 +269,7 @@ def test_time_by_layer_and_unit():
 def test_tasks_of_a_unit_that_overlap_count_once():
     events = [{"ph": "X", "tid": 3, "name": f"c_0_{i}", "ts": i, "dur": 4} for i in range(3)]
     names = [{"ph": "M", "name": "thread_name", "tid": 3, "args": {"name": "conv"}}]
-    (unit,) = pulsar2_trace.parse_trace(json.dumps(events + names)).units
+    (unit,) = pulsar2_analyses.parse_trace(json.dumps(events + names)).units
     assert (unit.unit, unit.busy_us, unit.idle_us) == ("conv", 6, 0)
 
 
@@ -288,19 +288,19 @@ def test_tasks_of_a_unit_that_overlap_count_once():
 def test_a_doubtful_timeline_is_none(old, new):
     compact = json.dumps(json.loads(TRACE))
     assert old in compact
-    assert isinstance(pulsar2_trace.parse_trace(compact.replace(old, new)), Failure)
+    assert isinstance(pulsar2_analyses.parse_trace(compact.replace(old, new)), Failure)
 
 
 @given(st.integers(0, len(TRACE.rstrip()) - 1))
 def test_a_cut_timeline_is_none(end):
-    assert isinstance(pulsar2_trace.parse_trace(TRACE[:end]), Failure)
+    assert isinstance(pulsar2_analyses.parse_trace(TRACE[:end]), Failure)
 
 
 def with_trace(max_cycle, clock=None):
     subgraphs = [{"subgraph": 0, "group": 0, "target": "NPU", "max_cycle": max_cycle}]
     told = Figures(Kind.SIMULATED, details={"max_cycle": max_cycle, "placement_of_subgraphs": subgraphs})
-    trace = pulsar2_trace.parse_trace(TRACE)
-    return pulsar2_figures.with_traces(told, {"subgraph_npu_0": trace}, clock)
+    trace = pulsar2_analyses.parse_trace(TRACE)
+    return pulsar2_log.with_traces(told, {"subgraph_npu_0": trace}, clock)
 
 
 def test_a_timeline_in_cycles_is_no_time_without_a_clock():
@@ -476,10 +476,10 @@ def test_a_build_that_failed_and_what_is_no_log():
 def test_all_npu_subgraphs_place_the_models_operators_and_a_mixed_model_is_not_guessed():
     mixed = parse_build_log(LOG).placement
     assert mixed == {"subgraph 0": "NPU", "subgraph 1": "CPU", "subgraph 2": "NPU"}
-    assert pulsar2_figures.by_operator(mixed, ("Conv", "Relu")) == mixed
+    assert pulsar2_log.by_operator(mixed, ("Conv", "Relu")) == mixed
     npu = dict.fromkeys(mixed, "NPU")
-    assert pulsar2_figures.by_operator(npu, ("Conv", "Relu")) == {"Conv": "NPU", "Relu": "NPU"}
-    assert pulsar2_figures.by_operator({}, ("Conv",)) == {}
+    assert pulsar2_log.by_operator(npu, ("Conv", "Relu")) == {"Conv": "NPU", "Relu": "NPU"}
+    assert pulsar2_log.by_operator({}, ("Conv",)) == {}
 
 
 OPTIONS = {"runner": "axcl_run_model", "card": 1, "precision_analysis": True, "npu_perf": True}
@@ -577,17 +577,17 @@ def test_two_tensors_with_one_file_name_are_not_run(relu, tmp_path):
 
 
 def test_options_of_a_card(relu, tmp_path):
-    chosen = pulsar2_build.settings(OPTIONS, "AX8850")
+    chosen = pulsar2.settings(OPTIONS, "AX8850")
     assert (chosen.target_hardware, chosen.runner_path) == ("AX650", "/usr/bin/axcl/axcl_run_model")
     assert chosen.precision_analysis == "Reference"
     kept = {"runner_path": chosen.runner_path, "card": chosen.card}
-    assert pulsar2_build.runner_argv(kept, "/b/m.axmodel", 10, 64) == [
+    assert pulsar2.runner_argv(kept, "/b/m.axmodel", 10, 64) == [
         *("/usr/bin/axcl/axcl_run_model", "-m", "/b/m.axmodel", "-w", "10", "-r", "64", "-d", "1")
     ]
-    assert "--compiler.npu_perf" in pulsar2_build.build_argv(relu, chosen)
-    plain = pulsar2_build.settings({}, "AX615")
+    assert "--compiler.npu_perf" in pulsar2.build_argv(relu, chosen)
+    plain = pulsar2.settings({}, "AX615")
     assert (plain.target_hardware, plain.runner_path) == ("AX615", "/opt/bin/ax_run_model")
-    assert "--compiler.npu_perf" not in pulsar2_build.build_argv(relu, plain)
+    assert "--compiler.npu_perf" not in pulsar2.build_argv(relu, plain)
 
 
 @pytest.mark.parametrize(
@@ -605,7 +605,7 @@ def test_options_of_a_card(relu, tmp_path):
 )
 def test_an_option_that_makes_no_sense_is_refused(options):
     with pytest.raises(UsageError, match=r"backend_options\.\w+ "):
-        pulsar2_build.settings(options, "AX650N")
+        pulsar2.settings(options, "AX650N")
 
 
 def test_the_runner_that_a_board_is_asked_for():
@@ -618,15 +618,15 @@ def test_the_runner_that_a_board_is_asked_for():
 
 def test_a_chip_that_the_toolchain_is_not_known_to_name():
     with pytest.raises(UsageError, match=r"not AX8860: set backend_options\.target_hardware"):
-        pulsar2_build.settings({}, "AX8860")
+        pulsar2.settings({}, "AX8860")
 
 
 def test_the_analysis_asked_for_is_the_networks(relu):
-    text = pulsar2_config.config(relu, "NPU1", {"x": "c.tar"}, 2, False, "NPUBackend")
+    text = job_files.pulsar2_config(relu, "NPU1", {"x": "c.tar"}, 2, False, "NPUBackend")
     quant = json.loads(text)["quant"]
     assert (quant["precision_analysis"], quant["precision_analysis_mode"]) == (True, "NPUBackend")
     assert quant["precision_analysis_method"] == "EndToEnd"
-    off = json.loads(pulsar2_config.config(relu, "NPU1", {"x": "c.tar"}, 2, False))["quant"]
+    off = json.loads(job_files.pulsar2_config(relu, "NPU1", {"x": "c.tar"}, 2, False))["quant"]
     assert off["precision_analysis"] is False
     assert "precision_analysis_method" not in off
 
@@ -680,13 +680,13 @@ class Card(FakeSession):
     """A board that holds the artifact, and prints of another model's run."""
 
     def run(self, argv, timeout_s, log=None):
-        said = "0" * 64 + f"  {argv[1]}\n" if argv[0] == "sha256sum" else RUNNER
+        said = f"{sha256_of_file(Path(argv[1]))}  {argv[1]}\n" if argv[0] == "sha256sum" else RUNNER
         return Completed(tuple(argv), 0, said, 0.0)
 
 
 def test_a_printout_of_another_model_is_of_no_job_of_ours(relu, tmp_path):
     settings = {"npu_mode": "NPU3", "runner": "axcl_run_model", "runner_path": "axcl_run_model"}
-    made = Artifact(relu.path, "0" * 64, 1, "pulsar2", {}, Precision.INT8, relu, settings)
+    made = Artifact(relu.path, sha256_of_file(relu.path), 1, "pulsar2", {}, Precision.INT8, relu, settings)
     timing = TimingProtocol(warmup=10, repeat=800, rounds=1, min_duration_s=0.0)
     found = Pulsar2Backend().measure(made, Card(), timing, 60.0, tmp_path / "log")
     assert found.failure_class is FailureClass.WRONG_ARTIFACT

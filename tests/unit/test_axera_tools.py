@@ -7,13 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.axera.pulsar2_log import parse_build_log
-from npubench.backends.axera.pulsar_tools import (
-    JointInfo,
-    accuracy,
-    parse_info,
-    parse_scores,
-    parse_version,
-)
+from npubench.backends.axera.pulsar_figures import JointInfo, accuracy, parse_info, parse_scores
+from npubench.backends.axera.toolchain import parse_version
 from npubench.domain.records import Failure, Kind, OutputAccuracy
 
 DATA = Path(__file__).parents[1] / "data" / "axera"

@@ -11,22 +11,22 @@ from npubench.cli.listeners import sentence
 from npubench.domain.npu_parts import part_of_npu
 from npubench.domain.records import Bound, BoundReason, Bounds, Figures, Kind, Latency
 from npubench.domain.specs import Precision
+from npubench.domain.text import columns_of
 from npubench.measure.stability import judge
 from npubench.reporting.charts.board_charts import latency_charts
-from npubench.reporting.charts.charts import model_charts
-from npubench.reporting.charts.pairs import pairs, speedup
+from npubench.reporting.charts.row_chart import model_charts
 from npubench.reporting.compare import formats as compared
-from npubench.reporting.compare.change import Gate, Outcome
+from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare
 from npubench.reporting.compare.pairing import Side
-from npubench.reporting.data import bounds as words
-from npubench.reporting.data.frames import models
+from npubench.reporting.data import figures as words
+from npubench.reporting.data.frames import frame
+from npubench.reporting.data.pairs import pairs, speedup
 from npubench.reporting.data.published_comparison import line_up
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.data.table import to_csv, to_text
 from npubench.reporting.data.tables import case_tables
-from npubench.reporting.page.escapes import columns_of
 from tests.sample_results import result
 
 NOT_COUNTED = Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, 18, 93)
@@ -181,7 +181,7 @@ def test_speed_ups_of_bounds_are_bounds_or_none():
     assert speedup(pair, Kind.SIMULATED) is None
     measured = [replace(one, figures=replace(one.figures, kind=Kind.MEASURED)) for one in (exact, row())]
     assert summarise(measured).gain is None
-    assert models([row()])["simulated_bound"].tolist() == ["lower"]
+    assert frame([row()])["simulated_bound"].tolist() == ["lower"]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_speed_ups_of_bounds_are_bounds_or_none():
     ],
 )
 def test_comparisons_are_sure_of_no_more_than_bounds_allow(before, after, outcome):
-    found = compare(Side("A", (row(*before),)), Side("B", (row(*after),)), Gate())
+    found = compare(Side("A", (row(*before),)), Side("B", (row(*after),)), RegressionPolicy())
     (change,) = found.changes
     assert change.outcome is outcome
     assert any("bound" in note for note in change.notes)

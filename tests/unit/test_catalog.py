@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from npubench.catalog import find_board, load, load_boards
-from npubench.catalog.folders import user_folders
+from npubench.catalog.find import user_folders
 from npubench.catalog.load import load_folders
 from npubench.cli.assemble import choose_boards
 from npubench.domain.errors import CatalogError, UsageError
@@ -321,16 +321,16 @@ def test_all_mistakes_of_a_file_at_once_with_their_lines(tmp_path):
     assert found == [
         "models/a.toml:1: key 'codebase': must be text in quotes, not 3",
         "models/a.toml:2: key 'colour': unknown key: the keys are codebase, defaults, model",
-        "models/a.toml:7: key 'defaults.input_shape[1]': must be greater than or equal to 1, not 0",
+        "models/a.toml:7: key 'defaults.input_shape[1]': must be at least 1, not 0",
         "models/a.toml:9: key 'defaults.std[1]': must be a finite number, not inf",
         "models/a.toml:14: key 'model[1].name': is missing: add it",
         "models/a.toml:15: key 'model[1].nam': unknown key (did you mean 'name'?): the keys are task, "
         "input_shape, input_name, layout, mean, std, color, opset, seed, clip, exports, batch_axis, name, aliases, "
         "config",
         "models/a.toml:16: key 'model[1].mean': must be an array, not '1'",
-        "models/a.toml:17: key 'model[1].color': must be 'rgb', 'bgr' or 'gray', not 'red'",
+        "models/a.toml:17: key 'model[1].color': must be 'bgr', 'gray' or 'rgb', not 'red'",
         "models/a.toml:19: key 'model[2].name': '../x' is not a name: use letters, digits and . _ + -",
-        "models/a.toml:20: key 'model[2].seed': must be greater than or equal to 0, not -1",
+        "models/a.toml:20: key 'model[2].seed': must be at least 0, not -1",
         "models/a.toml:21: key 'model[2].aliases[1]': '<script>' is not a name: use letters, digits and . _ + -",
         "models/a.toml:21: key 'model[2].aliases[2]': must be text in quotes, not 7",
     ]

@@ -10,10 +10,10 @@ from npubench.domain.errors import ExitCode
 from npubench.domain.records import FailureClass, Figures, Kind, Latency, Stage, Verdict
 from npubench.domain.specs import Precision
 from npubench.reporting.compare import change
-from npubench.reporting.compare.change import Gate, Outcome
+from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.pairing import Side
-from npubench.reporting.compare.timing import Timed, noise_of
+from npubench.reporting.compare.timing import TimeRatio, noise_of
 from npubench.storage.hashing import digest
 from tests import sample_results
 from tests.sample_results import failed, result
@@ -31,7 +31,7 @@ BASE = rounds(1000.0, 1004.0, 1002.0)
 
 def sides(before, after, gate=None):
     a, b = (rows if isinstance(rows, list) else [rows] for rows in (before, after))
-    return compare(Side("A", tuple(a)), Side("B", tuple(b)), gate or Gate())
+    return compare(Side("A", tuple(a)), Side("B", tuple(b)), gate or RegressionPolicy())
 
 
 def outcome_of(before, after, gate=None):
@@ -66,7 +66,7 @@ def test_faster_is_told_and_fails_nothing():
 def test_a_change_below_the_share_is_none():
     slower = rounds(1040.0, 1044.0, 1042.0)
     assert outcome_of(BASE, slower) is Outcome.SAME
-    assert outcome_of(BASE, slower, Gate(0.02)) is Outcome.SLOWER
+    assert outcome_of(BASE, slower, RegressionPolicy(0.02)) is Outcome.SLOWER
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_change_below_the_share_is_none():
     ],
 )
 def test_what_lies_on_an_edge_counts_for_nothing(ratio, low, high, threshold, outcome):
-    found = Timed("measured", "mean", 1.0, ratio, ratio, low, high, "")
+    found = TimeRatio("measured", "mean", 1.0, ratio, ratio, low, high, "")
     assert change._outcome(found, 0.25, threshold)[0] is outcome
 
 
@@ -124,8 +124,8 @@ def test_a_repeat_confirms_or_clears():
     assert cleared.changes[0].outcome is Outcome.UNDECIDED
     assert "another measurement of B does not show it" in cleared.changes[0].reason
     assert outcome_of(BASE, [slow, fine]) is Outcome.SAME
-    assert outcome_of(BASE, slow, Gate(require_repeat=True)) is Outcome.UNDECIDED
-    assert outcome_of(BASE, [slow, slow], Gate(require_repeat=True)) is Outcome.SLOWER
+    assert outcome_of(BASE, slow, RegressionPolicy(require_repeat=True)) is Outcome.UNDECIDED
+    assert outcome_of(BASE, [slow, slow], RegressionPolicy(require_repeat=True)) is Outcome.SLOWER
     rebuilt = replace(fine, artifact_sha256=digest("of another build"))
     assert outcome_of(BASE, [rebuilt, slow]) is Outcome.SLOWER
     of_older_tools = replace(fine, tools={"onnxruntime": "1.20.0"})
@@ -215,8 +215,8 @@ def test_emulated_rows_are_compared_with_nothing():
     [
         (FailureClass.UNSUPPORTED_OPERATOR, Outcome.BROKEN, ExitCode.REGRESSION),
         (FailureClass.CRASH, Outcome.BROKEN, ExitCode.REGRESSION),
-        (FailureClass.BOARD_LOST, Outcome.LOST, ExitCode.BOARD),
-        (FailureClass.TOOL_MISSING, Outcome.LOST, ExitCode.TOOLCHAIN),
+        (FailureClass.BOARD_LOST, Outcome.ERRORED, ExitCode.BOARD),
+        (FailureClass.TOOL_MISSING, Outcome.ERRORED, ExitCode.TOOLCHAIN),
     ],
 )
 def test_a_case_that_fails_now(failure_class, outcome, code):
@@ -227,7 +227,7 @@ def test_a_case_that_fails_now(failure_class, outcome, code):
 
 def test_a_case_that_failed_before():
     broken = failed("net")
-    assert outcome_of(broken, BASE) is Outcome.MENDED
+    assert outcome_of(broken, BASE) is Outcome.FIXED
     assert outcome_of(broken, broken) is Outcome.FAILS
 
 
@@ -256,7 +256,7 @@ def test_precisions_are_compared_only_when_named_on_both_sides():
     int8 = rounds(500.0, 501.0, precision=Precision.INT8)
     assert sides(BASE, int8).changes == ()
     fixed = frozenset({"precision"})
-    (change,) = compare(Side("A", (BASE,), fixed), Side("B", (int8,), fixed), Gate()).changes
+    (change,) = compare(Side("A", (BASE,), fixed), Side("B", (int8,), fixed), RegressionPolicy()).changes
     assert change.precision == "fp32 / int8"
 
 
@@ -283,6 +283,6 @@ def test_what_makes_a_comparison_lame_is_noted():
 def test_everything_compares_with_itself_and_is_json():
     rows = [*sample_results.everything(), *sample_results.hostile()]
     found = sides(rows, rows)
-    bad = {Outcome.SLOWER, Outcome.FASTER, Outcome.UNDECIDED, Outcome.BROKEN, Outcome.MENDED}
+    bad = {Outcome.SLOWER, Outcome.FASTER, Outcome.UNDECIDED, Outcome.BROKEN, Outcome.FIXED}
     assert not bad & {change.outcome for change in found.changes}
     assert json.loads(json.dumps(asdict(found), allow_nan=False))["label_a"] == "A"

@@ -11,8 +11,8 @@ from npubench.domain.errors import ExitCode
 from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, WorstSlice
 from npubench.domain.specs import Precision
 from npubench.reporting.compare import formats
-from npubench.reporting.compare.accuracy import scored
-from npubench.reporting.compare.change import Gate, Outcome
+from npubench.reporting.compare.accuracy import evaluation_of
+from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.pairing import Side
 from npubench.storage.store import Store
@@ -32,7 +32,7 @@ def against(before, after, limit=0.01, scores=((), ())):
         Side(label, (one,), scores=told)
         for label, one, told in zip("AB", (before, after), scores, strict=True)
     )
-    return compare(a, b, Gate(0.05, accuracy=limit))
+    return compare(a, b, RegressionPolicy(0.05, accuracy=limit))
 
 
 def outcomes(found):
@@ -105,7 +105,7 @@ def score(value, half=0.02, lost=-0.01, **more):
     ],
 )
 def test_a_drop_of_top1_counts_where_its_interval_excludes_0(before, after, expected):
-    found = against(row(0.999), row(0.999), scores=((scored(before),), (scored(after),)))
+    found = against(row(0.999), row(0.999), scores=((evaluation_of(before),), (evaluation_of(after),)))
     assert [change.outcome for change in found.changes if change.rated] == [expected]
     wrong = expected is Outcome.LESS_ACCURATE
     assert exit_code(found, gated=True) is (ExitCode.REGRESSION if wrong else ExitCode.OK)

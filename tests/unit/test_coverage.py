@@ -11,7 +11,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Stage, Status
 from npubench.reporting.data.coverage import blocking, document, status, support
 from npubench.storage import ledger
-from npubench.storage.ledger import Export, note, outcome, read
+from npubench.storage.ledger import Export, note, outcome, read_exports
 from npubench.storage.store import Store
 from tests.sample_results import result
 
@@ -34,10 +34,10 @@ def test_the_last_attempt_counts_and_half_a_line_does_not(tmp_path):
     failure = Failure(Stage.EXPORT, FailureClass.HANG, "slow")
     note(tmp_path, outcome("a", "mmpretrain", 1.0, failure))
     note(tmp_path, GOOD)
-    with (tmp_path / ledger.FILE).open("a") as stream:
+    with (tmp_path / ledger.EXPORTS).open("a") as stream:
         stream.write('{"case": "z"')
-    assert read(tmp_path) == {"a": GOOD}
-    assert read(tmp_path / "nothing") == {}
+    assert read_exports(tmp_path) == {"a": GOOD}
+    assert read_exports(tmp_path / "nothing") == {}
 
 
 def test_operators_by_backend_and_what_they_block():
@@ -90,14 +90,14 @@ def test_records_of_several_machines_make_one_page_and_say_what_is_missing(tmp_p
     both = [*words, "--exports", str(tmp_path)]
     page = ["--keep", str(kept), "-o", str(tmp_path / "page.md")]
     assert CliRunner().invoke(npubench, [*both, *page], standalone_mode=False).return_value == 0
-    assert kept.read_text().splitlines() == (tmp_path / ledger.FILE).read_text().splitlines()
+    assert kept.read_text().splitlines() == (tmp_path / ledger.EXPORTS).read_text().splitlines()
     left = CliRunner().invoke(npubench, [*words, "--missing"], standalone_mode=False).stdout.split()
     assert set(every) - set(left) == {other}
     # What another machine ran later counts.
     note(_made(tmp_path / "later" / ".npubench"), replace(GOOD, case=one))
     later = ["--exports", str(tmp_path / "later"), "--keep", str(kept)]
     assert CliRunner().invoke(npubench, [*words, *later], standalone_mode=False).return_value == 0
-    assert [status(export) for export in read(kept).values()] == ["exported", "exported"]
+    assert [status(export) for export in read_exports(kept).values()] == ["exported", "exported"]
 
 
 @pytest.mark.parametrize("line", ["garbage}", '{"case": 1}', "[{}"])

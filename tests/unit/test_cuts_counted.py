@@ -3,12 +3,10 @@
 from click.testing import CliRunner
 
 from npubench.cli import npubench
-from npubench.reporting.data.cuts import counts, document
+from npubench.reporting.data.coverage import counts
+from npubench.reporting.data.coverage import cuts_document as document
 from npubench.storage import ledger
-from npubench.storage.ledger import Conversion, Export
-from npubench.storage.ledger import conversions_note as note
-from npubench.storage.ledger import conversions_read as read
-from npubench.storage.ledger import note as note_export
+from npubench.storage.ledger import Conversion, Export, note, read_conversions
 
 PLAIN = Conversion("a", "rknn", "rk3566", "int8", "", "")
 CUT = Conversion(
@@ -49,16 +47,16 @@ def test_the_last_of_a_case_counts_and_half_a_line_does_not(tmp_path):
     note(kept, Conversion("a", "rknn", "rk3566", "int8", "hang", "hang"))
     note(kept, PLAIN)
     note(kept, OTHER)
-    with (kept / ledger.CONVERSIONS_FILE).open("a") as stream:
+    with (kept / ledger.CONVERSIONS).open("a") as stream:
         stream.write('{"case": "z"')
-    assert read(tmp_path) == [PLAIN, OTHER]
-    assert read(tmp_path / "nothing") == []
+    assert read_conversions(tmp_path) == [PLAIN, OTHER]
+    assert read_conversions(tmp_path / "nothing") == []
 
 
 def test_the_coverage_page_has_them_where_they_are_asked_for(tmp_path):
     kept = tmp_path / ".npubench"
     kept.mkdir()
-    note_export(kept, Export("a", "mmpretrain", 1.0))
+    note(kept, Export("a", "mmpretrain", 1.0))
     asked = ["coverage", "--exports", str(tmp_path), "--cuts", str(tmp_path)]
     nothing = CliRunner().invoke(npubench, asked)
     assert "has no conversions: run `npubench convert --cut auto" in str(nothing.exception)
@@ -73,11 +71,11 @@ def test_conversions_of_several_places_are_joined_and_kept(tmp_path):
         kept = tmp_path / name / ".npubench"
         kept.mkdir(parents=True, exist_ok=True)
         note(kept, one)
-        note_export(kept, Export("a", "mmpretrain", 1.0))
+        note(kept, Export("a", "mmpretrain", 1.0))
     file = tmp_path / "kept.jsonl"
     exports = ["coverage", "--exports", str(tmp_path / "first")]
     both = ["--cuts", str(tmp_path / "first"), "--cuts", str(tmp_path / "second")]
     CliRunner().invoke(npubench, [*exports, *both, "--keep-cuts", str(file)], standalone_mode=False)
-    assert read(file) == [PLAIN, CUT, OTHER]
+    assert read_conversions(file) == [PLAIN, CUT, OTHER]
     again = CliRunner().invoke(npubench, [*exports, "--cuts", str(file)], standalone_mode=False)
     assert "| rknn | rk3566 | int8 | 2 | 1 | 2 |" in again.output

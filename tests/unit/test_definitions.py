@@ -9,14 +9,14 @@ from npubench.domain.definitions import CURRENT, Definition, differing, earlier
 from npubench.domain.errors import ExitCode
 from npubench.domain.records import Definitions, Kind, Result
 from npubench.domain.specs import Precision
-from npubench.reporting.charts.pairs import pairs, speedup
-from npubench.reporting.compare.change import Gate, Outcome
+from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.pairing import Side
+from npubench.reporting.data.pairs import pairs, speedup
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.sanity.checks import doubts
-from npubench.reporting.sanity.finding import DoubtClass
+from npubench.reporting.sanity.doubt import DoubtClass
 from npubench.storage.json import decode, encode
 from tests.sample_results import figures, result
 
@@ -63,7 +63,7 @@ def test_two_quantisations_are_not_compared_and_no_gate_passes_on_them(swapped):
     rows = [int8(definitions=EARLIEST), int8()]
     a, b = reversed(rows) if swapped else rows
     fine = [result("other"), result("other")]
-    found = compare(Side("A", (a, fine[0])), Side("B", (b, fine[1])), Gate())
+    found = compare(Side("A", (a, fine[0])), Side("B", (b, fine[1])), RegressionPolicy())
     outcomes = {change.case: change for change in found.changes}
     assert outcomes["net"].outcome is Outcome.NOT_COMPARABLE
     assert f"measure {'B' if swapped else 'A'} again" in outcomes["net"].reason
@@ -75,7 +75,7 @@ def test_two_quantisations_are_not_compared_and_no_gate_passes_on_them(swapped):
 
 def test_another_rule_for_fps_leaves_times_comparable_and_says_so():
     old = result("net", definitions=replace(CURRENT, throughput=1))
-    (change,) = compare(Side("A", (old,)), Side("B", (result("net"),)), Gate()).changes
+    (change,) = compare(Side("A", (old,)), Side("B", (result("net"),)), RegressionPolicy()).changes
     assert change.outcome is Outcome.SAME
     assert any("fps is defined otherwise" in note for note in change.notes)
 
@@ -83,7 +83,7 @@ def test_another_rule_for_fps_leaves_times_comparable_and_says_so():
 def test_frame_rates_alone_of_two_rules_are_not_compared():
     bare = replace(figures(9.0), latency_us=None, load_us=None)
     rows = [result("net", figures=bare, definitions=one) for one in (EARLIEST, CURRENT)]
-    (change,) = compare(Side("A", rows[:1]), Side("B", rows[1:]), Gate()).changes
+    (change,) = compare(Side("A", rows[:1]), Side("B", rows[1:]), RegressionPolicy()).changes
     assert change.outcome is Outcome.NOT_COMPARABLE
     assert "throughput" in change.reason
 

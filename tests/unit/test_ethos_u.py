@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from npubench.backends.ethos_u.backend import EthosUBackend, placement
-from npubench.backends.ethos_u.errors import explain
+from npubench.backends.ethos_u.backend import EthosUBackend, explain, placement
 from npubench.backends.ethos_u.vela import parse_layers, parse_summary
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Artifact, Bound, BoundReason, Bounds, FailureClass, Kind, OnnxModel

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "npubench").rglob("*.py"))
-HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "pydantic", "rich", "jinja2", "torch")
+HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "msgspec", "rich", "jinja2", "torch")
 
 
 @cache

@@ -9,7 +9,7 @@ import pytest
 
 from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Status, WorstSlice
 from npubench.domain.specs import Precision
-from npubench.reporting.data.lacking import low_rows
+from npubench.reporting.data.accuracy import low_rows
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.data.table import to_csv, to_json, to_text

@@ -7,18 +7,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench.backends.inputs import unfed
-from npubench.backends.onnxruntime.errors import failure_of_error
 from npubench.backends.onnxruntime.processors import X86
 from npubench.backends.onnxruntime.quantise import quantise_static
-from npubench.backends.onnxruntime.timed import open_session
-from npubench.backends.onnxruntime.values import Plain, ready
+from npubench.backends.signature import unfed
 from npubench.domain.failures import FailureClass
 from npubench.domain.records import Failure, Stage
 from npubench.domain.specs import CalibrationSpec
 from npubench.graph.read import describe
 from npubench.graph.walk import numpy_dtype, plain
 from npubench.measure.calibration import calibration_inputs, rounded_to_8_bits
+from npubench.measure.onnx_session import Plain, failure_of_error, open_session, ready
 
 ODD = ("BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E5M2", "INT4", "UINT4")
 

@@ -18,8 +18,7 @@ from npubench.domain.records import (
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.data.coverage import support
-from npubench.reporting.data.op_support import cell
-from npubench.reporting.data.op_support_document import document
+from npubench.reporting.data.op_support import cell, document
 from npubench.reporting.data.placements import placements
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from npubench.backends.onnxruntime.compare import accuracy_of, lacking_of, similarity
-from npubench.backends.onnxruntime.slices import CHUNK, worst_of
 from npubench.domain.records import NoAccuracy
+from npubench.measure.outputs import CHUNK, accuracy_of, lacking_of, similarity, worst_of
 
 RANDOM = np.random.default_rng(0)
 

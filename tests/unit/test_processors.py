@@ -12,7 +12,8 @@ from npubench.backends.onnxruntime.processors import (
     X86_VNNI,
     processor_of,
 )
-from npubench.boards.state import parse, processor_flags
+from npubench.boards.state import parse
+from npubench.tools.cpu_flags import processor_flags
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.reporting.page.escapes import columns_of, printable, shortened, visible
+from npubench.domain.text import columns_of, printable, shortened, visible
 
 EVERY_CHARACTER = st.text(st.characters(codec=None))
 

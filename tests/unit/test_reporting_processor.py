@@ -8,8 +8,7 @@ import pytest
 
 from npubench.cli.processor import print_rows
 from npubench.domain.records import Kind
-from npubench.reporting.data.processor import processor_sheets
-from npubench.reporting.data.processor_rows import COLUMNS, processor_rows
+from npubench.reporting.data.processor import COLUMNS, processor_rows, processor_sheets
 from npubench.reporting.page.page import PageContext, render
 from tests import sample_processors, sample_results
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.reporting.charts.scales import axis
+from npubench.reporting.charts.axis import axis
 
 TIMES = st.lists(st.floats(1e-3, 1e9), min_size=1, max_size=20)
 

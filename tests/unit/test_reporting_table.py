@@ -5,10 +5,10 @@ import json
 import pytest
 
 from npubench.domain.specs import BatchAxes, SamplesFrom
+from npubench.domain.text import columns_of
 from npubench.measure.sampling import sampled
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.table import to_csv, to_json, to_text
-from npubench.reporting.page.escapes import columns_of
 from tests import sample_results
 
 

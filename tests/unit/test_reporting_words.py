@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from npubench.cli import npubench
-from npubench.domain.records import Figures, Kind, Latency, Status, ToolInfo
+from npubench.domain.records import Figures, Kind, Latency, Status
 from npubench.measure.stability import judge
 from npubench.reporting.data.provenance import facts_of
 from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.words import catalogue, say, say_count, speaking
+from npubench.reporting.data.translate import catalogue, say, say_count, speaking
 from npubench.reporting.page.page import PageContext, render
 from npubench.reporting.select.presentation import to_json, to_markdown, to_text, view_of
 from npubench.storage.json import encode
@@ -104,9 +104,8 @@ def test_counts_agree_with_their_noun_in_english_only():
 def chinese_page(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("page")
     rows = gateway.rows()
-    tools = (ToolInfo("pulsar2", False, {}, "no image", "docker load"), ToolInfo("x", True, {"x": "1"}))
     exports = {"a": Export("a", "mmpretrain", 1.0), "b": Export("b", "mmpretrain", 1.0, "hang", "slow")}
-    context = gateway.context(tmp_path, rows, "zh", tools=tools, exports=exports, planned={"c": "mmaction2"})
+    context = gateway.context(tmp_path, rows, "zh", exports=exports)
     return render(rows, context), rows, context
 
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.rknn import errors
+from npubench.backends.rknn import backend
 from npubench.backends.rknn.backend import RknnBackend
-from npubench.backends.rknn.placement import on_cpu, placement
-from npubench.backends.rknn.table import parse_layers, parse_memory
+from npubench.backends.rknn.placement import on_cpu, parse_layers, parse_memory, placement
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
     Artifact,
@@ -152,7 +151,7 @@ def test_a_graph_that_would_be_dynamic_names_what_makes_it_so():
     told = "The input 0 of NonMaxSuppression('chosen') need to be constant! It will cause the graph to be a dynamic graph!"
     said = f"E build: ValueError: {told}\n   Remove NonMaxSuppression('chosen') manually and try again!\n"
     error = {"type": "ValueError", "text": f"Traceback\nValueError: {told}", "traceback": "..."}
-    failure = errors.explain(error, said)
+    failure = backend.explain(error, said)
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("NonMaxSuppression",)
 
@@ -160,7 +159,7 @@ def test_a_graph_that_would_be_dynamic_names_what_makes_it_so():
 def test_a_branch_that_makes_the_graph_dynamic_is_named():
     told = "The If('y') will cause the graph to be a dynamic graph! Remove it manually and try again!"
     error = {"type": "RefusedError", "text": "build returned -1", "traceback": "..."}
-    failure = errors.explain(error, f"E build: {told}\n")
+    failure = backend.explain(error, f"E build: {told}\n")
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("If",)
 
@@ -203,7 +202,7 @@ def test_det_is_unsupported_though_the_tool_wrote_a_file_and_returned_0(tmp_path
 
 def test_a_custom_operator_is_named():
     error = {"type": "ValueError", "text": "Traceback", "traceback": "..."}
-    failure = errors.explain(error, log("myop.rk3566"))
+    failure = backend.explain(error, log("myop.rk3566"))
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("MyOp",)
 
@@ -222,7 +221,7 @@ def test_an_exception_whose_text_is_a_traceback_is_told_by_its_end():
         "TypeError: 'NoneType' object is unsliceable\n"
     )
     said = f"\x1b[1;31mE\x1b[0m \x1b[1;31mbuild: {told}\x1b[0m\n"
-    failure = errors.explain({"type": "ValueError", "text": told, "traceback": told, "step": "build"}, said)
+    failure = backend.explain({"type": "ValueError", "text": told, "traceback": told, "step": "build"}, said)
     assert failure.message == "RKNN: build: TypeError: 'NoneType' object is unsliceable"
     assert failure.failure_class is FailureClass.TOOL_ERROR
 
@@ -237,7 +236,7 @@ def test_what_a_board_sets_wrongly_is_told():
     with pytest.raises(UsageError, match=r"backend_options\.clock is unknown"):
         RknnBackend().configured({"clock": 3}, lambda name: None)
     target = Target("RK3588", Precision.INT8, {}, CalibrationSpec(), 10.0)
-    with pytest.raises(UsageError, match="must be a number above zero, not 'fast'"):
+    with pytest.raises(UsageError, match="must be a number above 0, not 'fast'"):
         RknnBackend({"npu_clock_mhz": "fast"}).job(None, target)
     with pytest.raises(UsageError, match="not pentium"):
         RknnBackend({"platform": "pentium"}).job(None, target)
@@ -251,7 +250,7 @@ def test_no_text_breaks_the_parser(text, row):
     assert parse_layers(text) == () or "FullName" in text
     parse_layers(f"{HEAD}\nD RKNN: [00:00:00.000] {row}\n{text}")
     parse_memory(text)
-    errors.explain({"type": "E", "text": text, "traceback": ""}, text)
+    backend.explain({"type": "E", "text": text, "traceback": ""}, text)
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), st.from_regex(r"[A-Za-z]{1,30}", fullmatch=True))

@@ -19,7 +19,7 @@ from npubench.domain.records import (
     Verdict,
 )
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
-from npubench.reporting.data.words import speaking
+from npubench.reporting.data.translate import speaking
 from npubench.reporting.select.check import Outcome
 from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
 from npubench.reporting.select.decide import decide
@@ -273,12 +273,12 @@ def test_rows_that_are_not_stable_are_named(asked):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("count = 4", "count = 0"), "stream.0.count"),
+        (("count = 4", "count = 0"), "stream[0].count"),
         (('"1920x1080"', '"wide"'), "is not WIDTHxHEIGHT"),
-        (("fps = 15", "fps = nan"), "stream.0.fps"),
+        (("fps = 15", "fps = nan"), "stream[0].fps"),
         (("headroom = 3", "luck = 3"), "ranking.luck"),
         (('title = "gate"', "title = "), "is not TOML"),
-        (('codec = "h264"', 'codec = "h263"'), "stream.0.codec"),
+        (('codec = "h264"', 'codec = "h263"'), "stream[0].codec"),
     ],
 )
 def test_a_broken_file_is_told_in_a_line(tmp_path, change, told):
@@ -286,6 +286,14 @@ def test_a_broken_file_is_told_in_a_line(tmp_path, change, told):
         requirements(tmp_path, TOML.replace(*change))
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_every_mistake_of_a_file_is_told(tmp_path):
+    broken = TOML.replace("count = 4", "count = 0").replace("headroom = 3", "luck = 3")
+    with pytest.raises(UsageError) as error:
+        requirements(tmp_path, broken)
+    assert "key 'stream[0].count': must be at least 1, not 0" in str(error.value)
+    assert "key 'ranking.luck': unknown key" in str(error.value)
 
 
 def told(**texts):

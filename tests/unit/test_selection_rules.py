@@ -7,7 +7,7 @@ import pytest
 from npubench.domain.records import Accuracy, Figures, Kind
 from npubench.domain.specs import Precision
 from npubench.reporting.select import candidate, decide, npu_checks
-from npubench.reporting.select.candidate import WRONG, Chosen, accuracy_value
+from npubench.reporting.select.candidate import WRONG, SelectedResult, accuracy_value
 from npubench.reporting.select.check import Check, Outcome
 from npubench.reporting.select.requirements import ModelNeed, StreamNeed
 from tests import gateway, sample_results
@@ -18,7 +18,7 @@ def job(value, minimum, metric="cosine"):
     stream = StreamNeed("cameras", 4, 1920, 1080, 25.0, "h264", (need,))
     figures = replace(sample_results.figures(1000.0), accuracy=accuracy(**{metric: value}))
     row = sample_results.result("net", Precision.INT8, figures=figures)
-    return npu_checks.Job(stream, need, Chosen(row, figures, 10_000.0, 1.0))
+    return npu_checks.Job(stream, need, SelectedResult(row, figures, 10_000.0, 1.0))
 
 
 def accuracy(**values):

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from npubench.backends.axera.pulsar_tensors import PULSAR, of_info
+from npubench.backends.axera.run_joint import PULSAR, of_info
 from npubench.backends.ethos_u.backend import LITERT
 from npubench.backends.openvino.benchmark_app import tensors_of
 from npubench.backends.rknn.worker_file import tensors_of as tensors_of_rknn
@@ -17,9 +17,9 @@ from npubench.backends.signature import (
     difference,
     ran_another,
     signature_of,
+    signature_of_file,
 )
-from npubench.backends.signature_onnx import signature_of_file
-from npubench.backends.tpu_mlir.bmrt_tensors import tensors_of_bmrt
+from npubench.backends.tpu_mlir.bmrt_test import tensors_of_bmrt
 from npubench.backends.tpu_mlir.worker_tensors import of_bmodel, of_cvimodel
 from npubench.domain.records import FailureClass
 from npubench.domain.specs import TensorSpec

@@ -194,9 +194,15 @@ def test_rows_of_the_first_version_are_shown_and_appended_to(first_version):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ('{"case": "x", "npubench_version": "0.0.1"}', ("'x', by npubench 0.0.1", "key: Field required")),
-        ('{"case": "x", "precision": "fp9"}', ("'x', by npubench unknown", "Field required")),
-        ("not json", ("a row does not read", "Invalid JSON")),
+        (
+            '{"case": "x", "npubench_version": "0.0.1"}',
+            ("'x', by npubench 0.0.1", "key: is missing; run_id: is missing"),
+        ),
+        (
+            '{"case": "x", "precision": "fp9"}',
+            ("'x', by npubench unknown", "key: is missing", "precision: must be 'fp32'"),
+        ),
+        ("not json", ("a row does not read", "JSON is malformed")),
         ("[]", ("a row does not read",)),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.onnxruntime import timed
+from npubench.measure import onnx_session
 from npubench.measure.statistics import latency, least_samples
 
 TIMES = st.lists(st.floats(0.001, 1e9), min_size=1, max_size=300)
@@ -92,14 +92,14 @@ class CountingSession:
 
 @pytest.mark.parametrize("asked", [1, 7])
 def test_the_warm_up_that_was_asked_for_is_made_even_when_its_seconds_are_over(monkeypatch, asked):
-    monkeypatch.setattr(timed, "WINDOW_NS", 0)
+    monkeypatch.setattr(onnx_session, "WINDOW_NS", 0)
     session = CountingSession()
-    told = timed.warm_up(session, {}, {"warmup": asked, "warmup_min_s": 60.0, "warmup_max_s": 0.0})
+    told = onnx_session.warm_up(session, {}, {"warmup": asked, "warmup_min_s": 60.0, "warmup_max_s": 0.0})
     assert session.runs == told["warmup_runs"] == asked
     assert told["warmup_settled"] is False
 
 
 def test_no_warm_up_is_made_where_none_is_asked():
     session = CountingSession()
-    told = timed.warm_up(session, {}, {"warmup": 0, "warmup_min_s": 60.0, "warmup_max_s": 60.0})
+    told = onnx_session.warm_up(session, {}, {"warmup": 0, "warmup_min_s": 60.0, "warmup_max_s": 60.0})
     assert session.runs == told["warmup_runs"] == 0

@@ -5,28 +5,34 @@ replaced, and `.bin`; a sample is a folder, and a list names the folders.
 """
 
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.backends.axera import calibration_files
-from npubench.backends.axera.build import Deadline
-from npubench.backends.axera.lines import DamagedError, put_once, unparsed, whole_lines
+from npubench.backends.axera import job_files
+from npubench.backends.axera.base import Deadline
 from npubench.backends.axera.toolchain import Bench
-from npubench.backends.onnxruntime import compare
-from npubench.domain.records import Accuracy, Failure, OnnxModel, Stage
+from npubench.domain.records import Accuracy, Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Preprocessing, Target
+from npubench.measure import outputs
 from npubench.measure.calibration import evaluation_inputs
-from npubench.storage.files import is_regular, text_of, write_new
+from npubench.measure.onnx_session import open_session
+from npubench.measure.outputs import similarity, top1_agreement, with_samples
+from npubench.storage.files import open_regular, write_new
 from npubench.tools import process
+from npubench.tools.log_lines import DamagedError, need, put_once, unparsed, whole_lines, whole_lines_and_rest
+from npubench.tools.worker_protocol import Worker, ask_module, serve
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
 
 SAMPLES = 2
 """Of the evaluation set: each takes the simulator seconds and more."""
@@ -34,7 +40,7 @@ INPUTS, OUTPUTS, LIST = "sim_inputs", "sim_outputs", "sim_list.txt"
 RUN_LOG = "simulated_run.log"
 ANSWER = "simulated_run.json"
 REFERENCE = "reference"
-WORKER = "npubench.backends.axera.reference_worker"
+WORKER = "npubench.backends.axera.pulsar2_run"
 _PREFIX = r"\s*(?:.*\| (?:DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:[\w<>]+:[0-9]+ - )?"
 _EDGE = re.compile(rf"{_PREFIX}>>> \[(.+)\] (start|finish)\s*")
 _WRITTEN = re.compile(rf"{_PREFIX}write \[(.+)\] to \[(.+)\] successfully(?:, size: ([0-9]{{1,15}}))?\s*")
@@ -139,24 +145,33 @@ def simulate(
         if missing:
             return f"wrote no output {missing[0]} of sample {number}"
     job = {
-        "model": str(model.path),
+        "step": "compare",
+        "folder": str(workdir.absolute()),
+        "model": str(model.path.absolute()),
         "samples": count,
         "inputs": [tensor.name for tensor in model.inputs],
         "outputs": [[t.name, list(t.shape), t.dtype, file_name(t.name)] for t in model.outputs],
         "classification": model.task == "classification",
     }
-    write_new(workdir / "reference.json", json.dumps(job))
-    argv = [sys.executable, "-m", WORKER, str(workdir)]
-    done = process.run(argv, timeout_s=deadline.left(), log=log)
-    if done.timed_out or not is_regular(workdir / ANSWER):
+
+    def start(command: list[str]) -> Completed:
+        return process.run(command, timeout_s=deadline.left(), log=log)
+
+    answer = ask_module(WORKER, Worker("the comparison with FP32", Stage.COMPILE), job, start)
+    if isinstance(answer, Failure):
         return "done, but FP32's outputs could not be computed to compare with: see the log"
-    answer = json.loads(text_of(workdir / ANSWER))
+    if "error" in answer:
+        # Whatever ONNX Runtime raises: the artifact is none the worse.
+        error = answer["error"]
+        line = next(iter(error["text"].splitlines()), "")
+        answer = {"why": f"{error['type']}: {line}"[:300]}
+    write_new(workdir / ANSWER, json.dumps(answer))
     return "done" if answer.get("accuracy") else f"done, not compared: {answer.get('why')}"
 
 
 def accuracy_of(files: Sequence[Path]) -> Accuracy | None:
     """The accuracy that `simulate` found, from the files kept with the artifact."""
-    return compare.accuracy_of(answer_of(files))
+    return outputs.accuracy_of(answer_of(files))
 
 
 def answer_of(files: Sequence[Path]) -> dict[str, Any]:
@@ -174,8 +189,188 @@ def _forms(array: "Array", picture: Preprocessing | None) -> "tuple[Array, Array
 
     if picture is None:
         return array, array
-    rgb = calibration_files.pixels(array, picture)
+    rgb = job_files.pixels(array, picture)
     own = rgb[:, :, ::-1] if picture.color == "bgr" else rgb
     floats = (own.astype(np.float64) - np.asarray(picture.mean)) / np.asarray(picture.std)
     ordered = floats.transpose(2, 0, 1) if picture.layout == "nchw" else floats
     return own[np.newaxis], ordered[np.newaxis].astype(array.dtype)
+
+
+MEDIAN = 50.0
+_MS = r"([0-9]{1,9}\.[0-9]{3})"
+_TIMES = re.compile(
+    rf"\s*min =\s*{_MS} ms\s+max =\s*{_MS} ms\s+avg =\s*{_MS} ms(?:\s+median =\s*{_MS} ms)?\s*"
+)
+_SHARE = re.compile(rf"([1-9][0-9]?(?:\.[0-9]{{1,2}})?)% =\s*{_MS} ms(?:\s+|$)")
+_COUNTS = {
+    "warmup": re.compile(r"\s*warmup: ([0-9]{1,9})"),
+    "repeat": re.compile(r"\s*repeat: ([0-9]{1,9})"),
+    "cmm size": re.compile(r"\s*cmm size: ([0-9]{1,12}) Bytes\s*"),
+}
+_TEXTS = {
+    "model": re.compile(r"\s*model: (.+)"),
+    "type": re.compile(r"\s*type: (.+)"),
+    "vnpu": re.compile(r"\s*vnpu: (.+)"),
+    "affinity": re.compile(r"\s*affinity: (0b[01]+)"),
+    "batch": re.compile(r"\s*batch: (.+)"),
+    "parallel": re.compile(r"\s*parallel: (true|false)"),
+    "sleep": re.compile(r"\s*sleep: ([0-9]+ms)"),
+    "shape_groups": re.compile(r"\s*shape groups: ([0-9]+/[0-9]+)"),
+    "pulsar2_version": re.compile(r"\s*pulsar2 ver: (.+)"),
+    "engine_version": re.compile(r"\s*engine ver: (.+)"),
+    "axclrt_version": re.compile(r"\s*axclrt ver: (.+)"),
+    "tool_version": re.compile(r"\s*tool ver: (.+)"),
+}
+_ENDS_OPEN = re.compile(r"\s*(?:warmup|repeat):")
+_FOLLOWS = re.compile(r"\s*(?:$|[A-Za-z][A-Za-z0-9 ]*:|-{3,}|min = )")
+_KNOWN_OF_RUNNER = re.compile(r"\s*(?:(?:min|max|avg|median)\b|warmup:|repeat:|cmm size:)|.*[0-9] ?% ?=")
+
+
+@dataclass(frozen=True, slots=True)
+class AxRunModel:
+    """One call of a runner: times in us over `repeat` runs (1 where it is not printed).
+
+    `percentiles_us` are the runner's own, by percent, the median among them as 50; none from older ones.
+    """
+
+    min_us: float
+    max_us: float
+    mean_us: float
+    repeat: int
+    warmup: int | None = None
+    cmm_bytes: int | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    percentiles_us: Mapping[float, float] = field(default_factory=dict)
+
+    @property
+    def by_card(self) -> bool:
+        """Whether a card's runner printed it: axcl_run_model counts the device's time alone."""
+        return "axclrt_version" in self.texts
+
+
+def parse_ax_run_model(text: str) -> AxRunModel | Failure:
+    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful."""
+    lines, rest = whole_lines_and_rest(text)
+    try:
+        # Of a line that may have been cut, its closing unit shows that it was not.
+        return _parse([*lines, rest] if rest.endswith(" ms") else lines)
+    except DamagedError as damage:
+        return unparsed(Stage.MEASURE, "ax_run_model", str(damage), text)
+
+
+def wrong_repeat(call: AxRunModel, asked: int) -> Failure | None:
+    """The failure of a printout over other runs than were asked for: it is of another call."""
+    if call.repeat == asked:
+        return None
+    message = f"the runner tells of {call.repeat} run(s), where {asked} were asked for"
+    return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
+
+
+def _parse(lines: list[str]) -> AxRunModel:
+    found: dict[str, Any] = {}
+    percentiles: dict[float, float] = {}
+    for line, following in zip(lines, [*lines[1:], ""], strict=False):
+        if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
+            raise DamagedError(f"the line {line.strip()[:80]!r} breaks off")
+        if not _note(line, found, percentiles) and _KNOWN_OF_RUNNER.match(line):
+            raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+    low, high, mean = need(found, "min max avg")
+    _check(low, high, mean, percentiles)
+    repeat = found.get("repeat")
+    if repeat == 0 or (repeat == 1 and low != high):
+        raise DamagedError(f"min {low} and max {high} ms of {repeat} run(s)")
+    return AxRunModel(
+        min_us=_us(low),
+        max_us=_us(high),
+        mean_us=_us(mean),
+        repeat=repeat or 1,
+        warmup=found.get("warmup"),
+        cmm_bytes=found.get("cmm size"),
+        texts={key: found[key] for key in _TEXTS if key in found},
+        percentiles_us={percent: _us(percentiles[percent]) for percent in sorted(percentiles)},
+    )
+
+
+def _check(low: float, high: float, mean: float, percentiles: Mapping[float, float]) -> None:
+    if not 0 < low <= mean <= high:
+        raise DamagedError(f"min {low}, avg {mean} and max {high} ms contradict each other")
+    rising = [("min", low), *((f"{p:g}%", percentiles[p]) for p in sorted(percentiles)), ("max", high)]
+    for (name, value), (next_name, next_value) in pairwise(rising):
+        if value > next_value:
+            raise DamagedError(f"{name} {value} ms is above {next_name} {next_value} ms")
+
+
+def _us(ms: float) -> float:
+    return round(ms * 1000, 3)
+
+
+def _note(line: str, found: dict[str, Any], percentiles: dict[float, float]) -> bool:
+    if match := _TIMES.fullmatch(line):
+        put_once(found, "min max avg", tuple(map(float, match.groups()[:3])))
+        if match[4] is not None:
+            _put_percentile(percentiles, MEDIAN, float(match[4]))
+        return True
+    shares = [(float(one[1]), float(one[2])) for one in _SHARE.finditer(line)]
+    if shares and not _SHARE.sub("", line).strip():
+        if any(first >= second for (first, _), (second, _) in pairwise(shares)):
+            raise DamagedError(f"the percentiles of {line.strip()[:80]!r} are out of order")
+        for percent, ms in shares:
+            _put_percentile(percentiles, percent, ms)
+        return True
+    for key, pattern in _COUNTS.items():
+        if match := pattern.fullmatch(line):
+            put_once(found, key, int(match[1]))
+            return True
+    for key, pattern in _TEXTS.items():
+        if match := pattern.fullmatch(line):
+            put_once(found, key, match[1].strip())
+            return True
+    return False
+
+
+def _put_percentile(percentiles: dict[float, float], percent: float, ms: float) -> None:
+    if percentiles.setdefault(percent, ms) != ms:
+        raise DamagedError(f"{percent:g}% is given as {percentiles[percent]} and as {ms} ms")
+
+
+def compare(job: dict[str, Any]) -> dict[str, Any]:
+    """The worker's step: how near the tool's outputs come to FP32's, or why that is unknown."""
+    import numpy as np
+
+    folder, session = Path(job["folder"]), open_session(Path(job["model"]))
+    ours: list[list[Any]] = []
+    theirs: list[list[Any]] = []
+    for number in range(job["samples"]):
+        with np.load(folder / f"{REFERENCE}-{number}.npz", allow_pickle=False) as arrays:
+            feeds = dict(zip(job["inputs"], (arrays[name] for name in arrays.files), strict=True))
+        names = [name for name, *_ in job["outputs"]]
+        theirs.append(session.run(names, feeds))
+        ours.append([])
+        for (name, _, _, file), expected in zip(job["outputs"], theirs[-1], strict=True):
+            with open_regular(folder / OUTPUTS / str(number) / file) as stream:
+                data = stream.read()
+            found = _array(data, expected)
+            if found is None:
+                shape = list(expected.shape)
+                return {"why": f"output {name} has {len(data)} bytes, which is no {expected.dtype} {shape}"}
+            ours[-1].append(found)
+    found = similarity(ours, theirs, names=[name for name, *_ in job["outputs"]])
+    if found.wrong:
+        return {"wrong": found.wrong, "why": found.wrong}
+    agreement = top1_agreement(ours, theirs) if job["classification"] else None
+    return {**with_samples(found, agreement, job["samples"]).told(), "why": found.why}
+
+
+def _array(data: bytes, expected: Any) -> Any:
+    """The bytes in the reference's type, or as float32, which the tool gives quantised outputs back in."""
+    import numpy as np
+
+    count = math.prod(expected.shape)
+    for dtype in dict.fromkeys((expected.dtype, np.dtype(np.float32))):
+        if len(data) == count * dtype.itemsize:
+            return np.frombuffer(data, dtype).reshape(expected.shape)
+    return None
+
+
+if __name__ == "__main__":
+    serve({"compare": compare}, *sys.argv[1:])

@@ -1,19 +1,47 @@
 """Figures of Pulsar 1: what the compiler simulates, and what run_joint measures; never in one record."""
 
+import re
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.axera import joint_parts, measuring, pulsar_tools
-from npubench.backends.axera.inference_report import PartReport, add_parts, parse_inference_report
-from npubench.backends.axera.measuring import Round
-from npubench.backends.axera.pulsar_build import INFO_LOG, REPORTS, RUN_LOG
+from npubench.backends.axera import base, run_joint
+from npubench.backends.axera.base import Round
 from npubench.backends.axera.run_joint import RunJoint
 from npubench.domain.npu_parts import part_of_npu
-from npubench.domain.records import Artifact, Computed, Failure, Figures, Kind, NoAccuracy
+from npubench.domain.records import (
+    Accuracy,
+    Artifact,
+    Computed,
+    Failure,
+    Figures,
+    Kind,
+    Latency,
+    NoAccuracy,
+    OutputAccuracy,
+    RateFrom,
+    SamplesFrom,
+    Sampling,
+    Stage,
+)
 from npubench.graph.shares import of_types
+from npubench.tools.log_lines import (
+    DamagedError,
+    need,
+    put_once,
+    reject_split_number,
+    unparsed,
+    whole_lines,
+)
+
+INFO_LOG = "info.log"
+
+RUN_LOG = "simulated_run.log"
+
+REPORTS = "inference_report"
 
 
 def simulated(artifact: Artifact) -> Figures | None:
@@ -24,7 +52,7 @@ def simulated(artifact: Artifact) -> Figures | None:
     parts = parts_of(artifact)
     if parts:
         details["joint_parts"] = {f"part_{part.number}": part.kind for part in parts}
-    placement = joint_parts.placement(artifact.onnx.operators, {}, parts)
+    placement = run_joint.placement(artifact.onnx.operators, {}, parts)
     figures = replace(figures, placement=placement, computed=_computed(placement, artifact))
     scores = _scores(artifact)
     if isinstance(scores, Failure):
@@ -35,13 +63,13 @@ def simulated(artifact: Artifact) -> Figures | None:
     outputs = [tensor.name for tensor in artifact.onnx.outputs]
     if "simulated_execution" in artifact.settings:
         details["simulated_execution"] = artifact.settings["simulated_execution"]
-    accuracy = pulsar_tools.accuracy(scores, outputs)
-    if scores and accuracy is None:
+    worst = accuracy(scores, outputs)
+    if scores and worst is None:
         details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
     part = part_of_npu(str(artifact.settings.get("npu_mode")))
     figures = replace(figures, details=details, bounds=part)
-    if accuracy is not None:
-        return replace(figures, accuracy=accuracy)
+    if worst is not None:
+        return replace(figures, accuracy=worst)
     ran = str(artifact.settings.get("simulated_execution", "not done"))
     missing = {"no_accuracy_why": "there are scores of some outputs only"} if scores else {}
     return replace(figures, **{**_lacking(ran), **missing})
@@ -54,9 +82,9 @@ def _lacking(what: str) -> dict[str, Any]:
     }
 
 
-def parts_of(artifact: Artifact) -> tuple[joint_parts.JointPart, ...]:
+def parts_of(artifact: Artifact) -> tuple[run_joint.JointPart, ...]:
     """The parts that the toolchain lists of its .joint; none where it lists none."""
-    return joint_parts.read_parts(_said(artifact, INFO_LOG))
+    return run_joint.read_parts(_said(artifact, INFO_LOG))
 
 
 def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None) -> Figures:
@@ -70,16 +98,16 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
     memory = {call.cmm_bytes for call in calls if call.cmm_bytes is not None}
     last = calls[-1]
     names = sorted({name for call in calls for name in call.parts})
-    kinds = joint_parts.ran_on(calls)
+    kinds = run_joint.ran_on(calls)
     operators = artifact.onnx.operators if artifact else ()
-    placement = joint_parts.placement(operators, kinds, parts_of(artifact) if artifact else ())
+    placement = run_joint.placement(operators, kinds, parts_of(artifact) if artifact else ())
     return Figures(
         kind=Kind.MEASURED,
-        latency_us=measuring.latency(rounds),
+        latency_us=base.latency(rounds),
         load_us=round(statistics.median(create["total"] for create in creates) * 1000, 3)
         if creates
         else None,
-        host_overhead_us=measuring.weighted_mean([call.host_overhead_us for call in calls], rounds),
+        host_overhead_us=base.weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
         placement=placement,
         computed=_computed(placement, artifact),
@@ -98,7 +126,7 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
             "inputs": [asdict(tensor) for tensor in last.inputs],
             "outputs": [asdict(tensor) for tensor in last.outputs],
             "calls": [asdict(call, dict_factory=_without_tensors) for call in calls],
-            **measuring.statistic(rounds, "run_joint"),
+            **base.statistic(rounds, "run_joint"),
         },
     )
 
@@ -117,7 +145,7 @@ def round_of(call: RunJoint) -> Round:
 
 def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[Round]) -> float | None:
     times = [call.parts[name].us if name in call.parts else None for call in calls]
-    return measuring.weighted_mean(times, rounds)
+    return base.weighted_mean(times, rounds)
 
 
 def _without_tensors(fields: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -150,7 +178,7 @@ def _sum_of(reports: Sequence[Path]) -> Figures:
 
 
 def _scores(artifact: Artifact) -> Any:
-    return pulsar_tools.parse_scores(_said(artifact, RUN_LOG))
+    return parse_scores(_said(artifact, RUN_LOG))
 
 
 def _said(artifact: Artifact, log: str) -> str:
@@ -158,3 +186,287 @@ def _said(artifact: Artifact, log: str) -> str:
         if path.name == log:
             return path.read_text(encoding="utf-8", errors="replace")
     return ""
+
+
+_F = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"
+_I = r"([0-9]{1,15})"
+_LINES: Mapping[str, re.Pattern[str]] = {
+    "inference": re.compile(rf"\s*inference: {_F} ms, {_F} fps\s*"),
+    "qps": re.compile(rf"\s*qps = fps \* batch_size = {_F}"),
+    "ddr_bandwidth_gbs": re.compile(rf"\s*simulated fps is based on DDR_BW: {_F} GB/s\s*"),
+    "ideal_input_bytes": re.compile(rf"\s*ideal_input_data_size: {_I} Byte,?\s*"),
+    "ideal_output_bytes": re.compile(rf"\s*ideal_output_data_size: {_I} Byte,?\s*"),
+    "extra_mid_bytes": re.compile(rf"\s*extra_mid_io_data_size: {_I} Byte,?\s*"),
+    "io_bytes": re.compile(rf"\s*total_io_data_size: {_I} Byte,?\s*"),
+    "macs": re.compile(rf"\s*MAC per inference: {_I} MAC@(?:u?int8|u?int16|\w+)\s*"),
+    "mac_utils_percent": re.compile(rf"\s*MAC utils: {_F} ?%\s*"),
+}
+_KNOWN = re.compile(r"\s*(?:inference:|qps =|total_io_data_size:|MAC per inference:|MAC utils:)")
+_EU_NAME = re.compile(r"conv-[0-9]{1,2}cores?|teng|stream")
+_COUNT = re.compile(r"([0-9]{1,15})(?: ?\([0-9.]+ ?%\))?")
+_EU_HEADER = ["EU", "work_cyc", "tot_cyc", "ratio", "fps", "fps_bnd"]
+CLOCK_HZ = 800e6
+"""Of the AX620A's NPU: cycles in all times frames per second in the documented report, and in every other."""
+_STEP_FPS = 0.005
+"""The report rounds frames per second to two decimals, which is far from the time of a slow model."""
+_MS_TOLERANCE = 0.06
+"""The report rounds milliseconds to one decimal; the frames per second are finer."""
+
+
+@dataclass(frozen=True, slots=True)
+class EuCycles:
+    """Cycles of one execution unit: at work, and in total."""
+
+    work: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """The simulation of one part. `mac_utilisation` in 0..1; what the report lacks is None.
+
+    `fps` and `qps` are as printed; `frame_s` is the time of one run of `batch` inputs.
+    """
+
+    fps: float
+    qps: float
+    macs: int | None = None
+    mac_utilisation: float | None = None
+    io_bytes: int | None = None
+    ddr_bandwidth_gbs: float | None = None
+    eu_cycles: Mapping[str, EuCycles] = field(default_factory=dict)
+
+    @property
+    def frame_s(self) -> float:
+        """From the cycles of the longest unit, where they are those of the printed rate; else from that."""
+        cycles = max((unit.total for unit in self.eu_cycles.values()), default=0)
+        return cycles / CLOCK_HZ if self.by_cycles else 1 / self.fps
+
+    @property
+    def by_cycles(self) -> bool:
+        """Whether the cycles give the printed rate at the known clock, within its rounding."""
+        cycles = max((unit.total for unit in self.eu_cycles.values()), default=0)
+        return cycles > 0 and abs(CLOCK_HZ / cycles - self.fps) <= _STEP_FPS * 1.01
+
+    @property
+    def batch(self) -> int:
+        """Inputs of one run."""
+        return round(self.qps / self.fps)
+
+
+def parse_inference_report(text: str) -> PartReport | Failure:
+    """One part's report; UNPARSED_OUTPUT for anything doubtful."""
+    try:
+        return _parse(whole_lines(text))
+    except DamagedError as damage:
+        return unparsed(Stage.COMPILE, "inference_report.log", str(damage), text)
+
+
+def add_parts(parts: Sequence[PartReport]) -> Figures:
+    """Figures of a whole model: parts run one after the other, so times, MACs and bytes add up.
+
+    A total is None when one part lacks it. Utilisation is weighted by time, since it is MACs per
+    second over the same peak.
+    """
+    seconds = [part.frame_s / part.batch for part in parts]
+    frame_us = sum(1e6 * part.frame_s for part in parts)
+    utilisations = _all([part.mac_utilisation for part in parts])
+    eu: dict[str, dict[str, int]] = {}
+    for part in parts:
+        for name, cycles in part.eu_cycles.items():
+            total = eu.setdefault(name, {"work": 0, "total": 0})
+            total["work"] += cycles.work
+            total["total"] += cycles.total
+    bandwidths = {part.ddr_bandwidth_gbs for part in parts}
+    batches = {round(part.qps / part.fps) for part in parts}
+    batch = max(batches) if len(batches) == 1 else 1
+    return Figures(
+        kind=Kind.SIMULATED,
+        latency_us=Latency(n=1, mean=frame_us),
+        throughput_fps=1 / sum(seconds),
+        throughput_from=RateFrom.TOOL,
+        sampling=Sampling(batch, SamplesFrom.TOOL) if batch > 1 else None,
+        tool_macs=_sum([part.macs for part in parts]),
+        mac_utilisation=sum(u * s for u, s in zip(utilisations, seconds, strict=True)) / sum(seconds)
+        if utilisations
+        else None,
+        io_bytes=_sum([part.io_bytes for part in parts]),
+        details={
+            "parts": len(parts),
+            "qps_of_parts": [1 / second for second in seconds],
+            "time_from": "cycles" if all(part.by_cycles for part in parts) else "printed fps",
+            "eu_cycles": eu if all(part.eu_cycles for part in parts) else None,
+            "ddr_bandwidth_gbs": bandwidths.pop() if len(bandwidths) == 1 else None,
+        },
+    )
+
+
+def split_reports(text: str) -> list[str]:
+    """The reports within a longer log, each from its `inference:` line up to the next one."""
+    lines = [f"{line}\n" for line in whole_lines(text)]
+    starts = [i for i, line in enumerate(lines) if _LINES["inference"].fullmatch(line.removesuffix("\n"))]
+    headers = [_table_start(lines, start) for start in starts]
+    ends = [*headers[1:], len(lines)][: len(headers)]
+    return ["".join(lines[begin:end]) for begin, end in zip(headers, ends, strict=True)]
+
+
+def _table_start(lines: list[str], inference: int) -> int:
+    start = inference
+    while start > 0 and lines[start - 1].lstrip().startswith("|"):
+        start -= 1
+    return start
+
+
+def _all(values: Sequence[float | None]) -> list[float]:
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else []
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _parse(lines: list[str]) -> PartReport:
+    found: dict[str, Any] = {}
+    for previous, line in pairwise(["", *lines]):
+        for key, pattern in _LINES.items():
+            if match := pattern.fullmatch(line):
+                put_once(found, key, match.groups())
+                break
+        else:
+            if _KNOWN.match(line):
+                raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+            if "qps" in previous:
+                reject_split_number(previous, line)
+    ms, fps = (float(number) for number in need(found, "inference"))
+    qps = float(found["qps"][0]) if "qps" in found else fps
+    batch = _batch(ms, fps, qps)
+    utils = _number(found, "mac_utils_percent")
+    macs, io_bytes = _number(found, "macs"), _number(found, "io_bytes")
+    return PartReport(
+        fps=fps,
+        qps=fps * batch,
+        macs=None if macs is None else int(macs),
+        mac_utilisation=None if utils is None else round(utils / 100, 6),
+        io_bytes=None if io_bytes is None else int(io_bytes),
+        ddr_bandwidth_gbs=_number(found, "ddr_bandwidth_gbs"),
+        eu_cycles=_eu_cycles(lines),
+    )
+
+
+def _number(found: Mapping[str, Any], key: str) -> float | None:
+    return float(found[key][0]) if key in found else None
+
+
+def _batch(ms: float, fps: float, qps: float) -> int:
+    if fps <= 0:
+        raise DamagedError("a simulation of 0 fps")
+    if abs(1000 / fps - ms) > max(_MS_TOLERANCE, 0.02 * ms, 1.02 * ms * _STEP_FPS / fps):
+        raise DamagedError(f"{ms} ms and {fps} fps contradict each other")
+    batch = round(qps / fps)
+    if batch < 1 or abs(qps - batch * fps) > max(0.01 * batch * fps, 1.02 * _STEP_FPS * (batch + 1)):
+        raise DamagedError(f"{qps} qps is no multiple of {fps} fps")
+    return batch
+
+
+def _eu_cycles(lines: list[str]) -> dict[str, EuCycles]:
+    """Rows of the table of execution units; all of it or nothing."""
+    cycles: dict[str, EuCycles] = {}
+    inside = False
+    for line in lines:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        closed = line.strip().startswith("|") and line.strip().endswith("|")
+        if cells == _EU_HEADER:
+            inside = True
+        elif not closed or set("".join(cells)) <= set("-+:= "):
+            inside = inside and closed
+        elif inside:
+            row = _eu_row(cells)
+            if row is None or cycles.setdefault(row[0], row[1]) != row[1]:
+                return {}
+    return cycles
+
+
+def _eu_row(cells: list[str]) -> tuple[str, EuCycles] | None:
+    if len(cells) != len(_EU_HEADER) or not _EU_NAME.fullmatch(cells[0]):
+        return None
+    work, total = (_COUNT.fullmatch(cell) for cell in cells[1:3])
+    if work is None or total is None or int(work[1]) > int(total[1]):
+        return None
+    return cells[0], EuCycles(int(work[1]), int(total[1]))
+
+
+_VIRTUAL_NPU = re.compile(r"\s*Virtual NPU: AX620_VNPU_([0-9A-Z]+)\s*")
+_MEMORY = re.compile(r"\s*Approx Memory: ([0-9]+(?:\.[0-9]+)?) (B|KB|MB|GB)\s*")
+_TOOLCHAIN = re.compile(r"\s*Toolchain Version: (\S+)\s*")
+_BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
+_SCORE = re.compile(
+    r"(?:\[[^\]]*\])?\s*Layer: (\S+) +2-norm RE: ([0-9]{1,9}(?:\.[0-9]{1,6})?)%"
+    r" +cosine-sim: (-?[01]\.[0-9]{4,9})\s*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JointInfo:
+    """What a .joint says of itself: NPU mode (`111`, `112`, `0`), memory in bytes, toolchain commit."""
+
+    npu_mode: str | None
+    memory_bytes: int | None
+    toolchain: str | None
+
+
+def parse_info(text: str) -> JointInfo | Failure:
+    """The figures of `pulsar info`; UNPARSED_OUTPUT when it contradicts itself."""
+    found: dict[str, str] = {}
+    try:
+        for line in whole_lines(text):
+            if match := _VIRTUAL_NPU.fullmatch(line):
+                put_once(found, "virtual NPU", match[1])
+            elif match := _TOOLCHAIN.fullmatch(line):
+                put_once(found, "toolchain", match[1])
+            elif match := _MEMORY.fullmatch(line):
+                put_once(found, "memory", str(round(float(match[1]) * _BYTES[match[2]])))
+    except DamagedError as damage:
+        return unparsed(Stage.COMPILE, "pulsar info", str(damage), text)
+    memory = found.get("memory")
+    mode = found.get("virtual NPU")
+    return JointInfo(
+        npu_mode="0" if mode == "DISABLE" else mode,
+        memory_bytes=None if memory is None else int(memory),
+        toolchain=found.get("toolchain"),
+    )
+
+
+def parse_scores(text: str) -> Mapping[str, OutputAccuracy] | Failure:
+    """The score table of `pulsar run`, by output; empty without one.
+
+    UNPARSED_OUTPUT when a row is damaged: the worst output may be the one that is missing.
+    """
+    scores: dict[str, OutputAccuracy] = {}
+    inside = False
+    try:
+        for line in whole_lines(text):
+            if match := _SCORE.fullmatch(line):
+                put_once(scores, match[1], OutputAccuracy(float(match[3]), round(float(match[2]) / 100, 8)))
+            elif inside and "Layer" in line:
+                raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+            inside = inside or "Score compare table" in line
+        if any(abs(score.cosine) > 1 for score in scores.values()):
+            raise DamagedError("a cosine beyond 1")
+    except DamagedError as damage:
+        return unparsed(Stage.COMPILE, "pulsar run", str(damage), text)
+    return scores if inside else {}
+
+
+def accuracy(scores: Mapping[str, OutputAccuracy], outputs: Sequence[str]) -> Accuracy | None:
+    """The worst cosine and relative error; None unless the score of every output is there."""
+    if not scores or len(scores) < len(outputs):
+        return None
+    return Accuracy(
+        cosine=min(score.cosine for score in scores.values()),
+        psnr_db=None,
+        max_abs=None,
+        relative_error=max(score.relative_error for score in scores.values()),
+        outputs=scores,
+    )

@@ -4,21 +4,42 @@ Format: Pulsar documentation, quick start, and the format strings of the run_joi
 differ by version; the words and single blanks within a line do not.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from npubench.backends.axera.lines import (
+from npubench.backends.signature import Signature, Told, Tolerance
+from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.domain.specs import Shape
+from npubench.tools.log_lines import (
     DamagedError,
     need,
     put_once,
     reject_split_number,
     unparsed,
+    whole_lines,
     whole_lines_and_rest,
 )
-from npubench.backends.axera.tensors import Tensor, read_tensors
-from npubench.domain.records import Failure, FailureClass, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor as the runner sees it; `kind` is the layout, type and colour it prints.
+
+    `layout` is NHWC or NCHW, `dtype` a numpy name (or the runner's own, as `uint10_packed`); both are empty
+    where it names none that it knows.
+    """
+
+    name: str
+    shape: Shape
+    kind: str
+    memory: str
+    size_bytes: int
+    layout: str = ""
+    dtype: str = ""
+
 
 _US = r"([0-9]{1,12})"
 _MS = r"([0-9]{1,9}\.[0-9]{2})"
@@ -247,3 +268,200 @@ def _parts_whole(lines: list[str], parts: Mapping[str, Part], complete: bool) ->
         if not closed or names != set(parts):
             return False
     return bool(parts)
+
+
+_HEAD = re.compile(r"\s*(Input|Output)\[([0-9]{1,4})\]: (.+)")
+_SHAPE = re.compile(
+    r"\s*Shape \[([0-9]{1,9}(?:, ?[0-9]{1,9})*)\](?: +(?P<layout>NHWC|NCHW|unknown))?"
+    r"(?: +(?P<dtype>u?int[0-9]+|sint[0-9]+|float[0-9]+|uint[0-9]+_packed|unknown))?"
+    r"(?: +(?P<colour>[A-Z]\w*))?(?: +Q=(?P<scale>[0-9.]+))?"
+)
+_MEMORY = re.compile(r"\s*Memory (Physical|Virtual|unknown)")
+_SIZE = re.compile(r"\s*Size ([0-9]{1,12})")
+_PATTERNS = (_HEAD, _SHAPE, _MEMORY, _SIZE)
+_ITEM_BYTES = {
+    **{"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4},
+    **{"float16": 2, "float32": 4, "float64": 8},
+}
+
+
+def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Inputs and outputs in their order; a block that contradicts itself is left out.
+
+    A line that belongs to no whole block, or a number that is missing, says that lines were lost or moved:
+    then no block is believed, for one may have got the lines of another.
+    """
+    found: dict[tuple[str, int], Tensor | None] = {}
+    if sum(any(p.fullmatch(line) for p in _PATTERNS) for line in lines) != len(_PATTERNS) * sum(
+        _is_whole(lines[index : index + len(_PATTERNS)]) for index in range(len(lines))
+    ):
+        return (), ()
+    for index, line in enumerate(lines):
+        if head := _HEAD.fullmatch(line):
+            key = (head[1], int(head[2]))
+            tensor = _read_block(head[3], lines[index + 1 : index + 4])
+            found[key] = tensor if found.get(key, tensor) == tensor else None
+    kinds = ("Input", "Output")
+    numbers = [sorted(number for kind, number in found if kind == one) for one in kinds]
+    if any(not told or told != list(range(len(told))) for told in numbers):
+        return (), ()
+    inputs, outputs = (
+        tuple(t for key, t in sorted(found.items()) if key[0] == kind and t is not None) for kind in kinds
+    )
+    return inputs, outputs
+
+
+def _is_whole(block: list[str]) -> bool:
+    return len(block) == len(_PATTERNS) and all(
+        pattern.fullmatch(line) for pattern, line in zip(_PATTERNS, block, strict=True)
+    )
+
+
+def _read_block(name: str, block: list[str]) -> Tensor | None:
+    patterns = (_SHAPE, _MEMORY, _SIZE)
+    matches = [p.fullmatch(line) for p, line in zip(patterns, block, strict=False)]
+    if len(matches) < len(patterns):
+        return None
+    shape_match, memory, size = matches
+    if shape_match is None or memory is None or size is None:
+        return None
+    shape = tuple(int(dim) for dim in shape_match[1].split(","))
+    kind = " ".join(shape_match[0].partition("]")[2].split())
+    layout, dtype = (_known(shape_match[part]) for part in ("layout", "dtype"))
+    item_bytes = _ITEM_BYTES.get(dtype)
+    if item_bytes and "NV" not in kind and math.prod(shape) * item_bytes != int(size[1]):
+        return None
+    return Tensor(name, shape, kind, memory[1], int(size[1]), layout, dtype)
+
+
+def _known(word: str | None) -> str:
+    """The runner calls signed numbers `sint8`."""
+    return "" if word in (None, "unknown") else str(word).replace("sint", "int")
+
+
+NPU, CPU = "NPU", "CPU"
+RUNS_ON = {"NEU": NPU, "ONNX": CPU, "AXE": CPU}
+_KINDS = {"neu": "NEU", "lava": "NEU", "npu": "NEU", "onnx": "ONNX", "axe": "AXE", "axengine": "AXE"}
+_LISTED_PART = re.compile(r"\bpart[_ -]?([0-9]{1,4})(?![0-9])", re.IGNORECASE)
+_LISTED_HEAD = re.compile(r"\bparts?\b", re.IGNORECASE)
+_FIRST = re.compile(r"[\s|+]*([0-9]{1,4})[\s|]")
+_KIND = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(_KINDS)})(?![A-Za-z0-9])", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class JointPart:
+    """A part of a .joint: NEU, ONNX or AXE; `words` are all words of its rows, among them operators."""
+
+    number: int
+    kind: str
+    words: frozenset[str] = frozenset()
+
+
+def read_parts(text: str) -> tuple[JointPart, ...]:
+    """The parts that `pulsar info --part_info` lists, by number; none where it lists none, or two ways."""
+    kinds: dict[str, str] = {}
+    words: dict[str, set[str]] = {}
+    below = False
+    try:
+        for line in whole_lines(text):
+            numbers = set(_LISTED_PART.findall(line))
+            if not numbers and below and (first := _FIRST.match(line)):
+                numbers = {first[1]}
+            below = below or _LISTED_HEAD.search(line) is not None
+            named = {_KINDS[word.lower()] for word in _KIND.findall(line)}
+            if len(numbers) == 1 and len(named) == 1:
+                (number,) = numbers
+                put_once(kinds, number, named.pop())
+                words.setdefault(number, set()).update(_WORD.findall(line))
+    except DamagedError:
+        return ()
+    parts = (JointPart(int(number), kind, frozenset(words[number])) for number, kind in kinds.items())
+    return tuple(sorted(parts, key=lambda part: part.number))
+
+
+def ran_on(calls: Iterable[RunJoint]) -> dict[str, str]:
+    """Kind of part -> NPU or CPU, of the kinds that every call lists; empty unless all lists are whole."""
+    lists = [frozenset(call.parts) if call.parts_whole else frozenset() for call in calls]
+    kinds = set(lists)
+    return {kind: RUNS_ON[kind] for kind in sorted(kinds.pop())} if len(kinds) == 1 else {}
+
+
+def placement(
+    operators: Collection[str], kinds: Mapping[str, str], parts: Collection[JointPart] = ()
+) -> dict[str, str]:
+    """Operator type -> NPU or CPU: of a model whose parts are all of one, or by what their rows name.
+
+    `kinds` is what ran (`ran_on`), else what the artifact holds counts. An operator that a CPU part names is
+    the CPU's, also where an NPU part has others of its type. Where parts of both are there and no row names
+    an operator, it is unknown where it runs: then it is in no placement, but for a single operator.
+    """
+    places = set(kinds.values()) or {RUNS_ON[part.kind] for part in parts}
+    if len(places) == 1:
+        return dict.fromkeys(operators, places.pop())
+    found: dict[str, str] = {}
+    for part in sorted(parts, key=lambda part: RUNS_ON[part.kind], reverse=True):
+        found |= dict.fromkeys(part.words & set(operators), RUNS_ON[part.kind])
+    if len(places) > 1 and len(operators) == 1 and not found:
+        return dict.fromkeys(operators, CPU)
+    return {operator: found[operator] for operator in operators if operator in found}
+
+
+PULSAR = Tolerance(
+    layout="tensors lie as the configuration asks, by default NHWC",
+    rank="a native layout gives four axes to vectors, too",
+    dtypes={
+        "float64": ("float32",),
+        "float32": ("uint8", "int8", "uint16", "int16", "float16"),
+        "float16": ("float32", "uint8", "int8", "uint16", "int16"),
+        "int64": ("int32", "float32"),
+        "int32": ("float32",),
+        "int8": ("float32",),
+        "uint8": ("float32", "int8"),
+        "bool": ("uint8", "int8", "float32"),
+    },
+    dtypes_why="pictures go in as bytes, and what comes out is FP32 or what the configuration asks",
+)
+"""What a .joint differs in; it keeps names."""
+
+_INFO_HEAD = re.compile(r"\W*NAME\W+I/O\?\W+SHAPE\b.*")
+_ROW = re.compile(
+    r"[|\s]*(?P<name>\S(?:.*?\S)?)[|\s]+(?P<side>IN|OUT)[|\s]+\[(?P<shape>[0-9, ]*)\]"
+    r"(?:[|\s]+(?P<dtype>[a-z]+[0-9]+))?(?:[|\s].*)?"
+)
+_LIKE_A_ROW = re.compile(r".*[|\s](?:IN|OUT)[|\s]+\[.*")
+_DTYPE = re.compile(r"u?int(?:8|16|32|64)|float(?:16|32|64)")
+_PACKED = re.compile(r"\bNV(?:12|21)\b|YUV")
+
+
+def of_info(text: str) -> Signature:
+    """The table of `pulsar info`; nothing is told without one, or by one with a damaged row."""
+    lines = whole_lines(text)
+    start = next((at for at, line in enumerate(lines) if _INFO_HEAD.fullmatch(line)), None)
+    if start is None:
+        return Signature()
+    found: dict[str, list[Told]] = {"IN": [], "OUT": []}
+    for line in lines[start + 1 :]:
+        if match := _ROW.fullmatch(line.rstrip()):
+            found[match["side"]].append(Told(match["name"], _sizes(match["shape"]), match["dtype"]))
+        elif _LIKE_A_ROW.fullmatch(line):
+            return Signature()
+    return Signature(tuple(found["IN"]), tuple(found["OUT"])) if any(found.values()) else Signature()
+
+
+def of_run_joint(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Signature:
+    """The blocks that run_joint prints; nothing is told where it prints none that are whole."""
+    if not inputs and not outputs:
+        return Signature()
+    return Signature(tuple(map(_told, inputs)), tuple(map(_told, outputs)))
+
+
+def _told(tensor: Tensor) -> Told:
+    dtype = _DTYPE.search(tensor.kind)
+    # Of NV12 the rows are those of brightness and colour together.
+    shape = None if _PACKED.search(tensor.kind) else tensor.shape
+    return Told(tensor.name, shape, dtype[0] if dtype else None)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in text.split(",") if size.strip())

@@ -1,18 +1,81 @@
 """A toolchain at work in one job's folder: as a command or a container, here or on a build host."""
 
 import contextlib
+import math
 import os
+import posixpath
+import re
+import shutil
+import tarfile
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Protocol, Self
 
-from npubench.backends.axera.options import Where
-from npubench.domain.errors import UsageError
-from npubench.domain.protocols import OpenHost
-from npubench.domain.records import Completed
+from npubench.backends.options import choice, optional_text, text
+from npubench.domain.errors import BoardError, Interrupted, UsageError
+from npubench.domain.protocols import OpenHost, Session
+from npubench.domain.records import (
+    Completed,
+    Failure,
+    FailureClass,
+    Stage,
+)
+from npubench.domain.specs import Options
+from npubench.domain.text import last_line
+from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
+from npubench.tools.exit_status import classify_exit, killed
+from npubench.tools.log_lines import (
+    short_lines,
+    whole_lines,
+)
+
+_VERSION = re.compile(r"\s*([0-9]+(?:\.[0-9]+){1,4}(?:[-.]\w+)*)")
+
+_COMMIT = re.compile(r"\s*([0-9a-f]{7,40})")
+
+_LABELLED = re.compile(r"\s*(version|commit): ?(\S+)")
+
+
+WHERE = ("image", "engine", "build_host", "command", "network", "shm_size", "memory")
+
+ENGINES = ("docker", "podman")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a toolchain is: in a container image, or a command; here, or on a build host.
+
+    `build_host` names a board description whose transport reaches it. `network`, `shm_size` and
+    `memory` are given to the container engine as they are.
+    """
+
+    command: str
+    image: str | None = None
+    engine: str = "docker"
+    build_host: str | None = None
+    network: str = "none"
+    shm_size: str | None = None
+    memory: str | None = None
+
+
+def place_of(options: Options, command: str, shm_size: str | None = None) -> Where:
+    """The place that board options name. Raises UsageError."""
+    return Where(
+        command=text(options, "command", command),
+        image=optional_text(options, "image"),
+        engine=choice(options, "engine", ENGINES, ENGINES[0]),
+        build_host=optional_text(options, "build_host"),
+        network=text(options, "network", "none"),
+        shm_size=optional_text(options, "shm_size") or shm_size,
+        memory=optional_text(options, "memory"),
+    )
+
 
 MOUNT = "/data"
 SHORT_S = 60.0
@@ -43,7 +106,6 @@ def open_bench(where: Where, workdir: Path, open_host: OpenHost | None) -> Itera
         raise UsageError(
             f"there is no way to build host {where.build_host!r} from this command: use npubench run"
         )
-    from npubench.backends.axera.build_host import HostBench
 
     with (
         contextlib.closing(open_host(where.build_host)) as session,
@@ -148,3 +210,249 @@ def _start(
         return process.run(argv, timeout_s=timeout_s, log=log, cwd=cwd, on_kill=on_kill)
     except OSError as error:
         return Completed(tuple(argv), NOT_STARTED, f"{argv[0]}: {error.strerror}\n", 0.0)
+
+
+ENDED_BY_TIMEOUT = 124
+KILL_AFTER_S = 10.0
+COLLECT_S = 600.0
+
+
+class HostBench:
+    """A new folder on the host with copies of the job's files; gone when it is left."""
+
+    def __init__(self, where: Where, workdir: Path, session: Session) -> None:
+        self._where = where
+        self._workdir = workdir
+        self._session = session
+        self._folder = ""
+        self._sent: set[str] = set()
+
+    def __enter__(self) -> Self:
+        """Make the folder and send the files. Raises BoardError."""
+        made = self._must("mktemp", "-d", "-t", "npubench-XXXXXXXXXX")
+        self._folder = made.output.strip()
+        if not self._folder.startswith("/") or "\n" in self._folder:
+            raise BoardError(
+                f"mktemp on the build host answered {self._folder[:80]!r}: check its login shell"
+            )
+        for file in sorted(path for path in self._workdir.rglob("*") if path.is_file()):
+            self._send(file)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the folder; a host that is gone keeps it."""
+        with contextlib.suppress(BoardError, Interrupted):
+            self._session.run(["rm", "-rf", "--", self._folder], SHORT_S)
+
+    def mark(self, name: str) -> None:
+        """Write an empty file on the host."""
+        self._must("touch", "--", self._path(name))
+
+    def run(self, argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
+        """Run a tool in the folder on the host."""
+        name = container_name()
+        in_container = self._where.image is not None
+        if in_container:
+            command = container(self._where, name, self._folder, argv)
+        else:
+            limit = ["timeout", "-k", f"{KILL_AFTER_S:g}", f"{max(1, math.ceil(timeout_s))}"]
+            command = [*limit, "env", "-C", self._folder, *argv]
+        ended = False
+        try:
+            completed = self._session.run(command, timeout_s + KILL_AFTER_S, log)
+            ended = not completed.timed_out
+        finally:
+            if in_container and not ended:
+                with contextlib.suppress(BoardError, Interrupted):
+                    self._session.run(kill(self._where, name), SHORT_S, log)
+        if in_container and self._where.engine == "docker":
+            self._session.run(give_back(self._where, self._folder), SHORT_S, log)
+        late = completed.returncode == ENDED_BY_TIMEOUT or completed.duration_s >= timeout_s
+        return replace(completed, timed_out=completed.timed_out or (completed.returncode != 0 and late))
+
+    def collect(self) -> None:
+        """Fetch all files that were not sent. Raises BoardError."""
+        packed = f"{self._folder}.tar"
+        known = [f"--exclude=./{name}" for name in sorted(self._sent)]
+        try:
+            pack = ("tar", "-C", self._folder, "--no-wildcards", *known, "-cf", packed, ".")
+            self._must(*pack, timeout_s=COLLECT_S)
+            local = self._workdir / "collected.tar"
+            self._session.get(PurePosixPath(packed), local)
+        finally:
+            with contextlib.suppress(BoardError, Interrupted):
+                self._session.run(["rm", "-f", "--", packed], SHORT_S)
+        _unpack(local, self._workdir)
+        local.unlink()
+
+    def _send(self, file: Path) -> None:
+        name = file.relative_to(self._workdir).as_posix()
+        there = self._session.put(file, sha256_of_file(file))
+        if "/" in name:
+            self._must("mkdir", "-p", "--", self._path(posixpath.dirname(name)))
+        self._must("cp", "--", str(there), self._path(name))
+        self._sent.add(name)
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self._folder, name)
+
+    def _must(self, *argv: str, timeout_s: float = SHORT_S) -> Completed:
+        completed = self._session.run(argv, timeout_s)
+        if completed.timed_out or completed.returncode != 0:
+            said = last_line(completed.output, "no answer")
+            raise BoardError(f"{argv[0]} failed on the build host: {said}: look at its disk and PATH")
+        return completed
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Regular files below `folder` with their times; anything else in the archive is left out."""
+    root = folder.resolve()
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            target = (root / member.name).resolve()
+            content = tar.extractfile(member) if member.isreg() else None
+            if content is None or not target.is_relative_to(root) or target.exists():
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with content, target.open("wb") as stream:
+                shutil.copyfileobj(content, stream)
+            os.utime(target, (member.mtime, member.mtime))
+
+
+_OPERATOR = (
+    re.compile(r"module 'neuwizard\.operators[\w.]*' has no attribute '([\w.]+)'"),
+    re.compile(r"dont support ([\w.]+) opr? in \w+"),
+    re.compile(r"\bAx(?:Quantized)?([A-Z]\w*) dont support\s*$"),
+    re.compile(
+        r"[Uu]nsupported (?:onnx )?op(?:erator)?(?: type)?s?:? '?((?:\w+\.)*[A-Z]\w*)'?(?=$|[\s,.;)])"
+    ),
+    re.compile(r"[Oo]p(?:erator)? '?((?:\w+\.)*[A-Z]\w*)'? is not supported"),
+)
+_MEMORY = re.compile(r"\bMemoryError\b|std::bad_alloc|[Oo]ut of memory|Cannot allocate memory|\bOOM\b")
+_CRASH = re.compile(
+    r"Segmentation fault|core dumped|killed by SIG(?!KILL)[A-Z]+|Aborted\b|Fatal Python error"
+)
+_EXCEPTION = re.compile(r"\s*(?:[\w.]+\.)?(\w*(?:Error|Exception)): ?(.*)")
+_RESTRICTION = re.compile(
+    r"support|restrict|must |should |expect|only |illegal|invalid|exceed|too (?:large|big|small)"
+    r"|not match|mismatch|\b(?:auto_?pad|count_include_pad|pads?|padding|strides?|dilations?|groups?"
+    r"|kernel(?:_shape)?|axis|axes|ndim|rank|shapes?|ceil_mode|storage_order|layout|broadcast\w*|attributes?)\b"
+)
+_KILLED = re.compile(r"killed by SIGKILL")
+_DOCKER_FAILED = 125
+
+
+def unsupported_operators(text: str) -> tuple[str, ...]:
+    """Operators that the converter says it lacks, as ONNX calls them, each once."""
+    names = [match[1] for line in short_lines(text) for p in _OPERATOR for match in p.finditer(line)]
+    return tuple(dict.fromkeys(name.removeprefix("onnx.") for name in names))
+
+
+def explain(tool: str, text: str) -> Failure | None:
+    """The failure that the output itself names; None when it names none."""
+    lines = short_lines(text)
+    operators = unsupported_operators(text)
+    if operators:
+        message = f"{tool} does not support {', '.join(operators)}"
+        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators)
+    for failure_class, pattern in ((FailureClass.OUT_OF_MEMORY, _MEMORY), (FailureClass.CRASH, _CRASH)):
+        for line in lines:
+            if pattern.search(line):
+                return Failure(Stage.COMPILE, failure_class, f"{tool}: {line.strip()}"[:300])
+    for line in lines:
+        if _KILLED.search(line):
+            message = f"{tool}: {line.strip()}: nothing says that memory ran out: the next run tries again"
+            return Failure(Stage.COMPILE, FailureClass.KILLED, message[:300])
+    exceptions = [match for line in lines if (match := _EXCEPTION.fullmatch(line))]
+    if not exceptions:
+        return None
+    name, said = exceptions[-1][1], exceptions[-1][2].strip()
+    restricted = name in {"AssertionError", "NotImplementedError"} or _RESTRICTION.search(said)
+    failure_class = FailureClass.UNSUPPORTED_ATTRIBUTE if restricted else FailureClass.CRASH
+    return Failure(Stage.COMPILE, failure_class, f"{tool}: {name}: {said}"[:300])
+
+
+def failed_build(tool: str, completed: Completed) -> Failure | None:
+    """Why this process cannot have made an artifact; None when nothing speaks against it."""
+    if completed.returncode == _DOCKER_FAILED and not completed.timed_out and _is_container(completed.argv):
+        if (named := explain(tool, completed.output)) is not None:
+            return named
+        message = f"the container could not be started: {_last_line(completed.output)}"
+        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
+    failure = classify_exit(
+        tool, completed, Stage.COMPILE, "on its host", explain=explain, lines_of=short_lines
+    )
+    if failure is None:
+        return None
+    if failure.failure_class is FailureClass.KILLED and completed.out_of_memory:
+        return killed(Stage.COMPILE, tool, completed, "on its host")
+    # The compilers end with a code of their own where they crash.
+    crashed = failure.failure_class is FailureClass.TOOL_ERROR
+    return replace(failure, failure_class=FailureClass.CRASH) if crashed else failure
+
+
+def no_artifact(tool: str, text: str, name: str) -> Failure:
+    """The failure of a build that ended well but left no file."""
+    named = explain(tool, text)
+    if named is not None:
+        return named
+    message = f"{tool} ended without writing {name}: {_last_line(text)}"
+    return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
+
+
+def _is_container(argv: Sequence[str]) -> bool:
+    return any(word.rpartition("/")[2] in {"docker", "podman"} for word in argv[:5])
+
+
+def _last_line(text: str) -> str:
+    return last_line("\n".join(short_lines(text)), limit=200)
+
+
+_HARMLESS = re.compile(r"Get CMM usage failed")
+_DEVICE_MEMORY = re.compile(
+    r"(?i)\bcmm\b.*(?:fail|not enough|insufficient|no memory|exhausted)|MemAlloc\w*.*fail|alloc\w* .*fail"
+    r"|(?:fail\w*|unable|cannot|can't) (?:to )?\w* ?(?:cmm|memory|mem alloc)"
+    r"|out of (?:cmm|memory)|no memory|std::bad_alloc"
+)
+_MODE = re.compile(
+    r"(?i)unknown npu mode|(?:npu[_ ]?mode|virtual npu|vnpu|hard mode)\b.*"
+    r"(?:fail|mismatch|not match|conflict|differ|unsupported|not support|wrong|invalid)"
+    r"|(?:fail|mismatch|conflict|wrong|invalid)\w*.*(?:npu[_ ]?mode|virtual npu|vnpu|hard mode)\b"
+    r"|Assertion .AX_JOINT_Adv_Init\(.*failed"
+)
+"""run_joint asserts that the NPU starts in the mode of the model, and says no more where it does not."""
+
+
+def explain_run(tool: str, text: str) -> Failure | None:
+    """The failure that the output itself names; None when it names none."""
+    lines = [line for line in short_lines(text) if not _HARMLESS.search(line)]
+    for failure_class, pattern in (
+        (FailureClass.WRONG_NPU_MODE, _MODE),
+        (FailureClass.OUT_OF_DEVICE_MEMORY, _DEVICE_MEMORY),
+    ):
+        for line in lines:
+            if pattern.search(line):
+                return Failure(Stage.MEASURE, failure_class, f"{tool}: {line.strip()}"[:300])
+    return None
+
+
+def wrong_mode(tool: str, wanted: str, seen: str) -> Failure:
+    """The failure of a run in another NPU mode than the model was built for."""
+    how = "docs/pulsar.md says how the board gets there"
+    message = f"{tool} ran in NPU mode {seen}; the model was built for {wanted}: {how}"
+    return Failure(Stage.MEASURE, FailureClass.WRONG_NPU_MODE, message)
+
+
+def parse_version(text: str) -> Mapping[str, str]:
+    """`version` and `commit` of `pulsar version` or `pulsar2 version`; empty when it is neither."""
+    lines = [line for line in whole_lines(text if text.endswith("\n") else f"{text}\n") if line.strip()]
+    found = {match[1]: match[2] for line in lines if (match := _LABELLED.fullmatch(line.rstrip()))}
+    if found:
+        return found
+    for first, second in pairwise(lines):
+        version, commit = _VERSION.fullmatch(first.rstrip()), _COMMIT.fullmatch(second.rstrip())
+        if version and commit:
+            return {"version": version[1], "commit": commit[1]}
+    return {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "isolated"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 import worker_averaging
 import worker_pooling
 from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.backends.onnxruntime.timed import PROVIDER
 from npubench.domain.specs import Shape
 from npubench.graph.macs import macs_of_nodes
 from npubench.graph.walk import all_graphs, all_nodes, operator_name
+from npubench.measure.onnx_session import PROVIDER
+from npubench.measure.outputs import similarity
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
+
 
 OPTIMISED, WEIGHTS, PROFILE = "optimised.onnx", "optimised.bin", "profile"
 SMALL_BYTES = 1024
@@ -53,7 +55,7 @@ def profiled(model: Path, feeds: Mapping[str, Any], scratch: Path) -> None:
     """Leave the optimised graph and the profile of one run in `scratch`. Raises what ONNX Runtime raises."""
     import onnxruntime
 
-    from npubench.backends.onnxruntime.values import bound
+    from npubench.measure.onnx_session import bound
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -166,3 +168,36 @@ def _named(names: Iterable[str], tensors: Sequence[tuple[str, Shape]]) -> dict[s
     if len(given) != len(tensors):
         return {}
     return {name: shape for name, (_, shape) in zip(given, tensors, strict=True)}
+
+
+COMPARED = 8
+"""Samples at most: without optimisation a model may take ten times as long."""
+
+
+class Remembering:
+    """A session that runs each of its samples once, whoever asks for the outputs again."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._known: dict[int, tuple[Any, list[Any]]] = {}
+
+    def get_outputs(self) -> Any:
+        """Of the session."""
+        return self._session.get_outputs()
+
+    def run(self, names: None, feeds: dict[str, Any]) -> list[Any]:
+        """All outputs. The sample is kept, so that no other has its identity."""
+        if id(feeds) not in self._known:
+            self._known[id(feeds)] = feeds, self._session.run(names, feeds)
+        return self._known[id(feeds)][1]
+
+
+def kernels(
+    fused: Any, unoptimised: Any, reference: Any, samples: Sequence[dict[str, Any]]
+) -> dict[str, float | None]:
+    """The fields of `records.Kernels`: cosines of both against the reference over the same samples."""
+    some = samples[:COMPARED]
+    theirs = [reference.run(None, sample) for sample in some]
+    found = (similarity([one.run(None, s) for s in some], theirs) for one in (fused, unoptimised))
+    cosines = [one.figures["cosine"] if one.figures else None for one in found]
+    return dict(zip(("fused_cosine", "unoptimised_cosine"), cosines, strict=True))

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.onnxruntime.errors import failure_of_error
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.measure.onnx_session import failure_of_error
 from npubench.storage.files import text_of
 from npubench.tools import process
 

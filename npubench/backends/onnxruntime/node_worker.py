@@ -8,10 +8,11 @@ import json
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from npubench.backends.onnxruntime import node_values
+from npubench.measure.onnx_session import ByValue, needs_bytes
 
 RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
@@ -75,9 +76,9 @@ def run(test: Any) -> dict[str, Any]:
     names = [value.name for value in session.get_inputs()]
     worst = 0.0
     for inputs, outputs in test.data_sets:
-        feeds = {name: node_values.plain(value) for name, value in zip(names, inputs, strict=False)}
-        wanted = [node_values.plain(value) for value in outputs]
-        for have, want in zip(node_values.run(session, feeds, wanted), wanted, strict=True):
+        feeds = {name: plain(value) for name, value in zip(names, inputs, strict=False)}
+        wanted = [plain(value) for value in outputs]
+        for have, want in zip(run_by_value(session, feeds, wanted), wanted, strict=True):
             different, off = compare(have, want, test.rtol, test.atol)
             if different:
                 return {"different": different}
@@ -121,3 +122,26 @@ def _tell(stream: TextIO, line: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), float(sys.argv[2]))
+
+
+def plain(value: Any) -> Any:
+    """Test data as ONNX Runtime takes it: arrays, lists of arrays, nothing."""
+    import numpy as np
+    import onnx
+
+    if isinstance(value, onnx.TensorProto):
+        return onnx.numpy_helper.to_array(value)
+    if isinstance(value, onnx.SequenceProto):
+        return plain(onnx.numpy_helper.to_list(value))
+    if isinstance(value, onnx.OptionalProto):
+        return plain(onnx.numpy_helper.to_optional(value))
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return np.asarray(value) if isinstance(value, np.generic) else value
+
+
+def run_by_value(session: Any, feeds: Mapping[str, Any], wanted: list[Any]) -> list[Any]:
+    """The outputs for `feeds`, of the types of `wanted`. Raises what ONNX Runtime raises."""
+    by_value = any(needs_bytes(value) for value in (*feeds.values(), *wanted))
+    outputs: list[Any] = (ByValue(session) if by_value else session).run(None, dict(feeds))
+    return outputs

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.backends.onnxruntime.timed import open_session
 from npubench.domain.specs import TensorSpec
 from npubench.graph.walk import numpy_dtype
+from npubench.measure.onnx_session import open_session
 
 if TYPE_CHECKING:
     import numpy as np

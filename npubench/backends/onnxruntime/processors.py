@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from npubench.boards.state import processor_flags
+from npubench.tools.cpu_flags import processor_flags
 
 VNNI = frozenset({"avx_vnni", "avx512_vnni", "avx_vnni_int8", "amx_int8"})
 """Flags of x86 processors that multiply bytes into 32 bits, so that nothing saturates."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.onnxruntime.processors import Processor
-from npubench.backends.onnxruntime.values import bound
+from npubench.measure.onnx_session import bound
 
 QUANTISING = "QuantizeLinear"
 LEAST_OPSET = 13
@@ -164,7 +164,7 @@ class _Ranges:
 def _ranges(model: Path, opened: Path, samples: Sequence[dict[str, Any]]) -> _Ranges:
     import onnx
 
-    from npubench.backends.onnxruntime.timed import open_session
+    from npubench.measure.onnx_session import open_session
 
     loaded = onnx.load(model)
     graph = loaded.graph

@@ -3,7 +3,6 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
-import json
 import sys
 import time
 import traceback
@@ -13,6 +12,7 @@ from typing import Any
 from npubench.domain.records import NoAccuracy
 from npubench.domain.specs import CalibrationSpec, ModelInputs
 from npubench.storage.json import decode, encode
+from npubench.tools.worker_protocol import serve
 
 IS_REFERENCE: dict[str, Any] = {
     "accuracy": None,
@@ -24,15 +24,7 @@ IS_REFERENCE: dict[str, Any] = {
 
 def main(question: str, reply: str) -> None:
     """Do the job; an exception is part of the answer."""
-    job = json.loads(Path(question).read_text())
-    try:
-        answer = STEPS[job["step"]](job)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
-        traceback.print_exc()
-        text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
-        answer = {"error": text}
-    Path(reply).write_text(json.dumps(answer))
-    print(json.dumps({key: value for key, value in answer.items() if key != "rounds_ns"}))  # noqa: T201 - for the log
+    serve(STEPS, question, reply, unlogged=("rounds_ns",))
 
 
 def quantise(job: dict[str, Any]) -> dict[str, Any]:
@@ -53,9 +45,8 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Load, warm up, time in rounds; afterwards see in what it computed, and compare with the reference."""
     import resource
 
-    from npubench.backends.onnxruntime.timed import open_session, timed_rounds, warm_up
-    from npubench.backends.onnxruntime.values import ready
     from npubench.measure.calibration import evaluation_inputs
+    from npubench.measure.onnx_session import open_session, ready, timed_rounds, warm_up
     from npubench.storage.hashing import sha256_of_bundle
 
     path = Path(job["artifact"])
@@ -92,9 +83,9 @@ def compared_with(
     reference: Path, session: Any, job: dict[str, Any], samples: "list[dict[str, Any]]"
 ) -> dict[str, Any]:
     """The accuracy of what ran, and of the same file without optimisation."""
-    from npubench.backends.onnxruntime.compare import compare
-    from npubench.backends.onnxruntime.kernels import Remembering, kernels
-    from npubench.backends.onnxruntime.timed import open_session
+    from npubench.backends.onnxruntime.computed import Remembering, kernels
+    from npubench.measure.onnx_session import open_session
+    from npubench.measure.outputs import compare
 
     fused, fp32 = Remembering(session), Remembering(open_session(reference))
     found = compare(fused, fp32, samples, job["classification"])

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.backends.isolated.on_board import failed_run
 from npubench.backends.signature import Signature, Told
-from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Figures, Kind, Latency, LogCase, Stage
+from npubench.tools.board_runner import explain_memory
+from npubench.tools.exit_status import classify_run
 
 REPORT = "benchmark_report.json"
 _DEVICES = re.compile(
@@ -110,9 +111,9 @@ def _told(match: re.Match[str]) -> Told:
     return Told(name, tuple(map(int, sizes)) if known else None, _TYPES.get(match["type"]))
 
 
-def failure_of_run(done: Completed, deadline_s: float) -> Failure | None:
+def failure_of_run(done: Completed) -> Failure | None:
     """Why a call gave no report, in its own words of an error where it has any."""
-    failure = failed_run("benchmark_app", done, deadline_s)
+    failure = classify_run("benchmark_app", done, explain_memory)
     if failure is None or failure.failure_class is not FailureClass.TOOL_ERROR:
         return failure
     told = [line.strip() for line in done.output.splitlines() if "[ ERROR ]" in line]
@@ -120,3 +121,100 @@ def failure_of_run(done: Completed, deadline_s: float) -> Failure | None:
         return failure
     message = f"benchmark_app ended with exit code {done.returncode}: {told[-1]}"[:300]
     return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
+
+
+_STEP = re.compile(r"\[Step \d{1,2}/\d{1,2}\] |\[ INFO \] (?:Throughput|Execution Devices): ?")
+_TIME = r" *(\d{1,12}(?:\.\d{1,6})?) (us|ms|s)"
+_LINES = {
+    "median": re.compile(rf"\[ INFO \] +Median:{_TIME}"),
+    "mean": re.compile(rf"\[ INFO \] +Average:{_TIME}"),
+    "min": re.compile(rf"\[ INFO \] +Min:{_TIME}"),
+    "max": re.compile(rf"\[ INFO \] +Max:{_TIME}"),
+    "compile": re.compile(rf"\[ INFO \] Compile model took{_TIME}"),
+    "first": re.compile(rf"\[ INFO \] First inference took{_TIME}"),
+    "count": re.compile(r"\[ INFO \] Count: +(\d{1,12}) (iterations)"),
+    "fps": re.compile(r"\[ INFO \] Throughput: +(\d{1,12}(?:\.\d{1,6})?) (FPS)"),
+}
+_KNOWN = re.compile(r"\[ INFO \] +(?:Median|Average|Min|Max|Count|Throughput):")
+_REQUESTS = re.compile(r"\[Step 10/11\] .*\(Start inference asynchronously, (\d{1,6}) inference requests")
+_ERROR = re.compile(r"\[ ERROR \] *(.*\S)")
+_US = {"us": 1.0, "ms": 1e3, "s": 1e6, "iterations": 1.0, "FPS": 1.0}
+
+
+def read_log(text: str) -> tuple[LogCase, ...]:
+    """What a report or printout tells; nothing where it is neither."""
+    if text.lstrip().startswith("{") and '"execution_results"' in text:
+        report = parse_report(text)
+        return (LogCase(failure=report) if isinstance(report, Failure) else _case(report, "", 1),)
+    lines = [line[:1000] for line in text.split("\n")]
+    if not any(map(_STEP.match, lines)):
+        return ()
+    requests = {int(match[1]) for line in lines if (match := _REQUESTS.match(line))}
+    found = _report(lines)
+    if isinstance(found, Failure):
+        return (LogCase(failure=found),)
+    return (_case(found, ", ".join(execution_devices(text)), requests.pop() if len(requests) == 1 else 1),)
+
+
+def _report(lines: list[str]) -> Report | Failure:
+    """The statistics: all of them, each once. The last line may lack its end: each ends with its unit."""
+    found: dict[str, float] = {}
+    for line in lines:
+        match = None
+        for key, pattern in _LINES.items():
+            if match := pattern.fullmatch(line):
+                value = float(match[1]) * _US[match[2]]
+                if found.setdefault(key, value) != value:
+                    return _unreadable(f"{key} is given twice")
+                break
+        if match is None and _KNOWN.match(line):
+            return _unreadable(f"the line {line[:80]!r} is not whole")
+    missing = [key for key in _LINES if key not in found and key not in {"compile", "first"}]
+    if missing:
+        said = [match[1] for line in lines if (match := _ERROR.match(line))]
+        if said:
+            message = f"benchmark_app: {said[-1]}"[:300]
+            return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
+        return _unreadable(f"there is no whole line of {', '.join(missing)}")
+    report = Report(
+        runs=int(found["count"]),
+        median_us=found["median"],
+        mean_us=found["mean"],
+        min_us=found["min"],
+        max_us=found["max"],
+        compile_us=found.get("compile", math.nan),
+        first_us=found.get("first", math.nan),
+        throughput_fps=found["fps"],
+    )
+    why = doubtful(report, [found[key] for key in ("compile", "first", "fps") if key in found])
+    return _unreadable(why) if why else report
+
+
+def _case(report: Report, devices: str, requests: int) -> LogCase:
+    """One call; the times of several requests at once are no time of one alone."""
+    at_once = f"{requests} requests ran at once: the latency is under that load"
+    figures = Figures(
+        kind=Kind.MEASURED,
+        latency_us=Latency(
+            n=report.runs,
+            mean=report.mean_us,
+            min=report.min_us,
+            max=report.max_us,
+            rounds_p50=(report.median_us,),
+        ),
+        throughput_fps=report.throughput_fps,
+        load_us=report.compile_us if math.isfinite(report.compile_us) else None,
+        details={
+            "statistic": "benchmark_app tells mean, median, least and greatest of a call, and no single runs",
+            "call_medians_us": [report.median_us],
+            "runs_per_call": [report.runs],
+            "execution_devices": [devices] if devices else [],
+            "requests": requests,
+        },
+    )
+    return LogCase(figures=figures, warnings=(at_once,) if requests > 1 else ())
+
+
+def _unreadable(why: str) -> Failure:
+    message = f"benchmark_app printed what cannot be read: {why}"[:300]
+    return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "isolated"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 from worker_frame import built, keep, references, samples, serve, step
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "isolated"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 from worker_frame import NotSupportedError, keep, references, samples, serve, step
 
 PROVIDER = "QNNExecutionProvider"

@@ -6,16 +6,16 @@ operator ran.
 """
 
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Any
 
-from npubench.backends.isolated.on_board import unparsed
 from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
-from npubench.backends.rknn import benchmark_head
-from npubench.backends.rknn.benchmark_head import DamagedHeadError, Head
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
+from npubench.tools.log_lines import unparsed
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5
@@ -74,7 +74,7 @@ def parse_rknn_benchmark(text: str, loops: int | None) -> Call | Failure:
         # A line counts only when its end was printed, so that a cut number is never a shorter one.
         return _parse([line.removesuffix("\r") for line in text.split("\n")[:-1]], loops)
     except (_DamagedError, DamagedHeadError) as damage:
-        return unparsed(NAME, str(damage), text)
+        return unparsed(Stage.MEASURE, NAME, str(damage), text)
 
 
 def _parse(lines: list[str], loops: int | None) -> Call:
@@ -83,7 +83,7 @@ def _parse(lines: list[str], loops: int | None) -> Call:
     phase = "head"
     mean: tuple[str, str] | None = None
     for line in lines:
-        if phase == "head" and benchmark_head.read(line, head):
+        if phase == "head" and read(line, head):
             continue
         if _WARMUP.fullmatch(line) and phase == "head":
             phase = "warmup"
@@ -104,7 +104,7 @@ def _parse(lines: list[str], loops: int | None) -> Call:
     if loops is not None and len(runs) != loops:
         raise _DamagedError(f"{loops} runs were asked for, and {len(runs)} are listed")
     _check_mean(runs, float(mean[0]))
-    benchmark_head.check(head)
+    check(head)
     samples = tuple(round(ms * 1000, 1) for ms in runs)
     told = {"own_warmup_runs": len(warmups), "mean_ms": float(mean[0]), "fps": float(mean[1])}
     return Call(samples, {**told, **head.details}, head.memory_bytes, head.tools)
@@ -147,3 +147,132 @@ def _check_mean(runs: list[float], told_ms: float) -> None:
     mean_ms = sum(runs) / len(runs)
     if abs(mean_ms - told_ms) > STEP_MS * 1.01 + 0.01 * mean_ms:
         raise _DamagedError(f"the runs average {mean_ms:.3f} ms, and {told_ms} ms is told")
+
+
+_VERSIONS = re.compile(r"rknn_api/rknnrt version: (\S+)(?: \(([^()]*)\))?, driver version: (\S.*?)\s*")
+_SIZES = re.compile(r"total weight size: ([0-9]{1,15}), total internal size: ([0-9]{1,15})\s*")
+_DMA = re.compile(r"total dma used size: ([0-9]{1,15})\s*")
+_COUNTS = re.compile(r"model input num: ([0-9]{1,4}), output num: ([0-9]{1,4})\s*")
+_TENSORS = re.compile(r"(input|output) tensors:\s*")
+_TENSOR = re.compile(
+    r"\s+index=([0-9]{1,4}), name=(.*?), n_dims=([0-9]{1,2}), dims=\[([0-9, ]*)\], .*?"
+    r"\bfmt=(\w+), type=(\w+), qnt_type=(\w+).*"
+)
+_REST = re.compile(r"\s*[0-9][0-9.,]*\s*")
+_KNOWN = re.compile(
+    r"\s*(?:rknn_api/rknnrt version|total weight size|total dma used size|model input num|index=[0-9])"
+)
+
+
+class DamagedHeadError(ValueError):
+    """A line of the head that is not whole or contradicts another; stays inside the parsers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor as the runtime has it; `kind` is its layout, type and quantisation as printed."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+
+
+@dataclass(slots=True)
+class Head:
+    """The head so far; what is not printed is None. Sizes in bytes."""
+
+    runtime: str | None = None
+    runtime_build: str | None = None
+    driver: str | None = None
+    weight_bytes: int | None = None
+    internal_bytes: int | None = None
+    dma_bytes: int | None = None
+    counts: tuple[int, int] | None = None
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    reading: str = ""
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """All that the NPU's memory holds of the model: what is mapped, else weights and tensors between.
+
+        None where less is mapped than the weights have: then it is not told what is counted.
+        """
+        if self.dma_bytes:
+            return self.dma_bytes if self.dma_bytes >= (self.weight_bytes or 0) else None
+        parts = (self.weight_bytes or 0) + (self.internal_bytes or 0)
+        return parts or None
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """The versions, by what they are of."""
+        build = f" ({self.runtime_build})" if self.runtime_build else ""
+        runtime = {"rknnrt": f"{self.runtime}{build}"} if self.runtime else {}
+        return {**runtime, **({"rknpu driver": self.driver} if self.driver else {})}
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What else it tells, for the details of a row; nothing of what is not printed."""
+        sizes = {
+            "weight_bytes": self.weight_bytes,
+            "internal_bytes": self.internal_bytes,
+            "dma_bytes": self.dma_bytes,
+        }
+        tensors = {
+            kind: [{"name": one.name, "shape": list(one.shape), "kind": one.kind} for one in found]
+            for kind, found in (("inputs", self.inputs), ("outputs", self.outputs))
+            if found
+        }
+        return {**{key: value for key, value in sizes.items() if value is not None}, **tensors}
+
+
+def read(line: str, head: Head) -> bool:
+    """Note a line of the head; whether it is one. Raises DamagedHeadError for one that is not whole."""
+    if match := _VERSIONS.fullmatch(line):
+        _put(head, "runtime", match[1])
+        _put(head, "runtime_build", match[2])
+        _put(head, "driver", match[3])
+    elif match := _SIZES.fullmatch(line):
+        _put(head, "weight_bytes", int(match[1]))
+        _put(head, "internal_bytes", int(match[2]))
+    elif match := _DMA.fullmatch(line):
+        _put(head, "dma_bytes", int(match[1]))
+    elif match := _COUNTS.fullmatch(line):
+        _put(head, "counts", (int(match[1]), int(match[2])))
+    elif match := _TENSORS.fullmatch(line):
+        head.reading = f"{match[1]}s"
+    elif head.reading and (match := _TENSOR.fullmatch(line)):
+        _put_tensor(head, match)
+    elif _REST.fullmatch(line):
+        raise DamagedHeadError(f"a number is broken over two lines: {line.strip()[:40]!r}")
+    elif _KNOWN.match(line):
+        raise DamagedHeadError(f"the line {line.strip()[:80]!r} is not whole")
+    else:
+        return False
+    return True
+
+
+def check(head: Head) -> None:
+    """Raises DamagedHeadError where the tensors listed are not as many as the head says."""
+    if head.counts is None:
+        return
+    for kind, count in zip(("inputs", "outputs"), head.counts, strict=True):
+        listed: Sequence[Tensor] = getattr(head, kind)
+        if listed and len(listed) != count:
+            raise DamagedHeadError(f"{count} {kind} are told of, and {len(listed)} are listed")
+
+
+def _put(head: Head, key: str, value: Any) -> None:
+    known = getattr(head, key)
+    if known is not None and known != value:
+        raise DamagedHeadError(f"{key} is given as {known} and as {value}")
+    setattr(head, key, value)
+
+
+def _put_tensor(head: Head, match: re.Match[str]) -> None:
+    found: tuple[Tensor, ...] = getattr(head, head.reading)
+    dims = tuple(int(word) for word in match[4].replace(",", " ").split())[: int(match[3])]
+    if int(match[1]) != len(found) or len(dims) != int(match[3]):
+        raise DamagedHeadError(f"{head.reading[:-1]} {match[1]} is not the next one, or lacks dimensions")
+    tensor = Tensor(match[2], dims, f"{match[5]} {match[6]} {match[7]}")
+    setattr(head, head.reading, (*found, tensor))

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.isolated.backend import ApartBackend, answer_of, said_of, with_accuracy
-from npubench.backends.isolated.options import text
 from npubench.backends.isolated.single_times import measure_single_times
+from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
-from npubench.backends.tpu_mlir import bmrt_log, bmrt_test
-from npubench.backends.tpu_mlir.bmrt_tensors import tensors_of_bmrt
+from npubench.backends.tpu_mlir import bmrt_test
+from npubench.backends.tpu_mlir.bmrt_test import tensors_of_bmrt
 from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
 from npubench.domain.errors import UsageError
 from npubench.domain.protocols import Session
@@ -154,7 +154,7 @@ class TpuMlirBackend(ApartBackend):
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """Output of bmrt_test."""
-        return bmrt_log.read_log(text)
+        return bmrt_test.read_log(text)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

@@ -7,10 +7,13 @@ builds add what launching and waiting took, one says `normal` for `cpu`, and the
 import re
 import statistics
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from npubench.backends.isolated.on_board import unparsed
-from npubench.backends.isolated.single_times import BenchTool, Call
-from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
+from npubench.backends.signature import Signature, signature_of
+from npubench.backends.tpu_mlir.worker_tensors import by_the_models_names
+from npubench.domain.records import Failure, FailureClass, LogCase, Stage
+from npubench.tools.log_lines import unparsed
 
 NAME = "bmrt_test"
 _HEAD = r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?"
@@ -63,7 +66,7 @@ def parse_bmrt_test(text: str, loops: int) -> Call | Failure:
             raise _DamagedError(f"the line {rest[:80]!r} breaks off")
         launches = _launches(lines, loops)
     except _DamagedError as damage:
-        return unparsed(NAME, str(damage), text)
+        return unparsed(Stage.MEASURE, NAME, str(damage), text)
     if not any(launch.npu for launch in launches):
         message = f"{NAME} spent nothing on the TPU: the model ran on the board's CPU"
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
@@ -115,3 +118,58 @@ def _launch(match: re.Match[str]) -> _Launch:
     if total <= 0 or npu + rest > total + 2:
         raise _DamagedError(f"{total} us in all, {npu} us and {rest} us of it contradict each other")
     return _Launch((match["net"], match["stage"]), total, npu, rest, match["other"])
+
+
+_LINE = re.compile(
+    r"(?P<side>Input|Output) [0-9]+\) '(?P<name>.*)' shape=\[ ?(?P<shape>[0-9 ]*)\] dtype=(?P<dtype>\w+)"
+)
+_STAGE = re.compile(r"---- stage [0-9]+ ----")
+
+
+def tensors_of_bmrt(text: str, outputs: tuple[str, ...]) -> Signature:
+    """Inputs and outputs, with the names of the model's `outputs`; nothing is told of several stages."""
+    found: dict[str, list[dict[str, object]]] = {"Input": [], "Output": []}
+    if len(_STAGE.findall(text)) > 1:
+        return Signature()
+    for match in _LINE.finditer(text):
+        shape = [int(size) for size in match["shape"].split()]
+        one = {"name": match["name"], "shape": shape, "dtype": match["dtype"].lower()}
+        found[match["side"]].append(one)
+    if not found["Output"]:
+        return Signature()
+    wanted = [{"name": name} for name in outputs]
+    told = {"inputs": found["Input"], "outputs": by_the_models_names(found["Output"], wanted)}
+    return signature_of(told)
+
+
+_TELLS = re.compile(
+    r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?(?:net\[.*\] stage\[\d+\],? |calculate +time\(s\): )|\[BMRT\]\["
+)
+_LAUNCH_TIME = re.compile(r"launch total time is\b")
+_COMMAND = re.compile(r"\bbmrt_test\b(?=.*--(?:bmodel|context_dir)\b)")
+_MODEL = re.compile(r"--bmodel[ =](\S+\.bmodel)\b")
+_LOOPS = re.compile(r"--loopnum[ =](\d{1,9})(?!\S)")
+_CLOSING = re.compile(r"compare +time\(s\): +\d{1,9}\.\d{1,9}$|get output time\(s\): +\d{1,9}\.\d{1,9}$")
+
+
+def read_log(text: str) -> tuple[LogCase, ...]:
+    """What one log of the tool tells; nothing where no line of it is the tool's."""
+    lines = [line[:1000] for line in text.splitlines()]
+    if not any(map(_TELLS.match, lines)):
+        return ()
+    commands = [line for line in lines if _COMMAND.search(line)]
+    models = {match[1] for line in commands if (match := _MODEL.search(line))}
+    asked = {int(match[1]) if (match := _LOOPS.search(line)) else 1 for line in commands}
+    name = PurePosixPath(models.pop()).stem if len(models) == 1 else ""
+    whole = text.split("\n")[:-1]
+    if not any(_CLOSING.search(line[:1000]) for line in whole):
+        return (
+            LogCase(
+                name, failure=unparsed(Stage.MEASURE, NAME, "it ends before the times that close it", text)
+            ),
+        )
+    listed = sum(bool(_LAUNCH_TIME.search(line[:1000])) for line in whole)
+    call = parse_bmrt_test(text, asked.pop() if len(asked) == 1 else listed)
+    if isinstance(call, Failure):
+        return (LogCase(name, failure=call),)
+    return (LogCase(name or str(call.details["net"]), figures=figures_of(NAME, [call], None)),)

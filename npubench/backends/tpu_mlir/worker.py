@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "isolated"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 from worker_frame import aside, if_any, keep, reference, samples, serve, step
 from worker_tensors import of_bmodel, of_cvimodel
 

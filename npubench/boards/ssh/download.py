@@ -11,6 +11,7 @@ from npubench.boards.ssh.connection import Connection
 from npubench.boards.ssh.quoting import command_line, script
 from npubench.boards.ssh.waiting import POLL_S
 from npubench.domain.errors import Interrupted, TransferError
+from npubench.domain.text import last_line
 from npubench.tools import process
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def _receive(connection: Connection, source: PurePosixPath, stream: BinaryIO, co
             ) from error
         said = channel.recv_stderr(_SAID_BYTES) if channel.recv_stderr_ready() else b""
     if code != 0:
-        words = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {code}"]
-        raise _failed(connection, source, words[0][-200:])
+        words = last_line(said.decode("utf-8", "replace"), f"exit code {code}")
+        raise _failed(connection, source, words[-200:])
     if told != got:
         raise _failed(connection, source, "it is not what the board hashed: does something still write it?")
 

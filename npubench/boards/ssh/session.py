@@ -14,6 +14,7 @@ from npubench.boards.ssh.quoting import COOKIE, script
 from npubench.domain.errors import BoardError, TransferError
 from npubench.domain.leases import Claim, Held
 from npubench.domain.records import BoardState, Completed
+from npubench.domain.text import last_line
 from npubench.tools import cookies
 from npubench.tools.exit_status import was_killed
 
@@ -146,9 +147,9 @@ class SshSession:
     def _must(self, *argv: str) -> Completed:
         completed = self.run(argv, self._settings.command_timeout_s)
         if completed.timed_out or completed.returncode != 0:
-            said = completed.output.strip().splitlines()[-1:] or ["no answer"]
+            said = last_line(completed.output, "no answer")
             raise TransferError(
                 f"{self._settings.remote_dir} on {self._connection.endpoint.title} cannot be used:"
-                f" {upload.words(said[0])}: set transport_options.remote_dir to a folder that can be written"
+                f" {upload.words(said)}: set transport_options.remote_dir to a folder that can be written"
             )
         return completed

@@ -16,6 +16,7 @@ from npubench.boards.ssh.quoting import command_line, script
 from npubench.boards.ssh.requirements import SPACE
 from npubench.boards.ssh.waiting import POLL_S, in_background
 from npubench.domain.errors import TransferError
+from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def put(connection: Connection, source: Path, sha256: str, folder: str, cookie: 
 
 def words(output: str) -> str:
     """What a command on the board said last, in a line; not in the words that mean our own disk."""
-    said = output.strip().splitlines()[-1:] or ["it printed nothing"]
-    text = said[0].strip()[-200:]
+    text = last_line(output)[-200:]
     for ours, theirs in _OWN_WORDS.items():
         text = text.replace(ours, theirs)
     return text

@@ -13,8 +13,9 @@ from npubench.boards.virtual.image import Image, Kind, Say
 from npubench.boards.virtual.machine import Running
 from npubench.boards.virtual.qmp import QmpError, monitor
 from npubench.domain.errors import BoardError, ToolchainError, UsageError
+from npubench.domain.text import last_line
 from npubench.tools import process
-from npubench.tools.environments.locked import locked
+from npubench.tools.environments.install import locked
 
 LAUNCH_S = 60.0
 RESTORE_S = 60.0
@@ -225,7 +226,7 @@ def _launched(wanted: qemu.Machine, image: Image, incoming: Path | None) -> Runn
     )
     up = machine.record(wanted.folder, image.kind.name, wanted.port)
     if done.returncode != 0 or up is None:
-        said = (done.output.strip().splitlines() or ["it printed nothing"])[-1][-200:]
+        said = last_line(done.output)[-200:]
         raise BoardError(f"QEMU did not start: {said}: see {wanted.folder / LOG}")
     return up
 

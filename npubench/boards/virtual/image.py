@@ -9,9 +9,10 @@ from pathlib import Path
 
 from npubench.boards.virtual import places, programs
 from npubench.domain.errors import ToolchainError, UsageError
+from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
-from npubench.tools.environments.locked import locked
+from npubench.tools.environments.install import locked
 
 Say = Callable[[str], None]
 SCRIPTS = Path(__file__).parent / "images"
@@ -107,7 +108,7 @@ def _build(wanted: Kind, folder: Path, say: Say) -> None:
     path = {"PATH": f"{os.environ.get('PATH', '')}:{programs.SYSTEM_PATH}"}
     done = process.run(argv, timeout_s=wanted.build_s, log=log, env=path)
     if done.returncode != 0 or done.timed_out:
-        said = (done.output.strip().splitlines() or ["it printed nothing"])[-1][-200:]
+        said = last_line(done.output)[-200:]
         why = f"it took more than {wanted.build_s:g} s" if done.timed_out else said
         raise ToolchainError(f"the image {wanted.name} was not built: {why}: see {log}")
     digest = hashlib.sha256()

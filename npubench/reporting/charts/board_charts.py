@@ -1,20 +1,20 @@
-"""Charts over all boards: latency, throughput for the price, accuracy, missing operators, CPU, codecs.
-
-A chart holds figures of one kind. Boards without something to show are left out, never drawn as zero.
-"""
+"""Charts over all boards: latency, throughput for the price, accuracy, missing operators, CPU, codecs."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from npubench import published
 from npubench.domain.records import Figures, Kind, Result
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
-from npubench.reporting.charts.dots import DotChart, DotRow, Value, dot_chart
-from npubench.reporting.charts.pairs import figures_of, latency_of
-from npubench.reporting.data.bounds import aside, bounds_of, latency_text, rate_text, told
+from npubench.reporting.charts.roofline import rooflines
+from npubench.reporting.charts.row_chart import DotChart, DotRow, Value, dot_chart
+from npubench.reporting.charts.scatter import Scatter
+from npubench.reporting.data.accuracy import lowest_of
+from npubench.reporting.data.figures import aside, bounds_of, latency_text, rate_text, told
 from npubench.reporting.data.formatting import closeness, duration, significant
-from npubench.reporting.data.lacking import lowest_of
-from npubench.reporting.data.ranking import MissingOperator
-from npubench.reporting.data.words import say
+from npubench.reporting.data.op_support import MissingOperator
+from npubench.reporting.data.pairs import figures_of, latency_of
+from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import facts_of_board
 from npubench.reporting.select.chip_facts import price_usd
 
@@ -223,3 +223,25 @@ def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Resul
         if figures is not None:
             precision = f" {result.precision.upper()}" if several else ""
             yield f"{result.board}{precision}", result, figures
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Empty where there is nothing to compare."""
+
+    dots: tuple[DotChart, ...]
+    rooflines: tuple[Scatter, ...]
+
+
+def charts_over_boards(
+    results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
+) -> Overview:
+    """Latency, price, accuracy, CPU and codecs as dot plots; rooflines apart."""
+    others = (cpu_chart(results), codec_chart(results))
+    dots = [
+        *latency_charts(results, kinds),
+        *price_charts(results, kinds, boards),
+        *accuracy_charts(results, kinds),
+        *(chart for chart in others if chart),
+    ]
+    return Overview(tuple(dots), tuple(rooflines(results, kinds, boards)))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from npubench.domain.records import Kind, Result
 from npubench.domain.specs import CaseKind
-from npubench.reporting.charts.charts import WIDTH
-from npubench.reporting.charts.pairs import latency_of
-from npubench.reporting.charts.scales import Axis, axis
+from npubench.reporting.charts.axis import Axis, axis
+from npubench.reporting.charts.row_chart import WIDTH
 from npubench.reporting.data.formatting import duration
-from npubench.reporting.data.words import say
+from npubench.reporting.data.pairs import latency_of
+from npubench.reporting.data.translate import say
 from npubench.storage.hashing import sha256_of_file
 
 BINS, HEIGHT, LEFT_PX, RIGHT_PX, AXIS_PX, TOP_PX = 60, 220.0, 24.0, 24.0, 34.0, 46.0
@@ -98,7 +98,7 @@ def _between(low: float, high: float) -> Axis:
         return wide
     bare = Axis(low, high, LEFT_PX, WIDTH - RIGHT_PX, False)
     step = (high - low) / 5
-    from npubench.reporting.charts.scales import Tick
+    from npubench.reporting.charts.axis import Tick
 
     ticks = tuple(Tick(bare.at(low + step * at), duration(low + step * at, 4)) for at in range(6))
     return Axis(low, high, LEFT_PX, WIDTH - RIGHT_PX, False, ticks)

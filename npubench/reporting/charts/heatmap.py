@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from npubench.domain.records import Kind, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind
-from npubench.reporting.charts.pairs import figures_of, gmac_per_s
+from npubench.reporting.data.pairs import figures_of, gmac_per_s
 from npubench.reporting.data.placements import NPU, RUNS, Placement, Where, of_row, worse
 from npubench.reporting.select.candidate import facts_of_board
 from npubench.reporting.select.chip_facts import peak_mac_per_s

@@ -10,11 +10,11 @@ from math import prod
 
 from npubench.domain.records import Kind, Result
 from npubench.domain.specs import BoardSpec, Fact, Precision
-from npubench.reporting.charts.pairs import figures_of, gmac_per_s
 from npubench.reporting.charts.scatter import POINT_LIMIT, Corner, Point, Scatter, Titles, scatter
-from npubench.reporting.data.bounds import aside, bound_of, bounds_of, mark, opposite
+from npubench.reporting.data.figures import aside, bound_of, bounds_of, mark, opposite
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
+from npubench.reporting.data.pairs import figures_of, gmac_per_s
+from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
 from npubench.reporting.select.chip_facts import bandwidth_bytes_per_s, peak_mac_per_s
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import Kind
-from npubench.reporting.charts.charts import WIDTH
-from npubench.reporting.charts.scales import Axis, Show, axis
-from npubench.reporting.page.escapes import visible
+from npubench.domain.text import visible
+from npubench.reporting.charts.axis import Axis, Show, axis
+from npubench.reporting.charts.row_chart import WIDTH
 
 LEFT_PX, RIGHT_PX, TOP_PX, HEIGHT, AXIS_PX = 78.0, 24.0, 26.0, 380.0, 50.0
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from npubench.domain.records import Figures, Result
-from npubench.reporting.compare.timing import kinds
-from npubench.reporting.data.lacking import LEAST_SLICE, WRONG
+from npubench.reporting.compare.timing import figures_by_kind
+from npubench.reporting.data.accuracy import LEAST_SLICE, WRONG
 
 DEFAULT_FALL = 0.01
 COSINE, SLICE, TOP1 = "cosine", "worst slice", "top-1"
@@ -16,7 +16,7 @@ PAIRED = "against FP32 on the same samples, 95 %"
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class AccuracyChange:
     """Both accuracies, in -1..1 or as a share; `low` and `high` bound before - after with 95 % confidence."""
 
     kind: str
@@ -29,7 +29,7 @@ class Rated:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class Evaluation:
     """What `npubench accuracy` said of one prepared model: top-1 with its interval, and the drop of it.
 
     `lost` is the low end of the drop against FP32 on the same samples; None where it was not compared.
@@ -47,22 +47,22 @@ class Scored:
     samples: int
 
 
-def rated(before: Result, after: Result) -> Iterator[Rated]:
+def accuracy_changes(before: Result, after: Result) -> Iterator[AccuracyChange]:
     """Cosines of each kind that both rows have, of whole outputs and of their worst slices.
 
     Outputs of one number throughout where FP32's differ have a cosine of 0. A worst slice counts only where
     it is low in B: of two that are near 1 it says little which is the nearer.
     """
-    one, other = kinds(before), kinds(after)
+    one, other = figures_by_kind(before), figures_by_kind(after)
     for kind in one:
         if kind not in other:
             continue
         values = cosine_of(one[kind]), cosine_of(other[kind])
         if values[0] is not None and values[1] is not None:
-            yield Rated(kind, COSINE, values[0], values[1])
+            yield AccuracyChange(kind, COSINE, values[0], values[1])
         slices = _slice(one[kind]), _slice(other[kind])
         if slices[0] is not None and slices[1] is not None and min(slices[0], slices[1]) < LEAST_SLICE:
-            yield Rated(kind, SLICE, slices[0], slices[1])
+            yield AccuracyChange(kind, SLICE, slices[0], slices[1])
 
 
 def cosine_of(figures: Figures) -> float | None:
@@ -80,7 +80,7 @@ def without_cosine(before: Result, after: Result) -> str | None:
     if before.precision is not after.precision:
         return None
     known = [
-        any(cosine_of(figures) is not None for figures in kinds(row).values()) for row in (before, after)
+        any(cosine_of(one) is not None for one in figures_by_kind(row).values()) for row in (before, after)
     ]
     return None if known[0] == known[1] else "AB"[known.index(False)]
 
@@ -90,18 +90,18 @@ def _slice(figures: Figures) -> float | None:
     return worst.cosine if worst else None
 
 
-def rated_top1(before: Scored, after: Scored) -> Rated:
+def top1_change(before: Evaluation, after: Evaluation) -> AccuracyChange:
     """Both top-1 with the interval of their difference, of samples that are not known to be the same.
 
     Where B lost against FP32 and A did not, on each one's own samples, the drop is sure as well.
     """
     low, high = _difference(before, after)
     if low <= 0 < (after.lost or 0.0) and (before.lost or 0.0) <= 0 and after.value < before.value:
-        return Rated(before.kind, TOP1, before.value, after.value, after.lost, high, PAIRED)
-    return Rated(before.kind, TOP1, before.value, after.value, low, high, UNPAIRED)
+        return AccuracyChange(before.kind, TOP1, before.value, after.value, after.lost, high, PAIRED)
+    return AccuracyChange(before.kind, TOP1, before.value, after.value, low, high, UNPAIRED)
 
 
-def _difference(before: Scored, after: Scored) -> tuple[float, float]:
+def _difference(before: Evaluation, after: Evaluation) -> tuple[float, float]:
     """Newcombe, Statistics in Medicine 17, 1998, method 10: from Wilson's intervals of both shares."""
     fall = before.value - after.value
     down = math.hypot(before.value - before.low, after.high - after.value)
@@ -109,7 +109,7 @@ def _difference(before: Scored, after: Scored) -> tuple[float, float]:
     return fall - down, fall + up
 
 
-def scored(told: Mapping[str, Any]) -> Scored | None:
+def evaluation_of(told: Mapping[str, Any]) -> Evaluation | None:
     """An entry of accuracy.json; None of one without a top-1, or of an emulated board."""
     top1, drop = told.get("top1"), told.get("drop_top1")
     if not top1 or told.get("emulated"):
@@ -119,4 +119,4 @@ def scored(told: Mapping[str, Any]) -> Scored | None:
     )
     value, low, high = (float(top1[name]) for name in ("value", "low", "high"))
     lost = float(drop["low"]) if drop else None
-    return Scored(case, board, backend, precision, kind, value, low, high, lost, int(told["samples"]))
+    return Evaluation(case, board, backend, precision, kind, value, low, high, lost, int(told["samples"]))

@@ -1,7 +1,7 @@
 """What became of one case from A to B, by the rule that a gate goes by."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from npubench.domain.definitions import Definition, differing, earlier
@@ -9,33 +9,33 @@ from npubench.domain.errors import ExitCode
 from npubench.domain.records import Bound, FailureClass, Result, Stage, Status, Verdict
 from npubench.reporting.compare.accuracy import (
     DEFAULT_FALL,
-    Rated,
-    Scored,
-    rated,
-    rated_top1,
+    AccuracyChange,
+    Evaluation,
+    accuracy_changes,
+    top1_change,
     without_cosine,
 )
 from npubench.reporting.compare.pairing import Pair
-from npubench.reporting.compare.timing import Noise, Timed, kinds, timed
-from npubench.reporting.data.bounds import mark, why
-from npubench.reporting.data.lacking import WRONG
+from npubench.reporting.compare.timing import Noise, TimeRatio, figures_by_kind, time_ratios
+from npubench.reporting.data.accuracy import WRONG
+from npubench.reporting.data.figures import mark, why
 
 DEFAULT_THRESHOLD = 0.05
 TIMES_NOISE = 3.0
 
 
 class Outcome(StrEnum):
-    """slower, less accurate, broken: regressions. lost: the board or the tool went, not the case."""
+    """slower, less accurate, broken: regressions. errored: the board or the tool went, not the case."""
 
     SLOWER = "slower"
     LESS_ACCURATE = "less accurate"
     BROKEN = "broken"
-    LOST = "lost"
+    ERRORED = "lost"
     UNDECIDED = "undecided"
     SAME = "same"
     FASTER = "faster"
     MORE_ACCURATE = "more accurate"
-    MENDED = "mended"
+    FIXED = "mended"
     FAILS = "fails as before"
     NOT_COMPARABLE = "not comparable"
 
@@ -48,7 +48,7 @@ class Change:
     """One case, in one kind of figure: a time, or an accuracy (`rated`).
 
     `threshold` is the share that a change has to exceed, of an accuracy the fall of a cosine.
-    `seen` is in how many rows of B a regression shows. `lost_to` is the exit code of what went, for LOST.
+    `seen` is in how many rows of B a regression shows. `lost_to` is the exit code of what went, for ERRORED.
     """
 
     case: str
@@ -58,16 +58,16 @@ class Change:
     precision: str
     outcome: Outcome
     reason: str
-    timed: Timed | None = None
+    timed: TimeRatio | None = None
     threshold: float | None = None
     seen: int = 1
     notes: tuple[str, ...] = ()
     lost_to: int | None = None
-    rated: Rated | None = None
+    rated: AccuracyChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class RegressionPolicy:
     """A change counts beyond `share` and beyond three times the noise of the boards.
 
     A regression of unstable rows counts only when B measured it twice; with `require_repeat`, any.
@@ -79,7 +79,7 @@ class Gate:
     accuracy: float | None = DEFAULT_FALL
 
 
-def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Change]:
+def changes(pair: Pair, policy: RegressionPolicy, noise: Mapping[str, Noise]) -> Iterator[Change]:
     """One change per kind of figure that both rows have, else one that says why there is none."""
     before, after = pair.before, pair.after
     if before.status is not Status.OK or after.status is not Status.OK:
@@ -92,9 +92,9 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
     if Definition.QUANTISATION in changed:
         yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
         return
-    found = list(timed(before, after))
-    accuracies = [] if gate.accuracy is None else list(rated(before, after))
-    rates = [judged_accuracy(before, after, one, gate.accuracy or 0.0) for one in accuracies]
+    found = list(time_ratios(before, after))
+    accuracies = [] if policy.accuracy is None else list(accuracy_changes(before, after))
+    rates = [judge_accuracy(before, after, one, policy.accuracy or 0.0) for one in accuracies]
     # Beside a time, accuracies that are as they were need no line of their own.
     yield from (one for one in rates if not found or one.outcome is not Outcome.SAME)
     if not found and rates:
@@ -103,16 +103,16 @@ def changes(pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> Iterator[Chan
         yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
         return
     if not found:
-        one, other = (" and ".join(kinds(row)) or "no figure" for row in (before, after))
+        one, other = (" and ".join(figures_by_kind(row)) or "no figure" for row in (before, after))
         reason = f"{one} in A, {other} in B: kinds are never compared"
         if one == other:
             reason = f"{one} in both, without a time of the same statistic"
         yield _change(before, after, Outcome.NOT_COMPARABLE, reason)
     for one_kind in found:
-        yield _judged(pair, one_kind, gate, noise)
+        yield _judge_time(pair, one_kind, policy, noise)
 
 
-def judged_accuracy(before: Result, after: Result, found: Rated, limit: float) -> Change:
+def judge_accuracy(before: Result, after: Result, found: AccuracyChange, limit: float) -> Change:
     """A cosine that falls by more than the limit is a regression, one that rises by more an improvement."""
     # In binary, 0.99 - 0.98 is more than 0.01.
     fall = round(found.before - found.after, 9)
@@ -121,12 +121,13 @@ def judged_accuracy(before: Result, after: Result, found: Rated, limit: float) -
         outcome = Outcome.LESS_ACCURATE if fall > 0 else Outcome.MORE_ACCURATE
         way = "fell" if fall > 0 else "rose"
         reason = f"the {found.measure} {way} by {abs(fall):.4g}, beyond {limit:g}"
-    return _change(before, after, outcome, reason, threshold=limit, rated=found, notes=_notes(before, after))
+    change = _change(before, after, outcome, reason)
+    return replace(change, threshold=limit, rated=found, notes=_notes(before, after))
 
 
-def judged_top1(before: Scored, after: Scored) -> Change:
+def judge_top1(before: Evaluation, after: Evaluation) -> Change:
     """A drop of top-1 whose interval excludes 0 is a regression."""
-    found = rated_top1(before, after)
+    found = top1_change(before, after)
     outcome, reason = Outcome.SAME, f"the interval of the drop holds 0 ({found.method})"
     if found.low is not None and found.low > 0:
         outcome = Outcome.LESS_ACCURATE
@@ -144,27 +145,20 @@ def _redefined(before: Result, changed: tuple[Definition, ...]) -> str:
     return f"{' and '.join(changed)} defined otherwise in A than in B: measure {old} again"
 
 
-def _judged(pair: Pair, found: Timed, gate: Gate, noise: Mapping[str, Noise]) -> Change:
+def _judge_time(pair: Pair, found: TimeRatio, policy: RegressionPolicy, noise: Mapping[str, Noise]) -> Change:
     before, after = pair.before, pair.after
-    threshold = _threshold(found, pair, gate, noise)
-    outcome, reason = _outcome(found, gate.share, threshold)
+    threshold = _threshold(found, pair, policy, noise)
+    outcome, reason = _outcome(found, policy.share, threshold)
     seen = 1
     if outcome is Outcome.SLOWER and found.kind == "measured":
-        outcome, reason, seen = _repeated(pair, reason, gate, noise)
+        outcome, reason, seen = _repeated(pair, reason, policy, noise)
     outcome, reason = _within_bounds(found, outcome, reason)
-    return _change(
-        before,
-        after,
-        outcome,
-        reason,
-        timed=found,
-        threshold=threshold,
-        seen=seen,
-        notes=(*_notes(before, after), *_bound_notes(found)),
-    )
+    notes = (*_notes(before, after), *_bound_notes(found))
+    change = _change(before, after, outcome, reason)
+    return replace(change, timed=found, threshold=threshold, seen=seen, notes=notes)
 
 
-def _within_bounds(found: Timed, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
+def _within_bounds(found: TimeRatio, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
     """What is still sure where the ratio is only a bound: one that is at least so much may be any larger."""
     bound = found.ratio_bound
     if bound is Bound.EXACT:
@@ -177,7 +171,7 @@ def _within_bounds(found: Timed, outcome: Outcome, reason: str) -> tuple[Outcome
     return Outcome.UNDECIDED, f"B / A is only known to be {mark(bound)}{found.ratio:.3f}"
 
 
-def _bound_notes(found: Timed) -> tuple[str, ...]:
+def _bound_notes(found: TimeRatio) -> tuple[str, ...]:
     """What the figures leave out, or hold too much of."""
     before, after = found.bounds
     if before == after:
@@ -187,7 +181,7 @@ def _bound_notes(found: Timed) -> tuple[str, ...]:
     return tuple(f"{label} is a bound ({mark(one.bound)}{why(one)})" for label, one in sides if one)
 
 
-def _outcome(found: Timed, share: float, threshold: float) -> tuple[Outcome, str]:
+def _outcome(found: TimeRatio, share: float, threshold: float) -> tuple[Outcome, str]:
     size = max(found.ratio, 1 / found.ratio) - 1
     if size <= share:
         return Outcome.SAME, f"within {share:.1%}"
@@ -200,35 +194,37 @@ def _outcome(found: Timed, share: float, threshold: float) -> tuple[Outcome, str
     return (Outcome.SLOWER if found.ratio > 1 else Outcome.FASTER), f"beyond {threshold:.1%}"
 
 
-def _repeated(pair: Pair, reason: str, gate: Gate, noise: Mapping[str, Noise]) -> tuple[Outcome, str, int]:
+def _repeated(
+    pair: Pair, reason: str, policy: RegressionPolicy, noise: Mapping[str, Noise]
+) -> tuple[Outcome, str, int]:
     """A regression again, as the row of B before the newest has it, if there is one."""
     if not pair.repeats:
         unstable = [row for row in (pair.before, pair.after) if row.verdict not in (None, Verdict.STABLE)]
         if unstable:
             return Outcome.UNDECIDED, f"{reason}, of unstable rows and seen once: measure again", 1
-        if gate.require_repeat:
+        if policy.require_repeat:
             return Outcome.UNDECIDED, f"{reason}, seen once: measure B again", 1
         return Outcome.SLOWER, f"{reason}; seen once, a repeat would confirm it", 1
-    again = next((one for one in timed(pair.before, pair.repeats[0]) if one.kind == "measured"), None)
+    again = next((one for one in time_ratios(pair.before, pair.repeats[0]) if one.kind == "measured"), None)
     if (
         again is not None
-        and _outcome(again, gate.share, _threshold(again, pair, gate, noise))[0] is Outcome.SLOWER
+        and _outcome(again, policy.share, _threshold(again, pair, policy, noise))[0] is Outcome.SLOWER
     ):
         return Outcome.SLOWER, f"{reason}, and so by a repeat", 2
     return Outcome.UNDECIDED, f"{reason}, but another measurement of B does not show it", 1
 
 
-def _threshold(found: Timed, pair: Pair, gate: Gate, noise: Mapping[str, Noise]) -> float:
+def _threshold(found: TimeRatio, pair: Pair, policy: RegressionPolicy, noise: Mapping[str, Noise]) -> float:
     if found.kind != "measured":
-        return gate.share
+        return policy.share
     boards = (noise.get(pair.before.board), noise.get(pair.after.board))
-    return max([gate.share, *(TIMES_NOISE * one.share for one in boards if one is not None)])
+    return max([policy.share, *(TIMES_NOISE * one.share for one in boards if one is not None)])
 
 
 def _of_status(before: Result, after: Result) -> Change:
     failure = after.failure
     if after.status is Status.OK and before.status is Status.FAILED:
-        return _change(before, after, Outcome.MENDED, f"failed in A: {_why(before)}")
+        return _change(before, after, Outcome.FIXED, f"failed in A: {_why(before)}")
     if failure is None or Status.SKIPPED in (before.status, after.status):
         reason = after.skip_reason or before.skip_reason or "one side has no figure"
         return _change(before, after, Outcome.NOT_COMPARABLE, f"skipped: {reason}")
@@ -236,7 +232,7 @@ def _of_status(before: Result, after: Result) -> Change:
         of_tool = failure.failure_class is FailureClass.KILLED and failure.stage is not Stage.MEASURE
         tool = of_tool or failure.failure_class is FailureClass.TOOL_MISSING
         code = int(ExitCode.TOOLCHAIN if tool else ExitCode.BOARD)
-        return _change(before, after, Outcome.LOST, _why(after), lost_to=code)
+        return replace(_change(before, after, Outcome.ERRORED, _why(after)), lost_to=code)
     if before.status is Status.FAILED:
         return _change(before, after, Outcome.FAILS, _why(after))
     return _change(before, after, Outcome.BROKEN, _why(after))
@@ -265,7 +261,7 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
     if (label := without_cosine(before, after)) is not None:
         notes.append(f"{label} has no cosine to compare")
     for label, row in (("A", before), ("B", after)):
-        wrong = [one.no_accuracy_why for one in kinds(row).values() if one.no_accuracy in WRONG]
+        wrong = [one.no_accuracy_why for one in figures_by_kind(row).values() if one.no_accuracy in WRONG]
         notes += [f"{label}: {why}" for why in wrong if why]
     if before.backend != after.backend:
         notes.append(f"built by {before.backend} and by {after.backend}")
@@ -275,9 +271,7 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _change(before: Result, after: Result, outcome: Outcome, reason: str, **more: object) -> Change:
-    precisions = dict.fromkeys((before.precision.value, after.precision.value))
-    return Change(
-        after.case, after.case_kind.value, before.board, after.board, " / ".join(precisions), outcome, reason,
-        **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+def _change(before: Result, after: Result, outcome: Outcome, reason: str) -> Change:
+    precisions = " / ".join(dict.fromkeys((before.precision.value, after.precision.value)))
+    boards = (before.board, after.board)
+    return Change(after.case, after.case_kind.value, *boards, precisions, outcome, reason)

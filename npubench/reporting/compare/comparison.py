@@ -8,7 +8,14 @@ from npubench.domain.definitions import Definition, differing
 from npubench.domain.errors import ExitCode
 from npubench.domain.records import Bound, Status
 from npubench.reporting.compare.accuracy import without_cosine
-from npubench.reporting.compare.change import REGRESSIONS, Change, Gate, Outcome, changes, judged_top1
+from npubench.reporting.compare.change import (
+    REGRESSIONS,
+    Change,
+    Outcome,
+    RegressionPolicy,
+    changes,
+    judge_top1,
+)
 from npubench.reporting.compare.pairing import Pair, Pairing, Side, pair_up, paired_scores
 from npubench.reporting.compare.statistics import Interval, geometric_mean
 from npubench.reporting.compare.timing import Noise, noise_of
@@ -34,7 +41,7 @@ class Comparison:
 
     label_a: str
     label_b: str
-    gate: Gate
+    gate: RegressionPolicy
     changes: tuple[Change, ...]
     means: tuple[Mean, ...]
     noise: tuple[Noise, ...]
@@ -52,13 +59,13 @@ class Comparison:
         return {outcome: counted[outcome] for outcome in Outcome if counted[outcome]}
 
 
-def compare(a: Side, b: Side, gate: Gate) -> Comparison:
+def compare(a: Side, b: Side, policy: RegressionPolicy) -> Comparison:
     """B against A. Kinds are never compared with each other, and emulated rows with nothing."""
     pairing = pair_up(a, b)
     noise = noise_of(*([row for row in one.rows if not row.emulated] for one in (a, b)))
-    found = [change for pair in pairing.pairs for change in changes(pair, gate, noise)]
-    if gate.accuracy is not None:
-        found += [judged_top1(*pair) for pair in paired_scores(a, b)]
+    found = [change for pair in pairing.pairs for change in changes(pair, policy, noise)]
+    if policy.accuracy is not None:
+        found += [judge_top1(*pair) for pair in paired_scores(a, b)]
     outcomes = list(Outcome)
     found.sort(key=lambda one: (outcomes.index(one.outcome), -_size(one), one.case, one.board_b))
     redefined = tuple(
@@ -66,7 +73,7 @@ def compare(a: Side, b: Side, gate: Gate) -> Comparison:
     )
     boards = {board for one in found for board in (one.board_a, one.board_b)}
     return Comparison(
-        *(a.label, b.label, gate, tuple(found), _means(found)),
+        *(a.label, b.label, policy, tuple(found), _means(found)),
         tuple(noise[board] for board in sorted(boards) if board in noise),
         *(pairing.only_a, pairing.only_b, pairing.emulated_a, pairing.emulated_b),
         (*_warnings(pairing), *_told(redefined)),
@@ -75,15 +82,15 @@ def compare(a: Side, b: Side, gate: Gate) -> Comparison:
     )
 
 
-def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCode:
+def exit_code(comparison: Comparison, gated: bool, require_all: bool = False) -> ExitCode:
     """What a gate says; ungated, only that there was something to compare.
 
     1: a case is slower, less accurate or broken. 4, 5: a case was lost to the board or the toolchain.
     3: nothing, or not all of A's cases, could be compared, or the latest run measured nothing. 6: a case may
     be slower, which these rows cannot tell.
     """
-    outcomes = {change.outcome for change in of.changes}
-    if gated and of.nothing_new:
+    outcomes = {change.outcome for change in comparison.changes}
+    if gated and comparison.nothing_new:
         return ExitCode.NOTHING_MEASURED
     if not outcomes - {Outcome.NOT_COMPARABLE}:
         return ExitCode.NOTHING_MEASURED
@@ -91,13 +98,13 @@ def exit_code(of: Comparison, gated: bool, require_all: bool = False) -> ExitCod
         return ExitCode.OK
     if outcomes & REGRESSIONS:
         return ExitCode.REGRESSION
-    lost = [change.lost_to for change in of.changes if change.lost_to is not None]
+    lost = [change.lost_to for change in comparison.changes if change.lost_to is not None]
     if lost:
         return ExitCode(min(lost))
-    if require_all and of.only_a:
+    if require_all and comparison.only_a:
         return ExitCode.NOTHING_MEASURED
-    doubtful = [c for c in of.changes if c.outcome is Outcome.UNDECIDED and _may_be_slower(c)]
-    return ExitCode.UNSTABLE if doubtful or of.redefined else ExitCode.OK
+    doubtful = [c for c in comparison.changes if c.outcome is Outcome.UNDECIDED and _may_be_slower(c)]
+    return ExitCode.UNSTABLE if doubtful or comparison.redefined else ExitCode.OK
 
 
 def _may_be_slower(change: Change) -> bool:
@@ -111,8 +118,8 @@ def _means(found: Sequence[Change]) -> tuple[Mean, ...]:
         # A ratio that is only a bound is no figure to take a mean of.
         if change.timed is not None and change.timed.ratio_bound is Bound.EXACT:
             ratios[change.timed.kind, change.case_kind].append(change.timed.ratio)
-    means = ((key, of, geometric_mean(of)) for key, of in sorted(ratios.items()))
-    return tuple(Mean(*key, len(of), mean) for key, of, mean in means if mean is not None)
+    means = ((key, len(group), geometric_mean(group)) for key, group in sorted(ratios.items()))
+    return tuple(Mean(*key, cases, mean) for key, cases, mean in means if mean is not None)
 
 
 def _warnings(pairing: Pairing) -> tuple[str, ...]:

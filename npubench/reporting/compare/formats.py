@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from npubench.domain.records import Bound
-from npubench.reporting.compare.accuracy import Rated
+from npubench.domain.text import printable, shortened, text_table
+from npubench.reporting.compare.accuracy import AccuracyChange
 from npubench.reporting.compare.change import REGRESSIONS, TIMES_NOISE, Change, Outcome
 from npubench.reporting.compare.comparison import Comparison, Mean
 from npubench.reporting.compare.statistics import Interval
-from npubench.reporting.data.bounds import mark
-from npubench.reporting.page.escapes import printable, shortened
+from npubench.reporting.data.figures import mark
 
 HEADER = ("case", "board", "precision", "kind", "A us", "B us", "B / A", "95 % interval", "outcome")
 """Of an accuracy the kind names it, and its figures stand in the places of A, B and the interval."""
@@ -31,13 +31,13 @@ def cells(change: Change) -> tuple[str, ...]:
     return (change.case, board, change.precision, *figures, change.outcome.value)
 
 
-def _rated(rated: Rated) -> tuple[str, ...]:
+def _rated(rated: AccuracyChange) -> tuple[str, ...]:
     known = rated.low is not None and rated.high is not None
     interval = f"drop {rated.low:.4f} to {rated.high:.4f}" if known else "-"
     return (measure(rated), f"{rated.before:.5f}", f"{rated.after:.5f}", "-", interval)
 
 
-def measure(rated: Rated) -> str:
+def measure(rated: AccuracyChange) -> str:
     """The kind of an accuracy: `measured cosine`."""
     return f"{rated.kind} {rated.measure}"
 
@@ -54,35 +54,36 @@ def mean(one: Mean) -> str:
     return f"geometric mean of B / A, {one.kind}, {one.case_kind}, {cases}: {told}"
 
 
-def remarks(of: Comparison) -> Iterator[str]:
+def remarks(comparison: Comparison) -> Iterator[str]:
     """What else is to be known: methods, noise, what was left out."""
-    if of.nothing_new:
-        yield of.nothing_new
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in of.counts().items())
-    yield f"{len(of.changes)} comparisons: {counts or 'none'}"
+    if comparison.nothing_new:
+        yield comparison.nothing_new
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in comparison.counts().items())
+    yield f"{len(comparison.changes)} comparisons: {counts or 'none'}"
+    policy = comparison.gate
     yield (
-        f"a change counts beyond {of.gate.share:.1%} and {TIMES_NOISE:g} times the noise of the board, "
+        f"a change counts beyond {policy.share:.1%} and {TIMES_NOISE:g} times the noise of the board, "
         "and when its interval leaves out 1"
     )
-    if of.gate.accuracy is not None:
+    if policy.accuracy is not None:
         yield (
-            f"an accuracy counts where a cosine changes by more than {of.gate.accuracy:g}, or where the 95 % "
+            f"an accuracy counts where a cosine changes by more than {policy.accuracy:g}, or where the 95 % "
             "interval of a drop of top-1 excludes 0"
         )
-    for noise in of.noise:
+    for noise in comparison.noise:
         yield f"noise of {noise.board}: {noise.share:.2%} ({noise.method}, {noise.pairs} pairs)"
     methods = dict.fromkeys(
-        f"{c.timed.statistic}; {c.timed.method}" for c in of.changes if c.timed is not None
+        f"{c.timed.statistic}; {c.timed.method}" for c in comparison.changes if c.timed is not None
     )
     yield from (f"method: {method}" for method in methods)
-    emulated = of.emulated_a + of.emulated_b
+    emulated = comparison.emulated_a + comparison.emulated_b
     if emulated:
-        yield f"emulated rows left out: {of.emulated_a} of A, {of.emulated_b} of B"
-    for label, names in (("A", of.only_a), ("B", of.only_b)):
+        yield f"emulated rows left out: {comparison.emulated_a} of A, {comparison.emulated_b} of B"
+    for label, names in (("A", comparison.only_a), ("B", comparison.only_b)):
         if names:
             more = f" and {len(names) - 10} more" if len(names) > 10 else ""
             yield f"only in {label}: {', '.join(names[:10])}{more}"
-    yield from of.warnings
+    yield from comparison.warnings
 
 
 def details(change: Change) -> str:
@@ -94,34 +95,31 @@ _LONGEST = 48
 _QUIET = frozenset({Outcome.SAME, Outcome.FAILS})
 
 
-def text(of: Comparison) -> str:
+def text(comparison: Comparison) -> str:
     """A table, the reasons of what changed, and the means."""
-    lines = [f"A: {printable(of.label_a)}", f"B: {printable(of.label_b)}"]
-    lines += [printable(of.nothing_new), ""] if of.nothing_new else [""]
-    rows = [tuple(shortened(printable(cell), _LONGEST) for cell in cells(one)) for one in of.changes]
+    lines = [f"A: {printable(comparison.label_a)}", f"B: {printable(comparison.label_b)}"]
+    lines += [printable(comparison.nothing_new), ""] if comparison.nothing_new else [""]
+    rows = [tuple(shortened(printable(cell), _LONGEST) for cell in cells(one)) for one in comparison.changes]
     if rows:
-        widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
-        for row in (HEADER, *rows):
-            lines.append("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
-        lines.append("")
-    for change in of.changes:
+        lines += [text_table(HEADER, rows, None), ""]
+    for change in comparison.changes:
         if change.outcome not in _QUIET:
             lines.append(printable(f"{change.case}: {change.outcome}: {details(change)}"))
-    lines += [printable(mean(one)) for one in of.means]
-    lines += [printable(line) for line in remarks(of) if line != of.nothing_new]
+    lines += [printable(mean(one)) for one in comparison.means]
+    lines += [printable(line) for line in remarks(comparison) if line != comparison.nothing_new]
     return "\n".join(lines)
 
 
 _MOST_SAME = 200
 
 
-def markdown(of: Comparison) -> str:
+def markdown(comparison: Comparison) -> str:
     """Regressions first; a table of everything, the unchanged folded away."""
-    loud = [one for one in of.changes if one.outcome is not Outcome.SAME]
-    quiet = [one for one in of.changes if one.outcome is Outcome.SAME]
-    lines = [f"## {code(of.label_a)} to {code(of.label_b)}", ""]
-    lines += [f"- {plain(mean(one))}" for one in of.means]
-    lines += [f"- {plain(line)}" for line in remarks(of)]
+    loud = [one for one in comparison.changes if one.outcome is not Outcome.SAME]
+    quiet = [one for one in comparison.changes if one.outcome is Outcome.SAME]
+    lines = [f"## {code(comparison.label_a)} to {code(comparison.label_b)}", ""]
+    lines += [f"- {plain(mean(one))}" for one in comparison.means]
+    lines += [f"- {plain(line)}" for line in remarks(comparison)]
     if loud:
         header = (*HEADER, "why")
         lines += ["", *_head(header)]
@@ -157,14 +155,14 @@ def _row(row: tuple[str, ...]) -> str:
 _SKIPPED = frozenset({Outcome.UNDECIDED, Outcome.NOT_COMPARABLE, Outcome.FAILS})
 
 
-def junit(of: Comparison) -> str:
+def junit(comparison: Comparison) -> str:
     """Regressions are failures, what was lost to a board or a tool is an error, the undecided is skipped."""
-    root = ElementTree.Element("testsuites", name=printable(f"{of.label_a} to {of.label_b}"))
+    root = ElementTree.Element("testsuites", name=printable(f"{comparison.label_a} to {comparison.label_b}"))
     suites: defaultdict[str, list[Change]] = defaultdict(list)
-    for change in of.changes:
+    for change in comparison.changes:
         suites[_kind(change)].append(change)
     for kind, changes in suites.items():
-        root.append(_suite(kind, changes, of))
+        root.append(_suite(kind, changes, comparison))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -175,20 +173,20 @@ def _kind(change: Change) -> str:
     return change.timed.kind if change.timed is not None else "status"
 
 
-def _suite(kind: str, changes: list[Change], of: Comparison) -> ElementTree.Element:
+def _suite(kind: str, changes: list[Change], comparison: Comparison) -> ElementTree.Element:
     outcomes = [change.outcome for change in changes]
     suite = ElementTree.Element(
         "testsuite",
         name=f"npubench compare: {kind}",
         tests=str(len(changes)),
         failures=str(sum(outcome in REGRESSIONS for outcome in outcomes)),
-        errors=str(outcomes.count(Outcome.LOST)),
+        errors=str(outcomes.count(Outcome.ERRORED)),
         skipped=str(sum(outcome in _SKIPPED for outcome in outcomes)),
     )
     for change in changes:
         suite.append(_case(change))
-    told = [mean(one) for one in of.means if one.kind == kind]
-    ElementTree.SubElement(suite, "system-out").text = printable("\n".join([*told, *remarks(of)]))
+    told = [mean(one) for one in comparison.means if one.kind == kind]
+    ElementTree.SubElement(suite, "system-out").text = printable("\n".join([*told, *remarks(comparison)]))
     return suite
 
 
@@ -205,7 +203,7 @@ def _case(change: Change) -> ElementTree.Element:
     if change.outcome in REGRESSIONS:
         element = ElementTree.SubElement(case, "failure", type=change.outcome.value, message=message)
         element.text = printable("  ".join(cells(change)))
-    elif change.outcome is Outcome.LOST:
+    elif change.outcome is Outcome.ERRORED:
         ElementTree.SubElement(case, "error", type=change.outcome.value, message=message)
     elif change.outcome in _SKIPPED:
         ElementTree.SubElement(case, "skipped", message=message)

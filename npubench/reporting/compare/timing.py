@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 from npubench.domain.definitions import Definition, differing
 from npubench.domain.records import Bound, Bounds, Figures, Kind, Latency, Result, Status
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
-from npubench.reporting.data.bounds import left_out_of, ratio_bound
+from npubench.reporting.data.figures import left_out_of, ratio_bound
 
 EXACT = "exact: the figure has no spread"
 NO_INTERVAL = "no interval: neither rounds nor a deviation are known"
@@ -21,7 +21,7 @@ _Z95 = 1.96
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class TimeRatio:
     """Both figures in us and after / before, with its interval where one can be told.
 
     `bounds` are those of both figures; `ratio_bound` how the ratio stands to the true one, None where nothing
@@ -40,7 +40,7 @@ class Timed:
     ratio_bound: Bound | None = Bound.EXACT
 
 
-def kinds(row: Result) -> Mapping[str, Figures]:
+def figures_by_kind(row: Result) -> Mapping[str, Figures]:
     """The row's figures by kind; what was published of boards is another kind than a published simulation."""
     found: dict[str, Figures] = {}
     for figures in (row.figures, row.estimate):
@@ -50,9 +50,9 @@ def kinds(row: Result) -> Mapping[str, Figures]:
     return found
 
 
-def timed(before: Result, after: Result) -> Iterator[Timed]:
+def time_ratios(before: Result, after: Result) -> Iterator[TimeRatio]:
     """One comparison for each kind that both rows have a time of."""
-    one, other = kinds(before), kinds(after)
+    one, other = figures_by_kind(before), figures_by_kind(after)
     one_throughput = Definition.THROUGHPUT not in differing(before, after)
     for kind in one:
         if kind in other:
@@ -61,7 +61,7 @@ def timed(before: Result, after: Result) -> Iterator[Timed]:
                 yield _bounded(found, left_out_of(one[kind]), left_out_of(other[kind]))
 
 
-def _bounded(found: Timed, before: Bounds | None, after: Bounds | None) -> Timed:
+def _bounded(found: TimeRatio, before: Bounds | None, after: Bounds | None) -> TimeRatio:
     """Two bounds of one reason and extent leave out the same: what they count is compared."""
     if before == after:
         return replace(found, bounds=(before, after))
@@ -80,12 +80,12 @@ def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:
     return "", ()
 
 
-def _compare(kind: str, before: Figures, after: Figures, one_throughput: bool) -> Timed | None:
+def _compare(kind: str, before: Figures, after: Figures, one_throughput: bool) -> TimeRatio | None:
     (statistic, one), (same, other) = rounds_of(before), rounds_of(after)
     if statistic and statistic == same and min(*one, *other) > 0:
         found = ratio_of_medians(one, other)
         medians = statistics.median(one), statistics.median(other)
-        return Timed(kind, statistic, *medians, found.value, found.low, found.high, found.method)
+        return TimeRatio(kind, statistic, *medians, found.value, found.low, found.high, found.method)
     if before.latency_us is not None and after.latency_us is not None:
         return _of_latencies(kind, before, before.latency_us, after.latency_us)
     if one_throughput and before.throughput_fps and after.throughput_fps:
@@ -94,13 +94,13 @@ def _compare(kind: str, before: Figures, after: Figures, one_throughput: bool) -
     return None
 
 
-def _of_latencies(kind: str, figures: Figures, before: Latency, after: Latency) -> Timed | None:
+def _of_latencies(kind: str, figures: Figures, before: Latency, after: Latency) -> TimeRatio | None:
     if before.mean <= 0 or after.mean <= 0:
         return None
     if before.std is not None and after.std is not None and min(before.n, after.n) > 1:
         found = _ratio_of_means(before, after)
         times = before.mean, after.mean
-        return Timed(kind, "mean", *times, found.value, found.low, found.high, found.method)
+        return TimeRatio(kind, "mean", *times, found.value, found.low, found.high, found.method)
     if before.p50 and after.p50:
         return _single(kind, figures, "p50", before.p50, after.p50)
     return _single(kind, figures, "mean", before.mean, after.mean)
@@ -116,11 +116,11 @@ def _ratio_of_means(before: Latency, after: Latency) -> Interval:
     )
 
 
-def _single(kind: str, figures: Figures, statistic: str, before: float, after: float) -> Timed:
+def _single(kind: str, figures: Figures, statistic: str, before: float, after: float) -> TimeRatio:
     ratio = after / before
     if Kind.MEASURED in (figures.kind, figures.origin):
-        return Timed(kind, statistic, before, after, ratio, None, None, NO_INTERVAL)
-    return Timed(kind, statistic, before, after, ratio, ratio, ratio, EXACT)
+        return TimeRatio(kind, statistic, before, after, ratio, None, None, NO_INTERVAL)
+    return TimeRatio(kind, statistic, before, after, ratio, ratio, ratio, EXACT)
 
 
 LEAST_PAIRS = 5

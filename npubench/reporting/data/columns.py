@@ -1,20 +1,19 @@
-"""Columns of the case tables: a value, its unit, how it is shown and why it may be missing."""
+"""Columns of the page's case tables: a value, its unit, how it is shown and why it may be missing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from npubench.domain.definitions import Definition, earlier
 from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
-from npubench.reporting.charts.pairs import Speedup, gmac_per_s
-from npubench.reporting.data.bounds import aside, bound_of, bounds_of, mark, opposite
+from npubench.reporting.data.accuracy import lacking, word_of
+from npubench.reporting.data.figures import aside, bound_of, bounds_of, mark, opposite, source_text, whole_npu
 from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness, significant
-from npubench.reporting.data.lacking import lacking, word_of
+from npubench.reporting.data.pairs import Speedup, gmac_per_s
 from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.samples import source_text
-from npubench.reporting.data.whole_npu import whole_npu
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 
 ONE = (Scale(""),)
 PERCENT = (Scale("%", 0.01),)
@@ -288,3 +287,80 @@ def _no_speedup(entry: Entry) -> str:
     if Definition.QUANTISATION in earlier(entry.result):
         return say("quantised by an earlier definition: measure it again")
     return "no FP32 latency of this kind to compare with"
+
+
+def codec_columns() -> tuple[Column, ...]:
+    """Measured alone: nobody simulates a codec."""
+    return (
+        Column(
+            "streams",
+            "Streams decoded at once, each with 25 frames a second; the most of which that was seen",
+            _number("streams"),
+            show=lambda value: f"{value:.0f}",
+            missing=_why_no_streams,
+            kind=Kind.MEASURED,
+        ),
+        Column(
+            "CPU",
+            "Cores kept busy by one stream: processor time over elapsed time",
+            _number("cpu_cores"),
+            (Scale("cores"),),
+            "cores",
+            kind=Kind.MEASURED,
+        ),
+        Column(
+            "checked",
+            "Frames whose number and checksum were checked before anything was timed",
+            _number("frames_checked"),
+            (Scale("frames"),),
+            "frames",
+            show=lambda value: f"{value:.0f}",
+            kind=Kind.MEASURED,
+        ),
+        Column(
+            "checksum",
+            "SHA-256 of all checked frames against the reference's",
+            _same,
+            show=lambda _: say("same"),
+            missing=_why_no_reference,
+            kind=Kind.MEASURED,
+        ),
+        Column(
+            "PSNR",
+            "Least peak signal-to-noise ratio of a frame against its source",
+            _number("psnr_db"),
+            (Scale("dB"),),
+            "dB",
+            kind=Kind.MEASURED,
+        ),
+    )
+
+
+def _number(name: str) -> Callable[[Entry], float | None]:
+    def value(entry: Entry) -> float | None:
+        found = _detail(entry, name)
+        number = isinstance(found, (int, float)) and not isinstance(found, bool)
+        return float(found) if number else None
+
+    return value
+
+
+def _same(entry: Entry) -> float | None:
+    expected = _detail(entry, "frames_sha256_expected")
+    return 1.0 if expected is not None and expected == _detail(entry, "frames_sha256") else None
+
+
+def _why_no_streams(entry: Entry) -> str:
+    return "only of decoders of video" if _detail(entry, "streams_fps") is None else "not reported"
+
+
+def _why_no_reference(entry: Entry) -> str:
+    found = _detail(entry, "frames_sha256")
+    if not found:
+        return "the tool reports no checksum"
+    return say("no standard says what comes out; it was {found}", found=found)
+
+
+def _detail(entry: Entry, name: str) -> Any:
+    figures = entry.figures.get(Kind.MEASURED)
+    return figures.details.get(name) if figures else None

@@ -1,12 +1,13 @@
-"""What of the catalogue could be exported and converted, and why not: text from records, nothing else."""
+"""What was exported and converted, without and with surgery, and why not: a document and a section."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import SAME_NETWORK, FailureClass, Result, Status
-from npubench.reporting.data.placements import Where, placements
-from npubench.storage.ledger import Export
+from npubench.domain.text import markdown_table
+from npubench.reporting.data.placements import Placement, Where, placements
+from npubench.storage.ledger import Conversion, Export
 
 WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
 """These say nothing about the model."""
@@ -84,7 +85,7 @@ def _codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str
         for c in codebases(exports, planned)
     ]
     head = ["codebase", "names", "exported", "failed", "not run", "of those run", "seconds each"]
-    return f"## Exports\n\n{table(head, rows)}"
+    return f"## Exports\n\n{markdown_table(head, rows)}"
 
 
 def _share(counts: CodebaseCounts) -> str:
@@ -109,7 +110,7 @@ def codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> list
 
 def _failures(exports: Mapping[str, Export]) -> str:
     rows = [[e.case, e.codebase, e.failure_class, e.message] for e in exports.values() if e.failure_class]
-    return f"## Why not\n\n{table(['model', 'codebase', 'class', 'reason'], rows)}" if rows else ""
+    return f"## Why not\n\n{markdown_table(['model', 'codebase', 'class', 'reason'], rows)}" if rows else ""
 
 
 def _unreached(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str:
@@ -138,7 +139,7 @@ def _models(exports: Mapping[str, Export]) -> str:
     ]
     head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)"]
     head += ["kinds of operators", "part", "difference to PyTorch"]
-    return f"## Exported models\n\n{table(head, rows)}" if rows else ""
+    return f"## Exported models\n\n{markdown_table(head, rows)}" if rows else ""
 
 
 def _backends(results: Sequence[Result]) -> str:
@@ -146,7 +147,7 @@ def _backends(results: Sequence[Result]) -> str:
         [b.backend, b.precision, b.cases, b.ok, b.failed, _reasons(b.why) or "-"] for b in backends(results)
     ]
     head = ["backend", "precision", "cases", "ok", "failed", "why"]
-    return f"## Backends\n\n{table(head, rows)}" if rows else ""
+    return f"## Backends\n\n{markdown_table(head, rows)}" if rows else ""
 
 
 def _reasons(why: Mapping[str, int]) -> str:
@@ -207,25 +208,12 @@ def _blocking(results: Sequence[Result]) -> str:
         [operator, *(row.get(name, "-") for name in columns)] for operator, row in support(results).items()
     ]
     ranked = [list(row) for row in blocking(results)]
-    parts = [f"## Operators by backend\n\n{table(['operator', *columns], matrix)}"] if matrix else []
+    parts = [f"## Operators by backend\n\n{markdown_table(['operator', *columns], matrix)}"] if matrix else []
     if ranked:
-        parts.append(f"## Operators that stop most\n\n{table(['backend', 'operator', 'cases'], ranked)}")
+        parts.append(
+            f"## Operators that stop most\n\n{markdown_table(['backend', 'operator', 'cases'], ranked)}"
+        )
     return "\n\n".join(parts)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; what a cell holds cannot break out of it."""
-    lines = [_line(head), _line(["---"] * len(head)), *(_line(row) for row in rows)]
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[object]) -> str:
-    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
-
-
-def _cell(value: object) -> str:
-    text = "-" if value is None else " ".join(str(value).split())
-    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def _giga(value: int | None) -> str | None:
@@ -234,3 +222,115 @@ def _giga(value: int | None) -> str | None:
 
 def _mega(value: int | None) -> str | None:
     return None if value is None else f"{value / 1e6:.3g}"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSupport:
+    """One operator; `cells` stand in the order of the section's boards, None where nothing is known."""
+
+    operator: str
+    cells: tuple[Placement | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Codebases and failed exports, backends, and what each backend does with each operator."""
+
+    codebases: tuple[CodebaseCounts, ...]
+    not_exported: tuple[Export, ...]
+    backends: tuple[BackendCounts, ...]
+    toolchains: tuple[str, ...]
+    operators: tuple[OperatorSupport, ...]
+
+
+def coverage_of(exports: Mapping[str, Export], results: Sequence[Result]) -> Coverage | None:
+    """The section's data; None when neither an export nor a row is known."""
+    if not exports and not results:
+        return None
+    columns = columns_of(results)
+    return Coverage(
+        tuple(codebases(exports, {})),
+        tuple(export for export in exports.values() if export.failure_class),
+        tuple(backends(results)),
+        tuple(columns.values()),
+        tuple(
+            OperatorSupport(operator, tuple(boards.get(where) for where in columns))
+            for operator, boards in sorted(placements(results).items())
+        ),
+    )
+
+
+JOINED = (
+    "The lowest cosine of an output of the joined parts with the whole model's: with the body in FP32, which"
+    " is what surgery itself changes, and as its toolchain gave it, quantised. Blank where no output is of"
+    " numbers, or the tool gave none."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CutCounts:
+    """Cases of one board in one precision that convert as they are, and that convert with surgery."""
+
+    backend: str
+    board: str
+    precision: str
+    cases: int
+    as_is: int
+    with_cut: int
+
+
+def counts(conversions: Sequence[Conversion]) -> list[CutCounts]:
+    """Every backend, board and precision, by name."""
+    groups: dict[tuple[str, str, str], list[Conversion]] = defaultdict(list)
+    for one in conversions:
+        groups[one.backend, one.board, one.precision].append(one)
+    return [
+        CutCounts(
+            *key, len(group), sum(not one.as_is for one in group), sum(not one.with_cut for one in group)
+        )
+        for key, group in sorted(groups.items())
+    ]
+
+
+def cuts_document(conversions: Sequence[Conversion]) -> str:
+    """Counts, what surgery was needed for, and what no surgery helped."""
+    rows = [[c.backend, c.board, c.precision, c.cases, c.as_is, c.with_cut] for c in counts(conversions)]
+    head = ["backend", "board", "precision", "models", "convert as they are", "with --cut auto"]
+    parts = [f"## Conversions without and with --cut auto\n\n{markdown_table(head, rows)}"]
+    helped = [one for one in conversions if one.as_is and not one.with_cut]
+    if helped:
+        parts.append(f"### What was rewritten or cut off\n\n{_ranked(helped)}")
+        parts.append(f"### Models that surgery got through\n\n{JOINED}\n\n{_joined(helped)}")
+    stopped = [one for one in conversions if one.with_cut]
+    if stopped:
+        told = [
+            [one.board, one.case, one.with_cut, ", ".join(one.lacking)]
+            for one in sorted(stopped, key=lambda c: (c.board, c.case))
+        ]
+        parts.append(
+            f"### No surgery helped\n\n{markdown_table(['board', 'model', 'class', 'operators'], told)}"
+        )
+    return "\n\n".join(parts)
+
+
+def _ranked(helped: Sequence[Conversion]) -> str:
+    uses = Counter((one.board, what) for one in helped for what in _done(one))
+    return markdown_table(
+        ["board", "surgery", "models"], [[board, what, n] for (board, what), n in uses.most_common()]
+    )
+
+
+def _joined(helped: Sequence[Conversion]) -> str:
+    rows = [
+        [one.board, one.case, ", ".join(_done(one)), _cosine(one.joined_fp32), _cosine(one.joined_target)]
+        for one in sorted(helped, key=lambda c: (c.board, c.case))
+    ]
+    return markdown_table(["board", "model", "surgery", "joined in FP32", "joined, body quantised"], rows)
+
+
+def _done(one: Conversion) -> tuple[str, ...]:
+    return (*one.rewrites, *(f"{operator} cut off" for operator in one.lacking))
+
+
+def _cosine(value: float | None) -> str:
+    return "" if value is None else f"{value:.5f}"

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Figures, Kind, Result
 from npubench.domain.specs import Precision
-from npubench.reporting.charts.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
-from npubench.reporting.data.bounds import bound_of
+from npubench.reporting.data.figures import bound_of
+from npubench.reporting.data.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WHO = {
     "case": "Name of the model, operator case or benchmark",
-    "case_kind": "`model`, `operator`, `cpu` or `codec`",
+    "case_kind": "`model`, `operator`, `cpu`, `codec` or `benchmark`",
     "board": "Name of the board",
     "chip": "Name of its chip",
     "backend": "What prepared and ran it",

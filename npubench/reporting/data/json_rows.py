@@ -4,15 +4,14 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Kind, Result
-from npubench.reporting.data.deduplicate_provenance import graphs_of, settings_of
-from npubench.reporting.data.provenance import Facts, own_facts
-from npubench.reporting.data.words import say
-from npubench.reporting.page.escapes import visible
+from npubench.domain.text import visible
+from npubench.reporting.data.provenance import Facts, graphs_of, own_facts, settings_of
+from npubench.reporting.data.translate import say
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from npubench.reporting.charts.grid import Grid
+    from npubench.reporting.data.tables import Grid
 
 PACKED_FROM = 1001
 """Rows from which a page is packed."""

@@ -14,7 +14,7 @@ from npubench.reporting.data.op_support import (
     units_of,
     what_failed,
 )
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 
 NPU, CPU, CUSTOM, RUNS = "NPU", "CPU", "custom", "runs"
 WORST_FIRST = (CRASH, WRONG, FAILED, UNSUPPORTED, CPU, CUSTOM, NPU, RUNS)

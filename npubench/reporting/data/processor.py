@@ -1,21 +1,17 @@
-"""The page's tables of processors: instructions and memory of every board, beside published rows.
+"""Rows of processors: the page's tables beside published rows, and one by one for programs."""
 
-A column belongs to one board, tool and kind. Nothing is computed across boards.
-"""
-
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from npubench import published
 from npubench.domain.records import Kind, Result
 from npubench.domain.specs import CaseKind
-from npubench.reporting.charts.grid import Cell
+from npubench.published import CpuPeak
 from npubench.reporting.data.formatting import significant, size
-from npubench.reporting.data.operations import operation_of
-from npubench.reporting.data.words import say
-from npubench.storage.files import data_root
+from npubench.reporting.data.tables import Cell
+from npubench.reporting.data.translate import say
 
 Row = Mapping[str, Any]
 
@@ -67,6 +63,7 @@ _MANY = (
     ("slowest", "slowest core", "", "The lowest rate of any core, each alone"),
     ("all", "all at once", "", "Sum of the rates of all cores that run the same loop at once"),
 )
+_MEGPEAK_COPY = "memcpy, 100 MiB"
 _OPERATIONS = ("copy", "read", "write", "triad")
 
 
@@ -97,22 +94,37 @@ def _source(label: str, results: Sequence[Result]) -> _Source:
         rows.setdefault(str(told.get("mode", "")).replace("-", "_"), []).extend(told.get("rows") or ())
         memory += told.get("memory") or ()
         if (gib := told.get("megpeak_bandwidth_gib_per_s")) is not None:
-            memory.append({"row": "bandwidth", "gib_per_s": gib, "variant": "memcpy, 100 MiB"})
+            memory.append({"row": "bandwidth", "gib_per_s": gib, "variant": _MEGPEAK_COPY})
     kind = results[0].figures.kind if results[0].figures else Kind.MEASURED
     return _Source(label, kind, results[0].emulated, rows, memory)
 
 
 @cache
 def _published() -> tuple[_Source, ...]:
-    found = []
-    for file in sorted((data_root() / "reports" / "published").glob("cpu-*.toml")):
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
-        memory = [
-            {"row": "bandwidth", "gib_per_s": told["bandwidth_gib_per_s"], "variant": "memcpy, 100 MiB"}
-        ]
-        label = f"{told['title']}, {told['tool']} ({told['source']})"
-        found.append(_Source(label, Kind.PUBLISHED, False, {"one_core": told["row"]}, memory))
-    return tuple(found)
+    by_chip: dict[str, list[CpuPeak]] = {}
+    for peak in published.cpu_peaks():
+        by_chip.setdefault(f"{peak.chip}, megpeak ({peak.source})", []).append(peak)
+    return tuple(
+        _Source(
+            *(label, Kind.PUBLISHED, False),
+            {"one_core": [_published_row(peak) for peak in peaks if peak.gib_per_s is None]},
+            [
+                {"row": "bandwidth", "gib_per_s": peak.gib_per_s, "variant": _MEGPEAK_COPY}
+                for peak in peaks
+                if peak.gib_per_s is not None
+            ],
+        )
+        for label, peaks in by_chip.items()
+    )
+
+
+def _published_row(peak: CpuPeak) -> Row:
+    known = {
+        "throughput_ns": peak.throughput_ns,
+        "latency_ns": peak.latency_ns,
+        "megpeak_gflops": peak.gflops,
+    }
+    return {"row": peak.instruction, **{name: one for name, one in known.items() if one is not None}}
 
 
 def _instructions(sources: Sequence[_Source]) -> Sheet:
@@ -246,3 +258,83 @@ def _cell(value: Any, unit: str) -> Cell:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return Cell("–", "not measured, or the processor lacks it")
     return Cell(significant(value), f"{value:.6g} {unit}".rstrip(), float(value))
+
+
+COLUMNS = (
+    *("board", "emulated", "tool", "kind", "case", "row", "operation", "core", "cores_at_once", "set_bytes"),
+    *("throughput_ns", "throughput_spread", "latency_ns", "latency_spread", "throughput_cycles"),
+    *("latency_cycles", "clock_mhz", "gflop_per_s", "gop_per_s", "gib_per_s", "spread", "megpeak_gflops"),
+    *("samples", "core_share", "variant", "message", "run_id", "started_at"),
+)
+"""Names carry their unit; what a row does not have is None."""
+
+SHOWN = ("board", "case", "row", "core", "set_bytes", "throughput_ns", "latency_ns")
+RATES = {"gflop_per_s": "GFLOP/s", "gop_per_s": "Gop/s", "gib_per_s": "GiB/s"}
+
+
+def processor_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Every row of every processor case that was measured, in the order of the results."""
+    return [row for result in results if result.case_kind is CaseKind.CPU for row in _rows(result)]
+
+
+def _rows(result: Result) -> Iterator[dict[str, Any]]:
+    if result.figures is None:
+        return
+    details = result.figures.details
+    common = {
+        "board": result.board,
+        "emulated": result.emulated,
+        "tool": result.backend,
+        "kind": result.figures.kind.value,
+        "case": result.case,
+        "run_id": result.run_id,
+        "started_at": result.started_at,
+    }
+    bandwidth = details.get("megpeak_bandwidth_gib_per_s")
+    own = [{"row": "bandwidth", "core": details.get("core"), "gib_per_s": bandwidth}] if bandwidth else []
+    for row in (*own, *(details.get("rows") or ()), *(details.get("memory") or ())):
+        told = {**row, **common, "operation": operation_of(str(row.get("row")))}
+        if "set_bytes" in row or row.get("row") == "bandwidth":
+            told["operation"] = "memory"
+        yield {name: told.get(name) for name in COLUMNS}
+
+
+def rate_of(row: dict[str, Any]) -> tuple[float | None, str]:
+    """A row's rate and its unit."""
+    return next(((row[key], unit) for key, unit in RATES.items() if row.get(key) is not None), (None, ""))
+
+
+_SAME = {
+    "multiply-add f32": ("mla_f32", "fmla", "fmlad", "vfmadd132ps_avx", "vfmadd132ps_avx512"),
+    "multiply-add f16": ("fmla_f16",),
+    "matrix multiply-add bf16": ("bfmmla", "vdpbf16ps_avx512"),
+    "multiply-add s32": ("mla_s32", "mla"),
+    "multiply-add s16": ("mlaq_lane_s16",),
+    "multiply-add s16 to s32": (
+        *("mlal_s16", "mlal_s16_lane", "smlal_4b", "vpmaddwd_avx", "vpmaddwd_avx512", "pmaddwd_sse"),
+    ),
+    "multiply-add s8 to s16": ("mlal_s8", "smlal_8b", "vpmaddubsw_avx", "vpmaddubsw_avx512"),
+    "dot product s8 to s32": ("sdot", "smmla", "vpdpbusd_avx", "vpdpbusd_avx512"),
+    "multiply f32": ("mul_f32", "fmul", "vmulps_avx", "vmulps_avx512", "mulps_sse"),
+    "multiply s32": ("mul_s32", "mul", "vpmulld_avx", "vpmulld_avx512"),
+    "multiply s16": ("vpmullw_avx", "pmullw_sse"),
+    "multiply s8 to s16": ("smull",),
+    "multiply s32, high half": ("qrdmulh", "sqrdmulh"),
+    "add f32": ("fadd", "vaddps_avx", "vaddps_avx512", "addps_sse"),
+    "add s32": ("add", "vpaddd_avx", "vpaddd_avx512", "paddd_sse"),
+    "add pairs": ("padd", "addp"),
+    "add pairs s16 to s32": ("padal", "sadalp"),
+    "convert f32 and s32": (
+        *("cvt", "fcvtzs", "scvtf", "fcvtns", "fcvtms", "fcvtps", "fcvtas"),
+        *("vcvtdq2ps_avx", "vcvtps2dq_avx", "cvtdq2ps_sse", "cvtps2dq_sse"),
+    ),
+    "convert f32 and f16": ("fcvtn", "fcvtl"),
+    "load and store": ("ldd", "ldq", "stq", "ldpq", "ld1q"),
+}
+_OTHER = "shift, logic, move"
+_OF_ROW = {row: operation for operation, rows in _SAME.items() for row in rows}
+
+
+def operation_of(row: str) -> str:
+    """What a row computes, of any instruction set."""
+    return _OF_ROW.get(row, _OTHER)

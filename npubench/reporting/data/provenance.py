@@ -1,7 +1,8 @@
-"""Everything that is known of how a row came about, as labels and texts."""
+"""Everything that is known of how a row came about, as labels and texts; what rows share stands once."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -17,11 +18,11 @@ from npubench.domain.records import (
     Shares,
 )
 from npubench.domain.specs import TensorSpec
+from npubench.reporting.data.accuracy import slice_text, word_of
+from npubench.reporting.data.figures import whole_npu
 from npubench.reporting.data.formatting import duration, significant, size
-from npubench.reporting.data.lacking import slice_text, word_of
 from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.whole_npu import whole_npu
-from npubench.reporting.data.words import language, say, say_count
+from npubench.reporting.data.translate import language, say, say_count
 
 Facts = tuple[tuple[str, str | None], ...]
 
@@ -259,3 +260,68 @@ def _started(result: Result) -> str:
 
 def _file(path: str | None, sha256: str | None) -> str | None:
     return f"{path}, SHA-256 {sha256 or say('unknown')}" if path else None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Sets of facts; `numbers` has for every row which of them is its own, from 0."""
+
+    numbers: tuple[int, ...]
+    facts: tuple[Facts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What is known of one row alone, and labels of what is not."""
+
+    known: Facts
+    unknown: tuple[str, ...]
+
+
+def settings_of(results: Sequence[Result]) -> Shared:
+    """Run, tools, protocol, seeds and command of all rows, in the order in which they occur."""
+    return _shared(
+        results,
+        lambda r: (r.run_id, r.tools, r.npubench_version, r.protocol, r.seeds, r.command),
+        setting_facts,
+    )
+
+
+def graphs_of(results: Sequence[Result]) -> Shared:
+    """What the exported models of all rows are made of."""
+    return _shared(
+        results,
+        lambda r: (r.onnx_sha256, r.exported, r.opset, r.inputs, r.outputs, r.operators, r.parameters),
+        graph_facts,
+    )
+
+
+def row_facts(result: Result) -> RowFacts:
+    """The row's own facts."""
+    own = own_facts(result)
+    return RowFacts(
+        tuple(fact for fact in own if fact[1] is not None), tuple(name for name, text in own if text is None)
+    )
+
+
+def _shared(
+    results: Sequence[Result], parts: Callable[[Result], tuple[Any, ...]], facts_of: Callable[[Result], Facts]
+) -> Shared:
+    """Facts are made once for each distinct set of what they are made of: to encode that takes less time."""
+    from msgspec import msgpack
+
+    encode = msgpack.Encoder(enc_hook=str).encode
+    found: dict[bytes, int] = {}
+    facts = []
+    numbers = []
+    for result in results:
+        try:
+            key = encode(parts(result))
+        except UnicodeEncodeError:  # A lone surrogate, of which a board's files may be full.
+            key = repr(parts(result)).encode("utf-8", "surrogatepass")
+        number = found.get(key)
+        if number is None:
+            number = found[key] = len(found)
+            facts.append(facts_of(result))
+        numbers.append(number)
+    return Shared(tuple(numbers), tuple(facts))

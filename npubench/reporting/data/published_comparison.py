@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from npubench.domain.records import Bound, Figures, Kind, Result, Status
 from npubench.published import case_of
 from npubench.reporting.compare.statistics import Interval, geometric_mean, rank_correlation
-from npubench.reporting.data.bounds import left_out_of, ratio_bound
+from npubench.reporting.data.figures import left_out_of, ratio_bound
 from npubench.reporting.sanity import DoubtClass, Strength, doubts
 
 

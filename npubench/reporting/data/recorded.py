@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from npubench.reporting.data.words import language, say
+from npubench.reporting.data.translate import language, say
 
 TEMPLATES = (
     "{reason}: round medians lie {share} apart",

@@ -9,10 +9,8 @@ from typing import Any
 from npubench.domain.definitions import earlier
 from npubench.domain.records import Bound, Failure, Figures, Result
 from npubench.domain.specs import Precision, TensorSpec
-from npubench.reporting.data.bounds import bounds_of, latency_text, main_latency_us
-from npubench.reporting.data.lacking import lacking
-from npubench.reporting.data.samples import counts_text
-from npubench.reporting.data.whole_npu import whole_npu
+from npubench.reporting.data.accuracy import lacking
+from npubench.reporting.data.figures import bounds_of, counts_text, latency_text, main_latency_us, whole_npu
 
 Row = dict[str, Any]
 _EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None, "share": None}

@@ -17,12 +17,11 @@ from npubench.domain.records import (
     Stage,
     Status,
 )
-from npubench.reporting.data.bounds import mark, opposite
+from npubench.domain.text import columns_of, printable, shortened, text_table
+from npubench.reporting.data.accuracy import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
+from npubench.reporting.data.figures import SHORT, mark, opposite
 from npubench.reporting.data.formatting import THIN_SPACE, closeness, significant
-from npubench.reporting.data.lacking import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
 from npubench.reporting.data.rows import Row
-from npubench.reporting.data.samples import SHORT
-from npubench.reporting.page.escapes import columns_of, printable, shortened
 
 LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
@@ -122,7 +121,8 @@ def to_text(rows: Sequence[Row], width: int) -> str:
     for name, cut in _CUTS.items():
         spare = width - (_total(columns) - _longest(name, columns[name]))
         columns[name] = [cut(cell, spare) for cell in columns[name]]
-    return "\n".join([*_lines(columns), "", *below, _totals(rows)])
+    lines = ([cell or "-" for cell in line] for line in zip(*columns.values(), strict=True))
+    return "\n".join([text_table(tuple(columns), lines, None, _NUMBERS), "", *below, _totals(rows)])
 
 
 def _of_bounds(cases: Sequence[str], times: Iterable[Sequence[str]]) -> list[str]:
@@ -148,22 +148,10 @@ def _of_rates(rows: Sequence[Row], columns: dict[str, list[str]]) -> Iterator[st
     yield f"fps: {of}; samples a call: {many} (--csv: of each row, and why)"
 
 
-def _lines(columns: dict[str, list[str]]) -> Iterator[str]:
-    widths = {name: _longest(name, cells) for name, cells in columns.items()}
-    for line in [tuple(columns), *zip(*columns.values(), strict=True)]:
-        padded = (_pad(cell or "-", name, widths[name]) for name, cell in zip(columns, line, strict=True))
-        yield "  ".join(padded).rstrip()
-
-
 def _totals(rows: Sequence[Row]) -> str:
     counted = Counter(row["status"] for row in rows)
     parts = ", ".join(f"{counted[status.value]} {status.value}" for status in Status)
     return f"{len(rows)} rows: {parts}"
-
-
-def _pad(text: str, column: str, width: int) -> str:
-    blanks = " " * (width - columns_of(text))
-    return blanks + text if column in _NUMBERS else text + blanks
 
 
 def _longest(name: str, cells: Sequence[str]) -> int:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from npubench.domain.text import visible
 from npubench.measure.statistics import least_samples
-from npubench.reporting.data.deduplicate_provenance import graphs_of, row_facts, settings_of
 from npubench.reporting.data.formatting import closeness, duration, significant
 from npubench.reporting.data.placements import word_of
+from npubench.reporting.data.provenance import graphs_of, row_facts, settings_of
 from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.summary import moment
-from npubench.reporting.data.words import say, say_count
-from npubench.reporting.page.escapes import visible
+from npubench.reporting.data.translate import say, say_count
 from npubench.storage.files import cache_folder, data_root
 
 if TYPE_CHECKING:

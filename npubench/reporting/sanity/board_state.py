@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from npubench.domain.records import BoardState, Result, Verdict
 from npubench.measure.stability import CLOCK_CHANGE, HOTTER_C
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import measured_of
 
 _STAYS = re.compile(r"mode|version|driver|firmware|governor")
@@ -23,23 +23,14 @@ _STAYS = re.compile(r"mode|version|driver|firmware|governor")
 _TELLING = (Verdict.THROTTLED, Verdict.INVALID)
 
 
-def moved(results: Sequence[Result]) -> Iterator[Doubt]:
-    """One doubt a row, with what changed."""
-    for row in results:
-        changes = [] if row.figures is None else list(_changes(row.board_before, row.board_after))
-        if row.verdict in _TELLING:
-            changes.append(say("verdict {verdict}", verdict=say(row.verdict.value)))
-        if changes:
-            yield Doubt(
-                DoubtClass.BOARD_MOVED,
-                Strength.STRONG,
-                row.board,
-                row.backend,
-                row.precision.value,
-                (row.case,),
-                say("the board's state changed meanwhile: part of the runs are of another state"),
-                tuple(changes),
-            )
+def state_drift(row: Result) -> Iterator[Doubt]:
+    """A row whose board was not the same before and after: clock, governor, temperature, mode, restart."""
+    changes = [] if row.figures is None else list(_changes(row.board_before, row.board_after))
+    if row.verdict in _TELLING:
+        changes.append(say("verdict {verdict}", verdict=say(row.verdict.value)))
+    if changes:
+        reason = say("the board's state changed meanwhile: part of the runs are of another state")
+        yield doubt_of(row, DoubtClass.BOARD_MOVED, Strength.STRONG, reason, *changes)
 
 
 def _changes(before: BoardState | None, after: BoardState | None) -> Iterator[str]:
@@ -129,7 +120,7 @@ def _doubt(clock: _Clock, usual: float, rows: int) -> Doubt:
     return doubt_of(
         clock.row,
         DoubtClass.UNUSUAL_CLOCK,
-        Strength.STRONG if slower else Strength.WEAK,
+        Strength.strong_if(slower),
         say("measured at a lower clock than this board's usual one: slower throughout")
         if slower
         else say("measured at a higher clock than this board's usual one"),

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.peaks import rule_of, shipped_boards, utilised
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
+from npubench.reporting.sanity.peaks import rule_of, utilised
 from npubench.reporting.sanity.times import samples_per_call, typical_us
 
 RATE_OFF = 1.25
@@ -26,13 +26,12 @@ MOST_STREAMS = 64
 def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
     """One doubt a row, with everything in it that contradicts something else of it."""
     shares = _wrong_shares(results)
-    for at, row in enumerate(results):
+    for row in results:
         if row.status is not Status.OK:
             continue
-        found = [*shares.get(at, ())]
-        for figures in (row.figures, row.estimate):
-            if figures is not None and not row.emulated:
-                found += [*_rates(row, figures), *_statistics(figures.latency_us), *_parts(figures)]
+        found = [shares[id(row)]] if id(row) in shares else []
+        for figures in () if row.emulated else figures_of(row):
+            found += [*_rates(row, figures), *_statistics(figures.latency_us), *_parts(figures)]
         if found:
             yield doubt_of(
                 row,
@@ -43,26 +42,23 @@ def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
             )
 
 
-def _wrong_shares(results: Sequence[Result]) -> dict[int, tuple[str, ...]]:
-    """Position of a row to what is wrong with its MACs, rate and utilisation."""
-    places = {id(row): at for at, row in enumerate(results)}
-    found: dict[int, tuple[str, ...]] = {}
-    for group in utilised(results).values():
-        peak = rule_of(group, shipped_boards())
-        for one in group:
-            if peak is None or one.follows(peak.mac_per_s):
-                continue
-            line = say(
-                "{macs} GMAC by the tool at {rate} inferences/s are {due} of {peak} GMAC/s, "
-                "and the tool tells {told}",
-                macs=significant(one.macs / 1e9),
-                rate=significant(one.calls_per_s),
-                due=f"{one.share_at(peak.mac_per_s):.2%}",
-                peak=significant(peak.mac_per_s / 1e9),
-                told=f"{one.share:.2%}",
-            )
-            found[places[id(one.row)]] = (line,)
-    return found
+def _wrong_shares(results: Sequence[Result]) -> dict[int, str]:
+    """`id` of a row to what is wrong with its MACs, rate and utilisation."""
+    return {
+        id(one.row): say(
+            "{macs} GMAC by the tool at {rate} inferences/s are {due} of {peak} GMAC/s, "
+            "and the tool tells {told}",
+            macs=significant(one.macs / 1e9),
+            rate=significant(one.calls_per_s),
+            due=f"{one.share_at(peak.mac_per_s):.2%}",
+            peak=significant(peak.mac_per_s / 1e9),
+            told=f"{one.share:.2%}",
+        )
+        for group in utilised(results).values()
+        if (peak := rule_of(group)) is not None
+        for one in group
+        if not one.follows(peak.mac_per_s)
+    }
 
 
 def _rates(row: Result, figures: Figures) -> Iterator[str]:

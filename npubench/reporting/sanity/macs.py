@@ -14,8 +14,8 @@ from npubench.catalog import load
 from npubench.domain.records import Kind, Result, Status
 from npubench.domain.specs import CaseKind, OperatorSpec
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
 
 OFF = 1.75
 """The tool's count over the graph's may be this far from what is usual there, either way."""
@@ -53,7 +53,7 @@ def wrong_macs(results: Sequence[Result]) -> Iterator[Doubt]:
 def _count(row: Result) -> _Counted | None:
     if row.case_kind is not CaseKind.MODEL or row.status is not Status.OK or not row.macs:
         return None
-    counts = [f.tool_macs for f in (row.estimate, row.figures) if f is not None and f.tool_macs]
+    counts = [figures.tool_macs for figures in reversed(figures_of(row)) if figures.tool_macs]
     return _Counted(row, counts[0], counts[0] / row.macs) if counts else None
 
 
@@ -83,25 +83,19 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
         evidence.append(say("the tool counts idle lanes, too, which narrow and grouped convolutions leave"))
     if other_input and not far:
         evidence.append(say("the table tells no input: another size than npubench's own would explain it"))
-    strong = far or foreign or (few and not other_input)
-    return Doubt(
+    return doubt_of(
+        one.row,
         DoubtClass.WRONG_MACS,
-        Strength.STRONG if strong else Strength.WEAK,
-        one.row.board,
-        one.row.backend,
-        one.row.precision.value,
-        (one.row.case,),
+        Strength.strong_if(far or foreign or (few and not other_input)),
         say("too few MACs for this architecture: another network or another input may have been built")
         if few
         else say("too many MACs for this architecture: another network or another input may have been built"),
-        tuple(evidence),
+        *evidence,
     )
 
 
 def _is_published(row: Result) -> bool:
-    return any(
-        figures is not None and figures.kind is Kind.PUBLISHED for figures in (row.figures, row.estimate)
-    )
+    return any(figures.kind is Kind.PUBLISHED for figures in figures_of(row))
 
 
 def _same_count(one: _Counted, fitting: Sequence[_Counted]) -> list[str]:
@@ -122,32 +116,26 @@ def _family(one: _Counted) -> str:
     return one.row.case.partition("_")[0]
 
 
-def wrong_operator_macs(results: Sequence[Result]) -> Iterator[Doubt]:
-    """Operators of one convolution or matrix product in `ops/*.toml`: their weights say the count."""
-    rows = [
-        row
-        for row in results
-        if row.case_kind is CaseKind.OPERATOR and row.status is Status.OK and row.macs is not None
-    ]
-    if not rows:
+def wrong_operator_macs(row: Result) -> Iterator[Doubt]:
+    """An operator of one convolution or matrix product in `ops/*.toml`: its weights say the count."""
+    if row.case_kind is not CaseKind.OPERATOR or row.status is not Status.OK or row.macs is None:
         return
     declared = _declared()
-    for row in rows:
-        # A published name may carry the shape that it was run at.
-        spec = declared.get(row.case) or declared.get(row.case.rpartition("_")[0])
-        due = None if spec is None else _macs(spec, row)
-        if due is not None and due != row.macs:
-            yield doubt_of(
-                row,
-                DoubtClass.WRONG_MACS,
-                Strength.STRONG,
-                say("not the MACs of this operator: another operator's count"),
-                say(
-                    "{macs} MACs, and its declaration multiplies {due}",
-                    macs=significant(row.macs or 0, 12),
-                    due=significant(due, 12),
-                ),
-            )
+    # A published name may carry the shape that it was run at.
+    spec = declared.get(row.case) or declared.get(row.case.rpartition("_")[0])
+    due = None if spec is None else _macs(spec, row)
+    if due is not None and due != row.macs:
+        yield doubt_of(
+            row,
+            DoubtClass.WRONG_MACS,
+            Strength.STRONG,
+            say("not the MACs of this operator: another operator's count"),
+            say(
+                "{macs} MACs, and its declaration multiplies {due}",
+                macs=significant(row.macs, 12),
+                due=significant(due, 12),
+            ),
+        )
 
 
 @cache

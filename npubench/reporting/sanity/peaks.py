@@ -15,11 +15,11 @@ from functools import cache
 
 from npubench.catalog import load_boards
 from npubench.domain.records import Figures, Kind, Result, Status
-from npubench.domain.specs import BoardSpec
+from npubench.domain.specs import BoardSpec, Fact
+from npubench.reporting.data.figures import HALVES
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.whole_npu import HALVES
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
 from npubench.reporting.sanity.times import (
     board_times,
     is_exact,
@@ -29,7 +29,7 @@ from npubench.reporting.sanity.times import (
     typical_us,
 )
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
-from npubench.reporting.select.chip_facts import peak_mac_per_s
+from npubench.reporting.select.chip_facts import FactValue, peak_mac_per_s
 
 LEAST_FOR_RULE = 3
 """Rows that it takes to tell a tool's rule from themselves."""
@@ -84,14 +84,9 @@ def utilised(results: Iterable[Result]) -> Mapping[tuple[str, str, Kind, str], l
     """Rows with MACs by the tool, rate and utilisation, by board, backend, kind and mode of the NPU."""
     groups: defaultdict[tuple[str, str, Kind, str], list[Utilised]] = defaultdict(list)
     for row in results:
-        for figures in (row.estimate, row.figures):
-            rate = None if figures is None or row.status is not Status.OK else _calls_per_s(figures)
-            if (
-                figures is None
-                or rate is None
-                or figures.tool_macs is None
-                or figures.mac_utilisation is None
-            ):
+        for figures in reversed(figures_of(row)) if row.status is Status.OK else ():
+            rate = _calls_per_s(figures)
+            if rate is None or figures.tool_macs is None or figures.mac_utilisation is None:
                 continue
             kind = figures.origin or figures.kind
             mode = str(figures.details.get("npu_mode", ""))
@@ -107,7 +102,7 @@ def _calls_per_s(figures: Figures) -> float | None:
     return None if time is None else 1e6 / time
 
 
-def rule_of(group: Sequence[Utilised], boards: Sequence[BoardSpec]) -> Peak | None:
+def rule_of(group: Sequence[Utilised]) -> Peak | None:
     """The peak that most of these rows follow; of few rows the one that the chip's facts state exactly."""
     telling = [one for one in group if one.share > 0 and one.macs > 0]
     if len(telling) >= LEAST_FOR_RULE:
@@ -119,15 +114,14 @@ def rule_of(group: Sequence[Utilised], boards: Sequence[BoardSpec]) -> Peak | No
     if not group:
         return None
     # Only a peak that was worked out of such rows is the tool's own; it is of half of an AX620A.
-    told = peak_mac_per_s(facts_of_board(group[0].row.board, group[0].row.chip, boards))
+    told, _ = _peak_of_board(group[0].row.board, group[0].row.chip)
     exact = told is not None and told.about and group[0].mode in HALVES
     return Peak(told.value, told.source) if told is not None and exact else None
 
 
-def chip_peak(row: Result, figures: Figures, boards: Sequence[BoardSpec]) -> Peak | None:
+def chip_peak(row: Result, figures: Figures) -> Peak | None:
     """What the part of the NPU that `figures` are of can do at most, by the facts of its board or chip."""
-    facts = facts_of_board(row.board, row.chip, boards)
-    told = peak_mac_per_s(facts)
+    told, facts = _peak_of_board(row.board, row.chip)
     if told is None:
         return None
     share = share_of_npu(figures, facts)
@@ -138,7 +132,13 @@ def chip_peak(row: Result, figures: Figures, boards: Sequence[BoardSpec]) -> Pea
 
 
 @cache
-def shipped_boards() -> tuple[BoardSpec, ...]:
+def _peak_of_board(board: str, chip: str) -> tuple[FactValue | None, Mapping[str, Fact]]:
+    facts = facts_of_board(board, chip, _shipped_boards())
+    return peak_mac_per_s(facts), facts
+
+
+@cache
+def _shipped_boards() -> tuple[BoardSpec, ...]:
     """Boards that npubench ships, for their facts."""
     return tuple(load_boards(()).values())
 
@@ -151,35 +151,30 @@ ABOVE = 1.05
 """Work a second over the peak: clocks and listed peaks are rounded."""
 
 
-def simulations_as_times(results: Sequence[Result]) -> Iterator[Doubt]:
-    """Rows whose board time is the simulation's to rounding, or the rate itself taken for a time."""
-    for row in results:
-        simulation = simulated_of(row)
-        if simulation is None:
+def simulation_as_time(row: Result) -> Iterator[Doubt]:
+    """A board's time that is the simulation's to rounding, or the rate itself taken for a time."""
+    simulation = simulated_of(row)
+    if simulation is None:
+        return
+    due, rate = simulated_us(simulation), simulation.throughput_fps
+    for time in board_times(row):
+        if due is not None and abs(time.us / due - 1) <= ROUNDED + _rounding(rate):
+            reason = say(
+                "the board's time is the inverse of the simulated rate, to rounding: "
+                "a simulation stands as a measurement"
+            )
+        elif rate and any(abs(time.us / (rate * unit) - 1) <= 1e-6 for unit in (1.0, 1e3)):
+            reason = say("the board's time is the simulated rate itself: inferences/s stand as a time")
+        else:
             continue
-        due, rate = simulated_us(simulation), simulation.throughput_fps
-        for time in board_times(row):
-            if due is not None and abs(time.us / due - 1) <= ROUNDED + _rounding(rate):
-                yield _copied(
-                    row,
-                    say(
-                        "the board's time is the inverse of the simulated rate, to rounding: "
-                        "a simulation stands as a measurement"
-                    ),
-                    time.us,
-                    due,
-                    rate,
-                )
-                break
-            if rate and any(abs(time.us / (rate * unit) - 1) <= 1e-6 for unit in (1.0, 1e3)):
-                yield _copied(
-                    row,
-                    say("the board's time is the simulated rate itself: inferences/s stand as a time"),
-                    time.us,
-                    due or 0.0,
-                    rate,
-                )
-                break
+        evidence = say(
+            "on the board {board} us; simulated {rate} inferences/s, that is {due} us",
+            board=significant(time.us, 6, ""),
+            rate="-" if rate is None else significant(rate, 6, ""),
+            due=significant(due or 0.0, 6, ""),
+        )
+        yield doubt_of(row, DoubtClass.SIMULATION_AS_TIME, Strength.STRONG, reason, evidence)
+        return
 
 
 def _rounding(rate: float | None) -> float:
@@ -187,38 +182,16 @@ def _rounding(rate: float | None) -> float:
     return 0.005 / rate if rate and rate > 0 else 0.0
 
 
-def _copied(row: Result, reason: str, us: float, due: float, rate: float | None) -> Doubt:
-    return doubt_of(
-        row,
-        DoubtClass.SIMULATION_AS_TIME,
-        Strength.STRONG,
-        reason,
-        say(
-            "on the board {board} us; simulated {rate} inferences/s, that is {due} us",
-            board=significant(us, 6, ""),
-            rate="-" if rate is None else significant(rate, 6, ""),
-            due=significant(due, 6, ""),
-        ),
-    )
-
-
-def above_peak(results: Sequence[Result], boards: Sequence[BoardSpec] = ()) -> Iterator[Doubt]:
-    """Rows whose graph's MACs over a time are more than the part of the NPU that ran them can do."""
-    known = boards or shipped_boards()
-    peaks: dict[tuple[str, str, str], Peak | None] = {}
-    for row in results:
-        if not row.macs or row.status is not Status.OK or row.emulated:
-            continue
-        for figures in (row.figures, row.estimate):
-            if figures is None or figures.kind is Kind.PREDICTED or not is_exact(figures):
-                continue
-            key = (row.board, row.chip, str(figures.details.get("npu_mode", "")))
-            if key not in peaks:
-                peaks[key] = chip_peak(row, figures, known)
-            doubt = _above(row, figures, peaks[key])
+def above_peak(row: Result) -> Iterator[Doubt]:
+    """A row whose graph's MACs over a time are more than the part of the NPU that ran them can do."""
+    if not row.macs or row.status is not Status.OK or row.emulated:
+        return
+    for figures in figures_of(row):
+        if figures.kind is not Kind.PREDICTED and is_exact(figures):
+            doubt = _above(row, figures, chip_peak(row, figures))
             if doubt is not None:
                 yield doubt
-                break
+                return
 
 
 def _above(row: Result, figures: Figures, peak: Peak | None) -> Doubt | None:

@@ -2,15 +2,15 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from npubench import published
 from npubench.domain.records import Figures, Result
 from npubench.published import case_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.speed_ups import cores_of
 from npubench.reporting.sanity.times import is_exact, measured_of, plain, typical_us
 
@@ -22,35 +22,28 @@ FAR_APART = 3.0
 on the host makes up to three times of it."""
 
 
-def far_from_published(results: Sequence[Result]) -> Iterator[Doubt]:
-    """One doubt a row that is `APART` and more from the nearest published time; strong from `FAR_APART`."""
-    for row in results:
-        figures = measured_of(row)
-        time = None if figures is None else _time(figures)
-        if figures is None or time is None or not is_exact(figures):
-            continue
-        others = {
-            other.key: (their, other)
-            for name in (plain(row.case), plain(case_of(row)))
-            for their, other in _published().get((row.chip.casefold(), name), ())
-            if _comparable(row, figures, other)
-        }
-        if others:
-            doubt = _doubt(row, time, [*others.values()])
-            if doubt is not None:
-                yield doubt
-
-
-def _doubt(row: Result, time: float, others: Sequence[tuple[float, Result]]) -> Doubt | None:
-    their, other = min(others, key=lambda one: abs(math.log(time / one[0])))
+def far_from_published(row: Result) -> Iterator[Doubt]:
+    """A row that is `APART` and more from the nearest published time; strong from `FAR_APART`."""
+    figures = measured_of(row)
+    time = None if figures is None else _time(figures)
+    if figures is None or time is None or not is_exact(figures):
+        return
+    others = {
+        other.key: (their, other)
+        for name in (plain(row.case), plain(case_of(row)))
+        for their, other in _published().get((row.chip.casefold(), name), ())
+        if _comparable(row, figures, other)
+    }
+    if not others:
+        return
+    their, other = min(others.values(), key=lambda one: abs(math.log(time / one[0])))
     factor = time / their
     if max(factor, 1 / factor) < APART:
-        return None
-    far = max(factor, 1 / factor) >= FAR_APART
-    return doubt_of(
+        return
+    yield doubt_of(
         row,
         DoubtClass.FAR_FROM_PUBLISHED,
-        Strength.STRONG if far else Strength.WEAK,
+        Strength.strong_if(max(factor, 1 / factor) >= FAR_APART),
         say("far slower than what others published of this network on this chip")
         if factor > 1
         else say("far faster than what others published of this network on this chip"),

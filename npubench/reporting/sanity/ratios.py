@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import (
     Part,
     board_times,

@@ -9,11 +9,11 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import Figures, Kind, Result, SamplesFrom
-from npubench.reporting.charts.pairs import pairs, speedup
+from npubench.reporting.data.figures import HALVES
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.whole_npu import HALVES
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.data.pairs import pairs, speedup
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import Part, board_times, measured_of, plain, samples_per_call
 
 OVER = 1.1
@@ -103,7 +103,7 @@ def _slower_batch(one: _Run, many: _Run) -> Doubt:
     return doubt_of(
         many.row,
         DoubtClass.SLOWER_BATCH,
-        Strength.STRONG if factor > MUCH_SLOWER else Strength.WEAK,
+        Strength.strong_if(factor > MUCH_SLOWER),
         say("a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted"),
         say(
             "a sample takes {many_us} us of {many} at once, {one_us} us of {one}: {factor} times",
@@ -255,7 +255,7 @@ def _impossible(row: Result, over: float, *evidence: str) -> Doubt:
     return doubt_of(
         row,
         DoubtClass.IMPOSSIBLE_SPEED_UP,
-        Strength.STRONG if over > FAR_OVER else Strength.WEAK,
+        Strength.strong_if(over > FAR_OVER),
         say("a speed-up above what the hardware can give: one of the two times is wrong"),
         *evidence,
     )

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from npubench.domain.records import Kind, Latency, Result
 from npubench.measure.stability import STABLE_SPREAD
-from npubench.reporting.charts.pairs import latency_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.data.pairs import latency_of
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import measured_of, typical_us
 
 WIDE_SPREAD = 0.1
@@ -99,7 +99,7 @@ def _wide(row: Result, latency: Latency, usual: _Usual | None) -> Doubt | None:
     return doubt_of(
         row,
         DoubtClass.WIDE_SPREAD,
-        Strength.STRONG if strong else Strength.WEAK,
+        Strength.strong_if(strong),
         say("its runs lie far apart: a repeat may give another figure"),
         *evidence,
     )
@@ -132,7 +132,7 @@ def _noisy(
         wide = sum((latency.spread or 0.0) > STABLE_SPREAD for _, latency in rows)
         yield Doubt(
             DoubtClass.NOISY_BOARD,
-            Strength.STRONG if one.median > WIDE_SPREAD else Strength.WEAK,
+            Strength.strong_if(one.median > WIDE_SPREAD),
             board,
             backend,
             ", ".join(sorted({row.precision.value for row, _ in rows})),
@@ -159,25 +159,18 @@ CERTAIN = 1e-5
 """A last digit of this share of the time and less cannot be the same in every round."""
 
 
-def unlikely_spreads(results: Sequence[Result]) -> Iterator[Doubt]:
-    """Measured rows without any spread, where the digits that are told would show one."""
-    for row in results:
-        figures = measured_of(row)
-        # Of published rows one number is told; a simulation has no spread to begin with.
-        if figures is None or figures.kind is not Kind.MEASURED or figures.latency_us is None:
-            continue
-        strong, evidence = _evidence(figures.latency_us)
-        copied = _copied(figures.samples_us)
-        if copied:
-            strong, evidence = True, [*evidence, copied]
-        if evidence:
-            yield doubt_of(
-                row,
-                DoubtClass.UNLIKELY_SPREAD,
-                Strength.STRONG if strong else Strength.WEAK,
-                say("its runs agree better than runs of a board do: copied, cached or not measured"),
-                *evidence,
-            )
+def unlikely_spread(row: Result) -> Iterator[Doubt]:
+    """A measured row without any spread, where the digits that are told would show one."""
+    figures = measured_of(row)
+    # Of published rows one number is told; a simulation has no spread to begin with.
+    if figures is None or figures.kind is not Kind.MEASURED or figures.latency_us is None:
+        return
+    strong, evidence = _evidence(figures.latency_us)
+    if copied := _copied(figures.samples_us):
+        strong, evidence = True, [*evidence, copied]
+    if evidence:
+        reason = say("its runs agree better than runs of a board do: copied, cached or not measured")
+        yield doubt_of(row, DoubtClass.UNLIKELY_SPREAD, Strength.strong_if(strong), reason, *evidence)
 
 
 def _evidence(latency: Latency) -> tuple[bool, list[str]]:

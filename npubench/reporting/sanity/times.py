@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from npubench.backends.axera.equal_figures import one_program
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
-from npubench.reporting.data.bounds import left_out_of
+from npubench.reporting.data.figures import left_out_of
 
 _OK = Status.OK
 _MEASURED, _SIMULATED = Kind.MEASURED, Kind.SIMULATED

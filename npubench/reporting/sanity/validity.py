@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from npubench.domain.definitions import Definition, earlier
 from npubench.domain.records import Figures, Kind, Result, Status
 from npubench.domain.specs import CaseKind, Precision
-from npubench.reporting.data.formatting import closeness
-from npubench.reporting.data.lacking import (
+from npubench.reporting.data.accuracy import (
     LEAST_COSINE,
     LEAST_SLICE,
     WRONG,
@@ -19,42 +18,39 @@ from npubench.reporting.data.lacking import (
     lowest_of,
     slice_text,
 )
+from npubench.reporting.data.formatting import closeness
 from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.words import say
-from npubench.reporting.sanity.finding import Doubt, DoubtClass, Strength
+from npubench.reporting.data.translate import say
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
+
+MOST_IN_FLOAT = 0.5
+"""Share of the MACs above which a row is more of FP32 than of its precision."""
+
+FARTHEST_APART = 0.005
+"""Cosines of one file by fused kernels and without optimisation; correct ones differ by rounding alone."""
 
 
-def low_accuracy(results: Sequence[Result]) -> Iterator[Doubt]:
-    """One doubt a row, of each kind of figures that shows it."""
-    for row in results:
-        if row.status is not Status.OK:
+def low_accuracy(row: Result) -> Iterator[Doubt]:
+    """One doubt of each kind of figures that shows it."""
+    for figures in figures_of(row) if row.status is Status.OK else ():
+        found = lowest_of(figures)
+        if found is None or not found.low:
             continue
-        for figures in (row.figures, row.estimate):
-            if figures is None:
-                continue
-            found = lowest_of(figures)
-            if found is not None and found.low:
-                yield _doubt(row, figures)
+        reason, why = lacking(row, figures)
+        wrong = reason in WRONG
+        yield doubt_of(
+            row,
+            DoubtClass.LOW_ACCURACY,
+            Strength.STRONG,
+            say("outputs hold one number where FP32's differ: the results are wrong, whatever the time is")
+            if wrong
+            else say("outputs are far from FP32's: fast, and perhaps of no use"),
+            *((recorded(why),) if wrong and why else ()),
+            *_accuracy_evidence(figures),
+        )
 
 
-def _doubt(row: Result, figures: Figures) -> Doubt:
-    reason, why = lacking(row, figures)
-    wrong = reason in WRONG
-    return Doubt(
-        DoubtClass.LOW_ACCURACY,
-        Strength.STRONG,
-        row.board,
-        row.backend,
-        row.precision.value,
-        (row.case,),
-        say("outputs hold one number where FP32's differ: the results are wrong, whatever the time is")
-        if wrong
-        else say("outputs are far from FP32's: fast, and perhaps of no use"),
-        (*((recorded(why),) if wrong and why else ()), *_evidence(figures)),
-    )
-
-
-def _evidence(figures: Figures) -> Iterator[str]:
+def _accuracy_evidence(figures: Figures) -> Iterator[str]:
     accuracy = figures.accuracy
     if accuracy is None:
         return
@@ -70,42 +66,33 @@ def _evidence(figures: Figures) -> Iterator[str]:
         yield say("{count} slices vary in FP32 and are constant here", count=accuracy.dead_slices)
 
 
-MOST_IN_FLOAT = 0.5
-"""Share of the MACs above which a row is more of FP32 than of its precision."""
-
-FARTHEST_APART = 0.005
-"""Cosines of one file by fused kernels and without optimisation; correct ones differ by rounding alone."""
-
-
-def float_macs(results: Sequence[Result]) -> Iterator[Doubt]:
-    """One doubt a row of another precision than FP32 that was mostly computed in float."""
-    for row in results:
-        for figures in _figures(row) if row.precision not in (Precision.FP32, Precision.NONE) else ():
-            computed = figures.computed
-            if computed is None or computed.macs is None or computed.macs.floating <= MOST_IN_FLOAT:
-                continue
-            yield _computed_doubt(
+def float_macs(row: Result) -> Iterator[Doubt]:
+    """A row of another precision than FP32 that was mostly computed in float."""
+    for figures in figures_of(row) if row.precision not in (Precision.FP32, Precision.NONE) else ():
+        macs = figures.computed.macs if figures.computed else None
+        if macs is not None and macs.floating > MOST_IN_FLOAT:
+            yield doubt_of(
                 row,
                 DoubtClass.FLOAT_MACS,
+                Strength.STRONG,
                 say("computed in float for the most part: neither time nor accuracy are of this precision"),
-                say("{share:.1%} of the MACs were computed in float", share=computed.macs.floating),
+                say("{share:.1%} of the MACs were computed in float", share=macs.floating),
             )
-            break
+            return
 
 
-def kernels_differ(results: Sequence[Result]) -> Iterator[Doubt]:
-    """One doubt a row whose fused kernels give something else than the file without optimisation."""
-    for row in results:
-        for figures in _figures(row):
-            kernels = figures.accuracy.kernels if figures.accuracy else None
-            if kernels is None or kernels.fused_cosine is None or kernels.unoptimised_cosine is None:
-                continue
-            fused, plain = kernels.fused_cosine, kernels.unoptimised_cosine
-            if abs(fused - plain) <= FARTHEST_APART:
-                continue
-            yield _computed_doubt(
+def kernels_differ(row: Result) -> Iterator[Doubt]:
+    """A row whose fused kernels give something else than the file without optimisation."""
+    for figures in figures_of(row):
+        kernels = figures.accuracy.kernels if figures.accuracy else None
+        if kernels is None or kernels.fused_cosine is None or kernels.unoptimised_cosine is None:
+            continue
+        fused, plain = kernels.fused_cosine, kernels.unoptimised_cosine
+        if abs(fused - plain) > FARTHEST_APART:
+            yield doubt_of(
                 row,
                 DoubtClass.KERNELS_DIFFER,
+                Strength.STRONG,
                 say(
                     "fused kernels compute something else here than the file says: most likely they saturate"
                 ),
@@ -115,17 +102,6 @@ def kernels_differ(results: Sequence[Result]) -> Iterator[Doubt]:
                     plain=closeness(plain),
                 ),
             )
-
-
-def _figures(row: Result) -> tuple[Figures, ...]:
-    return tuple(figures for figures in (row.figures, row.estimate) if figures is not None)
-
-
-def _computed_doubt(row: Result, doubt_class: DoubtClass, reason: str, evidence: str) -> Doubt:
-    return Doubt(
-        *(doubt_class, Strength.STRONG, row.board, row.backend, row.precision.value),
-        *((row.case,), reason, (evidence,)),
-    )
 
 
 def earlier_definitions(results: Sequence[Result]) -> Iterator[Doubt]:
@@ -140,12 +116,12 @@ def earlier_definitions(results: Sequence[Result]) -> Iterator[Doubt]:
             Strength.WEAK,
             *(board, backend, precision, tuple(dict.fromkeys(cases))),
             say("old: of an earlier definition, to be measured again before it stands beside new rows"),
-            tuple(_told(one) for one in changed),
+            tuple(_what_changed(one) for one in changed),
         )
 
 
-def _told(changed: Definition) -> str:
-    if changed is Definition.THROUGHPUT:
+def _what_changed(definition: Definition) -> str:
+    if definition is Definition.THROUGHPUT:
         return say("fps counts samples by the earlier rule; latencies are as they were")
     return say("quantised alike for every processor: times and accuracy of INT8 are others today")
 
@@ -157,29 +133,28 @@ def missing_board_times(results: Sequence[Result]) -> Iterator[Doubt]:
         if row.status is Status.OK and row.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR):
             groups[row.board, row.backend, row.case_kind].append(row)
     for (board, backend, case_kind), rows in groups.items():
-        lacking = [row for row in rows if not _has_board_time(row)]
-        if not lacking:
+        untimed = [row for row in rows if not _has_board_time(row)]
+        if not untimed:
             continue
-        some = len(lacking) < len(rows)
-        simulated = sum(_has_simulation(row) for row in lacking)
+        some = len(untimed) < len(rows)
         yield Doubt(
             DoubtClass.NO_BOARD_TIME,
-            Strength.STRONG if some else Strength.WEAK,
+            Strength.strong_if(some),
             board,
             backend,
-            ", ".join(sorted({row.precision.value for row in lacking})),
-            tuple(dict.fromkeys(row.case for row in lacking)),
+            ", ".join(sorted({row.precision.value for row in untimed})),
+            tuple(dict.fromkeys(row.case for row in untimed)),
             say("built, but no time of a board: what runs in a simulation may not run, or not as fast")
             if some
             else say("nothing was timed on this board: there is a simulation only"),
             (
                 say(
                     "{count} of {all} rows that worked have no board time ({kind})",
-                    count=len(lacking),
+                    count=len(untimed),
                     all=len(rows),
                     kind=say(case_kind.value),
                 ),
-                say("of these {count} with a simulation", count=simulated),
+                say("of these {count} with a simulation", count=sum(map(_has_simulation, untimed))),
             ),
         )
 
@@ -192,8 +167,4 @@ def _has_board_time(row: Result) -> bool:
 
 
 def _has_simulation(row: Result) -> bool:
-    return any(_is_simulated(figures) for figures in (row.figures, row.estimate) if figures is not None)
-
-
-def _is_simulated(figures: Figures) -> bool:
-    return Kind.SIMULATED in (figures.kind, figures.origin)
+    return any(Kind.SIMULATED in (figures.kind, figures.origin) for figures in figures_of(row))

@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 
 from npubench.domain.records import Kind
 from npubench.domain.specs import CaseKind
-from npubench.reporting.charts.pairs import figures_of
 from npubench.reporting.data.formatting import significant, size
-from npubench.reporting.data.words import say
-from npubench.reporting.select.candidate import Candidate, Chosen
-from npubench.reporting.select.check import Check, Outcome, within
+from npubench.reporting.data.pairs import figures_of
+from npubench.reporting.data.translate import say
+from npubench.reporting.select.candidate import Candidate, SelectedResult
+from npubench.reporting.select.check import Check, Outcome, tightest, within
 from npubench.reporting.select.chip_facts import (
-    Told,
+    FactValue,
     decode_pixels_per_s,
     memory_bytes,
     power_w,
     price_usd,
 )
 from npubench.reporting.select.npu_checks import Job
-from npubench.reporting.select.requirements import Known, Requirements
+from npubench.reporting.select.requirements import Requirements, UserFacts
 
 FRAMES_HELD = 4
 """Decoded frames that a stream keeps: in the decoder, scaled, in work, shown. An assumption, and said so."""
@@ -29,11 +29,7 @@ NV12 = 1.5
 def decode(asked: Requirements, candidate: Candidate) -> Check | None:
     """Pixels a second of each codec against the decoder's; the codec with least room counts."""
     codecs = sorted({stream.codec for stream in asked.streams if stream.codec != "none"})
-    if not codecs:
-        return None
-    found = [_decode(codec, asked, candidate) for codec in codecs]
-    order = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
-    return min(found, key=lambda one: (order[one.outcome], one.headroom if one.headroom is not None else 2.0))
+    return tightest([_decode(codec, asked, candidate) for codec in codecs])
 
 
 def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
@@ -58,7 +54,7 @@ def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
     return Check("decode", outcome, headroom, need, have, "", (*lines, source), kind)
 
 
-def _measured_decoder(codec: str, candidate: Candidate) -> Told | None:
+def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
     """Pixels a second that a codec row of this board held: of many streams at once, else of one."""
     best = 0.0
     for row in candidate.rows:
@@ -70,10 +66,10 @@ def _measured_decoder(codec: str, candidate: Candidate) -> Told | None:
             held = (details.get("streams") or 0) * (details.get("streams_fps") or 0)
             rate = held or figures.throughput_fps or 0.0
             best = max(best, rate * (details.get("width") or 0) * (details.get("height") or 0))
-    return Told(best, say("measured on the board"), "measured") if best else None
+    return FactValue(best, say("measured on the board"), "measured") if best else None
 
 
-def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known: Known | None) -> Check:
+def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known: UserFacts | None) -> Check:
     """Models and held frames against the board's memory; a model counts with what it took, else its file."""
     frames = sum(one.count * one.width * one.height * NV12 * FRAMES_HELD for one in asked.streams)
     lines = [say("frames: {size}, {count} a stream held", size=size(frames), count=FRAMES_HELD)]
@@ -100,44 +96,46 @@ def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known
 
 
 def _taken(job: Job) -> float | None:
-    if not isinstance(job.found, Chosen):
+    if not isinstance(job.found, SelectedResult):
         return job.found.ran.artifact_bytes if job.found.ran else None
     return job.found.figures.memory_bytes or job.found.result.artifact_bytes
 
 
-def _memory_of(candidate: Candidate, known: Known | None) -> Told | None:
+def _memory_of(candidate: Candidate, known: UserFacts | None) -> FactValue | None:
     if known and known.memory_bytes:
-        return Told(known.memory_bytes, known.source)
+        return FactValue(known.memory_bytes, known.source)
     states = [state for row in candidate.rows for state in (row.board_before, row.board_after) if state]
     totals = [state.memory_total_bytes for state in states if state.memory_total_bytes]
     if totals:
-        return Told(min(totals), say("the board's own state"))
+        return FactValue(min(totals), say("the board's own state"))
     return memory_bytes(candidate.facts)
 
 
-def price_of(candidate: Candidate, asked: Requirements, known: Known | None) -> Told | None:
+def price_of(candidate: Candidate, asked: Requirements, known: UserFacts | None) -> FactValue | None:
     """In USD: what the asker knows, else the facts."""
     if known and known.price_usd:
-        return Told(known.price_usd, known.source)
+        return FactValue(known.price_usd, known.source)
     return price_usd(candidate.facts, asked.limits.price_of)
 
 
-def price(asked: Requirements, told: Told | None) -> Check | None:
+def price(asked: Requirements, told: FactValue | None) -> Check | None:
     """Against the bound, when there is one."""
     limit = asked.limits.price_usd
     return None if limit is None else _bound("price", limit, told, "USD", say("no fact tells a price in USD"))
 
 
-def power(asked: Requirements, candidate: Candidate, known: Known | None) -> tuple[Check | None, Told | None]:
+def power(
+    asked: Requirements, candidate: Candidate, known: UserFacts | None
+) -> tuple[Check | None, FactValue | None]:
     """Against the bound, when there is one; and the power itself."""
     limit = asked.limits.power_w
-    told = Told(known.power_w, known.source) if known and known.power_w else power_w(candidate.facts)
+    told = FactValue(known.power_w, known.source) if known and known.power_w else power_w(candidate.facts)
     if limit is None:
         return None, told
     return _bound("power", limit, told, "W", say("no fact tells the power")), told
 
 
-def _bound(name: str, limit: float, told: Told | None, unit: str, unknown: str) -> Check:
+def _bound(name: str, limit: float, told: FactValue | None, unit: str, unknown: str) -> Check:
     need = f"≤ {limit:.6g} {unit}"
     if told is None:
         return Check(name, Outcome.UNKNOWN, None, need, "–", unknown)

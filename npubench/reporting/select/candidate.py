@@ -11,11 +11,11 @@ from pathlib import PurePath
 
 from npubench.domain.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, Fact, Precision, Shape
-from npubench.reporting.charts.pairs import figures_of, published_simulation
-from npubench.reporting.data.bounds import bounds_of
+from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.coverage import WITHOUT_VERDICT
-from npubench.reporting.data.lacking import WRONG
-from npubench.reporting.data.words import say
+from npubench.reporting.data.figures import bounds_of
+from npubench.reporting.data.pairs import figures_of, published_simulation
+from npubench.reporting.data.translate import say
 from npubench.reporting.select.requirements import ModelNeed
 
 Shapes = Mapping[str, Sequence[Shape]]
@@ -39,7 +39,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedResult:
     """The row that speaks for a model. `share` is the part of the NPU that it is of, 1.0 the whole.
 
     A row whose time is only a lower bound speaks where there is no other.
@@ -114,7 +114,7 @@ def facts_of_board(name: str, chip: str, boards: Sequence[BoardSpec]) -> Mapping
     return {}
 
 
-def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> Chosen | Missing:
+def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> SelectedResult | Missing:
     """The fastest row that is accurate enough, else the fastest, of the first name that has rows."""
     for name in need.names:
         rows = _rows_named(name, candidate)
@@ -163,12 +163,12 @@ def _missing(
     return Missing(say("{name} has no figure that is {kind}", name=rows[0].case, kind=kind), ran=ran)
 
 
-def _chosen(row: Result, candidate: Candidate) -> Chosen | None:
+def _chosen(row: Result, candidate: Candidate) -> SelectedResult | None:
     figures = _figures(row, candidate.kind, candidate.origin) if candidate.kind else None
     time_us = _time_us(figures) if figures else None
     if figures is None or time_us is None:
         return None
-    return Chosen(row, figures, time_us, share_of_npu(figures, candidate.facts))
+    return SelectedResult(row, figures, time_us, share_of_npu(figures, candidate.facts))
 
 
 def _time_us(figures: Figures) -> float | None:

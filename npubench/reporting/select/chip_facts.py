@@ -30,7 +30,7 @@ PRICES = {"chip": "price_chip", "module": "price_core_module", "board": "price_b
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FactValue:
     """A figure with where it was taken from; `about` says what it is of."""
 
     value: float
@@ -38,35 +38,35 @@ class Told:
     about: str = ""
 
 
-def price_usd(facts: Mapping[str, Fact], of: str | None = None) -> Told | None:
+def price_usd(facts: Mapping[str, Fact], of: str | None = None) -> FactValue | None:
     """The dearest price named, of the chip, else the module, else the board, or only of what is asked."""
     for what in PRICES if of is None else (of,):
         fact = facts.get(PRICES[what]) or (facts.get("price") if what == "board" else None)
         found = _USD.findall(fact.value) if fact else []
         if fact and found:
-            return Told(max(float(high or low) for low, high in found), fact.source, what)
+            return FactValue(max(float(high or low) for low, high in found), fact.source, what)
     return None
 
 
-def power_w(facts: Mapping[str, Fact]) -> Told | None:
+def power_w(facts: Mapping[str, Fact]) -> FactValue | None:
     """Watts of a `power_w` fact."""
     fact = facts.get("power_w")
     found = _WATTS.match(fact.value.strip()) if fact else None
-    return Told(float(found[1]), fact.source) if found and fact else None
+    return FactValue(float(found[1]), fact.source) if found and fact else None
 
 
-def memory_bytes(facts: Mapping[str, Fact]) -> Told | None:
+def memory_bytes(facts: Mapping[str, Fact]) -> FactValue | None:
     """Memory of the board, else of the chip; `about` is `up to` where the text says so."""
     for name in ("board", "memory"):
         fact = facts.get(name)
         found = _MEMORY.search(fact.value) if fact else None
         if fact and found:
             about = "up to" if re.search(r"up to\s*$", fact.value[: found.start()]) else ""
-            return Told(float(found[1]) * _UNITS[found[2]], fact.source, about)
+            return FactValue(float(found[1]) * _UNITS[found[2]], fact.source, about)
     return None
 
 
-def decode_pixels_per_s(facts: Mapping[str, Fact], codec: str) -> Told | None:
+def decode_pixels_per_s(facts: Mapping[str, Fact], codec: str) -> FactValue | None:
     """Pixels a second that the decoder takes of `codec`; 0.0 where the fact lists others only.
 
     A measured rate comes before the listed one. `8K30 H.264` and `H.264 4K60` are both read; codecs that
@@ -75,14 +75,14 @@ def decode_pixels_per_s(facts: Mapping[str, Fact], codec: str) -> Told | None:
     measured = facts.get(f"{codec}_decode_measured_fps")
     if measured and (rates := _MEASURED.findall(measured.value)):
         best = max(float(fps) * int(one) * int(other) for fps, one, other in rates)
-        return Told(best, measured.source, "measured")
+        return FactValue(best, measured.source, "measured")
     fact = facts.get("video_decode")
     if fact is None:
         return None
     listed = _listed(fact.value)
     if not listed:
         return None
-    return Told(listed.get(codec, 0.0), fact.source, "listed")
+    return FactValue(listed.get(codec, 0.0), fact.source, "listed")
 
 
 def _listed(text: str) -> dict[str, float]:
@@ -103,26 +103,26 @@ def _listed(text: str) -> dict[str, float]:
     return found
 
 
-def peak_mac_per_s(facts: Mapping[str, Fact]) -> Told | None:
+def peak_mac_per_s(facts: Mapping[str, Fact]) -> FactValue | None:
     """Peak INT8 multiply-accumulates a second: half the listed TOPS, an operation being half a MAC."""
     exact = facts.get("npu_mac_per_cycle_111")
     found = re.search(r"peak (\d+(?:\.\d+)?) TMAC/s", exact.value) if exact else None
     if exact and found:
-        return Told(float(found[1]) * 1e12, exact.source, "half of the NPU")
+        return FactValue(float(found[1]) * 1e12, exact.source, "half of the NPU")
     fact = facts.get("npu_tops_int8")
     # Sparse TOPS count products with zero that nobody computes: no roof of a dense network.
     usable = fact and "sparse" not in fact.value
     listed = re.match(r"\s*(\d+(?:\.\d+)?)", fact.value) if fact and usable else None
-    return Told(float(listed[1]) * 0.5e12, fact.source) if listed and fact else None
+    return FactValue(float(listed[1]) * 0.5e12, fact.source) if listed and fact else None
 
 
-def bandwidth_bytes_per_s(facts: Mapping[str, Fact]) -> Told | None:
+def bandwidth_bytes_per_s(facts: Mapping[str, Fact]) -> FactValue | None:
     """Memory bandwidth: a fact of its own, else bus width times rate of the `memory` fact."""
     for name in ("memory_bandwidth_GBps", "memory_bandwidth_theoretical_GBps"):
         fact = facts.get(name)
         found = re.match(r"\s*(\d+(?:\.\d+)?)", fact.value) if fact else None
         if fact and found:
-            return Told(float(found[1]) * 1e9, fact.source)
+            return FactValue(float(found[1]) * 1e9, fact.source)
     fact = facts.get("memory")
     found = re.search(r"(\d+)-bit .*?(\d+) Mbit/s", fact.value) if fact else None
-    return Told(int(found[1]) * int(found[2]) * 1e6 / 8, fact.source) if found and fact else None
+    return FactValue(int(found[1]) * int(found[2]) * 1e6 / 8, fact.source) if found and fact else None

@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from npubench.reporting.data.bounds import aside, mark
-from npubench.reporting.data.bounds import why as why_bound
+from npubench.reporting.data.figures import aside, mark
+from npubench.reporting.data.figures import why as why_bound
 from npubench.reporting.data.formatting import closeness, duration, significant
 from npubench.reporting.data.op_support import on_cpu
-from npubench.reporting.data.words import say
+from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import (
     Candidate,
-    Chosen,
     Missing,
+    SelectedResult,
     Shapes,
     accuracy_of,
     accuracy_value,
     choose,
 )
-from npubench.reporting.select.check import Check, Outcome, within
+from npubench.reporting.select.check import Check, Outcome, tightest, within
 from npubench.reporting.select.requirements import ModelNeed, Requirements, StreamNeed
 
 
@@ -27,7 +27,7 @@ class Job:
 
     stream: StreamNeed
     need: ModelNeed
-    found: Chosen | Missing
+    found: SelectedResult | Missing
 
     @property
     def load(self) -> float | None:
@@ -50,7 +50,7 @@ def load_of(jobs: Sequence[Job]) -> float | None:
 
 def share_of(jobs: Sequence[Job]) -> float:
     """Smallest part of the NPU that a figure is of."""
-    return min((job.found.share for job in jobs if isinstance(job.found, Chosen)), default=1.0)
+    return min((job.found.share for job in jobs if isinstance(job.found, SelectedResult)), default=1.0)
 
 
 def npu_time(jobs: Sequence[Job], candidate: Candidate) -> Check:
@@ -101,7 +101,7 @@ def _lower_bounds(jobs: Sequence[Job]) -> list[str]:
             why=why_bound(job.found.at_least),
         )
         for job in jobs
-        if isinstance(job.found, Chosen) and job.found.at_least
+        if isinstance(job.found, SelectedResult) and job.found.at_least
     ]
 
 
@@ -143,13 +143,13 @@ def latency(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, time
     return check
 
 
-def _latency_line(job: Job, found: Chosen, value: float, name: str) -> str:
+def _latency_line(job: Job, found: SelectedResult, value: float, name: str) -> str:
     at_least = found.at_least
     each = f"{mark(at_least.bound) if at_least else ''}{duration(value)}{aside(at_least)}"
     return f"{job.need.role}: {job.stream.count} × {each} ({name})"
 
 
-def _statistic(found: Chosen, percentile: int | None) -> tuple[float, str]:
+def _statistic(found: SelectedResult, percentile: int | None) -> tuple[float, str]:
     latency_us = found.figures.latency_us
     if latency_us is None:
         return found.time_us, "1/fps"
@@ -169,9 +169,9 @@ def operators(jobs: Sequence[Job]) -> Check:
         if isinstance(job.found, Missing) and not job.found.failed and not job.found.ran
     ]
     left = sorted(
-        {name for job in jobs if isinstance(job.found, Chosen) for name in on_cpu(job.found.figures)}
+        {name for job in jobs if isinstance(job.found, SelectedResult) for name in on_cpu(job.found.figures)}
     )
-    ran = sum(isinstance(job.found, Chosen) or job.found.ran is not None for job in jobs)
+    ran = sum(isinstance(job.found, SelectedResult) or job.found.ran is not None for job in jobs)
     need, have = say("{count} models", count=len(jobs)), say("{count} run", count=ran)
     if failed:
         return Check("operators", Outcome.FAIL, None, need, have, "; ".join(one.why for one in failed))
@@ -183,12 +183,7 @@ def operators(jobs: Sequence[Job]) -> Check:
 
 def accuracy(jobs: Sequence[Job]) -> Check | None:
     """Of all models with a minimum the one with least room: the share of the allowed error that is left."""
-    asked = [job for job in jobs if job.need.minimum is not None]
-    if not asked:
-        return None
-    found = [_accuracy(job) for job in asked]
-    order = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
-    return min(found, key=lambda one: (order[one.outcome], one.headroom if one.headroom is not None else 2.0))
+    return tightest([_accuracy(job) for job in jobs if job.need.minimum is not None])
 
 
 def _accuracy(job: Job) -> Check:

@@ -1,12 +1,15 @@
 """What is asked of a chip: `requirements.toml`, checked on reading."""
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
+
+from msgspec import Meta, structs
 
 from npubench.domain.errors import UsageError
 from npubench.domain.nearest import path_meant
+from npubench.storage.toml import checked
+from npubench.storage.validate import LARGEST, Number, Positive, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class UserFacts:
     """What the asker knows of a chip beyond the shipped facts, with its source."""
 
     board: str
@@ -67,7 +70,7 @@ class Requirements:
     streams: tuple[StreamNeed, ...]
     limits: Limits
     weights: tuple[tuple[str, float], ...]
-    known: tuple[Known, ...] = ()
+    known: tuple[UserFacts, ...] = ()
 
     @property
     def models(self) -> tuple[tuple[StreamNeed, ModelNeed], ...]:
@@ -75,58 +78,118 @@ class Requirements:
         return tuple((stream, model) for stream in self.streams for model in stream.models)
 
 
+Text = Annotated[str, Meta(min_length=1, max_length=300)]
+_SIZE = r"\A[1-9][0-9]{0,4}x[1-9][0-9]{0,4}\Z"
+Size = Annotated[str, Meta(pattern=_SIZE, description="WIDTHxHEIGHT: write it as 1920x1080")]
+Weight = Annotated[float, Meta(ge=0, le=LARGEST)]
+
+
+class ModelTable(Table, frozen=True):
+    """`[[stream.model]]`: a case, or names for it in order of preference; runs a second and stream."""
+
+    name: Text | Annotated[list[Text], Meta(min_length=1)]
+    role: str = ""
+    input: Size | None = None
+    rate: Positive | None = None
+    minimum_accuracy: Number | None = None
+    accuracy: Literal["cosine", "top1_agreement", "psnr_db"] = "cosine"
+
+
+class StreamTable(Table, frozen=True):
+    """`[[stream]]`: `count` equal streams."""
+
+    name: Text
+    resolution: Size
+    fps: Positive
+    codec: Literal["h264", "h265", "av1", "vp9", "mjpeg", "none"]
+    model: Annotated[list[ModelTable], Meta(min_length=1)]
+    count: Annotated[int, Meta(ge=1, le=10_000)] = 1
+
+
+class LimitTable(Table, frozen=True):
+    """`[limits]`: bounds; what is not there is not asked."""
+
+    latency_ms: Positive | None = None
+    percentile: Literal[50, 90, 99] | None = None
+    price_usd: Positive | None = None
+    price_of: Literal["chip", "module", "board"] | None = None
+    power_w: Positive | None = None
+
+
+class ChipTable(Table, frozen=True):
+    """`[[chip]]`: what the asker knows of a board, with its source."""
+
+    board: Text
+    source: Text
+    price_usd: Positive | None = None
+    power_w: Positive | None = None
+    memory_mib: Positive | None = None
+
+
+class RankingTable(Table, frozen=True):
+    """`[ranking]`: weights."""
+
+    headroom: Weight = 0.0
+    price: Weight = 0.0
+    latency: Weight = 0.0
+    accuracy: Weight = 0.0
+    power: Weight = 0.0
+
+
+class RequirementsTable(Table, frozen=True):
+    """The whole file. Strict: nothing unknown, nothing converted."""
+
+    title: Text
+    stream: Annotated[list[StreamTable], Meta(min_length=1)]
+    limits: LimitTable = LimitTable()
+    ranking: RankingTable = RankingTable()
+    chip: tuple[ChipTable, ...] = ()
+
+
 def read_requirements(file: Path) -> Requirements:
-    """Raises UsageError that names file, key and what is wrong."""
+    """Raises UsageError that names the file and each key with its line and what is wrong there."""
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = file.read_bytes()
     except OSError as error:
         hint = "" if file.exists() else path_meant(file, (".toml",))
         raise UsageError(f"cannot read {file}: {(error.strerror or 'it fails').lower()}{hint}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read {file}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}") from error
-    return _checked(table, file)
+    return _requirements(checked(file, data, RequirementsTable))
 
 
-def _checked(table: dict[str, Any], file: Path) -> Requirements:
-    from pydantic import ValidationError
-
-    from npubench.reporting.select.requirements_table import RequirementsTable
-
-    try:
-        return _spec(RequirementsTable.model_validate(table))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UsageError(f"{file}: {where}: {first['msg']}{more}") from error
-
-
-def _spec(table: Any) -> Requirements:
-    streams = tuple(_stream(one) for one in table.stream)
-    limits = Limits(**table.limits.model_dump())
-    known = tuple(
-        Known(one.board, one.source, one.price_usd, one.power_w, one.memory_mib and one.memory_mib * 2.0**20)
-        for one in table.chip
+def _requirements(table: RequirementsTable) -> Requirements:
+    weights = tuple((name, weight) for name, weight in structs.asdict(table.ranking).items() if weight > 0)
+    return Requirements(
+        table.title,
+        tuple(map(_stream, table.stream)),
+        Limits(**structs.asdict(table.limits)),
+        weights or (("headroom", 1.0),),
+        tuple(map(_user_facts, table.chip)),
     )
-    weights = tuple((name, weight) for name, weight in table.ranking.model_dump().items() if weight > 0)
-    return Requirements(table.title, streams, limits, weights or (("headroom", 1.0),), known)
 
 
-def _stream(table: Any) -> StreamNeed:
-    from npubench.reporting.select.requirements_table import size_of
+def _user_facts(table: ChipTable) -> UserFacts:
+    memory = None if table.memory_mib is None else table.memory_mib * 2.0**20
+    return UserFacts(table.board, table.source, table.price_usd, table.power_w, memory)
 
-    width, height = size_of(table.resolution)
-    models = tuple(
-        ModelNeed(
-            tuple([one.name] if isinstance(one.name, str) else one.name),
-            one.role or (one.name if isinstance(one.name, str) else one.name[0]),
-            table.fps if one.rate is None else one.rate,
-            size_of(one.input) if one.input else None,
-            one.minimum_accuracy,
-            one.accuracy,
-        )
-        for one in table.model
+
+def _stream(table: StreamTable) -> StreamNeed:
+    models = tuple(_model(one, table.fps) for one in table.model)
+    return StreamNeed(table.name, table.count, *_size(table.resolution), table.fps, table.codec, models)
+
+
+def _model(table: ModelTable, fps: float) -> ModelNeed:
+    names = (table.name,) if isinstance(table.name, str) else tuple(table.name)
+    return ModelNeed(
+        names,
+        table.role or names[0],
+        fps if table.rate is None else table.rate,
+        _size(table.input) if table.input else None,
+        table.minimum_accuracy,
+        table.accuracy,
     )
-    return StreamNeed(table.name, table.count, width, height, table.fps, table.codec, models)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """`1920x1080` as (width, height)."""
+    width, height = text.split("x")
+    return int(width), int(height)

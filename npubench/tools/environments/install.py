@@ -1,25 +1,27 @@
 """Making and removing environments: venv and plain pip, one npubench at a time."""
 
 import contextlib
+import fcntl
 import json
 import os
 import platform
+import re
 import shutil
-from collections.abc import Callable, Mapping
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from npubench.domain.errors import ToolchainError, UsageError
+from npubench.domain.errors import Interrupted, ToolchainError, UsageError
 from npubench.domain.records import Completed
+from npubench.domain.text import last_line
 from npubench.storage.files import write_atomically
+from npubench.storage.hashing import digest
 from npubench.tools import process
-from npubench.tools.environments.following import following
 from npubench.tools.environments.installed import MARKER, Installed, find, folder, folders, root
-from npubench.tools.environments.interpreters import interpreter
-from npubench.tools.environments.locked import locked
-from npubench.tools.environments.pip_errors import pip_error
-from npubench.tools.environments.spec import EnvironmentSpec, spec
-from npubench.tools.environments.wheels import wheel
+from npubench.tools.environments.spec import EnvironmentSpec, WheelSpec, spec
 
 Say = Callable[[str], None]
 STEP_TIMEOUT_S = 3600.0
@@ -102,7 +104,7 @@ def _make(wanted: EnvironmentSpec, path: Path, say: Say, on_line: Say) -> Instal
     say(f"environment {wanted.name}: importing what was installed")
     _step([inside, "-I", "-c", wanted.check], "import what was installed", log)
     listed = _step([inside, "-I", "-c", _VERSIONS], "list versions", log).output
-    versions = json.loads(listed.strip().splitlines()[-1])
+    versions = json.loads(last_line(listed))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     marker = {"pins": wanted.pins, "versions": versions, "installed_at": now}
     write_atomically(path / MARKER, json.dumps(marker, sort_keys=True, indent=1))
@@ -171,3 +173,174 @@ def _step(
         return done
     reason = f"it took over {timeout_s / 3600:.0f} h" if done.timed_out else pip_error(done.output)
     raise ToolchainError(f"cannot {what}: {reason} (log: {log})")
+
+
+BYTES_A_JOB = 2 * 2**30
+"""One compiler on PyTorch's headers takes up to this much memory."""
+
+Pip = Callable[[list[str], Mapping[str, str]], object]
+
+
+def wheel(wanted: EnvironmentSpec, one: WheelSpec, pip: Pip, say: Callable[[str], None]) -> Path:
+    """The wheel of a package, from the last time or made by `pip` (its arguments, variables).
+
+    What it is compiled against decides the place, so other pins never get it. Compiling goes on where an
+    earlier attempt was ended. Raises ToolchainError when there is no compiler, and what `pip` raises.
+    """
+    kept = root() / "wheels" / digest(wanted.python, wanted.steps, one)[:12]
+    if found := sorted(kept.glob("*.whl")):
+        return found[0]
+    if shutil.which("g++") is None:
+        raise ToolchainError(
+            f"{one.package} is compiled here and there is no g++: install it (apt install g++), then run the"
+            " command again"
+        )
+    kept.mkdir(parents=True, exist_ok=True)
+    source = _source(one, kept / "source", pip)
+    say(f"environment {wanted.name}: compiling {one.package}, which may take ten minutes and more")
+    with tempfile.TemporaryDirectory(dir=kept) as scratch:
+        words = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", scratch, str(source)]
+        pip(words, {"MAX_JOBS": str(_jobs()), **one.environment})
+        (made,) = Path(scratch).glob("*.whl")
+        compiled = made.rename(kept / made.name)
+    shutil.rmtree(source)
+    return compiled
+
+
+def _source(one: WheelSpec, place: Path, pip: Pip) -> Path:
+    """The package's source at a place that stays, because what was compiled lies in it."""
+    if not place.is_dir():
+        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+            name = one.package.partition("==")[0]
+            words = ["download", "--no-deps", "--no-build-isolation", "--no-binary", name, "--dest", scratch]
+            pip([*words, one.package], one.environment)
+            (archive,) = Path(scratch).iterdir()
+            shutil.unpack_archive(archive, Path(scratch) / "unpacked", filter="data")
+            (folder,) = (Path(scratch) / "unpacked").iterdir()
+            folder.rename(place)
+    return place
+
+
+def _jobs() -> int:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, memory // BYTES_A_JOB))
+
+
+_PROBE = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+_PROBE_TIMEOUT_S = 30.0
+
+
+def interpreter(version: str) -> Path:
+    """A Python of `version` (such as 3.11) with venv and pip. Raises ToolchainError with what is missing."""
+    for candidate in _candidates(version):
+        if _version_of(candidate) == version:
+            return candidate
+    raise ToolchainError(
+        f"Python {version} with venv is not on this machine: install it (apt install python{version}-venv,"
+        f" or pyenv install {version}), then run the command again"
+    )
+
+
+def _candidates(version: str) -> Iterator[Path]:
+    """The running one, those on PATH, pyenv's; each is tried, because a shim may lead nowhere."""
+    yield Path(sys.executable)
+    for place in os.get_exec_path():
+        if found := shutil.which(f"python{version}", path=place):
+            yield Path(found)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)
+
+
+def _version_of(python: Path) -> str | None:
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            done = process.run(
+                [str(python), "-I", "-c", _PROBE], timeout_s=_PROBE_TIMEOUT_S, log=Path(scratch) / "log"
+            )
+        except OSError:
+            return None
+    return done.output.strip() if done.returncode == 0 and not done.timed_out else None
+
+
+_TRY_EVERY_S = 0.2
+"""A lock can be waited for or given up at a stop, not both: so it is tried again and again."""
+
+
+@contextlib.contextmanager
+def locked(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold `folder`'s lock; waits for another holder and says so. Raises Interrupted after a stop.
+
+    The lock file stays when the folder goes: were it deleted, two could hold a lock of one name.
+    """
+    with folder.with_name(f"{folder.name}.lock").open("w") as stream:
+        told = False
+        while not _try(stream.fileno()):
+            if process.stopping():
+                raise Interrupted
+            if not told:
+                say(f"{folder.name} is in the hands of another npubench: waiting for it")
+                told = True
+            threading.Event().wait(_TRY_EVERY_S)
+        yield
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+_LOOK_EVERY_S = 0.2
+"""A file cannot be waited on without a library of its own; a person does not see the difference."""
+
+
+@contextlib.contextmanager
+def following(log: Path, on_line: Callable[[str], None]) -> Iterator[None]:
+    """Hand every whole line that is appended to `log` meanwhile to `on_line`, in order, none twice."""
+    ended = threading.Event()
+    start = log.stat().st_size if log.exists() else 0
+    thread = threading.Thread(target=_follow, args=(log, start, on_line, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _follow(log: Path, offset: int, on_line: Callable[[str], None], ended: threading.Event) -> None:
+    rest = b""
+    last_look = False
+    while not last_look:
+        last_look = ended.wait(_LOOK_EVERY_S)
+        if not log.exists():
+            continue
+        with log.open("rb") as stream:
+            stream.seek(offset)
+            new = stream.read()
+        offset += len(new)
+        *lines, rest = (rest + new).split(b"\n")
+        for line in lines:
+            on_line(line.decode("utf-8", "replace").rstrip())
+
+
+_NO_NETWORK = re.compile(
+    r"NewConnectionError|NameResolutionError|[Nn]ame resolution|Network is unreachable|ProxyError"
+    r"|Connection refused|ConnectTimeoutError|Name or service not known"
+)
+_NOT_FOUND = re.compile(r"No matching distribution|Could not find a version")
+_ERROR = re.compile(r"\s*(?:ERROR|error): (?P<text>.*\S)")
+_EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception): .*\S")
+
+
+def pip_error(output: str) -> str:
+    """Why pip (or a Python script) failed: its last error, and the network if that is the reason."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    errors = [match["text"] for line in lines if (match := _ERROR.match(line))]
+    exceptions = [line.strip() for line in lines if _EXCEPTION.match(line.strip())]
+    reason = (errors or exceptions or [line.strip() for line in lines] or ["no output"])[-1]
+    if _NOT_FOUND.search(reason) and _NO_NETWORK.search(output):
+        return f"{reason}: the package index cannot be reached; check the network and pip's configuration"
+    return reason

@@ -1,0 +1,280 @@
+"""ONNX Runtime on the CPU: its session, the timed loop, what its errors and its end mean."""
+
+import ctypes
+import gc
+import re
+import statistics
+import time
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.graph.walk import plain
+from npubench.tools.worker_protocol import Answer, Worker, ask_module
+
+PROVIDER = "CPUExecutionProvider"
+SETTLED = 0.01
+WINDOW_NS = 250_000_000
+
+
+def open_session(path: Path, optimised: bool = True) -> Any:
+    """A session that really runs on the CPU. Raises RuntimeError when another provider took over.
+
+    Not `optimised`, every operator runs as the file has it, and none is fused with another.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
+    if session.get_providers() != [PROVIDER]:
+        raise RuntimeError(f"asked for {PROVIDER}, got {session.get_providers()}")
+    return bound(session)
+
+
+def warm_up(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> dict[str, Any]:
+    """Run until the counts are reached and the medians of two windows differ by less than 1 %.
+
+    Settling is given up, and said so, after `warmup_max_s`; the runs that were asked for are made all
+    the same. No warm-up at all where none is asked (`warmup` 0).
+    """
+    started = time.perf_counter()
+    medians: list[float] = []
+    runs, elapsed = 0, 0.0
+    settled = timing["warmup"] == 0
+    while runs < timing["warmup"] or not (settled or elapsed >= timing["warmup_max_s"]):
+        window = _window(session, feeds)
+        runs += len(window)
+        medians.append(statistics.median(window))
+        elapsed = time.perf_counter() - started
+        enough = elapsed >= timing["warmup_min_s"] and len(medians) > 1
+        settled = enough and abs(medians[-1] / medians[-2] - 1) < SETTLED
+    return {"warmup_runs": runs, "warmup_s": round(elapsed, 3), "warmup_settled": settled}
+
+
+def _window(session: Any, feeds: dict[str, Any]) -> list[int]:
+    times: list[int] = []
+    end = time.perf_counter_ns() + WINDOW_NS
+    while not times or time.perf_counter_ns() < end:
+        begin = time.perf_counter_ns()
+        session.run(None, feeds)
+        times.append(time.perf_counter_ns() - begin)
+    return times
+
+
+def timed_rounds(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> list[list[int]]:
+    """Nanoseconds of every run: a round has at least `repeat` runs, which take its share of the seconds."""
+    rounds = max(1, timing["rounds"])
+    share_ns = int(timing["min_duration_s"] / rounds * 1e9)
+    return [_round(session, feeds, timing["repeat"], share_ns) for _ in range(rounds)]
+
+
+def _round(session: Any, feeds: dict[str, Any], repeat: int, least_ns: int) -> list[int]:
+    run, clock = session.run, time.perf_counter_ns
+    times = array("q")
+    gc.collect()
+    gc.disable()
+    try:
+        busy_ns = 0
+        while True:
+            begin = clock()
+            run(None, feeds)
+            taken = clock() - begin
+            times.append(taken)
+            busy_ns += taken
+            if busy_ns >= least_ns and len(times) >= repeat:
+                return times.tolist()
+    finally:
+        gc.enable()
+
+
+BOUND = frozenset(
+    {
+        *("float", "double", "float16", "bool", "string"),
+        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    }
+)
+"""Element types that the binding takes arrays of, as ONNX Runtime names them."""
+
+
+class ByValue:
+    """A session that is fed and read by its values' bytes."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._types = {one.name: array_type(one.type) for one in session.get_inputs()}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run(self, names: Sequence[str] | None, feeds: Mapping[str, Any]) -> list[Any]:
+        """The outputs for arrays, which are brought to the types of the inputs. Raises like ONNX Runtime."""
+        found = self._session.run_with_ort_values(names, self.values(feeds))
+        return [from_value(value) for value in found]
+
+    def values(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """What the session itself takes."""
+        return {name: to_value(_as(array, self._types.get(name))) for name, array in feeds.items()}
+
+
+class Plain(ByValue):
+    """The same, whose outputs are of numpy's own types: float32 and int8 for narrower ones."""
+
+    def run(self, names: Sequence[str] | None, feeds: Mapping[str, Any]) -> list[Any]:
+        """The outputs for arrays."""
+        return [_plain(output) for output in super().run(names, feeds)]
+
+
+class Bare:
+    """Runs a session on values that are bound already: nothing is converted while it is timed."""
+
+    def __init__(self, session: Any, values: Mapping[str, Any]) -> None:
+        self._run, self._bound = session.run_with_iobinding, session.io_binding()
+        for name, value in values.items():
+            self._bound.bind_ortvalue_input(name, value)
+        for output in session.get_outputs():
+            self._bound.bind_output(output.name)
+
+    def run(self, names: None, feeds: Mapping[str, Any]) -> None:  # noqa: ARG002 - as of any session
+        """Run once."""
+        self._run(self._bound)
+
+
+def bound(session: Any) -> Any:
+    """The session itself, or one that takes arrays of all its types."""
+    tensors = (*session.get_inputs(), *session.get_outputs())
+    types = {one.type.removeprefix("tensor(").removesuffix(")") for one in tensors}
+    return session if types <= BOUND else Plain(session)
+
+
+def ready(session: Any, feeds: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What to time: something with `run`, and what to feed it with."""
+    if isinstance(session, ByValue):
+        return Bare(session, session.values(feeds)), {}
+    return session, dict(feeds)
+
+
+def array_type(name: str) -> Any:
+    """numpy's type of what ONNX Runtime calls `tensor(bfloat16)`; None of what is no tensor."""
+    from onnx import TensorProto, helper
+
+    element = name.removeprefix("tensor(").removesuffix(")").upper()
+    if element not in TensorProto.DataType.keys():  # noqa: SIM118 - an enumeration of protobuf's
+        return None
+    return helper.tensor_dtype_to_np_dtype(TensorProto.DataType.Value(element))
+
+
+def _as(array: Any, dtype: Any) -> Any:
+    import numpy as np
+
+    return (
+        array.astype(dtype) if isinstance(array, np.ndarray) and dtype not in (None, array.dtype) else array
+    )
+
+
+def _plain(output: Any) -> Any:
+    import numpy as np
+
+    return plain(output) if isinstance(output, np.ndarray) and output.dtype.kind not in "OSU" else output
+
+
+def needs_bytes(value: Any) -> bool:
+    """Whether an array's type is none of numpy's own."""
+    import numpy as np
+
+    return isinstance(value, np.ndarray) and value.dtype.isbuiltin != 1
+
+
+def to_value(array: Any) -> Any:
+    """An `OrtValue` of an array. Raises RuntimeError where ONNX Runtime keeps a type otherwise than ONNX."""
+    import onnxruntime
+    from onnx import numpy_helper
+
+    if not needs_bytes(array):
+        return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+    tensor = numpy_helper.from_array(array)
+    value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(array.shape), tensor.data_type)
+    if len(tensor.raw_data) != value.tensor_size_in_bytes():
+        raise RuntimeError(f"ONNX Runtime keeps {array.dtype} in another number of bytes than ONNX")
+    ctypes.memmove(value.data_ptr(), tensor.raw_data, len(tensor.raw_data))
+    return value
+
+
+def from_value(value: Any) -> Any:
+    """The array of an `OrtValue`."""
+    from onnx import TensorProto, numpy_helper
+
+    kind = value.element_type()
+    if kind == TensorProto.STRING:
+        return value.numpy()
+    raw = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+    return numpy_helper.to_array(TensorProto(dims=value.shape(), data_type=kind, raw_data=raw))
+
+
+_RARE = r"(?:bfloat16|float16|float8\w+|float[46]\w+|u?int[24]|complex\d+)"
+"""Types that ONNX has operators for and ONNX Runtime often has not; it calls such models invalid."""
+
+_OPERATORS = (
+    r"No Op registered for (?P<op>[\w.]+)",
+    r"(?P<op>[\w.]+)\(-?\d+\) is not a registered function/op",
+    r"Could not find an implementation for (?P<op>[\w.]+)\(",
+    r"Failed to find kernel for (?P<op>[\w.]+)\(",
+    rf"Type 'tensor\({_RARE}\)' of input parameter \([^)]*\) of operator \((?P<op>\w+)\)",
+    r"no operator of this graph can be quantised: (?P<op>[\w.]+(?:, [\w.]+)*)",
+)
+_CLASSES = (
+    (r"[Oo]pset \d+ is under development|support for models stamped", FailureClass.UNSUPPORTED_OPSET),
+    (r"Unsupported model IR", FailureClass.UNSUPPORTED_OPSET),
+    (r"MemoryError|bad_alloc|Failed to allocate memory|[Oo]ut of memory", FailureClass.OUT_OF_MEMORY),
+    (r"^UsageError", FailureClass.INVALID_CALIBRATION),
+    (r"INVALID_PROTOBUF|INVALID_GRAPH|ShapeInferenceError", FailureClass.INVALID_MODEL),
+)
+
+
+def failure_of_error(error: Mapping[str, str], stage: Stage) -> Failure:
+    """The failure for an exception that the worker caught: its type, text and traceback."""
+    text = f"{error['type']}: {error['text']}"
+    detail = error["traceback"]
+    for pattern in _OPERATORS:
+        found = re.findall(pattern, text)
+        if found:
+            operators = tuple(dict.fromkeys(name for names in found for name in names.split(", ")))
+            return Failure(stage, FailureClass.UNSUPPORTED_OPERATOR, _first_line(text), operators, detail)
+    for pattern, failure_class in _CLASSES:
+        if re.search(pattern, text):
+            return Failure(stage, failure_class, _first_line(text), detail=detail)
+    return Failure(stage, FailureClass.TOOL_ERROR, _first_line(text), detail=detail)
+
+
+def answer_of(
+    module: str, job: Mapping[str, Any], stage: Stage, start: Callable[[list[str]], Completed]
+) -> Answer | Failure:
+    """What a worker with ONNX Runtime answers, or the failure that its end or its answer tells of."""
+    answer = ask_module(module, Worker("ONNX Runtime", stage), job, start)
+    if isinstance(answer, Failure) or "error" not in answer:
+        return answer
+    return failure_of_error(answer["error"], stage)
+
+
+_NOISE = re.compile(
+    r"^(?:ValueError: |UsageError: |\w+: \[ONNXRuntimeError\] : \d+ : (?:\w+ : )?)?"
+    r"(?:Load model from .*? failed: ?)?(?:Fatal error: |This is an invalid model\. )?"
+)
+"""What ONNX Runtime puts before its messages, among it the path of our own file; and our own types."""
+
+_SOURCE_PLACE = re.compile(r"/onnxruntime_src/\S+?:\d+ .*? was false\. ")
+"""The place in ONNX Runtime's own source and the condition there, before the words that tell the user."""
+
+_REFUSED_BYTES = re.compile(r"Failed to allocate memory for requested buffer of size (\d+)")
+
+
+def _first_line(text: str) -> str:
+    """The line that tells what happened, without what stands before it."""
+    if refused := _REFUSED_BYTES.search(text):
+        return f"ONNX Runtime asked for {int(refused[1]):,} bytes at once, which this machine does not have"
+    line = next((line.strip() for line in text.splitlines() if line.strip()), text)
+    return _SOURCE_PLACE.sub("", _NOISE.sub("", line))

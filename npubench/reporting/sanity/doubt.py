@@ -1,0 +1,110 @@
+"""What a sanity check finds: doubts, each with its reason, its evidence and what to do next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from npubench.domain.records import Figures, Result
+
+
+class DoubtClass(StrEnum):
+    """What is wrong, perhaps."""
+
+    IDENTICAL_FIGURES = "identical_figures"
+    IDENTICAL_ARTIFACT = "identical_artifact"
+    LOW_ACCURACY = "low_accuracy"
+    WRONG_MACS = "wrong_macs"
+    BOARD_MOVED = "board_moved"
+    WIDE_SPREAD = "wide_spread"
+    NO_BOARD_TIME = "no_board_time"
+    FLOAT_MACS = "float_macs"
+    KERNELS_DIFFER = "kernels_differ"
+    EARLIER_DEFINITION = "earlier_definition"
+    FIGURES_DISAGREE = "figures_disagree"
+    SIMULATION_AS_TIME = "simulation_as_time"
+    UNUSUAL_RATIO = "unusual_ratio"
+    ABOVE_PEAK = "above_peak"
+    FAR_FROM_PUBLISHED = "far_from_published"
+    EQUAL_TIMES = "equal_times"
+    EQUAL_CHIPS = "equal_chips"
+    UNUSUAL_CLOCK = "unusual_clock"
+    IMPOSSIBLE_SPEED_UP = "impossible_speed_up"
+    SLOWER_BATCH = "slower_batch"
+    UNLIKELY_SPREAD = "unlikely_spread"
+    NOISY_BOARD = "noisy_board"
+
+
+_LESS_NOISE = "close other programs, fix the clock, then measure again with more rounds"
+_SAME_STATE = "fix clock and governor, let the board cool, then measure again"
+
+NEXT_STEPS: Mapping[DoubtClass, str] = {
+    DoubtClass.IDENTICAL_FIGURES: "measure all but one of them again, and compare the artifacts' hashes",
+    DoubtClass.IDENTICAL_ARTIFACT: "convert each model again in a folder of its own, then measure again",
+    DoubtClass.LOW_ACCURACY: "look up the named output, and calibrate with data of your own",
+    DoubtClass.WRONG_MACS: "compare the file and its input size with what was built, then build again",
+    DoubtClass.BOARD_MOVED: _SAME_STATE,
+    DoubtClass.WIDE_SPREAD: _LESS_NOISE,
+    DoubtClass.NO_BOARD_TIME: "measure these cases on the board before their simulation is used",
+    DoubtClass.FLOAT_MACS: "look up which operators stay in float, and quantise or replace them",
+    DoubtClass.KERNELS_DIFFER: "take the accuracy of the fused kernels, or measure on another processor",
+    DoubtClass.EARLIER_DEFINITION: "measure it again with this version before it is compared",
+    DoubtClass.FIGURES_DISAGREE: (
+        "look up each of these figures in the tool's own log, then measure or import again"
+    ),
+    DoubtClass.SIMULATION_AS_TIME: "take the time from the board's own log, else leave it empty",
+    DoubtClass.UNUSUAL_RATIO: "measure it again beside a row that fits, with the board's clock noted",
+    DoubtClass.ABOVE_PEAK: "check the unit of the time and the file that was run, then measure again",
+    DoubtClass.FAR_FROM_PUBLISHED: (
+        "compare input size, cut of the graph, clocks, cores and what the time includes"
+    ),
+    DoubtClass.EQUAL_TIMES: "measure one of them again: by chance it will not come out the same",
+    DoubtClass.EQUAL_CHIPS: "ask the board for its chip, and measure one of the rows again",
+    DoubtClass.UNUSUAL_CLOCK: _SAME_STATE,
+    DoubtClass.IMPOSSIBLE_SPEED_UP: "measure both rows again, one after the other, and check their cores",
+    DoubtClass.SLOWER_BATCH: "measure both again, and check what a sample is and the memory that is free",
+    DoubtClass.UNLIKELY_SPREAD: "look at the kept single times, then measure again in fresh processes",
+    DoubtClass.NOISY_BOARD: _LESS_NOISE,
+}
+"""What to do about a doubt of each class: the English texts, translated where they are said."""
+
+
+class Strength(StrEnum):
+    """strong: look at it before the figure is used; weak: there are harmless explanations, too."""
+
+    STRONG = "strong"
+    WEAK = "weak"
+
+    @classmethod
+    def strong_if(cls, strong: object) -> "Strength":
+        """Strong where that holds, else weak."""
+        return cls.STRONG if strong else cls.WEAK
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One doubt about `cases` of a board: why, and the figures that show it, one line each.
+
+    `cases` is empty where the board itself is doubted. `next_step` is what to do, which `checks.doubts` fills
+    in by the class.
+    """
+
+    doubt_class: DoubtClass
+    strength: Strength
+    board: str
+    backend: str
+    precision: str
+    cases: tuple[str, ...]
+    reason: str
+    evidence: tuple[str, ...]
+    next_step: str = ""
+
+
+def doubt_of(row: Result, doubt_class: DoubtClass, strength: Strength, reason: str, *evidence: str) -> Doubt:
+    """A doubt about one row."""
+    where = (row.board, row.backend, row.precision.value)
+    return Doubt(doubt_class, strength, *where, (row.case,), reason, evidence)
+
+
+def figures_of(row: Result) -> tuple[Figures, ...]:
+    """All figures of a row: what was measured, then what was estimated."""
+    return tuple(figures for figures in (row.figures, row.estimate) if figures is not None)
