@@ -119,10 +119,10 @@ def test_columns_say_whose_they_are():
 
 
 def test_declared_columns_are_those_of_the_files():
-    for table in published.tables():
+    for table in published.tables().values():
         assert {column.name for column in table.columns} <= set(table.lines[0]), table.name
         assert all(isinstance(column, Column) and column.meaning for column in table.columns)
-    declared = {table.file.name for table in published.tables()}
+    declared = {table.file.name for table in published.tables().values()}
     assert declared | {"architecture_macs.csv", "same_network.csv"} == {
         f.name for f in folder().glob("*.csv")
     }
