@@ -227,7 +227,7 @@ def emulated() -> list[Result]:
 
 
 def skipped() -> Result:
-    reason = "pulsar simulates nothing: run it on a board, without --simulate"
+    reason = "pulsar has no simulator: run it on a board, without --simulate"
     nothing = {"figures": None, "verdict": None, **_virtual_board()}
     return result("resnet18", status=Status.SKIPPED, skip_reason=reason, **nothing)
 

@@ -177,7 +177,7 @@ def test_a_wrong_mode_and_a_killed_runner_are_tried_again(pair, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
-    "module", ["click", "npubench.cli.run", "npubench.engine.context", "npubench.storage.store"]
+    "module", ["click", "npubench.cli.run", "npubench.engine.job", "npubench.storage.store"]
 )
 def test_a_signal_in_the_first_second_ends_in_130_with_a_line(tmp_path, module, number):
     code = f"""

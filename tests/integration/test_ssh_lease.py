@@ -15,7 +15,7 @@ from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import BoardBusyError, BoardError, BoardLostError
 from npubench.domain.leases import own_claim
 from npubench.domain.records import FailureClass, Status
-from npubench.engine import hold, lanes
+from npubench.engine import lanes
 from npubench.engine.events import Note
 from npubench.tools import process
 from tests.integration.ssh_server import is_alive, pid_in, wait_until
@@ -235,7 +235,7 @@ class Runs:
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(hold, "ASK_S", 0.05)
+    monkeypatch.setattr(lanes, "ASK_S", 0.05)
     return Runs(tmp_path)
 
 

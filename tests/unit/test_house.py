@@ -28,6 +28,52 @@ def test_modules_and_functions_stay_small():
                 assert body <= 50, f"{module}: {node.name} has {body} lines"
 
 
+SESSION = ROOT / "npubench/engine/session.py"
+
+MANY_PARAMETERS = {"row_chart.py dot_chart", "board_charts.py _chart"}
+"""Functions with more than eight parameters that are left; the list may only shrink."""
+
+
+def test_only_a_session_locks_a_workspace_opens_its_rows_to_write_and_has_thread_pools():
+    """Imports do not show it: every module gets a workspace handed."""
+    found = {}
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text())):
+            words = _session_words(node)
+            if words:
+                found.setdefault(module, set()).update(words)
+    assert found == {SESSION: {"workspace.lock", "Store.create", "ThreadPoolExecutor"}}
+
+
+def _session_words(node):
+    """What of a session's own this piece of code takes."""
+    match node:
+        case ast.ImportFrom(module="concurrent.futures" | "multiprocessing.pool", names=names):
+            return {name.name for name in names if name.name.startswith("ThreadPool")}
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="Store"), attr="create")):
+            return {"Store.create"}
+        case ast.Call(func=ast.Attribute(value=value, attr="lock"), args=[]):
+            return {"workspace.lock"} if "workspace" in ast.unparse(value).lower() else set()
+    return set()
+
+
+def test_no_function_but_a_command_takes_more_than_eight_parameters():
+    found = set()
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not _is_command(node):
+                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                count = sum(one.arg not in {"self", "cls"} for one in given)
+                if count > 8:
+                    found.add(f"{module.name} {node.name}")
+    assert found <= MANY_PARAMETERS
+
+
+def _is_command(function):
+    decorators = [ast.unparse(one) for one in function.decorator_list]
+    return any(".command(" in one or one.endswith(".command") for one in decorators)
+
+
 @pytest.mark.parametrize(
     "words",
     [["--help"], ["run", "--help"], ["results", "--help"], ["env", "--help"], ["board", "virtual", "--help"]],

@@ -194,7 +194,7 @@ def rows_of_every_kind():
     warned = sample_results.result("warned", warnings=told, board_before=busy)
     skipped = sample_results.result(
         "no_simulation", **{"status": Status.SKIPPED, "figures": None, "verdict": None},
-        skip_reason="x simulates nothing: run it on a board, without --simulate",
+        skip_reason="x has no simulator: run it on a board, without --simulate",
     )  # fmt: skip
     return [*gateway.rows(), *sample_processors.rows(), warned, skipped, sample_results.codec()]
 
