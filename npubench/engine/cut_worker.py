@@ -63,11 +63,7 @@ def keep(cut: "Cut", whole: OnnxModel, job: Job, key: str, session: RunSession) 
         part = getattr(cut, name)
         # Only the last part gives out what the whole gives out.
         last = cut.tail is None if name == "body" else name == "tail"
-        kept = (
-            _keep_part(part, name, whole.task if last else "", job, key, session)
-            if part is not None
-            else None
-        )
+        kept = part and _keep_part(part, name, whole.task if last else "", job, key, session)
         if isinstance(kept, Failure):
             return kept
         parts[name] = kept

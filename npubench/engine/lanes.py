@@ -8,7 +8,7 @@ run at a time: whoever comes second says who holds it, and waits or stops.
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -62,14 +62,24 @@ def run(jobs: Sequence[Job], done: Sequence[Done], session: RunSession, finish: 
         lanes[one.job.board.name].done.append(one)
     for job in jobs:
         lanes[job.board.name].has_jobs = True
-    converted = _Countdown(len(jobs), lanes.values())
-    with Tasks(on_stop=converted.finish) as tasks:
+    left = _Countdown(len(jobs))
+
+    def close_lanes() -> None:
+        for lane in lanes.values():
+            lane.close()
+
+    def convert(job: Job) -> None:
+        _convert(job, session, lanes[job.board.name], finish)
+        if left.one_less():
+            close_lanes()
+
+    if not jobs:
+        close_lanes()
+    with Tasks(on_stop=close_lanes) as tasks:
         converting = tasks.pool("convert", session.workers)
         measuring = tasks.pool("board", len(lanes))
         futures = [tasks.start(measuring, lane.run) for lane in dict.fromkeys(lanes.values())]
-        for job in jobs:
-            lane = lanes[job.board.name]
-            futures.append(tasks.start(converting, _convert, job, session, lane, finish, converted))
+        futures += [tasks.start(converting, convert, job) for job in jobs]
         for future in ended(futures):
             future.result()
 
@@ -79,7 +89,7 @@ def _lanes(boards: Sequence[BoardSpec], session: RunSession, finish: Finish) -> 
     places: dict[str, list[BoardSpec]] = {}
     for board in boards:
         places.setdefault(_place(board, session, len(boards)), []).append(board)
-    left = _Left(len(places))
+    left = _Countdown(len(places))
     lanes = [Lane(there, session, finish, left) for there in places.values()]
     return {board.name: lane for lane in lanes for board in lane.boards}
 
@@ -94,8 +104,8 @@ def _place(board: BoardSpec, session: RunSession, count: int) -> str:
     return f"board {board.name}"
 
 
-class _Left:
-    """How many lanes may still measure."""
+class _Countdown:
+    """How many are left, of many threads."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -108,29 +118,7 @@ class _Left:
             return self._count == 0
 
 
-class _Countdown:
-    """Tells the lanes when the last conversion is through."""
-
-    def __init__(self, count: int, lanes: Iterable["Lane"]) -> None:
-        self._count = count
-        self._lanes = tuple(dict.fromkeys(lanes))
-        self._lock = threading.Lock()
-        if count == 0:
-            self.finish()
-
-    def one_less(self) -> None:
-        with self._lock:
-            self._count -= 1
-            last = self._count == 0
-        if last:
-            self.finish()
-
-    def finish(self) -> None:
-        for lane in self._lanes:
-            lane.close()
-
-
-def _convert(job: Job, session: RunSession, lane: "Lane", finish: Finish, converted: _Countdown) -> None:
+def _convert(job: Job, session: RunSession, lane: "Lane", finish: Finish) -> None:
     if process.stopping():
         raise Interrupted
     if lane.busy is not None and not job.board.simulated:
@@ -143,13 +131,14 @@ def _convert(job: Job, session: RunSession, lane: "Lane", finish: Finish, conver
         finish(simulate(state, session))
     else:
         lane.put(state)
-    converted.one_less()
 
 
 class Lane:
     """One machine, the boards that are names for it, and the jobs that are ready for it, in turn."""
 
-    def __init__(self, boards: Sequence[BoardSpec], session: RunSession, finish: Finish, left: _Left) -> None:
+    def __init__(
+        self, boards: Sequence[BoardSpec], session: RunSession, finish: Finish, left: _Countdown
+    ) -> None:
         self.boards = tuple(boards)
         self.busy: BoardBusyError | None = None
         self.done: list[Done] = []
