@@ -5,8 +5,7 @@ from pathlib import Path
 
 from npubench.boards.ssh.config import settings
 from npubench.boards.ssh.connection import UnreachableError
-from npubench.boards.ssh.session import SshSession
-from npubench.boards.ssh.transport import SshTransport
+from npubench.boards.ssh.transport import SshSession, SshTransport
 from npubench.domain.errors import BoardError
 from npubench.domain.specs import BoardSpec
 from npubench_virtual import keys, machine, places

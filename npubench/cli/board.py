@@ -15,7 +15,7 @@ _COMMANDS = "npubench.board_commands"
 _HARDWARE_TIMEOUT_S = 60.0
 
 if TYPE_CHECKING:
-    from npubench.boards.ssh.endpoint import Endpoint
+    from npubench.boards.ssh.config import Endpoint
     from npubench.boards.ssh.hostkeys import HostKey
     from npubench.domain.protocols import Session
     from npubench.domain.records import BoardState
@@ -45,7 +45,7 @@ def board() -> None:
 @catalog_option
 def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     """Connect to the board NAME, print its state and parts, and say what it lacks of what npubench needs."""
-    from npubench.boards.ssh.session import SshSession
+    from npubench.boards.ssh.transport import SshSession
     from npubench.engine import plugins
 
     spec = _find(name, catalog_folders)

@@ -5,7 +5,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 from npubench.boards.ssh.config import SshSettings
-from npubench.boards.ssh.requirements import TOOLS
+from npubench.boards.ssh.facts import TOOLS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "boards.md").read_text(encoding="utf-8")
 

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.boards.ssh.config import settings
-from npubench.boards.ssh.endpoint import of_board
+from npubench.boards.ssh.config import of_board, settings
 from npubench.catalog import find_board
 from npubench.cli.options import load_catalog
 from npubench.domain.errors import BoardError, ToolchainError, UsageError
