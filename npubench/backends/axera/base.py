@@ -403,7 +403,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         )
 
     def _build(self, chosen: Settings, work: Work) -> tuple[Path, str, dict[str, Any]] | Failure:
-        """The artifact, which lies in the folder itself afterwards, its hash, and notes on it. Raises BoardError of a build host."""
+        """The artifact, now in the folder itself, its hash, and notes on it. Raises BoardError of a host."""
         name = f"{stem(work.model)}{self.suffix}"
         failure = build(self.build_argv(work.model, chosen), f"{self.output}{name}", work)
         if failure is not None:
