@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from npubench.cli.listeners import sentence
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import part_of_npu
 from npubench.domain.records import Bound, BoundReason, Bounds, Figures, Kind, Latency
 from npubench.domain.specs import Precision
 from npubench.domain.text import columns_of

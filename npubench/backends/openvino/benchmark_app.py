@@ -10,6 +10,7 @@ from npubench.backends.signature import Signature, Told
 from npubench.domain.records import Completed, Failure, FailureClass, Figures, Kind, Latency, LogCase, Stage
 from npubench.tools.board_runner import failed_run
 
+STATISTIC = "benchmark_app tells mean, median, least and greatest of a call, and no single runs"
 REPORT = "benchmark_report.json"
 _DEVICES = re.compile(
     r"^\[ INFO \] (?:Execution Devices: ?|  EXECUTION_DEVICES: )\[(?P<names>[^\]]*)\]", re.M
@@ -203,8 +204,9 @@ def _case(report: Report, devices: str, requests: int) -> LogCase:
         ),
         throughput_fps=report.throughput_fps,
         load_us=report.compile_us if math.isfinite(report.compile_us) else None,
+        statistic=STATISTIC,
+        calls_overlap=True,
         details={
-            "statistic": "benchmark_app tells mean, median, least and greatest of a call, and no single runs",
             "call_medians_us": [report.median_us],
             "runs_per_call": [report.runs],
             "execution_devices": [devices] if devices else [],
