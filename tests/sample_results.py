@@ -5,6 +5,7 @@ Seeded: the same call gives the same rows.
 
 import random
 from dataclasses import replace
+from functools import cache
 
 from npubench.domain.definitions import CURRENT
 from npubench.domain.figures import CodecFigures
@@ -62,6 +63,7 @@ def state(minute: int = 0, **changes) -> BoardState:
     )
 
 
+@cache
 def latency(median_us: float, runs: int = 720, seed: int = 0) -> Latency:
     """Statistics of `runs` seeded samples in three rounds, with a tail to the right."""
     source = random.Random(f"{median_us} {seed}")
@@ -226,7 +228,7 @@ def emulated() -> list[Result]:
 
 
 def skipped() -> Result:
-    reason = "pulsar simulates nothing: run it on a board, without --simulate"
+    reason = "pulsar has no simulator: run it on a board, without --simulate"
     nothing = {"figures": None, "verdict": None, **_virtual_board()}
     return result("resnet18", status=Status.SKIPPED, skip_reason=reason, **nothing)
 

@@ -4,7 +4,6 @@
     ├── UsageError            exit 2: the user's input; says what, where, what to do
     │   ├── CatalogError      a TOML file: file, line, key
     │   └── WorkspaceError    the output folder: read-only, full, held by another run
-    ├── NothingMeasuredError  exit 3
     ├── BoardError            exit 4
     │   ├── BoardBusyError    another run measures on it
     │   ├── BoardLostError    it was there and went away: nothing is known of what ran on it
@@ -61,12 +60,6 @@ class CatalogError(UsageError):
 
 class WorkspaceError(UsageError):
     """The output folder cannot be used."""
-
-
-class NothingMeasuredError(NpubenchError):
-    """No case gave a figure."""
-
-    exit_code = ExitCode.NOTHING_MEASURED
 
 
 class BoardError(NpubenchError):

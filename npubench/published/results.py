@@ -5,7 +5,7 @@ What the publisher measured on a board stands in `figures`, what its compiler si
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -17,9 +17,8 @@ from npubench.published.tables import Column, Table, architecture_macs, folder, 
 from npubench.storage.hashing import digest
 
 NO_REASON = "published as failed; the table tells neither step nor reason"
-_TABLES = ("ax620a-operators", "ax620a-models", "ax620a-hung-models", "axera-vendor", "axera-more")
 _PAGES = {"ax-samples": "vendor", "pulsar2-docs": "documentation"}
-"""What a board of the further table is called by the repository that its row is from."""
+"""What a board of AXera's tables is called by the repository that its row is from."""
 _HALVES = {"1_1 1.8T": "111"}
 
 
@@ -35,84 +34,18 @@ def case_of(result: Result) -> str:
 
 @cache
 def _results() -> tuple[Result, ...]:
-    readers = {"ax620a-operators": _operator, "axera-vendor": _vendor, "ax620a-hung-models": _hung}
-    found: list[Result] = []
-    for name in _TABLES:
-        source = table(name)
-        if name == "axera-more":
-            found = _with_more(found, source)
-        else:
-            found += [readers.get(name, _model)(source, line) for line in source.lines]
-    return tuple(found)
-
-
-def _with_more(found: Sequence[Result], source: Table) -> list[Result]:
-    """The rows and those of a further table; one that is there already counts once, with what both tell."""
-    rows = list(found)
-    places = {_identity(row): place for place, row in enumerate(rows) if row.run_id == "axera-vendor"}
-    for line in source.lines:
-        more = _more(source, line)
-        place = places.get(_identity(more))
-        if place is None or not _same_time(rows[place], more):
-            rows.append(more)
-        else:
-            rows[place] = _both_tables(rows[place], more)
-    return rows
-
-
-def _identity(row: Result) -> tuple[str, ...]:
-    """Chip, mode, model, input and precision, however a table writes them."""
-    mode, model = str(row.protocol.get("mode", "")), row.case
-    plain = (re.sub(r"[^a-z0-9+]", "", text.lower()) for text in (mode, model))
-    return (row.chip, *plain, str(row.protocol.get("input", "")), row.precision.value)
-
-
-def _same_time(row: Result, more: Result) -> bool:
-    """Whether they tell of one measurement: of equal times, or where only one of them has any."""
-    if row.figures is None or row.figures.latency_us is None:
-        return False
-    time = more.figures.latency_us if more.figures else None
-    return time is None or time.mean == row.figures.latency_us.mean
-
-
-def _both_tables(row: Result, more: Result) -> Result:
-    if row.figures is None or more.figures is None:
-        return row
-    figures = replace(
-        row.figures,
-        memory_bytes=more.figures.memory_bytes,
-        details=_merged(more.figures.details, row.figures.details),
-    )
-    protocol = {**row.protocol, "also_in": more.protocol["source"]}
-    return replace(row, figures=figures, tools=more.tools, protocol=protocol)
-
-
-def _merged(more: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What both tables tell, the columns of both together."""
-    tables = {key: {**more.get(key, {}), **value} for key, value in own.items() if isinstance(value, Mapping)}
-    return {**own, **tables}
-
-
-def _more(source: Table, line: Mapping[str, str]) -> Result:
-    page = next((name for part, name in _PAGES.items() if f"/{part}/" in line["source"]), "vendor")
-    # The page of a chip with one core has no column for it.
-    mode = line["mode"] or "1 core"
-    # Rows of a chip's page differ in cores alone; the documentation's few are of different models.
-    told = mode.lower().replace(" ", "-") if page == "vendor" and "core" in mode else ""
-    protocol = {"source": line["source"], "table": source.name, "input": line["input"], "mode": mode}
-    known = _same_networks().get((line["model"].lower(), line["input"]))
-    if known is not None:
-        protocol["same_network"] = known
-    return _row(
-        source,
-        line["model"],
-        CaseKind.MODEL,
-        board="-".join(filter(None, ("published", line["chip"].lower(), page, told))),
-        chip=line["chip"],
-        backend="pulsar2",
-        tools={"toolchain": line["tool"]} if line["tool"] else {},
-        protocol=protocol,
-        **_both(source, line, None),
+    readers = {
+        "ax620a-operators": _operator,
+        "ax620a-models": _model,
+        "ax620a-hung-models": _hung,
+        "axera-vendor": _axera,
+        "axera-more": _axera,
+    }
+    return tuple(
+        reader(source, line)
+        for name, reader in readers.items()
+        for source in (table(name),)
+        for line in source.lines
     )
 
 
@@ -163,28 +96,31 @@ def _hung(source: Table, line: Mapping[str, str]) -> Result:
     return _row(source, line["name"], CaseKind.MODEL, status=Status.FAILED, failure=failure, macs=macs)
 
 
-def _vendor(source: Table, line: Mapping[str, str]) -> Result:
-    cores = line["mode"].replace(" ", "-") if "core" in line["mode"] else ""
-    where = {
-        "board": "-".join(filter(None, ("published", line["chip"].lower(), "vendor", cores))),
+def _axera(source: Table, line: Mapping[str, str]) -> Result:
+    mode = line["mode"]
+    page = next((name for part, name in _PAGES.items() if f"/{part}/" in line["source"]), "vendor")
+    # Rows of a chip's page differ in cores alone; the documentation's few are of different models.
+    cores = mode.lower().replace(" ", "-") if page == "vendor" and "core" in mode else ""
+    told = {
+        "source": line["source"],
+        "table": source.name,
+        "input": line["input"],
+        "mode": mode,
+        "same_network": _same_networks().get((line["model"].lower(), line["input"]), ""),
+        "also_in": line.get("also_in", ""),
+    }
+    common: dict[str, Any] = {
+        "board": "-".join(filter(None, ("published", line["chip"].lower(), page, cores))),
         "chip": line["chip"],
         "backend": "pulsar" if line["chip"] == "AX620A" else "pulsar2",
+        "tools": {"toolchain": line["tool"]} if line["tool"] else {},
+        "protocol": {key: text for key, text in told.items() if text},
     }
-    protocol = {"source": line["source"], "table": source.name, "input": line["input"]}
-    if line["mode"]:
-        protocol["mode"] = line["mode"]
-    known = _same_networks().get((line["model"].lower(), line["input"]))
-    if known is not None:
-        protocol["same_network"] = known
-    common: dict[str, Any] = {**where, "protocol": protocol}
-    if not re.fullmatch(r"[0-9.]+", line["ms"]):
+    if not re.fullmatch(r"[0-9.]*", line["ms"]):
         reason = f"the table gives no time: {line['ms']}"
-        return _row(
-            source, line["model"], CaseKind.MODEL, status=Status.SKIPPED, skip_reason=reason, **common
-        )
-    return _row(
-        source, line["model"], CaseKind.MODEL, **_both(source, line, _HALVES.get(line["mode"])), **common
-    )
+        common |= {"status": Status.SKIPPED, "skip_reason": reason}
+        return _row(source, line["model"], CaseKind.MODEL, **common)
+    return _row(source, line["model"], CaseKind.MODEL, **_both(source, line, _HALVES.get(mode)), **common)
 
 
 def _both(source: Table, line: Mapping[str, str], npu_mode: str | None) -> dict[str, Figures | None]:

@@ -41,6 +41,7 @@ from npubench.domain.specs import (
     TensorSpec,
     TimingProtocol,
 )
+from npubench.storage.hashing import sha256_of_file
 from npubench.tools.log_lines import DamagedError
 from tests.fakes import FakeSession, model
 
@@ -679,13 +680,13 @@ class Card(FakeSession):
     """A board that holds the artifact, and prints of another model's run."""
 
     def run(self, argv, timeout_s, log=None):
-        said = "0" * 64 + f"  {argv[1]}\n" if argv[0] == "sha256sum" else RUNNER
+        said = f"{sha256_of_file(Path(argv[1]))}  {argv[1]}\n" if argv[0] == "sha256sum" else RUNNER
         return Completed(tuple(argv), 0, said, 0.0)
 
 
 def test_a_printout_of_another_model_is_of_no_job_of_ours(relu, tmp_path):
     settings = {"npu_mode": "NPU3", "runner": "axcl_run_model", "runner_path": "axcl_run_model"}
-    made = Artifact(relu.path, "0" * 64, 1, "pulsar2", {}, Precision.INT8, relu, settings)
+    made = Artifact(relu.path, sha256_of_file(relu.path), 1, "pulsar2", {}, Precision.INT8, relu, settings)
     timing = TimingProtocol(warmup=10, repeat=800, rounds=1, min_duration_s=0.0)
     found = Pulsar2Backend().measure(made, Card(), timing, 60.0, tmp_path / "log")
     assert found.failure_class is FailureClass.WRONG_ARTIFACT

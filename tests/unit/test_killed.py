@@ -11,9 +11,9 @@ from npubench.tools import board_runner, exit_status
 
 KILLED = Completed(("tool",), -9, "last words\n", 2.0)
 OF_ALL = (
-    lambda done: exit_status.failed_run("run_joint", done, 10),
-    lambda done: board_runner.failed_run("rknn_benchmark", done, 10),
-    lambda done: toolchain.failed_build("pulsar", done, 10),
+    lambda done: exit_status.classify_run("run_joint", done),
+    lambda done: exit_status.classify_run("rknn_benchmark", done, board_runner.explain_memory),
+    lambda done: toolchain.failed_build("pulsar", done),
 )
 
 

@@ -2,7 +2,7 @@ import html
 import re
 from dataclasses import replace
 
-from npubench.domain.records import Figures, Kind, Latency, ToolInfo, Verdict
+from npubench.domain.records import Figures, Kind, Latency, Verdict
 from npubench.reporting.page.page import PageContext, render
 from npubench.storage.ledger import Export
 from tests import sample_results
@@ -82,22 +82,14 @@ def test_coverage_says_what_was_exported_and_why_the_rest_was_not():
         "good": Export("good", "mmpretrain", 2.0, sha256="0" * 64),
         "bad": Export("bad", "mmpretrain", 1.0, "missing_package", "it needs <mmcv>"),
     }
-    planned = {"good": "mmpretrain", "later": "mmaction2"}
-    text = page(sample_results.everything(), exports=exports, planned=planned)
+    text = page(sample_results.everything(), exports=exports)
     section = text.partition('<section id="coverage">')[2].partition("</section>")[0]
     assert "<code>missing_package</code>" in section
     assert "it needs &lt;mmcv&gt;" in section
-    assert re.search(r"<bdi>mmaction2</bdi></th>.*title=\"Nothing was run\"", section)
+    assert re.search(r"<bdi>mmpretrain</bdi></th>.*data-v=\"0.5\">50.0 %", section)
     assert re.search(r"<bdi>DeformConv</bdi></code></th><td class=\"s-no\"><bdi>unsupported</bdi>", section)
     assert "1 <code>hang</code>" in section
     assert '<section id="coverage">' not in page([])
-
-
-def test_tools_that_are_not_usable_say_what_would_help():
-    tool = ToolInfo("pulsar2", False, {}, "no docker image", "docker load -i <tar>")
-    text = page([], tools=(tool,))
-    assert "no docker image" in text
-    assert "docker load -i &lt;tar&gt;" in text
 
 
 def test_the_order_of_rows_does_not_matter():

@@ -5,7 +5,8 @@ from npubench.domain.records import Accuracy, Figures, Kind, Latency
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.tables import case_tables, ordered
 from npubench.reporting.page.page import PageContext, render
-from npubench.reporting.sanity.duplicates import suspects
+from npubench.reporting.sanity.doubt import DoubtClass
+from npubench.reporting.sanity.duplicates import identical
 from tests import sample_results
 
 
@@ -119,11 +120,23 @@ def test_different_models_with_one_artifact_are_suspicious():
     shared = {"artifact_sha256": "f" * 64}
     rows = [sample_results.result("a", **shared), sample_results.result("b", **shared)]
     rows[1] = replace(rows[1], figures=sample_results.figures(7.0))
-    (found,) = suspects(rows)
-    assert (found.shared, found.cases) == ("artifact", ("a", "b"))
+    (found,) = identical(rows)
+    assert (found.doubt_class, found.cases) == (DoubtClass.IDENTICAL_ARTIFACT, ("a", "b"))
+    assert found.evidence[0] == f"artifact SHA-256 {'f' * 64}"
+
+
+def test_rows_that_share_an_artifact_are_named_by_their_own_models():
+    shared = {"artifact_sha256": "f" * 64}
+    rows = [sample_results.result(name, onnx_sha256=name * 64, **shared) for name in "ab"]
+    rows[1] = replace(rows[1], figures=sample_results.figures(7.0))
+    later = replace(
+        rows[1], onnx_sha256="c" * 64, artifact_sha256="e" * 64, figures=sample_results.figures(9.0)
+    )
+    (found,) = identical([*rows, later])
+    assert found.evidence[1:] == (f"a: model SHA-256 {'a' * 64}", f"b: model SHA-256 {'b' * 64}")
 
 
 def test_different_models_with_the_same_times_are_suspicious():
-    (found,) = suspects([sample_results.result("a"), sample_results.result("b")])
-    assert (found.shared, found.cases) == ("measured times", ("a", "b"))
-    assert suspects(sample_results.everything()) == []
+    (found,) = identical([sample_results.result("a"), sample_results.result("b")])
+    assert (found.doubt_class, found.cases) == (DoubtClass.IDENTICAL_FIGURES, ("a", "b"))
+    assert list(identical(sample_results.everything())) == []

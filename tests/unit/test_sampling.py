@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from npubench.cli.batch_axes import parse_batch_axes, with_batch_axes
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
     Failure,
@@ -17,6 +16,7 @@ from npubench.domain.records import (
     Sampling,
 )
 from npubench.domain.specs import BatchAxes, FileSpec, ModelSpec, OperatorSpec, TensorSpec
+from npubench.engine.cases import parse_batch_axes, with_batch_axes
 from npubench.measure.sampling import batch_axes, sampled, sampling_of, says_batch, with_throughput
 from npubench.storage.details import typed
 from npubench.storage.hashing import digest

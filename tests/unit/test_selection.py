@@ -295,8 +295,8 @@ def test_every_mistake_of_a_file_is_told(tmp_path):
     broken = TOML.replace("count = 4", "count = 0").replace("headroom = 3", "luck = 3")
     with pytest.raises(UsageError) as error:
         requirements(tmp_path, broken)
-    assert "stream[0].count: must be at least 1, not 0" in str(error.value)
-    assert "ranking.luck: unknown key" in str(error.value)
+    assert "key 'stream[0].count': must be at least 1, not 0" in str(error.value)
+    assert "key 'ranking.luck': unknown key" in str(error.value)
 
 
 def told(**texts):

@@ -1,6 +1,5 @@
 """The backend that both toolchains are: one build in a folder of its own, one artifact, one owner."""
 
-import math
 import re
 import statistics
 import threading
@@ -19,7 +18,6 @@ from npubench.backends.axera.toolchain import (
     Where,
     explain_run,
     failed_build,
-    failed_run,
     identify,
     no_artifact,
     open_bench,
@@ -30,7 +28,6 @@ from npubench.domain.errors import BoardError, UsageError
 from npubench.domain.protocols import OpenHost, Session
 from npubench.domain.records import (
     Artifact,
-    Completed,
     DataUse,
     Failure,
     FailureClass,
@@ -43,7 +40,9 @@ from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.statistics import least_samples
 from npubench.storage.files import is_regular, write_new
 from npubench.storage.hashing import sha256_of_file
-from npubench.tools.log_lines import whole_lines_and_rest
+from npubench.tools.board_runner import run_rounds
+from npubench.tools.exit_status import classify_run
+from npubench.tools.log_lines import short_lines, whole_lines_and_rest
 
 STAMP = "start.stamp"
 BUILD_LOG = "build.log"
@@ -99,7 +98,7 @@ def build(
     tool = argv[0].rpartition("/")[2]
     bench.mark(STAMP)
     completed = bench.run(argv, deadline.left(), log)
-    failure = failed_build(tool, completed, deadline.seconds)
+    failure = failed_build(tool, completed)
     if failure is not None:
         return failure
     bench.collect()
@@ -179,8 +178,6 @@ def saved_another(text: str, name: str) -> str | None:
     return None if not saved or name in saved else saved[-1]
 
 
-HASH_S = 120.0
-_HASH_LINE = re.compile(r"\\?([0-9a-f]{64}) [ *].*")
 Parsed = TypeVar("Parsed")
 
 
@@ -216,40 +213,24 @@ class Runner(Generic[Parsed]):
     check: Callable[[Parsed, int], Failure | None] = _no_check
 
 
-def bring(artifact: Artifact, session: Session, log: Path) -> PurePosixPath | Failure:
-    """Put the artifact on the board and let the board say what it holds; the path to run."""
-    path = session.put(artifact.path, artifact.sha256)
-    completed = session.run(["sha256sum", str(path)], HASH_S, log)
-    match = _HASH_LINE.match(completed.output.strip())
-    if completed.returncode != 0 or match is None:
-        said = completed.output.strip()[-200:] or "it printed nothing"
-        message = f"sha256sum on the board did not tell what lies there: {said}"
-        return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, message)
-    if match[1] != artifact.sha256:
-        message = f"the board holds {match[1]}, not the artifact {artifact.sha256} of this job"
-        return Failure(Stage.TRANSFER, FailureClass.WRONG_ARTIFACT, message)
-    return path
-
-
 def measure_rounds(
     runner: Runner[Parsed], path: PurePosixPath, session: Session, timing: TimingProtocol, deadline_s: float,
     log: Path,
 ) -> list[Parsed] | Failure:  # fmt: skip
-    """Call the runner `timing.rounds` times; later calls are as long as the minimum duration asks."""
-    deadline = Deadline(deadline_s)
-    results: list[Parsed] = []
-    warmup, repeat = timing.warmup, timing.repeat
-    for _ in range(max(1, timing.rounds)):
-        if results and deadline.left() <= 0:
-            message = f"{runner.name} did not end its rounds within {deadline_s:g} s"
-            return Failure(Stage.MEASURE, FailureClass.HANG, message)
-        completed = session.run(runner.argv(str(path), warmup, repeat), deadline.left(), log)
-        result = _read(runner, completed, deadline_s, repeat)
-        if isinstance(result, Failure):
-            return result
-        results.append(result)
-        repeat = _repeat(timing, runner.round_of(result).mean_us)
-    return results
+    """What the runner printed in each of its calls. Raises BoardError."""
+
+    def call(repeat: int, left_s: float) -> Parsed | Failure:
+        completed = session.run(runner.argv(str(path), timing.warmup, repeat), left_s, log)
+        failure = classify_run(runner.name, completed, explain_run, short_lines)
+        if failure is not None:
+            return failure
+        parsed = runner.parse(completed.output)
+        if isinstance(parsed, Failure):
+            return explain_run(runner.name, completed.output) or parsed
+        wrong = runner.check(parsed, repeat)
+        return parsed if wrong is None else replace(wrong, detail=completed.output)
+
+    return run_rounds(runner.name, call, lambda one: runner.round_of(one).mean_us, timing, deadline_s)
 
 
 def latency(rounds: Sequence[Round]) -> Latency:
@@ -310,22 +291,6 @@ def weighted_mean(values: Sequence[float | None], rounds: Sequence[Round]) -> fl
     if len(known) < len(rounds):
         return None
     return sum(value * n for value, n in known) / sum(n for _, n in known)
-
-
-def _read(runner: Runner[Parsed], completed: Completed, deadline_s: float, repeat: int) -> Parsed | Failure:
-    failure = failed_run(runner.name, completed, deadline_s)
-    if failure is not None:
-        return failure
-    parsed = runner.parse(completed.output)
-    if isinstance(parsed, Failure):
-        return explain_run(runner.name, completed.output) or parsed
-    wrong = runner.check(parsed, repeat)
-    return parsed if wrong is None else replace(wrong, detail=completed.output)
-
-
-def _repeat(timing: TimingProtocol, mean_us: float) -> int:
-    per_round_s = timing.min_duration_s / max(1, timing.rounds)
-    return max(timing.repeat, math.ceil(per_round_s * 1e6 / mean_us))
 
 
 SIMULATED = "simulated_execution"

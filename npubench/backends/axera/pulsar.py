@@ -27,6 +27,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Options, Target, TimingProtocol
 from npubench.storage.files import is_regular, write_new
+from npubench.tools.board_runner import upload_verified
 
 
 class PulsarBackend(AxeraBackend):
@@ -102,9 +103,10 @@ class PulsarBackend(AxeraBackend):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """Several calls of run_joint on the file whose hash the board told. Raises BoardError."""
-        path = base.bring(artifact, session, log)
-        if isinstance(path, Failure):
-            return path
+        uploaded = upload_verified(artifact, (), session, log)
+        if isinstance(uploaded, Failure):
+            return uploaded
+        path = uploaded[0]
         npu_mode = str(artifact.settings["npu_mode"])
         command = str(artifact.settings["run_joint"])
         runner = base.Runner(

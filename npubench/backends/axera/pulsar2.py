@@ -28,6 +28,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Options, Target, TimingProtocol
 from npubench.storage.files import is_regular
+from npubench.tools.board_runner import upload_verified
 
 BOARD_TYPES = {
     "NPU1": {"NPU1", "1 Core", "Half"},
@@ -125,9 +126,10 @@ class Pulsar2Backend(AxeraBackend):
         if placed and "NPU" not in placed.values():
             message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
             return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message[:300], tuple(placed))
-        path = base.bring(artifact, session, log)
-        if isinstance(path, Failure):
-            return path
+        uploaded = upload_verified(artifact, (), session, log)
+        if isinstance(uploaded, Failure):
+            return uploaded
+        path = uploaded[0]
         npu_mode = str(artifact.settings["npu_mode"])
         name = str(artifact.settings.get("runner", "ax_run_model"))
         runner = base.Runner(

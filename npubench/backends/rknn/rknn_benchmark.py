@@ -16,7 +16,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.figures import NpuPart
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
-from npubench.tools.board_runner import unparsed
+from npubench.tools.log_lines import unparsed
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5
@@ -75,7 +75,7 @@ def parse_rknn_benchmark(text: str, loops: int | None) -> Call | Failure:
         # A line counts only when its end was printed, so that a cut number is never a shorter one.
         return _parse([line.removesuffix("\r") for line in text.split("\n")[:-1]], loops)
     except (_DamagedError, DamagedHeadError) as damage:
-        return unparsed(NAME, str(damage), text)
+        return unparsed(Stage.MEASURE, NAME, str(damage), text)
 
 
 def _parse(lines: list[str], loops: int | None) -> Call:

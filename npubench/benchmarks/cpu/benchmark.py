@@ -12,7 +12,7 @@ from npubench.domain.protocols import Session
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Outcome, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
 from npubench.storage.hashing import sha256_of_file
-from npubench.tools.exit_status import failed_run
+from npubench.tools.exit_status import classify_run
 
 CPUPEAK = "cpupeak"
 MEGPEAK = "megpeak"
@@ -84,7 +84,7 @@ class CpuBenchmark:
             return _run_probe(case, files, session, deadline_s, log)
         # env ends with 127 where there is no such program; that says nothing about the board's link.
         completed = session.run(["env", case.options["command"]], deadline_s, log)
-        failure = failed_run(MEGPEAK, completed, deadline_s)
+        failure = classify_run(MEGPEAK, completed)
         if failure:
             return failure
         output = parse_megpeak(completed.output)
@@ -103,7 +103,7 @@ def _run_probe(
     completed = session.run(["env", *argv], deadline_s, log)
     output = probe_output.parse_probe(completed.output)
     told = output if isinstance(output, Failure) and output.failure_class is FailureClass.TOOL_ERROR else None
-    failure = told or failed_run(CPUPEAK, completed, deadline_s)
+    failure = told or classify_run(CPUPEAK, completed)
     if failure:
         return failure
     if isinstance(output, Failure):

@@ -243,15 +243,13 @@ class Coverage:
     operators: tuple[OperatorSupport, ...]
 
 
-def coverage_of(
-    exports: Mapping[str, Export], planned: Mapping[str, str], results: Sequence[Result]
-) -> Coverage | None:
+def coverage_of(exports: Mapping[str, Export], results: Sequence[Result]) -> Coverage | None:
     """The section's data; None when neither an export nor a row is known."""
-    if not exports and not planned and not results:
+    if not exports and not results:
         return None
     columns = columns_of(results)
     return Coverage(
-        tuple(codebases(exports, planned)),
+        tuple(codebases(exports, {})),
         tuple(export for export in exports.values() if export.failure_class),
         tuple(backends(results)),
         tuple(columns.values()),

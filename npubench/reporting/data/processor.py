@@ -1,19 +1,19 @@
 """Rows of processors: the page's tables beside published rows, and one by one for programs."""
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
+from npubench import published
 from npubench.domain.figures import ProcessorFigures, ProcessorRow
 from npubench.domain.records import Kind, Result
 from npubench.domain.specs import CaseKind
+from npubench.published import CpuPeak
 from npubench.reporting.data.formatting import significant, size
 from npubench.reporting.data.tables import Cell
 from npubench.reporting.data.translate import say
 from npubench.storage.details import known_fields
-from npubench.storage.files import data_root
 
 Row = Mapping[str, Any]
 
@@ -65,6 +65,7 @@ _MANY = (
     ("slowest", "slowest core", "", "The lowest rate of any core, each alone"),
     ("all", "all at once", "", "Sum of the rates of all cores that run the same loop at once"),
 )
+_MEGPEAK_COPY = "memcpy, 100 MiB"
 _OPERATIONS = ("copy", "read", "write", "triad")
 
 
@@ -95,22 +96,37 @@ def _source(label: str, results: Sequence[Result]) -> _Source:
         rows.setdefault(told.mode.replace("-", "_"), []).extend(map(known_fields, told.rows))
         memory += map(known_fields, told.memory)
         if (gib := told.megpeak_bandwidth_gib_per_s) is not None:
-            memory.append({"row": "bandwidth", "gib_per_s": gib, "variant": "memcpy, 100 MiB"})
+            memory.append({"row": "bandwidth", "gib_per_s": gib, "variant": _MEGPEAK_COPY})
     kind = results[0].figures.kind if results[0].figures else Kind.MEASURED
     return _Source(label, kind, results[0].emulated, rows, memory)
 
 
 @cache
 def _published() -> tuple[_Source, ...]:
-    found = []
-    for file in sorted((data_root() / "reports" / "published").glob("cpu-*.toml")):
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
-        memory = [
-            {"row": "bandwidth", "gib_per_s": told["bandwidth_gib_per_s"], "variant": "memcpy, 100 MiB"}
-        ]
-        label = f"{told['title']}, {told['tool']} ({told['source']})"
-        found.append(_Source(label, Kind.PUBLISHED, False, {"one_core": told["row"]}, memory))
-    return tuple(found)
+    by_chip: dict[str, list[CpuPeak]] = {}
+    for peak in published.cpu_peaks():
+        by_chip.setdefault(f"{peak.chip}, megpeak ({peak.source})", []).append(peak)
+    return tuple(
+        _Source(
+            *(label, Kind.PUBLISHED, False),
+            {"one_core": [_published_row(peak) for peak in peaks if peak.gib_per_s is None]},
+            [
+                {"row": "bandwidth", "gib_per_s": peak.gib_per_s, "variant": _MEGPEAK_COPY}
+                for peak in peaks
+                if peak.gib_per_s is not None
+            ],
+        )
+        for label, peaks in by_chip.items()
+    )
+
+
+def _published_row(peak: CpuPeak) -> Row:
+    known = {
+        "throughput_ns": peak.throughput_ns,
+        "latency_ns": peak.latency_ns,
+        "megpeak_gflops": peak.gflops,
+    }
+    return {"row": peak.instruction, **{name: one for name, one in known.items() if one is not None}}
 
 
 def _instructions(sources: Sequence[_Source]) -> Sheet:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from npubench.domain.records import Kind, Result, Status, ToolInfo
+from npubench.domain.records import Kind, Result, Status
 from npubench.domain.specs import BoardSpec
 from npubench.reporting.charts.board_charts import charts_over_boards, missing_chart
 from npubench.reporting.charts.distribution import Samples, distribution, widest
@@ -43,12 +43,11 @@ SCRIPT_WORDS = ("Filter rows", "{shown} of {all} rows", "Copy", "Copied", "Show 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What the page says of itself. `generated_at` is ISO 8601; `tools` may be empty.
+    """What the page says of itself. `generated_at` is ISO 8601.
 
-    `exports` are attempts by model, `planned` maps names that were meant to be exported to their codebase;
-    `boards` give chip facts, `samples` the runs' times of rows by key. `live` pages reload themselves
-    when their server's newest row has another number. `earlier` are older rows, of which doubts learn what
-    is usual on a board.
+    `exports` are attempts by model; `boards` give chip facts, `samples` the runs' times of rows by key.
+    `live` pages reload themselves when their server's newest row has another number. `earlier` are older
+    rows, of which doubts learn what is usual on a board.
     """
 
     title: str
@@ -56,9 +55,7 @@ class PageContext:
     command: str
     version: str
     workspace: str
-    tools: tuple[ToolInfo, ...] = ()
     exports: Mapping[str, Export] = field(default_factory=dict)
-    planned: Mapping[str, str] = field(default_factory=dict)
     boards: Sequence[BoardSpec] = ()
     samples: Samples = field(default_factory=dict)
     language: str = "en"
@@ -109,7 +106,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
         "skips": [(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
-        "coverage": coverage_of(context.exports, context.planned, rows),
+        "coverage": coverage_of(context.exports, rows),
         "missing": missing,
         "missing_chart": missing_chart(missing),
         "doubts": doubts(rows, context.earlier),

@@ -26,10 +26,10 @@ MOST_STREAMS = 64
 def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
     """One doubt a row, with everything in it that contradicts something else of it."""
     shares = _wrong_shares(results)
-    for at, row in enumerate(results):
+    for row in results:
         if row.status is not Status.OK:
             continue
-        found = [*shares.get(at, ())]
+        found = [shares[id(row)]] if id(row) in shares else []
         for figures in () if row.emulated else figures_of(row):
             found += [*_rates(row, figures), *_statistics(figures.latency_us), *_parts(figures)]
         if found:
@@ -42,26 +42,23 @@ def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
             )
 
 
-def _wrong_shares(results: Sequence[Result]) -> dict[int, tuple[str, ...]]:
-    """Position of a row to what is wrong with its MACs, rate and utilisation."""
-    places = {id(row): at for at, row in enumerate(results)}
-    found: dict[int, tuple[str, ...]] = {}
-    for group in utilised(results).values():
-        peak = rule_of(group)
-        for one in group:
-            if peak is None or one.follows(peak.mac_per_s):
-                continue
-            line = say(
-                "{macs} GMAC by the tool at {rate} inferences/s are {due} of {peak} GMAC/s, "
-                "and the tool tells {told}",
-                macs=significant(one.macs / 1e9),
-                rate=significant(one.calls_per_s),
-                due=f"{one.share_at(peak.mac_per_s):.2%}",
-                peak=significant(peak.mac_per_s / 1e9),
-                told=f"{one.share:.2%}",
-            )
-            found[places[id(one.row)]] = (line,)
-    return found
+def _wrong_shares(results: Sequence[Result]) -> dict[int, str]:
+    """`id` of a row to what is wrong with its MACs, rate and utilisation."""
+    return {
+        id(one.row): say(
+            "{macs} GMAC by the tool at {rate} inferences/s are {due} of {peak} GMAC/s, "
+            "and the tool tells {told}",
+            macs=significant(one.macs / 1e9),
+            rate=significant(one.calls_per_s),
+            due=f"{one.share_at(peak.mac_per_s):.2%}",
+            peak=significant(peak.mac_per_s / 1e9),
+            told=f"{one.share:.2%}",
+        )
+        for group in utilised(results).values()
+        if (peak := rule_of(group)) is not None
+        for one in group
+        if not one.follows(peak.mac_per_s)
+    }
 
 
 def _rates(row: Result, figures: Figures) -> Iterator[str]:

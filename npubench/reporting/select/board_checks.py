@@ -8,7 +8,7 @@ from npubench.reporting.data.formatting import significant, size
 from npubench.reporting.data.pairs import figures_of
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import Candidate, SelectedResult
-from npubench.reporting.select.check import Check, Outcome, within
+from npubench.reporting.select.check import Check, Outcome, tightest, within
 from npubench.reporting.select.chip_facts import (
     FactValue,
     decode_pixels_per_s,
@@ -29,11 +29,7 @@ NV12 = 1.5
 def decode(asked: Requirements, candidate: Candidate) -> Check | None:
     """Pixels a second of each codec against the decoder's; the codec with least room counts."""
     codecs = sorted({stream.codec for stream in asked.streams if stream.codec != "none"})
-    if not codecs:
-        return None
-    found = [_decode(codec, asked, candidate) for codec in codecs]
-    order = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
-    return min(found, key=lambda one: (order[one.outcome], one.headroom if one.headroom is not None else 2.0))
+    return tightest([_decode(codec, asked, candidate) for codec in codecs])
 
 
 def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:

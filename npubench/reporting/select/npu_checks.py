@@ -17,7 +17,7 @@ from npubench.reporting.select.candidate import (
     accuracy_value,
     choose,
 )
-from npubench.reporting.select.check import Check, Outcome, within
+from npubench.reporting.select.check import Check, Outcome, tightest, within
 from npubench.reporting.select.requirements import ModelNeed, Requirements, StreamNeed
 
 
@@ -183,12 +183,7 @@ def operators(jobs: Sequence[Job]) -> Check:
 
 def accuracy(jobs: Sequence[Job]) -> Check | None:
     """Of all models with a minimum the one with least room: the share of the allowed error that is left."""
-    asked = [job for job in jobs if job.need.minimum is not None]
-    if not asked:
-        return None
-    found = [_accuracy(job) for job in asked]
-    order = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
-    return min(found, key=lambda one: (order[one.outcome], one.headroom if one.headroom is not None else 2.0))
+    return tightest([_accuracy(job) for job in jobs if job.need.minimum is not None])
 
 
 def _accuracy(job: Job) -> Check:

@@ -1,10 +1,13 @@
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.catalog.lines import key_lines, last_statement_line
+from npubench.domain.errors import UsageError
+from npubench.storage.toml import checked, key_lines, last_statement_line
+from npubench.storage.validate import Table, Text
 
 TEXT = '''# a comment with [brackets] and a = "string"
 codebase = "x"
@@ -137,3 +140,20 @@ def _toml(value):
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + "}"
     return repr(value)
+
+
+class Named(Table, frozen=True):
+    name: Text
+    sizes: tuple[int, ...] = ()
+
+
+def test_a_file_that_is_one_table_is_told_as_a_whole_in_one_line():
+    assert checked(Path("a.toml"), b'name = "x"\nsizes = [1]', Named) == Named("x", (1,))
+    with pytest.raises(UsageError) as raised:
+        checked(Path("a.toml"), b'nam = "\\u001b"\n\nsizes = [\n  1,\n  "2",\n]\n', Named)
+    assert str(raised.value) == (
+        "a.toml:1: key 'name': is missing: add it; line 1: key 'nam': unknown key (did you mean 'name'?): the keys "
+        "are name, sizes; line 5: key 'sizes[1]': must be a whole number, not '2'"
+    )
+    with pytest.raises(UsageError, match=r"a\.toml:2: is not TOML"):
+        checked(Path("a.toml"), b"a = 1\nb", Named)
