@@ -155,9 +155,9 @@ def _runner(
 ) -> tuple[list[list[str]], tuple[str, ...]]:
     """The program that measures there, as its backend declares it; what is wrong with it."""
     from npubench.boards import runner as board_runner
-    from npubench.cli.assemble import host_opener
     from npubench.domain.protocols import Benching, Checking
     from npubench.engine import plugins
+    from npubench.engine.assemble import host_opener
 
     backend = plugins.backend_of(spec, host_opener(load_catalog(catalog_folders)))
     if isinstance(backend, Checking):

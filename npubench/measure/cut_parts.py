@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from npubench.domain.specs import CalibrationSpec, ModelInputs
+from npubench.domain.specs import ModelInputs
 from npubench.graph.walk import numpy_dtype
 from npubench.storage.json import decode
 from npubench.tools.worker_protocol import serve
@@ -23,10 +23,10 @@ def main(question: str, reply: str) -> None:
 
 def feed(job: dict[str, Any]) -> dict[str, Any]:
     """What the body gets for every sample of the whole: one .npz each in `job["folders"]`, by their use."""
-    from npubench.measure.calibration import choose
+    from npubench.measure.calibration import calibration_of_json, choose
 
     head = _open(job["head"]) if job["head"] else None
-    chosen = choose(_inputs(job), _calibration(job))
+    chosen = choose(_inputs(job), calibration_of_json(job["calibration"]))
     samples = {"calibration": chosen.calibration(), "evaluation": chosen.evaluation()}
     for use, folder in job["folders"].items():
         Path(folder).mkdir()
@@ -110,19 +110,13 @@ def _feeds(session: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _samples(job: dict[str, Any]) -> list[dict[str, Any]]:
-    from npubench.measure.calibration import evaluation_inputs
+    from npubench.measure.calibration import calibration_of_json, evaluation_inputs
 
-    return evaluation_inputs(_inputs(job), _calibration(job))[: job["compared"]]
+    return evaluation_inputs(_inputs(job), calibration_of_json(job["calibration"]))[: job["compared"]]
 
 
 def _inputs(job: dict[str, Any]) -> ModelInputs:
     return decode(ModelInputs, job["fed"])
-
-
-def _calibration(job: dict[str, Any]) -> CalibrationSpec:
-    given = job["calibration"]
-    path, evaluation = (Path(given[name]) if given[name] else None for name in ("path", "evaluation"))
-    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:

@@ -8,9 +8,10 @@ import pytest
 from npubench.catalog import find_board, load, load_boards
 from npubench.catalog.find import user_folders
 from npubench.catalog.load import load_folders
-from npubench.cli.assemble import choose_boards
 from npubench.domain.errors import CatalogError, UsageError
 from npubench.domain.specs import Fact, Precision
+from npubench.engine.assemble import choose_boards
+from npubench.engine.options import RunOptions
 from npubench.storage.files import data_root
 
 RELU = """
@@ -155,7 +156,7 @@ def test_a_broken_override_leaves_what_is_below(tmp_path):
     assert catalog.boards["axera-pi"].chip == "ax620a"
     assert catalog.broken_boards == {"axera-pi"}
     with pytest.raises(UsageError, match=r"axera-pi is not run without what its file says"):
-        choose_boards(catalog, ["axera-pi"])
+        choose_boards(catalog, RunOptions(boards=("axera-pi",)))
     assert [text.partition(": ")[0] for text in catalog.problems] == [
         f"{above}/ops/a.toml:5",
         f"{above}/boards/p.toml:2",

@@ -199,10 +199,6 @@ def saved_another(text: str, name: str) -> str | None:
 Parsed = TypeVar("Parsed")
 
 
-def _no_check(_call: object, _repeat: int) -> None:
-    """The default: a runner whose count of runs is not checked."""
-
-
 @dataclass(frozen=True, slots=True)
 class Runner(Generic[Parsed]):
     """A runner's command line for (path, warmup, repeat), and how to read it.
@@ -214,7 +210,7 @@ class Runner(Generic[Parsed]):
     argv: Callable[[str, int, int], list[str]]
     parse: Callable[[str], Parsed | Failure]
     round_of: Callable[[Parsed], CallMean]
-    check: Callable[[Parsed, int], Failure | None] = _no_check
+    check: Callable[[Parsed, int], Failure | None]
 
 
 def measure_rounds(
@@ -237,15 +233,18 @@ def measure_rounds(
     return run_rounds(runner.name, call, lambda one: runner.round_of(one).mean_us, timing, deadline_s)
 
 
-def statistic(rounds: Sequence[CallMean], runner: str) -> dict[str, object]:
-    """What kind of numbers these are, for the details of a row."""
+def statistic(rounds: Sequence[CallMean], runner: str) -> str:
+    """What the latency of these rounds is."""
     calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
     known = [f"p{percent}" for percent in (50, 90, 99) if percentile_of_calls(rounds, percent)]
     percentiles = f"{', '.join(known)}: the middle one of the calls'" if known else "no percentile is known"
+    return f"mean of the means of {calls}, weighted by their runs; {percentiles}"
+
+
+def details_of_calls(rounds: Sequence[CallMean]) -> dict[str, object]:
+    """What else the calls told, for the details of a row."""
     printed = [{f"p{p:g}_us": us for p, us in r.percentiles_us.items()} for r in rounds]
     return {
-        "statistic": f"mean of the means of {calls}, weighted by their runs; {percentiles}",
-        "call_means_us": [r.mean_us for r in rounds],
         "runs_per_call": [r.n for r in rounds],
         **({"printed_percentiles": printed} if any(printed) else {}),
     }

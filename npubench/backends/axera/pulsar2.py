@@ -15,7 +15,7 @@ from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, 
 from npubench.backends.axera.toolchain import Where, wrong_mode
 from npubench.backends.signature import Signature, Tolerance, signature_of_file
 from npubench.domain.errors import UsageError
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import part_of_npu
 from npubench.domain.records import (
     Artifact,
     Failure,

@@ -4,7 +4,7 @@ import contextlib
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from npubench.domain.records import (
     ToolInfo,
 )
 from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
-from npubench.measure.calibration import calibration_digest, choose
+from npubench.measure.calibration import calibration_digest, calibration_to_json, choose
 from npubench.measure.onnx_session import answer_of
 from npubench.measure.outputs import accuracy_of, lacking_of
 from npubench.measure.statistics import latency
@@ -69,7 +69,7 @@ class OnnxRuntimeBackend:
             "step": "quantise",
             "model": str(model.path),
             "fed": encode(model.fed),
-            "calibration": _calibration(target.calibration),
+            "calibration": calibration_to_json(target.calibration),
             "output": str(workdir / "model.int8.onnx"),
             "scratch": str(workdir),
         }
@@ -109,15 +109,8 @@ class OnnxRuntimeBackend:
             "fed": encode(artifact.onnx.fed),
             "reference": str(artifact.onnx.path) if quantised else None,
             "classification": artifact.onnx.task == "classification",
-            "calibration": artifact.settings.get("calibration", _calibration(CalibrationSpec())),
-            "timing": {
-                "warmup": timing.warmup,
-                "warmup_min_s": timing.warmup_min_s,
-                "warmup_max_s": timing.warmup_max_s,
-                "repeat": timing.repeat,
-                "min_duration_s": timing.min_duration_s,
-                "rounds": timing.rounds,
-            },
+            "calibration": artifact.settings.get("calibration", calibration_to_json(CalibrationSpec())),
+            "timing": asdict(timing),
         }
         with tempfile.TemporaryDirectory() as scratch:
             job["scratch"] = scratch
@@ -184,11 +177,6 @@ def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
         return target
 
     return place(model.path), tuple(place(file) for file in model.external)
-
-
-def _calibration(spec: CalibrationSpec) -> dict[str, Any]:
-    path, evaluation = (str(one.absolute()) if one else None for one in (spec.path, spec.evaluation))
-    return {"path": path, "seed": spec.seed, "samples": spec.samples, "evaluation": evaluation}
 
 
 def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.domain.records import NoAccuracy
-from npubench.domain.specs import CalibrationSpec, ModelInputs
+from npubench.domain.specs import ModelInputs
 from npubench.storage.json import decode, encode
 from npubench.tools.worker_protocol import serve
 
@@ -31,9 +31,9 @@ def quantise(job: dict[str, Any]) -> dict[str, Any]:
     """Static quantisation to INT8 QDQ, weights per channel."""
     from npubench.backends.onnxruntime.processors import this_processor
     from npubench.backends.onnxruntime.quantise import quantise_static
-    from npubench.measure.calibration import choose
+    from npubench.measure.calibration import calibration_of_json, choose
 
-    chosen = choose(fed(job), calibration(job))
+    chosen = choose(fed(job), calibration_of_json(job["calibration"]))
     processor, flags = this_processor()
     model, output, scratch = (Path(job[name]) for name in ("model", "output", "scratch"))
     settings = quantise_static(model, output, scratch, chosen.calibration(), processor)
@@ -45,13 +45,13 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Load, warm up, time in rounds; afterwards see in what it computed, and compare with the reference."""
     import resource
 
-    from npubench.measure.calibration import evaluation_inputs
+    from npubench.measure.calibration import calibration_of_json, evaluation_inputs
     from npubench.measure.onnx_session import open_session, ready, timed_rounds, warm_up
     from npubench.storage.hashing import sha256_of_bundle
 
     path = Path(job["artifact"])
     sha256 = sha256_of_bundle(path, [Path(file) for file in job["beside"]])
-    samples = evaluation_inputs(fed(job), calibration(job))
+    samples = evaluation_inputs(fed(job), calibration_of_json(job["calibration"]))
     started = time.perf_counter_ns()
     session = open_session(path)
     load_us = (time.perf_counter_ns() - started) / 1000
@@ -130,13 +130,6 @@ def predict(job: dict[str, Any]) -> dict[str, Any]:
 def fed(job: dict[str, Any]) -> ModelInputs:
     """The model's inputs and what they hold."""
     return decode(ModelInputs, job["fed"])
-
-
-def calibration(job: dict[str, Any]) -> CalibrationSpec:
-    """Where input data come from."""
-    given = job["calibration"]
-    path, evaluation = (Path(one) if one else None for one in (given["path"], given.get("evaluation")))
-    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
 STEPS = {"quantise": quantise, "measure": measure, "shares": shares, "predict": predict}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec
-from npubench.engine.context import Context
 from npubench.engine.plan import Job
+from npubench.engine.session import RunSession
 from npubench.graph.read import describe
+from npubench.measure.calibration import calibration_to_json
 from npubench.measure.onnx_session import answer_of
 from npubench.storage.json import encode
 from npubench.storage.workspace import writing
@@ -43,9 +44,6 @@ class Parts:
 
     def job(self, whole: OnnxModel, calibration: CalibrationSpec) -> dict[str, Any]:
         """What every job of the worker says: the files, and what data the whole is run with."""
-        path, evaluation = (
-            str(one.absolute()) if one else None for one in (calibration.path, calibration.evaluation)
-        )
         return {
             "whole": str(whole.path),
             "head": str(self.head.path) if self.head else None,
@@ -53,41 +51,38 @@ class Parts:
             "tail": str(self.tail.path) if self.tail else None,
             "body_outputs": tensors(self.body.outputs),
             "fed": encode(whole.fed),
-            "calibration": {
-                "path": path,
-                "evaluation": evaluation,
-                "seed": calibration.seed,
-                "samples": calibration.samples,
-            },
+            "calibration": calibration_to_json(calibration),
             "compared": COMPARED,
         }
 
 
-def keep(made: "Cut", whole: OnnxModel, job: Job, key: str, context: Context) -> Parts | Failure:
+def keep(cut: "Cut", whole: OnnxModel, job: Job, key: str, session: RunSession) -> Parts | Failure:
     """Write the parts, describe them and bring them under their hashes."""
-    found: dict[str, OnnxModel | None] = {}
+    parts: dict[str, OnnxModel | None] = {}
     for name in ("head", "body", "tail"):
-        part = getattr(made, name)
+        part = getattr(cut, name)
         # Only the last part gives out what the whole gives out.
-        last = made.tail is None if name == "body" else name == "tail"
-        kept = _kept(part, name, whole.task if last else "", job, key, context) if part is not None else None
+        last = cut.tail is None if name == "body" else name == "tail"
+        kept = part and _keep_part(part, name, whole.task if last else "", job, key, session)
         if isinstance(kept, Failure):
             return kept
-        found[name] = kept
-    head, body, tail = found["head"], found["body"], found["tail"]
+        parts[name] = kept
+    head, body, tail = parts["head"], parts["body"], parts["tail"]
     assert body is not None
     return Parts(head, body, tail, head is not None or body.fed != whole.fed)
 
 
-def _kept(part: Any, name: str, task: str, job: Job, key: str, context: Context) -> OnnxModel | Failure:
+def _keep_part(
+    part: Any, name: str, task: str, job: Job, key: str, session: RunSession
+) -> OnnxModel | Failure:
     import onnx
 
     if part.ByteSize() > LARGEST_FILE_BYTES:
         message = f"the {name} is larger than the 2 GiB that one file holds"
         return Failure(Stage.COMPILE, FailureClass.INVALID_MODEL, message)
-    with context.workspace.job_folder() as folder:
+    with session.workspace.job_folder() as folder:
         path = folder / f"{name}.onnx"
-        with writing(context.workspace.root):
+        with writing(session.workspace.root):
             onnx.save(part, path)
         described = describe(path, job.case.name, task=task)
         if isinstance(described, Failure) and name != "body":
@@ -97,28 +92,28 @@ def _kept(part: Any, name: str, task: str, job: Job, key: str, context: Context)
         if isinstance(described, Failure):
             message = f"between head and tail no model is left that a target takes: {described.message}"
             return Failure(Stage.COMPILE, described.failure_class, message, described.operators)
-        return context.workspace.keep_onnx(f"{key}-{name}", described)
+        return session.workspace.keep_onnx(f"{key}-{name}", described)
 
 
-def find(key: str, whole: OnnxModel, context: Context) -> Parts | None:
+def find(key: str, whole: OnnxModel, session: RunSession) -> Parts | None:
     """The parts that were kept for a key; None where the body is not there any more."""
-    head, body, tail = (context.workspace.find_onnx(f"{key}-{name}") for name in ("head", "body", "tail"))
+    head, body, tail = (session.workspace.find_onnx(f"{key}-{name}") for name in ("head", "body", "tail"))
     if body is None:
         return None
     return Parts(head, body, tail, head is not None or body.fed != whole.fed)
 
 
 def calibration_for(
-    parts: Parts, whole: OnnxModel, folder: Path, context: Context, log: Path
+    parts: Parts, whole: OnnxModel, folder: Path, session: RunSession, log: Path
 ) -> CalibrationSpec | Failure:
     """Calibration data of the body: the request's own, or what the head makes of them, in `folder`."""
-    asked = context.request.calibration
+    asked = session.plan.request.calibration
     if not parts.needs_upstream_inputs:
         return asked
     wanted = [tensor.name for tensor in parts.body.inputs]
     folders = {name: str(folder / name) for name in (CALIBRATION, EVALUATION)}
     job = {**parts.job(whole, asked), "step": "feed", "folders": folders, "wanted": wanted}
-    answer = work(job, context.request.deadline_s, log)
+    answer = work(job, session.plan.request.deadline_s, log)
     if isinstance(answer, Failure):
         return answer
     apart = folder / EVALUATION

@@ -1,31 +1,28 @@
-"""`npubench import`: rows out of logs that other programs wrote."""
+"""`npubench import`: rows out of logs that other programs wrote, or out of what was published."""
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.import_published import published
 from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
 from npubench.domain.errors import ExitCode, UsageError
-from npubench.domain.text import printable
+from npubench.domain.text import counted, printable
 
 if TYPE_CHECKING:
     from npubench.domain.protocols import LogReading
     from npubench.domain.records import Result
-    from npubench.storage.store import Store
-    from npubench.storage.workspace import Workspace
+    from npubench.domain.specs import BoardSpec
+    from npubench.engine.session import RunSession
 
 
 @click.group("import", no_args_is_help=False)
 def import_() -> None:
     """Add rows out of logs that other programs wrote, or out of what was published."""
-
-
-import_.add_command(published)
 
 
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path))
@@ -77,6 +74,20 @@ def pulsar_logs(
     return _import(folder, board, name, batch_axes, catalog_folders, out)
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of rows that are imported."""
+
+    rows: "Sequence[Result]"
+    """All of them."""
+    added: int
+    """So many were new."""
+    known: int
+    """So many were imported before."""
+    left_out: tuple[str, ...] = ()
+    """Cases of which a live run has rows there."""
+
+
 def _import(
     folder: Path,
     board: str,
@@ -85,54 +96,52 @@ def _import(
     catalog_folders: tuple[Path, ...],
     out: Path,
 ) -> int:
-    from dataclasses import replace
-
     from npubench.backends.axera import equal_figures
     from npubench.catalog import find_board
-    from npubench.catalog.schema import check_name
-    from npubench.cli.batch_axes import parse_batch_axes
-    from npubench.cli.report import write_report
+    from npubench.cli.report import page_stage
     from npubench.domain.protocols import LogReading
     from npubench.engine import plugins
+    from npubench.engine.cases import parse_batch_axes
+    from npubench.engine.options import RunOptions
+    from npubench.engine.session import SessionSetup, SessionStage, run_session
     from npubench.measure.sampling import sampled
     from npubench.storage.hashing import digest
-    from npubench.storage.store import Store
-    from npubench.storage.workspace import Workspace
     from npubench.tools import logs
 
     batch = parse_batch_axes(batch_axes)
     catalog = load_catalog(catalog_folders)
-    of = find_board(catalog, board)
-    if name is not None:
-        try:
-            of = replace(of, name=check_name(name))
-        except ValueError as error:
-            raise UsageError(f"--name {error}") from error
-    reading = plugins.backend(of.backend)
+    spec = _named(find_board(catalog, board), name)
+    reading = plugins.backend(spec.backend)
     if not isinstance(reading, LogReading):
-        raise UsageError(f"{of.backend}, the backend of {of.name}, reads no logs: choose another --board")
+        raise UsageError(f"{spec.backend}, the backend of {spec.name}, reads no logs: choose another --board")
     try:
-        cases, problems = logs.read_folder(folder, of.backend, reading, _log_readers)
+        cases, problems = logs.read_folder(folder, spec.backend, reading, _log_readers)
     except logs.NoLogError as error:
         _tell_problems(error.problems[1:])
         raise
     _tell_problems(problems)
-    workspace = Workspace(out)
-    workspace.create()
-    with workspace.lock():
-        store = Store.create(workspace.database)
-        rows = logs.rows(cases, of, f"import-{of.name}", catalog.operators)
-        rows = equal_figures.warned(rows)
+
+    def add(session: "RunSession") -> Imported:
+        rows = equal_figures.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
         rows = [sampled(row, batch) for row in rows]
         if batch is not None:
             # Other samples make another row of the same log.
             rows = [replace(row, key=digest(row.key, batch)) for row in rows]
-        added, known, live = _add(rows, {case.name: case.source for case in cases}, workspace, store)
-        page = write_report(workspace, store)
-        store.close()
-    _tell(rows, added, known, live, of.name)
-    click.echo(f"report: {page}")
+        return _add(rows, {case.name: case.source for case in cases}, session)
+
+    given = run_session(SessionSetup(RunOptions(out=out)), (SessionStage(add, gives=Imported), page_stage()))
+    _tell(given[Imported], spec.name)
+    click.echo(f"report: {given[Path]}")
     return ExitCode.USAGE if problems or catalog.problems else ExitCode.OK
+
+
+def _named(board: "BoardSpec", name: str | None) -> "BoardSpec":
+    from npubench.catalog.schema import check_name
+
+    try:
+        return board if name is None else replace(board, name=check_name(name))
+    except ValueError as error:
+        raise UsageError(f"--name {error}") from error
 
 
 def _tell_problems(problems: Sequence[str]) -> None:
@@ -154,14 +163,11 @@ def _log_readers() -> "dict[str, LogReading]":
     return found
 
 
-def _add(
-    rows: "Sequence[Result]", sources: dict[str, Path], workspace: "Workspace", store: "Store"
-) -> tuple[int, int, list[str]]:
-    """Keep each new row with a copy of its log; how many were new and known, and which have live rows."""
-    from dataclasses import replace
-
+def _add(rows: "Sequence[Result]", sources: dict[str, Path], session: "RunSession") -> Imported:
+    """Keep each new row with a copy of its log."""
     from npubench.storage.workspace import writing
 
+    store, workspace = session.store, session.workspace
     finished = store.final_keys()
     live = {
         (row.case, row.backend)
@@ -180,14 +186,15 @@ def _add(
                 copyfile(sources[row.case], log)
             store.append(replace(row, log_path=workspace.relative(log)))
             added += 1
-    return added, known, left_out
+    return Imported(rows, added, known, tuple(left_out))
 
 
-def _tell(rows: "Sequence[Result]", added: int, known: int, live: Sequence[str], board: str) -> None:
+def _tell(found: Imported, board: str) -> None:
     from npubench.backends.axera.equal_figures import suspicious_groups
 
-    click.echo(f"{len(rows)} cases: {added} added, {known} imported before" + _left_out(live, board))
-    for group in suspicious_groups(rows):
+    told = f"{len(found.rows)} cases: {found.added} added, {found.known} imported before"
+    click.echo(told + _left_out(found.left_out, board))
+    for group in suspicious_groups(found.rows):
         cases = ", ".join(map(printable, group.cases))
         click.echo(f"npubench: equal {group.kind} figures of different cases: {cases}", err=True)
 
@@ -196,3 +203,40 @@ def _left_out(live: Sequence[str], board: str) -> str:
     if not live:
         return ""
     return f", {len(live)} left out for rows of live runs on {printable(board)}: give --name to keep both"
+
+
+@import_.command()
+@out_option
+def published(out: Path) -> int:
+    """Add what others published of AXera chips; says of every column what it was for its publisher.
+
+    Every figure is of kind published. What is there already is left alone.
+    """
+    from npubench.cli.report import page_stage
+    from npubench.engine.options import RunOptions
+    from npubench.engine.session import SessionSetup, SessionStage, run_session
+    from npubench.published import table
+
+    stages = (SessionStage(_add_published, gives=Imported), page_stage())
+    given = run_session(SessionSetup(RunOptions(out=out)), stages)
+    found = given[Imported]
+    for name in dict.fromkeys(row.run_id for row in found.rows):
+        shipped = table(name)
+        count = counted(len(shipped.lines), "row")
+        click.echo(f"{printable(shipped.title)} ({printable(shipped.source)}): {count}")
+        for column in shipped.columns:
+            click.echo(f"    {printable(column.statement)}")
+    click.echo(f"{found.added} rows added, {found.known} imported before")
+    click.echo(f"report: {given[Path]}")
+    return 0
+
+
+def _add_published(session: "RunSession") -> Imported:
+    from npubench import __version__, published
+
+    rows = published.results()
+    known = session.store.final_keys()
+    new = [row for row in rows if row.key not in known]
+    for row in new:
+        session.store.append(replace(row, npubench_version=__version__))
+    return Imported(rows, len(new), len(rows) - len(new))
