@@ -17,7 +17,7 @@ from pathlib import Path
 import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-DEADLINE_S = 120.0
+DEADLINE_S = 600.0
 WHOLE = (
     "document.styleSheets[0]?.insertRule('section, details { content-visibility: visible !important }',"
     " document.styleSheets[0].cssRules.length)"

@@ -45,6 +45,6 @@ def npubench(
     return subprocess.CompletedProcess(["npubench", *texts], code, out.getvalue(), err.getvalue())
 
 
-def process(*words: Any, timeout_s: float = 300, **more: Any) -> subprocess.CompletedProcess[str]:
+def process(*words: Any, timeout_s: float = 900, **more: Any) -> subprocess.CompletedProcess[str]:
     """The same in a process of its own."""
     return subprocess.run(argv(*words), capture_output=True, text=True, timeout=timeout_s, **more)

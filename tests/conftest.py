@@ -3,13 +3,17 @@
 A run in CI answers for one change, and must not fail by an example that nobody has looked at yet.
 """
 
+import importlib
 import os
 import signal
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from npubench.storage.files import data_root
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("developer", deadline=None)
@@ -23,6 +27,39 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 
 USER_CACHE = "NPUBENCH_TESTS_USER_CACHE"
 """The variable of the cache folder of whoever runs the tests, for what tests download."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_catalogue_read_once():
+    """A worker reads npubench's own catalogue once, where every command of a user reads it anew."""
+
+    load = importlib.import_module("npubench.catalog.load")  # The package has a function of that name.
+    read_layer, read_zoo, shipped = load.read_layer, load.read_zoo, data_root()
+
+    @cache
+    def shipped_layer(*kinds):
+        problems = []
+        return read_layer(shipped, problems, *kinds), tuple(problems)
+
+    @cache
+    def shipped_zoo():
+        return read_zoo(shipped / "models")
+
+    def layer(folder, problems, *kinds):
+        if folder != shipped:
+            return read_layer(folder, problems, *kinds)
+        found, told = shipped_layer(*kinds)
+        problems.extend(told)
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(load, "read_layer", layer)
+        patched.setattr(
+            load,
+            "read_zoo",
+            lambda models: shipped_zoo() if models == shipped / "models" else read_zoo(models),
+        )
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

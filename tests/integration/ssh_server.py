@@ -16,14 +16,14 @@ from typing import Any
 from npubench.boards.ssh import hostkeys
 from npubench.domain.specs import BoardSpec, Precision
 
-START_S = 120.0
+START_S = 600.0
 HURRY = {
-    "connect_timeout_s": 10.0,
-    "banner_timeout_s": 10.0,
-    "auth_timeout_s": 20.0,
+    "connect_timeout_s": 60.0,
+    "banner_timeout_s": 60.0,
+    "auth_timeout_s": 60.0,
     "keepalive_s": 0.5,
     "keepalive_count": 16,
-    "command_timeout_s": 30.0,
+    "command_timeout_s": 120.0,
     "reboot_wait_s": 20.0,
 }
 

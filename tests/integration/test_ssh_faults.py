@@ -44,7 +44,7 @@ def meanwhile(work):
         future.result(300)
 
 
-def big_file(path: Path, size: int = 200_000_000) -> Path:
+def big_file(path: Path, size: int = 100_000_000) -> Path:
     with path.open("wb") as stream:
         for _ in range(size // 1_000_000):
             stream.write(os.urandom(1_000_000))

@@ -98,7 +98,7 @@ def test_busybox_keeps_a_lease(tmp_path, own_config):
         assert two.take(own_claim("two")).claim.run_id == "one"
         pid_file = tmp_path / "pid"
         with ThreadPoolExecutor(1) as pool:
-            done = pool.submit(one.run, ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], 60)
+            done = pool.submit(one.run, ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], 600)
             pid = pid_in(pid_file)
             server.drop_sessions()
             with pytest.raises(BoardLostError):
@@ -137,7 +137,7 @@ def test_taking_over_ends_what_the_last_holder_runs(sessions, folder, tmp_path):
     first.take(own_claim("first"))
     pid_file = tmp_path / "pid"
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(first.run, ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], 60)
+        done = pool.submit(first.run, ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], 600)
         pid = pid_in(pid_file)
         (until,) = folder.glob("until.*")
         until.write_text("1\n")
