@@ -16,7 +16,6 @@ from unittest import mock
 
 from npubench.cli import main
 
-
 OWN = ("HOME", "LANG", "TZ", "NPUBENCH_CACHE", "NPUBENCH_LEASES")
 
 
