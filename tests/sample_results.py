@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 
 from npubench.domain.definitions import CURRENT
+from npubench.domain.figures import CodecFigures
 from npubench.domain.records import (
     Accuracy,
     BoardState,
@@ -232,7 +233,11 @@ def skipped() -> Result:
     return result("resnet18", status=Status.SKIPPED, skip_reason=reason, **nothing)
 
 
-CODEC_DETAILS = {
+CODEC = {
+    "operation": "decode",
+    "codec": "h264",
+    "width": 1920,
+    "height": 1080,
     "streams": 9,
     "streams_fps": 25.0,
     "cpu_cores": 0.98,
@@ -243,8 +248,8 @@ CODEC_DETAILS = {
 }
 
 
-def codec(case: str = "decode-h264-1080p", **details) -> Result:
-    timed = Figures(Kind.MEASURED, latency(3200.0), 311.0, details={**CODEC_DETAILS, **details})
+def codec(case: str = "decode-h264-1080p", **changes) -> Result:
+    timed = Figures(Kind.MEASURED, latency(3200.0), 311.0, codec=CodecFigures(**{**CODEC, **changes}))
     return result(case, Precision.NONE, case_kind=CaseKind.CODEC, backend="pyav", macs=None, figures=timed)
 
 

@@ -97,13 +97,13 @@ def test_ffmpeg_makes_the_same_pictures_as_pyav(tmp_path, name):
 def test_both_engines_give_the_frames_that_are_known(local, tmp_path, name, engine):
     found = measured(name, local, LocalSession(), tmp_path, engine=engine)
     assert isinstance(found, Figures), found
-    details = found.details
-    assert details["frames_sha256"] == details["frames_sha256_expected"] is not None
-    assert details["frames"] > 0
-    assert found.throughput_fps == pytest.approx(details["frames"] / details["seconds"])
-    assert 0 < details["cpu_cores"] < 4
+    told = found.codec
+    assert told.frames_sha256 == told.frames_sha256_expected is not None
+    assert told.frames > 0
+    assert found.throughput_fps == pytest.approx(told.frames / told.seconds)
+    assert 0 < told.cpu_cores < 4
     assert (found.latency_us is not None) == (engine == "pyav")
-    assert (details["streams"] is not None) == (name == "decode-h264-1080p")
+    assert (told.streams is not None) == (name == "decode-h264-1080p")
 
 
 @pytest.mark.parametrize("engine", ["pyav", pytest.param("ffmpeg", marks=needs_ffmpeg)])
@@ -111,8 +111,8 @@ def test_both_engines_give_the_frames_that_are_known(local, tmp_path, name, engi
 def test_what_was_encoded_is_decoded_and_compared_with_its_source(local, tmp_path, codec, engine):
     found = measured(f"encode-{codec}-1080p", local, LocalSession(), tmp_path, engine=engine)
     assert isinstance(found, Figures), found
-    assert found.details["frames_checked"] == 8
-    assert found.details["psnr_db"] > 35
+    assert found.codec.frames_checked == 8
+    assert found.codec.psnr_db > 35
 
 
 def test_the_pipeline_tells_its_steps(local, tmp_path):

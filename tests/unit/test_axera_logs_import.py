@@ -158,11 +158,11 @@ def test_the_date_is_the_logs_or_the_files(tmp_path):
 
 def test_the_npu_mode_is_what_the_log_tells(tmp_path):
     (row,) = one(tmp_path, RESNET)
-    assert row.figures.details["npu_mode"] == "1_1"
+    assert row.figures.npu_mode == "1_1"
     text = RESNET.replace("===== convert =====", "===== convert =====\npulsar build --virtual_npu 111")
     (row,) = one(tmp_path, text)
-    assert row.figures.details["npu_mode"] == "111"
-    assert row.estimate.details["npu_mode"] == "111"
+    assert row.figures.npu_mode == "111"
+    assert row.estimate.npu_mode == "111"
 
 
 def test_folders_that_hold_nothing_are_a_users_mistake(tmp_path):

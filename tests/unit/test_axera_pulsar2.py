@@ -314,7 +314,7 @@ def test_a_timeline_in_cycles_is_no_time_without_a_clock():
 def test_a_timeline_of_another_length_than_the_cycles_is_in_microseconds():
     figures = with_trace(62_400)
     assert figures.latency_us.mean == 100
-    assert "timeline" in figures.details["statistic"]
+    assert "timeline" in figures.statistic
     assert figures.details["timelines"]["subgraph_npu_0"]["units"][0] == {
         "unit": "conv0",
         "tasks": 1,

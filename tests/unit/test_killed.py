@@ -6,8 +6,7 @@ import pytest
 
 from npubench.backends.axera import toolchain
 from npubench.boards.ssh.memory import evidence
-from npubench.domain.failures import Failure
-from npubench.domain.records import Completed, FailureClass, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.tools import board_runner, exit_status
 
 KILLED = Completed(("tool",), -9, "last words\n", 2.0)

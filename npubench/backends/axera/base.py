@@ -257,15 +257,18 @@ def latency(rounds: Sequence[Round]) -> Latency:
     )
 
 
-def statistic(rounds: Sequence[Round], runner: str) -> dict[str, object]:
-    """What kind of numbers these are, for the details of a row."""
+def statistic(rounds: Sequence[Round], runner: str) -> str:
+    """What the latency of these rounds is."""
     calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
     known = [f"p{percent}" for percent in (50, 90, 99) if _of_calls(rounds, percent)]
     percentiles = f"{', '.join(known)}: the middle one of the calls'" if known else "no percentile is known"
+    return f"mean of the means of {calls}, weighted by their runs; {percentiles}"
+
+
+def details_of_calls(rounds: Sequence[Round]) -> dict[str, object]:
+    """What else the calls told, for the details of a row."""
     printed = [{f"p{p:g}_us": us for p, us in r.percentiles_us.items()} for r in rounds]
     return {
-        "statistic": f"mean of the means of {calls}, weighted by their runs; {percentiles}",
-        "call_means_us": [r.mean_us for r in rounds],
         "runs_per_call": [r.n for r in rounds],
         **({"printed_percentiles": printed} if any(printed) else {}),
     }

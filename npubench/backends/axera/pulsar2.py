@@ -14,7 +14,7 @@ from npubench.backends.axera.pulsar2_run import parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.toolchain import Bench, Where, wrong_mode
 from npubench.backends.signature import Tolerance, converted, signature_of_file
 from npubench.domain.errors import UsageError
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import part_of_npu
 from npubench.domain.protocols import Session
 from npubench.domain.records import (
     Artifact,

@@ -81,7 +81,7 @@ def _rates(row: Result, figures: Figures) -> Iterator[str]:
         samples |= {tensor.shape[0] for tensor in row.inputs[:1] if tensor.shape and tensor.shape[0] > 0}
     if any(abs(math.log(calls / count)) <= tolerance for calls in (in_flight, by_mean) for count in samples):
         return
-    if not simulated and "execution_devices" in figures.details and 1 <= in_flight <= MOST_STREAMS:
+    if not simulated and figures.calls_overlap and 1 <= in_flight <= MOST_STREAMS:
         return
     yield say(
         "{latency} us a call and {rate} samples/s are {calls} samples a call, and {samples} is told ({kind})",
@@ -122,13 +122,13 @@ def _statistics(latency: Latency | None) -> Iterator[str]:
 
 def _parts(figures: Figures) -> Iterator[str]:
     whole = figures.latency_us.mean if figures.latency_us else None
-    part = figures.details.get("neu_us")
-    if not whole or whole <= 0 or not isinstance(part, (int, float)):
+    part = figures.npu_time_us
+    if not whole or whole <= 0 or part is None:
         return
     # Of a published row the two are one number, in two places.
     if part > PART_ABOVE * whole or (figures.kind is Kind.PUBLISHED and whole > PART_ABOVE * part):
         yield say(
             "the NPU's part takes {part} us and the whole call {whole} us",
-            part=significant(float(part), separator=""),
+            part=significant(part, separator=""),
             whole=significant(whole, separator=""),
         )

@@ -16,7 +16,6 @@ from functools import cache
 from npubench.catalog import load_boards
 from npubench.domain.records import Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, Fact
-from npubench.reporting.data.figures import HALVES
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
@@ -51,13 +50,14 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Utilised:
-    """What a tool prints of one row: MACs of a call, calls a second, share of the peak in 0..1, NPU mode."""
+    """What a tool prints of one row: MACs of a call, calls a second, share of the peak in 0..1, and
+    whether it is of one half of the NPU."""
 
     row: Result
     macs: int
     calls_per_s: float
     share: float
-    mode: str
+    halved: bool
 
     def share_at(self, peak: float) -> float:
         """What the share should be at that peak."""
@@ -89,9 +89,9 @@ def utilised(results: Iterable[Result]) -> Mapping[tuple[str, str, Kind, str], l
             if rate is None or figures.tool_macs is None or figures.mac_utilisation is None:
                 continue
             kind = figures.origin or figures.kind
-            mode = str(figures.details.get("npu_mode", ""))
-            one = Utilised(row, figures.tool_macs, rate, figures.mac_utilisation, mode)
-            groups[row.board, row.backend, kind, mode].append(one)
+            halved = figures.npu is not None and figures.npu.halved
+            one = Utilised(row, figures.tool_macs, rate, figures.mac_utilisation, halved)
+            groups[row.board, row.backend, kind, figures.npu_mode].append(one)
     return groups
 
 
@@ -115,7 +115,7 @@ def rule_of(group: Sequence[Utilised]) -> Peak | None:
         return None
     # Only a peak that was worked out of such rows is the tool's own; it is of half of an AX620A.
     told, _ = _peak_of_board(group[0].row.board, group[0].row.chip)
-    exact = told is not None and told.about and group[0].mode in HALVES
+    exact = told is not None and told.about and group[0].halved
     return Peak(told.value, told.source) if told is not None and exact else None
 
 

@@ -77,11 +77,8 @@ def _published() -> Mapping[tuple[str, str], list[tuple[float, Result]]]:
 
 def _time(figures: Figures) -> float | None:
     """Microseconds a call: what was published is mostly the NPU's time, so that part where it is told."""
-    part = figures.details.get("neu_us")
-    time = typical_us(figures.latency_us)
-    if figures.origin is None and isinstance(part, (int, float)) and part > 0:
-        return float(part)
-    return time
+    part = figures.npu_time_us
+    return part if figures.origin is None and part and part > 0 else typical_us(figures.latency_us)
 
 
 def _comparable(row: Result, figures: Figures, other: Result) -> bool:

@@ -79,9 +79,11 @@ def unusual_ratios(results: Sequence[Result]) -> Iterator[Doubt]:
             continue
         if not (is_exact(simulation) and is_exact(measured)):
             continue
-        mode = str(simulation.details.get("npu_mode", ""))
         for time in board_times(row):
-            key = (row.board, row.backend, row.precision.value, row.case_kind, mode, time.part)
+            key = (
+                *(row.board, row.backend, row.precision.value),
+                *(row.case_kind, simulation.npu_mode, time.part),
+            )
             groups[key].append(_Timed(row, simulated, time.us, simulation.tool_macs or 0))
     told = set()
     for group in groups.values():

@@ -61,11 +61,11 @@ def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
         figures = None if row.emulated else figures_of(row, Kind.MEASURED)
         if row.case_kind is not CaseKind.CODEC or figures is None:
             continue
-        details = figures.details
-        if (details.get("operation"), details.get("codec")) == ("decode", codec):
-            held = (details.get("streams") or 0) * (details.get("streams_fps") or 0)
+        told = figures.codec
+        if told is not None and (told.operation, told.codec) == ("decode", codec):
+            held = (told.streams or 0) * (told.streams_fps or 0)
             rate = held or figures.throughput_fps or 0.0
-            best = max(best, rate * (details.get("width") or 0) * (details.get("height") or 0))
+            best = max(best, rate * (told.width or 0) * (told.height or 0))
     return FactValue(best, say("measured on the board"), "measured") if best else None
 
 
