@@ -211,9 +211,8 @@ def _ended_without_answer(done: Completed) -> Failure:
 
 @cache
 def _tooling(codebase: str) -> str:
-    """Pins and the text of what runs: the common part of the worker and that of the codebase."""
-    apart = {f"worker_{name}" for name in (*CODEBASES, "index")} - {f"worker_{codebase}"}
-    workers = [file for file in sorted(WORKER.parent.glob("worker*.py")) if file.stem not in apart]
+    """Pins and the text of what runs."""
+    workers = sorted({*WORKER.parent.glob("worker*.py")} - {WORKER.with_name("worker_index.py")})
     name = CODEBASES.get(codebase, (FULL,))[0]
     return digest(environments.spec(name).pins, [sha256_of_file(file) for file in workers])
 
