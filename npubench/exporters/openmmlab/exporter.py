@@ -14,8 +14,7 @@ from npubench.domain.errors import NpubenchError
 from npubench.domain.records import SAME_NETWORK, Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
 from npubench.exporters.openmmlab import servers
-from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, installed
-from npubench.exporters.openmmlab.config_files import config_files
+from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, config_files, installed
 from npubench.graph.read import describe
 from npubench.storage.files import text_of
 from npubench.storage.hashing import digest, sha256_of_file
