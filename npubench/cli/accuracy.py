@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import board_option, case_options, deadline_option, json_option, out_option
+from npubench.cli.options import board_option, deadline_option, json_option, out_option, run_options
 from npubench.domain.text import printable, text_table
-from npubench.engine.options import CaseOptions, RunOptions
+from npubench.engine.options import RunOptions
 
 if TYPE_CHECKING:
     from npubench.measure.accuracy import Score, Share
@@ -19,7 +19,7 @@ MOST_CLASSES = 20
 
 
 @click.command()
-@case_options
+@run_options
 @click.option(
     "--dataset",
     required=True,
@@ -43,6 +43,7 @@ MOST_CLASSES = 20
 )
 @click.option(
     "--calibration-samples",
+    "samples",
     type=click.IntRange(1),
     default=64,
     show_default=True,
@@ -52,18 +53,7 @@ MOST_CLASSES = 20
 @deadline_option
 @json_option
 @out_option
-def accuracy(
-    selection: CaseOptions,
-    dataset: Path,
-    boards: tuple[str, ...],
-    precisions: tuple[str, ...],
-    calibration: Path | None,
-    calibration_samples: int,
-    limit: int | None,
-    deadline: float,
-    as_json: bool,
-    out: Path,
-) -> int:
+def accuracy(options: RunOptions, dataset: Path, limit: int | None, as_json: bool) -> int:
     """Top-1 and top-5 of CASES on a data set: FP32, and what each board's toolchain makes of it.
 
     The drop against FP32 is told with its 95 % interval, on the same samples, and the layers that lose
@@ -71,19 +61,13 @@ def accuracy(
     """
     from npubench.cli.listeners import say_notes, say_refused
     from npubench.domain.errors import ExitCode
-    from npubench.domain.specs import CalibrationSpec
-    from npubench.engine.accuracy import AccuracyOptions, Scores, accuracy_stages
-    from npubench.engine.assemble import plan_run
+    from npubench.engine.accuracy import AccuracyOptions, Scores, accuracy_stages, plan_accuracy
     from npubench.engine.session import SessionSetup, run_session
 
-    options = RunOptions(
-        selection, out, boards, precisions,
-        calibration=CalibrationSpec(seed=selection.seed), deadline_s=deadline,
-    )  # fmt: skip
-    data = CalibrationSpec(calibration, selection.seed, calibration_samples)
-    plan = plan_run(options, say_refused)
+    asked = AccuracyOptions(options, dataset, limit)
+    plan = plan_accuracy(asked, say_refused)
     setup = SessionSetup(options, plan, nullcontext(say_notes), stored=False)
-    given = run_session(setup, accuracy_stages(AccuracyOptions(options, dataset, data, limit)))
+    given = run_session(setup, accuracy_stages(asked))
     if as_json:
         click.echo(given[Path].read_text(encoding="utf-8"), nl=False)
     else:

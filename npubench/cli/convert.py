@@ -1,14 +1,21 @@
 """`npubench export` and `npubench convert`: the first stages alone, with or without surgery."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import board_option, calibration_option, case_options, deadline_option
+from npubench.cli.options import (
+    board_option,
+    calibration_option,
+    deadline_option,
+    precision_option,
+    run_options,
+)
 from npubench.domain.text import printable
-from npubench.engine.options import CaseOptions, RunOptions
+from npubench.engine.options import RunOptions
 
 if TYPE_CHECKING:
     from npubench.engine.deliver import Delivered
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 WORKSPACE = ".npubench"
 """Below the user's folder: what made the files, and what need not be made again."""
 
-jobs_option = click.option("--jobs", type=click.IntRange(1), default=None, help="How many at once.")
+jobs_option = click.option("--jobs", "workers", type=click.IntRange(1), help="How many at once.")
 fresh_option = click.option("--fresh", is_flag=True, help="Make everything again, whatever is there.")
 folder_option = click.option(
     "--out",
@@ -31,39 +38,25 @@ folder_option = click.option(
 
 
 @click.command()
-@case_options
+@run_options
 @jobs_option
 @deadline_option
 @fresh_option
 @folder_option
-def export(selection: CaseOptions, jobs: int | None, deadline: float, fresh: bool, out: Path) -> int:
+def export(options: RunOptions) -> int:
     """Write CASES as ONNX files: OUT/<case>.onnx."""
-    from npubench.cli.listeners import say_refused
-    from npubench.domain.specs import CalibrationSpec
-    from npubench.engine.assemble import plan_run
     from npubench.engine.deliver import delivery
     from npubench.engine.job import export_only
 
-    options = RunOptions(
-        selection, out / WORKSPACE, precisions=("fp32",), calibration=CalibrationSpec(seed=selection.seed),
-        deadline_s=deadline, workers=jobs, fresh=fresh,
-    )  # fmt: skip
-    plan = plan_run(options, say_refused, reached=False)
-    delivered = _delivered(options, plan, delivery(out, export_only))
-    _say_written(plan, delivered, out)
+    plan, delivered = _deliver(replace(options, precisions=("fp32",)), delivery(options.out, export_only))
+    _say_written(plan, delivered, options.out)
     return _exit_code(plan, delivered)
 
 
 @click.command()
-@case_options
+@run_options
 @board_option
-@click.option(
-    "--precision",
-    "precisions",
-    multiple=True,
-    type=click.Choice(["fp32", "int8"]),
-    help="Only these; else all that the board has. Repeatable.",
-)
+@precision_option
 @click.option(
     "--cut",
     "surgery",
@@ -77,53 +70,51 @@ def export(selection: CaseOptions, jobs: int | None, deadline: float, fresh: boo
 @deadline_option
 @fresh_option
 @folder_option
-def convert(
-    selection: CaseOptions,
-    boards: tuple[str, ...],
-    precisions: tuple[str, ...],
-    surgery: str,
-    calibration: Path | None,
-    jobs: int | None,
-    deadline: float,
-    fresh: bool,
-    out: Path,
-) -> int:
+def convert(options: RunOptions, surgery: str) -> int:
     """Prepare CASES for a board's toolchain: OUT/<case>.<board>.<precision>.<ending>."""
-    from npubench.cli.listeners import say_refused
-    from npubench.domain.specs import CalibrationSpec
-    from npubench.engine import convert_with_surgery
-    from npubench.engine.assemble import plan_run
     from npubench.engine.deliver import delivery
     from npubench.engine.job import prepare
 
-    options = RunOptions(
-        selection, out / WORKSPACE, boards, precisions,
-        calibration=CalibrationSpec(calibration, selection.seed),
-        deadline_s=deadline, workers=jobs, fresh=fresh,
-    )  # fmt: skip
-    plan = plan_run(options, say_refused, reached=False)
-    if surgery != "auto":
-        delivered = _delivered(options, plan, delivery(out, prepare))
-        _say_written(plan, delivered, out)
-        return _exit_code(plan, delivered)
-    step, finish = convert_with_surgery.prepare_and_note, convert_with_surgery.measure_parts_and_note
-    delivered = _delivered(options, plan, delivery(out, step, finish))
-    for state in delivered.states:
-        if state.files and state.failure is None:
-            _say_surgery(convert_with_surgery.record_of(state))
-    _say_written(plan, delivered, out)
-    for line in counts([convert_with_surgery.conversion_of(state) for state in delivered.states]):
-        click.echo(line)
+    if surgery == "auto":
+        from npubench.engine.convert_with_surgery import measure_parts_and_note, prepare_and_note
+
+        stage = delivery(options.out, prepare_and_note, measure_parts_and_note)
+    else:
+        stage = delivery(options.out, prepare)
+    plan, delivered = _deliver(options, stage)
+    if surgery == "auto":
+        _say_cuts(delivered)
+    _say_written(plan, delivered, options.out)
+    if surgery == "auto":
+        _say_counts(delivered)
     return _exit_code(plan, delivered)
 
 
-def _delivered(options: RunOptions, plan: "Plan", stage: "SessionStage") -> "Delivered":
-    from npubench.cli.listeners import delivery_listener
+def _deliver(options: RunOptions, stage: "SessionStage") -> "tuple[Plan, Delivered]":
+    from npubench.cli.listeners import delivery_listener, say_refused
+    from npubench.engine.assemble import plan_run
     from npubench.engine.deliver import Delivered
     from npubench.engine.session import SessionSetup, run_session
 
+    options = replace(options, out=options.out / WORKSPACE)
+    plan = plan_run(options, say_refused, reached=False)
     setup = SessionSetup(options, plan, delivery_listener(len(plan.jobs)), stored=False)
-    return run_session(setup, (stage,))[Delivered]
+    return plan, run_session(setup, (stage,))[Delivered]
+
+
+def _say_cuts(delivered: "Delivered") -> None:
+    from npubench.engine.convert_with_surgery import record_of
+
+    for state in delivered.states:
+        if state.files and state.failure is None:
+            _say_surgery(record_of(state))
+
+
+def _say_counts(delivered: "Delivered") -> None:
+    from npubench.engine.convert_with_surgery import conversion_of
+
+    for line in counts([conversion_of(state) for state in delivered.states]):
+        click.echo(line)
 
 
 def _say_written(plan: "Plan", delivered: "Delivered", out: Path) -> None:

@@ -1,11 +1,11 @@
 """`npubench import`: rows out of logs that other programs wrote, or out of what was published."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,53 +25,38 @@ def import_() -> None:
     """Add rows out of logs that other programs wrote, or out of what was published."""
 
 
-_FOLDER = click.argument("folder", type=click.Path(path_type=Path))
-_NAME = click.option(
-    "--name", default=None, help="What the rows call that board, beside rows of its live runs."
-)
+def _log_options(function: Callable[..., int]) -> Callable[..., int]:
+    """What both names of the command take besides their --board."""
+    for option in (
+        out_option,
+        catalog_option,
+        batch_axis_option,
+        click.option("--name", help="What the rows call that board, beside rows of its live runs."),
+        click.argument("folder", type=click.Path(path_type=Path)),
+    ):
+        function = option(function)
+    return function
 
 
 @import_.command("logs")
-@_FOLDER
 @click.option("--board", required=True, help="The board that the logs are of; its backend reads them.")
-@_NAME
-@batch_axis_option
-@catalog_option
-@out_option
-def logs(
-    folder: Path,
-    board: str,
-    name: str | None,
-    batch_axes: tuple[str, ...],
-    catalog_folders: tuple[Path, ...],
-    out: Path,
-) -> int:
+@_log_options
+def logs(**words: Any) -> int:
     """Add the cases of FOLDER: one log a case, as the tools of the board's backend print them.
 
     Rows are as of a live run: simulated and measured figures apart, failures with their class. What
     was imported before is left alone, and so are cases that a live run has rows of; --name gives
     these a place of their own. A file that is no log costs a line and exit code 2.
     """
-    return _import(folder, board, name, batch_axes, catalog_folders, out)
+    return _import(**words)
 
 
 @import_.command("pulsar-logs")
-@_FOLDER
 @click.option("--board", default="axera-pi", show_default=True, help="The board that the logs are of.")
-@_NAME
-@batch_axis_option
-@catalog_option
-@out_option
-def pulsar_logs(
-    folder: Path,
-    board: str,
-    name: str | None,
-    batch_axes: tuple[str, ...],
-    catalog_folders: tuple[Path, ...],
-    out: Path,
-) -> int:
+@_log_options
+def pulsar_logs(**words: Any) -> int:
     """The old name of `import logs`, for AX620A boards."""
-    return _import(folder, board, name, batch_axes, catalog_folders, out)
+    return _import(**words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +81,6 @@ def _import(
     catalog_folders: tuple[Path, ...],
     out: Path,
 ) -> int:
-    from npubench.backends.axera import equal_figures
     from npubench.catalog import find_board
     from npubench.cli.report import page_stage
     from npubench.domain.protocols import LogReading
@@ -104,6 +88,7 @@ def _import(
     from npubench.engine.cases import parse_batch_axes
     from npubench.engine.options import RunOptions
     from npubench.engine.session import SessionSetup, SessionStage, run_session
+    from npubench.measure import equal_figures
     from npubench.measure.sampling import sampled
     from npubench.storage.hashing import digest
     from npubench.tools import logs
@@ -190,7 +175,7 @@ def _add(rows: "Sequence[Result]", sources: dict[str, Path], session: "RunSessio
 
 
 def _tell(found: Imported, board: str) -> None:
-    from npubench.backends.axera.equal_figures import suspicious_groups
+    from npubench.measure.equal_figures import suspicious_groups
 
     told = f"{len(found.rows)} cases: {found.added} added, {found.known} imported before"
     click.echo(told + _left_out(found.left_out, board))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from npubench.domain.text import printable
-from npubench.engine.options import DEFAULT_OUT, CaseOptions
+from npubench.engine.options import DEFAULT_OUT, CaseOptions, RunOptions
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -39,7 +39,13 @@ board_option = click.option(
     "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
-jobs_option = click.option("--jobs", type=click.IntRange(1), help="Exports and conversions at once.")
+precision_option = click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    type=click.Choice(["fp32", "int8"]),
+    help="Only these; else all that the board has. Repeatable.",
+)
 
 
 class Number(click.FloatRange):
@@ -54,7 +60,12 @@ class Number(click.FloatRange):
 
 
 deadline_option = click.option(
-    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a stage may take."
+    "--deadline",
+    "deadline_s",
+    type=Number(1),
+    default=600.0,
+    show_default=True,
+    help="Seconds a stage may take.",
 )
 batch_axis_option = click.option(
     "--batch-axis",
@@ -65,13 +76,28 @@ batch_axis_option = click.option(
 )
 
 
-def case_options(function: Callable[..., int]) -> Callable[..., int]:
-    """CASES, --suite, --shape, --batch-axis, --checkpoint, --task, --seed and --catalog, as a `selection`."""
+def run_options(function: Callable[..., int]) -> Callable[..., int]:
+    """CASES, --suite, --shape, --batch-axis, --checkpoint, --task, --seed and --catalog.
+
+    The function gets one record of them and of its own options that `RunOptions` has a place for: `options`.
+    """
 
     @wraps(function)
     def gathered(**words: Any) -> int:
-        chosen = {field.name: words.pop(field.name) for field in fields(CaseOptions)}
-        return function(selection=CaseOptions(**chosen), **words)
+        from npubench.domain.specs import CalibrationSpec, TimingProtocol
+
+        def taken(kind: type) -> dict[str, Any]:
+            return {field.name: words.pop(field.name) for field in fields(kind) if field.name in words}
+
+        selection = CaseOptions(**taken(CaseOptions))
+        path, samples = words.pop("calibration", None), words.pop("samples", CalibrationSpec().samples)
+        options = RunOptions(
+            selection,
+            timing=TimingProtocol(**taken(TimingProtocol)),
+            calibration=CalibrationSpec(path, selection.seed, samples),
+            **taken(RunOptions),
+        )
+        return function(options=options, **words)
 
     command: Callable[..., int] = gathered
     for option in reversed(

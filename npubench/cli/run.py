@@ -1,5 +1,6 @@
 """`npubench run`: the main job."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,13 @@ from npubench.cli.options import (
     Number,
     board_option,
     calibration_option,
-    case_options,
     deadline_option,
-    jobs_option,
     json_option,
     out_option,
+    precision_option,
+    run_options,
 )
-from npubench.engine.options import CaseOptions, RunOptions
+from npubench.engine.options import RunOptions
 
 if TYPE_CHECKING:
     from npubench.engine.plan import Plan
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@case_options
+@run_options
 @board_option
 @click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--stages",
-    "stages_text",
     default="ops,models",
     show_default=True,
     metavar="ops,models,cpu,...",
@@ -45,13 +45,7 @@ if TYPE_CHECKING:
     type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
     help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
 )
-@click.option(
-    "--precision",
-    "precisions",
-    multiple=True,
-    type=click.Choice(["fp32", "int8"]),
-    help="Only these; else all that the board has. Repeatable.",
-)
+@precision_option
 @click.option(
     "--warmup",
     type=click.IntRange(0),
@@ -60,16 +54,29 @@ if TYPE_CHECKING:
     help="Least runs before measuring, then until settled; 0: none.",
 )
 @click.option("--repeat", type=click.IntRange(1), default=64, show_default=True, help="Least runs a round.")
-@click.option("--min-duration", type=Number(0), default=3.0, show_default=True, help="Least seconds a case.")
+@click.option(
+    "--min-duration",
+    "min_duration_s",
+    type=Number(0),
+    default=3.0,
+    show_default=True,
+    help="Least seconds a case.",
+)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds a case.")
 @calibration_option
 @click.option(
-    "--calibration-samples", type=click.IntRange(1), default=8, show_default=True, help="How many of them."
+    "--calibration-samples",
+    "samples",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="How many of them.",
 )
-@jobs_option
+@click.option("--jobs", "workers", type=click.IntRange(1), help="Exports and conversions at once.")
 @deadline_option
 @click.option(
     "--wait",
+    "wait_s",
     type=Number(0),
     metavar="SECONDS",
     help="How long to wait for a board that another run holds; 0: not at all. Else without end.",
@@ -81,28 +88,13 @@ if TYPE_CHECKING:
 @json_option
 @out_option
 def run(
-    selection: CaseOptions,
-    boards: tuple[str, ...],
-    simulate: bool,
-    stages_text: str,
+    options: RunOptions,
     cpu_tool: str | None,
     codec_engine: str | None,
-    precisions: tuple[str, ...],
-    warmup: int,
-    repeat: int,
-    min_duration: float,
-    rounds: int,
-    calibration: Path | None,
-    calibration_samples: int,
-    jobs: int | None,
-    deadline: float,
-    wait: float | None,
     dry_run: bool,
-    fresh: bool,
     strict: bool,
     quiet: bool,
     as_json: bool,
-    out: Path,
 ) -> int:
     """Export, convert and benchmark CASES on boards, then write the report.
 
@@ -113,20 +105,13 @@ def run(
     from npubench.cli.listeners import listener, say_refused
     from npubench.cli.report import page_stage
     from npubench.domain.errors import ExitCode
-    from npubench.domain.specs import CalibrationSpec, TimingProtocol
     from npubench.engine.assemble import plan_run
     from npubench.engine.run import MEASURE, RunOutcome, exit_code
     from npubench.engine.session import SessionSetup, run_session
 
-    options = RunOptions(
-        selection, out, boards, precisions, simulate, stages_text,
-        benchmark_options=_benchmark_options(cpu_tool, codec_engine),
-        timing=TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds),
-        calibration=CalibrationSpec(calibration, selection.seed, calibration_samples),
-        deadline_s=deadline, wait_s=wait, workers=jobs, fresh=fresh,
-    )  # fmt: skip
+    options = replace(options, benchmark_options=_benchmark_options(cpu_tool, codec_engine))
     style = _style(quiet, as_json)
-    if NODE_TESTS in selection.suites:
+    if NODE_TESTS in options.selection.suites:
         from npubench.cli import node_tests
 
         return node_tests.run(options, style, strict, dry_run)

@@ -12,11 +12,12 @@ from npubench.domain.protocols import Predicting, Session
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import BoardSpec, CalibrationSpec, Precision
 from npubench.engine import plugins
-from npubench.engine.assemble import plan_again
+from npubench.engine.assemble import plan_again, plan_run
+from npubench.engine.events import Listener, unheard
 from npubench.engine.job import JobState, compile_target, export_only, prepare
 from npubench.engine.lanes import hold
 from npubench.engine.options import RunOptions
-from npubench.engine.plan import Job
+from npubench.engine.plan import Job, Plan
 from npubench.engine.session import RunSession, SessionStage
 from npubench.measure.accuracy import DataFacts, Score, at_chance, class_scores, problem, scored, worst
 from npubench.measure.datasets import Dataset, facts, load, split, without
@@ -36,11 +37,9 @@ class AccuracyOptions:
     """What `accuracy` is asked."""
 
     run: RunOptions
-    """Cases, boards and precisions."""
+    """Cases, boards and precisions; its calibration without a path: so many samples of the data set."""
     dataset: Path
     """Labelled samples."""
-    calibration: CalibrationSpec
-    """Data to quantise with; without a path so many samples are drawn from the data set."""
     limit: int | None = None
     """Most samples to evaluate on, drawn; None: all."""
 
@@ -60,6 +59,12 @@ class _Evaluation:
     samples: Path
     """The file that holds the inputs of `data`."""
     facts: DataFacts
+
+
+def plan_accuracy(options: AccuracyOptions, announce: Listener = unheard) -> Plan:
+    """Every case, board and precision; what to calibrate with is known once a case is exported."""
+    seeded = CalibrationSpec(seed=options.run.selection.seed)
+    return plan_run(replace(options.run, calibration=seeded), announce)
 
 
 def accuracy_stages(options: AccuracyOptions) -> tuple[SessionStage, ...]:
@@ -101,7 +106,9 @@ def _scores(jobs: Sequence[Job], options: AccuracyOptions, session: RunSession) 
         yield reference
         if outputs is None:
             return
-        spec = CalibrationSpec(calibrating, options.calibration.seed, len(calibration), evaluation=samples)
+        spec = CalibrationSpec(
+            calibrating, options.run.calibration.seed, len(calibration), evaluation=samples
+        )
         plan = plan_again(session.plan, jobs, spec)
         for job in plan.jobs:
             yield _board_score(job, evaluation, outputs, replace(session, plan=plan))
@@ -210,7 +217,7 @@ def _score(
 
 def _data(model: OnnxModel, options: AccuracyOptions) -> "tuple[Array, Dataset, DataFacts]":
     """Inputs to calibrate with, samples to evaluate on, none of which is among them, and what to say."""
-    path, wanted = options.dataset, options.calibration
+    path, wanted = options.dataset, options.run.calibration
     if len(model.inputs) != 1 or len(model.inputs[0].shape) < 2:
         names = ", ".join(tensor.name for tensor in model.inputs)
         raise UsageError(f"{model.case} takes {names}: a data set is of one input with a batch")

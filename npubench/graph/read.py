@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.failures import Failure, FailureClass
-from npubench.domain.records import OnnxModel
+from npubench.domain.records import Failure, FailureClass, OnnxModel
 from npubench.domain.specs import Preprocessing, TensorSpec
 from npubench.graph.check import checked, inlined, invalid, refusal, refused, shown
 from npubench.graph.external_data import external_files

@@ -1,7 +1,7 @@
 """Published tables as rows like those of a run: every figure of kind `published`.
 
 What the publisher measured on a board stands in `figures`, what its compiler simulated in `estimate`;
-`Figures.origin` says which it was, `details["columns"]` says it of every column.
+`Figures.origin` says which it was, the details' `columns` say it of every column.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import npu_part, part_of_npu
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
 from npubench.published.tables import Column, Table, architecture_macs, folder, lines_of, table
@@ -138,23 +138,23 @@ def _figures(
     if not given:
         return None
     details: dict[str, Any] = {"columns": {c.name: kind.value for c in given}}
-    if npu_mode:
-        details["npu_mode"] = npu_mode
     values: dict[str, Any] = {}
     for column in given:
         value = float(line[column.name]) * column.scale
         if column.field == "latency_us":
             # One number is all that is known where the runs behind it are not told.
             values["latency_us"] = Latency(n=column.runs or 1, mean=round(value, 3))
-            details["statistic"] = column.meaning
+            values["statistic"] = column.meaning
             if column.name == "neu_us":
-                details["neu_us"] = value
+                values["npu_time_us"] = value
         elif column.field in ("tool_macs", "memory_bytes"):
             values[column.field] = round(value)
+            # Of all tools whose counts were published there is Pulsar alone.
+            values["counts_idle_lanes"] = values.get("tool_macs") is not None
         else:
             values[column.field] = round(value, 6)
-    part = part_of_npu(npu_mode)
-    return Figures(Kind.PUBLISHED, origin=kind, details=details, bounds=part, **values)
+    bounds, part = part_of_npu(npu_mode), npu_part(npu_mode)
+    return Figures(Kind.PUBLISHED, origin=kind, details=details, bounds=bounds, npu=part, **values)
 
 
 def _macs(line: Mapping[str, str], shape: tuple[int, ...], outputs: tuple[int, ...]) -> int:

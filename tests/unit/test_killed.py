@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from npubench.backends.axera import toolchain
-from npubench.boards.ssh.memory import evidence
-from npubench.domain.failures import Failure
-from npubench.domain.records import Completed, FailureClass, Stage
+from npubench.boards.ssh.facts import evidence
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.tools import board_runner, exit_status
 
 KILLED = Completed(("tool",), -9, "last words\n", 2.0)

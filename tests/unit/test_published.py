@@ -148,9 +148,9 @@ def test_names_that_differ_lead_to_the_same_network():
 
 
 def test_half_an_npu_is_marked():
-    assert row("resnet18_8xb32_in1k").figures.details["npu_mode"] == "111"
-    assert row("resnet18", "published-ax620a-vendor").figures.details["npu_mode"] == "111"
-    assert "npu_mode" not in row("ResNet18", "published-ax630c-vendor").figures.details
+    assert row("resnet18_8xb32_in1k").figures.npu_mode == "111"
+    assert row("resnet18", "published-ax620a-vendor").figures.npu_mode == "111"
+    assert row("ResNet18", "published-ax630c-vendor").figures.npu is None
 
 
 def test_a_published_simulation_is_in_no_column_of_published_times():

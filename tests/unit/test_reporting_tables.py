@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from npubench.domain.figures import npu_part
 from npubench.domain.records import Accuracy, Figures, Kind, Latency
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.tables import case_tables, ordered
@@ -48,12 +49,12 @@ def test_kinds_have_columns_of_their_own_in_one_unit():
 
 
 def half_of_an_npu(**changes):
-    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), details={"npu_mode": "111", "statistic": "means"})
+    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), npu=npu_part("111"), statistic="means")
     told = Figures(
         Kind.SIMULATED,
         Latency(1, 5200.0),
         accuracy=Accuracy(0.9989, None, None, relative_error=0.047),
-        details={"npu_mode": "111"},
+        npu=npu_part("111"),
     )
     changes = {"figures": timed, "estimate": told, "board": "pi"} | changes
     return sample_results.result("resnet18", Precision.INT8, **changes)
@@ -72,7 +73,7 @@ def test_twice_half_an_npu_stands_apart_as_an_estimate():
 
 
 def test_the_whole_npu_is_not_estimated_from_itself():
-    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), details={"npu_mode": "0"})
+    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), npu=npu_part("0"))
     model = tables([half_of_an_npu(figures=timed, estimate=None)])[CaseKind.MODEL]
     assert Kind.PREDICTED not in [kind for kind, _ in model.grid.groups]
 

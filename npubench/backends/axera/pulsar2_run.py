@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.backends.axera import job_files
-from npubench.backends.axera.base import Deadline
-from npubench.backends.axera.toolchain import Bench
+from npubench.backends.axera.base import Work, outcome_of
 from npubench.domain.records import Accuracy, Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Preprocessing, Target
 from npubench.measure import outputs
@@ -125,17 +124,14 @@ def lay_out(model: OnnxModel, target: Target, pictures: bool, workdir: Path) -> 
     return None
 
 
-def simulate(
-    model: OnnxModel, argv: list[str], bench: Bench, workdir: Path, deadline: Deadline, log: Path
-) -> str:
+def simulate(argv: list[str], work: Work) -> str:
     """Run the compiled model and compare; what became of it in a line. The figures lie in ANSWER."""
-    completed = bench.run(argv, deadline.left(), log)
+    model, workdir = work.model, work.workdir
+    completed = work.run(argv)
     write_new(workdir / RUN_LOG, completed.output)
-    if completed.timed_out:
-        return "did not end in time"
-    if completed.returncode != 0:
-        return f"failed with exit code {completed.returncode}"
-    bench.collect()
+    if (outcome := outcome_of(completed)) != "done":
+        return outcome
+    work.bench.collect()
     told = parse_run(completed.output)
     if isinstance(told, Failure):
         return told.message
@@ -155,7 +151,7 @@ def simulate(
     }
 
     def start(command: list[str]) -> Completed:
-        return process.run(command, timeout_s=deadline.left(), log=log)
+        return process.run(command, timeout_s=work.deadline.left(), log=work.log)
 
     answer = ask_module(WORKER, Worker("the comparison with FP32", Stage.COMPILE), job, start)
     if isinstance(answer, Failure):

@@ -15,6 +15,7 @@ from npubench.backends.isolated import data as files
 from npubench.backends.isolated.data import compared, in_model_order, resolution
 from npubench.backends.options import check_known, text
 from npubench.backends.signature import EXACT, Tolerance, converted, signature_of, unfed
+from npubench.domain.figures import OutputResolution
 from npubench.domain.predictions import Predictions
 from npubench.domain.protocols import Connect, OpenHost, Session
 from npubench.domain.records import (
@@ -32,6 +33,7 @@ from npubench.measure.calibration import calibration_digest
 from npubench.measure.outputs import accuracy_of, lacking_of
 from npubench.storage.files import is_regular, link_or_copy, open_regular, text_if_any, text_of, write_new
 from npubench.storage.hashing import sha256_of_bundle
+from npubench.storage.validate import convert
 from npubench.tools import environments, process, standalone
 from npubench.tools.exit_status import killed
 from npubench.tools.worker_protocol import ANSWER, Answer, Worker, ask
@@ -316,9 +318,10 @@ def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
     return replace(figures, accuracy=accuracy_of(answer), no_accuracy=word, no_accuracy_why=why)
 
 
-def resolution_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """For the details: what the step of the outputs alone costs, where the tool tells the step."""
-    return {"output_resolution": answer["resolution"]} if answer.get("resolution") else {}
+def resolution_of(answer: Mapping[str, Any]) -> OutputResolution | None:
+    """What the step of the outputs alone costs, where the tool tells the step."""
+    told = answer.get("resolution")
+    return convert(told, OutputResolution) if told else None
 
 
 def _worker_version(worker: Path) -> str:

@@ -112,8 +112,8 @@ def figures_of(name: str, calls: Sequence[Call], artifact_sha256: str | None) ->
         samples_us=rounds,
         memory_bytes=max(memory) if memory else None,
         tools={name: version for call in calls for name, version in call.tools.items()},
+        statistic=f"single times as {name} prints them",
         details={
-            "statistic": f"single times as {name} prints them",
             "runs_per_call": [len(one) for one in rounds],
             "calls": [dict(call.details) for call in calls],
         },

@@ -13,6 +13,7 @@ from npubench.backends.isolated.backend import ApartBackend, answer_of, with_acc
 from npubench.backends.openvino import benchmark_app
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
+    STATISTIC,
     Report,
     execution_devices,
     failure_of_run,
@@ -182,14 +183,15 @@ def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figu
         load_us=statistics.fmean(report.compile_us for report in reports),
         placement=dict.fromkeys(artifact.onnx.operators, device),
         artifact_sha256=artifact.sha256,
+        statistic=STATISTIC,
+        calls_overlap=True,
+        # The app multiplies by a batch that it guesses from the layout.
+        tool_throughput_fps=statistics.fmean(report.throughput_fps for report in reports),
         details={
-            "statistic": "benchmark_app tells mean, median, least and greatest of a call, and no single runs",
             "call_medians_us": list(medians),
             "runs_per_call": [report.runs for report in reports],
             "first_inference_us": [report.first_us for report in reports],
             "execution_devices": [device],
-            # The app multiplies by a batch that it guesses from the layout.
-            "throughput_by_the_tool": statistics.fmean(report.throughput_fps for report in reports),
             "quantised_operators": answer.get("quantised_operators"),
         },
     )

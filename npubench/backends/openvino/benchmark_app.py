@@ -11,6 +11,7 @@ from npubench.domain.records import Completed, Failure, FailureClass, Figures, K
 from npubench.tools.board_runner import explain_memory
 from npubench.tools.exit_status import classify_run
 
+STATISTIC = "benchmark_app tells mean, median, least and greatest of a call, and no single runs"
 REPORT = "benchmark_report.json"
 _DEVICES = re.compile(
     r"^\[ INFO \] (?:Execution Devices: ?|  EXECUTION_DEVICES: )\[(?P<names>[^\]]*)\]", re.M
@@ -204,8 +205,9 @@ def _case(report: Report, devices: str, requests: int) -> LogCase:
         ),
         throughput_fps=report.throughput_fps,
         load_us=report.compile_us if math.isfinite(report.compile_us) else None,
+        statistic=STATISTIC,
+        calls_overlap=True,
         details={
-            "statistic": "benchmark_app tells mean, median, least and greatest of a call, and no single runs",
             "call_medians_us": [report.median_us],
             "runs_per_call": [report.runs],
             "execution_devices": [devices] if devices else [],

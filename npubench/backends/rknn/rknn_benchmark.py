@@ -13,6 +13,7 @@ from typing import Any
 
 from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
 from npubench.domain.errors import UsageError
+from npubench.domain.figures import NpuPart
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
 from npubench.tools.log_lines import unparsed
@@ -124,8 +125,10 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     if isinstance(call, Failure):
         return (LogCase(name, failure=call),)
     figures = figures_of(NAME, [call], None)
-    cores = {"core_mask": int(mask)} if mask else {}
-    return (LogCase(name, figures=replace(figures, details={**figures.details, **cores}), tools=call.tools),)
+    if mask:
+        part = NpuPart(cores=int(mask).bit_count()) if int(mask) else None
+        figures = replace(figures, details={**figures.details, "core_mask": int(mask)}, npu=part)
+    return (LogCase(name, figures=figures, tools=call.tools),)
 
 
 def _run(match: re.Match[str], expected: int) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from npubench.benchmarks.cpu import builds, probe_output
-from npubench.benchmarks.cpu.megpeak import details, parse_megpeak
+from npubench.benchmarks.cpu.megpeak import figures, parse_megpeak
 from npubench.benchmarks.cpu.targets import TARGETS, of_machine, target
 from npubench.domain.errors import UsageError
 from npubench.domain.protocols import Session
@@ -88,7 +88,7 @@ class CpuBenchmark:
         if failure:
             return failure
         output = parse_megpeak(completed.output)
-        return output if isinstance(output, Failure) else Figures(Kind.MEASURED, details=details(output))
+        return output if isinstance(output, Failure) else figures(output)
 
 
 def _run_probe(
@@ -108,12 +108,12 @@ def _run_probe(
         return failure
     if isinstance(output, Failure):
         return output
-    found = probe_output.details(output, case.options["mode"])
     built = {"cpupeak_compiler": binary.parent.name.partition("--")[2]}
     return Figures(
         Kind.MEASURED,
         artifact_sha256=sha256,
-        details=found,
+        processor=probe_output.processor(output, case.options["mode"]),
+        details=probe_output.details(output),
         tools=built,
         spread=probe_output.middle_spread(output),
     )

@@ -112,7 +112,7 @@ def _judge(asked: Requirements, candidate: Candidate, shapes: Shapes) -> ChipVer
     checks = tuple(check for check in found if check is not None)
     outcome = min((check.outcome for check in checks), key=BY_OUTCOME.__getitem__)
     binding = _binding(checks)
-    chosen = [job.found for job in jobs if isinstance(job.found, SelectedResult)]
+    chosen = [job.selected for job in jobs if job.selected]
     return ChipVerdict(
         *(candidate.board, candidate.chip, candidate.backend, candidate.kind, candidate.origin),
         outcome=outcome,
@@ -229,7 +229,7 @@ def caveats_of(candidate: Candidate, chosen: Sequence[SelectedResult]) -> tuple[
         return (say("no row of it has a figure"),)
     simulated = candidate.origin is Kind.SIMULATED
     lines = [say(_PUBLISHED_SIMULATION) if simulated else say(_BASES[candidate.kind])]
-    modes = sorted({str(c.figures.details["npu_mode"]) for c in chosen if c.share < 1})
+    modes = sorted({c.figures.npu_mode for c in chosen if c.share < 1})
     if modes:
         lines.append(
             say("figures of a part of the NPU (mode {modes}), not of the chip", modes=", ".join(modes))

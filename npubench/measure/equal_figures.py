@@ -93,8 +93,7 @@ def shared_numbers(figures: Figures) -> tuple[float | None, ...]:
     inferences a second, MACs by the tool's count, MAC utilisation."""
     latency = None if figures.latency_us is None else figures.latency_us.mean
     if figures.kind is Kind.MEASURED:
-        details = figures.details
-        return latency, figures.load_us, details.get("neu_us"), details.get("perf_count_total")
+        return latency, figures.load_us, figures.npu_time_us, figures.npu_counter
     return latency, figures.throughput_fps, figures.tool_macs, figures.mac_utilisation
 
 
