@@ -62,7 +62,7 @@ def _npubench(spec: BenchmarkSpec, files: dict[str, Path], log: Path) -> tuple[f
     outcome = CodecBenchmark().measure(spec, files, LocalSession(), 600, log)
     if not isinstance(outcome, Figures) or outcome.throughput_fps is None:
         sys.exit(f"{spec.name}: {outcome}")
-    return outcome.throughput_fps, outcome.throughput_fps / outcome.details["cpu_cores"]
+    return outcome.throughput_fps, outcome.throughput_fps / outcome.codec.cpu_cores
 
 
 def _longer(path: Path, name: str, folder: Path) -> tuple[Path, str, int]:

@@ -116,8 +116,7 @@ def _positions(rows: Rows, kind: CaseKind = CaseKind.MODEL, timed: bool = True) 
 
 def _with_time(figures: Figures, us: float) -> Figures:
     assert figures.latency_us is not None
-    details = {**figures.details, "neu_us": us}
-    return replace(figures, latency_us=replace(figures.latency_us, mean=us), details=details)
+    return replace(figures, latency_us=replace(figures.latency_us, mean=us), npu_time_us=us)
 
 
 def _time(row: Result) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-DEADLINE_S = 120.0
+DEADLINE_S = 600.0
 WHOLE = (
     "document.styleSheets[0]?.insertRule('section, details { content-visibility: visible !important }',"
     " document.styleSheets[0].cssRules.length)"
@@ -153,6 +153,8 @@ def browser(profile: Path) -> Iterator[str]:
         "XDG_CACHE_HOME": str(profile / "cache"),
         "TZ": "UTC",
         "LANG": "C.UTF-8",
+        # Its socket's path has 107 bytes at most.
+        "TMPDIR": "/tmp",
     }
     process = subprocess.Popen(
         [find(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],

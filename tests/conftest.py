@@ -3,13 +3,17 @@
 A run in CI answers for one change, and must not fail by an example that nobody has looked at yet.
 """
 
+import importlib
 import os
 import signal
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from npubench.storage.files import data_root
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("developer", deadline=None)
@@ -26,6 +30,39 @@ USER_CACHE = "NPUBENCH_TESTS_USER_CACHE"
 
 
 @pytest.fixture(scope="session", autouse=True)
+def shipped_catalogue_read_once():
+    """A worker reads npubench's own catalogue once, where every command of a user reads it anew."""
+
+    load = importlib.import_module("npubench.catalog.load")  # The package has a function of that name.
+    read_layer, read_zoo, shipped = load.read_layer, load.read_zoo, data_root()
+
+    @cache
+    def shipped_layer(*kinds):
+        problems = []
+        return read_layer(shipped, problems, *kinds), tuple(problems)
+
+    @cache
+    def shipped_zoo():
+        return read_zoo(shipped / "models")
+
+    def layer(folder, problems, *kinds):
+        if folder != shipped:
+            return read_layer(folder, problems, *kinds)
+        found, told = shipped_layer(*kinds)
+        problems.extend(told)
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(load, "read_layer", layer)
+        patched.setattr(
+            load,
+            "read_zoo",
+            lambda models: shipped_zoo() if models == shipped / "models" else read_zoo(models),
+        )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def own_environment(tmp_path_factory):
     """Tests see a home folder, language, time zone and cache of their own, unless they say otherwise.
 
@@ -37,9 +74,6 @@ def own_environment(tmp_path_factory):
     pip = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
     kept = {
         "NPUBENCH_ENVS": Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share") / "npubench/envs",
-        "NPUBENCH_CACHE": tmp_path_factory.mktemp("cache"),
-        # Tests beside each other do not wait for each other's measurements on this machine.
-        "NPUBENCH_LEASES": tmp_path_factory.mktemp("leases"),
         USER_CACHE: cache,
         "PIP_CACHE_DIR": cache / "pip",
         "PYENV_ROOT": home / ".pyenv",
@@ -48,11 +82,16 @@ def own_environment(tmp_path_factory):
     for name, folder in kept.items():
         os.environ.setdefault(name, str(folder))
     for name in [*os.environ]:
-        if name.startswith(("LC_", "XDG_")) or name in FOREIGN:
+        if name.startswith(("LC_", "XDG_", "OMP_", "GIT_")) or name in FOREIGN:
             del os.environ[name]
-    os.environ |= {"HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8", "TZ": "UTC"}
+    os.environ |= {"LANG": "C.UTF-8", "TZ": "UTC"}
+    # Tests beside each other do not wait for each other's measurements on this machine.
+    for name in ("HOME", "NPUBENCH_CACHE", "NPUBENCH_LEASES"):
+        os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))
+    umask = os.umask(0o022)
     time.tzset()
     yield
+    os.umask(umask)
     os.environ.clear()
     os.environ.update(before)
     time.tzset()
@@ -61,7 +100,16 @@ def own_environment(tmp_path_factory):
 FOREIGN = frozenset(
     [
         *("LANGUAGE", "NPUBENCH_LANG", "NPUBENCH_CATALOG", "SSH_AUTH_SOCK", "COLUMNS", "LINES", "NO_COLOR"),
-        *("FORCE_COLOR", "TERM", "PAGER", "EDITOR", "PYTHONWARNINGS"),
+        *(
+            "FORCE_COLOR",
+            "TERM",
+            "PAGER",
+            "EDITOR",
+            "PYTHONWARNINGS",
+            "PYTHONPATH",
+            "PYTHONUTF8",
+            "PYTHONSTARTUP",
+        ),
     ]
 )
 """What else a user's shell may have set that changes what a program prints or where it goes."""

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import commands
 
 EMULATORS = Path(__file__).parent / "emulators"
+PYTHON = Path(sys.base_prefix) / "bin" / Path(os.path.realpath(sys.executable)).name
 RUNNERS = {
     **dict.fromkeys(("axera-pi-pro", "ax615", "ax630c", "ax637", "m57", "m76h"), "ax_run_model"),
     "ax8850": "axcl_run_model",
@@ -30,6 +32,8 @@ class Pair:
         self.opt = root / "board" / "opt" / "bin"
         for folder in (self.bin, self.opt, root / "docker"):
             folder.mkdir(parents=True)
+        # This interpreter, not whatever a machine calls python3: pyenv's costs twice what the emulator does.
+        (self.bin / "python3").symlink_to(PYTHON)
         for name in tools or ("pulsar", "pulsar2"):
             (self.bin / name).symlink_to(EMULATORS / name)
         for name in ("run_joint", "ax_run_model"):

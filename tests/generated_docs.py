@@ -14,7 +14,7 @@ import click
 from npubench.cli import COMMANDS
 from npubench.cli.run import run
 from npubench.domain.errors import EXIT_CODES
-from npubench.domain.failures import TRANSIENT, FailureClass
+from npubench.domain.records import TRANSIENT, FailureClass
 from npubench.graph.surgery.table import REWRITES
 from npubench.reporting.data import frames
 

@@ -1,14 +1,14 @@
 """Rows of the stage cpu, from what the programs printed on real processors."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from npubench.benchmarks.cpu.megpeak import MegPeakOutput, parse_megpeak
-from npubench.benchmarks.cpu.megpeak import details as megpeak_details
-from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, parse_probe
+from npubench.benchmarks.cpu.megpeak import figures as megpeak_figures
+from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, parse_probe, processor
 from npubench.domain.records import Figures, Kind, Status, Verdict
 from npubench.domain.specs import CaseKind, Precision
+from npubench.storage.json import decode, encode
 from tests import sample_results
 
 DATA = Path(__file__).parent / "data"
@@ -29,7 +29,7 @@ def cpu_result(case, told, tool="cpupeak", **changes):
             "failure": None,
             "onnx_sha256": None,
             "estimate": None,
-            "figures": Figures(Kind.MEASURED, details=told),
+            "figures": told,
             **changes,
         },
     )
@@ -38,8 +38,9 @@ def cpu_result(case, told, tool="cpupeak", **changes):
 def probed(case, mode, file):
     output = parse_probe((DATA / "cpupeak" / file).read_text())
     assert isinstance(output, ProbeOutput)
+    told = Figures(Kind.MEASURED, processor=processor(output, mode), details=details(output))
     # As the store gives them back.
-    return cpu_result(case, json.loads(json.dumps(details(output, mode))))
+    return cpu_result(case, decode(Figures, encode(told)))
 
 
 def rows():
@@ -49,5 +50,5 @@ def rows():
         probed("cpu-one-core", "one-core", "one-core-x86-64.jsonl"),
         probed("cpu-all-cores", "all-cores", "all-cores-x86-64.jsonl"),
         probed("cpu-memory", "memory", "memory-x86-64.jsonl"),
-        cpu_result("cpu-megpeak", megpeak_details(output), "megpeak", board="axera-pi"),
+        cpu_result("cpu-megpeak", megpeak_figures(output), "megpeak", board="axera-pi"),
     ]

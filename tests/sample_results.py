@@ -5,8 +5,10 @@ Seeded: the same call gives the same rows.
 
 import random
 from dataclasses import replace
+from functools import cache
 
 from npubench.domain.definitions import CURRENT
+from npubench.domain.figures import CodecFigures
 from npubench.domain.records import (
     Accuracy,
     BoardState,
@@ -61,6 +63,7 @@ def state(minute: int = 0, **changes) -> BoardState:
     )
 
 
+@cache
 def latency(median_us: float, runs: int = 720, seed: int = 0) -> Latency:
     """Statistics of `runs` seeded samples in three rounds, with a tail to the right."""
     source = random.Random(f"{median_us} {seed}")
@@ -225,12 +228,16 @@ def emulated() -> list[Result]:
 
 
 def skipped() -> Result:
-    reason = "pulsar simulates nothing: run it on a board, without --simulate"
+    reason = "pulsar has no simulator: run it on a board, without --simulate"
     nothing = {"figures": None, "verdict": None, **_virtual_board()}
     return result("resnet18", status=Status.SKIPPED, skip_reason=reason, **nothing)
 
 
-CODEC_DETAILS = {
+CODEC = {
+    "operation": "decode",
+    "codec": "h264",
+    "width": 1920,
+    "height": 1080,
     "streams": 9,
     "streams_fps": 25.0,
     "cpu_cores": 0.98,
@@ -241,8 +248,8 @@ CODEC_DETAILS = {
 }
 
 
-def codec(case: str = "decode-h264-1080p", **details) -> Result:
-    timed = Figures(Kind.MEASURED, latency(3200.0), 311.0, details={**CODEC_DETAILS, **details})
+def codec(case: str = "decode-h264-1080p", **changes) -> Result:
+    timed = Figures(Kind.MEASURED, latency(3200.0), 311.0, codec=CodecFigures(**{**CODEC, **changes}))
     return result(case, Precision.NONE, case_kind=CaseKind.CODEC, backend="pyav", macs=None, figures=timed)
 
 

@@ -8,8 +8,7 @@ import jinja2
 from jinja2 import nodes
 
 from npubench.cli.select import select
-from npubench.domain.failures import Stage
-from npubench.domain.records import DataSource, Kind, Status, Verdict
+from npubench.domain.records import DataSource, Kind, Stage, Status, Verdict
 from npubench.domain.specs import CaseKind
 from npubench.reporting.data import (
     accuracy,

@@ -1,7 +1,6 @@
 """The catalogue: operators, models, boards and suites as TOML, shipped and the user's own."""
 
-from npubench.catalog.find import NODE_TESTS, Found, find_board, find_cases
-from npubench.catalog.folders import user_folders
+from npubench.catalog.find import NODE_TESTS, Found, find_board, find_cases, user_folders
 from npubench.catalog.load import load, load_boards
 from npubench.catalog.suites import Catalog, Suite
 

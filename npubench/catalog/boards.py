@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from npubench.catalog.source import Problem, Source
 from npubench.domain.nearest import did_you_mean
 from npubench.domain.specs import BoardSpec, Fact, Precision
+from npubench.storage.toml import Problem, Source
 
 REQUIRED = ("title", "chip", "transport", "backend", "precisions")
 

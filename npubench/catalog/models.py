@@ -1,9 +1,10 @@
-"""Model manifests: models/*.toml -> specs."""
+"""Models: manifests (models/*.toml), and the index of OpenMMLab's names for all without an entry."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from npubench.catalog.lines import KeyPath
-from npubench.catalog.source import Problem, Source
 from npubench.domain.specs import (
     BatchAxes,
     ClipSampling,
@@ -12,9 +13,12 @@ from npubench.domain.specs import (
     SamplesFrom,
     TensorSpec,
 )
+from npubench.storage.toml import Problem, Source
+from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import ModelDefaults, ModelTable
+
 
 OPSET = 13
 """Used where a manifest names none: what every toolchain of the boards accepts."""
@@ -32,7 +36,8 @@ def model_spec(
     from npubench.catalog.schema import ModelDefaults
 
     values = {
-        name: _first(getattr(table, name), getattr(defaults, name)) for name in ModelDefaults.model_fields
+        name: _first(getattr(table, name), getattr(defaults, name))
+        for name in ModelDefaults.__struct_fields__
     }
     before = len(problems)
     for name in ("task", "input_shape"):
@@ -75,9 +80,76 @@ def _preprocessing(values: dict[str, Any]) -> Preprocessing | None:
     if values["mean"] is None:
         return None
     mean, std = tuple(values["mean"]), tuple(values["std"])
-    clip = values["clip"] and ClipSampling(**values["clip"].model_dump())
-    return Preprocessing(mean, std, values["color"] or "rgb", values["layout"] or "nchw", clip)
+    clip = values["clip"]
+    sampling = clip and ClipSampling(clip.frames, clip.interval, clip.clips, clip.crops)
+    return Preprocessing(mean, std, values["color"] or "rgb", values["layout"] or "nchw", sampling)
 
 
 def _first(value: Any, default: Any) -> Any:
     return default if value is None else value
+
+
+FOLDER = "zoo"
+OPSETS = {"mmpretrain": 17, "mmaction2": 17}
+"""Attention needs 14 and later; the newest zoo models are transformers. Others at what NPUs accept."""
+
+DEFAULT_OPSET = 13
+COLUMNS = 7
+Color = Literal["rgb", "bgr", "gray"]
+
+
+@dataclass(frozen=True, slots=True)
+class Zoo:
+    """Models by name; `listed` are those that a codebase itself offers by name, in order."""
+
+    models: dict[str, ModelSpec] = field(default_factory=dict)
+    listed: dict[str, None] = field(default_factory=dict)
+
+
+def read_zoo(models: Path) -> Zoo:
+    """All indices below a catalogue's `models` folder. Of a name in two codebases the first counts."""
+    zoo = Zoo()
+    folder = models / FOLDER
+    for path in sorted(folder.glob("*.tsv"), key=_order) if folder.is_dir() else ():
+        first, *_ = parts = path.read_text(encoding="utf-8").split("\n\n")
+        for part in parts:
+            for spec in _specs(path.stem, part):
+                zoo.models.setdefault(spec.name, spec)
+                if part is first:
+                    zoo.listed.setdefault(spec.name)
+    return zoo
+
+
+def _order(path: Path) -> tuple[bool, str]:
+    """mmpretrain first: what its name says is a classifier is one."""
+    return path.stem != "mmpretrain", path.name
+
+
+def _specs(codebase: str, text: str) -> Iterator[ModelSpec]:
+    for line in text.splitlines():
+        columns = line.split("\t")
+        if len(columns) == COLUMNS:
+            yield _spec(codebase, *columns)
+
+
+def _spec(
+    codebase: str, name: str, task: str, shape: str, mean: str, std: str, color: str, clip: str
+) -> ModelSpec:
+    inputs = (TensorSpec("input", tuple(map(int, shape.split("x")))),) if shape != "-" else ()
+    preprocessing = None
+    if mean != "-":
+        sampling = ClipSampling(*map(int, clip.split(","))) if clip != "-" else None
+        preprocessing = Preprocessing(_numbers(mean), _numbers(std), cast(Color, color), "nchw", sampling)
+    return ModelSpec(
+        name=name,
+        codebase=codebase,
+        config=name,
+        task="" if task == "-" else task,
+        inputs=inputs,
+        preprocessing=preprocessing,
+        opset=OPSETS.get(codebase, DEFAULT_OPSET),
+    )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split(",")))

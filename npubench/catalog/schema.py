@@ -1,85 +1,48 @@
 """The shape of catalogue files. Strict: nothing unknown, nothing converted."""
 
-import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from msgspec import Meta, field
+
+from npubench.storage.validate import Number, Positive, Table, Text
 
 NAME_LIMIT = 150
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._+-]*\Z")
+NAME_RULE = "a name: use letters, digits and . _ + -"
 
 DType = Literal[
-    "float16",
-    "float32",
-    "float64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "bool",
-]
+    "float16", "float32", "float64", "int8", "int16", "int32", "int64",
+    "uint8", "uint16", "uint32", "uint64", "bool",
+]  # fmt: skip
 
 
 def check_name(name: str) -> str:
     """A name that is safe as a file name everywhere. Raises ValueError for others."""
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name[:60]!r} is not a name: use letters, digits and . _ + -")
+    if not _NAME.search(name):
+        raise ValueError(f"{name[:60]!r} is not {NAME_RULE}")
     if len(name) > NAME_LIMIT:
         raise ValueError(f"a name of {len(name)} characters: use at most {NAME_LIMIT}")
     return name
 
 
-def _variable(name: str) -> str:
-    if not _VARIABLE.fullmatch(name):
-        raise ValueError(f"{name[:60]!r} is not a variable: use letters, digits and _")
-    return name
-
-
-def _whole_or_expression(value: Any) -> int | str:
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
-        return value
-    raise ValueError(f"must be a whole number or an expression such as 'ic // g', not {value!r:.60}")
-
-
-def _scalar(value: Any) -> int | float | str:
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    raise ValueError(f"must be a number or a text, not {value!r:.60} (ONNX writes true as 1)")
-
-
-def _attribute(value: Any) -> Any:
-    return [_scalar(item) for item in value] if isinstance(value, list) else _scalar(value)
-
-
-Name = Annotated[str, AfterValidator(check_name)]
-Text = Annotated[str, Field(min_length=1)]
-Variable = Annotated[str, AfterValidator(_variable)]
-Dim = Annotated[Any, PlainValidator(_whole_or_expression)]
-Scalar = Annotated[Any, PlainValidator(_scalar)]
-Attribute = Annotated[Any, PlainValidator(_attribute)]
-Size = Annotated[int, Field(ge=1)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Opset = Annotated[int, Field(ge=1, le=99)]
-Seed = Annotated[int, Field(ge=0)]
-Cases = Annotated[list[Text], Field(min_length=1)]
+Name = Annotated[str, Meta(pattern=_NAME.pattern, max_length=NAME_LIMIT, description=NAME_RULE)]
+Variable = Annotated[
+    str, Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z", description="a variable: use letters, digits and _")
+]
+Dim = Annotated[int | str, Meta(title="a whole number or an expression such as 'ic // g'")]
+Scalar = Annotated[int | Number | str, Meta(title="a number or a text (ONNX writes true as 1)")]
+Attribute = Annotated[
+    int | Number | str | list[Scalar], Meta(title="a number, a text or an array of them (true is 1)")
+]
+Size = Annotated[int, Meta(ge=1)]
+Opset = Annotated[int, Meta(ge=1, le=99)]
+Seed = Annotated[int, Meta(ge=0)]
 Element = dict[str, Any]
+Elements = Annotated[list[Element], Meta(min_length=1)]
 
 
-class Table(BaseModel):
-    """What all tables share."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class FactTable(Table):
+class FactTable(Table, frozen=True, kw_only=True):
     """`[[fact]]` of a board."""
 
     field: Text
@@ -87,7 +50,7 @@ class FactTable(Table):
     source: Text
 
 
-class BoardTable(Table):
+class BoardTable(Table, frozen=True, kw_only=True):
     """boards/*.toml. All may come from `base` or a board of that name below; the name, from the file's."""
 
     name: Name | None = None
@@ -96,16 +59,16 @@ class BoardTable(Table):
     chip: Text | None = None
     transport: Text | None = None
     backend: Text | None = None
-    precisions: Annotated[list[Literal["fp32", "int8"]], Field(min_length=1)] | None = None
+    precisions: Annotated[list[Literal["fp32", "int8"]], Meta(min_length=1)] | None = None
     shares_host: bool = False
     emulated: bool = False
-    backend_options: dict[str, Any] = {}
-    transport_options: dict[str, Any] = {}
-    benchmark_options: dict[str, dict[str, Any]] = {}
-    fact: list[FactTable] = []
+    backend_options: dict[str, Any] = field(default_factory=dict)
+    transport_options: dict[str, Any] = field(default_factory=dict)
+    benchmark_options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fact: tuple[FactTable, ...] = ()
 
 
-class ClipTable(Table):
+class ClipTable(Table, frozen=True, kw_only=True):
     """`clip` of a video model: `clips` of `frames` frames, every `interval`th; `crops` of each."""
 
     frames: Size
@@ -114,59 +77,57 @@ class ClipTable(Table):
     crops: Size = 1
 
 
-class ModelDefaults(Table):
+class ModelDefaults(Table, frozen=True, kw_only=True):
     """`[defaults]` of models/*.toml. mean and std on 0..255 pixels, one number a channel."""
 
     task: Text | None = None
-    input_shape: Annotated[list[Size], Field(min_length=1)] | None = None
+    input_shape: Annotated[list[Size], Meta(min_length=1)] | None = None
     input_name: Text | None = None
     layout: Literal["nchw", "nhwc"] | None = None
-    mean: Annotated[list[Number], Field(min_length=1)] | None = None
-    std: Annotated[list[Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)] | None = (
-        None
-    )
+    mean: Annotated[list[Number], Meta(min_length=1)] | None = None
+    std: Annotated[list[Positive], Meta(min_length=1)] | None = None
     color: Literal["rgb", "bgr", "gray"] | None = None
     opset: Opset | None = None
     seed: Seed | None = None
     clip: ClipTable | None = None
     exports: Text | None = None
-    batch_axis: Annotated[int, Field(ge=0)] | Literal["none"] | None = None
+    batch_axis: Annotated[int, Meta(ge=0)] | Literal["none"] | None = None
 
 
-class ModelTable(ModelDefaults):
+class ModelTable(ModelDefaults, frozen=True, kw_only=True):
     """`[[model]]`."""
 
     name: Name
-    aliases: list[Name] = []
+    aliases: tuple[Name, ...] = ()
     config: Text | None = None
 
 
-class ModelFile(Table):
+class ModelFile(Table, frozen=True, kw_only=True):
     """models/*.toml."""
 
     codebase: Text
     defaults: ModelDefaults = ModelDefaults()
-    model: Annotated[list[Element], Field(min_length=1)]
+    model: Elements
 
 
-class SuiteTable(Table):
+class SuiteTable(Table, frozen=True, kw_only=True):
     """`[[suite]]`; `only` keeps globs to one kind of case; `codebase` and `task` add OpenMMLab's models."""
 
     name: Name
     title: Text
-    cases: Cases | None = None
+    cases: Annotated[list[Text], Meta(min_length=1)] | None = None
     codebase: Text | None = None
     task: Text | None = None
     only: Literal["operators", "models"] | None = None
 
 
-class SuiteFile(Table):
+class SuiteFile(Table, frozen=True, kw_only=True):
     """suites/*.toml."""
 
-    suite: Annotated[list[Element], Field(min_length=1)]
+    suite: Elements
 
 
-class InputTable(Table):
+class InputTable(Table, frozen=True, kw_only=True):
     """A graph input of a sweep."""
 
     name: Text
@@ -174,39 +135,39 @@ class InputTable(Table):
     dtype: DType = "float32"
 
 
-class WeightTable(InputTable):
+class WeightTable(InputTable, frozen=True, kw_only=True):
     """An initializer: `values` row by row, `fill` for all elements, or seeded numbers."""
 
     values: list[Scalar] | None = None
-    fill: Scalar | None = None
+    fill: int | Number | str | None = None
 
 
-class NodeTable(Table):
+class NodeTable(Table, frozen=True, kw_only=True):
     """A node. Texts among the attributes are expressions; plain text has inner quotes."""
 
     op: Text
-    inputs: list[str] = []
-    outputs: Annotated[list[str], Field(min_length=1)]
-    attributes: dict[str, Attribute] = {}
+    inputs: tuple[str, ...] = ()
+    outputs: Annotated[list[str], Meta(min_length=1)]
+    attributes: dict[str, Attribute] = field(default_factory=dict)
     domain: str = ""
 
 
-class SweepTable(Table):
+class SweepTable(Table, frozen=True, kw_only=True):
     """`[[sweep]]`: each of `cases` crossed with `grid` is one operator case."""
 
     name: Text
     op: Text
     opset: Opset = 13
     seed: Seed = 0
-    grid: dict[Variable, Annotated[list[Scalar], Field(min_length=1)]] = {}
-    cases: Annotated[list[dict[Variable, Scalar]], Field(min_length=1)] | None = None
+    grid: dict[Variable, Annotated[list[Scalar], Meta(min_length=1)]] = field(default_factory=dict)
+    cases: Annotated[list[dict[Variable, Scalar]], Meta(min_length=1)] | None = None
     inputs: list[InputTable]
-    weights: list[WeightTable] = []
-    nodes: Annotated[list[NodeTable], Field(min_length=1)]
-    outputs: Annotated[list[Text], Field(min_length=1)]
+    weights: tuple[WeightTable, ...] = ()
+    nodes: Annotated[list[NodeTable], Meta(min_length=1)]
+    outputs: Annotated[list[Text], Meta(min_length=1)]
 
 
-class SweepFile(Table):
+class SweepFile(Table, frozen=True, kw_only=True):
     """ops/*.toml."""
 
-    sweep: Annotated[list[Element], Field(min_length=1)]
+    sweep: Elements

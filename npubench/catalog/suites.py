@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import translate
 
-from npubench.catalog.zoo import Zoo
+from npubench.catalog.models import Zoo
 from npubench.domain.specs import BoardSpec, ModelSpec, OperatorSpec
 
 GLOB = re.compile(r"[*?\[]")

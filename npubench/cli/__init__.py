@@ -13,8 +13,8 @@ from npubench.domain.text import printable
 
 COMMANDS = {
     "run": ("npubench.cli.run:run", "Export, convert and benchmark cases on boards, then write the report."),
-    "export": ("npubench.cli.prepare:export", "Write cases as ONNX files."),
-    "convert": ("npubench.cli.prepare:convert", "Prepare cases for a board's toolchain without measuring."),
+    "export": ("npubench.cli.convert:export", "Write cases as ONNX files."),
+    "convert": ("npubench.cli.convert:convert", "Prepare cases for a board's toolchain without measuring."),
     "report": ("npubench.cli.report:report", "Write the HTML report of a result folder."),
     "select": ("npubench.cli.select:select", "Say which chips do a job, with what room and at what price."),
     "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
@@ -22,7 +22,7 @@ COMMANDS = {
     "compare": ("npubench.cli.compare:compare", "Compare two runs, folders, boards or tool versions."),
     "accuracy": ("npubench.cli.accuracy:accuracy", "Top-1 and top-5 on a data set, and what they lose."),
     "import": (
-        "npubench.cli.import_logs:import_",
+        "npubench.cli.import_rows:import_",
         "Add rows out of other programs' logs, or out of what was published.",
     ),
     "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
@@ -31,7 +31,7 @@ COMMANDS = {
         "Say which models export and convert, and why not the rest.",
     ),
     "op-support": (
-        "npubench.cli.op_support:op_support",
+        "npubench.cli.coverage:op_support",
         "Say of every operator on every board where it runs, or why not.",
     ),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),

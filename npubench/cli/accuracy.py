@@ -1,64 +1,32 @@
 """`npubench accuracy`: a classifier's top-1 and top-5 on labelled data."""
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import (
-    Number,
-    Selection,
-    case_options,
-    chosen_cases,
-    json_option,
-    load_catalog,
-    out_option,
-)
-from npubench.domain.specs import Precision
+from npubench.cli.options import board_option, deadline_option, json_option, out_option, run_options
 from npubench.domain.text import printable, text_table
+from npubench.engine.options import RunOptions
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from npubench.cli.assemble import Boards
-    from npubench.domain.protocols import Predicting, Session
-    from npubench.domain.records import OnnxModel
-    from npubench.domain.specs import BoardSpec, CaseSpec
-    from npubench.engine.context import Context
-    from npubench.measure.accuracy import DataFacts, Score, Share
-    from npubench.measure.datasets import Dataset
-    from npubench.storage.workspace import Workspace
-
-    Array = np.ndarray[Any, Any]
+    from npubench.measure.accuracy import Score, Share
 
 MOST_CLASSES = 20
 """Classes that the terminal shows; accuracy.json has all."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    dataset: Path
-    calibration: Path | None
-    calibration_samples: int
-    limit: int | None
-    seed: int
-    deadline_s: float
-
-
 @click.command()
-@case_options
+@run_options
 @click.option(
     "--dataset",
     required=True,
     type=click.Path(path_type=Path),
     help="Class folders of .npy or images; or inputs.npy and labels.npy, or one .npz with both.",
 )
-@click.option(
-    "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
-)
+@board_option
 @click.option(
     "--precision",
     "precisions",
@@ -75,184 +43,38 @@ class _Wish:
 )
 @click.option(
     "--calibration-samples",
+    "samples",
     type=click.IntRange(1),
     default=64,
     show_default=True,
     help="Samples drawn for quantisation; they are not evaluated on.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Evaluate on so many, drawn; simulators are slow.")
-@click.option(
-    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a stage may take."
-)
+@deadline_option
 @json_option
 @out_option
-def accuracy(
-    selection: Selection,
-    dataset: Path,
-    boards: tuple[str, ...],
-    precisions: tuple[str, ...],
-    calibration: Path | None,
-    calibration_samples: int,
-    limit: int | None,
-    deadline: float,
-    as_json: bool,
-    out: Path,
-) -> int:
+def accuracy(options: RunOptions, dataset: Path, limit: int | None, as_json: bool) -> int:
     """Top-1 and top-5 of CASES on a data set: FP32, and what each board's toolchain makes of it.
 
     The drop against FP32 is told with its 95 % interval, on the same samples, and the layers that lose
     most where the toolchain tells. Also written to OUT/accuracy.json.
     """
-    from npubench.cli import assemble
+    from npubench.cli.listeners import say_notes, say_refused
     from npubench.domain.errors import ExitCode
-    from npubench.storage.files import write_atomically
-    from npubench.storage.workspace import Workspace
+    from npubench.engine.accuracy import AccuracyOptions, Scores, accuracy_stages, plan_accuracy
+    from npubench.engine.session import SessionSetup, run_session
 
-    catalog = load_catalog(selection.catalog_folders)
-    chosen = chosen_cases(catalog, selection)
-    on = assemble.choose_boards(catalog, boards, reached=True)
-    workspace = Workspace(out)
-    workspace.create()
-    with workspace.lock():
-        scores = [
-            score
-            for case in chosen.cases
-            for score in _scores(
-                case,
-                on,
-                precisions,
-                workspace,
-                _Wish(dataset, calibration, calibration_samples, limit, selection.seed, deadline),
-            )
-        ]
-        text = json.dumps([asdict(one) for one in scores], indent=1, allow_nan=False)
-        write_atomically(workspace.root / "accuracy.json", f"{text}\n")
-    click.echo(text if as_json else "", nl=as_json)
-    if not as_json:
-        _print(scores)
-    if not any(score.top1 for score in scores):
-        return ExitCode.NOTHING_MEASURED
-    return ExitCode.USAGE if on.unknown or catalog.problems or chosen.missing else ExitCode.OK
-
-
-def _scores(
-    case: "CaseSpec", boards: "Boards", precisions: Sequence[str], workspace: "Workspace", wish: _Wish
-) -> "Iterator[Score]":
-    import numpy as np
-
-    from npubench.cli import assemble
-    from npubench.domain.specs import CalibrationSpec, TimingProtocol
-    from npubench.engine import plugins
-    from npubench.engine.accuracy import REFERENCE, Evaluation, board_scores, reference_score
-    from npubench.engine.job import compile_target, export_only
-    from npubench.measure.accuracy import Score
-
-    request = assemble.make_request(TimingProtocol(), CalibrationSpec(seed=wish.seed), wish.deadline_s)
-    (job, *_) = assemble.make_plan([case], boards, [], request, {}).jobs
-    context = assemble.make_context(workspace, request, boards, [], fresh=False)
-    exported = export_only(job, context)
-    if exported.model is None:
-        yield Score(case.name, REFERENCE, "onnxruntime", "fp32", None, False, 0, failure=exported.failure)
-        return
-    calibration, data, facts = _data(exported.model, wish)
-    with workspace.job_folder() as folder:
-        np.save(folder / "samples.npy", data.inputs)
-        np.save(folder / "calibration.npy", calibration)
-        told = replace(context, announce=lambda event: click.echo(printable(event.text), err=True))
-        of = Evaluation(data, folder / "samples.npy", lambda board: _held(board, told), facts)
-        target = replace(compile_target(job, context), precision=Precision.FP32)
-        reference, outputs = reference_score(
-            exported.model,
-            _reference_backend(),
-            lambda: plugins.transport("local").connect(job.board),
-            of,
-            target,
-            folder,
-            exported.log,
-        )
-        yield reference
-        if outputs is None:
-            return
-        spec = CalibrationSpec(
-            folder / "calibration.npy", wish.seed, len(calibration), evaluation=folder / "samples.npy"
-        )
-        request = assemble.make_request(TimingProtocol(), spec, wish.deadline_s)
-        plan = assemble.make_plan([case], boards, precisions, request, {})
-        context = assemble.make_context(workspace, request, boards, [], fresh=False)
-        yield from board_scores(plan.jobs, context, of, outputs)
-
-
-def _held(board: "BoardSpec", context: "Context") -> "Session":
-    """A session that holds its board: another run may be timing there."""
-    from npubench.engine import plugins
-    from npubench.engine.hold import hold
-
-    session = plugins.transport(board.transport).connect(board)
-    try:
-        hold(session, board, context)
-    except BaseException:
-        session.close()
-        raise
-    return session
-
-
-def _reference_backend() -> "Predicting":
-    from npubench.domain.errors import ToolchainError
-    from npubench.domain.protocols import Predicting
-    from npubench.engine import plugins
-
-    backend = plugins.backend("onnxruntime")
-    if not isinstance(backend, Predicting):
-        raise ToolchainError("the backend onnxruntime is not npubench's: it cannot run a data set")
-    return backend
-
-
-def _data(model: "OnnxModel", wish: _Wish) -> "tuple[Array, Dataset, DataFacts]":
-    """Inputs to calibrate with, samples to evaluate on, none of which is among them, and what to say."""
-    from npubench.domain.errors import UsageError
-    from npubench.measure.datasets import facts, load, split
-
-    path = wish.dataset
-    if len(model.inputs) != 1 or len(model.inputs[0].shape) < 2:
-        names = ", ".join(tensor.name for tensor in model.inputs)
-        raise UsageError(f"{model.case} takes {names}: a data set is of one input with a batch")
-    data = load(path, model.fed)
-    if wish.calibration is not None:
-        calibration, rest = _own_calibration(model, wish, wish.calibration), data
+    asked = AccuracyOptions(options, dataset, limit)
+    plan = plan_accuracy(asked, say_refused)
+    setup = SessionSetup(options, plan, nullcontext(say_notes), stored=False)
+    given = run_session(setup, accuracy_stages(asked))
+    if as_json:
+        click.echo(given[Path].read_text(encoding="utf-8"), nl=False)
     else:
-        if len(data) <= wish.calibration_samples:
-            raise UsageError(
-                f"{path} holds {len(data)} samples and {wish.calibration_samples} are for calibration:"
-                " give --calibration-samples"
-            )
-        drawn, rest = split(data, wish.calibration_samples, wish.seed)
-        calibration = drawn.inputs
-    rest, told = _unseen(rest, calibration)
-    if wish.limit is not None and wish.limit < len(rest):
-        rest, _ = split(rest, wish.limit, wish.seed + 1)
-    notes = "; ".join(one for one in (data.note, told) if one)
-    return calibration, rest, facts(replace(data, note=notes), len(calibration), len(rest))
-
-
-def _own_calibration(model: "OnnxModel", wish: _Wish, path: Path) -> "Array":
-    import numpy as np
-
-    from npubench.measure.calibration import every_sample
-
-    samples = every_sample(model.fed, path, wish.calibration_samples, wish.seed)
-    return np.concatenate([one[model.inputs[0].name] for one in samples])
-
-
-def _unseen(rest: "Dataset", calibration: "Array") -> "tuple[Dataset, str]":
-    """The samples that did not calibrate; all where there are no others, which is told."""
-    from npubench.measure.datasets import without
-
-    left, equal = without(rest, calibration)
-    if not equal:
-        return rest, ""
-    if not len(left):
-        return rest, "every sample is equal to one that calibrates: evaluated on these, give others"
-    return left, f"{equal} samples are equal to one that calibrates: not evaluated on"
+        _print(given[Scores].scores)
+    if not any(score.top1 for score in given[Scores].scores):
+        return ExitCode.NOTHING_MEASURED
+    return ExitCode.USAGE if plan.refused else ExitCode.OK
 
 
 def _print(scores: "Sequence[Score]") -> None:

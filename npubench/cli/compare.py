@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.compare_selector import side
+from npubench.cli.compare_selector import select_side
 from npubench.cli.options import json_option, out_option
 from npubench.domain.errors import UsageError
 
@@ -64,7 +64,7 @@ def compare(
 
     share = DEFAULT_THRESHOLD if fail_on is None else _share(fail_on)
     policy = RegressionPolicy(share, require_repeat, _fall(fail_on_accuracy))
-    found = compare_sides(side(a, out), side(b, out), policy)
+    found = compare_sides(select_side(a, out), select_side(b, out), policy)
     code = exit_code(found, gated=fail_on is not None, require_all=require_all)
     for path, text in ((junit, formats.junit), (markdown, formats.markdown)):
         if path is not None:

@@ -18,7 +18,7 @@ _WORDS = ("folder", "run", "board", "tool", "precision", "backend")
 _RUNS = ("latest", "previous")
 
 
-def side(text: str, out: Path) -> "Side":
+def select_side(text: str, out: Path) -> "Side":
     """The rows that `text` names: filters set apart by commas, `word:value` or a value that says itself.
 
     A value is a folder of results, a run (also `latest` and `previous`), a board, or a tool's version as

@@ -84,8 +84,10 @@ def _probes() -> Iterator[Check]:
     from npubench.benchmarks.cpu.targets import TARGETS, compilers, how_to_get
 
     for wanted in TARGETS.values():
-        kept = builds.find(wanted)
+        built = builds.find(wanted)
         able = " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))
-        found = f"built by {kept.compiler}" if kept else f"can be built by {able}" if able else "no compiler"
-        usable = bool(kept or able)
+        found = (
+            f"built by {built.compiler}" if built else f"can be built by {able}" if able else "no compiler"
+        )
+        usable = bool(built or able)
         yield Check(f"probe {wanted.name}", usable, found, "" if usable else how_to_get(wanted))

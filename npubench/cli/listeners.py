@@ -1,9 +1,11 @@
 """What a run shows: a progress bar on a terminal, plain lines elsewhere, JSON lines, or nothing."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, assert_never
 
 import click
@@ -13,6 +15,8 @@ from npubench.domain.specs import CaseKind, Precision, titled
 from npubench.domain.text import counted, printable
 from npubench.engine.events import (
     Event,
+    InputRefused,
+    JobDelivered,
     JobFinished,
     Listener,
     Note,
@@ -21,7 +25,6 @@ from npubench.engine.events import (
     RunStarted,
     StageStarted,
 )
-from npubench.engine.plan import Job
 from npubench.reporting.data.figures import aside, bounds_of, mark
 
 if TYPE_CHECKING:
@@ -66,12 +69,68 @@ def sentence(result: Result) -> str:
     return f"{name}: {middle[0]} {text} ({figures.kind}{doubt})"
 
 
+def say_refused(event: Event) -> None:
+    """For what comes before a session: what cannot be used of the input, whatever the style."""
+    if isinstance(event, InputRefused):
+        _say(f"npubench: {printable(event.text)}")
+
+
+def say_notes(event: Event) -> None:
+    """For commands that show their results alone."""
+    if isinstance(event, Note):
+        _say(printable(event.text))
+
+
+@contextmanager
+def delivery_listener(total: int) -> Iterator[Listener]:
+    """Says what was not delivered; on a terminal below it a bar, with the time that the rest will take."""
+    if not sys.stderr.isatty():
+        yield _say_undelivered
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True, highlight=False), transient=True) as progress:
+        task = progress.add_task("", total=total)
+
+        def hear(event: Event) -> None:
+            _say_undelivered(event)
+            if isinstance(event, JobDelivered):
+                progress.advance(task)
+
+        yield hear
+
+
+def _say_undelivered(event: Event) -> None:
+    if isinstance(event, JobDelivered) and event.failure is not None:
+        job = event.job
+        text = f"{job.case.name} [{job.precision}] on {job.board.name}: {event.failure.message}"
+        _say(f"npubench: {printable(text)}")
+
+
 def _duration_us(value: float) -> str:
     """Microseconds in the unit that reads best, three significant digits."""
     for limit, scale, unit in ((1e3, 1.0, "us"), (1e6, 1e3, "ms")):
         if value < limit:
             return f"{value / scale:.3g} {unit}"
     return f"{value / 1e6:.4g} s"
+
+
+def _line(event: Event) -> str | None:
+    """What a person reads of it; nothing of what only moves a bar."""
+    match event:
+        case InputRefused():
+            return f"npubench: {printable(event.text)}"
+        case JobFinished():
+            return sentence(event.result)
+        case Note():
+            return printable(event.text)
+        case RowsOutdated():
+            return printable(event.why)
+        case RunStarted() | StageStarted() | JobDelivered() | RunFinished():
+            return None
+        case _:
+            assert_never(event)
 
 
 class _PlainLines:
@@ -82,22 +141,17 @@ class _PlainLines:
         self._count = 0
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case RunStarted():
-                self._total, self._count = event.total, event.done
-                _say(f"{counted(event.total, 'case')}, {event.done} done before (run {event.run_id})")
-            case JobFinished():
-                self._count += 1
-                _say(f"[{self._count}/{self._total}] {sentence(event.result)}")
-            case Note():
-                _say(printable(event.text))
-            case RowsOutdated():
-                self._count -= event.count
-                _say(printable(event.why))
-            case StageStarted() | RunFinished():
-                pass
-            case _:
-                assert_never(event)
+        line = _line(event)
+        if isinstance(event, RunStarted):
+            self._total, self._count = event.total, event.done
+            line = f"{counted(event.total, 'case')}, {event.done} done before (run {event.run_id})"
+        elif isinstance(event, JobFinished):
+            self._count += 1
+            line = f"[{self._count}/{self._total}] {line}"
+        elif isinstance(event, RowsOutdated):
+            self._count -= event.count
+        if line is not None:
+            _say(line)
 
 
 def _say_failures(event: Event) -> None:
@@ -106,34 +160,26 @@ def _say_failures(event: Event) -> None:
 
 
 def _json_line(event: Event) -> None:
-    click.echo(json.dumps(_as_json(event), ensure_ascii=True))
+    words = re.sub(r"(?<!^)([A-Z])", r"_\1", type(event).__name__).lower()
+    click.echo(json.dumps({"event": words, **_fields(event)}, ensure_ascii=True))
 
 
-def _as_json(event: Event) -> dict[str, Any]:
+def _fields(event: Event) -> dict[str, Any]:
+    """The fields as they are, but for jobs and rows, which are told in a few."""
     match event:
-        case RunStarted():
-            return {"event": "run_started", "run_id": event.run_id, "total": event.total, "done": event.done}
         case StageStarted():
             job = event.job
-            where = {"case": job.case.name, "board": job.board.name, "precision": _precision(job)}
-            return {"event": "stage_started", "stage": str(event.stage), **where}
-        case Note():
-            return {"event": "note", "text": event.text}
-        case RowsOutdated():
-            return {"event": "rows_outdated", "board": event.board, "count": event.count, "why": event.why}
+            precision = None if job.precision is Precision.NONE else str(job.precision)
+            where = {"case": job.case.name, "board": job.board.name, "precision": precision}
+            return {"stage": str(event.stage), **where}
         case JobFinished():
             from npubench.reporting.data.rows import row_of
 
-            return {"event": "job_finished", "row": row_of(event.result)}
-        case RunFinished():
-            counts = {"ok": event.ok, "failed": event.failed, "skipped": event.skipped}
-            return {"event": "run_finished", **counts, "interrupted": event.interrupted}
+            return {"row": row_of(event.result)}
+        case JobDelivered():
+            return {"case": event.job.case.name, "failure": event.failure and event.failure.message}
         case _:
-            assert_never(event)
-
-
-def _precision(job: Job) -> str | None:
-    return None if job.precision is Precision.NONE else str(job.precision)
+            return asdict(event)
 
 
 @contextmanager
@@ -160,28 +206,17 @@ class _RichLines:
         self._task = progress.add_task("", total=None)
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case RunStarted():
-                self._progress.update(self._task, total=event.total, completed=event.done)
-            case StageStarted():
-                name = titled(printable(event.job.case.name, 28), event.job.precision)
-                text = f"{event.stage} {name}"
-                self._progress.update(self._task, description=text)
-            case JobFinished():
-                self._print(sentence(event.result))
-                self._progress.advance(self._task)
-            case Note():
-                self._print(printable(event.text))
-            case RowsOutdated():
-                self._progress.advance(self._task, -event.count)
-                self._print(printable(event.why))
-            case RunFinished():
-                pass
-            case _:
-                assert_never(event)
-
-    def _print(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, emoji=False, soft_wrap=True)
+        if isinstance(event, RunStarted):
+            self._progress.update(self._task, total=event.total, completed=event.done)
+        elif isinstance(event, StageStarted):
+            name = titled(printable(event.job.case.name, 28), event.job.precision)
+            self._progress.update(self._task, description=f"{event.stage} {name}")
+        if (line := _line(event)) is not None:
+            self._progress.console.print(line, markup=False, emoji=False, soft_wrap=True)
+        if isinstance(event, JobFinished):
+            self._progress.advance(self._task)
+        elif isinstance(event, RowsOutdated):
+            self._progress.advance(self._task, -event.count)
 
 
 def _say(text: str) -> None:

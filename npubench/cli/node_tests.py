@@ -1,10 +1,9 @@
 """`npubench run --suite onnx-node`: the ONNX project's own tests, a row each."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,17 @@ from typing import Any
 import click
 
 from npubench import __version__
-from npubench.catalog import NODE_TESTS
-from npubench.cli.report import write_report
+from npubench.catalog import NODE_TESTS, find_board
+from npubench.cli.options import load_catalog
+from npubench.cli.report import page_stage
 from npubench.domain.definitions import CURRENT
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.domain.text import counted, printable
 from npubench.engine import plugins
+from npubench.engine.options import RunOptions
+from npubench.engine.session import RunSession, SessionSetup, SessionStage, run_session
 from npubench.storage.hashing import digest, sha256_of_file
 from npubench.storage.store import Store
 from npubench.storage.workspace import Workspace, writing
@@ -28,17 +30,62 @@ TITLE = "The ONNX project's own node tests, outputs compared"
 UNSUPPORTED = {FailureClass.UNSUPPORTED_OPERATOR, FailureClass.UNSUPPORTED_OPSET}
 
 
-def print_plan(board: BoardSpec, out: Path, fresh: bool, style: str) -> ExitCode:
-    """What would run, and nothing else. Raises UsageError for another board."""
+@dataclass(frozen=True, slots=True)
+class NodeTests:
+    """The rows of every node test."""
+
+    before: Mapping[str, Result]
+    """Those of earlier runs, by case."""
+    new: Mapping[str, Result]
+    """Those of this run, by case."""
+
+
+def run(options: RunOptions, style: str, strict: bool, dry_run: bool) -> ExitCode:
+    """Run what has no row yet, write the report, say the counts; dry: say what would run.
+
+    ONNX's own tests bring their data and are no cases of the catalogue. Raises UsageError for another board.
+    """
+    if len(options.selection.suites) > 1 or options.selection.cases or len(options.boards) > 1:
+        raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and boards")
+    board = find_board(load_catalog(options.selection.catalog_folders), options.boards[0])
+    versions = _versions(board)
+    if dry_run:
+        _print_plan(_before(options, versions), style)
+        return ExitCode.OK
+
+    def run_missing(session: RunSession) -> NodeTests:
+        before = {} if options.fresh else _rows(session.store, versions)
+        with _told(style) as tell:
+            new: dict[str, Result] = {}
+            for row in _run(board, versions, before, session):
+                new[row.case] = row
+                tell(row)
+        return NodeTests(before, new)
+
+    stages = (SessionStage(run_missing, gives=NodeTests), page_stage())
+    given = run_session(SessionSetup(options), stages)
+    rows = {**given[NodeTests].before, **given[NodeTests].new}
+    passed = sum(row.status is Status.OK for row in rows.values())
+    if style == "auto":
+        unsupported = sum(_unsupported(row) for row in rows.values())
+        counts = f"{passed} passed, {unsupported} unsupported, {len(rows) - passed - unsupported} failed"
+        done = f"({len(given[NodeTests].before)} done before)"
+        click.echo(f"{counted(len(rows), 'node test')}: {counts} {done}")
+    click.echo(f"report: {given[Path]}", err=style == "json")
+    return ExitCode.REGRESSION if strict and passed < len(rows) else ExitCode.OK
+
+
+def _before(options: RunOptions, versions: Mapping[str, str]) -> Mapping[str, Result]:
+    database = Workspace(options.out).database
+    if options.fresh or not database.is_file():
+        return {}
+    with Store.read(database) as store:
+        return _rows(store, versions)
+
+
+def _print_plan(before: Mapping[str, Result], style: str) -> None:
     from npubench.backends.onnxruntime import node_tests
 
-    versions = _versions(board)
-    database = Workspace(out).database
-    before: Mapping[str, Result] = {}
-    if database.is_file() and not fresh:
-        store = Store.read(database)
-        before = _rows(store, versions)
-        store.close()
     names = node_tests.names()
     if style == "json":
         click.echo(json.dumps([{"case": n, "state": "done" if n in before else "to run"} for n in names]))
@@ -46,32 +93,6 @@ def print_plan(board: BoardSpec, out: Path, fresh: bool, style: str) -> ExitCode
         todo = sum(name not in before for name in names)
         done = len(names) - todo
         click.echo(f"{counted(len(names), 'node test')} planned, {done} done, {todo} to run")
-    return ExitCode.OK
-
-
-def run_node_tests(board: BoardSpec, out: Path, fresh: bool, strict: bool, style: str) -> ExitCode:
-    """Run what has no row yet, write the report, say the counts. Raises UsageError for another board."""
-    versions = _versions(board)
-    workspace = Workspace(out)
-    workspace.create()
-    with workspace.lock():
-        store = Store.create(workspace.database)
-        before = {} if fresh else _rows(store, versions)
-        new: dict[str, Result] = {}
-        with _told(style) as tell:
-            for row in _run(board, versions, before, workspace, store):
-                new[row.case] = row
-                tell(row)
-        page = write_report(workspace, store)
-        store.close()
-    rows = {**before, **new}
-    passed = sum(row.status is Status.OK for row in rows.values())
-    if style == "auto":
-        unsupported = sum(_unsupported(row) for row in rows.values())
-        counts = f"{passed} passed, {unsupported} unsupported, {len(rows) - passed - unsupported} failed"
-        click.echo(f"{counted(len(rows), 'node test')}: {counts} ({len(before)} done before)")
-    click.echo(f"report: {page}", err=style == "json")
-    return ExitCode.REGRESSION if strict and passed < len(rows) else ExitCode.OK
 
 
 def _versions(board: BoardSpec) -> Mapping[str, str]:
@@ -121,22 +142,24 @@ def _rows(store: Store, versions: Mapping[str, str]) -> dict[str, Result]:
 
 
 def _run(
-    board: BoardSpec,
-    versions: Mapping[str, str],
-    done: Mapping[str, Result],
-    workspace: Workspace,
-    store: Store,
+    board: BoardSpec, versions: Mapping[str, str], done: Mapping[str, Result], session: RunSession
 ) -> Iterator[Result]:
     from npubench.backends.onnxruntime import node_tests
 
     run_id = f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{NODE_TESTS}"
-    log = workspace.log_file(run_id, board.name, NODE_TESTS)
+    log = session.workspace.log_file(run_id, board.name, NODE_TESTS)
     with writing(log.parent):
         log.touch()
     for case, about, failure in node_tests.run(done, log):
-        row = _row(case, about, failure, board, versions, run_id)
-        row = replace(row, log_path=workspace.relative(log), log_sha256=sha256_of_file(log))
-        store.append(row)
+        row = _row(case, about, failure, board, versions)
+        row = replace(
+            row,
+            run_id=run_id,
+            command=session.command,
+            log_path=session.workspace.relative(log),
+            log_sha256=sha256_of_file(log),
+        )
+        session.store.append(row)
         yield row
 
 
@@ -146,14 +169,13 @@ def _row(
     failure: Failure | None,
     board: BoardSpec,
     versions: Mapping[str, str],
-    run_id: str,
 ) -> Result:
     sha256 = about.get("sha256")
     accuracy = Accuracy(None, None, about.get("max_abs"))
     figures = Figures(Kind.MEASURED, accuracy=accuracy, artifact_sha256=sha256)
     return Result(
         key=_key(case, versions),
-        run_id=run_id,
+        run_id="",
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         duration_s=0.0,
         board=board.name,
@@ -171,7 +193,6 @@ def _row(
         op=NODE_TESTS,
         figures=None if failure else figures,
         failure=replace(failure, detail="") if failure else None,
-        command=("npubench", *sys.argv[1:]),
         npubench_version=__version__,
         definitions=CURRENT,
     )

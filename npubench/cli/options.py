@@ -2,21 +2,17 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.domain.errors import UsageError
-from npubench.domain.text import printable
+from npubench.engine.options import DEFAULT_OUT, CaseOptions, RunOptions
 
 if TYPE_CHECKING:
-    from npubench.catalog import Catalog, Found
-    from npubench.domain.specs import Shape
-
-DEFAULT_OUT = Path("npubench-out")
+    from npubench.catalog import Catalog
 
 out_option = click.option(
     "--out",
@@ -38,7 +34,17 @@ calibration_option = click.option(
     type=click.Path(path_type=Path),
     help="Arrays (.npy, .npz) or images, a file or folder, some held out to compare on; else seeded.",
 )
+board_option = click.option(
+    "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
+precision_option = click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    type=click.Choice(["fp32", "int8"]),
+    help="Only these; else all that the board has. Repeatable.",
+)
 
 
 class Number(click.FloatRange):
@@ -52,6 +58,14 @@ class Number(click.FloatRange):
         return number
 
 
+deadline_option = click.option(
+    "--deadline",
+    "deadline_s",
+    type=Number(1),
+    default=600.0,
+    show_default=True,
+    help="Seconds a stage may take.",
+)
 batch_axis_option = click.option(
     "--batch-axis",
     "batch_axes",
@@ -61,27 +75,28 @@ batch_axis_option = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a command line says of its cases; `case_options` gathers it."""
+def run_options(function: Callable[..., int]) -> Callable[..., int]:
+    """CASES, --suite, --shape, --batch-axis, --checkpoint, --task, --seed and --catalog.
 
-    cases: tuple[str, ...]
-    suites: tuple[str, ...]
-    shapes: tuple[str, ...]
-    batch_axes: tuple[str, ...]
-    checkpoints: tuple[str, ...]
-    task: str
-    seed: int
-    catalog_folders: tuple[Path, ...]
-
-
-def case_options(function: Callable[..., int]) -> Callable[..., int]:
-    """CASES, --suite, --shape, --batch-axis, --checkpoint, --task, --seed and --catalog, as a `selection`."""
+    The function gets one record of them and of its own options that `RunOptions` has a place for: `options`.
+    """
 
     @wraps(function)
     def gathered(**words: Any) -> int:
-        chosen = {field.name: words.pop(field.name) for field in fields(Selection)}
-        return function(selection=Selection(**chosen), **words)
+        from npubench.domain.specs import CalibrationSpec, TimingProtocol
+
+        def taken(kind: type) -> dict[str, Any]:
+            return {field.name: words.pop(field.name) for field in fields(kind) if field.name in words}
+
+        selection = CaseOptions(**taken(CaseOptions))
+        path, samples = words.pop("calibration", None), words.pop("samples", CalibrationSpec().samples)
+        options = RunOptions(
+            selection,
+            timing=TimingProtocol(**taken(TimingProtocol)),
+            calibration=CalibrationSpec(path, selection.seed, samples),
+            **taken(RunOptions),
+        )
+        return function(options=options, **words)
 
     command: Callable[..., int] = gathered
     for option in reversed(
@@ -114,42 +129,7 @@ def case_options(function: Callable[..., int]) -> Callable[..., int]:
 
 def load_catalog(folders: tuple[Path, ...]) -> "Catalog":
     """The shipped catalogue with the user's; broken files are told and left out."""
-    from npubench.catalog import load, user_folders
+    from npubench.cli.listeners import say_refused
+    from npubench.engine import assemble
 
-    catalog = load(user_folders(folders))
-    for problem in catalog.problems:
-        click.echo(f"npubench: {printable(problem)}", err=True)
-    return catalog
-
-
-def chosen_cases(catalog: "Catalog", selection: Selection) -> "Found":
-    """The cases that the words of a command line name; a word that names nothing is told.
-
-    Raises UsageError where none names anything.
-    """
-    from npubench.catalog import find_cases
-    from npubench.cli.adjust import with_checkpoints, with_seed
-    from npubench.cli.batch_axes import parse_batch_axes, with_batch_axes
-    from npubench.exporters.input_shapes import spread_shapes
-
-    shapes = parse_shapes(selection.shapes)
-    batch = parse_batch_axes(selection.batch_axes)
-    found = find_cases(catalog, selection.cases, selection.suites, shapes, selection.task)
-    _tell_missing(found)
-    seeded = with_seed(with_batch_axes(spread_shapes(found.cases), batch), selection.seed)
-    return replace(found, cases=with_checkpoints(seeded, selection.checkpoints, catalog))
-
-
-def _tell_missing(found: "Found") -> None:
-    told = found.missing if found.cases else found.missing[:-1]
-    for line in told:
-        click.echo(f"npubench: {printable(line)}", err=True)
-    if len(told) < len(found.missing):
-        raise UsageError(found.missing[-1])
-
-
-def parse_shapes(shapes: tuple[str, ...]) -> "tuple[tuple[str, Shape], ...]":
-    """`--shape` words as pairs of input name and shape."""
-    from npubench.exporters.input_shapes import parse_shape_option
-
-    return tuple(parse_shape_option(text) for text in shapes)
+    return assemble.load_catalog(folders, say_refused)

@@ -35,14 +35,14 @@ def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline:
     with tempfile.TemporaryDirectory() as scratch:
         for wanted in _chosen(targets):
             log = Path(scratch) / f"{wanted.name}.log"
-            made = builds.build(wanted, log, deadline, _tell, compiler, fresh)
-            if isinstance(made, Failure):
+            built = builds.build(wanted, log, deadline, _tell, compiler, fresh)
+            if isinstance(built, Failure):
                 failed = True
-                click.echo(f"npubench: {printable(made.message)}", err=True)
+                click.echo(f"npubench: {printable(built.message)}", err=True)
             else:
-                size_kib = made.path.stat().st_size / 1024
+                size_kib = built.path.stat().st_size / 1024
                 click.echo(
-                    f"{wanted.name}: {printable(str(made.path))} ({size_kib:.0f} KiB, {made.compiler})"
+                    f"{wanted.name}: {printable(str(built.path))} ({size_kib:.0f} KiB, {built.compiler})"
                 )
     return ExitCode.TOOLCHAIN if failed else ExitCode.OK
 
@@ -55,9 +55,9 @@ def list_builds() -> int:
 
     rows = []
     for wanted in TARGETS.values():
-        kept = builds.find(wanted)
+        found = builds.find(wanted)
         have = " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))
-        state = f"built by {kept.compiler}: {kept.path}" if kept else "not built"
+        state = f"built by {found.compiler}: {found.path}" if found else "not built"
         rows.append([wanted.name, state, have or f"none: {how_to_get(wanted)}"])
     click.echo(text_table(["target", "build", "compilers"], rows, 400))
     return ExitCode.OK

@@ -58,7 +58,7 @@ def results(
         _print_view(view, found, earlier, as_json, published)
         return 0
     if of_processors:
-        from npubench.cli.processor import print_rows
+        from npubench.cli.result_views import print_rows
 
         print_rows(found, as_json, as_csv)
         return 0

@@ -1,6 +1,6 @@
 """`npubench run`: the main job."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,29 +8,27 @@ import click
 
 from npubench.cli.options import (
     Number,
-    Selection,
+    board_option,
     calibration_option,
-    case_options,
+    deadline_option,
     json_option,
-    load_catalog,
     out_option,
+    precision_option,
+    run_options,
 )
+from npubench.engine.options import RunOptions
 
 if TYPE_CHECKING:
-    from npubench.catalog import Catalog
-    from npubench.domain.specs import TimingProtocol
     from npubench.engine.plan import Plan
+    from npubench.engine.run import RunOutcome
 
 
 @click.command()
-@case_options
-@click.option(
-    "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
-)
+@run_options
+@board_option
 @click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--stages",
-    "stages_text",
     default="ops,models",
     show_default=True,
     metavar="ops,models,cpu,...",
@@ -47,13 +45,7 @@ if TYPE_CHECKING:
     type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
     help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
 )
-@click.option(
-    "--precision",
-    "precisions",
-    multiple=True,
-    type=click.Choice(["fp32", "int8"]),
-    help="Only these; else all that the board has. Repeatable.",
-)
+@precision_option
 @click.option(
     "--warmup",
     type=click.IntRange(0),
@@ -62,18 +54,29 @@ if TYPE_CHECKING:
     help="Least runs before measuring, then until settled; 0: none.",
 )
 @click.option("--repeat", type=click.IntRange(1), default=64, show_default=True, help="Least runs a round.")
-@click.option("--min-duration", type=Number(0), default=3.0, show_default=True, help="Least seconds a case.")
+@click.option(
+    "--min-duration",
+    "min_duration_s",
+    type=Number(0),
+    default=3.0,
+    show_default=True,
+    help="Least seconds a case.",
+)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds a case.")
 @calibration_option
 @click.option(
-    "--calibration-samples", type=click.IntRange(1), default=8, show_default=True, help="How many of them."
+    "--calibration-samples",
+    "samples",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="How many of them.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=None, help="Exports and conversions at once.")
-@click.option(
-    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a stage may take."
-)
+@click.option("--jobs", "workers", type=click.IntRange(1), help="Exports and conversions at once.")
+@deadline_option
 @click.option(
     "--wait",
+    "wait_s",
     type=Number(0),
     metavar="SECONDS",
     help="How long to wait for a board that another run holds; 0: not at all. Else without end.",
@@ -85,28 +88,13 @@ if TYPE_CHECKING:
 @json_option
 @out_option
 def run(
-    selection: Selection,
-    boards: tuple[str, ...],
-    simulate: bool,
-    stages_text: str,
+    options: RunOptions,
     cpu_tool: str | None,
     codec_engine: str | None,
-    precisions: tuple[str, ...],
-    warmup: int,
-    repeat: int,
-    min_duration: float,
-    rounds: int,
-    calibration: Path | None,
-    calibration_samples: int,
-    jobs: int | None,
-    deadline: float,
-    wait: float | None,
     dry_run: bool,
-    fresh: bool,
     strict: bool,
     quiet: bool,
     as_json: bool,
-    out: Path,
 ) -> int:
     """Export, convert and benchmark CASES on boards, then write the report.
 
@@ -114,55 +102,33 @@ def run(
     finished is not done again: the same command continues an interrupted run.
     """
     from npubench.catalog import NODE_TESTS
-    from npubench.cli import assemble, stages
-    from npubench.domain.specs import CalibrationSpec, TimingProtocol
+    from npubench.cli.listeners import listener, say_refused
+    from npubench.cli.report import page_stage
+    from npubench.domain.errors import ExitCode
+    from npubench.engine.assemble import plan_run
+    from npubench.engine.run import MEASURE, RunOutcome, exit_code
+    from npubench.engine.session import SessionSetup, run_session
 
-    catalog = load_catalog(selection.catalog_folders)
-    if NODE_TESTS in selection.suites:
-        return _node_tests(catalog, selection, boards, out, fresh, strict, _style(quiet, as_json), dry_run)
-    wanted = stages.parse(stages_text)
-    chosen = stages.cases_of(wanted, catalog, selection)
-    on = assemble.choose_boards(catalog, boards, simulate, reached=True)
-    timing = TimingProtocol(warmup=warmup, repeat=repeat, min_duration_s=min_duration, rounds=rounds)
-    request = assemble.make_request(
-        timing, CalibrationSpec(calibration, selection.seed, calibration_samples), deadline
-    )
-    finished = {} if fresh else assemble.finished_keys(out, deadline)
-    told: dict[str, dict[str, Any]] = {
+    options = replace(options, benchmark_options=_benchmark_options(cpu_tool, codec_engine))
+    style = _style(quiet, as_json)
+    if NODE_TESTS in options.selection.suites:
+        from npubench.cli import node_tests
+
+        return node_tests.run(options, style, strict, dry_run)
+    plan = plan_run(options, say_refused)
+    if dry_run:
+        _print_plan(plan, as_json)
+        return ExitCode.USAGE if plan.refused else ExitCode.OK
+    given = run_session(SessionSetup(options, plan, listener(style)), (MEASURE, page_stage()))
+    _say_outcome(given[RunOutcome], given[Path], style)
+    return exit_code(given[RunOutcome], strict)
+
+
+def _benchmark_options(cpu_tool: str | None, codec_engine: str | None) -> dict[str, dict[str, Any]]:
+    return {
         "cpu": {"tool": cpu_tool} if cpu_tool else {},
         "codec": {"engine": codec_engine} if codec_engine else {},
     }
-    benchmarks = stages.benchmark_jobs(wanted, on, told, finished)
-    plan = assemble.make_plan(chosen.cases, on, precisions, request, finished, benchmarks)
-    wrong_input = on.unknown + len(catalog.problems) + len(chosen.missing)
-    if dry_run:
-        _print_plan(plan, timing, as_json)
-        return 2 if wrong_input else 0
-    from npubench.cli.execute import execute
-
-    return execute(plan, on, request, out, jobs, fresh, strict, _style(quiet, as_json), wrong_input, wait)
-
-
-def _node_tests(
-    catalog: "Catalog",
-    selection: Selection,
-    boards: tuple[str, ...],
-    out: Path,
-    fresh: bool,
-    strict: bool,
-    style: str,
-    dry_run: bool,
-) -> int:
-    """ONNX's own tests bring their data and are no cases of the catalogue: they run by themselves."""
-    from npubench.catalog import NODE_TESTS, find_board
-    from npubench.cli import node_tests
-
-    if len(selection.suites) > 1 or selection.cases or len(boards) > 1:
-        raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and boards")
-    board = find_board(catalog, boards[0])
-    if dry_run:
-        return node_tests.print_plan(board, out, fresh, style)
-    return node_tests.run_node_tests(board, out, fresh, strict, style)
 
 
 def _style(quiet: bool, as_json: bool) -> str:
@@ -171,8 +137,43 @@ def _style(quiet: bool, as_json: bool) -> str:
     return "quiet" if quiet else "json" if as_json else "auto"
 
 
-def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
+def _say_outcome(outcome: "RunOutcome", page: Path, style: str) -> None:
+    """The closing words: counts, what failed in earlier runs, and where the page is."""
+    from npubench.domain.text import printable
+    from npubench.reporting.data.accuracy import low_rows
+
+    low = ""
+    if outcome.interrupted:
+        click.echo("npubench: interrupted: finished cases are kept, the same command continues", err=True)
+    else:
+        low = printable(low_rows([*outcome.rows]))
+        if style == "auto":
+            _say_counts(outcome)
+    click.echo(f"report: {page}{f'; {low}' if low else ''}", err=style == "json")
+
+
+def _say_counts(outcome: "RunOutcome") -> None:
+    from npubench.domain.specs import titled
+    from npubench.domain.text import counted, printable
+
+    jobs, failures = outcome.plan.jobs, outcome.failures
+    new = {result.key for result in outcome.results}
+    done = len({job.key for job in jobs if job.done is not None} - new)
+    click.echo(
+        f"{counted(len(jobs), 'case')}: {len(jobs) - len(failures)} ok, {len(failures)} failed"
+        + (f" ({done} done before)" if done else "")
+    )
+    for result in failures:
+        if result.key not in new and result.failure:
+            text = f"{titled(result.case, result.precision)} on {result.board}: {result.failure.message}"
+            click.echo(f"failed before: {printable(text)}", err=True)
+
+
+def _print_plan(plan: "Plan", as_json: bool) -> None:
+    import json
+
     from npubench.domain.specs import Precision
+    from npubench.domain.text import counted, text_table
 
     rows = [
         {
@@ -185,23 +186,12 @@ def _print_plan(plan: "Plan", timing: "TimingProtocol", as_json: bool) -> None:
         for job in plan.jobs
     ]
     if as_json:
-        import json
-
         click.echo(json.dumps(rows, indent=1))
         return
-    from npubench.domain.text import counted
-
-    _print_rows(rows)
+    click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows]))
     measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
-    seconds = measured * (timing.warmup_min_s + timing.min_duration_s)
+    seconds = measured * (plan.request.timing.warmup_min_s + plan.request.timing.min_duration_s)
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"
     )
-
-
-def _print_rows(rows: Sequence[dict[str, str]]) -> None:
-    from npubench.domain.text import text_table
-
-    if rows:
-        click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows]))

@@ -1,19 +1,18 @@
 """`npubench select`: which chips do a job."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog, out_option
-from npubench.cli.page import format_option
+from npubench.cli.report import deliver, format_option, page_context
 from npubench.cli.spoken import SpokenCommand, lang_option
 
 if TYPE_CHECKING:
-    from npubench.catalog import Catalog
-    from npubench.domain.records import Result
-    from npubench.reporting.select.candidate import Shapes
+    from npubench.reporting.select.choose import Selected
 
 
 @click.command(cls=SpokenCommand)
@@ -48,58 +47,29 @@ def select(
     out: Path,
 ) -> int:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
-    from npubench.cli.selection_page import write_page
     from npubench.reporting.data.translate import speaking
-    from npubench.reporting.select.decide import decide
+    from npubench.reporting.select.choose import SelectOptions, choose
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
-    from npubench.reporting.select.requirements import read_requirements
 
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")
-    asked = read_requirements(file)
     catalog = load_catalog(catalog_folders)
-    rows = _rows(out, others, published, boards)
-    named = [*boards, *(one.board for one in asked.known)]
-    specs = [catalog.boards[name] for name in dict.fromkeys(named) if name in catalog.boards]
-    _refuse_unknown(boards, rows, catalog)
     with speaking(lang):
-        facts = [*specs, *(spec for spec in catalog.boards.values() if spec not in specs)]
-        decision = decide(asked, rows, specs, facts, _shapes(catalog))
-        page = write_page(decision, rows, facts, out, output, form, lang)
+        found = choose(SelectOptions(file, out, others, published, boards), catalog)
+        target = (output or out / f"selection.{form}").absolute()
+        page = deliver(_page(found, out, lang), form, target)
         if as_json:
-            click.echo(json.dumps(to_json(decision), indent=1, allow_nan=False))
+            click.echo(json.dumps(to_json(found.decision), indent=1, allow_nan=False))
         else:
-            click.echo(to_markdown(decision) if markdown else to_text(decision), nl=not markdown)
+            text = to_markdown(found.decision) if markdown else to_text(found.decision)
+            click.echo(text, nl=not markdown)
     click.echo(f"report: {page}", err=as_json or markdown)
     return 0
 
 
-def _rows(out: Path, others: tuple[Path, ...], published: bool, boards: tuple[str, ...]) -> "list[Result]":
-    from npubench import published as shipped
-    from npubench.storage.store import Store
+def _page(found: "Selected", out: Path, language: str) -> str:
+    """The verdict first, then the report of the rows that it was made of."""
+    from npubench.reporting.page.page import render
 
-    rows: list[Result] = []
-    folders = [*others] if published and not (out / "results.db").is_file() else [out, *others]
-    for folder in folders:
-        store = Store.read(folder / "results.db")
-        rows += store.latest()
-        store.close()
-    rows += shipped.results() if published else []
-    return [row for row in rows if not boards or row.board in boards]
-
-
-def _shapes(catalog: "Catalog") -> "Shapes":
-    return {model.name: [one.shape for one in model.inputs] for model in catalog.models.values()}
-
-
-def _refuse_unknown(boards: tuple[str, ...], rows: "list[Result]", catalog: "Catalog") -> None:
-    from npubench.domain.errors import UsageError
-    from npubench.domain.nearest import did_you_mean
-
-    known = {row.board for row in rows} | set(catalog.boards)
-    for board in boards:
-        if board not in known:
-            hint = did_you_mean(board, known)
-            raise UsageError(
-                f"no board is called {board!r}{hint}, and no result is of one: see npubench list boards"
-            )
+    context = page_context(found.decision.asked.title, out, found.rows, found.boards)
+    return render(found.rows, replace(context, language=language, decision=found.decision))

@@ -1,6 +1,6 @@
-"""What happened: models, artifacts, figures, failures, results. Frozen; missing figures are None.
+"""What happened: models, artifacts, failures, results. Frozen; what is not known is None.
 
-A number never travels without its `Kind`: latencies live in `Figures`, which has one.
+Figures have a module of their own (`figures`), and are here by name as well.
 """
 
 from collections.abc import Mapping
@@ -9,21 +9,97 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from npubench.domain.failures import TRANSIENT as TRANSIENT
-from npubench.domain.failures import Failure as Failure
-from npubench.domain.failures import FailureClass as FailureClass
-from npubench.domain.failures import Stage as Stage
+from npubench.domain.figures import Accuracy as Accuracy
+from npubench.domain.figures import Bound as Bound
+from npubench.domain.figures import BoundReason as BoundReason
+from npubench.domain.figures import Bounds as Bounds
+from npubench.domain.figures import Computed as Computed
+from npubench.domain.figures import Figures as Figures
+from npubench.domain.figures import Kernels as Kernels
+from npubench.domain.figures import Kind as Kind
+from npubench.domain.figures import Latency as Latency
+from npubench.domain.figures import NoAccuracy as NoAccuracy
+from npubench.domain.figures import OutputAccuracy as OutputAccuracy
+from npubench.domain.figures import PlacedLayer as PlacedLayer
+from npubench.domain.figures import RateFrom as RateFrom
+from npubench.domain.figures import Sampling as Sampling
+from npubench.domain.figures import Shares as Shares
+from npubench.domain.figures import WorstSlice as WorstSlice
 from npubench.domain.specs import CaseKind, Content, ModelInputs, Precision, Preprocessing, TensorSpec
 from npubench.domain.specs import SamplesFrom as SamplesFrom
 
 
-class Kind(StrEnum):
-    """Where a figure comes from."""
+class Stage(StrEnum):
+    """The step of a job in which it failed."""
 
-    MEASURED = "measured"
-    SIMULATED = "simulated"
-    PREDICTED = "predicted"
-    PUBLISHED = "published"
+    FIND = "find"
+    EXPORT = "export"
+    COMPILE = "compile"
+    TRANSFER = "transfer"
+    MEASURE = "measure"
+
+
+class FailureClass(StrEnum):
+    """Why a case failed; the vocabulary of the `failure.class` column."""
+
+    NOT_FOUND = "not_found"
+    INVALID_MODEL = "invalid_model"
+    DYNAMIC_SHAPE = "dynamic_shape"
+    EXTERNAL_DATA = "external_data"
+    INVALID_CALIBRATION = "invalid_calibration"
+    MISSING_PACKAGE = "missing_package"
+    EXPORT_FAILED = "export_failed"
+    EXPORT_MISMATCH = "export_mismatch"
+    UNSUPPORTED_OPSET = "unsupported_opset"
+    UNSUPPORTED_OPERATOR = "unsupported_operator"
+    UNSUPPORTED_ATTRIBUTE = "unsupported_attribute"
+    UNSUPPORTED_CODEC = "unsupported_codec"
+    OUT_OF_MEMORY = "out_of_memory"
+    KILLED = "killed"
+    CRASH = "crash"
+    HANG = "hang"
+    NO_ARTIFACT = "no_artifact"
+    OUTPUT_MISMATCH = "output_mismatch"
+    WRONG_ARTIFACT = "wrong_artifact"
+    TRANSFER_FAILED = "transfer_failed"
+    BOARD_UNREACHABLE = "board_unreachable"
+    BOARD_LOST = "board_lost"
+    BOARD_BUSY = "board_busy"
+    WRONG_NPU_MODE = "wrong_npu_mode"
+    OUT_OF_DEVICE_MEMORY = "out_of_device_memory"
+    UNPARSED_OUTPUT = "unparsed_output"
+    TOOL_MISSING = "tool_missing"
+    TOOL_ERROR = "tool_error"
+
+
+TRANSIENT = frozenset(
+    {
+        FailureClass.BOARD_UNREACHABLE,
+        FailureClass.BOARD_LOST,
+        FailureClass.BOARD_BUSY,
+        FailureClass.KILLED,
+        FailureClass.TRANSFER_FAILED,
+        FailureClass.TOOL_MISSING,
+    }
+)
+"""Failures that say nothing about the case: the next run tries these again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed step. `message` is one line; `detail` may hold more for the log."""
+
+    stage: Stage
+    failure_class: FailureClass
+    message: str
+    operators: tuple[str, ...] = ()
+    detail: str = ""
+
+    @property
+    def transient(self) -> bool:
+        """Whether the next run tries again: the mode that a board is in is the board's trouble, too."""
+        in_wrong_mode = self.failure_class is FailureClass.WRONG_NPU_MODE and self.stage is Stage.MEASURE
+        return in_wrong_mode or self.failure_class in TRANSIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,168 +195,6 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Microseconds per inference over `n` runs; a percentile without enough samples is None.
-
-    `spread` is (max - min) / median of the round medians, None with one round.
-    """
-
-    n: int
-    mean: float
-    min: float | None = None
-    max: float | None = None
-    p50: float | None = None
-    p90: float | None = None
-    p99: float | None = None
-    std: float | None = None
-    rounds_p50: tuple[float, ...] = ()
-    spread: float | None = None
-    outliers: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WorstSlice:
-    """The slice of an output that lies farthest from the reference: `index` along `axis` of `output`."""
-
-    output: str
-    axis: int
-    index: int
-    cosine: float
-
-
-@dataclass(frozen=True, slots=True)
-class OutputAccuracy:
-    """One output: cosine in [-1, 1]; `relative_error` is |difference| / |reference|, 2-norms."""
-
-    cosine: float
-    relative_error: float
-
-
-@dataclass(frozen=True, slots=True)
-class Kernels:
-    """Cosines of one file against the reference: by this machine's fused kernels, and without optimisation.
-
-    What they lie apart is the kernels' doing, not the quantisation's.
-    """
-
-    fused_cosine: float | None
-    unoptimised_cosine: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """Outputs of the prepared model against the FP32 reference on the same inputs.
-
-    cosine in [-1, 1]; psnr in dB, peak = range of the reference (None when identical);
-    max_abs in output units; top1_agreement the share of inputs with the same arg-max, classifiers only.
-    With several outputs each figure is the worst one's; `outputs` has them by name, where the tool tells.
-    Integer outputs (indices, labels) have no part in these: `equal` is the share of their entries that are
-    equal, `equal_rounded` the share that FP32 itself keeps when only its inputs are rounded to 8 bits.
-    `dead_slices` vary in FP32 and are constant here; None, as `worst_slice`, where no axis can be cut.
-    """
-
-    cosine: float | None
-    psnr_db: float | None
-    max_abs: float | None
-    top1_agreement: float | None = None
-    samples: int = 1
-    relative_error: float | None = None
-    outputs: Mapping[str, OutputAccuracy] = field(default_factory=dict)
-    equal: float | None = None
-    equal_rounded: float | None = None
-    worst_slice: WorstSlice | None = None
-    dead_slices: int | None = None
-    kernels: Kernels | None = None
-
-
-class NoAccuracy(StrEnum):
-    """Why a row has no cosine to rely on: never one dash for several reasons.
-
-    An output that is all zeros, or constant, where FP32's is not is a wrong result and worse than any cosine.
-    """
-
-    IS_REFERENCE = "is_reference"
-    NOT_COMPARED = "not_compared"
-    ALL_ZEROS = "all_zeros"
-    CONSTANT = "constant"
-    NO_OUTPUTS = "no_outputs"
-
-
-class Bound(StrEnum):
-    """How a latency stands to the true one: `lower` means that the true one is at least this long."""
-
-    EXACT = "exact"
-    LOWER = "lower"
-    UPPER = "upper"
-
-
-class BoundReason(StrEnum):
-    """What a figure that is only a bound leaves out, or holds too much of."""
-
-    LAYERS_NOT_COUNTED = "layers_not_counted"
-    LAYERS_ON_CPU = "layers_on_cpu"
-    PART_OF_NPU = "part_of_npu"
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """`left_out` of `layers` are not in the latency; None where the reason counts no layers.
-
-    `share` in 0..1 is the part of the NPU that ran, where that is the reason.
-    """
-
-    bound: Bound
-    reason: BoundReason
-    left_out: int | None = None
-    layers: int | None = None
-    share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Samples in one call, what says so, and the axis of `input` they lie along (None: one sample a call)."""
-
-    samples_per_call: int
-    source: SamplesFrom
-    axis: int | None = None
-    input: str = ""
-
-
-class RateFrom(StrEnum):
-    """What a throughput was made of: calls one after another at the mean latency, or the tool's own count."""
-
-    MEAN_LATENCY = "mean_latency"
-    TOOL = "tool"
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedLayer:
-    """A layer as the tool made it: its name, the operator types that it holds, and the unit that runs it."""
-
-    name: str
-    operators: tuple[str, ...]
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """Where operators, or MACs, ran, as shares in 0..1 that add up to 1."""
-
-    integer: float = 0.0
-    npu: float = 0.0
-    cpu: float = 0.0
-    floating: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """In what the graph that really ran computed; `macs` is None of a graph without any."""
-
-    operators: Shares
-    macs: Shares | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class BoardState:
     """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C.
 
@@ -302,47 +216,6 @@ class BoardState:
     uptime_s: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     cpu_flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Figures of one kind, never two: the board's own, or a tool's.
-
-    `origin` says of a published figure what it was for its publisher: measured or simulated.
-    `artifact_sha256` is what the board says it ran. `samples_us` holds every run's time, one tuple
-    a round. `placement` maps an operator type to NPU, CPU or custom: CPU where any layer of it is there.
-    `layers_on` has the layers one by one, where the tool tells them. `details` is whatever else
-    the tool reported, JSON-ready. `tools` are versions that only the board could tell.
-    `spread` says how far repeats lay apart where there is no latency to tell it, as a share of the median.
-    `bounds` is None of an exact latency. `no_accuracy` says why there is no cosine, `no_accuracy_why` in a
-    sentence. `sampling` says what `throughput_fps` counts, `throughput_from` what it was made of (None in
-    older rows), `computed` where the operators ran.
-    """
-
-    kind: Kind
-    latency_us: Latency | None = None
-    throughput_fps: float | None = None
-    load_us: float | None = None
-    host_overhead_us: float | None = None
-    tool_macs: int | None = None
-    mac_utilisation: float | None = None
-    memory_bytes: int | None = None
-    io_bytes: int | None = None
-    placement: Mapping[str, str] = field(default_factory=dict)
-    accuracy: Accuracy | None = None
-    artifact_sha256: str | None = None
-    samples_us: tuple[tuple[float, ...], ...] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
-    tools: Mapping[str, str] = field(default_factory=dict)
-    origin: Kind | None = None
-    spread: float | None = None
-    bounds: Bounds | None = None
-    no_accuracy: NoAccuracy | None = None
-    no_accuracy_why: str = ""
-    sampling: Sampling | None = None
-    computed: Computed | None = None
-    throughput_from: RateFrom | None = None
-    layers_on: tuple[PlacedLayer, ...] = ()
 
 
 Outcome = Figures | Failure | Skip

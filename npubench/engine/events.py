@@ -1,11 +1,18 @@
 """What the engine tells its listeners; terminal, plain lines and JSON are all listeners."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from npubench.domain.records import Result
+from npubench.domain.records import Failure, Result
 from npubench.engine.plan import Job
+
+
+@dataclass(frozen=True, slots=True)
+class InputRefused:
+    """A word of the command line, a board or a catalogue file that cannot be used; the rest goes on."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,14 @@ class JobFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class JobDelivered:
+    """A case's files lie where the user wants them, or why they do not."""
+
+    job: Job
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """Everything that could be run has been."""
 
@@ -59,19 +74,22 @@ class RunFinished:
     interrupted: bool
 
 
-Event = RunStarted | StageStarted | Note | RowsOutdated | JobFinished | RunFinished
+Event = (
+    InputRefused | RunStarted | StageStarted | Note | RowsOutdated | JobFinished | JobDelivered | RunFinished
+)
 Listener = Callable[[Event], None]
 
 
-class Announcer:
-    """Hands events to every listener, one at a time."""
+def unheard(_event: Event) -> None:
+    """The listener of those who want the records alone."""
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
-        self._listeners = tuple(listeners)
-        self._lock = threading.Lock()
 
-    def __call__(self, event: Event) -> None:
-        """Tell all listeners."""
-        with self._lock:
-            for listener in self._listeners:
-                listener(event)
+def one_at_a_time(listener: Listener) -> Listener:
+    """The same listener, which hears the events of many threads one after another."""
+    lock = threading.Lock()
+
+    def hear(event: Event) -> None:
+        with lock:
+            listener(event)
+
+    return hear

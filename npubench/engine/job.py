@@ -1,70 +1,165 @@
 """One job, straight: export, compile, measure; `row` writes down what came of it."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from npubench.domain.errors import TransferError
 from npubench.domain.protocols import Backend, Session, SimulatingLater, TwinExporter
 from npubench.domain.records import (
     Artifact,
+    BoardState,
     Failure,
     FailureClass,
     Figures,
     NoAccuracy,
     OnnxModel,
+    Outcome,
+    Runner,
     Sampling,
     Skip,
     Stage,
 )
 from npubench.domain.specs import BenchmarkSpec, Target, declared_batch
-from npubench.engine import board_benchmark
-from npubench.engine.context import Context, Measured, Prepared, note
-from npubench.engine.events import StageStarted
+from npubench.engine import plugins
+from npubench.engine.events import Note, StageStarted
 from npubench.engine.plan import Job
+from npubench.engine.session import RunSession
 from npubench.measure.sampling import one_a_call, sampling_of, with_throughput
 from npubench.storage import ledger
 from npubench.storage.files import is_regular
 from npubench.storage.workspace import writing
 
-Kept = TypeVar("Kept", OnnxModel, Artifact)
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A job on its way, from its log to what came of it."""
+
+    job: Job
+    """What is to be done."""
+    started_at: datetime
+    """When it began, UTC."""
+    log: Path
+    """What its tools say."""
+    model: OnnxModel | None = None
+    """What the export came to."""
+    artifact: Artifact | None = None
+    """What the toolchain made of it."""
+    estimate: Figures | None = None
+    """The toolchain's own simulation of the artifact."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """What else was made, by name: by a board benchmark, or by surgery."""
+    outcome: Outcome | None = None
+    """Figures, or why there are none; None: it is not through."""
+    before: BoardState | None = None
+    """The board before it was measured."""
+    after: BoardState | None = None
+    """The board after it was measured."""
+    runner: Runner | None = None
+    """The program on the board that measured."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it went no further."""
+        return self.outcome if isinstance(self.outcome, Failure) else None
 
 
-def export_only(job: Job, context: Context) -> Prepared:
+def note(log: Path, text: str) -> None:
+    """Append to the log of a job."""
+    with writing(log.parent), log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(text)
+
+
+def begin(job: Job, session: RunSession) -> JobState:
+    """A job of which nothing is done yet, with a log."""
+    log = session.workspace.log_file(
+        session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
+    )
+    note(log, f"# {job.label}\n")
+    return JobState(job, datetime.now(UTC), log)
+
+
+def export_only(job: Job, session: RunSession) -> JobState:
     """Only the ONNX file; needs no toolchain."""
-    start = begin(job, context)
-    model = _export(job, context, start.log)
-    return replace(start, failure=model) if isinstance(model, Failure) else replace(start, model=model)
+    return _with_export(begin(job, session), session)
 
 
-def prepare(job: Job, context: Context) -> Prepared:
+def prepare(job: Job, session: RunSession) -> JobState:
     """Export and compile; both are taken from the workspace when they were made before."""
-    start = begin(job, context)
-    log = start.log
+    state = begin(job, session)
     if isinstance(job.case, BenchmarkSpec):
-        files = board_benchmark.prepare(job, job.case, context, log)
-        return replace(start, failure=files) if isinstance(files, Failure) else replace(start, files=files)
-    tool = context.tools[job.board.name]
+        files = _benchmark_files(job, job.case, session, state.log)
+        return replace(state, outcome=files) if isinstance(files, Failure) else replace(state, files=files)
+    tool = session.plan.boards[job.board.name].tool
     if not tool.usable:
         message = f"{tool.name} cannot be used: {tool.reason}: {tool.fix}"
-        return replace(start, failure=Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message))
-    model = _export(job, context, log)
-    if isinstance(model, Failure):
-        return replace(start, failure=model)
-    sampling = sampling_of(model, declared_batch(job.case))
+        return replace(state, outcome=Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message))
+    state = _with_export(state, session)
+    if state.model is None:
+        return state
+    sampling = sampling_of(state.model, declared_batch(job.case))
     if isinstance(sampling, Failure):
-        return replace(start, model=model, failure=sampling)
-    artifact = _compile(job, model, context, log)
+        return replace(state, outcome=sampling)
+    artifact = _compile(job, state.model, session, state.log)
     if isinstance(artifact, Failure):
-        return replace(start, model=model, failure=artifact)
-    return replace(start, model=model, artifact=artifact, estimate=estimated(job, model, artifact, context))
+        return replace(state, outcome=artifact)
+    return replace(state, artifact=artifact, estimate=estimated(job, state.model, artifact, session))
 
 
-def estimated(job: Job, model: OnnxModel, artifact: Artifact, context: Context) -> Figures | None:
+def measure(state: JobState, connection: Session, session: RunSession) -> JobState:
+    """Run the artifact on a board. Raises BoardError when the board is lost.
+
+    A file that did not get there is the failure of this case alone: the board still answers.
+    """
+    before = connection.facts()
+    try:
+        outcome = _measure(state, connection, session)
+    except TransferError as error:
+        outcome = Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, str(error))
+    return replace(state, outcome=outcome, before=before, after=connection.facts())
+
+
+def simulate(state: JobState, session: RunSession) -> JobState:
+    """The tool's own simulation in the place of a board's figures; a Skip where the tool has none."""
+    if state.estimate is None:
+        name = session.plan.boards[state.job.board.name].backend.name
+        return replace(state, outcome=Skip(f"{name} has no simulator: run it on a board, without --simulate"))
+    return replace(state, estimate=None, outcome=state.estimate)
+
+
+def lost(state: JobState, error: Exception, failure_class: FailureClass, stage: Stage) -> JobState:
+    """The job when its board could not be reached or went away."""
+    return replace(state, outcome=Failure(stage, failure_class, str(error)))
+
+
+def estimated(job: Job, model: OnnxModel, artifact: Artifact, session: RunSession) -> Figures | None:
     """The tool's simulation of an artifact, with the samples a second of `model`, the whole it is of."""
-    estimate = _estimate(artifact, context.backends[job.board.name])
+    estimate = _estimate(artifact, session.plan.boards[job.board.name].backend)
     return with_throughput(estimate, _sampling(job, model)) if estimate else None
+
+
+def compile_target(job: Job, session: RunSession) -> Target:
+    """What the backend is asked to compile for."""
+    request, board = session.plan.request, job.board
+    return Target(board.chip, job.precision, board.backend_options, request.calibration, request.deadline_s)
+
+
+def _measure(state: JobState, connection: Session, session: RunSession) -> Outcome:
+    job, artifact, request = state.job, state.artifact, session.plan.request
+    if isinstance(job.case, BenchmarkSpec):
+        benchmark = plugins.benchmark(job.case.benchmark)
+        return benchmark.measure(job.case, state.files, connection, request.deadline_s, state.log)
+    if artifact is None:
+        raise ValueError(f"{job.label} has no artifact to measure")
+    backend = session.plan.boards[job.board.name].backend
+    outcome = backend.measure(artifact, connection, request.timing, request.deadline_s, state.log)
+    if isinstance(outcome, Figures) and outcome.artifact_sha256 != artifact.sha256:
+        message = f"the board ran {outcome.artifact_sha256}, not the artifact {artifact.sha256} of this job"
+        return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
+    if isinstance(outcome, Figures) and state.model is not None:
+        return with_throughput(outcome, _sampling(job, state.model))
+    return outcome
 
 
 def _sampling(job: Job, model: OnnxModel) -> Sampling:
@@ -80,126 +175,87 @@ def _estimate(artifact: Artifact, backend: Backend) -> Figures | None:
     return replace(estimate, no_accuracy=NoAccuracy.NO_OUTPUTS, no_accuracy_why=f"not simulated: {why}")
 
 
-def measure(prepared: Prepared, session: Session, context: Context) -> Measured:
-    """Run the artifact on a board. Raises BoardError when the board is lost.
-
-    A file that did not get there is the failure of this case alone: the board still answers.
-    """
-    before = session.facts()
-    try:
-        outcome = _measure(prepared, session, context)
-    except TransferError as error:
-        outcome = Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, str(error))
-    return Measured(outcome, before, session.facts())
+def _benchmark_files(
+    job: Job, case: BenchmarkSpec, session: RunSession, log: Path
+) -> Mapping[str, Path] | Failure:
+    """What a board benchmark has to make here; one case after the other, since they share files."""
+    with session.locks[f"benchmark {case.benchmark}"]:
+        return plugins.benchmark(case.benchmark).prepare(
+            case, job.board, session.plan.request.deadline_s, log, lambda text: session.announce(Note(text))
+        )
 
 
-def _measure(prepared: Prepared, session: Session, context: Context) -> Figures | Failure | Skip:
-    job, artifact = prepared.job, prepared.artifact
-    if isinstance(job.case, BenchmarkSpec):
-        return board_benchmark.measure(job.case, prepared.files, session, context, prepared.log)
-    if artifact is None:
-        raise ValueError(f"{job.label} has no artifact to measure")
-    timing, deadline_s = context.request.timing, context.request.deadline_s
-    outcome = context.backends[job.board.name].measure(artifact, session, timing, deadline_s, prepared.log)
-    if isinstance(outcome, Figures) and outcome.artifact_sha256 != artifact.sha256:
-        message = f"the board ran {outcome.artifact_sha256}, not the artifact {artifact.sha256} of this job"
-        return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
-    if isinstance(outcome, Figures) and prepared.model is not None:
-        return with_throughput(outcome, _sampling(job, prepared.model))
-    return outcome
+def _with_export(state: JobState, session: RunSession) -> JobState:
+    model = _export(state.job, session, state.log)
+    return replace(state, outcome=model) if isinstance(model, Failure) else replace(state, model=model)
 
 
-def simulate(prepared: Prepared, context: Context) -> tuple[Prepared, Measured]:
-    """The tool's own simulation in the place of a board's figures; a Skip where the tool has none."""
-    if prepared.estimate is None:
-        backend = context.backends[prepared.job.board.name].name
-        return prepared, Measured(Skip(f"{backend} simulates nothing: run it on a board, without --simulate"))
-    return replace(prepared, estimate=None), Measured(prepared.estimate)
+def _export(job: Job, session: RunSession, log: Path) -> OnnxModel | Failure:
+    with session.locks[job.export_key]:
+        cached = session.cached(job.export_key, session.workspace.find_onnx)
+        if cached is not None:
+            return cached
+        session.announce(StageStarted(job, Stage.EXPORT))
+        with session.workspace.job_folder() as folder, writing(session.workspace.root):
+            return _exported(job, session, folder, log)
 
 
-def begin(job: Job, context: Context) -> Prepared:
-    """A job of which nothing is done yet, with a log."""
-    log = context.workspace.log_file(
-        context.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
-    )
-    note(log, f"# {job.label}\n")
-    return Prepared(job, datetime.now(UTC), log)
-
-
-def _export(job: Job, context: Context, log: Path) -> OnnxModel | Failure:
-    with context.locks[job.export_key]:
-        kept = context.recall(job.export_key, context.workspace.find_onnx)
-        if kept is not None:
-            return kept
-        context.announce(StageStarted(job, Stage.EXPORT))
-        with context.workspace.job_folder() as folder, writing(context.workspace.root):
-            return _exported(job, context, folder, log)
-
-
-def _exported(job: Job, context: Context, folder: Path, log: Path) -> OnnxModel | Failure:
+def _exported(job: Job, session: RunSession, folder: Path, log: Path) -> OnnxModel | Failure:
     """Export, or take what another case of the same network came to."""
-    exporter, root = context.exporter_of(job.case), context.workspace.root
+    exporter, root = session.exporter(job.case), session.workspace.root
 
     def export() -> OnnxModel | Failure:
         return ledger.make_noted(root, job.case, lambda: exporter.export(job.case, folder, log))
 
     if not isinstance(exporter, TwinExporter) or not (network := exporter.network(job.case, folder, log)):
-        return _kept(job.export_key, export(), context)
+        # Nothing else looks for the file where the exporter wrote it.
+        return _keep(job.export_key, export(), session, whole=True)
     key = f"network-{network}"
-    with context.locks[key]:
-        made = context.recall(key, context.workspace.find_onnx)
-        if made is None:
-            return _kept(job.export_key, _kept(key, export(), context), context)
-        twin = exporter.twin(job.case, made, folder)
-        return _kept(job.export_key, ledger.make_noted(root, job.case, lambda: twin), context)
+    with session.locks[key]:
+        built = session.cached(key, session.workspace.find_onnx)
+        if built is None:
+            return _keep(job.export_key, _keep(key, export(), session), session)
+        twin = exporter.twin(job.case, built, folder)
+        return _keep(job.export_key, ledger.make_noted(root, job.case, lambda: twin), session)
 
 
-def _kept(key: str, model: OnnxModel | Failure, context: Context) -> OnnxModel | Failure:
+def _keep(
+    key: str, model: OnnxModel | Failure, session: RunSession, whole: bool = False
+) -> OnnxModel | Failure:
     if isinstance(model, Failure):
         return model
-    context.made.add(key)
-    return context.workspace.keep_onnx(key, model)
+    session.built.add(key)
+    return session.workspace.keep_onnx(key, model, whole=whole)
 
 
-def compile_target(job: Job, context: Context) -> Target:
-    """What the backend is asked to compile for."""
-    request, board = context.request, job.board
-    return Target(board.chip, job.precision, board.backend_options, request.calibration, request.deadline_s)
-
-
-def _compile(job: Job, model: OnnxModel, context: Context, log: Path) -> Artifact | Failure:
-    with context.locks[job.compile_key]:
-        kept = context.recall(job.compile_key, context.workspace.find_artifact)
-        if kept is not None and kept.onnx.sha256 == model.sha256:
-            return _simulated_later(job, kept, context, log)
-        context.announce(StageStarted(job, Stage.COMPILE))
-        board, target = job.board, compile_target(job, context)
-        with context.workspace.job_folder() as folder:
-            with writing(context.workspace.root):
-                artifact = context.backends[board.name].compile(model, target, folder, log)
+def _compile(job: Job, model: OnnxModel, session: RunSession, log: Path) -> Artifact | Failure:
+    with session.locks[job.compile_key]:
+        cached = session.cached(job.compile_key, session.workspace.find_artifact)
+        if cached is not None and cached.onnx.sha256 == model.sha256:
+            return _simulated_later(job, cached, session, log)
+        session.announce(StageStarted(job, Stage.COMPILE))
+        backend, target = session.plan.boards[job.board.name].backend, compile_target(job, session)
+        with session.workspace.job_folder() as folder:
+            with writing(session.workspace.root):
+                artifact = backend.compile(model, target, folder, log)
             if isinstance(artifact, Failure):
                 return artifact
             if not all(is_regular(file) for file in (artifact.path, *artifact.parts)):
-                message = f"{board.backend} left something else than a file as its artifact"
+                message = f"{job.board.backend} left something else than a file as its artifact"
                 return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
-            context.made.add(job.compile_key)
-            kept = context.workspace.keep_artifact(job.compile_key, artifact)
-    return _simulated_later(job, kept, context, log)
+            session.built.add(job.compile_key)
+            built = session.workspace.keep_artifact(job.compile_key, artifact)
+    return _simulated_later(job, built, session, log)
 
 
-def _simulated_later(job: Job, artifact: Artifact, context: Context, log: Path) -> Artifact | Failure:
+def _simulated_later(job: Job, artifact: Artifact, session: RunSession, log: Path) -> Artifact | Failure:
     """A kept artifact with the tool's simulation of it, where that is a step of its own and is missing."""
-    backend = context.backends[job.board.name]
+    backend = session.plan.boards[job.board.name].backend
     if not isinstance(backend, SimulatingLater) or not backend.to_simulate(artifact):
         return artifact
-    with context.locks[f"simulate {job.compile_key}"], context.workspace.job_folder() as folder:
-        with writing(context.workspace.root):
-            simulated = backend.simulate(artifact, compile_target(job, context), folder, log)
+    with session.locks[f"simulate {job.compile_key}"], session.workspace.job_folder() as folder:
+        with writing(session.workspace.root):
+            simulated = backend.simulate(artifact, compile_target(job, session), folder, log)
         if isinstance(simulated, Failure):
             return simulated
-        return context.workspace.keep_artifact(job.compile_key, simulated)
-
-
-def lost(prepared: Prepared, error: Exception, failure_class: FailureClass, stage: Stage) -> Prepared:
-    """The job when its board could not be reached or went away."""
-    return replace(prepared, failure=Failure(stage, failure_class, str(error)))
+        return session.workspace.keep_artifact(job.compile_key, simulated)

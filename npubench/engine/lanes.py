@@ -1,37 +1,44 @@
 """Concurrency: conversions in a pool of threads (the work is in subprocesses), one lane per machine.
 
 Boards are contacted while the first conversions start. Two names of one machine share a lane. A board that
-shares its machine with npubench measures only when nothing is being converted.
+shares its machine with npubench measures only when nothing is being converted. A board is measured by one
+run at a time: whoever comes second says who holds it, and waits or stops.
 """
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from pathlib import Path, PurePosixPath
 
 from npubench.boards import runner as board_runner
 from npubench.domain.errors import BoardBusyError, BoardError, Interrupted, UsageError
-from npubench.domain.protocols import Benching, Locating, Session, Transport
-from npubench.domain.records import FailureClass, Runner, Stage
+from npubench.domain.leases import Held, own_claim
+from npubench.domain.protocols import Benching, Leasing, Locating, Session
+from npubench.domain.records import BoardState, Completed, FailureClass, Runner, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec
-from npubench.engine.context import Context, Measured, Prepared
 from npubench.engine.events import Note, RowsOutdated, StageStarted
-from npubench.engine.hold import hold
-from npubench.engine.job import begin, lost, measure, prepare, simulate
+from npubench.engine.job import JobState, begin, lost, measure, prepare, simulate
 from npubench.engine.plan import Job
-from npubench.engine.signals import ended
-from npubench.engine.staged import StagedSession
+from npubench.engine.session import RunSession, Tasks, ended
 from npubench.tools import process
 
 ATTEMPTS = 2
 """A case whose board was lost under it is measured once more, from the start."""
 
-LET_BE_S = 30.0
+RECONNECT_BACKOFF_S = 30.0
 """A board that did not let us in is not asked again for this long: every case would wait for its silence."""
+
+ASK_S = 2.0
+"""A held board is asked this often: it is measuring, and every question costs it some of its time."""
+
+SAY_S = 60.0
+"""A user who waits for a board hears of it this often."""
+
+Finish = Callable[[JobState], None]
+"""Writes the row of a job: called once for each, from the lane that finished it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +49,7 @@ class Done:
     measured_by: str
 
 
-class Finish(Protocol):
-    """Writes the row of a job."""
-
-    def __call__(self, prepared: Prepared, measured: Measured | None) -> None:
-        """Called once for every job, from the lane that finished it."""
-
-
-def run(
-    jobs: Sequence[Job],
-    done: Sequence[Done],
-    workers: int,
-    transport_of: Callable[[BoardSpec], Transport],
-    context: Context,
-    finish: Finish,
-) -> None:
+def run(jobs: Sequence[Job], done: Sequence[Done], session: RunSession, finish: Finish) -> None:
     """Run all jobs, and of `done` what another program on the board measured; returns when each has its row.
 
     Raises Interrupted, what `finish` raised, and BoardBusyError when no board is left that may be measured.
@@ -64,59 +57,55 @@ def run(
     boards = {job.board.name: job.board for job in (*jobs, *(one.job for one in done))}
     if not boards:
         return
-    lanes = _lanes(tuple(boards.values()), transport_of, context, finish)
+    lanes = _lanes(tuple(boards.values()), session, finish)
     for one in done:
         lanes[one.job.board.name].done.append(one)
     for job in jobs:
         lanes[job.board.name].has_jobs = True
-    converted = _Countdown(len(jobs), lanes.values())
-    with (
-        ThreadPoolExecutor(workers, thread_name_prefix="convert") as pool,
-        ThreadPoolExecutor(len(lanes), thread_name_prefix="board") as lane_pool,
-    ):
-        futures: list[Future[None]] = []
-        try:
-            for lane in dict.fromkeys(lanes.values()):
-                futures.append(lane_pool.submit(lane.run))
-            for job in jobs:
-                futures.append(pool.submit(_convert, job, context, lanes[job.board.name], finish, converted))
-            for future in ended(futures):
-                future.result()
-        except BaseException:
-            process.stop()
-            for future in futures:
-                future.cancel()
-            converted.finish()
-            raise
+    left = _Countdown(len(jobs))
+
+    def close_lanes() -> None:
+        for lane in lanes.values():
+            lane.close()
+
+    def convert(job: Job) -> None:
+        _convert(job, session, lanes[job.board.name], finish)
+        if left.one_less():
+            close_lanes()
+
+    if not jobs:
+        close_lanes()
+    with Tasks(on_stop=close_lanes) as tasks:
+        converting = tasks.pool("convert", session.workers)
+        measuring = tasks.pool("board", len(lanes))
+        futures = [tasks.start(measuring, lane.run) for lane in dict.fromkeys(lanes.values())]
+        futures += [tasks.start(converting, convert, job) for job in jobs]
+        for future in ended(futures):
+            future.result()
 
 
-def _lanes(
-    boards: Sequence[BoardSpec],
-    transport_of: Callable[[BoardSpec], Transport],
-    context: Context,
-    finish: Finish,
-) -> "Mapping[str, Lane]":
+def _lanes(boards: Sequence[BoardSpec], session: RunSession, finish: Finish) -> "Mapping[str, Lane]":
     """The lane of each board by its name: one a machine, as far as that is known without connecting."""
     places: dict[str, list[BoardSpec]] = {}
     for board in boards:
-        places.setdefault(_place(board, transport_of, len(boards)), []).append(board)
-    left = _Left(len(places))
-    made = [Lane(there, transport_of, context, finish, left) for there in places.values()]
-    return {board.name: lane for lane in made for board in lane.boards}
+        places.setdefault(_place(board, session, len(boards)), []).append(board)
+    left = _Countdown(len(places))
+    lanes = [Lane(there, session, finish, left) for there in places.values()]
+    return {board.name: lane for lane in lanes for board in lane.boards}
 
 
-def _place(board: BoardSpec, transport_of: Callable[[BoardSpec], Transport], count: int) -> str:
+def _place(board: BoardSpec, session: RunSession, count: int) -> str:
     if count > 1 and not board.simulated:
         # A board that cannot be used says so in its own lane.
         with suppress(BoardError, UsageError):
-            transport = transport_of(board)
+            transport = session.transport_of(board)
             if isinstance(transport, Locating):
                 return f"at {transport.place(board)}"
     return f"board {board.name}"
 
 
-class _Left:
-    """How many lanes may still measure."""
+class _Countdown:
+    """How many are left, of many threads."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -129,73 +118,44 @@ class _Left:
             return self._count == 0
 
 
-class _Countdown:
-    """Tells the lanes when the last conversion is through."""
-
-    def __init__(self, count: int, lanes: Iterable["Lane"]) -> None:
-        self._count = count
-        self._lanes = tuple(dict.fromkeys(lanes))
-        self._lock = threading.Lock()
-        if count == 0:
-            self.finish()
-
-    def one_less(self) -> None:
-        with self._lock:
-            self._count -= 1
-            last = self._count == 0
-        if last:
-            self.finish()
-
-    def finish(self) -> None:
-        for lane in self._lanes:
-            lane.close()
-
-
-def _convert(job: Job, context: Context, lane: "Lane", finish: Finish, converted: _Countdown) -> None:
+def _convert(job: Job, session: RunSession, lane: "Lane", finish: Finish) -> None:
     if process.stopping():
         raise Interrupted
     if lane.busy is not None and not job.board.simulated:
-        prepared = lost(begin(job, context), lane.busy, FailureClass.BOARD_BUSY, Stage.MEASURE)
+        state = lost(begin(job, session), lane.busy, FailureClass.BOARD_BUSY, Stage.MEASURE)
     else:
-        prepared = prepare(job, context)
-    if prepared.failure:
-        finish(prepared, None)
+        state = prepare(job, session)
+    if state.failure:
+        finish(state)
     elif job.board.simulated:
-        finish(*simulate(prepared, context))
+        finish(simulate(state, session))
     else:
-        lane.put(prepared)
-    converted.one_less()
+        lane.put(state)
 
 
 class Lane:
     """One machine, the boards that are names for it, and the jobs that are ready for it, in turn."""
 
     def __init__(
-        self,
-        boards: Sequence[BoardSpec],
-        transport_of: Callable[[BoardSpec], Transport],
-        context: Context,
-        finish: Finish,
-        left: _Left,
+        self, boards: Sequence[BoardSpec], session: RunSession, finish: Finish, left: _Countdown
     ) -> None:
         self.boards = tuple(boards)
         self.busy: BoardBusyError | None = None
         self.done: list[Done] = []
         self.has_jobs = False
-        self._transport_of = transport_of
-        self._context = context
+        self._session = session
         self._finish = finish
         self._left = left
-        self._ready: queue.SimpleQueue[Prepared | None] = queue.SimpleQueue()
-        self._session: Session | None = None
+        self._ready: queue.SimpleQueue[JobState | None] = queue.SimpleQueue()
+        self._connection: Session | None = None
         self._connected_to = ""
         self._runner: Runner | None = None
         self._refusals: dict[str, tuple[BoardError | UsageError, float]] = {}
         self._all_there = threading.Event()
 
-    def put(self, prepared: Prepared) -> None:
+    def put(self, state: JobState) -> None:
         """A job is ready to be measured."""
-        self._ready.put(prepared)
+        self._ready.put(state)
 
     def close(self) -> None:
         """Nothing more will come: every conversion of the run is through."""
@@ -209,18 +169,18 @@ class Lane:
                 self._contact()
             if any(board.shares_host for board in self.boards):
                 self._all_there.wait()
-            while (prepared := self._ready.get()) is not None:
+            while (state := self._ready.get()) is not None:
                 if process.stopping():
                     raise Interrupted
-                self._one(prepared)
+                self._one(state)
             for job in self._outdated():
-                prepared = prepare(job, self._context)
-                if prepared.failure:
-                    self._finish(prepared, None)
+                state = prepare(job, self._session)
+                if state.failure:
+                    self._finish(state)
                 else:
-                    self._one(prepared)
+                    self._one(state)
         finally:
-            self._drop_session()
+            self._drop_connection()
 
     def _contact(self) -> None:
         """Meet each board before anything is ready for it. Raises BoardBusyError of the last lane."""
@@ -237,9 +197,9 @@ class Lane:
             self.busy = error
             if self._left.one_less() and self.has_jobs:
                 raise
-            self._context.announce(Note(str(error)))
+            self._session.announce(Note(str(error)))
         except (BoardError, UsageError) as error:
-            self._context.announce(Note(f"{board.name} cannot be used: {error}"))
+            self._session.announce(Note(f"{board.name} cannot be used: {error}"))
 
     def _outdated(self) -> list[Job]:
         """What is done, but was measured by another program than the one that the board has now."""
@@ -253,85 +213,161 @@ class Lane:
                 runner = self._runner_of(board)
             except (BoardError, UsageError) as error:
                 told = f"{board.name} was not asked which runner it has, and its rows stay: {error}"
-                self._context.announce(Note(told))
+                self._session.announce(Note(told))
                 continue
             now = runner.tools.get(runner.key) if runner is not None else None
             jobs = [one.job for one in done if now is not None and one.measured_by != now]
             if runner is not None and jobs:
                 why = f"{runner.name} on {board.name} is another one than measured {len(jobs)} of its rows"
-                self._context.announce(RowsOutdated(board.name, len(jobs), f"{why}: they are measured again"))
+                self._session.announce(RowsOutdated(board.name, len(jobs), f"{why}: they are measured again"))
             found += jobs
         return found
 
     def _runner_of(self, board: BoardSpec) -> Runner | None:
         """The program that measures on the board, asked for once a session. Raises BoardError, UsageError."""
-        backend = self._context.backends[board.name]
-        if self._runner is None and self._session is not None and isinstance(backend, Benching):
-            self._runner = board_runner.ask(*backend.runner(), self._session)
+        backend = self._session.plan.boards[board.name].backend
+        if self._runner is None and self._connection is not None and isinstance(backend, Benching):
+            self._runner = board_runner.ask(*backend.runner(), self._connection)
             if not self._runner.path:
                 told = f"{self._runner.name} is not on {board.name}: looked for {backend.runner()[1][-1]}"
-                self._context.announce(Note(told))
+                self._session.announce(Note(told))
         return self._runner
 
-    def _one(self, prepared: Prepared) -> None:
-        board = prepared.job.board
+    def _one(self, state: JobState) -> None:
+        board = state.job.board
         loss: tuple[BoardError, Stage] | None = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                session = self._connect(board)
+                connection = self._connect(board)
             except BoardBusyError as error:
-                self._finish(lost(prepared, error, FailureClass.BOARD_BUSY, Stage.MEASURE), None)
-                return
+                return self._finish(lost(state, error, FailureClass.BOARD_BUSY, Stage.MEASURE))
             except (BoardError, UsageError) as error:
-                self._finish(_unreachable(prepared, error, loss), None)
-                return
-            staged = StagedSession(session, self._enter(prepared.job))
+                return self._finish(_unreachable(state, error, loss))
+            staged = StagedSession(connection, self._enter(state.job))
             try:
-                runner = None if isinstance(prepared.job.case, BenchmarkSpec) else self._runner_of(board)
-                measured = replace(measure(prepared, staged, self._context), runner=runner)
+                runner = None if isinstance(state.job.case, BenchmarkSpec) else self._runner_of(board)
+                measured = replace(measure(state, staged, self._session), runner=runner)
             except BoardError as error:
-                self._drop_session()
+                self._drop_connection()
                 loss = (error, staged.stage)
                 if attempt == ATTEMPTS:
-                    self._finish(lost(prepared, error, FailureClass.BOARD_LOST, staged.stage), None)
+                    self._finish(lost(state, error, FailureClass.BOARD_LOST, staged.stage))
                 else:
-                    self._context.announce(Note(f"{board.name} was lost: {error}; waiting for it"))
+                    self._session.announce(Note(f"{board.name} was lost: {error}; waiting for it"))
             else:
-                self._finish(prepared, measured)
-                return
+                return self._finish(measured)
+        return None
 
     def _enter(self, job: Job) -> Callable[[Stage], None]:
-        return lambda stage: self._context.announce(StageStarted(job, stage))
+        return lambda stage: self._session.announce(StageStarted(job, stage))
 
     def _connect(self, board: BoardSpec) -> Session:
         """The board's session, which holds the board; one that was silent is let be for a while."""
         if self.busy is not None:
             raise self.busy
-        if self._session is not None and self._connected_to == board.name:
-            return self._session
-        self._drop_session()
+        if self._connection is not None and self._connected_to == board.name:
+            return self._connection
+        self._drop_connection()
         refusal, until = self._refusals.get(board.name, (None, 0.0))
         if refusal is not None and time.monotonic() < until:
             raise refusal
         try:
-            self._session = self._transport_of(board).connect(board)
+            self._connection = self._session.transport_of(board).connect(board)
             self._connected_to = board.name
-            hold(self._session, board, self._context, wait=self.has_jobs)
+            hold(self._connection, board, self._session, wait=self.has_jobs)
         except (BoardError, UsageError) as error:
-            self._drop_session()
-            self._refusals[board.name] = (error, time.monotonic() + LET_BE_S)
+            self._drop_connection()
+            self._refusals[board.name] = (error, time.monotonic() + RECONNECT_BACKOFF_S)
             raise
-        return self._session
+        return self._connection
 
-    def _drop_session(self) -> None:
-        if self._session is not None:
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
             with suppress(BoardError):
-                self._session.close()
-        self._session = self._runner = None
+                self._connection.close()
+        self._connection = self._runner = None
 
 
-def _unreachable(prepared: Prepared, error: Exception, loss: tuple[BoardError, Stage] | None) -> Prepared:
+def _unreachable(state: JobState, error: Exception, loss: tuple[BoardError, Stage] | None) -> JobState:
     if loss is None:
-        return lost(prepared, error, FailureClass.BOARD_UNREACHABLE, Stage.TRANSFER)
+        return lost(state, error, FailureClass.BOARD_UNREACHABLE, Stage.TRANSFER)
     told = BoardError(f"{loss[0]}; it did not come back: {error}")
-    return lost(prepared, told, FailureClass.BOARD_LOST, loss[1])
+    return lost(state, told, FailureClass.BOARD_LOST, loss[1])
+
+
+def hold(connection: Session, board: BoardSpec, session: RunSession, wait: bool = True) -> None:
+    """Hold the board until the connection is closed; those that know no leases are let be.
+
+    Without `wait` a board that another run holds is not waited for, whatever the options say.
+    Raises BoardBusyError when `session.options.wait_s` is over, BoardError of the connection, Interrupted.
+    """
+    if not isinstance(connection, Leasing):
+        return
+    claim, began = own_claim(session.run_id), time.monotonic()
+    wait_s = session.options.wait_s if wait else 0.0
+    said_at: float | None = None
+    while (other := connection.take(claim)) is not None:
+        now = time.monotonic()
+        # Another of this run's own boards is the same host, and lets it go at its end.
+        ours = other.claim.run_id == session.run_id
+        if wait_s is not None and not ours and now - began >= wait_s:
+            raise BoardBusyError(_busy(board, other, wait_s))
+        if said_at is None or now - said_at >= SAY_S:
+            said_at = now
+            session.announce(Note(_waiting(board, other, ours, now - began)))
+        left_s = ASK_S if wait_s is None else min(ASK_S, began + wait_s - now)
+        process.pause(max(0.05, left_s))
+
+
+def _waiting(board: BoardSpec, other: Held, ours: bool, waited_s: float) -> str:
+    if ours:
+        return f"{board.name} is the same machine as another board of this run: waiting for that one"
+    so_far = f"; waited for {waited_s:.0f} s so far" if waited_s >= SAY_S else ""
+    return f"{board.name} is in use by {other}: waiting for it{so_far}"
+
+
+def _busy(board: BoardSpec, other: Held, wait_s: float) -> str:
+    how = "it was not to be waited for" if wait_s == 0 else f"it was waited for {wait_s:g} s"
+    return f"{board.name} is in use by {other}: {how}: run again later, or give more --wait"
+
+
+class StagedSession:
+    """Passes everything on; `stage` is the one in which a board was lost."""
+
+    def __init__(self, session: Session, enter: Callable[[Stage], None]) -> None:
+        self._session = session
+        self._enter = enter
+        self._stage: Stage | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """Where the job is; what is neither transfer nor measurement counts as the latter."""
+        return self._stage or Stage.MEASURE
+
+    def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
+        """Run a command."""
+        self._change(Stage.MEASURE)
+        return self._session.run(argv, timeout_s, log)
+
+    def put(self, source: Path, sha256: str) -> PurePosixPath:
+        """Bring a file."""
+        self._change(Stage.TRANSFER)
+        return self._session.put(source, sha256)
+
+    def get(self, source: PurePosixPath, target: Path) -> None:
+        """Fetch a file."""
+        self._change(Stage.TRANSFER)
+        self._session.get(source, target)
+
+    def facts(self) -> BoardState:
+        """The board's state."""
+        return self._session.facts()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._session.close()
+
+    def _change(self, stage: Stage) -> None:
+        if stage is not self._stage:
+            self._stage = stage
+            self._enter(stage)

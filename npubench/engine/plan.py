@@ -1,11 +1,12 @@
 """What to run, in what order, and what is done already. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from npubench import __version__
 from npubench.domain.definitions import THROUGHPUT
+from npubench.domain.protocols import Backend
 from npubench.domain.records import ToolInfo
 from npubench.domain.specs import (
     SIMULATION,
@@ -29,23 +30,46 @@ RESULT_FORMAT = 1
 class Request:
     """Everything of a run that decides its figures, besides cases and boards."""
 
-    timing: TimingProtocol
-    calibration: CalibrationSpec
-    calibration_digest: str
-    deadline_s: float
+    timing: TimingProtocol = field(default_factory=TimingProtocol)
+    """How long to measure."""
+    calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
+    """Data to quantise with and to compare outputs on."""
+    calibration_digest: str = ""
+    """What identifies these data by their content."""
+    deadline_s: float = 600.0
+    """Seconds that one stage of one case may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBoard:
+    """A board with its toolchain."""
+
+    spec: BoardSpec
+    """What its catalogue file says."""
+    backend: Backend
+    """Its toolchain, bound to the board's options: two boards may use one with different options."""
+    tool: ToolInfo
+    """What was found of the toolchain here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One case on one board in one precision. `key` changes with anything that could change the row."""
+    """One case on one board in one precision."""
 
     key: str
+    """Changes with anything that could change the row."""
     export_key: str
+    """Changes with anything that could change the ONNX file; empty for a board benchmark."""
     compile_key: str
+    """Changes with anything that could change the artifact; empty for a board benchmark."""
     board: BoardSpec
+    """Where it is measured or simulated."""
     case: CaseSpec
+    """What is measured."""
     precision: Precision
+    """The number format to prepare it in."""
     done: str | None
+    """Status of its final row of an earlier run; None: it is to be run."""
 
     @property
     def label(self) -> str:
@@ -60,14 +84,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Jobs in the order they start."""
+    """What is to be done, where, and how."""
 
-    jobs: tuple[Job, ...]
-
-    @property
-    def benchmarks(self) -> frozenset[str]:
-        """Names of the board benchmarks that there are jobs of."""
-        return frozenset(job.case.benchmark for job in self.jobs if isinstance(job.case, BenchmarkSpec))
+    jobs: tuple[Job, ...] = ()
+    """In the order they start."""
+    request: Request = field(default_factory=Request)
+    """How to measure."""
+    boards: Mapping[str, PlannedBoard] = field(default_factory=dict)
+    """The boards of the jobs by name."""
+    refused: int = 0
+    """Words, boards and catalogue files that could not be used."""
 
     @property
     def todo(self) -> tuple[Job, ...]:
@@ -93,7 +119,7 @@ def build(
             for precision in wanted:
                 job = _job(board, tool, case, exporter_version, precision, request, finished)
                 jobs.setdefault(job.key, job)
-    return Plan(tuple(jobs.values()))
+    return Plan(tuple(jobs.values()), request)
 
 
 def benchmark_jobs(

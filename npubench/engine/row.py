@@ -7,50 +7,62 @@ from typing import Any
 
 from npubench import __version__
 from npubench.domain import definitions
-from npubench.domain.records import Artifact, Failure, Figures, OnnxModel, Result, Skip, Status
+from npubench.domain.records import Artifact, Failure, Figures, OnnxModel, Outcome, Result, Skip, Status
 from npubench.domain.specs import BenchmarkSpec, OperatorSpec, case_kind
-from npubench.engine import board_benchmark
-from npubench.engine.context import Context, Measured, Prepared, note
+from npubench.engine import plugins
+from npubench.engine.job import JobState, note
+from npubench.engine.session import RunSession
 from npubench.graph.shares import of_types
 from npubench.measure.stability import judge
 from npubench.storage.hashing import sha256_of_file
 from npubench.storage.workspace import writing
 
 
-def row(prepared: Prepared, measured: Measured | None, context: Context) -> Result:
+def row(state: JobState, session: RunSession) -> Result:
     """The row of a job; keeps its log and samples."""
-    outcome = prepared.failure or (measured.outcome if measured else None)
-    base = _provenance(prepared, context)
-    if isinstance(prepared.job.case, BenchmarkSpec):
-        base = board_benchmark.provenance(base, prepared.job.case, outcome, context)
-    if measured:
-        base = replace(base, board_before=measured.before, board_after=measured.after)
-        if measured.runner is not None:
-            base = replace(base, tools={**base.tools, **measured.runner.tools})
+    outcome, base = state.outcome, _provenance(state, session)
+    if isinstance(state.job.case, BenchmarkSpec):
+        base = _of_benchmark(base, state.job.case, outcome, session)
+    base = replace(base, board_before=state.before, board_after=state.after)
+    if state.runner is not None:
+        base = replace(base, tools={**base.tools, **state.runner.tools})
     if isinstance(outcome, Failure):
         note(
-            prepared.log,
+            state.log,
             f"# {outcome.stage} failed: {outcome.failure_class}: {outcome.message}\n{outcome.detail}\n",
         )
         base = replace(base, status=Status.FAILED, failure=replace(outcome, detail=""))
     elif isinstance(outcome, Skip):
         base = replace(base, status=Status.SKIPPED, skip_reason=outcome.reason)
-    elif isinstance(outcome, Figures) and measured:
-        base = _with_figures(base, outcome, measured, prepared, context)
-    return replace(base, log_sha256=sha256_of_file(prepared.log))
+    elif outcome is not None:
+        base = _with_figures(base, outcome, state, session)
+    return replace(base, log_sha256=sha256_of_file(state.log))
 
 
-def _provenance(prepared: Prepared, context: Context) -> Result:
-    job, model, artifact = prepared.job, prepared.model, prepared.artifact
-    tools = {**(model.tools if model else {}), **context.tools[job.board.name].versions}
-    seeds = {"calibration": context.request.calibration.seed}
+def _of_benchmark(base: Result, case: BenchmarkSpec, outcome: Outcome | None, session: RunSession) -> Result:
+    """The row with what decided its figures: the benchmark's tool and options, no calibration, no seed."""
+    told = outcome.tools if isinstance(outcome, Figures) else {}
+    return replace(
+        base,
+        backend=case.tool,
+        tools={**plugins.benchmark(case.benchmark).tools(case), **told},
+        artifact_sha256=outcome.artifact_sha256 if isinstance(outcome, Figures) else None,
+        protocol={"deadline_s": session.plan.request.deadline_s, **case.options},
+        seeds={},
+    )
+
+
+def _provenance(state: JobState, session: RunSession) -> Result:
+    job, model, artifact = state.job, state.model, state.artifact
+    tools = {**(model.tools if model else {}), **session.plan.boards[job.board.name].tool.versions}
+    seeds = {"calibration": session.plan.request.calibration.seed}
     if model and model.seed is not None:
         seeds["weights"] = model.seed
     return Result(
         key=job.key,
-        run_id=context.run_id,
-        started_at=prepared.started_at.isoformat(timespec="milliseconds"),
-        duration_s=(datetime.now(UTC) - prepared.started_at).total_seconds(),
+        run_id=session.run_id,
+        started_at=state.started_at.isoformat(timespec="milliseconds"),
+        duration_s=(datetime.now(UTC) - state.started_at).total_seconds(),
         board=job.board.name,
         chip=job.board.chip,
         backend=job.board.backend,
@@ -71,12 +83,12 @@ def _provenance(prepared: Prepared, context: Context) -> Result:
         task=model.task if model else "",
         exported=model.exported if model else {},
         op=job.case.op if isinstance(job.case, OperatorSpec) else "",
-        estimate=_with_shares(prepared.estimate, model) if prepared.estimate else None,
+        estimate=_with_shares(state.estimate, model) if state.estimate else None,
         emulated=job.board.emulated,
-        protocol=_protocol(context, artifact),
+        protocol=_protocol(session, artifact),
         seeds=seeds,
-        command=context.command,
-        log_path=context.workspace.relative(prepared.log),
+        command=session.command,
+        log_path=session.workspace.relative(state.log),
         data=artifact.data if artifact else None,
         npubench_version=__version__,
         definitions=definitions.CURRENT,
@@ -90,40 +102,38 @@ def _with_shares(figures: Figures, model: OnnxModel | None) -> Figures:
     return replace(figures, computed=of_types(figures.placement, model))
 
 
-def _protocol(context: Context, artifact: Artifact | None) -> dict[str, Any]:
-    timing = context.request.timing
+def _protocol(session: RunSession, artifact: Artifact | None) -> dict[str, Any]:
+    timing = session.plan.request.timing
     return {
         "warmup": timing.warmup,
         "repeat": timing.repeat,
         "min_duration_s": timing.min_duration_s,
         "rounds": timing.rounds,
-        "deadline_s": context.request.deadline_s,
-        "calibration_sha256": context.request.calibration_digest,
+        "deadline_s": session.plan.request.deadline_s,
+        "calibration_sha256": session.plan.request.calibration_digest,
         **(artifact.settings if artifact else {}),
     }
 
 
-def _with_figures(
-    base: Result, figures: Figures, measured: Measured, prepared: Prepared, context: Context
-) -> Result:
-    verdict, warnings = judge(measured.before, measured.after, figures)
+def _with_figures(base: Result, figures: Figures, state: JobState, session: RunSession) -> Result:
+    verdict, warnings = judge(state.before, state.after, figures)
     if base.data is not None and base.data.note:
         warnings = (*warnings, base.data.note)
-    job = prepared.job
+    job = state.job
     samples = None
     if figures.samples_us:
-        samples = context.workspace.samples_file(
-            context.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
+        samples = session.workspace.samples_file(
+            session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
         )
-        with writing(context.workspace.root):
+        with writing(session.workspace.root):
             samples.write_text(
                 json.dumps({"unit": "us", "rounds": figures.samples_us}, separators=(",", ":"))
             )
     return replace(
         base,
-        figures=_with_shares(replace(figures, samples_us=()), prepared.model),
+        figures=_with_shares(replace(figures, samples_us=()), state.model),
         verdict=verdict,
         warnings=warnings,
-        samples_path=context.workspace.relative(samples) if samples else None,
+        samples_path=session.workspace.relative(samples) if samples else None,
         samples_sha256=sha256_of_file(samples) if samples else None,
     )

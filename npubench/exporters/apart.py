@@ -6,8 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from npubench.domain.failures import Failure, FailureClass, Stage
-from npubench.domain.records import Completed, OnnxModel
+from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.graph.check import refused
 from npubench.graph.read import describe
 from npubench.storage.files import is_regular

@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from npubench.domain.failures import Failure, FailureClass
+from npubench.domain.records import Failure, FailureClass
 from npubench.graph.check import LONGEST_MESSAGE, invalid, refused, shown
 
 PROTOBUF_LIMIT_BYTES = 2**31 - 1

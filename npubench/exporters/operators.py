@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CaseSpec, NodeSpec, OperatorSpec, WeightSpec
+from npubench.graph.read import LARGE_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +22,10 @@ FORMAT = 1
 PRODUCER = "npubench"
 LOWEST_IR = 4
 """Since IR version 4 a weight need not be a graph input as well (ONNX IR specification)."""
+
+KEPT_NUMBERS = 2**23
+KEPT_SEQUENCES = 16
+"""How much of random sequences is kept for the next operator: 512 MB at most, and 30 of the catalogue's."""
 
 SIZE_LIMIT_BYTES = 2**31 - 2**20
 """A protobuf message ends at 2 GiB; the rest of the graph fits into what is left."""
@@ -34,22 +40,26 @@ class OperatorExporter:
 
     def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
         """Write `workdir/model.onnx` with static shapes throughout, checked by onnx.checker."""
-        from npubench.graph.read import describe
+        from npubench.graph.read import describe_inferred
 
         if not isinstance(spec, OperatorSpec):
             raise TypeError(f"{type(spec).__name__} is not an operator")
         path = workdir / "model.onnx"
-        failure = write(spec, path)
-        if failure is not None:
+        made = write(spec, path)
+        found = made if isinstance(made, Failure) else describe_inferred(path, spec.name, made, made)
+        if isinstance(found, Failure):
             with log.open("a", encoding="utf-8") as stream:
-                stream.write(f"{failure.message}\n{failure.detail}\n")
-            return failure
-        tools = {name: installed_version(name) for name in ("onnx", "numpy")}
-        return describe(path, spec.name, tools=tools, seed=spec.seed)
+                stream.write(f"{found.message}\n{found.detail}\n")
+            return found
+        return replace(found, tools=_tools(), seed=spec.seed)
 
 
-def write(spec: OperatorSpec, path: Path) -> Failure | None:
-    """Write the graph of `spec` to `path`; a Failure when ONNX does not accept it."""
+def write(spec: OperatorSpec, path: Path) -> "onnx.ModelProto | Failure":
+    """Write the graph of `spec` to `path`; a Failure when ONNX does not accept it.
+
+    The graph that is given back has its shapes but not the data of large weights: these are copied as
+    seldom as can be, since the catalogue's operators hold 440 MB of them.
+    """
     if failure := _refused(spec):
         return failure
     import onnx
@@ -61,7 +71,8 @@ def write(spec: OperatorSpec, path: Path) -> Failure | None:
         if unknown := [output.name for output in model.graph.output if not _is_static(output)]:
             message = f"the shape of output {unknown[0]!r} does not follow from the graph: make it static"
             return _failure(FailureClass.DYNAMIC_SHAPE, message)
-        onnx.checker.check_model(model)
+        content = _with_weights(model, spec).SerializeToString(deterministic=True)
+        onnx.checker.check_model(content)
     except (
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
@@ -70,12 +81,15 @@ def write(spec: OperatorSpec, path: Path) -> Failure | None:
     ) as error:
         summary = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         return _failure(FailureClass.INVALID_MODEL, f"ONNX refuses the graph: {summary}", detail=str(error))
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    return None
+    path.write_bytes(content)
+    return model
 
 
 def build(spec: OperatorSpec) -> "onnx.ModelProto":
-    """The graph as declared, output types left to shape inference. Raises ValueError or TypeError."""
+    """The graph as declared, output types left to shape inference and data of large weights left out.
+
+    Raises ValueError or TypeError.
+    """
     from onnx import ValueInfoProto, helper
 
     inputs = [helper.make_tensor_value_info(t.name, _element_type(t.dtype), t.shape) for t in spec.inputs]
@@ -84,7 +98,10 @@ def build(spec: OperatorSpec) -> "onnx.ModelProto":
         spec.name,
         inputs,
         [ValueInfoProto(name=name) for name in spec.outputs],
-        [_initializer(weight, spec.seed) for weight in spec.weights],
+        [
+            _declared(weight) if _is_large(weight) else _initializer(weight, spec.seed)
+            for weight in spec.weights
+        ],
     )
     domains = sorted({node.domain for node in spec.nodes} - {""})
     opsets = [helper.make_opsetid("", spec.opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
@@ -96,6 +113,21 @@ def build(spec: OperatorSpec) -> "onnx.ModelProto":
         producer_name=PRODUCER,
         producer_version=str(FORMAT),
     )
+
+
+def _with_weights(model: "onnx.ModelProto", spec: OperatorSpec) -> "onnx.ModelProto":
+    """A copy of `build`'s graph with all data."""
+    large = {weight.tensor.name: weight for weight in spec.weights if _is_large(weight)}
+    if not large:
+        return model
+    import onnx
+
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    for tensor in whole.graph.initializer:
+        if weight := large.get(tensor.name):
+            tensor.raw_data = _raw_data(weight, spec.seed)
+    return whole
 
 
 def weight_values(weight: WeightSpec, seed: int) -> "np.ndarray[Any, Any]":
@@ -112,13 +144,38 @@ def weight_values(weight: WeightSpec, seed: int) -> "np.ndarray[Any, Any]":
     shape = tensor.shape
     fan_in = 1 if len(shape) < 2 else shape[0] if len(shape) == 2 else math.prod(shape[1:])
     entropy = int.from_bytes(hashlib.sha256(f"{seed}:{tensor.name}".encode()).digest())
-    numbers = np.random.default_rng(entropy).standard_normal(shape, dtype=np.float32)
+    numbers = _normal(entropy, math.prod(shape)).reshape(shape)
     return (numbers * np.float32(1 / math.sqrt(fan_in))).astype(tensor.dtype, copy=False)
+
+
+_drawn: "dict[int, np.ndarray[Any, Any]]" = {}
+
+
+def _normal(entropy: int, count: int) -> "np.ndarray[Any, Any]":
+    """The first numbers of a generator's sequence; that of a tensor's name serves hundreds of operators."""
+    import numpy as np
+
+    kept = _drawn.get(entropy)
+    if kept is None or kept.size < count:
+        # Twice as many as before, since sizes of a sweep grow step by step.
+        ahead = count if kept is None else max(count, 2 * kept.size)
+        kept = np.random.default_rng(entropy).standard_normal(
+            ahead if ahead <= KEPT_NUMBERS else count, dtype=np.float32
+        )
+        if kept.size <= KEPT_NUMBERS and len(_drawn) < KEPT_SEQUENCES:
+            _drawn[entropy] = kept
+    return kept[:count]
+
+
+@cache
+def _tools() -> dict[str, str]:
+    """The libraries that decide bytes and random numbers."""
+    return {name: installed_version(name) for name in ("onnx", "numpy")}
 
 
 @cache
 def _version() -> str:
-    return f"operators {FORMAT}, onnx {installed_version('onnx')}, numpy {installed_version('numpy')}"
+    return ", ".join((f"operators {FORMAT}", *(f"{name} {version}" for name, version in _tools().items())))
 
 
 def _refused(spec: OperatorSpec) -> Failure | None:
@@ -165,10 +222,34 @@ def _node(node: NodeSpec) -> "onnx.NodeProto":
     return made
 
 
+def _is_large(weight: WeightSpec) -> bool:
+    """Whether its data can neither be a shape nor an index, so that shape inference does without."""
+    import numpy as np
+
+    return math.prod(weight.tensor.shape) * np.dtype(weight.tensor.dtype).itemsize > LARGE_BYTES
+
+
+def _declared(weight: WeightSpec) -> "onnx.TensorProto":
+    from onnx import TensorProto
+
+    tensor = weight.tensor
+    return TensorProto(name=tensor.name, dims=tensor.shape, data_type=_element_type(tensor.dtype))
+
+
 def _initializer(weight: WeightSpec, seed: int) -> "onnx.TensorProto":
     from onnx import numpy_helper
 
     return numpy_helper.from_array(weight_values(weight, seed), weight.tensor.name)
+
+
+def _raw_data(weight: WeightSpec, seed: int) -> bytes:
+    """What ONNX keeps of the values: little-endian, types of fewer bits than a byte packed."""
+    from onnx import numpy_helper
+
+    values = weight_values(weight, seed)
+    if values.dtype.kind in "fiu":
+        return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+    return numpy_helper.from_array(values).raw_data
 
 
 def _element_type(dtype: str) -> int:

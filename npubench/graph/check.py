@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npubench.domain.failures import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.domain.text import printable
 from npubench.graph.walk import STANDARD_DOMAINS, all_nodes, bodies, default_opset, has_rank, is_tensor
 

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from npubench.domain.failures import Failure, FailureClass
+from npubench.domain.records import Failure, FailureClass
 from npubench.graph.check import refused, shown
 from npubench.graph.walk import all_tensors
 

@@ -3,12 +3,11 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.failures import Failure, FailureClass
-from npubench.domain.records import OnnxModel
+from npubench.domain.records import Failure, FailureClass, OnnxModel
 from npubench.domain.specs import Preprocessing, TensorSpec
 from npubench.graph.check import checked, inlined, invalid, refusal, refused, shown
 from npubench.graph.external_data import external_files
@@ -63,6 +62,18 @@ def describe(
     inferred = _inferred(model)
     if isinstance(inferred, Failure):
         return inferred
+    found = describe_inferred(path, case, model, inferred, external)
+    if isinstance(found, Failure):
+        return found
+    return replace(found, task=task, preprocessing=preprocessing, tools=dict(tools or {}), seed=seed)
+
+
+def describe_inferred(
+    path: Path, case: str, model: "ModelProto", inferred: "ModelProto", external: tuple[Path, ...] = ()
+) -> OnnxModel | Failure:
+    """The same of a model that is in memory and was checked; `inferred` is it without local functions and
+    with its shapes. Neither needs the data of large tensors.
+    """
     graph = inferred.graph
     inputs = true_inputs(graph)
     if failure := _not_fixed(inputs) or _not_numeric([*inputs, *graph.output]):
@@ -81,10 +92,6 @@ def describe(
         parameters=_parameter_count(model, inferred),
         activation_bytes=_activation_bytes(graph, shapes),
         size_bytes=sum(file.stat().st_size for file in (path, *external)),
-        task=task,
-        preprocessing=preprocessing,
-        tools=dict(tools or {}),
-        seed=seed,
         external=external,
         contents=contents_of(graph, shapes, specs),
     )

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,18 @@ def calibration_digest(spec: CalibrationSpec) -> str:
     paths = (spec.path,) if spec.evaluation is None else (spec.path, spec.evaluation)
     contents = [[(_name(file, path), sha256_of_file(file)) for file in data_files(path)] for path in paths]
     return digest("held out", contents, spec.seed, spec.samples)
+
+
+def calibration_to_json(spec: CalibrationSpec) -> dict[str, Any]:
+    """A spec for another process, or for a row; paths are absolute."""
+    path, evaluation = (str(one.absolute()) if one else None for one in (spec.path, spec.evaluation))
+    return {"path": path, "seed": spec.seed, "samples": spec.samples, "evaluation": evaluation}
+
+
+def calibration_of_json(given: Mapping[str, Any]) -> CalibrationSpec:
+    """The spec that `calibration_to_json` wrote; rows of old have no `evaluation`."""
+    path, evaluation = (Path(given[key]) if given.get(key) else None for key in ("path", "evaluation"))
+    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
 def calibration_inputs(inputs: ModelInputs, spec: CalibrationSpec) -> "list[Sample]":

@@ -4,38 +4,29 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
-import json
 import sys
-import traceback
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from npubench.domain.specs import CalibrationSpec, ModelInputs
+from npubench.domain.specs import ModelInputs
 from npubench.graph.walk import numpy_dtype
 from npubench.storage.json import decode
+from npubench.tools.worker_protocol import serve
 
 
-def main() -> None:
+def main(question: str, reply: str) -> None:
     """Do the job; an exception is part of the answer."""
-    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    answer: dict[str, Any]
-    try:
-        answer = {"feed": feed, "join": join, "time": time_parts}[job["step"]](job)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
-        traceback.print_exc()
-        text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
-        answer = {"error": text}
-    Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+    serve({"feed": feed, "join": join, "time": time_parts}, question, reply, unlogged=("head", "tail"))
 
 
 def feed(job: dict[str, Any]) -> dict[str, Any]:
     """What the body gets for every sample of the whole: one .npz each in `job["folders"]`, by their use."""
-    from npubench.measure.calibration import choose
+    from npubench.measure.calibration import calibration_of_json, choose
 
     head = _open(job["head"]) if job["head"] else None
-    chosen = choose(_inputs(job), _calibration(job))
+    chosen = choose(_inputs(job), calibration_of_json(job["calibration"]))
     samples = {"calibration": chosen.calibration(), "evaluation": chosen.evaluation()}
     for use, folder in job["folders"].items():
         Path(folder).mkdir()
@@ -119,19 +110,13 @@ def _feeds(session: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _samples(job: dict[str, Any]) -> list[dict[str, Any]]:
-    from npubench.measure.calibration import evaluation_inputs
+    from npubench.measure.calibration import calibration_of_json, evaluation_inputs
 
-    return evaluation_inputs(_inputs(job), _calibration(job))[: job["compared"]]
+    return evaluation_inputs(_inputs(job), calibration_of_json(job["calibration"]))[: job["compared"]]
 
 
 def _inputs(job: dict[str, Any]) -> ModelInputs:
     return decode(ModelInputs, job["fed"])
-
-
-def _calibration(job: dict[str, Any]) -> CalibrationSpec:
-    given = job["calibration"]
-    path, evaluation = (Path(given[name]) if given[name] else None for name in ("path", "evaluation"))
-    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:
@@ -175,4 +160,4 @@ def _compared(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -3,17 +3,16 @@
 import ctypes
 import gc
 import re
-import signal
 import statistics
 import time
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.graph.walk import plain
-from npubench.tools.exit_status import killed, was_killed
+from npubench.tools.worker_protocol import Answer, Worker, ask_module
 
 PROVIDER = "CPUExecutionProvider"
 SETTLED = 0.01
@@ -251,17 +250,14 @@ def failure_of_error(error: Mapping[str, str], stage: Stage) -> Failure:
     return Failure(stage, FailureClass.TOOL_ERROR, _first_line(text), detail=detail)
 
 
-def failure_of_process(done: Completed, stage: Stage) -> Failure | None:
-    """The failure for a worker that did not end by itself."""
-    if done.timed_out:
-        message = f"no end after {done.duration_s:.0f} s: ended at the deadline; --deadline gives more"
-        return Failure(stage, FailureClass.HANG, message)
-    if was_killed(done):
-        return killed(stage, "the process", done, "from outside")
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        return Failure(stage, FailureClass.CRASH, f"ONNX Runtime crashed with {name}: see the log")
-    return None
+def answer_of(
+    module: str, job: Mapping[str, Any], stage: Stage, start: Callable[[list[str]], Completed]
+) -> Answer | Failure:
+    """What a worker with ONNX Runtime answers, or the failure that its end or its answer tells of."""
+    answer = ask_module(module, Worker("ONNX Runtime", stage), job, start)
+    if isinstance(answer, Failure) or "error" not in answer:
+        return answer
+    return failure_of_error(answer["error"], stage)
 
 
 _NOISE = re.compile(

@@ -11,8 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeGuard
 
-from npubench.domain.failures import Failure, FailureClass
-from npubench.domain.records import Figures, Kind, OnnxModel, RateFrom, Result, Sampling
+from npubench.domain.records import (
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    OnnxModel,
+    RateFrom,
+    Result,
+    Sampling,
+)
 from npubench.domain.specs import BatchAxes, SamplesFrom, TensorSpec
 from npubench.graph.check import refused, shown
 
@@ -92,7 +100,9 @@ def sampled(row: Result, declared: BatchAxes | None = None) -> Result:
 
     A declaration that does not fit them is left to whoever made it: the row is then one sample a call.
     """
-    inputs, outputs = (row.inputs or _told(row, "inputs")), (row.outputs or _told(row, "outputs"))
+    told = row.figures
+    inputs = row.inputs or (told.told_inputs if told else ())
+    outputs = row.outputs or (told.told_outputs if told else ())
     if _says_none(declared):
         found: Sampling | Failure = one_a_call(declared.source)
     else:
@@ -104,18 +114,6 @@ def sampled(row: Result, declared: BatchAxes | None = None) -> Result:
     return replace(row, figures=figures, estimate=estimate)
 
 
-def _told(row: Result, which: str) -> tuple[TensorSpec, ...]:
-    """Tensors that a board's runner listed, where the model itself is not there."""
-    found = row.figures.details.get(which) if row.figures else None
-    listed = [one for one in found if isinstance(one, Mapping)] if isinstance(found, (list, tuple)) else []
-    named = [(str(one.get("name", "")), one.get("shape")) for one in listed]
-    return tuple(
-        TensorSpec(name, tuple(int(dim) for dim in shape))
-        for name, shape in named
-        if isinstance(shape, (list, tuple)) and all(isinstance(dim, int) for dim in shape)
-    )
-
-
 def one_a_call(source: SamplesFrom = SamplesFrom.ONE_A_CALL) -> Sampling:
     """The call is one sample."""
     return Sampling(1, source)
@@ -124,22 +122,22 @@ def one_a_call(source: SamplesFrom = SamplesFrom.ONE_A_CALL) -> Sampling:
 def with_throughput(figures: Figures, sampling: Sampling) -> Figures:
     """The figures with samples a second: those of one call over its mean latency, calls one after another.
 
-    What a tool counts itself stays in the details; without a latency it is all there is, and stays.
+    What a tool counts itself stays beside it; without a latency it is all there is, and stays.
     """
     latency = figures.latency_us
     if figures.kind not in (Kind.MEASURED, Kind.SIMULATED) or latency is None or latency.mean <= 0:
         return figures
     if figures.sampling is not None and figures.sampling.source is SamplesFrom.TOOL:
         return figures
-    details = dict(figures.details)
-    if figures.throughput_fps is not None and figures.throughput_from is not RateFrom.MEAN_LATENCY:
-        details.setdefault("throughput_by_the_tool", figures.throughput_fps)
+    by_tool = figures.tool_throughput_fps
+    if by_tool is None and figures.throughput_from is not RateFrom.MEAN_LATENCY:
+        by_tool = figures.throughput_fps
     return replace(
         figures,
         throughput_fps=sampling.samples_per_call * 1e6 / latency.mean,
         throughput_from=RateFrom.MEAN_LATENCY,
         sampling=sampling,
-        details=details,
+        tool_throughput_fps=by_tool,
     )
 
 

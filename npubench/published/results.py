@@ -1,25 +1,24 @@
 """Published tables as rows like those of a run: every figure of kind `published`.
 
 What the publisher measured on a board stands in `figures`, what its compiler simulated in `estimate`;
-`Figures.origin` says which it was, `details["columns"]` says it of every column.
+`Figures.origin` says which it was, the details' `columns` say it of every column.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import npu_part, part_of_npu
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
 from npubench.published.tables import Column, Table, architecture_macs, folder, lines_of, table
 from npubench.storage.hashing import digest
 
 NO_REASON = "published as failed; the table tells neither step nor reason"
-_TABLES = ("ax620a-operators", "ax620a-models", "ax620a-hung-models", "axera-vendor", "axera-more")
 _PAGES = {"ax-samples": "vendor", "pulsar2-docs": "documentation"}
-"""What a board of the further table is called by the repository that its row is from."""
+"""What a board of AXera's tables is called by the repository that its row is from."""
 _HALVES = {"1_1 1.8T": "111"}
 
 
@@ -35,79 +34,18 @@ def case_of(result: Result) -> str:
 
 @cache
 def _results() -> tuple[Result, ...]:
-    readers = {"ax620a-operators": _operator, "axera-vendor": _vendor, "ax620a-hung-models": _hung}
-    found: list[Result] = []
-    for name in _TABLES:
-        source = table(name)
-        if name == "axera-more":
-            found = _with_more(found, source)
-        else:
-            found += [readers.get(name, _model)(source, line) for line in source.lines]
-    return tuple(found)
-
-
-def _with_more(found: Sequence[Result], source: Table) -> list[Result]:
-    """The rows and those of a further table; one that is there already counts once, with what both tell."""
-    rows = list(found)
-    places = {_identity(row): place for place, row in enumerate(rows) if row.run_id == "axera-vendor"}
-    for line in source.lines:
-        more = _more(source, line)
-        place = places.get(_identity(more))
-        if place is None or not _same_time(rows[place], more):
-            rows.append(more)
-        else:
-            rows[place] = _both_tables(rows[place], more)
-    return rows
-
-
-def _identity(row: Result) -> tuple[str, ...]:
-    """Chip, mode, model, input and precision, however a table writes them."""
-    mode, model = str(row.protocol.get("mode", "")), row.case
-    plain = (re.sub(r"[^a-z0-9+]", "", text.lower()) for text in (mode, model))
-    return (row.chip, *plain, str(row.protocol.get("input", "")), row.precision.value)
-
-
-def _same_time(row: Result, more: Result) -> bool:
-    """Whether they tell of one measurement: of equal times, or where only one of them has any."""
-    if row.figures is None or row.figures.latency_us is None:
-        return False
-    time = more.figures.latency_us if more.figures else None
-    return time is None or time.mean == row.figures.latency_us.mean
-
-
-def _both_tables(row: Result, more: Result) -> Result:
-    if row.figures is None or more.figures is None:
-        return row
-    columns = {**more.figures.details["columns"], **row.figures.details["columns"]}
-    figures = replace(
-        row.figures,
-        memory_bytes=more.figures.memory_bytes,
-        details={**row.figures.details, "columns": columns},
-    )
-    protocol = {**row.protocol, "also_in": more.protocol["source"]}
-    return replace(row, figures=figures, tools=more.tools, protocol=protocol)
-
-
-def _more(source: Table, line: Mapping[str, str]) -> Result:
-    page = next((name for part, name in _PAGES.items() if f"/{part}/" in line["source"]), "vendor")
-    # The page of a chip with one core has no column for it.
-    mode = line["mode"] or "1 core"
-    # Rows of a chip's page differ in cores alone; the documentation's few are of different models.
-    told = mode.lower().replace(" ", "-") if page == "vendor" and "core" in mode else ""
-    protocol = {"source": line["source"], "table": source.name, "input": line["input"], "mode": mode}
-    known = _same_networks().get((line["model"].lower(), line["input"]))
-    if known is not None:
-        protocol["same_network"] = known
-    return _row(
-        source,
-        line["model"],
-        CaseKind.MODEL,
-        board="-".join(filter(None, ("published", line["chip"].lower(), page, told))),
-        chip=line["chip"],
-        backend="pulsar2",
-        tools={"toolchain": line["tool"]} if line["tool"] else {},
-        protocol=protocol,
-        **_both(source, line, None),
+    readers = {
+        "ax620a-operators": _operator,
+        "ax620a-models": _model,
+        "ax620a-hung-models": _hung,
+        "axera-vendor": _axera,
+        "axera-more": _axera,
+    }
+    return tuple(
+        reader(source, line)
+        for name, reader in readers.items()
+        for source in (table(name),)
+        for line in source.lines
     )
 
 
@@ -158,28 +96,31 @@ def _hung(source: Table, line: Mapping[str, str]) -> Result:
     return _row(source, line["name"], CaseKind.MODEL, status=Status.FAILED, failure=failure, macs=macs)
 
 
-def _vendor(source: Table, line: Mapping[str, str]) -> Result:
-    cores = line["mode"].replace(" ", "-") if "core" in line["mode"] else ""
-    where = {
-        "board": "-".join(filter(None, ("published", line["chip"].lower(), "vendor", cores))),
+def _axera(source: Table, line: Mapping[str, str]) -> Result:
+    mode = line["mode"]
+    page = next((name for part, name in _PAGES.items() if f"/{part}/" in line["source"]), "vendor")
+    # Rows of a chip's page differ in cores alone; the documentation's few are of different models.
+    cores = mode.lower().replace(" ", "-") if page == "vendor" and "core" in mode else ""
+    told = {
+        "source": line["source"],
+        "table": source.name,
+        "input": line["input"],
+        "mode": mode,
+        "same_network": _same_networks().get((line["model"].lower(), line["input"]), ""),
+        "also_in": line.get("also_in", ""),
+    }
+    common: dict[str, Any] = {
+        "board": "-".join(filter(None, ("published", line["chip"].lower(), page, cores))),
         "chip": line["chip"],
         "backend": "pulsar" if line["chip"] == "AX620A" else "pulsar2",
+        "tools": {"toolchain": line["tool"]} if line["tool"] else {},
+        "protocol": {key: text for key, text in told.items() if text},
     }
-    protocol = {"source": line["source"], "table": source.name, "input": line["input"]}
-    if line["mode"]:
-        protocol["mode"] = line["mode"]
-    known = _same_networks().get((line["model"].lower(), line["input"]))
-    if known is not None:
-        protocol["same_network"] = known
-    common: dict[str, Any] = {**where, "protocol": protocol}
-    if not re.fullmatch(r"[0-9.]+", line["ms"]):
+    if not re.fullmatch(r"[0-9.]*", line["ms"]):
         reason = f"the table gives no time: {line['ms']}"
-        return _row(
-            source, line["model"], CaseKind.MODEL, status=Status.SKIPPED, skip_reason=reason, **common
-        )
-    return _row(
-        source, line["model"], CaseKind.MODEL, **_both(source, line, _HALVES.get(line["mode"])), **common
-    )
+        common |= {"status": Status.SKIPPED, "skip_reason": reason}
+        return _row(source, line["model"], CaseKind.MODEL, **common)
+    return _row(source, line["model"], CaseKind.MODEL, **_both(source, line, _HALVES.get(mode)), **common)
 
 
 def _both(source: Table, line: Mapping[str, str], npu_mode: str | None) -> dict[str, Figures | None]:
@@ -197,23 +138,23 @@ def _figures(
     if not given:
         return None
     details: dict[str, Any] = {"columns": {c.name: kind.value for c in given}}
-    if npu_mode:
-        details["npu_mode"] = npu_mode
     values: dict[str, Any] = {}
     for column in given:
         value = float(line[column.name]) * column.scale
         if column.field == "latency_us":
             # One number is all that is known where the runs behind it are not told.
             values["latency_us"] = Latency(n=column.runs or 1, mean=round(value, 3))
-            details["statistic"] = column.meaning
+            values["statistic"] = column.meaning
             if column.name == "neu_us":
-                details["neu_us"] = value
+                values["npu_time_us"] = value
         elif column.field in ("tool_macs", "memory_bytes"):
             values[column.field] = round(value)
+            # Of all tools whose counts were published there is Pulsar alone.
+            values["counts_idle_lanes"] = values.get("tool_macs") is not None
         else:
             values[column.field] = round(value, 6)
-    part = part_of_npu(npu_mode)
-    return Figures(Kind.PUBLISHED, origin=kind, details=details, bounds=part, **values)
+    bounds, part = part_of_npu(npu_mode), npu_part(npu_mode)
+    return Figures(Kind.PUBLISHED, origin=kind, details=details, bounds=bounds, npu=part, **values)
 
 
 def _macs(line: Mapping[str, str], shape: tuple[int, ...], outputs: tuple[int, ...]) -> int:

@@ -2,7 +2,7 @@
 
 import csv
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,14 +54,22 @@ class Table:
     npu_mode: str = ""
 
 
-def tables() -> tuple[Table, ...]:
-    """Every published table, in the order of the declaration."""
-    return tuple(_read().values())
+@cache
+def tables() -> Mapping[str, Table]:
+    """Every published table by its name, in the order of the declaration."""
+    declared = tomllib.loads((folder() / "tables.toml").read_text(encoding="utf-8"))["table"]
+    return {one["name"]: _table(**one) for one in declared}
 
 
 def table(name: str) -> Table:
     """The table of that name. Raises KeyError."""
-    return _read()[name]
+    return tables()[name]
+
+
+def _table(file: str, column: Sequence[Mapping[str, Any]], **words: Any) -> Table:
+    path = folder() / file
+    columns = tuple(Column(**{**one, "kind": Kind(one["kind"]) if "kind" in one else None}) for one in column)
+    return Table(file=path, columns=columns, lines=lines_of(path), **words)
 
 
 def lines_of(file: Path) -> tuple[Mapping[str, str], ...]:
@@ -74,23 +82,6 @@ def lines_of(file: Path) -> tuple[Mapping[str, str], ...]:
 def folder() -> Path:
     """Where the published tables lie."""
     return data_root() / "reports" / "published"
-
-
-@cache
-def _read() -> Mapping[str, Table]:
-    declared = tomllib.loads((folder() / "tables.toml").read_text(encoding="utf-8"))["table"]
-    return {one["name"]: _table(dict(one)) for one in declared}
-
-
-def _table(words: dict[str, Any]) -> Table:
-    file = folder() / words.pop("file")
-    columns = tuple(_column(dict(column)) for column in words.pop("column"))
-    return Table(file=file, columns=columns, lines=lines_of(file), **words)
-
-
-def _column(words: dict[str, Any]) -> Column:
-    kind = words.pop("kind", None)
-    return Column(kind=None if kind is None else Kind(kind), **words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from enum import Enum
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -17,14 +18,26 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
+
+
+@cache
+def _fields_of(record_type: type) -> tuple[str, ...] | None:
+    """Names of a dataclass's fields that are part of its identity; None for any other type."""
+    if not dataclasses.is_dataclass(record_type):
+        return None
+    return tuple(f.name for f in dataclasses.fields(record_type) if f.metadata.get("identity", True))
+
+
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            f.name: _plain(getattr(value, f.name))
-            for f in dataclasses.fields(value)
-            if f.metadata.get("identity", True)
-        }
-        return {"type": type(value).__name__, **fields}
+    kind: Any = type(value)
+    # A run's plan hashes thousands of specs, nearly all of these types.
+    if kind in _SIMPLE:
+        return value
+    if kind is tuple or kind is list:
+        return [_plain(v) for v in value]
+    if (names := _fields_of(kind)) is not None:
+        return {"type": kind.__name__, **{name: _plain(getattr(value, name)) for name in names}}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, PurePath):

@@ -19,6 +19,7 @@ from typing import Self
 from npubench.domain.errors import UsageError, WorkspaceError
 from npubench.domain.nearest import path_meant
 from npubench.domain.records import Result
+from npubench.storage.details import upgraded
 from npubench.storage.json import decode, encode
 
 FORMAT = 1
@@ -224,7 +225,7 @@ class Store:
 
     def _result(self, text: str) -> Result:
         try:
-            return decode(Result, text)
+            return upgraded(decode(Result, text))
         except ValueError as error:
             raise WorkspaceError(_unreadable(self.path, text, error)) from error
 

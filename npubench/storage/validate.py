@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
@@ -24,6 +24,16 @@ Part = str | int
 KeyPath = tuple[Part, ...]
 
 SHOWN_LIMIT = 60
+LARGEST = float.fromhex("0x1.fffffffffffffp+1023")
+"""The largest finite number: a bound that neither infinity nor NaN keeps."""
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all tables share that people write: nothing unknown, nothing converted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +99,7 @@ class _Walk:
 
         match wanted:
             case inspect.Metadata():
-                found = list(self.of(value, wanted.type, key))
-                said = (wanted.extra_json_schema or {}).get("description")
-                fits = not found or not said or not isinstance(value, str)
-                yield from found if fits else [Mistake(key, f"{shortened(value)} is not {said}")]
+                yield from self._told(value, wanted, key)
             case inspect.UnionType():
                 yield from self._union(value, wanted.types, key)
             case inspect.StructType() | inspect.DataclassType():
@@ -106,6 +113,17 @@ class _Walk:
             case _:
                 if said := self._scalar(value, wanted):
                     yield Mistake(key, said)
+
+    def _told(self, value: Any, wanted: "inspect.Metadata", key: KeyPath) -> Iterator[Mistake]:
+        """In the type's own words: its title says what it is, its description what a text must be."""
+        said = wanted.extra_json_schema or {}
+        for found in self.of(value, wanted.type, key):
+            if found.key == key and "title" in said:
+                yield Mistake(key, f"must be {said['title']}, not {shortened(value)}")
+            elif found.key == key and "description" in said and found.message.startswith(_FORM):
+                yield Mistake(key, f"{shortened(value)} is not {said['description']}")
+            else:
+                yield found
 
     def _union(self, value: Any, types: "Iterable[inspect.Type]", key: KeyPath) -> Iterator[Mistake]:
         """One of several types: the mistakes of the one that has the value's form, else what all want."""
@@ -175,10 +193,14 @@ class _Walk:
             return f"must be a finite number, not {value}"
         if said := _beyond(value, wanted):
             return said if said.startswith("is ") else f"must be {said}, not {shortened(value)}"
+        pattern = getattr(wanted, "pattern", None)
+        if pattern and not re.search(pattern, value):
+            return f"{_FORM}{pattern}, not {shortened(value)}"
         return ""
 
 
 _NOTHING = "nothing"
+_FORM = "must be of the form "
 
 
 def _length(value: Any) -> int:
@@ -272,8 +294,7 @@ def _beyond(value: Any, wanted: "inspect.Type") -> str:
         return "is empty: fill it in or remove it"
     if (most := getattr(wanted, "max_length", None)) and len(value) > most:
         return f"is of {len(value)} characters: use at most {most}"
-    pattern = getattr(wanted, "pattern", None)
-    return f"text of the form {pattern}" if pattern and not re.search(pattern, value) else ""
+    return ""
 
 
 def dotted(key: KeyPath) -> str:

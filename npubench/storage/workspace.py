@@ -94,9 +94,12 @@ class Workspace:
         """Path of the file that keeps every run's time of one job."""
         return self._file("samples", run_id, names, ".json")
 
-    def keep_onnx(self, key: str, model: OnnxModel) -> OnnxModel:
-        """Bring an exported model under its hash and remember it for `key`."""
-        folder = self._keep("onnx", model.sha256, [model.path, *model.external], model.path.parent)
+    def keep_onnx(self, key: str, model: OnnxModel, *, whole: bool = False) -> OnnxModel:
+        """Bring an exported model under its hash and remember it for `key`.
+
+        With `whole`, the job's folder itself is taken where it holds the model alone: nothing is left there.
+        """
+        folder = self._keep("onnx", model.sha256, [model.path, *model.external], model.path.parent, whole)
         kept = replace(
             model,
             path=folder / model.path.name,
@@ -141,7 +144,7 @@ class Workspace:
             folder.mkdir(parents=True, exist_ok=True)
         return folder / ("--".join(_slug(name) for name in names) + suffix)
 
-    def _keep(self, kind: str, sha256: str, files: list[Path], base: Path) -> Path:
+    def _keep(self, kind: str, sha256: str, files: list[Path], base: Path, whole: bool = False) -> Path:
         target = self.root / kind / sha256
         if base == target:
             return target
@@ -154,15 +157,28 @@ class Workspace:
             if _same(files, base, target):
                 return target
         with writing(self.root):
-            staging = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
             for source in files:
-                copy = staging / source.relative_to(base)
                 _require_regular(source)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                link_or_copy(source, copy)
-            shutil.rmtree(target, ignore_errors=True)
-            staging.rename(target)
+            if whole and base.parent == self.root / "tmp" and sorted(base.iterdir()) == sorted(files):
+                staging = base
+            else:
+                staging = self._staged(files, base)
+            try:
+                staging.rename(target)
+            except OSError:
+                # What lies there is not whole.
+                shutil.rmtree(target, ignore_errors=True)
+                staging.rename(target)
         return target
+
+    def _staged(self, files: list[Path], base: Path) -> Path:
+        """A folder with these files as they lie below `base`."""
+        staging = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+        for source in files:
+            copy = staging / source.relative_to(base)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(source, copy)
+        return staging
 
     def _remember(
         self, name: str, record: OnnxModel | Artifact, files: list[Path], known: Mapping[Path, str]
@@ -170,14 +186,14 @@ class Workspace:
         entry = {
             "root": str(self.root),
             "files": {self.relative(f): known.get(f) or sha256_of_file(f) for f in files},
-            "record": json.loads(encode(record)),
+            "record": record,
         }
         with writing(self.root):
-            write_atomically(self.root / "index" / name, json.dumps(entry))
+            write_atomically(self.root / "index" / name, encode(entry))
 
     def _recall(self, name: str, record_type: type[Record]) -> Record | None:
         try:
-            text = (self.root / "index" / name).read_text()
+            text = (self.root / "index" / name).read_text(encoding="utf-8")
         except OSError:
             return None
         entry = json.loads(text)

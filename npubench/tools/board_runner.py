@@ -1,17 +1,20 @@
 """The one way to run a tool on a board: its path, verified files, a folder, and its end understood."""
 
+import math
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from npubench.domain.errors import BoardError, TransferError
 from npubench.domain.protocols import Session
-from npubench.domain.records import Artifact, Completed, Failure, FailureClass, Stage
+from npubench.domain.records import Artifact, Failure, FailureClass, Stage
+from npubench.domain.specs import TimingProtocol
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
-from npubench.tools.exit_status import SIGKILL, killed
 
 SHORT_S = 60.0
 HASH_S = 120.0
@@ -32,8 +35,7 @@ _MEMORY = re.compile(
     r"(?i)(?:fail\w*|cannot|can't|unable) (?:to )?(?:re)?(?:alloc|malloc|mmap)\w*|\w*alloc\w*\b.*\bfail"
     r"|out of (?:device )?memory|(?:not enough|no) (?:device )?memory|std::bad_alloc"
 )
-_NOT_STARTED = (126, 127)
-_SIGNALS = 128
+Parsed = TypeVar("Parsed")
 
 
 def find_tool(names: Sequence[str], option: str, session: Session, log: Path) -> str | Failure:
@@ -55,7 +57,7 @@ def find_tool(names: Sequence[str], option: str, session: Session, log: Path) ->
     return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message[:600])
 
 
-def bring(
+def upload_verified(
     artifact: Artifact, parts: Sequence[Path], session: Session, log: Path
 ) -> tuple[PurePosixPath, ...] | Failure:
     """Put the artifact and the files that belong to it on the board, and let the board say what it holds.
@@ -72,8 +74,8 @@ def bring(
     completed = session.run(["sha256sum", *map(str, paths)], HASH_S, log)
     told = [match[1] for line in completed.output.splitlines() if (match := _HASH_LINE.match(line))]
     if completed.returncode != 0 or len(told) != len(paths):
-        said = completed.output.strip()[-200:] or "it printed nothing"
-        message = f"sha256sum on the board did not tell what lies there: {said}"
+        printed = completed.output.strip()[-200:] or "it printed nothing"
+        message = f"sha256sum on the board did not tell what lies there: {printed}"
         return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, message)
     if told != hashes:
         message = f"the board holds {', '.join(told)}, not the artifact's {', '.join(hashes)}"
@@ -82,7 +84,7 @@ def bring(
 
 
 @contextmanager
-def folder_on(session: Session, log: Path) -> Iterator[PurePosixPath]:
+def temporary_directory(session: Session, log: Path) -> Iterator[PurePosixPath]:
     """A new folder on the board, for what a tool writes where it runs; gone afterwards.
 
     Raises TransferError where none can be made, else like `Session.run`.
@@ -107,20 +109,7 @@ def inside(folder: PurePosixPath, argv: Sequence[str]) -> tuple[str, ...]:
     return _script(_INSIDE, str(folder), *argv)
 
 
-def failed_run(tool: str, completed: Completed, deadline_s: float) -> Failure | None:
-    """The failure of a run whose end already tells; figures printed before it do not count."""
-    if completed.timed_out:
-        message = f"{tool} did not end within {deadline_s:.0f} s and was stopped; --deadline gives more"
-        return Failure(Stage.MEASURE, FailureClass.HANG, message)
-    if completed.truncated:
-        message = f"{tool} printed more than is kept: its middle is lost"
-        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
-    if completed.returncode == 0:
-        return None
-    return without_memory(tool, completed.output) or _by_code(tool, completed)
-
-
-def without_memory(tool: str, text: str) -> Failure | None:
+def explain_memory(tool: str, text: str) -> Failure | None:
     """The failure of a run that says itself that memory could not be had; None when it does not say."""
     for line in text.splitlines():
         if _MEMORY.search(line[:1000]):
@@ -129,24 +118,32 @@ def without_memory(tool: str, text: str) -> Failure | None:
     return None
 
 
-def unparsed(tool: str, why: str, text: str) -> Failure:
-    """The failure of output that cannot be read; the output is kept whole in `detail`."""
-    message = f"{tool} printed what cannot be read: {why}"[:300]
-    return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
+def run_rounds(
+    tool: str,
+    call: Callable[[int, float], Parsed | Failure],
+    mean_us: Callable[[Parsed], float],
+    timing: TimingProtocol,
+    deadline_s: float,
+) -> list[Parsed] | Failure:
+    """Call a tool `timing.rounds` times; each later call is as long as the minimum duration asks.
 
-
-def _by_code(tool: str, completed: Completed) -> Failure:
-    code, last = completed.returncode, last_line(completed.output, limit=200)
-    if code in _NOT_STARTED:
-        message = f"{tool} cannot be started on the board: {last}"
-        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
-    signal = -code if code < 0 else code - _SIGNALS
-    if signal == SIGKILL:
-        return killed(Stage.MEASURE, tool, completed, "on the board")
-    # A code of 255 is a program's own -1, not a signal.
-    if 0 < signal < 65:
-        return Failure(Stage.MEASURE, FailureClass.CRASH, f"{tool} ended by signal {signal}: {last}")
-    return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{tool} ended with exit code {code}: {last}")
+    `call` gets the runs to time and the seconds that are left. HANG where a round has none any more.
+    """
+    end = time.monotonic() + deadline_s
+    results: list[Parsed] = []
+    repeat = timing.repeat
+    rounds = max(1, timing.rounds)
+    for _ in range(rounds):
+        left_s = end - time.monotonic()
+        if results and left_s <= 0:
+            message = f"{tool} did not end its rounds within {deadline_s:g} s"
+            return Failure(Stage.MEASURE, FailureClass.HANG, message)
+        result = call(repeat, max(0.0, left_s))
+        if isinstance(result, Failure):
+            return result
+        results.append(result)
+        repeat = max(timing.repeat, math.ceil(timing.min_duration_s / rounds * 1e6 / mean_us(result)))
+    return results
 
 
 def _script(text: str, *arguments: str) -> tuple[str, ...]:

@@ -1,37 +1,44 @@
-"""How a program on a board ended, as a failure where it did not end well."""
+"""How a process ended, as a failure where it did not end well: of boards' programs, tools and workers."""
 
+import signal
 from collections.abc import Callable, Sequence
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.domain.text import last_line
 
 NOT_STARTED = (126, 127)
+"""Exit codes by which shells and env say that a program is not there, or cannot be run."""
 SIGKILL = 9
 _SIGNALS = 128
+_LAST_SIGNAL = 64
 _SHOWN = 200
+
+Explain = Callable[[str, str], Failure | None]
+"""May know from a tool's name and output why it failed."""
 
 
 def _nothing_named(_tool: str, _text: str) -> None:
     """The default: a tool whose output is not searched for reasons."""
 
 
-def failed_run(
+def classify_exit(
     tool: str,
     completed: Completed,
-    deadline_s: float,
-    explain: Callable[[str, str], Failure | None] = _nothing_named,
+    stage: Stage,
+    where: str = "on the board",
+    *,
+    during: str = "",
+    explain: Explain = _nothing_named,
     lines_of: Callable[[str], Sequence[str]] = str.splitlines,
 ) -> Failure | None:
-    """The failure of a run whose end already tells, whatever it printed before; None when it ended well.
+    """The failure that the end of a process tells, whatever it printed before; None when it ended well.
 
-    `explain` may know a better one from the tool's name and output; `lines_of` splits output for a person.
+    `explain` may know a better one; `lines_of` splits output for a person. `where` says where it ran,
+    `during` at what (" while it was at convert").
     """
     if completed.timed_out:
-        message = f"{tool} did not end within {deadline_s:g} s and was stopped"
-        return Failure(Stage.MEASURE, FailureClass.HANG, message)
-    if completed.truncated:
-        message = f"{tool} printed more than is kept: its beginning is lost"
-        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
+        message = f"{tool}: no end after {completed.duration_s:.3g} s{during}: ended at the deadline"
+        return Failure(stage, FailureClass.HANG, f"{message}; --deadline gives more")
     code = completed.returncode
     if code == 0:
         return None
@@ -39,14 +46,29 @@ def failed_run(
         return named
     last = last_line("\n".join(lines_of(completed.output)), limit=_SHOWN)
     if code in NOT_STARTED:
-        message = f"{tool} cannot be started on the board: {last}"
-        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
-    signal = -code if code < 0 else code - _SIGNALS
-    if signal == SIGKILL:
-        return killed(Stage.MEASURE, tool, completed, "on the board")
-    if signal > 0:
-        return Failure(Stage.MEASURE, FailureClass.CRASH, f"{tool} ended by signal {signal}: {last}")
-    return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{tool} ended with exit code {code}: {last}")
+        message = f"{tool} cannot be started {where}: {last}"
+        return Failure(stage, FailureClass.TOOL_MISSING, message)
+    number = -code if code < 0 else code - _SIGNALS
+    if number == SIGKILL:
+        return killed(stage, tool, completed, f"{where}{during}")
+    # A code of 255 is a program's own -1, not a signal.
+    if 0 < number <= _LAST_SIGNAL:
+        message = f"{tool} crashed with {_signal_name(number)}{during}, signal {number}: {last}"
+        return Failure(stage, FailureClass.CRASH, message)
+    return Failure(stage, FailureClass.TOOL_ERROR, f"{tool} ended with exit code {code}{during}: {last}")
+
+
+def classify_run(
+    tool: str,
+    completed: Completed,
+    explain: Explain = _nothing_named,
+    lines_of: Callable[[str], Sequence[str]] = str.splitlines,
+) -> Failure | None:
+    """The same of a program on a board whose output holds the figures: all of it has to be there."""
+    if completed.truncated and not completed.timed_out:
+        message = f"{tool} printed more than is kept: its beginning is lost"
+        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
+    return classify_exit(tool, completed, Stage.MEASURE, explain=explain, lines_of=lines_of)
 
 
 def was_killed(completed: Completed) -> bool:
@@ -64,3 +86,10 @@ def killed(stage: Stage, tool: str, completed: Completed, where: str) -> Failure
         return Failure(stage, FailureClass.OUT_OF_MEMORY, message[:300])
     message = f"{tool} was killed {where}, and nothing says that memory ran out: the next run tries again"
     return Failure(stage, FailureClass.KILLED, message)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "a signal without a name"

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,15 +60,13 @@ FORKED = frozenset({"npubench.backends.onnxruntime.worker"})
 """Workers whose `main` takes the arguments of the command line; others, such as the codecs', start afresh."""
 
 _UNSTEADY = frozenset({"PYTEST_CURRENT_TEST"})
-_lock = threading.Lock()
-_idle: "list[Server]" = []
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A process of `kept_server` with these modules, started in this environment."""
+    """A process of `fork_server` for one command line, started in one environment."""
 
-    key: tuple[object, ...]
+    key: object
     channel: socket.socket
     end: Callable[[], None]
 
@@ -78,6 +76,79 @@ class Server:
         waiting = select.poll()
         waiting.register(self.channel, select.POLLIN)
         return not waiting.poll(0)
+
+
+class Pool:
+    """Servers that keep their imports between jobs: one job at a time each, at most `most` without one."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._idle: list[Server] = []
+
+    def do(
+        self,
+        argv: Sequence[str],
+        request: Mapping[str, Any],
+        timeout_s: float,
+        env: Mapping[str, str] | None = None,
+    ) -> tuple[int | None, bool]:
+        """A job's exit code by a server of this command line, and whether it was ended at the deadline.
+
+        None where the server itself is gone. Raises Interrupted after `process.stop()`, OSError when it
+        cannot be started.
+        """
+        server = self._take(tuple(argv), env)
+        reply: dict[str, int] | None = None
+        timed_out = False
+        try:
+            reply = _ask(server.channel, request, timeout_s)
+        except TimeoutError:
+            timed_out = True
+        finally:
+            # Whatever is not back with an answer may still be at work: it ends here.
+            if reply is None:
+                server.end()
+        if process.stopping():
+            server.end()
+            raise Interrupted
+        if reply is None:
+            return None, timed_out
+        self._give_back(server)
+        return reply["returncode"], False
+
+    def end_idle(self) -> None:
+        """End the servers that wait for a job."""
+        with self._lock:
+            ended = [*self._idle]
+            self._idle.clear()
+        for server in ended:
+            server.end()
+
+    def _take(self, argv: tuple[str, ...], env: Mapping[str, str] | None) -> Server:
+        # Libraries read their environment when they are imported: another one wants another server.
+        steady = frozenset((name, value) for name, value in os.environ.items() if name not in _UNSTEADY)
+        key = (argv, steady)
+        with self._lock:
+            for server in [*self._idle]:
+                if not server.alive:
+                    self._idle.remove(server)
+                    server.end()
+                elif server.key == key:
+                    self._idle.remove(server)
+                    return server
+        return Server(key, *process.connected(argv, env))
+
+    def _give_back(self, server: Server) -> None:
+        with self._lock:
+            self._idle.append(server)
+            surplus = [self._idle.pop(0) for _ in range(len(self._idle) - self._most)]
+        for old in surplus:
+            old.end()
+
+
+_pool = Pool(IDLE_LIMIT)
+end_idle = atexit.register(_pool.end_idle)
 
 
 def run(
@@ -90,35 +161,21 @@ def run(
     log.touch()
     started, offset = time.monotonic(), log.stat().st_size
     argv = [sys.executable, "-P", "-m", module, *arguments]
-    server = _take(tuple(modules))
     request = {
         "module": module,
         "arguments": list(arguments),
         "log": str(log.absolute()),
         "folder": str(Path.cwd()),
     }
-    reply: dict[str, Any] | None = None
-    timed_out = False
-    try:
-        reply = _ask(server.channel, request, timeout_s)
-    except TimeoutError:
-        timed_out = True
-    finally:
-        # Whatever is not back with an answer may still be at work: it ends here.
-        if reply is None:
-            server.end()
-    if process.stopping():
-        server.end()
-        raise Interrupted
+    server = [sys.executable, "-P", "-m", SERVER, *modules]
+    returncode, timed_out = _pool.do(server, request, timeout_s)
     duration_s = time.monotonic() - started
-    if reply is not None:
-        _give_back(server)
-    elif not timed_out:
+    if returncode is None and not timed_out:
         # The server itself is gone, which is nothing that the job did.
         return process.run(argv, timeout_s=max(0.0, timeout_s - duration_s), log=log)
-    returncode = reply["returncode"] if reply else -9
-    output, truncated = _said(log, offset)
-    return Completed(tuple(argv), returncode, output, duration_s, timed_out, truncated)
+    output, truncated = _printed(log, offset)
+    code = -9 if returncode is None else returncode
+    return Completed(tuple(argv), code, output, duration_s, timed_out, truncated)
 
 
 def worker_of(argv: Sequence[str]) -> str | None:
@@ -127,14 +184,14 @@ def worker_of(argv: Sequence[str]) -> str | None:
     return argv[2] if own else None
 
 
-def _said(log: Path, offset: int) -> tuple[str, bool]:
+def _printed(log: Path, offset: int) -> tuple[str, bool]:
     with log.open("rb") as stream:
         begin = max(offset, stream.seek(0, os.SEEK_END) - process.OUTPUT_LIMIT_BYTES)
         stream.seek(begin)
         return stream.read().decode("utf-8", "replace"), begin > offset
 
 
-def _ask(channel: socket.socket, request: dict[str, Any], timeout_s: float) -> dict[str, Any] | None:
+def _ask(channel: socket.socket, request: Mapping[str, Any], timeout_s: float) -> dict[str, int] | None:
     """The server's line for a request; None when it died. Raises TimeoutError."""
     channel.settimeout(timeout_s)
     try:
@@ -146,39 +203,5 @@ def _ask(channel: socket.socket, request: dict[str, Any], timeout_s: float) -> d
             line += part
     except (BrokenPipeError, ConnectionResetError):
         return None
-    reply: dict[str, Any] = json.loads(line)
+    reply: dict[str, int] = json.loads(line)
     return reply
-
-
-def _take(modules: tuple[str, ...]) -> Server:
-    # Libraries read their environment when they are imported: another one wants another server.
-    steady = frozenset((name, value) for name, value in os.environ.items() if name not in _UNSTEADY)
-    key = (sys.executable, modules, steady)
-    with _lock:
-        for server in [*_idle]:
-            if not server.alive:
-                _idle.remove(server)
-                server.end()
-            elif server.key == key:
-                _idle.remove(server)
-                return server
-    channel, end = process.connected([sys.executable, "-P", "-m", SERVER, *modules])
-    return Server(key, channel, end)
-
-
-def _give_back(server: Server) -> None:
-    with _lock:
-        _idle.append(server)
-        surplus = [_idle.pop(0) for _ in range(len(_idle) - IDLE_LIMIT)]
-    for old in surplus:
-        old.end()
-
-
-@atexit.register
-def end_idle() -> None:
-    """End the servers that wait for a job."""
-    with _lock:
-        ended = [*_idle]
-        _idle.clear()
-    for server in ended:
-        server.end()

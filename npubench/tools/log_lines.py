@@ -52,5 +52,5 @@ def reject_split_number(previous: str, line: str) -> None:
 
 def unparsed(stage: Stage, tool: str, why: str, text: str) -> Failure:
     """The failure of output that cannot be read; the output is kept whole in `detail`."""
-    message = f"{tool} printed what cannot be read: {why}"
+    message = f"{tool} printed what cannot be read: {why}"[:300]
     return Failure(stage, FailureClass.UNPARSED_OUTPUT, message, detail=text)

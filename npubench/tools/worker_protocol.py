@@ -1,102 +1,92 @@
-"""One job in the tool's environment: started, limited, ended, and read."""
+"""How npubench and a process that does one job talk: a file asks, the process runs, a file answers.
 
-import contextlib
+What may crash, hang or take all memory does so in a process of its own, and ends one job and nothing else.
+`python -m MODULE job.json answer.json` is a worker with npubench's own Python; tools with an environment of
+their own have `standalone/worker_frame.py` on the other side.
+"""
+
 import json
-import os
-import re
-import shutil
-import signal
-from collections.abc import Mapping
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
-from npubench.storage.files import open_regular, text_if_any, text_of
-from npubench.tools import process
-from npubench.tools.exit_status import killed, was_killed
+from npubench.storage.files import text_of
+from npubench.tools.exit_status import classify_exit, was_killed
 
-TOOL_LOG = "tool.log"
 ANSWER = "answer.json"
-STEP_FILE = "step.txt"
-BUILT_FILE = "built.json"
-NOT_SIMULATED = "not_simulated"
-"""In an answer, and among an artifact's settings: why the tool's simulation of it did not end."""
-_CHILD_KILLED = re.compile(r"ended with code -9\b")
-"""What workers say of a command of the tool that SIGKILL ended."""
-FRAME = Path(__file__).parent / "standalone"
-MEMORY_LIMIT_BYTES = 24 * 2**30
-"""Of address space. Compilers map far more than they use."""
+Answer = dict[str, Any]
 
 
-def run_worker(
-    tool: str, python: Path, worker: Path, job: Mapping[str, Any], workdir: Path, log: Path, deadline_s: float
-) -> dict[str, Any] | Failure:
-    """The worker's answer, or why there is none. Raises Interrupted.
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What messages call a worker, the stage that it is of, and where it runs."""
 
-    The tool works in `workdir`, keeps its scratch files there, too, and all that it says is in
-    `workdir/tool.log` and appended to `log`.
+    tool: str
+    stage: Stage
+    where: str = "here"
+
+
+def ask(
+    worker: Worker,
+    job: Mapping[str, Any],
+    folder: Path,
+    start: Callable[[Path, Path], Completed],
+    step: Callable[[], str] = str,
+) -> Answer | Failure:
+    """Write job.json into `folder`, start the process on it and answer.json, and read that.
+
+    Afterwards `step` tells at what it was. An answer may hold the worker's own `error`. Raises what `start`
+    does.
     """
-    for folder in ("tmp", "home"):
-        (workdir / folder).mkdir(exist_ok=True)
-    question, reply, own = workdir / "job.json", workdir / ANSWER, workdir / TOOL_LOG
+    question, reply = folder / "job.json", folder / ANSWER
     question.write_text(json.dumps(job), encoding="utf-8")
-    try:
-        done = process.run(
-            [str(python), "-I", str(worker), str(question), str(reply)],
-            timeout_s=deadline_s,
-            log=own,
-            cwd=workdir,
-            env={
-                **process.KEEP_MEMORY,
-                "TMPDIR": str(workdir / "tmp"),
-                "HOME": str(workdir / "home"),
-                "NPUBENCH_WORKER_FRAME": str(FRAME),
-                # Tools call each other by name.
-                "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            },
-            memory_limit_bytes=MEMORY_LIMIT_BYTES,
-        )
-    except OSError as error:
-        message = f"{python} cannot be started: {error.strerror}: npubench env install {tool}"
-        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
-    finally:
-        _append(own, log)
-    answer = _answer(tool, done, reply, workdir)
-    return _without_simulation(answer, workdir) if isinstance(answer, Failure) else answer
-
-
-def _append(source: Path, log: Path) -> None:
-    with contextlib.suppress(OSError), open_regular(source) as said, log.open("ab") as stream:
-        shutil.copyfileobj(said, stream)
-
-
-def _without_simulation(failure: Failure, workdir: Path) -> dict[str, Any] | Failure:
-    """The answer about an artifact that was whole before its simulation crashed or hung."""
-    try:
-        answer: dict[str, Any] = json.loads(text_of(workdir / BUILT_FILE))
-    except (OSError, ValueError):
+    done = start(question, reply)
+    during = f" while it was at {name}" if (name := step()) else ""
+    failure = classify_exit(worker.tool, done, worker.stage, worker.where, during=during)
+    # What Python's own exit code means stands in the answer, or there is none.
+    if failure is not None and (done.timed_out or done.returncode < 0 or was_killed(done)):
         return failure
-    return {**answer, NOT_SIMULATED: failure.message}
-
-
-def _answer(tool: str, done: Completed, reply: Path, workdir: Path) -> dict[str, Any] | Failure:
-    step = text_if_any(workdir / STEP_FILE)
-    during = f" while it was at {step}" if step else ""
-    if done.timed_out:
-        message = (
-            f"no end after {done.duration_s:.0f} s{during}: ended at the deadline; --deadline gives more"
-        )
-        return Failure(Stage.COMPILE, FailureClass.HANG, f"{tool}: {message}")
-    if was_killed(done):
-        return killed(Stage.COMPILE, tool, done, f"here{during}")
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        return Failure(Stage.COMPILE, FailureClass.CRASH, f"{tool} crashed with {name}{during}: see the log")
+    text = ""
     try:
-        answer: dict[str, Any] = json.loads(text_of(reply))
+        text = text_of(reply)
+        answer: Answer = json.loads(text)
     except (OSError, ValueError):
-        message = f"{tool} ended with code {done.returncode}{during} and no answer: see the log"
-        return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
-    if _CHILD_KILLED.search(str(answer.get("error", {}).get("text", ""))):
-        return killed(Stage.COMPILE, tool, done, f"here{during}")
+        message = f"{worker.tool} ended with code {done.returncode}{during} and no answer: see the log"
+        return Failure(worker.stage, FailureClass.UNPARSED_OUTPUT, message, detail=text)
     return answer
+
+
+def ask_module(
+    module: str, worker: Worker, job: Mapping[str, Any], start: Callable[[list[str]], Completed]
+) -> Answer | Failure:
+    """The same of a module of npubench, in a folder that is gone afterwards; `start` gets its command."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", module]
+        return ask(worker, job, Path(folder), lambda *files: start([*command, *map(str, files)]))
+
+
+def serve(
+    steps: Mapping[str, Callable[[Answer], Answer]],
+    question: str,
+    reply: str,
+    unlogged: Collection[str] = (),
+) -> None:
+    """The module's side: do the step that the job names; an exception is an answer, too.
+
+    The answer is printed for the log, but for the long lists that `unlogged` names.
+    """
+    job = json.loads(Path(question).read_text(encoding="utf-8"))
+    answer: Answer
+    try:
+        answer = steps[job["step"]](job)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
+        traceback.print_exc()
+        text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
+        answer = {"error": text}
+    Path(reply).write_text(json.dumps(answer), encoding="utf-8")
+    print(json.dumps({key: value for key, value in answer.items() if key not in unlogged}))  # noqa: T201 - the log

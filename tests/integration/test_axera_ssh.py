@@ -1,7 +1,6 @@
 """`npubench run --board axera-pi` over a real OpenSSH server on loopback, with the emulated pair behind it."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -56,7 +55,7 @@ class RemotePair(Pair):
 
 @pytest.fixture
 def pair(tmp_path):
-    path = f"{EMULATORS}:{Path(shutil.which('python3')).parent}:/usr/local/bin:/usr/bin:/bin"
+    path = f"{EMULATORS}:{tmp_path / 'bin'}:/usr/local/bin:/usr/bin:/bin"
     with running(tmp_path / "sshd", path=path) as server:
         yield RemotePair(tmp_path, server)
 
@@ -157,28 +156,30 @@ def test_a_board_that_is_lost_while_it_measures(pair, tmp_path):
     calls = pair.calls()
     models = [onnx_file(tmp_path / "a.onnx", "board-hang"), onnx_file(tmp_path / "b.onnx")]
     started = pair.start("--board", "axera-pi", "--jobs", "1", *models)
-    wait_until(lambda: calls.read_text(), "a measurement", 60)
+    wait_until(lambda: calls.read_text(), "a measurement")
     pair.server.stop()
-    assert started.wait(60) == 4
+    assert started.wait(600) == 4
     failures = {
         case: (row["failure"]["stage"], row["failure"]["class"]) for case, row in pair.by_case().items()
     }
     assert failures == {"a": ("measure", "board_lost"), "b": ("transfer", "board_unreachable")}
 
 
+@pytest.mark.slow
 def test_a_board_that_reboots_between_two_cases_is_waited_for(pair, tmp_path):
     pair.remote_board()
     calls = pair.calls()
     (pair.opt / "run_joint.seconds").write_text("0.3\n")
     models = [onnx_file(tmp_path / f"{name}.onnx") for name in "abcd"]
     started = pair.start("--board", "axera-pi", "--jobs", "1", *models)
-    wait_until(lambda: calls.read_text(), "a measurement", 60)
+    wait_until(lambda: calls.read_text(), "a measurement")
     pair.server.stop()
     pair.server.start()
-    assert started.wait(60) == 0, started.stderr.read()
+    assert started.wait(600) == 0, started.stderr.read()
     assert {row["status"] for row in pair.rows()} == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_brought_there(pair, tmp_path):
     (pair.server.home / "file").touch()
     pair.remote_board(transport_options={"remote_dir": str(pair.server.home / "file" / "models")})
@@ -191,7 +192,6 @@ def test_output_of_any_kind_over_ssh(pair, tmp_path):
     pair.remote_board()
     expected = {
         "board-nothing": "unparsed_output",
-        "board-huge": "unparsed_output",
         "board-binary": "unparsed_output",
         "board-fail_after": "tool_error",
         "board-crash": "crash",

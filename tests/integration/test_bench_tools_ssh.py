@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from npubench.backends.isolated.backend import TOOL_LOG
 from npubench.backends.openvino.backend import OpenVinoBackend
 from npubench.backends.rknn.backend import RknnBackend
 from npubench.backends.tpu_mlir.backend import TpuMlirBackend
@@ -16,7 +17,7 @@ from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Ki
 from npubench.domain.specs import Precision, TensorSpec, TimingProtocol
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.tools import environments
-from npubench.tools.worker_protocol import ANSWER, TOOL_LOG
+from npubench.tools.worker_protocol import ANSWER
 
 EMULATORS = Path(__file__).parents[1] / "emulators"
 LOGS = Path(__file__).parents[1] / "data/toolchains"

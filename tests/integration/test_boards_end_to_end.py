@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +24,7 @@ exec sleep 600
 
 @pytest.fixture
 def pair(tmp_path, own_config):
-    path = f"{EMULATORS}:{Path(shutil.which('python3')).parent}:/usr/local/bin:/usr/bin:/bin"
+    path = f"{EMULATORS}:{tmp_path / 'bin'}:/usr/local/bin:/usr/bin:/bin"
     with running(tmp_path / "sshd", path=path) as server:
         yield RemotePair(tmp_path, server)
 
@@ -42,7 +40,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_proceeds(pair, tmp_path):
     started.communicate()
     wait_until(lambda: not is_alive(pid), "the runner's end without another contact")
     (pair.opt / "run_joint").write_bytes(good)
-    done = pair.run("--board", "axera-pi", "--wait", "60", model)
+    done = pair.run("--board", "axera-pi", "--wait", "600", model)
     assert done.returncode == 0, done.stderr
     assert pair.by_case()["m"]["status"] == "ok"
 
@@ -179,7 +177,7 @@ def test_a_wrong_mode_and_a_killed_runner_are_tried_again(pair, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
-    "module", ["click", "npubench.cli.run", "npubench.engine.context", "npubench.storage.store"]
+    "module", ["click", "npubench.cli.run", "npubench.engine.job", "npubench.storage.store"]
 )
 def test_a_signal_in_the_first_second_ends_in_130_with_a_line(tmp_path, module, number):
     code = f"""

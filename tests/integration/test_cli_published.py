@@ -29,7 +29,7 @@ def store(tmp_path):
 
 
 def own(us=5929.0, **changes):
-    figures = Figures(Kind.MEASURED, Latency(99, us * 1.01), details={"neu_us": us})
+    figures = Figures(Kind.MEASURED, Latency(99, us * 1.01), npu_time_us=us)
     where = {"board": "axera-pi", "chip": "AX620A", "backend": "pulsar", "figures": figures, "verdict": None}
     return sample_results.result("resnet18_8xb32_in1k", Precision.INT8, **{**where, **changes})
 

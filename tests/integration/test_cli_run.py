@@ -44,14 +44,12 @@ def out(tmp_path):
 
 
 def test_a_run_ends_with_the_path_of_its_report(out):
-    done = commands.process("run", "--board", "local", *QUICK, "--out", out, *CASES)
+    done = commands.process("run", "--board", "local", *QUICK, "--out", out, CASES[0])
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
     assert "<html" in (out / "report.html").read_text()
     found = rows(out)
-    assert {(row["case"], row["precision"]) for row in found} == {
-        (c, p) for c in CASES for p in ("fp32", "int8")
-    }
+    assert {(row["case"], row["precision"]) for row in found} == {(CASES[0], p) for p in ("fp32", "int8")}
     for row in found:
         assert row["kind"] == "measured"
         assert row["onnx_sha256"]
@@ -123,7 +121,7 @@ def test_a_terminal_gets_a_bar_with_the_stage(out):
     )
     os.close(child)
     text = b""
-    while select.select([parent], [], [], 120)[0]:
+    while select.select([parent], [], [], 600)[0]:
         try:
             chunk = os.read(parent, 65536)
         except OSError:
@@ -131,7 +129,7 @@ def test_a_terminal_gets_a_bar_with_the_stage(out):
         if not chunk:
             break
         text += chunk
-    assert process.wait(60) == 0
+    assert process.wait(600) == 0
     assert b"measure" in text
     assert b"2/2" in text
     assert b"\x1b[" in text
@@ -283,7 +281,7 @@ def test_a_broken_catalogue_file_is_told_by_file_line_and_key(out, tmp_path):
 def test_a_hanging_model_ends_at_its_deadline_and_the_others_go_on(out, tmp_path):
     (tmp_path / "m").mkdir()
     endless(tmp_path / "m")
-    done = run(out, tmp_path / "m/model.onnx", CASES[0], "--precision", "fp32", "--deadline", "3")
+    done = run(out, tmp_path / "m/model.onnx", CASES[0], "--precision", "fp32", "--deadline", "1")
     # A busy machine may not come to the end of the other within that time, either.
     assert done.returncode in {0, 3}
     assert failure_of(out, "model")["class"] == "hang"
@@ -293,7 +291,7 @@ def test_a_hanging_model_ends_at_its_deadline_and_the_others_go_on(out, tmp_path
 def test_nothing_measured_is_exit_code_3(out, tmp_path):
     (tmp_path / "m").mkdir()
     endless(tmp_path / "m")
-    assert run(out, tmp_path / "m/model.onnx", "--precision", "fp32", "--deadline", "3").returncode == 3
+    assert run(out, tmp_path / "m/model.onnx", "--precision", "fp32", "--deadline", "1").returncode == 3
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
@@ -343,7 +341,7 @@ def wait_for_rows(out: Path, count: int) -> None:
         except sqlite3.OperationalError:
             return False
 
-    wait_until(come, "the rows", 300)
+    wait_until(come, "the rows")
 
 
 @pytest.fixture
@@ -367,7 +365,7 @@ def test_a_second_run_on_the_same_workspace_says_who_holds_it(out, waiting):
         assert f"process {first.pid}" in second.stderr
     finally:
         first.send_signal(signal.SIGTERM)
-        first.communicate(timeout=300)
+        first.communicate(timeout=600)
 
 
 @pytest.mark.parametrize(
@@ -377,7 +375,7 @@ def test_a_stopped_run_loses_nothing_and_the_same_command_continues(out, number,
     first = started("--out", out, *waiting)
     wait_for_rows(out, 2)
     first.send_signal(number)
-    _, errors = first.communicate(timeout=300)
+    _, errors = first.communicate(timeout=600)
     if number is not signal.SIGKILL:
         assert first.returncode == 130
         assert "the same command continues" in errors
@@ -427,9 +425,9 @@ def test_a_convert_that_is_ended_leaves_no_worker(tmp_path):
     name, _, value = mark.partition("=")
     words = commands.argv("convert", "conv*", "--precision", "int8", "--out", tmp_path / "x")
     first = subprocess.Popen(words, env={**os.environ, name: value}, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: len(processes_with(mark)) >= 2, "a worker", 300)
+    wait_until(lambda: len(processes_with(mark)) >= 2, "a worker")
     first.send_signal(signal.SIGTERM)
-    _, errors = first.communicate(timeout=300)
+    _, errors = first.communicate(timeout=600)
     assert first.returncode == 130, errors
     assert "Traceback" not in errors
     assert processes_with(mark) == []

@@ -38,7 +38,41 @@ def local(streams, monkeypatch):
     return find_board(load(()), "local")
 
 
-@pytest.mark.parametrize("name", ["h264-1080p", "nv12-1080p", "jpeg-1080p"])
+def test_a_run_makes_its_streams_measures_every_case_and_does_nothing_again(local, tmp_path):
+    catalog = tmp_path / "catalog" / "boards"
+    catalog.mkdir(parents=True)
+    quick = "".join(f"{name} = {value}\n" for name, value in QUICK.items())
+    lacks = "".join(f'"{glob}" = "too slow here"\n' for glob in ("decode-h265-*", "*-4k", "encode-h265-*"))
+    (catalog / "local.toml").write_text(
+        f"[benchmark_options.codec]\n{quick}[benchmark_options.codec.lacks]\n{lacks}"
+    )
+    out = tmp_path / "out"
+    words = ("run", "--board", "local", "--stages", "codec", "--out", out, "--catalog", catalog.parent)
+    first = npubench(*words)
+    assert first.returncode == 0, first.stderr
+    assert "[12/12] " in first.stderr
+    found = {row["case"]: row for row in rows(out)}
+    assert set(found) == {case.name for case in CASES}
+    for row in found.values():
+        if "h265" in row["case"] or "4k" in row["case"]:
+            assert (row["status"], row["failure"]["class"]) == ("failed", "unsupported_codec")
+            assert "too slow here" in row["failure"]["message"]
+            continue
+        assert (row["status"], row["kind"], row["case_kind"]) == ("ok", "measured", "codec"), row
+        assert row["throughput_fps"] > 0
+        assert row["details"]["frames_sha256"]
+        assert row["board_before"]["kernel"]
+    again = npubench(*words)
+    assert "12 done before" in again.stderr
+    page = (out / "report.html").read_text()
+    assert "Codecs" in page
+    assert "Streams decoded at once" in page
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["h264-1080p", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nv12-1080p", "jpeg-1080p"))],
+)
 def test_a_recipe_gives_the_same_bytes_again(local, tmp_path, name):
     first = _media(RECIPES[name], 300, tmp_path / "log", lambda text: None)
     assert isinstance(first, MediaFile)
@@ -49,7 +83,7 @@ def test_a_recipe_gives_the_same_bytes_again(local, tmp_path, name):
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize("name", ["h264-1080p", "nv12-1080p"])
+@pytest.mark.parametrize("name", [pytest.param("h264-1080p", marks=pytest.mark.slow), "nv12-1080p"])
 def test_ffmpeg_makes_the_same_pictures_as_pyav(tmp_path, name):
     made = ffmpeg_make.make(RECIPES[name], tmp_path / "made", 300, tmp_path / "log")
     assert not isinstance(made, Failure)
@@ -63,13 +97,13 @@ def test_ffmpeg_makes_the_same_pictures_as_pyav(tmp_path, name):
 def test_both_engines_give_the_frames_that_are_known(local, tmp_path, name, engine):
     found = measured(name, local, LocalSession(), tmp_path, engine=engine)
     assert isinstance(found, Figures), found
-    details = found.details
-    assert details["frames_sha256"] == details["frames_sha256_expected"] is not None
-    assert details["frames"] > 0
-    assert found.throughput_fps == pytest.approx(details["frames"] / details["seconds"])
-    assert 0 < details["cpu_cores"] < 4
+    told = found.codec
+    assert told.frames_sha256 == told.frames_sha256_expected is not None
+    assert told.frames > 0
+    assert found.throughput_fps == pytest.approx(told.frames / told.seconds)
+    assert 0 < told.cpu_cores < 4
     assert (found.latency_us is not None) == (engine == "pyav")
-    assert (details["streams"] is not None) == (name == "decode-h264-1080p")
+    assert (told.streams is not None) == (name == "decode-h264-1080p")
 
 
 @pytest.mark.parametrize("engine", ["pyav", pytest.param("ffmpeg", marks=needs_ffmpeg)])
@@ -77,8 +111,8 @@ def test_both_engines_give_the_frames_that_are_known(local, tmp_path, name, engi
 def test_what_was_encoded_is_decoded_and_compared_with_its_source(local, tmp_path, codec, engine):
     found = measured(f"encode-{codec}-1080p", local, LocalSession(), tmp_path, engine=engine)
     assert isinstance(found, Figures), found
-    assert found.details["frames_checked"] == 8
-    assert found.details["psnr_db"] > 35
+    assert found.codec.frames_checked == 8
+    assert found.codec.psnr_db > 35
 
 
 def test_the_pipeline_tells_its_steps(local, tmp_path):
@@ -143,37 +177,6 @@ def test_a_case_that_takes_too_long_is_ended(local, tmp_path):
     failure = benchmark.measure(spec, files, LocalSession(), 1.5, tmp_path / "log")
     assert isinstance(failure, Failure)
     assert failure.failure_class is FailureClass.HANG
-
-
-def test_a_run_makes_its_streams_measures_every_case_and_does_nothing_again(local, streams, tmp_path):
-    catalog = tmp_path / "catalog" / "boards"
-    catalog.mkdir(parents=True)
-    quick = "".join(f"{name} = {value}\n" for name, value in QUICK.items())
-    lacks = "".join(f'"{glob}" = "too slow here"\n' for glob in ("decode-h265-*", "*-4k", "encode-h265-*"))
-    (catalog / "local.toml").write_text(
-        f"[benchmark_options.codec]\n{quick}[benchmark_options.codec.lacks]\n{lacks}"
-    )
-    out = tmp_path / "out"
-    words = ("run", "--board", "local", "--stages", "codec", "--out", out, "--catalog", catalog.parent)
-    first = npubench(*words)
-    assert first.returncode == 0, first.stderr
-    assert "[12/12] " in first.stderr
-    found = {row["case"]: row for row in rows(out)}
-    assert set(found) == {case.name for case in CASES}
-    for row in found.values():
-        if "h265" in row["case"] or "4k" in row["case"]:
-            assert (row["status"], row["failure"]["class"]) == ("failed", "unsupported_codec")
-            assert "too slow here" in row["failure"]["message"]
-            continue
-        assert (row["status"], row["kind"], row["case_kind"]) == ("ok", "measured", "codec"), row
-        assert row["throughput_fps"] > 0
-        assert row["details"]["frames_sha256"]
-        assert row["board_before"]["kernel"]
-    again = npubench(*words)
-    assert "12 done before" in again.stderr
-    page = (out / "report.html").read_text()
-    assert "Codecs" in page
-    assert "Streams decoded at once" in page
 
 
 def test_without_pyav_and_ffmpeg_the_row_says_how_to_get_one(local, tmp_path, monkeypatch):

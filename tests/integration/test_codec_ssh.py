@@ -53,7 +53,7 @@ def test_ffmpeg(board, session, tmp_path, name):
     assert isinstance(found, Figures), found
     assert found.throughput_fps > 0
     assert found.tools["ffmpeg"]
-    assert found.details["frames_sha256_expected"] in (None, found.details["frames_sha256"])
+    assert found.codec.frames_sha256_expected in (None, found.codec.frames_sha256)
 
 
 @needs_gstreamer
@@ -63,10 +63,10 @@ def test_gstreamer(board, session, tmp_path, name):
     assert isinstance(found, Figures), found
     assert found.throughput_fps > 0
     assert found.tools["gstreamer"]
-    assert found.details["cpu_cores"] > 0
+    assert found.codec.cpu_cores > 0
     if name.startswith("decode"):
-        assert found.details["frames_sha256"] == found.details["frames_sha256_expected"]
-        assert found.details["streams"] is not None
+        assert found.codec.frames_sha256 == found.codec.frames_sha256_expected
+        assert found.codec.streams is not None
 
 
 @needs_gstreamer
@@ -96,9 +96,9 @@ def test_a_declared_command_gives_the_frames_and_the_rate_that_it_tells(board, s
     found = measured("decode-h264-1080p", target, session, tmp_path)
     assert isinstance(found, Figures), found
     assert found.throughput_fps == pytest.approx(62.0)
-    assert found.details["frames"] == 800
+    assert found.codec.frames == 800
     assert found.details["rate_min"] == 62.0
-    assert found.details["program"] == "sample_vdec"
+    assert found.codec.program == "sample_vdec"
     assert found.latency_us is None
 
 
@@ -106,7 +106,7 @@ def test_several_at_once_are_searched_for_where_a_command_can_be_copied(board, s
     target = declared(board, **{"decode-h264-1080p": {**VDEC_TABLE, "parallel": True}})
     found = measured("decode-h264-1080p", target, session, tmp_path)
     assert isinstance(found, Figures), found
-    assert found.details["streams"] >= 1
+    assert found.codec.streams >= 1
 
 
 def test_a_codec_that_the_program_refuses_is_a_row_with_its_class(board, session, tmp_path):

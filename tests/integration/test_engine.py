@@ -32,10 +32,11 @@ from npubench.domain.specs import (
     TimingProtocol,
 )
 from npubench.engine import lanes
-from npubench.engine.context import Context
-from npubench.engine.events import Announcer, JobFinished, Note, RunFinished, StageStarted
-from npubench.engine.plan import Plan, Request, build
-from npubench.engine.run import run
+from npubench.engine.events import JobFinished, Note, RunFinished, StageStarted, one_at_a_time
+from npubench.engine.options import RunOptions
+from npubench.engine.plan import Plan, PlannedBoard, Request, build
+from npubench.engine.run import measure_plan
+from npubench.engine.session import RunSession
 from npubench.storage import ledger
 from npubench.storage.hashing import sha256_of_file
 from npubench.storage.store import Store
@@ -72,19 +73,21 @@ class Bench:
         return build(cases, tools, precisions, REQUEST, finished)
 
     def run(self, *names, tool=None, workers=2, **plan):
-        context = Context(
-            run_id=self.run_id,
-            workspace=self.workspace,
-            request=REQUEST,
-            exporter_of=lambda spec: self.exporter,
-            backends=dict.fromkeys(self.transports, self.backend),
-            tools=dict.fromkeys(self.transports, tool or self.backend.probe()),
+        plan = self.plan(*names, **plan)
+        tool = tool or self.backend.probe()
+        boards = {job.board.name: PlannedBoard(job.board, self.backend, tool) for job in plan.jobs}
+        session = RunSession(
+            self.workspace,
+            RunOptions(workers=workers, fresh=self.fresh, wait_s=self.wait_s),
+            replace(plan, boards=boards),
+            one_at_a_time(self.events.append),
+            self.store,
+            self.run_id,
             command=("npubench", "run"),
-            announce=Announcer([self.events.append]),
-            fresh=self.fresh,
-            wait_s=self.wait_s,
+            transport_of=lambda board: self.transports[board.name],
+            exporter_of=lambda *_: self.exporter,
         )
-        return run(self.plan(*names, **plan), workers, lambda b: self.transports[b.name], context, self.store)
+        return measure_plan(session)
 
 
 @pytest.fixture
@@ -175,11 +178,11 @@ def test_a_simulation_asks_no_board_and_is_no_answer_for_one(bench):
     assert bench.backend.compiled == ["a"]
 
 
-def test_a_tool_that_simulates_nothing_is_skipped_and_says_so(bench):
+def test_a_tool_without_a_simulator_is_skipped_and_says_so(bench):
     bench.run("a", boards=[board(transport="simulation")])
     (row,) = bench.store.latest()
     assert row.status is Status.SKIPPED
-    assert "fake simulates nothing" in row.skip_reason
+    assert "fake has no simulator" in row.skip_reason
 
 
 def test_a_second_run_exports_converts_and_measures_nothing(bench):
@@ -352,7 +355,7 @@ def test_an_interrupt_while_jobs_are_still_handed_out_ends_the_run_too(bench, mo
             return super().submit(function, *args)
 
     bench.backend.outcome = outcome
-    monkeypatch.setattr(lanes, "ThreadPoolExecutor", InterruptedAtB)
+    monkeypatch.setattr("npubench.engine.session.ThreadPoolExecutor", InterruptedAtB)
     started = time.monotonic()
     assert bench.run("a", "b").interrupted
     assert time.monotonic() - started < SLEEP_S / 2

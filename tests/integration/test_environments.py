@@ -181,7 +181,7 @@ def test_a_held_environment_is_waited_for_and_said(shop, quick):
             )
         )
         thread.start()
-        assert waits.wait(60)
+        assert waits.wait(600)
         assert environments.find("probe") is None
     thread.join(120)
     assert environments.find("probe") is not None

@@ -72,7 +72,7 @@ def served(out):
     address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
     yield out, int(address[1])
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    assert process.wait(600) == 0
     process.stdout.close()
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -20,9 +21,15 @@ NAME_OF_ROWS = "[...document.querySelectorAll('#model tbody tr')].map(r => r.cel
 
 
 def written(tmp_path, rows, context=CONTEXT):
+    """The page of some rows; where a function makes them, it is drawn once for all tests."""
     page = tmp_path / "report.html"
-    page.write_text(render(rows, context), encoding="utf-8")
+    page.write_text(drawn(rows) if callable(rows) else render(rows, context), encoding="utf-8")
     return page
+
+
+@cache
+def drawn(rows):
+    return render(rows(), CONTEXT)
 
 
 def column(tab, table, title):
@@ -39,7 +46,7 @@ def column(tab, table, title):
 
 @pytest.mark.parametrize("rows", [sample_results.everything, sample_results.hostile, list])
 def test_the_page_asks_for_nothing_and_complains_of_nothing(tab, tmp_path, rows):
-    page = written(tmp_path, rows())
+    page = written(tmp_path, rows)
     tab.open(page)
     tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert tab.requests == [page.as_uri()]
@@ -75,7 +82,7 @@ def test_an_injected_script_would_not_run(tab, tmp_path):
 
 
 def test_tables_sort_by_the_exact_figure(tab, tmp_path):
-    tab.open(written(tmp_path, sample_results.everything()))
+    tab.open(written(tmp_path, sample_results.everything))
     button = "[...document.querySelectorAll('#model th button')].find(b => b.innerText.startsWith('p50'))"
     tab.evaluate(f"{button}.click()")
     up = column(tab, "model", "p50")
@@ -91,7 +98,7 @@ def test_tables_sort_by_the_exact_figure(tab, tmp_path):
 
 
 def test_sorting_works_by_keyboard(tab, tmp_path):
-    tab.open(written(tmp_path, sample_results.models()))
+    tab.open(written(tmp_path, sample_results.models))
     first = tab.evaluate(NAME_OF_ROWS)
     tab.evaluate("document.querySelector('#model th button').focus()")
     tab.press("Enter", 13)
@@ -136,7 +143,7 @@ def test_a_long_page_draws_its_rows_part_by_part(tab, tmp_path):
 
 
 def test_the_filter_leaves_rows_that_match(tab, tmp_path):
-    tab.open(written(tmp_path, sample_results.models()))
+    tab.open(written(tmp_path, sample_results.models))
     tab.evaluate(
         "(input => { input.value = 'resnet int8'; input.dispatchEvent(new Event('input')); })"
         "(document.querySelector('#model input'))"
@@ -149,7 +156,7 @@ def test_the_filter_leaves_rows_that_match(tab, tmp_path):
 
 
 def test_a_name_leads_to_its_unfolded_provenance(tab, tmp_path):
-    tab.open(written(tmp_path, sample_results.models()))
+    tab.open(written(tmp_path, sample_results.models))
     answer = tab.evaluate(
         "new Promise(done => { addEventListener('hashchange', () => setTimeout(() =>"
         " done(document.querySelector(location.hash).open)));"
@@ -159,11 +166,14 @@ def test_a_name_leads_to_its_unfolded_provenance(tab, tmp_path):
     assert "Model SHA-256" in tab.evaluate("document.querySelector(location.hash).textContent")
 
 
+def many_operators():
+    return [*sample_results.everything(), *sample_results.operators(240)]
+
+
 @pytest.mark.parametrize("target", ["#r3", "#r200", "#provenance"])
 def test_an_address_leads_to_what_it_names_and_stays_there(tab, tmp_path, target):
     tab.resize(1280, 900)
-    rows = [*sample_results.everything(), *sample_results.operators(240)]
-    tab.open(written(tmp_path, rows), target, whole=False)
+    tab.open(written(tmp_path, many_operators), target, whole=False)
     top = f"document.querySelector('{target}').getBoundingClientRect().top"
     # It scrolls smoothly, and entries above are filled in meanwhile.
     tab.wait_for(
@@ -174,7 +184,7 @@ def test_an_address_leads_to_what_it_names_and_stays_there(tab, tmp_path, target
 
 
 def test_heads_of_tables_are_not_marked_as_unknown(tab, tmp_path):
-    tab.open(written(tmp_path, sample_results.everything()))
+    tab.open(written(tmp_path, sample_results.everything))
     marks = (
         "[...document.querySelectorAll('{part} td:empty')]"
         ".map(cell => getComputedStyle(cell, '::before').content)"
@@ -185,7 +195,7 @@ def test_heads_of_tables_are_not_marked_as_unknown(tab, tmp_path):
 
 def test_the_page_is_whole_without_its_script(tab, tmp_path):
     tab.command("Emulation.setScriptExecutionDisabled", value=True)
-    tab.open(written(tmp_path, sample_results.everything()))
+    tab.open(written(tmp_path, sample_results.everything))
     tab.command("Emulation.setScriptExecutionDisabled", value=False)
     assert tab.evaluate("document.querySelectorAll('button, input').length") == 0
     shown = tab.evaluate("document.body.innerText")
@@ -199,7 +209,7 @@ def test_the_page_is_whole_without_its_script(tab, tmp_path):
 @pytest.mark.parametrize("width", [390, 320])
 def test_a_phone_scrolls_only_downwards(tab, tmp_path, rows, width):
     tab.resize(width, 844, phone=True)
-    tab.open(written(tmp_path, rows()))
+    tab.open(written(tmp_path, rows))
     tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.evaluate("visualViewport.scale") == 1
@@ -208,7 +218,7 @@ def test_a_phone_scrolls_only_downwards(tab, tmp_path, rows, width):
 @pytest.mark.parametrize(("scheme", "light"), [("light", True), ("dark", False)])
 def test_it_follows_the_colour_scheme(tab, tmp_path, scheme, light):
     tab.prefer(scheme)
-    tab.open(written(tmp_path, sample_results.models()))
+    tab.open(written(tmp_path, sample_results.models))
     paper, ink = (
         sum(map(int, re.findall(r"\d+", tab.evaluate(f"getComputedStyle(document.body).{name}"))[:3]))
         for name in ("backgroundColor", "color")
@@ -219,7 +229,7 @@ def test_it_follows_the_colour_scheme(tab, tmp_path, scheme, light):
 
 @pytest.mark.parametrize("rows", [sample_results.everything, sample_results.hostile])
 def test_no_label_of_a_chart_is_clipped_or_overlaps(tab, tmp_path, rows):
-    tab.open(written(tmp_path, rows()))
+    tab.open(written(tmp_path, rows))
     outside = tab.evaluate(
         """[...document.querySelectorAll('svg.plot')].flatMap(svg => {
           const box = svg.getBoundingClientRect();
@@ -242,7 +252,7 @@ def test_no_label_of_a_chart_is_clipped_or_overlaps(tab, tmp_path, rows):
 
 
 def test_it_prints_to_pdf_with_every_column_on_paper(tab, tmp_path):
-    page = written(tmp_path, sample_results.everything())
+    page = written(tmp_path, sample_results.everything)
     tab.open(page)
     printed = tab.pdf()
     assert printed.startswith(b"%PDF-")

@@ -2,7 +2,10 @@
 
 import json
 import os
+import tempfile
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +19,21 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def written(folder, rows, language="en", **more):
+def written(folder, rows=None, language="en"):
+    """The page of some rows; the gateway's is drawn once for all tests."""
     page = folder / "selection.html"
-    page.write_text(render(rows, gateway.context(folder, rows, language, **more)), encoding="utf-8")
+    page.write_text(drawn(language) if rows is None else drawn_of(folder, rows, language), encoding="utf-8")
     return page
+
+
+def drawn_of(folder, rows, language):
+    return render(rows, gateway.context(folder, rows, language))
+
+
+@cache
+def drawn(language):
+    with tempfile.TemporaryDirectory() as folder:
+        return drawn_of(Path(folder), gateway.rows(), language)
 
 
 ROWS = """[...document.querySelectorAll('#verdict table')[0].tBodies[0].rows].map(row => ({
@@ -32,7 +46,7 @@ ROWS = """[...document.querySelectorAll('#verdict table')[0].tBodies[0].rows].ma
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_page_json_and_text_agree(tab, tmp_path, language):
     rows = gateway.rows()
-    tab.open(written(tmp_path, rows, language))
+    tab.open(written(tmp_path, language=language))
     shown = tab.evaluate(ROWS)
     decision = gateway.decision(tmp_path, rows, language)
     told = json.loads(json.dumps(to_json(decision)))["verdicts"]
@@ -53,7 +67,7 @@ def test_page_json_and_text_agree(tab, tmp_path, language):
 
 
 def test_a_score_unfolds_into_its_arithmetic(tab, tmp_path):
-    tab.open(written(tmp_path, gateway.rows()))
+    tab.open(written(tmp_path))
     tab.evaluate("document.querySelector('#v0 .score').open = true")
     cells = tab.evaluate(
         "[...document.querySelectorAll('#v0 .score tbody tr')].map(r => [...r.cells].map(c => c.innerText))"
@@ -68,7 +82,7 @@ def test_a_score_unfolds_into_its_arithmetic(tab, tmp_path):
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_axe_finds_nothing_serious(tab, tmp_path, scheme, language):
     tab.prefer(scheme)
-    tab.open(written(tmp_path, gateway.rows(), language))
+    tab.open(written(tmp_path, language=language))
     tab.evaluate(
         "document.querySelectorAll('#verdict details, #r0, #r1, #s1').forEach(one => one.open = true)"
     )
@@ -95,13 +109,13 @@ def test_axe_would_find_something(tab, tmp_path):
 @pytest.mark.parametrize("width", [390, 320])
 def test_a_phone_scrolls_only_downwards(tab, tmp_path, width, language):
     tab.resize(width, 844, phone=True)
-    tab.open(written(tmp_path, gateway.rows(), language))
+    tab.open(written(tmp_path, language=language))
     tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_copying_takes_the_rows_that_are_shown(tab, tmp_path):
-    tab.open(written(tmp_path, gateway.rows()))
+    tab.open(written(tmp_path))
     tab.evaluate("""(() => {
       window.copied = [];
       Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => { copied.push(text); }}});
@@ -130,7 +144,7 @@ def test_a_copied_name_is_no_formula(tab, tmp_path):
 
 
 def test_provenance_shows_what_rows_share_when_it_is_opened(tab, tmp_path):
-    tab.open(written(tmp_path, gateway.rows()))
+    tab.open(written(tmp_path))
     tab.evaluate(
         "new Promise(done => { const row = document.getElementById('r0'); row.open = true; setTimeout(done, 50); })"
     )
@@ -140,7 +154,7 @@ def test_provenance_shows_what_rows_share_when_it_is_opened(tab, tmp_path):
 
 
 def test_nothing_is_asked_of_the_network_and_nothing_is_complained_of(tab, tmp_path):
-    page = written(tmp_path, gateway.rows())
+    page = written(tmp_path)
     tab.open(page)
     tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert tab.requests == [page.as_uri()]
@@ -148,7 +162,7 @@ def test_nothing_is_asked_of_the_network_and_nothing_is_complained_of(tab, tmp_p
 
 
 def test_no_label_of_a_plot_is_clipped(tab, tmp_path):
-    tab.open(written(tmp_path, gateway.rows()))
+    tab.open(written(tmp_path))
     outside = tab.evaluate(
         """[...document.querySelectorAll('svg.plot')].flatMap(svg => {
           const box = svg.getBoundingClientRect();
@@ -163,7 +177,7 @@ def test_no_label_of_a_plot_is_clipped(tab, tmp_path):
 
 
 def test_it_prints_with_its_verdict(tab, tmp_path):
-    tab.open(written(tmp_path, gateway.rows()))
+    tab.open(written(tmp_path))
     tab.resize(round((297 - 24) / 25.4 * 96))
     tab.prefer("dark", "print")
     assert tab.evaluate("document.documentElement.scrollWidth") <= round((297 - 24) / 25.4 * 96)
@@ -178,7 +192,7 @@ def test_three_hundred_rows_of_five_boards_stay_below_a_megabyte(tmp_path):
 
 def test_what_is_out_of_sight_is_laid_out_when_it_is_wanted(tab, tmp_path):
     """A page opens without the layout of what is below; links, printing and pictures have all of it."""
-    tab.open(written(tmp_path, gateway.rows()), whole=False)
+    tab.open(written(tmp_path), whole=False)
     assert not tab.evaluate(
         "document.querySelector('#environment dl').checkVisibility({contentVisibilityAuto: true})"
     )
@@ -191,7 +205,7 @@ def test_what_is_out_of_sight_is_laid_out_when_it_is_wanted(tab, tmp_path):
 
 
 def test_entries_of_the_provenance_can_be_found_without_being_opened(tab, tmp_path):
-    tab.open(written(tmp_path, gateway.rows()), whole=False)
+    tab.open(written(tmp_path), whole=False)
     tab.wait_for(
         "[...document.querySelectorAll('#provenance details')].every(one => one.querySelector('dl'))"
     )
@@ -208,7 +222,7 @@ def test_the_published_rows_take_little_room_each(tmp_path):
 
 
 def test_kinds_never_share_a_plot_series(tab, tmp_path):
-    tab.open(written(tmp_path, gateway.rows()))
+    tab.open(written(tmp_path))
     figures = tab.evaluate("""[...document.querySelectorAll('#overview figure')].map(figure =>
       [figure.className, [...figure.querySelectorAll('.keys bdi')].map(one => one.innerText)])""")
     simulated = {name for shown, names in figures if "k-simulated" in shown for name in names}

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from npubench.boards.ssh import guard, leftovers
+from npubench.boards.ssh import guard
 from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import BoardBusyError, BoardError, BoardLostError
 from npubench.domain.leases import own_claim
 from npubench.domain.records import FailureClass, Status
-from npubench.engine import hold, lanes
+from npubench.engine import lanes
 from npubench.engine.events import Note
 from npubench.tools import process
 from tests.integration.ssh_server import is_alive, pid_in, wait_until
@@ -98,7 +98,7 @@ def test_busybox_keeps_a_lease(tmp_path, own_config):
         assert two.take(own_claim("two")).claim.run_id == "one"
         pid_file = tmp_path / "pid"
         with ThreadPoolExecutor(1) as pool:
-            done = pool.submit(one.run, ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], 60)
+            done = pool.submit(one.run, ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], 600)
             pid = pid_in(pid_file)
             server.drop_sessions()
             with pytest.raises(BoardLostError):
@@ -137,7 +137,7 @@ def test_taking_over_ends_what_the_last_holder_runs(sessions, folder, tmp_path):
     first.take(own_claim("first"))
     pid_file = tmp_path / "pid"
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(first.run, ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], 60)
+        done = pool.submit(first.run, ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], 600)
         pid = pid_in(pid_file)
         (until,) = folder.glob("until.*")
         until.write_text("1\n")
@@ -169,7 +169,7 @@ def test_a_session_of_ours_that_was_closed_holds_nothing(sessions, monkeypatch):
     one, two = sessions("one"), sessions("two")
     one.take(own_claim("run"))
     # The board has not heard of the end: its network is down.
-    leftovers.close_cookie(one._cookie)
+    guard.close_cookie(one._cookie)
     assert two.take(own_claim("run")) is None
 
 
@@ -235,7 +235,7 @@ class Runs:
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(hold, "ASK_S", 0.05)
+    monkeypatch.setattr(lanes, "ASK_S", 0.05)
     return Runs(tmp_path)
 
 

@@ -25,7 +25,7 @@ FILES = ("pyproject.toml", "README.md", "CONTRIBUTING.md", "Makefile")
 MOST_SURVIVORS = 0.05
 DEADLINE_S = 300
 LOG = "pytest.log"
-HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "pydantic", "msgspec", "jinja2", "hypothesis")
+HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "msgspec", "jinja2", "hypothesis")
 
 Item = TypeVar("Item")
 

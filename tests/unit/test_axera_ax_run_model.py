@@ -174,10 +174,10 @@ def test_percentiles_of_a_card_are_figures_only_with_enough_runs():
     few = measured([parse_ax_run_model(CARD.replace("repeat: 800", "repeat: 100"))], "NPU3", None)
     assert (few.latency_us.p90, few.latency_us.p99) == (4648.0, None)
     assert few.details["printed_percentiles"][0]["p99_us"] == 4741.0
-    assert "p50, p90: the middle one of the calls'" in few.details["statistic"]
+    assert "p50, p90: the middle one of the calls'" in few.statistic
     own = measured([parse_ax_run_model(GOLDEN)], "NPU1", None)
     assert own.latency_us.p50 is None
-    assert "no percentile" in own.details["statistic"]
+    assert "no percentile" in own.statistic
 
 
 def test_the_spread_of_calls_with_a_median_is_that_of_their_medians():

@@ -8,17 +8,24 @@ from hypothesis import strategies as st
 
 from npubench.backends.axera import toolchain
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
+from npubench.tools.exit_status import classify_run
+from npubench.tools.log_lines import short_lines
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 CODES = st.integers(-64, 255)
 
 
 def build(output="", code=1, timed_out=False, argv=("pulsar", "build")):
-    return toolchain.failed_build("pulsar", Completed(argv, code, output, 1.0, timed_out), 60.0)
+    return toolchain.failed_build("pulsar", Completed(argv, code, output, 1.0, timed_out))
 
 
 def on_board(output="", code=0, **changes):
-    return toolchain.failed_run("run_joint", Completed(("run_joint",), code, output, 1.0, **changes), 60.0)
+    return classify_run(
+        "run_joint",
+        Completed(("run_joint",), code, output, 1.0, **changes),
+        toolchain.explain_run,
+        short_lines,
+    )
 
 
 @pytest.mark.parametrize(

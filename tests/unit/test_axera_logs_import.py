@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.axera.equal_figures import lowering, suspicious_groups, warned
 from npubench.backends.axera.logs import split_cases
 from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.domain.errors import UsageError
 from npubench.domain.records import FailureClass, Figures, Kind, Latency, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.measure.equal_figures import lowering, suspicious_groups, warned
 from npubench.tools.logs import read_file, read_folder, rows
 
 DATA = Path(__file__).parents[1] / "data"
@@ -158,11 +158,11 @@ def test_the_date_is_the_logs_or_the_files(tmp_path):
 
 def test_the_npu_mode_is_what_the_log_tells(tmp_path):
     (row,) = one(tmp_path, RESNET)
-    assert row.figures.details["npu_mode"] == "1_1"
+    assert row.figures.npu_mode == "1_1"
     text = RESNET.replace("===== convert =====", "===== convert =====\npulsar build --virtual_npu 111")
     (row,) = one(tmp_path, text)
-    assert row.figures.details["npu_mode"] == "111"
-    assert row.estimate.details["npu_mode"] == "111"
+    assert row.figures.npu_mode == "111"
+    assert row.estimate.npu_mode == "111"
 
 
 def test_folders_that_hold_nothing_are_a_users_mistake(tmp_path):

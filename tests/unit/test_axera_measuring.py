@@ -8,6 +8,7 @@ import pytest
 from npubench.backends.axera.base import Artifacts
 from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.domain.errors import BoardError
+from npubench.domain.figures import npu_part
 from npubench.domain.records import Artifact, Completed, FailureClass, Figures, Kind, Latency
 from npubench.domain.specs import Precision, TensorSpec, TimingProtocol
 from npubench.reporting.data.figures import whole_npu_upper_estimate
@@ -64,10 +65,10 @@ def test_calls_are_repeated_and_named_for_what_they_are(artifact, tmp_path):
     assert figures.kind is Kind.MEASURED
     assert figures.artifact_sha256 == artifact.sha256
     assert figures.latency_us == Latency(n=297, mean=5465.0, spread=pytest.approx(100 / 5465))
-    assert figures.details["call_means_us"] == [5415.0, 5515.0, 5465.0]
-    assert "no percentile" in figures.details["statistic"]
-    assert figures.details["neu_us"] == 5378.0
-    assert figures.details["npu_mode"] == "111"
+    assert figures.call_means_us == (5415.0, 5515.0, 5465.0)
+    assert "no percentile" in figures.statistic
+    assert figures.npu_time_us == 5378.0
+    assert figures.npu_mode == "111"
     assert figures.load_us == 569_690.0
     assert figures.memory_bytes == 13761984
     assert figures.host_overhead_us == pytest.approx((37 + 137 + 87) / 3)
@@ -104,7 +105,7 @@ def test_calls_count_by_their_runs(artifact, tmp_path):
     board = Board(held=artifact.sha256, outputs=[GOLDEN, GOLDEN.replace("5378", "5388")])
     figures = measure(artifact, board, tmp_path, min_duration_s=3.0)
     assert figures.details["runs_per_call"] == [99, 184, 184]
-    assert figures.details["neu_us"] == pytest.approx((99 * 5378 + 368 * 5388) / 467)
+    assert figures.npu_time_us == pytest.approx((99 * 5378 + 368 * 5388) / 467)
     assert figures.host_overhead_us == pytest.approx((99 * 37 + 368 * 27) / 467)
 
 
@@ -168,17 +169,17 @@ def test_a_file_that_came_of_another_model_is_noticed(tmp_path):
 
 
 def test_twice_half_an_npu_is_an_estimate():
-    half = Figures(Kind.MEASURED, latency_us=Latency(n=9, mean=5000.0), details={"npu_mode": "111"})
+    half = Figures(Kind.MEASURED, latency_us=Latency(n=9, mean=5000.0), npu=npu_part("111"))
     whole = whole_npu_upper_estimate(half)
     assert whole.kind is Kind.PREDICTED
     assert whole.throughput_fps == pytest.approx(400)
     assert whole.latency_us is None
     assert "upper estimate" in whole.details["basis"]
-    simulated = Figures(Kind.SIMULATED, throughput_fps=41.02, details={"npu_mode": "112"})
+    simulated = Figures(Kind.SIMULATED, throughput_fps=41.02, npu=npu_part("112"))
     assert whole_npu_upper_estimate(simulated).throughput_fps == pytest.approx(82.04)
 
 
 @pytest.mark.parametrize("mode", ["0", "NPU3", None])
 def test_a_whole_npu_is_not_doubled(mode):
-    figures = Figures(Kind.MEASURED, latency_us=Latency(n=9, mean=5000.0), details={"npu_mode": mode})
+    figures = Figures(Kind.MEASURED, latency_us=Latency(n=9, mean=5000.0), npu=npu_part(mode))
     assert whole_npu_upper_estimate(figures) is None

@@ -80,9 +80,9 @@ def test_an_original_log_gives_both_kinds(tmp_path, warning):
     row = row_of(tmp_path, "resnet18", original(warning=warning))
     assert row.status is Status.OK
     assert (row.figures.latency_us.mean, row.figures.latency_us.n) == (5415, 99)
-    assert row.figures.details["neu_us"] == 5378
+    assert row.figures.npu_time_us == 5378
     assert row.figures.host_overhead_us == 37
-    assert row.figures.details["npu_mode"] == row.estimate.details["npu_mode"] == "111"
+    assert row.figures.npu_mode == row.estimate.npu_mode == "111"
     assert row.estimate.latency_us.mean == pytest.approx(19502008 / 800)
     assert row.precision is Precision.INT8
     assert row.tools == {"run_joint": "0.5.10", "pulsar": "0.6.1.4"}

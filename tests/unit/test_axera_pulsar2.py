@@ -18,7 +18,7 @@ from npubench.backends.axera import (
     pulsar2_log,
     pulsar2_run,
 )
-from npubench.backends.axera.base import Deadline
+from npubench.backends.axera.base import Deadline, Work
 from npubench.backends.axera.pulsar2 import Pulsar2Backend
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.domain.errors import UsageError
@@ -41,6 +41,7 @@ from npubench.domain.specs import (
     TensorSpec,
     TimingProtocol,
 )
+from npubench.storage.hashing import sha256_of_file
 from npubench.tools.log_lines import DamagedError
 from tests.fakes import FakeSession, model
 
@@ -313,7 +314,7 @@ def test_a_timeline_in_cycles_is_no_time_without_a_clock():
 def test_a_timeline_of_another_length_than_the_cycles_is_in_microseconds():
     figures = with_trace(62_400)
     assert figures.latency_us.mean == 100
-    assert "timeline" in figures.details["statistic"]
+    assert "timeline" in figures.statistic
     assert figures.details["timelines"]["subgraph_npu_0"]["units"][0] == {
         "unit": "conv0",
         "tasks": 1,
@@ -533,7 +534,7 @@ def simulated(relu, tmp_path, outputs, pictures=False, text=None):
     assert pulsar2_run.lay_out(relu, target(), pictures, workdir) is None
     argv = pulsar2_run.run_argv("pulsar2", "m.axmodel")
     bench = Bench(workdir, outputs, text)
-    said = pulsar2_run.simulate(relu, argv, bench, workdir, Deadline(60), tmp_path / "log")
+    said = pulsar2_run.simulate(argv, Work(relu, workdir, bench, Deadline(60), tmp_path / "log"))
     return said, pulsar2_run.accuracy_of([workdir / pulsar2_run.ANSWER] if said == "done" else [])
 
 
@@ -583,10 +584,10 @@ def test_options_of_a_card(relu, tmp_path):
     assert pulsar2.runner_argv(kept, "/b/m.axmodel", 10, 64) == [
         *("/usr/bin/axcl/axcl_run_model", "-m", "/b/m.axmodel", "-w", "10", "-r", "64", "-d", "1")
     ]
-    assert "--compiler.npu_perf" in pulsar2.build_argv(relu, chosen)
+    assert "--compiler.npu_perf" in Pulsar2Backend().build_argv(relu, chosen)
     plain = pulsar2.settings({}, "AX615")
     assert (plain.target_hardware, plain.runner_path) == ("AX615", "/opt/bin/ax_run_model")
-    assert "--compiler.npu_perf" not in pulsar2.build_argv(relu, plain)
+    assert "--compiler.npu_perf" not in Pulsar2Backend().build_argv(relu, plain)
 
 
 @pytest.mark.parametrize(
@@ -679,13 +680,13 @@ class Card(FakeSession):
     """A board that holds the artifact, and prints of another model's run."""
 
     def run(self, argv, timeout_s, log=None):
-        said = "0" * 64 + f"  {argv[1]}\n" if argv[0] == "sha256sum" else RUNNER
+        said = f"{sha256_of_file(Path(argv[1]))}  {argv[1]}\n" if argv[0] == "sha256sum" else RUNNER
         return Completed(tuple(argv), 0, said, 0.0)
 
 
 def test_a_printout_of_another_model_is_of_no_job_of_ours(relu, tmp_path):
     settings = {"npu_mode": "NPU3", "runner": "axcl_run_model", "runner_path": "axcl_run_model"}
-    made = Artifact(relu.path, "0" * 64, 1, "pulsar2", {}, Precision.INT8, relu, settings)
+    made = Artifact(relu.path, sha256_of_file(relu.path), 1, "pulsar2", {}, Precision.INT8, relu, settings)
     timing = TimingProtocol(warmup=10, repeat=800, rounds=1, min_duration_s=0.0)
     found = Pulsar2Backend().measure(made, Card(), timing, 60.0, tmp_path / "log")
     assert found.failure_class is FailureClass.WRONG_ARTIFACT

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from npubench.cli.listeners import sentence
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import part_of_npu
 from npubench.domain.records import Bound, BoundReason, Bounds, Figures, Kind, Latency
 from npubench.domain.specs import Precision
 from npubench.domain.text import columns_of
@@ -27,6 +27,7 @@ from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.data.table import to_csv, to_text
 from npubench.reporting.data.tables import case_tables
+from npubench.storage.details import typed
 from tests.sample_results import result
 
 NOT_COUNTED = Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, 18, 93)
@@ -76,12 +77,12 @@ def test_rows_of_older_versions_said_it_in_their_details_alone():
         "statistic": "Vela's model; 1 of 2 rows are left to the CPU and take no time in it",
         "layers": layers,
     }
-    found = [words.bounds_of(simulated(1.0, None, details=one)) for one in (counted, left)]
+    found = [words.bounds_of(typed(simulated(1.0, None, details=one))) for one in (counted, left)]
     assert [(one.reason, one.left_out, one.layers) for one in found] == [
         (BoundReason.LAYERS_NOT_COUNTED, 1, 2),
         (BoundReason.LAYERS_ON_CPU, 1, 2),
     ]
-    assert words.bounds_of(simulated(1.0, None, details={"npu_mode": "111"})) == HALF
+    assert words.bounds_of(typed(simulated(1.0, None, details={"npu_mode": "111"}))) == HALF
 
 
 @pytest.mark.parametrize(

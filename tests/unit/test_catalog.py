@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from npubench.catalog import find_board, load, load_boards
-from npubench.catalog.folders import user_folders
+from npubench.catalog.find import user_folders
 from npubench.catalog.load import load_folders
-from npubench.cli.assemble import choose_boards
 from npubench.domain.errors import CatalogError, UsageError
 from npubench.domain.specs import Fact, Precision
+from npubench.engine.assemble import choose_boards
+from npubench.engine.options import RunOptions
 from npubench.storage.files import data_root
 
 RELU = """
@@ -155,7 +156,7 @@ def test_a_broken_override_leaves_what_is_below(tmp_path):
     assert catalog.boards["axera-pi"].chip == "ax620a"
     assert catalog.broken_boards == {"axera-pi"}
     with pytest.raises(UsageError, match=r"axera-pi is not run without what its file says"):
-        choose_boards(catalog, ["axera-pi"])
+        choose_boards(catalog, RunOptions(boards=("axera-pi",)))
     assert [text.partition(": ")[0] for text in catalog.problems] == [
         f"{above}/ops/a.toml:5",
         f"{above}/boards/p.toml:2",
@@ -321,16 +322,16 @@ def test_all_mistakes_of_a_file_at_once_with_their_lines(tmp_path):
     assert found == [
         "models/a.toml:1: key 'codebase': must be text in quotes, not 3",
         "models/a.toml:2: key 'colour': unknown key: the keys are codebase, defaults, model",
-        "models/a.toml:7: key 'defaults.input_shape[1]': must be greater than or equal to 1, not 0",
+        "models/a.toml:7: key 'defaults.input_shape[1]': must be at least 1, not 0",
         "models/a.toml:9: key 'defaults.std[1]': must be a finite number, not inf",
         "models/a.toml:14: key 'model[1].name': is missing: add it",
         "models/a.toml:15: key 'model[1].nam': unknown key (did you mean 'name'?): the keys are task, "
         "input_shape, input_name, layout, mean, std, color, opset, seed, clip, exports, batch_axis, name, aliases, "
         "config",
         "models/a.toml:16: key 'model[1].mean': must be an array, not '1'",
-        "models/a.toml:17: key 'model[1].color': must be 'rgb', 'bgr' or 'gray', not 'red'",
+        "models/a.toml:17: key 'model[1].color': must be 'bgr', 'gray' or 'rgb', not 'red'",
         "models/a.toml:19: key 'model[2].name': '../x' is not a name: use letters, digits and . _ + -",
-        "models/a.toml:20: key 'model[2].seed': must be greater than or equal to 0, not -1",
+        "models/a.toml:20: key 'model[2].seed': must be at least 0, not -1",
         "models/a.toml:21: key 'model[2].aliases[1]': '<script>' is not a name: use letters, digits and . _ + -",
         "models/a.toml:21: key 'model[2].aliases[2]': must be text in quotes, not 7",
     ]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.catalog.expressions import (
+from npubench.catalog.sweeps import (
     NUMBER_LIMIT,
     ExpressionError,
     UnknownVariableError,

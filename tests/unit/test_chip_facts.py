@@ -2,6 +2,7 @@
 
 import pytest
 
+from npubench.domain.figures import npu_part
 from npubench.domain.records import Figures, Kind
 from npubench.domain.specs import Fact
 from npubench.reporting.select.candidate import share_of_npu
@@ -43,5 +44,5 @@ def test_memory_has_its_unit(text, size):
 
 @pytest.mark.parametrize(("mode", "share"), [("NPU1", 1 / 3), ("NPU2", 2 / 3), ("NPU3", 1.0), ("", 1.0)])
 def test_cores_are_a_share_of_all_that_the_chip_has(mode, share):
-    figures = Figures(Kind.MEASURED, details={"npu_mode": mode})
+    figures = Figures(Kind.MEASURED, npu=npu_part(mode))
     assert share_of_npu(figures, facts(npu_cores="3")) == pytest.approx(share)

@@ -88,7 +88,7 @@ def test_a_round_without_time_makes_no_figure():
     ],
 )
 def test_a_codec_that_is_not_there_has_a_class_of_its_own(name, word):
-    failure = failure_of("ffmpeg", completed((DATA / f"{name}.txt").read_text()), 60)
+    failure = failure_of("ffmpeg", completed((DATA / f"{name}.txt").read_text()))
     assert failure is not None
     assert failure.failure_class is FailureClass.UNSUPPORTED_CODEC
     assert word in failure.message
@@ -96,7 +96,7 @@ def test_a_codec_that_is_not_there_has_a_class_of_its_own(name, word):
 
 
 def test_other_ends_keep_their_own_classes():
-    assert failure_of("ffmpeg", completed("", 0), 60) is None
+    assert failure_of("ffmpeg", completed("", 0)) is None
     for text, code, wanted in (
         ("env: 'ffmpeg': No such file or directory\n", 127, FailureClass.TOOL_MISSING),
         ("av_malloc: Cannot allocate memory\n", 1, FailureClass.OUT_OF_MEMORY),
@@ -104,10 +104,10 @@ def test_other_ends_keep_their_own_classes():
         ("", -11, FailureClass.CRASH),
         ("Invalid data found when processing input\n", 1, FailureClass.TOOL_ERROR),
     ):
-        failure = failure_of("ffmpeg", completed(text, code), 60)
+        failure = failure_of("ffmpeg", completed(text, code))
         assert failure is not None
         assert failure.failure_class is wanted, text
     hung = Completed(("ffmpeg",), -9, "Unknown decoder 'x'", 60.0, timed_out=True)
-    failure = failure_of("ffmpeg", hung, 60)
+    failure = failure_of("ffmpeg", hung)
     assert failure is not None
     assert failure.failure_class is FailureClass.HANG

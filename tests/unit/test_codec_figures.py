@@ -27,15 +27,14 @@ def test_a_case_that_holds_has_one_schema():
     assert found.latency_us is not None
     assert found.latency_us.n == 750
     assert found.latency_us.p99 is not None
-    details = found.details
-    assert (details["streams"], details["streams_proven"], details["streams_fps"]) == (7, True, 25.0)
-    assert (details["cpu_cores"], details["frames"], details["frames_checked"]) == (0.96, 750, 50)
+    told = found.codec
+    assert (told.streams, told.streams_proven, told.streams_fps) == (7, True, 25.0)
+    assert (told.cpu_cores, told.frames, told.frames_checked) == (0.96, 750, 50)
     for case in CASES:
         other = outcome(case, replace(FOUND, streams=None, timed=replace(FOUND.timed, samples_us=())))
         assert isinstance(other, Figures)
-        assert set(other.details) == set(details)
         assert other.latency_us is None
-        assert other.details["streams"] is None
+        assert other.codec.streams is None
 
 
 def test_too_few_frames_have_no_p99():

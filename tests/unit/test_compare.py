@@ -7,6 +7,7 @@ import pytest
 
 from npubench import published
 from npubench.domain.errors import ExitCode
+from npubench.domain.figures import npu_part
 from npubench.domain.records import FailureClass, Figures, Kind, Latency, Stage, Verdict
 from npubench.domain.specs import Precision
 from npubench.reporting.compare import change
@@ -160,7 +161,7 @@ def test_a_mean_alone_decides_nothing():
 
 def test_means_of_calls_are_rounds():
     def row(*means):
-        figures = Figures(Kind.MEASURED, Latency(198, means[0]), details={"call_means_us": list(means)})
+        figures = Figures(Kind.MEASURED, Latency(198, means[0]), call_means_us=tuple(means))
         return result("net", Precision.INT8, figures=figures, backend="pulsar")
 
     (change,) = sides(row(5400.0, 5410.0), row(6948.0, 6950.0)).changes
@@ -269,8 +270,8 @@ def test_cases_of_one_side_only_are_told():
 
 
 def test_what_makes_a_comparison_lame_is_noted():
-    half = Figures(Kind.MEASURED, BASE.figures.latency_us, details={"npu_mode": "111"})
-    whole = replace(half, details={"npu_mode": "0"})
+    half = Figures(Kind.MEASURED, BASE.figures.latency_us, npu=npu_part("111"))
+    whole = replace(half, npu=npu_part("0"))
     (change,) = sides(
         replace(BASE, figures=half), replace(BASE, figures=whole, onnx_sha256=digest("x"))
     ).changes

@@ -15,7 +15,7 @@ from npubench.reporting.compare.pairing import Side
 from npubench.reporting.data.pairs import pairs, speedup
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
-from npubench.reporting.sanity.checks import doubts
+from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.doubt import DoubtClass
 from npubench.storage.json import decode, encode
 from tests.sample_results import figures, result

@@ -176,7 +176,10 @@ def test_wide_spreads_tell_their_rounds():
     wide = replace(sample_results.latency(900.0), rounds_p50=(900.0, 1000.0, 1040.0), spread=0.14)
     (doubt,) = doubts([result(figures=Figures(Kind.MEASURED, wide), verdict=Verdict.NOISY)])
     assert (doubt.doubt_class, doubt.strength) == (DoubtClass.WIDE_SPREAD, Strength.STRONG)
-    assert doubt.evidence == ("rounds lie 14.0% apart, stable is 2%: 900, 1000, 1040 us", "verdict noisy")
+    assert doubt.evidence == (
+        "round medians differ by 14.0%, stable is 2%: 900, 1000, 1040 us",
+        "verdict noisy",
+    )
     less = replace(wide, spread=0.05)
     (doubt,) = doubts([result(figures=Figures(Kind.MEASURED, less))])
     assert doubt.strength is Strength.WEAK

@@ -3,11 +3,11 @@
 import pytest
 
 from npubench.domain.records import Completed, FailureClass
-from npubench.tools.exit_status import failed_run
+from npubench.tools.exit_status import classify_run
 
 
 def ended(code=0, output="", **more):
-    return failed_run("runner", Completed(("runner",), code, output, 1.0, **more), 8.0)
+    return classify_run("runner", Completed(("runner",), code, output, 1.0, **more))
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ def ended(code=0, output="", **more):
         *((126, FailureClass.TOOL_MISSING), (127, FailureClass.TOOL_MISSING)),
         *((-9, FailureClass.KILLED), (137, FailureClass.KILLED)),
         *((-11, FailureClass.CRASH), (139, FailureClass.CRASH), (143, FailureClass.CRASH)),
+        *((192, FailureClass.CRASH), (255, FailureClass.TOOL_ERROR)),
         *((1, FailureClass.TOOL_ERROR), (128, FailureClass.TOOL_ERROR)),
     ],
 )

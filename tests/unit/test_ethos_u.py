@@ -126,14 +126,14 @@ def test_an_estimate_is_simulated_and_names_its_clock(tmp_path):
     figures = estimate(tmp_path, "resnet18-pool2.u55-256", RESNET18)
     assert figures.kind is Kind.SIMULATED
     assert figures.latency_us.mean == pytest.approx(31694.522)
-    assert "500 MHz" in figures.details["statistic"]
+    assert "500 MHz" in figures.statistic
     assert figures.accuracy is None
 
 
 def test_a_model_that_is_all_on_the_cpu_has_no_time(tmp_path):
     figures = estimate(tmp_path, "argmin.u55-256", ("ArgMin",))
     assert figures.latency_us is None
-    assert "3 of 3 rows are left to the CPU" in figures.details["statistic"]
+    assert "3 of 3 rows are left to the CPU" in figures.statistic
     assert figures.bounds is None
 
 

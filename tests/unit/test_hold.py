@@ -6,8 +6,8 @@ import pytest
 
 from npubench.domain.errors import BoardBusyError, Interrupted
 from npubench.domain.leases import Claim, Held, own_claim, read_claim
-from npubench.engine import hold as holding
-from npubench.engine.hold import hold
+from npubench.engine import lanes as holding
+from npubench.engine.lanes import hold
 from npubench.tools import process
 from tests.fakes import FakeSession, board
 
@@ -31,7 +31,10 @@ class Leased:
 def context(monkeypatch):
     said = []
     context = SimpleNamespace(
-        run_id="mine", wait_s=None, announce=lambda note: said.append(note.text), said=said
+        run_id="mine",
+        options=SimpleNamespace(wait_s=None),
+        announce=lambda note: said.append(note.text),
+        said=said,
     )
     clock = SimpleNamespace(now=0.0)
 
@@ -54,21 +57,21 @@ def test_it_waits_without_end_and_says_so_each_minute(context):
 
 
 def test_it_waits_as_long_as_it_was_told(context):
-    context.wait_s = 5.0
+    context.options.wait_s = 5.0
     with pytest.raises(BoardBusyError, match="waited for 5 s"):
         hold(Leased(*[THEIRS] * 95), board("desk"), context)
     assert context.clock.now == 5.0
 
 
 def test_zero_is_not_at_all(context):
-    context.wait_s = 0.0
+    context.options.wait_s = 0.0
     with pytest.raises(BoardBusyError, match="not to be waited for"):
         hold(Leased(THEIRS), board("desk"), context)
     assert (context.clock.now, context.said) == (0.0, [])
 
 
 def test_another_of_this_runs_boards_is_waited_for_whatever_was_told(context):
-    context.wait_s = 0.0
+    context.options.wait_s = 0.0
     ours = Held(own_claim("mine"), 50.0)
     hold(Leased(ours, ours), board("desk"), context)
     assert "the same machine" in context.said[0]
@@ -79,7 +82,9 @@ def test_a_session_without_leases_is_let_be(context):
 
 
 def test_a_stop_ends_the_waiting(monkeypatch):
-    context = SimpleNamespace(run_id="mine", wait_s=None, announce=lambda _: process.stop())
+    context = SimpleNamespace(
+        run_id="mine", options=SimpleNamespace(wait_s=None), announce=lambda _: process.stop()
+    )
     try:
         with pytest.raises(Interrupted):
             hold(Leased(*[THEIRS] * 95), board("desk"), context)

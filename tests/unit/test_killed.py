@@ -5,16 +5,15 @@ from dataclasses import replace
 import pytest
 
 from npubench.backends.axera import toolchain
-from npubench.boards.ssh.memory import evidence
-from npubench.domain.failures import Failure
-from npubench.domain.records import Completed, FailureClass, Stage
+from npubench.boards.ssh.facts import evidence
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.tools import board_runner, exit_status
 
 KILLED = Completed(("tool",), -9, "last words\n", 2.0)
 OF_ALL = (
-    lambda done: exit_status.failed_run("run_joint", done, 10),
-    lambda done: board_runner.failed_run("rknn_benchmark", done, 10),
-    lambda done: toolchain.failed_build("pulsar", done, 10),
+    lambda done: exit_status.classify_run("run_joint", done),
+    lambda done: exit_status.classify_run("rknn_benchmark", done, board_runner.explain_memory),
+    lambda done: toolchain.failed_build("pulsar", done),
 )
 
 

@@ -14,7 +14,7 @@ NEU_US = (5390, 17793, 29384, 47904)
 
 
 def own(case, us, **changes):
-    figures = Figures(Kind.MEASURED, Latency(99, us * 1.01), details={"neu_us": us})
+    figures = Figures(Kind.MEASURED, Latency(99, us * 1.01), npu_time_us=us)
     base = {"board": "axera-pi", "chip": "AX620A", "backend": "pulsar", "figures": figures}
     return result(case, Precision.INT8, **{**base, **changes})
 

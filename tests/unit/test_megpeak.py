@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.cpu.megpeak import MegPeakOutput, MegPeakRow, details, parse_megpeak
+from npubench.benchmarks.cpu.megpeak import MegPeakOutput, MegPeakRow, figures, parse_megpeak
 from npubench.domain.records import Failure, FailureClass
 
 GOLDEN = Path(__file__).parents[1] / "data" / "megpeak"
@@ -23,7 +23,7 @@ def test_a_row_of_two_instructions_keeps_its_text():
     output = parse_megpeak(text)
     assert isinstance(output, MegPeakOutput)
     assert output.rows == (MegPeakRow("ldd_fmlaq", 0.5, 8.0, 2.0, "ldd and fmlaq: dual issue"),)
-    assert details(output)["rows"][0]["message"] == "ldd and fmlaq: dual issue"
+    assert figures(output).processor.rows[0].message == "ldd and fmlaq: dual issue"
 
 
 def test_missing_rows_and_head_are_none_and_not_zero():

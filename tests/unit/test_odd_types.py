@@ -10,8 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from npubench.backends.onnxruntime.processors import X86
 from npubench.backends.onnxruntime.quantise import quantise_static
 from npubench.backends.signature import unfed
-from npubench.domain.failures import FailureClass
-from npubench.domain.records import Failure, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.domain.specs import CalibrationSpec
 from npubench.graph.read import describe
 from npubench.graph.walk import numpy_dtype, plain

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from npubench.domain.figures import OutputResolution
 from npubench.domain.records import (
     Accuracy,
     Failure,
@@ -140,8 +141,8 @@ def test_wrong_integers_are_told_with_what_rounding_alone_keeps():
 
 @pytest.mark.parametrize(("best", "told"), [(0.861, True), (0.9999, False)])
 def test_a_wrong_result_that_comes_of_the_output_s_own_steps_says_so(best, told):
-    resolution = {"steps": [1 / 256], "greatest": 0.0141, "cosine": best}
-    figures = replace(placed("NPU", cosine=0.86), details={"output_resolution": resolution})
+    resolution = OutputResolution((1 / 256,), 0.0141, best)
+    figures = replace(placed("NPU", cosine=0.86), resolution=resolution)
     text = document([row(figures=figures)])
     assert "wrong result (0.860)" in text
     why = "steps of 0.0039 for values up to 0.014; FP32's own rounded to them have a cosine of 0.861"

@@ -45,7 +45,7 @@ def test_the_devices_that_really_ran():
 
 def test_a_run_on_a_machine_without_an_npu_is_a_failure():
     done = Completed(("benchmark_app",), 1, text("openvino/no-npu.log"), 3.0)
-    failure = failure_of_run(done, 60)
+    failure = failure_of_run(done)
     assert failure.failure_class is FailureClass.TOOL_ERROR
     assert "exit code 1" in failure.message
 
@@ -58,7 +58,7 @@ def test_a_run_on_a_machine_without_an_npu_is_a_failure():
     ],
 )
 def test_a_run_that_did_not_end_by_itself(done, expected):
-    assert failure_of_run(done, 60).failure_class is expected
+    assert failure_of_run(done).failure_class is expected
 
 
 @pytest.mark.parametrize(

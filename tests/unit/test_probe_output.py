@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, middle_spread, parse_probe
+from npubench.benchmarks.cpu.probe_output import ProbeOutput, middle_spread, parse_probe, processor
 from npubench.domain.records import Failure, FailureClass
+from npubench.storage.details import known_fields
 
 GOLDEN = Path(__file__).parents[1] / "data" / "cpupeak"
 ONE_CORE = (GOLDEN / "one-core-x86-64.jsonl").read_text()
@@ -19,7 +20,7 @@ def parsed(text: str) -> ProbeOutput:
 
 
 def test_rates_follow_from_the_time_of_an_instruction_and_its_operations():
-    rows = {row["row"]: row for row in details(parsed(ONE_CORE), "one-core")["rows"]}
+    rows = {row.row: known_fields(row) for row in processor(parsed(ONE_CORE), "one-core").rows}
     fma = rows["vfmadd132ps_avx"]
     assert fma["gflop_per_s"] == pytest.approx(16 / fma["throughput_ns"])
     assert fma["megpeak_gflops"] == pytest.approx(16 / fma["throughput_ns"])
@@ -33,17 +34,17 @@ def test_rates_follow_from_the_time_of_an_instruction_and_its_operations():
 
 def test_of_all_cores_the_rate_is_the_sum():
     found = parsed((GOLDEN / "all-cores-x86-64.jsonl").read_text())
-    row = next(row for row in details(found, "all-cores")["rows"] if row["row"] == "vfmadd132ps_avx")
-    assert row["gflop_per_s"] == pytest.approx(16 * row["instructions_per_ns"])
-    assert row["cores_at_once"] == 2
-    assert "latency_ns" not in row
+    row = next(row for row in processor(found, "all-cores").rows if row.row == "vfmadd132ps_avx")
+    assert row.gflop_per_s == pytest.approx(16 * row.instructions_per_ns)
+    assert row.cores_at_once == 2
+    assert row.latency_ns is None
 
 
 def test_bandwidths_are_kept_with_their_working_set():
-    found = details(parsed((GOLDEN / "memory-x86-64.jsonl").read_text()), "memory")
-    assert {row["row"] for row in found["memory"]} == {"copy", "read", "write", "triad"}
-    assert min(row["set_bytes"] for row in found["memory"]) <= 8192
-    assert found["rows"] == []
+    found = processor(parsed((GOLDEN / "memory-x86-64.jsonl").read_text()), "memory")
+    assert {row.row for row in found.memory} == {"copy", "read", "write", "triad"}
+    assert min(row.set_bytes for row in found.memory) <= 8192
+    assert found.rows == ()
     assert middle_spread(parsed(ONE_CORE)) is not None
 
 

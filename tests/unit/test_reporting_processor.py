@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from npubench.cli.processor import print_rows
-from npubench.domain.records import Kind
+from npubench.cli.result_views import print_rows
+from npubench.domain.figures import Figures, Kind, ProcessorFigures, ProcessorRow
 from npubench.reporting.data.processor import COLUMNS, processor_rows, processor_sheets
 from npubench.reporting.page.page import PageContext, render
 from tests import sample_processors, sample_results
@@ -74,7 +74,8 @@ def test_the_page_has_every_row_with_its_kind(results):
 
 
 def test_names_of_rows_cannot_become_markup():
-    told = {"mode": "one_core", "rows": [{"row": "<script>x</script>", "throughput_ns": 1.0}], "memory": []}
+    rows = (ProcessorRow("<script>x</script>", throughput_ns=1.0),)
+    told = Figures(Kind.MEASURED, processor=ProcessorFigures("one_core", rows))
     assert "<script>x" not in render([sample_processors.cpu_result("cpu-one-core", told)], CONTEXT)
 
 

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+from npubench.domain.figures import npu_part
 from npubench.domain.records import Accuracy, FailureClass, Figures, Kind, Latency, OutputAccuracy
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.table import to_text
@@ -45,7 +46,7 @@ def test_figures_keep_their_kind():
 
 
 def test_a_prediction_and_a_simulated_accuracy_say_what_they_are():
-    timed = Figures(Kind.MEASURED, Latency(99, 5000.0), details={"npu_mode": "111"})
+    timed = Figures(Kind.MEASURED, Latency(99, 5000.0), npu=npu_part("111"))
     told = Figures(
         Kind.SIMULATED,
         accuracy=Accuracy(

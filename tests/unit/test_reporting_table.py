@@ -27,7 +27,7 @@ def test_text_shows_figures_kinds_and_how_rows_ended():
     assert header[:4] == ["case", "board", "precision", "kind"]
     assert first[:4] == ["resnet18", "local", "fp32", "measured"]
     assert "failed: compile: unsupported_operator DeformConv" in text
-    assert "skipped: pulsar simulates nothing" in text
+    assert "skipped: pulsar has no simulator" in text
     assert "virtual-a7 (emulated)" in text
     assert lines[-1] == "134 rows: 128 ok, 5 failed, 1 skipped"
 

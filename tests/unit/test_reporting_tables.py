@@ -2,11 +2,13 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
+from npubench.domain.figures import npu_part
 from npubench.domain.records import Accuracy, Figures, Kind, Latency
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.tables import case_tables, ordered
 from npubench.reporting.page.page import PageContext, render
-from npubench.reporting.sanity.duplicates import suspects
+from npubench.reporting.sanity.doubt import DoubtClass
+from npubench.reporting.sanity.duplicates import identical
 from tests import sample_results
 
 
@@ -51,12 +53,12 @@ def test_kinds_have_columns_of_their_own_in_one_unit():
 
 
 def half_of_an_npu(**changes):
-    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), details={"npu_mode": "111", "statistic": "means"})
+    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), npu=npu_part("111"), statistic="means")
     told = Figures(
         Kind.SIMULATED,
         Latency(1, 5200.0),
         accuracy=Accuracy(0.9989, None, None, relative_error=0.047),
-        details={"npu_mode": "111"},
+        npu=npu_part("111"),
     )
     changes = {"figures": timed, "estimate": told, "board": "pi"} | changes
     return sample_results.result("resnet18", Precision.INT8, **changes)
@@ -75,7 +77,7 @@ def test_twice_half_an_npu_stands_apart_as_an_estimate():
 
 
 def test_the_whole_npu_is_not_estimated_from_itself():
-    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), details={"npu_mode": "0"})
+    timed = Figures(Kind.MEASURED, Latency(297, 5415.0), npu=npu_part("0"))
     model = tables([half_of_an_npu(figures=timed, estimate=None)])[CaseKind.MODEL]
     assert Kind.PREDICTED not in [kind for kind, _ in model.groups]
 
@@ -124,14 +126,26 @@ def test_different_models_with_one_artifact_are_suspicious():
     shared = {"artifact_sha256": "f" * 64}
     rows = [sample_results.result("a", **shared), sample_results.result("b", **shared)]
     rows[1] = replace(rows[1], figures=sample_results.figures(7.0))
-    (found,) = suspects(rows)
-    assert (found.shared, found.cases) == ("artifact", ("a", "b"))
+    (found,) = identical(rows)
+    assert (found.doubt_class, found.cases) == (DoubtClass.IDENTICAL_ARTIFACT, ("a", "b"))
+    assert found.evidence[0] == f"artifact SHA-256 {'f' * 64}"
+
+
+def test_rows_that_share_an_artifact_are_named_by_their_own_models():
+    shared = {"artifact_sha256": "f" * 64}
+    rows = [sample_results.result(name, onnx_sha256=name * 64, **shared) for name in "ab"]
+    rows[1] = replace(rows[1], figures=sample_results.figures(7.0))
+    later = replace(
+        rows[1], onnx_sha256="c" * 64, artifact_sha256="e" * 64, figures=sample_results.figures(9.0)
+    )
+    (found,) = identical([*rows, later])
+    assert found.evidence[1:] == (f"a: model SHA-256 {'a' * 64}", f"b: model SHA-256 {'b' * 64}")
 
 
 def test_different_models_with_the_same_times_are_suspicious():
-    (found,) = suspects([sample_results.result("a"), sample_results.result("b")])
-    assert (found.shared, found.cases) == ("measured times", ("a", "b"))
-    assert suspects(sample_results.everything()) == []
+    (found,) = identical([sample_results.result("a"), sample_results.result("b")])
+    assert (found.doubt_class, found.cases) == (DoubtClass.IDENTICAL_FIGURES, ("a", "b"))
+    assert list(identical(sample_results.everything())) == []
 
 
 def test_large_counts_are_not_rounded():

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pytest
 from click.testing import CliRunner
 
 from npubench.cli import npubench
@@ -99,7 +100,9 @@ def test_counts_agree_with_their_noun_in_english_only():
     assert say("Verdict") == "Verdict"
 
 
-def chinese_page(tmp_path):
+@pytest.fixture(scope="module")
+def chinese_page(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("page")
     rows = gateway.rows()
     exports = {"a": Export("a", "mmpretrain", 1.0), "b": Export("b", "mmpretrain", 1.0, "hang", "slow")}
     context = gateway.context(tmp_path, rows, "zh", exports=exports)
@@ -116,8 +119,8 @@ def english_words(text):
     return {word for word in words if word not in ALLOWED}
 
 
-def test_a_chinese_page_holds_no_english_of_its_own(tmp_path):
-    text, rows, context = chinese_page(tmp_path)
+def test_a_chinese_page_holds_no_english_of_its_own(chinese_page):
+    text, rows, context = chinese_page
     with speaking("zh"):
         recorded = " ".join(str(value) for row in rows for _, value in facts_of(row))
     boards = " ".join(row.board for row in rows)
@@ -133,14 +136,14 @@ def test_the_check_would_find_an_english_text():
     assert english_words("<p>Nothing 没有 <bdi>data</bdi></p>") == {"Nothing"}
 
 
-def test_tips_of_a_chinese_page_are_no_english_texts(tmp_path):
-    text, _, _ = chinese_page(tmp_path)
+def test_tips_of_a_chinese_page_are_no_english_texts(chinese_page):
+    text, _, _ = chinese_page
     tips = {html.unescape(tip) for tip in re.findall(r'title="([^"]*)"', text)}
     assert tips & {key for key in spoken_keys() if catalogue("zh").get(key) != key} == set()
 
 
-def test_words_of_the_script_come_with_the_page(tmp_path):
-    text, _, _ = chinese_page(tmp_path)
+def test_words_of_the_script_come_with_the_page(chinese_page):
+    text, _, _ = chinese_page
     words = json.loads(html.unescape(re.search(r'data-words="([^"]*)"', text)[1]))
     assert words["Copy"] == "复制"
     script = text.rpartition("<script>")[2]
@@ -191,7 +194,7 @@ def rows_of_every_kind():
     warned = sample_results.result("warned", warnings=told, board_before=busy)
     skipped = sample_results.result(
         "no_simulation", **{"status": Status.SKIPPED, "figures": None, "verdict": None},
-        skip_reason="x simulates nothing: run it on a board, without --simulate",
+        skip_reason="x has no simulator: run it on a board, without --simulate",
     )  # fmt: skip
     return [*gateway.rows(), *sample_processors.rows(), warned, skipped, sample_results.codec()]
 

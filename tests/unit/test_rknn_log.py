@@ -74,7 +74,7 @@ def test_a_declared_clock_makes_a_simulated_latency_that_says_what_it_is(tmp_pat
     figures = estimate(tmp_path, "resnet18.rk3588", RESNET18, npu_clock_mhz=1000.0)
     assert figures.kind is Kind.SIMULATED
     assert figures.latency_us.mean == pytest.approx(3077.058)
-    assert "declared 1000 MHz, a lower bound" in figures.details["statistic"]
+    assert "declared 1000 MHz, a lower bound" in figures.statistic
     left_out = sum(layer.cycles is None for layer in parse_layers(log("resnet18.rk3588")))
     assert figures.bounds == Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, left_out, 33)
 

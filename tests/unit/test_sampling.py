@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from npubench.cli.batch_axes import parse_batch_axes, with_batch_axes
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
     Failure,
@@ -17,7 +16,9 @@ from npubench.domain.records import (
     Sampling,
 )
 from npubench.domain.specs import BatchAxes, FileSpec, ModelSpec, OperatorSpec, TensorSpec
+from npubench.engine.cases import parse_batch_axes, with_batch_axes
 from npubench.measure.sampling import batch_axes, sampled, sampling_of, says_batch, with_throughput
+from npubench.storage.details import typed
 from npubench.storage.hashing import digest
 from tests.sample_results import result
 
@@ -169,7 +170,7 @@ def test_throughput_is_one_definition_whatever_a_tool_says(kind):
     found = with_throughput(figures, Sampling(4, SamplesFrom.OPTION, 0, "x"))
     assert found.throughput_fps == pytest.approx(8000.0)
     assert found.throughput_from is RateFrom.MEAN_LATENCY
-    assert found.details["throughput_by_the_tool"] == 99.0
+    assert found.tool_throughput_fps == 99.0
     assert with_throughput(found, found.sampling) == found
 
 
@@ -181,7 +182,7 @@ def test_what_was_published_or_has_no_latency_stays():
 
 def test_an_imported_row_goes_by_the_tensors_that_the_runner_listed():
     listed = {"inputs": [{"name": "x", "shape": [4, 3, 8, 8]}], "outputs": [{"name": "y", "shape": [4, 9]}]}
-    figures = Figures(Kind.MEASURED, Latency(9, 1000.0), details=listed)
+    figures = typed(Figures(Kind.MEASURED, Latency(9, 1000.0), details=listed))
     row = result(inputs=(), outputs=(), figures=figures)
     assert sampled(row).figures.throughput_fps == pytest.approx(4000.0)
     assert sampled(row, option("none")).figures.throughput_fps == pytest.approx(1000.0)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.domain.errors import UsageError
+from npubench.domain.figures import CodecFigures
 from npubench.domain.records import (
     Accuracy,
     Bound,
@@ -25,6 +26,7 @@ from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_byt
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.presentation import jobs_text
 from npubench.reporting.select.requirements import Limits, read_requirements
+from npubench.storage.details import typed
 from tests import sample_results
 
 TOML = """
@@ -73,6 +75,7 @@ def row(case, mean_us, kind=Kind.MEASURED, cosine=0.999, **changes):
     details = changes.pop("details", {})
     accuracy = None if cosine is None else Accuracy(cosine, None, None)
     timed = Figures(kind, Latency(99, mean_us), memory_bytes=10 * 2**20, accuracy=accuracy, details=details)
+    timed = typed(timed)
     return sample_results.result(case, Precision.INT8, figures=timed, **changes)
 
 
@@ -236,7 +239,7 @@ def test_a_measured_decoder_comes_before_a_listed_one(asked):
     details = {"operation": "decode", "codec": "h264", "width": 1920, "height": 1080}
     held = {**details, "streams": 10, "streams_fps": 25}
     for told, rate in ((details, 90.0), (held, 250.0)):
-        figures = Figures(Kind.MEASURED, throughput_fps=90.0, details=told)
+        figures = Figures(Kind.MEASURED, throughput_fps=90.0, codec=CodecFigures(**told))
         codec = sample_results.result("decode", Precision.NONE, case_kind=CaseKind.CODEC, figures=figures)
         _, checks = one(asked, [*FITTING, codec])
         assert checks["decode"].headroom == pytest.approx(1 - 60 / rate)
@@ -292,8 +295,8 @@ def test_every_mistake_of_a_file_is_told(tmp_path):
     broken = TOML.replace("count = 4", "count = 0").replace("headroom = 3", "luck = 3")
     with pytest.raises(UsageError) as error:
         requirements(tmp_path, broken)
-    assert "stream[0].count: must be at least 1, not 0" in str(error.value)
-    assert "ranking.luck: unknown key" in str(error.value)
+    assert "key 'stream[0].count': must be at least 1, not 0" in str(error.value)
+    assert "key 'ranking.luck': unknown key" in str(error.value)
 
 
 def told(**texts):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from npubench.engine.signals import ended
+from npubench.engine.session import ended
 
 
 def test_an_interrupt_that_wakes_nobody_ends_the_wait():
@@ -29,7 +29,7 @@ def test_an_interrupt_that_wakes_nobody_ends_the_wait():
 
 
 def test_futures_come_as_they_end_over_many_waits(monkeypatch):
-    monkeypatch.setattr("npubench.engine.signals.SIGNAL_SEEN_S", 0.001)
+    monkeypatch.setattr("npubench.engine.session.SIGNAL_SEEN_S", 0.001)
     second, first = threading.Event(), threading.Event()
     with ThreadPoolExecutor(2) as pool:
         late, early = pool.submit(second.wait, 600), pool.submit(first.wait, 600)

@@ -69,7 +69,7 @@ def test_every_mistake_is_told_with_its_key():
         "inner[2].size: must be at most 9, not 10",
         "inner[2].name: 'A' is not a name: use small letters",
         "inner[3].size: must be a whole number, not True",
-        "inner[3].name: 'abcdefg' is not a name: use small letters",
+        "inner[3].name: is of 7 characters: use at most 5",
         "weight: must be a finite number, not inf",
         "above: must be above 0, not 0.0",
         "free.A: 'A' is not a name: use small letters",

@@ -38,6 +38,29 @@ def test_a_file_that_changed_is_not_taken_for_what_it_was(workspace):
     assert workspace.find_onnx("key") is None
 
 
+def test_a_job_s_folder_is_kept_whole_where_it_holds_the_model_alone(workspace):
+    with workspace.job_folder() as folder:
+        (folder / "model.onnx").write_text("a model")
+        kept = workspace.keep_onnx("key", model(folder / "model.onnx"), whole=True)
+        assert not folder.exists()
+    assert kept.path.read_text() == "a model"
+    assert workspace.find_onnx("key") == kept
+    with workspace.job_folder() as folder:
+        (folder / "model.onnx").write_text("another")
+        (folder / "scratch").write_text("of the exporter")
+        kept = workspace.keep_onnx("other", model(folder / "model.onnx"), whole=True)
+        assert folder.exists()
+    assert [file.name for file in kept.path.parent.iterdir()] == ["model.onnx"]
+
+
+def test_what_is_not_whole_under_a_hash_is_replaced(workspace):
+    kept = made(workspace)
+    kept.path.unlink()
+    (kept.path.parent / "left").touch()
+    assert made(workspace).path.read_text() == "a model"
+    assert not (kept.path.parent / "left").exists()
+
+
 def test_external_data_keep_their_place_beside_the_model(workspace):
     with workspace.job_folder() as folder:
         (folder / "model.onnx").write_text("m")

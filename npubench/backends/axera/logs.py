@@ -22,7 +22,7 @@ from npubench.backends.axera.pulsar2_log import BREAKS_OFF, ended, parse_build_l
 from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.pulsar_figures import add_parts, parse_inference_report, split_reports
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import npu_part, part_of_npu
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, NoAccuracy, Stage
 from npubench.domain.specs import Precision
 from npubench.tools.log_lines import DamagedError, short_lines, whole_lines
@@ -113,8 +113,7 @@ def _read_case(name: str, case: CaseText) -> LogCase:
         mode = _mode(case, call.npu_mode)
         figures = pulsar_figures.measured([call], mode, None)
         if estimate is not None:
-            details = {**estimate.details, "npu_mode": mode}
-            estimate = replace(estimate, details=details, bounds=part_of_npu(mode))
+            estimate = replace(estimate, npu=npu_part(mode), bounds=part_of_npu(mode))
         tools = {"run_joint": call.texts.get("runner_version"), "pulsar": call.texts.get("tools_version")}
         known = {key: value for key, value in tools.items() if value}
         return replace(empty, estimate=estimate, figures=figures, warnings=warnings, tools=known)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.axera import base, pulsar2_analyses, pulsar2_run
-from npubench.backends.axera.base import Round
 from npubench.backends.axera.pulsar2_analyses import PRECISION, Trace
 from npubench.backends.axera.pulsar2_run import AxRunModel
+from npubench.domain.figures import npu_part
 from npubench.domain.records import (
     Artifact,
     Bound,
@@ -31,6 +31,7 @@ from npubench.domain.records import (
 )
 from npubench.graph.shares import of_types
 from npubench.measure.outputs import lacking_of
+from npubench.measure.statistics import CallMean, latency_of_means
 from npubench.tools.log_lines import DamagedError, put_once, reject_split_number, unparsed, whole_lines
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
@@ -212,7 +213,7 @@ def _timed(figures: Figures, read: _Read, clock_mhz: float | None) -> Figures:
         figures,
         latency_us=Latency(n=1, mean=cycles / clock_mhz),
         bounds=Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU) if on_cpu else None,
-        details={**figures.details, "statistic": statistic},
+        statistic=statistic,
     )
 
 
@@ -251,9 +252,8 @@ def simulated(artifact: Artifact) -> Figures | None:
     logs = [path for path in artifact.extras if path.name == base.BUILD_LOG]
     if not logs:
         return None
-    given = {"npu_mode": artifact.settings.get("npu_mode")}
-    if "simulated_execution" in artifact.settings:
-        given["simulated_execution"] = artifact.settings["simulated_execution"]
+    settings = artifact.settings
+    given = {name: settings[name] for name in ("simulated_execution",) if name in settings}
     figures = parse_build_log(_text(logs[0]), artifact.settings.get("npu_clock_mhz"))
     if isinstance(figures, Failure):
         figures = Figures(Kind.SIMULATED, details={"problem": figures.message})
@@ -275,6 +275,7 @@ def simulated(artifact: Artifact) -> Figures | None:
         figures,
         placement=placed,
         computed=shares(placed, artifact),
+        npu=npu_part(settings.get("npu_mode")),
         details={**figures.details, **given},
     )
 
@@ -324,11 +325,9 @@ def with_traces(figures: Figures, traces: Mapping[str, Trace], clock_mhz: float 
     npu_count = sum(one["target"] == "NPU" for one in listed) or 1
     if figures.latency_us is not None or in_cycles or clock_mhz is not None or len(traces) != npu_count:
         return replace(figures, details=details)
-    details["statistic"] = (
-        "length of the compiler's timeline, which the vendor says is aligned with the board"
-    )
+    statistic = "length of the compiler's timeline, which the vendor says is aligned with the board"
     latency = Latency(n=1, mean=sum(trace.span_us for trace in traces.values()))
-    return replace(figures, latency_us=latency, details=details)
+    return replace(figures, latency_us=latency, details=details, statistic=statistic)
 
 
 def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact_sha256: str | None) -> Figures:
@@ -340,23 +339,25 @@ def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact_sha256:
     runner = "axcl_run_model" if by_card else "ax_run_model"
     return Figures(
         kind=Kind.MEASURED,
-        latency_us=base.latency(rounds),
+        latency_us=latency_of_means(rounds),
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,
         no_accuracy=NoAccuracy.NO_OUTPUTS,
         no_accuracy_why=f"{runner} gives no outputs",
+        npu=npu_part(npu_mode),
+        statistic=base.statistic(rounds, runner),
+        call_means_us=tuple(one.mean_us for one in rounds),
         details={
             **texts,
-            **({"npu_mode": npu_mode} if npu_mode else {}),
             "latency_covers": DEVICE_TIME if by_card else WHOLE_CALL,
-            **base.statistic(rounds, runner),
+            **base.details_of_calls(rounds),
         },
     )
 
 
-def round_of(call: AxRunModel) -> Round:
+def round_of(call: AxRunModel) -> CallMean:
     """One call as a round."""
-    return Round(call.mean_us, call.repeat, call.min_us, call.max_us, call.percentiles_us)
+    return CallMean(call.mean_us, call.repeat, call.min_us, call.max_us, call.percentiles_us)
 
 
 def _analysed(figures: Figures, artifact: Artifact) -> Figures:

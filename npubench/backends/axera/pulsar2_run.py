@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.backends.axera import job_files
-from npubench.backends.axera.base import Deadline
-from npubench.backends.axera.toolchain import Bench
-from npubench.domain.records import Accuracy, Failure, FailureClass, OnnxModel, Stage
+from npubench.backends.axera.base import Work, outcome_of
+from npubench.domain.records import Accuracy, Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Preprocessing, Target
 from npubench.measure import outputs
 from npubench.measure.calibration import evaluation_inputs
 from npubench.measure.onnx_session import open_session
 from npubench.measure.outputs import similarity, top1_agreement, with_samples
-from npubench.storage.files import is_regular, open_regular, text_of, write_new
+from npubench.storage.files import open_regular, write_new
 from npubench.tools import process
 from npubench.tools.log_lines import DamagedError, need, put_once, unparsed, whole_lines, whole_lines_and_rest
+from npubench.tools.worker_protocol import Worker, ask_module, serve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,17 +124,14 @@ def lay_out(model: OnnxModel, target: Target, pictures: bool, workdir: Path) -> 
     return None
 
 
-def simulate(
-    model: OnnxModel, argv: list[str], bench: Bench, workdir: Path, deadline: Deadline, log: Path
-) -> str:
+def simulate(argv: list[str], work: Work) -> str:
     """Run the compiled model and compare; what became of it in a line. The figures lie in ANSWER."""
-    completed = bench.run(argv, deadline.left(), log)
+    model, workdir = work.model, work.workdir
+    completed = work.run(argv)
     write_new(workdir / RUN_LOG, completed.output)
-    if completed.timed_out:
-        return "did not end in time"
-    if completed.returncode != 0:
-        return f"failed with exit code {completed.returncode}"
-    bench.collect()
+    if (outcome := outcome_of(completed)) != "done":
+        return outcome
+    work.bench.collect()
     told = parse_run(completed.output)
     if isinstance(told, Failure):
         return told.message
@@ -144,18 +141,27 @@ def simulate(
         if missing:
             return f"wrote no output {missing[0]} of sample {number}"
     job = {
-        "model": str(model.path),
+        "step": "compare",
+        "folder": str(workdir.absolute()),
+        "model": str(model.path.absolute()),
         "samples": count,
         "inputs": [tensor.name for tensor in model.inputs],
         "outputs": [[t.name, list(t.shape), t.dtype, file_name(t.name)] for t in model.outputs],
         "classification": model.task == "classification",
     }
-    write_new(workdir / "reference.json", json.dumps(job))
-    argv = [sys.executable, "-m", WORKER, str(workdir)]
-    done = process.run(argv, timeout_s=deadline.left(), log=log)
-    if done.timed_out or not is_regular(workdir / ANSWER):
+
+    def start(command: list[str]) -> Completed:
+        return process.run(command, timeout_s=work.deadline.left(), log=work.log)
+
+    answer = ask_module(WORKER, Worker("the comparison with FP32", Stage.COMPILE), job, start)
+    if isinstance(answer, Failure):
         return "done, but FP32's outputs could not be computed to compare with: see the log"
-    answer = json.loads(text_of(workdir / ANSWER))
+    if "error" in answer:
+        # Whatever ONNX Runtime raises: the artifact is none the worse.
+        error = answer["error"]
+        line = next(iter(error["text"].splitlines()), "")
+        answer = {"why": f"{error['type']}: {line}"[:300]}
+    write_new(workdir / ANSWER, json.dumps(answer))
     return "done" if answer.get("accuracy") else f"done, not compared: {answer.get('why')}"
 
 
@@ -323,20 +329,11 @@ def _put_percentile(percentiles: dict[float, float], percent: float, ms: float) 
         raise DamagedError(f"{percent:g}% is given as {percentiles[percent]} and as {ms} ms")
 
 
-def main(folder: Path) -> None:
-    """Write the answer: fields of `records.Accuracy`, or why there is none."""
-    job = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
-    try:
-        answer = _compared(job, folder)
-    except Exception as error:  # noqa: BLE001 - whatever ONNX Runtime raises: the artifact is none the worse
-        answer = {"why": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
-    (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
-
-
-def _compared(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def compare(job: dict[str, Any]) -> dict[str, Any]:
+    """The worker's step: how near the tool's outputs come to FP32's, or why that is unknown."""
     import numpy as np
 
-    session = open_session(Path(job["model"]))
+    folder, session = Path(job["folder"]), open_session(Path(job["model"]))
     ours: list[list[Any]] = []
     theirs: list[list[Any]] = []
     for number in range(job["samples"]):
@@ -372,4 +369,4 @@ def _array(data: bytes, expected: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    serve({"compare": compare}, *sys.argv[1:])

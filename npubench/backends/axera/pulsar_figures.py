@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.axera import base, run_joint
-from npubench.backends.axera.base import Round
 from npubench.backends.axera.run_joint import RunJoint
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import npu_part, part_of_npu
 from npubench.domain.records import (
     Accuracy,
     Artifact,
@@ -27,7 +26,9 @@ from npubench.domain.records import (
     Sampling,
     Stage,
 )
+from npubench.domain.specs import TensorSpec
 from npubench.graph.shares import of_types
+from npubench.measure.statistics import CallMean, latency_of_means, weighted_mean
 from npubench.tools.log_lines import (
     DamagedError,
     need,
@@ -48,12 +49,17 @@ def simulated(artifact: Artifact) -> Figures | None:
     """The inference reports of all parts, and the accuracy of the simulated execution."""
     reports = [path for path in artifact.extras if _is_part(path)]
     figures = _sum_of(reports) if reports else Figures(Kind.SIMULATED, details={"parts": 0})
-    details: dict[str, Any] = {**figures.details, "npu_mode": artifact.settings.get("npu_mode")}
+    details: dict[str, Any] = dict(figures.details)
     parts = parts_of(artifact)
     if parts:
         details["joint_parts"] = {f"part_{part.number}": part.kind for part in parts}
     placement = run_joint.placement(artifact.onnx.operators, {}, parts)
-    figures = replace(figures, placement=placement, computed=_computed(placement, artifact))
+    figures = replace(
+        figures,
+        placement=placement,
+        computed=_computed(placement, artifact),
+        npu=npu_part(artifact.settings.get("npu_mode")),
+    )
     scores = _scores(artifact)
     if isinstance(scores, Failure):
         details["simulated_execution"] = scores.message
@@ -90,7 +96,7 @@ def parts_of(artifact: Artifact) -> tuple[run_joint.JointPart, ...]:
 def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None) -> Figures:
     """Calls of run_joint as one figure: latency is the run task, the wall clock of one inference.
 
-    The NPU's own time is `details["neu_us"]`; it leaves out what the host adds. `artifact` is what ran, where
+    The NPU's own time leaves out what the host adds. `artifact` is what ran, where
     that is known: without it there is no placement by operator.
     """
     rounds = [round_of(call) for call in calls]
@@ -103,11 +109,11 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
     placement = run_joint.placement(operators, kinds, parts_of(artifact) if artifact else ())
     return Figures(
         kind=Kind.MEASURED,
-        latency_us=base.latency(rounds),
+        latency_us=latency_of_means(rounds),
         load_us=round(statistics.median(create["total"] for create in creates) * 1000, 3)
         if creates
         else None,
-        host_overhead_us=base.weighted_mean([call.host_overhead_us for call in calls], rounds),
+        host_overhead_us=weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
         placement=placement,
         computed=_computed(placement, artifact),
@@ -115,18 +121,23 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
         no_accuracy=NoAccuracy.NO_OUTPUTS,
         no_accuracy_why="run_joint gives no outputs",
         bounds=part_of_npu(npu_mode),
+        npu=npu_part(npu_mode),
+        npu_time_us=_part_mean(calls, "NEU", rounds),
+        npu_counter=last.perf_total,
+        statistic=base.statistic(rounds, "run_joint"),
+        call_means_us=tuple(one.mean_us for one in rounds),
+        told_inputs=_tensors(last.inputs),
+        told_outputs=_tensors(last.outputs),
         details={
-            "npu_mode": npu_mode,
             "board_npu_mode": last.npu_mode,
-            **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names},
+            **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names if name != "NEU"},
             "parts_ran_on": kinds,
             **last.texts,
-            "perf_count_total": last.perf_total,
             "perf_count_eu": {str(eu): count for eu, count in last.perf_eu.items()},
             "inputs": [asdict(tensor) for tensor in last.inputs],
             "outputs": [asdict(tensor) for tensor in last.outputs],
             "calls": [asdict(call, dict_factory=_without_tensors) for call in calls],
-            **base.statistic(rounds, "run_joint"),
+            **base.details_of_calls(rounds),
         },
     )
 
@@ -138,14 +149,19 @@ def _computed(placement: Mapping[str, str], artifact: Artifact | None) -> Comput
     return of_types(placement, artifact.onnx)
 
 
-def round_of(call: RunJoint) -> Round:
+def round_of(call: RunJoint) -> CallMean:
     """One call as a round."""
-    return Round(float(call.run_task_us), call.rounds)
+    return CallMean(float(call.run_task_us), call.rounds)
 
 
-def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[Round]) -> float | None:
+def _tensors(listed: Sequence[Any]) -> tuple[TensorSpec, ...]:
+    """As far as they are tensors of known sizes."""
+    return tuple(TensorSpec(one.name, tuple(one.shape)) for one in listed if one.shape is not None)
+
+
+def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[CallMean]) -> float | None:
     times = [call.parts[name].us if name in call.parts else None for call in calls]
-    return base.weighted_mean(times, rounds)
+    return weighted_mean(times, rounds)
 
 
 def _without_tensors(fields: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -287,6 +303,7 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
         throughput_from=RateFrom.TOOL,
         sampling=Sampling(batch, SamplesFrom.TOOL) if batch > 1 else None,
         tool_macs=_sum([part.macs for part in parts]),
+        counts_idle_lanes=True,
         mac_utilisation=sum(u * s for u, s in zip(utilisations, seconds, strict=True)) / sum(seconds)
         if utilisations
         else None,

@@ -28,8 +28,8 @@ from npubench.domain.records import (
 from npubench.domain.specs import Options
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
-from npubench.tools import exit_status, process
-from npubench.tools.exit_status import killed, was_killed
+from npubench.tools import process
+from npubench.tools.exit_status import classify_exit, killed
 from npubench.tools.log_lines import (
     short_lines,
     whole_lines,
@@ -374,29 +374,23 @@ def explain(tool: str, text: str) -> Failure | None:
     return Failure(Stage.COMPILE, failure_class, f"{tool}: {name}: {said}"[:300])
 
 
-def failed_build(tool: str, completed: Completed, deadline_s: float) -> Failure | None:
+def failed_build(tool: str, completed: Completed) -> Failure | None:
     """Why this process cannot have made an artifact; None when nothing speaks against it."""
-    if completed.timed_out:
-        message = f"{tool} did not end within {deadline_s:g} s and was stopped"
-        return Failure(Stage.COMPILE, FailureClass.HANG, message)
-    if completed.returncode == 0:
-        return None
-    named = explain(tool, completed.output)
-    if named is not None and not (named.failure_class is FailureClass.KILLED and completed.out_of_memory):
-        return named
-    code = completed.returncode
-    if named is not None or was_killed(completed):
-        return killed(Stage.COMPILE, tool, completed, "on its host")
-    if code == _DOCKER_FAILED and _is_container(completed.argv):
+    if completed.returncode == _DOCKER_FAILED and not completed.timed_out and _is_container(completed.argv):
+        if (named := explain(tool, completed.output)) is not None:
+            return named
         message = f"the container could not be started: {_last_line(completed.output)}"
         return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
-    if code in (126, 127):
-        message = f"{tool} could not be started: {_last_line(completed.output)}"
-        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return Failure(
-        Stage.COMPILE, FailureClass.CRASH, f"{tool} ended with {how}: {_last_line(completed.output)}"
+    failure = classify_exit(
+        tool, completed, Stage.COMPILE, "on its host", explain=explain, lines_of=short_lines
     )
+    if failure is None:
+        return None
+    if failure.failure_class is FailureClass.KILLED and completed.out_of_memory:
+        return killed(Stage.COMPILE, tool, completed, "on its host")
+    # The compilers end with a code of their own where they crash.
+    crashed = failure.failure_class is FailureClass.TOOL_ERROR
+    return replace(failure, failure_class=FailureClass.CRASH) if crashed else failure
 
 
 def no_artifact(tool: str, text: str, name: str) -> Failure:
@@ -429,11 +423,6 @@ _MODE = re.compile(
     r"|Assertion .AX_JOINT_Adv_Init\(.*failed"
 )
 """run_joint asserts that the NPU starts in the mode of the model, and says no more where it does not."""
-
-
-def failed_run(tool: str, completed: Completed, deadline_s: float) -> Failure | None:
-    """The failure of a run whose end already tells; figures printed before it do not count."""
-    return exit_status.failed_run(tool, completed, deadline_s, explain_run, short_lines)
 
 
 def explain_run(tool: str, text: str) -> Failure | None:

@@ -138,7 +138,9 @@ class EthosUBackend(ApartBackend):
             placement=placement(layers, tuple(artifact.onnx.operators)),
             computed=shares(layers, artifact.onnx),
             layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
-            details=_details(layers, summary, artifact, answer),
+            statistic=_statistic(layers, summary, artifact),
+            resolution=resolution_of(answer),
+            details=_details(layers, summary, answer),
         )
         return with_accuracy(figures, answer)
 
@@ -196,15 +198,16 @@ def _bounds(layers: Sequence[Layer]) -> Bounds | None:
     return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, on_cpu, len(layers)) if on_cpu else None
 
 
-def _details(
-    layers: Sequence[Layer], summary: Summary | None, artifact: Artifact, answer: Mapping[str, Any]
-) -> dict[str, Any]:
+def _statistic(layers: Sequence[Layer], summary: Summary | None, artifact: Artifact) -> str:
     on_cpu = sum(layer.target != "NPU" for layer in layers)
     limit = f"; {on_cpu} of {len(layers)} rows are left to the CPU and take no time in it" if on_cpu else ""
     clock = f"{summary.core_clock_mhz:g} MHz" if summary else "an unknown clock"
     system = artifact.settings.get("system_config")
+    return f"Vela's model of one inference at {clock} ({system}){limit}"
+
+
+def _details(layers: Sequence[Layer], summary: Summary | None, answer: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "statistic": f"Vela's model of one inference at {clock} ({system}){limit}",
         "core_clock_mhz": summary.core_clock_mhz if summary else None,
         "sram_bytes": summary.sram_bytes if summary else None,
         "dram_bytes": summary.dram_bytes if summary else None,
@@ -212,7 +215,6 @@ def _details(
         "cycles_total": summary.cycles_total if summary else None,
         "cycles_npu": summary.cycles_npu if summary else None,
         "poolings_rewritten": answer.get("poolings_rewritten"),
-        **resolution_of(answer),
         "layers": [
             {"name": layer.name, "type": layer.original, "target": layer.target, "cycles_total": layer.cycles}
             for layer in layers

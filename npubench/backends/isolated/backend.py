@@ -1,6 +1,10 @@
 """A backend whose tool has an environment of its own: one job, one worker, one answer, one artifact."""
 
+import contextlib
 import json
+import os
+import re
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,18 +15,99 @@ from npubench.backends.isolated import data as files
 from npubench.backends.isolated.data import compared, in_model_order, resolution
 from npubench.backends.options import check_known, text
 from npubench.backends.signature import EXACT, Tolerance, converted, signature_of, unfed
+from npubench.domain.figures import OutputResolution
 from npubench.domain.predictions import Predictions
 from npubench.domain.protocols import Connect, OpenHost, Session
-from npubench.domain.records import Artifact, Failure, FailureClass, Figures, OnnxModel, Stage, ToolInfo
+from npubench.domain.records import (
+    Artifact,
+    Completed,
+    Failure,
+    FailureClass,
+    Figures,
+    OnnxModel,
+    Stage,
+    ToolInfo,
+)
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest
 from npubench.measure.outputs import accuracy_of, lacking_of
-from npubench.storage.files import is_regular, link_or_copy, text_if_any, write_new
+from npubench.storage.files import is_regular, link_or_copy, open_regular, text_if_any, text_of, write_new
 from npubench.storage.hashing import sha256_of_bundle
-from npubench.tools import environments
-from npubench.tools.worker_protocol import ANSWER, NOT_SIMULATED, TOOL_LOG, run_worker
+from npubench.storage.validate import convert
+from npubench.tools import environments, process, standalone
+from npubench.tools.exit_status import killed
+from npubench.tools.worker_protocol import ANSWER, Answer, Worker, ask
 
 MODEL = "model.onnx"
+
+TOOL_LOG = "tool.log"
+STEP_FILE = "step.txt"
+BUILT_FILE = "built.json"
+NOT_SIMULATED = "not_simulated"
+"""In an answer, and among an artifact's settings: why the tool's simulation of it did not end."""
+_CHILD_KILLED = re.compile(r"ended with code -9\b")
+"""What workers say of a command of the tool that SIGKILL ended."""
+MEMORY_LIMIT_BYTES = 24 * 2**30
+"""Of address space. Compilers map far more than they use."""
+
+
+def run_worker(
+    tool: str, python: Path, script: Path, job: Mapping[str, Any], workdir: Path, log: Path, deadline_s: float
+) -> Answer | Failure:
+    """The answer of a worker in the tool's environment, or why there is none. Raises Interrupted.
+
+    The tool works in `workdir`, keeps its scratch files there, too, and all that it says is in
+    `workdir/tool.log` and appended to `log`. An artifact that was whole before its simulation crashed or hung
+    has an answer, which says why nothing was simulated.
+    """
+    for folder in ("tmp", "home"):
+        (workdir / folder).mkdir(exist_ok=True)
+    environment = {
+        **process.KEEP_MEMORY,
+        "TMPDIR": str(workdir / "tmp"),
+        "HOME": str(workdir / "home"),
+        "NPUBENCH_WORKER_FRAME": str(Path(standalone.__file__).parent),
+        # Tools call each other by name.
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    done: list[Completed] = []
+
+    def start(question: Path, reply: Path) -> Completed:
+        done.append(
+            process.run(
+                [str(python), "-I", str(script), str(question), str(reply)],
+                timeout_s=deadline_s, log=workdir / TOOL_LOG, cwd=workdir, env=environment,
+                memory_limit_bytes=MEMORY_LIMIT_BYTES,
+            )
+        )  # fmt: skip
+        return done[0]
+
+    def step() -> str:
+        return text_if_any(workdir / STEP_FILE)
+
+    try:
+        answer = ask(Worker(tool, Stage.COMPILE), job, workdir, start, step)
+    except OSError as error:
+        message = f"{python} cannot be started: {error.strerror}: npubench env install {tool}"
+        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
+    finally:
+        _append(workdir / TOOL_LOG, log)
+    if not isinstance(answer, Failure) and _CHILD_KILLED.search(str(answer.get("error", {}).get("text", ""))):
+        answer = killed(Stage.COMPILE, tool, done[0], f"here while it was at {step()}" if step() else "here")
+    return _without_simulation(answer, workdir) if isinstance(answer, Failure) else answer
+
+
+def _append(source: Path, log: Path) -> None:
+    with contextlib.suppress(OSError), open_regular(source) as said, log.open("ab") as stream:
+        shutil.copyfileobj(said, stream)
+
+
+def _without_simulation(failure: Failure, workdir: Path) -> Answer | Failure:
+    try:
+        answer: Answer = json.loads(text_of(workdir / BUILT_FILE))
+    except (OSError, ValueError):
+        return failure
+    return {**answer, NOT_SIMULATED: failure.message}
 
 
 class ApartBackend(ABC):
@@ -233,9 +318,10 @@ def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
     return replace(figures, accuracy=accuracy_of(answer), no_accuracy=word, no_accuracy_why=why)
 
 
-def resolution_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """For the details: what the step of the outputs alone costs, where the tool tells the step."""
-    return {"output_resolution": answer["resolution"]} if answer.get("resolution") else {}
+def resolution_of(answer: Mapping[str, Any]) -> OutputResolution | None:
+    """What the step of the outputs alone costs, where the tool tells the step."""
+    told = answer.get("resolution")
+    return convert(told, OutputResolution) if told else None
 
 
 def _worker_version(worker: Path) -> str:

@@ -1,8 +1,6 @@
 """Measuring by a vendor's bench tool that prints the time of every single inference."""
 
-import math
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +9,18 @@ from typing import Any
 from npubench.backends.options import text
 from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
 from npubench.domain.protocols import Session
-from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy, Stage
+from npubench.domain.records import Artifact, Failure, Figures, Kind, NoAccuracy
 from npubench.domain.specs import Options, TimingProtocol
 from npubench.measure.statistics import latency
-from npubench.tools.board_runner import bring, failed_run, find_tool, folder_on, inside, without_memory
+from npubench.tools.board_runner import (
+    explain_memory,
+    find_tool,
+    inside,
+    run_rounds,
+    temporary_directory,
+    upload_verified,
+)
+from npubench.tools.exit_status import classify_run
 
 MOST_LOOPS = 10_000
 """Of one call: more lines than that would not fit into the output that a session keeps."""
@@ -55,32 +61,32 @@ def measure_single_times(
     deadline_s: float, log: Path,
 ) -> Figures | Failure:  # fmt: skip
     """A call of the tool a round, on the file whose hash the board told. Raises BoardError, UsageError."""
-    end = time.monotonic() + deadline_s
     path = find_tool([text(options, tool.name, tool.name)], tool.name, session, log)
     if isinstance(path, Failure):
         return path
-    brought = bring(artifact, (), session, log)
-    if isinstance(brought, Failure):
-        return brought
-    calls: list[Call] = []
-    with folder_on(session, log) as folder:
-        warmup, repeat = max(0, timing.warmup - tool.own_warmup), timing.repeat
-        for _ in range(max(1, timing.rounds)):
-            left_s = end - time.monotonic()
-            if left_s <= 0:
-                message = f"{tool.name} did not end its rounds within {deadline_s:g} s"
-                return Failure(Stage.MEASURE, FailureClass.HANG, message)
+    uploaded = upload_verified(artifact, (), session, log)
+    if isinstance(uploaded, Failure):
+        return uploaded
+    warmup = max(0, timing.warmup - tool.own_warmup)
+    with temporary_directory(session, log) as folder:
+
+        def call(repeat: int, left_s: float) -> tuple[Call, int] | Failure:
             loops = min(MOST_LOOPS, warmup + repeat)
-            argv = inside(folder, [path, *tool.argv(str(brought[0]), loops)])
+            argv = inside(folder, [path, *tool.argv(str(uploaded[0]), loops)])
             done = session.run(argv, left_s, log)
-            call = failed_run(tool.name, done, left_s) or tool.parse(done.output, loops)
-            if isinstance(call, Failure):
-                return without_memory(tool.name, done.output) or call
-            model, told = artifact.onnx, tool.tensors(done.output)
-            if other := ran_another(tool.name, model.inputs, model.outputs, told, tool.tolerance):
-                return other
-            calls.append(_warm(call, warmup, loops))
-            repeat = _repeat(timing, statistics.fmean(call.samples_us))
+            found = classify_run(tool.name, done, explain_memory) or tool.parse(done.output, loops)
+            if isinstance(found, Failure):
+                return explain_memory(tool.name, done.output) or found
+            model, listed = artifact.onnx, tool.tensors(done.output)
+            other = ran_another(tool.name, model.inputs, model.outputs, listed, tool.tolerance)
+            return other or (found, loops)
+
+        rounds = run_rounds(
+            tool.name, call, lambda one: statistics.fmean(one[0].samples_us), timing, deadline_s
+        )
+    if isinstance(rounds, Failure):
+        return rounds
+    calls = [_warm(one, warmup, loops) for one, loops in rounds]
     figures = figures_of(tool.name, calls, artifact.sha256)
     warmup = max(tool.own_warmup, timing.warmup)
     return replace(figures, details={**figures.details, "bench_tool": path, "warmup_per_call": warmup})
@@ -91,11 +97,6 @@ def _warm(call: Call, warmup: int, loops: int) -> Call:
     if len(call.samples_us) == loops > warmup:
         return replace(call, samples_us=call.samples_us[warmup:])
     return call
-
-
-def _repeat(timing: TimingProtocol, mean_us: float) -> int:
-    per_round_s = timing.min_duration_s / max(1, timing.rounds)
-    return max(timing.repeat, math.ceil(per_round_s * 1e6 / mean_us))
 
 
 def figures_of(name: str, calls: Sequence[Call], artifact_sha256: str | None) -> Figures:
@@ -111,8 +112,8 @@ def figures_of(name: str, calls: Sequence[Call], artifact_sha256: str | None) ->
         samples_us=rounds,
         memory_bytes=max(memory) if memory else None,
         tools={name: version for call in calls for name, version in call.tools.items()},
+        statistic=f"single times as {name} prints them",
         details={
-            "statistic": f"single times as {name} prints them",
             "runs_per_call": [len(one) for one in rounds],
             "calls": [dict(call.details) for call in calls],
         },

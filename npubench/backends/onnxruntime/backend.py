@@ -1,12 +1,10 @@
 """The backend on npubench's side: jobs for the worker, answers to records."""
 
 import contextlib
-import json
 import platform
-import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,11 +31,11 @@ from npubench.domain.records import (
     ToolInfo,
 )
 from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
-from npubench.measure.calibration import calibration_digest, choose
-from npubench.measure.onnx_session import failure_of_error, failure_of_process
+from npubench.measure.calibration import calibration_digest, calibration_to_json, choose
+from npubench.measure.onnx_session import answer_of
 from npubench.measure.outputs import accuracy_of, lacking_of
 from npubench.measure.statistics import latency
-from npubench.storage.files import is_regular, link_or_copy, text_if_any
+from npubench.storage.files import is_regular, link_or_copy
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
 from npubench.storage.json import decode, encode
 from npubench.tools import kept
@@ -71,11 +69,11 @@ class OnnxRuntimeBackend:
             "step": "quantise",
             "model": str(model.path),
             "fed": encode(model.fed),
-            "calibration": _calibration(target.calibration),
+            "calibration": calibration_to_json(target.calibration),
             "output": str(workdir / "model.int8.onnx"),
             "scratch": str(workdir),
         }
-        answer = _work(job, Stage.COMPILE, lambda argv: _on_files(argv, target.deadline_s, log))
+        answer = answer_of(WORKER, job, Stage.COMPILE, lambda argv: _on_files(argv, target.deadline_s, log))
         if isinstance(answer, Failure):
             return answer
         path = workdir / "model.int8.onnx"
@@ -111,19 +109,12 @@ class OnnxRuntimeBackend:
             "fed": encode(artifact.onnx.fed),
             "reference": str(artifact.onnx.path) if quantised else None,
             "classification": artifact.onnx.task == "classification",
-            "calibration": artifact.settings.get("calibration", _calibration(CalibrationSpec())),
-            "timing": {
-                "warmup": timing.warmup,
-                "warmup_min_s": timing.warmup_min_s,
-                "warmup_max_s": timing.warmup_max_s,
-                "repeat": timing.repeat,
-                "min_duration_s": timing.min_duration_s,
-                "rounds": timing.rounds,
-            },
+            "calibration": artifact.settings.get("calibration", calibration_to_json(CalibrationSpec())),
+            "timing": asdict(timing),
         }
         with tempfile.TemporaryDirectory() as scratch:
             job["scratch"] = scratch
-            answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
+            answer = answer_of(WORKER, job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
             if isinstance(answer, Failure):
                 return answer
             if answer.get("wrong"):
@@ -151,7 +142,11 @@ class OnnxRuntimeBackend:
                 "scratch": str(workdir),
                 "reference": None if artifact.precision is Precision.FP32 else str(artifact.onnx.path),
             }
-            answer = _work(job, Stage.MEASURE, lambda argv: session.run(argv, target.deadline_s, log))
+
+            def start(argv: list[str]) -> Completed:
+                return session.run(argv, target.deadline_s, log)
+
+            answer = answer_of(WORKER, job, Stage.MEASURE, start)
         if isinstance(answer, Failure):
             return answer
         losses = tuple(LayerLoss(**one) for one in answer["losses"])
@@ -184,30 +179,6 @@ def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
     return place(model.path), tuple(place(file) for file in model.external)
 
 
-def _calibration(spec: CalibrationSpec) -> dict[str, Any]:
-    path, evaluation = (str(one.absolute()) if one else None for one in (spec.path, spec.evaluation))
-    return {"path": path, "seed": spec.seed, "samples": spec.samples, "evaluation": evaluation}
-
-
-def _work(
-    job: Mapping[str, Any], stage: Stage, start: Callable[[list[str]], Completed]
-) -> dict[str, Any] | Failure:
-    """Run the worker on a job; its answer, or the failure that its end or its answer tells of."""
-    with tempfile.TemporaryDirectory() as folder:
-        question, reply = Path(folder) / "job.json", Path(folder) / "answer.json"
-        question.write_text(json.dumps(job))
-        done = start([sys.executable, "-m", WORKER, str(question), str(reply)])
-        text = text_if_any(reply)
-    if failure := failure_of_process(done, stage):
-        return failure
-    try:
-        answer: dict[str, Any] = json.loads(text)
-    except ValueError:
-        message = f"the worker ended with code {done.returncode} and no answer: see the log"
-        return Failure(stage, FailureClass.UNPARSED_OUTPUT, message, detail=text)
-    return failure_of_error(answer["error"], stage) if "error" in answer else answer
-
-
 def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
     word, why = lacking_of(answer)
@@ -233,7 +204,7 @@ def _accuracy(answer: Mapping[str, Any]) -> Accuracy | None:
 
 def _computed(job: Mapping[str, Any], deadline_s: float, log: Path) -> Computed | None:
     """In what it computed; None where that cannot be told, which the log explains."""
-    answer = _work(job, Stage.MEASURE, lambda argv: _on_files(argv, deadline_s, log))
+    answer = answer_of(WORKER, job, Stage.MEASURE, lambda argv: _on_files(argv, deadline_s, log))
     found = None if isinstance(answer, Failure) else answer["computed"]
     if found is None:
         return None

@@ -3,7 +3,6 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
-import json
 import sys
 import time
 import traceback
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from npubench.domain.records import NoAccuracy
-from npubench.domain.specs import CalibrationSpec, ModelInputs
+from npubench.domain.specs import ModelInputs
 from npubench.storage.json import decode, encode
+from npubench.tools.worker_protocol import serve
 
 IS_REFERENCE: dict[str, Any] = {
     "accuracy": None,
@@ -24,24 +24,16 @@ IS_REFERENCE: dict[str, Any] = {
 
 def main(question: str, reply: str) -> None:
     """Do the job; an exception is part of the answer."""
-    job = json.loads(Path(question).read_text())
-    try:
-        answer = STEPS[job["step"]](job)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other side decides what it means
-        traceback.print_exc()
-        text = {"type": type(error).__name__, "text": str(error), "traceback": traceback.format_exc()}
-        answer = {"error": text}
-    Path(reply).write_text(json.dumps(answer))
-    print(json.dumps({key: value for key, value in answer.items() if key != "rounds_ns"}))  # noqa: T201 - for the log
+    serve(STEPS, question, reply, unlogged=("rounds_ns",))
 
 
 def quantise(job: dict[str, Any]) -> dict[str, Any]:
     """Static quantisation to INT8 QDQ, weights per channel."""
     from npubench.backends.onnxruntime.processors import this_processor
     from npubench.backends.onnxruntime.quantise import quantise_static
-    from npubench.measure.calibration import choose
+    from npubench.measure.calibration import calibration_of_json, choose
 
-    chosen = choose(fed(job), calibration(job))
+    chosen = choose(fed(job), calibration_of_json(job["calibration"]))
     processor, flags = this_processor()
     model, output, scratch = (Path(job[name]) for name in ("model", "output", "scratch"))
     settings = quantise_static(model, output, scratch, chosen.calibration(), processor)
@@ -53,13 +45,13 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Load, warm up, time in rounds; afterwards see in what it computed, and compare with the reference."""
     import resource
 
-    from npubench.measure.calibration import evaluation_inputs
+    from npubench.measure.calibration import calibration_of_json, evaluation_inputs
     from npubench.measure.onnx_session import open_session, ready, timed_rounds, warm_up
     from npubench.storage.hashing import sha256_of_bundle
 
     path = Path(job["artifact"])
     sha256 = sha256_of_bundle(path, [Path(file) for file in job["beside"]])
-    samples = evaluation_inputs(fed(job), calibration(job))
+    samples = evaluation_inputs(fed(job), calibration_of_json(job["calibration"]))
     started = time.perf_counter_ns()
     session = open_session(path)
     load_us = (time.perf_counter_ns() - started) / 1000
@@ -138,13 +130,6 @@ def predict(job: dict[str, Any]) -> dict[str, Any]:
 def fed(job: dict[str, Any]) -> ModelInputs:
     """The model's inputs and what they hold."""
     return decode(ModelInputs, job["fed"])
-
-
-def calibration(job: dict[str, Any]) -> CalibrationSpec:
-    """Where input data come from."""
-    given = job["calibration"]
-    path, evaluation = (Path(one) if one else None for one in (given["path"], given.get("evaluation")))
-    return CalibrationSpec(path, given["seed"], given["samples"], evaluation)
 
 
 STEPS = {"quantise": quantise, "measure": measure, "shares": shares, "predict": predict}

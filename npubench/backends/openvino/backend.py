@@ -13,6 +13,7 @@ from npubench.backends.isolated.backend import ApartBackend, answer_of, with_acc
 from npubench.backends.openvino import benchmark_app
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
+    STATISTIC,
     Report,
     execution_devices,
     failure_of_run,
@@ -35,7 +36,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Precision, Target, TimingProtocol
 from npubench.tools import environments
-from npubench.tools.board_runner import bring, find_tool, folder_on, inside
+from npubench.tools.board_runner import find_tool, inside, temporary_directory, upload_verified
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
 _UNSUPPORTED = re.compile(r"does(?: not|n't) support|[Uu]nsupported|[Nn]ot supported")
@@ -82,9 +83,9 @@ class OpenVinoBackend(ApartBackend):
         if isinstance(app, Failure):
             return app
         weights = [part for part in artifact.extras if part.suffix == ".bin"]
-        brought = bring(artifact, weights, session, log)
-        if isinstance(brought, Failure):
-            return brought
+        uploaded = upload_verified(artifact, weights, session, log)
+        if isinstance(uploaded, Failure):
+            return uploaded
         device = str(artifact.settings["device"])
         reports: list[Report] = []
         for _ in range(max(1, timing.rounds)):
@@ -92,10 +93,10 @@ class OpenVinoBackend(ApartBackend):
             if left_s <= 0:
                 message = f"benchmark_app did not end its rounds within {deadline_s:g} s"
                 return Failure(Stage.MEASURE, FailureClass.HANG, message)
-            with folder_on(session, log) as folder:
+            with temporary_directory(session, log) as folder:
                 # A board keeps each file in a folder of its own; the app wants the weights beside the model.
-                session.run(["ln", "-s", *map(str, brought), str(folder)], left_s, log)
-                argv = _argv(app, folder / brought[0].name, device, timing)
+                session.run(["ln", "-s", *map(str, uploaded), str(folder)], left_s, log)
+                argv = _argv(app, folder / uploaded[0].name, device, timing)
                 report = _round(argv, device, folder, session, left_s, log, artifact.onnx)
             if isinstance(report, Failure):
                 return report
@@ -146,7 +147,7 @@ def _round(
     model: OnnxModel,
 ) -> Report | Failure:  # fmt: skip
     done = session.run(inside(folder, [*argv, "-report_folder", str(folder)]), timeout_s, log)
-    failure = failure_of_run(done, timeout_s)
+    failure = failure_of_run(done)
     if failure is not None:
         return failure
     ran_on = execution_devices(done.output)
@@ -182,14 +183,15 @@ def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figu
         load_us=statistics.fmean(report.compile_us for report in reports),
         placement=dict.fromkeys(artifact.onnx.operators, device),
         artifact_sha256=artifact.sha256,
+        statistic=STATISTIC,
+        calls_overlap=True,
+        # The app multiplies by a batch that it guesses from the layout.
+        tool_throughput_fps=statistics.fmean(report.throughput_fps for report in reports),
         details={
-            "statistic": "benchmark_app tells mean, median, least and greatest of a call, and no single runs",
             "call_medians_us": list(medians),
             "runs_per_call": [report.runs for report in reports],
             "first_inference_us": [report.first_us for report in reports],
             "execution_devices": [device],
-            # The app multiplies by a batch that it guesses from the layout.
-            "throughput_by_the_tool": statistics.fmean(report.throughput_fps for report in reports),
             "quantised_operators": answer.get("quantised_operators"),
         },
     )

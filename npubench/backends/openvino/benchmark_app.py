@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from npubench.backends.signature import Signature, Told
 from npubench.domain.records import Completed, Failure, FailureClass, Figures, Kind, Latency, LogCase, Stage
-from npubench.tools.board_runner import failed_run
+from npubench.tools.board_runner import explain_memory
+from npubench.tools.exit_status import classify_run
 
+STATISTIC = "benchmark_app tells mean, median, least and greatest of a call, and no single runs"
 REPORT = "benchmark_report.json"
 _DEVICES = re.compile(
     r"^\[ INFO \] (?:Execution Devices: ?|  EXECUTION_DEVICES: )\[(?P<names>[^\]]*)\]", re.M
@@ -110,9 +112,9 @@ def _told(match: re.Match[str]) -> Told:
     return Told(name, tuple(map(int, sizes)) if known else None, _TYPES.get(match["type"]))
 
 
-def failure_of_run(done: Completed, deadline_s: float) -> Failure | None:
+def failure_of_run(done: Completed) -> Failure | None:
     """Why a call gave no report, in its own words of an error where it has any."""
-    failure = failed_run("benchmark_app", done, deadline_s)
+    failure = classify_run("benchmark_app", done, explain_memory)
     if failure is None or failure.failure_class is not FailureClass.TOOL_ERROR:
         return failure
     told = [line.strip() for line in done.output.splitlines() if "[ ERROR ]" in line]
@@ -203,8 +205,9 @@ def _case(report: Report, devices: str, requests: int) -> LogCase:
         ),
         throughput_fps=report.throughput_fps,
         load_us=report.compile_us if math.isfinite(report.compile_us) else None,
+        statistic=STATISTIC,
+        calls_overlap=True,
         details={
-            "statistic": "benchmark_app tells mean, median, least and greatest of a call, and no single runs",
             "call_medians_us": [report.median_us],
             "runs_per_call": [report.runs],
             "execution_devices": [devices] if devices else [],

@@ -87,8 +87,8 @@ class QnnBackend(ApartBackend):
                 "assignment": answer.get("assignment", {}),
                 "forced": answer.get("forced"),
                 "outputs_int32": answer.get("narrowed", []),
-                **resolution_of(answer),
             },
+            resolution=resolution_of(answer),
         )
         return with_accuracy(figures, answer)
 

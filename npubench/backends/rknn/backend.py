@@ -22,6 +22,7 @@ from npubench.backends.rknn.placement import (
 )
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
+from npubench.domain.figures import NpuPart
 from npubench.domain.protocols import Session
 from npubench.domain.records import (
     Artifact,
@@ -137,7 +138,8 @@ class RknnBackend(ApartBackend):
             placement=placement(layers, tuple(artifact.onnx.operators)),
             computed=shares(layers, artifact.onnx),
             layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
-            details=_details(layers, clock),
+            statistic=_statistic(layers, clock),
+            details=_details(layers),
         )
         return with_accuracy(figures, answer)
 
@@ -168,6 +170,7 @@ class RknnBackend(ApartBackend):
             return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
         cores = "the tool's own choice" if mask is None else mask
         details = {**found.details, "core_mask": cores}
+        part = NpuPart(cores=mask.bit_count()) if mask else None
         known = tuple(artifact.onnx.operators)
         return replace(
             found,
@@ -175,6 +178,7 @@ class RknnBackend(ApartBackend):
             layers_on=placed_layers(layers, known),
             computed=shares(layers, artifact.onnx),
             details=details,
+            npu=part,
         )
 
     def _platform(self, chip: str) -> str:
@@ -234,18 +238,25 @@ def _bounds(layers: Sequence[Layer]) -> Bounds | None:
     return Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, uncounted, len(layers))
 
 
-def _details(layers: Sequence[Layer], clock_mhz: float | None) -> dict[str, Any]:
-    totals, bounds = _totals(layers), _bounds(layers)
-    bound = "the tool counts cycles for every row of this model"
-    if bounds:
-        bound = f"a lower bound: the tool counts no cycles for {bounds.left_out} of {bounds.layers} rows"
-    statistic = f"total cycles over the declared {clock_mhz:g} MHz, {bound}" if clock_mhz else None
+def _statistic(layers: Sequence[Layer], clock_mhz: float | None) -> str:
+    counted = clock_mhz and _totals(layers)
+    return f"total cycles over the declared {clock_mhz:g} MHz, {_cycles(layers)}" if counted else ""
+
+
+def _cycles(layers: Sequence[Layer]) -> str:
+    """What the sum of the cycles is of."""
+    if bounds := _bounds(layers):
+        return f"a lower bound: the tool counts no cycles for {bounds.left_out} of {bounds.layers} rows"
+    return "the tool counts cycles for every row of this model"
+
+
+def _details(layers: Sequence[Layer]) -> dict[str, Any]:
+    totals = _totals(layers)
     return {
         "cycles_ddr": totals[0] if totals else None,
         "cycles_npu": totals[1] if totals else None,
         "cycles_total": totals[2] if totals else None,
-        "cycles": bound if totals else "the tool counts no cycles for any row of this model",
-        **({"statistic": statistic} if statistic and totals else {}),
+        "cycles": _cycles(layers) if totals else "the tool counts no cycles for any row of this model",
         "layers": [
             {
                 "name": layer.full_name,

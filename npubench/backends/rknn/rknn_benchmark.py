@@ -13,9 +13,10 @@ from typing import Any
 
 from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
 from npubench.domain.errors import UsageError
+from npubench.domain.figures import NpuPart
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
-from npubench.tools.board_runner import unparsed
+from npubench.tools.log_lines import unparsed
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5
@@ -74,7 +75,7 @@ def parse_rknn_benchmark(text: str, loops: int | None) -> Call | Failure:
         # A line counts only when its end was printed, so that a cut number is never a shorter one.
         return _parse([line.removesuffix("\r") for line in text.split("\n")[:-1]], loops)
     except (_DamagedError, DamagedHeadError) as damage:
-        return unparsed(NAME, str(damage), text)
+        return unparsed(Stage.MEASURE, NAME, str(damage), text)
 
 
 def _parse(lines: list[str], loops: int | None) -> Call:
@@ -124,8 +125,10 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     if isinstance(call, Failure):
         return (LogCase(name, failure=call),)
     figures = figures_of(NAME, [call], None)
-    cores = {"core_mask": int(mask)} if mask else {}
-    return (LogCase(name, figures=replace(figures, details={**figures.details, **cores}), tools=call.tools),)
+    if mask:
+        part = NpuPart(cores=int(mask).bit_count()) if int(mask) else None
+        figures = replace(figures, details={**figures.details, "core_mask": int(mask)}, npu=part)
+    return (LogCase(name, figures=figures, tools=call.tools),)
 
 
 def _run(match: re.Match[str], expected: int) -> float:

@@ -140,10 +140,10 @@ class TpuMlirBackend(ApartBackend):
             layers_on=_layers(answer),
             placement=placed,
             computed=of_types(placed, artifact.onnx),
+            statistic="the compiler's timeline at the clock that it assumes"
+            if profile
+            else "the compiler writes no profile for this chip",
             details={
-                "statistic": "the compiler's timeline at the clock that it assumes"
-                if profile
-                else "the compiler writes no profile for this chip",
                 "cycles_total": profile.cycles if profile else None,
                 "cycles_by_command": dict(profile.cycles_by_command) if profile else None,
                 "cmodel_bit_equal": compared.identical if compared else None,

@@ -13,7 +13,7 @@ from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
 from npubench.backends.signature import Signature, signature_of
 from npubench.backends.tpu_mlir.worker_tensors import by_the_models_names
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
-from npubench.tools.board_runner import unparsed
+from npubench.tools.log_lines import unparsed
 
 NAME = "bmrt_test"
 _HEAD = r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?"
@@ -66,7 +66,7 @@ def parse_bmrt_test(text: str, loops: int) -> Call | Failure:
             raise _DamagedError(f"the line {rest[:80]!r} breaks off")
         launches = _launches(lines, loops)
     except _DamagedError as damage:
-        return unparsed(NAME, str(damage), text)
+        return unparsed(Stage.MEASURE, NAME, str(damage), text)
     if not any(launch.npu for launch in launches):
         message = f"{NAME} spent nothing on the TPU: the model ran on the board's CPU"
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
@@ -163,7 +163,11 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     name = PurePosixPath(models.pop()).stem if len(models) == 1 else ""
     whole = text.split("\n")[:-1]
     if not any(_CLOSING.search(line[:1000]) for line in whole):
-        return (LogCase(name, failure=unparsed(NAME, "it ends before the times that close it", text)),)
+        return (
+            LogCase(
+                name, failure=unparsed(Stage.MEASURE, NAME, "it ends before the times that close it", text)
+            ),
+        )
     listed = sum(bool(_LAUNCH_TIME.search(line[:1000])) for line in whole)
     call = parse_bmrt_test(text, asked.pop() if len(asked) == 1 else listed)
     if isinstance(call, Failure):

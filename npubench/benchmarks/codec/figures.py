@@ -6,6 +6,7 @@ from typing import Any
 
 from npubench.benchmarks.codec.cases import HOLDS_FPS, CodecCase
 from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB
+from npubench.domain.figures import CodecFigures
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
 from npubench.measure.statistics import latency
 
@@ -115,7 +116,8 @@ def _figures(case: CodecCase, found: Found) -> Figures:
         throughput_fps=timed.fps,
         artifact_sha256=found.input_sha256,
         samples_us=timed.samples_us,
-        details=details(case, found),
+        codec=_codec(case, found),
+        details=found.more,
         tools=found.tools,
     )
 
@@ -125,32 +127,31 @@ def latency_of(rounds: Sequence[Sequence[float]]) -> Latency | None:
     return latency(rounds) if any(rounds) else None
 
 
-def details(case: CodecCase, found: Found) -> Mapping[str, Any]:
-    """The fields that every codec row has, whatever engine it comes from; None where it cannot tell."""
+def _codec(case: CodecCase, found: Found) -> CodecFigures:
+    """The fields that every codec row has, whatever engine it comes from."""
     checked, timed, streams = found.checked, found.timed, found.streams
-    return {
-        "operation": case.operation.value,
-        "codec": case.codec,
-        "width": case.width,
-        "height": case.height,
-        "output": list(case.output) if case.output else None,
-        "program": found.program,
-        "threads": found.threads,
-        "frames": sum(timed.frames),
-        "seconds": sum(timed.seconds),
-        "fps_by_round": [n / s for n, s in zip(timed.frames, timed.seconds, strict=True)],
-        "cpu_cores": timed.cpu_cores,
-        "frames_checked": checked.frames,
-        "frames_sha256": checked.sha256,
-        "frames_sha256_expected": checked.sha256_expected,
-        "psnr_db": checked.psnr_db,
-        "streams": streams.held if streams else None,
-        "streams_proven": streams.proven if streams else None,
-        "streams_fps": HOLDS_FPS if streams else None,
-        "streams_tried": {str(n): held for n, held in sorted(streams.tried.items())} if streams else None,
-        "streams_cpu_cores": streams.cpu_cores if streams else None,
-        **found.more,
-    }
+    return CodecFigures(
+        operation=case.operation.value,
+        codec=case.codec,
+        width=case.width,
+        height=case.height,
+        output=case.output or None,
+        program=found.program,
+        threads=found.threads,
+        frames=sum(timed.frames),
+        seconds=sum(timed.seconds),
+        fps_by_round=tuple(n / s for n, s in zip(timed.frames, timed.seconds, strict=True)),
+        cpu_cores=timed.cpu_cores,
+        frames_checked=checked.frames,
+        frames_sha256=checked.sha256,
+        frames_sha256_expected=checked.sha256_expected,
+        psnr_db=checked.psnr_db,
+        streams=streams.held if streams else None,
+        streams_proven=streams.proven if streams else None,
+        streams_fps=HOLDS_FPS if streams else None,
+        streams_tried={str(n): held for n, held in sorted(streams.tried.items())} if streams else None,
+        streams_cpu_cores=streams.cpu_cores if streams else None,
+    )
 
 
 def _short(sha256: str | None) -> str:

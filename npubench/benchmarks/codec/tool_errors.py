@@ -3,7 +3,7 @@
 import re
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
-from npubench.tools.exit_status import failed_run
+from npubench.tools.exit_status import classify_run
 
 _LACKS = re.compile(
     r"Unknown (?:decoder|encoder) '[^']{1,80}'"
@@ -25,9 +25,9 @@ def lacking(text: str) -> str | None:
     return found[0][:200].strip() if found else None
 
 
-def failure_of(tool: str, completed: Completed, deadline_s: float) -> Failure | None:
+def failure_of(tool: str, completed: Completed) -> Failure | None:
     """The failure that a run's end and words tell of; None when it ended well."""
-    ended = failed_run(tool, completed, deadline_s)
+    ended = classify_run(tool, completed)
     if ended is None or ended.failure_class is not FailureClass.TOOL_ERROR:
         return ended
     if (words := lacking(completed.output)) is not None:

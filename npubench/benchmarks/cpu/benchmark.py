@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from npubench.benchmarks.cpu import builds, probe_output
-from npubench.benchmarks.cpu.megpeak import details, parse_megpeak
+from npubench.benchmarks.cpu.megpeak import figures, parse_megpeak
 from npubench.benchmarks.cpu.targets import TARGETS, of_machine, target
 from npubench.domain.errors import UsageError
 from npubench.domain.protocols import Session
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Outcome, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
 from npubench.storage.hashing import sha256_of_file
-from npubench.tools.exit_status import failed_run
+from npubench.tools.exit_status import classify_run
 
 CPUPEAK = "cpupeak"
 MEGPEAK = "megpeak"
@@ -84,11 +84,11 @@ class CpuBenchmark:
             return _run_probe(case, files, session, deadline_s, log)
         # env ends with 127 where there is no such program; that says nothing about the board's link.
         completed = session.run(["env", case.options["command"]], deadline_s, log)
-        failure = failed_run(MEGPEAK, completed, deadline_s)
+        failure = classify_run(MEGPEAK, completed)
         if failure:
             return failure
         output = parse_megpeak(completed.output)
-        return output if isinstance(output, Failure) else Figures(Kind.MEASURED, details=details(output))
+        return output if isinstance(output, Failure) else figures(output)
 
 
 def _run_probe(
@@ -103,17 +103,17 @@ def _run_probe(
     completed = session.run(["env", *argv], deadline_s, log)
     output = probe_output.parse_probe(completed.output)
     told = output if isinstance(output, Failure) and output.failure_class is FailureClass.TOOL_ERROR else None
-    failure = told or failed_run(CPUPEAK, completed, deadline_s)
+    failure = told or classify_run(CPUPEAK, completed)
     if failure:
         return failure
     if isinstance(output, Failure):
         return output
-    found = probe_output.details(output, case.options["mode"])
     built = {"cpupeak_compiler": binary.parent.name.partition("--")[2]}
     return Figures(
         Kind.MEASURED,
         artifact_sha256=sha256,
-        details=found,
+        processor=probe_output.processor(output, case.options["mode"]),
+        details=probe_output.details(output),
         tools=built,
         spread=probe_output.middle_spread(output),
     )

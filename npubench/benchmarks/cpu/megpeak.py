@@ -13,10 +13,11 @@ instruction, fixed in its source, over the nanoseconds: Gop/s where the row work
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from npubench.domain.figures import Figures, Kind, ProcessorFigures, ProcessorRow
 from npubench.domain.records import Failure, FailureClass, Stage
 
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,12})?)"
@@ -118,24 +119,29 @@ def _positive(number: str, line: str) -> float:
     return value
 
 
-def details(output: MegPeakOutput) -> Mapping[str, Any]:
-    """The rows as `Figures.details`, with the names that every row of the stage `cpu` has."""
+def figures(output: MegPeakOutput) -> Figures:
+    """The rows with the names that every row of the stage `cpu` has."""
     rows = [
-        {
-            "row": row.name,
-            "core": output.core,
-            "throughput_ns": row.throughput_ns,
-            "latency_ns": row.latency_ns,
-            "megpeak_gflops": row.gflops,
-            "message": row.message or None,
-        }
+        ProcessorRow(
+            row.name,
+            core=output.core,
+            throughput_ns=row.throughput_ns,
+            latency_ns=row.latency_ns,
+            megpeak_gflops=row.gflops,
+            message=row.message or None,
+        )
         for row in output.rows
     ]
-    return {
-        "mode": "one_core",
-        "cores": output.cores,
-        "core": output.core,
-        "rows": rows,
-        "megpeak_bandwidth_gib_per_s": output.bandwidth_gib_per_s,
-        "others": [{"row": name, "value": value, "unit": unit} for name, value, unit in output.others],
-    }
+    return Figures(
+        Kind.MEASURED,
+        processor=ProcessorFigures(
+            "one_core",
+            tuple(rows),
+            core=output.core,
+            megpeak_bandwidth_gib_per_s=output.bandwidth_gib_per_s,
+        ),
+        details={
+            "cores": output.cores,
+            "others": [{"row": name, "value": value, "unit": unit} for name, value, unit in output.others],
+        },
+    )

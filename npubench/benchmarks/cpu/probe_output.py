@@ -1,4 +1,4 @@
-"""Output of cpupeak, JSON lines, to `Figures.details`.
+"""Output of cpupeak, JSON lines, to figures of a processor.
 
 The first line is `head` (format, architecture, cores, caches, rows that the processor lacks), then a
 line a row (`row` for an instruction, `memory` for a bandwidth), last `end`: without it the output is cut.
@@ -9,9 +9,10 @@ import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from npubench.domain.figures import ProcessorFigures, ProcessorRow
 from npubench.domain.records import Failure, FailureClass, Stage
 
 FORMAT = 1
@@ -84,24 +85,24 @@ def _check(row: Mapping[str, Any], needed: Sequence[str], optional: Sequence[str
             raise _DamagedError(f"the row {name} has {key} {value!r:.20}")
 
 
-def details(output: ProbeOutput, mode: str) -> dict[str, Any]:
-    """`Figures.details` of one call: units in names, rates from the operations of an instruction.
+def processor(output: ProbeOutput, mode: str) -> ProcessorFigures:
+    """Figures of one call, rates from the operations of an instruction.
 
     What operations are: `gflop_per_s` of rows on floating-point numbers, `gop_per_s` of those on integers,
     `gib_per_s` of loads and stores. `megpeak_gflops` is what MegPeak would print for the same time.
     """
-    head = output.head
-    return {
-        "mode": mode,
-        "architecture": head.get("architecture"),
-        "clock": head.get("clock"),
-        "cores": head.get("cores"),
-        "caches": head.get("caches"),
-        "page_bytes": head.get("page_bytes"),
-        "lacking": head.get("lacking"),
-        "rows": [_instruction(row) for row in output.rows],
-        "memory": [{key: value for key, value in row.items() if key != "event"} for row in output.memory],
-    }
+    rows = (_instruction(row) for row in output.rows)
+    return ProcessorFigures(mode, tuple(map(_row, rows)), tuple(map(_row, output.memory)))
+
+
+def details(output: ProbeOutput) -> dict[str, Any]:
+    """What the head of the output tells of the processor."""
+    names = ("architecture", "clock", "cores", "caches", "page_bytes", "lacking")
+    return {name: output.head.get(name) for name in names}
+
+
+def _row(told: Mapping[str, Any]) -> ProcessorRow:
+    return ProcessorRow(**{one.name: told[one.name] for one in fields(ProcessorRow) if one.name in told})
 
 
 def _instruction(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from npubench.domain.failures import Failure, FailureClass, Stage
+from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.graph.check import invalid, shown
 from npubench.graph.macs import macs_of_nodes
 from npubench.graph.surgery.graph_view import pruned, reads

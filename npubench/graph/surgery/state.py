@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from npubench.domain.failures import Failure, FailureClass, Stage
-from npubench.domain.records import Figures
+from npubench.domain.records import Failure, FailureClass, Figures, Stage
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.graph.surgery.cut import Cut, cut, is_of
 from npubench.graph.surgery.graph_view import pruned

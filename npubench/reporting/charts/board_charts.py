@@ -150,8 +150,8 @@ def cpu_chart(results: Sequence[Result]) -> DotChart | None:
         if row.case_kind is not CaseKind.CPU or figures is None or row.emulated:
             continue
         series = f"{row.board} ({say(figures.kind.value)})"
-        for one in figures.details.get("rows") or ():
-            _add(rows, str(one.get("row")), series, one.get("throughput_ns"))
+        for one in figures.processor.rows if figures.processor else ():
+            _add(rows, one.row, series, one.throughput_ns)
     if not rows:
         return None
     for peak in published.cpu_peaks():
@@ -162,9 +162,9 @@ def cpu_chart(results: Sequence[Result]) -> DotChart | None:
     return dot_chart("cpu", title, about, None, drawn, _plain)
 
 
-def _add(rows: dict[str, list[Value]], name: str, series: str, value: object) -> None:
-    if isinstance(value, (int, float)) and not any(one.series == series for one in rows.get(name, ())):
-        rows.setdefault(name, []).append(Value(series, float(value), f"{value:.4g} ns"))
+def _add(rows: dict[str, list[Value]], name: str, series: str, value: float | None) -> None:
+    if value is not None and not any(one.series == series for one in rows.get(name, ())):
+        rows.setdefault(name, []).append(Value(series, value, f"{value:.4g} ns"))
 
 
 def codec_chart(results: Sequence[Result]) -> DotChart | None:
@@ -172,9 +172,10 @@ def codec_chart(results: Sequence[Result]) -> DotChart | None:
     having = [row for row in results if row.case_kind is CaseKind.CODEC and not row.emulated]
 
     def read(row: Result, figures: Figures) -> tuple[float, str] | None:  # noqa: ARG001
-        held = figures.details.get("streams")
-        fps = figures.details.get("streams_fps")
-        return (float(held), f"{held} × {fps} fps") if isinstance(held, int) else None
+        codec = figures.codec
+        if codec is None or codec.streams is None:
+            return None
+        return float(codec.streams), f"{codec.streams} × {codec.streams_fps} fps"
 
     title, about = say("Codec streams"), say("streams that hold their rate at once; right is better")
     return _chart("codec", title, about, Kind.MEASURED, having, read, _count, logarithmic=False)

@@ -249,7 +249,7 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
     notes = []
     if before.onnx_sha256 and after.onnx_sha256 and before.onnx_sha256 != after.onnx_sha256:
         notes.append("the ONNX files differ: one name, two models")
-    modes = [str(row.figures.details.get("npu_mode")) if row.figures else "None" for row in (before, after)]
+    modes = [(row.figures.npu_mode if row.figures else "") or "None" for row in (before, after)]
     if modes[0] != modes[1]:
         notes.append(f"NPU mode {modes[0]} against {modes[1]}: not the same share of the chip")
     if Definition.THROUGHPUT in differing(before, after):

@@ -53,7 +53,7 @@ def pair_up(a: Side, b: Side) -> Pairing:
     differ only where the user named one on each side.
     """
     real_a, real_b = [r for r in a.rows if not r.emulated], [r for r in b.rows if not r.emulated]
-    counting = [name for name in _DIMENSIONS if not _is_free(name, a, b, real_a, real_b)]
+    counting = _counting(a.fixed & b.fixed, real_a, real_b)
     before, after = _by_key(real_a, counting), _by_key(real_b, counting)
     pairs = tuple(_pair(before[key], after[key]) for key in before if key in after)
     return Pairing(
@@ -67,26 +67,24 @@ def pair_up(a: Side, b: Side) -> Pairing:
 
 def paired_scores(a: Side, b: Side) -> tuple[tuple[Evaluation, Evaluation], ...]:
     """Evaluations of one case and kind side by side, as `pair_up` has rows; of the same evaluation none."""
-
-    def free(name: str) -> bool:
-        one, other = ({str(getattr(score, name)) for score in side.scores} for side in (a, b))
-        fixed = name in a.fixed and name in b.fixed
-        return fixed or (name != "precision" and len(one) == len(other) == 1)
-
-    counting = ["case", "kind", *(name for name in _DIMENSIONS if not free(name))]
-
-    def keyed(side: Side) -> dict[Key, Evaluation]:
-        return {tuple(str(getattr(score, name)) for name in counting): score for score in side.scores}
-
-    before, after = keyed(a), keyed(b)
+    counting = ["case", "kind", *_counting(a.fixed & b.fixed, a.scores, b.scores)]
+    before, after = (
+        {tuple(str(getattr(score, name)) for name in counting): score for score in side.scores}
+        for side in (a, b)
+    )
     return tuple((before[key], after[key]) for key in before if key in after and before[key] != after[key])
 
 
-def _is_free(name: str, a: Side, b: Side, rows_a: Sequence[Result], rows_b: Sequence[Result]) -> bool:
-    if name in a.fixed and name in b.fixed:
-        return True
-    one, other = ({str(getattr(row, name)) for row in rows} for rows in (rows_a, rows_b))
-    return name != "precision" and len(one) == len(other) == 1
+def _counting(
+    fixed: frozenset[str], one: Sequence[Result | Evaluation], other: Sequence[Result | Evaluation]
+) -> list[str]:
+    """The dimensions in which what stands side by side has to agree."""
+
+    def is_free(name: str) -> bool:
+        values = [{str(getattr(row, name)) for row in rows} for rows in (one, other)]
+        return name in fixed or (name != "precision" and len(values[0]) == len(values[1]) == 1)
+
+    return [name for name in _DIMENSIONS if not is_free(name)]
 
 
 def _by_key(rows: Iterable[Result], counting: Sequence[str]) -> Mapping[Key, list[Result]]:

@@ -74,9 +74,8 @@ def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:
     latency = figures.latency_us
     if latency is not None and len(latency.rounds_p50) > 1:
         return "median of round medians", latency.rounds_p50
-    calls = figures.details.get("call_means_us")
-    if isinstance(calls, (list, tuple)) and len(calls) > 1:
-        return "median of the means of calls", tuple(float(value) for value in calls)
+    if len(figures.call_means_us) > 1:
+        return "median of the means of calls", figures.call_means_us
     return "", ()
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from npubench.domain.definitions import Definition, earlier
+from npubench.domain.figures import CodecFigures
 from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
@@ -170,8 +170,8 @@ def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
         latency, figures = _latency_of(entry, kind), entry.figures.get(kind)
         if latency is None or figures is None:
             return say("no {kind} latency", kind=say(kind.value))
-        if "statistic" in figures.details:
-            return str(figures.details["statistic"])
+        if figures.statistic:
+            return figures.statistic
         if latency.n < needed:
             return say(
                 "{name} needs {needed} runs, there were {count}", name=name, needed=needed, count=latency.n
@@ -290,7 +290,7 @@ def codec_columns() -> tuple[Column, ...]:
         Column(
             "streams",
             "Streams decoded at once, each with 25 frames a second; the most of which that was seen",
-            _number("streams"),
+            _number(lambda codec: codec.streams),
             digits=0,
             missing=_why_no_streams,
             kind=Kind.MEASURED,
@@ -298,7 +298,7 @@ def codec_columns() -> tuple[Column, ...]:
         Column(
             "CPU",
             "Cores kept busy by one stream: processor time over elapsed time",
-            _number("cpu_cores"),
+            _number(lambda codec: codec.cpu_cores),
             (Scale("cores"),),
             "cores",
             kind=Kind.MEASURED,
@@ -306,7 +306,7 @@ def codec_columns() -> tuple[Column, ...]:
         Column(
             "checked",
             "Frames whose number and checksum were checked before anything was timed",
-            _number("frames_checked"),
+            _number(lambda codec: codec.frames_checked),
             (Scale("frames"),),
             "frames",
             digits=0,
@@ -324,7 +324,7 @@ def codec_columns() -> tuple[Column, ...]:
         Column(
             "PSNR",
             "Least peak signal-to-noise ratio of a frame against its source",
-            _number("psnr_db"),
+            _number(lambda codec: codec.psnr_db),
             (Scale("dB"),),
             "dB",
             kind=Kind.MEASURED,
@@ -332,31 +332,32 @@ def codec_columns() -> tuple[Column, ...]:
     )
 
 
-def _number(name: str) -> Callable[[Entry], float | None]:
+def _number(get: Callable[[CodecFigures], float | None]) -> Callable[[Entry], float | None]:
     def value(entry: Entry) -> float | None:
-        found = _detail(entry, name)
-        number = isinstance(found, (int, float)) and not isinstance(found, bool)
-        return float(found) if number else None
+        codec = _codec(entry)
+        return get(codec) if codec else None
 
     return value
 
 
 def _is_same(entry: Entry) -> bool:
-    expected = _detail(entry, "frames_sha256_expected")
-    return expected is not None and expected == _detail(entry, "frames_sha256")
+    codec = _codec(entry)
+    expected = codec.frames_sha256_expected if codec else None
+    return expected is not None and codec is not None and expected == codec.frames_sha256
 
 
 def _why_no_streams(entry: Entry) -> str:
-    return "only of decoders of video" if _detail(entry, "streams_fps") is None else "not reported"
+    codec = _codec(entry)
+    return "only of decoders of video" if codec is None or codec.streams_fps is None else "not reported"
 
 
 def _why_no_reference(entry: Entry) -> str:
-    found = _detail(entry, "frames_sha256")
-    if not found:
+    codec = _codec(entry)
+    if codec is None or not codec.frames_sha256:
         return "the tool reports no checksum"
-    return say("no standard says what comes out; it was {found}", found=found)
+    return say("no standard says what comes out; it was {found}", found=codec.frames_sha256)
 
 
-def _detail(entry: Entry, name: str) -> Any:
+def _codec(entry: Entry) -> CodecFigures | None:
     figures = entry.figures.get(Kind.MEASURED)
-    return figures.details.get(name) if figures else None
+    return figures.codec if figures else None

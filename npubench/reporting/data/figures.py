@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from npubench.domain.npu_parts import HALVES as HALVES
-from npubench.domain.npu_parts import part_of_npu
+from npubench.domain.figures import NpuPart
 from npubench.domain.records import (
     Bound,
     BoundReason,
@@ -25,23 +24,9 @@ _OPPOSITE = {Bound.EXACT: Bound.EXACT, Bound.LOWER: Bound.UPPER, Bound.UPPER: Bo
 
 
 def bounds_of(figures: Figures | None) -> Bounds | None:
-    """What the latency is a bound of; None where it is exact. Older rows said it in their details alone."""
-    if figures is None or figures.bounds is not None:
-        return None if figures is None else _unless_exact(figures.bounds)
-    if half := part_of_npu(str(figures.details.get("npu_mode"))):
-        return half
-    layers = figures.details.get("layers")
-    statistic = str(figures.details.get("statistic", ""))
-    if not isinstance(layers, (list, tuple)) or figures.latency_us is None:
-        return None
-    rows = [one for one in layers if isinstance(one, dict)]
-    if "a lower bound" in statistic:
-        left_out = sum(one.get("cycles_total") is None for one in rows)
-        return Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, left_out, len(rows))
-    if "take no time in it" in statistic:
-        left_out = sum(one.get("target") != "NPU" for one in rows)
-        return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, left_out, len(rows))
-    return None
+    """What the latency is a bound of; None where it is exact."""
+    bounds = figures.bounds if figures is not None else None
+    return None if bounds is None or bounds.bound is Bound.EXACT else bounds
 
 
 def left_out_of(figures: Figures | None) -> Bounds | None:
@@ -127,10 +112,6 @@ def told(figures: Iterable[Figures]) -> str:
     return say("bounds, not exact figures: {reasons}", reasons="; ".join(listed[:3]) + more) if listed else ""
 
 
-def _unless_exact(bounds: Bounds | None) -> Bounds | None:
-    return None if bounds is None or bounds.bound is Bound.EXACT else bounds
-
-
 SHORT = {
     SamplesFrom.SYMBOLIC_AXIS: "open axis",
     SamplesFrom.MANIFEST: "manifest",
@@ -197,7 +178,7 @@ def whole_npu_upper_estimate(figures: Figures) -> Figures | None:
     An upper bound: it takes the memory for fast enough, which it often is not. Latency is not
     halved by it either, as a model does not spread over both halves at will.
     """
-    if str(figures.details.get("npu_mode")) not in HALVES:
+    if figures.npu is None or not figures.npu.halved:
         return None
     per_second = figures.throughput_fps or _one_after_the_other(figures.latency_us)
     if per_second is None:
@@ -206,10 +187,8 @@ def whole_npu_upper_estimate(figures: Figures) -> Figures | None:
     return Figures(
         kind=Kind.PREDICTED,
         throughput_fps=2 * per_second,
-        details={
-            "npu_mode": "0",
-            "basis": f"x2 upper estimate from a {told} in mode {figures.details['npu_mode']}",
-        },
+        npu=NpuPart("0"),
+        details={"basis": f"x2 upper estimate from a {told} in mode {figures.npu.mode}"},
     )
 
 

@@ -151,13 +151,13 @@ def _accuracy(result: Result) -> Accuracy | None:
 def _coarse(result: Result) -> str:
     """Why a wrong result is no better, where the steps of its outputs are too far apart for their values."""
     figures = result.figures or result.estimate
-    about = figures.details.get("output_resolution") if figures else None
-    if cell(result) != WRONG or not about or about["cosine"] is None or about["cosine"] >= LEAST_COSINE:
+    about = figures.resolution if figures else None
+    if cell(result) != WRONG or about is None or about.cosine is None or about.cosine >= LEAST_COSINE:
         return ""
-    steps = ", ".join(f"{step:.2g}" for step in about["steps"])
+    steps = ", ".join(f"{step:.2g}" for step in about.steps)
     return (
-        f": its outputs have steps of {steps} for values up to {about['greatest']:.2g};"
-        f" FP32's own rounded to them have a cosine of {about['cosine']:.3f}"
+        f": its outputs have steps of {steps} for values up to {about.greatest:.2g};"
+        f" FP32's own rounded to them have a cosine of {about.cosine:.3f}"
     )
 
 

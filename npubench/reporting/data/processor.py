@@ -1,16 +1,18 @@
 """Rows of processors: the page's tables beside published rows, and one by one for programs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 from npubench import published
+from npubench.domain.figures import ProcessorFigures, ProcessorRow
 from npubench.domain.records import Kind, Result
 from npubench.domain.specs import CaseKind
 from npubench.published import CpuPeak
 from npubench.reporting.data.formatting import significant, size
 from npubench.reporting.data.translate import say
+from npubench.storage.details import known_fields
 
 Row = Mapping[str, Any]
 
@@ -98,10 +100,10 @@ def _source(label: str, results: Sequence[Result]) -> _Source:
     rows: dict[str, list[Row]] = {}
     memory: list[Row] = []
     for result in results:
-        told = result.figures.details if result.figures else {}
-        rows.setdefault(str(told.get("mode", "")).replace("-", "_"), []).extend(told.get("rows") or ())
-        memory += told.get("memory") or ()
-        if (gib := told.get("megpeak_bandwidth_gib_per_s")) is not None:
+        told = (result.figures.processor if result.figures else None) or ProcessorFigures()
+        rows.setdefault(told.mode.replace("-", "_"), []).extend(map(known_fields, told.rows))
+        memory += map(known_fields, told.memory)
+        if (gib := told.megpeak_bandwidth_gib_per_s) is not None:
             memory.append({"row": "bandwidth", "gib_per_s": gib, "variant": _MEGPEAK_COPY})
     kind = results[0].figures.kind if results[0].figures else Kind.MEASURED
     return _Source(label, kind, results[0].emulated, rows, memory)
@@ -288,7 +290,7 @@ def processor_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
 def _rows(result: Result) -> Iterator[dict[str, Any]]:
     if result.figures is None:
         return
-    details = result.figures.details
+    told = result.figures.processor or ProcessorFigures()
     common = {
         "board": result.board,
         "emulated": result.emulated,
@@ -298,13 +300,12 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
         "run_id": result.run_id,
         "started_at": result.started_at,
     }
-    bandwidth = details.get("megpeak_bandwidth_gib_per_s")
-    own = [{"row": "bandwidth", "core": details.get("core"), "gib_per_s": bandwidth}] if bandwidth else []
-    for row in (*own, *(details.get("rows") or ()), *(details.get("memory") or ())):
-        told = {**row, **common, "operation": operation_of(str(row.get("row")))}
-        if "set_bytes" in row or row.get("row") == "bandwidth":
-            told["operation"] = "memory"
-        yield {name: told.get(name) for name in COLUMNS}
+    bandwidth = told.megpeak_bandwidth_gib_per_s
+    own = (ProcessorRow("bandwidth", core=told.core, gib_per_s=bandwidth),) if bandwidth else ()
+    for row in (*own, *told.rows, *told.memory):
+        of_memory = row.set_bytes is not None or row.row == "bandwidth"
+        values = {**asdict(row), **common, "operation": "memory" if of_memory else operation_of(row.row)}
+        yield {name: values.get(name) for name in COLUMNS}
 
 
 def rate_of(row: dict[str, Any]) -> tuple[float | None, str]:

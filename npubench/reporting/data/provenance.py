@@ -26,6 +26,7 @@ from npubench.reporting.data.formatting import duration, significant, size
 from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.tables import json_text, script_text
 from npubench.reporting.data.translate import language, say, say_count
+from npubench.storage.details import details_of
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -127,8 +128,8 @@ def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | No
         yield f"{head} {labels[4]}", _pairs(figures.placement)
     if figures.computed is not None:
         yield f"{head} {labels[6]}", _computed(figures.computed)
-    if figures.details:
-        yield f"{head} {labels[5]}", _pairs(figures.details)
+    if details := details_of(figures):
+        yield f"{head} {labels[5]}", _pairs(details)
 
 
 def _no_cosine(figures: Figures) -> str:

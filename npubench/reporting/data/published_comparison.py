@@ -114,11 +114,10 @@ def _group(
 def _pairs(own: Result, other: Result) -> Iterator[tuple[Kind, str, float, float, Bound | None]]:
     figures = own.figures
     if figures is not None and figures.kind is Kind.MEASURED and other.figures is not None:
-        npu = figures.details.get("neu_us")
-        their_npu = other.figures.details.get("neu_us")
+        npu, their_npu = figures.npu_time_us, other.figures.npu_time_us
         their, bound = _time(other.figures), _bound(figures, other.figures)
-        if isinstance(npu, (int, float)) and npu > 0 and their_npu:
-            yield Kind.MEASURED, "NPU time of both", float(npu), float(their_npu), bound
+        if npu and npu > 0 and their_npu:
+            yield Kind.MEASURED, "NPU time of both", npu, their_npu, bound
         elif (ours := _time(figures)) is not None and their is not None:
             what = "NPU time" if their_npu else "time"
             yield Kind.MEASURED, f"latency here, {what} there", ours, their, bound

@@ -26,6 +26,7 @@ TEMPLATES = (
     "the time is a lower bound: {count} of {all} layers are not counted",
     "the log tells no date: started_at is the file's",
     "the log has no profile section",
+    "{name} has no simulator: run it on a board, without --simulate",
     "{name} simulates nothing: run it on a board, without --simulate",
     "the table gives no time: {text}",
     "no command is declared for {case}: see docs/codec.md",

@@ -11,6 +11,7 @@ from npubench.domain.records import Bound, Failure, Figures, Result
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.reporting.data.accuracy import lacking
 from npubench.reporting.data.figures import bounds_of, counts_text, latency_text, main_latency_us, whole_npu
+from npubench.storage.details import details_of
 
 Row = dict[str, Any]
 _EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None, "share": None}
@@ -104,6 +105,7 @@ def _figures(result: Result, figures: Figures) -> Row:
         "bounds": _row_bounds(figures),
         "latency": latency_text(figures, main) if main is not None else None,
         "fps_counts": counts_text(figures) or None,
+        "details": _plain(details_of(figures)),
     }
 
 
@@ -124,7 +126,7 @@ def _prediction(result: Result) -> Row | None:
     whole = whole_npu(result)
     if whole is None:
         return None
-    return {"kind": whole.kind.value, "throughput_fps": _plain(whole.throughput_fps), **whole.details}
+    return {"kind": whole.kind.value, "throughput_fps": _plain(whole.throughput_fps), **details_of(whole)}
 
 
 def _failure(failure: Failure) -> Row:

@@ -84,7 +84,7 @@ class Strength(StrEnum):
 class Doubt:
     """One doubt about `cases` of a board: why, and the figures that show it, one line each.
 
-    `cases` is empty where the board itself is doubted. `next_step` is what to do, which `checks.doubts` fills
+    `cases` is empty where the board itself is doubted. `next_step` is what to do, which `sanity.doubts` fills
     in by the class.
     """
 

@@ -3,10 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
-from npubench.backends.axera.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
 from npubench.domain.records import Kind, Result
+from npubench.measure.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.pairs import latency_of
 from npubench.reporting.data.translate import say
@@ -23,47 +22,66 @@ from npubench.reporting.sanity.times import (
 
 def identical(results: Sequence[Result]) -> Iterator[Doubt]:
     """Different cases of one board that agree to the last digit without a reason known to npubench."""
-    groups, alike = suspicious_groups(results), suspects(results)
-    if not groups and not alike:
-        return
-    rows = {(r.board, r.precision.value, r.case): r for r in results}
     told = set()
-    for group in groups:
-        told.add((group.board, group.precision, group.cases))
-        yield _figures(group, rows)
-    for suspect in alike:
-        cases = tuple(sorted(suspect.cases))
-        where = (suspect.board, suspect.precision, cases)
-        if where in told or len({lowering(case) for case in cases}) == 1:
+    if groups := suspicious_groups(results):
+        rows = {(row.board, row.precision.value, row.case): row for row in results}
+        for group in groups:
+            told.add((group.board, group.precision, group.cases))
+            yield _figures(group, rows)
+    for doubt in (
+        *_shared_by_files(
+            results,
+            DoubtClass.IDENTICAL_ARTIFACT,
+            lambda row: row.artifact_sha256,
+            say("different models, the same artifact: one file may have been run under several names"),
+        ),
+        *_shared_by_files(
+            results,
+            DoubtClass.IDENTICAL_FIGURES,
+            _measured_times,
+            say("different models, the same measured times: one file may have been run under several names"),
+        ),
+    ):
+        if (doubt.board, doubt.precision, doubt.cases) not in told:
+            yield doubt
+
+
+def _shared_by_files(
+    results: Sequence[Result], doubt_class: DoubtClass, mark: Callable[[Result], Hashable | None], reason: str
+) -> Iterator[Doubt]:
+    """Groups of cases whose ONNX files differ although the mark is the same to the last digit."""
+    seen: dict[Hashable, Result] = {}
+    groups: dict[Hashable, list[Result]] = {}
+    for row in results:
+        found = mark(row)
+        if found is None or row.onnx_sha256 is None:
             continue
-        found = {case: rows[suspect.board, suspect.precision, case] for case in cases}
-        artifact = suspect.shared == "artifact"
-        shared = {r.artifact_sha256 for r in found.values()} if artifact else set()
-        yield Doubt(
-            DoubtClass.IDENTICAL_ARTIFACT if artifact else DoubtClass.IDENTICAL_FIGURES,
-            Strength.STRONG,
-            suspect.board,
-            found[cases[0]].backend,
-            suspect.precision,
-            cases,
-            say("different models, the same artifact: one file may have been run under several names")
-            if artifact
-            else say(
-                "different models, the same measured times: one file may have been run under several names"
-            ),
-            tuple(
-                chain(
-                    (
-                        say("artifact SHA-256 {sha256}", sha256=sha256)
-                        for sha256 in sorted(filter(None, shared))
-                    ),
-                    (
-                        say("{case}: model SHA-256 {sha256}", case=case, sha256=row.onnx_sha256)
-                        for case, row in found.items()
-                    ),
-                )
-            ),
-        )
+        key = (row.board, row.backend, row.precision, found)
+        first = seen.setdefault(key, row)
+        if first is not row:
+            # Of very many rows hardly any are alike: a list for each would be most of the work.
+            groups.setdefault(key, [first]).append(row)
+    for group in groups.values():
+        rows = {row.case: row for row in sorted(group, key=lambda row: row.case)}
+        if len({row.onnx_sha256 for row in group}) < 2 or len({lowering(case) for case in rows}) == 1:
+            continue
+        first = group[0]
+        evidence = [
+            say("{case}: model SHA-256 {sha256}", case=case, sha256=row.onnx_sha256)
+            for case, row in rows.items()
+        ]
+        if doubt_class is DoubtClass.IDENTICAL_ARTIFACT:
+            evidence.insert(0, say("artifact SHA-256 {sha256}", sha256=first.artifact_sha256))
+        where = (first.board, first.backend, first.precision.value)
+        yield Doubt(doubt_class, Strength.STRONG, *where, tuple(rows), reason, tuple(evidence))
+
+
+def _measured_times(row: Result) -> Hashable | None:
+    """All of a row's statistics. Simulated ones say nothing: compilers lower different operators alike."""
+    latency = latency_of(row, Kind.MEASURED)
+    if latency is None or latency.n < 2 or latency.std is None:
+        return None
+    return (latency.n, latency.mean, latency.std, latency.min, latency.max)
 
 
 def _figures(group: EqualFigures, rows: Mapping[tuple[str, str, str], Result]) -> Doubt:
@@ -261,55 +279,3 @@ def _digits(number: float) -> int:
     """Significant digits of a figure, up to its last one that is not zero."""
     text = f"{number:.12e}".partition("e")[0].rstrip("0").replace(".", "")
     return len(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """Cases whose ONNX files differ although `shared` is the same to the last digit."""
-
-    board: str
-    precision: str
-    shared: str
-    cases: tuple[str, ...]
-
-
-def suspects(results: Sequence[Result]) -> list[Suspect]:
-    """Groups of different models with the same artifact, or with the same measured times.
-
-    Simulated figures are left out: a compiler lowers different operators to the same program.
-    """
-    return [*_groups(results, _artifact, "artifact"), *_groups(results, _times, "measured times")]
-
-
-def _groups(
-    results: Sequence[Result], mark: Callable[[Result], Hashable | None], shared: str
-) -> Iterator[Suspect]:
-    seen: dict[Hashable, Result] = {}
-    groups: dict[Hashable, list[Result]] = {}
-    for result in results:
-        found = mark(result)
-        if found is None or result.onnx_sha256 is None:
-            continue
-        key = (result.board, result.backend, result.precision, found)
-        first = seen.setdefault(key, result)
-        if first is not result:
-            # Of very many rows hardly any are alike: a list for each would be most of the work.
-            groups.setdefault(key, [first]).append(result)
-    for group in groups.values():
-        if len({result.onnx_sha256 for result in group}) > 1:
-            cases = tuple(dict.fromkeys(result.case for result in group))
-            yield Suspect(group[0].board, group[0].precision.value, shared, cases)
-
-
-def _artifact(result: Result) -> Hashable | None:
-    return result.artifact_sha256
-
-
-_MEASURED = Kind.MEASURED
-
-
-def _times(result: Result) -> Hashable | None:
-    latency = latency_of(result, _MEASURED)
-    if latency is None or latency.n < 2 or latency.std is None:
-        return None
-    return (latency.n, latency.mean, latency.std, latency.min, latency.max)

@@ -9,7 +9,6 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import Figures, Kind, Result, SamplesFrom
-from npubench.reporting.data.figures import HALVES
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.pairs import pairs, speedup
 from npubench.reporting.data.translate import say
@@ -56,24 +55,14 @@ class _Run:
 
 def cores_of(row: Result, figures: Figures) -> int | None:
     """Cores of the NPU (halves of an AX620A's), or threads of the processor; None where nothing tells."""
-    details = figures.details
-    mode = str(details.get("npu_mode", ""))
-    if mode in HALVES:
-        return 1
-    if found := re.fullmatch(r"NPU(\d)", mode):
-        return int(found[1])
+    if figures.npu_mode and figures.npu and figures.npu.cores:
+        return figures.npu.cores
     told = str(row.protocol.get("mode", "")).casefold()
     if found := _CORES.search(told):
         return int(found[1])
     if "single core" in told:
         return 1
-    mask = details.get("core_mask")
-    if isinstance(mask, int) and mask > 0:
-        return mask.bit_count()
-    if isinstance(mask, str) and (cores := re.search(r"\d(?:_\d)*$", mask)):
-        return len(cores[0].split("_"))
-    threads = details.get("threads")
-    return threads if isinstance(threads, int) and threads > 0 else None
+    return figures.npu.cores if figures.npu else None
 
 
 def odd_speed_ups(results: Sequence[Result]) -> Iterator[Doubt]:

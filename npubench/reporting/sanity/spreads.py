@@ -100,7 +100,7 @@ def _wide(row: Result, latency: Latency, usual: _Usual | None) -> Doubt | None:
         row,
         DoubtClass.WIDE_SPREAD,
         Strength.strong_if(strong),
-        say("its runs lie far apart: a repeat may give another figure"),
+        say("its runs differ widely: a repeat may give another figure"),
         *evidence,
     )
 
@@ -109,10 +109,10 @@ def _apart(latency: Latency, spread: float) -> str:
     medians = ", ".join(significant(value, separator="") for value in latency.rounds_p50)
     if not medians:
         return say(
-            "calls lie {spread:.1%} apart, stable is {stable:.0%}", spread=spread, stable=STABLE_SPREAD
+            "calls differ by {spread:.1%}, stable is {stable:.0%}", spread=spread, stable=STABLE_SPREAD
         )
     return say(
-        "rounds lie {spread:.1%} apart, stable is {stable:.0%}: {medians} us",
+        "round medians differ by {spread:.1%}, stable is {stable:.0%}: {medians} us",
         spread=spread,
         stable=STABLE_SPREAD,
         medians=medians,
@@ -137,10 +137,11 @@ def _noisy(
             backend,
             ", ".join(sorted({row.precision.value for row, _ in rows})),
             (),
-            say("this board's rounds usually lie apart: no row stands out, and all may differ in a repeat"),
+            say("this board's rounds usually differ: no row stands out, and all may differ in a repeat"),
             (
                 say(
-                    "{wide} of {rows} rows lie more than {stable:.0%} apart, the median is {median}",
+                    "round medians of {wide} of {rows} rows differ by more than {stable:.0%}, "
+                    "usually by {median}",
                     wide=wide,
                     rows=len(rows),
                     stable=STABLE_SPREAD,
@@ -209,7 +210,7 @@ def _finer(latency: Latency) -> list[str]:
         return []
     return [
         say(
-            "medians of rounds lie {apart} us apart, and the clock's steps are {step} us",
+            "round medians differ by {apart} us, and the clock's steps are {step} us",
             apart=significant(apart),
             step=f"{step:.6g}",
         )

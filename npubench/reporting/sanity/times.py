@@ -7,8 +7,8 @@ simulation and what was published as such. The two never stand in for each other
 from dataclasses import dataclass
 from enum import StrEnum
 
-from npubench.backends.axera.equal_figures import one_program
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
+from npubench.measure.equal_figures import one_program
 from npubench.reporting.data.figures import left_out_of
 
 _OK = Status.OK
@@ -58,11 +58,10 @@ def board_times(row: Result) -> tuple[BoardTime, ...]:
     figures = measured_of(row)
     if figures is None:
         return ()
-    call, told = typical_us(figures.latency_us), figures.details.get("neu_us")
-    part = float(told) if isinstance(told, (int, float)) and told > 0 else None
+    call, part = typical_us(figures.latency_us), figures.npu_time_us
     if figures.kind is Kind.PUBLISHED and call is not None:
         return (BoardTime(Part.CALL, call, call),)
-    npu = () if part is None else (BoardTime(Part.NPU, part, part),)
+    npu = () if part is None or part <= 0 else (BoardTime(Part.NPU, part, part),)
     if call is None:
         rate = figures.throughput_fps
         return npu if npu or not rate or rate <= 0 else (BoardTime(Part.RATE, 1e6 / rate, rate),)

@@ -7,8 +7,8 @@ from npubench.domain.specs import CaseKind
 from npubench.reporting.data.formatting import significant, size
 from npubench.reporting.data.pairs import figures_of
 from npubench.reporting.data.translate import say
-from npubench.reporting.select.candidate import Candidate, SelectedResult
-from npubench.reporting.select.check import Check, Outcome, within
+from npubench.reporting.select.candidate import Candidate
+from npubench.reporting.select.check import Check, Outcome, tightest, within
 from npubench.reporting.select.chip_facts import (
     FactValue,
     decode_pixels_per_s,
@@ -29,11 +29,7 @@ NV12 = 1.5
 def decode(asked: Requirements, candidate: Candidate) -> Check | None:
     """Pixels a second of each codec against the decoder's; the codec with least room counts."""
     codecs = sorted({stream.codec for stream in asked.streams if stream.codec != "none"})
-    if not codecs:
-        return None
-    found = [_decode(codec, asked, candidate) for codec in codecs]
-    order = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
-    return min(found, key=lambda one: (order[one.outcome], one.headroom if one.headroom is not None else 2.0))
+    return tightest([_decode(codec, asked, candidate) for codec in codecs])
 
 
 def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
@@ -65,11 +61,11 @@ def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
         figures = None if row.emulated else figures_of(row, Kind.MEASURED)
         if row.case_kind is not CaseKind.CODEC or figures is None:
             continue
-        details = figures.details
-        if (details.get("operation"), details.get("codec")) == ("decode", codec):
-            held = (details.get("streams") or 0) * (details.get("streams_fps") or 0)
+        told = figures.codec
+        if told is not None and (told.operation, told.codec) == ("decode", codec):
+            held = (told.streams or 0) * (told.streams_fps or 0)
             rate = held or figures.throughput_fps or 0.0
-            best = max(best, rate * (details.get("width") or 0) * (details.get("height") or 0))
+            best = max(best, rate * (told.width or 0) * (told.height or 0))
     return FactValue(best, say("measured on the board"), "measured") if best else None
 
 
@@ -100,9 +96,8 @@ def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known
 
 
 def _taken(job: Job) -> float | None:
-    if not isinstance(job.found, SelectedResult):
-        return job.found.ran.artifact_bytes if job.found.ran else None
-    return job.found.figures.memory_bytes or job.found.result.artifact_bytes
+    took = job.selected.figures.memory_bytes if job.selected else None
+    return took or (job.row.artifact_bytes if job.row else None)
 
 
 def _memory_of(candidate: Candidate, known: UserFacts | None) -> FactValue | None:

@@ -3,7 +3,6 @@
 Kinds never mix: a board with measured and simulated rows is two candidates.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -184,10 +183,10 @@ def share_of_npu(figures: Figures, facts: Mapping[str, Fact]) -> float:
     bounds = bounds_of(figures)
     if bounds is not None and bounds.share is not None:
         return bounds.share
-    mode = str(figures.details.get("npu_mode", ""))
-    cores, all_cores = re.fullmatch(r"NPU(\d)", mode), facts.get("npu_cores")
-    if cores and all_cores and all_cores.value.isdigit() and int(cores[1]) < int(all_cores.value):
-        return int(cores[1]) / int(all_cores.value)
+    part, all_cores = figures.npu, facts.get("npu_cores")
+    cores = part.cores if part is not None and part.mode and not part.halved else None
+    if cores and all_cores and all_cores.value.isdigit() and cores < int(all_cores.value):
+        return cores / int(all_cores.value)
     return 1.0
 
 

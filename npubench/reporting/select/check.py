@@ -1,6 +1,6 @@
 """What came of one requirement on one candidate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -49,3 +49,16 @@ class Check:
 def within(need: float, have: float) -> tuple[Outcome, float]:
     """Whether `need` fits into `have`, and the share of it that is left."""
     return (Outcome.PASS if need <= have else Outcome.FAIL), 1 - need / have if have > 0 else -1.0
+
+
+BY_OUTCOME: Mapping[Outcome, int] = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
+"""The worst first."""
+
+
+def tightest(checks: Sequence[Check]) -> Check | None:
+    """Of several checks of one requirement the worst, with least room; None of none."""
+    return min(
+        checks,
+        key=lambda one: (BY_OUTCOME[one.outcome], 2.0 if one.headroom is None else one.headroom),
+        default=None,
+    )

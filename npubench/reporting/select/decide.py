@@ -5,7 +5,6 @@ The score of a candidate is weights times values between 0 and 1, all of them sh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from npubench.domain.records import Bound, Kind, Result, Verdict
 from npubench.domain.specs import BoardSpec
@@ -14,10 +13,8 @@ from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
 from npubench.reporting.select import board_checks, npu_checks
 from npubench.reporting.select.candidate import Candidate, SelectedResult, Shapes, candidates
-from npubench.reporting.select.check import Check, Outcome
+from npubench.reporting.select.check import BY_OUTCOME, Check, Outcome
 from npubench.reporting.select.requirements import Requirements
-
-_ORDER = {Outcome.PASS: 0, Outcome.UNKNOWN: 1, Outcome.FAIL: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +110,9 @@ def _judge(asked: Requirements, candidate: Candidate, shapes: Shapes) -> ChipVer
         power,
     )
     checks = tuple(check for check in found if check is not None)
-    outcome = max((check.outcome for check in checks), key=lambda one: _ORDER[one])
+    outcome = min((check.outcome for check in checks), key=BY_OUTCOME.__getitem__)
     binding = _binding(checks)
-    chosen = [job.found for job in jobs if isinstance(job.found, SelectedResult)]
+    chosen = [job.selected for job in jobs if job.selected]
     return ChipVerdict(
         *(candidate.board, candidate.chip, candidate.backend, candidate.kind, candidate.origin),
         outcome=outcome,
@@ -155,7 +152,13 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements) -> list[ChipVerd
         else:
             scored.append(one)
     scored.sort(
-        key=lambda one: (_ORDER[one.outcome], -(one.score or 0.0), one.board, str(one.kind), str(one.origin))
+        key=lambda one: (
+            -BY_OUTCOME[one.outcome],
+            -(one.score or 0.0),
+            one.board,
+            str(one.kind),
+            str(one.origin),
+        )
     )
     ranks = iter(range(1, len(scored) + 1))
     return [replace(one, rank=next(ranks)) if one.score is not None else one for one in scored]
@@ -220,29 +223,13 @@ _BASES = {
 _PUBLISHED_SIMULATION = "times that the publisher's compiler simulated, not measured by anybody"
 
 
-class Judged(Protocol):
-    """What a warning looks at."""
-
-    @property
-    def kind(self) -> Kind | None:
-        """Of its figures."""
-
-    @property
-    def origin(self) -> Kind | None:
-        """What a published figure was for its publisher."""
-
-    @property
-    def backend(self) -> str:
-        """The toolchain."""
-
-
 def caveats_of(candidate: Candidate, chosen: Sequence[SelectedResult]) -> tuple[str, ...]:
     """One line each, the basis first."""
     if candidate.kind is None:
         return (say("no row of it has a figure"),)
     simulated = candidate.origin is Kind.SIMULATED
     lines = [say(_PUBLISHED_SIMULATION) if simulated else say(_BASES[candidate.kind])]
-    modes = sorted({str(c.figures.details["npu_mode"]) for c in chosen if c.share < 1})
+    modes = sorted({c.figures.npu_mode for c in chosen if c.share < 1})
     if modes:
         lines.append(
             say("figures of a part of the NPU (mode {modes}), not of the chip", modes=", ".join(modes))
@@ -266,7 +253,7 @@ def caveats_of(candidate: Candidate, chosen: Sequence[SelectedResult]) -> tuple[
     return tuple(lines)
 
 
-def warnings_of(judged: Sequence[Judged]) -> tuple[str, ...]:
+def warnings_of(judged: Sequence[ChipVerdict]) -> tuple[str, ...]:
     """What holds for the whole comparison."""
     lines = []
     backends = sorted({one.backend for one in judged if Kind.SIMULATED in (one.kind, one.origin)})

@@ -12,7 +12,7 @@ from npubench.reporting.charts.scatter import Corner, Point, Scatter, Titles, sc
 from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say, say_count
-from npubench.reporting.select.check import TITLES, Check, Outcome
+from npubench.reporting.select.check import TITLES, Outcome
 from npubench.reporting.select.decide import TITLES as TERMS
 from npubench.reporting.select.decide import ChipVerdict, Decision, warnings_of
 from npubench.reporting.select.requirements import Requirements
@@ -52,6 +52,11 @@ def jobs_text(verdict: ChipVerdict) -> str:
     return f"{mark(opposite(verdict.bound))}{significant(verdict.jobs)} ×{half}"
 
 
+def score_text(verdict: ChipVerdict) -> str:
+    """The sum of its terms, in [0, 1]."""
+    return "–" if verdict.score is None else f"{verdict.score:.3f}"
+
+
 def to_json(decision: Decision) -> dict[str, Any]:
     """JSON-ready; outcomes, checks and kinds by their English names in every language, shares of 1."""
     return {
@@ -68,6 +73,9 @@ def _verdict(verdict: ChipVerdict) -> dict[str, Any]:
     return plain
 
 
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""Heads in the language of now, and the cells of each line."""
+
 HEAD = (
     "rank",
     "verdict",
@@ -82,8 +90,16 @@ HEAD = (
 )
 
 
-def cells(verdict: ChipVerdict) -> tuple[str, ...]:
-    """One line of the overview, in the order of HEAD."""
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    return [say(name) for name in head], rows
+
+
+def overview(verdicts: Sequence[ChipVerdict]) -> Table:
+    """One line a candidate."""
+    return _table(HEAD, [_cells(one) for one in verdicts])
+
+
+def _cells(verdict: ChipVerdict) -> tuple[str, ...]:
     return (
         str(verdict.rank or "–"),
         say(verdict.outcome.value),
@@ -94,22 +110,33 @@ def cells(verdict: ChipVerdict) -> tuple[str, ...]:
         binding_text(verdict),
         jobs_text(verdict),
         price_text(verdict),
-        "–" if verdict.score is None else f"{verdict.score:.3f}",
+        score_text(verdict),
     )
 
 
-def check_cells(check: Check) -> tuple[str, ...]:
-    """One requirement: title, outcome, need, have, head-room, why."""
-    texts = (say(TITLES[check.name]), say(check.outcome.value), check.need, check.have)
-    return (*texts, percent(check.headroom), check.why)
+CHECK_HEAD = ("requirement", "verdict", "needed", "there is", "head-room", "why")
+
+
+def check_table(verdict: ChipVerdict) -> Table:
+    """One line a requirement."""
+    return _table(
+        CHECK_HEAD,
+        [
+            (
+                *(say(TITLES[one.name]), say(one.outcome.value)),
+                *(one.need, one.have, percent(one.headroom), one.why),
+            )
+            for one in verdict.checks
+        ],
+    )
 
 
 ASKED_HEAD = ("stream", "count", "resolution", "codec", "what", "model", "runs a second", "at least")
 
 
-def asked_cells(asked: Requirements) -> list[tuple[str, ...]]:
+def asked_table(asked: Requirements) -> Table:
     """What is asked: a line a model."""
-    return [
+    rows = [
         (
             stream.name,
             str(stream.count),
@@ -122,13 +149,13 @@ def asked_cells(asked: Requirements) -> list[tuple[str, ...]]:
         )
         for stream, model in asked.models
     ]
+    return _table(ASKED_HEAD, rows)
 
 
-CHECK_HEAD = ("requirement", "verdict", "needed", "there is", "head-room", "why")
 TERM_HEAD = ("what", "weight", "value", "from", "points")
 
 
-def term_cells(verdict: ChipVerdict) -> list[tuple[str, ...]]:
+def term_table(verdict: ChipVerdict) -> Table:
     """The arithmetic of the score, its sum last."""
     lines = [
         (
@@ -140,92 +167,74 @@ def term_cells(verdict: ChipVerdict) -> list[tuple[str, ...]]:
         )
         for term in verdict.terms
     ]
-    total = "–" if verdict.score is None else f"{verdict.score:.3f}"
-    return [*lines, (say("sum"), "", "", "", total)] if lines else []
+    return _table(TERM_HEAD, [*lines, (say("sum"), "", "", "", score_text(verdict))] if lines else [])
 
 
 def to_text(decision: Decision) -> str:
     """The overview, then every candidate with its requirements, its caveats and its score."""
-    parts = [printable(decision.asked.title), ""]
-    parts.append(_table(HEAD, [cells(one) for one in decision.verdicts]))
+    parts = [printable(decision.asked.title), "", text_table(*overview(decision.verdicts), width=None)]
     parts += [f"! {printable(warning)}" for warning in decision.warnings]
     for one in decision.verdicts:
         parts += ["", f"{printable(_name(one))}: {say(one.outcome.value)}"]
         parts += [f"  {printable(caveat)}" for caveat in one.caveats]
-        checks = [check_cells(check) for check in one.checks]
-        parts.append(indent(_table(CHECK_HEAD, checks), "  "))
-        for check in one.checks:
-            title = say(TITLES[check.name])
-            parts += [f"    {title}: {printable(line)}" for line in check.arithmetic]
+        parts.append(indent(text_table(*check_table(one), width=None), "  "))
+        parts += [f"    {printable(line)}" for line in _arithmetic(one)]
         if one.terms:
-            parts.append(indent(_table(TERM_HEAD, term_cells(one)), "  "))
+            parts.append(indent(text_table(*term_table(one), width=None), "  "))
     return "\n".join(parts)
+
+
+def to_markdown(decision: Decision) -> str:
+    """The same for a document."""
+    parts = [
+        f"# {decision.asked.title}",
+        say("Written by npubench select; every figure comes of a row or of a fact with its source."),
+        markdown_table(*asked_table(decision.asked)),
+        markdown_table(*overview(decision.verdicts)),
+    ]
+    parts += [f"**{say('Warning')}**: {warning}." for warning in decision.warnings]
+    for one in decision.verdicts:
+        parts.append(f"## {_name(one)}: {say(one.outcome.value)}")
+        parts.append("\n".join(f"- {caveat}" for caveat in one.caveats))
+        parts.append(markdown_table(*check_table(one)))
+        parts.append("\n".join(f"- {line}" for line in _arithmetic(one)))
+        if one.terms:
+            parts.append(markdown_table(*term_table(one)))
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _name(verdict: ChipVerdict) -> str:
     return f"{verdict.chip} ({verdict.board}, {kind_text(verdict)})"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return text_table([say(name) for name in head], rows, width=None)
-
-
-def to_markdown(decision: Decision) -> str:
-    """The same for a document."""
-
-    def lined(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        return markdown_table([say(name) for name in head], rows)
-
-    parts = [
-        f"# {decision.asked.title}",
-        say("Written by npubench select; every figure comes of a row or of a fact with its source."),
-        lined(ASKED_HEAD, asked_cells(decision.asked)),
-        lined(HEAD, [cells(one) for one in decision.verdicts]),
-    ]
-    parts += [f"**{say('Warning')}**: {warning}." for warning in decision.warnings]
-    for one in decision.verdicts:
-        parts.append(f"## {_name(one)}: {say(one.outcome.value)}")
-        parts.append("\n".join(f"- {caveat}" for caveat in one.caveats))
-        parts.append(lined(CHECK_HEAD, [check_cells(check) for check in one.checks]))
-        lines = [f"- {say(TITLES[c.name])}: {line}" for c in one.checks for line in c.arithmetic]
-        parts.append("\n".join(lines))
-        if one.terms:
-            parts.append(lined(TERM_HEAD, term_cells(one)))
-    return "\n\n".join(part for part in parts if part) + "\n"
+def _arithmetic(verdict: ChipVerdict) -> list[str]:
+    return [f"{say(TITLES[check.name])}: {line}" for check in verdict.checks for line in check.arithmetic]
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictView:
-    """A decision with the cells of its tables in the language of now."""
+    """A decision with its tables in the language of now, those of `checks` and `terms` a candidate each."""
 
     decision: Decision
     summary: str
-    head: tuple[str, ...]
-    numeric: tuple[int, ...]
-    cells: tuple[tuple[str, ...], ...]
-    check_head: tuple[str, ...]
-    check_cells: tuple[tuple[tuple[str, ...], ...], ...]
-    term_head: tuple[str, ...]
-    term_cells: tuple[tuple[tuple[str, ...], ...], ...]
+    overview: Table
+    checks: tuple[Table, ...]
+    terms: tuple[Table, ...]
     pareto: Scatter | None
     without_price: str
 
 
 def view_of(decision: Decision) -> VerdictView:
-    """The section's view."""
+    """What the page's section is drawn of."""
     verdicts = decision.verdicts
     drawn = [one for one in verdicts if one.price_usd and one.jobs]
     absent = dict.fromkeys(one.board for one in verdicts if one not in drawn)
     return VerdictView(
         decision,
         summary_of(decision),
-        tuple(say(name) for name in HEAD),
-        (0, 5, 7, 8, 9),
-        tuple(cells(one) for one in verdicts),
-        tuple(say(name) for name in CHECK_HEAD),
-        tuple(tuple(check_cells(check) for check in one.checks) for one in verdicts),
-        tuple(say(name) for name in TERM_HEAD),
-        tuple(tuple(term_cells(one)) for one in verdicts),
+        overview(verdicts),
+        tuple(map(check_table, verdicts)),
+        tuple(map(term_table, verdicts)),
         _pareto(drawn),
         ", ".join(absent),
     )
@@ -271,7 +280,7 @@ def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
         front = _front([one for one in members if one.bound is Bound.EXACT])
         if len(front) > 1:
             corners.append(Corner(tuple(front), say("best for its price: {kind}", kind=name), origin or kind))
-    warnings = [one for one in warnings_of(drawn) if one]
+    warnings = "; ".join(warnings_of(drawn))
     titles = Titles(
         "pareto",
         say("Cost against throughput"),
@@ -279,7 +288,7 @@ def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
         say("price, USD"),
         say("how often the job fits"),
     )
-    return scatter(titles, None, points, corners, (_show, _show), kinds, "; ".join(warnings))
+    return scatter(titles, None, points, corners, (significant, significant), kinds, warnings)
 
 
 def _front(members: Sequence[ChipVerdict]) -> list[tuple[float, float]]:
@@ -290,7 +299,3 @@ def _front(members: Sequence[ChipVerdict]) -> list[tuple[float, float]]:
         if not front or -minus > front[-1][1]:
             front.append((price, -minus))
     return front
-
-
-def _show(value: float, digits: int) -> str:
-    return significant(value, digits)

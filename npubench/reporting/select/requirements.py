@@ -1,15 +1,15 @@
 """What is asked of a chip: `requirements.toml`, checked on reading."""
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, structs
 
 from npubench.domain.errors import UsageError
 from npubench.domain.nearest import path_meant
-from npubench.storage.validate import InvalidError, convert
+from npubench.storage.toml import checked
+from npubench.storage.validate import LARGEST, Number, Positive, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +78,24 @@ class Requirements:
         return tuple((stream, model) for stream in self.streams for model in stream.models)
 
 
-_LARGEST = 1e300
-"""No bound that somebody means, and less than infinity, which is none."""
-
-Positive = Annotated[float, Meta(gt=0, le=_LARGEST)]
 Text = Annotated[str, Meta(min_length=1, max_length=300)]
 _SIZE = r"\A[1-9][0-9]{0,4}x[1-9][0-9]{0,4}\Z"
 Size = Annotated[str, Meta(pattern=_SIZE, description="WIDTHxHEIGHT: write it as 1920x1080")]
-Weight = Annotated[float, Meta(ge=0, le=_LARGEST)]
+Weight = Annotated[float, Meta(ge=0, le=LARGEST)]
 
 
-class ModelTable(Struct, frozen=True, forbid_unknown_fields=True):
+class ModelTable(Table, frozen=True):
     """`[[stream.model]]`: a case, or names for it in order of preference; runs a second and stream."""
 
     name: Text | Annotated[list[Text], Meta(min_length=1)]
     role: str = ""
     input: Size | None = None
     rate: Positive | None = None
-    minimum_accuracy: Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)] | None = None
+    minimum_accuracy: Number | None = None
     accuracy: Literal["cosine", "top1_agreement", "psnr_db"] = "cosine"
 
 
-class StreamTable(Struct, frozen=True, forbid_unknown_fields=True):
+class StreamTable(Table, frozen=True):
     """`[[stream]]`: `count` equal streams."""
 
     name: Text
@@ -110,7 +106,7 @@ class StreamTable(Struct, frozen=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
 
-class LimitTable(Struct, frozen=True, forbid_unknown_fields=True):
+class LimitTable(Table, frozen=True):
     """`[limits]`: bounds; what is not there is not asked."""
 
     latency_ms: Positive | None = None
@@ -120,7 +116,7 @@ class LimitTable(Struct, frozen=True, forbid_unknown_fields=True):
     power_w: Positive | None = None
 
 
-class ChipTable(Struct, frozen=True, forbid_unknown_fields=True):
+class ChipTable(Table, frozen=True):
     """`[[chip]]`: what the asker knows of a board, with its source."""
 
     board: Text
@@ -130,7 +126,7 @@ class ChipTable(Struct, frozen=True, forbid_unknown_fields=True):
     memory_mib: Positive | None = None
 
 
-class RankingTable(Struct, frozen=True, forbid_unknown_fields=True):
+class RankingTable(Table, frozen=True):
     """`[ranking]`: weights."""
 
     headroom: Weight = 0.0
@@ -140,30 +136,24 @@ class RankingTable(Struct, frozen=True, forbid_unknown_fields=True):
     power: Weight = 0.0
 
 
-class RequirementsTable(Struct, frozen=True, forbid_unknown_fields=True):
+class RequirementsTable(Table, frozen=True):
     """The whole file. Strict: nothing unknown, nothing converted."""
 
     title: Text
     stream: Annotated[list[StreamTable], Meta(min_length=1)]
     limits: LimitTable = LimitTable()
     ranking: RankingTable = RankingTable()
-    chip: list[ChipTable] = []
+    chip: tuple[ChipTable, ...] = ()
 
 
 def read_requirements(file: Path) -> Requirements:
-    """Raises UsageError that names the file and each key with what is wrong there."""
+    """Raises UsageError that names the file and each key with its line and what is wrong there."""
     try:
-        text = file.read_text(encoding="utf-8")
-        return _requirements(convert(tomllib.loads(text), RequirementsTable))
+        data = file.read_bytes()
     except OSError as error:
         hint = "" if file.exists() else path_meant(file, (".toml",))
         raise UsageError(f"cannot read {file}: {(error.strerror or 'it fails').lower()}{hint}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read {file}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}") from error
-    except InvalidError as error:
-        raise UsageError(f"{file}: {error}") from error
+    return _requirements(checked(file, data, RequirementsTable))
 
 
 def _requirements(table: RequirementsTable) -> Requirements:

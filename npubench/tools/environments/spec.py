@@ -1,7 +1,6 @@
 """What an environment consists of: one TOML file here, and a requirements file of pins beside it."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,8 +9,12 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from msgspec import field
+
 from npubench.domain.errors import UsageError
 from npubench.storage.hashing import digest
+from npubench.storage.toml import checked
+from npubench.storage.validate import Table, Text
 
 FOLDER = Path(__file__).parent
 BACKENDS = "npubench.backends"
@@ -74,6 +77,34 @@ class EnvironmentSpec:
     folder: Path = FOLDER
 
 
+class _WheelTable(Table, frozen=True):
+    """`[[wheels]]`."""
+
+    package: Text
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class _RemovalTable(Table, frozen=True):
+    """`[remove]`."""
+
+    glibc_above: Text
+    files: tuple[Text, ...]
+
+
+class _Table(Table, frozen=True):
+    """environments/*.toml."""
+
+    title: Text
+    python: Text
+    size_bytes: int
+    licence: Text
+    principal: tuple[Text, ...]
+    steps: tuple[tuple[Text, ...], ...]
+    check: Text
+    wheels: tuple[_WheelTable, ...] = ()
+    remove: _RemovalTable | None = None
+
+
 def names() -> tuple[str, ...]:
     """Every environment that can be installed."""
     return tuple(sorted({file.stem for folder in folders_of_specs() for file in folder.glob("*.toml")}))
@@ -87,24 +118,23 @@ def spec(name: str) -> EnvironmentSpec:
         hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names())}"
         raise UsageError(f"no environment {name[:100]!r}: {hint}")
     folder = next(one for one in folders_of_specs() if (one / f"{name}.toml").is_file())
-    table = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
-    steps = tuple(tuple(step) for step in table["steps"])
-    wheels = tuple(WheelSpec(one["package"], one.get("environment", {})) for one in table.get("wheels", ()))
-    removal = table.get("remove")
-    remove = RemovalSpec(removal["glibc_above"], tuple(removal["files"])) if removal else None
-    files = [word for step in steps for word in step if word.endswith(".txt")]
+    described = folder / f"{name}.toml"
+    table = checked(described, described.read_bytes(), _Table)
+    wheels = tuple(WheelSpec(one.package, one.environment) for one in table.wheels)
+    remove = RemovalSpec(table.remove.glibc_above, table.remove.files) if table.remove else None
+    files = [word for step in table.steps for word in step if word.endswith(".txt")]
     return EnvironmentSpec(
         name=name,
-        title=table["title"],
-        python=table["python"],
-        size_bytes=table["size_bytes"],
-        licence=table["licence"],
-        principal=tuple(table["principal"]),
-        steps=steps,
-        check=table["check"],
+        title=table.title,
+        python=table.python,
+        size_bytes=table.size_bytes,
+        licence=table.licence,
+        principal=table.principal,
+        steps=table.steps,
+        check=table.check,
         pins=digest(
-            table["python"],
-            steps,
+            table.python,
+            table.steps,
             [_requirements(folder / file) for file in files],
             wheels,
             *filter(None, [remove]),

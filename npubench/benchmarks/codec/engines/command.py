@@ -36,7 +36,7 @@ def run(work: Work) -> Found | Failure | Skip:
     argv = command_line(table, _values(work, table))
     done = work.session.run(shell(ONE, *argv), work.deadline_s, work.log)
     told = said(table, done.output)
-    if failure := _failure(argv[0], told, done, work.deadline_s):
+    if failure := _failure(argv[0], told, done):
         return failure
     found = _found(work, table, argv[0], told, elapsed(done.output))
     if isinstance(found, Failure) or not (table.get("parallel") and work.case.counts_streams):
@@ -72,11 +72,11 @@ def _put(work: Work, loops: int) -> str:
         return str(work.session.put(longer, sha256_of_file(longer)))
 
 
-def _failure(program: str, told: Said, done: Completed, deadline_s: float) -> Failure | None:
+def _failure(program: str, told: Said, done: Completed) -> Failure | None:
     if told.unsupported is not None and not done.timed_out:
         message = f"{program}: {told.unsupported}"
         return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_CODEC, message)
-    return failure_of(program, done, deadline_s)
+    return failure_of(program, done)
 
 
 def _found(

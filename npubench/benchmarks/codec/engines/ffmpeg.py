@@ -89,7 +89,7 @@ def _image(work: Work, path: str) -> Found | Failure:
 def _ffmpeg(work: Work, argv: Sequence[str]) -> FfmpegOutput | Failure:
     # env ends with 127 where there is no such program; that says nothing about the board's link.
     done = work.session.run(["env", *argv], work.deadline_s, work.log)
-    return failure_of(TOOL, done, work.deadline_s) or parse_ffmpeg(done.output)
+    return failure_of(TOOL, done) or parse_ffmpeg(done.output)
 
 
 def _rounds(work: Work, argv: Argv, per_unit: int, first: int = 1) -> Timed | Failure:

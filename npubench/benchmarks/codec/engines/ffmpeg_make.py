@@ -19,7 +19,7 @@ def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Fai
     def ffmpeg(words: Sequence[str]) -> Completed | Failure:
         argv = ["ffmpeg", "-nostdin", "-nostats", "-benchmark", "-progress", "pipe:1", "-y", *words]
         done = process.run(argv, timeout_s=deadline_s, log=log)
-        failure = failure_of("ffmpeg", done, deadline_s)
+        failure = failure_of("ffmpeg", done)
         return Failure(Stage.EXPORT, failure.failure_class, failure.message) if failure else done
 
     made = ffmpeg([*source(recipe), *encoding(recipe), "-f", FORMATS[recipe.codec], str(path)])

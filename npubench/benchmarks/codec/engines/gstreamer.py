@@ -65,12 +65,12 @@ def run(work: Work) -> Found | Failure | Skip:
 def _version(work: Work) -> str | Failure | None:
     # env ends with 127 where there is no such program; that says nothing about the board's link.
     done = work.session.run(["env", TOOL, "--version"], work.deadline_s, work.log)
-    return failure_of(TOOL, done, work.deadline_s) or parse_version(done.output)
+    return failure_of(TOOL, done) or parse_version(done.output)
 
 
 def _checked(work: Work, argv: list[str]) -> Checked | Failure:
     done = work.session.run(shell(HASHED, *argv), work.deadline_s, work.log)
-    if failure := failure_of(TOOL, done, work.deadline_s):
+    if failure := failure_of(TOOL, done):
         return failure
     told = parse_hashed(done.output)
     if told is None:
@@ -87,7 +87,7 @@ def _checked(work: Work, argv: list[str]) -> Checked | Failure:
 def _timed(work: Work, argv: list[str]) -> tuple[GstreamerRun, float | None] | Failure:
     """A run, and processor seconds of the whole program."""
     done = work.session.run(shell(ONE, *argv), work.deadline_s, work.log)
-    if failure := failure_of(TOOL, done, work.deadline_s):
+    if failure := failure_of(TOOL, done):
         return failure
     told, clock = parse_run(done.output), elapsed(done.output)
     if not told.seconds or not told.frames:

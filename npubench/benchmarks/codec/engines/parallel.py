@@ -41,7 +41,7 @@ def streams_held(
 
     def holds(number: int) -> bool:
         done = work.session.run(shell(SEVERAL, str(number), *argv(loops)), work.deadline_s, work.log)
-        failure = failure_of(tool, done, work.deadline_s)
+        failure = failure_of(tool, done)
         told = elapsed(done.output)
         if failure or told is None:
             message = f"{number} copies of {tool} at once told no time: see the log"

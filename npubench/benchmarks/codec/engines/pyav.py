@@ -1,10 +1,7 @@
 """Engine `pyav`: FFmpeg's libraries in a process of this machine, which alone can tell each frame's time."""
 
-import json
 import os
-import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +12,10 @@ from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed
 from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.recipes import Recipe
 from npubench.benchmarks.codec.settings import LATENCY_SAMPLES
-from npubench.benchmarks.codec.tool_errors import failure_of, lacking
+from npubench.benchmarks.codec.tool_errors import lacking
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
-from npubench.storage.files import text_of
 from npubench.tools import process
+from npubench.tools.worker_protocol import Answer, Worker, ask_module
 
 WORKER = "npubench.benchmarks.codec.worker"
 ROUNDS = 3
@@ -47,38 +44,24 @@ def run(work: Work) -> Found | Failure:
         "cores": len(os.sched_getaffinity(0)),
         "model": settings.model or None,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        argv, reply = _ask(job, Path(folder))
-        done = work.session.run(argv, work.deadline_s, work.log)
-        answer = _answer(done, reply, work.deadline_s, Stage.MEASURE)
+    answer = _answer(job, Stage.MEASURE, lambda argv: work.session.run(argv, work.deadline_s, work.log))
     return answer if isinstance(answer, Failure) else _found(work, answer)
 
 
 def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Failure:
     """Make test data in a worker process."""
     job = {"step": "make", "recipe": recipe.name, "output": str(path)}
-    with tempfile.TemporaryDirectory() as folder:
-        argv, reply = _ask(job, Path(folder))
-        done = process.run(argv, timeout_s=deadline_s, log=log)
-        answer = _answer(done, reply, deadline_s, Stage.EXPORT)
+    answer = _answer(job, Stage.EXPORT, lambda argv: process.run(argv, timeout_s=deadline_s, log=log))
     return answer if isinstance(answer, Failure) else Made(**answer)
 
 
-def _ask(job: Mapping[str, Any], folder: Path) -> tuple[list[str], Path]:
-    question, reply = folder / "job.json", folder / "answer.json"
-    question.write_text(json.dumps(job))
-    return [sys.executable, "-m", WORKER, str(question), str(reply)], reply
-
-
-def _answer(done: Completed, reply: Path, deadline_s: float, stage: Stage) -> dict[str, Any] | Failure:
-    if failure := failure_of("PyAV", done, deadline_s):
-        return Failure(stage, failure.failure_class, failure.message)
-    try:
-        answer: dict[str, Any] = json.loads(text_of(reply))
-    except (OSError, ValueError):
-        message = "the PyAV worker ended without an answer: see the log"
-        return Failure(stage, FailureClass.UNPARSED_OUTPUT, message)
-    return _failure_of_error(str(answer["error"]), stage) if "error" in answer else answer
+def _answer(
+    job: Mapping[str, Any], stage: Stage, start: Callable[[list[str]], Completed]
+) -> Answer | Failure:
+    answer = ask_module(WORKER, Worker("PyAV", stage), job, start)
+    if isinstance(answer, Failure) or "error" not in answer:
+        return answer
+    return _failure_of_error(f"{answer['error']['type']}: {answer['error']['text']}", stage)
 
 
 def _failure_of_error(text: str, stage: Stage) -> Failure:

@@ -1,0 +1,220 @@
+"""From what is asked to a plan: the catalogue, its cases and boards, and what is done already."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npubench.domain.errors import UsageError
+from npubench.domain.nearest import did_you_mean
+from npubench.domain.protocols import Checking, Locating, OpenHost, Session
+from npubench.domain.specs import SIMULATION, CaseKind, CaseSpec, Precision, case_kind
+from npubench.engine import plugins
+from npubench.engine.events import InputRefused, Listener, unheard
+from npubench.engine.options import CaseOptions, RunOptions
+from npubench.engine.plan import Job, Plan, PlannedBoard, Request, benchmark_jobs, build
+from npubench.storage.store import Store
+
+if TYPE_CHECKING:
+    from npubench.catalog import Catalog, Found
+    from npubench.domain.specs import CalibrationSpec
+
+STAGES_OF_CASES = {"ops": CaseKind.OPERATOR, "models": CaseKind.MODEL}
+
+
+def plan_run(options: RunOptions, announce: Listener = unheard, reached: bool = True) -> Plan:
+    """The plan for what is asked; what cannot be used is announced and left out.
+
+    `reached` says that boards will be connected to. Raises UsageError or CatalogError where nothing is left.
+    """
+    catalog = load_catalog(options.selection.catalog_folders, announce)
+    stages = parse_stages(options.stages)
+    found = _cases_of(stages, catalog, options.selection, announce)
+    boards = choose_boards(catalog, options, announce, reached)
+    request = _request(options)
+    finished = {} if options.fresh else _finished_keys(options.out, options.deadline_s)
+    benchmarks = _benchmark_jobs(stages, boards, options, finished)
+    plan = _crossed(found.cases, boards, options.precisions, request, finished)
+    jobs = (*plan.jobs, *benchmarks)
+    if not jobs:
+        have = "; ".join(f"{b.spec.name}: {', '.join(b.spec.precisions)}" for b in boards.values())
+        raise UsageError(f"nothing to run: no case, or no board has that --precision ({have})")
+    unknown = len(set(options.boards)) - len(boards)
+    return replace(
+        plan, jobs=jobs, boards=boards, refused=unknown + len(catalog.problems) + len(found.missing)
+    )
+
+
+def plan_again(plan: Plan, jobs: Sequence[Job], calibration: "CalibrationSpec") -> Plan:
+    """The same jobs of one case with other calibration data, so with other keys; nothing of it is done."""
+    request = _with_digest(replace(plan.request, calibration=calibration))
+    case, precisions = jobs[0].case, tuple(dict.fromkeys(job.precision for job in jobs))
+    return replace(plan, jobs=_crossed([case], plan.boards, precisions, request, {}).jobs, request=request)
+
+
+def load_catalog(folders: Sequence[Path], announce: Listener = unheard) -> "Catalog":
+    """The shipped catalogue with the user's; broken files are announced and left out."""
+    from npubench.catalog import load, user_folders
+
+    catalog = load(user_folders(tuple(folders)))
+    for problem in catalog.problems:
+        announce(InputRefused(problem))
+    return catalog
+
+
+def choose_cases(catalog: "Catalog", selection: CaseOptions, announce: Listener = unheard) -> "Found":
+    """The cases that are named; a word that names nothing is announced.
+
+    Raises UsageError where none names anything.
+    """
+    from npubench.catalog import find_cases
+    from npubench.engine.cases import parse_batch_axes, with_batch_axes, with_checkpoints, with_seed
+    from npubench.exporters.input_shapes import parse_shape_option, spread_shapes
+
+    shapes = tuple(parse_shape_option(text) for text in selection.shapes)
+    batch = parse_batch_axes(selection.batch_axes)
+    found = find_cases(catalog, selection.cases, selection.suites, shapes, selection.task)
+    for line in found.missing if found.cases else found.missing[:-1]:
+        announce(InputRefused(line))
+    if found.missing and not found.cases:
+        raise UsageError(found.missing[-1])
+    seeded = with_seed(with_batch_axes(spread_shapes(found.cases), batch), selection.seed)
+    return replace(found, cases=with_checkpoints(seeded, selection.checkpoints, catalog))
+
+
+def choose_boards(
+    catalog: "Catalog", options: RunOptions, announce: Listener = unheard, reached: bool = False
+) -> Mapping[str, PlannedBoard]:
+    """The boards that are named; an unknown one, or one whose options are wrong, is announced and left out.
+
+    Raises CatalogError or UsageError when there is no other.
+    """
+    boards: dict[str, PlannedBoard] = {}
+    names = tuple(dict.fromkeys(options.boards))
+    refused = 0
+    for name in names:
+        try:
+            board = _board(catalog, name, options.simulate, reached)
+            boards[board.spec.name] = board
+        except UsageError as error:
+            refused += 1
+            if refused == len(names):
+                raise
+            announce(InputRefused(str(error)))
+    return boards
+
+
+def host_opener(catalog: "Catalog") -> OpenHost:
+    """Opens sessions on build hosts, which are described as boards are."""
+    from npubench.catalog import find_board
+
+    def open_host(name: str) -> Session:
+        host = find_board(catalog, name)
+        return plugins.transport(host.transport).connect(host)
+
+    return open_host
+
+
+def _board(catalog: "Catalog", name: str, simulate: bool, reached: bool) -> PlannedBoard:
+    from npubench.catalog import find_board
+
+    found = find_board(catalog, name)
+    if name in catalog.broken_boards:
+        raise UsageError(f"board {name} is not run without what its file says: correct that file")
+    board = replace(found, transport=SIMULATION, shares_host=False) if simulate else found
+    backend = plugins.backend_of(board, host_opener(catalog))
+    if isinstance(backend, Checking):
+        backend.check(board.chip)
+    if reached and not board.simulated:
+        transport = plugins.transport(board.transport)
+        if isinstance(transport, Locating):
+            transport.check(board)
+    return PlannedBoard(board, backend, backend.probe())
+
+
+def _request(options: RunOptions) -> Request:
+    """What decides the figures. Raises UsageError when the calibration data cannot be read."""
+    return _with_digest(Request(options.timing, options.calibration, "", options.deadline_s))
+
+
+def _with_digest(request: Request) -> Request:
+    from npubench.measure.calibration import calibration_digest
+
+    return replace(request, calibration_digest=calibration_digest(request.calibration))
+
+
+def _crossed(
+    cases: Sequence[CaseSpec],
+    boards: Mapping[str, PlannedBoard],
+    precisions: Sequence[str],
+    request: Request,
+    finished: Mapping[str, str],
+) -> Plan:
+    """Cases on boards, with exporter versions looked up."""
+    versioned = [(case, plugins.exporter(case).version(case)) for case in cases]
+    known = [(board.spec, board.tool) for board in boards.values()]
+    return build(versioned, known, [Precision(one) for one in precisions], request, finished)
+
+
+def _finished_keys(out: Path, deadline_s: float) -> Mapping[str, str]:
+    """What has a final row at `out` already; nothing where there are no results."""
+    if not (out / "results.db").is_file():
+        return {}
+    with Store.read(out / "results.db") as store:
+        return store.final_keys(deadline_s)
+
+
+@dataclass(frozen=True, slots=True)
+class StagesAsked:
+    """What `--stages` names."""
+
+    kinds: frozenset[CaseKind]
+    """Kinds of catalogue cases."""
+    benchmarks: tuple[str, ...]
+    """Names of board benchmarks."""
+
+
+def parse_stages(text: str) -> StagesAsked:
+    """Stages of a comma-separated list. Raises UsageError for one that there is not."""
+    known = [*STAGES_OF_CASES, *plugins.names(plugins.BENCHMARKS)]
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            hint = did_you_mean(word, known)
+            raise UsageError(f"--stages {word!r:.80}: no such stage{hint}: name some of {','.join(known)}")
+    if not words:
+        raise UsageError(f"--stages names none: name some of {','.join(known)}")
+    kinds = frozenset(STAGES_OF_CASES[word] for word in words if word in STAGES_OF_CASES)
+    return StagesAsked(kinds, tuple(dict.fromkeys(word for word in words if word not in STAGES_OF_CASES)))
+
+
+def _cases_of(stages: StagesAsked, catalog: "Catalog", selection: CaseOptions, announce: Listener) -> "Found":
+    """The cases of the catalogue that these stages are about; none without `ops` and `models`.
+
+    Raises UsageError when cases are named that no stage is for.
+    """
+    from npubench.catalog import Found
+
+    if not stages.kinds:
+        named = [*selection.cases, *selection.suites]
+        if named:
+            raise UsageError(f"{named[0]!r:.80} is named, but --stages has neither ops nor models: add one")
+        return Found(())
+    found = choose_cases(catalog, selection, announce)
+    return replace(found, cases=tuple(one for one in found.cases if case_kind(one) in stages.kinds))
+
+
+def _benchmark_jobs(
+    stages: StagesAsked,
+    boards: Mapping[str, PlannedBoard],
+    options: RunOptions,
+    finished: Mapping[str, str],
+) -> tuple[Job, ...]:
+    """Jobs of the board benchmarks, board by board."""
+    found = []
+    for board in boards.values():
+        for name in stages.benchmarks:
+            benchmark = plugins.benchmark(name)
+            cases = benchmark.cases(board.spec, options.benchmark_options.get(name, {}))
+            found += [(board.spec, case, benchmark.tools(case)) for case in cases]
+    return benchmark_jobs(found, finished)

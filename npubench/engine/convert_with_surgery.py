@@ -1,0 +1,315 @@
+"""Converting with surgery: as it is, then rewritten, then cut at head and tail, until the target takes it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from npubench.domain.protocols import Simulating
+from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
+from npubench.domain.specs import BenchmarkSpec, TimingProtocol
+from npubench.engine import cut_worker
+from npubench.engine.cut_worker import Parts
+from npubench.engine.events import StageStarted
+from npubench.engine.job import JobState, compile_target, estimated, note
+from npubench.engine.job import prepare as prepare_as_is
+from npubench.engine.plan import Job
+from npubench.engine.session import RunSession
+from npubench.graph.check import inlined
+from npubench.graph.surgery.state import OutputComparison, Part, Surgery, SurgeryState, next_step
+from npubench.measure.statistics import latency
+from npubench.storage import ledger
+from npubench.storage.files import write_atomically
+from npubench.storage.hashing import digest
+from npubench.storage.json import decode, encode
+from npubench.storage.ledger import Conversion
+from npubench.storage.workspace import writing
+
+FORMAT = 1
+"""Part of every key: a change of what surgery does makes every cut anew."""
+
+RECORD = "cut.json"
+LARGEST_DIFFERENCE = 1e-3
+"""Of an output of numbers, |difference| / |whole|: above it surgery changed the function."""
+
+OWN = "the whole model's own data"
+FED = "what the head makes of the whole model's data; the same samples are compared"
+
+TIMING = TimingProtocol(warmup=10, warmup_min_s=0.2, warmup_max_s=5.0, min_duration_s=0.6)
+"""Head and tail run on this CPU beside a body on a board: their times need not be finer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A body that the target takes, with its parts and how their joined outputs compare."""
+
+    parts: Parts
+    artifact: Artifact
+    comparison: dict[str, Any]
+    surgery: SurgeryState
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The target did not take a body: there may be another one."""
+
+    failure: Failure
+
+
+def prepare(job: Job, session: RunSession) -> JobState:
+    """Like `job.prepare`; what the target refuses is rewritten and cut until it takes a body.
+
+    `JobState.files` has head, body, tail and the record where surgery was done; the artifact is the body's.
+    """
+    if isinstance(job.case, BenchmarkSpec):
+        return prepare_as_is(job, session)
+    key = digest("cut", FORMAT, job.compile_key, session.plan.request.calibration_digest)
+    with session.locks[f"cut-{key}"]:
+        fresh = session.options.fresh and f"cut-{key}" not in session.built
+        cached = None if fresh else _cached(job, key, session)
+        if cached is not None:
+            return cached
+        plain = prepare_as_is(job, session)
+        if plain.failure is None or plain.model is None:
+            return plain
+        built = _operate(plain, plain.model, plain.failure, key, session)
+        if isinstance(built, Failure):
+            note(plain.log, f"# no surgery helped: {built.message}\n")
+            return replace(plain, outcome=built)
+        return _record(plain, plain.model, plain.failure, built, key, session)
+
+
+def measure_parts(state: JobState, session: RunSession) -> JobState:
+    """Time head and tail here, one after another, with what they get when the whole runs; once a cut.
+
+    To be called when nothing is being converted any more. A failure where ONNX Runtime fails at it.
+    """
+    key = digest("cut", FORMAT, state.job.compile_key, session.plan.request.calibration_digest)
+    record = record_of(state)
+    parts = cut_worker.find(key, state.model, session) if state.model else None
+    if (
+        parts is None
+        or state.model is None
+        or all(part is None or part.figures is not None for part in (record.head, record.tail))
+    ):
+        return state
+    job = {
+        **parts.job(state.model, session.plan.request.calibration),
+        "step": "time",
+        "timing": asdict(TIMING),
+    }
+    answer = cut_worker.work(job, session.plan.request.deadline_s, state.log)
+    if isinstance(answer, Failure):
+        return replace(state, outcome=answer)
+    head, tail = (
+        replace(part, figures=_measured(answer[name])) if part else None
+        for name, part in (("head", record.head), ("tail", record.tail))
+    )
+    _write(replace(record, head=head, tail=tail), key, session)
+    return state
+
+
+def prepare_and_note(job: Job, session: RunSession) -> JobState:
+    """`prepare`, kept for `npubench coverage`."""
+    return _noted(prepare(job, session), session)
+
+
+def measure_parts_and_note(state: JobState, session: RunSession) -> JobState:
+    """`measure_parts`, kept for `npubench coverage`."""
+    return _noted(measure_parts(state, session), session)
+
+
+def _noted(state: JobState, session: RunSession) -> JobState:
+    """The same, noted where the toolchain had its say."""
+    failure = state.failure
+    if failure is None or (
+        failure.stage is Stage.COMPILE and failure.failure_class is not FailureClass.TOOL_MISSING
+    ):
+        with writing(session.workspace.root):
+            ledger.note(session.workspace.root, conversion_of(state))
+    return state
+
+
+def conversion_of(state: JobState) -> Conversion:
+    """What became of a case, as it is and with surgery."""
+    job, failure = state.job, state.failure
+    asked = (job.case.name, job.board.backend, job.board.name, str(job.precision))
+    if failure is not None:
+        return Conversion(*asked, str(failure.failure_class), str(failure.failure_class), failure.operators)
+    if not state.files:
+        return Conversion(*asked, "", "")
+    record = record_of(state)
+    rewrites = tuple(one.name for one in record.rewrites)
+    joined = (lowest_cosine(record.joined_fp32), lowest_cosine(record.joined_target or ()))
+    return Conversion(*asked, str(record.as_is.failure_class), "", record.lacking, rewrites, *joined)
+
+
+def lowest_cosine(outputs: Sequence[OutputComparison]) -> float | None:
+    """Of the outputs that have one."""
+    return min((one.cosine for one in outputs if one.cosine is not None), default=None)
+
+
+def record_of(state: JobState) -> Surgery:
+    """The record of a case that surgery was done on."""
+    return decode(Surgery, state.files[RECORD].read_text(encoding="utf-8"))
+
+
+def _operate(
+    plain: JobState, whole: OnnxModel, failure: Failure, key: str, session: RunSession
+) -> _Built | Failure:
+    model = _loaded(whole)
+    if isinstance(model, Failure):
+        return model
+    surgery = SurgeryState(model)
+    while True:
+        ahead = next_step(surgery, failure, plain.job.board.backend)
+        if ahead is None:
+            return failure
+        surgery = ahead
+        done = [f"{one.name}: {one.nodes}" for one in surgery.rewrites]
+        note(plain.log, f"# surgery: rewritten {done}, to be cut off {list(surgery.unsupported_ops)}\n")
+        cut = surgery.parts()
+        if isinstance(cut, Failure):
+            return replace(cut, message=f"{failure.message}; {cut.message}", detail=failure.detail)
+        parts = cut_worker.keep(cut, whole, plain.job, key, session)
+        if isinstance(parts, Failure):
+            return replace(parts, message=f"{failure.message}; {parts.message}")
+        tried = _attempt(plain, whole, parts, session)
+        if isinstance(tried, Failure):
+            return tried
+        if not isinstance(tried, _Refused):
+            return _Built(parts, *tried, surgery, cut.share)
+        failure = tried.failure
+
+
+def _loaded(whole: OnnxModel) -> "Any | Failure":
+    import onnx
+
+    return inlined(onnx.load(whole.path))
+
+
+def _attempt(
+    plain: JobState, whole: OnnxModel, parts: Parts, session: RunSession
+) -> tuple[Artifact, dict[str, Any]] | _Refused | Failure:
+    """Convert the body, then join the parts; the body's artifact and how the joined outputs compare."""
+    job, log, workspace = plain.job, plain.log, session.workspace
+    backend = session.plan.boards[job.board.name].backend
+    with workspace.job_folder() as fed, workspace.job_folder() as folder:
+        calibration = cut_worker.calibration_for(parts, whole, fed, session, log)
+        if isinstance(calibration, Failure):
+            return calibration
+        target = replace(compile_target(job, session), calibration=calibration)
+        session.announce(StageStarted(job, Stage.COMPILE))
+        with writing(workspace.root):
+            artifact = backend.compile(parts.body, target, folder, log)
+        if isinstance(artifact, Failure):
+            return _Refused(artifact)
+        simulated = backend.simulated(folder) if isinstance(backend, Simulating) else ()
+        asked = {
+            **parts.job(whole, session.plan.request.calibration),
+            "step": "join",
+            "simulated": [[str(file) for file in sample] for sample in simulated],
+        }
+        comparison = cut_worker.work(asked, session.plan.request.deadline_s, log)
+        if isinstance(comparison, Failure):
+            return comparison
+        if failure := _changed(comparison["fp32"]):
+            return failure
+        return workspace.keep_artifact(_cut_key(job, parts), artifact), comparison
+
+
+def _changed(outputs: Sequence[dict[str, Any]]) -> Failure | None:
+    """Surgery must not change what a model computes: a failure where an output of numbers differs."""
+    for one in outputs:
+        error = one["relative_error"]
+        if one["dtype"].startswith("float") and error is not None and error > LARGEST_DIFFERENCE:
+            message = f"surgery changed output {one['name']!r} by {error:.2g} of its norm: nothing is kept"
+            return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
+    return None
+
+
+def _cut_key(job: Job, parts: Parts) -> str:
+    return digest("cut", FORMAT, job.compile_key, parts.body.sha256)
+
+
+def _record(
+    plain: JobState, whole: OnnxModel, as_is: Failure, built: _Built, key: str, session: RunSession
+) -> JobState:
+    """Write the record and hand everything on."""
+    job, parts = plain.job, built.parts
+    estimate = estimated(job, whole, built.artifact, session)
+    target = built.comparison["target"]
+    record = Surgery(
+        case=job.case.name,
+        board=job.board.name,
+        backend=job.board.backend,
+        precision=job.precision,
+        as_is=replace(as_is, detail=""),
+        rewrites=built.surgery.rewrites,
+        lacking=built.surgery.unsupported_ops,
+        macs_share_on_cpu=built.share,
+        head=_part(parts.head, "head.onnx"),
+        body=replace(_part_of(parts.body, "body.onnx"), figures=estimate),
+        tail=_part(parts.tail, "tail.onnx"),
+        joined_fp32=tuple(OutputComparison(**one) for one in built.comparison["fp32"]),
+        joined_target=None if target is None else tuple(OutputComparison(**one) for one in target),
+        calibration=FED if parts.needs_upstream_inputs else OWN,
+        artifact_sha256=built.artifact.sha256,
+    )
+    _write(record, key, session)
+    session.built.add(f"cut-{key}")
+    files = _files(parts, key, session)
+    return replace(plain, model=whole, artifact=built.artifact, estimate=estimate, outcome=None, files=files)
+
+
+def _cached(job: Job, key: str, session: RunSession) -> JobState | None:
+    """What an earlier run made, if all its files are still what they were."""
+    whole, path = session.workspace.find_onnx(job.export_key), _record_path(key, session)
+    if whole is None or not path.is_file():
+        return None
+    parts = cut_worker.find(key, whole, session)
+    artifact = session.workspace.find_artifact(_cut_key(job, parts)) if parts else None
+    if parts is None or artifact is None:
+        return None
+    log = session.workspace.log_file(
+        session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
+    )
+    estimate = estimated(job, whole, artifact, session)
+    files = _files(parts, key, session)
+    return JobState(job, datetime.now(UTC), log, whole, artifact, estimate, files=files)
+
+
+def _part(model: OnnxModel | None, file: str) -> Part | None:
+    return _part_of(model, file) if model else None
+
+
+def _part_of(model: OnnxModel, file: str) -> Part:
+    return Part(file, model.sha256, model.operators, model.inputs, model.outputs, model.macs)
+
+
+def _files(parts: Parts, key: str, session: RunSession) -> dict[str, Path]:
+    models = {"head.onnx": parts.head, "body.onnx": parts.body, "tail.onnx": parts.tail}
+    return {
+        **{name: model.path for name, model in models.items() if model},
+        RECORD: _record_path(key, session),
+    }
+
+
+def _record_path(key: str, session: RunSession) -> Path:
+    return session.workspace.root / "cuts" / f"{key}.json"
+
+
+def _write(record: Surgery, key: str, session: RunSession) -> None:
+    path = _record_path(key, session)
+    with writing(session.workspace.root):
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, json.dumps(json.loads(encode(record)), indent=2) + "\n")
+
+
+def _measured(answer: dict[str, Any]) -> Figures:
+    rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
+    details = {**answer["details"], "where": "ONNX Runtime on the CPU of the machine that converted"}
+    return Figures(Kind.MEASURED, latency(rounds), details=details)

@@ -1,0 +1,239 @@
+"""The session of a command: it holds a workspace, and takes it through the command's stages.
+
+Workspace, lock, store, listener, threads and signals are had here and nowhere else.
+"""
+
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
+
+from npubench.domain.protocols import Exporter, Transport
+from npubench.domain.records import Artifact, OnnxModel
+from npubench.domain.specs import BoardSpec, CaseSpec
+from npubench.engine import plugins
+from npubench.engine.events import Listener, Note, one_at_a_time, unheard
+from npubench.engine.options import RunOptions
+from npubench.engine.plan import Plan
+from npubench.storage.store import Store
+from npubench.storage.workspace import Workspace
+from npubench.tools import process
+
+SIGNAL_SEEN_S = 0.5
+"""A signal that comes just before a wait begins does not end it: Python sees the signal after it."""
+
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+Cached = TypeVar("Cached", OnnxModel, Artifact)
+Value = TypeVar("Value")
+Returned = TypeVar("Returned")
+
+
+def _run_id() -> str:
+    return f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True)
+class RunSession:
+    """A workspace that one command holds, with what its stages and jobs share."""
+
+    workspace: Workspace
+    """Where everything is kept."""
+    options: RunOptions = field(default_factory=RunOptions)
+    """What the command was asked."""
+    plan: Plan = field(default_factory=Plan)
+    """What it is to do; empty for a command without jobs."""
+    announce: Listener = unheard
+    """Hears every event, one at a time."""
+    results: Store | None = None
+    """The rows; None for a command that keeps none."""
+    run_id: str = field(default_factory=_run_id)
+    """Names this run in rows and in folders of logs."""
+    command: tuple[str, ...] = field(default_factory=lambda: ("npubench", *sys.argv[1:]))
+    """The command line, for the rows."""
+    transport_of: Callable[[BoardSpec], Transport] = lambda board: plugins.transport(board.transport)
+    """How a board is reached."""
+    exporter_of: Callable[[CaseSpec, Callable[[str], None], float], Exporter] = plugins.exporter
+    """What exports a case, given who hears of an environment being made, and the deadline in seconds."""
+    built: set[str] = field(default_factory=set)
+    """Keys of what this session made itself."""
+    locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    """By key: what two jobs need is made once."""
+
+    @property
+    def store(self) -> Store:
+        """The rows. Raises ValueError in a session that keeps none."""
+        if self.results is None:
+            raise ValueError("this session was opened without its rows")
+        return self.results
+
+    @property
+    def workers(self) -> int:
+        """How many exports and conversions are made at once."""
+        return self.options.workers or max(1, (os.cpu_count() or 2) // 2)
+
+    def exporter(self, case: CaseSpec) -> Exporter:
+        """What exports a case; an environment that has to be made for it is announced."""
+        deadline_s = self.plan.request.deadline_s
+        return self.exporter_of(case, lambda line: self.announce(Note(line)), deadline_s)
+
+    def cached(self, key: str, find: Callable[[str], Cached | None]) -> Cached | None:
+        """What the workspace has for `key`; a fresh run takes only what it made itself."""
+        return None if self.options.fresh and key not in self.built else find(key)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStage:
+    """A step of a command on its workspace."""
+
+    do: Callable[..., object]
+    """Gets the session and one value for each of `needs`."""
+    gives: type
+    """What it returns, for the stages after it and for the command."""
+    needs: tuple[type, ...] = ()
+    """What stages before it gave, by type."""
+
+
+class Given:
+    """What the stages of a session gave, by type."""
+
+    def __init__(self) -> None:
+        self._values: dict[type, Any] = {}
+
+    def __getitem__(self, kind: type[Value]) -> Value:
+        """The value of that type. Raises KeyError where no stage gives it."""
+        value: Value = self._values[kind]
+        return value
+
+    def add(self, stage: SessionStage, session: RunSession) -> None:
+        """Do a stage and keep what it gives."""
+        self._values[stage.gives] = stage.do(session, *(self._values[kind] for kind in stage.needs))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSetup:
+    """What a session is opened with."""
+
+    options: RunOptions
+    """Its `out` is the workspace."""
+    plan: Plan = field(default_factory=Plan)
+    """The jobs, for commands that have any."""
+    listener: AbstractContextManager[Listener] = field(default_factory=lambda: nullcontext(unheard))
+    """Opened with the session and closed with it: it may hold the terminal."""
+    stored: bool = True
+    """Whether the command reads and writes rows."""
+
+
+def run_session(setup: SessionSetup, stages: Sequence[SessionStage]) -> Given:
+    """Make and hold the workspace, do the stages in turn, let go of it; what they gave.
+
+    Raises WorkspaceError where the workspace is held or cannot be written, ValueError for stages that need
+    what none before them gives.
+    """
+    check_stages(stages)
+    workspace = Workspace(setup.options.out)
+    workspace.create()
+    given = Given()
+    with workspace.lock(), ExitStack() as stack:
+        results = stack.enter_context(Store.create(workspace.database)) if setup.stored else None
+        announce = one_at_a_time(stack.enter_context(setup.listener))
+        session = RunSession(workspace, setup.options, setup.plan, announce, results)
+        for stage in stages:
+            given.add(stage, session)
+    return given
+
+
+def check_stages(stages: Sequence[SessionStage]) -> None:
+    """Raises ValueError where a stage needs what none before it gives."""
+    there: set[type] = set()
+    for stage in stages:
+        if lacking := [kind.__name__ for kind in stage.needs if kind not in there]:
+            raise ValueError(f"no stage before {stage.gives.__name__} gives {', '.join(lacking)}")
+        there.add(stage.gives)
+
+
+class Tasks:
+    """Threads that end with their `with` block; an error there stops all processes and what has not begun.
+
+    Every thread waits for a process or a board: the work itself is done there.
+    """
+
+    def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
+        self._pools: list[ThreadPoolExecutor] = []
+        self._futures: list[Future[Any]] = []
+        self._on_stop = on_stop
+
+    def __enter__(self) -> "Tasks":
+        return self
+
+    def pool(self, name: str, threads: int) -> ThreadPoolExecutor:
+        """So many threads, which carry that name."""
+        self._pools.append(ThreadPoolExecutor(threads, thread_name_prefix=name))
+        return self._pools[-1]
+
+    def start(
+        self, pool: ThreadPoolExecutor, function: Callable[..., Returned], *given: Any
+    ) -> "Future[Returned]":
+        """Call `function` in a thread of the pool."""
+        future = pool.submit(function, *given)
+        self._futures.append(future)
+        return future
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            process.stop()
+            for future in self._futures:
+                future.cancel()
+            self._on_stop()
+        for pool in reversed(self._pools):
+            pool.shutdown(wait=True)
+
+
+def ended(futures: "Iterable[Future[Returned]]") -> "Iterator[Future[Returned]]":
+    """Each future when it has ended, in that order, and signals heard all the while."""
+    done: SimpleQueue[Future[Returned]] = SimpleQueue()
+    waited = list(futures)
+    for future in waited:
+        future.add_done_callback(done.put)
+    left = len(waited)
+    while left:
+        with suppress(Empty):
+            future = done.get(timeout=SIGNAL_SEEN_S)
+            left -= 1
+            yield future
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """The first signal raises KeyboardInterrupt; more do not interrupt its ending, which leaves processes."""
+    ending = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if not ending.is_set():
+            ending.set()
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # What was started with a signal ignored, as by nohup or in the background of a script, still ignores it.
+    caught = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        process.reset()

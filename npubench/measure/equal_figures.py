@@ -1,0 +1,108 @@
+"""Different cases with figures equal to the last digit: a sign of a report read twice, unless it is not.
+
+Three things make equal figures right, and are known here. The compiler lowers a dilated kernel to
+its effective size (k - 1) * d + 1 and a 1x1 kernel to a 3x3 one with one more padding, so such
+convolutions are one and the same; all equal rows of the published AX620A operator table are of
+that kind. And OpenMMLab names differ by training recipe (`8xb32`, `8xb256-rsb-a1-600e`) where the
+network does not. And a simulation knows no names: one graph under two of
+them, as many MACs and parameters of the same operators, has one simulation.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from npubench.domain.records import Figures, Kind, Result
+from npubench.domain.specs import CaseKind, Precision
+
+_CONV = re.compile(r"conv([0-9]+)s([0-9]+)p([0-9]+)d([0-9]+)(ic[0-9]+oc[0-9]+g[0-9]+.*)")
+_RECIPE = re.compile(r"[0-9]+xb[0-9]+(?:-.*)?")
+_LEAST_KNOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EqualFigures:
+    """Cases that should differ and do not; `numbers` are what they share, as `shared_numbers` orders them."""
+
+    kind: Kind
+    cases: tuple[str, ...]
+    board: str = ""
+    precision: str = ""
+    numbers: tuple[float | None, ...] = ()
+
+
+_Key = tuple[Kind, str, Precision, tuple[float | None, ...]]
+
+
+def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
+    """Groups of rows of one board whose figures of one kind are equal without a reason known here."""
+    seen: dict[_Key, Result] = {}
+    groups: dict[_Key, dict[str, Result]] = {}
+    for result in results:
+        for figures in (result.figures, result.estimate):
+            numbers = () if figures is None else shared_numbers(figures)
+            if figures is not None and sum(map(bool, numbers)) >= _LEAST_KNOWN:
+                key = (figures.kind, result.board, result.precision, numbers)
+                first = seen.setdefault(key, result)
+                if first is not result:
+                    groups.setdefault(key, {first.case: first}).setdefault(result.case, result)
+    return [
+        EqualFigures(kind, tuple(sorted(rows)), board, precision.value, numbers)
+        for (kind, board, precision, numbers), rows in groups.items()
+        if len(rows) > 1 and not one_program(rows, simulated=kind is not Kind.MEASURED)
+    ]
+
+
+def warned(results: Sequence[Result]) -> list[Result]:
+    """The same rows, those with a warning that share their figures with another case."""
+    others: dict[str, list[str]] = {}
+    for group in suspicious_groups(results):
+        for name in group.cases:
+            same = ", ".join(case for case in group.cases if case != name)
+            what = f"its {group.kind} figures equal those of {same} to the last digit"
+            others.setdefault(name, []).append(f"{what}: look at the original logs")
+    return [replace(row, warnings=(*row.warnings, *others.get(row.case, ()))) for row in results]
+
+
+def one_program(rows: Mapping[str, Result], simulated: bool) -> bool:
+    """Whether these cases, by name, may rightly have the same figures.
+
+    A simulation is the same for one graph under two names, and for operators that a compiler fuses or
+    treats alike as long as they multiply as much; times of a board never agree to the last digit.
+    """
+    if len({lowering(case) for case in rows}) == 1:
+        return True
+    hashes = {row.onnx_sha256 for row in rows.values()}
+    graphs = {_graph(row) if simulated else None for row in rows.values()}
+    return any(len(marks) == 1 and None not in marks for marks in (hashes, graphs))
+
+
+def lowering(case: str) -> str:
+    """A name that cases share when the compiler makes the same of them."""
+    if match := _CONV.fullmatch(case):
+        kernel, stride, pad, dilation = (int(group) for group in match.groups()[:4])
+        effective = (kernel - 1) * dilation + 1
+        if effective == 1:
+            effective, pad = 3, pad + 1
+        return f"conv{effective}s{stride}p{pad}{match[5]}"
+    return "_".join(part for part in case.split("_") if not _RECIPE.fullmatch(part))
+
+
+def shared_numbers(figures: Figures) -> tuple[float | None, ...]:
+    """What is compared. Measured: mean latency, load and NPU time in us, NPU counter. Else: latency in us,
+    inferences a second, MACs by the tool's count, MAC utilisation."""
+    latency = None if figures.latency_us is None else figures.latency_us.mean
+    if figures.kind is Kind.MEASURED:
+        return latency, figures.load_us, figures.npu_time_us, figures.npu_counter
+    return latency, figures.throughput_fps, figures.tool_macs, figures.mac_utilisation
+
+
+def _graph(row: Result) -> tuple[object, ...] | None:
+    if row.macs is None:
+        return None
+    if row.case_kind is CaseKind.OPERATOR:
+        return (row.macs,)
+    if row.parameters is None and not row.operators:
+        # A published count of MACs has three digits: fast_scnn and resnet18 share it.
+        return None
+    return row.macs, row.parameters, tuple(sorted(row.operators.items()))

@@ -1,0 +1,155 @@
+"""`details` of a row as programs read them: typed figures at the keys that they have in JSON, and the rest.
+
+Rows of earlier versions had all of it in `Figures.details`; `upgraded` reads those as rows of today.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from npubench.domain.figures import (
+    Bound,
+    BoundReason,
+    Bounds,
+    CodecFigures,
+    Figures,
+    NpuPart,
+    OutputResolution,
+    ProcessorFigures,
+    ProcessorRow,
+    npu_part,
+    part_of_npu,
+)
+from npubench.domain.records import Result
+from npubench.domain.specs import TensorSpec
+from npubench.storage.validate import InvalidError, convert
+
+_SIMPLE = {
+    "npu_time_us": ("neu_us", float),
+    "npu_counter": ("perf_count_total", int),
+    "statistic": ("statistic", str),
+    "call_means_us": ("call_means_us", tuple[float, ...]),
+    "tool_throughput_fps": ("throughput_by_the_tool", float),
+    "resolution": ("output_resolution", OutputResolution),
+}
+"""Field of `Figures` to its key among the details, and what stands there."""
+
+_RECORDS: Mapping[str, tuple[str, type]] = {
+    "codec": ("operation", CodecFigures),
+    "processor": ("rows", ProcessorFigures),
+}
+"""Field to the key that tells such a record; all its fields stand among the details by their names."""
+
+_TOLD = {"told_inputs": "inputs", "told_outputs": "outputs"}
+_EARLIER = frozenset(
+    ["npu_mode", "core_mask", "threads", "layers", "execution_devices", "eu_cycles", *_TOLD.values()]
+    + [key for key, _ in (*_SIMPLE.values(), *_RECORDS.values())]
+)
+
+
+def details_of(figures: Figures) -> dict[str, Any]:
+    """Everything that a row tells as `details`, JSON-ready but for tuples."""
+    found: dict[str, Any] = {}
+    if figures.npu is not None and figures.npu.mode:
+        found["npu_mode"] = figures.npu.mode
+    for name, (key, _) in _SIMPLE.items():
+        value = getattr(figures, name)
+        if value is not None and value != "" and value != ():
+            found[key] = asdict(value) if isinstance(value, OutputResolution) else value
+    if figures.codec is not None:
+        found |= asdict(figures.codec)
+    if figures.processor is not None:
+        found |= _of_processor(figures.processor)
+    return {**found, **figures.details}
+
+
+def _of_processor(told: ProcessorFigures) -> dict[str, Any]:
+    tables = {"rows": told.rows, "memory": told.memory}
+    found = {name: [known_fields(row) for row in rows] for name, rows in tables.items()}
+    others = {"core": told.core, "megpeak_bandwidth_gib_per_s": told.megpeak_bandwidth_gib_per_s}
+    return {"mode": told.mode, **found, **{key: value for key, value in others.items() if value is not None}}
+
+
+def known_fields(row: ProcessorRow) -> dict[str, Any]:
+    """What was measured of the row, by the names of its columns."""
+    return {one.name: value for one in fields(row) if (value := getattr(row, one.name)) is not None}
+
+
+def upgraded(row: Result) -> Result:
+    """A row of any version as one of today."""
+    figures = typed(row.figures) if row.figures else None
+    estimate = typed(row.estimate) if row.estimate else None
+    if figures is row.figures and estimate is row.estimate:
+        return row
+    return replace(row, figures=figures, estimate=estimate)
+
+
+def typed(figures: Figures) -> Figures:
+    """The figures with what their details told in its own fields; those of today are as they were."""
+    if _EARLIER.isdisjoint(figures.details):
+        return figures
+    left, found = dict(figures.details), dict[str, Any]()
+    mode = left.get("npu_mode")
+    if isinstance(mode, str) and figures.npu is None:
+        found["npu"] = npu_part(left.pop("npu_mode"))
+        found["bounds"] = figures.bounds or part_of_npu(mode)
+    elif figures.npu is None and (cores := _cores(left)):
+        found["npu"] = NpuPart(cores=cores)
+    for name, (key, kind) in _SIMPLE.items():
+        if (value := _read(left.get(key), kind)) is not None:
+            found[name] = value
+            del left[key]
+    for name, (key, kind) in _RECORDS.items():
+        if getattr(figures, name) is None and key in left and (value := _read(left, kind)) is not None:
+            found[name] = value
+            left = {key: one for key, one in left.items() if key not in {one.name for one in fields(kind)}}
+    found |= {name: _tensors(left[key]) for name, key in _TOLD.items() if key in left}
+    if figures.bounds is None and not found.get("bounds"):
+        found["bounds"] = _bounds(figures, left, found.get("statistic", figures.statistic))
+    overlap, idle = "execution_devices" in left, "eu_cycles" in left
+    return replace(figures, details=left, calls_overlap=overlap, counts_idle_lanes=idle, **found)
+
+
+def _read(value: Any, kind: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return convert(value, kind)
+    except InvalidError:
+        # What somebody else's program wrote there stays as it is.
+        return None
+
+
+def _cores(details: Mapping[str, Any]) -> int | None:
+    mask, threads = details.get("core_mask"), details.get("threads")
+    if mask is not None:
+        if isinstance(mask, str):
+            named = re.search(r"\d(?:_\d)*$", mask)
+            return len(named[0].split("_")) if named else None
+        return mask.bit_count() if type(mask) is int and mask > 0 else None
+    return threads if type(threads) is int and threads > 0 else None
+
+
+def _tensors(listed: Any) -> tuple[TensorSpec, ...]:
+    tables = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, (list, tuple)) else []
+    named = [(str(one.get("name", "")), one.get("shape")) for one in tables]
+    return tuple(
+        TensorSpec(name, tuple(int(dim) for dim in shape))
+        for name, shape in named
+        if isinstance(shape, (list, tuple)) and all(isinstance(dim, int) for dim in shape)
+    )
+
+
+def _bounds(figures: Figures, details: Mapping[str, Any], statistic: str) -> Bounds | None:
+    layers = details.get("layers")
+    if not isinstance(layers, (list, tuple)) or figures.latency_us is None:
+        return None
+    rows = [one for one in layers if isinstance(one, Mapping)]
+    if "a lower bound" in statistic:
+        left_out = sum(one.get("cycles_total") is None for one in rows)
+        return Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, left_out, len(rows))
+    if "take no time in it" in statistic:
+        left_out = sum(one.get("target") != "NPU" for one in rows)
+        return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, left_out, len(rows))
+    return None
