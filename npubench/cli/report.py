@@ -169,9 +169,9 @@ def page_context(
 
 def known_boards() -> "list[BoardSpec]":
     """Shipped boards and the user's; a broken file is told by the commands that run."""
-    from npubench.catalog import load_boards, user_folders
+    from npubench.catalog import load, user_folders
 
-    return list(load_boards(user_folders(())).values())
+    return list(load(user_folders(()), ("boards",)).boards.values())
 
 
 def _samples(root: Path, rows: "Sequence[Result]") -> "Samples":
