@@ -43,7 +43,7 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
 
 _TOLD = {"told_inputs": "inputs", "told_outputs": "outputs"}
 _EARLIER = frozenset(
-    ["npu_mode", "core_mask", "threads", "layers", "execution_devices", *_TOLD.values()]
+    ["npu_mode", "core_mask", "threads", "layers", "execution_devices", "eu_cycles", *_TOLD.values()]
     + [key for key, _ in (*_SIMPLE.values(), *_RECORDS.values())]
 )
 
@@ -107,7 +107,8 @@ def typed(figures: Figures) -> Figures:
     found |= {name: _tensors(left[key]) for name, key in _TOLD.items() if key in left}
     if figures.bounds is None and not found.get("bounds"):
         found["bounds"] = _bounds(figures, left, found.get("statistic", figures.statistic))
-    return replace(figures, details=left, calls_overlap="execution_devices" in left, **found)
+    overlap, idle = "execution_devices" in left, "eu_cycles" in left
+    return replace(figures, details=left, calls_overlap=overlap, counts_idle_lanes=idle, **found)
 
 
 def _read(value: Any, kind: Any) -> Any:

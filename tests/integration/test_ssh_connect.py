@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from npubench.boards.ssh import hostkeys
-from npubench.boards.ssh.requirements import TOOLS
+from npubench.boards.ssh.facts import TOOLS
 from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import BoardError, UsageError
 from npubench.domain.specs import BoardSpec

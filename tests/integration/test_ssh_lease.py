@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from npubench.boards.ssh import guard, leftovers
+from npubench.boards.ssh import guard
 from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import BoardBusyError, BoardError, BoardLostError
 from npubench.domain.leases import own_claim
@@ -169,7 +169,7 @@ def test_a_session_of_ours_that_was_closed_holds_nothing(sessions, monkeypatch):
     one, two = sessions("one"), sessions("two")
     one.take(own_claim("run"))
     # The board has not heard of the end: its network is down.
-    leftovers.close_cookie(one._cookie)
+    guard.close_cookie(one._cookie)
     assert two.take(own_claim("run")) is None
 
 

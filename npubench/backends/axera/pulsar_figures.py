@@ -303,6 +303,7 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
         throughput_from=RateFrom.TOOL,
         sampling=Sampling(batch, SamplesFrom.TOOL) if batch > 1 else None,
         tool_macs=_sum([part.macs for part in parts]),
+        counts_idle_lanes=True,
         mac_utilisation=sum(u * s for u, s in zip(utilisations, seconds, strict=True)) / sum(seconds)
         if utilisations
         else None,

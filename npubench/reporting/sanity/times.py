@@ -7,8 +7,8 @@ simulation and what was published as such. The two never stand in for each other
 from dataclasses import dataclass
 from enum import StrEnum
 
-from npubench.backends.axera.equal_figures import one_program
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
+from npubench.measure.equal_figures import one_program
 from npubench.reporting.data.figures import left_out_of
 
 _OK = Status.OK
