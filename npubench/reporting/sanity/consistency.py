@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from npubench.catalog import load_boards
+from npubench.catalog import load
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
 from npubench.domain.specs import BoardSpec, Fact
 from npubench.reporting.data.formatting import significant
@@ -141,7 +141,7 @@ def _peak_of_board(board: str, chip: str) -> tuple[FactValue | None, Mapping[str
 @cache
 def _shipped_boards() -> tuple[BoardSpec, ...]:
     """Boards that npubench ships, for their facts."""
-    return tuple(load_boards(()).values())
+    return tuple(load((), ("boards",)).boards.values())
 
 
 ROUNDED = 5e-4
