@@ -9,7 +9,7 @@ from npubench.reporting.data.translate import language, say
 TEMPLATES = (
     "the log has no profile section",
     "{name} has no simulator: run it on a board, without --simulate",
-    "{name} simulates nothing: run it on a board, without --simulate",
+    "{name} has no simulator: run it on a board, without --simulate",
     "the table gives no time: {text}",
     "no command is declared for {case}: see docs/codec.md",
     "FP32 is what the others are compared with",
