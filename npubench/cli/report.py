@@ -134,7 +134,7 @@ def page_text(
     """The page of the newest row of every case."""
     from dataclasses import replace
 
-    from npubench.reporting.data.json_rows import BRIEF_FROM
+    from npubench.reporting.data.provenance import BRIEF_FROM
     from npubench.reporting.page.page import render
     from npubench.storage.store import without_collection
 
