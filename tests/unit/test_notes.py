@@ -1,5 +1,7 @@
 """Notes: a code with its numbers in rows, words where they are shown, and sentences of earlier rows read back."""
 
+import re
+
 import pytest
 
 from npubench.domain.notes import TEXTS, Note, NoteCode, note_of
@@ -16,12 +18,14 @@ VALUES = {
     **dict.fromkeys(("count", "cores", "all"), 12),
     **{"rise_c": 14.0, "before": "ondemand", "after": "powersave", "name": "powersave", "kind": "measured"},
     "cases": "a, b",
+    **dict.fromkeys(("text", "case", "output", "tool", "what"), "net"),
 }
 SPREAD = {"spread": 0.107}
+FIELD = re.compile(r"\{(\w+)")
 
 
 def note(code):
-    return Note(code, {name: value for name, value in VALUES.items() if f"{{{name}" in TEXTS[code]})
+    return Note(code, {name: VALUES[name] for name in FIELD.findall(TEXTS[code])})
 
 
 def test_every_code_has_its_words():
