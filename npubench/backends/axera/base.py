@@ -181,10 +181,10 @@ def saved_files(text: str, suffix: str) -> tuple[str, ...]:
 
     The suffix proves a name whole, so a log may end with it.
     """
-    said, rest = whole_lines_and_rest(text)
+    printed, rest = whole_lines_and_rest(text)
     names = [
         PurePosixPath(match[1].strip()).name
-        for line in (*said, rest)
+        for line in (*printed, rest)
         if (match := _SAVED.search(line)) and match[1].strip().endswith(suffix)
     ]
     return tuple(dict.fromkeys(names))

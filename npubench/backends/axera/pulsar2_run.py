@@ -132,12 +132,12 @@ def simulate(argv: list[str], work: Work) -> str:
     if (outcome := outcome_of(completed)) != "done":
         return outcome
     work.bench.collect()
-    told = parse_run(completed.output)
-    if isinstance(told, Failure):
-        return told.message
+    written = parse_run(completed.output)
+    if isinstance(written, Failure):
+        return written.message
     count = len((workdir / LIST).read_text(encoding="ascii").split())
     for number in range(count):
-        missing = [t.name for t in model.outputs if t.name not in told.get(str(number), {})]
+        missing = [t.name for t in model.outputs if t.name not in written.get(str(number), {})]
         if missing:
             return f"wrote no output {missing[0]} of sample {number}"
     job = {
@@ -354,7 +354,7 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     if found.wrong:
         return {"wrong": found.wrong, "why": found.wrong}
     agreement = top1_agreement(ours, theirs) if job["classification"] else None
-    return {**with_samples(found, agreement, job["samples"]).told(), "why": found.why}
+    return {**with_samples(found, agreement, job["samples"]).as_answer(), "why": found.why}
 
 
 def _array(data: bytes, expected: Any) -> Any:
