@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
 
-.PHONY: run test test-all check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
+.PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -17,6 +17,17 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	tests/system-packages.sh
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope -m 'not openmmlab and not board and not board_debian and not toolchains and not tpu_mlir'
+
+# The suite RUNS times while LOAD processes compute: WORDS="tests/integration/test_kept.py" runs less of it.
+RUNS ?= 10
+LOAD ?= 8
+test-loaded: $(VENV)/.dev
+	$(BIN)/python -m tests.loaded --runs $(RUNS) --load $(LOAD) --workers $(PYTEST_WORKERS) $(WORDS)
+
+# Lines of npubench/ that the tests reach, in an environment of its own over this one: about 15 minutes of two cores.
+COVERAGE_FOLDER ?= $(VENV)/coverage
+coverage-lines: $(VENV)/.dev
+	tests/coverage-lines.sh $(BIN)/python $(COVERAGE_FOLDER) $(PYTEST_WORKERS) $(WORDS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

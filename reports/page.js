@@ -1,6 +1,6 @@
 "use strict";
-// Short pages are complete without this script: it adds sorting, filters, copying and unfolding of link
-// targets. Long pages keep their rows as JSON, of which it draws a part at a time.
+// Draws rows of cases and facts of rows, which stand in the page as JSON; adds sorting, filters, copying and
+// unfolding of link targets to all tables.
 
 const words = JSON.parse(document.body.dataset.words);
 const order = new Intl.Collator("en", { numeric: true });
@@ -54,34 +54,38 @@ class WrittenRows {
 
 const exactText = (cell) => cell.dataset.v ?? (cell.textContent.trim().replace(/\s+/g, " ") || "–");
 
-// Rows that stand as JSON beside the table.
-class PackedRows {
+// Rows of cases, which stand as JSON beside their table: of very many a part at a time.
+class CaseRows {
   constructor(table, data) {
-    Object.assign(this, data, { table, body: table.tBodies[0], shown: 0 });
-    this.several = table.tHead.rows[1].cells.length - this.heads.length === 4;
+    Object.assign(this, data, { body: table.tBodies[0], shown: 0 });
+    this.part = this.isLong ? 200 : Infinity;
     this.order = this.rows.map((_, i) => i);
     this.visible = this.order;
     this.button = make("button", { type: "button", class: "more-rows" });
     this.button.addEventListener("click", () => this.more());
     table.parentNode.after(this.button);
+    table.hidden = false;
     this.draw();
   }
   get length() { return this.rows.length; }
-  key(i, column) {
-    const own = this.several ? 4 : 3;
-    if (column >= own) return this.columns[column - own][i];
-    const row = this.rows[i];
-    const at = this.several ? [1, 3, 4, 6] : [1, 4, 6];
-    return at[column] === 1 ? row[1] : this.names[row[at[column]]];
+  // What stands before the figures: case, board, precision or tool, words of the verdict.
+  own(i) {
+    const [, name, , , board, subject, , word] = this.rows[i];
+    const [place, what, how] = [board, subject, word].map((at) => this.names[at]);
+    return this.several ? [name, place, what, how] : [name, what, how];
   }
   sort(column, down) {
-    this.order.sort((a, b) => compare(this.key(a, column), this.key(b, column), down));
+    const own = this.several ? 4 : 3;
+    const key = column < own ? (i) => this.own(i)[column] || null : (i) => this.columns[column - own][i];
+    const keyed = this.order.map((i) => [key(i), i]);
+    keyed.sort(([a], [b]) => compare(a, b, down));
+    this.order = keyed.map(([, i]) => i);
     this.filter(this.tokens ?? []);
   }
   filter(tokens) {
     this.tokens = tokens;
-    this.texts ??= this.rows.map((row) =>
-      [row[1], ...row.slice(3).map((name) => this.names[name])].join(" ").toLowerCase());
+    this.texts ??= this.rows.map((_, i) => [...this.own(i), ...this.blanks.map((_, at) => this.blank(at, i)[0])]
+      .join(" ").toLowerCase());
     this.visible = this.order.filter((i) => tokens.every((token) => this.texts[i].includes(token)));
     this.draw();
     return this.visible.length;
@@ -92,50 +96,63 @@ class PackedRows {
     this.more();
   }
   more() {
-    const next = this.visible.slice(this.shown, this.shown + 200);
+    const next = this.visible.slice(this.shown, this.shown + this.part);
     this.body.append(...next.map((i) => this.line(i)));
     this.shown += next.length;
-    const left = Math.min(200, this.visible.length - this.shown);
+    const left = Math.min(this.part, this.visible.length - this.shown);
     this.button.hidden = left === 0;
     this.button.textContent = say("Show {count} more", { count: left });
   }
   line(i) {
-    const [number, name, , board, precision, badge, word] = this.rows[i];
+    const [number, name, off, emulated, board, subject, badge, word] = this.rows[i];
     const link = make("a", { href: `#r${number}` }, make("bdi", {}, name));
     const cells = [make("th", { scope: "row", class: "name" }, link)];
-    if (this.several) cells.push(make("td", { class: "board" }, make("bdi", {}, this.names[board])));
-    const shown = this.names[precision];
-    const mark = shown === "NONE" ? "" : make("span", { class: `p-${shown.toLowerCase()}` }, shown);
-    cells.push(make("td", {}, mark));
-    cells.push(make("td", {}, make("span", { class: `badge ${this.names[badge]}` }, this.names[word])));
-    this.heads.forEach((head, at) => {
-      const value = this.columns[at][i];
-      cells.push(value === null
-        ? this.blank(head, at, i)
-        : make("td", { class: head.class, "data-v": value },
-          this.aside(at, i, 0) + rounded(value / head.divisor, head.digits) + this.aside(at, i, 1)));
-    });
-    return make("tr", {}, ...cells);
+    if (this.several) {
+      const mark = make("span", { class: "badge emulated", title: say(NOT_REAL) }, say("emulated"));
+      const where = make("bdi", {}, this.names[board]);
+      cells.push(make("td", { class: "board" }, where, ...(emulated ? [" ", mark] : [])));
+    }
+    const what = this.names[subject];
+    const label = this.byTool ? make("bdi", {}, what) : what && make("span", { class: `p-${what.toLowerCase()}` }, what);
+    cells.push(make("td", {}, label), make("td", {}, this.verdict(i, this.names[badge], this.names[word])));
+    this.heads.forEach((head, at) => cells.push(this.figure(head, at, i)));
+    return make("tr", { class: off ? "off" : null }, ...cells);
   }
-  blank(head, at, i) {
-    const word = this.blanks[at]?.[i];
-    const first = head.first ? "first" : null;
-    if (word === undefined) return make("td", { class: first, title: say("Not known") });
-    return make("td", { class: first ? "none first" : "none" }, this.names[word]);
+  // With the reason why a row failed or was left out, or with its warnings.
+  verdict(i, badge, word) {
+    const failed = badge === "bad";
+    const shown = make(failed ? "a" : "span", {
+      class: `badge ${badge}`, href: failed ? "#failures" : null, title: this.names[this.reasons[i]] ?? null,
+    }, word);
+    if (!this.notes[i]) return shown;
+    const [more, ...warnings] = this.notes[i].map((at) => this.names[at]);
+    const summary = make("summary", {}, shown, " ", make("span", { class: "more" }, more));
+    const list = make("ul", {}, ...warnings.map((one) => make("li", {}, make("bdi", {}, one))));
+    return make("details", { class: "warnings" }, summary, list);
   }
-  // What stands before and after a figure: of a bound, its mark and what makes it one.
-  aside(column, i, which) {
-    const pair = this.asides[column][i];
-    return pair ? this.names[pair[which]] : "";
+  figure(head, at, i) {
+    const value = this.columns[at][i];
+    if (value !== null) {
+      // Of a bound its mark stands before the figure, and after it what makes it one.
+      const [before, after] = (this.asides[at][i] ?? []).map((text) => this.names[text]);
+      const text = `${before ?? ""}${rounded(value / head.divisor, head.digits)}${after ?? ""}`;
+      return make("td", { class: head.class, "data-v": value }, text);
+    }
+    const [word, why] = this.blank(at, i);
+    const classes = [word && "none", head.first && "first"].filter(Boolean).join(" ");
+    return make("td", { class: classes || null, title: why || (this.isLong && !word ? say("Not known") : null) }, word);
+  }
+  // What stands in the place of a figure that is missing, and why it is.
+  blank(at, i) {
+    return (this.blanks[at][i] ?? []).map((text) => this.names[text]).concat("", "").slice(0, 2);
   }
   lines() {
-    return this.visible.map((i) => {
-      const [, name, , board, precision, , word] = this.rows[i];
-      const own = [name, ...(this.several ? [this.names[board]] : []), this.names[precision], this.names[word]];
-      return [...own, ...this.columns.map((values, at) => values[i] ?? this.names[this.blanks[at]?.[i]] ?? "–")];
-    });
+    return this.visible.map((i) => [...this.own(i),
+      ...this.columns.map((values, at) => values[i] ?? (this.blank(at, i)[0] || "–"))].map((cell) => (cell === "" ? "–" : cell)));
   }
 }
+
+const NOT_REAL = "Not a real board: its figures are left out of comparisons";
 
 function rounded(value, digits) {
   if (digits !== null) {
@@ -201,49 +218,41 @@ addEventListener("pointerover", ({ target }) => {
   cell.title = `${cell.dataset.v} ${head?.dataset.exact ?? ""}`.trim();
 });
 
-// Entries are text until they are wanted: most never are, and a page of hundreds of them opens the sooner.
-function unpack(details) {
-  const kept = details.querySelector("noscript");
-  if (!kept) return;
-  kept.outerHTML = kept.textContent;
+// Facts of rows are JSON until they are wanted: most never are, and a page of hundreds of them opens the sooner.
+let provenance = null;
+function factsOf(number) {
+  provenance ??= JSON.parse(document.getElementById("packed-provenance").textContent);
+  const { shapes, texts, shared, rows } = provenance;
+  if (!rows[number]) return null;
+  const [shape, graph, setting, ...values] = rows[number];
+  const own = values.map((text, at) => [shapes[shape][at], typeof text === "number" ? texts[text] : text]);
+  const facts = [...own, ...shared.flatMap((sets, at) => sets[[graph, setting][at]])];
+  const known = facts.filter(([, text]) => text !== null);
+  const list = make("dl", {}, ...known.flatMap(([label, text]) => [make("dt", {}, label), make("dd", {}, text)]));
+  const unknown = facts.filter(([, text]) => text === null).map(([label]) => label);
+  if (unknown.length) list.append(make("dt", {}, say("Not known")), make("dd", { class: "none" }, unknown.join(", ")));
+  return list;
 }
 
-// What rows have in common stands once: an entry that is opened shows it, too.
-function addShared(details) {
-  unpack(details);
-  const list = details.querySelector("dl");
-  if (!list || details.dataset.whole !== undefined) return;
-  details.dataset.whole = "";
-  for (const link of list.querySelectorAll("a[href^='#g'], a[href^='#s']")) {
-    const other = document.getElementById(link.hash.slice(1));
-    unpack(other);
-    list.append(...[...other.querySelector("dl").children].map((child) => child.cloneNode(true)));
-  }
+const isRow = (id) => /^r\d+$/.test(id);
+
+function fill(details) {
+  if (isRow(details.id) && !details.querySelector("dl")) details.append(factsOf(Number(details.id.slice(1))));
 }
 
-// Finding in the page looks into closed entries too, once they are unpacked: so that is done at leisure.
-function unpackAtLeisure(waiting) {
+// Finding in the page looks into closed entries too, once they are filled: so that is done at leisure.
+function fillAtLeisure(waiting) {
   requestIdleCallback((time) => {
-    while (waiting.length && time.timeRemaining() > 2) unpack(waiting.shift());
-    if (waiting.length) unpackAtLeisure(waiting);
+    while (waiting.length && time.timeRemaining() > 2) fill(waiting.shift());
+    if (waiting.length) fillAtLeisure(waiting);
   });
 }
 
-let packedProvenance = null;
-function openPacked(id) {
-  const script = document.getElementById("packed-provenance");
-  const number = /^r\d+$/.test(id) ? Number(id.slice(1)) : NaN;
-  if (!script || Number.isNaN(number)) return;
-  packedProvenance ??= JSON.parse(script.textContent);
-  const { shapes, texts, shared, rows } = packedProvenance;
-  const [shape, ...places] = rows[number] ?? [0];
-  const values = places.splice(2);
-  const list = make("dl");
-  const add = (label, text) => list.append(make("dt", {}, label),
-    text === null ? make("dd", { class: "none", title: say("Not known") }, "–") : make("dd", {}, text));
-  values.forEach((text, at) => add(shapes[shape][at], typeof text === "number" ? texts[text] : text));
-  shared.forEach((sets, at) => sets[places[at]].forEach(([label, text]) => add(label, text)));
-  const opened = make("details", { class: "row", id, open: "" }, make("summary", {}, id), list);
+// Of a long page an entry is made when it is asked for.
+function openEntry(id) {
+  const facts = isRow(id) && factsOf(Number(id.slice(1)));
+  if (!facts) return;
+  const opened = make("details", { class: "row", id, open: "" }, make("summary", {}, id), facts);
   document.getElementById("opened").replaceChildren(opened);
   opened.scrollIntoView();
 }
@@ -254,18 +263,18 @@ function unfoldTarget() {
   // The heights of sections out of sight are guesses, by which a browser scrolls past what it looks for.
   document.documentElement.classList.add("whole");
   const target = document.getElementById(id);
-  if (!target) return openPacked(id);
+  if (!target) return openEntry(id);
   if (target.tagName === "DETAILS") target.open = true;
   target.scrollIntoView();
 }
 
 for (const table of document.querySelectorAll("table[data-table]")) {
-  const packed = table.dataset.packed && document.getElementById(table.dataset.packed);
-  const rows = packed ? new PackedRows(table, JSON.parse(packed.textContent)) : new WrittenRows(table);
+  const data = table.dataset.rows && document.getElementById(table.dataset.rows);
+  const rows = data ? new CaseRows(table, JSON.parse(data.textContent)) : new WrittenRows(table);
   makeSortable(table, rows);
   makeTools(table, rows);
 }
-document.addEventListener("toggle", ({ target }) => target.open && addShared(target), true);
+document.addEventListener("toggle", ({ target }) => target.open && fill(target), true);
 addEventListener("hashchange", unfoldTarget);
 unfoldTarget();
-addEventListener("load", () => unpackAtLeisure([...document.querySelectorAll("details.row:has(noscript)")]));
+addEventListener("load", () => fillAtLeisure([...document.querySelectorAll("#provenance details")]));

@@ -153,6 +153,8 @@ def browser(profile: Path) -> Iterator[str]:
         "XDG_CACHE_HOME": str(profile / "cache"),
         "TZ": "UTC",
         "LANG": "C.UTF-8",
+        # Its socket's path has 107 bytes at most.
+        "TMPDIR": "/tmp",
     }
     process = subprocess.Popen(
         [find(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],

@@ -16,6 +16,8 @@ from unittest import mock
 
 from npubench.cli import main
 
+OWN = ("HOME", "LANG", "TZ", "NPUBENCH_CACHE", "NPUBENCH_LEASES")
+
 
 def argv(*words: Any) -> list[str]:
     """The command line of a process of its own."""
@@ -25,12 +27,17 @@ def argv(*words: Any) -> list[str]:
 def npubench(
     *words: Any, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """The command in this process: what it printed, and its exit code. `env` is all of the environment."""
+    """The command in this process: what it printed, and its exit code.
+
+    `env` is all of the environment, but for what keeps tests from the home folder and leases of this machine.
+    """
     texts = list(map(str, words))
     out, err = io.StringIO(), io.StringIO()
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(sys, "argv", ["npubench", *texts]))
-        stack.enter_context(mock.patch.dict(os.environ, env or {}, clear=env is not None))
+        if env is not None:
+            own = {name: os.environ[name] for name in OWN if name in os.environ}
+            stack.enter_context(mock.patch.dict(os.environ, {**own, **env}, clear=True))
         if cwd is not None:
             stack.enter_context(contextlib.chdir(cwd))
         stack.enter_context(contextlib.redirect_stdout(out))

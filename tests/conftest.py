@@ -74,9 +74,6 @@ def own_environment(tmp_path_factory):
     pip = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
     kept = {
         "NPUBENCH_ENVS": Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share") / "npubench/envs",
-        "NPUBENCH_CACHE": tmp_path_factory.mktemp("cache"),
-        # Tests beside each other do not wait for each other's measurements on this machine.
-        "NPUBENCH_LEASES": tmp_path_factory.mktemp("leases"),
         USER_CACHE: cache,
         "PIP_CACHE_DIR": cache / "pip",
         "PYENV_ROOT": home / ".pyenv",
@@ -85,11 +82,16 @@ def own_environment(tmp_path_factory):
     for name, folder in kept.items():
         os.environ.setdefault(name, str(folder))
     for name in [*os.environ]:
-        if name.startswith(("LC_", "XDG_")) or name in FOREIGN:
+        if name.startswith(("LC_", "XDG_", "OMP_", "GIT_")) or name in FOREIGN:
             del os.environ[name]
-    os.environ |= {"HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8", "TZ": "UTC"}
+    os.environ |= {"LANG": "C.UTF-8", "TZ": "UTC"}
+    # Tests beside each other do not wait for each other's measurements on this machine.
+    for name in ("HOME", "NPUBENCH_CACHE", "NPUBENCH_LEASES"):
+        os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))
+    umask = os.umask(0o022)
     time.tzset()
     yield
+    os.umask(umask)
     os.environ.clear()
     os.environ.update(before)
     time.tzset()
@@ -98,7 +100,14 @@ def own_environment(tmp_path_factory):
 FOREIGN = frozenset(
     [
         *("LANGUAGE", "NPUBENCH_LANG", "NPUBENCH_CATALOG", "SSH_AUTH_SOCK", "COLUMNS", "LINES", "NO_COLOR"),
-        *("FORCE_COLOR", "TERM", "PAGER", "EDITOR", "PYTHONWARNINGS"),
+        *(
+            "FORCE_COLOR",
+            "TERM",
+            "PAGER",
+            "EDITOR",
+            "PYTHONWARNINGS",
+            "PYTHONUTF8",
+        ),
     ]
 )
 """What else a user's shell may have set that changes what a program prints or where it goes."""

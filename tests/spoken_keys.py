@@ -8,6 +8,7 @@ import jinja2
 from jinja2 import nodes
 
 from npubench.cli.select import select
+from npubench.domain import notes
 from npubench.domain.records import DataSource, Kind, Stage, Status, Verdict
 from npubench.domain.specs import CaseKind
 from npubench.reporting.data import (
@@ -110,6 +111,7 @@ def _in_tables() -> set[str]:
         *accuracy.WORDS.values(),
         *MISSING,
         *recorded.TEMPLATES,
+        *notes.TEXTS.values(),
         *summary._EXTRA.values(),
         *processor._SAME,
         processor._OTHER,

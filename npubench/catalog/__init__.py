@@ -1,10 +1,11 @@
 """The catalogue: operators, models, boards and suites as TOML, shipped and the user's own."""
 
-from npubench.catalog.find import NODE_TESTS, Found, find_board, find_cases, user_folders
-from npubench.catalog.load import load, load_boards
+from npubench.catalog.find import KINDS, NODE_TESTS, Found, find_board, find_cases, user_folders
+from npubench.catalog.load import load
 from npubench.catalog.suites import Catalog, Suite
 
 __all__ = [
+    "KINDS",
     "NODE_TESTS",
     "Catalog",
     "Found",
@@ -12,6 +13,5 @@ __all__ = [
     "find_board",
     "find_cases",
     "load",
-    "load_boards",
     "user_folders",
 ]

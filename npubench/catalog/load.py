@@ -9,11 +9,11 @@ from typing import Any
 from npubench.catalog import boards
 from npubench.catalog.boards import BoardEntry
 from npubench.catalog.find import KINDS
-from npubench.catalog.models import Zoo, model_spec, read_zoo
+from npubench.catalog.models import model_spec, read_zoo
 from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.sweeps import expand
 from npubench.domain.nearest import did_you_mean
-from npubench.domain.specs import BoardSpec, ModelSpec, OperatorSpec
+from npubench.domain.specs import ModelSpec, OperatorSpec
 from npubench.storage.files import data_root, text_if_any
 from npubench.storage.toml import Problem, Source, read
 from npubench.storage.validate import KeyPath
@@ -192,36 +192,34 @@ _READERS: dict[str, Callable[[_File, dict[str, Any]], None]] = {
 _NAME = re.compile(r"""(?m)^\s*"?name"?\s*=\s*["']([^"'\n]+)""")
 
 
-def load(user_folders: Sequence[Path]) -> Catalog:
+CASES = ("ops", "models")
+"""Their names are one kind, and suites name both."""
+
+
+def load(user_folders: Sequence[Path], kinds: Sequence[str] = KINDS) -> Catalog:
     """The shipped catalogue with `user_folders` over it, the last one on top.
 
-    Broken files are left out and told in `Catalog.problems`. Raises NpubenchError when npubench's own
-    data is not there.
+    Broken files are left out and told in `Catalog.problems`. `kinds` (of `KINDS`) spares the time that the
+    others take to be read; what is not read is not in the catalogue, nor told. Raises NpubenchError when
+    npubench's own data is not there.
     """
-    return load_folders((data_root(), *user_folders))
+    return load_folders((data_root(), *user_folders), kinds)
 
 
-def load_boards(user_folders: Sequence[Path]) -> dict[str, BoardSpec]:
-    """The boards of `load` alone, without the time that operators and models take to be read."""
-    problems: list[Problem] = []
-    layers = [read_layer(folder, problems, ("boards",)) for folder in (data_root(), *user_folders)]
-    return boards.resolve(_stacks(layers), problems)
-
-
-def load_folders(folders: Iterable[Path]) -> Catalog:
+def load_folders(folders: Iterable[Path], kinds: Sequence[str] = KINDS) -> Catalog:
     """The catalogue of exactly these folders, later ones over earlier ones."""
     problems: list[Problem] = []
-    folders = tuple(folders)
-    layers = [read_layer(folder, problems) for folder in folders]
+    first, *others = folders
+    # An operator of a layer above may take a model's name, and the other way round.
+    above = tuple(kind for kind in KINDS if kind in kinds or (kind in CASES and {*CASES} & {*kinds}))
+    layers = [read_layer(first, problems, kinds), *(read_layer(one, problems, above) for one in others)]
     catalog = _cases(layers, problems)
-    zoo = Zoo()
-    for folder in folders:
-        more = read_zoo(folder / "models")
-        zoo.models.update(more.models)
-        zoo.listed.update(more.listed)
-    catalog = replace(catalog, zoo=zoo)
+    if "models" in kinds:
+        for folder in (first, *others):
+            catalog.zoo.add(read_zoo(folder / "models"))
     catalog = replace(catalog, boards=boards.resolve(_stacks(layers), problems))
-    catalog = replace(catalog, suites=_suites(layers, catalog, problems))
+    if "suites" in kinds:
+        catalog = replace(catalog, suites=_suites(layers, catalog, problems))
     broken = frozenset(_board_of(one.file) for one in problems if one.file.parent.name == "boards")
     return replace(catalog, problems=tuple(dict.fromkeys(map(str, problems))), broken_boards=broken)
 
@@ -283,9 +281,9 @@ def _of_codebase(catalog: Catalog, entry: SuiteEntry) -> Iterator[str]:
     if entry.codebase is None:
         return
     offered = catalog.zoo.listed if entry.codebase == "mmpretrain" else ()
-    listed = (catalog.zoo.models[name] for name in offered)
+    listed = (catalog.zoo.model(name) for name in offered)
     for model in (*catalog.models.values(), *listed):
-        if model.codebase == entry.codebase and entry.task in (None, model.task):
+        if model and model.codebase == entry.codebase and entry.task in (None, model.task):
             yield model.name
 
 

@@ -1,6 +1,5 @@
 """Models: manifests (models/*.toml), and the index of OpenMMLab's names for all without an entry."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -100,10 +99,25 @@ Color = Literal["rgb", "bgr", "gray"]
 
 @dataclass(frozen=True, slots=True)
 class Zoo:
-    """Models by name; `listed` are those that a codebase itself offers by name, in order."""
+    """Models by name, out of (codebase, line) by name; `listed` are those that a codebase itself offers.
 
-    models: dict[str, ModelSpec] = field(default_factory=dict)
+    A specification is made when its name is asked for: the index has thousands, a run takes a few.
+    """
+
+    lines: dict[str, tuple[str, str]] = field(default_factory=dict)
     listed: dict[str, None] = field(default_factory=dict)
+
+    def model(self, name: str) -> ModelSpec | None:
+        """The model of that name; None where the index has none."""
+        if name not in self.lines:
+            return None
+        codebase, line = self.lines[name]
+        return _spec(codebase, *line.split("\t"))
+
+    def add(self, other: "Zoo") -> None:
+        """Lay another index over this one."""
+        self.lines.update(other.lines)
+        self.listed.update(other.listed)
 
 
 def read_zoo(models: Path) -> Zoo:
@@ -113,23 +127,18 @@ def read_zoo(models: Path) -> Zoo:
     for path in sorted(folder.glob("*.tsv"), key=_order) if folder.is_dir() else ():
         first, *_ = parts = path.read_text(encoding="utf-8").split("\n\n")
         for part in parts:
-            for spec in _specs(path.stem, part):
-                zoo.models.setdefault(spec.name, spec)
+            lines = [line for line in part.splitlines() if line.count("\t") == COLUMNS - 1]
+            for line in lines:
+                name = line.partition("\t")[0]
+                zoo.lines.setdefault(name, (path.stem, line))
                 if part is first:
-                    zoo.listed.setdefault(spec.name)
+                    zoo.listed.setdefault(name)
     return zoo
 
 
 def _order(path: Path) -> tuple[bool, str]:
     """mmpretrain first: what its name says is a classifier is one."""
     return path.stem != "mmpretrain", path.name
-
-
-def _specs(codebase: str, text: str) -> Iterator[ModelSpec]:
-    for line in text.splitlines():
-        columns = line.split("\t")
-        if len(columns) == COLUMNS:
-            yield _spec(codebase, *columns)
 
 
 def _spec(

@@ -43,12 +43,12 @@ class Catalog:
         for candidate in (name, self.aliases.get(name, name)):
             if spec := self.operators.get(candidate) or self.models.get(candidate):
                 return spec
-        return self.zoo.models.get(name)
+        return self.zoo.model(name)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Everything that a mistyped name may have meant."""
-        return (*self.models, *self.operators, *self.aliases, *self.zoo.models)
+        return (*self.models, *self.operators, *self.aliases, *self.zoo.lines)
 
 
 def matching(catalog: Catalog, pattern: str, only: str | None = None) -> tuple[str, ...]:

@@ -53,14 +53,13 @@ def evaluate_number(text: str, variables: Variables) -> int:
 
 def fill_in(template: str, variables: Variables) -> str:
     """`template` with each `{variable}` replaced. Raises ExpressionError for an unknown one."""
-
-    def replacement(match: re.Match[str]) -> str:
-        return str(_lookup(match[1], variables))
-
-    filled = _FIELD.sub(replacement, template)
-    if "{" in _FIELD.sub("", template) or "}" in _FIELD.sub("", template):
+    if "{" not in template and "}" not in template:
+        return template
+    pieces = _FIELD.split(template)
+    if any("{" in text or "}" in text for text in pieces[::2]):
         raise ExpressionError(f"{template!r} has a brace without its partner")
-    return filled
+    pieces[1::2] = [str(_lookup(name, variables)) for name in pieces[1::2]]
+    return "".join(pieces)
 
 
 @lru_cache(maxsize=4096)

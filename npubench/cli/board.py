@@ -1,33 +1,44 @@
 """`npubench board`: whether a board can be used, whose key it has, and what lies on it."""
 
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.board_virtual import virtual
 from npubench.cli.console import say_problem
 from npubench.cli.options import catalog_option, load_catalog
 from npubench.domain.errors import BoardError, ExitCode, UsageError
 from npubench.domain.text import printable, text_table
 
+_COMMANDS = "npubench.board_commands"
 _HARDWARE_TIMEOUT_S = 60.0
 
 if TYPE_CHECKING:
-    from npubench.boards.ssh.endpoint import Endpoint
+    from npubench.boards.ssh.config import Endpoint
     from npubench.boards.ssh.hostkeys import HostKey
     from npubench.domain.protocols import Session
     from npubench.domain.records import BoardState
     from npubench.domain.specs import BoardSpec
 
 
-@click.group()
+class _PluggedGroup(click.Group):
+    """Also has the commands of installed packages that bring boards of their own, such as `virtual`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *entry_points(group=_COMMANDS).names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for point in entry_points(group=_COMMANDS, name=cmd_name):
+            found: click.Command = point.load()
+            return found
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_PluggedGroup)
 def board() -> None:
     """Check, trust and clean boards behind SSH; start a virtual one."""
-
-
-board.add_command(virtual)
 
 
 @board.command()
@@ -35,7 +46,7 @@ board.add_command(virtual)
 @catalog_option
 def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     """Connect to the board NAME, print its state and parts, and say what it lacks of what npubench needs."""
-    from npubench.boards.ssh.session import SshSession
+    from npubench.boards.ssh.transport import SshSession
     from npubench.engine import plugins
 
     spec = _find(name, catalog_folders)
@@ -197,14 +208,14 @@ def _find(name: str, catalog_folders: tuple[Path, ...]) -> "BoardSpec":
 
 
 def _over_ssh(name: str, catalog_folders: tuple[Path, ...]) -> "BoardSpec":
-    spec = _find(name, catalog_folders)
-    if spec.transport == "virtual":
-        from npubench.boards.virtual.transport import over_ssh
+    from npubench.domain.protocols import OverSsh
+    from npubench.engine import plugins
 
-        return over_ssh(spec)
-    if spec.transport != "ssh":
+    spec = _find(name, catalog_folders)
+    transport = plugins.transport(spec.transport)
+    if not isinstance(transport, OverSsh):
         raise UsageError(f"board {spec.name} is reached by {spec.transport}, not by ssh: nothing to do")
-    return spec
+    return transport.over_ssh(spec)
 
 
 def _rows(state: "BoardState") -> list[list[str]]:

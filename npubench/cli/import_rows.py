@@ -82,7 +82,6 @@ def _import(
     catalog_folders: tuple[Path, ...],
     out: Path,
 ) -> int:
-    from npubench.backends.axera import equal_figures
     from npubench.catalog import find_board
     from npubench.cli.report import page_stage
     from npubench.domain.protocols import LogReading
@@ -90,6 +89,7 @@ def _import(
     from npubench.engine.cases import parse_batch_axes
     from npubench.engine.options import RunOptions
     from npubench.engine.session import SessionSetup, SessionStage, run_session
+    from npubench.measure import equal_figures
     from npubench.measure.sampling import sampled
     from npubench.storage.hashing import digest
     from npubench.tools import logs
@@ -173,7 +173,7 @@ def _add(rows: "Sequence[Result]", sources: dict[str, Path], session: "RunSessio
 
 
 def _tell(found: Imported, board: str) -> None:
-    from npubench.backends.axera.equal_figures import suspicious_groups
+    from npubench.measure.equal_figures import suspicious_groups
 
     told = f"{len(found.rows)} cases: {found.added} added, {found.known} imported before"
     click.echo(told + _left_out(found.left_out, board))

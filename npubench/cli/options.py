@@ -1,7 +1,7 @@
 """Options that several commands share, and the catalogue they lead to."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli.console import say_problem
 from npubench.engine.options import DEFAULT_OUT, CaseOptions, RunOptions
 
 if TYPE_CHECKING:
@@ -127,9 +128,11 @@ def run_options(function: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-def load_catalog(folders: tuple[Path, ...]) -> "Catalog":
-    """The shipped catalogue with the user's; broken files are told and left out."""
-    from npubench.cli.listeners import say_refused
-    from npubench.engine import assemble
+def load_catalog(folders: tuple[Path, ...], kinds: Sequence[str] | None = None) -> "Catalog":
+    """The shipped catalogue with the user's, all of it or `kinds`; broken files are told and left out."""
+    from npubench.catalog import KINDS, load, user_folders
 
-    return assemble.load_catalog(folders, say_refused)
+    catalog = load(user_folders(folders), KINDS if kinds is None else kinds)
+    for problem in catalog.problems:
+        say_problem(problem)
+    return catalog

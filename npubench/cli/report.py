@@ -134,7 +134,7 @@ def page_text(
     """The page of the newest row of every case."""
     from dataclasses import replace
 
-    from npubench.reporting.data.json_rows import BRIEF_FROM
+    from npubench.reporting.data.provenance import BRIEF_FROM
     from npubench.reporting.page.page import render
     from npubench.storage.store import without_collection
 
@@ -169,9 +169,9 @@ def page_context(
 
 def known_boards() -> "list[BoardSpec]":
     """Shipped boards and the user's; a broken file is told by the commands that run."""
-    from npubench.catalog import load_boards, user_folders
+    from npubench.catalog import load, user_folders
 
-    return list(load_boards(user_folders(())).values())
+    return list(load(user_folders(()), ("boards",)).boards.values())
 
 
 def _samples(root: Path, rows: "Sequence[Result]") -> "Samples":

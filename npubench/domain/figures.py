@@ -272,6 +272,7 @@ class Figures:
     host_overhead_us: float | None = None  # time of a call outside the device
     tool_macs: int | None = None  # multiply-accumulates by the tool's count
     mac_utilisation: float | None = None  # by the tool, in 0..1
+    counts_idle_lanes: bool = False  # `tool_macs` counts multipliers that narrow convolutions leave idle, too
     memory_bytes: int | None = None  # that the run needs
     io_bytes: int | None = None  # memory traffic of one inference
     placement: Mapping[str, str] = field(default_factory=dict)  # operator type to NPU, CPU (any) or custom

@@ -1,7 +1,6 @@
 """Names that look like a mistyped one: of cases, boards and words, and of files beside a path."""
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +13,8 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
     """` (did you mean 'a' or 'b'?)`, or nothing when no known name is near."""
     if len(name) > LENGTH_LIMIT:
         return ""
+    from difflib import get_close_matches
+
     by_lower = {candidate.lower(): candidate for candidate in known}
     near = [by_lower[found] for found in get_close_matches(name.lower(), by_lower, n=most, cutoff=0.6)]
     return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""

@@ -1,7 +1,7 @@
 """Every seam of npubench on one page.
 
 Implementations are found through entry points: groups `npubench.backends`, `npubench.benchmarks`,
-`npubench.transports`.
+`npubench.transports`; `npubench.board_commands` are click commands of `npubench board`.
 A step returns a `Failure` as a value when the case is at fault; it raises only when npubench is
 asked to stop (`Interrupted`) or cannot go on at all (`NpubenchError`).
 """
@@ -90,6 +90,14 @@ class Transport(Protocol):
 
     def connect(self, board: BoardSpec) -> Session:
         """Open a session. Raises BoardError with what to do."""
+
+
+@runtime_checkable
+class OverSsh(Protocol):
+    """A transport whose boards are behind SSH, however it finds them."""
+
+    def over_ssh(self, board: BoardSpec) -> BoardSpec:
+        """The board with what SSH needs in its options. Raises BoardError."""
 
 
 @runtime_checkable

@@ -25,6 +25,8 @@ from npubench.domain.figures import RateFrom as RateFrom
 from npubench.domain.figures import Sampling as Sampling
 from npubench.domain.figures import Shares as Shares
 from npubench.domain.figures import WorstSlice as WorstSlice
+from npubench.domain.notes import Note as Note
+from npubench.domain.notes import NoteCode as NoteCode
 from npubench.domain.specs import CaseKind, Content, ModelInputs, Precision, Preprocessing, TensorSpec
 from npubench.domain.specs import SamplesFrom as SamplesFrom
 
@@ -170,7 +172,7 @@ class DataUse:
     evaluated: int
     held_out: bool = True
     inputs: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
+    note: Note | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +353,7 @@ class Result:
     failure: Failure | None = None
     skip_reason: str | None = None
     verdict: Verdict | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Note | str, ...] = ()
     board_before: BoardState | None = None
     board_after: BoardState | None = None
     emulated: bool = False

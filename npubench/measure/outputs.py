@@ -28,7 +28,7 @@ class Similarity:
     why: str = ""
     wrong: str = ""
 
-    def told(self) -> dict[str, Any]:
+    def as_answer(self) -> dict[str, Any]:
         """For the answer of a worker."""
         return {"accuracy": self.figures, "no_accuracy": self.lacking, "no_accuracy_why": self.why}
 

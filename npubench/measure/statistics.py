@@ -2,10 +2,13 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
-from npubench.domain.records import Latency
+from npubench.domain.records import (
+    Latency,
+)
 
 CONFIDENCE = 0.99
 OUTLIER_SCORE = 14.826
@@ -62,3 +65,60 @@ def _outliers(ordered: Sequence[float]) -> int:
     deviation = statistics.median(abs(value - middle) for value in ordered)
     limit = OUTLIER_SCORE * deviation / 0.6745
     return sum(abs(value - middle) > limit for value in ordered) if deviation else 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallMean:
+    """One call of a runner: mean over `n` runs, us; lowest and highest run where it prints them.
+
+    `percentiles_us` are the runner's own, by percent; they stand for `n` runs and no more.
+    """
+
+    mean_us: float
+    n: int
+    min_us: float | None = None
+    max_us: float | None = None
+    percentiles_us: Mapping[float, float] = field(default_factory=dict)
+
+
+def latency_of_means(rounds: Sequence[CallMean]) -> Latency:
+    """All runs of all calls as one mean; `spread` is that of the calls' medians, else of their means.
+
+    A percentile needs enough runs in each call (`least_samples`), and is the middle one of the calls'.
+    """
+    n = sum(r.n for r in rounds)
+    medians = percentile_of_calls(rounds, 50)
+    middles = medians or [r.mean_us for r in rounds]
+    lows, highs = [r.min_us for r in rounds], [r.max_us for r in rounds]
+    known_lows, known_highs = [v for v in lows if v is not None], [v for v in highs if v is not None]
+    p50, p90, p99 = (_middle(percentile_of_calls(rounds, percent)) for percent in (50, 90, 99))
+    return Latency(
+        n=n,
+        mean=sum(r.mean_us * r.n for r in rounds) / n,
+        min=min(known_lows) if len(known_lows) == len(rounds) else None,
+        max=max(known_highs) if len(known_highs) == len(rounds) else None,
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        rounds_p50=tuple(medians),
+        spread=(max(middles) - min(middles)) / statistics.median(middles) if len(rounds) > 1 else None,
+    )
+
+
+def percentile_of_calls(rounds: Sequence[CallMean], percent: float) -> list[float]:
+    """A percentile of each call; none where a call lacks it, or has too few runs to stand for it."""
+    known = [r.percentiles_us[percent] for r in rounds if percent in r.percentiles_us]
+    enough = all(r.n >= least_samples(percent) for r in rounds)
+    return known if enough and len(known) == len(rounds) else []
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None
+
+
+def weighted_mean(values: Sequence[float | None], rounds: Sequence[CallMean]) -> float | None:
+    """Mean over all runs of a figure of each call; None when a call lacks it."""
+    known = [(value, r.n) for value, r in zip(values, rounds, strict=True) if value is not None]
+    if len(known) < len(rounds):
+        return None
+    return sum(value * n for value, n in known) / sum(n for _, n in known)

@@ -149,6 +149,8 @@ def _figures(
                 values["npu_time_us"] = value
         elif column.field in ("tool_macs", "memory_bytes"):
             values[column.field] = round(value)
+            # Of all tools whose counts were published there is Pulsar alone.
+            values["counts_idle_lanes"] = values.get("tool_macs") is not None
         else:
             values[column.field] = round(value, 6)
     bounds, part = part_of_npu(npu_mode), npu_part(npu_mode)

@@ -21,6 +21,7 @@ from npubench.domain.figures import (
     npu_part,
     part_of_npu,
 )
+from npubench.domain.notes import note_of
 from npubench.domain.records import Result
 from npubench.domain.specs import TensorSpec
 from npubench.storage.validate import InvalidError, convert
@@ -43,7 +44,7 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
 
 _TOLD = {"told_inputs": "inputs", "told_outputs": "outputs"}
 _EARLIER = frozenset(
-    ["npu_mode", "core_mask", "threads", "layers", "execution_devices", *_TOLD.values()]
+    ["npu_mode", "core_mask", "threads", "layers", "execution_devices", "eu_cycles", *_TOLD.values()]
     + [key for key, _ in (*_SIMPLE.values(), *_RECORDS.values())]
 )
 
@@ -80,9 +81,10 @@ def upgraded(row: Result) -> Result:
     """A row of any version as one of today."""
     figures = typed(row.figures) if row.figures else None
     estimate = typed(row.estimate) if row.estimate else None
-    if figures is row.figures and estimate is row.estimate:
+    warnings = tuple(note_of(one) if isinstance(one, str) else one for one in row.warnings)
+    if figures is row.figures and estimate is row.estimate and warnings == row.warnings:
         return row
-    return replace(row, figures=figures, estimate=estimate)
+    return replace(row, figures=figures, estimate=estimate, warnings=warnings)
 
 
 def typed(figures: Figures) -> Figures:
@@ -107,7 +109,8 @@ def typed(figures: Figures) -> Figures:
     found |= {name: _tensors(left[key]) for name, key in _TOLD.items() if key in left}
     if figures.bounds is None and not found.get("bounds"):
         found["bounds"] = _bounds(figures, left, found.get("statistic", figures.statistic))
-    return replace(figures, details=left, calls_overlap="execution_devices" in left, **found)
+    overlap, idle = "execution_devices" in left, "eu_cycles" in left
+    return replace(figures, details=left, calls_overlap=overlap, counts_idle_lanes=idle, **found)
 
 
 def _read(value: Any, kind: Any) -> Any:

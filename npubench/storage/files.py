@@ -2,9 +2,7 @@
 
 import errno
 import os
-import shutil
 import stat
-import tempfile
 from functools import cache
 from io import BufferedReader
 from pathlib import Path
@@ -17,11 +15,15 @@ def link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target, follow_symlinks=True)
     except OSError:
+        import shutil
+
         shutil.copyfile(source, target)
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file that is either the old one or the whole new one."""
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -83,6 +85,8 @@ def text_if_any(path: Path) -> str:
 def write_new(path: Path, text: str) -> None:
     """Write a file in the place of whatever lies there, through nothing. Raises OSError."""
     if path.is_dir() and not path.is_symlink():
+        import shutil
+
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
     with path.open("x", encoding="utf-8") as stream:

@@ -36,6 +36,8 @@ _MEMORY = re.compile(
     r"|out of (?:device )?memory|(?:not enough|no) (?:device )?memory|std::bad_alloc"
 )
 Parsed = TypeVar("Parsed")
+LEAST_US = 1e-3
+"""No inference is shorter: a tool that prints 0 is not asked for runs without end."""
 
 
 def find_tool(names: Sequence[str], option: str, session: Session, log: Path) -> str | Failure:
@@ -72,13 +74,13 @@ def upload_verified(
     # The board's command runs in another folder than npubench, also where both are one machine.
     paths = tuple(session.put(file.absolute(), sha256) for file, sha256 in zip(files, hashes, strict=True))
     completed = session.run(["sha256sum", *map(str, paths)], HASH_S, log)
-    told = [match[1] for line in completed.output.splitlines() if (match := _HASH_LINE.match(line))]
-    if completed.returncode != 0 or len(told) != len(paths):
+    on_board = [match[1] for line in completed.output.splitlines() if (match := _HASH_LINE.match(line))]
+    if completed.returncode != 0 or len(on_board) != len(paths):
         printed = completed.output.strip()[-200:] or "it printed nothing"
         message = f"sha256sum on the board did not tell what lies there: {printed}"
         return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, message)
-    if told != hashes:
-        message = f"the board holds {', '.join(told)}, not the artifact's {', '.join(hashes)}"
+    if on_board != hashes:
+        message = f"the board holds {', '.join(on_board)}, not the artifact's {', '.join(hashes)}"
         return Failure(Stage.TRANSFER, FailureClass.WRONG_ARTIFACT, message)
     return paths
 
@@ -142,7 +144,9 @@ def run_rounds(
         if isinstance(result, Failure):
             return result
         results.append(result)
-        repeat = max(timing.repeat, math.ceil(timing.min_duration_s / rounds * 1e6 / mean_us(result)))
+        repeat = max(
+            timing.repeat, math.ceil(timing.min_duration_s / rounds * 1e6 / max(mean_us(result), LEAST_US))
+        )
     return results
 
 

@@ -17,6 +17,7 @@ from npubench import __version__
 from npubench.domain.definitions import CURRENT
 from npubench.domain.errors import UsageError
 from npubench.domain.nearest import path_meant
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import LogReading
 from npubench.domain.records import LogCase, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
@@ -276,7 +277,7 @@ def _date(text: str) -> datetime | None:
 def _row(case: ImportedCase, board: BoardSpec, run_id: str, operators: Collection[str]) -> Result:
     told = case.told
     operator = case.name in operators or _OPERATOR_NAME.fullmatch(case.name) is not None
-    undated = () if case.dated else ("the log tells no date: started_at is the file's",)
+    undated = () if case.dated else (Note(NoteCode.NO_DATE),)
     precision, guessed = _precision(told, board)
     status = Status.OK if told.figures else Status.FAILED if told.failure else Status.SKIPPED
     return Result(

@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from npubench.boards.virtual import places
+from npubench_virtual import places
 from tests.board.virtual_board import HURRY, VirtualBoard
 from tests.emulated_pair import QUICK, Pair, onnx_file
 

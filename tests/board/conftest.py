@@ -7,8 +7,8 @@ from unittest import mock
 
 import pytest
 
-from npubench.boards.virtual import places
 from npubench.tools import process
+from npubench_virtual import places
 from tests.board.virtual_board import VirtualBoard
 from tests.emulated_pair import EMULATORS
 

@@ -2,8 +2,8 @@
 
 import os
 
-from npubench.boards.virtual import places
 from npubench.storage.hashing import sha256_of_file
+from npubench_virtual import places
 from tests.board.board_pair import RUNNER, BoardPair
 
 

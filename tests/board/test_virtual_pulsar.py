@@ -2,7 +2,7 @@
 
 import json
 
-from npubench.boards.virtual import places
+from npubench_virtual import places
 from tests.board.board_pair import BoardPair
 from tests.emulated_pair import onnx_file
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from npubench.boards.virtual import control, places
-from npubench.boards.virtual.qemu import MONITOR
-from npubench.boards.virtual.qmp import QmpError, monitor
+from npubench_virtual import control, places
+from npubench_virtual.qemu import MONITOR
+from npubench_virtual.qmp import QmpError, monitor
 from tests.board.virtual_board import VirtualBoard
 from tests.integration.ssh_server import is_alive
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from npubench.boards.virtual import places
 from npubench.domain.errors import BoardError, TransferError
 from npubench.storage.hashing import sha256_of_file
+from npubench_virtual import places
 
 
 def test_facts_are_those_of_an_arm_board(virtual_a7):

@@ -6,10 +6,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from npubench.boards.virtual import control, machine, places, qemu
-from npubench.boards.virtual.qmp import monitor
-from npubench.boards.virtual.transport import VirtualTransport
 from npubench.domain.specs import BoardSpec, Precision
+from npubench_virtual import control, machine, places, qemu
+from npubench_virtual.qmp import monitor
+from npubench_virtual.transport import VirtualTransport
 from tests.integration.ssh_server import wait_until
 
 HURRY = {

@@ -2,10 +2,13 @@
 
 import os
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
+from npubench.reporting.data.tables import case_tables, ordered
+from npubench.reporting.data.translate import speaking
 from npubench.reporting.page.page import PageContext, render
 from tests import chromium, sample_results
 
@@ -54,7 +57,7 @@ def test_hostile_names_stay_text(tab, tmp_path):
     context = PageContext(*(["</title><img src=x onerror=alert(3)>"] * 5))
     tab.open(written(tmp_path, sample_results.hostile(), context))
     assert tab.evaluate("document.querySelectorAll('img, [onerror], [onload], main svg svg').length") == 0
-    assert tab.evaluate("document.querySelectorAll('script, style').length") == 2
+    assert tab.evaluate("document.querySelectorAll('script:not([type]), style').length") == 2
     shown = tab.evaluate("document.body.innerText")
     for name in (
         "<img src=x onerror=alert(1)>",
@@ -103,6 +106,42 @@ def test_sorting_works_by_keyboard(tab, tmp_path):
     assert tab.evaluate(NAME_OF_ROWS) == sorted(first, reverse=True)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_rows_are_drawn_with_the_texts_of_the_plain_table(tab, tmp_path, language):
+    rows = ordered([*sample_results.everything(), *sample_results.hostile(), sample_results.codec()])
+    tab.open(written(tmp_path, rows, replace(CONTEXT, language=language)))
+    with speaking(language):
+        for table in case_tables(rows):
+            own = 4 if table.several_boards else 3
+            drawn = tab.evaluate(
+                f"[...document.querySelectorAll('#{table.kind} tbody tr')]"
+                f".map(row => [...row.cells].slice({own}).map(cell => cell.textContent))"
+            )
+            plain = [[one.text(at) for one in table.columns] for at in range(len(table.rows))]
+            # A dash is drawn by the style sheet.
+            assert drawn == [[text.replace("–", "") for text in line] for line in plain]
+
+
+def test_a_long_page_draws_its_rows_part_by_part(tab, tmp_path):
+    rows = [
+        replace(row, case=f"{row.case}_{turn}", key=f"{row.key}{turn}")
+        for turn in range(70)
+        for row in sample_results.models()
+    ]
+    tab.open(written(tmp_path, rows))
+    count = "document.querySelectorAll('#model tbody tr').length"
+    assert tab.evaluate(count) == 200
+    tab.evaluate("document.querySelector('.more-rows').click()")
+    assert tab.evaluate(count) == 400
+    tab.evaluate("document.querySelectorAll('#model tbody a')[300].click()")
+    tab.wait_for("document.querySelector('#opened dl')")
+    opened = int(tab.evaluate("document.querySelector('#opened details').id").removeprefix("r"))
+    assert ordered(rows)[opened].log_sha256 in tab.evaluate(
+        "document.querySelector('#opened dl').textContent"
+    )
+    assert tab.complaints == []
+
+
 def test_the_filter_leaves_rows_that_match(tab, tmp_path):
     tab.open(written(tmp_path, sample_results.models))
     tab.evaluate(
@@ -137,7 +176,9 @@ def test_an_address_leads_to_what_it_names_and_stays_there(tab, tmp_path, target
     tab.open(written(tmp_path, many_operators), target, whole=False)
     top = f"document.querySelector('{target}').getBoundingClientRect().top"
     # It scrolls smoothly, and entries above are filled in meanwhile.
-    tab.wait_for(f"!document.querySelector('details.row noscript') && {top} >= 0 && {top} < 150")
+    tab.wait_for(
+        f"[...document.querySelectorAll('#provenance details')].every(one => one.querySelector('dl')) && {top} >= 0 && {top} < 150"
+    )
     tab.evaluate("new Promise(done => requestIdleCallback(() => setTimeout(done, 300))).then(() => null)")
     assert 0 <= tab.evaluate(top) < 150
 
@@ -160,6 +201,8 @@ def test_the_page_is_whole_without_its_script(tab, tmp_path):
     shown = tab.evaluate("document.body.innerText")
     for text in ("vit_base_p16_224", "unsupported_operator", "Environment", "no such file"):
         assert text in shown
+    table = tab.evaluate("document.querySelector('#model noscript pre').textContent")
+    assert re.search(r"vit_base_p16_224 +local +FP32 +\S+ ", table)
 
 
 @pytest.mark.parametrize("rows", [sample_results.everything, sample_results.hostile, list])

@@ -206,7 +206,9 @@ def test_what_is_out_of_sight_is_laid_out_when_it_is_wanted(tab, tmp_path):
 
 def test_entries_of_the_provenance_can_be_found_without_being_opened(tab, tmp_path):
     tab.open(written(tmp_path), whole=False)
-    tab.wait_for("document.querySelectorAll('#provenance noscript').length === 0")
+    tab.wait_for(
+        "[...document.querySelectorAll('#provenance details')].every(one => one.querySelector('dl'))"
+    )
     assert "SHA-256" in tab.evaluate("document.querySelector('#r3 dl').textContent")
 
 

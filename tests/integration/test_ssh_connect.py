@@ -3,13 +3,14 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from getpass import getuser
 from pathlib import Path
 
 import pytest
 
 from npubench.boards.ssh import hostkeys
-from npubench.boards.ssh.requirements import TOOLS
+from npubench.boards.ssh.facts import TOOLS
 from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import BoardError, UsageError
 from npubench.domain.specs import BoardSpec
@@ -135,8 +136,15 @@ def test_a_key_with_a_passphrase_names_the_agent(loopback_sshd):
         SshTransport().connect(loopback_sshd.board())
 
 
-def test_the_agent_is_asked(loopback_sshd, tmp_path, monkeypatch):
-    socket = tmp_path / "agent"
+@pytest.fixture
+def short_folder():
+    """A socket's path has 107 bytes at most, which a user's TMPDIR may have taken."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_the_agent_is_asked(loopback_sshd, short_folder, monkeypatch):
+    socket = short_folder / "agent"
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
     try:
         wait_until(socket.exists, "the agent's socket")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench.boards.ssh import command, transport, upload
+from npubench.boards.ssh import command, transfer
+from npubench.boards.ssh import transport as transport
 from npubench.boards.ssh.config import settings
 from npubench.boards.ssh.connection import UnreachableError, connect
 from npubench.boards.ssh.transport import SshTransport
@@ -490,7 +491,7 @@ def test_a_connection_that_breaks_under_a_send_is_told_by_the_answer(loopback_ss
     source = tmp_path / "model.bin"
     for content in (b"x", b""):
         source.write_bytes(content)
-        upload._pour(connection, BreakingChannel(), source)
+        transfer._pour(connection, BreakingChannel(), source)
     with pytest.raises(BoardLostError, match="was lost"), command.opened(connection, b"true", 20):
         raise EOFError
     connection.close()

@@ -46,6 +46,9 @@ def test_the_wheel_carries_its_data_and_runs(installed, tmp_path):
     assert not Path(where.strip()).is_relative_to(ROOT)
     suites = json.loads(npubench(installed, "list", "suites", "--json", cwd=tmp_path))
     assert {"default", "ax620a-operators"} <= {suite["suite"] for suite in suites}
+    assert "npubench board virtual start" in npubench(installed, "board", "virtual", "status", cwd=tmp_path)
+    site = Path(where.strip()).parents[1]
+    assert (site / "npubench_virtual/images/build.sh").is_file()
     quick = ["--warmup", "0", "--repeat", "3", "--min-duration", "0", "--rounds", "1", "--precision", "fp32"]
     told = npubench(installed, "run", *quick, "add_1x3x112x112", cwd=tmp_path)
     assert told.splitlines()[-1] == f"report: {tmp_path / 'npubench-out/report.html'}"

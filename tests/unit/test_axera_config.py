@@ -197,9 +197,8 @@ def test_data_that_does_not_fit_is_a_failure_of_the_case(relu, tmp_path):
 
 def test_an_input_type_that_cannot_be_calibrated_is_a_failure_of_the_case(relu, tmp_path):
     wide = replace(relu, inputs=(TensorSpec("x", (1,), "int64"),))
-    chosen = pulsar.settings({}, "AX620A")
     target = Target("AX620A", Precision.INT8, {}, CalibrationSpec(), 10)
-    failure = pulsar.lay_out(wide, target, chosen, tmp_path)
+    failure = pulsar.PulsarBackend().compile(wide, target, tmp_path, tmp_path / "log")
     assert failure.failure_class is FailureClass.UNSUPPORTED_ATTRIBUTE
 
 

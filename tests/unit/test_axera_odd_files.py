@@ -36,9 +36,8 @@ def test_neither_artifact_nor_log(tmp_path, kind):
     folder.mkdir()
     make = os.mkfifo if kind == "fifo" else lambda path: path.symlink_to(theirs)
     bench = OddBench(folder, make)
-    failure = base.build(
-        bench, ["pulsar", "build"], "model.joint", folder, base.Deadline(5), tmp_path / "log"
-    )
+    work = base.Work(None, folder, bench, base.Deadline(5), tmp_path / "log")
+    failure = base.build(["pulsar", "build"], "model.joint", work)
     assert failure.failure_class is FailureClass.NO_ARTIFACT
     assert theirs.read_text() == "mine"
     assert (folder / base.BUILD_LOG).read_text() == "said\n"

@@ -18,7 +18,7 @@ from npubench.backends.axera import (
     pulsar2_log,
     pulsar2_run,
 )
-from npubench.backends.axera.base import Deadline
+from npubench.backends.axera.base import Deadline, Work
 from npubench.backends.axera.pulsar2 import Pulsar2Backend
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.domain.errors import UsageError
@@ -534,7 +534,7 @@ def simulated(relu, tmp_path, outputs, pictures=False, text=None):
     assert pulsar2_run.lay_out(relu, target(), pictures, workdir) is None
     argv = pulsar2_run.run_argv("pulsar2", "m.axmodel")
     bench = Bench(workdir, outputs, text)
-    said = pulsar2_run.simulate(relu, argv, bench, workdir, Deadline(60), tmp_path / "log")
+    said = pulsar2_run.simulate(argv, Work(relu, workdir, bench, Deadline(60), tmp_path / "log"))
     return said, pulsar2_run.accuracy_of([workdir / pulsar2_run.ANSWER] if said == "done" else [])
 
 
@@ -584,10 +584,10 @@ def test_options_of_a_card(relu, tmp_path):
     assert pulsar2.runner_argv(kept, "/b/m.axmodel", 10, 64) == [
         *("/usr/bin/axcl/axcl_run_model", "-m", "/b/m.axmodel", "-w", "10", "-r", "64", "-d", "1")
     ]
-    assert "--compiler.npu_perf" in pulsar2.build_argv(relu, chosen)
+    assert "--compiler.npu_perf" in Pulsar2Backend().build_argv(relu, chosen)
     plain = pulsar2.settings({}, "AX615")
     assert (plain.target_hardware, plain.runner_path) == ("AX615", "/opt/bin/ax_run_model")
-    assert "--compiler.npu_perf" not in pulsar2.build_argv(relu, plain)
+    assert "--compiler.npu_perf" not in Pulsar2Backend().build_argv(relu, plain)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from npubench.catalog import find_board, load, load_boards
+from npubench.catalog import find_board, load
 from npubench.catalog.find import user_folders
 from npubench.catalog.load import load_folders
 from npubench.domain.errors import CatalogError, UsageError
@@ -97,9 +97,10 @@ def test_the_shipped_catalogue_has_no_problems():
 
 
 def test_boards_alone_are_those_of_the_whole_catalogue():
-    found = load_boards(())
-    assert found
-    assert found == load(()).boards
+    found = load((), ("boards",))
+    assert found.boards
+    assert found.boards == load(()).boards
+    assert (found.operators, found.models, found.suites) == ({}, {}, {})
 
 
 def test_models_take_defaults_and_their_own(tmp_path):

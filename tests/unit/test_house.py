@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = sorted((ROOT / "npubench").rglob("*.py"))
+MODULES = sorted([*(ROOT / "npubench").rglob("*.py"), *(ROOT / "npubench_virtual").rglob("*.py")])
 HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "paramiko", "msgspec", "rich", "jinja2", "torch")
 
 
@@ -76,7 +76,7 @@ def _is_command(function):
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["run", "--help"], ["results", "--help"], ["env", "--help"], ["board", "virtual", "--help"]],
+    [["--help"], ["run", "--help"], ["results", "--help"], ["env", "--help"]],
 )
 def test_help_loads_nothing_heavy(words):
     script = (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from npubench.backends.axera import toolchain
-from npubench.boards.ssh.memory import evidence
+from npubench.boards.ssh.facts import evidence
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.tools import board_runner, exit_status
 

@@ -47,13 +47,9 @@ def test_every_reason_has_a_word_of_its_own_everywhere(reason, word):
     assert (told["no_accuracy"], told["no_accuracy_why"]) == (reason.value, "so it is")
     assert json.loads(to_json(flat))[1]["no_accuracy"] == reason.value
     (table,) = case_tables(rows)
-    place = [head.title for head in table.grid.headers].index("cosine")
-    assert (table.lines[1].cells[place].text, table.lines[1].cells[place].title) == (
-        word,
-        f"{word}: so it is",
-    )
-    (packed,) = case_tables(rows, packed=True)
-    assert packed.grid.blanks[place] == {1: word}
+    (cosine,) = (column for column in table.columns if column.title == "cosine")
+    assert cosine.text(1) == word
+    assert cosine.blanks == {1: (word, f"{word}: so it is")}
 
 
 def test_rows_of_earlier_versions_are_told_by_their_figures():

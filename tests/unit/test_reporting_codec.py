@@ -10,13 +10,15 @@ from tests.sample_results import codec
 
 def cells(rows):
     (table,) = case_tables(rows)
-    titles = [header.title for header in table.grid.headers]
-    return [dict(zip(titles, line.cells, strict=True)) for line in table.lines]
+    return [
+        {one.title: (one.text(at), one.blanks.get(at, ("", ""))[1]) for one in table.columns}
+        for at in range(len(rows))
+    ]
 
 
 def test_a_row_has_its_rate_latency_streams_and_checks():
     (found,) = cells([codec()])
-    texts = {title: cell.text for title, cell in found.items()}
+    texts = {title: text for title, (text, _) in found.items()}
     assert (texts["fps"], texts["streams"], texts["checked"], texts["checksum"]) == ("311", "9", "50", "same")
     assert (texts["CPU"], texts["PSNR"]) == ("0.980", "47.8")
     assert "MACs" not in texts
@@ -24,15 +26,15 @@ def test_a_row_has_its_rate_latency_streams_and_checks():
 
 def test_no_stream_is_zero_and_no_search_is_a_dash():
     none, other = cells([codec("a", streams=0), codec("b", streams=None, streams_fps=None)])
-    assert none["streams"].text == "0"
-    assert (other["streams"].text, other["streams"].title) == ("–", "only of decoders of video")
+    assert none["streams"] == ("0", "")
+    assert other["streams"] == ("–", "only of decoders of video")
 
 
 def test_a_checksum_without_a_reference_is_not_called_the_same():
     same, open_ = cells([codec("a"), codec("b", frames_sha256_expected=None)])
-    assert same["checksum"].text == "same"
-    assert open_["checksum"].text == "–"
-    assert "ab" * 32 in open_["checksum"].title
+    assert same["checksum"] == ("same", "")
+    assert open_["checksum"][0] == "–"
+    assert "ab" * 32 in open_["checksum"][1]
 
 
 def test_a_codec_that_is_lacking_stands_in_the_table_and_below():

@@ -3,11 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.boards.ssh import leftovers
-from npubench.boards.ssh.facts import state
-from npubench.boards.ssh.requirements import TOOLS, read
-from npubench.boards.ssh.stored import IN_USE_S, Entry, expired, parse
-from npubench.boards.ssh.upload import words
+from npubench.boards.ssh import guard
+from npubench.boards.ssh.facts import TOOLS, read, state
+from npubench.boards.ssh.transfer import IN_USE_S, Entry, expired, parse, words
 from npubench.tools import cookies
 
 NOW = 1_800_000_000.0
@@ -109,20 +107,20 @@ def test_a_full_disk_of_the_board_is_not_told_in_the_words_of_our_own():
 
 
 def test_cookies_of_sessions_that_are_no_more():
-    mine = leftovers.open_cookie()
+    mine = guard.open_cookie()
     random = "0" * 16
     dead = f"{cookies.machine()}{2**22 + 1:010d}-{1:016d}-{random}"
     reused = f"{cookies.owner()[:-16]}{1:016d}-{random}"
     lines = [mine, dead, f"{dead}-more", reused, "garbage", ""]
-    assert leftovers.orphans(lines) == (dead, reused)
-    leftovers.close_cookie(mine)
-    assert leftovers.orphans(lines) == (mine, dead, reused)
+    assert guard.orphans(lines) == (dead, reused)
+    guard.close_cookie(mine)
+    assert guard.orphans(lines) == (mine, dead, reused)
 
 
 def test_what_runs_in_another_container_is_nobodys_to_end():
     elsewhere = cookies.machine().replace(cookies.machine()[9:21], "0" * 12)
     line = f"{elsewhere}{2**22 + 1:010d}-{1:016d}-{'0' * 16}"
-    assert leftovers.orphans([line]) == ()
+    assert guard.orphans([line]) == ()
     assert not cookies.is_dead(line)
     assert not cookies.is_dead("")
 
@@ -133,9 +131,9 @@ def test_cookies_of_one_process_differ_and_name_it():
     assert one.startswith(cookies.owner())
     assert not cookies.is_dead(one)
     # Where the board is this machine, a search there sees both.
-    assert leftovers.orphans([one, other]) == (one,)
+    assert guard.orphans([one, other]) == (one,)
 
 
 @given(st.lists(st.text()))
 def test_garbage_names_no_process(lines):
-    assert leftovers.orphans(lines) == ()
+    assert guard.orphans(lines) == ()

@@ -4,8 +4,10 @@ import re
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+import click
+
 from npubench.boards.ssh.config import SshSettings
-from npubench.boards.ssh.requirements import TOOLS
+from npubench.boards.ssh.facts import TOOLS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "boards.md").read_text(encoding="utf-8")
 
@@ -44,4 +46,4 @@ def test_every_tool_is_listed():
 def test_the_page_names_only_commands_that_exist():
     from npubench.cli.board import board
 
-    assert set(re.findall(r"npubench board (\w+)", PAGE)) == set(board.commands)
+    assert set(re.findall(r"npubench board (\w+)", PAGE)) == set(board.list_commands(click.Context(board)))

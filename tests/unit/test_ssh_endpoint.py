@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.boards.ssh.config import SshSettings
-from npubench.boards.ssh.endpoint import of_board, of_jump
+from npubench.boards.ssh.config import SshSettings, of_board, of_jump
 from npubench.domain.errors import UsageError
 
 

@@ -3,7 +3,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.boards.ssh.output import Bounded
+from npubench.boards.ssh.command import Bounded
 
 CHUNKS = st.lists(st.binary(max_size=300), max_size=30)
 

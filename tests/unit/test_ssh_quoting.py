@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from npubench.boards.ssh.quoting import COOKIE, LIMIT_BYTES, command_line, script
+from npubench.boards.ssh.command import COOKIE, LIMIT_BYTES, command_line, script
 from npubench.domain.errors import UsageError
 
 WORDS = st.lists(

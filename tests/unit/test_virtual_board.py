@@ -1,5 +1,6 @@
 """The parts of the virtual board that need no QEMU: archive, keys, command line, record, monitor."""
 
+import contextlib
 import json
 import os
 import socket
@@ -12,14 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.boards.ssh.config import settings
-from npubench.boards.ssh.endpoint import of_board
-from npubench.boards.virtual import control, cpio, image, keys, machine, places, programs, qemu
-from npubench.boards.virtual.qmp import QmpError, monitor
-from npubench.boards.virtual.transport import VirtualTransport, over_ssh
+from npubench.boards.ssh.config import of_board, settings
 from npubench.catalog import find_board
 from npubench.cli.options import load_catalog
 from npubench.domain.errors import BoardError, ToolchainError, UsageError
+from npubench_virtual import control, cpio, image, keys, machine, places, programs, qemu
+from npubench_virtual.qmp import QmpError, monitor
+from npubench_virtual.transport import VirtualTransport, over_ssh
 
 NAMES = st.text("abcdefghij._-", min_size=1, max_size=12).filter(lambda name: name not in {".", ".."})
 FILES = st.dictionaries(
@@ -182,6 +182,26 @@ def test_start_without_qemu_is_one_line_and_exit_5(cache, tmp_path):
     assert "apt-get install qemu-system-arm zstd" in line
 
 
+def test_start_without_the_extra_s_package_is_one_line(cache, monkeypatch):
+    monkeypatch.setattr(programs, "require", lambda _programs: None)
+    monkeypatch.setitem(sys.modules, "qemu.qmp", None)
+    with pytest.raises(
+        ToolchainError, match=r"needs the package qemu\.qmp: pip install 'npubench\[virtual\]'"
+    ):
+        control.start("tiny", print)
+
+
+def test_help_of_its_commands_loads_nothing_heavy():
+    script = (
+        "import sys; from npubench.cli import main; code = main(sys.argv[1:]);"
+        "print([m for m in ('paramiko', 'numpy', 'asyncio', 'qemu') if m in sys.modules]); sys.exit(code)"
+    )
+    words = [sys.executable, "-c", script, "board", "virtual", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: npubench board virtual")
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "file")}
@@ -215,18 +235,32 @@ class Monitor:
 
     def _serve(self, *answers):
         connection, _ = self._sock.accept()
-        with connection, connection.makefile("rwb") as stream:
-            stream.write(b'{"QMP": {"version": {}}}\n')
-            for answer in ('{"return": {}}', *answers):
-                stream.flush()
-                self.asked.append(json.loads(stream.readline()))
-                stream.write(b'{"event": "RESUME"}\n' + answer.encode() + b"\n")
-            stream.flush()
+        with connection:
+            connection.sendall(b'{"QMP": {"version": {}, "capabilities": []}}\n')
+            for answer in ('"return": {}', *answers):
+                asked = self._command(connection)
+                self.asked.append(asked)
+                # There are no events before capabilities are agreed on (QEMU, docs/interop/qmp-spec.txt).
+                if asked["execute"] != "qmp_capabilities":
+                    connection.sendall(b'{"event": "RESUME"}\n')
+                number = f', "id": {json.dumps(asked["id"])}' if "id" in asked else ""
+                connection.sendall(f"{{{answer}{number}}}\n".encode())
+
+    def _command(self, connection):
+        """The next command: clients need not end it with a line's end."""
+        text = b""
+        while True:
+            text += connection.recv(4096) or b"null"
+            with contextlib.suppress(ValueError):
+                return json.loads(text)
 
 
 def test_the_monitor_is_asked_and_its_events_passed_over(cache):
     served = Monitor(
-        cache, '{"return": {"status": "paused"}}', '{"error": {"desc": "no such nic"}}', "no json"
+        cache,
+        '"return": {"status": "paused"}',
+        '"error": {"class": "GenericError", "desc": "no such nic"}',
+        "no json",
     )
     with monitor(cache, qemu.MONITOR) as qmp:
         assert qmp.command("query-status") == {"status": "paused"}
@@ -246,7 +280,7 @@ def test_the_monitor_is_asked_and_its_events_passed_over(cache):
 
 
 def test_a_state_that_cannot_be_written_is_an_error(cache):
-    Monitor(cache, '{"return": {}}', '{"return": {"status": "active"}}', '{"return": {"status": "failed"}}')
+    Monitor(cache, '"return": {}', '"return": {"status": "active"}', '"return": {"status": "failed"}')
     with monitor(cache, qemu.MONITOR) as qmp, pytest.raises(QmpError, match="failed"):
         qmp.migrated("exec:false", 10.0)
 

@@ -1,16 +1,23 @@
 """The backend that both toolchains are: one build in a folder of its own, one artifact, one owner."""
 
+import math
 import re
-import statistics
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from npubench.backends.axera.job_files import lay_out_artifact
+from npubench.backends.axera.job_files import (
+    ArrayFormat,
+    Calibration,
+    lay_out_artifact,
+    lay_out_calibration,
+    lay_out_model,
+    stem,
+)
 from npubench.backends.axera.toolchain import (
     NOT_STARTED,
     SHORT_S,
@@ -23,38 +30,29 @@ from npubench.backends.axera.toolchain import (
     open_bench,
     parse_version,
 )
-from npubench.backends.signature import unfed
+from npubench.backends.signature import Signature, Tolerance, converted, unfed
 from npubench.domain.errors import BoardError, UsageError
 from npubench.domain.protocols import OpenHost, Session
 from npubench.domain.records import (
     Artifact,
-    DataUse,
+    Completed,
     Failure,
     FailureClass,
-    Latency,
+    Figures,
     OnnxModel,
     Stage,
     ToolInfo,
 )
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
-from npubench.measure.statistics import least_samples
+from npubench.measure.statistics import CallMean, percentile_of_calls
 from npubench.storage.files import is_regular, write_new
 from npubench.storage.hashing import sha256_of_file
-from npubench.tools.board_runner import run_rounds
+from npubench.tools.board_runner import run_rounds, upload_verified
 from npubench.tools.exit_status import classify_run
 from npubench.tools.log_lines import short_lines, whole_lines_and_rest
 
 STAMP = "start.stamp"
 BUILD_LOG = "build.log"
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """Files of a build, and what else is to be known of it."""
-
-    artifact: Path
-    extras: tuple[Path, ...]
-    notes: Mapping[str, Any]
 
 
 class Deadline:
@@ -91,25 +89,45 @@ def _outline(model: OnnxModel) -> object:
     return model.inputs, model.outputs, dict(model.operators), model.parameters
 
 
-def build(
-    bench: Bench, argv: list[str], output: str, workdir: Path, deadline: Deadline, log: Path
-) -> Failure | None:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A model in its folder, with the toolchain at work there and the time that is left."""
+
+    model: OnnxModel
+    workdir: Path
+    bench: Bench
+    deadline: Deadline
+    log: Path
+
+    def run(self, argv: Sequence[str], limit_s: float = math.inf) -> Completed:
+        """Run a tool in the folder until the job's time is over, or for `limit_s` at most."""
+        return self.bench.run(argv, min(limit_s, self.deadline.left()), self.log)
+
+
+def build(argv: list[str], output: str, work: Work) -> Failure | None:
     """Run the build; None when `output` is there, new, and the tool's own. Keeps its words as build.log."""
     tool = argv[0].rpartition("/")[2]
-    bench.mark(STAMP)
-    completed = bench.run(argv, deadline.left(), log)
+    work.bench.mark(STAMP)
+    completed = work.run(argv)
     failure = failed_build(tool, completed)
     if failure is not None:
         return failure
-    bench.collect()
-    write_new(workdir / BUILD_LOG, completed.output)
-    artifact = workdir / output
+    work.bench.collect()
+    write_new(work.workdir / BUILD_LOG, completed.output)
+    artifact = work.workdir / output
     if not is_regular(artifact) or artifact.stat().st_size == 0:
         return no_artifact(tool, completed.output, output)
-    if not is_new(artifact, workdir):
+    if not is_new(artifact, work.workdir):
         message = f"{tool} left {output} as it was before this job: it is of another one"
         return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
     return None
+
+
+def outcome_of(completed: Completed) -> str:
+    """What became of a run on the build host: "done", or how it ended."""
+    if completed.timed_out:
+        return "did not end in time"
+    return "done" if completed.returncode == 0 else f"failed with exit code {completed.returncode}"
 
 
 def is_new(file: Path, workdir: Path) -> bool:
@@ -163,10 +181,10 @@ def saved_files(text: str, suffix: str) -> tuple[str, ...]:
 
     The suffix proves a name whole, so a log may end with it.
     """
-    said, rest = whole_lines_and_rest(text)
+    printed, rest = whole_lines_and_rest(text)
     names = [
         PurePosixPath(match[1].strip()).name
-        for line in (*said, rest)
+        for line in (*printed, rest)
         if (match := _SAVED.search(line)) and match[1].strip().endswith(suffix)
     ]
     return tuple(dict.fromkeys(names))
@@ -182,24 +200,6 @@ Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """One call of a runner: mean over `n` runs, us; lowest and highest run where it prints them.
-
-    `percentiles_us` are the runner's own, by percent; they stand for `n` runs and no more.
-    """
-
-    mean_us: float
-    n: int
-    min_us: float | None = None
-    max_us: float | None = None
-    percentiles_us: Mapping[float, float] = field(default_factory=dict)
-
-
-def _no_check(_call: object, _repeat: int) -> None:
-    """The default: a runner whose count of runs is not checked."""
-
-
-@dataclass(frozen=True, slots=True)
 class Runner(Generic[Parsed]):
     """A runner's command line for (path, warmup, repeat), and how to read it.
 
@@ -209,8 +209,8 @@ class Runner(Generic[Parsed]):
     name: str
     argv: Callable[[str, int, int], list[str]]
     parse: Callable[[str], Parsed | Failure]
-    round_of: Callable[[Parsed], Round]
-    check: Callable[[Parsed, int], Failure | None] = _no_check
+    round_of: Callable[[Parsed], CallMean]
+    check: Callable[[Parsed, int], Failure | None]
 
 
 def measure_rounds(
@@ -233,39 +233,15 @@ def measure_rounds(
     return run_rounds(runner.name, call, lambda one: runner.round_of(one).mean_us, timing, deadline_s)
 
 
-def latency(rounds: Sequence[Round]) -> Latency:
-    """All runs of all calls as one mean; `spread` is that of the calls' medians, else of their means.
-
-    A percentile needs enough runs in each call (`least_samples`), and is the middle one of the calls'.
-    """
-    n = sum(r.n for r in rounds)
-    medians = _of_calls(rounds, 50)
-    middles = medians or [r.mean_us for r in rounds]
-    lows, highs = [r.min_us for r in rounds], [r.max_us for r in rounds]
-    known_lows, known_highs = [v for v in lows if v is not None], [v for v in highs if v is not None]
-    p50, p90, p99 = (_middle(_of_calls(rounds, percent)) for percent in (50, 90, 99))
-    return Latency(
-        n=n,
-        mean=sum(r.mean_us * r.n for r in rounds) / n,
-        min=min(known_lows) if len(known_lows) == len(rounds) else None,
-        max=max(known_highs) if len(known_highs) == len(rounds) else None,
-        p50=p50,
-        p90=p90,
-        p99=p99,
-        rounds_p50=tuple(medians),
-        spread=(max(middles) - min(middles)) / statistics.median(middles) if len(rounds) > 1 else None,
-    )
-
-
-def statistic(rounds: Sequence[Round], runner: str) -> str:
+def statistic(rounds: Sequence[CallMean], runner: str) -> str:
     """What the latency of these rounds is."""
     calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
-    known = [f"p{percent}" for percent in (50, 90, 99) if _of_calls(rounds, percent)]
+    known = [f"p{percent}" for percent in (50, 90, 99) if percentile_of_calls(rounds, percent)]
     percentiles = f"{', '.join(known)}: the middle one of the calls'" if known else "no percentile is known"
     return f"mean of the means of {calls}, weighted by their runs; {percentiles}"
 
 
-def details_of_calls(rounds: Sequence[Round]) -> dict[str, object]:
+def details_of_calls(rounds: Sequence[CallMean]) -> dict[str, object]:
     """What else the calls told, for the details of a row."""
     printed = [{f"p{p:g}_us": us for p, us in r.percentiles_us.items()} for r in rounds]
     return {
@@ -274,44 +250,40 @@ def details_of_calls(rounds: Sequence[Round]) -> dict[str, object]:
     }
 
 
-def _of_calls(rounds: Sequence[Round], percent: float) -> list[float]:
-    """A percentile of each call; none where a call lacks it, or has too few runs to stand for it."""
-    known = [r.percentiles_us[percent] for r in rounds if percent in r.percentiles_us]
-    enough = all(r.n >= least_samples(percent) for r in rounds)
-    return known if enough and len(known) == len(rounds) else []
-
-
-def _middle(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
-
-
-def weighted_mean(values: Sequence[float | None], rounds: Sequence[Round]) -> float | None:
-    """Mean over all runs of a figure of each call; None when a call lacks it."""
-    known = [(value, r.n) for value, r in zip(values, rounds, strict=True) if value is not None]
-    if len(known) < len(rounds):
-        return None
-    return sum(value * n for value, n in known) / sum(n for _, n in known)
-
-
 SIMULATED = "simulated_execution"
 """Among an artifact's settings: what became of running it on its host."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A laid out job: where to build it, what is kept with the artifact, the build itself, and its data."""
+class Chosen(Protocol):
+    """Options of a board for a toolchain, checked."""
 
-    where: Where
-    settings: Mapping[str, Any]
-    make: Callable[[Bench, Deadline, Path], Built | Failure]
-    data: DataUse
+    @property
+    def where(self) -> Where:
+        """The place of the toolchain."""
+
+    @property
+    def npu_mode(self) -> str:
+        """What of the NPU the model is built for."""
 
 
-class AxeraBackend(ABC):
-    """INT8 by the vendor's compiler. `configured` binds it to a board's options and its build host."""
+Settings = TypeVar("Settings", bound=Chosen)
+
+
+class AxeraBackend(ABC, Generic[Settings, Parsed]):
+    """INT8 by the vendor's compiler: one build in a folder of its own, one artifact, one owner.
+
+    `configured` binds it to a board's options and its build host. `hardware` names the compiler's target of
+    each chip, `suffix` ends an artifact's name, `output` is the folder where the build leaves it,
+    `config_file` the configuration of a build, `arrays` how calibration data lie that are no pictures.
+    """
 
     name: ClassVar[str]
-    fix: ClassVar[str]
+    hardware: ClassVar[Mapping[str, str]]
+    suffix: ClassVar[str]
+    output: ClassVar[str] = ""
+    config_file: ClassVar[str]
+    arrays: ClassVar[ArrayFormat]
+    tolerance: ClassVar[Tolerance]
     left_by_simulation: ClassVar[tuple[str, ...]]
 
     def __init__(self, options: Options | None = None, open_host: OpenHost | None = None) -> None:
@@ -326,41 +298,132 @@ class AxeraBackend(ABC):
 
     def probe(self) -> ToolInfo:
         """The toolchain that the board's options name, or else the command on PATH."""
-        return probe(self.name, self.where(self._options), self._open_host, self.fix)
+        fix = (
+            "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
+            f"in a board file of your own, or put {self.name} on PATH"
+        )
+        return probe(self.name, self.where(self._options), self._open_host, fix)
 
-    @abstractmethod
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
+        self.settings(self._options, chip)
 
-    @abstractmethod
     def where(self, given: Options) -> Where:
-        """The place of the toolchain. Raises UsageError."""
+        """The place of the toolchain, all options checked. Raises UsageError."""
+        return self.settings(given, next(iter(self.hardware))).where
 
     @abstractmethod
-    def lay_out(self, model: OnnxModel, target: Target, workdir: Path) -> Recipe | Failure:
-        """Put everything the build reads into the folder. Raises UsageError."""
+    def settings(self, given: Options, chip: str) -> Settings:
+        """A board's options, checked. Raises UsageError."""
+
+    def refused(self, model: OnnxModel) -> Failure | None:
+        """Why a model is not even tried; None where it is."""
+        return unfed(model, self.name)
+
+    @abstractmethod
+    def config(self, model: OnnxModel, chosen: Settings, calibration: Calibration) -> str:
+        """The text of the configuration."""
+
+    def lay_out_sample(
+        self,
+        model: OnnxModel,  # noqa: ARG002 - for a toolchain that keeps samples
+        chosen: Settings,  # noqa: ARG002
+        calibration: Calibration,  # noqa: ARG002
+        workdir: Path,  # noqa: ARG002
+    ) -> int:
+        """Put what the simulation is to run on there, kept with the artifact; the number of samples."""
+        return 0
+
+    @abstractmethod
+    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
+        """What is kept of the options with an artifact: what decides about it, and what runs it."""
+
+    @abstractmethod
+    def build_argv(self, model: OnnxModel, chosen: Settings) -> list[str]:
+        """The build's command line, relative to the job's folder."""
+
+    @abstractmethod
+    def inspect(
+        self, artifact: Path, chosen: Settings, work: Work
+    ) -> tuple[Signature, dict[str, Any]] | Failure:
+        """The tensors that the artifact takes and gives, and what else is to be noted of it."""
+
+    @abstractmethod
+    def beside(self, chosen: Settings, workdir: Path) -> list[Path]:
+        """Where files may lie that are kept with the artifact."""
 
     def compile(self, model: OnnxModel, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
         """Build inside `workdir`, a new folder. Raises UsageError for options that make no sense."""
         if target.precision is not Precision.INT8:
             message = f"{self.name} builds int8 only: ask for --precision int8"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
-        recipe = unfed(model, self.name) or self.lay_out(model, target, workdir)
-        if isinstance(recipe, Failure):
-            return recipe
+        if refused := self.refused(model):
+            return refused
+        chosen = self.settings(target.options, target.chip)
+        lay_out_model(model, workdir)
+        calibration = lay_out_calibration(model, target.calibration, workdir, self.arrays)
+        if isinstance(calibration, Failure):
+            return calibration
+        text = self.config(model, chosen, calibration)
+        (workdir / self.config_file).write_text(text, encoding="ascii")
+        data = calibration.chosen.use(self.lay_out_sample(model, chosen, calibration, workdir))
         try:
-            with open_bench(recipe.where, workdir, self._open_host) as bench:
-                ask = [recipe.where.command, "version"]
+            with open_bench(chosen.where, workdir, self._open_host) as bench:
+                ask = [chosen.where.command, "version"]
                 tools = self._versions.of(
-                    recipe.where, self.name, lambda: bench.run(ask, SHORT_S, log).output
+                    chosen.where, self.name, lambda: bench.run(ask, SHORT_S, log).output
                 )
-                built = recipe.make(bench, Deadline(target.deadline_s), log)
+                built = self._build(chosen, Work(model, workdir, bench, Deadline(target.deadline_s), log))
         except BoardError as error:
             message = f"the build host cannot be used: {error}"
             return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
         if isinstance(built, Failure):
             return built
-        return self._artifact(model, target, recipe, built, tools)
+        path, sha256, notes = built
+        settings = {
+            **self.kept_settings(chosen),
+            "calibration_samples": calibration.samples,
+            "calibration_format": "png" if calibration.pictures else self.arrays,
+            "build_command": self.build_argv(model, chosen),
+            **({"image": chosen.where.image} if chosen.where.image else {}),
+            **notes,
+        }
+        return Artifact(
+            path=path,
+            sha256=sha256,
+            size_bytes=path.stat().st_size,
+            backend=self.name,
+            tools=tools,
+            precision=target.precision,
+            onnx=model,
+            settings=settings,
+            extras=tuple(file for file in self.beside(chosen, workdir) if is_regular(file)),
+            data=data,
+        )
+
+    def _build(self, chosen: Settings, work: Work) -> tuple[Path, str, dict[str, Any]] | Failure:
+        """The artifact, now in the folder itself, its hash, and notes on it. Raises BoardError of a host."""
+        name = f"{stem(work.model)}{self.suffix}"
+        failure = build(self.build_argv(work.model, chosen), f"{self.output}{name}", work)
+        if failure is not None:
+            return failure
+        other = saved_another((work.workdir / BUILD_LOG).read_text(encoding="utf-8"), name)
+        if other is not None:
+            message = f"{self.name} says that it saved {other}, not this job's {name}"
+            return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
+        artifact = (work.workdir / f"{self.output}{name}").rename(work.workdir / name)
+        inspected = self.inspect(artifact, chosen, work)
+        if isinstance(inspected, Failure):
+            return inspected
+        tensors, notes = inspected
+        model = work.model
+        if changed := converted(self.name, model.inputs, model.outputs, tensors, self.tolerance):
+            return changed
+        sha256 = sha256_of_file(artifact)
+        if (case := self._artifacts.belongs_to_another(sha256, model)) is not None:
+            message = f"{self.name} gave the same file as for {case}, which is another model"
+            return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
+        return artifact, sha256, notes
 
     def to_simulate(self, artifact: Artifact) -> bool:
         """Whether running it on its host was not tried yet."""
@@ -369,52 +432,66 @@ class AxeraBackend(ABC):
     def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
         """Run it on its host, a step of its own with a deadline of its own. Raises UsageError."""
         path = lay_out_artifact(artifact, workdir)
-        said = self.lay_out_simulation(artifact, target, workdir)
-        if said is None:
+        chosen = self.settings(target.options, target.chip)
+        outcome = self.lay_out_simulation(artifact, target, chosen, workdir)
+        if outcome is None:
             try:
-                with open_bench(self.where(target.options), workdir, self._open_host) as bench:
-                    said = self.run_simulation(artifact.onnx, target, path, bench, log)
+                with open_bench(chosen.where, workdir, self._open_host) as bench:
+                    work = Work(artifact.onnx, workdir, bench, Deadline(target.deadline_s), log)
+                    outcome = self.run_simulation(path, chosen, work)
             except BoardError as error:
-                said = f"not done: the build host cannot be used: {error}"
+                outcome = f"not done: the build host cannot be used: {error}"
         if wrong := self.wrong_outputs(workdir):
             message = f"{self.name} built it, and {wrong}"
             return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
         beside = [workdir / file.relative_to(artifact.path.parent) for file in artifact.extras]
         new = (workdir / name for name in self.left_by_simulation)
         extras = tuple(dict.fromkeys([*beside, *(file for file in new if is_regular(file))]))
-        return replace(artifact, path=path, extras=extras, settings={**artifact.settings, SIMULATED: said})
+        settings = {**artifact.settings, SIMULATED: outcome}
+        return replace(artifact, path=path, extras=extras, settings=settings)
 
     def wrong_outputs(self, workdir: Path) -> str:  # noqa: ARG002 - for a simulator whose outputs are read
         """Why what the simulator left there cannot be right; empty where it can."""
         return ""
 
     @abstractmethod
-    def lay_out_simulation(self, artifact: Artifact, target: Target, workdir: Path) -> str | None:
+    def lay_out_simulation(
+        self, artifact: Artifact, target: Target, chosen: Settings, workdir: Path
+    ) -> str | None:
         """Put what the tool reads besides artifact and model there; why it is not to be run, else None."""
 
     @abstractmethod
-    def run_simulation(
-        self, model: OnnxModel, target: Target, artifact: Path, bench: Bench, log: Path
-    ) -> str:
+    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str:
         """Run it; what became of it in a line. Files of `left_by_simulation` are kept."""
 
-    def _artifact(
-        self, model: OnnxModel, target: Target, recipe: Recipe, built: Built, tools: Mapping[str, str]
-    ) -> Artifact | Failure:
-        sha256 = sha256_of_file(built.artifact)
-        other = self._artifacts.belongs_to_another(sha256, model)
-        if other is not None:
-            message = f"{self.name} gave the same file as for {other}, which is another model"
-            return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
-        return Artifact(
-            path=built.artifact,
-            sha256=sha256,
-            size_bytes=built.artifact.stat().st_size,
-            backend=self.name,
-            tools=tools,
-            precision=target.precision,
-            onnx=model,
-            settings={**recipe.settings, **built.notes},
-            extras=built.extras,
-            data=recipe.data,
-        )
+    def unmeasurable(self, artifact: Artifact) -> Failure | None:  # noqa: ARG002 - for a compiler that tells
+        """Why a time would not be the NPU's; None where it would."""
+        return None
+
+    @abstractmethod
+    def runner_of(self, artifact: Artifact) -> Runner[Parsed]:
+        """The program that times an artifact."""
+
+    @abstractmethod
+    def wrong_call(self, call: Parsed, artifact: Artifact, path: PurePosixPath) -> Failure | None:
+        """What shows that a call was of another model or in another mode; None where nothing does."""
+
+    @abstractmethod
+    def figures_of(self, calls: Sequence[Parsed], artifact: Artifact) -> Figures:
+        """Calls of the runner as one figure."""
+
+    def measure(
+        self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
+    ) -> Figures | Failure:
+        """Several calls of the runner on the file whose hash the board told. Raises BoardError."""
+        if failure := self.unmeasurable(artifact):
+            return failure
+        uploaded = upload_verified(artifact, (), session, log)
+        if isinstance(uploaded, Failure):
+            return uploaded
+        runner = self.runner_of(artifact)
+        calls = measure_rounds(runner, uploaded[0], session, timing, deadline_s, log)
+        if isinstance(calls, Failure):
+            return calls
+        wrong = (self.wrong_call(call, artifact, uploaded[0]) for call in calls)
+        return next(filter(None, wrong), None) or self.figures_of(calls, artifact)

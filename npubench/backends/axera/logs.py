@@ -87,10 +87,10 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     """The cases of one log; none where nothing of it is from Pulsar, run_joint or the original script."""
     cases = split_cases(text)
     lines = short_lines(text)
-    told = any(_PRINTED.search(line) for line in lines)
-    if cases[0].headed and not told:
-        told = any(_ORIGINAL.fullmatch(line) or _COMMAND.search(line) for line in lines)
-    return tuple(_read_case(_name(case, len(cases)), case) for case in cases) if told else ()
+    stated = any(_PRINTED.search(line) for line in lines)
+    if cases[0].headed and not stated:
+        stated = any(_ORIGINAL.fullmatch(line) or _COMMAND.search(line) for line in lines)
+    return tuple(_read_case(_name(case, len(cases)), case) for case in cases) if stated else ()
 
 
 def _read_case(name: str, case: CaseText) -> LogCase:
@@ -217,10 +217,10 @@ def _mixed(case: CaseText) -> Failure | None:
         if ".joint" in line
         for path in _JOINT.findall(line)
     }
-    told = sorted(name for name in names if name not in _ANY_NAME)
-    if len(told) < 2:
+    stated = sorted(name for name in names if name not in _ANY_NAME)
+    if len(stated) < 2:
         return None
-    message = f"one log speaks of {', '.join(told)}: its figures may be of any of them"
+    message = f"one log speaks of {', '.join(stated)}: its figures may be of any of them"
     return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
 
 
@@ -232,16 +232,16 @@ def _name(case: CaseText, count: int) -> str:
         return ""
     given = [match[1] for line in short_lines(case.convert) if (match := _INPUT.search(line))]
     for paths in (given, saved_files(case.convert, ".joint")):
-        told = {stem for path in paths if (stem := PurePosixPath(path).stem) not in _ANY_NAME}
-        if len(told) == 1:
-            return told.pop()
+        stated = {stem for path in paths if (stem := PurePosixPath(path).stem) not in _ANY_NAME}
+        if len(stated) == 1:
+            return stated.pop()
     return ""
 
 
 def _mode(case: CaseText, board_mode: str | None) -> str:
-    told: set[str] = {mode for match in _MODE.findall(case.convert) for mode in match if mode}
-    if len(told) == 1:
-        return told.pop()
+    stated: set[str] = {mode for match in _MODE.findall(case.convert) for mode in match if mode}
+    if len(stated) == 1:
+        return stated.pop()
     return "0" if board_mode == "disable" else board_mode or "unknown"
 
 

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 from npubench.backends import options
 from npubench.backends.axera import base, job_files, logs, pulsar2_log, pulsar2_run, toolchain
-from npubench.backends.axera.base import AxeraBackend, Recipe, saved_another
+from npubench.backends.axera.base import AxeraBackend, Work
+from npubench.backends.axera.job_files import ArrayFormat
 from npubench.backends.axera.pulsar2_analyses import PRECISION
-from npubench.backends.axera.pulsar2_run import parse_ax_run_model, wrong_repeat
-from npubench.backends.axera.toolchain import Bench, Where, wrong_mode
-from npubench.backends.signature import Tolerance, converted, signature_of_file
+from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
+from npubench.backends.axera.toolchain import Where, wrong_mode
+from npubench.backends.signature import Signature, Tolerance, signature_of_file
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import part_of_npu
-from npubench.domain.protocols import Session
 from npubench.domain.records import (
     Artifact,
     Failure,
@@ -26,9 +26,7 @@ from npubench.domain.records import (
     OnnxModel,
     Stage,
 )
-from npubench.domain.specs import Options, Target, TimingProtocol
-from npubench.storage.files import is_regular
-from npubench.tools.board_runner import upload_verified
+from npubench.domain.specs import Options, Target
 
 BOARD_TYPES = {
     "NPU1": {"NPU1", "1 Core", "Half"},
@@ -38,130 +36,6 @@ BOARD_TYPES = {
 """What ax_run_model calls a model of each build mode: by name, by cores, or by share of the NPU."""
 
 
-class Pulsar2Backend(AxeraBackend):
-    """`estimate` is what compiler and simulator tell, `measure` the board's clock."""
-
-    name: ClassVar[str] = "pulsar2"
-    fix: ClassVar[str] = (
-        "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
-        "in a board file of your own, or put pulsar2 on PATH"
-    )
-
-    left_by_simulation: ClassVar[tuple[str, ...]] = (pulsar2_run.RUN_LOG, pulsar2_run.ANSWER)
-
-    def check(self, chip: str) -> None:
-        """Raises UsageError for a board's options that cannot be used."""
-        settings(self._options, chip)
-
-    def runner(self) -> tuple[str, Sequence[str]]:
-        """The program that the board's options name, and where it lies. Raises UsageError."""
-        name, path = runner_of(self._options)
-        return name, (path,)
-
-    def where(self, given: Options) -> Where:
-        """The place of the toolchain. Raises UsageError."""
-        return where(given)
-
-    def lay_out(self, model: OnnxModel, target: Target, workdir: Path) -> Recipe | Failure:
-        """Model, calibration set and config.json. Raises UsageError."""
-        chosen = settings(target.options, target.chip)
-        calibration = lay_out(model, target, chosen, workdir)
-        if isinstance(calibration, Failure):
-            return calibration
-        kept = {
-            "npu_mode": chosen.npu_mode,
-            "target_hardware": chosen.target_hardware,
-            "runner": chosen.runner,
-            "runner_path": chosen.runner_path,
-            **({} if chosen.card is None else {"card": chosen.card}),
-            **({} if chosen.npu_clock_mhz is None else {"npu_clock_mhz": chosen.npu_clock_mhz}),
-            "precision_analysis": chosen.precision_analysis,
-            "calibration_samples": calibration.samples,
-            "calibration_format": "png" if calibration.pictures else "npy",
-            "build_command": build_argv(model, chosen),
-            **({"image": chosen.where.image} if chosen.where.image else {}),
-        }
-        return Recipe(
-            chosen.where,
-            kept,
-            lambda bench, deadline, log: make(model, chosen, bench, workdir, deadline, log),
-            calibration.chosen.use(0),
-        )
-
-    def lay_out_simulation(self, artifact: Artifact, target: Target, workdir: Path) -> str | None:
-        """Samples, and FP32's beside them."""
-        if not settings(target.options, target.chip).simulate:
-            return "switched off"
-        pictures = artifact.settings.get("calibration_format") == "png"
-        return pulsar2_run.lay_out(artifact.onnx, target, pictures, workdir)
-
-    def run_simulation(
-        self, model: OnnxModel, target: Target, artifact: Path, bench: Bench, log: Path
-    ) -> str:
-        """`pulsar2 run`, and FP32's outputs to compare with."""
-        argv = pulsar2_run.run_argv(self.where(target.options).command, artifact.name)
-        deadline = base.Deadline(target.deadline_s)
-        return pulsar2_run.simulate(model, argv, bench, artifact.parent, deadline, log)
-
-    def wrong_outputs(self, workdir: Path) -> str:
-        """What the comparison with FP32 says."""
-        return str(pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER]).get("wrong") or "")
-
-    def estimate(self, artifact: Artifact) -> Figures | None:
-        """MACs, cycles, placement and accuracy as compiler and simulator tell them; None without a log."""
-        return pulsar2_log.simulated(artifact)
-
-    def read_log(self, text: str) -> tuple[LogCase, ...]:
-        """Logs of `pulsar2 build`, precision tables, timelines, output of the runners."""
-        return logs.read_pulsar2_log(text)
-
-    def measure(
-        self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
-    ) -> Figures | Failure:
-        """Several calls of the runner on the file whose hash the board told; placement is the compiler's.
-
-        Raises BoardError.
-        """
-        placed = pulsar2_log.placement(artifact)
-        if placed and "NPU" not in placed.values():
-            message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
-            return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message[:300], tuple(placed))
-        uploaded = upload_verified(artifact, (), session, log)
-        if isinstance(uploaded, Failure):
-            return uploaded
-        path = uploaded[0]
-        npu_mode = str(artifact.settings["npu_mode"])
-        name = str(artifact.settings.get("runner", "ax_run_model"))
-        runner = base.Runner(
-            name,
-            partial(runner_argv, artifact.settings),
-            parse_ax_run_model,
-            pulsar2_log.round_of,
-            wrong_repeat,
-        )
-        calls = base.measure_rounds(runner, path, session, timing, deadline_s, log)
-        if isinstance(calls, Failure):
-            return calls
-        others = set().union(*(names for mode, names in BOARD_TYPES.items() if mode != npu_mode))
-        for call in calls:
-            if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
-                return wrong_mode(name, npu_mode, call.texts["type"])
-            ran = PurePosixPath(call.texts.get("model", str(path))).name
-            if ran != path.name:
-                message = f"{name} says that it ran {ran}, not this job's {path.name}"
-                return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
-        figures = pulsar2_log.measured(calls, npu_mode, artifact.sha256)
-        return replace(
-            figures,
-            placement=placed,
-            computed=pulsar2_log.shares(placed, artifact),
-            bounds=part_of_npu(npu_mode, str(artifact.settings.get("target_hardware"))),
-            no_accuracy=NoAccuracy.NO_OUTPUTS,
-            no_accuracy_why=f"{name} gives no outputs",
-        )
-
-
-CONFIG = "config.json"
 OUTPUT_DIR = "output"
 TRACES = "compiler/debug"
 HARDWARE = {
@@ -258,41 +132,6 @@ def _analysis(given: Options) -> str:
     return options.choice(given, "precision_analysis", job_files.ANALYSES, job_files.ANALYSES[0])
 
 
-def where(given: Options) -> Where:
-    """The place of the toolchain, all options checked. Raises UsageError."""
-    return settings(given, next(iter(HARDWARE))).where
-
-
-def lay_out(
-    model: OnnxModel, target: Target, chosen: Settings, workdir: Path
-) -> job_files.Calibration | Failure:
-    """Put model, calibration set and configuration into the folder."""
-    job_files.lay_out_model(model, workdir)
-    calibration = job_files.lay_out_calibration(model, target.calibration, workdir, "npy")
-    if isinstance(calibration, Failure):
-        return calibration
-    text = job_files.pulsar2_config(
-        model,
-        chosen.npu_mode,
-        calibration.files,
-        calibration.samples,
-        calibration.pictures,
-        chosen.precision_analysis,
-    )
-    (workdir / CONFIG).write_text(text, encoding="ascii")
-    return calibration
-
-
-def build_argv(model: OnnxModel, chosen: Settings) -> list[str]:
-    """The build's command line, relative to the job's folder."""
-    name = job_files.stem(model)
-    return [
-        chosen.where.command, "build", "--target_hardware", chosen.target_hardware, "--input", f"{name}.onnx",
-        "--output_dir", OUTPUT_DIR, "--output_name", f"{name}.axmodel", "--config", CONFIG,
-        "--npu_mode", chosen.npu_mode, *(("--compiler.npu_perf",) if chosen.npu_perf else ()),
-    ]  # fmt: skip
-
-
 def runner_argv(chosen: Mapping[str, Any], file: str, warmup: int, repeat: int) -> list[str]:
     """The runner's command line on the board, or on the card's host; `chosen` as kept with an artifact."""
     card = chosen.get("card")
@@ -301,31 +140,139 @@ def runner_argv(chosen: Mapping[str, Any], file: str, warmup: int, repeat: int) 
     return [str(path), "-m", file, "-w", str(warmup), "-r", str(repeat), *which]
 
 
-def make(
-    model: OnnxModel,
-    chosen: Settings,
-    bench: Bench,
-    workdir: Path,
-    deadline: base.Deadline,
-    log: Path,
-) -> base.Built | Failure:
-    """Build; the artifact lies in the folder itself afterwards. Raises BoardError of a build host."""
-    name = f"{job_files.stem(model)}.axmodel"
-    output = f"{OUTPUT_DIR}/{name}"
-    failure = base.build(bench, build_argv(model, chosen), output, workdir, deadline, log)
-    if failure is not None:
-        return failure
-    other = saved_another((workdir / base.BUILD_LOG).read_text(encoding="utf-8"), name)
-    if other is not None:
-        message = f"pulsar2 says that it saved {other}, not this job's {name}"
-        return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
-    artifact = (workdir / output).rename(workdir / name)
-    told = signature_of_file(artifact)
-    if changed := converted("pulsar2", model.inputs, model.outputs, told, AXMODEL):
-        return changed
-    own = workdir / OUTPUT_DIR
-    kept = [workdir / file for file in (CONFIG, base.BUILD_LOG)]
-    kept += [own / "build_context.json", own / PRECISION]
-    kept += sorted((own / TRACES).glob("*/b1/trace.json")) if chosen.npu_perf else []
-    extras = tuple(path for path in kept if is_regular(path))
-    return base.Built(artifact, extras, {})
+class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
+    """`estimate` is what compiler and simulator tell, `measure` the board's clock."""
+
+    name: ClassVar[str] = "pulsar2"
+    hardware: ClassVar[Mapping[str, str]] = HARDWARE
+    suffix: ClassVar[str] = ".axmodel"
+    output: ClassVar[str] = f"{OUTPUT_DIR}/"
+    config_file: ClassVar[str] = "config.json"
+    arrays: ClassVar[ArrayFormat] = "npy"
+    tolerance: ClassVar[Tolerance] = AXMODEL
+    left_by_simulation: ClassVar[tuple[str, ...]] = (pulsar2_run.RUN_LOG, pulsar2_run.ANSWER)
+
+    def settings(self, given: Options, chip: str) -> Settings:
+        """A board's options, checked. Raises UsageError."""
+        return settings(given, chip)
+
+    def runner(self) -> tuple[str, Sequence[str]]:
+        """The program that the board's options name, and where it lies. Raises UsageError."""
+        name, path = runner_of(self._options)
+        return name, (path,)
+
+    def config(self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration) -> str:
+        """The text of config.json."""
+        return job_files.pulsar2_config(
+            model,
+            chosen.npu_mode,
+            calibration.files,
+            calibration.samples,
+            calibration.pictures,
+            chosen.precision_analysis,
+        )
+
+    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
+        """What decides about an .axmodel, and what runs it."""
+        return {
+            "npu_mode": chosen.npu_mode,
+            "target_hardware": chosen.target_hardware,
+            "runner": chosen.runner,
+            "runner_path": chosen.runner_path,
+            **({} if chosen.card is None else {"card": chosen.card}),
+            **({} if chosen.npu_clock_mhz is None else {"npu_clock_mhz": chosen.npu_clock_mhz}),
+            "precision_analysis": chosen.precision_analysis,
+        }
+
+    def build_argv(self, model: OnnxModel, chosen: Settings) -> list[str]:
+        """The build's command line, relative to the job's folder."""
+        name = job_files.stem(model)
+        return [
+            chosen.where.command, "build", "--target_hardware", chosen.target_hardware,
+            "--input", f"{name}.onnx", "--output_dir", OUTPUT_DIR, "--output_name", f"{name}.axmodel",
+            "--config", self.config_file, "--npu_mode", chosen.npu_mode,
+            *(("--compiler.npu_perf",) if chosen.npu_perf else ()),
+        ]  # fmt: skip
+
+    def inspect(
+        self,
+        artifact: Path,
+        chosen: Settings,  # noqa: ARG002 - the base's
+        work: Work,  # noqa: ARG002
+    ) -> tuple[Signature, dict[str, Any]] | Failure:
+        """The file is a graph that lists its tensors."""
+        return signature_of_file(artifact), {}
+
+    def beside(self, chosen: Settings, workdir: Path) -> list[Path]:
+        """Configuration, logs, the table of precision, and the compiler's timelines where asked for."""
+        own = workdir / OUTPUT_DIR
+        traces = sorted((own / TRACES).glob("*/b1/trace.json")) if chosen.npu_perf else []
+        kept = [workdir / self.config_file, workdir / base.BUILD_LOG]
+        return [*kept, own / "build_context.json", own / PRECISION, *traces]
+
+    def lay_out_simulation(
+        self, artifact: Artifact, target: Target, chosen: Settings, workdir: Path
+    ) -> str | None:
+        """Samples, and FP32's beside them."""
+        if not chosen.simulate:
+            return "switched off"
+        pictures = artifact.settings.get("calibration_format") == "png"
+        return pulsar2_run.lay_out(artifact.onnx, target, pictures, workdir)
+
+    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str:
+        """`pulsar2 run`, and FP32's outputs to compare with."""
+        return pulsar2_run.simulate(pulsar2_run.run_argv(chosen.where.command, artifact.name), work)
+
+    def wrong_outputs(self, workdir: Path) -> str:
+        """What the comparison with FP32 says."""
+        return str(pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER]).get("wrong") or "")
+
+    def estimate(self, artifact: Artifact) -> Figures | None:
+        """MACs, cycles, placement and accuracy as compiler and simulator tell them; None without a log."""
+        return pulsar2_log.simulated(artifact)
+
+    def read_log(self, text: str) -> tuple[LogCase, ...]:
+        """Logs of `pulsar2 build`, precision tables, timelines, output of the runners."""
+        return logs.read_pulsar2_log(text)
+
+    def unmeasurable(self, artifact: Artifact) -> Failure | None:
+        """A model that the compiler left to the CPU."""
+        placed = pulsar2_log.placement(artifact)
+        if not placed or "NPU" in placed.values():
+            return None
+        message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
+        return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message[:300], tuple(placed))
+
+    def runner_of(self, artifact: Artifact) -> base.Runner[AxRunModel]:
+        """The runner that the artifact's settings name."""
+        argv = partial(runner_argv, artifact.settings)
+        name = _runner_name(artifact)
+        return base.Runner(name, argv, parse_ax_run_model, pulsar2_log.round_of, wrong_repeat)
+
+    def wrong_call(self, call: AxRunModel, artifact: Artifact, path: PurePosixPath) -> Failure | None:
+        """The type and the file of the model that it says it ran."""
+        name, npu_mode = _runner_name(artifact), str(artifact.settings["npu_mode"])
+        others = set().union(*(names for mode, names in BOARD_TYPES.items() if mode != npu_mode))
+        if call.texts.get("type") in others - BOARD_TYPES[npu_mode]:
+            return wrong_mode(name, npu_mode, call.texts["type"])
+        ran = PurePosixPath(call.texts.get("model", str(path))).name
+        if ran == path.name:
+            return None
+        message = f"{name} says that it ran {ran}, not this job's {path.name}"
+        return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
+
+    def figures_of(self, calls: Sequence[AxRunModel], artifact: Artifact) -> Figures:
+        """The runner's times; placement is the compiler's."""
+        npu_mode, placed = str(artifact.settings["npu_mode"]), pulsar2_log.placement(artifact)
+        return replace(
+            pulsar2_log.measured(calls, npu_mode, artifact.sha256),
+            placement=placed,
+            computed=pulsar2_log.shares(placed, artifact),
+            bounds=part_of_npu(npu_mode, str(artifact.settings.get("target_hardware"))),
+            no_accuracy=NoAccuracy.NO_OUTPUTS,
+            no_accuracy_why=f"{_runner_name(artifact)} gives no outputs",
+        )
+
+
+def _runner_name(artifact: Artifact) -> str:
+    return str(artifact.settings.get("runner", "ax_run_model"))

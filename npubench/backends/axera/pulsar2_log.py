@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.axera import base, pulsar2_analyses, pulsar2_run
-from npubench.backends.axera.base import Round
 from npubench.backends.axera.pulsar2_analyses import PRECISION, Trace
 from npubench.backends.axera.pulsar2_run import AxRunModel
 from npubench.domain.figures import npu_part
@@ -32,6 +31,7 @@ from npubench.domain.records import (
 )
 from npubench.graph.shares import of_types
 from npubench.measure.outputs import lacking_of
+from npubench.measure.statistics import CallMean, latency_of_means
 from npubench.tools.log_lines import DamagedError, put_once, reject_split_number, unparsed, whole_lines
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
@@ -339,7 +339,7 @@ def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact_sha256:
     runner = "axcl_run_model" if by_card else "ax_run_model"
     return Figures(
         kind=Kind.MEASURED,
-        latency_us=base.latency(rounds),
+        latency_us=latency_of_means(rounds),
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,
         no_accuracy=NoAccuracy.NO_OUTPUTS,
@@ -355,9 +355,9 @@ def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact_sha256:
     )
 
 
-def round_of(call: AxRunModel) -> Round:
+def round_of(call: AxRunModel) -> CallMean:
     """One call as a round."""
-    return Round(call.mean_us, call.repeat, call.min_us, call.max_us, call.percentiles_us)
+    return CallMean(call.mean_us, call.repeat, call.min_us, call.max_us, call.percentiles_us)
 
 
 def _analysed(figures: Figures, artifact: Artifact) -> Figures:

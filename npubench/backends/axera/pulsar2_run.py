@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.backends.axera import job_files
-from npubench.backends.axera.base import Deadline
-from npubench.backends.axera.toolchain import Bench
+from npubench.backends.axera.base import Work, outcome_of
 from npubench.domain.records import Accuracy, Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Preprocessing, Target
 from npubench.measure import outputs
@@ -125,23 +124,20 @@ def lay_out(model: OnnxModel, target: Target, pictures: bool, workdir: Path) -> 
     return None
 
 
-def simulate(
-    model: OnnxModel, argv: list[str], bench: Bench, workdir: Path, deadline: Deadline, log: Path
-) -> str:
+def simulate(argv: list[str], work: Work) -> str:
     """Run the compiled model and compare; what became of it in a line. The figures lie in ANSWER."""
-    completed = bench.run(argv, deadline.left(), log)
+    model, workdir = work.model, work.workdir
+    completed = work.run(argv)
     write_new(workdir / RUN_LOG, completed.output)
-    if completed.timed_out:
-        return "did not end in time"
-    if completed.returncode != 0:
-        return f"failed with exit code {completed.returncode}"
-    bench.collect()
-    told = parse_run(completed.output)
-    if isinstance(told, Failure):
-        return told.message
+    if (outcome := outcome_of(completed)) != "done":
+        return outcome
+    work.bench.collect()
+    written = parse_run(completed.output)
+    if isinstance(written, Failure):
+        return written.message
     count = len((workdir / LIST).read_text(encoding="ascii").split())
     for number in range(count):
-        missing = [t.name for t in model.outputs if t.name not in told.get(str(number), {})]
+        missing = [t.name for t in model.outputs if t.name not in written.get(str(number), {})]
         if missing:
             return f"wrote no output {missing[0]} of sample {number}"
     job = {
@@ -155,7 +151,7 @@ def simulate(
     }
 
     def start(command: list[str]) -> Completed:
-        return process.run(command, timeout_s=deadline.left(), log=log)
+        return process.run(command, timeout_s=work.deadline.left(), log=work.log)
 
     answer = ask_module(WORKER, Worker("the comparison with FP32", Stage.COMPILE), job, start)
     if isinstance(answer, Failure):
@@ -358,7 +354,7 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     if found.wrong:
         return {"wrong": found.wrong, "why": found.wrong}
     agreement = top1_agreement(ours, theirs) if job["classification"] else None
-    return {**with_samples(found, agreement, job["samples"]).told(), "why": found.why}
+    return {**with_samples(found, agreement, job["samples"]).as_answer(), "why": found.why}
 
 
 def _array(data: bytes, expected: Any) -> Any:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.axera import base, run_joint
-from npubench.backends.axera.base import Round
 from npubench.backends.axera.run_joint import RunJoint
 from npubench.domain.figures import npu_part, part_of_npu
 from npubench.domain.records import (
@@ -29,6 +28,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import TensorSpec
 from npubench.graph.shares import of_types
+from npubench.measure.statistics import CallMean, latency_of_means, weighted_mean
 from npubench.tools.log_lines import (
     DamagedError,
     need,
@@ -109,11 +109,11 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
     placement = run_joint.placement(operators, kinds, parts_of(artifact) if artifact else ())
     return Figures(
         kind=Kind.MEASURED,
-        latency_us=base.latency(rounds),
+        latency_us=latency_of_means(rounds),
         load_us=round(statistics.median(create["total"] for create in creates) * 1000, 3)
         if creates
         else None,
-        host_overhead_us=base.weighted_mean([call.host_overhead_us for call in calls], rounds),
+        host_overhead_us=weighted_mean([call.host_overhead_us for call in calls], rounds),
         memory_bytes=max(memory) if memory else None,
         placement=placement,
         computed=_computed(placement, artifact),
@@ -149,9 +149,9 @@ def _computed(placement: Mapping[str, str], artifact: Artifact | None) -> Comput
     return of_types(placement, artifact.onnx)
 
 
-def round_of(call: RunJoint) -> Round:
+def round_of(call: RunJoint) -> CallMean:
     """One call as a round."""
-    return Round(float(call.run_task_us), call.rounds)
+    return CallMean(float(call.run_task_us), call.rounds)
 
 
 def _tensors(listed: Sequence[Any]) -> tuple[TensorSpec, ...]:
@@ -159,9 +159,9 @@ def _tensors(listed: Sequence[Any]) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(one.name, tuple(one.shape)) for one in listed if one.shape is not None)
 
 
-def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[Round]) -> float | None:
+def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[CallMean]) -> float | None:
     times = [call.parts[name].us if name in call.parts else None for call in calls]
-    return base.weighted_mean(times, rounds)
+    return weighted_mean(times, rounds)
 
 
 def _without_tensors(fields: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -303,6 +303,7 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
         throughput_from=RateFrom.TOOL,
         sampling=Sampling(batch, SamplesFrom.TOOL) if batch > 1 else None,
         tool_macs=_sum([part.macs for part in parts]),
+        counts_idle_lanes=True,
         mac_utilisation=sum(u * s for u, s in zip(utilisations, seconds, strict=True)) / sum(seconds)
         if utilisations
         else None,

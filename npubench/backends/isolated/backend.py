@@ -98,8 +98,8 @@ def run_worker(
 
 
 def _append(source: Path, log: Path) -> None:
-    with contextlib.suppress(OSError), open_regular(source) as said, log.open("ab") as stream:
-        shutil.copyfileobj(said, stream)
+    with contextlib.suppress(OSError), open_regular(source) as tool_output, log.open("ab") as stream:
+        shutil.copyfileobj(tool_output, stream)
 
 
 def _without_simulation(failure: Failure, workdir: Path) -> Answer | Failure:
@@ -110,7 +110,7 @@ def _without_simulation(failure: Failure, workdir: Path) -> Answer | Failure:
     return {**answer, NOT_SIMULATED: failure.message}
 
 
-class ApartBackend(ABC):
+class IsolatedBackend(ABC):
     """What these backends share; a subclass says what its job is and what the answer means.
 
     `environment` is the one that is used unless a board names another version of the tool
@@ -162,18 +162,18 @@ class ApartBackend(ABC):
         asked = self.job(model, target)
         job = {"model": MODEL, "tensors": _tensors(model), **data.files, **asked}
         answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
-        said = _read(workdir / TOOL_LOG)
+        tool_output = _read(workdir / TOOL_LOG)
         if isinstance(answer, Failure):
-            return self.explain_end(answer, said)
+            return self.explain_end(answer, tool_output)
         if "error" in answer:
-            return self.explain(answer["error"], said)
-        refused = self.refused(model, target, answer, said)
+            return self.explain(answer["error"], tool_output)
+        refused = self.refused(model, target, answer, tool_output)
         if refused is not None:
             return refused
         try:
             in_model_order(answer, model.outputs)
-            told = signature_of(answer.get("tensors"))
-            changed = converted(self.name, model.inputs, model.outputs, told, self.tolerance)
+            error_text = signature_of(answer.get("tensors"))
+            changed = converted(self.name, model.inputs, model.outputs, error_text, self.tolerance)
             made = changed or self._artifact(model, target, answer, asked, workdir)
         except OSError as error:
             # Something else lies in the place of a file that the worker named.
@@ -190,12 +190,12 @@ class ApartBackend(ABC):
         """What the worker is asked besides the model and its data. Raises UsageError."""
 
     @abstractmethod
-    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """The failure that an exception of the tool and what it printed mean."""
 
-    def explain_end(self, failure: Failure, said: str) -> Failure:
+    def explain_end(self, failure: Failure, tool_output: str) -> Failure:
         """The failure of a worker that did not end by itself, with what its tool printed last."""
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        lines = [line.strip() for line in tool_output.splitlines() if line.strip()]
         return replace(failure, detail=lines[-1][:300]) if lines and not failure.detail else failure
 
     def refused(
@@ -203,14 +203,24 @@ class ApartBackend(ABC):
         model: OnnxModel,  # noqa: ARG002 - for subclasses
         target: Target,  # noqa: ARG002
         answer: Mapping[str, Any],  # noqa: ARG002
-        said: str,  # noqa: ARG002
+        tool_output: str,  # noqa: ARG002
     ) -> Failure | None:
         """Why an answer without an error is a failure all the same; None when it is none."""
         return None
 
-    @abstractmethod
     def estimate(self, artifact: Artifact) -> Figures | None:
-        """The tool's own simulation of an artifact."""
+        """The tool's own simulation of an artifact, with its accuracy; None where there is no answer."""
+        answer = answer_of(artifact)
+        figures = None if answer is None else self.simulated_figures(artifact, answer)
+        return None if figures is None or answer is None else with_accuracy(figures, answer)
+
+    def simulated_figures(
+        self,
+        artifact: Artifact,  # noqa: ARG002 - for a tool that simulates
+        answer: Mapping[str, Any],  # noqa: ARG002
+    ) -> Figures | None:
+        """What the tool says of an artifact without a board, but for the accuracy."""
+        return None
 
     def simulated(self, workdir: Path) -> tuple[tuple[Path, ...], ...]:
         """The simulator's outputs that `compile` left, for every sample that it evaluated."""
@@ -278,7 +288,7 @@ class ApartBackend(ABC):
         if found.wrong:
             message = f"{self.name} converted it, and {found.wrong}"
             return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
-        answer.update(found.told())
+        answer.update(found.as_answer())
         answer["resolution"] = resolution(answer, workdir)
         write_new(workdir / ANSWER, json.dumps(answer))
         parts = [workdir / name for name in answer.get("parts", ())]
@@ -298,6 +308,10 @@ class ApartBackend(ABC):
         )
 
 
+ApartBackend = IsolatedBackend
+"""The name before, which plug-ins may have imported."""
+
+
 def answer_of(artifact: Artifact) -> dict[str, Any] | None:
     """What the worker answered when it made the artifact."""
     for path in artifact.extras:
@@ -307,7 +321,7 @@ def answer_of(artifact: Artifact) -> dict[str, Any] | None:
     return None
 
 
-def said_of(artifact: Artifact) -> str:
+def tool_output_of(artifact: Artifact) -> str:
     """All that the tool printed when it made the artifact."""
     return next((_read(path) for path in artifact.extras if path.name == TOOL_LOG), "")
 
@@ -320,8 +334,8 @@ def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
 
 def resolution_of(answer: Mapping[str, Any]) -> OutputResolution | None:
     """What the step of the outputs alone costs, where the tool tells the step."""
-    told = answer.get("resolution")
-    return convert(told, OutputResolution) if told else None
+    error_text = answer.get("resolution")
+    return convert(error_text, OutputResolution) if error_text else None
 
 
 def _worker_version(worker: Path) -> str:

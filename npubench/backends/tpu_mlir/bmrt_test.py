@@ -138,8 +138,8 @@ def tensors_of_bmrt(text: str, outputs: tuple[str, ...]) -> Signature:
     if not found["Output"]:
         return Signature()
     wanted = [{"name": name} for name in outputs]
-    told = {"inputs": found["Input"], "outputs": by_the_models_names(found["Output"], wanted)}
-    return signature_of(told)
+    listed = {"inputs": found["Input"], "outputs": by_the_models_names(found["Output"], wanted)}
+    return signature_of(listed)
 
 
 _TELLS = re.compile(

@@ -1,23 +1,117 @@
-"""One command on a board: bounded in time and output; its whole process tree ends with it."""
+"""Argument list -> command line of a POSIX shell. The only place that quotes.
+
+An SSH server takes one string and gives it to the login shell (RFC 4254, 6.5). Single quotes
+keep everything but themselves in every POSIX shell, busybox ash included; `shlex` does that.
+"""
 
 import contextlib
+import shlex
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
-from npubench.boards.ssh import wire
+from npubench.boards.ssh import paramiko_transport
 from npubench.boards.ssh.connection import Connection
-from npubench.boards.ssh.output import Bounded
-from npubench.boards.ssh.quoting import command_line
-from npubench.boards.ssh.waiting import POLL_S, Task, in_background
-from npubench.domain.errors import BoardError, BoardLostError, Interrupted
+from npubench.boards.ssh.paramiko_transport import POLL_S, Task, run_with_deadline
+from npubench.domain.errors import BoardError, BoardLostError, Interrupted, UsageError
 from npubench.domain.records import Completed
 from npubench.tools import process
-from npubench.tools.cookies import END_TREE
+from npubench.tools.cookies import END_TREE, VARIABLE
 
 if TYPE_CHECKING:
     from paramiko import Channel
+
+
+COOKIE = VARIABLE
+LIMIT_BYTES = 128 * 1024 - 4096
+"""Linux takes at most 32 pages for one argument (execve(2)), and the command line is one."""
+
+
+def command_line(argv: Sequence[str], cookie: str = "", merge: bool = True) -> bytes:
+    """The command line that runs `argv` as it is, with `cookie` in its environment.
+
+    `exec` lets the server see the program's own end, so that a signal is told as one. With `merge`
+    both outputs are one stream, in the order in which they were written. Raises UsageError for
+    what cannot be an argument list.
+    """
+    if not argv or not argv[0]:
+        raise UsageError("a command for a board has no program: name one")
+    if argv[0].startswith("-"):
+        raise UsageError(f"the program {argv[0]!r:.60} begins with '-': give its path")
+    if any("\0" in word for word in argv):
+        raise UsageError(f"an argument of {argv[0]!r:.60} has a NUL character: no program can take it")
+    mark = f"export {COOKIE}={shlex.quote(cookie)}; " if cookie else ""
+    both = "exec 2>&1; " if merge else ""
+    line = f"{mark}{both}exec {shlex.join(argv)}".encode("utf-8", "surrogateescape")
+    if len(line) > LIMIT_BYTES:
+        raise UsageError(
+            f"the command line of {argv[0]!r:.60} has {len(line)} bytes: {LIMIT_BYTES} are possible"
+        )
+    return line
+
+
+def script(text: str, *arguments: str) -> tuple[str, ...]:
+    """The argument list that runs a POSIX shell script with arguments `$1`, `$2`, ..."""
+    return ("sh", "-c", text, "npubench", *arguments)
+
+
+class Bounded:
+    """Keeps the first quarter of `limit` bytes and the last three; `log` gets the same, as it comes."""
+
+    def __init__(self, limit: int, log: "Bounded | None" = None, stream: BinaryIO | None = None) -> None:
+        self._head_limit = limit // 4
+        self._tail_limit = limit - self._head_limit
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._dropped = 0
+        self._log = log
+        self._stream = stream
+
+    def add(self, chunk: bytes) -> None:
+        """The next bytes of the output."""
+        if self._log is not None:
+            self._log.add(chunk)
+        room = self._head_limit - len(self._head)
+        if room > 0:
+            self._head += chunk[:room]
+            if self._stream is not None:
+                self._stream.write(chunk[:room])
+                self._stream.flush()
+            chunk = chunk[room:]
+        self._tail += chunk
+        if len(self._tail) > 2 * self._tail_limit:  # seldom, so that no byte is moved often
+            self._trim()
+
+    def close(self) -> None:
+        """Nothing more comes: the log gets the end."""
+        self._trim()
+        if self._log is not None:
+            self._log.close()
+        if self._stream is not None:
+            self._stream.write(self._rest())
+            self._stream.flush()
+
+    @property
+    def truncated(self) -> bool:
+        """Whether something was left out."""
+        return self._dropped > 0
+
+    def text(self) -> str:
+        """What was kept, with a line saying how many bytes are left out; bad UTF-8 becomes U+FFFD."""
+        self._trim()
+        return (bytes(self._head) + self._rest()).decode("utf-8", "replace")
+
+    def _rest(self) -> bytes:
+        note = f"\n[npubench left {self._dropped} bytes out here]\n".encode() if self._dropped else b""
+        return note + bytes(self._tail)
+
+    def _trim(self) -> None:
+        excess = len(self._tail) - self._tail_limit
+        if excess > 0:
+            del self._tail[:excess]
+            self._dropped += excess
+
 
 CHUNK_BYTES = 256 * 1024
 GRACE_S = 0.5
@@ -98,7 +192,7 @@ def started(
 
     connection.check()
     try:
-        return in_background(begin, limit_s, connection.check)
+        return run_with_deadline(begin, limit_s, connection.check)
     except TimeoutError as error:
         raise BoardLostError(
             f"{connection.endpoint.title} did not start a command within {limit_s:g} s: is it hung?"
@@ -130,7 +224,7 @@ def ended(connection: Connection, channel: "Channel", until: float) -> int:
             raise TimeoutError
     if channel.exit_status >= 0:
         return channel.exit_status
-    signal = wire.exit_signal(channel)
+    signal = paramiko_transport.exit_signal(channel)
     if signal is not None:
         return -signal
     # The channel closed without a word: the connection is going, or the server has no word for signals.

@@ -1,32 +1,73 @@
-"""A process on the board that waits for the end of our connection, and holds the board's lease meanwhile.
+"""Processes that a lost connection left on a board: they would run beside the next measurement.
 
-It reads lines and does nothing else, so it costs the board nothing while a program is timed. When its
-input ends (npubench was killed, its machine is gone, the network broke), it ends whatever the session
-started and gives the lease back: nobody has to come again for that.
-
-The lease is a file that only one can make: `lease.<n>` in a folder of /tmp that all users of the board
-share, linked there with its content; the highest number counts, and who takes a lease over makes the next.
-So two that find the same lease stale cannot both take it, and nobody removes a lease that is another's.
-It is over when the board was booted anew, when its holder's process on the board is no more, or when the
-uptime that it is good until has passed: the board's clock is not asked, it may be wrong by years.
+The board's own guard ends them (see `guard`). Where that was ended as well, they are found at the next
+connection: by cookies of this machine whose session or npubench is no more. Those of another machine, of
+another container and of an open session are let be.
 """
 
 import math
+import re
 import threading
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from npubench.boards.ssh import command, leftovers
+from npubench.boards.ssh import command
+from npubench.boards.ssh.command import COOKIE, command_line, script
 from npubench.boards.ssh.connection import Connection
-from npubench.boards.ssh.quoting import COOKIE, command_line, script
-from npubench.boards.ssh.waiting import POLL_S, Task
+from npubench.boards.ssh.paramiko_transport import POLL_S, Task
 from npubench.domain.errors import BoardError, BoardLostError, Interrupted
 from npubench.domain.leases import Claim, Held, read_claim
-from npubench.tools import process
+from npubench.tools import cookies, process
 from npubench.tools.cookies import END_TREE
 
 if TYPE_CHECKING:
     from paramiko import Channel
+
+
+FIND = f"""\
+tag={COOKIE}=$1
+case "$(cat /proc/[0-9]*/environ 2>/dev/null)" in *"$tag"*) ;; *) exit 0 ;; esac
+for entry in /proc/[0-9]*; do
+    text="$(cat "$entry/environ" 2>/dev/null)"
+    case "$text" in *"$tag"*) printf '%s%.44s\\n' "$1" "${{text#*"$tag"}}" ;; esac
+done
+exit 0
+"""
+"""Prints the session part of all cookies that begin with `$1`: 44 characters follow it there."""
+
+_open: set[str] = set()
+_lock = threading.Lock()
+_COOKIE = re.compile(r"npubench-[0-9a-f]{12}-[0-9]{10}-[0-9]{16}-[0-9a-f]{16}")
+
+
+def open_cookie() -> str:
+    """A new session's cookie."""
+    cookie = cookies.of_session()
+    with _lock:
+        _open.add(cookie)
+    return cookie
+
+
+def close_cookie(cookie: str) -> None:
+    """The session is no more; what it left may be ended."""
+    with _lock:
+        _open.discard(cookie)
+
+
+def orphans(lines: Iterable[str]) -> tuple[str, ...]:
+    """The cookies among lines of `FIND` whose session is no more."""
+    found = dict.fromkeys(m[0] for line in lines if (m := _COOKIE.match(line)))
+    return tuple(cookie for cookie in found if is_over(cookie))
+
+
+def is_over(cookie: str) -> bool:
+    """Whether a session is surely no more: one of this process that was closed, or its npubench has ended."""
+    if cookie.startswith(cookies.owner()):
+        with _lock:
+            return cookie not in _open
+    return cookies.is_dead(cookie)
+
 
 GOOD_FOR_S = 60.0
 """How long a lease is good without being renewed."""
@@ -205,7 +246,7 @@ class Guard:
         gone = "-"
         while (answer := self._ask(f"take {math.ceil(GOOD_FOR_S)} {gone} {claim.line()}")) != "mine":
             other, cookie = self._other(answer)
-            if cookie == gone or not (force or leftovers.is_over(cookie)):
+            if cookie == gone or not (force or is_over(cookie)):
                 return other
             gone = cookie
         first = self._until is None

@@ -1,18 +1,165 @@
-"""Reaches boards behind SSH; waits for one that was there before and reboots."""
+"""A live connection to a board, as `protocols.Session` has it."""
 
+import posixpath
+import secrets
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
-from npubench.boards.ssh import endpoint as endpoints
-from npubench.boards.ssh import leftovers
-from npubench.boards.ssh.config import SshSettings, settings
+from npubench.boards.ssh import command, facts, guard, transfer
+from npubench.boards.ssh.command import COOKIE, script
+from npubench.boards.ssh.config import SshSettings, of_board, settings
 from npubench.boards.ssh.connection import Connection, UnreachableError, connect
-from npubench.boards.ssh.session import SshSession
-from npubench.boards.ssh.waiting import pause
-from npubench.domain.errors import BoardLostError
+from npubench.boards.ssh.facts import Findings
+from npubench.boards.ssh.guard import Guard
+from npubench.boards.ssh.paramiko_transport import pause
+from npubench.domain.errors import BoardError, BoardLostError, TransferError
+from npubench.domain.leases import Claim, Held
+from npubench.domain.records import BoardState, Completed
 from npubench.domain.specs import BoardSpec
+from npubench.domain.text import last_line
+from npubench.tools import cookies
+from npubench.tools.exit_status import was_killed
+
+REMOVED_AT_ONCE = 500
+"""Names of 64 characters that surely fit into one command line."""
+
+
+class SshSession:
+    """One connection; commands run one after the other. `cookie` marks its processes on the board.
+
+    Raises BoardError, BoardLostError, Interrupted.
+    """
+
+    def __init__(self, connection: Connection, cookie: str) -> None:
+        self._connection = connection
+        self._settings = connection.settings
+        self._cookie = cookie
+        self._guard = Guard(connection, cookie)
+        self._folder = ""
+        self._held: dict[str, PurePosixPath] = {}
+        self._oom_kills: int | None = None
+
+    def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
+        """Run a command on the board; its whole tree ends at the deadline.
+
+        Raises BoardLostError when the board goes away, Interrupted after `process.stop()`.
+        """
+        self._guard.begin(timeout_s)
+        try:
+            if log is None:
+                completed = command.run(self._connection, argv, timeout_s, self._cookie)
+            else:
+                with log.open("ab") as stream:
+                    completed = command.run(self._connection, argv, timeout_s, self._cookie, stream)
+        finally:
+            self._guard.finish()
+        # Whoever took the board over has ended this command, or runs one beside it.
+        if completed.returncode == 0:
+            self._guard.check()
+            return completed
+        self._guard.confirm()
+        return self._with_evidence(completed) if was_killed(completed) else completed
+
+    def _with_evidence(self, completed: Completed) -> Completed:
+        """What the board's kernel says of a command that was killed."""
+        limit_s = self._settings.command_timeout_s
+        asked = command.run(self._connection, facts.ASK, limit_s, self._cookie)
+        said = facts.evidence(asked.output, completed.duration_s, self._oom_kills)
+        return replace(completed, out_of_memory=said)
+
+    def take(self, claim: Claim, force: bool = False) -> Held | None:
+        """Hold the board until the session is closed; who holds it, when somebody else does.
+
+        With `force` whoever holds it loses it, and what it runs on the board is ended. Raises BoardError
+        where the board keeps no lease, BoardLostError, Interrupted.
+        """
+        return self._guard.take(claim, force)
+
+    def holder(self) -> Held | None:
+        """Who holds the board. Raises like `take`."""
+        return self._guard.held()
+
+    def put(self, source: Path, sha256: str) -> PurePosixPath:
+        """Bring a file to the board, unless it holds that hash; the absolute path there.
+
+        What the board held before is hashed there once a session. Raises TransferError,
+        BoardLostError, Interrupted.
+        """
+        key = posixpath.join(sha256, source.name)
+        if key not in self._held:
+            folder = self._stored_folder()
+            self._held[key] = transfer.put(self._connection, source, sha256, folder, self._cookie)
+        return self._held[key]
+
+    def get(self, source: PurePosixPath, target: Path) -> None:
+        """Fetch a file from the board: whole and verified, or not at all. Raises like `put`."""
+        transfer.get(self._connection, source, target, self._cookie)
+
+    def facts(self) -> BoardState:
+        """The board's state now; what it does not tell is None. Raises BoardLostError, Interrupted."""
+        mark = f"={secrets.token_hex(8)}="
+        completed = self.run(script(facts.READ, mark), self._settings.command_timeout_s)
+        self._oom_kills = facts.oom_kills(completed.output, mark)
+        return facts.state(completed.output, mark)
+
+    def clean(self, keep_s: float, keep_bytes: int) -> tuple[transfer.Entry, ...]:
+        """Remove files that were not used for `keep_s`, and the oldest beyond `keep_bytes`; what went."""
+        self._folder, entries = self._listed()
+        gone = transfer.expired(entries, time.time(), keep_s, keep_bytes)
+        names = [entry.sha256 for entry in gone]
+        for batch in (names[i : i + REMOVED_AT_ONCE] for i in range(0, len(names), REMOVED_AT_ONCE)):
+            self._must(*script(transfer.REMOVE, self._folder, *batch))
+        self._held.clear()
+        return gone
+
+    def check(self) -> Findings:
+        """What the board lacks of what npubench needs there. Raises BoardLostError, Interrupted."""
+        folder = self._settings.remote_dir
+        argv = script(facts.CHECK, folder, *facts.TOOLS)
+        return facts.read(self.run(argv, self._settings.command_timeout_s).output, folder)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._guard.close()
+        guard.close_cookie(self._cookie)
+        self._connection.close()
+
+    def end_orphans(self) -> None:
+        """End processes on the board whose session is no more. Raises BoardLostError, Interrupted."""
+        limit_s = self._settings.command_timeout_s
+        # Without a cookie: the search must not find itself.
+        found = command.run(self._connection, script(guard.FIND, cookies.machine()), limit_s, "")
+        for cookie in guard.orphans(found.output.splitlines()):
+            command.end_tree(self._connection, f"{COOKIE}={cookie}")
+
+    def _stored_folder(self) -> str:
+        """The absolute path of `remote_dir`, made and cleaned at the first file of a session."""
+        if not self._folder:
+            self.clean(self._settings.keep_s, self._settings.keep_bytes)
+        return self._folder
+
+    def _listed(self) -> tuple[str, tuple[transfer.Entry, ...]]:
+        completed = self._must(*script(transfer.LIST, self._settings.remote_dir))
+        folder, *lines = completed.output.splitlines() or [""]
+        if not folder.startswith("/"):
+            title = self._connection.endpoint.title
+            raise BoardError(f"{title} answered {folder[:80]!r} to pwd: its login shell must print nothing")
+        return folder, transfer.parse(lines)
+
+    def _must(self, *argv: str) -> Completed:
+        completed = self.run(argv, self._settings.command_timeout_s)
+        if completed.timed_out or completed.returncode != 0:
+            said = last_line(completed.output, "no answer")
+            raise TransferError(
+                f"{self._settings.remote_dir} on {self._connection.endpoint.title} cannot be used:"
+                f" {transfer.words(said)}: set transport_options.remote_dir to a folder that can be written"
+            )
+        return completed
+
 
 RETRY_S = 1.0
 
@@ -52,10 +199,14 @@ class SshTransport:
 
     def place(self, board: BoardSpec) -> str:
         """Address and port as they are reached, whatever names lead there. Raises UsageError."""
-        found = endpoints.of_board(settings(board))
+        found = of_board(settings(board))
         by = " ".join([*found.jumps, *found.proxy_command])
         host = found.host if by else _address(found.host, found.port)
         return f"ssh {by} {host} {found.port}"
+
+    def over_ssh(self, board: BoardSpec) -> BoardSpec:
+        """The board itself."""
+        return board
 
     def _knows(self, name: str) -> bool:
         with self._lock:
@@ -84,11 +235,11 @@ def _address(host: str, port: int) -> str:
 
 def _session(wanted: SshSettings, name: str) -> SshSession:
     connection: Connection = connect(wanted, name)
-    cookie = leftovers.open_cookie()
+    cookie = guard.open_cookie()
     try:
         session = SshSession(connection, cookie)
     except BaseException:
-        leftovers.close_cookie(cookie)
+        guard.close_cookie(cookie)
         connection.close()
         raise
     try:

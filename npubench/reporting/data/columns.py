@@ -10,7 +10,7 @@ from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.accuracy import lacking, word_of
 from npubench.reporting.data.figures import aside, bound_of, bounds_of, mark, opposite, source_text, whole_npu
-from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness, significant
+from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness
 from npubench.reporting.data.pairs import Speedup, gmac_per_s
 from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.translate import say
@@ -42,7 +42,6 @@ class Column:
     value: Callable[[Entry], float | None]
     scales: tuple[Scale, ...] = ONE
     exact: str = ""
-    show: Callable[[float], str] = significant
     missing: Callable[[Entry], str] = lambda _: "not reported"
     kind: Kind | None = None
     always: bool = False
@@ -97,7 +96,7 @@ def _rates(kind: Kind) -> list[Column]:
         Column(
             *("samples", "Samples in one call, and what says so; see docs/measuring.md"),
             lambda entry: _samples(entry.figures.get(kind)),
-            show=lambda value: f"{value:.0f}",
+            digits=0,
             kind=kind,
             aside=lambda entry: _source(entry.figures.get(kind)),
         ),
@@ -125,7 +124,6 @@ def _accuracies(kind: Kind) -> list[Column]:
         replace(
             _accuracy(
                 *(kind, "cosine", "Cosine of outputs and FP32 reference", lambda a: a.cosine),
-                show=closeness,
                 digits=5,
             ),
             word=lambda entry: _word(entry, kind),
@@ -134,14 +132,13 @@ def _accuracies(kind: Kind) -> list[Column]:
         _accuracy(
             *(kind, "worst slice", "Lowest cosine of a slice of an output along one of its axes"),
             lambda a: a.worst_slice.cosine if a.worst_slice else None,
-            show=closeness,
             digits=5,
         ),
         _accuracy(
             *(kind, "dead slices", "Slices of outputs that vary in FP32 and are constant here"),
             # None at all is what is expected of a row, and no column.
             lambda a: a.dead_slices or None,
-            show=lambda value: f"{value:.0f}",
+            digits=0,
         ),
         _accuracy(
             *(kind, "rel. error", "2-norm of the difference over that of the FP32 reference"),
@@ -151,7 +148,6 @@ def _accuracies(kind: Kind) -> list[Column]:
         _accuracy(kind, "PSNR", "Peak signal-to-noise against the FP32 reference", lambda a: a.psnr_db, "dB"),
         _accuracy(
             *(kind, "top-1", "Share of inputs with the reference's arg-max", lambda a: a.top1_agreement),
-            show=lambda value: closeness(value, 3),
             digits=3,
         ),
     ]
@@ -231,7 +227,6 @@ def _accuracy(
     hint: str,
     get: Callable[[Accuracy], float | None],
     unit: str = "",
-    show: Callable[[float], str] = significant,
     scales: tuple[Scale, ...] | None = None,
     digits: int | None = None,
 ) -> Column:
@@ -251,7 +246,7 @@ def _accuracy(
         same = title == "PSNR" and figures.accuracy.max_abs == 0
         return "identical outputs: no noise" if same else "does not apply"
 
-    return Column(title, hint, value, scales or (Scale(unit),), unit, show, missing, kind, digits=digits)
+    return Column(title, hint, value, scales or (Scale(unit),), unit, missing, kind, digits=digits)
 
 
 def _is_told(figures: Figures | None) -> bool:
@@ -296,7 +291,7 @@ def codec_columns() -> tuple[Column, ...]:
             "streams",
             "Streams decoded at once, each with 25 frames a second; the most of which that was seen",
             _number(lambda codec: codec.streams),
-            show=lambda value: f"{value:.0f}",
+            digits=0,
             missing=_why_no_streams,
             kind=Kind.MEASURED,
         ),
@@ -314,16 +309,17 @@ def codec_columns() -> tuple[Column, ...]:
             _number(lambda codec: codec.frames_checked),
             (Scale("frames"),),
             "frames",
-            show=lambda value: f"{value:.0f}",
+            digits=0,
             kind=Kind.MEASURED,
         ),
         Column(
             "checksum",
             "SHA-256 of all checked frames against the reference's",
-            _same,
-            show=lambda _: say("same"),
-            missing=_why_no_reference,
+            lambda _: None,
+            missing=lambda entry: "" if _is_same(entry) else _why_no_reference(entry),
             kind=Kind.MEASURED,
+            word=lambda entry: say("same") if _is_same(entry) else "",
+            keeps=_is_same,
         ),
         Column(
             "PSNR",
@@ -344,11 +340,10 @@ def _number(get: Callable[[CodecFigures], float | None]) -> Callable[[Entry], fl
     return value
 
 
-def _same(entry: Entry) -> float | None:
+def _is_same(entry: Entry) -> bool:
     codec = _codec(entry)
-    if codec is None or codec.frames_sha256_expected is None:
-        return None
-    return 1.0 if codec.frames_sha256_expected == codec.frames_sha256 else None
+    expected = codec.frames_sha256_expected if codec else None
+    return expected is not None and codec is not None and expected == codec.frames_sha256
 
 
 def _why_no_streams(entry: Entry) -> str:

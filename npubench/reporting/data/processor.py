@@ -11,11 +11,19 @@ from npubench.domain.records import Kind, Result
 from npubench.domain.specs import CaseKind
 from npubench.published import CpuPeak
 from npubench.reporting.data.formatting import significant, size
-from npubench.reporting.data.tables import Cell
 from npubench.reporting.data.translate import say
 from npubench.storage.details import known_fields
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is shown, what a pointer shows, and the figure that sorting goes by; None: not known."""
+
+    text: str
+    title: str
+    sort: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

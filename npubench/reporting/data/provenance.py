@@ -1,11 +1,11 @@
 """Everything that is known of how a row came about, as labels and texts; what rows share stands once."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import (
     BoardState,
@@ -13,17 +13,23 @@ from npubench.domain.records import (
     DataUse,
     Figures,
     Kernels,
+    Kind,
     Latency,
     Result,
     Shares,
 )
 from npubench.domain.specs import TensorSpec
+from npubench.domain.text import visible
 from npubench.reporting.data.accuracy import slice_text, word_of
 from npubench.reporting.data.figures import whole_npu
 from npubench.reporting.data.formatting import duration, significant, size
 from npubench.reporting.data.recorded import recorded
+from npubench.reporting.data.tables import json_text, script_text
 from npubench.reporting.data.translate import language, say, say_count
 from npubench.storage.details import details_of
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 Facts = tuple[tuple[str, str | None], ...]
 
@@ -271,14 +277,6 @@ class Shared:
     facts: tuple[Facts, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RowFacts:
-    """What is known of one row alone, and labels of what is not."""
-
-    known: Facts
-    unknown: tuple[str, ...]
-
-
 def settings_of(results: Sequence[Result]) -> Shared:
     """Run, tools, protocol, seeds and command of all rows, in the order in which they occur."""
     return _shared(
@@ -294,14 +292,6 @@ def graphs_of(results: Sequence[Result]) -> Shared:
         results,
         lambda r: (r.onnx_sha256, r.exported, r.opset, r.inputs, r.outputs, r.operators, r.parameters),
         graph_facts,
-    )
-
-
-def row_facts(result: Result) -> RowFacts:
-    """The row's own facts."""
-    own = own_facts(result)
-    return RowFacts(
-        tuple(fact for fact in own if fact[1] is not None), tuple(name for name, text in own if text is None)
     )
 
 
@@ -326,3 +316,58 @@ def _shared(
             facts.append(facts_of(result))
         numbers.append(number)
     return Shared(tuple(numbers), tuple(facts))
+
+
+BRIEF_FROM = 20_001
+"""Rows from which a page keeps of each row's provenance only what finds it again."""
+
+
+def pack_provenance(rows: Sequence[Result]) -> "Markup":
+    """Facts of every row: labels, repeated texts and shared sets once; rows as the place of their labels,
+    of their graph and setting, then a text (or its place) for every label.
+    """
+    shapes: dict[tuple[str, ...], int] = {}
+    texts: dict[str, int] = {}
+    read = own_facts if len(rows) < BRIEF_FROM else _brief
+    unique = _unique()
+    packed = []
+    for row in rows:
+        labels, values = zip(*read(row), strict=True)
+        entry: list[Any] = [shapes.setdefault(labels, len(shapes)), 0, 0]
+        for label, text in zip(labels, values, strict=True):
+            if text is None:
+                entry.append(None)
+                continue
+            shown = text if text.isascii() and text.isprintable() else visible(text)
+            entry.append(shown if label in unique else texts.setdefault(shown, len(texts)))
+        packed.append(entry)
+    shared: list[list[list[list[str | None]]]] = []
+    if len(rows) < BRIEF_FROM:
+        for at, groups in enumerate((graphs_of(rows), settings_of(rows)), 1):
+            for entry, number in zip(packed, groups.numbers, strict=True):
+                entry[at] = number
+            shared.append([_seen(facts) for facts in groups.facts])
+    return script_text(
+        json_text({"shapes": list(shapes), "texts": list(texts), "shared": shared, "rows": packed})
+    )
+
+
+_UNIQUE = ("Model SHA-256", "Artifact SHA-256", "Started", "Log", "Samples", "Board before", "Board after")
+"""Labels of what hardly any two rows have the same text of: keeping it apart would gain nothing."""
+
+
+def _unique() -> frozenset[str]:
+    times = (say("latency, µs"), say("round medians, µs"))
+    heads = (f"{before}{say(kind)}" for before in ("", say("Estimate") + ", ") for kind in Kind)
+    return frozenset((*map(say, _UNIQUE), *(f"{head} {time}" for head in heads for time in times)))
+
+
+def _seen(facts: Facts) -> list[list[str | None]]:
+    return [[label, None if text is None else visible(text)] for label, text in facts]
+
+
+def _brief(row: Result) -> Iterable[tuple[str, str | None]]:
+    yield say("Model SHA-256"), row.onnx_sha256
+    yield say("Artifact SHA-256"), row.artifact_sha256
+    yield say("Run"), row.run_id
+    yield say("Log"), row.log_path

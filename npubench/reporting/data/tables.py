@@ -1,174 +1,30 @@
-"""The page's case tables: every result stands in the table of its case kind, also when it failed."""
+"""The page's case tables: every result stands in the table of its case kind, also when it failed.
+
+Rows are JSON that the page's script draws, all at once or, where they are very many, a part at a time.
+"""
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Kind, Result, Status
 from npubench.domain.specs import CaseKind, Precision
+from npubench.domain.text import text_table, visible
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.columns import Column, Entry, codec_columns, columns_of
-from npubench.reporting.data.formatting import TIMES, Scale, common_scale
-from npubench.reporting.data.json_rows import pack_rows
+from npubench.reporting.data.formatting import TIMES, Scale, closeness, common_scale, significant
 from npubench.reporting.data.pairs import Speedup, figures_of, kinds_of, pairs, speedup
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.recorded import recorded
+from npubench.reporting.data.translate import say, say_count
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What is shown, the exact figure (or why there is none) and what sorting goes by."""
-
-    text: str
-    title: str
-    sort: float | None = None
-
-    @property
-    def exact(self) -> str:
-        """The figure in base units, to nine digits."""
-        return "" if self.sort is None else f"{self.sort:.9g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A column's head; `first` of its kind draws a line before it. `exact` is the unit of exact figures.
-
-    `divisor` and `digits` (fixed ones after the point; None: three significant) say how to round them.
-    """
-
-    title: str
-    unit: str
-    hint: str
-    kind: Kind | None
-    first: bool
-    exact: str = ""
-    divisor: float = 1.0
-    digits: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Headers and, for every entry, its cells; `groups` are runs of columns of one kind.
-
-    `words` are, column by column, what stands before and after the figures of some entries, `blanks` what
-    stands in the place of values that are missing.
-    """
-
-    headers: tuple[Header, ...]
-    groups: tuple[tuple[Kind | None, int], ...]
-    cells: tuple[tuple[Cell, ...], ...]
-    values: tuple[tuple[float | None, ...], ...] = ()
-    blanks: tuple[Mapping[int, str], ...] = ()
-    words: tuple[Mapping[int, tuple[str, str]], ...] = ()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Of the cells of each column: two letters of their kind, as there are very many cells."""
-        return tuple(
-            f"{head.kind[:2] if head.kind else 'n'}{' first' if head.first and head.kind else ''}"
-            for head in self.headers
-        )
-
-    @property
-    def attributes(self) -> "tuple[Markup, ...]":
-        """The classes as written in HTML, which needs no quotes around one word."""
-        return tuple(_attribute(name) for name in self.classes)
-
-    @property
-    def firsts(self) -> tuple[bool, ...]:
-        """Whether a line stands before the column."""
-        return tuple(head.first and head.kind is not None for head in self.headers)
-
-
-def _attribute(classes: str) -> "Markup":
-    from markupsafe import Markup
-
-    return Markup(f'"{classes}"' if " " in classes else classes)
-
-
-def grid(
-    entries: Sequence[Entry], kinds: Sequence[Kind], more: Sequence[Column] = (), plain: bool = False
-) -> Grid:
-    """All columns that apply to these entries, MACs first, `more` after all kinds; one unit for all times.
-
-    `plain`: the figures alone in `values`, column by column, for tables that are too long to be written out.
-    """
-    columns = columns_of(entries, kinds, more)
-    values_of = [[_finite(column.value(entry)) for entry in entries] for column in columns]
-    times = [v for c, values in zip(columns, values_of, strict=True) if c.scales is TIMES for v in values]
-    unit_of_time = common_scale([value for value in times if value is not None], TIMES)
-    headers: list[Header] = []
-    groups: list[tuple[Kind | None, int]] = []
-    cells: list[list[Cell]] = []
-    kept, empty, words = [], [], []
-    for column, values in zip(columns, values_of, strict=True):
-        known = [value for value in values if value is not None]
-        blanks = {
-            at: word
-            for at, (entry, value) in enumerate(zip(entries, values, strict=True))
-            if value is None and (word := column.word(entry))
-        }
-        if not known and not column.always and not any(map(column.keeps, entries)):
-            continue
-        scale = unit_of_time if column.scales is TIMES else common_scale(known, column.scales)
-        first = not groups or groups[-1][0] is not column.kind
-        headers.append(_header(column, scale, first))
-        groups = [*groups, (column.kind, 1)] if first else [*groups[:-1], (column.kind, groups[-1][1] + 1)]
-        kept.append(tuple(values))
-        if plain:
-            empty.append(blanks)
-            words.append(_words(column, scale, entries, values))
-        else:
-            cells.append([_cell(column, scale, first, *pair) for pair in zip(entries, values, strict=True)])
-    by_entry = tuple(zip(*cells, strict=True)) if cells else tuple(() for _ in entries)
-    return Grid(tuple(headers), tuple(groups), by_entry, tuple(kept), tuple(empty), tuple(words))
-
-
-def _words(
-    column: Column, scale: Scale, entries: Sequence[Entry], values: Sequence[float | None]
-) -> dict[int, tuple[str, str]]:
-    unit = f" {say(scale.unit)}" if scale.unit else ""
-    found = {}
-    for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
-        before, after = ("", "") if value is None else (column.mark(entry), column.aside(entry))
-        if before or after:
-            found[at] = (before, f"{unit}{after}" if after else "")
-    return found
-
-
-def _header(column: Column, scale: Scale, first: bool) -> Header:
-    return Header(
-        *(say(column.title), say(scale.unit), say(column.hint), column.kind, first),
-        *(say(column.exact), scale.divisor),
-        digits=column.digits,
-    )
-
-
-def _cell(column: Column, scale: Scale, first: bool, entry: Entry, value: float | None) -> Cell:
-    if value is not None:
-        before, after = column.mark(entry), column.aside(entry)
-        unit = f" {say(scale.unit)}" if after and scale.unit else ""
-        text = f"{before}{column.show(value / scale.divisor)}{unit}{after}"
-        return Cell(text, f"{before}{value:.12g} {column.exact}".rstrip(), value)
-    status = entry.result.status
-    if column.kind and not first and entry.figures.get(column.kind) is None:
-        # The first column of a kind says why there is none; its neighbours need not repeat it.
-        return Cell("–", "")
-    if status is not Status.OK:
-        return Cell("–", say(_NO_FIGURE[status]))
-    return Cell(column.word(entry) or "–", say(column.missing(entry)))
-
-
-_NO_FIGURE = {Status.FAILED: "failed: no figure", Status.SKIPPED: "skipped: no figure"}
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
+LONG_FROM = 1001
+"""Rows from which a page is long: the reasons of its dashes and its tables as plain text are left out."""
 
 TITLES = {
     CaseKind.MODEL: "Models",
@@ -180,46 +36,89 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One result of a table; `number` is its place in the provenance."""
+class ShownColumn:
+    """A column that applies; the `first` of its kind has a line before it.
 
-    number: int
-    result: Result
-    cells: tuple[Cell, ...]
+    `values` are in the unit `exact`, shown in `scale`; `digits` are fixed ones after the point, None: three
+    significant. By row, `asides` stand before and after a figure, `blanks` in its place, with the reason.
+    """
+
+    title: str
+    unit: str
+    hint: str
+    kind: Kind | None
+    first: bool
+    exact: str
+    scale: Scale
+    digits: int | None
+    values: tuple[float | None, ...]
+    asides: Mapping[int, tuple[str, str]]
+    blanks: Mapping[int, tuple[str, str]]
+
+    def text(self, row: int) -> str:
+        """What a row has there, as it reads on the page."""
+        value = self.values[row]
+        if value is None:
+            return self.blanks.get(row, ("", ""))[0] or "–"
+        before, after = self.asides.get(row, ("", ""))
+        shown = value / self.scale.divisor
+        return (
+            f"{before}{significant(shown) if self.digits is None else closeness(shown, self.digits)}{after}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class CaseTable:
-    """All results of one case kind."""
+    """All results of one case kind, each with its place in the provenance.
+
+    `several_boards`: a row must say which board it is about. `by_tool`: it says what measured it in place of
+    a precision, as there is no model to have one.
+    """
 
     kind: CaseKind
     title: str
-    grid: Grid
-    lines: tuple[Line, ...]
-    failed: int
-    skipped: int
-    packed: "Markup | str" = ""
+    rows: tuple[tuple[int, Result], ...]
+    columns: tuple[ShownColumn, ...]
+    several_boards: bool
+    by_tool: bool
+    is_long: bool
 
     @property
-    def several_boards(self) -> bool:
-        """Whether a line must say which board it is about: there are several, or it is no real one."""
-        boards = {(line.result.board, line.result.backend) for line in self.lines}
-        return len(boards) > 1 or any(line.result.emulated for line in self.lines)
-
-    @property
-    def by_tool(self) -> bool:
-        """Whether a line says what measured it in place of a precision: there is no model to have one."""
-        return all(line.result.precision is Precision.NONE for line in self.lines)
+    def groups(self) -> list[tuple[Kind | None, int]]:
+        """Runs of columns of one kind."""
+        return [(kind, len([*run])) for kind, run in groupby(self.columns, key=lambda one: one.kind)]
 
     @property
     def unjudged(self) -> bool:
-        """Whether a line that worked has no verdict."""
-        return any(line.result.status is Status.OK and line.result.verdict is None for line in self.lines)
+        """Whether a row that worked has no verdict."""
+        return any(row.status is Status.OK and row.verdict is None for _, row in self.rows)
 
     @property
     def short_percentiles(self) -> bool:
         """Whether a percentile is missing for want of runs."""
-        return any(_is_short(line.result) for line in self.lines)
+        return any(_is_short(row) for _, row in self.rows)
+
+    @property
+    def without_figures(self) -> bool:
+        """Whether a row failed or was skipped."""
+        return any(row.failure is not None or row.skip_reason is not None for _, row in self.rows)
+
+    @property
+    def text(self) -> str:
+        """The table for readers without the page's script."""
+        heads = [say("Case"), say("Board"), say("Tool" if self.by_tool else "Precision"), say("Verdict")]
+        for one in self.columns:
+            heads.append(" ".join(filter(None, (one.kind and say(one.kind.value), one.title, one.unit))))
+        lines = []
+        for at, (_, row) in enumerate(self.rows):
+            board, subject, _, word = _shared(row, self.by_tool)
+            lines.append([row.case, board, subject or "–", word, *(one.text(at) for one in self.columns)])
+        return text_table(heads, lines)
+
+    @property
+    def packed(self) -> "Markup":
+        """The rows as JSON: columns and rows; figures in base units, null unknown; repeated texts once."""
+        return _packed(self)
 
 
 def ordered(results: Sequence[Result]) -> list[Result]:
@@ -236,29 +135,168 @@ def _is_short(result: Result) -> bool:
     return latency is not None and latency.n < least_samples(99)
 
 
-def case_tables(results: Sequence[Result], packed: bool = False) -> list[CaseTable]:
-    """A table per case kind that occurs; line numbers are places in `results`.
-
-    `packed`: rows as JSON for the page's script, for tables that are too long to be written out.
-    """
-    return [_table(kind, results, packed) for kind in CaseKind if any(r.case_kind is kind for r in results)]
+def case_tables(results: Sequence[Result]) -> list[CaseTable]:
+    """A table per case kind that occurs; its rows are numbered by their places in `results`."""
+    is_long = len(results) >= LONG_FROM
+    return [_table(kind, results, is_long) for kind in CaseKind if any(r.case_kind is kind for r in results)]
 
 
-def _table(kind: CaseKind, results: Sequence[Result], packed: bool) -> CaseTable:
-    numbered = [(number, result) for number, result in enumerate(results) if result.case_kind is kind]
+def _table(kind: CaseKind, results: Sequence[Result], is_long: bool) -> CaseTable:
+    numbered = tuple((number, result) for number, result in enumerate(results) if result.case_kind is kind)
     rows = [result for _, result in numbered]
+    boards = {(row.board, row.backend) for row in rows}
+    return CaseTable(
+        *(kind, TITLES[kind], numbered),
+        # What a processor does stands in tables of its own.
+        ()
+        if kind is CaseKind.CPU
+        else _columns(rows, codec_columns() if kind is CaseKind.CODEC else (), is_long),
+        several_boards=kind is CaseKind.CPU or len(boards) > 1 or any(row.emulated for row in rows),
+        by_tool=all(row.precision is Precision.NONE for row in rows),
+        is_long=is_long,
+    )
+
+
+def _columns(rows: Sequence[Result], more: Sequence[Column], is_long: bool) -> tuple[ShownColumn, ...]:
+    """All columns that apply to these rows, MACs first, `more` after all kinds; one unit for all times."""
     kinds = kinds_of(rows)
     factors = _speedups(rows, kinds)
-    more = codec_columns() if kind is CaseKind.CODEC else ()
     entries = [
         Entry(row, {one: figures_of(row, one) for one in kinds}, factors.get(id(row), {})) for row in rows
     ]
-    found = grid(entries, kinds, more, packed)
-    lines = tuple(Line(*one, cells) for one, cells in zip(numbered, found.cells, strict=True))
-    failed = sum(result.failure is not None for result in rows)
-    skipped = sum(result.skip_reason is not None for result in rows)
-    text = pack_rows(numbered, found) if packed else ""
-    return CaseTable(kind, TITLES[kind], found, lines, failed, skipped, text)
+    columns = columns_of(entries, kinds, more)
+    values_of = [[_finite(column.value(entry)) for entry in entries] for column in columns]
+    times = [v for c, values in zip(columns, values_of, strict=True) if c.scales is TIMES for v in values]
+    unit_of_time = common_scale([value for value in times if value is not None], TIMES)
+    found: list[ShownColumn] = []
+    for column, values in zip(columns, values_of, strict=True):
+        known = [value for value in values if value is not None]
+        if not known and not column.always and not any(map(column.keeps, entries)):
+            continue
+        scale = unit_of_time if column.scales is TIMES else common_scale(known, column.scales)
+        first = column.kind is not None and (not found or found[-1].kind is not column.kind)
+        found.append(
+            ShownColumn(
+                *(say(column.title), say(scale.unit), say(column.hint), column.kind, first),
+                *(say(column.exact), scale, column.digits, tuple(values)),
+                asides=_asides(column, scale, entries, values),
+                blanks=_blanks(column, first, entries, values, is_long),
+            )
+        )
+    return tuple(found)
+
+
+def _asides(
+    column: Column, scale: Scale, entries: Sequence[Entry], values: Sequence[float | None]
+) -> dict[int, tuple[str, str]]:
+    unit = f" {say(scale.unit)}" if scale.unit else ""
+    found = {}
+    for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
+        before, after = ("", "") if value is None else (column.mark(entry), column.aside(entry))
+        if before or after:
+            found[at] = (before, f"{unit}{after}" if after else "")
+    return found
+
+
+def _blanks(
+    column: Column, first: bool, entries: Sequence[Entry], values: Sequence[float | None], is_long: bool
+) -> dict[int, tuple[str, str]]:
+    found = {}
+    for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
+        if value is not None:
+            continue
+        word, why = column.word(entry), ""
+        status = entry.result.status
+        # The first column of a kind says why there is none; its neighbours need not repeat it.
+        if not is_long and not (column.kind and not first and entry.figures.get(column.kind) is None):
+            why = say(_NO_FIGURE[status] if status is not _OK else column.missing(entry))
+        if word or why:
+            found[at] = (word, why)
+    return found
+
+
+_OK = Status.OK
+_NO_FIGURE = {Status.FAILED: "failed: no figure", Status.SKIPPED: "skipped: no figure"}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _packed(table: CaseTable) -> "Markup":
+    names: dict[str, int] = {}
+
+    def place(text: str) -> int:
+        return names.setdefault(visible(text), len(names))
+
+    rows, reasons, notes = [], {}, {}
+    known: dict[Hashable, list[int]] = {}
+    for at, (number, row) in enumerate(table.rows):
+        stage = row.failure.stage if row.failure else None
+        alike = (row.board, row.precision, row.backend, row.verdict, stage, row.skip_reason is None)
+        shared = known.get(alike)
+        if shared is None:
+            shared = known[alike] = [place(text) for text in _shared(row, table.by_tool)]
+        rows.append((number, visible(row.case), int(row.status is not _OK), int(row.emulated), *shared))
+        if why := row.failure.message if row.failure else recorded(row.skip_reason or ""):
+            reasons[at] = place(why)
+        elif row.warnings:
+            more = say_count(len(row.warnings), "{count} note", "{count} notes")
+            notes[at] = [place(more), *(place(recorded(warning)) for warning in row.warnings)]
+    text = json_text(
+        {
+            "heads": [_head(one) for one in table.columns],
+            "asides": [{at: [*map(place, pair)] for at, pair in one.asides.items()} for one in table.columns],
+            "blanks": [{at: [*map(place, pair)] for at, pair in one.blanks.items()} for one in table.columns],
+            **{"rows": rows, "reasons": reasons, "notes": notes, "names": list(names)},
+            **{"byTool": table.by_tool, "several": table.several_boards, "isLong": table.is_long},
+        }
+    )
+    columns = ",".join(f"[{','.join(map(_number, one.values))}]" for one in table.columns)
+    return script_text(f'{text[:-1]},"columns":[{columns}]}}')
+
+
+def _number(value: float | None) -> str:
+    """Nine digits, of large numbers all of the whole: an encoder would write the seventeen of a float."""
+    return "null" if value is None else f"{value:.9g}" if value < 1e9 else f"{value:.0f}"
+
+
+def _head(column: ShownColumn) -> dict[str, Any]:
+    """Two letters of a kind are the class of its cells: there are very many of them."""
+    kind = column.kind[:2] if column.kind else "n"
+    return {
+        "divisor": column.scale.divisor,
+        "digits": column.digits,
+        "class": f"{kind} first" if column.first else kind,
+        "first": column.first,
+    }
+
+
+def _shared(row: Result, by_tool: bool) -> tuple[str, str, str, str]:
+    """What many rows have the same of: board, precision or tool, class and words of the verdict."""
+    if row.failure:
+        badge, word = "bad", say("failed: {stage}", stage=say(row.failure.stage.value))
+    elif row.skip_reason is not None:
+        badge, word = "", say("skipped")
+    else:
+        badge = f"v-{row.verdict or 'none'}"
+        word = say(row.verdict.value) if row.verdict else say("no verdict")
+    precision = "" if row.precision is Precision.NONE else row.precision.upper()
+    return row.board, row.backend if by_tool else precision, badge, word
+
+
+def json_text(value: Any) -> str:
+    """JSON as msgspec writes it."""
+    from msgspec.json import encode
+
+    return encode(value).decode()
+
+
+def script_text(text: str) -> "Markup":
+    """JSON that no `</script>` in a name can end."""
+    from markupsafe import Markup
+
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
 
 
 def _speedups(rows: Sequence[Result], kinds: Sequence[Kind]) -> dict[int, dict[Kind, Speedup]]:

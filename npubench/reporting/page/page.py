@@ -15,12 +15,12 @@ from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.charts.row_chart import model_charts, operator_charts
 from npubench.reporting.data.coverage import coverage_of
 from npubench.reporting.data.figures import whole_npu
-from npubench.reporting.data.json_rows import PACKED_FROM, pack_provenance
 from npubench.reporting.data.op_support import missing_operators
 from npubench.reporting.data.pairs import kinds_of
 from npubench.reporting.data.processor import Sheet, processor_sheets
+from npubench.reporting.data.provenance import pack_provenance
 from npubench.reporting.data.summary import environments, summarise
-from npubench.reporting.data.tables import case_tables, ordered
+from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import say, speaking
 from npubench.reporting.page.templates import asset, environment
 from npubench.reporting.sanity import doubts
@@ -38,7 +38,10 @@ KINDS = {
 ROW_LIMIT = 2000
 """Rows of the tables of failures and skips; a page of more is of no use to anybody."""
 
-SCRIPT_WORDS = ("Filter rows", "{shown} of {all} rows", "Copy", "Copied", "Show {count} more", "Not known")
+SCRIPT_WORDS = (
+    *("Filter rows", "{shown} of {all} rows", "Copy", "Copied", "Show {count} more", "Not known", "emulated"),
+    "Not a real board: its figures are left out of comparisons",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
 
 
 def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
-    kinds, packed, missing = kinds_of(rows), len(rows) >= PACKED_FROM, missing_operators(rows)
+    kinds, missing = kinds_of(rows), missing_operators(rows)
     shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
     return {
@@ -98,7 +101,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "kinds": _kinds(rows, kinds, sheets),
         "kind_texts": KINDS,
         "environments": environments(rows),
-        "tables": case_tables(rows, packed),
+        "tables": case_tables(rows),
         "processor_sheets": sheets,
         "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
         "overview": charts_over_boards(rows, kinds, context.boards),
@@ -111,7 +114,8 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "missing_chart": missing_chart(missing),
         "doubts": doubts(rows, context.earlier),
         "verdict": view_of(context.decision) if context.decision else None,
-        "packed": pack_provenance(rows) if packed else None,
+        "facts": pack_provenance(rows),
+        "is_long": len(rows) >= LONG_FROM,
         "row_limit": ROW_LIMIT,
         "rows": rows,
     }

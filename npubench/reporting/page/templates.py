@@ -10,7 +10,6 @@ from npubench.domain.text import visible
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.formatting import closeness, duration, significant
 from npubench.reporting.data.placements import word_of
-from npubench.reporting.data.provenance import graphs_of, row_facts, settings_of
 from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.summary import moment
 from npubench.reporting.data.translate import say, say_count
@@ -36,7 +35,6 @@ def environment() -> "jinja2.Environment":
     )
     made.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
     made.filters.update(recorded=recorded)
-    made.globals.update(row_facts=row_facts, settings_of=settings_of, graphs_of=graphs_of)
     made.globals.update(least_samples=least_samples, word_of=word_of)
     made.globals.update(_=say, _n=say_count)
     return made

@@ -1,14 +1,234 @@
-"""Figures of one row that should follow from each other: one is another row's, or in another unit."""
+"""Figures of one row that should follow from each other, or that cannot be.
+
+A tool that prints MACs, inferences a second and utilisation has told its peak: MACs x rate / utilisation.
+Where most rows of a board agree on it to the rounding of what they print, it is the tool's rule, and a row
+that does not follow it has one figure of another row. Where they do not agree, the tool means something
+else by utilisation and nothing is said. Times cannot be that are a simulation's own number, or that work
+above the chip's peak would need.
+"""
 
 import math
-from collections.abc import Iterator, Sequence
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 
+from npubench.catalog import load
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
+from npubench.domain.specs import BoardSpec, Fact
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
-from npubench.reporting.sanity.peaks import rule_of, utilised
-from npubench.reporting.sanity.times import samples_per_call, typical_us
+from npubench.reporting.sanity.times import (
+    board_times,
+    call_us,
+    is_exact,
+    samples_per_call,
+    simulated_of,
+    typical_us,
+)
+from npubench.reporting.select.candidate import facts_of_board, share_of_npu
+from npubench.reporting.select.chip_facts import FactValue, peak_mac_per_s
+
+LEAST_FOR_RULE = 3
+"""Rows that it takes to tell a tool's rule from themselves."""
+
+MOST_OF = 0.75
+"""Share of the rows that must follow a rule for it to be one."""
+
+SLACK = 0.005
+"""Of the utilisation, above what rounding explains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """`mac_per_s`, and where it was taken from: a fact's source, or empty for the tool's own rule."""
+
+    mac_per_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utilised:
+    """What a tool prints of one row: MACs of a call, calls a second, share of the peak in 0..1, and
+    whether it is of one half of the NPU."""
+
+    row: Result
+    macs: int
+    calls_per_s: float
+    share: float
+    halved: bool
+
+    def share_at(self, peak: float) -> float:
+        """What the share should be at that peak."""
+        return self.macs * self.calls_per_s / peak
+
+    def follows(self, peak: float) -> bool:
+        """Whether the printed share is that, given what printing rounds off.
+
+        Half a unit of the second decimal of the percentage, and of the rate's.
+        """
+        due = self.share_at(peak)
+        rounding = _half_unit(self.share * 100, 2) / 100 + due * _half_unit(self.calls_per_s, 2) / (
+            self.calls_per_s
+        )
+        return abs(due - self.share) <= rounding + SLACK * max(due, self.share)
+
+
+def _half_unit(value: float, decimals: int) -> float:
+    """Half a unit of the last decimal that was printed, of which there are at least `decimals`."""
+    return 0.5 * 10.0**-decimals if abs(value - round(value, decimals)) < 1e-9 else 0.0
+
+
+def utilised(results: Iterable[Result]) -> Mapping[tuple[str, str, Kind, str], list[Utilised]]:
+    """Rows with MACs by the tool, rate and utilisation, by board, backend, kind and mode of the NPU."""
+    groups: defaultdict[tuple[str, str, Kind, str], list[Utilised]] = defaultdict(list)
+    for row in results:
+        for figures in reversed(figures_of(row)) if row.status is Status.OK else ():
+            rate = _calls_per_s(figures)
+            if rate is None or figures.tool_macs is None or figures.mac_utilisation is None:
+                continue
+            kind = figures.origin or figures.kind
+            halved = figures.npu is not None and figures.npu.halved
+            one = Utilised(row, figures.tool_macs, rate, figures.mac_utilisation, halved)
+            groups[row.board, row.backend, kind, figures.npu_mode].append(one)
+    return groups
+
+
+def _calls_per_s(figures: Figures) -> float | None:
+    if figures.throughput_fps and figures.throughput_fps > 0:
+        return figures.throughput_fps / samples_per_call(figures)
+    time = typical_us(figures.latency_us)
+    return None if time is None else 1e6 / time
+
+
+def rule_of(group: Sequence[Utilised]) -> Peak | None:
+    """The peak that most of these rows follow; of few rows the one that the chip's facts state exactly."""
+    telling = [one for one in group if one.share > 0 and one.macs > 0]
+    if len(telling) >= LEAST_FOR_RULE:
+        # The rows with the most digits count: of a utilisation of 0.30 % the last one is 3 % of it.
+        precise = sorted(telling, key=lambda one: -one.share)[: max(LEAST_FOR_RULE, len(telling) // 2)]
+        peak = statistics.median(one.macs * one.calls_per_s / one.share for one in precise)
+        following = sum(one.follows(peak) for one in telling)
+        return Peak(peak, "") if following >= MOST_OF * len(telling) else None
+    if not group:
+        return None
+    # Only a peak that was worked out of such rows is the tool's own; it is of half of an AX620A.
+    told, _ = _peak_of_board(group[0].row.board, group[0].row.chip)
+    exact = told is not None and told.about and group[0].halved
+    return Peak(told.value, told.source) if told is not None and exact else None
+
+
+def chip_peak(row: Result, figures: Figures) -> Peak | None:
+    """What the part of the NPU that `figures` are of can do at most, by the facts of its board or chip."""
+    told, facts = _peak_of_board(row.board, row.chip)
+    if told is None:
+        return None
+    share = share_of_npu(figures, facts)
+    if told.about:
+        # The fact is of half of the NPU: the whole has two of them.
+        return Peak(told.value * (1 if share <= 0.5 else 2), told.source)
+    return Peak(told.value * share, told.source)
+
+
+@cache
+def _peak_of_board(board: str, chip: str) -> tuple[FactValue | None, Mapping[str, Fact]]:
+    facts = facts_of_board(board, chip, _shipped_boards())
+    return peak_mac_per_s(facts), facts
+
+
+@cache
+def _shipped_boards() -> tuple[BoardSpec, ...]:
+    """Boards that npubench ships, for their facts."""
+    return tuple(load((), ("boards",)).boards.values())
+
+
+ROUNDED = 5e-4
+"""How near a board's time comes to a simulated one that was only rounded: three digits and a half. Of the
+152 published AX620A rows with both none is that near."""
+
+ABOVE = 1.05
+"""Work a second over the peak: clocks and listed peaks are rounded."""
+
+
+def simulation_as_time(row: Result) -> Iterator[Doubt]:
+    """A board's time that is the simulation's to rounding, or the rate itself taken for a time."""
+    simulation = simulated_of(row)
+    if simulation is None:
+        return
+    due, rate = call_us(simulation), simulation.throughput_fps
+    for time in board_times(row):
+        if due is not None and abs(time.us / due - 1) <= ROUNDED + _rounding(rate):
+            reason = say(
+                "the board's time is the inverse of the simulated rate, to rounding: "
+                "a simulation stands as a measurement"
+            )
+        elif rate and any(abs(time.us / (rate * unit) - 1) <= 1e-6 for unit in (1.0, 1e3)):
+            reason = say("the board's time is the simulated rate itself: inferences/s stand as a time")
+        else:
+            continue
+        evidence = say(
+            "on the board {board} us; simulated {rate} inferences/s, that is {due} us",
+            board=significant(time.us, 6, ""),
+            rate="-" if rate is None else significant(rate, 6, ""),
+            due=significant(due or 0.0, 6, ""),
+        )
+        yield doubt_of(row, DoubtClass.SIMULATION_AS_TIME, Strength.STRONG, reason, evidence)
+        return
+
+
+def _rounding(rate: float | None) -> float:
+    """What two decimals of a rate leave open."""
+    return 0.005 / rate if rate and rate > 0 else 0.0
+
+
+def above_peak(row: Result) -> Iterator[Doubt]:
+    """A row whose graph's MACs over a time are more than the part of the NPU that ran them can do."""
+    if not row.macs or row.status is not Status.OK or row.emulated:
+        return
+    for figures in figures_of(row):
+        if figures.kind is not Kind.PREDICTED and is_exact(figures):
+            doubt = _above(row, figures, chip_peak(row, figures))
+            if doubt is not None:
+                yield doubt
+                return
+
+
+def _above(row: Result, figures: Figures, peak: Peak | None) -> Doubt | None:
+    rates = _rates_by_figure(row.macs or 0, figures)
+    if peak is None or not rates:
+        return None
+    what, rate = max(rates.items(), key=lambda one: one[1])
+    if rate <= ABOVE * peak.mac_per_s:
+        return None
+    return doubt_of(
+        row,
+        DoubtClass.ABOVE_PEAK,
+        Strength.STRONG,
+        say("more multiply-accumulates a second than the chip can do: a time too short, or of another unit"),
+        say(
+            "{macs} GMAC a call are {rate} GMAC/s by {what} ({kind}), {factor} times the peak, {peak} GMAC/s",
+            macs=significant((row.macs or 0) / 1e9),
+            rate=significant(rate / 1e9),
+            what=what,
+            kind=say(figures.kind.value),
+            factor=significant(rate / peak.mac_per_s),
+            peak=significant(peak.mac_per_s / 1e9),
+        ),
+        say("the peak: {source}", source=peak.source),
+    )
+
+
+def _rates_by_figure(macs: int, figures: Figures) -> Mapping[str, float]:
+    rates = {}
+    time = typical_us(figures.latency_us)
+    if time is not None:
+        rates[say("the latency")] = macs * 1e6 / time
+    if figures.throughput_fps and figures.throughput_fps > 0:
+        rates[say("the throughput")] = macs * figures.throughput_fps / samples_per_call(figures)
+    return rates
+
 
 RATE_OFF = 1.25
 """A board's rate may be this far from samples over the mean and over the median: time between the calls."""
@@ -31,7 +251,7 @@ def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
             continue
         found = [shares[id(row)]] if id(row) in shares else []
         for figures in () if row.emulated else figures_of(row):
-            found += [*_rates(row, figures), *_statistics(figures.latency_us), *_parts(figures)]
+            found += [*_contradicting_rate(row, figures), *_statistics(figures.latency_us), *_parts(figures)]
         if found:
             yield doubt_of(
                 row,
@@ -61,7 +281,7 @@ def _wrong_shares(results: Sequence[Result]) -> dict[int, str]:
     }
 
 
-def _rates(row: Result, figures: Figures) -> Iterator[str]:
+def _contradicting_rate(row: Result, figures: Figures) -> Iterator[str]:
     latency, rate = typical_us(figures.latency_us), figures.throughput_fps
     if (
         latency is None

@@ -32,6 +32,7 @@ class _Counted:
     row: Result
     tool_macs: int
     ratio: float
+    counts_idle_lanes: bool
 
 
 def wrong_macs(results: Sequence[Result]) -> Iterator[Doubt]:
@@ -53,8 +54,10 @@ def wrong_macs(results: Sequence[Result]) -> Iterator[Doubt]:
 def _count(row: Result) -> _Counted | None:
     if row.case_kind is not CaseKind.MODEL or row.status is not Status.OK or not row.macs:
         return None
-    counts = [figures.tool_macs for figures in reversed(figures_of(row)) if figures.tool_macs]
-    return _Counted(row, counts[0], counts[0] / row.macs) if counts else None
+    for figures in reversed(figures_of(row)):
+        if count := figures.tool_macs:
+            return _Counted(row, count, count / row.macs, figures.counts_idle_lanes)
+    return None
 
 
 def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]) -> Doubt:
@@ -79,7 +82,7 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
         ),
         *(say("that count is the one of {case}", case=other) for other in same),
     ]
-    if one.row.backend == "pulsar" and not few:
+    if one.counts_idle_lanes and not few:
         evidence.append(say("the tool counts idle lanes, too, which narrow and grouped convolutions leave"))
     if other_input and not far:
         evidence.append(say("the table tells no input: another size than npubench's own would explain it"))

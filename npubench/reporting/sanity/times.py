@@ -7,8 +7,8 @@ simulation and what was published as such. The two never stand in for each other
 from dataclasses import dataclass
 from enum import StrEnum
 
-from npubench.backends.axera.equal_figures import one_program
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
+from npubench.measure.equal_figures import one_program
 from npubench.reporting.data.figures import left_out_of
 
 _OK = Status.OK
@@ -89,8 +89,8 @@ def samples_per_call(figures: Figures) -> int:
     return figures.sampling.samples_per_call if figures.sampling else 1
 
 
-def simulated_us(figures: Figures) -> float | None:
-    """Time of one call in a simulation: the latency, else from the throughput."""
+def call_us(figures: Figures) -> float | None:
+    """Microseconds of one call: the latency, else what the throughput says."""
     time = typical_us(figures.latency_us)
     if time is None and figures.throughput_fps and figures.throughput_fps > 0:
         time = samples_per_call(figures) * 1e6 / figures.throughput_fps

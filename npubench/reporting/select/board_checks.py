@@ -7,7 +7,7 @@ from npubench.domain.specs import CaseKind
 from npubench.reporting.data.formatting import significant, size
 from npubench.reporting.data.pairs import figures_of
 from npubench.reporting.data.translate import say
-from npubench.reporting.select.candidate import Candidate, SelectedResult
+from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.check import Check, Outcome, tightest, within
 from npubench.reporting.select.chip_facts import (
     FactValue,
@@ -96,9 +96,8 @@ def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known
 
 
 def _taken(job: Job) -> float | None:
-    if not isinstance(job.found, SelectedResult):
-        return job.found.ran.artifact_bytes if job.found.ran else None
-    return job.found.figures.memory_bytes or job.found.result.artifact_bytes
+    took = job.selected.figures.memory_bytes if job.selected else None
+    return took or (job.row.artifact_bytes if job.row else None)
 
 
 def _memory_of(candidate: Candidate, known: UserFacts | None) -> FactValue | None:

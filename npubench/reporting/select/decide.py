@@ -112,7 +112,7 @@ def _judge(asked: Requirements, candidate: Candidate, shapes: Shapes) -> ChipVer
     checks = tuple(check for check in found if check is not None)
     outcome = min((check.outcome for check in checks), key=BY_OUTCOME.__getitem__)
     binding = _binding(checks)
-    chosen = [job.found for job in jobs if isinstance(job.found, SelectedResult)]
+    chosen = [job.selected for job in jobs if job.selected]
     return ChipVerdict(
         *(candidate.board, candidate.chip, candidate.backend, candidate.kind, candidate.origin),
         outcome=outcome,

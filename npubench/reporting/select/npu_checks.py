@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from npubench.domain.records import Result
 from npubench.reporting.data.figures import aside, mark
 from npubench.reporting.data.figures import why as why_bound
 from npubench.reporting.data.formatting import closeness, duration, significant
@@ -32,9 +33,24 @@ class Job:
     @property
     def load(self) -> float | None:
         """Share of a second of the NPU (or of its part) that all streams' runs of this model take."""
-        if isinstance(self.found, Missing):
+        if self.selected is None:
             return None
-        return self.stream.count * self.need.rate * self.found.time_us / 1e6
+        return self.stream.count * self.need.rate * self.selected.time_us / 1e6
+
+    @property
+    def selected(self) -> SelectedResult | None:
+        """The row that speaks for the model, where there is one."""
+        return self.found if isinstance(self.found, SelectedResult) else None
+
+    @property
+    def missing(self) -> Missing | None:
+        """Why there is none."""
+        return self.found if isinstance(self.found, Missing) else None
+
+    @property
+    def row(self) -> Result | None:
+        """What ran, also where its time is missing."""
+        return self.found.ran if isinstance(self.found, Missing) else self.found.result
 
 
 def jobs_of(asked: Requirements, candidate: Candidate, shapes: Shapes) -> list[Job]:
@@ -50,14 +66,14 @@ def load_of(jobs: Sequence[Job]) -> float | None:
 
 def share_of(jobs: Sequence[Job]) -> float:
     """Smallest part of the NPU that a figure is of."""
-    return min((job.found.share for job in jobs if isinstance(job.found, SelectedResult)), default=1.0)
+    return min((job.selected.share for job in jobs if job.selected), default=1.0)
 
 
 def npu_time(jobs: Sequence[Job], candidate: Candidate) -> Check:
     """The NPU's second shared among all models and streams; a figure of half a chip is of half a chip."""
     share = share_of(jobs)
     known = sum(job.load or 0.0 for job in jobs)
-    missing = [job.found.why for job in jobs if isinstance(job.found, Missing)]
+    missing = [job.missing.why for job in jobs if job.missing]
     lines = [_load_line(job) for job in jobs]
     if len(jobs) > 1:
         lines.append(say("sum: {load} % of a second", load=significant(known * 100)))
@@ -84,12 +100,16 @@ def npu_time(jobs: Sequence[Job], candidate: Candidate) -> Check:
 
 
 def _load_line(job: Job) -> str:
-    if isinstance(job.found, Missing) or job.load is None:
+    if job.selected is None or job.load is None:
         return f"{job.need.role}: {say('unknown')}"
-    at_least = job.found.at_least
-    each = f"{mark(at_least.bound) if at_least else ''}{duration(job.found.time_us)}{aside(at_least)}"
+    each = _each(job.selected, job.selected.time_us)
     streams, rate = job.stream.count, significant(job.need.rate)
     return f"{job.need.role}: {streams} × {rate}/s × {each} = {significant(job.load * 100)} %"
+
+
+def _each(selected: SelectedResult, us: float) -> str:
+    at_least = selected.at_least
+    return f"{mark(at_least.bound) if at_least else ''}{duration(us)}{aside(at_least)}"
 
 
 def _lower_bounds(jobs: Sequence[Job]) -> list[str]:
@@ -98,10 +118,10 @@ def _lower_bounds(jobs: Sequence[Job]) -> list[str]:
         say(
             "{role}: only a lower bound ({why}): measure it on a board",
             role=job.need.role,
-            why=why_bound(job.found.at_least),
+            why=why_bound(job.selected.at_least),
         )
         for job in jobs
-        if isinstance(job.found, SelectedResult) and job.found.at_least
+        if job.selected and job.selected.at_least
     ]
 
 
@@ -111,15 +131,15 @@ def latency(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, time
     if limit is None:
         return None
     asked_of = asked.limits.percentile
-    total, least, lines, missing = 0.0, 0.0, list[str](), list[str]()
+    total, least, lines = 0.0, 0.0, list[str]()
+    missing = [job.missing.why for job in jobs if job.missing]
     for job in jobs:
-        if isinstance(job.found, Missing):
-            missing.append(job.found.why)
+        if job.selected is None:
             continue
-        value, name = _statistic(job.found, asked_of)
+        value, name = _statistic(job.selected, asked_of)
         total += job.stream.count * value
-        least += job.stream.count * value * job.found.share
-        lines.append(_latency_line(job, job.found, value, name))
+        least += job.stream.count * value * job.selected.share
+        lines.append(f"{job.need.role}: {job.stream.count} × {_each(job.selected, value)} ({name})")
         if asked_of and name != f"p{asked_of}":
             missing.append(say("{role}: no p{percentile}", role=job.need.role, percentile=asked_of))
     lines.append(say("decoding and what comes after the NPU are not in it"))
@@ -143,38 +163,24 @@ def latency(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, time
     return check
 
 
-def _latency_line(job: Job, found: SelectedResult, value: float, name: str) -> str:
-    at_least = found.at_least
-    each = f"{mark(at_least.bound) if at_least else ''}{duration(value)}{aside(at_least)}"
-    return f"{job.need.role}: {job.stream.count} × {each} ({name})"
-
-
 def _statistic(found: SelectedResult, percentile: int | None) -> tuple[float, str]:
     latency_us = found.figures.latency_us
     if latency_us is None:
         return found.time_us, "1/fps"
-    for name in (f"p{percentile}",) if percentile else ("p50",):
-        value = getattr(latency_us, name)
-        if value is not None:
-            return value, name
-    return latency_us.mean, say("mean")
+    name = f"p{percentile or 50}"
+    value = getattr(latency_us, name)
+    return (latency_us.mean, say("mean")) if value is None else (value, name)
 
 
 def operators(jobs: Sequence[Job]) -> Check:
     """Whether every model converts and runs; a failure names the operators at fault."""
-    failed = [job.found for job in jobs if isinstance(job.found, Missing) and job.found.failed]
-    unknown = [
-        job.found.why
-        for job in jobs
-        if isinstance(job.found, Missing) and not job.found.failed and not job.found.ran
-    ]
-    left = sorted(
-        {name for job in jobs if isinstance(job.found, SelectedResult) for name in on_cpu(job.found.figures)}
-    )
-    ran = sum(isinstance(job.found, SelectedResult) or job.found.ran is not None for job in jobs)
+    failed = [job.missing.why for job in jobs if job.missing and job.missing.failed]
+    unknown = [job.missing.why for job in jobs if job.missing and not job.missing.failed and not job.row]
+    left = sorted({name for job in jobs if job.selected for name in on_cpu(job.selected.figures)})
+    ran = sum(job.row is not None for job in jobs)
     need, have = say("{count} models", count=len(jobs)), say("{count} run", count=ran)
     if failed:
-        return Check("operators", Outcome.FAIL, None, need, have, "; ".join(one.why for one in failed))
+        return Check("operators", Outcome.FAIL, None, need, have, "; ".join(failed))
     if unknown:
         return Check("operators", Outcome.UNKNOWN, None, need, have, "; ".join(unknown))
     why = say("on the CPU: {operators}", operators=", ".join(left)) if left else ""
@@ -189,11 +195,9 @@ def accuracy(jobs: Sequence[Job]) -> Check | None:
 def _accuracy(job: Job) -> Check:
     minimum, metric = job.need.minimum or 0.0, job.need.metric
     need = f"{job.need.role}: {metric} ≥ {minimum:.6g}"
-    row = job.found.ran if isinstance(job.found, Missing) else job.found.result
-    if row is None:
-        why = job.found.why if isinstance(job.found, Missing) else ""
-        return Check("accuracy", Outcome.UNKNOWN, None, need, "–", why)
-    value, known = accuracy_value(row, metric), accuracy_of(row)
+    if job.row is None:
+        return Check("accuracy", Outcome.UNKNOWN, None, need, "–", job.missing.why if job.missing else "")
+    value, known = accuracy_value(job.row, metric), accuracy_of(job.row)
     kind = known[1] if known else None
     if value is None:
         why = say("{role}: not compared with the reference", role=job.need.role)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import Any
 
+from msgspec import to_builtins
+
 from npubench.domain.records import Bound, Kind
 from npubench.domain.text import markdown_table, printable, text_table
 from npubench.reporting.charts.scatter import Corner, Point, Scatter, Titles, scatter
@@ -63,7 +65,7 @@ def to_json(decision: Decision) -> dict[str, Any]:
         "title": decision.asked.title,
         "warnings": list(decision.warnings),
         "verdicts": [_verdict(one) for one in decision.verdicts],
-        "requirements": dataclasses.asdict(decision.asked),
+        "requirements": to_builtins(decision.asked),
     }
 
 

@@ -40,15 +40,14 @@ class StreamNeed:
     models: tuple[ModelNeed, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds; None: not asked. `percentile` None: the median, else the mean."""
+class Limits(Table, frozen=True):
+    """`[limits]`: bounds; None: not asked. `percentile` None: the median, else the mean."""
 
-    latency_ms: float | None = None
-    percentile: int | None = None
-    price_usd: float | None = None
-    price_of: str | None = None
-    power_w: float | None = None
+    latency_ms: Positive | None = None
+    percentile: Literal[50, 90, 99] | None = None
+    price_usd: Positive | None = None
+    price_of: Literal["chip", "module", "board"] | None = None
+    power_w: Positive | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +105,6 @@ class StreamTable(Table, frozen=True):
     count: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
 
-class LimitTable(Table, frozen=True):
-    """`[limits]`: bounds; what is not there is not asked."""
-
-    latency_ms: Positive | None = None
-    percentile: Literal[50, 90, 99] | None = None
-    price_usd: Positive | None = None
-    price_of: Literal["chip", "module", "board"] | None = None
-    power_w: Positive | None = None
-
-
 class ChipTable(Table, frozen=True):
     """`[[chip]]`: what the asker knows of a board, with its source."""
 
@@ -141,7 +130,7 @@ class RequirementsTable(Table, frozen=True):
 
     title: Text
     stream: Annotated[list[StreamTable], Meta(min_length=1)]
-    limits: LimitTable = LimitTable()
+    limits: Limits = Limits()
     ranking: RankingTable = RankingTable()
     chip: tuple[ChipTable, ...] = ()
 
@@ -161,7 +150,7 @@ def _requirements(table: RequirementsTable) -> Requirements:
     return Requirements(
         table.title,
         tuple(map(_stream, table.stream)),
-        Limits(**structs.asdict(table.limits)),
+        table.limits,
         weights or (("headroom", 1.0),),
         tuple(map(_user_facts, table.chip)),
     )

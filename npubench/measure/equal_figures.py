@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Figures, Kind, Result
 from npubench.domain.specs import CaseKind, Precision
 
@@ -55,12 +56,12 @@ def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
 
 def warned(results: Sequence[Result]) -> list[Result]:
     """The same rows, those with a warning that share their figures with another case."""
-    others: dict[str, list[str]] = {}
+    others: dict[str, list[Note]] = {}
     for group in suspicious_groups(results):
         for name in group.cases:
             same = ", ".join(case for case in group.cases if case != name)
-            what = f"its {group.kind} figures equal those of {same} to the last digit"
-            others.setdefault(name, []).append(f"{what}: look at the original logs")
+            values = {"kind": group.kind.value, "cases": same}
+            others.setdefault(name, []).append(Note(NoteCode.EQUAL_FIGURES, values))
     return [replace(row, warnings=(*row.warnings, *others.get(row.case, ()))) for row in results]
 
 

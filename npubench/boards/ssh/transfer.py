@@ -1,26 +1,84 @@
-"""A file to a board: to a temporary name, hashed there, renamed. Only whole files get their name."""
+"""Files to and from a board, each verified by its hash, and what is removed to make room."""
 
 import contextlib
+import hashlib
 import os
 import posixpath
 import re
 import time
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from npubench.boards.ssh import command
+from npubench.boards.ssh.command import Bounded, command_line, script
 from npubench.boards.ssh.connection import Connection
-from npubench.boards.ssh.output import Bounded
-from npubench.boards.ssh.quoting import command_line, script
-from npubench.boards.ssh.requirements import SPACE
-from npubench.boards.ssh.waiting import POLL_S, in_background
-from npubench.domain.errors import TransferError
+from npubench.boards.ssh.facts import SPACE
+from npubench.boards.ssh.paramiko_transport import POLL_S, run_with_deadline
+from npubench.domain.errors import Interrupted, TransferError
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
+from npubench.tools import process
 
 if TYPE_CHECKING:
     from paramiko import Channel
+
+
+IN_USE_S = 3600.0
+"""Whatever was used within this time is never removed: another npubench may be measuring it."""
+
+LIST = """\
+mkdir -p -- "$1" && cd -- "$1" && pwd || exit 1
+for used in */.used; do
+    [ -f "$used" ] && IFS= read -r line < "$used" && echo "${used%/.used} $line"
+done
+exit 0
+"""
+"""Makes the folder `$1` and prints its absolute path, then its entries."""
+
+REMOVE = """\
+cd -- "$1" || exit 1
+shift
+rm -rf -- "$@"
+"""
+"""Removes the entries `$2` ... of the folder `$1`."""
+
+_ENTRY = re.compile(r"([0-9a-f]{64}) ([0-9]{1,12}) ([0-9]{1,15})")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A folder for one hash: seconds since 1970 of its last use, and its size."""
+
+    sha256: str
+    used_at: float
+    size_bytes: int
+
+
+def parse(lines: Sequence[str]) -> tuple[Entry, ...]:
+    """The entries among lines of `LIST`; what npubench did not put there is none."""
+    found = (_ENTRY.fullmatch(line.strip()) for line in lines)
+    return tuple(Entry(m[1], float(m[2]), int(m[3])) for m in found if m)
+
+
+def expired(entries: Sequence[Entry], now: float, keep_s: float, keep_bytes: int) -> tuple[Entry, ...]:
+    """What is to go, oldest first: unused for `keep_s`, or too much of it for `keep_bytes`.
+
+    A use in the future is one of now: that clock was wrong.
+    """
+    total = sum(entry.size_bytes for entry in entries)
+    gone = []
+    for entry in sorted(entries, key=lambda e: min(e.used_at, now)):
+        age_s = now - min(entry.used_at, now)
+        if age_s < IN_USE_S and (keep_s > 0 or keep_bytes > 0):
+            break
+        if age_s >= keep_s or total > keep_bytes:
+            gone.append(entry)
+            total -= entry.size_bytes
+    return tuple(gone)
+
 
 LOOK = """\
 mkdir -p -- "$1" && echo "$3" > "$1/.used" || exit 1
@@ -117,7 +175,7 @@ def _send(connection: Connection, source: Path, size: int, sha256: str, target: 
     output = Bounded(_ANSWER_BYTES)
     with command.opened(connection, line, connection.settings.command_timeout_s) as channel:
         try:
-            in_background(lambda: _pour(connection, channel, source), limit_s, connection.check)
+            run_with_deadline(lambda: _pour(connection, channel, source), limit_s, connection.check)
             until = time.monotonic() + _patience(connection, size)
             command.read(connection, channel, output, until)
             code = command.ended(connection, channel, until)
@@ -157,3 +215,85 @@ def _pour(connection: Connection, channel: "Channel", source: Path) -> None:
 
 def _failed(connection: Connection, source: Path, told: str, help_: str) -> TransferError:
     return TransferError(f"{source.name} was not brought to {connection.endpoint.title}: {told}: {help_}")
+
+
+SEND = """\
+[ -f "$1" ] || { echo "it is no file" >&2; exit 1; }
+answer=$(sha256sum < "$1") && echo "${answer%% *}" && cat < "$1"
+"""
+"""Prints the hash of the file `$1` in a line, then the file."""
+
+WINDOW_BYTES = 64 * 1024 * 1024
+"""What the board may send before it hears of us; with paramiko's 2 MiB it waits most of the time."""
+_HASH_LENGTH = 65
+_SAID_BYTES = 4096
+
+
+def get(connection: Connection, source: PurePosixPath, target: Path, cookie: str) -> None:
+    """Fetch a file. Raises TransferError, BoardLostError, Interrupted; then `target` is what it was."""
+    part = target.with_name(f".part-{uuid.uuid4().hex[:12]}")
+    try:
+        with part.open("xb") as stream:
+            _receive(connection, source, stream, cookie)
+        part.replace(target)
+    except OSError as error:
+        raise TransferError(f"{target}: {error.strerror}: {source} was not fetched") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _receive(connection: Connection, source: PurePosixPath, stream: BinaryIO, cookie: str) -> None:
+    settings = connection.settings
+    mark = f"{cookie}-{uuid.uuid4().hex[:12]}"
+    line = command_line(script(SEND, str(source)), mark, merge=False)
+    until = time.monotonic() + settings.transfer_timeout_s
+    with command.opened(connection, line, settings.command_timeout_s, WINDOW_BYTES) as channel:
+        try:
+            told, got = _fetch(connection, channel, stream, until)
+            code = command.ended(connection, channel, until)
+        except TimeoutError as error:
+            command.end_tree(connection, mark)
+            raise _not_fetched(
+                connection,
+                source,
+                f"it did not get here within {settings.transfer_timeout_s:g} s"
+                ": set transport_options.transfer_timeout_s",
+            ) from error
+        said = channel.recv_stderr(_SAID_BYTES) if channel.recv_stderr_ready() else b""
+    if code != 0:
+        words = last_line(said.decode("utf-8", "replace"), f"exit code {code}")
+        raise _not_fetched(connection, source, words[-200:])
+    if told != got:
+        raise _not_fetched(
+            connection, source, "it is not what the board hashed: does something still write it?"
+        )
+
+
+def _fetch(connection: Connection, channel: "Channel", stream: BinaryIO, until: float) -> tuple[str, str]:
+    """Write what comes; the hash that the board tells and the one of what came."""
+    channel.settimeout(POLL_S)
+    head = bytearray()
+    digest = hashlib.sha256()
+    while True:
+        if process.stopping():
+            raise Interrupted
+        if time.monotonic() >= until:
+            raise TimeoutError
+        try:
+            chunk = channel.recv(command.CHUNK_BYTES)
+        except TimeoutError:
+            connection.check()
+            continue
+        if not chunk:
+            return head.decode("ascii", "replace").strip(), digest.hexdigest()
+        connection.keepalive.seen()
+        if len(head) < _HASH_LENGTH:
+            taken = _HASH_LENGTH - len(head)
+            head += chunk[:taken]
+            chunk = chunk[taken:]
+        digest.update(chunk)
+        stream.write(chunk)
+
+
+def _not_fetched(connection: Connection, source: PurePosixPath, told: str) -> TransferError:
+    return TransferError(f"{source} was not fetched from {connection.endpoint.title}: {told}")

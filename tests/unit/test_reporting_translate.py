@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from npubench.cli import npubench
 from npubench.domain.records import Figures, Kind, Latency, Status
-from npubench.measure.stability import judge
+from npubench.measure.stability import assess_stability
 from npubench.reporting.data.provenance import facts_of
 from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.translate import catalogue, say, say_count, speaking
@@ -186,10 +186,10 @@ def rows_of_every_kind():
     """Models, operators, processors and codecs, with every sentence that a verdict may write into a row."""
     busy = sample_results.state(extra={"running": "9", "npu_mode": "disable"})
     told = (
-        *judge(busy, sample_results.state(1, governor="performance", clocks_mhz=(900.0,)), timed((1, 2, 3)))[
-            1
-        ],
-        *judge(busy, sample_results.state(1, temperature_c=80.0), timed((3, 1, 2)))[1],
+        *assess_stability(
+            busy, sample_results.state(1, governor="performance", clocks_mhz=(900.0,)), timed((1, 2, 3))
+        )[1],
+        *assess_stability(busy, sample_results.state(1, temperature_c=80.0), timed((3, 1, 2)))[1],
     )
     warned = sample_results.result("warned", warnings=told, board_before=busy)
     skipped = sample_results.result(
@@ -256,6 +256,15 @@ def visible_texts(page):
     return [text.strip() for text in reader.texts if text and text.strip()]
 
 
+def texts_of(page):
+    """With what the page's script shows."""
+    packed = re.findall(r'<script type="application/json" id="[\w-]+">(.*?)</script>', page, re.DOTALL)
+    classes = re.compile(r"bad|v-\w+|(me|si|pr|pu|n)( first)?")
+    drawn = [text for one in packed for text in strings_in(json.loads(one)) if not classes.fullmatch(text)]
+    assert len(drawn) > 500
+    return [*visible_texts(page), *drawn]
+
+
 def strings_in(value):
     if isinstance(value, str):
         yield value
@@ -283,7 +292,7 @@ def test_no_prose_of_the_chinese_page_is_english_wherever_it_stands(tmp_path):
     known = data_words(rows, context) | NAMES | ALLOWED
     english = {
         text: words
-        for text in visible_texts(render(rows, context))
+        for text in texts_of(render(rows, context))
         if (words := [word for word in LATIN.findall(text) if word not in known])
     }
     assert english == {}, "\n".join(map(str, english.items()))
@@ -305,7 +314,7 @@ def test_sentences_of_npubench_in_rows_are_said_and_those_of_tools_are_left():
             assert left == set(), recorded(sentence)
         assert recorded("E0042: tiling failed for Conv_3") == "E0042: tiling failed for Conv_3"
     for sentence in warned:
-        assert recorded(sentence) == sentence
+        assert recorded(sentence) == str(sentence)
 
 
 def test_an_empty_chinese_page_is_chinese():

@@ -8,8 +8,8 @@ import os
 from pathlib import Path, PurePosixPath
 
 from npubench.boards.ssh import hostkeys
-from npubench.boards.virtual import places
 from npubench.storage.files import write_atomically
+from npubench_virtual import places
 
 CLIENT_KEY = "client_key"
 HOST_KEY = "host_key"

@@ -27,7 +27,7 @@ def virtual() -> None:
 )
 def start(image: str | None, files: Path | None) -> int:
     """Start the board, and build its image the first time; nothing is done when it is up."""
-    from npubench.boards.virtual import control, places
+    from npubench_virtual import control, places
 
     up = control.start(image, say_problem, files)
     click.echo(f"{places.NAME} is up with the image {up.image} on 127.0.0.1:{up.port}")
@@ -38,7 +38,7 @@ def start(image: str | None, files: Path | None) -> int:
 @virtual.command()
 def stop() -> int:
     """Switch the board off."""
-    from npubench.boards.virtual import control, places
+    from npubench_virtual import control, places
 
     was_up = control.stop(say_problem)
     click.echo(f"{places.NAME} is off" if was_up else f"{places.NAME} was not up")
@@ -48,7 +48,7 @@ def stop() -> int:
 @virtual.command()
 def status() -> int:
     """Say what is up, and where its files lie."""
-    from npubench.boards.virtual import control, keys, places
+    from npubench_virtual import control, keys, places
 
     found = control.status()
     if found is None:

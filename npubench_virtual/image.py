@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from npubench.boards.virtual import places, programs
 from npubench.domain.errors import ToolchainError, UsageError
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
 from npubench.tools.environments.install import locked
+from npubench_virtual import places, programs
 
 Say = Callable[[str], None]
 SCRIPTS = Path(__file__).parent / "images"

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from npubench.boards.virtual import qemu
-from npubench.boards.virtual.qmp import QmpError, monitor
 from npubench.domain.errors import Interrupted
 from npubench.storage.files import write_atomically
 from npubench.tools import process
+from npubench_virtual import qemu
+from npubench_virtual.qmp import QmpError, monitor
 
 RECORD = "machine.json"
 LOOK_S = 0.05

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from npubench.boards.ssh.config import settings
 from npubench.boards.ssh.connection import UnreachableError
-from npubench.boards.ssh.session import SshSession
-from npubench.boards.ssh.transport import SshTransport
-from npubench.boards.virtual import keys, machine, places
+from npubench.boards.ssh.transport import SshSession, SshTransport
 from npubench.domain.errors import BoardError
 from npubench.domain.specs import BoardSpec
+from npubench_virtual import keys, machine, places
 
 START = "npubench board virtual start"
 
@@ -40,6 +39,10 @@ class VirtualTransport:
     def place(self, board: BoardSpec) -> str:
         """The machine's own address. Raises BoardError when it was never started."""
         return self._ssh.place(over_ssh(board))
+
+    def over_ssh(self, board: BoardSpec) -> BoardSpec:
+        """The board as one behind SSH. Raises BoardError when it was never started."""
+        return over_ssh(board)
 
 
 def over_ssh(board: BoardSpec) -> BoardSpec:

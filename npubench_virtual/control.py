@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from npubench.boards.ssh.transport import SshTransport
-from npubench.boards.virtual import cpio, keys, machine, places, programs, qemu
-from npubench.boards.virtual import image as images
-from npubench.boards.virtual.image import Image, Kind, Say
-from npubench.boards.virtual.machine import Running
-from npubench.boards.virtual.qmp import QmpError, monitor
 from npubench.domain.errors import BoardError, ToolchainError, UsageError
 from npubench.domain.text import last_line
 from npubench.tools import process
 from npubench.tools.environments.install import locked
+from npubench_virtual import cpio, keys, machine, places, programs, qemu
+from npubench_virtual import image as images
+from npubench_virtual.image import Image, Kind, Say
+from npubench_virtual.machine import Running
+from npubench_virtual.qmp import QmpError, monitor, require
 
 LAUNCH_S = 60.0
 RESTORE_S = 60.0
@@ -53,6 +53,7 @@ def start(kind_name: str | None, say: Say, files: Path | None = None) -> Running
             if up is not None:
                 return _as_it_is(up, kind)
             programs.require(programs.RUN)
+            require()
             own = _read(files) if files else {}
             return _start(folder, images.built(kind, say), own, say)
     except OSError as error:
@@ -237,7 +238,7 @@ def _qemu() -> str:
 
 def _ask(folder: Path, *argv: str) -> None:
     """Run a command of our own on the board. Raises BoardError."""
-    from npubench.boards.virtual.transport import spec
+    from npubench_virtual.transport import spec
 
     session = SshTransport().connect(spec(folder))
     try:
