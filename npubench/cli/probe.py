@@ -12,7 +12,7 @@ from npubench.domain.errors import ExitCode
 from npubench.domain.text import printable, text_table
 
 if TYPE_CHECKING:
-    from npubench.benchmarks.cpu.targets import Target
+    from npubench.benchmarks.cpu.builds import Target
 
 
 @click.group()
@@ -52,7 +52,7 @@ def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline:
 def list_builds() -> int:
     """List targets with their builds and the compilers that are there."""
     from npubench.benchmarks.cpu import builds
-    from npubench.benchmarks.cpu.targets import TARGETS, compilers, how_to_get
+    from npubench.benchmarks.cpu.builds import TARGETS, compilers, how_to_get
 
     rows = []
     for wanted in TARGETS.values():
@@ -65,6 +65,6 @@ def list_builds() -> int:
 
 
 def _chosen(names: tuple[str, ...]) -> "list[Target]":
-    from npubench.benchmarks.cpu.targets import TARGETS, target
+    from npubench.benchmarks.cpu.builds import TARGETS, target
 
     return [target(name) for name in dict.fromkeys(names)] or list(TARGETS.values())
