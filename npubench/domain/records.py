@@ -367,3 +367,8 @@ class Result:
     npubench_version: str = ""
     definitions: Definitions = Definitions()
     data: DataUse | None = None
+
+    @property
+    def all_figures(self) -> tuple[Figures, ...]:
+        """Those that there are: what was measured, then what was estimated."""
+        return tuple(figures for figures in (self.figures, self.estimate) if figures is not None)

@@ -92,8 +92,8 @@ def low_rows(results: Iterable[Result]) -> str:
         (lowest.value, f"{titled(row.case, row.precision)} on {row.board} {_of(lowest)}")
         for row in results
         if row.status is Status.OK
-        for figures in (row.figures, row.estimate)
-        if figures is not None and (lowest := lowest_of(figures)) is not None and lowest.low
+        for figures in row.all_figures
+        if (lowest := lowest_of(figures)) is not None and lowest.low
     )
     told = [text for _, text in found[:SHOWN]]
     more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
