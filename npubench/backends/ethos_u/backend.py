@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
-from npubench.backends.isolated.backend import IsolatedBackend, resolution_of
+from npubench.backends.isolated.backend import IsolatedBackend, kept_text, resolution_of
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
@@ -121,9 +121,8 @@ class EthosUBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Vela's time at its reference clock, placement, and the outputs of LiteRT's INT8 model."""
-        files = {path.name: path for path in artifact.extras}
-        layers = parse_layers(_read(files.get(answer["per_layer"])))
-        summary = parse_summary(_read(files.get(answer["summary"])))
+        layers = parse_layers(kept_text(artifact, answer["per_layer"]))
+        summary = parse_summary(kept_text(artifact, answer["summary"]))
         runs = any(layer.target == "NPU" for layer in layers)
         return Figures(
             kind=Kind.SIMULATED,
@@ -216,10 +215,6 @@ def _details(layers: Sequence[Layer], summary: Summary | None, answer: Mapping[s
             for layer in layers
         ],
     }
-
-
-def _read(path: Path | None) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path else ""
 
 
 _CUSTOM = re.compile(r"Custom ops lowered: .*onnx_ops=\[([^\]]*)\]")

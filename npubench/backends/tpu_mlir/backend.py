@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import IsolatedBackend, answer_of, tool_output_of
+from npubench.backends.isolated.backend import IsolatedBackend, answer_of, kept_text, tool_output_of
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
@@ -126,8 +126,7 @@ class TpuMlirBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Outputs of the cmodel, placement, and the compiler's time where it tells one."""
-        file = next((path for path in artifact.extras if path.name == PROFILE), None)
-        profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
+        profile = parse_profile(kept_text(artifact, PROFILE))
         compared = cmodel(tool_output_of(artifact))
         placed = _placement(answer, artifact.onnx)
         return Figures(
