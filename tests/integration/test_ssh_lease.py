@@ -64,7 +64,7 @@ def test_the_second_is_told_who_holds_the_board_and_gets_it_afterwards(sessions)
     assert f"process {os.getpid()}" in str(held)
     assert "since 20" in str(held)
     assert 0 < held.left_s <= guard.GOOD_FOR_S
-    assert second.holder() == held
+    assert second.holder().claim == held.claim
     first.close()
     assert second.take(own_claim("second")) is None
     assert second.take(own_claim("second")) is None
@@ -77,7 +77,7 @@ def test_only_one_of_many_gets_it(sessions):
     start = threading.Barrier(len(several))
 
     def take(session):
-        start.wait(20)
+        start.wait(600)
         return session.take(own_claim("x"))
 
     for _ in range(3):

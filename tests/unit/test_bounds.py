@@ -58,16 +58,18 @@ def test_words():
 @pytest.mark.parametrize(
     ("over", "under", "ratio"),
     [
-        (Bound.EXACT, Bound.EXACT, Bound.EXACT),
-        (Bound.LOWER, Bound.EXACT, Bound.LOWER),
-        (Bound.EXACT, Bound.LOWER, Bound.UPPER),
+        (None, None, Bound.EXACT),
+        (Bound.EXACT, None, Bound.EXACT),
+        (Bound.LOWER, None, Bound.LOWER),
+        (None, Bound.LOWER, Bound.UPPER),
         (Bound.LOWER, Bound.UPPER, Bound.LOWER),
         (Bound.LOWER, Bound.LOWER, None),
         (Bound.UPPER, Bound.UPPER, None),
     ],
 )
 def test_ratios_of_bounds(over, under, ratio):
-    assert words.ratio_bound(over, under) is ratio
+    bounds = [one and Bounds(one, BoundReason.LAYERS_ON_CPU) for one in (over, under)]
+    assert words.ratio_bound(*bounds) is ratio
 
 
 def test_rows_of_older_versions_said_it_in_their_details_alone():

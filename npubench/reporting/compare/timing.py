@@ -65,8 +65,7 @@ def _bounded(found: TimeRatio, before: Bounds | None, after: Bounds | None) -> T
     """Two bounds of one reason and extent leave out the same: what they count is compared."""
     if before == after:
         return replace(found, bounds=(before, after))
-    ends = (after.bound if after else Bound.EXACT, before.bound if before else Bound.EXACT)
-    return replace(found, bounds=(before, after), ratio_bound=ratio_bound(*ends))
+    return replace(found, bounds=(before, after), ratio_bound=ratio_bound(after, before))
 
 
 def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:

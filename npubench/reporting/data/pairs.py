@@ -96,17 +96,12 @@ def speedup(pair: Pair, kind: Kind) -> Speedup | None:
     fp32, int8 = latency_of(pair.fp32, kind), latency_of(pair.int8, kind)
     if fp32 is None or int8 is None:
         return None
-    bound = _bound_of_ratio(pair, kind)
+    bound = ratio_bound(*(left_out_of(figures_of(row, kind)) for row in (pair.fp32, pair.int8)))
     if bound is None:
         return None
     if fp32.p50 is not None and int8.p50 is not None:
         return _ratio(fp32.p50, int8.p50, "p50", bound)
     return _ratio(fp32.mean, int8.mean, "mean", bound)
-
-
-def _bound_of_ratio(pair: Pair, kind: Kind) -> Bound | None:
-    one, other = (left_out_of(figures_of(row, kind) if row else None) for row in (pair.fp32, pair.int8))
-    return ratio_bound(one.bound if one else Bound.EXACT, other.bound if other else Bound.EXACT)
 
 
 def _of_two_times(fp32: Result, int8: Result) -> bool:

@@ -22,10 +22,10 @@ from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
 from npubench.reporting.sanity.times import (
     board_times,
+    call_us,
     is_exact,
     samples_per_call,
     simulated_of,
-    simulated_us,
     typical_us,
 )
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
@@ -157,7 +157,7 @@ def simulation_as_time(row: Result) -> Iterator[Doubt]:
     simulation = simulated_of(row)
     if simulation is None:
         return
-    due, rate = simulated_us(simulation), simulation.throughput_fps
+    due, rate = call_us(simulation), simulation.throughput_fps
     for time in board_times(row):
         if due is not None and abs(time.us / due - 1) <= ROUNDED + _rounding(rate):
             reason = say(

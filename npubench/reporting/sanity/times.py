@@ -89,8 +89,8 @@ def samples_per_call(figures: Figures) -> int:
     return figures.sampling.samples_per_call if figures.sampling else 1
 
 
-def simulated_us(figures: Figures) -> float | None:
-    """Time of one call in a simulation: the latency, else from the throughput."""
+def call_us(figures: Figures) -> float | None:
+    """Microseconds of one call: the latency, else what the throughput says."""
     time = typical_us(figures.latency_us)
     if time is None and figures.throughput_fps and figures.throughput_fps > 0:
         time = samples_per_call(figures) * 1e6 / figures.throughput_fps
