@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
-from npubench.backends.isolated.backend import IsolatedBackend, kept_text, resolution_of
+from npubench.backends.isolated.backend import IsolatedBackend, resolution_of
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
@@ -27,6 +27,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Target
 from npubench.graph.shares import Placed, of_layers
+from npubench.storage.files import text_named
 
 CONFIGURATIONS = {
     "ethos-u55": (("32", "64", "128", "256"), "Ethos_U55_High_End_Embedded", "Shared_Sram"),
@@ -121,8 +122,8 @@ class EthosUBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Vela's time at its reference clock, placement, and the outputs of LiteRT's INT8 model."""
-        layers = parse_layers(kept_text(artifact, answer["per_layer"]))
-        summary = parse_summary(kept_text(artifact, answer["summary"]))
+        layers = parse_layers(text_named(artifact.extras, answer["per_layer"]))
+        summary = parse_summary(text_named(artifact.extras, answer["summary"]))
         runs = any(layer.target == "NPU" for layer in layers)
         return Figures(
             kind=Kind.SIMULATED,

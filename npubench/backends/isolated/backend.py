@@ -31,7 +31,15 @@ from npubench.domain.records import (
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest
 from npubench.measure.outputs import accuracy_of, lacking_of
-from npubench.storage.files import is_regular, link_or_copy, open_regular, text_if_any, text_of, write_new
+from npubench.storage.files import (
+    is_regular,
+    link_or_copy,
+    open_regular,
+    text_if_any,
+    text_named,
+    text_of,
+    write_new,
+)
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.storage.validate import convert
 from npubench.tools import environments, process, standalone
@@ -325,21 +333,16 @@ ApartBackend = IsolatedBackend
 """The name before, which plug-ins may have imported."""
 
 
-def kept_text(artifact: Artifact, name: str) -> str:
-    """A file that was kept with an artifact; empty where there is none."""
-    return next((text_if_any(path) for path in artifact.extras if path.name == name), "")
-
-
 def answer_of(artifact: Artifact) -> dict[str, Any] | None:
     """What the worker answered when it made the artifact."""
-    text = kept_text(artifact, ANSWER)
+    text = text_named(artifact.extras, ANSWER)
     answer: Answer | None = json.loads(text) if text else None
     return answer
 
 
 def tool_output_of(artifact: Artifact) -> str:
     """All that the tool printed when it made the artifact."""
-    return kept_text(artifact, TOOL_LOG)
+    return text_named(artifact.extras, TOOL_LOG)
 
 
 def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:

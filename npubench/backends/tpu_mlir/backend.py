@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import IsolatedBackend, answer_of, kept_text, tool_output_of
+from npubench.backends.isolated.backend import IsolatedBackend, answer_of, tool_output_of
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
@@ -31,6 +31,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.graph.shares import of_types
+from npubench.storage.files import text_named
 
 PROCESSORS = (
     *("bm1684", "bm1684x", "bm1688", "bm1690"),
@@ -126,7 +127,7 @@ class TpuMlirBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Outputs of the cmodel, placement, and the compiler's time where it tells one."""
-        profile = parse_profile(kept_text(artifact, PROFILE))
+        profile = parse_profile(text_named(artifact.extras, PROFILE))
         compared = cmodel(tool_output_of(artifact))
         placed = _placement(answer, artifact.onnx)
         return Figures(
