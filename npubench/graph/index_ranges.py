@@ -20,33 +20,12 @@ MOST_VALUES = 10_000
 """Values that one input is followed to: graphs hold loops only inside nodes, but chains may be long."""
 
 _MOVING = frozenset(
-    {
-        *(
-            "Identity",
-            "Cast",
-            "CastLike",
-            "Reshape",
-            "Squeeze",
-            "Unsqueeze",
-            "Flatten",
-            "Transpose",
-            "Expand",
-        ),
-        *(
-            "Slice",
-            "Tile",
-            "Dropout",
-            "Gather",
-            "GatherElements",
-            "GatherND",
-            "Split",
-            "Pad",
-            "Trilu",
-            "TopK",
-        ),
-        *("ReduceMax", "ReduceMin", "Floor", "Ceil", "Round", "ReverseSequence", "Relu", "Abs", "Compress"),
-        *("DepthToSpace", "SpaceToDepth"),
-    }
+    [
+        *("Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose"),
+        *("Expand", "Slice", "Tile", "Dropout", "Gather", "GatherElements", "GatherND", "Split", "Pad"),
+        *("Trilu", "TopK", "ReduceMax", "ReduceMin", "Floor", "Ceil", "Round", "ReverseSequence", "Relu"),
+        *("Abs", "Compress", "DepthToSpace", "SpaceToDepth"),
+    ]
 )
 """What gives on some of the numbers of its first input, whichever they are."""
 
