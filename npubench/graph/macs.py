@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from npubench.domain.specs import Shape
-from npubench.graph.walk import STANDARD_DOMAINS, operator_name, subgraphs
+from npubench.graph.walk import attribute_of, STANDARD_DOMAINS, operator_name, subgraphs
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -221,11 +221,6 @@ def packed_weights(nodes: "Iterable[NodeProto]", tensors: "Mapping[str, TensorPr
             if counted is not None:
                 found[name] = counted
     return found
-
-
-def attribute_of(node: "NodeProto", name: str, default: int) -> int:
-    """A whole-number attribute."""
-    return next((int(one.i) for one in node.attribute if one.name == name), default)
 
 
 def _matrix(node: "NodeProto", tensor: "TensorProto") -> int | None:  # noqa: ARG001 - a `PackedCount`
