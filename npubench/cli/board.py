@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli.console import say_problem
 from npubench.cli.options import catalog_option, load_catalog
 from npubench.domain.errors import BoardError, ExitCode, UsageError
 from npubench.domain.text import printable, text_table
@@ -61,7 +62,7 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
         click.echo(f"{printable(findings.folder or '')}: {findings.free_bytes / 2**20:.0f} MiB free")
     problems += findings.problems if findings is not None else ()
     for problem in problems:
-        click.echo(f"npubench: {printable(problem)}", err=True)
+        say_problem(problem)
     if problems:
         return ExitCode.BOARD
     if findings is None:

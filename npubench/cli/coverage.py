@@ -86,9 +86,8 @@ def coverage(
         write_atomically(keep, ledger.lines(found.values()))
     rows = []
     if results is not None:
-        store = Store.read(results / "results.db")
-        rows = store.latest()
-        store.close()
+        with Store.read(results / "results.db") as store:
+            rows = store.latest()
     text = document(found, planned, rows)
     if cuts:
         text += "\n" + _cuts(cuts, keep_cuts)
@@ -139,9 +138,8 @@ def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
 
     rows = []
     for folder in folders:
-        store = Store.read(folder / "results.db")
-        rows += store.latest()
-        store.close()
+        with Store.read(folder / "results.db") as store:
+            rows += store.latest()
     # Logs lie in the folder of the results: only from there a link finds them.
     linked = output is not None and len(folders) == 1 and output.parent.absolute() == folders[0].absolute()
     text = document(rows, linked)

@@ -9,7 +9,7 @@ from typing import Any
 
 from npubench.domain.protocols import Simulating
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.domain.specs import BenchmarkSpec, TimingProtocol
+from npubench.domain.specs import TimingProtocol
 from npubench.engine import cut_worker
 from npubench.engine.cut_worker import Parts
 from npubench.engine.events import StageStarted
@@ -63,31 +63,40 @@ def prepare(job: Job, session: RunSession) -> JobState:
     """Like `job.prepare`; what the target refuses is rewritten and cut until it takes a body.
 
     `JobState.files` has head, body, tail and the record where surgery was done; the artifact is the body's.
+    What came of it is noted for `npubench coverage`.
     """
-    if isinstance(job.case, BenchmarkSpec):
-        return prepare_as_is(job, session)
-    key = digest("cut", FORMAT, job.compile_key, session.plan.request.calibration_digest)
+    key = _key(job, session)
     with session.locks[f"cut-{key}"]:
         fresh = session.options.fresh and f"cut-{key}" not in session.built
         cached = None if fresh else _cached(job, key, session)
-        if cached is not None:
-            return cached
-        plain = prepare_as_is(job, session)
-        if plain.failure is None or plain.model is None:
-            return plain
-        built = _operate(plain, plain.model, plain.failure, key, session)
-        if isinstance(built, Failure):
-            note(plain.log, f"# no surgery helped: {built.message}\n")
-            return replace(plain, outcome=built)
-        return _record(plain, plain.model, plain.failure, built, key, session)
+        return _noted(cached or _prepare(job, key, session), session)
+
+
+def _prepare(job: Job, key: str, session: RunSession) -> JobState:
+    plain = prepare_as_is(job, session)
+    if plain.failure is None or plain.model is None:
+        return plain
+    built = _operate(plain, plain.model, plain.failure, key, session)
+    if isinstance(built, Failure):
+        note(plain.log, f"# no surgery helped: {built.message}\n")
+        return replace(plain, outcome=built)
+    return _record(plain, plain.model, plain.failure, built, key, session)
+
+
+def _key(job: Job, session: RunSession) -> str:
+    return digest("cut", FORMAT, job.compile_key, session.plan.request.calibration_digest)
 
 
 def measure_parts(state: JobState, session: RunSession) -> JobState:
     """Time head and tail here, one after another, with what they get when the whole runs; once a cut.
 
-    To be called when nothing is being converted any more. A failure where ONNX Runtime fails at it.
+    To be called when nothing is being converted any more. A failure where ONNX Runtime fails at it, which is
+    noted for `npubench coverage`, too.
     """
-    key = digest("cut", FORMAT, state.job.compile_key, session.plan.request.calibration_digest)
+    return _noted(_measure_parts(state, _key(state.job, session), session), session)
+
+
+def _measure_parts(state: JobState, key: str, session: RunSession) -> JobState:
     record = record_of(state)
     parts = cut_worker.find(key, state.model, session) if state.model else None
     if (
@@ -110,16 +119,6 @@ def measure_parts(state: JobState, session: RunSession) -> JobState:
     )
     _write(replace(record, head=head, tail=tail), key, session)
     return state
-
-
-def prepare_and_note(job: Job, session: RunSession) -> JobState:
-    """`prepare`, kept for `npubench coverage`."""
-    return _noted(prepare(job, session), session)
-
-
-def measure_parts_and_note(state: JobState, session: RunSession) -> JobState:
-    """`measure_parts`, kept for `npubench coverage`."""
-    return _noted(measure_parts(state, session), session)
 
 
 def _noted(state: JobState, session: RunSession) -> JobState:

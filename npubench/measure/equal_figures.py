@@ -40,9 +40,9 @@ def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
     seen: dict[_Key, Result] = {}
     groups: dict[_Key, dict[str, Result]] = {}
     for result in results:
-        for figures in (result.figures, result.estimate):
-            numbers = () if figures is None else shared_numbers(figures)
-            if figures is not None and sum(map(bool, numbers)) >= _LEAST_KNOWN:
+        for figures in result.all_figures:
+            numbers = shared_numbers(figures)
+            if sum(map(bool, numbers)) >= _LEAST_KNOWN:
                 key = (figures.kind, result.board, result.precision, numbers)
                 first = seen.setdefault(key, result)
                 if first is not result:

@@ -14,8 +14,7 @@ from npubench.domain.errors import NpubenchError
 from npubench.domain.records import SAME_NETWORK, Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
 from npubench.exporters.openmmlab import servers
-from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, installed
-from npubench.exporters.openmmlab.config_files import config_files
+from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, config_files, installed
 from npubench.graph.read import describe
 from npubench.storage.files import text_of
 from npubench.storage.hashing import digest, sha256_of_file
@@ -211,9 +210,8 @@ def _ended_without_answer(done: Completed) -> Failure:
 
 @cache
 def _tooling(codebase: str) -> str:
-    """Pins and the text of what runs: the common part of the worker and that of the codebase."""
-    apart = {f"worker_{name}" for name in (*CODEBASES, "index")} - {f"worker_{codebase}"}
-    workers = [file for file in sorted(WORKER.parent.glob("worker*.py")) if file.stem not in apart]
+    """Pins and the text of what runs."""
+    workers = sorted({*WORKER.parent.glob("worker*.py")} - {WORKER.with_name("worker_index.py")})
     name = CODEBASES.get(codebase, (FULL,))[0]
     return digest(environments.spec(name).pins, [sha256_of_file(file) for file in workers])
 

@@ -111,7 +111,7 @@ def _figures(group: EqualFigures, rows: Mapping[tuple[str, str, str], Result]) -
 def _fits(found: Mapping[str, Result]) -> Iterator[str]:
     """How the tool's count of MACs fits each of them."""
     for case, row in found.items():
-        counts = [f.tool_macs for f in (row.estimate, row.figures) if f is not None and f.tool_macs]
+        counts = [figures.tool_macs for figures in reversed(row.all_figures) if figures.tool_macs]
         if counts and row.macs:
             yield say(
                 "{case}: {own} GMAC in its graph, {ratio} times that by the tool",
