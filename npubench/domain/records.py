@@ -108,7 +108,7 @@ class Failure:
 class Skip:
     """A job that does not apply, and why."""
 
-    reason: str
+    reason: Note | str
 
 
 SAME_NETWORK = "same network as"
@@ -239,7 +239,7 @@ class LogCase:
     warnings: tuple[str, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     precision: Precision | None = None
-    skip_reason: str = "the log holds no measurement"
+    skip_reason: Note | str = "the log holds no measurement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +351,7 @@ class Result:
     figures: Figures | None = None
     estimate: Figures | None = None
     failure: Failure | None = None
-    skip_reason: str | None = None
+    skip_reason: Note | str | None = None
     verdict: Verdict | None = None
     warnings: tuple[Note | str, ...] = ()
     board_before: BoardState | None = None
@@ -367,3 +367,8 @@ class Result:
     npubench_version: str = ""
     definitions: Definitions = Definitions()
     data: DataUse | None = None
+
+    @property
+    def all_figures(self) -> tuple[Figures, ...]:
+        """Those that there are: what was measured, then what was estimated."""
+        return tuple(figures for figures in (self.figures, self.estimate) if figures is not None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from npubench.domain import notes
 from npubench.domain.errors import TransferError
 from npubench.domain.protocols import Backend, Session, SimulatingLater, TwinExporter
 from npubench.domain.records import (
@@ -122,7 +123,7 @@ def simulate(state: JobState, session: RunSession) -> JobState:
     """The tool's own simulation in the place of a board's figures; a Skip where the tool has none."""
     if state.estimate is None:
         name = session.plan.boards[state.job.board.name].backend.name
-        return replace(state, outcome=Skip(f"{name} has no simulator: run it on a board, without --simulate"))
+        return replace(state, outcome=Skip(notes.Note(notes.NoteCode.NO_SIMULATOR, {"name": name})))
     return replace(state, estimate=None, outcome=state.estimate)
 
 

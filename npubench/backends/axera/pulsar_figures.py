@@ -11,6 +11,7 @@ from typing import Any
 from npubench.backends.axera import base, run_joint
 from npubench.backends.axera.run_joint import RunJoint
 from npubench.domain.figures import npu_part, part_of_npu
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import (
     Accuracy,
     Artifact,
@@ -77,14 +78,14 @@ def simulated(artifact: Artifact) -> Figures | None:
     if worst is not None:
         return replace(figures, accuracy=worst)
     ran = str(artifact.settings.get("simulated_execution", "not done"))
-    missing = {"no_accuracy_why": "there are scores of some outputs only"} if scores else {}
+    missing = {"no_accuracy_why": Note(NoteCode.SOME_SCORES)} if scores else {}
     return replace(figures, **{**_lacking(ran), **missing})
 
 
 def _lacking(what: str) -> dict[str, Any]:
     return {
         "no_accuracy": NoAccuracy.NOT_COMPARED,
-        "no_accuracy_why": f"the simulated execution was {what}",
+        "no_accuracy_why": Note(NoteCode.SIMULATED_EXECUTION, {"what": what}),
     }
 
 
@@ -119,7 +120,7 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
         computed=_computed(placement, artifact),
         artifact_sha256=artifact.sha256 if artifact else None,
         no_accuracy=NoAccuracy.NO_OUTPUTS,
-        no_accuracy_why="run_joint gives no outputs",
+        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": "run_joint"}),
         bounds=part_of_npu(npu_mode),
         npu=npu_part(npu_mode),
         npu_time_us=_part_mean(calls, "NEU", rounds),
