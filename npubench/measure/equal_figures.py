@@ -23,13 +23,16 @@ _LEAST_KNOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class EqualFigures:
-    """Cases that should differ and do not; `numbers` are what they share, as `shared_numbers` orders them."""
+    """Rows of one board, by case, that should differ and do not; `numbers` as `shared_numbers` has them."""
 
     kind: Kind
-    cases: tuple[str, ...]
-    board: str = ""
-    precision: str = ""
-    numbers: tuple[float | None, ...] = ()
+    rows: Mapping[str, Result]
+    numbers: tuple[float | None, ...]
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """Their names in order."""
+        return tuple(self.rows)
 
 
 _Key = tuple[Kind, str, Precision, tuple[float | None, ...]]
@@ -48,8 +51,8 @@ def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
                 if first is not result:
                     groups.setdefault(key, {first.case: first}).setdefault(result.case, result)
     return [
-        EqualFigures(kind, tuple(sorted(rows)), board, precision.value, numbers)
-        for (kind, board, precision, numbers), rows in groups.items()
+        EqualFigures(kind, dict(sorted(rows.items())), numbers)
+        for (kind, _, _, numbers), rows in groups.items()
         if len(rows) > 1 and not one_program(rows, simulated=kind is not Kind.MEASURED)
     ]
 
