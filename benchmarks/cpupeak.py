@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from npubench.benchmarks.cpu import builds
+from npubench.benchmarks.cpu.builds import of_machine
 from npubench.benchmarks.cpu.megpeak import MegPeakOutput, parse_megpeak
 from npubench.benchmarks.cpu.probe_output import ProbeOutput, parse_probe
-from npubench.benchmarks.cpu.targets import of_machine
 
 TURNS = 5
 Rows = dict[str, float]

@@ -106,9 +106,7 @@ FOREIGN = frozenset(
             "PAGER",
             "EDITOR",
             "PYTHONWARNINGS",
-            "PYTHONPATH",
             "PYTHONUTF8",
-            "PYTHONSTARTUP",
         ),
     ]
 )

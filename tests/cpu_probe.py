@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from npubench.benchmarks.cpu import builds
-from npubench.benchmarks.cpu.targets import TARGETS, of_machine
+from npubench.benchmarks.cpu.builds import TARGETS, of_machine
 
 EMULATORS = {"armv7": "qemu-arm-static", "aarch64": "qemu-aarch64-static", "x86-64": "qemu-x86_64-static"}
 OBJDUMPS = {

@@ -9,6 +9,7 @@ from functools import cache
 
 from npubench.domain.definitions import CURRENT
 from npubench.domain.figures import CodecFigures
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import (
     Accuracy,
     BoardState,
@@ -38,7 +39,7 @@ MODELS = (
     ("vit_base_p16_224", 16_848_000_000, 86_567_656, 148_300.0, 1.74, 0.999996),
 )
 OPERATORS = ("Conv", "MatMul", "Relu", "Sigmoid", "MaxPool", "AveragePool", "Add", "Resize", "Transpose")
-WARNING = "the governor is powersave: set it to performance for steady clocks"
+WARNING = Note(NoteCode.GOVERNOR, {"name": "powersave"})
 COMMAND = ("npubench", "run", "--board", "local")
 
 
@@ -141,13 +142,13 @@ def models() -> list[Result]:
         accuracy = Accuracy(cosine, 18.0 + 2.5 / (1 - cosine) ** 0.25, 0.0931, 0.875, 64)
         timed = figures(fp32_us / gain, accuracy=accuracy)
         rows.append(result(name, Precision.INT8, figures=timed, **common))
-    spread = "rounds differ: close other programs, fix the clock: round medians lie 6.4% apart"
+    spread = Note(NoteCode.ROUNDS_DIFFER, {"spread": 0.064})
     rows[4] = replace(rows[4], verdict=Verdict.NOISY, warnings=(spread, WARNING))
     rows[15] = replace(rows[15], figures=replace(rows[15].figures, latency_us=latency(85_200.0, runs=192)))
     rows[15] = replace(
         rows[15],
         verdict=Verdict.DRIFTING,
-        warnings=("every round was slower than the one before: warm up longer",),
+        warnings=(Note(NoteCode.SLOWER, {"spread": 0.031}),),
     )
     return rows
 

@@ -8,6 +8,7 @@ import jinja2
 from jinja2 import nodes
 
 from npubench.cli.select import select
+from npubench.domain import notes
 from npubench.domain.records import DataSource, Kind, Stage, Status, Verdict
 from npubench.domain.specs import CaseKind
 from npubench.reporting.data import (
@@ -15,7 +16,6 @@ from npubench.reporting.data import (
     columns,
     processor,
     provenance,
-    recorded,
     summary,
     tables,
 )
@@ -109,7 +109,7 @@ def _in_tables() -> set[str]:
         *grid._NO_FIGURE.values(),
         *accuracy.WORDS.values(),
         *MISSING,
-        *recorded.TEMPLATES,
+        *notes.TEXTS.values(),
         *summary._EXTRA.values(),
         *processor._SAME,
         processor._OTHER,

@@ -5,16 +5,16 @@ from collections.abc import Collection
 from typing import Any
 
 from npubench.domain.errors import UsageError
+from npubench.domain.nearest import did_you_mean
 from npubench.domain.specs import Options
 
 
 def check_known(options: Options, known: Collection[str]) -> None:
-    """Raises UsageError for an option that this backend does not have."""
+    """Raises UsageError that names all options that this backend does not have."""
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise UsageError(
-            f"backend_options.{unknown[0]} is unknown: the board may set {', '.join(sorted(known))}"
-        )
+        told = "; ".join(f"backend_options.{key} is unknown{did_you_mean(key, known)}" for key in unknown)
+        raise UsageError(f"{told}: the board may set {', '.join(sorted(known))}")
 
 
 def text(options: Options, key: str, default: str) -> str:

@@ -20,7 +20,7 @@ LONGEST = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ToolTensor:
     """A tensor as a tool tells of it; None is what it does not tell. `dtype` is a numpy name."""
 
     name: str | None = None
@@ -32,8 +32,8 @@ class Told:
 class Signature:
     """All inputs and all outputs, in the tool's order; None where it does not tell of them at all."""
 
-    inputs: tuple[Told, ...] | None = None
-    outputs: tuple[Told, ...] | None = None
+    inputs: tuple[ToolTensor, ...] | None = None
+    outputs: tuple[ToolTensor, ...] | None = None
 
 
 def _as_it_is(name: str) -> str:
@@ -60,27 +60,27 @@ class Tolerance:
 EXACT = Tolerance()
 
 
-def signature_of(told: Mapping[str, Any] | None) -> Signature:
+def signature_of(listed: Mapping[str, Any] | None) -> Signature:
     """A signature out of JSON: lists of name, shape and dtype below `inputs` and `outputs`."""
 
-    def tensors(kind: str) -> tuple[Told, ...] | None:
-        found = (told or {}).get(kind)
-        return None if found is None else tuple(_told(one) for one in found)
+    def tensors(kind: str) -> tuple[ToolTensor, ...] | None:
+        found = (listed or {}).get(kind)
+        return None if found is None else tuple(_tool_tensor(one) for one in found)
 
     return Signature(tensors("inputs"), tensors("outputs"))
 
 
-def _told(one: Mapping[str, Any]) -> Told:
+def _tool_tensor(one: Mapping[str, Any]) -> ToolTensor:
     shape = one.get("shape")
-    return Told(one.get("name"), None if shape is None else tuple(map(int, shape)), one.get("dtype"))
+    return ToolTensor(one.get("name"), None if shape is None else tuple(map(int, shape)), one.get("dtype"))
 
 
 def converted(
-    tool: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], told: Signature,
+    tool: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], listed: Signature,
     tolerance: Tolerance = EXACT,
 ) -> Failure | None:  # fmt: skip
     """OUTPUT_MISMATCH where what a tool made has other inputs or outputs than the model; else None."""
-    found = difference(inputs, outputs, told, tolerance)
+    found = difference(inputs, outputs, listed, tolerance)
     if found is None:
         return None
     message = f"{tool} made another model of it: {found}"[:LONGEST]
@@ -88,11 +88,11 @@ def converted(
 
 
 def ran_another(
-    runner: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], told: Signature,
+    runner: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], listed: Signature,
     tolerance: Tolerance = EXACT,
 ) -> Failure | None:  # fmt: skip
     """WRONG_ARTIFACT where a board's runner tells of other tensors than the artifact's; else None."""
-    found = difference(inputs, outputs, told, tolerance)
+    found = difference(inputs, outputs, listed, tolerance)
     if found is None:
         return None
     message = f"{runner} ran another model than this job's: {found}"[:LONGEST]
@@ -100,7 +100,10 @@ def ran_another(
 
 
 def difference(
-    inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], told: Signature, tolerance: Tolerance = EXACT
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    listed: Signature,
+    tolerance: Tolerance = EXACT,
 ) -> str | None:
     """What differs, tensor by tensor, beyond what the tool always changes; None where nothing does.
 
@@ -108,18 +111,20 @@ def difference(
     """
     found = [
         problem
-        for kind, wanted, have in (("input", inputs, told.inputs), ("output", outputs, told.outputs))
+        for kind, wanted, have in (("input", inputs, listed.inputs), ("output", outputs, listed.outputs))
         if have is not None
         for problem in _problems(kind, wanted, have, tolerance)
     ]
     return "; ".join(found) or None
 
 
-def _problems(kind: str, wanted: Sequence[TensorSpec], have: Sequence[Told], of: Tolerance) -> Iterator[str]:
+def _problems(
+    kind: str, wanted: Sequence[TensorSpec], have: Sequence[ToolTensor], of: Tolerance
+) -> Iterator[str]:
     by_name = not of.unnamed and all(one.name is not None for one in have)
     pairs = _named(wanted, have, of) if by_name else _placed(wanted, have, of)
-    lost = [spec for spec, told in pairs if told is None and spec is not None]
-    new = [told for spec, told in pairs if spec is None and told is not None]
+    lost = [spec for spec, listed in pairs if listed is None and spec is not None]
+    new = [listed for spec, listed in pairs if spec is None and listed is not None]
     if by_name and len(lost) == len(new) == 1 and not any(_unlike(lost[0], new[0], of)):
         yield f"the {kind} {lost[0].name} is called {new[0].name}"
         return
@@ -130,17 +135,17 @@ def _problems(kind: str, wanted: Sequence[TensorSpec], have: Sequence[Told], of:
     for one in new:
         name = one.name or "without a name"
         yield f"there is an {kind} {name} ({_words(one.shape, one.dtype)}) which the model does not have"
-    for wanted_one, told_one in pairs:
-        if wanted_one is not None and told_one is not None:
+    for wanted_one, listed_one in pairs:
+        if wanted_one is not None and listed_one is not None:
             yield from (
-                f"the {kind} {wanted_one.name} is {what}" for what in _unlike(wanted_one, told_one, of)
+                f"the {kind} {wanted_one.name} is {what}" for what in _unlike(wanted_one, listed_one, of)
             )
 
 
-_Pairs = list[tuple[TensorSpec | None, Told | None]]
+_Pairs = list[tuple[TensorSpec | None, ToolTensor | None]]
 
 
-def _named(wanted: Sequence[TensorSpec], have: Sequence[Told], of: Tolerance) -> _Pairs:
+def _named(wanted: Sequence[TensorSpec], have: Sequence[ToolTensor], of: Tolerance) -> _Pairs:
     left = list(have)
     pairs: _Pairs = []
     for spec in wanted:
@@ -150,7 +155,7 @@ def _named(wanted: Sequence[TensorSpec], have: Sequence[Told], of: Tolerance) ->
     return [*pairs, *((None, one) for one in left)]
 
 
-def _placed(wanted: Sequence[TensorSpec], have: Sequence[Told], of: Tolerance) -> _Pairs:
+def _placed(wanted: Sequence[TensorSpec], have: Sequence[ToolTensor], of: Tolerance) -> _Pairs:
     """By place where there are as many; else each with the next that fits, so that a lost one is told."""
     if len(wanted) == len(have):
         return list(zip(wanted, have, strict=True))
@@ -163,11 +168,11 @@ def _placed(wanted: Sequence[TensorSpec], have: Sequence[Told], of: Tolerance) -
     return [*pairs, *((None, one) for one in left)]
 
 
-def _unlike(spec: TensorSpec, told: Told, of: Tolerance) -> Iterator[str]:
-    if told.shape is not None and not _same_shape(spec.shape, told.shape, of):
-        yield f"{_words(told.shape)} and not {_words(spec.shape)}"
-    if told.dtype not in (None, spec.dtype, *of.dtypes.get(spec.dtype, ())):
-        yield f"{told.dtype} and not {spec.dtype}"
+def _unlike(spec: TensorSpec, listed: ToolTensor, of: Tolerance) -> Iterator[str]:
+    if listed.shape is not None and not _same_shape(spec.shape, listed.shape, of):
+        yield f"{_words(listed.shape)} and not {_words(spec.shape)}"
+    if listed.dtype not in (None, spec.dtype, *of.dtypes.get(spec.dtype, ())):
+        yield f"{listed.dtype} and not {spec.dtype}"
 
 
 def _same_shape(wanted: Shape, have: Shape, of: Tolerance) -> bool:
@@ -206,10 +211,10 @@ def signature_of_file(path: Path) -> Signature:
     if not graph.node:
         return Signature()
     inputs, outputs = true_inputs(graph), graph.output
-    return Signature(tuple(map(_told_of_value, inputs)), tuple(map(_told_of_value, outputs)))
+    return Signature(tuple(map(_tensor_of_value, inputs)), tuple(map(_tensor_of_value, outputs)))
 
 
-def _told_of_value(value: "ValueInfoProto") -> Told:
+def _tensor_of_value(value: "ValueInfoProto") -> ToolTensor:
     import onnx
 
     of = value.type.tensor_type
@@ -220,7 +225,7 @@ def _told_of_value(value: "ValueInfoProto") -> Told:
         dtype = onnx.helper.tensor_dtype_to_np_dtype(of.elem_type).name if of.elem_type else None
     except KeyError:
         dtype = None
-    return Told(value.name, shape, dtype)
+    return ToolTensor(value.name, shape, dtype)
 
 
 def unfed(model: OnnxModel, tool: str) -> Failure | None:

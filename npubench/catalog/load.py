@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from npubench.catalog import boards
 from npubench.catalog.boards import BoardEntry
@@ -18,18 +18,17 @@ from npubench.storage.files import data_root, text_if_any
 from npubench.storage.toml import Problem, Source, read
 from npubench.storage.validate import KeyPath
 
+if TYPE_CHECKING:
+    from npubench.catalog.schema import SuiteTable
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteEntry:
-    """A suite as a file has it: names and globs."""
+    """A suite's table, and where it stands."""
 
-    title: str
-    patterns: tuple[str, ...]
-    only: str | None
+    table: "SuiteTable"
     source: Source
     key: KeyPath
-    codebase: str | None = None
-    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,8 @@ class Layer:
 
     def add(self, other: "Layer") -> None:
         """Take in what another one declares."""
-        self.boards.update(other.boards)
-        self.operators.update(other.operators)
-        self.models.update(other.models)
-        self.aliases.update(other.aliases)
-        self.suites.update(other.suites)
+        for one in fields(self):
+            getattr(self, one.name).update(getattr(other, one.name))
 
 
 Taken = dict[tuple[str, str], tuple[Source, KeyPath]]
@@ -164,13 +160,9 @@ def _read_suites(file: _File, tables: dict[str, Any]) -> None:
         table = file.source.validated(SuiteTable, element, key, file.problems)
         if table is not None:
             file.claim("suite", table.name, (*key, "name"))
-            patterns = tuple(table.cases or ())
-            if not patterns and table.codebase is None:
+            if not table.cases and table.codebase is None:
                 file.problem(key, "has no cases: add 'cases', or a 'codebase' to take them from")
-            entry = SuiteEntry(
-                table.title, patterns, table.only, file.source, key, table.codebase, table.task
-            )
-            file.layer.suites[table.name] = entry
+            file.layer.suites[table.name] = SuiteEntry(table, file.source, key)
 
 
 def _elements(tables: dict[str, Any], name: str) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
@@ -263,27 +255,27 @@ def _suites(layers: Iterable[Layer], catalog: Catalog, problems: list[Problem]) 
     suites = {}
     for name, entry in entries.items():
         cases: dict[str, None] = {}
-        for index, pattern in enumerate(entry.patterns):
-            found = matching(catalog, pattern, entry.only)
+        for index, pattern in enumerate(entry.table.cases or ()):
+            found = matching(catalog, pattern, entry.table.only)
             if not found:
                 problems.append(_nothing(entry.source, (*entry.key, "cases", index), pattern, catalog))
             cases.update(dict.fromkeys(found))
-        cases.update(dict.fromkeys(_of_codebase(catalog, entry)))
-        suites[name] = Suite(name, entry.title, tuple(cases))
+        cases.update(dict.fromkeys(_of_codebase(catalog, entry.table)))
+        suites[name] = Suite(name, entry.table.title, tuple(cases))
     return suites
 
 
-def _of_codebase(catalog: Catalog, entry: SuiteEntry) -> Iterator[str]:
+def _of_codebase(catalog: Catalog, table: "SuiteTable") -> Iterator[str]:
     """What a suite takes by codebase and task: manifests first, then what mmpretrain offers by name.
 
     The other codebases offer no names; their configs are a zoo of training variants.
     """
-    if entry.codebase is None:
+    if table.codebase is None:
         return
-    offered = catalog.zoo.listed if entry.codebase == "mmpretrain" else ()
+    offered = catalog.zoo.listed if table.codebase == "mmpretrain" else ()
     listed = (catalog.zoo.model(name) for name in offered)
     for model in (*catalog.models.values(), *listed):
-        if model and model.codebase == entry.codebase and entry.task in (None, model.task):
+        if model and model.codebase == table.codebase and table.task in (None, model.task):
             yield model.name
 
 

@@ -81,7 +81,7 @@ def _environments() -> Iterator[Check]:
 def _probes() -> Iterator[Check]:
     """The processor probe: built, or a compiler that can."""
     from npubench.benchmarks.cpu import builds
-    from npubench.benchmarks.cpu.targets import TARGETS, compilers, how_to_get
+    from npubench.benchmarks.cpu.builds import TARGETS, compilers, how_to_get
 
     for wanted in TARGETS.values():
         built = builds.find(wanted)

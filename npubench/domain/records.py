@@ -25,6 +25,8 @@ from npubench.domain.figures import RateFrom as RateFrom
 from npubench.domain.figures import Sampling as Sampling
 from npubench.domain.figures import Shares as Shares
 from npubench.domain.figures import WorstSlice as WorstSlice
+from npubench.domain.notes import Note as Note
+from npubench.domain.notes import NoteCode as NoteCode
 from npubench.domain.specs import CaseKind, Content, ModelInputs, Precision, Preprocessing, TensorSpec
 from npubench.domain.specs import SamplesFrom as SamplesFrom
 
@@ -106,7 +108,7 @@ class Failure:
 class Skip:
     """A job that does not apply, and why."""
 
-    reason: str
+    reason: Note | str
 
 
 SAME_NETWORK = "same network as"
@@ -170,7 +172,7 @@ class DataUse:
     evaluated: int
     held_out: bool = True
     inputs: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
+    note: Note | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,7 @@ class LogCase:
     warnings: tuple[str, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     precision: Precision | None = None
-    skip_reason: str = "the log holds no measurement"
+    skip_reason: Note | str = "the log holds no measurement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,9 +351,9 @@ class Result:
     figures: Figures | None = None
     estimate: Figures | None = None
     failure: Failure | None = None
-    skip_reason: str | None = None
+    skip_reason: Note | str | None = None
     verdict: Verdict | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Note | str, ...] = ()
     board_before: BoardState | None = None
     board_after: BoardState | None = None
     emulated: bool = False
@@ -365,3 +367,8 @@ class Result:
     npubench_version: str = ""
     definitions: Definitions = Definitions()
     data: DataUse | None = None
+
+    @property
+    def all_figures(self) -> tuple[Figures, ...]:
+        """Those that there are: what was measured, then what was estimated."""
+        return tuple(figures for figures in (self.figures, self.estimate) if figures is not None)

@@ -13,7 +13,7 @@ from npubench.engine import plugins
 from npubench.engine.job import JobState, note
 from npubench.engine.session import RunSession
 from npubench.graph.shares import of_types
-from npubench.measure.stability import judge
+from npubench.measure.stability import assess_stability
 from npubench.storage.hashing import sha256_of_file
 from npubench.storage.workspace import writing
 
@@ -116,15 +116,11 @@ def _protocol(session: RunSession, artifact: Artifact | None) -> dict[str, Any]:
 
 
 def _with_figures(base: Result, figures: Figures, state: JobState, session: RunSession) -> Result:
-    verdict, warnings = judge(state.before, state.after, figures)
-    if base.data is not None and base.data.note:
-        warnings = (*warnings, base.data.note)
-    job = state.job
+    verdict, found = assess_stability(state.before, state.after, figures)
+    warnings = (*found, base.data.note) if base.data is not None and base.data.note else found
     samples = None
     if figures.samples_us:
-        samples = session.workspace.samples_file(
-            session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
-        )
+        samples = session.workspace.samples_file(*session.names(state.job))
         with writing(session.workspace.root):
             samples.write_text(
                 json.dumps({"unit": "us", "rounds": figures.samples_us}, separators=(",", ":"))

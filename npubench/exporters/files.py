@@ -1,21 +1,26 @@
 """A user's own .onnx file: brought over with its data, dynamic inputs fixed, or refused in a line."""
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from npubench.domain.records import Failure, OnnxModel
 from npubench.domain.specs import CaseSpec, FileSpec, Shape, TensorSpec
 from npubench.exporters.apart import DEADLINE_S, describe_apart
 from npubench.exporters.file_kinds import not_a_model
 from npubench.exporters.input_shapes import declared_outputs, fix_shapes, sizes_of_symbols, wanted_shapes
-from npubench.exporters.node_names import rename_repeated
 from npubench.graph.read import read
-from npubench.graph.walk import dimensions, true_inputs
+from npubench.graph.walk import bodies, dimensions, subgraphs, true_inputs
 from npubench.measure.sampling import batch_axes
 from npubench.storage.files import link_or_copy
 from npubench.storage.hashing import digest, sha256_of_file
+
+if TYPE_CHECKING:
+    from onnx import FunctionProto, GraphProto, ModelProto
+
 
 FORMAT = 2
 """Changes when the same file is brought or described differently, so that kept ones are made anew."""
@@ -136,3 +141,35 @@ def _free_name(beside: Sequence[Path]) -> str:
     while any(file.parts[0] == name for file in beside):
         name = f"_{name}"
     return name
+
+
+def rename_repeated(model: "ModelProto") -> int:
+    """Give each node that has the name of one before it in its graph another one; how many these are.
+
+    Branches, loops and local functions have names of their own.
+    """
+    return sum(_renamed(body) for body in bodies(model))
+
+
+def _renamed(body: "GraphProto | FunctionProto") -> int:
+    count = sum(_renamed(graph) for node in body.node for graph in subgraphs(node))
+    names = Counter(node.name for node in body.node if node.name)
+    if all(times == 1 for times in names.values()):
+        return count
+    seen: set[str] = set()
+    for node in body.node:
+        if node.name in seen:
+            node.name = _free(node.name, names)
+            names[node.name] += 1
+            count += 1
+        elif node.name:
+            seen.add(node.name)
+    return count
+
+
+def _free(name: str, taken: Counter[str]) -> str:
+    # From where the last search for this name ended: many nodes may have it.
+    taken[name] += 1
+    while (found := f"{name}_{taken[name] - 1}") in taken:
+        taken[name] += 1
+    return found

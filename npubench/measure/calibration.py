@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import DataSource, DataUse
 from npubench.domain.specs import CalibrationSpec, ModelInputs, TensorSpec
 from npubench.graph.walk import plain
@@ -124,10 +125,10 @@ class Choice:
         words = words_for(tensor, self.inputs.preprocessing)
         return f", {words}" if words and any(map(is_image, self.files)) else ""
 
-    def _note(self) -> str:
+    def _note(self) -> Note | str:
         if not self.held_out:
-            return "too few samples to hold any out: outputs were compared on what calibrated: give more"
-        return f"{self.left_out} samples equal to one that calibrates left out" if self.left_out else ""
+            return Note(NoteCode.NOTHING_HELD_OUT)
+        return Note(NoteCode.EQUAL_SAMPLES, {"count": self.left_out}) if self.left_out else ""
 
     def _calls(self, wanted: Sequence[sample_files.Reference]) -> "list[Sample]":
         samples = sample_files.load(self.inputs, wanted, self.files)

@@ -21,6 +21,7 @@ from npubench.domain.figures import (
     npu_part,
     part_of_npu,
 )
+from npubench.domain.notes import note_of
 from npubench.domain.records import Result
 from npubench.domain.specs import TensorSpec
 from npubench.storage.validate import InvalidError, convert
@@ -80,9 +81,10 @@ def upgraded(row: Result) -> Result:
     """A row of any version as one of today."""
     figures = typed(row.figures) if row.figures else None
     estimate = typed(row.estimate) if row.estimate else None
-    if figures is row.figures and estimate is row.estimate:
+    warnings = tuple(note_of(one) if isinstance(one, str) else one for one in row.warnings)
+    if figures is row.figures and estimate is row.estimate and warnings == row.warnings:
         return row
-    return replace(row, figures=figures, estimate=estimate)
+    return replace(row, figures=figures, estimate=estimate, warnings=warnings)
 
 
 def typed(figures: Figures) -> Figures:

@@ -162,12 +162,10 @@ class Store:
 
         `brief` leaves out board states, protocol, seeds and command, to read very many rows.
         """
-        conditions = {"case_name": case, "board": board}
-        given = {column: value for column, value in conditions.items() if value is not None}
-        where = "WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
+        where, given = _where(case_name=case, board=board)
         query = _LATEST.format(where=where, row=_BRIEF if brief else "row")
         with self._lock, _said_plainly(self.path), without_collection():
-            return [self._result(row) for (row,) in self._connection.execute(query, [*given.values()])]
+            return [self._result(row) for (row,) in self._connection.execute(query, given)]
 
     def earlier(self, board: str | None = None, limit: int = 2000) -> list[Result]:
         """The newest `limit` rows that `latest` leaves out, as cases were measured again; newest first."""
@@ -190,10 +188,8 @@ class Store:
 
     def rows(self, run_id: str | None = None, board: str | None = None) -> list[Result]:
         """Every row, also of cases that were measured again, oldest first."""
-        conditions = {"run_id": run_id, "board": board}
-        given = {column: value for column, value in conditions.items() if value is not None}
-        where = " WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
-        rows = self._select(f"SELECT row FROM results{where} ORDER BY id", *given.values())
+        where, given = _where(run_id=run_id, board=board)
+        rows = self._select(f"SELECT row FROM results {where} ORDER BY id", *given)
         return [self._result(row) for (row,) in rows]
 
     def runs(self) -> list[str]:
@@ -232,6 +228,13 @@ class Store:
     def _select(self, query: str, *values: str) -> list[tuple[str, ...]]:
         with self._lock, _said_plainly(self.path):
             return self._connection.execute(query, values).fetchall()
+
+
+def _where(**columns: str | None) -> tuple[str, list[str]]:
+    """The clause and values that keep the columns for which one is given."""
+    given = {column: value for column, value in columns.items() if value is not None}
+    clause = " AND ".join(f"{column} = ?" for column in given)
+    return f"WHERE {clause}" if given else "", [*given.values()]
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:

@@ -5,19 +5,18 @@ field by field, so that whoever wrote the file learns all that is wrong with it,
 """
 
 import math
+import operator
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+from msgspec import inspect
 
 from npubench.domain.nearest import did_you_mean
-
-if TYPE_CHECKING:
-    from msgspec import inspect
 
 T = TypeVar("T")
 Part = str | int
@@ -81,9 +80,7 @@ def mistakes(value: Any, record_type: Any, *, strict: bool = True) -> Iterator[M
 
 
 @cache
-def _info(record_type: Any) -> "inspect.Type":
-    from msgspec import inspect
-
+def _info(record_type: Any) -> inspect.Type:
     return inspect.type_info(record_type)
 
 
@@ -93,10 +90,8 @@ class _Walk:
     def __init__(self, strict: bool) -> None:
         self._strict = strict
 
-    def of(self, value: Any, wanted: "inspect.Type", key: KeyPath) -> Iterator[Mistake]:
+    def of(self, value: Any, wanted: inspect.Type, key: KeyPath) -> Iterator[Mistake]:
         """Mistakes of `value`, found at `key`."""
-        from msgspec import inspect
-
         match wanted:
             case inspect.Metadata():
                 yield from self._told(value, wanted, key)
@@ -114,7 +109,7 @@ class _Walk:
                 if said := self._scalar(value, wanted):
                     yield Mistake(key, said)
 
-    def _told(self, value: Any, wanted: "inspect.Metadata", key: KeyPath) -> Iterator[Mistake]:
+    def _told(self, value: Any, wanted: inspect.Metadata, key: KeyPath) -> Iterator[Mistake]:
         """In the type's own words: its title says what it is, its description what a text must be."""
         said = wanted.extra_json_schema or {}
         for found in self.of(value, wanted.type, key):
@@ -125,7 +120,7 @@ class _Walk:
             else:
                 yield found
 
-    def _union(self, value: Any, types: "Iterable[inspect.Type]", key: KeyPath) -> Iterator[Mistake]:
+    def _union(self, value: Any, types: Iterable[inspect.Type], key: KeyPath) -> Iterator[Mistake]:
         """One of several types: the mistakes of the one that has the value's form, else what all want."""
         tried = [(one, list(self.of(value, one, key))) for one in types]
         if any(not found for _, found in tried):
@@ -134,11 +129,11 @@ class _Walk:
         if formed:
             yield from formed[0]
             return
-        wanted = dict.fromkeys(_words(one) for one in types if _words(one) != _NOTHING)
+        wanted = dict.fromkeys(_plain(one)[1] for one in types if _plain(one)[1] != _NOTHING)
         yield Mistake(key, f"must be {' or '.join(wanted)}, not {shortened(value)}")
 
     def _table(
-        self, value: Any, wanted: "inspect.StructType | inspect.DataclassType", key: KeyPath
+        self, value: Any, wanted: inspect.StructType | inspect.DataclassType, key: KeyPath
     ) -> Iterator[Mistake]:
         if not isinstance(value, dict):
             yield Mistake(key, f"must be a table, not {shortened(value)}")
@@ -157,7 +152,7 @@ class _Walk:
                 yield Mistake((*key, name), said)
 
     def _items(
-        self, value: Any, types: "Sequence[inspect.Type]", least: int | None, key: KeyPath
+        self, value: Any, types: Sequence[inspect.Type], least: int | None, key: KeyPath
     ) -> Iterator[Mistake]:
         if not isinstance(value, (list, tuple)):
             yield Mistake(key, f"must be an array, not {shortened(value)}")
@@ -169,7 +164,7 @@ class _Walk:
             for index, (item, wanted) in enumerate(zip(value, types, strict=True)):
                 yield from self.of(item, wanted, (*key, index))
 
-    def _dictionary(self, value: Any, wanted: "inspect.DictType", key: KeyPath) -> Iterator[Mistake]:
+    def _dictionary(self, value: Any, wanted: inspect.DictType, key: KeyPath) -> Iterator[Mistake]:
         if not isinstance(value, dict):
             yield Mistake(key, f"must be a table, not {shortened(value)}")
             return
@@ -177,18 +172,16 @@ class _Walk:
             yield from self.of(name, wanted.key_type, (*key, name))
             yield from self.of(inner, wanted.value_type, (*key, name))
 
-    def _scalar(self, value: Any, wanted: "inspect.Type") -> str:
+    def _scalar(self, value: Any, wanted: inspect.Type) -> str:
         """What is wrong with a value that holds no others; empty where nothing is."""
-        from msgspec import inspect
-
         if isinstance(wanted, inspect.AnyType):
             return ""
-        plain = _python_type(wanted)
+        plain, words = _plain(wanted)
         if plain is not None:
             try:
                 value = msgspec.convert(value, plain, strict=self._strict, dec_hook=from_text)
             except (msgspec.ValidationError, ValueError):
-                return f"must be {_words(wanted)}, not {shortened(value)}"
+                return f"must be {words}, not {shortened(value)}"
         if isinstance(value, float) and not math.isfinite(value) and getattr(wanted, "le", None) is not None:
             return f"must be a finite number, not {value}"
         if said := _beyond(value, wanted):
@@ -207,58 +200,31 @@ def _length(value: Any) -> int:
     return len(value) if isinstance(value, (list, tuple)) else 0
 
 
-def _python_type(wanted: "inspect.Type") -> Any:
-    """The type without its bounds; None for one that is not known here."""
-    from msgspec import inspect
+_PLAIN: Mapping[type[inspect.Type], tuple[Any, str]] = {
+    inspect.IntType: (int, "a whole number"),
+    inspect.FloatType: (float, "a number"),
+    inspect.StrType: (str, "text in quotes"),
+    inspect.BoolType: (bool, "true or false"),
+    inspect.NoneType: (type(None), _NOTHING),
+}
+"""Types that hold no others: Python's, and a user's words for it."""
 
-    match wanted:
-        case inspect.IntType():
-            return int
-        case inspect.FloatType():
-            return float
-        case inspect.StrType():
-            return str
-        case inspect.BoolType():
-            return bool
-        case inspect.NoneType():
-            return type(None)
-        case inspect.EnumType() | inspect.CustomType():
-            return wanted.cls
-        case inspect.LiteralType():
-            from typing import Literal
-
-            return Literal[wanted.values]
-        case _:
-            return None
+_ARRAYS = (inspect.ListType, inspect.VarTupleType, inspect.TupleType)
 
 
-def _words(wanted: "inspect.Type") -> str:
-    """A type in a user's words."""
-    from msgspec import inspect
-
+def _plain(wanted: inspect.Type) -> tuple[Any, str]:
+    """A type without its bounds, and in a user's words; None for one that holds others."""
     match wanted:
         case inspect.Metadata():
-            return _words(wanted.type)
+            return _plain(wanted.type)
         case inspect.LiteralType():
-            return _listed(wanted.values)
+            return Literal[wanted.values], _listed(wanted.values)
         case inspect.EnumType():
-            return _listed([member.value for member in wanted.cls])
-        case inspect.ListType() | inspect.VarTupleType() | inspect.TupleType():
-            return "an array"
-        case inspect.IntType():
-            return "a whole number"
-        case inspect.FloatType():
-            return "a number"
-        case inspect.StrType():
-            return "text in quotes"
-        case inspect.BoolType():
-            return "true or false"
-        case inspect.NoneType():
-            return _NOTHING
+            return wanted.cls, _listed([member.value for member in wanted.cls])
         case inspect.CustomType():
-            return "a path"
+            return wanted.cls, "a path"
         case _:
-            return "a table"
+            return _PLAIN.get(type(wanted), (None, "an array" if isinstance(wanted, _ARRAYS) else "a table"))
 
 
 def _listed(values: Iterable[Any]) -> str:
@@ -266,29 +232,27 @@ def _listed(values: Iterable[Any]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _is_bound(value: Any, wanted: "inspect.Type") -> bool:
+def _is_bound(value: Any, wanted: inspect.Type) -> bool:
     """Whether the value is of the type but for its bounds."""
-    from msgspec import inspect
-
     while isinstance(wanted, inspect.Metadata):
         wanted = wanted.type
-    if isinstance(wanted, (inspect.ListType, inspect.VarTupleType)):
+    if isinstance(wanted, _ARRAYS):
         return isinstance(value, (list, tuple))
-    plain = _python_type(wanted)
-    if plain not in (int, float, str):
-        return False
-    return isinstance(value, plain) and not isinstance(value, bool)
+    plain, _ = _plain(wanted)
+    return plain in (int, float, str) and isinstance(value, plain) and not isinstance(value, bool)
 
 
-def _beyond(value: Any, wanted: "inspect.Type") -> str:
+_BOUNDS = (
+    *(("ge", "at least", operator.ge), ("gt", "above", operator.gt)),
+    *(("le", "at most", operator.le), ("lt", "below", operator.lt)),
+)
+
+
+def _beyond(value: Any, wanted: inspect.Type) -> str:
     """What bound of its type a value breaks, as what it must be."""
-    bounds = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
-    for name, words in bounds:
+    for name, words, fits in _BOUNDS:
         bound = getattr(wanted, name, None)
-        if bound is None:
-            continue
-        fits = {"ge": value >= bound, "gt": value > bound, "le": value <= bound, "lt": value < bound}
-        if not fits[name]:
+        if bound is not None and not fits(value, bound):
             return f"{words} {bound}"
     if (least := getattr(wanted, "min_length", None)) and len(value) < least:
         return "is empty: fill it in or remove it"

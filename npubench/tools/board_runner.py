@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from npubench.domain.errors import BoardError, TransferError
 from npubench.domain.protocols import Session
-from npubench.domain.records import Artifact, Failure, FailureClass, Stage
+from npubench.domain.records import Artifact, Failure, FailureClass, Runner, Stage
 from npubench.domain.specs import TimingProtocol
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
@@ -36,6 +36,8 @@ _MEMORY = re.compile(
     r"|out of (?:device )?memory|(?:not enough|no) (?:device )?memory|std::bad_alloc"
 )
 Parsed = TypeVar("Parsed")
+LEAST_US = 1e-3
+"""No inference is shorter: a tool that prints 0 is not asked for runs without end."""
 
 
 def find_tool(names: Sequence[str], option: str, session: Session, log: Path) -> str | Failure:
@@ -72,13 +74,13 @@ def upload_verified(
     # The board's command runs in another folder than npubench, also where both are one machine.
     paths = tuple(session.put(file.absolute(), sha256) for file, sha256 in zip(files, hashes, strict=True))
     completed = session.run(["sha256sum", *map(str, paths)], HASH_S, log)
-    told = [match[1] for line in completed.output.splitlines() if (match := _HASH_LINE.match(line))]
-    if completed.returncode != 0 or len(told) != len(paths):
+    on_board = [match[1] for line in completed.output.splitlines() if (match := _HASH_LINE.match(line))]
+    if completed.returncode != 0 or len(on_board) != len(paths):
         printed = completed.output.strip()[-200:] or "it printed nothing"
         message = f"sha256sum on the board did not tell what lies there: {printed}"
         return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, message)
-    if told != hashes:
-        message = f"the board holds {', '.join(told)}, not the artifact's {', '.join(hashes)}"
+    if on_board != hashes:
+        message = f"the board holds {', '.join(on_board)}, not the artifact's {', '.join(hashes)}"
         return Failure(Stage.TRANSFER, FailureClass.WRONG_ARTIFACT, message)
     return paths
 
@@ -142,9 +144,52 @@ def run_rounds(
         if isinstance(result, Failure):
             return result
         results.append(result)
-        repeat = max(timing.repeat, math.ceil(timing.min_duration_s / rounds * 1e6 / mean_us(result)))
+        repeat = max(
+            timing.repeat, math.ceil(timing.min_duration_s / rounds * 1e6 / max(mean_us(result), LEAST_US))
+        )
     return results
 
 
 def _script(text: str, *arguments: str) -> tuple[str, ...]:
     return ("sh", "-c", text, "npubench", *arguments)
+
+
+VERSION_S = 10.0
+_ASK = """
+for name in "$@"; do
+    case $name in
+        /*) path=$name ;;
+        */*) path=$PWD/$name ;;
+        *) path=$(command -v "$name") || continue ;;
+    esac
+    [ -f "$path" ] && [ -x "$path" ] || continue
+    printf '%s\\n' "$path"
+    sha256sum < "$path"
+    exit 0
+done
+exit 127
+"""
+_SHA256 = re.compile(r"(?m)^\\?([0-9a-f]{64})\b")
+_VERSION = re.compile(r"\d+\.\d+")
+
+
+def identify_runner(name: str, places: Sequence[str], session: Session) -> Runner:
+    """Which file a runner's first place on the board leads to; raises like `Session.run`.
+
+    A place without a slash is looked for in the PATH of the board's logins. Without any, `path` is empty.
+    """
+    done = session.run(_script(_ASK, *places), SHORT_S)
+    lines = [line for line in done.output.splitlines() if line.startswith("/")]
+    sha256 = _SHA256.search(done.output)
+    if done.returncode != 0 or not lines:
+        return Runner(name)
+    return Runner(name, lines[0], sha256[1] if sha256 else "")
+
+
+def runner_version(runner: Runner, session: Session) -> str:
+    """What the runner says of its version, in a line; empty where it says nothing that looks like one."""
+    done = session.run((runner.path, "--version"), VERSION_S)
+    if done.returncode != 0:
+        return ""
+    lines = (line.strip() for line in done.output.splitlines())
+    return next((line[:100] for line in lines if _VERSION.search(line)), "")

@@ -41,9 +41,12 @@ def free_port() -> int:
     """A loopback port that nothing listens on, and that no connection gets for its own end meanwhile.
 
     Linux gives those from 32768 on: a port of those may be taken before the server has it, or connect to itself.
+    A board that was killed leaves its lease below /tmp: such a port is not given again.
     """
     while True:
         port = random.SystemRandom().randrange(10_000, 32_000)
+        if Path(f"/tmp/npubench-lease-{port}").exists():
+            continue
         with socket.socket() as sock, suppress(OSError):
             sock.bind(("127.0.0.1", port))
             return port

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from npubench.backends.isolated.backend import ApartBackend, accuracy_of, answer_of, said_of
+from npubench.backends.isolated.backend import IsolatedBackend, accuracy_of, answer_of, tool_output_of
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
 from npubench.domain.specs import CalibrationSpec, NodeSpec, OperatorSpec, Precision, Target, TensorSpec
 from npubench.exporters.operators import OperatorExporter
@@ -23,7 +23,7 @@ from pathlib import Path
 """
 
 
-class ToyBackend(ApartBackend):
+class ToyBackend(IsolatedBackend):
     name = "toy"
     environment = "toy"
 
@@ -93,7 +93,7 @@ def test_a_job_becomes_an_artifact_with_what_the_tool_said(compiled, tmp_path):
     assert isinstance(artifact, Artifact)
     assert artifact.path.read_text() == "chip"
     assert artifact.tools["toy"] == "1"
-    assert "converting 2" in said_of(artifact)
+    assert "converting 2" in tool_output_of(artifact)
     assert "converting 2" in (tmp_path / "log").read_text()
     assert artifact.settings["tool_seconds"]["convert"] >= 0
     accuracy = ToyBackend().estimate(artifact).accuracy
@@ -209,8 +209,8 @@ ctypes.CDLL(None).printf(b"said by native code")
 """
     artifact = compiled(last_words + GOOD)
     assert isinstance(artifact, Artifact)
-    assert "said by native code" in said_of(artifact)
-    assert "converting 2" in said_of(artifact)
+    assert "said by native code" in tool_output_of(artifact)
+    assert "converting 2" in tool_output_of(artifact)
 
 
 def test_a_reference_computed_aside_is_the_same(compiled):
@@ -231,7 +231,7 @@ def test_a_conversion_stands_where_there_is_nothing_to_compare_with(compiled):
     lacking = lacking.replace('"reference": keep("r", expected)', '"reference": keep("r", if_any(later)[0])')
     artifact = compiled(lacking)
     assert isinstance(artifact, Artifact), artifact
-    assert "no reference: " in said_of(artifact)
+    assert "no reference: " in tool_output_of(artifact)
     assert ToyBackend().estimate(artifact).accuracy is None
 
 

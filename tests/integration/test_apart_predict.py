@@ -54,7 +54,7 @@ def test_a_tool_without_a_simulator_says_so(predicted):
     worker = GOOD.replace('"outputs": keep("o", [[o + 0.5 for o in one] for one in expected]),', "")
     found = predicted(samples, worker)
     assert found.failure_class is FailureClass.TOOL_ERROR
-    assert "simulates nothing" in found.message
+    assert "has no simulator" in found.message
 
 
 def test_a_tool_that_breaks_on_the_data_is_a_failure(predicted):

@@ -8,7 +8,7 @@ import pytest
 
 from npubench.benchmarks.codec.benchmark import CodecBenchmark, _media
 from npubench.benchmarks.codec.cases import CASES
-from npubench.benchmarks.codec.engines import ffmpeg_make, pyav
+from npubench.benchmarks.codec.engines import ffmpeg, pyav
 from npubench.benchmarks.codec.media import MediaFile
 from npubench.benchmarks.codec.recipes import RECIPES
 from npubench.boards.local import LocalSession
@@ -85,7 +85,7 @@ def test_a_recipe_gives_the_same_bytes_again(local, tmp_path, name):
 @needs_ffmpeg
 @pytest.mark.parametrize("name", [pytest.param("h264-1080p", marks=pytest.mark.slow), "nv12-1080p"])
 def test_ffmpeg_makes_the_same_pictures_as_pyav(tmp_path, name):
-    made = ffmpeg_make.make(RECIPES[name], tmp_path / "made", 300, tmp_path / "log")
+    made = ffmpeg.make(RECIPES[name], tmp_path / "made", 300, tmp_path / "log")
     assert not isinstance(made, Failure)
     assert (made.frames, made.frames_sha256) == (RECIPES[name].frames, FRAMES[name])
 

@@ -55,14 +55,13 @@ with rewrites.fixed_shapes():
     graph = str(torch.jit.trace(windows, x).graph)
     found["sizes"] = float((windows(x) - before).abs().max())
 found["computed"] = ["aten::size" in one for one in (plain_graph, graph, str(torch.jit.trace(windows, x).graph))]
-import worker_fourier
 from mmpretrain.models.backbones.hornet import GlobalLocalFilter
 for height, width, own in [(14, 14, (14, 8)), (7, 7, (7, 4)), (6, 9, (6, 5)), (5, 8, (7, 4))]:
     layer = GlobalLocalFilter(8, *own).eval()
     torch.nn.init.normal_(layer.complex_weight)
     x = torch.randn(2, 8, height, width)
     before = layer(x)
-    worker_fourier.without_fourier(torch.nn.Sequential(layer))
+    rewrites.without_fourier(torch.nn.Sequential(layer))
     found[f"filter {height}x{width}"] = float((layer(x) - before).detach().abs().max() / before.detach().abs().max())
     found["fourier"] = "fft" in str(torch.jit.trace(layer, x).graph)
 from mmpretrain.models.utils.attention import ShiftWindowMSA

@@ -39,8 +39,11 @@ def prepare(codebase):
     print("prepared", codebase, flush=True)
 """
 WARM = """
-def warm():
-    print("warmed", flush=True)
+class Zoo:
+    def warm(self):
+        print("warmed", flush=True)
+
+CODEBASES = {"zoo": Zoo()}
 """
 
 
@@ -50,7 +53,7 @@ def ask(tmp_path, monkeypatch):
     code = tmp_path / "code"
     code.mkdir()
     shutil.copy(servers.SERVER, code)
-    for name, text in (("worker", WORKER), ("worker_stack", STACK), ("worker_zoo", WARM)):
+    for name, text in (("worker", WORKER), ("worker_stack", STACK), ("worker_codebases", WARM)):
         (code / f"{name}.py").write_text(text)
     for name in ("torch", "onnx", "onnxruntime", "onnxsim"):
         (code / f"{name}.py").write_text("def set_num_threads(count): pass\n")

@@ -220,6 +220,14 @@ def test_options_that_make_no_sense_are_named(options):
         pulsar.settings(options, "AX620A")
 
 
+def test_all_options_that_there_are_not_are_named_at_once_with_the_nearest():
+    with pytest.raises(UsageError) as raised:
+        pulsar.settings({"imagee": "x", "zzz": 1}, "AX620A")
+    assert str(raised.value).startswith(
+        "backend_options.imagee is unknown (did you mean 'image'?); backend_options.zzz is unknown: the board may set "
+    )
+
+
 def test_an_unknown_chip_needs_its_hardware_named():
     with pytest.raises(UsageError, match="target_hardware"):
         pulsar.settings({}, "RK3588")

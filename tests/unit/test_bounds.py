@@ -12,7 +12,7 @@ from npubench.domain.figures import part_of_npu
 from npubench.domain.records import Bound, BoundReason, Bounds, Figures, Kind, Latency
 from npubench.domain.specs import Precision
 from npubench.domain.text import columns_of
-from npubench.measure.stability import judge
+from npubench.measure.stability import assess_stability
 from npubench.reporting.charts.board_charts import latency_charts
 from npubench.reporting.charts.latency_charts import model_charts
 from npubench.reporting.compare import formats as compared
@@ -58,16 +58,18 @@ def test_words():
 @pytest.mark.parametrize(
     ("over", "under", "ratio"),
     [
-        (Bound.EXACT, Bound.EXACT, Bound.EXACT),
-        (Bound.LOWER, Bound.EXACT, Bound.LOWER),
-        (Bound.EXACT, Bound.LOWER, Bound.UPPER),
+        (None, None, Bound.EXACT),
+        (Bound.EXACT, None, Bound.EXACT),
+        (Bound.LOWER, None, Bound.LOWER),
+        (None, Bound.LOWER, Bound.UPPER),
         (Bound.LOWER, Bound.UPPER, Bound.LOWER),
         (Bound.LOWER, Bound.LOWER, None),
         (Bound.UPPER, Bound.UPPER, None),
     ],
 )
 def test_ratios_of_bounds(over, under, ratio):
-    assert words.ratio_bound(over, under) is ratio
+    bounds = [one and Bounds(one, BoundReason.LAYERS_ON_CPU) for one in (over, under)]
+    assert words.ratio_bound(*bounds) is ratio
 
 
 def test_rows_of_older_versions_said_it_in_their_details_alone():
@@ -143,9 +145,9 @@ def test_an_estimate_beside_a_measurement_says_it_too():
 
 def test_the_run_line_and_the_verdicts_notes():
     assert f"mean {TEXT} (simulated)" in sentence(row()).replace("\u202f", "")
-    _, warnings = judge(None, None, simulated(1.0))
-    assert warnings == ("the time is a lower bound: 18 of 93 layers are not counted",)
-    assert judge(None, None, simulated(1.0, HALF))[1] == ()
+    _, warnings = assess_stability(None, None, simulated(1.0))
+    assert tuple(map(str, warnings)) == ("the time is a lower bound: 18 of 93 layers are not counted",)
+    assert assess_stability(None, None, simulated(1.0, HALF))[1] == ()
 
 
 def test_the_page_says_it_in_its_table():

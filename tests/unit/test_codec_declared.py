@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.codec.declared import command_line, problem_of, rates, said, spread
-from npubench.benchmarks.codec.settings import settings
+from npubench.benchmarks.codec.settings import command_line, problem_of, rates, said, settings, spread
 from npubench.catalog import find_board, load
 
 DATA = Path(__file__).parents[1] / "data" / "codec" / "axera"

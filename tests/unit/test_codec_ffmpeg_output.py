@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.codec.ffmpeg_output import FfmpegOutput, parse_ffmpeg, timed
-from npubench.benchmarks.codec.tool_errors import failure_of
+from npubench.benchmarks.codec.engines.base import failure_of
+from npubench.benchmarks.codec.engines.ffmpeg import FfmpegOutput, parse_ffmpeg, timed
 from npubench.domain.records import Completed, FailureClass
 
 DATA = Path(__file__).parents[1] / "data" / "codec"

@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.codec.board_clock import elapsed
 from npubench.benchmarks.codec.cases import CASES, Operation
-from npubench.benchmarks.codec.engines.gstreamer_argv import DECODERS, ENCODERS, frame_bytes, launch
-from npubench.benchmarks.codec.gstreamer_output import parse_hashed, parse_run, parse_version
+from npubench.benchmarks.codec.engines.base import elapsed
+from npubench.benchmarks.codec.engines.gstreamer import (
+    DECODERS,
+    ENCODERS,
+    frame_bytes,
+    launch,
+    parse_hashed,
+    parse_run,
+    parse_version,
+)
 
 DATA = Path(__file__).parents[1] / "data" / "codec"
 

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.codec.search import LIMIT, most_held
+from npubench.benchmarks.codec.cases import LIMIT, most_held
 
 
 @given(st.integers(0, LIMIT + 50), st.integers(-5, LIMIT * 2))

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from npubench.benchmarks.codec.cases import BY_NAME, HOLDS_FPS
-from npubench.benchmarks.codec.engines.base import Work
-from npubench.benchmarks.codec.engines.parallel import LONGER, streams_held
+from npubench.benchmarks.codec.engines.base import LONGER, Work, streams_held
 from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.settings import Settings
 from npubench.domain.records import BoardState, Completed, Failure

@@ -8,7 +8,7 @@ import pytest
 from npubench.domain.moved import MOVED
 
 DOCUMENTED = {
-    "npubench.backends.apart.backend": ("answer_of",),
+    "npubench.backends.apart.backend": ("ApartBackend", "answer_of"),
     "npubench.records": ("Failure", "FailureClass", "Figures", "Kind", "Latency", "Stage", "Artifact"),
     "npubench.failures": ("Failure", "FailureClass", "Stage"),
     "npubench.protocols": ("Backend", "BoardBenchmark", "Transport", "Session"),

@@ -7,8 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from npubench.domain.specs import FileSpec
-from npubench.exporters.files import RENAMED, FileExporter
-from npubench.exporters.node_names import rename_repeated
+from npubench.exporters.files import RENAMED, FileExporter, rename_repeated
 from npubench.graph.walk import all_nodes, bodies
 
 FLOAT = TensorProto.FLOAT

@@ -1,5 +1,6 @@
 """Which environment a codebase needs, and compiled wheels, without any of OpenMMLab."""
 
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from npubench.cli import npubench
 from npubench.domain.errors import ToolchainError, UsageError
 from npubench.domain.records import FailureClass
 from npubench.domain.specs import ModelSpec, TensorSpec
+from npubench.exporters.openmmlab import exporter
 from npubench.exporters.openmmlab.codebases import CODEBASES, codebase_of
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
 from npubench.tools import environments
@@ -46,9 +48,22 @@ def test_the_codebase_of_a_config_is_in_it_or_in_its_base(tmp_path):
     assert codebase_of(config) == "mmpretrain"
 
 
-def test_another_worker_text_of_one_codebase_leaves_the_others_alone():
-    versions = {name: OpenMMLabExporter().version(spec_of(name)) for name in CODEBASES}
-    assert len(set(versions.values())) == len(CODEBASES)
+def test_a_version_is_that_of_the_environment_and_of_the_worker_but_for_its_index(tmp_path, monkeypatch):
+    workers = tmp_path / "workers"
+    shutil.copytree(exporter.WORKER.parent, workers)
+    monkeypatch.setattr(exporter, "WORKER", workers / exporter.WORKER.name)
+
+    def version(codebase):
+        exporter._tooling.cache_clear()
+        return OpenMMLabExporter().version(spec_of(codebase))
+
+    before = version("mmpretrain")
+    assert version("mmaction2") == before != version("mmdetection")
+    (workers / "worker_index.py").write_text("# lists names alone\n")
+    assert version("mmpretrain") == before
+    (workers / "worker_codebases.py").write_text("# builds otherwise\n")
+    assert version("mmpretrain") != before
+    exporter._tooling.cache_clear()
 
 
 class FakePip:

@@ -93,7 +93,7 @@ def test_outputs_of_one_number_are_wrong_results_and_not_no_accuracy(ours, word,
     theirs = normal(1, 4, 16) + 2
     found = similarity([[ours, theirs]], [[theirs, theirs]], names=["y", "z"])
     assert (found.lacking, found.why, found.figures["cosine"]) == (word, told, None)
-    assert lacking_of(found.told()) == (word, told)
+    assert lacking_of(found.as_answer()) == (word, told)
     # Where the reference is constant as well, all is right.
     assert similarity([[np.full(9, 2.0)]], [[np.full(9, 2.0)]]).lacking is None
     assert similarity([[np.zeros(9)]], [[np.zeros(9)]]).figures["cosine"] == 1.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from npubench.backends.isolated.backend import ApartBackend
+from npubench.backends.isolated.backend import IsolatedBackend
 from npubench.catalog import load
 from npubench.domain.specs import CalibrationSpec, Precision, Target
 from npubench.engine import plugins
@@ -27,7 +27,7 @@ def test_a_chip_has_a_board(backend, chip):
 def test_a_backend_takes_the_options_of_its_board(name, tmp_path):
     board = BOARDS[name]
     backend = plugins.backend_of(board, lambda host: None)
-    if not isinstance(backend, ApartBackend):
+    if not isinstance(backend, IsolatedBackend):
         return
     (tmp_path / "in.onnx").write_text("model")
     target = Target(board.chip, Precision.INT8, board.backend_options, CalibrationSpec(), 10.0)

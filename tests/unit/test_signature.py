@@ -12,7 +12,7 @@ from npubench.backends.openvino.benchmark_app import tensors_of
 from npubench.backends.rknn.worker_file import tensors_of as tensors_of_rknn
 from npubench.backends.signature import (
     Signature,
-    Told,
+    ToolTensor,
     converted,
     difference,
     ran_another,
@@ -31,7 +31,9 @@ Y, A = TensorSpec("y", (1, 4, 6, 6)), TensorSpec("anchors", (10, 4))
 
 def exactly(inputs, outputs):
     """The signature of tensors of which everything is known."""
-    return Signature(*(tuple(Told(t.name, t.shape, t.dtype) for t in some) for some in (inputs, outputs)))
+    return Signature(
+        *(tuple(ToolTensor(t.name, t.shape, t.dtype) for t in some) for some in (inputs, outputs))
+    )
 
 
 def told(*tensors, inputs=(X,)):
@@ -68,22 +70,22 @@ def test_what_is_lost_added_renamed_or_changed_is_named(have, said):
 
 
 def test_without_names_places_and_shapes_tell_what_is_lost():
-    nameless = Signature(None, (Told(shape=(10, 4)),))
+    nameless = Signature(None, (ToolTensor(shape=(10, 4)),))
     assert "the output y (float32 1x4x6x6) is missing" in difference([X], [Y, A], nameless)
-    assert difference([X], [Y], Signature(None, (Told(),))) is None
+    assert difference([X], [Y], Signature(None, (ToolTensor(),))) is None
 
 
 def test_what_a_tool_always_changes_is_no_difference():
-    last = Told("y", (1, 6, 6, 4), "int8")
+    last = ToolTensor("y", (1, 6, 6, 4), "int8")
     assert difference([X], [Y], Signature(None, (last,)), LITERT) is None
     assert "1x6x6x4 and not 1x4x6x6" in difference([X], [Y], Signature(None, (last,)))
     scalar = TensorSpec("s", ())
-    assert difference([], [scalar], Signature((), (Told("s", (1,), "float32"),)), LITERT) is None
-    assert "1 and not a scalar" in difference([], [scalar], Signature((), (Told("s", (1,)),)))
+    assert difference([], [scalar], Signature((), (ToolTensor("s", (1,), "float32"),)), LITERT) is None
+    assert "1 and not a scalar" in difference([], [scalar], Signature((), (ToolTensor("s", (1,)),)))
     colon = TensorSpec("in/put:0", (1,))
-    assert difference([], [colon], Signature((), (Told("in/put__0", (1,)),)), LITERT) is None
+    assert difference([], [colon], Signature((), (ToolTensor("in/put__0", (1,)),)), LITERT) is None
     # And nothing else is one: 10 x 4 is no layout of 1 x 4 x 6 x 6.
-    assert difference([X], [Y], Signature(None, (Told("y", (10, 4), "int8"),)), LITERT)
+    assert difference([X], [Y], Signature(None, (ToolTensor("y", (10, 4), "int8"),)), LITERT)
 
 
 def test_sizes_that_the_graph_does_not_tell_are_not_held_against_it():
@@ -99,7 +101,9 @@ def test_an_onnx_file_tells_its_own_and_another_file_nothing(tmp_path):
     graph = helper.make_graph([helper.make_node("Foo", ["x"], ["y"])], "g", [x], [y])
     onnx.save(helper.make_model(graph), tmp_path / "m.axmodel")
     found = signature_of_file(tmp_path / "m.axmodel")
-    assert found == Signature((Told("x", (1, 3, 8, 8), "float32"),), (Told("y", (-1, 4), "int64"),))
+    assert found == Signature(
+        (ToolTensor("x", (1, 3, 8, 8), "float32"),), (ToolTensor("y", (-1, 4), "int64"),)
+    )
     (tmp_path / "text").write_text("EMULATED AXMODEL 1\nmode NPU1\n")
     assert signature_of_file(tmp_path / "text") == Signature()
 
@@ -130,7 +134,7 @@ def test_a_rknn_file_tells_the_tensors_that_it_has_left(tmp_path):
     assert found == exactly([X], [Y])
     assert "anchors (float32 10x4) is missing" in difference([X], [Y, A], found)
     unknown = signature_of(tensors_of_rknn(rknn_file(tmp_path, ends, {})))
-    assert unknown.outputs == (Told("y", (1, 4, 6, 6), None),)
+    assert unknown.outputs == (ToolTensor("y", (1, 4, 6, 6), None),)
     (tmp_path / "m.rknn").write_bytes(b"RKNN of another format")
     assert signature_of(tensors_of_rknn(str(tmp_path / "m.rknn"))) == Signature()
 
@@ -191,4 +195,4 @@ def test_pulsar_info_lists_the_tensors_of_a_joint():
     assert of_info(text.replace("[1, 1000] ", "[1, 10\\00] ")) == Signature()
     assert of_info("Virtual NPU: AX620_VNPU_111\n") == Signature()
     piped = "| NAME | I/O? | SHAPE | DTYPE |\n|---|---|---|---|\n| data | IN | [1, 224, 224, 3] | uint8 |\n"
-    assert of_info(piped).inputs == (Told("data", (1, 224, 224, 3), "uint8"),)
+    assert of_info(piped).inputs == (ToolTensor("data", (1, 224, 224, 3), "uint8"),)

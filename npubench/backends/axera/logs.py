@@ -23,10 +23,10 @@ from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, 
 from npubench.backends.axera.pulsar_figures import add_parts, parse_inference_report, split_reports
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
 from npubench.domain.figures import npu_part, part_of_npu
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, NoAccuracy, Stage
 from npubench.domain.specs import Precision
-from npubench.tools.log_lines import DamagedError, short_lines, whole_lines
-from npubench.tools.logs import case_name, plain
+from npubench.tools.logs import DamagedError, case_name, plain, short_lines, whole_lines
 
 
 @dataclass(slots=True)
@@ -87,14 +87,14 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     """The cases of one log; none where nothing of it is from Pulsar, run_joint or the original script."""
     cases = split_cases(text)
     lines = short_lines(text)
-    told = any(_PRINTED.search(line) for line in lines)
-    if cases[0].headed and not told:
-        told = any(_ORIGINAL.fullmatch(line) or _COMMAND.search(line) for line in lines)
-    return tuple(_read_case(_name(case, len(cases)), case) for case in cases) if told else ()
+    stated = any(_PRINTED.search(line) for line in lines)
+    if cases[0].headed and not stated:
+        stated = any(_ORIGINAL.fullmatch(line) or _COMMAND.search(line) for line in lines)
+    return tuple(_read_case(_name(case, len(cases)), case) for case in cases) if stated else ()
 
 
 def _read_case(name: str, case: CaseText) -> LogCase:
-    empty = LogCase(name, precision=Precision.INT8, skip_reason="the log has no profile section")
+    empty = LogCase(name, precision=Precision.INT8, skip_reason=Note(NoteCode.NO_PROFILE_SECTION))
     mixed = _mixed(case)
     if mixed is not None:
         return replace(empty, failure=mixed)
@@ -217,10 +217,10 @@ def _mixed(case: CaseText) -> Failure | None:
         if ".joint" in line
         for path in _JOINT.findall(line)
     }
-    told = sorted(name for name in names if name not in _ANY_NAME)
-    if len(told) < 2:
+    stated = sorted(name for name in names if name not in _ANY_NAME)
+    if len(stated) < 2:
         return None
-    message = f"one log speaks of {', '.join(told)}: its figures may be of any of them"
+    message = f"one log speaks of {', '.join(stated)}: its figures may be of any of them"
     return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
 
 
@@ -232,16 +232,16 @@ def _name(case: CaseText, count: int) -> str:
         return ""
     given = [match[1] for line in short_lines(case.convert) if (match := _INPUT.search(line))]
     for paths in (given, saved_files(case.convert, ".joint")):
-        told = {stem for path in paths if (stem := PurePosixPath(path).stem) not in _ANY_NAME}
-        if len(told) == 1:
-            return told.pop()
+        stated = {stem for path in paths if (stem := PurePosixPath(path).stem) not in _ANY_NAME}
+        if len(stated) == 1:
+            return stated.pop()
     return ""
 
 
 def _mode(case: CaseText, board_mode: str | None) -> str:
-    told: set[str] = {mode for match in _MODE.findall(case.convert) for mode in match if mode}
-    if len(told) == 1:
-        return told.pop()
+    stated: set[str] = {mode for match in _MODE.findall(case.convert) for mode in match if mode}
+    if len(stated) == 1:
+        return stated.pop()
     return "0" if board_mode == "disable" else board_mode or "unknown"
 
 

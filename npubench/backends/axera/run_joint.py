@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from npubench.backends.signature import Signature, Told, Tolerance
+from npubench.backends.signature import Signature, Tolerance, ToolTensor
 from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.domain.specs import Shape
-from npubench.tools.log_lines import (
+from npubench.tools.logs import (
     DamagedError,
     need,
     put_once,
@@ -121,8 +121,8 @@ def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint | Failu
     `exited_well` says that the runner is known to have ended with exit code 0 after printing this: then a
     line end at the very end proves that nothing is missing, and a part that breaks off was lost on the way.
     """
-    said, rest = whole_lines_and_rest(text)
-    *lines, last = map(_without_binary, (*said, rest))
+    printed, rest = whole_lines_and_rest(text)
+    *lines, last = map(_without_binary, (*printed, rest))
     try:
         if _is_closed(last):
             lines.append(last)
@@ -254,12 +254,12 @@ def _parts_whole(lines: list[str], parts: Mapping[str, Part], complete: bool) ->
     They follow the task line, and what the runner prints next proves the list whole: the performance
     counters, or the dump of outputs. Runners without either print nothing more: then `complete` proves it.
     """
-    said = [line for line in lines if line.strip()]
-    starts = [i for i, line in enumerate(said) if _RUN_TASK.fullmatch(line)]
+    printed = [line for line in lines if line.strip()]
+    starts = [i for i, line in enumerate(printed) if _RUN_TASK.fullmatch(line)]
     for start in starts:
         names: set[str] = set()
         after = None
-        for line in said[start + 1 :]:
+        for line in printed[start + 1 :]:
             if (match := _PART.fullmatch(line)) is None:
                 after = line
                 break
@@ -303,7 +303,7 @@ def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ..
             found[key] = tensor if found.get(key, tensor) == tensor else None
     kinds = ("Input", "Output")
     numbers = [sorted(number for kind, number in found if kind == one) for one in kinds]
-    if any(not told or told != list(range(len(told))) for told in numbers):
+    if any(not listed or listed != list(range(len(listed))) for listed in numbers):
         return (), ()
     inputs, outputs = (
         tuple(t for key, t in sorted(found.items()) if key[0] == kind and t is not None) for kind in kinds
@@ -440,10 +440,10 @@ def of_info(text: str) -> Signature:
     start = next((at for at, line in enumerate(lines) if _INFO_HEAD.fullmatch(line)), None)
     if start is None:
         return Signature()
-    found: dict[str, list[Told]] = {"IN": [], "OUT": []}
+    found: dict[str, list[ToolTensor]] = {"IN": [], "OUT": []}
     for line in lines[start + 1 :]:
         if match := _ROW.fullmatch(line.rstrip()):
-            found[match["side"]].append(Told(match["name"], _sizes(match["shape"]), match["dtype"]))
+            found[match["side"]].append(ToolTensor(match["name"], _sizes(match["shape"]), match["dtype"]))
         elif _LIKE_A_ROW.fullmatch(line):
             return Signature()
     return Signature(tuple(found["IN"]), tuple(found["OUT"])) if any(found.values()) else Signature()
@@ -456,11 +456,11 @@ def of_run_joint(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Signatu
     return Signature(tuple(map(_told, inputs)), tuple(map(_told, outputs)))
 
 
-def _told(tensor: Tensor) -> Told:
+def _told(tensor: Tensor) -> ToolTensor:
     dtype = _DTYPE.search(tensor.kind)
     # Of NV12 the rows are those of brightness and colour together.
     shape = None if _PACKED.search(tensor.kind) else tensor.shape
-    return Told(tensor.name, shape, dtype[0] if dtype else None)
+    return ToolTensor(tensor.name, shape, dtype[0] if dtype else None)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

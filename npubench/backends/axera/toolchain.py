@@ -30,10 +30,7 @@ from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
 from npubench.tools.exit_status import classify_exit, killed
-from npubench.tools.log_lines import (
-    short_lines,
-    whole_lines,
-)
+from npubench.tools.logs import short_lines, whole_lines
 
 _VERSION = re.compile(r"\s*([0-9]+(?:\.[0-9]+){1,4}(?:[-.]\w+)*)")
 
@@ -301,8 +298,8 @@ class HostBench:
     def _must(self, *argv: str, timeout_s: float = SHORT_S) -> Completed:
         completed = self._session.run(argv, timeout_s)
         if completed.timed_out or completed.returncode != 0:
-            said = last_line(completed.output, "no answer")
-            raise BoardError(f"{argv[0]} failed on the build host: {said}: look at its disk and PATH")
+            printed = last_line(completed.output, "no answer")
+            raise BoardError(f"{argv[0]} failed on the build host: {printed}: look at its disk and PATH")
         return completed
 
 
@@ -368,10 +365,10 @@ def explain(tool: str, text: str) -> Failure | None:
     exceptions = [match for line in lines if (match := _EXCEPTION.fullmatch(line))]
     if not exceptions:
         return None
-    name, said = exceptions[-1][1], exceptions[-1][2].strip()
-    restricted = name in {"AssertionError", "NotImplementedError"} or _RESTRICTION.search(said)
+    name, printed = exceptions[-1][1], exceptions[-1][2].strip()
+    restricted = name in {"AssertionError", "NotImplementedError"} or _RESTRICTION.search(printed)
     failure_class = FailureClass.UNSUPPORTED_ATTRIBUTE if restricted else FailureClass.CRASH
-    return Failure(Stage.COMPILE, failure_class, f"{tool}: {name}: {said}"[:300])
+    return Failure(Stage.COMPILE, failure_class, f"{tool}: {name}: {printed}"[:300])
 
 
 def failed_build(tool: str, completed: Completed) -> Failure | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
-from npubench.backends.isolated.backend import ApartBackend, answer_of, resolution_of, with_accuracy
+from npubench.backends.isolated.backend import IsolatedBackend, resolution_of
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
@@ -27,6 +27,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Target
 from npubench.graph.shares import Placed, of_layers
+from npubench.storage.files import text_named
 
 CONFIGURATIONS = {
     "ethos-u55": (("32", "64", "128", "256"), "Ethos_U55_High_End_Embedded", "Shared_Sram"),
@@ -84,7 +85,7 @@ output that it changes the type of after what it did.
 """
 
 
-class EthosUBackend(ApartBackend):
+class EthosUBackend(IsolatedBackend):
     """INT8 by LiteRT, compiled by Vela for one MAC configuration and one reference system."""
 
     name: ClassVar[str] = "ethos-u"
@@ -115,20 +116,16 @@ class EthosUBackend(ApartBackend):
             "memory_mode": text(self._options, "memory_mode", memory),
         }
 
-    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """By what onnx2tf, the quantizer and Vela said."""
-        return explain(error, said)
+        return explain(error, tool_output)
 
-    def estimate(self, artifact: Artifact) -> Figures | None:
+    def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Vela's time at its reference clock, placement, and the outputs of LiteRT's INT8 model."""
-        answer = answer_of(artifact)
-        if answer is None:
-            return None
-        files = {path.name: path for path in artifact.extras}
-        layers = parse_layers(_read(files.get(answer["per_layer"])))
-        summary = parse_summary(_read(files.get(answer["summary"])))
+        layers = parse_layers(text_named(artifact.extras, answer["per_layer"]))
+        summary = parse_summary(text_named(artifact.extras, answer["summary"]))
         runs = any(layer.target == "NPU" for layer in layers)
-        figures = Figures(
+        return Figures(
             kind=Kind.SIMULATED,
             # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
             latency_us=Latency(n=1, mean=summary.inference_us) if summary and runs else None,
@@ -142,7 +139,6 @@ class EthosUBackend(ApartBackend):
             resolution=resolution_of(answer),
             details=_details(layers, summary, answer),
         )
-        return with_accuracy(figures, answer)
 
 
 def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, str]:
@@ -222,10 +218,6 @@ def _details(layers: Sequence[Layer], summary: Summary | None, answer: Mapping[s
     }
 
 
-def _read(path: Path | None) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path else ""
-
-
 _CUSTOM = re.compile(r"Custom ops lowered: .*onnx_ops=\[([^\]]*)\]")
 _UNSUPPORTED = re.compile(
     r"(?:Op(?:erator)? |OP: ?)(?P<name>[A-Z]\w+)(?: is)? not (?:yet )?(?:implemented|supported)"
@@ -249,29 +241,31 @@ _OF_LITERT = {
 }
 
 
-def explain(error: Mapping[str, Any], said: str) -> Failure:
+def explain(error: Mapping[str, Any], tool_output: str) -> Failure:
     """The failure that an exception of the worker and the log mean."""
-    told, detail = str(error["text"]), str(error["traceback"])
-    custom = [name.strip() for match in _CUSTOM.finditer(said) for name in match[1].split(",")]
+    error_text, detail = str(error["text"]), str(error["traceback"])
+    custom = [name.strip() for match in _CUSTOM.finditer(tool_output) for name in match[1].split(",")]
     names = _once([*map(str, error.get("operators", ())), *custom])
-    names = names or _once(match["name"] for match in _UNSUPPORTED.finditer(f"{said}\n{told}"))
+    names = names or _once(match["name"] for match in _UNSUPPORTED.finditer(f"{tool_output}\n{error_text}"))
     if names:
-        told = told if error.get("operators") else f"onnx2tf has no LiteRT operator for {', '.join(names)}"
-        message = told.strip()[:300]
+        error_text = (
+            error_text if error.get("operators") else f"onnx2tf has no LiteRT operator for {', '.join(names)}"
+        )
+        message = error_text.strip()[:300]
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    if match := _NOT_IMPLEMENTED.search(said):
+    if match := _NOT_IMPLEMENTED.search(tool_output):
         message = f"onnx2tf: {match['told']}"[:300]
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message, (match["name"],), detail)
     if error["type"] == "ChangedError":
-        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, told.strip()[:300], detail=detail)
-    if refused := _by_vela(said, detail):
+        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, error_text.strip()[:300], detail=detail)
+    if refused := _by_vela(tool_output, detail):
         return refused
-    if match := _NMS.search(f"{error['type']}: {told}"):
+    if match := _NMS.search(f"{error['type']}: {error_text}"):
         message = f"the quantizer loses a tensor of onnx2tf's NonMaxSuppression: {match[0]}"[:300]
         names = ("NonMaxSuppression",)
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    raised = [line for line in _RAISED.findall(said) if not _OWN.search(line)]
-    line = next((line.strip() for line in told.splitlines() if line.strip()), "without a word")
+    raised = [line for line in _RAISED.findall(tool_output) if not _OWN.search(line)]
+    line = next((line.strip() for line in error_text.splitlines() if line.strip()), "without a word")
     text = raised[-1] if raised and _OWN.search(f": {line}") else f"{error['type']}: {line}"
     step = f" at {error['step']}" if error.get("step") else ""
     message = f"ethos-u{step}: {text}"[:300]
@@ -280,14 +274,14 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
     return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)
 
 
-def _by_vela(said: str, detail: str) -> Failure | None:
+def _by_vela(tool_output: str, detail: str) -> Failure | None:
     """What Vela raises for an operator that it can neither place on the NPU nor leave to the CPU."""
     names: tuple[str, ...] = ()
     why = "it can neither run on the NPU nor be left to the CPU"
-    if match := _SEMANTICS.search(said):
+    if match := _SEMANTICS.search(tool_output):
         names, why = (_in_onnx(match["name"]),), match["why"].strip()
-    elif _NOT_ON_NPU.search(said):
-        warned = (match["name"] for match in _WARNED.finditer(said))
+    elif _NOT_ON_NPU.search(tool_output):
+        warned = (match["name"] for match in _WARNED.finditer(tool_output))
         names = _once(_in_onnx(name) for name in warned if name not in _ONLY_FORMAT)
     if not names:
         return None

@@ -31,7 +31,15 @@ from npubench.domain.records import (
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest
 from npubench.measure.outputs import accuracy_of, lacking_of
-from npubench.storage.files import is_regular, link_or_copy, open_regular, text_if_any, text_of, write_new
+from npubench.storage.files import (
+    is_regular,
+    link_or_copy,
+    open_regular,
+    text_if_any,
+    text_named,
+    text_of,
+    write_new,
+)
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.storage.validate import convert
 from npubench.tools import environments, process, standalone
@@ -98,8 +106,8 @@ def run_worker(
 
 
 def _append(source: Path, log: Path) -> None:
-    with contextlib.suppress(OSError), open_regular(source) as said, log.open("ab") as stream:
-        shutil.copyfileobj(said, stream)
+    with contextlib.suppress(OSError), open_regular(source) as tool_output, log.open("ab") as stream:
+        shutil.copyfileobj(tool_output, stream)
 
 
 def _without_simulation(failure: Failure, workdir: Path) -> Answer | Failure:
@@ -110,7 +118,7 @@ def _without_simulation(failure: Failure, workdir: Path) -> Answer | Failure:
     return {**answer, NOT_SIMULATED: failure.message}
 
 
-class ApartBackend(ABC):
+class IsolatedBackend(ABC):
     """What these backends share; a subclass says what its job is and what the answer means.
 
     `environment` is the one that is used unless a board names another version of the tool
@@ -151,29 +159,25 @@ class ApartBackend(ABC):
             have = ", ".join(self.precisions)
             message = f"{self.name} prepares {have} only: ask for --precision {have.partition(',')[0]}"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
-        installed = environments.find(self._environment())
-        if installed is None:
-            tool = self.probe()
-            return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = unfed(model, self.name) or files.lay_out(model, target.calibration, self.evaluated, workdir)
+        data = (
+            self._missing(Stage.COMPILE)
+            or unfed(model, self.name)
+            or files.lay_out(model, target.calibration, self.evaluated, workdir)
+        )
         if isinstance(data, Failure):
             return data
-        _lay_out_model(model, workdir)
         asked = self.job(model, target)
-        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **asked}
-        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
-        said = _read(workdir / TOOL_LOG)
+        answer = self._ask(model, {**data.files, **asked}, target.deadline_s, workdir, log)
         if isinstance(answer, Failure):
-            return self.explain_end(answer, said)
-        if "error" in answer:
-            return self.explain(answer["error"], said)
-        refused = self.refused(model, target, answer, said)
+            return answer
+        tool_output = text_if_any(workdir / TOOL_LOG)
+        refused = self.refused(model, target, answer, tool_output)
         if refused is not None:
             return refused
         try:
             in_model_order(answer, model.outputs)
-            told = signature_of(answer.get("tensors"))
-            changed = converted(self.name, model.inputs, model.outputs, told, self.tolerance)
+            tensors = signature_of(answer.get("tensors"))
+            changed = converted(self.name, model.inputs, model.outputs, tensors, self.tolerance)
             made = changed or self._artifact(model, target, answer, asked, workdir)
         except OSError as error:
             # Something else lies in the place of a file that the worker named.
@@ -190,12 +194,12 @@ class ApartBackend(ABC):
         """What the worker is asked besides the model and its data. Raises UsageError."""
 
     @abstractmethod
-    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """The failure that an exception of the tool and what it printed mean."""
 
-    def explain_end(self, failure: Failure, said: str) -> Failure:
+    def explain_end(self, failure: Failure, tool_output: str) -> Failure:
         """The failure of a worker that did not end by itself, with what its tool printed last."""
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        lines = [line.strip() for line in tool_output.splitlines() if line.strip()]
         return replace(failure, detail=lines[-1][:300]) if lines and not failure.detail else failure
 
     def refused(
@@ -203,18 +207,28 @@ class ApartBackend(ABC):
         model: OnnxModel,  # noqa: ARG002 - for subclasses
         target: Target,  # noqa: ARG002
         answer: Mapping[str, Any],  # noqa: ARG002
-        said: str,  # noqa: ARG002
+        tool_output: str,  # noqa: ARG002
     ) -> Failure | None:
         """Why an answer without an error is a failure all the same; None when it is none."""
         return None
 
-    @abstractmethod
     def estimate(self, artifact: Artifact) -> Figures | None:
-        """The tool's own simulation of an artifact."""
+        """The tool's own simulation of an artifact, with its accuracy; None where there is no answer."""
+        answer = answer_of(artifact)
+        figures = None if answer is None else self.simulated_figures(artifact, answer)
+        return None if figures is None or answer is None else with_accuracy(figures, answer)
+
+    def simulated_figures(
+        self,
+        artifact: Artifact,  # noqa: ARG002 - for a tool that simulates
+        answer: Mapping[str, Any],  # noqa: ARG002
+    ) -> Figures | None:
+        """What the tool says of an artifact without a board, but for the accuracy."""
+        return None
 
     def simulated(self, workdir: Path) -> tuple[tuple[Path, ...], ...]:
         """The simulator's outputs that `compile` left, for every sample that it evaluated."""
-        text = _read(workdir / ANSWER)
+        text = text_if_any(workdir / ANSWER)
         found = (json.loads(text).get("outputs") if text else None) or ()
         return tuple(tuple(workdir / name for name in sample) for sample in found)
 
@@ -240,24 +254,41 @@ class ApartBackend(ABC):
         log: Path,
     ) -> Predictions | Failure:
         """The simulator's outputs for a data set, where the tool has a simulator."""
-        model, installed = artifact.onnx, environments.find(self._environment())
-        if (failure := files.unfit(model)) is not None:
-            return failure
-        if installed is None:
-            tool = self.probe()
-            return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = files.lay_out_dataset(model, target.calibration, inputs, workdir)
+        model = artifact.onnx
+        data = (
+            files.unfit(model)
+            or self._missing(Stage.MEASURE)
+            or files.lay_out_dataset(model, target.calibration, inputs, workdir)
+        )
         if isinstance(data, Failure):
             return data
-        _lay_out_model(model, workdir)
-        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **self.job(model, target)}
-        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
+        job = {**data.files, **self.job(model, target)}
+        answer = self._ask(model, job, target.deadline_s, workdir, log)
         if isinstance(answer, Failure):
-            return self.explain_end(answer, _read(workdir / TOOL_LOG))
-        if "error" in answer:
-            return self.explain(answer["error"], _read(workdir / TOOL_LOG))
+            return answer
         in_model_order(answer, model.outputs)
         return files.predictions(self.name, answer, model, inputs, workdir)
+
+    def _missing(self, stage: Stage) -> Failure | None:
+        tool = self.probe()
+        return (
+            None if tool.usable else Failure(stage, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
+        )
+
+    def _ask(
+        self, model: OnnxModel, asked: Mapping[str, Any], deadline_s: float, workdir: Path, log: Path
+    ) -> Answer | Failure:
+        """What the worker answers about a model; a Failure where it does not, or with an error."""
+        installed = environments.find(self._environment())
+        assert installed is not None
+        _lay_out_model(model, workdir)
+        job = {"model": MODEL, "tensors": _tensors(model), **asked}
+        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, deadline_s)
+        if isinstance(answer, Failure):
+            return self.explain_end(answer, text_if_any(workdir / TOOL_LOG))
+        if "error" in answer:
+            return self.explain(answer["error"], text_if_any(workdir / TOOL_LOG))
+        return answer
 
     def _environment(self) -> str:
         return text(self._options, "environment", self.environment)
@@ -278,7 +309,7 @@ class ApartBackend(ABC):
         if found.wrong:
             message = f"{self.name} converted it, and {found.wrong}"
             return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
-        answer.update(found.told())
+        answer.update(found.as_answer())
         answer["resolution"] = resolution(answer, workdir)
         write_new(workdir / ANSWER, json.dumps(answer))
         parts = [workdir / name for name in answer.get("parts", ())]
@@ -298,18 +329,20 @@ class ApartBackend(ABC):
         )
 
 
+ApartBackend = IsolatedBackend
+"""The name before, which plug-ins may have imported."""
+
+
 def answer_of(artifact: Artifact) -> dict[str, Any] | None:
     """What the worker answered when it made the artifact."""
-    for path in artifact.extras:
-        if path.name == ANSWER:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return found
-    return None
+    text = text_named(artifact.extras, ANSWER)
+    answer: Answer | None = json.loads(text) if text else None
+    return answer
 
 
-def said_of(artifact: Artifact) -> str:
+def tool_output_of(artifact: Artifact) -> str:
     """All that the tool printed when it made the artifact."""
-    return next((_read(path) for path in artifact.extras if path.name == TOOL_LOG), "")
+    return text_named(artifact.extras, TOOL_LOG)
 
 
 def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
@@ -320,8 +353,8 @@ def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
 
 def resolution_of(answer: Mapping[str, Any]) -> OutputResolution | None:
     """What the step of the outputs alone costs, where the tool tells the step."""
-    told = answer.get("resolution")
-    return convert(told, OutputResolution) if told else None
+    error_text = answer.get("resolution")
+    return convert(error_text, OutputResolution) if error_text else None
 
 
 def _worker_version(worker: Path) -> str:
@@ -343,7 +376,3 @@ def _tensors(model: OnnxModel) -> dict[str, Any]:
         kind: [{"name": t.name, "shape": list(t.shape), "dtype": t.dtype} for t in tensors]
         for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs))
     }
-
-
-def _read(path: Path) -> str:
-    return text_if_any(path)

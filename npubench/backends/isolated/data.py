@@ -116,11 +116,11 @@ def compared(
 
 def in_model_order(answer: dict[str, Any], outputs: Sequence[TensorSpec]) -> None:
     """Put what stands in the tool's order of outputs into the model's, where the names tell another one."""
-    told = [one.get("name") for one in (answer.get("tensors") or {}).get("outputs") or ()]
+    listed = [one.get("name") for one in (answer.get("tensors") or {}).get("outputs") or ()]
     wanted = [tensor.name for tensor in outputs]
-    if told == wanted or sorted(map(str, told)) != sorted(wanted):
+    if listed == wanted or sorted(map(str, listed)) != sorted(wanted):
         return
-    order = [told.index(name) for name in wanted]
+    order = [listed.index(name) for name in wanted]
     answer["tensors"]["outputs"] = [answer["tensors"]["outputs"][at] for at in order]
     if all(len(sample) == len(order) for sample in answer.get("outputs") or ()):
         answer["outputs"] = [[sample[at] for at in order] for sample in answer.get("outputs") or ()]
@@ -197,7 +197,7 @@ def predictions(
 
     files = [sample[0] for sample in answer.get("outputs") or () if sample]
     if not files:
-        message = f"{tool} simulates nothing: it left no outputs"
+        message = f"{tool} has no simulator: it left no outputs"
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
     if odd := [name for name in files if not is_regular(workdir / name)]:
         message = f"{tool} left no file {odd[0]}"[:300]

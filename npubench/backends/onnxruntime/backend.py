@@ -81,8 +81,8 @@ class OnnxRuntimeBackend:
             return Failure(
                 Stage.COMPILE, FailureClass.NO_ARTIFACT, "the quantiser wrote no model: see the log"
             )
-        told = signature_of_file(path)
-        if changed := converted("ONNX Runtime's quantiser", model.inputs, model.outputs, told):
+        tensors = signature_of_file(path)
+        if changed := converted("ONNX Runtime's quantiser", model.inputs, model.outputs, tensors):
             return changed
         settings = {
             **answer["settings"],

@@ -217,12 +217,12 @@ def _halves_before_19(model: Path) -> bool:
 def _overrides(ranges: Mapping[str, Sequence[float]], activations: Any) -> dict[str, Any]:
     import numpy as np
 
-    told = {
+    overrides = {
         name: [{"quant_type": activations, "rmin": np.float32(least), "rmax": np.float32(most)}]
         for name, (least, most) in ranges.items()
         if least < most
     }
-    return {"TensorQuantOverrides": told} if told else {}
+    return {"TensorQuantOverrides": overrides} if overrides else {}
 
 
 def _operators(path: Path) -> set[str]:

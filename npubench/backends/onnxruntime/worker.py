@@ -90,7 +90,7 @@ def compared_with(
     fused, fp32 = Remembering(session), Remembering(open_session(reference))
     found = compare(fused, fp32, samples, job["classification"])
     plain = open_session(Path(job["artifact"]), optimised=False)
-    return {**found.told(), "wrong": found.wrong, "kernels": kernels(fused, plain, fp32, samples)}
+    return {**found.as_answer(), "wrong": found.wrong, "kernels": kernels(fused, plain, fp32, samples)}
 
 
 def profiled(path: Path, feeds: dict[str, Any], scratch: Path) -> bool:

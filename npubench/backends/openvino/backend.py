@@ -4,12 +4,11 @@ import math
 import re
 import statistics
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import ApartBackend, answer_of, with_accuracy
+from npubench.backends.isolated.backend import IsolatedBackend, answer_of, with_accuracy
 from npubench.backends.openvino import benchmark_app
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
@@ -36,14 +35,14 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Precision, Target, TimingProtocol
 from npubench.tools import environments
-from npubench.tools.board_runner import find_tool, inside, temporary_directory, upload_verified
+from npubench.tools.board_runner import find_tool, inside, run_rounds, temporary_directory, upload_verified
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
 _UNSUPPORTED = re.compile(r"does(?: not|n't) support|[Uu]nsupported|[Nn]ot supported")
 _VERSION = re.compile(r"-\d+$")
 
 
-class OpenVinoBackend(ApartBackend):
+class OpenVinoBackend(IsolatedBackend):
     """FP32 as it is, INT8 by NNCF. `device` of a board is CPU (as given) or NPU."""
 
     name: ClassVar[str] = "openvino"
@@ -62,13 +61,9 @@ class OpenVinoBackend(ApartBackend):
         """Precision and device. Raises UsageError."""
         return {"precision": target.precision.value, "device": text(self._options, "device", "CPU")}
 
-    def explain(self, error: Mapping[str, Any], said: str) -> Failure:  # noqa: ARG002 - its errors tell
+    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:  # noqa: ARG002 - its errors tell
         """By OpenVINO's own words."""
         return explain(error)
-
-    def estimate(self, artifact: Artifact) -> Figures | None:  # noqa: ARG002 - the protocol's
-        """OpenVINO estimates nothing."""
-        return None
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """What benchmark_app printed, or its report as JSON."""
@@ -78,7 +73,6 @@ class OpenVinoBackend(ApartBackend):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """A call of benchmark_app a round; the device that really ran is asserted. Raises BoardError."""
-        end = time.monotonic() + deadline_s
         app = find_tool(self._apps(), "benchmark_app", session, log)
         if isinstance(app, Failure):
             return app
@@ -87,21 +81,16 @@ class OpenVinoBackend(ApartBackend):
         if isinstance(uploaded, Failure):
             return uploaded
         device = str(artifact.settings["device"])
-        reports: list[Report] = []
-        for _ in range(max(1, timing.rounds)):
-            left_s = end - time.monotonic()
-            if left_s <= 0:
-                message = f"benchmark_app did not end its rounds within {deadline_s:g} s"
-                return Failure(Stage.MEASURE, FailureClass.HANG, message)
+
+        def call(_repeat: int, left_s: float) -> Report | Failure:
             with temporary_directory(session, log) as folder:
                 # A board keeps each file in a folder of its own; the app wants the weights beside the model.
                 session.run(["ln", "-s", *map(str, uploaded), str(folder)], left_s, log)
                 argv = _argv(app, folder / uploaded[0].name, device, timing)
-                report = _round(argv, device, folder, session, left_s, log, artifact.onnx)
-            if isinstance(report, Failure):
-                return report
-            reports.append(report)
-        return _figures(artifact, reports, device)
+                return _round(argv, device, folder, session, left_s, log, artifact.onnx)
+
+        reports = run_rounds("benchmark_app", call, lambda one: one.mean_us, timing, deadline_s)
+        return reports if isinstance(reports, Failure) else _figures(artifact, reports, device)
 
     def runner(self) -> tuple[str, Sequence[str]]:
         """`benchmark_app`. Raises UsageError."""
@@ -117,18 +106,18 @@ class OpenVinoBackend(ApartBackend):
 
 def explain(error: Mapping[str, Any]) -> Failure:
     """The failure that an exception of OpenVINO or NNCF means."""
-    told, detail = str(error["text"]), str(error["traceback"])
-    if match := _NO_RULE.search(told):
+    error_text, detail = str(error["text"]), str(error["traceback"])
+    if match := _NO_RULE.search(error_text):
         names = (name.strip().rpartition(".")[2] for name in match[1].split(","))
         operators = tuple(dict.fromkeys(_VERSION.sub("", name) for name in names))
         message = f"OpenVINO has no conversion for {', '.join(operators)}"
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators, detail)
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    lines = [line.strip() for line in error_text.splitlines() if line.strip()]
     line = f"{error['type']}: {lines[-1] if lines else 'without a word'}"[:300]
-    if "bad_alloc" in told or error["type"] == "MemoryError":
+    if "bad_alloc" in error_text or error["type"] == "MemoryError":
         return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, line, detail=detail)
-    if told.startswith("no device "):
-        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, told, detail=detail)
+    if error_text.startswith("no device "):
+        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, error_text, detail=detail)
     known = FailureClass.UNSUPPORTED_ATTRIBUTE if _UNSUPPORTED.search(line) else FailureClass.TOOL_ERROR
     return Failure(Stage.COMPILE, known, f"OpenVINO: {line}", detail=detail)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.backends.signature import Signature, Told
+from npubench.backends.signature import Signature, ToolTensor
 from npubench.domain.records import Completed, Failure, FailureClass, Figures, Kind, Latency, LogCase, Stage
 from npubench.tools.board_runner import explain_memory
 from npubench.tools.exit_status import classify_run
@@ -94,7 +94,7 @@ def tensors_of(output: str) -> Signature:
     end = output.find("[Step 5/", start)
     if start < 0 or end < 0:
         return Signature()
-    found: dict[str, list[Told]] = {"input": [], "output": []}
+    found: dict[str, list[ToolTensor]] = {"input": [], "output": []}
     side = ""
     for line in output[start:end].splitlines():
         if head := _SIDE.fullmatch(line.rstrip()):
@@ -104,12 +104,12 @@ def tensors_of(output: str) -> Signature:
     return Signature(tuple(found["input"]) or None, tuple(found["output"]) or None)
 
 
-def _told(match: re.Match[str]) -> Told:
+def _told(match: re.Match[str]) -> ToolTensor:
     sizes = [size for size in match["shape"].split(",") if size]
     # A tensor may have several names, and a size may be a range.
     name = None if match["names"] == _UNNAMED or " , " in match["names"] else match["names"]
     known = all(size.isdecimal() for size in sizes)
-    return Told(name, tuple(map(int, sizes)) if known else None, _TYPES.get(match["type"]))
+    return ToolTensor(name, tuple(map(int, sizes)) if known else None, _TYPES.get(match["type"]))
 
 
 def failure_of_run(done: Completed) -> Failure | None:
@@ -117,10 +117,10 @@ def failure_of_run(done: Completed) -> Failure | None:
     failure = classify_run("benchmark_app", done, explain_memory)
     if failure is None or failure.failure_class is not FailureClass.TOOL_ERROR:
         return failure
-    told = [line.strip() for line in done.output.splitlines() if "[ ERROR ]" in line]
-    if not told:
+    errors = [line.strip() for line in done.output.splitlines() if "[ ERROR ]" in line]
+    if not errors:
         return failure
-    message = f"benchmark_app ended with exit code {done.returncode}: {told[-1]}"[:300]
+    message = f"benchmark_app ended with exit code {done.returncode}: {errors[-1]}"[:300]
     return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
 
 
@@ -172,9 +172,9 @@ def _report(lines: list[str]) -> Report | Failure:
             return _unreadable(f"the line {line[:80]!r} is not whole")
     missing = [key for key in _LINES if key not in found and key not in {"compile", "first"}]
     if missing:
-        said = [match[1] for line in lines if (match := _ERROR.match(line))]
-        if said:
-            message = f"benchmark_app: {said[-1]}"[:300]
+        printed = [match[1] for line in lines if (match := _ERROR.match(line))]
+        if printed:
+            message = f"benchmark_app: {printed[-1]}"[:300]
             return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
         return _unreadable(f"there is no whole line of {', '.join(missing)}")
     report = Report(

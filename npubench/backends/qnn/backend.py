@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import ApartBackend, answer_of, resolution_of, with_accuracy
+from npubench.backends.isolated.backend import IsolatedBackend, resolution_of
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
@@ -27,7 +27,7 @@ CONTEXT = Tolerance(
 """What a context model differs in: it keeps names, ranks and layouts."""
 
 
-class QnnBackend(ApartBackend):
+class QnnBackend(IsolatedBackend):
     """INT8 for one architecture of the HTP. The emulation's "cycles" are the host's and are not kept."""
 
     name: ClassVar[str] = "qnn"
@@ -55,16 +55,16 @@ class QnnBackend(ApartBackend):
             raise UsageError(f"backend_options.soc_model must be QNN's number of a chip, not {soc_model}")
         return {"htp_arch": arch, "soc_model": soc_model}
 
-    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """By the provider's own words."""
-        return explain(error, said)
+        return explain(error, tool_output)
 
     def refused(
         self,
         model: OnnxModel,  # noqa: ARG002 - the base's
         target: Target,  # noqa: ARG002
         answer: Mapping[str, Any],
-        said: str,  # noqa: ARG002
+        tool_output: str,  # noqa: ARG002
     ) -> Failure | None:
         """A graph that is constant (a Shape alone) is folded away, and then nothing is compiled."""
         if answer.get("assignment"):
@@ -72,12 +72,9 @@ class QnnBackend(ApartBackend):
         message = "nothing of this graph is left for the HTP: its outputs are constants"
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
 
-    def estimate(self, artifact: Artifact) -> Figures | None:
+    def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Outputs of the emulated HTP and where operators were placed; no time of any kind."""
-        answer = answer_of(artifact)
-        if answer is None:
-            return None
-        figures = Figures(
+        return Figures(
             kind=Kind.SIMULATED,
             placement=_placement(answer, tuple(artifact.onnx.operators)),
             details={
@@ -90,7 +87,6 @@ class QnnBackend(ApartBackend):
             },
             resolution=resolution_of(answer),
         )
-        return with_accuracy(figures, answer)
 
 
 def _placement(answer: Mapping[str, Any], operators: tuple[str, ...]) -> dict[str, str]:
@@ -122,32 +118,32 @@ _MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|[Oo]ut of me
 _OPSET = re.compile(r"[Oo]pset \d+ is under development|Unsupported model IR")
 
 
-def explain(error: Mapping[str, Any], said: str) -> Failure:
+def explain(error: Mapping[str, Any], tool_output: str) -> Failure:
     """The failure that an exception and the log mean; operators are those that the HTP did not take."""
-    told, detail = str(error["text"]), str(error["traceback"])
+    error_text, detail = str(error["text"]), str(error["traceback"])
     for pattern in _OPERATORS:
-        if names := tuple(dict.fromkeys(pattern.findall(told))):
+        if names := tuple(dict.fromkeys(pattern.findall(error_text))):
             message = f"QNN does not support {', '.join(names)}"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
     given = tuple(str(name) for name in error.get("operators", ()))
-    left = given or left_over(said)
-    if _FALLBACK in told or left:
+    left = given or left_over(tool_output)
+    if _FALLBACK in error_text or left:
         message = (
             f"the HTP does not take {', '.join(left) or 'all of this graph'}, and nothing may run on the CPU"
         )
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, left, detail)
-    line = next((line.strip() for line in told.splitlines() if line.strip()), "without a word")
+    line = next((line.strip() for line in error_text.splitlines() if line.strip()), "without a word")
     message = f"QNN: {error['type']}: {line}"[:300]
     for pattern, failure_class in (
         (_MEMORY, FailureClass.OUT_OF_MEMORY),
         (_OPSET, FailureClass.UNSUPPORTED_OPSET),
     ):
-        if pattern.search(f"{error['type']} {told}"):
+        if pattern.search(f"{error['type']} {error_text}"):
             return Failure(Stage.COMPILE, failure_class, message, detail=detail)
     return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)
 
 
-def left_over(said: str) -> tuple[str, ...]:
+def left_over(tool_output: str) -> tuple[str, ...]:
     """Operator types that the provider says it leaves, quantising nodes around them apart."""
-    names = [name for match in _LEFT_OVER.finditer(said) for name in _TYPE.findall(match["nodes"])]
+    names = [name for match in _LEFT_OVER.finditer(tool_output) for name in _TYPE.findall(match["nodes"])]
     return tuple(dict.fromkeys(name for name in names if name not in {"QuantizeLinear", "DequantizeLinear"}))

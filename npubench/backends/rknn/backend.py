@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import ApartBackend, answer_of, said_of, with_accuracy
+from npubench.backends.isolated.backend import IsolatedBackend, tool_output_of
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import positive, text
 from npubench.backends.rknn import rknn_benchmark
@@ -64,7 +64,7 @@ RKNN = Tolerance(
 """What a .rknn file differs in: it keeps names."""
 
 
-class RknnBackend(ApartBackend):
+class RknnBackend(IsolatedBackend):
     """INT8 by RKNN-Toolkit2. `npu_clock_mhz` of a board turns its cycles into a simulated latency."""
 
     name: ClassVar[str] = "rknn"
@@ -93,26 +93,26 @@ class RknnBackend(ApartBackend):
             **({"core_mask": mask} if mask is not None else {}),
         }
 
-    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """By the toolkit's own words."""
-        return explain(error, said)
+        return explain(error, tool_output)
 
-    def explain_end(self, failure: Failure, said: str) -> Failure:
+    def explain_end(self, failure: Failure, tool_output: str) -> Failure:
         """With the last error that the toolkit printed before it went down."""
-        told = last_error(said)
-        return replace(failure, message=f"{failure.message} ({told})"[:300]) if told else failure
+        error_text = last_error(tool_output)
+        return replace(failure, message=f"{failure.message} ({error_text})"[:300]) if error_text else failure
 
     def refused(
         self,
         model: OnnxModel,
         target: Target,
         answer: Mapping[str, Any],  # noqa: ARG002 - the base's
-        said: str,
+        tool_output: str,
     ) -> Failure | None:
         """Operators without an implementation, and on chips without a fallback those left to the CPU."""
-        if missing := lacking(said):
+        if missing := lacking(tool_output):
             return no_lowering(missing)
-        layers = parse_layers(said)
+        layers = parse_layers(tool_output)
         if not layers:
             message = "RKNN printed no table of layers: nothing is known of what runs where"
             return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
@@ -121,15 +121,16 @@ class RknnBackend(ApartBackend):
             return None
         return _left_to_cpu(layers, model, platform)
 
-    def estimate(self, artifact: Artifact) -> Figures | None:
+    def simulated_figures(
+        self,
+        artifact: Artifact,
+        answer: Mapping[str, Any],  # noqa: ARG002 - the base's
+    ) -> Figures | None:
         """Outputs of the simulator, placement, and cycles a layer and in total."""
-        answer = answer_of(artifact)
-        if answer is None:
-            return None
-        layers, memory = parse_layers(said_of(artifact)), parse_memory(said_of(artifact))
+        layers, memory = parse_layers(tool_output_of(artifact)), parse_memory(tool_output_of(artifact))
         clock = artifact.settings.get("npu_clock_mhz")
         parts = (memory.internal_bytes, memory.weight_bytes)
-        figures = Figures(
+        return Figures(
             kind=Kind.SIMULATED,
             latency_us=_latency(layers, clock),
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
@@ -141,7 +142,6 @@ class RknnBackend(ApartBackend):
             statistic=_statistic(layers, clock),
             details=_details(layers),
         )
-        return with_accuracy(figures, answer)
 
     def runner(self) -> tuple[str, Sequence[str]]:
         """`rknn_benchmark`. Raises UsageError."""
@@ -155,7 +155,7 @@ class RknnBackend(ApartBackend):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """Calls of rknn_benchmark; placement is the compiler's. Raises BoardError, UsageError."""
-        layers = parse_layers(said_of(artifact))
+        layers = parse_layers(tool_output_of(artifact))
         placed = placement(layers, tuple(artifact.onnx.operators))
         if placed and "NPU" not in placed.values():
             message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
@@ -196,8 +196,8 @@ def other_tensors(calls: Sequence[Mapping[str, Any]], model: OnnxModel) -> str |
     """
     for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         wanted = [tensor.name for tensor in tensors]
-        for told in (call[kind] for call in calls if call.get(kind)):
-            names = [one["name"] for one in told]
+        for error_text in (call[kind] for call in calls if call.get(kind)):
+            names = [one["name"] for one in error_text]
             alike = any(a.startswith(b) or b.startswith(a) for a in names for b in wanted)
             if len(names) != len(wanted) or not alike:
                 return f"the board ran a model with {kind} {', '.join(names)}, not {', '.join(wanted)}"[:300]
@@ -291,9 +291,9 @@ _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _ERROR_LINE = re.compile(r"^(?:E RKNN: \[[\d:.]+\] |E )(.*\S)")
 
 
-def lacking(said: str) -> tuple[str, ...]:
+def lacking(tool_output: str) -> tuple[str, ...]:
     """Operators for which the tool has no implementation, though it went on and returned 0."""
-    return tuple(dict.fromkeys(_NO_LOWERING.findall(said)))
+    return tuple(dict.fromkeys(_NO_LOWERING.findall(tool_output)))
 
 
 def no_lowering(operators: tuple[str, ...]) -> Failure:
@@ -302,11 +302,11 @@ def no_lowering(operators: tuple[str, ...]) -> Failure:
     return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators)
 
 
-def explain(error: Mapping[str, Any], said: str) -> Failure:
+def explain(error: Mapping[str, Any], tool_output: str) -> Failure:
     """The failure that an exception and the log mean."""
-    text = f"{error['type']}: {error['text']}\n{_COLOUR.sub('', said)}"
+    text = f"{error['type']}: {error['text']}\n{_COLOUR.sub('', tool_output)}"
     detail = str(error["traceback"])
-    operators = lacking(said)
+    operators = lacking(tool_output)
     if operators:
         return no_lowering(operators)
     if error["type"] == "LostInputError":
@@ -320,7 +320,7 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
         if names := tuple(dict.fromkeys(pattern.findall(text))):
             message = f"RKNN takes no dynamic graph, which {', '.join(names)} makes of it{why}"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    line = last_error(said) or _raised(error)
+    line = last_error(tool_output) or _raised(error)
     for pattern, failure_class in (
         (_OPSET, FailureClass.UNSUPPORTED_OPSET),
         (_MEMORY, FailureClass.OUT_OF_MEMORY),
@@ -331,12 +331,12 @@ def explain(error: Mapping[str, Any], said: str) -> Failure:
     return Failure(Stage.COMPILE, known, f"RKNN: {_plain(line)}", detail=detail)
 
 
-def last_error(said: str) -> str | None:
+def last_error(tool_output: str) -> str | None:
     """The last line that the tool itself marks as an error and that is more than a traceback's head."""
-    lines = (_COLOUR.sub("", line) for line in said.splitlines())
+    lines = (_COLOUR.sub("", line) for line in tool_output.splitlines())
     errors = [match[1] for line in lines if (match := _ERROR_LINE.match(line))]
-    told = [line for line in errors if not _IS_FRAME.search(line)]
-    return told[-1] if told else None
+    error_text = [line for line in errors if not _IS_FRAME.search(line)]
+    return error_text[-1] if error_text else None
 
 
 def _raised(error: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.figures import NpuPart
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
-from npubench.tools.log_lines import unparsed
+from npubench.tools.logs import unparsed
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5
@@ -107,8 +107,8 @@ def _parse(lines: list[str], loops: int | None) -> Call:
     _check_mean(runs, float(mean[0]))
     check(head)
     samples = tuple(round(ms * 1000, 1) for ms in runs)
-    told = {"own_warmup_runs": len(warmups), "mean_ms": float(mean[0]), "fps": float(mean[1])}
-    return Call(samples, {**told, **head.details}, head.memory_bytes, head.tools)
+    printed_means = {"own_warmup_runs": len(warmups), "mean_ms": float(mean[0]), "fps": float(mean[1])}
+    return Call(samples, {**printed_means, **head.details}, head.memory_bytes, head.tools)
 
 
 def read_log(text: str) -> tuple[LogCase, ...]:
@@ -146,10 +146,10 @@ def _run(match: re.Match[str], expected: int) -> float:
     return ms
 
 
-def _check_mean(runs: list[float], told_ms: float) -> None:
+def _check_mean(runs: list[float], printed_ms: float) -> None:
     mean_ms = sum(runs) / len(runs)
-    if abs(mean_ms - told_ms) > STEP_MS * 1.01 + 0.01 * mean_ms:
-        raise _DamagedError(f"the runs average {mean_ms:.3f} ms, and {told_ms} ms is told")
+    if abs(mean_ms - printed_ms) > STEP_MS * 1.01 + 0.01 * mean_ms:
+        raise _DamagedError(f"the runs average {mean_ms:.3f} ms, and {printed_ms} ms is told")
 
 
 _VERSIONS = re.compile(r"rknn_api/rknnrt version: (\S+)(?: \(([^()]*)\))?, driver version: (\S.*?)\s*")

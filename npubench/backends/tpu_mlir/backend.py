@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import ApartBackend, answer_of, said_of, with_accuracy
+from npubench.backends.isolated.backend import IsolatedBackend, answer_of, tool_output_of
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
@@ -31,6 +31,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.graph.shares import of_types
+from npubench.storage.files import text_named
 
 PROCESSORS = (
     *("bm1684", "bm1684x", "bm1688", "bm1690"),
@@ -63,7 +64,7 @@ COMPILED = Tolerance(
 """What a compiled file differs in; the worker gives outputs their names of the model back."""
 
 
-class TpuMlirBackend(ApartBackend):
+class TpuMlirBackend(IsolatedBackend):
     """INT8 by TPU-MLIR. A latency is its compiler's own, where it writes a profile for the chip."""
 
     name: ClassVar[str] = "tpu-mlir"
@@ -94,26 +95,26 @@ class TpuMlirBackend(ApartBackend):
             raise UsageError(f"backend_options.processor must be one of {known}, not {processor}")
         return processor
 
-    def explain(self, error: Mapping[str, Any], said: str) -> Failure:
+    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """By the tool's own words."""
-        return explain(error, said)
+        return explain(error, tool_output)
 
-    def explain_end(self, failure: Failure, said: str) -> Failure:
+    def explain_end(self, failure: Failure, tool_output: str) -> Failure:
         """Its own words count for more than the way it went down; waiting is no fault of the model's."""
         if failure.failure_class is FailureClass.HANG and WAITING in failure.message:
             message = "other deployments of TPU-MLIR took all the time there was: --deadline gives more"
             return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message)
-        return unsupported(said) or super().explain_end(failure, said)
+        return unsupported(tool_output) or super().explain_end(failure, tool_output)
 
     def refused(
         self,
         model: OnnxModel,  # noqa: ARG002 - the base's
         target: Target,  # noqa: ARG002
         answer: Mapping[str, Any],  # noqa: ARG002
-        said: str,
+        tool_output: str,
     ) -> Failure | None:
         """An artifact whose outputs differ from the quantised reference's is a wrong one."""
-        compared = cmodel(said)
+        compared = cmodel(tool_output)
         if compared is None:
             message = "TPU-MLIR did not compare its cmodel with the quantised reference"
             return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
@@ -124,16 +125,12 @@ class TpuMlirBackend(ApartBackend):
             return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
         return None
 
-    def estimate(self, artifact: Artifact) -> Figures | None:
+    def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Outputs of the cmodel, placement, and the compiler's time where it tells one."""
-        answer = answer_of(artifact)
-        if answer is None:
-            return None
-        file = next((path for path in artifact.extras if path.name == PROFILE), None)
-        profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
-        compared = cmodel(said_of(artifact))
+        profile = parse_profile(text_named(artifact.extras, PROFILE))
+        compared = cmodel(tool_output_of(artifact))
         placed = _placement(answer, artifact.onnx)
-        figures = Figures(
+        return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
             bounds=_bounds(answer) if profile else None,
@@ -150,7 +147,6 @@ class TpuMlirBackend(ApartBackend):
                 "on_cpu": answer.get("on_cpu", []),
             },
         )
-        return with_accuracy(figures, answer)
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """Output of bmrt_test."""
@@ -169,7 +165,7 @@ class TpuMlirBackend(ApartBackend):
         names = tuple(tensor.name for tensor in artifact.onnx.outputs)
         tool = replace(
             bmrt_test.bench_tool(),
-            tensors=lambda said: tensors_of_bmrt(said, names),
+            tensors=lambda tool_output: tensors_of_bmrt(tool_output, names),
             tolerance=COMPILED,
         )
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)

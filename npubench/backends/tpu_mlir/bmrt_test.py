@@ -13,7 +13,7 @@ from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
 from npubench.backends.signature import Signature, signature_of
 from npubench.backends.tpu_mlir.worker_tensors import by_the_models_names
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
-from npubench.tools.log_lines import unparsed
+from npubench.tools.logs import unparsed
 
 NAME = "bmrt_test"
 _HEAD = r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?"
@@ -138,8 +138,8 @@ def tensors_of_bmrt(text: str, outputs: tuple[str, ...]) -> Signature:
     if not found["Output"]:
         return Signature()
     wanted = [{"name": name} for name in outputs]
-    told = {"inputs": found["Input"], "outputs": by_the_models_names(found["Output"], wanted)}
-    return signature_of(told)
+    listed = {"inputs": found["Input"], "outputs": by_the_models_names(found["Output"], wanted)}
+    return signature_of(listed)
 
 
 _TELLS = re.compile(

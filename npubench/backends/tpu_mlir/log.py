@@ -52,10 +52,10 @@ class Profile:
     cycles_by_command: Mapping[str, int]
 
 
-def similarities(said: str) -> tuple[Similarity, ...]:
+def similarities(tool_output: str) -> tuple[Similarity, ...]:
     """Every comparison in the log, in order."""
     found, files = [], None
-    for line in said.splitlines():
+    for line in tool_output.splitlines():
         if match := _COMPARE.match(line):
             files = (match["ours"], match["theirs"])
         elif files and (match := _SIMILARITY.match(line)):
@@ -67,9 +67,9 @@ def similarities(said: str) -> tuple[Similarity, ...]:
     return tuple(found)
 
 
-def cmodel(said: str) -> Similarity | None:
+def cmodel(tool_output: str) -> Similarity | None:
     """The comparison of the artifact on the cmodel with the quantised reference."""
-    found = [one for one in similarities(said) if one.ours.endswith("_model_outputs.npz")]
+    found = [one for one in similarities(tool_output) if one.ours.endswith("_model_outputs.npz")]
     return found[-1] if found else None
 
 
@@ -88,11 +88,11 @@ def parse_profile(text: str) -> Profile | None:
     return Profile(int(cycles[1]), latency_us, commands)
 
 
-def unsupported(said: str) -> Failure | None:
+def unsupported(tool_output: str) -> Failure | None:
     """The failure of a model with operators that the tool says it lacks; None when it says so of none."""
-    quoted = [re.findall(r"'(\w+)'", match["names"]) for match in _NOT_SUPPORTED.finditer(said)]
+    quoted = [re.findall(r"'(\w+)'", match["names"]) for match in _NOT_SUPPORTED.finditer(tool_output)]
     names = tuple(dict.fromkeys(name for group in quoted for name in group))
-    if not names and _ONLY.search(said):
+    if not names and _ONLY.search(tool_output):
         names = ("ArgMin",)
     if not names:
         return None
@@ -100,22 +100,22 @@ def unsupported(said: str) -> Failure | None:
     return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names)
 
 
-def explain(error: Mapping[str, Any], said: str) -> Failure:
+def explain(error: Mapping[str, Any], tool_output: str) -> Failure:
     """The failure that an exception of the worker and the log mean."""
     detail = str(error["traceback"])
-    if named := unsupported(said):
+    if named := unsupported(tool_output):
         return replace(named, detail=detail)
-    lines = [line.strip() for line in said.splitlines()]
+    lines = [line.strip() for line in tool_output.splitlines()]
     # The worker's own words say no more than that a command ended.
     lines = [line for line in lines if not line.startswith(f"{error['type']}: ")]
-    told = next((line for line in reversed(lines) if _ERROR.match(line)), None)
+    error_text = next((line for line in reversed(lines) if _ERROR.match(line)), None)
     text = f"{error['type']}: {error['text']}".splitlines()[0]
     at = f" at {error['step']}" if error.get("step") else ""
-    message = f"TPU-MLIR{at}: {told or text}"[:300]
+    message = f"TPU-MLIR{at}: {error_text or text}"[:300]
     for pattern, failure_class in (
         (_MEMORY, FailureClass.OUT_OF_MEMORY),
         (_ABORT, FailureClass.CRASH),
     ):
-        if pattern.search(said):
+        if pattern.search(tool_output):
             return Failure(Stage.COMPILE, failure_class, message, detail=detail)
     return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)

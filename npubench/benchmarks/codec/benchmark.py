@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.benchmarks.codec.cases import BY_NAME, CASES, Operation
-from npubench.benchmarks.codec.engines import command, ffmpeg, ffmpeg_make, gstreamer, pyav
+from npubench.benchmarks.codec.engines import command, ffmpeg, gstreamer, pyav
 from npubench.benchmarks.codec.engines.base import Engine, Work
 from npubench.benchmarks.codec.figures import outcome
 from npubench.benchmarks.codec.media import Made, MediaFile, media_file, read
@@ -122,7 +122,7 @@ def _media(recipe: Recipe, deadline_s: float, log: Path, say: Callable[[str], No
     if found := _version("av"):
         make, versions = pyav.make, {"av": found}
     elif program := shutil.which("ffmpeg"):
-        make, versions = ffmpeg_make.make, {"ffmpeg": _identity(program)}
+        make, versions = ffmpeg.make, {"ffmpeg": _identity(program)}
     else:
         message = f"test data needs PyAV or an ffmpeg on this machine: {pyav.INSTALL}"
         return Failure(Stage.EXPORT, FailureClass.TOOL_MISSING, message)

@@ -18,19 +18,13 @@ def main(question: str, reply: str) -> None:
 
 def _do(job: dict[str, Any]) -> dict[str, Any]:
     # Not at the top: that PyAV is not installed is an answer.
-    from npubench.benchmarks.codec import (
-        worker_decode,
-        worker_encode,
-        worker_images,
-        worker_make,
-        worker_pipeline,
-    )
+    from npubench.benchmarks.codec import worker_decode, worker_encode, worker_pipeline
 
     steps = {
-        "make": worker_make.make,
+        "make": worker_encode.make,
         "decode": worker_decode.decode,
         "encode": worker_encode.encode,
-        "image": worker_images.image,
+        "image": worker_decode.image,
         "pipeline": worker_pipeline.pipeline,
     }
     return steps[job["step"]](job)

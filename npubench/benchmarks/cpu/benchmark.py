@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from npubench.benchmarks.cpu import builds, probe_output
+from npubench.benchmarks.cpu.builds import TARGETS, of_machine, target
 from npubench.benchmarks.cpu.megpeak import figures, parse_megpeak
-from npubench.benchmarks.cpu.targets import TARGETS, of_machine, target
 from npubench.domain.errors import UsageError
 from npubench.domain.protocols import Session
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Outcome, Stage

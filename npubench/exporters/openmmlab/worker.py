@@ -9,7 +9,6 @@ its class one of npubench's.
 """
 
 import hashlib
-import importlib
 import json
 import shutil
 import time
@@ -22,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from npubench.exporters.openmmlab import (
         worker_check,
+        worker_codebases,
         worker_defaults,
         worker_errors,
-        worker_fourier,
         worker_rewrites,
         worker_stack,
         worker_weights,
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
     from npubench.exporters.openmmlab.worker_errors import Refused
 else:
     import worker_check
+    import worker_codebases
     import worker_defaults
     import worker_errors
-    import worker_fourier
     import worker_rewrites
     import worker_stack
     import worker_weights
@@ -81,17 +80,18 @@ def identify(job: dict[str, Any]) -> dict[str, Any]:
     worker_stack.prepare(job["codebase"])
     zoo, config, described = opened(job)
     answer = {"described": described, "network": ""}
-    if hasattr(zoo, "network") and job["weights"] == "random":
+    decided = zoo.network(config)
+    if decided is not None and job["weights"] == "random":
         shape = job["shape"] or described["shape"]
-        decides = [zoo.network(config), shape, job["seed"], job["opset"], job["input"]]
+        decides = [decided, shape, job["seed"], job["opset"], job["input"]]
         text = json.dumps(decides, sort_keys=True, default=str)
         answer["network"] = hashlib.sha256(text.encode()).hexdigest()
     return answer
 
 
 def opened(job: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
-    """The codebase's module, the config, and what it says of its input."""
-    zoo = importlib.import_module(f"worker_{job['codebase']}")
+    """The codebase, the config, and what it says of its input."""
+    zoo = worker_codebases.CODEBASES[job["codebase"]]
     config = zoo.config(job["config"])
     return zoo, config, worker_defaults.describe(job["codebase"], job["config"], config)
 
@@ -243,7 +243,7 @@ def deploy(model: Any) -> None:
         if hasattr(part, "switch_to_deploy") and not getattr(part, "deploy", False):
             part.switch_to_deploy()
     worker_rewrites.keep_excitation(model)
-    worker_fourier.without_fourier(model)
+    worker_rewrites.without_fourier(model)
 
 
 def run(path: Path, name: str, sample: Any) -> list[Any]:

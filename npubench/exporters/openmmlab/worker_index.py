@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from npubench.exporters.openmmlab import worker_configs, worker_defaults, worker_stack
+    from npubench.exporters.openmmlab import worker_codebases, worker_defaults, worker_stack
 else:
     sys.path.insert(0, str(Path(__file__).parent))
-    import worker_configs
+    import worker_codebases
     import worker_defaults
     import worker_stack
 
@@ -24,7 +24,7 @@ def main(codebase: str, path: Path) -> None:
 
     worker_stack.define_torchvision_schemas()
     listed = hub() if codebase == "mmpretrain" else {}
-    files = worker_configs.files(worker_stack.PACKAGES[codebase])
+    files = worker_codebases.files(worker_codebases.CODEBASES[codebase].package)
     others = {name: str(file) for name, file in files.items() if name not in listed}
     parts = []
     for sources in (listed, others):

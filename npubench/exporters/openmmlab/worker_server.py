@@ -26,8 +26,7 @@ def prepare(codebase: str) -> None:
 
         torch.set_num_threads(worker.THREADS)
         importlib.import_module("worker_stack").prepare(codebase)
-        if warm := getattr(importlib.import_module(f"worker_{codebase}"), "warm", None):
-            warm()
+        importlib.import_module("worker_codebases").CODEBASES[codebase].warm()
         worker.versions(codebase)
     except Exception:  # noqa: BLE001 - the job meets the same error and classifies it
         traceback.print_exc()

@@ -9,18 +9,12 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-PACKAGES = {
-    "mmpretrain": "mmpretrain",
-    "mmaction2": "mmaction",
-    "mmsegmentation": "mmseg",
-    "mmdetection": "mmdet",
-    "mmpose": "mmpose",
-    "mmocr": "mmocr",
-    "mmyolo": "mmyolo",
-    "mmagic": "mmagic",
-}
-"""Codebase -> the package that holds it."""
+if TYPE_CHECKING:
+    from npubench.exporters.openmmlab.worker_codebases import CODEBASES
+else:
+    from worker_codebases import CODEBASES
 
 MMCV_FOR_GUARDS = "2.0.1"
 """mmyolo 0.6.0 and mmocr 1.0.1 refuse mmcv 2.1, which is the first that compiles against today's PyTorch."""
@@ -34,7 +28,7 @@ GUARDED = ("mmyolo", "mmocr")
 def prepare(codebase: str) -> None:
     """Import the package of a codebase with all its models registered. Raises ImportError."""
     define_torchvision_schemas()
-    name = PACKAGES[codebase]
+    name = CODEBASES[codebase].package
     if name == "mmaction":
         _stand_in_for_drn()
     if name in GUARDED:

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from npubench.exporters.openmmlab import worker_configs, worker_stack
+    from npubench.exporters.openmmlab import worker_codebases
     from npubench.exporters.openmmlab.worker_errors import Refused
 else:
-    import worker_configs
-    import worker_stack
+    import worker_codebases
     from worker_errors import Refused
 
 INITIALISERS = (
@@ -132,7 +131,7 @@ def _address(codebase: str, config: str) -> str:
     """Where a codebase's model index says the weights are. Raises Refused."""
     from modelindex.load_model_index import load
 
-    folder = worker_configs.folder(worker_stack.PACKAGES[codebase])
+    folder = worker_codebases.folder(worker_codebases.CODEBASES[codebase].package)
     index = load(str(folder.parent / "model-index.yml"))
     index.build_models_with_collections()
     for model in index.models:

@@ -74,7 +74,7 @@ def _by_board(
     for result in results:
         if result.case_kind is case_kind:
             board = boards.setdefault((result.board, result.backend), {})
-            for kind in {f.kind for f in (result.figures, result.estimate) if f is not None}:
+            for kind in {figures.kind for figures in result.all_figures}:
                 if _positive(latency_of(result, kind)):
                     board.setdefault(kind, []).append(result)
     for board in boards.values():

@@ -43,10 +43,9 @@ class TimeRatio:
 def figures_by_kind(row: Result) -> Mapping[str, Figures]:
     """The row's figures by kind; what was published of boards is another kind than a published simulation."""
     found: dict[str, Figures] = {}
-    for figures in (row.figures, row.estimate):
-        if figures is not None:
-            origin = f" ({figures.origin})" if figures.origin is not None else ""
-            found.setdefault(f"{figures.kind}{origin}", figures)
+    for figures in row.all_figures:
+        origin = f" ({figures.origin})" if figures.origin is not None else ""
+        found.setdefault(f"{figures.kind}{origin}", figures)
     return found
 
 
@@ -65,8 +64,7 @@ def _bounded(found: TimeRatio, before: Bounds | None, after: Bounds | None) -> T
     """Two bounds of one reason and extent leave out the same: what they count is compared."""
     if before == after:
         return replace(found, bounds=(before, after))
-    ends = (after.bound if after else Bound.EXACT, before.bound if before else Bound.EXACT)
-    return replace(found, bounds=(before, after), ratio_bound=ratio_bound(*ends))
+    return replace(found, bounds=(before, after), ratio_bound=ratio_bound(after, before))
 
 
 def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:

@@ -47,12 +47,13 @@ def opposite(bound: Bound) -> Bound:
     return _OPPOSITE[bound]
 
 
-def ratio_bound(over: Bound, under: Bound) -> Bound | None:
-    """The bound of one figure over another; None where nothing follows of two bounds."""
-    turned = opposite(under)
-    if over is Bound.EXACT or over is turned:
+def ratio_bound(over: Bounds | None, under: Bounds | None) -> Bound | None:
+    """The bound of one figure over another, by what they leave out; None where nothing follows of two."""
+    bound = over.bound if over else Bound.EXACT
+    turned = opposite(under.bound) if under else Bound.EXACT
+    if bound is Bound.EXACT or bound is turned:
         return turned
-    return over if turned is Bound.EXACT else None
+    return bound if turned is Bound.EXACT else None
 
 
 def mark(bound: Bound) -> str:
@@ -165,11 +166,8 @@ def whole_npu(result: Result) -> Figures | None:
     """That estimate for a row that worked: from what was measured, else from the simulation."""
     if result.status is not _OK:
         return None
-    for figures in (result.figures, result.estimate):
-        estimate = whole_npu_upper_estimate(figures) if figures is not None else None
-        if estimate is not None:
-            return estimate
-    return None
+    estimates = map(whole_npu_upper_estimate, result.all_figures)
+    return next((estimate for estimate in estimates if estimate is not None), None)
 
 
 def whole_npu_upper_estimate(figures: Figures) -> Figures | None:

@@ -58,13 +58,7 @@ def published_simulation(result: Result) -> Figures | None:
 
 def kinds_of(results: Sequence[Result]) -> list[Kind]:
     """The kinds that occur in rows that worked, in the order of `Kind`."""
-    found = {
-        figures.kind
-        for result in results
-        if result.status is _OK
-        for figures in (result.figures, result.estimate)
-        if figures is not None
-    }
+    found = {figures.kind for result in results if result.status is _OK for figures in result.all_figures}
     return [kind for kind in Kind if kind in found]
 
 
@@ -96,17 +90,12 @@ def speedup(pair: Pair, kind: Kind) -> Speedup | None:
     fp32, int8 = latency_of(pair.fp32, kind), latency_of(pair.int8, kind)
     if fp32 is None or int8 is None:
         return None
-    bound = _bound_of_ratio(pair, kind)
+    bound = ratio_bound(*(left_out_of(figures_of(row, kind)) for row in (pair.fp32, pair.int8)))
     if bound is None:
         return None
     if fp32.p50 is not None and int8.p50 is not None:
         return _ratio(fp32.p50, int8.p50, "p50", bound)
     return _ratio(fp32.mean, int8.mean, "mean", bound)
-
-
-def _bound_of_ratio(pair: Pair, kind: Kind) -> Bound | None:
-    one, other = (left_out_of(figures_of(row, kind) if row else None) for row in (pair.fp32, pair.int8))
-    return ratio_bound(one.bound if one else Bound.EXACT, other.bound if other else Bound.EXACT)
 
 
 def _of_two_times(fp32: Result, int8: Result) -> bool:

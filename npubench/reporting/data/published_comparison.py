@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Bound, Figures, Kind, Result, Status
+from npubench.domain.records import Bound, Kind, Result, Status
 from npubench.published import case_of
 from npubench.reporting.compare.statistics import Interval, geometric_mean, rank_correlation
 from npubench.reporting.data.figures import left_out_of, ratio_bound
 from npubench.reporting.sanity import DoubtClass, Strength, doubts
+from npubench.reporting.sanity.times import call_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,33 +116,23 @@ def _pairs(own: Result, other: Result) -> Iterator[tuple[Kind, str, float, float
     figures = own.figures
     if figures is not None and figures.kind is Kind.MEASURED and other.figures is not None:
         npu, their_npu = figures.npu_time_us, other.figures.npu_time_us
-        their, bound = _time(other.figures), _bound(figures, other.figures)
+        their, bound = call_us(other.figures), ratio_bound(left_out_of(figures), left_out_of(other.figures))
         if npu and npu > 0 and their_npu:
             yield Kind.MEASURED, "NPU time of both", npu, their_npu, bound
-        elif (ours := _time(figures)) is not None and their is not None:
+        elif (ours := call_us(figures)) is not None and their is not None:
             what = "NPU time" if their_npu else "time"
             yield Kind.MEASURED, f"latency here, {what} there", ours, their, bound
-    simulated = next((f for f in (own.figures, own.estimate) if f and f.kind is Kind.SIMULATED), None)
+    simulated = next((one for one in own.all_figures if one.kind is Kind.SIMULATED), None)
     if simulated is not None and other.estimate is not None:
-        ours, their = _time(simulated), _time(other.estimate)
+        ours, their = call_us(simulated), call_us(other.estimate)
         if ours is not None and their is not None:
-            yield Kind.SIMULATED, "simulated by both", ours, their, _bound(simulated, other.estimate)
-
-
-def _bound(own: Figures, published: Figures) -> Bound | None:
-    """Of the ratio, where a time leaves something out."""
-    ours, theirs = left_out_of(own), left_out_of(published)
-    return ratio_bound(ours.bound if ours else Bound.EXACT, theirs.bound if theirs else Bound.EXACT)
-
-
-def _time(figures: Figures) -> float | None:
-    """Microseconds of an inference: the median, else the mean, else what the throughput says."""
-    latency = figures.latency_us
-    if latency is not None:
-        time = latency.mean if latency.p50 is None else latency.p50
-    else:
-        time = 1e6 / figures.throughput_fps if figures.throughput_fps else 0.0
-    return time if time > 0 else None
+            yield (
+                Kind.SIMULATED,
+                "simulated by both",
+                ours,
+                their,
+                ratio_bound(left_out_of(simulated), left_out_of(other.estimate)),
+            )
 
 
 def _doubtful(published: Sequence[Result]) -> set[tuple[str, str]]:

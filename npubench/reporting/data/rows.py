@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from npubench.domain.definitions import earlier
+from npubench.domain.notes import Note
 from npubench.domain.records import Bound, Failure, Figures, Result
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.reporting.data.accuracy import lacking
@@ -36,9 +37,9 @@ def row_of(result: Result) -> Row:
         "exported": _plain(result.exported),
         "status": result.status.value,
         "failure": _failure(result.failure) if result.failure else None,
-        "skip_reason": result.skip_reason,
+        "skip_reason": _plain(result.skip_reason),
         "verdict": result.verdict.value if result.verdict else None,
-        "warnings": list(result.warnings),
+        "warnings": _plain(result.warnings),
         "estimate": _figures(result, result.estimate) if result.estimate else None,
         "prediction": _prediction(result),
         **_provenance(result),
@@ -101,7 +102,7 @@ def _figures(result: Result, figures: Figures) -> Row:
     return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
         "accuracy": _accuracy(figures),
         "no_accuracy": word.value if word else None,
-        "no_accuracy_why": why or None,
+        "no_accuracy_why": str(why) or None,
         "bounds": _row_bounds(figures),
         "latency": latency_text(figures, main) if main is not None else None,
         "fps_counts": counts_text(figures) or None,
@@ -161,6 +162,8 @@ def _shapes(tensors: tuple[TensorSpec, ...]) -> Row:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Note):
+        return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Enum):

@@ -31,11 +31,11 @@ from npubench.reporting.sanity.speed_ups import cores_of
 from npubench.reporting.sanity.times import (
     Part,
     board_times,
+    call_us,
     is_exact,
     measured_of,
     plain,
     simulated_of,
-    simulated_us,
     typical_us,
 )
 
@@ -80,7 +80,7 @@ def unusual_ratios(results: Sequence[Result]) -> Iterator[Doubt]:
     groups: defaultdict[tuple[str, str, str, CaseKind, str, Part], list[_Timed]] = defaultdict(list)
     for row in results:
         simulation = simulated_of(row)
-        simulated = simulated_us(simulation) if simulation else None
+        simulated = call_us(simulation) if simulation else None
         measured = measured_of(row)
         if simulation is None or simulated is None or measured is None:
             continue

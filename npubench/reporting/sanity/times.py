@@ -42,12 +42,8 @@ def measured_of(row: Result) -> Figures | None:
 
 def simulated_of(row: Result) -> Figures | None:
     """Figures that a compiler simulated, wherever they stand."""
-    if row.status is not _OK:
-        return None
-    for figures in (row.estimate, row.figures):
-        if figures is not None and _SIMULATED in (figures.kind, figures.origin):
-            return figures
-    return None
+    found = reversed(row.all_figures) if row.status is _OK else ()
+    return next((figures for figures in found if _SIMULATED in (figures.kind, figures.origin)), None)
 
 
 def board_times(row: Result) -> tuple[BoardTime, ...]:
@@ -89,8 +85,8 @@ def samples_per_call(figures: Figures) -> int:
     return figures.sampling.samples_per_call if figures.sampling else 1
 
 
-def simulated_us(figures: Figures) -> float | None:
-    """Time of one call in a simulation: the latency, else from the throughput."""
+def call_us(figures: Figures) -> float | None:
+    """Microseconds of one call: the latency, else what the throughput says."""
     time = typical_us(figures.latency_us)
     if time is None and figures.throughput_fps and figures.throughput_fps > 0:
         time = samples_per_call(figures) * 1e6 / figures.throughput_fps

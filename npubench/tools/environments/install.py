@@ -31,7 +31,14 @@ PIP = ("-I", "-m", "pip")
 QUIETLY = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
 # A user's own `pip install --user` by default is refused inside a virtual environment.
 PIP_ENVIRONMENT = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
-_TOLD = ("Collecting ", "Processing ", "Downloading ", "Building ", "Installing collected", "Successfully ")
+_PROGRESS = (
+    "Collecting ",
+    "Processing ",
+    "Downloading ",
+    "Building ",
+    "Installing collected",
+    "Successfully ",
+)
 _VERSIONS = """
 import json
 from importlib.metadata import distributions
@@ -164,7 +171,7 @@ def _step(
     timeout_s: float = STEP_TIMEOUT_S,
 ) -> Completed:
     def tell(line: str) -> None:
-        if line.strip().startswith(_TOLD):
+        if line.strip().startswith(_PROGRESS):
             on_line(line.strip())
 
     with following(log, tell) if on_line is not _nothing else contextlib.nullcontext():
@@ -273,13 +280,13 @@ def locked(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     The lock file stays when the folder goes: were it deleted, two could hold a lock of one name.
     """
     with folder.with_name(f"{folder.name}.lock").open("w") as stream:
-        told = False
+        announced = False
         while not _try(stream.fileno()):
             if process.stopping():
                 raise Interrupted
-            if not told:
+            if not announced:
                 say(f"{folder.name} is in the hands of another npubench: waiting for it")
-                told = True
+                announced = True
             threading.Event().wait(_TRY_EVERY_S)
         yield
 

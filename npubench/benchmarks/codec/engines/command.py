@@ -6,15 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from npubench.benchmarks.codec.board_clock import ONE, Elapsed, elapsed, shell
 from npubench.benchmarks.codec.cases import Operation
-from npubench.benchmarks.codec.declared import Said, command_line, said, spread
-from npubench.benchmarks.codec.engines.base import Work
-from npubench.benchmarks.codec.engines.parallel import streams_held
-from npubench.benchmarks.codec.expected import expected_sha256
+from npubench.benchmarks.codec.engines.base import (
+    ONE,
+    Elapsed,
+    Work,
+    elapsed,
+    failure_of,
+    shell,
+    streams_held,
+)
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
-from npubench.benchmarks.codec.settings import Settings
-from npubench.benchmarks.codec.tool_errors import failure_of
+from npubench.benchmarks.codec.media import expected_sha256
+from npubench.benchmarks.codec.settings import Said, Settings, command_line, said, spread
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Completed, Failure, FailureClass, Skip, Stage
 from npubench.storage.hashing import sha256_of_file
 
@@ -25,7 +30,7 @@ def undeclared(settings: Settings, case: str) -> Skip | None:
 
 
 def _undeclared(case: str) -> Skip:
-    return Skip(f"no command is declared for {case}: see docs/codec.md")
+    return Skip(Note(NoteCode.NO_COMMAND, {"case": str(case)}))
 
 
 def run(work: Work) -> Found | Failure | Skip:

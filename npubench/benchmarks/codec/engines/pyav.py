@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from npubench.benchmarks.codec.cases import Operation
-from npubench.benchmarks.codec.engines.base import Work
-from npubench.benchmarks.codec.expected import expected_sha256
+from npubench.benchmarks.codec.engines.base import Work, lacking
 from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed
-from npubench.benchmarks.codec.media import Made
+from npubench.benchmarks.codec.media import Made, expected_sha256
 from npubench.benchmarks.codec.recipes import Recipe
 from npubench.benchmarks.codec.settings import LATENCY_SAMPLES
-from npubench.benchmarks.codec.tool_errors import lacking
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.tools import process
 from npubench.tools.worker_protocol import Answer, Worker, ask_module

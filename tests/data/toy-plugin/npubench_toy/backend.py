@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from npubench.backends.isolated.backend import ApartBackend, answer_of
+from npubench.backends.isolated.backend import IsolatedBackend, answer_of
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
 
 
-class ToyBackend(ApartBackend):
+class ToyBackend(IsolatedBackend):
     """Counts the bytes of a model and calls them cycles."""
 
     name = "toy"
@@ -18,7 +18,7 @@ class ToyBackend(ApartBackend):
         """What the worker is asked besides the model and its data."""
         return {"clock_mhz": self._options.get("clock_mhz", 1)}
 
-    def explain(self, error, said):
+    def explain(self, error, tool_output):
         """The failure that an exception in the worker means."""
         return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, f"toy: {error['type']}: {error['text']}")
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from npubench.cli import npubench
 from npubench.domain.records import Figures, Kind, Latency, Status
-from npubench.measure.stability import judge
+from npubench.measure.stability import assess_stability
 from npubench.reporting.data.provenance import facts_of
 from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.translate import catalogue, say, say_count, speaking
@@ -186,10 +186,10 @@ def rows_of_every_kind():
     """Models, operators, processors and codecs, with every sentence that a verdict may write into a row."""
     busy = sample_results.state(extra={"running": "9", "npu_mode": "disable"})
     told = (
-        *judge(busy, sample_results.state(1, governor="performance", clocks_mhz=(900.0,)), timed((1, 2, 3)))[
-            1
-        ],
-        *judge(busy, sample_results.state(1, temperature_c=80.0), timed((3, 1, 2)))[1],
+        *assess_stability(
+            busy, sample_results.state(1, governor="performance", clocks_mhz=(900.0,)), timed((1, 2, 3))
+        )[1],
+        *assess_stability(busy, sample_results.state(1, temperature_c=80.0), timed((3, 1, 2)))[1],
     )
     warned = sample_results.result("warned", warnings=told, board_before=busy)
     skipped = sample_results.result(
@@ -314,7 +314,7 @@ def test_sentences_of_npubench_in_rows_are_said_and_those_of_tools_are_left():
             assert left == set(), recorded(sentence)
         assert recorded("E0042: tiling failed for Conv_3") == "E0042: tiling failed for Conv_3"
     for sentence in warned:
-        assert recorded(sentence) == sentence
+        assert recorded(sentence) == str(sentence)
 
 
 def test_an_empty_chinese_page_is_chinese():
