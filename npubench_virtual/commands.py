@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from npubench.cli.console import say_problem
 from npubench.domain.errors import ExitCode
 from npubench.domain.text import printable, text_table
 
@@ -28,7 +29,7 @@ def start(image: str | None, files: Path | None) -> int:
     """Start the board, and build its image the first time; nothing is done when it is up."""
     from npubench_virtual import control, places
 
-    up = control.start(image, _tell, files)
+    up = control.start(image, say_problem, files)
     click.echo(f"{places.NAME} is up with the image {up.image} on 127.0.0.1:{up.port}")
     click.echo(f"npubench run --board {places.NAME} ... measures there, and its rows are marked emulated")
     return ExitCode.OK
@@ -39,7 +40,7 @@ def stop() -> int:
     """Switch the board off."""
     from npubench_virtual import control, places
 
-    was_up = control.stop(_tell)
+    was_up = control.stop(say_problem)
     click.echo(f"{places.NAME} is off" if was_up else f"{places.NAME} was not up")
     return ExitCode.OK
 
@@ -63,7 +64,3 @@ def status() -> int:
     ]
     click.echo(text_table([places.NAME, "up"], [[name, printable(text)] for name, text in rows], 160))
     return ExitCode.OK
-
-
-def _tell(line: str) -> None:
-    click.echo(f"npubench: {printable(line)}", err=True)

@@ -16,7 +16,6 @@ from npubench.reporting.data import (
     columns,
     processor,
     provenance,
-    recorded,
     summary,
     tables,
 )
@@ -110,7 +109,6 @@ def _in_tables() -> set[str]:
         *grid._NO_FIGURE.values(),
         *accuracy.WORDS.values(),
         *MISSING,
-        *recorded.TEMPLATES,
         *notes.TEXTS.values(),
         *summary._EXTRA.values(),
         *processor._SAME,

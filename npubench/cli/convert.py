@@ -73,20 +73,23 @@ def export(options: RunOptions) -> int:
 def convert(options: RunOptions, surgery: str) -> int:
     """Prepare CASES for a board's toolchain: OUT/<case>.<board>.<precision>.<ending>."""
     from npubench.engine.deliver import delivery
-    from npubench.engine.job import prepare
 
-    if surgery == "auto":
-        from npubench.engine.convert_with_surgery import measure_parts_and_note, prepare_and_note
+    if surgery == "none":
+        from npubench.engine.job import prepare
 
-        stage = delivery(options.out, prepare_and_note, measure_parts_and_note)
-    else:
-        stage = delivery(options.out, prepare)
+        plan, delivered = _deliver(options, delivery(options.out, prepare))
+        _say_written(plan, delivered, options.out)
+        return _exit_code(plan, delivered)
+    from npubench.engine import convert_with_surgery as cutting
+
+    stage = delivery(options.out, cutting.prepare, cutting.measure_parts)
     plan, delivered = _deliver(options, stage)
-    if surgery == "auto":
-        _say_cuts(delivered)
+    for state in delivered.states:
+        if state.files and state.failure is None:
+            _say_surgery(cutting.record_of(state))
     _say_written(plan, delivered, options.out)
-    if surgery == "auto":
-        _say_counts(delivered)
+    for line in counts([cutting.conversion_of(state) for state in delivered.states]):
+        click.echo(line)
     return _exit_code(plan, delivered)
 
 
@@ -100,21 +103,6 @@ def _deliver(options: RunOptions, stage: "SessionStage") -> "tuple[Plan, Deliver
     plan = plan_run(options, say_refused, reached=False)
     setup = SessionSetup(options, plan, delivery_listener(len(plan.jobs)), stored=False)
     return plan, run_session(setup, (stage,))[Delivered]
-
-
-def _say_cuts(delivered: "Delivered") -> None:
-    from npubench.engine.convert_with_surgery import record_of
-
-    for state in delivered.states:
-        if state.files and state.failure is None:
-            _say_surgery(record_of(state))
-
-
-def _say_counts(delivered: "Delivered") -> None:
-    from npubench.engine.convert_with_surgery import conversion_of
-
-    for line in counts([conversion_of(state) for state in delivered.states]):
-        click.echo(line)
 
 
 def _say_written(plan: "Plan", delivered: "Delivered", out: Path) -> None:

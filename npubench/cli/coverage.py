@@ -54,8 +54,8 @@ def coverage(
 ) -> int:
     """Say for each codebase and backend what worked and why the rest did not."""
     from npubench.domain.errors import ExitCode, UsageError
-    from npubench.domain.nearest import did_you_mean, path_meant
     from npubench.domain.specs import ModelSpec
+    from npubench.domain.text import did_you_mean, path_meant
     from npubench.reporting.data.coverage import EXPORTED, document, shares, status
     from npubench.storage import ledger
     from npubench.storage.files import write_atomically
@@ -86,17 +86,12 @@ def coverage(
         write_atomically(keep, ledger.lines(found.values()))
     rows = []
     if results is not None:
-        store = Store.read(results / "results.db")
-        rows = store.latest()
-        store.close()
+        with Store.read(results / "results.db") as store:
+            rows = store.latest()
     text = document(found, planned, rows)
     if cuts:
         text += "\n" + _cuts(cuts, keep_cuts)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
-        click.echo(f"coverage: {output}")
+    _deliver(text, output, "coverage")
     below = {name: share for name, share in shares(found, planned).items() if 100 * share < (require or 0)}
     for codebase, share in below.items():
         click.echo(f"npubench: {codebase}: {share:.1%} exported, {require:g}% required", err=True)
@@ -134,14 +129,12 @@ def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
     """Say of every operator case on every board: NPU, CPU fallback, unsupported, crash or wrong result."""
     from npubench.domain.errors import UsageError
     from npubench.reporting.data.op_support import document
-    from npubench.storage.files import write_atomically
     from npubench.storage.store import Store
 
     rows = []
     for folder in folders:
-        store = Store.read(folder / "results.db")
-        rows += store.latest()
-        store.close()
+        with Store.read(folder / "results.db") as store:
+            rows += store.latest()
     # Logs lie in the folder of the results: only from there a link finds them.
     linked = output is not None and len(folders) == 1 and output.parent.absolute() == folders[0].absolute()
     text = document(rows, linked)
@@ -149,9 +142,15 @@ def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
         raise UsageError(
             "there are no operators among the results: npubench run --simulate --suite operators"
         )
+    _deliver(text, output, "operator support")
+    return 0
+
+
+def _deliver(text: str, output: Path | None, what: str) -> None:
+    from npubench.storage.files import write_atomically
+
     if output is None:
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
-        click.echo(f"operator support: {output}")
-    return 0
+        click.echo(f"{what}: {output}")

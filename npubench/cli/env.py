@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli.console import say
 from npubench.domain.errors import UsageError
 from npubench.domain.text import printable, text_table
 
@@ -34,7 +35,7 @@ def install(name: str, full: bool) -> int:
     wanted = environments.spec(name)
     click.echo(f"{wanted.name}: {wanted.title}")
     click.echo(f"about {wanted.size_bytes / 1e9:.1f} GB; licence: {wanted.licence}")
-    ready = environments.install(name, _tell, lambda line: _tell(f"  {line}"))
+    ready = environments.install(name, say, lambda line: say(f"  {line}"))
     click.echo(f"{ready.name} is at {ready.path} ({ready.disk_bytes / 1e9:.2f} GB)")
     return 0
 
@@ -59,7 +60,7 @@ def remove(name: str) -> int:
     """Delete the environment NAME, unfinished ones and those of older pins, too."""
     from npubench.tools import environments
 
-    for path in environments.remove(name, _tell):
+    for path in environments.remove(name, say):
         click.echo(f"removed {printable(str(path))}")
     return 0
 
@@ -75,7 +76,3 @@ def _row(name: str, path: "Path") -> list[str]:
     principal = environments.spec(name).principal
     told = [f"{package} {found.versions.get(package, '?')}" for package in principal]
     return [name, state, size, str(path), ", ".join([*told, f"{len(found.versions)} packages"])]
-
-
-def _tell(line: str) -> None:
-    click.echo(printable(line), err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli.console import say_problem
 from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import counted, printable
@@ -89,7 +90,7 @@ def _import(
     from npubench.engine.options import RunOptions
     from npubench.engine.session import SessionSetup, SessionStage, run_session
     from npubench.measure import equal_figures
-    from npubench.measure.sampling import sampled
+    from npubench.measure.statistics import sampled
     from npubench.storage.hashing import digest
     from npubench.tools import logs
 
@@ -102,9 +103,11 @@ def _import(
     try:
         cases, problems = logs.read_folder(folder, spec.backend, reading, _log_readers)
     except logs.NoLogError as error:
-        _tell_problems(error.problems[1:])
+        for problem in error.problems[1:]:
+            say_problem(problem)
         raise
-    _tell_problems(problems)
+    for problem in problems:
+        say_problem(problem)
 
     def add(session: "RunSession") -> Imported:
         rows = equal_figures.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
@@ -127,11 +130,6 @@ def _named(board: "BoardSpec", name: str | None) -> "BoardSpec":
         return board if name is None else replace(board, name=check_name(name))
     except ValueError as error:
         raise UsageError(f"--name {error}") from error
-
-
-def _tell_problems(problems: Sequence[str]) -> None:
-    for problem in problems:
-        click.echo(f"npubench: {printable(problem)}", err=True)
 
 
 def _log_readers() -> "dict[str, LogReading]":

@@ -54,7 +54,7 @@ def sentence(result: Result) -> str:
         text = f"{failure.failure_class}: {failure.message}{operators}"
         return f"{name}: failed at {failure.stage}: {printable(text, 400)}"
     if result.status is Status.SKIPPED:
-        return f"{name}: skipped: {printable(result.skip_reason or '', 400)}"
+        return f"{name}: skipped: {printable(str(result.skip_reason or ''), 400)}"
     figures = result.figures
     latency = figures.latency_us if figures else None
     doubt = f", {result.verdict}" if result.verdict else ""

@@ -1,15 +1,14 @@
 """`npubench list`: what there is to name on a command line."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli.console import print_records
 from npubench.cli.options import catalog_option, json_option, load_catalog
 from npubench.domain.errors import UsageError
-from npubench.domain.text import text_table
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -37,10 +36,7 @@ def list_(what: str, catalog_folders: tuple[Path, ...], status: Path | None, as_
     rows = rows_of(catalog)
     if status is not None:
         rows = _with_status(rows, status)
-    if as_json:
-        click.echo(json.dumps(rows, indent=1))
-    elif rows:
-        click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows]))
+    print_records(rows, as_json)
     return 2 if catalog.problems else 0
 
 
@@ -107,10 +103,8 @@ def _newest(folder: Path) -> "dict[tuple[str, str], Result]":
 
     if not (folder / "results.db").is_file():
         return {}
-    store = Store.read(folder / "results.db")
-    rows = {(row.case, f"{row.backend} {row.precision}"): row for row in store.latest()}
-    store.close()
-    return rows
+    with Store.read(folder / "results.db") as store:
+        return {(row.case, f"{row.backend} {row.precision}"): row for row in store.latest()}
 
 
 def _conversion(result: "Result | None") -> str:

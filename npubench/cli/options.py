@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.domain.text import printable
+from npubench.cli.console import say_problem
 from npubench.engine.options import DEFAULT_OUT, CaseOptions, RunOptions
 
 if TYPE_CHECKING:
@@ -134,5 +134,5 @@ def load_catalog(folders: tuple[Path, ...], kinds: Sequence[str] | None = None) 
 
     catalog = load(user_folders(folders), KINDS if kinds is None else kinds)
     for problem in catalog.problems:
-        click.echo(f"npubench: {printable(problem)}", err=True)
+        say_problem(problem)
     return catalog

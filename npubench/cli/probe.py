@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli.console import say, say_problem
 from npubench.cli.options import Number
 from npubench.domain.errors import ExitCode
 from npubench.domain.text import printable, text_table
@@ -35,10 +36,10 @@ def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline:
     with tempfile.TemporaryDirectory() as scratch:
         for wanted in _chosen(targets):
             log = Path(scratch) / f"{wanted.name}.log"
-            built = builds.build(wanted, log, deadline, _tell, compiler, fresh)
+            built = builds.build(wanted, log, deadline, say, compiler, fresh)
             if isinstance(built, Failure):
                 failed = True
-                click.echo(f"npubench: {printable(built.message)}", err=True)
+                say_problem(built.message)
             else:
                 size_kib = built.path.stat().st_size / 1024
                 click.echo(
@@ -67,7 +68,3 @@ def _chosen(names: tuple[str, ...]) -> "list[Target]":
     from npubench.benchmarks.cpu.builds import TARGETS, target
 
     return [target(name) for name in dict.fromkeys(names)] or list(TARGETS.values())
-
-
-def _tell(text: str) -> None:
-    click.echo(printable(text), err=True)

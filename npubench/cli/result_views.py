@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,82 +13,72 @@ if TYPE_CHECKING:
     from npubench.reporting.data.published_comparison import LineUp
 
 
-def print_ranking(found: "Sequence[Result]", as_json: bool) -> None:
+View = tuple[Sequence[Any], list[str]]
+"""Records for programs, and lines for people."""
+
+
+def missing_operators(found: "Sequence[Result]") -> View:
     """Operators that toolchains lack, by the models that they block."""
-    from npubench.reporting.data.op_support import missing_operators
+    from npubench.reporting.data import op_support
 
-    ranking = missing_operators(found)
-    if as_json:
-        _json(ranking)
-    elif not ranking:
-        click.echo("no row says that an operator is missing")
-    else:
-        rows = [
-            [one.operator, one.backend, str(len(one.models)), str(len(one.cases)), ", ".join(one.models)]
-            for one in ranking
-        ]
-        click.echo(text_table(["operator", "backend", "models", "operator cases", "which models"], rows))
+    ranking = op_support.missing_operators(found)
+    rows = [
+        [one.operator, one.backend, str(len(one.models)), str(len(one.cases)), ", ".join(one.models)]
+        for one in ranking
+    ]
+    head = ["operator", "backend", "models", "operator cases", "which models"]
+    return ranking, [text_table(head, rows) if rows else "no row says that an operator is missing"]
 
 
-def print_published_ranking(as_json: bool) -> None:
+def published_missing_operators() -> View:
     """The same as it was published: how many models an operator blocked, not which."""
-    from npubench.published import missing_operators
+    from npubench import published
 
-    ranking = missing_operators()
-    if as_json:
-        _json(ranking)
-        return
+    ranking = published.missing_operators()
     rows = [[one.operator, one.backend, str(one.models_blocked), one.source] for one in ranking]
-    click.echo(text_table(["operator", "backend", "models", "published in"], rows))
+    return ranking, [text_table(["operator", "backend", "models", "published in"], rows)]
 
 
-def print_doubts(found: "Sequence[Result]", history: "Sequence[Result]", as_json: bool) -> None:
+def doubts(found: "Sequence[Result]", history: "Sequence[Result]") -> View:
     """Rows that may not be what they say, the strong doubts first; `history` tells what is usual."""
-    from npubench.reporting.sanity import Strength, doubts
+    from npubench.reporting import sanity
 
-    all_doubts = doubts(found, history)
-    if as_json:
-        _json(all_doubts)
-        return
+    all_doubts = sanity.doubts(found, history)
+    lines = []
     for doubt in all_doubts:
-        where = f"{doubt.board} {doubt.precision}".strip()
-        click.echo(f"{doubt.strength} {doubt.doubt_class} on {printable(where)}: {printable(doubt.reason)}")
-        click.echo(
-            f"    cases: {printable(', '.join(doubt.cases))}" if doubt.cases else "    the board itself"
-        )
-        for line in doubt.evidence:
-            click.echo(f"    {printable(line)}")
-        if doubt.next_step:
-            click.echo(f"    next: {printable(doubt.next_step)}")
-    strong = sum(doubt.strength is Strength.STRONG for doubt in all_doubts)
-    click.echo(f"{counted(len(found), 'row')}: {counted(len(all_doubts), 'doubt')}, {strong} of them strong")
+        where = printable(f"{doubt.board} {doubt.precision}".strip())
+        lines += [
+            f"{doubt.strength} {doubt.doubt_class} on {where}: {printable(doubt.reason)}",
+            f"    cases: {printable(', '.join(doubt.cases))}" if doubt.cases else "    the board itself",
+            *(f"    {printable(line)}" for line in doubt.evidence),
+            *([f"    next: {printable(doubt.next_step)}"] if doubt.next_step else []),
+        ]
+    strong = sum(doubt.strength is sanity.Strength.STRONG for doubt in all_doubts)
+    counts = f"{counted(len(found), 'row')}: {counted(len(all_doubts), 'doubt')}, {strong} of them strong"
+    return all_doubts, [*lines, counts]
 
 
-def print_line_ups(own: "Sequence[Result]", as_json: bool) -> None:
+def against_published(own: "Sequence[Result]") -> View:
     """Own rows beside the published ones of the same cases."""
     from npubench import published
     from npubench.reporting.data.published_comparison import left_out, line_up
 
     found = line_up(own, published.results())
-    if as_json:
-        _json(found)
-        return
-    for one in found:
-        _print_line_up(one)
-    emulated = left_out(own)
-    if emulated:
-        click.echo(f"{counted(emulated, 'emulated row')} left out: no figure of theirs is a chip's")
+    lines = [line for one in found for line in _line_up(one)]
+    if emulated := left_out(own):
+        lines.append(f"{counted(emulated, 'emulated row')} left out: no figure of theirs is a chip's")
     if not found:
-        click.echo("no own figure has a published one of the same case and kind; names are OpenMMLab's, see")
-        click.echo("`npubench results --published` for what is there")
+        lines.append(
+            "no own figure has a published one of the same case and kind; names are OpenMMLab's, see"
+        )
+        lines.append("`npubench results --published` for what is there")
+    return found, lines
 
 
-def _print_line_up(one: "LineUp") -> None:
+def _line_up(one: "LineUp") -> list[str]:
     from npubench.reporting.data.figures import mark
 
     here = f"{one.board} ({one.chip}, {one.precision})"
-    click.echo(f"{printable(here)} beside {printable(one.published_board)}: {one.basis}")
-    click.echo(f"    {one.kind} here; published there, {one.kind} by its publisher: {printable(one.source)}")
     rows = [
         [
             *(line.case, f"{line.own_us:.6g}", f"{line.published_us:.6g}"),
@@ -98,14 +87,17 @@ def _print_line_up(one: "LineUp") -> None:
         ]
         for line in one.lines
     ]
-    click.echo(text_table(["case", "own us", "published us", "ratio", ""], rows))
-    means = sum(line.sure for line in one.lines)
+    count = counted(sum(line.sure for line in one.lines), "case")
     rho = "not told" if one.rank_correlation is None else f"{one.rank_correlation:.3f}"
-    click.echo(f"    geometric mean of own / published over {counted(means, 'case')}: {_interval(one.ratio)}")
-    click.echo(f"    Spearman's rank correlation: {rho}")
-    for note in one.notes:
-        click.echo(f"    {printable(note)}")
-    click.echo("")
+    return [
+        f"{printable(here)} beside {printable(one.published_board)}: {one.basis}",
+        f"    {one.kind} here; published there, {one.kind} by its publisher: {printable(one.source)}",
+        text_table(["case", "own us", "published us", "ratio", ""], rows),
+        f"    geometric mean of own / published over {count}: {_interval(one.ratio)}",
+        f"    Spearman's rank correlation: {rho}",
+        *(f"    {printable(note)}" for note in one.notes),
+        "",
+    ]
 
 
 def _interval(value: Any) -> str:
@@ -114,10 +106,6 @@ def _interval(value: Any) -> str:
     if isinstance(value, Interval):
         return f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f}; {value.method})"
     return "not told" if value is None else f"{value:.3f}"
-
-
-def _json(records: "Sequence[Any]") -> None:
-    click.echo(json.dumps([asdict(one) for one in records], indent=1, allow_nan=False))
 
 
 def print_rows(results: "Sequence[Result]", as_json: bool, as_csv: bool) -> None:

@@ -3,16 +3,16 @@
 import json
 import shutil
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from npubench.cli.options import json_option, out_option
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import did_you_mean
-from npubench.domain.text import printable
+from npubench.domain.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -54,8 +54,11 @@ def results(
         raise click.UsageError("--against lines up own rows: leave --published out")
     found = _published(cases, board) if published else _stored(out, cases, board)
     if view is not None:
-        earlier = _earlier(out, board) if doubts and not published else []
-        _print_view(view, found, earlier, as_json, published)
+        history = _earlier(out, board) if doubts and not published else []
+        records, lines = _seen(view, found, history, published)
+        as_text = [json.dumps([asdict(one) for one in records], indent=1, allow_nan=False)]
+        for line in as_text if as_json else lines:
+            click.echo(line)
         return 0
     if of_processors:
         from npubench.cli.result_views import print_rows
@@ -74,41 +77,41 @@ def results(
 
 def _view(missing_operators: bool, doubts: bool, against: str | None, as_csv: bool) -> str | None:
     asked = {"--missing-operators": missing_operators, "--doubts": doubts, "--against": against is not None}
-    result_views = [name for name, wanted in asked.items() if wanted]
-    if len(result_views) > 1:
-        raise click.UsageError(f"{' and '.join(result_views)} exclude each other")
-    if result_views and as_csv:
-        raise click.UsageError(f"{result_views[0]} is a table or --json, not --csv")
-    return result_views[0] if result_views else None
+    views = [name for name, wanted in asked.items() if wanted]
+    if len(views) > 1:
+        raise click.UsageError(f"{' and '.join(views)} exclude each other")
+    if views and as_csv:
+        raise click.UsageError(f"{views[0]} is a table or --json, not --csv")
+    return views[0] if views else None
 
 
 def _earlier(out: Path, board: str | None) -> "list[Result]":
     """Older rows: they tell what is usual on a board."""
     from npubench.storage.store import Store
 
-    return Store.read(out / "results.db").earlier(board=board)
+    with Store.read(out / "results.db") as store:
+        return store.earlier(board=board)
 
 
-def _print_view(
-    view: str, found: "Sequence[Result]", earlier: "Sequence[Result]", as_json: bool, published: bool
-) -> None:
+def _seen(
+    view: str, found: "Sequence[Result]", history: "Sequence[Result]", published: bool
+) -> "tuple[Sequence[Any], list[str]]":
     from npubench.cli import result_views
 
     if view == "--doubts":
-        result_views.print_doubts(found, earlier, as_json)
-    elif view == "--against":
-        result_views.print_line_ups(found, as_json)
-    elif published:
-        result_views.print_published_ranking(as_json)
-    else:
-        result_views.print_ranking(found, as_json)
+        return result_views.doubts(found, history)
+    if view == "--against":
+        return result_views.against_published(found)
+    if published:
+        return result_views.published_missing_operators()
+    return result_views.missing_operators(found)
 
 
 def _stored(out: Path, cases: Sequence[str], board: str | None) -> "list[Result]":
     from npubench.storage.store import Store
 
-    store = Store.read(out / "results.db")
-    return _matching(store.latest(board=board), cases, board, store.boards())
+    with Store.read(out / "results.db") as store:
+        return _matching(store.latest(board=board), cases, board, store.boards())
 
 
 def _published(cases: Sequence[str], board: str | None) -> "list[Result]":
@@ -159,15 +162,16 @@ def show(
     from npubench.reporting.data.rows import row_of
     from npubench.storage.store import Store
 
-    store = Store.read(out / "results.db")
-    if board is not None and board not in store.boards():
-        raise UsageError(_no_board(board, store.boards()))
-    found = [r for r in store.latest(case=case, board=board) if precision in (None, str(r.precision))]
-    if not found and case in store.case_names():
+    with Store.read(out / "results.db") as store:
+        found = [row for row in store.latest(case=case, board=board) if precision in (None, row.precision)]
+        boards, cases = store.boards(), store.case_names() if not found else []
+    if board is not None and board not in boards:
+        raise UsageError(_no_board(board, boards))
+    if not found and case in cases:
         asked = " and ".join(filter(None, (board and f"of board {board!r}", precision and f"in {precision}")))
         raise UsageError(f"no results of {case!r} {asked}: see `npubench results`")
     if not found:
-        raise UsageError(_nothing_like(case, store.case_names()))
+        raise UsageError(_nothing_like(case, cases))
     if as_json:
         click.echo(json.dumps([row_of(result) for result in found], indent=1))
         return 0

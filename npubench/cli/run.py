@@ -170,10 +170,9 @@ def _say_counts(outcome: "RunOutcome") -> None:
 
 
 def _print_plan(plan: "Plan", as_json: bool) -> None:
-    import json
-
+    from npubench.cli.console import print_records
     from npubench.domain.specs import Precision
-    from npubench.domain.text import counted, text_table
+    from npubench.domain.text import counted
 
     rows = [
         {
@@ -185,10 +184,9 @@ def _print_plan(plan: "Plan", as_json: bool) -> None:
         }
         for job in plan.jobs
     ]
+    print_records(rows, as_json)
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
         return
-    click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows]))
     measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
     seconds = measured * (plan.request.timing.warmup_min_s + plan.request.timing.min_duration_s)
     click.echo(

@@ -43,7 +43,7 @@ def _rests_on(row: Result) -> tuple[Definition, ...]:
     found = []
     if row.figures and row.backend == QUANTISED_HERE and row.precision is Precision.INT8:
         found.append(Definition.QUANTISATION)
-    if any(_counts_samples(figures) for figures in (row.figures, row.estimate) if figures):
+    if any(map(_counts_samples, row.all_figures)):
         found.append(Definition.THROUGHPUT)
     return tuple(found)
 

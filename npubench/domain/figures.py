@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from npubench.domain.notes import Note
 from npubench.domain.specs import SamplesFrom, TensorSpec
 
 
@@ -285,7 +286,7 @@ class Figures:
     spread: float | None = None  # of repeats as a share of the median, where no latency tells it
     bounds: Bounds | None = None  # None of an exact latency
     no_accuracy: NoAccuracy | None = None  # why there is no cosine
-    no_accuracy_why: str = ""  # the same in a sentence
+    no_accuracy_why: Note | str = ""  # the same as a note, or as the tool says it
     sampling: Sampling | None = None  # what `throughput_fps` counts
     computed: Computed | None = None  # where the operators ran
     throughput_from: RateFrom | None = None  # what `throughput_fps` was made of; None in older rows

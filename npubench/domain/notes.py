@@ -1,10 +1,11 @@
-"""Notes of a row: what makes its figures less sure, as a code with its numbers; worded where it is shown."""
+"""Notes of a row: what makes its figures less sure, or why there are none. A code with its numbers, worded
+where it is shown."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 
 class NoteCode(StrEnum):
@@ -28,6 +29,24 @@ class NoteCode(StrEnum):
     EQUAL_SAMPLES = "equal_samples"
     EQUAL_FIGURES = "equal_figures"
     NO_DATE = "no_date"
+    NO_SIMULATOR = "no_simulator"
+    NO_PROFILE_SECTION = "no_profile_section"
+    NO_TIME_IN_TABLE = "no_time_in_table"
+    NO_COMMAND = "no_command"
+    IS_REFERENCE = "is_reference"
+    NOT_PUBLISHED = "not_published"
+    NOT_SAID = "not_said"
+    NOTHING_COMPARED = "nothing_compared"
+    ONLY_DIFFERENCE = "only_difference"
+    SOME_SCORES = "some_scores"
+    SOME_ALL_ZEROS = "some_all_zeros"
+    ALL_ZEROS = "all_zeros"
+    CONSTANT = "constant"
+    ZEROS_IN_FP32 = "zeros_in_fp32"
+    NO_OUTPUTS_WITHOUT_BOARD = "no_outputs_without_board"
+    NO_OUTPUTS = "no_outputs"
+    SIMULATED_EXECUTION = "simulated_execution"
+    NO_REFERENCE = "no_reference"
 
 
 _SPREAD = "round medians differ by {spread:.1%}"
@@ -54,12 +73,31 @@ TEXTS: Mapping[NoteCode, str] = {
         "its {kind} figures equal those of {cases} to the last digit: look at the original logs"
     ),
     NoteCode.NO_DATE: "the log tells no date: started_at is the file's",
+    NoteCode.NO_SIMULATOR: "{name} has no simulator: run it on a board, without --simulate",
+    NoteCode.NO_PROFILE_SECTION: "the log has no profile section",
+    NoteCode.NO_TIME_IN_TABLE: "the table gives no time: {text}",
+    NoteCode.NO_COMMAND: "no command is declared for {case}: see docs/codec.md",
+    NoteCode.IS_REFERENCE: "FP32 is what the others are compared with",
+    NoteCode.NOT_PUBLISHED: "no accuracy was published with it",
+    NoteCode.NOT_SAID: "the row does not say why there is no accuracy",
+    NoteCode.NOTHING_COMPARED: "nothing was compared",
+    NoteCode.ONLY_DIFFERENCE: "only the greatest difference is known",
+    NoteCode.SOME_SCORES: "there are scores of some outputs only",
+    NoteCode.SOME_ALL_ZEROS: "an output is all zeros where FP32's is not",
+    NoteCode.ALL_ZEROS: "{output} is all zeros where FP32's is not",
+    NoteCode.CONSTANT: "{output} is constant where FP32's is not",
+    NoteCode.ZEROS_IN_FP32: "{output} is all zeros in FP32",
+    NoteCode.NO_OUTPUTS_WITHOUT_BOARD: "the tool gives no outputs without a board",
+    NoteCode.NO_OUTPUTS: "{tool} gives no outputs",
+    NoteCode.SIMULATED_EXECUTION: "the simulated execution was {what}",
+    NoteCode.NO_REFERENCE: "ONNX Runtime gives no reference: {text}",
 }
 """The words, and the keys of their translations; {names} stand for the values, shares in 0..1."""
 
 _EARLIER = {
     "round medians differ by": "round medians lie",
     "repeats differ by": "repeats lie",
+    "has no simulator": "simulates nothing",
 }
 """Phrases of today to those that rows of earlier versions have."""
 
@@ -73,10 +111,14 @@ class Note:
     code: NoteCode  # what it says
     values: Mapping[str, str | int | float] = field(default_factory=dict)  # what its words fill in
 
+    def __hash__(self) -> int:
+        return hash((self.code, str(self)))
+
     def __str__(self) -> str:
         return TEXTS[self.code].format(**self.values)
 
 
+@lru_cache(4096)
 def note_of(text: str) -> Note | str:
     """The note that rows of earlier versions had as this sentence; what else was said stays a text."""
     for code, pattern, formats in _patterns():

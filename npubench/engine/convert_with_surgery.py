@@ -3,17 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from npubench.domain.protocols import Simulating
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.domain.specs import BenchmarkSpec, TimingProtocol
+from npubench.domain.specs import TimingProtocol
 from npubench.engine import cut_worker
 from npubench.engine.cut_worker import Parts
 from npubench.engine.events import StageStarted
-from npubench.engine.job import JobState, compile_target, estimated, note
+from npubench.engine.job import JobState, begin, compile_target, estimated, note
 from npubench.engine.job import prepare as prepare_as_is
 from npubench.engine.plan import Job
 from npubench.engine.session import RunSession
@@ -63,31 +62,40 @@ def prepare(job: Job, session: RunSession) -> JobState:
     """Like `job.prepare`; what the target refuses is rewritten and cut until it takes a body.
 
     `JobState.files` has head, body, tail and the record where surgery was done; the artifact is the body's.
+    What came of it is noted for `npubench coverage`.
     """
-    if isinstance(job.case, BenchmarkSpec):
-        return prepare_as_is(job, session)
-    key = digest("cut", FORMAT, job.compile_key, session.plan.request.calibration_digest)
+    key = _key(job, session)
     with session.locks[f"cut-{key}"]:
         fresh = session.options.fresh and f"cut-{key}" not in session.built
         cached = None if fresh else _cached(job, key, session)
-        if cached is not None:
-            return cached
-        plain = prepare_as_is(job, session)
-        if plain.failure is None or plain.model is None:
-            return plain
-        built = _operate(plain, plain.model, plain.failure, key, session)
-        if isinstance(built, Failure):
-            note(plain.log, f"# no surgery helped: {built.message}\n")
-            return replace(plain, outcome=built)
-        return _record(plain, plain.model, plain.failure, built, key, session)
+        return _noted(cached or _prepare(job, key, session), session)
+
+
+def _prepare(job: Job, key: str, session: RunSession) -> JobState:
+    plain = prepare_as_is(job, session)
+    if plain.failure is None or plain.model is None:
+        return plain
+    built = _operate(plain, plain.model, plain.failure, key, session)
+    if isinstance(built, Failure):
+        note(plain.log, f"# no surgery helped: {built.message}\n")
+        return replace(plain, outcome=built)
+    return _record(plain, plain.model, plain.failure, built, key, session)
+
+
+def _key(job: Job, session: RunSession) -> str:
+    return digest("cut", FORMAT, job.compile_key, session.plan.request.calibration_digest)
 
 
 def measure_parts(state: JobState, session: RunSession) -> JobState:
     """Time head and tail here, one after another, with what they get when the whole runs; once a cut.
 
-    To be called when nothing is being converted any more. A failure where ONNX Runtime fails at it.
+    To be called when nothing is being converted any more. A failure where ONNX Runtime fails at it, which is
+    noted for `npubench coverage`, too.
     """
-    key = digest("cut", FORMAT, state.job.compile_key, session.plan.request.calibration_digest)
+    return _noted(_measure_parts(state, _key(state.job, session), session), session)
+
+
+def _measure_parts(state: JobState, key: str, session: RunSession) -> JobState:
     record = record_of(state)
     parts = cut_worker.find(key, state.model, session) if state.model else None
     if (
@@ -110,16 +118,6 @@ def measure_parts(state: JobState, session: RunSession) -> JobState:
     )
     _write(replace(record, head=head, tail=tail), key, session)
     return state
-
-
-def prepare_and_note(job: Job, session: RunSession) -> JobState:
-    """`prepare`, kept for `npubench coverage`."""
-    return _noted(prepare(job, session), session)
-
-
-def measure_parts_and_note(state: JobState, session: RunSession) -> JobState:
-    """`measure_parts`, kept for `npubench coverage`."""
-    return _noted(measure_parts(state, session), session)
 
 
 def _noted(state: JobState, session: RunSession) -> JobState:
@@ -251,9 +249,9 @@ def _record(
         rewrites=built.surgery.rewrites,
         lacking=built.surgery.unsupported_ops,
         macs_share_on_cpu=built.share,
-        head=_part(parts.head, "head.onnx"),
-        body=replace(_part_of(parts.body, "body.onnx"), figures=estimate),
-        tail=_part(parts.tail, "tail.onnx"),
+        head=_part(parts.head, "head.onnx") if parts.head else None,
+        body=replace(_part(parts.body, "body.onnx"), figures=estimate),
+        tail=_part(parts.tail, "tail.onnx") if parts.tail else None,
         joined_fp32=tuple(OutputComparison(**one) for one in built.comparison["fp32"]),
         joined_target=None if target is None else tuple(OutputComparison(**one) for one in target),
         calibration=FED if parts.needs_upstream_inputs else OWN,
@@ -274,19 +272,16 @@ def _cached(job: Job, key: str, session: RunSession) -> JobState | None:
     artifact = session.workspace.find_artifact(_cut_key(job, parts)) if parts else None
     if parts is None or artifact is None:
         return None
-    log = session.workspace.log_file(
-        session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
+    return replace(
+        begin(job, session),
+        model=whole,
+        artifact=artifact,
+        estimate=estimated(job, whole, artifact, session),
+        files=_files(parts, key, session),
     )
-    estimate = estimated(job, whole, artifact, session)
-    files = _files(parts, key, session)
-    return JobState(job, datetime.now(UTC), log, whole, artifact, estimate, files=files)
 
 
-def _part(model: OnnxModel | None, file: str) -> Part | None:
-    return _part_of(model, file) if model else None
-
-
-def _part_of(model: OnnxModel, file: str) -> Part:
+def _part(model: OnnxModel, file: str) -> Part:
     return Part(file, model.sha256, model.operators, model.inputs, model.outputs, model.macs)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from npubench.domain import notes
 from npubench.domain.errors import TransferError
 from npubench.domain.protocols import Backend, Session, SimulatingLater, TwinExporter
 from npubench.domain.records import (
@@ -26,7 +27,7 @@ from npubench.engine import plugins
 from npubench.engine.events import Note, StageStarted
 from npubench.engine.plan import Job
 from npubench.engine.session import RunSession
-from npubench.measure.sampling import one_a_call, sampling_of, with_throughput
+from npubench.measure.statistics import one_a_call, sampling_of, with_throughput
 from npubench.storage import ledger
 from npubench.storage.files import is_regular
 from npubench.storage.workspace import writing
@@ -73,9 +74,7 @@ def note(log: Path, text: str) -> None:
 
 def begin(job: Job, session: RunSession) -> JobState:
     """A job of which nothing is done yet, with a log."""
-    log = session.workspace.log_file(
-        session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
-    )
+    log = session.workspace.log_file(*session.names(job))
     note(log, f"# {job.label}\n")
     return JobState(job, datetime.now(UTC), log)
 
@@ -124,7 +123,7 @@ def simulate(state: JobState, session: RunSession) -> JobState:
     """The tool's own simulation in the place of a board's figures; a Skip where the tool has none."""
     if state.estimate is None:
         name = session.plan.boards[state.job.board.name].backend.name
-        return replace(state, outcome=Skip(f"{name} has no simulator: run it on a board, without --simulate"))
+        return replace(state, outcome=Skip(notes.Note(notes.NoteCode.NO_SIMULATOR, {"name": name})))
     return replace(state, estimate=None, outcome=state.estimate)
 
 

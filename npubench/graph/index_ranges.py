@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.specs import Shape
-from npubench.graph.walk import all_nodes, subgraphs
+from npubench.graph.walk import all_nodes, attribute_of, subgraphs
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -34,6 +34,9 @@ _JOINING = frozenset({"Concat", "Max", "Min", "Where", "ScatterElements", "Scatt
 
 _MIXING = frozenset({"Add", "Sub", "Mul", "Div", "CumSum", "ReduceSum", "Pow", "Neg", "Sum", "MatMul", "Mod"})
 """What makes of them others that depend on more than constants."""
+
+_KEEPING = frozenset(["Identity", "Cast", "Dropout", "Add", "Sub", "Mul", "Div", "BatchNormalization"])
+"""What leaves the axes of its first input where they are."""
 
 
 @dataclass(slots=True)
@@ -125,24 +128,15 @@ class _Walk:
                 return None
             node = nodes[0]
             if node.op_type == "Transpose":
-                perm = list(_attribute(node, "perm", range(rank)[::-1]))
+                perm = list(attribute_of(node, "perm", range(rank)[::-1]))
                 axes = [axes[axis] for axis in perm]
             elif node.op_type in {"LSTM", "GRU", "RNN"}:
-                return axes[1 if _attribute(node, "layout", 0) else 0]
+                return axes[1 if attribute_of(node, "layout", 0) else 0]
             elif node.op_type in {"Conv", "ConvInteger"} and rank == 3:
                 return axes[2]
             elif node.op_type in {"MatMul", "Gemm"}:
                 return axes[-2]
-            elif node.op_type not in {
-                "Identity",
-                "Cast",
-                "Dropout",
-                "Add",
-                "Sub",
-                "Mul",
-                "Div",
-                "BatchNormalization",
-            }:
+            elif node.op_type not in _KEEPING:
                 return None
             name = node.output[0]
         return None
@@ -243,19 +237,25 @@ def _rows(walk: _Walk, table: str, axis: int) -> _Found:
     return [(0, 1, f"indices in '{table}', whose size is not fixed")]
 
 
-def _gather(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    return _rows(walk, node.input[0], _attribute(node, "axis", 0)) if index == 1 else []
+def _row_of(place: int, axis: int | str) -> _Sink:
+    """The input at `place` holds rows of the first one along an axis, or along that of an attribute."""
+
+    def sink(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+        along = attribute_of(node, axis, 0) if isinstance(axis, str) else axis
+        return _rows(walk, node.input[0], along) if index == place else []
+
+    return sink
 
 
-def _gather_blocks(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    """com.microsoft.GatherBlockQuantized: data, indices, scales, zero points."""
-    return _rows(walk, node.input[0], _attribute(node, "gather_axis", 0)) if index == 1 else []
+def _always(low: int, high: int, why: str, *places: int) -> _Sink:
+    """Inputs at these places whose range no other input decides; no upper end where it is below the lower."""
+    return lambda _walk, _node, index: [(low, high, why)] if index in places else []
 
 
 def _gather_nd(walk: _Walk, node: "NodeProto", index: int) -> _Found:
     if index != 1:
         return []
-    first = _attribute(node, "batch_dims", 0)
+    first = attribute_of(node, "batch_dims", 0)
     coordinates = walk.size(node.input[1], -1) or 1
     sizes = [walk.size(node.input[0], axis) for axis in range(first, first + coordinates)]
     known = [size for size in sizes if size]
@@ -272,7 +272,7 @@ def _embed_layer(walk: _Walk, node: "NodeProto", index: int) -> _Found:
 
 def _aten(walk: _Walk, node: "NodeProto", index: int) -> _Found:
     """An embedding that PyTorch left as its own operator: table, indices."""
-    embedding = b"embedding" in _attribute(node, "operator", b"")
+    embedding = b"embedding" in attribute_of(node, "operator", b"")
     return _rows(walk, node.input[0], 0) if embedding and index == 1 else []
 
 
@@ -290,17 +290,17 @@ def _rotary(walk: _Walk, node: "NodeProto", index: int) -> _Found:
 
 
 def _recurrent(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    steps = walk.size(node.input[0], 1 if _attribute(node, "layout", 0) else 0) if index == 4 else None
+    steps = walk.size(node.input[0], 1 if attribute_of(node, "layout", 0) else 0) if index == 4 else None
     return [(1, steps, "length")] if steps else []
 
 
 def _reversed(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    steps = walk.size(node.input[0], _attribute(node, "time_axis", 0)) if index == 1 else None
+    steps = walk.size(node.input[0], attribute_of(node, "time_axis", 0)) if index == 1 else None
     return [(1, steps, "length")] if steps else []
 
 
 def _top_k(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    size = walk.size(node.input[0], _attribute(node, "axis", -1)) if index == 1 else None
+    size = walk.size(node.input[0], attribute_of(node, "axis", -1)) if index == 1 else None
     return [(1, size, f"how many of {size}")] if size else []
 
 
@@ -312,35 +312,10 @@ def _slice(walk: _Walk, node: "NodeProto", index: int) -> _Found:
     return [(0, found[index], "ends of a slice" if index < 3 else "an axis")] if index in found else []
 
 
-def _shape(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001 - as all of them
-    """Sizes, repeats, pads and axes: large ones ask for memory without end."""
-    places = {"ConstantOfShape": (0,), "Resize": (3,), "Pad": (1, 3)}.get(node.op_type, (1,))
-    return [(0, 1, "a shape")] if index in places else []
-
-
-def _trips(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001
-    return [(1, 4, "trips of a loop")] if index == 0 else []
-
-
 def _axis(walk: _Walk, node: "NodeProto", index: int) -> _Found:
     """The last axis of what DFT takes holds real and imaginary parts."""
     last = len(walk.shape(node.input[0])) - (2 if node.op_type == "DFT" else 1)
     return [(0, max(0, last), "an axis")] if index == (2 if node.op_type == "DFT" else 1) else []
-
-
-def _target(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    """Class numbers of a loss: scores are samples x classes x ..."""
-    return _rows(walk, node.input[0], 1) if index == 1 else []
-
-
-def _feature(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    """ai.onnx.ml.ArrayFeatureExtractor."""
-    return _rows(walk, node.input[0], -1) if index == 1 else []
-
-
-def _picture(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    """Which picture of the batch a region is of (RoiAlign)."""
-    return _rows(walk, node.input[0], 0) if index == 2 else []
 
 
 def _unpooled(walk: _Walk, node: "NodeProto", index: int) -> _Found:
@@ -358,39 +333,38 @@ def _cached(walk: _Walk, node: "NodeProto", index: int) -> _Found:
     return [(exact, exact, "the sequence so far")]
 
 
-def _divisor(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001
-    """No upper end: only zero is none. A range's step is one, too."""
-    return [(1, -1, "a divisor")] if index == (2 if node.op_type == "Range" else 1) else []
-
-
-def _exponent(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001
-    return [(0, 3, "exponents")] if index == 1 else []
-
-
-def _shift(walk: _Walk, node: "NodeProto", index: int) -> _Found:  # noqa: ARG001
-    return [(0, 7, "bits")] if index == 1 else []
-
-
 _REDUCING = tuple(
     f"Reduce{what}"
     for what in ("Sum", "Mean", "Max", "Min", "Prod", "SumSquare", "L1", "L2", "LogSum", "LogSumExp")
 )
 
 _SINKS: Mapping[str, _Sink] = {
-    **dict.fromkeys(("Gather", "GatherElements", "ScatterElements", "Scatter"), _gather),
+    **dict.fromkeys(("Gather", "GatherElements", "ScatterElements", "Scatter"), _row_of(1, "axis")),
     **dict.fromkeys(("GatherND", "ScatterND"), _gather_nd),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
-    **dict.fromkeys(("Reshape", "Expand", "Tile", "ConstantOfShape", "Resize", "Pad", "Split"), _shape),
-    **dict.fromkeys(("Squeeze", "Unsqueeze", *_REDUCING), _shape),
-    **dict.fromkeys(("Div", "Mod", "Range"), _divisor),
+    # Sizes, repeats, pads and axes: large ones ask for memory without end.
+    **dict.fromkeys(("Reshape", "Expand", "Tile", "Split"), _always(0, 1, "a shape", 1)),
+    **dict.fromkeys(("Squeeze", "Unsqueeze", *_REDUCING), _always(0, 1, "a shape", 1)),
+    "ConstantOfShape": _always(0, 1, "a shape", 0),
+    "Resize": _always(0, 1, "a shape", 3),
+    "Pad": _always(0, 1, "a shape", 1, 3),
+    # Only zero is none, and a range's step is one, too.
+    **dict.fromkeys(("Div", "Mod"), _always(1, -1, "a divisor", 1)),
+    "Range": _always(1, -1, "a divisor", 2),
+    "Loop": _always(1, 4, "trips of a loop", 0),
+    "Pow": _always(0, 3, "exponents", 1),
+    "BitShift": _always(0, 7, "bits", 1),
     **dict.fromkeys(("CumSum", "DFT"), _axis),
-    **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), _target),
-    "Loop": _trips,
-    "ArrayFeatureExtractor": _feature,
-    "RoiAlign": _picture,
+    # Class numbers: scores are samples x classes x ...
+    **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), _row_of(1, 1)),
+    # Of ai.onnx.ml.
+    "ArrayFeatureExtractor": _row_of(1, -1),
+    # Which picture of the batch a region is of.
+    "RoiAlign": _row_of(2, 0),
+    # Of com.microsoft: data, indices, scales, zero points.
+    "GatherBlockQuantized": _row_of(1, "gather_axis"),
     "MaxUnpool": _unpooled,
     "GroupQueryAttention": _cached,
-    "GatherBlockQuantized": _gather_blocks,
     "EmbedLayerNormalization": _embed_layer,
     "ATen": _aten,
     "OneHot": _one_hot,
@@ -398,12 +372,4 @@ _SINKS: Mapping[str, _Sink] = {
     "ReverseSequence": _reversed,
     "TopK": _top_k,
     "Slice": _slice,
-    "Pow": _exponent,
-    "BitShift": _shift,
 }
-
-
-def _attribute(node: "NodeProto", name: str, default: Any) -> Any:
-    from onnx import helper
-
-    return next((helper.get_attribute_value(one) for one in node.attribute if one.name == name), default)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from npubench.domain.specs import Shape
-from npubench.graph.walk import STANDARD_DOMAINS, operator_name, subgraphs
+from npubench.graph.walk import STANDARD_DOMAINS, attribute_of, operator_name, subgraphs
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -105,7 +105,7 @@ def _matrix_product(node: "NodeProto", shapes: Shapes) -> int:
 
 def _packed_product(node: "NodeProto", shapes: Shapes) -> int:
     """A is ... x K; the weights, N x K by their attributes, are packed, so their shape tells nothing."""
-    inner, columns = attribute_of(node, "K", 0), attribute_of(node, "N", 0)
+    inner, columns = _number(node, "K", 0), _number(node, "N", 0)
     if inner <= 0 or columns <= 0:
         raise _UnknownCountError(node.op_type)
     return math.prod(shapes[node.input[0]][:-1]) * inner * columns
@@ -223,30 +223,30 @@ def packed_weights(nodes: "Iterable[NodeProto]", tensors: "Mapping[str, TensorPr
     return found
 
 
-def attribute_of(node: "NodeProto", name: str, default: int) -> int:
+def _number(node: "NodeProto", name: str, default: int) -> int:
     """A whole-number attribute."""
-    return next((int(one.i) for one in node.attribute if one.name == name), default)
+    return int(attribute_of(node, name, default))
 
 
 def _matrix(node: "NodeProto", tensor: "TensorProto") -> int | None:  # noqa: ARG001 - a `PackedCount`
     """K x N of the product, whatever its blocks are filled up to."""
-    count = attribute_of(node, "K", 0) * attribute_of(node, "N", 0)
+    count = _number(node, "K", 0) * _number(node, "N", 0)
     return count if count > 0 else None
 
 
 def _zero_points(node: "NodeProto", tensor: "TensorProto") -> int | None:
     """One a block of each column, packed like the weights; of floats each is a number of its own."""
-    block, columns = attribute_of(node, "block_size", 0), attribute_of(node, "N", 0)
+    block, columns = _number(node, "block_size", 0), _number(node, "N", 0)
     if tensor.data_type not in _bytes() or block <= 0 or columns <= 0:
         return None
-    return columns * math.ceil(attribute_of(node, "K", 0) / block)
+    return columns * math.ceil(_number(node, "K", 0) / block)
 
 
 def _by_bits(name: str, default: int) -> "PackedCount":
     """As many in every byte as its bits hold; elements of another type are counted as they are."""
 
     def count(node: "NodeProto", tensor: "TensorProto") -> int | None:
-        bits = attribute_of(node, name, default)
+        bits = _number(node, name, default)
         if tensor.data_type not in _bytes() or not 0 < bits < BITS_OF_A_BYTE:
             return None
         return int(math.prod(tensor.dims)) * (BITS_OF_A_BYTE // bits)

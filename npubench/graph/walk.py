@@ -42,6 +42,13 @@ def subgraphs(node: "NodeProto") -> "Iterator[GraphProto]":
         yield from attribute.graphs
 
 
+def attribute_of(node: "NodeProto", name: str, default: Any) -> Any:
+    """An attribute as Python has it."""
+    from onnx import helper
+
+    return next((helper.get_attribute_value(one) for one in node.attribute if one.name == name), default)
+
+
 def all_graphs(model: "ModelProto") -> "Iterator[GraphProto]":
     """The main graph, those inside nodes, and those of training information."""
     for info in model.training_info:

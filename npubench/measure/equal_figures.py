@@ -23,13 +23,16 @@ _LEAST_KNOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class EqualFigures:
-    """Cases that should differ and do not; `numbers` are what they share, as `shared_numbers` orders them."""
+    """Rows of one board, by case, that should differ and do not; `numbers` as `shared_numbers` has them."""
 
     kind: Kind
-    cases: tuple[str, ...]
-    board: str = ""
-    precision: str = ""
-    numbers: tuple[float | None, ...] = ()
+    rows: Mapping[str, Result]
+    numbers: tuple[float | None, ...]
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """Their names in order."""
+        return tuple(self.rows)
 
 
 _Key = tuple[Kind, str, Precision, tuple[float | None, ...]]
@@ -40,16 +43,16 @@ def suspicious_groups(results: Iterable[Result]) -> list[EqualFigures]:
     seen: dict[_Key, Result] = {}
     groups: dict[_Key, dict[str, Result]] = {}
     for result in results:
-        for figures in (result.figures, result.estimate):
-            numbers = () if figures is None else shared_numbers(figures)
-            if figures is not None and sum(map(bool, numbers)) >= _LEAST_KNOWN:
+        for figures in result.all_figures:
+            numbers = shared_numbers(figures)
+            if sum(map(bool, numbers)) >= _LEAST_KNOWN:
                 key = (figures.kind, result.board, result.precision, numbers)
                 first = seen.setdefault(key, result)
                 if first is not result:
                     groups.setdefault(key, {first.case: first}).setdefault(result.case, result)
     return [
-        EqualFigures(kind, tuple(sorted(rows)), board, precision.value, numbers)
-        for (kind, board, precision, numbers), rows in groups.items()
+        EqualFigures(kind, dict(sorted(rows.items())), numbers)
+        for (kind, _, _, numbers), rows in groups.items()
         if len(rows) > 1 and not one_program(rows, simulated=kind is not Kind.MEASURED)
     ]
 

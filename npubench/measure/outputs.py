@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from npubench.domain.notes import Note, NoteCode, note_of
 from npubench.domain.records import Accuracy, NoAccuracy, WorstSlice
 from npubench.measure.calibration import rounded_to_8_bits
 
@@ -42,12 +43,14 @@ def accuracy_of(answer: Mapping[str, Any]) -> Accuracy | None:
     return Accuracy(**{**found, "worst_slice": WorstSlice(**worst) if worst else None})
 
 
-def lacking_of(answer: Mapping[str, Any]) -> tuple[NoAccuracy | None, str]:
+def lacking_of(answer: Mapping[str, Any]) -> tuple[NoAccuracy | None, Note | str]:
     """Why the answer of a worker has no cosine: the word and the sentence."""
     told = answer.get("no_accuracy")
     if told:
-        return NoAccuracy(told), str(answer.get("no_accuracy_why") or "")
-    return (None, "") if answer.get("accuracy") else (NoAccuracy.NOT_COMPARED, "nothing was compared")
+        return NoAccuracy(told), note_of(str(answer.get("no_accuracy_why") or ""))
+    return (
+        (None, "") if answer.get("accuracy") else (NoAccuracy.NOT_COMPARED, Note(NoteCode.NOTHING_COMPARED))
+    )
 
 
 def compare(

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from npubench.domain.figures import npu_part, part_of_npu
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
 from npubench.published.tables import Column, Table, architecture_macs, folder, lines_of, table
@@ -117,7 +118,7 @@ def _axera(source: Table, line: Mapping[str, str]) -> Result:
         "protocol": {key: text for key, text in told.items() if text},
     }
     if not re.fullmatch(r"[0-9.]*", line["ms"]):
-        reason = f"the table gives no time: {line['ms']}"
+        reason = Note(NoteCode.NO_TIME_IN_TABLE, {"text": line["ms"]})
         common |= {"status": Status.SKIPPED, "skip_reason": reason}
         return _row(source, line["model"], CaseKind.MODEL, **common)
     return _row(source, line["model"], CaseKind.MODEL, **_both(source, line, _HALVES.get(mode)), **common)

@@ -28,6 +28,9 @@ def _plain(value: Any) -> Any:
         return dict(value)
     if hasattr(value, "item"):
         return value.item()
+    for plain in (str, int, float):
+        if isinstance(value, plain):
+            return plain(value)
     raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
 
 

@@ -10,6 +10,10 @@ from npubench.storage.json import decode, encode
 from tests import gateway, sample_results
 
 
+class Word(str):
+    pass
+
+
 def test_rows_come_back_as_they_were():
     rows = [*gateway.rows(), sample_results.result(exported={"a": "b"}, warnings=("x", "y"))]
     for row in rows:
@@ -63,9 +67,15 @@ def test_records_that_hold_paths_are_read_too(tmp_path):
 
 
 def test_what_json_has_no_form_for_is_written_as_what_it_has():
-    details = {"path": Path("a/b"), "f": np.float32(0.5), "i": np.int64(3), "nan": float("nan")}
+    details = {
+        "path": Path("a/b"),
+        "f": np.float32(0.5),
+        "i": np.int64(3),
+        "nan": float("nan"),
+        "s": Word("x"),
+    }
     figures = Figures(Kind.SIMULATED, details=MappingProxyType(details), placement=MappingProxyType({}))
-    told = {"path": "a/b", "f": 0.5, "i": 3, "nan": None}
+    told = {"path": "a/b", "f": 0.5, "i": 3, "nan": None, "s": "x"}
     assert decode(Figures, encode(figures)).details == told
     with pytest.raises(NotImplementedError, match="object has no form in JSON"):
         encode(BoardState("now", extra={"x": object()}))

@@ -1,5 +1,7 @@
 """Notes: a code with its numbers in rows, words where they are shown, and sentences of earlier rows read back."""
 
+import re
+
 import pytest
 
 from npubench.domain.notes import TEXTS, Note, NoteCode, note_of
@@ -16,12 +18,14 @@ VALUES = {
     **dict.fromkeys(("count", "cores", "all"), 12),
     **{"rise_c": 14.0, "before": "ondemand", "after": "powersave", "name": "powersave", "kind": "measured"},
     "cases": "a, b",
+    **dict.fromkeys(("text", "case", "output", "tool", "what"), "net"),
 }
 SPREAD = {"spread": 0.107}
+FIELD = re.compile(r"\{(\w+)")
 
 
 def note(code):
-    return Note(code, {name: value for name, value in VALUES.items() if f"{{{name}" in TEXTS[code]})
+    return Note(code, {name: VALUES[name] for name in FIELD.findall(TEXTS[code])})
 
 
 def test_every_code_has_its_words():
@@ -62,6 +66,10 @@ def test_a_row_keeps_the_code_and_prints_the_words(code):
             "clocks changed by -30% while measuring: fix the clock",
             Note(NoteCode.CLOCKS_CHANGED, {"share": -0.3}),
         ),
+        (
+            "pulsar " + "simulates nothing" + ": run it on a board, without --simulate",
+            Note(NoteCode.NO_SIMULATOR, {"name": "pulsar"}),
+        ),
         ("4 requests ran at once: the latency is under that load", None),
         ("", None),
     ],
@@ -72,7 +80,10 @@ def test_sentences_of_earlier_rows_are_notes(sentence, read):
         assert found == sentence
     else:
         assert (found.code, set(found.values)) == (read.code, set(read.values))
-        assert all(found.values[name] == pytest.approx(value) for name, value in read.values.items())
+        assert all(
+            found.values[name] == (value if isinstance(value, str) else pytest.approx(value))
+            for name, value in read.values.items()
+        )
 
 
 def test_they_are_worded_in_the_language_of_now():

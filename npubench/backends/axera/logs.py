@@ -23,10 +23,10 @@ from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, 
 from npubench.backends.axera.pulsar_figures import add_parts, parse_inference_report, split_reports
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
 from npubench.domain.figures import npu_part, part_of_npu
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, NoAccuracy, Stage
 from npubench.domain.specs import Precision
-from npubench.tools.log_lines import DamagedError, short_lines, whole_lines
-from npubench.tools.logs import case_name, plain
+from npubench.tools.logs import DamagedError, case_name, plain, short_lines, whole_lines
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ def read_log(text: str) -> tuple[LogCase, ...]:
 
 
 def _read_case(name: str, case: CaseText) -> LogCase:
-    empty = LogCase(name, precision=Precision.INT8, skip_reason="the log has no profile section")
+    empty = LogCase(name, precision=Precision.INT8, skip_reason=Note(NoteCode.NO_PROFILE_SECTION))
     mixed = _mixed(case)
     if mixed is not None:
         return replace(empty, failure=mixed)

@@ -16,6 +16,7 @@ from npubench.backends.axera.toolchain import Where, wrong_mode
 from npubench.backends.signature import Signature, Tolerance, signature_of_file
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import part_of_npu
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import (
     Artifact,
     Failure,
@@ -270,7 +271,7 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
             computed=pulsar2_log.shares(placed, artifact),
             bounds=part_of_npu(npu_mode, str(artifact.settings.get("target_hardware"))),
             no_accuracy=NoAccuracy.NO_OUTPUTS,
-            no_accuracy_why=f"{_runner_name(artifact)} gives no outputs",
+            no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": _runner_name(artifact)}),
         )
 
 

@@ -16,6 +16,7 @@ from npubench.backends.axera import base, pulsar2_analyses, pulsar2_run
 from npubench.backends.axera.pulsar2_analyses import PRECISION, Trace
 from npubench.backends.axera.pulsar2_run import AxRunModel
 from npubench.domain.figures import npu_part
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import (
     Artifact,
     Bound,
@@ -32,7 +33,7 @@ from npubench.domain.records import (
 from npubench.graph.shares import of_types
 from npubench.measure.outputs import lacking_of
 from npubench.measure.statistics import CallMean, latency_of_means
-from npubench.tools.log_lines import DamagedError, put_once, reject_split_number, unparsed, whole_lines
+from npubench.tools.logs import DamagedError, put_once, reject_split_number, unparsed, whole_lines
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
 _COUNT = r"([0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})"
@@ -343,7 +344,7 @@ def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact_sha256:
         memory_bytes=max(memory) if memory else None,
         artifact_sha256=artifact_sha256,
         no_accuracy=NoAccuracy.NO_OUTPUTS,
-        no_accuracy_why=f"{runner} gives no outputs",
+        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": runner}),
         npu=npu_part(npu_mode),
         statistic=base.statistic(rounds, runner),
         call_means_us=tuple(one.mean_us for one in rounds),

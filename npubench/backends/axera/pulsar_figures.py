@@ -11,6 +11,7 @@ from typing import Any
 from npubench.backends.axera import base, run_joint
 from npubench.backends.axera.run_joint import RunJoint
 from npubench.domain.figures import npu_part, part_of_npu
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import (
     Accuracy,
     Artifact,
@@ -29,14 +30,8 @@ from npubench.domain.records import (
 from npubench.domain.specs import TensorSpec
 from npubench.graph.shares import of_types
 from npubench.measure.statistics import CallMean, latency_of_means, weighted_mean
-from npubench.tools.log_lines import (
-    DamagedError,
-    need,
-    put_once,
-    reject_split_number,
-    unparsed,
-    whole_lines,
-)
+from npubench.storage.files import text_named
+from npubench.tools.logs import DamagedError, need, put_once, reject_split_number, unparsed, whole_lines
 
 INFO_LOG = "info.log"
 
@@ -60,7 +55,7 @@ def simulated(artifact: Artifact) -> Figures | None:
         computed=_computed(placement, artifact),
         npu=npu_part(artifact.settings.get("npu_mode")),
     )
-    scores = _scores(artifact)
+    scores = parse_scores(text_named(artifact.extras, RUN_LOG))
     if isinstance(scores, Failure):
         details["simulated_execution"] = scores.message
         return replace(figures, details=details, **_lacking(f"not read: {scores.message}"))
@@ -77,20 +72,20 @@ def simulated(artifact: Artifact) -> Figures | None:
     if worst is not None:
         return replace(figures, accuracy=worst)
     ran = str(artifact.settings.get("simulated_execution", "not done"))
-    missing = {"no_accuracy_why": "there are scores of some outputs only"} if scores else {}
+    missing = {"no_accuracy_why": Note(NoteCode.SOME_SCORES)} if scores else {}
     return replace(figures, **{**_lacking(ran), **missing})
 
 
 def _lacking(what: str) -> dict[str, Any]:
     return {
         "no_accuracy": NoAccuracy.NOT_COMPARED,
-        "no_accuracy_why": f"the simulated execution was {what}",
+        "no_accuracy_why": Note(NoteCode.SIMULATED_EXECUTION, {"what": what}),
     }
 
 
 def parts_of(artifact: Artifact) -> tuple[run_joint.JointPart, ...]:
     """The parts that the toolchain lists of its .joint; none where it lists none."""
-    return run_joint.read_parts(_said(artifact, INFO_LOG))
+    return run_joint.read_parts(text_named(artifact.extras, INFO_LOG))
 
 
 def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None) -> Figures:
@@ -119,7 +114,7 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
         computed=_computed(placement, artifact),
         artifact_sha256=artifact.sha256 if artifact else None,
         no_accuracy=NoAccuracy.NO_OUTPUTS,
-        no_accuracy_why="run_joint gives no outputs",
+        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": "run_joint"}),
         bounds=part_of_npu(npu_mode),
         npu=npu_part(npu_mode),
         npu_time_us=_part_mean(calls, "NEU", rounds),
@@ -191,17 +186,6 @@ def _sum_of(reports: Sequence[Path]) -> Figures:
             return Figures(Kind.SIMULATED, details={"parts": len(reports), "problem": problem})
         parts.append(report)
     return add_parts(parts)
-
-
-def _scores(artifact: Artifact) -> Any:
-    return parse_scores(_said(artifact, RUN_LOG))
-
-
-def _said(artifact: Artifact, log: str) -> str:
-    for path in artifact.extras:
-        if path.name == log:
-            return path.read_text(encoding="utf-8", errors="replace")
-    return ""
 
 
 _F = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"

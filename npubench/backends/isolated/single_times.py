@@ -8,6 +8,7 @@ from typing import Any
 
 from npubench.backends.options import text
 from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Failure, Figures, Kind, NoAccuracy
 from npubench.domain.specs import Options, TimingProtocol
@@ -108,7 +109,7 @@ def figures_of(name: str, calls: Sequence[Call], artifact_sha256: str | None) ->
         latency_us=latency(rounds),
         artifact_sha256=artifact_sha256,
         no_accuracy=NoAccuracy.NO_OUTPUTS,
-        no_accuracy_why=f"{name} gives no outputs",
+        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": name}),
         samples_us=rounds,
         memory_bytes=max(memory) if memory else None,
         tools={name: version for call in calls for name, version in call.tools.items()},

@@ -226,7 +226,7 @@ def _of_status(before: Result, after: Result) -> Change:
     if after.status is Status.OK and before.status is Status.FAILED:
         return _change(before, after, Outcome.FIXED, f"failed in A: {_why(before)}")
     if failure is None or Status.SKIPPED in (before.status, after.status):
-        reason = after.skip_reason or before.skip_reason or "one side has no figure"
+        reason = str(after.skip_reason or before.skip_reason or "") or "one side has no figure"
         return _change(before, after, Outcome.NOT_COMPARABLE, f"skipped: {reason}")
     if failure.transient:
         of_tool = failure.failure_class is FailureClass.KILLED and failure.stage is not Stage.MEASURE

@@ -43,10 +43,9 @@ class TimeRatio:
 def figures_by_kind(row: Result) -> Mapping[str, Figures]:
     """The row's figures by kind; what was published of boards is another kind than a published simulation."""
     found: dict[str, Figures] = {}
-    for figures in (row.figures, row.estimate):
-        if figures is not None:
-            origin = f" ({figures.origin})" if figures.origin is not None else ""
-            found.setdefault(f"{figures.kind}{origin}", figures)
+    for figures in row.all_figures:
+        origin = f" ({figures.origin})" if figures.origin is not None else ""
+        found.setdefault(f"{figures.kind}{origin}", figures)
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Accuracy, Figures, Kind, NoAccuracy, Result, Status
 from npubench.domain.specs import Precision, titled
 from npubench.reporting.data.formatting import closeness
@@ -29,7 +30,7 @@ def word_of(reason: NoAccuracy) -> str:
     return say(WORDS[reason])
 
 
-def lacking(result: Result, figures: Figures) -> tuple[NoAccuracy | None, str]:
+def lacking(result: Result, figures: Figures) -> tuple[NoAccuracy | None, Note | str]:
     """Why these figures of a row have no cosine, and the sentence; None where they have, or need none.
 
     Rows of earlier versions say nothing of it: what can be told from their figures is. Of a row that was
@@ -47,13 +48,13 @@ def lacking(result: Result, figures: Figures) -> tuple[NoAccuracy | None, str]:
         if known:
             return None, ""
         if found.psnr_db is not None:
-            return NoAccuracy.ALL_ZEROS, "an output is all zeros where FP32's is not"
-        return NoAccuracy.NOT_COMPARED, "only the greatest difference is known"
+            return NoAccuracy.ALL_ZEROS, Note(NoteCode.SOME_ALL_ZEROS)
+        return NoAccuracy.NOT_COMPARED, Note(NoteCode.ONLY_DIFFERENCE)
     if figures.kind is Kind.PUBLISHED:
-        return NoAccuracy.NOT_COMPARED, "no accuracy was published with it"
+        return NoAccuracy.NOT_COMPARED, Note(NoteCode.NOT_PUBLISHED)
     if result.precision is Precision.FP32 and result.backend == "onnxruntime":
-        return NoAccuracy.IS_REFERENCE, "FP32 is what the others are compared with"
-    return NoAccuracy.NOT_COMPARED, "the row does not say why there is no accuracy"
+        return NoAccuracy.IS_REFERENCE, Note(NoteCode.IS_REFERENCE)
+    return NoAccuracy.NOT_COMPARED, Note(NoteCode.NOT_SAID)
 
 
 SHOWN = 3
@@ -91,8 +92,8 @@ def low_rows(results: Iterable[Result]) -> str:
         (lowest.value, f"{titled(row.case, row.precision)} on {row.board} {_of(lowest)}")
         for row in results
         if row.status is Status.OK
-        for figures in (row.figures, row.estimate)
-        if figures is not None and (lowest := lowest_of(figures)) is not None and lowest.low
+        for figures in row.all_figures
+        if (lowest := lowest_of(figures)) is not None and lowest.low
     )
     told = [text for _, text in found[:SHOWN]]
     more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []

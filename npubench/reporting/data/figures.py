@@ -166,11 +166,8 @@ def whole_npu(result: Result) -> Figures | None:
     """That estimate for a row that worked: from what was measured, else from the simulation."""
     if result.status is not _OK:
         return None
-    for figures in (result.figures, result.estimate):
-        estimate = whole_npu_upper_estimate(figures) if figures is not None else None
-        if estimate is not None:
-            return estimate
-    return None
+    estimates = map(whole_npu_upper_estimate, result.all_figures)
+    return next((estimate for estimate in estimates if estimate is not None), None)
 
 
 def whole_npu_upper_estimate(figures: Figures) -> Figures | None:

@@ -58,13 +58,7 @@ def published_simulation(result: Result) -> Figures | None:
 
 def kinds_of(results: Sequence[Result]) -> list[Kind]:
     """The kinds that occur in rows that worked, in the order of `Kind`."""
-    found = {
-        figures.kind
-        for result in results
-        if result.status is _OK
-        for figures in (result.figures, result.estimate)
-        if figures is not None
-    }
+    found = {figures.kind for result in results if result.status is _OK for figures in result.all_figures}
     return [kind for kind in Kind if kind in found]
 
 

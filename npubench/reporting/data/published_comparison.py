@@ -122,7 +122,7 @@ def _pairs(own: Result, other: Result) -> Iterator[tuple[Kind, str, float, float
         elif (ours := call_us(figures)) is not None and their is not None:
             what = "NPU time" if their_npu else "time"
             yield Kind.MEASURED, f"latency here, {what} there", ours, their, bound
-    simulated = next((f for f in (own.figures, own.estimate) if f and f.kind is Kind.SIMULATED), None)
+    simulated = next((one for one in own.all_figures if one.kind is Kind.SIMULATED), None)
     if simulated is not None and other.estimate is not None:
         ours, their = call_us(simulated), call_us(other.estimate)
         if ours is not None and their is not None:

@@ -37,7 +37,7 @@ def row_of(result: Result) -> Row:
         "exported": _plain(result.exported),
         "status": result.status.value,
         "failure": _failure(result.failure) if result.failure else None,
-        "skip_reason": result.skip_reason,
+        "skip_reason": _plain(result.skip_reason),
         "verdict": result.verdict.value if result.verdict else None,
         "warnings": _plain(result.warnings),
         "estimate": _figures(result, result.estimate) if result.estimate else None,
@@ -102,7 +102,7 @@ def _figures(result: Result, figures: Figures) -> Row:
     return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
         "accuracy": _accuracy(figures),
         "no_accuracy": word.value if word else None,
-        "no_accuracy_why": why or None,
+        "no_accuracy_why": str(why) or None,
         "bounds": _row_bounds(figures),
         "latency": latency_text(figures, main) if main is not None else None,
         "fps_counts": counts_text(figures) or None,

@@ -19,7 +19,7 @@ from npubench.domain.records import Figures, Kind, Latency, Result, Status
 from npubench.domain.specs import BoardSpec, Fact
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import (
     board_times,
     call_us,
@@ -85,7 +85,7 @@ def utilised(results: Iterable[Result]) -> Mapping[tuple[str, str, Kind, str], l
     """Rows with MACs by the tool, rate and utilisation, by board, backend, kind and mode of the NPU."""
     groups: defaultdict[tuple[str, str, Kind, str], list[Utilised]] = defaultdict(list)
     for row in results:
-        for figures in reversed(figures_of(row)) if row.status is Status.OK else ():
+        for figures in reversed(row.all_figures) if row.status is Status.OK else ():
             rate = _calls_per_s(figures)
             if rate is None or figures.tool_macs is None or figures.mac_utilisation is None:
                 continue
@@ -187,7 +187,7 @@ def above_peak(row: Result) -> Iterator[Doubt]:
     """A row whose graph's MACs over a time are more than the part of the NPU that ran them can do."""
     if not row.macs or row.status is not Status.OK or row.emulated:
         return
-    for figures in figures_of(row):
+    for figures in row.all_figures:
         if figures.kind is not Kind.PREDICTED and is_exact(figures):
             doubt = _above(row, figures, chip_peak(row, figures))
             if doubt is not None:
@@ -250,7 +250,7 @@ def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
         if row.status is not Status.OK:
             continue
         found = [shares[id(row)]] if id(row) in shares else []
-        for figures in () if row.emulated else figures_of(row):
+        for figures in () if row.emulated else row.all_figures:
             found += [*_contradicting_rate(row, figures), *_statistics(figures.latency_us), *_parts(figures)]
         if found:
             yield doubt_of(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from npubench.domain.records import Figures, Result
+from npubench.domain.records import Result
 
 
 class DoubtClass(StrEnum):
@@ -103,8 +103,3 @@ def doubt_of(row: Result, doubt_class: DoubtClass, strength: Strength, reason: s
     """A doubt about one row."""
     where = (row.board, row.backend, row.precision.value)
     return Doubt(doubt_class, strength, *where, (row.case,), reason, evidence)
-
-
-def figures_of(row: Result) -> tuple[Figures, ...]:
-    """All figures of a row: what was measured, then what was estimated."""
-    return tuple(figures for figures in (row.figures, row.estimate) if figures is not None)

@@ -22,12 +22,9 @@ from npubench.reporting.sanity.times import (
 
 def identical(results: Sequence[Result]) -> Iterator[Doubt]:
     """Different cases of one board that agree to the last digit without a reason known to npubench."""
-    told = set()
-    if groups := suspicious_groups(results):
-        rows = {(row.board, row.precision.value, row.case): row for row in results}
-        for group in groups:
-            told.add((group.board, group.precision, group.cases))
-            yield _figures(group, rows)
+    equal = [_equal_figures(group) for group in suspicious_groups(results)]
+    yield from equal
+    told = {(doubt.board, doubt.precision, doubt.cases) for doubt in equal}
     for doubt in (
         *_shared_by_files(
             results,
@@ -84,34 +81,32 @@ def _measured_times(row: Result) -> Hashable | None:
     return (latency.n, latency.mean, latency.std, latency.min, latency.max)
 
 
-def _figures(group: EqualFigures, rows: Mapping[tuple[str, str, str], Result]) -> Doubt:
-    labels = _labels(group.kind)
+def _equal_figures(group: EqualFigures) -> Doubt:
     shared = ", ".join(
         f"{label} {number:.12g}"
-        for label, number in zip(labels, group.numbers, strict=True)
+        for label, number in zip(_labels(group.kind), group.numbers, strict=True)
         if number is not None
     )
-    found = {case: rows[group.board, group.precision, case] for case in group.cases}
+    # Of published rows their compiler's simulation is compared: of the board there is one figure.
+    published = group.kind is Kind.PUBLISHED
+    first = next(iter(group.rows.values()))
     return Doubt(
         DoubtClass.IDENTICAL_FIGURES,
         Strength.STRONG,
-        group.board,
-        next(iter(found.values())).backend,
-        group.precision,
-        group.cases,
+        *(first.board, first.backend, first.precision.value, group.cases),
         say(
             "different networks with figures ({kind}) that are equal to the last digit: "
             "at most one of them is what it says",
-            kind=_kind(group.kind),
+            kind=say("published, simulated") if published else say(group.kind.value),
         ),
-        (say("shared: {figures}", figures=shared), *_fits(found)),
+        (say("shared: {figures}", figures=shared), *_fits(group.rows)),
     )
 
 
-def _fits(found: Mapping[str, Result]) -> Iterator[str]:
+def _fits(rows: Mapping[str, Result]) -> Iterator[str]:
     """How the tool's count of MACs fits each of them."""
-    for case, row in found.items():
-        counts = [f.tool_macs for f in (row.estimate, row.figures) if f is not None and f.tool_macs]
+    for case, row in rows.items():
+        counts = [figures.tool_macs for figures in reversed(row.all_figures) if figures.tool_macs]
         if counts and row.macs:
             yield say(
                 "{case}: {own} GMAC in its graph, {ratio} times that by the tool",
@@ -119,11 +114,6 @@ def _fits(found: Mapping[str, Result]) -> Iterator[str]:
                 own=significant(row.macs / 1e9),
                 ratio=significant(counts[0] / row.macs),
             )
-
-
-def _kind(kind: Kind) -> str:
-    """What is compared of published rows is their compiler's simulation: of the board there is one figure."""
-    return say("published, simulated") if kind is Kind.PUBLISHED else say(kind.value)
 
 
 def _labels(kind: Kind) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from npubench.domain.records import Kind, Result, Status
 from npubench.domain.specs import CaseKind, OperatorSpec
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 
 OFF = 1.75
 """The tool's count over the graph's may be this far from what is usual there, either way."""
@@ -54,7 +54,7 @@ def wrong_macs(results: Sequence[Result]) -> Iterator[Doubt]:
 def _count(row: Result) -> _Counted | None:
     if row.case_kind is not CaseKind.MODEL or row.status is not Status.OK or not row.macs:
         return None
-    for figures in reversed(figures_of(row)):
+    for figures in reversed(row.all_figures):
         if count := figures.tool_macs:
             return _Counted(row, count, count / row.macs, figures.counts_idle_lanes)
     return None
@@ -98,7 +98,7 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
 
 
 def _is_published(row: Result) -> bool:
-    return any(figures.kind is Kind.PUBLISHED for figures in figures_of(row))
+    return any(figures.kind is Kind.PUBLISHED for figures in row.all_figures)
 
 
 def _same_count(one: _Counted, fitting: Sequence[_Counted]) -> list[str]:

@@ -42,12 +42,8 @@ def measured_of(row: Result) -> Figures | None:
 
 def simulated_of(row: Result) -> Figures | None:
     """Figures that a compiler simulated, wherever they stand."""
-    if row.status is not _OK:
-        return None
-    for figures in (row.estimate, row.figures):
-        if figures is not None and _SIMULATED in (figures.kind, figures.origin):
-            return figures
-    return None
+    found = reversed(row.all_figures) if row.status is _OK else ()
+    return next((figures for figures in found if _SIMULATED in (figures.kind, figures.origin)), None)
 
 
 def board_times(row: Result) -> tuple[BoardTime, ...]:

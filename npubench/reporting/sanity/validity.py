@@ -21,7 +21,7 @@ from npubench.reporting.data.accuracy import (
 from npubench.reporting.data.formatting import closeness
 from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.translate import say
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, figures_of
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 
 MOST_IN_FLOAT = 0.5
 """Share of the MACs above which a row is more of FP32 than of its precision."""
@@ -32,7 +32,7 @@ FARTHEST_APART = 0.005
 
 def low_accuracy(row: Result) -> Iterator[Doubt]:
     """One doubt of each kind of figures that shows it."""
-    for figures in figures_of(row) if row.status is Status.OK else ():
+    for figures in row.all_figures if row.status is Status.OK else ():
         found = lowest_of(figures)
         if found is None or not found.low:
             continue
@@ -68,7 +68,7 @@ def _accuracy_evidence(figures: Figures) -> Iterator[str]:
 
 def float_macs(row: Result) -> Iterator[Doubt]:
     """A row of another precision than FP32 that was mostly computed in float."""
-    for figures in figures_of(row) if row.precision not in (Precision.FP32, Precision.NONE) else ():
+    for figures in row.all_figures if row.precision not in (Precision.FP32, Precision.NONE) else ():
         macs = figures.computed.macs if figures.computed else None
         if macs is not None and macs.floating > MOST_IN_FLOAT:
             yield doubt_of(
@@ -83,7 +83,7 @@ def float_macs(row: Result) -> Iterator[Doubt]:
 
 def kernels_differ(row: Result) -> Iterator[Doubt]:
     """A row whose fused kernels give something else than the file without optimisation."""
-    for figures in figures_of(row):
+    for figures in row.all_figures:
         kernels = figures.accuracy.kernels if figures.accuracy else None
         if kernels is None or kernels.fused_cosine is None or kernels.unoptimised_cosine is None:
             continue
@@ -167,4 +167,4 @@ def _has_board_time(row: Result) -> bool:
 
 
 def _has_simulation(row: Result) -> bool:
-    return any(Kind.SIMULATED in (figures.kind, figures.origin) for figures in figures_of(row))
+    return any(Kind.SIMULATED in (figures.kind, figures.origin) for figures in row.all_figures)

@@ -192,10 +192,7 @@ def share_of_npu(figures: Figures, facts: Mapping[str, Fact]) -> float:
 
 def accuracy_of(row: Result) -> tuple[Accuracy, Kind] | None:
     """Accuracy with the kind of its own: a row's outputs may come of a simulation, its times of a board."""
-    for figures in (row.figures, row.estimate):
-        if figures is not None and figures.accuracy is not None:
-            return figures.accuracy, figures.kind
-    return None
+    return next(((one.accuracy, one.kind) for one in row.all_figures if one.accuracy is not None), None)
 
 
 def accuracy_value(row: Result, metric: str) -> float | None:
@@ -205,7 +202,7 @@ def accuracy_value(row: Result, metric: str) -> float | None:
     """
     found = accuracy_of(row)
     value: float | None = getattr(found[0], metric) if found else None
-    wrong = any(f is not None and f.no_accuracy in WRONG for f in (row.figures, row.estimate))
+    wrong = any(figures.no_accuracy in WRONG for figures in row.all_figures)
     if wrong and metric in {"cosine", "top1_agreement"}:
         return 0.0
     if value is None and row.precision is Precision.FP32 and metric in {"cosine", "top1_agreement"}:

@@ -18,6 +18,7 @@ from npubench.benchmarks.codec.engines.base import (
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
 from npubench.benchmarks.codec.media import expected_sha256
 from npubench.benchmarks.codec.settings import Said, Settings, command_line, said, spread
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Completed, Failure, FailureClass, Skip, Stage
 from npubench.storage.hashing import sha256_of_file
 
@@ -28,7 +29,7 @@ def undeclared(settings: Settings, case: str) -> Skip | None:
 
 
 def _undeclared(case: str) -> Skip:
-    return Skip(f"no command is declared for {case}: see docs/codec.md")
+    return Skip(Note(NoteCode.NO_COMMAND, {"case": str(case)}))
 
 
 def run(work: Work) -> Found | Failure | Skip:
