@@ -102,7 +102,7 @@ def test_nothing_is_made_for_a_case_without_a_command(tmp_path):
     assert files == {}
     skip = CodecBenchmark().measure(spec, files, FakeSession(), 60, tmp_path / "log")
     assert isinstance(skip, Skip)
-    assert "no command is declared for decode-h264-1080p" in skip.reason
+    assert "no command is declared for decode-h264-1080p" in str(skip.reason)
 
 
 def test_another_content_of_the_users_model_makes_its_case_new(tmp_path):
