@@ -166,10 +166,10 @@ def _runner(
     spec: "BoardSpec", session: "Session", catalog_folders: tuple[Path, ...]
 ) -> tuple[list[list[str]], tuple[str, ...]]:
     """The program that measures there, as its backend declares it; what is wrong with it."""
-    from npubench.boards import runner as board_runner
     from npubench.domain.protocols import Benching, Checking
     from npubench.engine import plugins
     from npubench.engine.assemble import host_opener
+    from npubench.tools import board_runner
 
     backend = plugins.backend_of(spec, host_opener(load_catalog(catalog_folders)))
     if isinstance(backend, Checking):
@@ -177,12 +177,12 @@ def _runner(
     if not isinstance(backend, Benching):
         return [], ()
     name, places = backend.runner()
-    found = board_runner.ask(name, places, session)
+    found = board_runner.identify_runner(name, places, session)
     if not found.path:
         looked = ", ".join(places)
         told = f'looked for {looked}; install it, or set backend_options.{name} = "/path/to/{name}"'
         return [[name, "missing"]], (f"{name} is missing, which measures there: {told}",)
-    version = board_runner.version(found, session) or "does not tell its version"
+    version = board_runner.runner_version(found, session) or "does not tell its version"
     return [[name, f"{found.path}: {version}, SHA-256 {found.sha256 or 'not told'}"]], ()
 
 

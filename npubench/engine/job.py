@@ -74,9 +74,7 @@ def note(log: Path, text: str) -> None:
 
 def begin(job: Job, session: RunSession) -> JobState:
     """A job of which nothing is done yet, with a log."""
-    log = session.workspace.log_file(
-        session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
-    )
+    log = session.workspace.log_file(*session.names(job))
     note(log, f"# {job.label}\n")
     return JobState(job, datetime.now(UTC), log)
 

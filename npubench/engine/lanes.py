@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from npubench.boards import runner as board_runner
 from npubench.domain.errors import BoardBusyError, BoardError, Interrupted, UsageError
 from npubench.domain.leases import Held, own_claim
 from npubench.domain.protocols import Benching, Leasing, Locating, Session
@@ -23,7 +22,7 @@ from npubench.engine.events import Note, RowsOutdated, StageStarted
 from npubench.engine.job import JobState, begin, lost, measure, prepare, simulate
 from npubench.engine.plan import Job
 from npubench.engine.session import RunSession, Tasks, ended
-from npubench.tools import process
+from npubench.tools import board_runner, process
 
 ATTEMPTS = 2
 """A case whose board was lost under it is measured once more, from the start."""
@@ -227,7 +226,7 @@ class Lane:
         """The program that measures on the board, asked for once a session. Raises BoardError, UsageError."""
         backend = self._session.plan.boards[board.name].backend
         if self._runner is None and self._connection is not None and isinstance(backend, Benching):
-            self._runner = board_runner.ask(*backend.runner(), self._connection)
+            self._runner = board_runner.identify_runner(*backend.runner(), self._connection)
             if not self._runner.path:
                 told = f"{self._runner.name} is not on {board.name}: looked for {backend.runner()[1][-1]}"
                 self._session.announce(Note(told))

@@ -1,6 +1,5 @@
 """`describe` in a process of its own: onnx is native code, and a stranger's file may hang or crash it."""
 
-import signal
 import sys
 import tempfile
 from dataclasses import replace
@@ -12,7 +11,7 @@ from npubench.graph.read import describe
 from npubench.storage.files import is_regular
 from npubench.storage.json import decode, encode
 from npubench.tools import kept
-from npubench.tools.exit_status import killed, was_killed
+from npubench.tools.exit_status import classify_exit
 
 DEADLINE_S = 600.0
 """Far above what hashing and checking the largest models take."""
@@ -37,17 +36,12 @@ def describe_apart(
 
 
 def _without_answer(done: Completed) -> Failure:
-    if done.timed_out:
-        message = f"onnx had not read the model after {done.duration_s:.0f} s: ended; export it another way"
-        return refused(FailureClass.HANG, message, detail=done.output)
-    if was_killed(done):
-        return replace(killed(Stage.EXPORT, "what reads the model", done, "here"), detail=done.output)
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        message = f"onnx crashed with {name} on the model: it is damaged, or export it another way"
-        return refused(FailureClass.CRASH, message, detail=done.output)
-    message = f"reading the model ended with code {done.returncode}: see the log"
-    return refused(FailureClass.EXPORT_FAILED, message, detail=done.output)
+    failure = classify_exit("reading the model", done, Stage.EXPORT, "here")
+    if failure is None or failure.failure_class is FailureClass.TOOL_ERROR:
+        message = f"reading the model ended with code {done.returncode}: see the log"
+        return refused(FailureClass.EXPORT_FAILED, message, detail=done.output)
+    helps = "" if failure.transient else "; it may be damaged: export it another way"
+    return replace(failure, message=f"{failure.message}{helps}", detail=done.output)
 
 
 def warm() -> None:

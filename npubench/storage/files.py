@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from functools import cache
 from io import BufferedReader
 from pathlib import Path
@@ -104,3 +105,8 @@ def data_root() -> Path:
         if all((root / name).is_dir() for name in FOLDERS):
             return root
     raise NpubenchError(f"npubench's data folders {FOLDERS} are not at {package}: install npubench again")
+
+
+def text_named(paths: Iterable[Path], name: str) -> str:
+    """The text of the first of these files with that name; empty where none can be read."""
+    return next((text_if_any(path) for path in paths if path.name == name), "")

@@ -42,7 +42,7 @@ from npubench.domain.specs import (
     TimingProtocol,
 )
 from npubench.storage.hashing import sha256_of_file
-from npubench.tools.log_lines import DamagedError
+from npubench.tools.logs import DamagedError
 from tests.fakes import FakeSession, model
 
 DATA = Path(__file__).parents[1] / "data" / "axera"

@@ -26,8 +26,7 @@ from npubench.domain.figures import npu_part, part_of_npu
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, NoAccuracy, Stage
 from npubench.domain.specs import Precision
-from npubench.tools.log_lines import DamagedError, short_lines, whole_lines
-from npubench.tools.logs import case_name, plain
+from npubench.tools.logs import DamagedError, case_name, plain, short_lines, whole_lines
 
 
 @dataclass(slots=True)

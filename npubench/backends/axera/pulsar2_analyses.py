@@ -20,7 +20,7 @@ from npubench.domain.records import (
     NoAccuracy,
     Stage,
 )
-from npubench.tools.log_lines import DamagedError, unparsed
+from npubench.tools.logs import DamagedError, unparsed
 
 PRECISION = "quant/debug/precision_analysis_table.txt"
 

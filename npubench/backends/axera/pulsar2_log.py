@@ -33,7 +33,7 @@ from npubench.domain.records import (
 from npubench.graph.shares import of_types
 from npubench.measure.outputs import lacking_of
 from npubench.measure.statistics import CallMean, latency_of_means
-from npubench.tools.log_lines import DamagedError, put_once, reject_split_number, unparsed, whole_lines
+from npubench.tools.logs import DamagedError, put_once, reject_split_number, unparsed, whole_lines
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
 _COUNT = r"([0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})"

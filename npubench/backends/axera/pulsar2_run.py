@@ -22,9 +22,9 @@ from npubench.measure import outputs
 from npubench.measure.calibration import evaluation_inputs
 from npubench.measure.onnx_session import open_session
 from npubench.measure.outputs import similarity, top1_agreement, with_samples
-from npubench.storage.files import open_regular, write_new
+from npubench.storage.files import open_regular, text_named, write_new
 from npubench.tools import process
-from npubench.tools.log_lines import DamagedError, need, put_once, unparsed, whole_lines, whole_lines_and_rest
+from npubench.tools.logs import DamagedError, need, put_once, unparsed, whole_lines, whole_lines_and_rest
 from npubench.tools.worker_protocol import Worker, ask_module, serve
 
 if TYPE_CHECKING:
@@ -172,11 +172,8 @@ def accuracy_of(files: Sequence[Path]) -> Accuracy | None:
 
 def answer_of(files: Sequence[Path]) -> dict[str, Any]:
     """What `simulate` found, from the files kept with the artifact; empty where it did not compare."""
-    for path in files:
-        if path.name == ANSWER and path.is_file():
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return found
-    return {}
+    found: dict[str, Any] = json.loads(text_named(files, ANSWER) or "{}")
+    return found
 
 
 def _forms(array: "Array", picture: Preprocessing | None) -> "tuple[Array, Array]":

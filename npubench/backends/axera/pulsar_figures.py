@@ -30,14 +30,8 @@ from npubench.domain.records import (
 from npubench.domain.specs import TensorSpec
 from npubench.graph.shares import of_types
 from npubench.measure.statistics import CallMean, latency_of_means, weighted_mean
-from npubench.tools.log_lines import (
-    DamagedError,
-    need,
-    put_once,
-    reject_split_number,
-    unparsed,
-    whole_lines,
-)
+from npubench.storage.files import text_named
+from npubench.tools.logs import DamagedError, need, put_once, reject_split_number, unparsed, whole_lines
 
 INFO_LOG = "info.log"
 
@@ -61,7 +55,7 @@ def simulated(artifact: Artifact) -> Figures | None:
         computed=_computed(placement, artifact),
         npu=npu_part(artifact.settings.get("npu_mode")),
     )
-    scores = _scores(artifact)
+    scores = parse_scores(text_named(artifact.extras, RUN_LOG))
     if isinstance(scores, Failure):
         details["simulated_execution"] = scores.message
         return replace(figures, details=details, **_lacking(f"not read: {scores.message}"))
@@ -91,7 +85,7 @@ def _lacking(what: str) -> dict[str, Any]:
 
 def parts_of(artifact: Artifact) -> tuple[run_joint.JointPart, ...]:
     """The parts that the toolchain lists of its .joint; none where it lists none."""
-    return run_joint.read_parts(_said(artifact, INFO_LOG))
+    return run_joint.read_parts(text_named(artifact.extras, INFO_LOG))
 
 
 def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None) -> Figures:
@@ -192,17 +186,6 @@ def _sum_of(reports: Sequence[Path]) -> Figures:
             return Figures(Kind.SIMULATED, details={"parts": len(reports), "problem": problem})
         parts.append(report)
     return add_parts(parts)
-
-
-def _scores(artifact: Artifact) -> Any:
-    return parse_scores(_said(artifact, RUN_LOG))
-
-
-def _said(artifact: Artifact, log: str) -> str:
-    for path in artifact.extras:
-        if path.name == log:
-            return path.read_text(encoding="utf-8", errors="replace")
-    return ""
 
 
 _F = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"

@@ -13,7 +13,7 @@ from typing import Any
 from npubench.backends.signature import Signature, Tolerance, ToolTensor
 from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.domain.specs import Shape
-from npubench.tools.log_lines import (
+from npubench.tools.logs import (
     DamagedError,
     need,
     put_once,

@@ -30,10 +30,7 @@ from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
 from npubench.tools.exit_status import classify_exit, killed
-from npubench.tools.log_lines import (
-    short_lines,
-    whole_lines,
-)
+from npubench.tools.logs import short_lines, whole_lines
 
 _VERSION = re.compile(r"\s*([0-9]+(?:\.[0-9]+){1,4}(?:[-.]\w+)*)")
 

@@ -27,6 +27,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Target
 from npubench.graph.shares import Placed, of_layers
+from npubench.storage.files import text_named
 
 CONFIGURATIONS = {
     "ethos-u55": (("32", "64", "128", "256"), "Ethos_U55_High_End_Embedded", "Shared_Sram"),
@@ -121,9 +122,8 @@ class EthosUBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Vela's time at its reference clock, placement, and the outputs of LiteRT's INT8 model."""
-        files = {path.name: path for path in artifact.extras}
-        layers = parse_layers(_read(files.get(answer["per_layer"])))
-        summary = parse_summary(_read(files.get(answer["summary"])))
+        layers = parse_layers(text_named(artifact.extras, answer["per_layer"]))
+        summary = parse_summary(text_named(artifact.extras, answer["summary"]))
         runs = any(layer.target == "NPU" for layer in layers)
         return Figures(
             kind=Kind.SIMULATED,
@@ -216,10 +216,6 @@ def _details(layers: Sequence[Layer], summary: Summary | None, answer: Mapping[s
             for layer in layers
         ],
     }
-
-
-def _read(path: Path | None) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path else ""
 
 
 _CUSTOM = re.compile(r"Custom ops lowered: .*onnx_ops=\[([^\]]*)\]")

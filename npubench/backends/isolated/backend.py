@@ -31,7 +31,15 @@ from npubench.domain.records import (
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest
 from npubench.measure.outputs import accuracy_of, lacking_of
-from npubench.storage.files import is_regular, link_or_copy, open_regular, text_if_any, text_of, write_new
+from npubench.storage.files import (
+    is_regular,
+    link_or_copy,
+    open_regular,
+    text_if_any,
+    text_named,
+    text_of,
+    write_new,
+)
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.storage.validate import convert
 from npubench.tools import environments, process, standalone
@@ -151,29 +159,25 @@ class IsolatedBackend(ABC):
             have = ", ".join(self.precisions)
             message = f"{self.name} prepares {have} only: ask for --precision {have.partition(',')[0]}"
             return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
-        installed = environments.find(self._environment())
-        if installed is None:
-            tool = self.probe()
-            return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = unfed(model, self.name) or files.lay_out(model, target.calibration, self.evaluated, workdir)
+        data = (
+            self._missing(Stage.COMPILE)
+            or unfed(model, self.name)
+            or files.lay_out(model, target.calibration, self.evaluated, workdir)
+        )
         if isinstance(data, Failure):
             return data
-        _lay_out_model(model, workdir)
         asked = self.job(model, target)
-        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **asked}
-        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
-        tool_output = _read(workdir / TOOL_LOG)
+        answer = self._ask(model, {**data.files, **asked}, target.deadline_s, workdir, log)
         if isinstance(answer, Failure):
-            return self.explain_end(answer, tool_output)
-        if "error" in answer:
-            return self.explain(answer["error"], tool_output)
+            return answer
+        tool_output = text_if_any(workdir / TOOL_LOG)
         refused = self.refused(model, target, answer, tool_output)
         if refused is not None:
             return refused
         try:
             in_model_order(answer, model.outputs)
-            error_text = signature_of(answer.get("tensors"))
-            changed = converted(self.name, model.inputs, model.outputs, error_text, self.tolerance)
+            tensors = signature_of(answer.get("tensors"))
+            changed = converted(self.name, model.inputs, model.outputs, tensors, self.tolerance)
             made = changed or self._artifact(model, target, answer, asked, workdir)
         except OSError as error:
             # Something else lies in the place of a file that the worker named.
@@ -224,7 +228,7 @@ class IsolatedBackend(ABC):
 
     def simulated(self, workdir: Path) -> tuple[tuple[Path, ...], ...]:
         """The simulator's outputs that `compile` left, for every sample that it evaluated."""
-        text = _read(workdir / ANSWER)
+        text = text_if_any(workdir / ANSWER)
         found = (json.loads(text).get("outputs") if text else None) or ()
         return tuple(tuple(workdir / name for name in sample) for sample in found)
 
@@ -250,24 +254,41 @@ class IsolatedBackend(ABC):
         log: Path,
     ) -> Predictions | Failure:
         """The simulator's outputs for a data set, where the tool has a simulator."""
-        model, installed = artifact.onnx, environments.find(self._environment())
-        if (failure := files.unfit(model)) is not None:
-            return failure
-        if installed is None:
-            tool = self.probe()
-            return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        data = files.lay_out_dataset(model, target.calibration, inputs, workdir)
+        model = artifact.onnx
+        data = (
+            files.unfit(model)
+            or self._missing(Stage.MEASURE)
+            or files.lay_out_dataset(model, target.calibration, inputs, workdir)
+        )
         if isinstance(data, Failure):
             return data
-        _lay_out_model(model, workdir)
-        job = {"model": MODEL, "tensors": _tensors(model), **data.files, **self.job(model, target)}
-        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, target.deadline_s)
+        job = {**data.files, **self.job(model, target)}
+        answer = self._ask(model, job, target.deadline_s, workdir, log)
         if isinstance(answer, Failure):
-            return self.explain_end(answer, _read(workdir / TOOL_LOG))
-        if "error" in answer:
-            return self.explain(answer["error"], _read(workdir / TOOL_LOG))
+            return answer
         in_model_order(answer, model.outputs)
         return files.predictions(self.name, answer, model, inputs, workdir)
+
+    def _missing(self, stage: Stage) -> Failure | None:
+        tool = self.probe()
+        return (
+            None if tool.usable else Failure(stage, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
+        )
+
+    def _ask(
+        self, model: OnnxModel, asked: Mapping[str, Any], deadline_s: float, workdir: Path, log: Path
+    ) -> Answer | Failure:
+        """What the worker answers about a model; a Failure where it does not, or with an error."""
+        installed = environments.find(self._environment())
+        assert installed is not None
+        _lay_out_model(model, workdir)
+        job = {"model": MODEL, "tensors": _tensors(model), **asked}
+        answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, deadline_s)
+        if isinstance(answer, Failure):
+            return self.explain_end(answer, text_if_any(workdir / TOOL_LOG))
+        if "error" in answer:
+            return self.explain(answer["error"], text_if_any(workdir / TOOL_LOG))
+        return answer
 
     def _environment(self) -> str:
         return text(self._options, "environment", self.environment)
@@ -314,16 +335,14 @@ ApartBackend = IsolatedBackend
 
 def answer_of(artifact: Artifact) -> dict[str, Any] | None:
     """What the worker answered when it made the artifact."""
-    for path in artifact.extras:
-        if path.name == ANSWER:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return found
-    return None
+    text = text_named(artifact.extras, ANSWER)
+    answer: Answer | None = json.loads(text) if text else None
+    return answer
 
 
 def tool_output_of(artifact: Artifact) -> str:
     """All that the tool printed when it made the artifact."""
-    return next((_read(path) for path in artifact.extras if path.name == TOOL_LOG), "")
+    return text_named(artifact.extras, TOOL_LOG)
 
 
 def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
@@ -357,7 +376,3 @@ def _tensors(model: OnnxModel) -> dict[str, Any]:
         kind: [{"name": t.name, "shape": list(t.shape), "dtype": t.dtype} for t in tensors]
         for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs))
     }
-
-
-def _read(path: Path) -> str:
-    return text_if_any(path)

@@ -16,7 +16,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.figures import NpuPart
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
-from npubench.tools.log_lines import unparsed
+from npubench.tools.logs import unparsed
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5

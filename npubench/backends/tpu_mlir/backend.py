@@ -31,6 +31,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.graph.shares import of_types
+from npubench.storage.files import text_named
 
 PROCESSORS = (
     *("bm1684", "bm1684x", "bm1688", "bm1690"),
@@ -126,8 +127,7 @@ class TpuMlirBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Outputs of the cmodel, placement, and the compiler's time where it tells one."""
-        file = next((path for path in artifact.extras if path.name == PROFILE), None)
-        profile = parse_profile(file.read_text(encoding="utf-8", errors="replace")) if file else None
+        profile = parse_profile(text_named(artifact.extras, PROFILE))
         compared = cmodel(tool_output_of(artifact))
         placed = _placement(answer, artifact.onnx)
         return Figures(

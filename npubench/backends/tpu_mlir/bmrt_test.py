@@ -13,7 +13,7 @@ from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
 from npubench.backends.signature import Signature, signature_of
 from npubench.backends.tpu_mlir.worker_tensors import by_the_models_names
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
-from npubench.tools.log_lines import unparsed
+from npubench.tools.logs import unparsed
 
 NAME = "bmrt_test"
 _HEAD = r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?"

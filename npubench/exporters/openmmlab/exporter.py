@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from npubench.graph.read import describe
 from npubench.storage.files import text_of
 from npubench.storage.hashing import digest, sha256_of_file
 from npubench.tools import environments
-from npubench.tools.exit_status import killed, was_killed
+from npubench.tools.exit_status import classify_exit
 
 WORKER = Path(__file__).with_name("worker.py")
 DEADLINE_S = 600.0
@@ -115,14 +114,16 @@ def _said(model: ModelSpec, described: dict[str, Any]) -> dict[str, Any]:
 
 def read_answer(done: Completed, path: Path) -> dict[str, Any] | Failure:
     """The worker's answer, or the Failure that it or the way it ended means."""
-    if done.timed_out:
-        return _failure(
-            FailureClass.HANG, f"exporting did not end within {done.duration_s:.0f} s: ended at the deadline"
-        )
+    failure = classify_exit("the exporter", done, Stage.EXPORT, "from outside")
+    if failure is not None and done.timed_out:
+        return failure
     try:
         answer: dict[str, Any] = json.loads(text_of(path))
     except (OSError, ValueError):
-        return _ended_without_answer(done)
+        if failure is not None and failure.failure_class is not FailureClass.TOOL_ERROR:
+            return failure
+        message = f"the exporter ended with code {done.returncode} and without an answer: see the log"
+        return _failure(FailureClass.UNPARSED_OUTPUT, message)
     if "error" not in answer:
         return answer
     error = answer["error"]
@@ -196,16 +197,6 @@ def _preprocessing(described: dict[str, Any]) -> Preprocessing | None:
         return None
     clip = ClipSampling(**described["clip"]) if described["clip"] else None
     return Preprocessing(tuple(described["mean"]), tuple(described["std"]), described["color"], "nchw", clip)
-
-
-def _ended_without_answer(done: Completed) -> Failure:
-    if was_killed(done):
-        return killed(Stage.EXPORT, "the exporter", done, "from outside")
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        return _failure(FailureClass.CRASH, f"the exporter crashed with {name}: see the log")
-    message = f"the exporter ended with code {done.returncode} and without an answer: see the log"
-    return _failure(FailureClass.UNPARSED_OUTPUT, message)
 
 
 @cache
