@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from npubench.domain.nearest import did_you_mean
 from npubench.domain.specs import BoardSpec
+from npubench.domain.text import did_you_mean
 from npubench.storage.toml import Problem, Source
 from npubench.storage.validate import convert
 
