@@ -72,7 +72,7 @@ def run_plan(options: RunOptions, announce: Listener = unheard) -> RunOutcome:
     nothing can be run; what fails of a case is its row.
     """
     plan = plan_run(options, announce)
-    setup = SessionSetup(options, plan, nullcontext(announce))
+    setup = SessionSetup(options, plan, nullcontext(announce), command=("npubench.run",))
     return run_session(setup, (MEASURE,))[RunOutcome]
 
 
