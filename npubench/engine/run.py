@@ -95,7 +95,7 @@ def measure_plan(session: RunSession) -> RunOutcome:
             _refuse_symptom_of_full_disk(result, session)
         store.append(result)
         results.append(result)
-        session.announce(JobFinished(state.job, result))
+        session.announce(JobFinished(result))
 
     interrupted = False
     with stop_on_signals():
