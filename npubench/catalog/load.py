@@ -12,8 +12,8 @@ from npubench.catalog.find import KINDS
 from npubench.catalog.models import model_spec, read_zoo
 from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.sweeps import expand
-from npubench.domain.nearest import did_you_mean
 from npubench.domain.specs import ModelSpec, OperatorSpec
+from npubench.domain.text import did_you_mean
 from npubench.storage.files import data_root, text_if_any
 from npubench.storage.toml import Problem, Source, read
 from npubench.storage.validate import KeyPath

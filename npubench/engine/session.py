@@ -24,7 +24,7 @@ from npubench.domain.specs import BoardSpec, CaseSpec
 from npubench.engine import plugins
 from npubench.engine.events import Listener, Note, one_at_a_time, unheard
 from npubench.engine.options import RunOptions
-from npubench.engine.plan import Plan
+from npubench.engine.plan import Job, Plan
 from npubench.storage.store import Store
 from npubench.storage.workspace import Workspace
 from npubench.tools import process
@@ -81,6 +81,10 @@ class RunSession:
     def workers(self) -> int:
         """How many exports and conversions are made at once."""
         return self.options.workers or max(1, (os.cpu_count() or 2) // 2)
+
+    def names(self, job: Job) -> tuple[str, ...]:
+        """What files of a job are called by: run, board, case, precision and the beginning of its key."""
+        return self.run_id, job.board.name, job.case.name, str(job.precision), job.key[:8]
 
     def exporter(self, case: CaseSpec) -> Exporter:
         """What exports a case; an environment that has to be made for it is announced."""

@@ -14,7 +14,7 @@ from npubench.domain.specs import Precision
 from npubench.domain.text import columns_of
 from npubench.measure.stability import assess_stability
 from npubench.reporting.charts.board_charts import latency_charts
-from npubench.reporting.charts.row_chart import model_charts
+from npubench.reporting.charts.latency_charts import model_charts
 from npubench.reporting.compare import formats as compared
 from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare
@@ -164,11 +164,11 @@ def test_the_page_says_it_in_its_table():
 def test_charts_mark_them():
     rows = [row(), row(20_000.0, None, board="other")]
     labels = [mark.label for chart in model_charts(rows, [Kind.SIMULATED]) for one in chart.rows
-              for lane in one.lanes for mark in lane.marks]  # fmt: skip
+              for mark in one.marks]  # fmt: skip
     assert sorted(labels) == ["20.0 ms", ">= 30.7 ms"]
-    assert any("18 of 93" in chart.bounds for chart in model_charts(rows, [Kind.SIMULATED]))
+    assert any("18 of 93" in chart.warning for chart in model_charts(rows, [Kind.SIMULATED]))
     (chart,) = latency_charts(rows, [Kind.SIMULATED])
-    marks = {mark.label: mark.text for one in chart.rows for mark in one.marks}
+    marks = {mark.label: mark.title for one in chart.rows for mark in one.marks}
     assert TEXT in marks[">="]
     assert "18 of 93" in chart.warning
 

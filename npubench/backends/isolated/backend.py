@@ -16,7 +16,6 @@ from npubench.backends.isolated.data import compared, in_model_order, resolution
 from npubench.backends.options import check_known, text
 from npubench.backends.signature import EXACT, Tolerance, converted, signature_of, unfed
 from npubench.domain.figures import OutputResolution
-from npubench.domain.predictions import Predictions
 from npubench.domain.protocols import Connect, OpenHost, Session
 from npubench.domain.records import (
     Artifact,
@@ -25,6 +24,7 @@ from npubench.domain.records import (
     FailureClass,
     Figures,
     OnnxModel,
+    Predictions,
     Stage,
     ToolInfo,
 )

@@ -12,7 +12,6 @@ from typing import Any
 from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.signature import converted, signature_of_file
 from npubench.domain.definitions import QUANTISATION
-from npubench.domain.predictions import LayerLoss, Predictions
 from npubench.domain.protocols import Connect, Session
 from npubench.domain.records import (
     Accuracy,
@@ -25,7 +24,9 @@ from npubench.domain.records import (
     Figures,
     Kernels,
     Kind,
+    LayerLoss,
     OnnxModel,
+    Predictions,
     Shares,
     Stage,
     ToolInfo,
