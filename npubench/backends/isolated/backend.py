@@ -30,7 +30,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest
-from npubench.measure.outputs import accuracy_of, lacking_of
+from npubench.measure.outputs import accuracy_of, no_accuracy_of
 from npubench.storage.files import (
     is_regular,
     link_or_copy,
@@ -347,7 +347,7 @@ def tool_output_of(artifact: Artifact) -> str:
 
 def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
     """Figures with the accuracy that was found when the artifact was made, or why there is none."""
-    word, why = lacking_of(answer)
+    word, why = no_accuracy_of(answer)
     return replace(figures, accuracy=accuracy_of(answer), no_accuracy=word, no_accuracy_why=why)
 
 

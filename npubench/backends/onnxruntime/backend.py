@@ -34,7 +34,7 @@ from npubench.domain.records import (
 from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest, calibration_to_json, choose
 from npubench.measure.onnx_session import answer_of
-from npubench.measure.outputs import accuracy_of, lacking_of
+from npubench.measure.outputs import accuracy_of, no_accuracy_of
 from npubench.measure.statistics import latency
 from npubench.storage.files import is_regular, link_or_copy
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
@@ -182,7 +182,7 @@ def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
 
 def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
-    word, why = lacking_of(answer)
+    word, why = no_accuracy_of(answer)
     return Figures(
         kind=Kind.MEASURED,
         latency_us=latency(rounds),
