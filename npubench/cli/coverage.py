@@ -54,8 +54,8 @@ def coverage(
 ) -> int:
     """Say for each codebase and backend what worked and why the rest did not."""
     from npubench.domain.errors import ExitCode, UsageError
-    from npubench.domain.nearest import did_you_mean, path_meant
     from npubench.domain.specs import ModelSpec
+    from npubench.domain.text import did_you_mean, path_meant
     from npubench.reporting.data.coverage import EXPORTED, document, shares, status
     from npubench.storage import ledger
     from npubench.storage.files import write_atomically

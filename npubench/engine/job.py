@@ -27,7 +27,7 @@ from npubench.engine import plugins
 from npubench.engine.events import Note, StageStarted
 from npubench.engine.plan import Job
 from npubench.engine.session import RunSession
-from npubench.measure.sampling import one_a_call, sampling_of, with_throughput
+from npubench.measure.statistics import one_a_call, sampling_of, with_throughput
 from npubench.storage import ledger
 from npubench.storage.files import is_regular
 from npubench.storage.workspace import writing

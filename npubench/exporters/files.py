@@ -14,7 +14,7 @@ from npubench.exporters.file_kinds import not_a_model
 from npubench.exporters.input_shapes import declared_outputs, fix_shapes, sizes_of_symbols, wanted_shapes
 from npubench.graph.read import read
 from npubench.graph.walk import bodies, dimensions, subgraphs, true_inputs
-from npubench.measure.sampling import batch_axes
+from npubench.measure.statistics import batch_axes
 from npubench.storage.files import link_or_copy
 from npubench.storage.hashing import digest, sha256_of_file
 

@@ -26,7 +26,7 @@ from npubench.exporters.files import FileExporter, bring
 from npubench.exporters.input_shapes import parse_shape_option
 from npubench.graph.external_data import external_files
 from npubench.graph.read import describe
-from npubench.measure.sampling import sampling_of
+from npubench.measure.statistics import sampling_of
 from npubench.storage.hashing import sha256_of_file
 
 NOBODY = 65534

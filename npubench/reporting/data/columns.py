@@ -8,7 +8,7 @@ from npubench.domain.figures import CodecFigures
 from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
-from npubench.reporting.data.accuracy import lacking, word_of
+from npubench.reporting.data.accuracy import no_accuracy_of, word_of
 from npubench.reporting.data.figures import aside, bound_of, bounds_of, mark, opposite, source_text, whole_npu
 from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness
 from npubench.reporting.data.pairs import Speedup, gmac_per_s
@@ -243,7 +243,7 @@ def _accuracy(
         figures = entry.figures.get(kind)
         if figures is None:
             return say("not compared")
-        reason, why = lacking(entry.result, figures)
+        reason, why = no_accuracy_of(entry.result, figures)
         if reason is not None:
             return f"{word_of(reason)}: {recorded(why)}" if why else word_of(reason)
         if figures.accuracy is None:
@@ -264,7 +264,7 @@ def _word(entry: Entry, kind: Kind) -> str:
     figures = entry.figures.get(kind)
     if figures is None:
         return ""
-    reason, _ = lacking(entry.result, figures)
+    reason, _ = no_accuracy_of(entry.result, figures)
     if reason is not None:
         return word_of(reason)
     equal = figures.accuracy.equal if figures.accuracy else None
