@@ -59,7 +59,7 @@ class RunSession:
     """The rows; None for a command that keeps none."""
     run_id: str = field(default_factory=_run_id)
     """Names this run in rows and in folders of logs."""
-    command: tuple[str, ...] = field(default_factory=lambda: ("npubench", *sys.argv[1:]))
+    command: tuple[str, ...] = ()
     """The command line, for the rows."""
     transport_of: Callable[[BoardSpec], Transport] = lambda board: plugins.transport(board.transport)
     """How a board is reached."""
@@ -136,6 +136,8 @@ class SessionSetup:
     """Opened with the session and closed with it: it may hold the terminal."""
     stored: bool = True
     """Whether the command reads and writes rows."""
+    command: tuple[str, ...] = field(default_factory=lambda: ("npubench", *sys.argv[1:]))
+    """What rows say that they come of."""
 
 
 def run_session(setup: SessionSetup, stages: Sequence[SessionStage]) -> Given:
@@ -151,7 +153,7 @@ def run_session(setup: SessionSetup, stages: Sequence[SessionStage]) -> Given:
     with workspace.lock(), ExitStack() as stack:
         results = stack.enter_context(Store.create(workspace.database)) if setup.stored else None
         announce = one_at_a_time(stack.enter_context(setup.listener))
-        session = RunSession(workspace, setup.options, setup.plan, announce, results)
+        session = RunSession(workspace, setup.options, setup.plan, announce, results, command=setup.command)
         for stage in stages:
             given.add(stage, session)
     return given

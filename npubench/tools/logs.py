@@ -347,6 +347,24 @@ def put_once(found: dict[str, Any], key: str, value: Any) -> None:
         raise DamagedError(f"{key} is given as {found[key]} and as {value}")
 
 
+Field = tuple[re.Pattern[str], Callable[[re.Match[str]], Any]]
+"""A line that tells a value, and how to read it."""
+
+
+def note_line(line: str, fields: Mapping[str, Field], found: dict[str, Any]) -> bool:
+    """Note under its key what a whole line tells; whether it is one of these. Raises like `put_once`."""
+    for key, (pattern, value_of) in fields.items():
+        if match := pattern.fullmatch(line):
+            put_once(found, key, value_of(match))
+            return True
+    return False
+
+
+def not_whole(line: str) -> DamagedError:
+    """The error of a line that begins like one of a tool's and is none."""
+    return DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+
+
 def need(found: Mapping[str, T], key: str) -> T:
     """A value that must have been printed. Raises DamagedError when it was not."""
     if key not in found:

@@ -69,6 +69,7 @@ def test_a_run_from_python_gives_the_rows_of_the_command_and_prints_nothing(tmp_
     outcome = run_plan(options, heard.append)
     (row,) = outcome.results
     assert (row.case, row.status, row.figures.kind) == ("relu_64x112x112", Status.OK, Kind.MEASURED)
+    assert row.command == ("npubench.run",)
     assert (outcome.failures, outcome.interrupted, outcome.plan.refused) == ((), False, 1)
     assert "no_such_case" in next(event.text for event in heard if isinstance(event, InputRefused))
     with Store.read(tmp_path / "results.db") as store:
