@@ -547,7 +547,7 @@ def test_a_file_that_onnx_crashes_on_is_a_failure(tmp_path, monkeypatch, last_wo
 damage = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=5)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage, st.floats(0, 1), st.booleans(), st.booleans())
 def test_damaged_files_give_a_model_or_a_failure(tmp_path, flips, end, cut, external_weight):
     path = tmp_path / "net.onnx"
