@@ -85,6 +85,8 @@ def own_environment(tmp_path_factory):
         if name.startswith(("LC_", "XDG_", "OMP_", "GIT_")) or name in FOREIGN:
             del os.environ[name]
     os.environ |= {"LANG": "C.UTF-8", "TZ": "UTC"}
+    # A proxy is for pip; servers of tests are here.
+    os.environ |= dict.fromkeys(("no_proxy", "NO_PROXY"), "localhost,127.0.0.1")
     # Tests beside each other do not wait for each other's measurements on this machine.
     for name in ("HOME", "NPUBENCH_CACHE", "NPUBENCH_LEASES"):
         os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))

@@ -15,7 +15,7 @@ from npubench.cli import COMMANDS
 from npubench.cli.run import run
 from npubench.domain.errors import EXIT_CODES
 from npubench.domain.records import TRANSIENT, FailureClass
-from npubench.graph.surgery.table import REWRITES
+from npubench.graph.surgery.rewrites import REWRITES
 from npubench.reporting.data import frames
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from typing import Any
 
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import did_you_mean
 from npubench.domain.specs import Options
+from npubench.domain.text import did_you_mean
 
 
 def check_known(options: Options, known: Collection[str]) -> None:

@@ -1,12 +1,13 @@
 """Boards: tables of several layers and bases merged key by key, then made a spec."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from npubench.domain.nearest import did_you_mean
-from npubench.domain.specs import BoardSpec, Fact, Precision
+from npubench.domain.specs import BoardSpec
+from npubench.domain.text import did_you_mean
 from npubench.storage.toml import Problem, Source
+from npubench.storage.validate import convert
 
 REQUIRED = ("title", "chip", "transport", "backend", "precisions")
 
@@ -62,9 +63,8 @@ def _problem_of(name: str, stacks: Stacks) -> Problem | None:
     while (base := _base(chain[-1], stacks)) is not None:
         if base not in stacks:
             hint = did_you_mean(base, stacks)
-            return top.source.problem(
-                ("base",), f"there is no board {base!r}{hint}: name one of {_names(stacks)}"
-            )
+            have = ", ".join(sorted(stacks))
+            return top.source.problem(("base",), f"there is no board {base!r}{hint}: name one of {have}")
         if base in chain:
             return top.source.problem(("base",), f"goes in a circle: {' -> '.join((*chain, base))}: break it")
         chain.append(base)
@@ -92,22 +92,6 @@ def _merged(name: str, stacks: Stacks) -> dict[str, Any]:
     return table
 
 
-def _names(stacks: Stacks) -> str:
-    return ", ".join(sorted(stacks))
-
-
 def _spec(table: Mapping[str, Any]) -> BoardSpec:
-    return BoardSpec(
-        name=table["name"],
-        title=table["title"],
-        chip=table["chip"],
-        transport=table["transport"],
-        backend=table["backend"],
-        precisions=tuple(dict.fromkeys(Precision(p) for p in table["precisions"])),
-        backend_options=table.get("backend_options", {}),
-        transport_options=table.get("transport_options", {}),
-        benchmark_options=table.get("benchmark_options", {}),
-        facts=tuple(Fact(fact["field"], fact["value"], fact["source"]) for fact in table.get("fact", ())),
-        shares_host=table.get("shares_host", False),
-        emulated=table.get("emulated", False),
-    )
+    spec = convert({**table, "facts": table.get("fact", ())}, BoardSpec)
+    return replace(spec, precisions=tuple(dict.fromkeys(spec.precisions)))

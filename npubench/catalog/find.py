@@ -8,8 +8,8 @@ from pathlib import Path
 
 from npubench.catalog.suites import GLOB, Catalog, matching
 from npubench.domain.errors import CatalogError, UsageError
-from npubench.domain.nearest import beside, did_you_mean, path_meant
 from npubench.domain.specs import BoardSpec, CaseSpec, FileSpec, ModelSpec, Shape
+from npubench.domain.text import beside, did_you_mean, path_meant
 
 DEFAULT_SUITE = "default"
 NODE_TESTS = "onnx-node"

@@ -12,8 +12,8 @@ from npubench.catalog.find import KINDS
 from npubench.catalog.models import model_spec, read_zoo
 from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.sweeps import expand
-from npubench.domain.nearest import did_you_mean
 from npubench.domain.specs import ModelSpec, OperatorSpec
+from npubench.domain.text import did_you_mean
 from npubench.storage.files import data_root, text_if_any
 from npubench.storage.toml import Problem, Source, read
 from npubench.storage.validate import KeyPath
@@ -114,7 +114,7 @@ def _read_sweeps(file: _File, tables: dict[str, Any]) -> None:
         sweep = file.source.validated(SweepTable, element, key, file.problems)
         if sweep is None:
             continue
-        for spec in expand(file.source, key, sweep, file.problems):
+        for spec in expand(file.problem, key, sweep):
             file.claim("case", spec.name, (*key, "name"))
             file.layer.operators[spec.name] = spec
 
@@ -133,7 +133,7 @@ def _read_models(file: _File, tables: dict[str, Any]) -> None:
             file.claim("case", alias, (*key, "aliases", index))
             file.layer.aliases[alias] = (table.name, file.source, (*key, "aliases", index))
         # Without its file's head a model only seems incomplete.
-        if manifest and (spec := model_spec(file.source, key, codebase, defaults, table, file.problems)):
+        if manifest and (spec := model_spec(file.problem, key, codebase, defaults, table)):
             file.layer.models[spec.name] = spec
 
 

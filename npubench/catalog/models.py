@@ -12,7 +12,7 @@ from npubench.domain.specs import (
     SamplesFrom,
     TensorSpec,
 )
-from npubench.storage.toml import Problem, Source
+from npubench.storage.toml import Tell
 from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
@@ -24,35 +24,30 @@ OPSET = 13
 
 
 def model_spec(
-    source: Source,
-    at: KeyPath,
-    codebase: str,
-    defaults: "ModelDefaults",
-    table: "ModelTable",
-    problems: list[Problem],
+    tell: Tell, at: KeyPath, codebase: str, defaults: "ModelDefaults", table: "ModelTable"
 ) -> ModelSpec | None:
-    """The model at the key `at`, completed by the defaults; None when `problems` got what is missing."""
+    """The model at the key `at`, completed by the defaults; None when something is missing, which is told."""
     from npubench.catalog.schema import ModelDefaults
 
     values = {
         name: _first(getattr(table, name), getattr(defaults, name))
         for name in ModelDefaults.__struct_fields__
     }
-    before = len(problems)
+    wrong: dict[str, str] = {}
     for name in ("task", "input_shape"):
         if values[name] is None:
-            message = "is missing: add it here or to [defaults]"
-            problems.append(source.problem((*at, name), message))
+            wrong[name] = "is missing: add it here or to [defaults]"
     mean, std = values["mean"], values["std"]
     if len(mean or ()) != len(std or ()):
-        message = "'mean' and 'std' go together and hold one number a channel each"
-        key = (*at, "mean") if table.mean is not None or table.std is None else (*at, "std")
-        problems.append(source.problem(key, message))
+        key = "mean" if table.mean is not None or table.std is None else "std"
+        wrong[key] = "'mean' and 'std' go together and hold one number a channel each"
     axis = values["batch_axis"]
     if isinstance(axis, int) and values["input_shape"] and axis >= len(values["input_shape"]):
-        message = f"the input has {len(values['input_shape'])} dimensions: use 0 to one less, or 'none'"
-        problems.append(source.problem((*at, "batch_axis"), message))
-    if len(problems) > before:
+        count = len(values["input_shape"])
+        wrong["batch_axis"] = f"the input has {count} dimensions: use 0 to one less, or 'none'"
+    for key, message in wrong.items():
+        tell((*at, key), message)
+    if wrong:
         return None
     shape = tuple(values["input_shape"])
     return ModelSpec(

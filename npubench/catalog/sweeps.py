@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from npubench.domain.specs import NodeSpec, OperatorSpec, Shape, TensorSpec, WeightSpec
-from npubench.storage.toml import Problem, Source
+from npubench.storage.toml import Tell
 from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
@@ -146,27 +146,27 @@ FLOAT_LIMITS = {
 T = TypeVar("T")
 
 
-def expand(
-    source: Source, at: KeyPath, sweep: "SweepTable", problems: list[Problem]
-) -> tuple[OperatorSpec, ...]:
-    """All cases of a sweep that stands at the key `at`; what is wrong goes to `problems`, once a key."""
-    _check_wiring(source, at, sweep, problems)
-    before = len(problems)
-    _check_grid(source, at, sweep, problems)
-    if len(problems) > before:
+def expand(tell: Tell, at: KeyPath, sweep: "SweepTable") -> tuple[OperatorSpec, ...]:
+    """All cases of a sweep that stands at the key `at`; what is wrong is told, once a key."""
+    told: set[KeyPath] = set()
+
+    def tell_once(key: KeyPath, message: str) -> None:
+        if key not in told:
+            told.add(key)
+            tell((*at, *key), message)
+
+    _check_wiring(tell_once, sweep)
+    if not _check_grid(tell_once, sweep):
         return ()
     specs: dict[str, OperatorSpec] = {}
-    found: dict[KeyPath, Problem] = {}
     for variables in _assignments(sweep):
-        case = _Case(source, at, variables, found)
-        spec = case.spec(sweep)
+        spec = _Case(tell_once, variables).spec(sweep)
         if spec is None:
             continue
         if spec.name in specs:
             message = f"two cases get the name {spec.name!r}: put every variable that differs into the name"
-            found.setdefault((*at, "name"), source.problem((*at, "name"), message))
+            tell_once(("name",), message)
         specs[spec.name] = spec
-    problems.extend(found.values())
     return tuple(specs.values())
 
 
@@ -177,61 +177,59 @@ def _assignments(sweep: "SweepTable") -> Iterator[Variables]:
             yield {**explicit, **dict(zip(keys, values, strict=True))}
 
 
-def _check_grid(source: Source, at: KeyPath, sweep: "SweepTable", problems: list[Problem]) -> None:
+def _check_grid(tell: Tell, sweep: "SweepTable") -> bool:
+    """Whether the grid gives cases of the same variables, and not too many."""
+    wrong: dict[KeyPath, str] = {}
     count = len(sweep.cases or ({},)) * math.prod(map(len, sweep.grid.values()))
     if count > CASES_LIMIT:
-        message = f"gives {count} cases: {CASES_LIMIT} are the limit of one sweep, split it"
-        problems.append(source.problem((*at, "grid"), message))
+        wrong["grid",] = f"gives {count} cases: {CASES_LIMIT} are the limit of one sweep, split it"
     variables = set(sweep.cases[0]) if sweep.cases else set()
     for index, case in enumerate(sweep.cases or ()):
         if set(case) != variables:
-            message = "has other variables than the first case: give all cases the same ones"
-            problems.append(source.problem((*at, "cases", index), message))
+            wrong["cases", index] = "has other variables than the first case: give all cases the same ones"
     for name in variables & set(sweep.grid):
-        message = "is given by 'cases', too: keep one of the two"
-        problems.append(source.problem((*at, "grid", name), message))
+        wrong["grid", name] = "is given by 'cases', too: keep one of the two"
+    for key, message in wrong.items():
+        tell(key, message)
+    return not wrong
 
 
-def _check_wiring(source: Source, at: KeyPath, sweep: "SweepTable", problems: list[Problem]) -> None:
+def _check_wiring(tell: Tell, sweep: "SweepTable") -> None:
     """Every name is made once, before it is used."""
     made: set[str] = set()
 
     def make(name: str, key: KeyPath) -> None:
         if name in made:
-            problems.append(source.problem(key, f"{name!r} is the name of another tensor: choose another"))
+            tell(key, f"{name!r} is the name of another tensor: choose another")
         made.add(name)
 
     def use(name: str, key: KeyPath) -> None:
         if name not in made:
             have = ", ".join(sorted(made)) or "nothing"
-            problems.append(source.problem(key, f"no tensor {name!r} comes before this: there is {have}"))
+            tell(key, f"no tensor {name!r} comes before this: there is {have}")
 
     for index, table in enumerate(sweep.inputs):
-        make(table.name, (*at, "inputs", index, "name"))
+        make(table.name, ("inputs", index, "name"))
     for index, weight in enumerate(sweep.weights):
-        make(weight.name, (*at, "weights", index, "name"))
+        make(weight.name, ("weights", index, "name"))
     for index, node in enumerate(sweep.nodes):
         # ONNX leaves an optional input or output out by an empty name.
         for place, name in enumerate(node.inputs):
             if name:
-                use(name, (*at, "nodes", index, "inputs", place))
+                use(name, ("nodes", index, "inputs", place))
         for place, name in enumerate(node.outputs):
             if name:
-                make(name, (*at, "nodes", index, "outputs", place))
+                make(name, ("nodes", index, "outputs", place))
     for index, name in enumerate(sweep.outputs):
-        use(name, (*at, "outputs", index))
+        use(name, ("outputs", index))
 
 
 class _Case:
-    """One assignment of the grid's variables; mistakes go to `found`, the first at each key."""
+    """One assignment of the grid's variables."""
 
-    def __init__(
-        self, source: Source, at: KeyPath, variables: Variables, found: dict[KeyPath, Problem]
-    ) -> None:
-        self._source = source
-        self._at = at
+    def __init__(self, tell: Tell, variables: Variables) -> None:
+        self._tell = tell
         self._variables = variables
-        self._found = found
 
     def spec(self, sweep: "SweepTable") -> OperatorSpec | None:
         """The case; None when something in it is impossible."""
@@ -259,11 +257,8 @@ class _Case:
         try:
             return make()
         except ValueError as error:
-            path = (*self._at, *key)
-            if path not in self._found:
-                given = ", ".join(f"{name}={value}" for name, value in self._variables.items())
-                case = f" (in the case {given})" if given else ""
-                self._found[path] = self._source.problem(path, f"{error}{case}")
+            given = ", ".join(f"{name}={value}" for name, value in self._variables.items())
+            self._tell(key, f"{error} (in the case {given})" if given else str(error))
             return None
 
     def _tensor(self, table: "InputTable", key: KeyPath) -> TensorSpec | None:

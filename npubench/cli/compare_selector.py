@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import did_you_mean, path_meant
+from npubench.domain.text import did_you_mean, path_meant
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result

@@ -54,8 +54,8 @@ def coverage(
 ) -> int:
     """Say for each codebase and backend what worked and why the rest did not."""
     from npubench.domain.errors import ExitCode, UsageError
-    from npubench.domain.nearest import did_you_mean, path_meant
     from npubench.domain.specs import ModelSpec
+    from npubench.domain.text import did_you_mean, path_meant
     from npubench.reporting.data.coverage import EXPORTED, document, shares, status
     from npubench.storage import ledger
     from npubench.storage.files import write_atomically
@@ -91,11 +91,7 @@ def coverage(
     text = document(found, planned, rows)
     if cuts:
         text += "\n" + _cuts(cuts, keep_cuts)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
-        click.echo(f"coverage: {output}")
+    _deliver(text, output, "coverage")
     below = {name: share for name, share in shares(found, planned).items() if 100 * share < (require or 0)}
     for codebase, share in below.items():
         click.echo(f"npubench: {codebase}: {share:.1%} exported, {require:g}% required", err=True)
@@ -133,7 +129,6 @@ def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
     """Say of every operator case on every board: NPU, CPU fallback, unsupported, crash or wrong result."""
     from npubench.domain.errors import UsageError
     from npubench.reporting.data.op_support import document
-    from npubench.storage.files import write_atomically
     from npubench.storage.store import Store
 
     rows = []
@@ -147,9 +142,15 @@ def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
         raise UsageError(
             "there are no operators among the results: npubench run --simulate --suite operators"
         )
+    _deliver(text, output, "operator support")
+    return 0
+
+
+def _deliver(text: str, output: Path | None, what: str) -> None:
+    from npubench.storage.files import write_atomically
+
     if output is None:
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
-        click.echo(f"operator support: {output}")
-    return 0
+        click.echo(f"{what}: {output}")

@@ -90,7 +90,7 @@ def _import(
     from npubench.engine.options import RunOptions
     from npubench.engine.session import SessionSetup, SessionStage, run_session
     from npubench.measure import equal_figures
-    from npubench.measure.sampling import sampled
+    from npubench.measure.statistics import sampled
     from npubench.storage.hashing import digest
     from npubench.tools import logs
 

@@ -1,7 +1,7 @@
 """`npubench run --suite onnx-node`: the ONNX project's own tests, a row each."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ import click
 
 from npubench import __version__
 from npubench.catalog import NODE_TESTS, find_board
+from npubench.cli.listeners import listener
 from npubench.cli.options import load_catalog
 from npubench.cli.report import page_stage
 from npubench.domain.definitions import CURRENT
@@ -20,6 +21,7 @@ from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Ki
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.domain.text import counted, printable
 from npubench.engine import plugins
+from npubench.engine.events import Event, JobFinished, Listener, unheard
 from npubench.engine.options import RunOptions
 from npubench.engine.session import RunSession, SessionSetup, SessionStage, run_session
 from npubench.storage.hashing import digest, sha256_of_file
@@ -55,15 +57,10 @@ def run(options: RunOptions, style: str, strict: bool, dry_run: bool) -> ExitCod
 
     def run_missing(session: RunSession) -> NodeTests:
         before = {} if options.fresh else _rows(session.store, versions)
-        with _told(style) as tell:
-            new: dict[str, Result] = {}
-            for row in _run(board, versions, before, session):
-                new[row.case] = row
-                tell(row)
-        return NodeTests(before, new)
+        return NodeTests(before, {row.case: row for row in _run(board, versions, before, session)})
 
     stages = (SessionStage(run_missing, gives=NodeTests), page_stage())
-    given = run_session(SessionSetup(options), stages)
+    given = run_session(SessionSetup(options, listener=_listener(style)), stages)
     rows = {**given[NodeTests].before, **given[NodeTests].new}
     passed = sum(row.status is Status.OK for row in rows.values())
     if style == "auto":
@@ -108,29 +105,30 @@ def _unsupported(row: Result) -> bool:
 
 
 @contextmanager
-def _told(style: str) -> Iterator[Callable[[Result], None]]:
-    """Says what there is to say of every new row: a line of JSON, or a count that moves and what failed."""
-    if style == "json":
-        from npubench.reporting.data.rows import row_of
+def _listener(style: str) -> Iterator[Listener]:
+    """Of the many rows a person hears a count that moves, and what failed; a program every one."""
+    if style == "auto":
+        from rich.console import Console
+        from rich.progress import Progress
 
-        yield lambda row: click.echo(json.dumps({"event": "job_finished", "row": row_of(row)}))
-        return
-    if style == "quiet":
-        yield lambda _row: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+        with Progress(console=Console(stderr=True, highlight=False), transient=True) as progress:
+            task = progress.add_task("node tests", total=None)
 
-    with Progress(console=Console(stderr=True, highlight=False), transient=True) as progress:
-        task = progress.add_task("node tests", total=None)
+            def hear(event: Event) -> None:
+                if not isinstance(event, JobFinished):
+                    return
+                progress.advance(task)
+                row = event.result
+                if row.failure and not _unsupported(row):
+                    text = printable(f"{row.case}: {row.failure.failure_class}: {row.failure.message}")
+                    progress.console.print(text, markup=False, emoji=False, soft_wrap=True)
 
-        def tell(row: Result) -> None:
-            progress.advance(task)
-            if row.failure and not _unsupported(row):
-                text = printable(f"{row.case}: {row.failure.failure_class}: {row.failure.message}")
-                progress.console.print(text, markup=False, emoji=False, soft_wrap=True)
-
-        yield tell
+            yield hear
+    elif style == "json":
+        with listener(style) as listen:
+            yield listen
+    else:
+        yield unheard
 
 
 def _key(case: str, versions: Mapping[str, str]) -> str:
@@ -160,6 +158,7 @@ def _run(
             log_sha256=sha256_of_file(log),
         )
         session.store.append(row)
+        session.announce(JobFinished(row))
         yield row
 
 

@@ -185,7 +185,7 @@ def _samples(root: Path, rows: "Sequence[Result]") -> "Samples":
 def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
     """Attempts noted by runs and by exports into this folder, and those of `others`. Raises UsageError."""
     from npubench.domain.errors import UsageError
-    from npubench.domain.nearest import path_meant
+    from npubench.domain.text import path_meant
     from npubench.storage.ledger import read_exports
 
     found: dict[str, Export] = {}

@@ -12,8 +12,7 @@ import click
 
 from npubench.cli.options import json_option, out_option
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import did_you_mean
-from npubench.domain.text import printable
+from npubench.domain.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result

@@ -29,7 +29,7 @@ MOVED = {
     "plugins": "engine.plugins",
     "plan": "engine.plan",
     "timing": "measure.statistics",
-    "sampling": "measure.sampling",
+    "sampling": "measure.statistics",
     "calibration": "measure.calibration",
     "onnx_model": "graph.read",
     "onnx_graph": "graph.walk",

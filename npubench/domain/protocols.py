@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 from npubench.domain.leases import Claim, Held
-from npubench.domain.predictions import Predictions
 from npubench.domain.records import (
     Artifact,
     BoardState,
@@ -21,6 +20,7 @@ from npubench.domain.records import (
     LogCase,
     OnnxModel,
     Outcome,
+    Predictions,
     ToolInfo,
 )
 from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseSpec, Options, Target, TimingProtocol

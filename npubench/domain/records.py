@@ -89,13 +89,13 @@ TRANSIENT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed step. `message` is one line; `detail` may hold more for the log."""
+    """A failed step."""
 
-    stage: Stage
-    failure_class: FailureClass
-    message: str
-    operators: tuple[str, ...] = ()
-    detail: str = ""
+    stage: Stage  # in which it failed
+    failure_class: FailureClass  # of `failure.class`
+    message: str  # one line
+    operators: tuple[str, ...] = ()  # operator types that it is about
+    detail: str = ""  # more for the log
 
     @property
     def transient(self) -> bool:
@@ -108,7 +108,7 @@ class Failure:
 class Skip:
     """A job that does not apply, and why."""
 
-    reason: Note | str
+    reason: Note | str  # why it does not apply
 
 
 SAME_NETWORK = "same network as"
@@ -117,33 +117,29 @@ SAME_NETWORK = "same network as"
 
 @dataclass(frozen=True, slots=True)
 class OnnxModel:
-    """An exported model: the file by its hash and what the graph says of itself.
+    """An exported model: the file by its hash and what the graph says of itself."""
 
-    `external` are files that the model needs beside it. `macs` counts multiply-accumulates of
-    convolutions and matrix products at the fixed shapes; None when a shape is unknown. `exported` says
-    what the exporter did: the part of the model, its weights, how far it is from the framework's outputs.
-    `batch_axes` are those, by input, that the file left open and called a batch before they were fixed.
-    `contents` are what the graph and the names tell of inputs of whole numbers.
-    """
-
-    case: str
-    path: Path
-    sha256: str
-    opset: int
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    operators: Mapping[str, int]
-    macs: int | None
-    parameters: int
-    activation_bytes: int | None
-    size_bytes: int
-    task: str = ""
-    preprocessing: Preprocessing | None = None
-    tools: Mapping[str, str] = field(default_factory=dict)
-    seed: int | None = None
-    external: tuple[Path, ...] = ()
+    case: str  # whose network it is
+    path: Path  # of the file
+    sha256: str  # of the file and of what it needs beside it
+    opset: int  # of the default domain
+    inputs: tuple[TensorSpec, ...]  # with fixed shapes
+    outputs: tuple[TensorSpec, ...]  # with fixed shapes
+    operators: Mapping[str, int]  # nodes by operator type
+    macs: int | None  # multiply-accumulates of convolutions and matrix products; None when a shape is unknown
+    parameters: int  # elements of weights
+    activation_bytes: int | None  # of all that nodes write and something reads; None when a size is unknown
+    size_bytes: int  # of the file
+    task: str = ""  # such as classification; empty where unknown
+    preprocessing: Preprocessing | None = None  # from pixels to its inputs
+    tools: Mapping[str, str] = field(default_factory=dict)  # versions of what exported it
+    seed: int | None = None  # of random weights
+    external: tuple[Path, ...] = ()  # files that it needs beside it
+    # What the exporter did: part of the model, weights, distance from the framework.
     exported: Mapping[str, str] = field(default_factory=dict)
+    # Axis by input that the file left open and called a batch.
     batch_axes: Mapping[str, int] = field(default_factory=dict)
+    # What the graph and the names tell of inputs of whole numbers.
     contents: Mapping[str, Content] = field(default_factory=dict)
 
     @property
@@ -161,63 +157,52 @@ class DataSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DataUse:
-    """What a prepared model was fed with: how many samples calibrated it, and on how many it was compared.
+    """What a prepared model was fed with: what calibrated it, and what it was compared on."""
 
-    `held_out` is False where these are the same samples, for want of more. `inputs` say by name what the
-    numbers were, `note` what else is to be known.
-    """
-
-    source: DataSource
-    calibrated: int
-    evaluated: int
-    held_out: bool = True
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    note: Note | str = ""
+    source: DataSource  # of the data
+    calibrated: int  # samples that calibrated
+    evaluated: int  # samples that outputs were compared on
+    held_out: bool = True  # False where these are the same samples, for want of more
+    inputs: Mapping[str, str] = field(default_factory=dict)  # by name, what the numbers were
+    note: Note | str = ""  # what else is to be known
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """What a backend made for a target: the file by its hash; `extras` are kept with it.
+    """What a backend made for a target: the file by its hash."""
 
-    `parts` are those of `extras` that it does not run without: they belong beside it. `data` are what it was
-    quantised and compared with.
-    """
-
-    path: Path
-    sha256: str
-    size_bytes: int
-    backend: str
-    tools: Mapping[str, str]
-    precision: Precision
-    onnx: OnnxModel
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    extras: tuple[Path, ...] = ()
-    parts: tuple[Path, ...] = ()
-    data: DataUse | None = None
+    path: Path  # of the file
+    sha256: str  # of the file
+    size_bytes: int  # of the file
+    backend: str  # that made it
+    tools: Mapping[str, str]  # versions that made it
+    precision: Precision  # of its weights
+    onnx: OnnxModel  # what it was made of
+    settings: Mapping[str, Any] = field(default_factory=dict)  # that decided it, JSON-ready
+    extras: tuple[Path, ...] = ()  # files kept with it
+    parts: tuple[Path, ...] = ()  # those of `extras` that it does not run without
+    data: DataUse | None = None  # it was quantised and compared with
 
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """A board at one moment; what it does not tell is None. Clocks in MHz, temperature in deg C.
+    """A board at one moment; what it does not tell is None."""
 
-    `cpu_flags` are those that decide which kernels a runtime has (`tools.cpu_flags.KERNEL_FLAGS`).
-    """
-
-    taken_at: str
-    hostname: str | None = None
-    cpu_model: str | None = None
-    kernel: str | None = None
-    distribution: str | None = None
-    cores: int | None = None
-    governor: str | None = None
-    clocks_mhz: tuple[float, ...] = ()
-    temperature_c: float | None = None
-    load_1min: float | None = None
-    memory_total_bytes: int | None = None
-    memory_available_bytes: int | None = None
-    uptime_s: float | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
-    cpu_flags: tuple[str, ...] = ()
+    taken_at: str  # ISO 8601, UTC
+    hostname: str | None = None  # as the board says
+    cpu_model: str | None = None  # as the board says
+    kernel: str | None = None  # its release
+    distribution: str | None = None  # name and version
+    cores: int | None = None  # of the processor
+    governor: str | None = None  # of the first core's frequency
+    clocks_mhz: tuple[float, ...] = ()  # of each core, MHz
+    temperature_c: float | None = None  # the hottest zone, deg C
+    load_1min: float | None = None  # mean number of runnable tasks
+    memory_total_bytes: int | None = None  # of the board
+    memory_available_bytes: int | None = None  # to programs
+    uptime_s: float | None = None  # since it started, s
+    extra: Mapping[str, str] = field(default_factory=dict)  # what else it tells, by name
+    cpu_flags: tuple[str, ...] = ()  # those that decide which kernels a runtime has
 
 
 Outcome = Figures | Failure | Skip
@@ -225,57 +210,49 @@ Outcome = Figures | Failure | Skip
 
 @dataclass(frozen=True, slots=True)
 class LogCase:
-    """What a log that another program wrote tells of one case.
+    """What a log that another program wrote tells of one case."""
 
-    `name` is empty where only the file's name tells it, `precision` None where nothing does. `estimate` is
-    the compiler's own simulation, `figures` what a board's runner measured, as of a live run. `tools` are
-    the versions that the log names. A case without figures and failure is skipped, for `skip_reason`.
-    """
-
-    name: str = ""
-    estimate: Figures | None = None
-    figures: Figures | None = None
-    failure: Failure | None = None
-    warnings: tuple[str, ...] = ()
-    tools: Mapping[str, str] = field(default_factory=dict)
-    precision: Precision | None = None
-    skip_reason: Note | str = "the log holds no measurement"
+    name: str = ""  # empty where only the file's name tells it
+    estimate: Figures | None = None  # the compiler's own simulation
+    figures: Figures | None = None  # what a board's runner measured, as of a live run
+    failure: Failure | None = None  # that the log tells
+    warnings: tuple[str, ...] = ()  # what the tool says of them
+    tools: Mapping[str, str] = field(default_factory=dict)  # versions that the log names
+    precision: Precision | None = None  # None where nothing tells it
+    skip_reason: Note | str = "the log holds no measurement"  # of a case without figures and failure
 
 
 @dataclass(frozen=True, slots=True)
 class ToolInfo:
     """A toolchain here: versions when usable, otherwise why not and the one line that helps."""
 
-    name: str
-    usable: bool
-    versions: Mapping[str, str] = field(default_factory=dict)
-    reason: str = ""
-    fix: str = ""
+    name: str  # of the toolchain
+    usable: bool  # here and now
+    versions: Mapping[str, str] = field(default_factory=dict)  # by program
+    reason: str = ""  # why it is not usable
+    fix: str = ""  # the one line that helps
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A finished process. `returncode` is negative for a signal; `output` is bounded and decoded.
+    """A finished process."""
 
-    `out_of_memory` is what says so of one that was killed; empty where nothing does.
-    """
-
-    argv: tuple[str, ...]
-    returncode: int
-    output: str
-    duration_s: float
-    timed_out: bool = False
-    truncated: bool = False
-    out_of_memory: str = ""
+    argv: tuple[str, ...]  # as it was started
+    returncode: int  # negative for a signal
+    output: str  # both streams, bounded and decoded
+    duration_s: float  # from start to end, s
+    timed_out: bool = False  # it was ended at its deadline
+    truncated: bool = False  # `output` lacks its middle
+    out_of_memory: str = ""  # what says so of one that was killed; empty where nothing does
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A program that measures on a board, as the board tells; `path` is empty where it has none."""
+    """A program that measures on a board, as the board tells."""
 
-    name: str
-    path: str = ""
-    sha256: str = ""
+    name: str  # of the program
+    path: str = ""  # on the board; empty where it has none
+    sha256: str = ""  # of the program; empty where the board did not tell
 
     @property
     def key(self) -> str:
@@ -302,8 +279,8 @@ class Verdict(StrEnum):
 class Definitions:
     """Definitions (`definitions.py`) that a row rests on; the first, of a row that says none."""
 
-    quantisation: int = 1
-    throughput: int = 1
+    quantisation: int = 1  # number of the definition of ONNX Runtime's quantisation
+    throughput: int = 1  # number of the definition of fps
 
 
 class Status(StrEnum):
@@ -316,59 +293,77 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One row: one case on one board in one precision. `key` identifies what was asked.
+    """One row: one case on one board in one precision.
 
-    `op` is the operator that an operator case is about, as its declaration says. `figures` come
-    from the board (or, for a simulating backend, from its tool: see their kind);
-    `estimate` is the tool's own simulation beside them. Hashes, versions and states are the
-    provenance; `log_path` is relative to the workspace. `data` are what the model was fed with.
+    Hashes, versions and states are the provenance.
     """
 
-    key: str
-    run_id: str
-    started_at: str
-    duration_s: float
-    board: str
-    chip: str
-    backend: str
-    tools: Mapping[str, str]
-    case: str
-    case_kind: CaseKind
-    precision: Precision
-    status: Status
-    onnx_sha256: str | None = None
-    artifact_sha256: str | None = None
-    artifact_bytes: int | None = None
-    opset: int | None = None
-    inputs: tuple[TensorSpec, ...] = ()
-    outputs: tuple[TensorSpec, ...] = ()
-    macs: int | None = None
-    parameters: int | None = None
-    operators: Mapping[str, int] = field(default_factory=dict)
-    task: str = ""
-    exported: Mapping[str, str] = field(default_factory=dict)
-    op: str = ""
-    figures: Figures | None = None
-    estimate: Figures | None = None
-    failure: Failure | None = None
-    skip_reason: Note | str | None = None
-    verdict: Verdict | None = None
-    warnings: tuple[Note | str, ...] = ()
-    board_before: BoardState | None = None
-    board_after: BoardState | None = None
-    emulated: bool = False
+    key: str  # identifies what was asked
+    run_id: str  # of the run that made it
+    started_at: str  # ISO 8601, UTC
+    duration_s: float  # of the job, s
+    board: str  # its name
+    chip: str  # on the board
+    backend: str  # or the tool of a board benchmark
+    tools: Mapping[str, str]  # versions by program
+    case: str  # its name
+    case_kind: CaseKind  # model, operator or benchmark
+    precision: Precision  # of the artifact
+    status: Status  # how it ended
+    onnx_sha256: str | None = None  # of the model
+    artifact_sha256: str | None = None  # of what ran
+    artifact_bytes: int | None = None  # its size
+    opset: int | None = None  # of the model
+    inputs: tuple[TensorSpec, ...] = ()  # of the model
+    outputs: tuple[TensorSpec, ...] = ()  # of the model
+    macs: int | None = None  # multiply-accumulates of the graph
+    parameters: int | None = None  # elements of weights
+    operators: Mapping[str, int] = field(default_factory=dict)  # nodes by operator type
+    task: str = ""  # of the model
+    exported: Mapping[str, str] = field(default_factory=dict)  # what the exporter did
+    op: str = ""  # operator that an operator case is about
+    figures: Figures | None = None  # of the board, or of a simulating backend's tool
+    estimate: Figures | None = None  # the tool's own simulation beside them
+    failure: Failure | None = None  # of a failed job
+    skip_reason: Note | str | None = None  # of a skipped job
+    verdict: Verdict | None = None  # how far the latency can be relied on
+    warnings: tuple[Note | str, ...] = ()  # what makes the figures less sure; a text is a tool's
+    board_before: BoardState | None = None  # its state
+    board_after: BoardState | None = None  # its state
+    emulated: bool = False  # the board is emulated: its times say nothing of a chip
+    # Of the timing and settings of the artifact, JSON-ready.
     protocol: Mapping[str, Any] = field(default_factory=dict)
-    seeds: Mapping[str, int] = field(default_factory=dict)
-    command: tuple[str, ...] = ()
-    log_path: str | None = None
-    log_sha256: str | None = None
-    samples_path: str | None = None
-    samples_sha256: str | None = None
-    npubench_version: str = ""
-    definitions: Definitions = Definitions()
-    data: DataUse | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)  # by what they decide
+    command: tuple[str, ...] = ()  # line that asked for it
+    log_path: str | None = None  # relative to the workspace
+    log_sha256: str | None = None  # of the log
+    samples_path: str | None = None  # every run's time, relative to the workspace
+    samples_sha256: str | None = None  # of that file
+    npubench_version: str = ""  # that made it
+    definitions: Definitions = Definitions()  # that its figures rest on
+    data: DataUse | None = None  # the model was fed with
 
     @property
     def all_figures(self) -> tuple[Figures, ...]:
         """Those that there are: what was measured, then what was estimated."""
         return tuple(figures for figures in (self.figures, self.estimate) if figures is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerLoss:
+    """A tensor of the prepared model against the same one of the FP32 graph: cosine in [-1, 1]."""
+
+    name: str  # of the tensor
+    op: str  # operator type that makes it
+    cosine: float  # against FP32, in [-1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Outputs of a prepared model for a data set."""
+
+    path: Path  # an .npy of samples x classes
+    kind: Kind  # measured where the board computed them, else simulated
+    artifact_sha256: str | None  # None where no artifact was run
+    losses: tuple[LayerLoss, ...] = ()  # by tensor
+    note: str = ""  # what was run where no artifact was

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import BoardError, ToolchainError, UsageError
-from npubench.domain.predictions import Predictions
 from npubench.domain.protocols import Predicting, Session
-from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Predictions, Stage
 from npubench.domain.specs import BoardSpec, CalibrationSpec, Precision
 from npubench.engine import plugins
 from npubench.engine.assemble import plan_again, plan_run

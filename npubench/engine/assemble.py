@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import did_you_mean
 from npubench.domain.protocols import Checking, Locating, OpenHost, Session
 from npubench.domain.specs import SIMULATION, CaseKind, CaseSpec, Precision, case_kind
+from npubench.domain.text import did_you_mean
 from npubench.engine import plugins
 from npubench.engine.events import InputRefused, Listener, unheard
 from npubench.engine.options import CaseOptions, RunOptions

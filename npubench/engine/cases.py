@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import did_you_mean, path_meant
 from npubench.domain.specs import BatchAxes, CaseSpec, FileSpec, ModelSpec, OperatorSpec, SamplesFrom
+from npubench.domain.text import did_you_mean, path_meant
 from npubench.graph.check import shown
-from npubench.measure.sampling import OPTION
+from npubench.measure.statistics import OPTION
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from npubench.domain.specs import TimingProtocol
 from npubench.engine import cut_worker
 from npubench.engine.cut_worker import Parts
 from npubench.engine.events import StageStarted
-from npubench.engine.job import JobState, compile_target, estimated, note
+from npubench.engine.job import JobState, begin, compile_target, estimated, note
 from npubench.engine.job import prepare as prepare_as_is
 from npubench.engine.plan import Job
 from npubench.engine.session import RunSession
@@ -250,9 +249,9 @@ def _record(
         rewrites=built.surgery.rewrites,
         lacking=built.surgery.unsupported_ops,
         macs_share_on_cpu=built.share,
-        head=_part(parts.head, "head.onnx"),
-        body=replace(_part_of(parts.body, "body.onnx"), figures=estimate),
-        tail=_part(parts.tail, "tail.onnx"),
+        head=_part(parts.head, "head.onnx") if parts.head else None,
+        body=replace(_part(parts.body, "body.onnx"), figures=estimate),
+        tail=_part(parts.tail, "tail.onnx") if parts.tail else None,
         joined_fp32=tuple(OutputComparison(**one) for one in built.comparison["fp32"]),
         joined_target=None if target is None else tuple(OutputComparison(**one) for one in target),
         calibration=FED if parts.needs_upstream_inputs else OWN,
@@ -273,19 +272,16 @@ def _cached(job: Job, key: str, session: RunSession) -> JobState | None:
     artifact = session.workspace.find_artifact(_cut_key(job, parts)) if parts else None
     if parts is None or artifact is None:
         return None
-    log = session.workspace.log_file(
-        session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
+    return replace(
+        begin(job, session),
+        model=whole,
+        artifact=artifact,
+        estimate=estimated(job, whole, artifact, session),
+        files=_files(parts, key, session),
     )
-    estimate = estimated(job, whole, artifact, session)
-    files = _files(parts, key, session)
-    return JobState(job, datetime.now(UTC), log, whole, artifact, estimate, files=files)
 
 
-def _part(model: OnnxModel | None, file: str) -> Part | None:
-    return _part_of(model, file) if model else None
-
-
-def _part_of(model: OnnxModel, file: str) -> Part:
+def _part(model: OnnxModel, file: str) -> Part:
     return Part(file, model.sha256, model.operators, model.inputs, model.outputs, model.macs)
 
 

@@ -52,7 +52,6 @@ class RowsOutdated:
 class JobFinished:
     """A job has its row."""
 
-    job: Job
     result: Result
 
 

@@ -27,7 +27,7 @@ from npubench.engine import plugins
 from npubench.engine.events import Note, StageStarted
 from npubench.engine.plan import Job
 from npubench.engine.session import RunSession
-from npubench.measure.sampling import one_a_call, sampling_of, with_throughput
+from npubench.measure.statistics import one_a_call, sampling_of, with_throughput
 from npubench.storage import ledger
 from npubench.storage.files import is_regular
 from npubench.storage.workspace import writing
@@ -74,9 +74,7 @@ def note(log: Path, text: str) -> None:
 
 def begin(job: Job, session: RunSession) -> JobState:
     """A job of which nothing is done yet, with a log."""
-    log = session.workspace.log_file(
-        session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
-    )
+    log = session.workspace.log_file(*session.names(job))
     note(log, f"# {job.label}\n")
     return JobState(job, datetime.now(UTC), log)
 

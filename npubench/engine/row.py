@@ -118,12 +118,9 @@ def _protocol(session: RunSession, artifact: Artifact | None) -> dict[str, Any]:
 def _with_figures(base: Result, figures: Figures, state: JobState, session: RunSession) -> Result:
     verdict, found = assess_stability(state.before, state.after, figures)
     warnings = (*found, base.data.note) if base.data is not None and base.data.note else found
-    job = state.job
     samples = None
     if figures.samples_us:
-        samples = session.workspace.samples_file(
-            session.run_id, job.board.name, job.case.name, job.precision, job.key[:8]
-        )
+        samples = session.workspace.samples_file(*session.names(state.job))
         with writing(session.workspace.root):
             samples.write_text(
                 json.dumps({"unit": "us", "rounds": figures.samples_us}, separators=(",", ":"))

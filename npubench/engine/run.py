@@ -72,7 +72,7 @@ def run_plan(options: RunOptions, announce: Listener = unheard) -> RunOutcome:
     nothing can be run; what fails of a case is its row.
     """
     plan = plan_run(options, announce)
-    setup = SessionSetup(options, plan, nullcontext(announce))
+    setup = SessionSetup(options, plan, nullcontext(announce), command=("npubench.run",))
     return run_session(setup, (MEASURE,))[RunOutcome]
 
 
@@ -95,7 +95,7 @@ def measure_plan(session: RunSession) -> RunOutcome:
             _refuse_symptom_of_full_disk(result, session)
         store.append(result)
         results.append(result)
-        session.announce(JobFinished(state.job, result))
+        session.announce(JobFinished(result))
 
     interrupted = False
     with stop_on_signals():

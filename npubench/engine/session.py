@@ -24,7 +24,7 @@ from npubench.domain.specs import BoardSpec, CaseSpec
 from npubench.engine import plugins
 from npubench.engine.events import Listener, Note, one_at_a_time, unheard
 from npubench.engine.options import RunOptions
-from npubench.engine.plan import Plan
+from npubench.engine.plan import Job, Plan
 from npubench.storage.store import Store
 from npubench.storage.workspace import Workspace
 from npubench.tools import process
@@ -59,7 +59,7 @@ class RunSession:
     """The rows; None for a command that keeps none."""
     run_id: str = field(default_factory=_run_id)
     """Names this run in rows and in folders of logs."""
-    command: tuple[str, ...] = field(default_factory=lambda: ("npubench", *sys.argv[1:]))
+    command: tuple[str, ...] = ()
     """The command line, for the rows."""
     transport_of: Callable[[BoardSpec], Transport] = lambda board: plugins.transport(board.transport)
     """How a board is reached."""
@@ -81,6 +81,10 @@ class RunSession:
     def workers(self) -> int:
         """How many exports and conversions are made at once."""
         return self.options.workers or max(1, (os.cpu_count() or 2) // 2)
+
+    def names(self, job: Job) -> tuple[str, ...]:
+        """What files of a job are called by: run, board, case, precision and the beginning of its key."""
+        return self.run_id, job.board.name, job.case.name, str(job.precision), job.key[:8]
 
     def exporter(self, case: CaseSpec) -> Exporter:
         """What exports a case; an environment that has to be made for it is announced."""
@@ -132,6 +136,8 @@ class SessionSetup:
     """Opened with the session and closed with it: it may hold the terminal."""
     stored: bool = True
     """Whether the command reads and writes rows."""
+    command: tuple[str, ...] = field(default_factory=lambda: ("npubench", *sys.argv[1:]))
+    """What rows say that they come of."""
 
 
 def run_session(setup: SessionSetup, stages: Sequence[SessionStage]) -> Given:
@@ -147,7 +153,7 @@ def run_session(setup: SessionSetup, stages: Sequence[SessionStage]) -> Given:
     with workspace.lock(), ExitStack() as stack:
         results = stack.enter_context(Store.create(workspace.database)) if setup.stored else None
         announce = one_at_a_time(stack.enter_context(setup.listener))
-        session = RunSession(workspace, setup.options, setup.plan, announce, results)
+        session = RunSession(workspace, setup.options, setup.plan, announce, results, command=setup.command)
         for stage in stages:
             given.add(stage, session)
     return given

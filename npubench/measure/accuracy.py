@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.predictions import LayerLoss
-from npubench.domain.records import Failure, Kind
+from npubench.domain.records import Failure, Kind, LayerLoss
 
 if TYPE_CHECKING:
     import numpy as np

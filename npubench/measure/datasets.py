@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import path_meant
 from npubench.domain.specs import ModelInputs, TensorSpec
+from npubench.domain.text import path_meant
 from npubench.measure.accuracy import ClassOfData, DataFacts, LeftOut
 from npubench.measure.inputs import fitted
 from npubench.measure.pictures import is_image, words_for

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 class Similarity:
     """`figures` are the fields of `records.Accuracy`, JSON-ready; None where nothing could be compared.
 
-    `lacking` says why there is no cosine, `why` in a sentence. `wrong` is why these outputs cannot be right
-    at all: numbers that are none where the reference's are.
+    `no_accuracy` says why there is no cosine, `why` in a sentence. `wrong` is why these outputs cannot be
+    right at all: numbers that are none where the reference's are.
     """
 
     figures: dict[str, Any] | None = None
-    lacking: NoAccuracy | None = None
+    no_accuracy: NoAccuracy | None = None
     why: str = ""
     wrong: str = ""
 
     def as_answer(self) -> dict[str, Any]:
         """For the answer of a worker."""
-        return {"accuracy": self.figures, "no_accuracy": self.lacking, "no_accuracy_why": self.why}
+        return {"accuracy": self.figures, "no_accuracy": self.no_accuracy, "no_accuracy_why": self.why}
 
 
 def accuracy_of(answer: Mapping[str, Any]) -> Accuracy | None:
@@ -43,7 +43,7 @@ def accuracy_of(answer: Mapping[str, Any]) -> Accuracy | None:
     return Accuracy(**{**found, "worst_slice": WorstSlice(**worst) if worst else None})
 
 
-def lacking_of(answer: Mapping[str, Any]) -> tuple[NoAccuracy | None, Note | str]:
+def no_accuracy_of(answer: Mapping[str, Any]) -> tuple[NoAccuracy | None, Note | str]:
     """Why the answer of a worker has no cosine: the word and the sentence."""
     told = answer.get("no_accuracy")
     if told:
@@ -72,7 +72,7 @@ def with_samples(found: Similarity, agreement: float | None, samples: int) -> Si
     if found.figures is None:
         return found
     figures = {**found.figures, "top1_agreement": agreement, "samples": samples}
-    return Similarity(figures, found.lacking, found.why, found.wrong)
+    return Similarity(figures, found.no_accuracy, found.why, found.wrong)
 
 
 def similarity(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import path_meant
 from npubench.domain.specs import ModelInputs, Shape, TensorSpec
+from npubench.domain.text import path_meant
 from npubench.measure.inputs import fitted
 from npubench.measure.pictures import Picture, as_input, frame_of, is_image, read, scales
 

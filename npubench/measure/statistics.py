@@ -1,14 +1,26 @@
-"""Samples to `Latency`: percentiles only with enough samples, outliers counted and never dropped."""
+"""Statistics of samples of time, samples in a call, and the throughput that follows."""
 
 import math
+import re
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import TypeGuard
 
 from npubench.domain.records import (
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
     Latency,
+    OnnxModel,
+    RateFrom,
+    Result,
+    Sampling,
 )
+from npubench.domain.specs import BatchAxes, SamplesFrom, TensorSpec
+from npubench.graph.check import refused, shown
 
 CONFIDENCE = 0.99
 OUTLIER_SCORE = 14.826
@@ -122,3 +134,188 @@ def weighted_mean(values: Sequence[float | None], rounds: Sequence[CallMean]) ->
     if len(known) < len(rounds):
         return None
     return sum(value * n for value, n in known) / sum(n for _, n in known)
+
+
+RANKS = (4, 5)
+"""Of inputs whose leading axis counts samples unless something else is said: images, clips, volumes."""
+
+_LETTERS = frozenset({"n", "b", "bs", "bz", "bsz"})
+_WORD = re.compile(r"(?<![a-z])batch(?:es|size|dim)?(?![a-z])")
+_PRODUCT = re.compile(r"[*+/()]")
+OPTION = "--batch-axis"
+
+Dims = Sequence[int | str | None]
+
+
+def says_batch(symbol: str) -> int:
+    """How surely an open dimension's name means a batch: 2 `batch` as a word, 1 `N`, `B` or `bs`, 0 no.
+
+    A product such as `batch*heads` counts more than samples.
+    """
+    if _PRODUCT.search(symbol):
+        return 0
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", symbol).lower().strip()
+    if _WORD.search(spaced.replace("_", " ")):
+        return 2
+    return int(spaced in _LETTERS)
+
+
+def batch_axes(inputs: Iterable[tuple[str, Dims]]) -> Mapping[str, int]:
+    """The axis of each input whose open dimension is called a batch; inputs come with their dimensions.
+
+    A name that means it surely goes before a letter, and a letter on an image or clip before one on a list
+    of points or boxes, which are as often called N.
+    """
+    given = [(name, tuple(dims)) for name, dims in inputs]
+    found = [
+        (says_batch(dim), name, axis)
+        for name, dims in given
+        for axis, dim in enumerate(dims)
+        if isinstance(dim, str) and says_batch(dim)
+    ]
+    best = max((rank for rank, *_ in found), default=0)
+    images = {name for name, dims in given if len(dims) in RANKS}
+    axes: dict[str, int] = {}
+    for rank, name, axis in found:
+        if rank == best and (rank > 1 or not images or name in images):
+            axes.setdefault(name, axis)
+    return axes
+
+
+def sampling_of(model: OnnxModel, declared: BatchAxes | None = None) -> Sampling | Failure:
+    """Samples in one call of the model; a failure for a declaration that does not fit its inputs."""
+    return _by_tensors(model.inputs, model.outputs, model.batch_axes, declared)
+
+
+def _by_tensors(
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    symbols: Mapping[str, int],
+    declared: BatchAxes | None,
+) -> Sampling | Failure:
+    asides = set[str]()
+    if declared is not None:
+        found = _declared(inputs, declared)
+        if found is not None:
+            return found
+        asides = {name for name, axis in declared.axes if axis is None}
+    told = [tensor for tensor in inputs if tensor.name not in asides]
+    return _of_symbols(told, symbols) or _of_leading(told, outputs) or one_a_call()
+
+
+def _says_none(declared: BatchAxes | None) -> TypeGuard[BatchAxes]:
+    return declared is not None and ("", None) in declared.axes
+
+
+def sampled(row: Result, declared: BatchAxes | None = None) -> Result:
+    """A row that was not exported here, with the throughput of its figures by what it says of its tensors.
+
+    A declaration that does not fit them is left to whoever made it: the row is then one sample a call.
+    """
+    told = row.figures
+    inputs = row.inputs or (told.told_inputs if told else ())
+    outputs = row.outputs or (told.told_outputs if told else ())
+    if _says_none(declared):
+        found: Sampling | Failure = one_a_call(declared.source)
+    else:
+        found = _by_tensors(inputs, outputs, {}, declared)
+    sampling = one_a_call() if isinstance(found, Failure) else found
+    figures, estimate = (
+        with_throughput(one, sampling) if one else None for one in (row.figures, row.estimate)
+    )
+    return replace(row, figures=figures, estimate=estimate)
+
+
+def one_a_call(source: SamplesFrom = SamplesFrom.ONE_A_CALL) -> Sampling:
+    """The call is one sample."""
+    return Sampling(1, source)
+
+
+def with_throughput(figures: Figures, sampling: Sampling) -> Figures:
+    """The figures with samples a second: those of one call over its mean latency, calls one after another.
+
+    What a tool counts itself stays beside it; without a latency it is all there is, and stays.
+    """
+    latency = figures.latency_us
+    if figures.kind not in (Kind.MEASURED, Kind.SIMULATED) or latency is None or latency.mean <= 0:
+        return figures
+    if figures.sampling is not None and figures.sampling.source is SamplesFrom.TOOL:
+        return figures
+    by_tool = figures.tool_throughput_fps
+    if by_tool is None and figures.throughput_from is not RateFrom.MEAN_LATENCY:
+        by_tool = figures.throughput_fps
+    return replace(
+        figures,
+        throughput_fps=sampling.samples_per_call * 1e6 / latency.mean,
+        throughput_from=RateFrom.MEAN_LATENCY,
+        sampling=sampling,
+        tool_throughput_fps=by_tool,
+    )
+
+
+def _declared(inputs: Sequence[TensorSpec], declared: BatchAxes) -> Sampling | Failure | None:
+    """By what is declared; None where it only says which inputs hold no samples."""
+    given = dict(declared.axes)
+    if _says_none(declared):
+        return one_a_call(declared.source)
+    sizes: dict[str, tuple[int, int]] = {}
+    for name, axis in declared.axes:
+        if axis is None:
+            continue
+        targets = _targets(inputs, name, axis, given)
+        if not targets:
+            return _unfit(inputs, name, axis)
+        for tensor in targets:
+            place = axis % len(tensor.shape)
+            sizes.setdefault(tensor.name, (tensor.shape[place], place))
+    if not sizes:
+        return None
+    if len({size for size, _ in sizes.values()}) > 1:
+        listed = ", ".join(f"{size} of '{shown(name)}'" for name, (size, _) in sizes.items())
+        return _unusable(f"{OPTION}: the sizes differ, {listed}: name the input that holds the samples")
+    name, (size, axis) = next(iter(sizes.items()))
+    return Sampling(max(1, size), declared.source, axis, name)
+
+
+def _targets(
+    inputs: Sequence[TensorSpec], name: str, axis: int, given: Mapping[str, int | None]
+) -> list[TensorSpec]:
+    having = [one for one in inputs if -len(one.shape) <= axis < len(one.shape)]
+    if name:
+        return [one for one in having if one.name == name]
+    free = [one for one in having if one.name not in given]
+    return [one for one in free if len(one.shape) in RANKS] or free
+
+
+def _unfit(inputs: Sequence[TensorSpec], name: str, axis: int) -> Failure:
+    shapes = ", ".join(f"'{shown(one.name)}' {'x'.join(map(str, one.shape)) or 'scalar'}" for one in inputs)
+    what = f"{shown(name)}={axis}" if name else str(axis)
+    return _unusable(f"{OPTION} {what}: no input has that axis: the inputs are {shapes}")
+
+
+def _of_symbols(inputs: Sequence[TensorSpec], axes: Mapping[str, int]) -> Sampling | None:
+    """Along the axes that the file called a batch, where all of them were fixed to one size."""
+    found = [
+        (one.shape[axis], axis, one.name)
+        for one in inputs
+        if (axis := axes.get(one.name)) is not None and axis < len(one.shape)
+    ]
+    if not found or len({size for size, *_ in found}) > 1:
+        return None
+    size, axis, name = found[0]
+    return Sampling(max(1, size), SamplesFrom.SYMBOLIC_AXIS, axis, name)
+
+
+def _of_leading(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Sampling | None:
+    images = [one for one in inputs if len(one.shape) in RANKS]
+    leading = {one.shape[0] for one in images}
+    if len(leading) != 1 or not outputs:
+        return None
+    (size,) = leading
+    if size < 1 or any(one.shape[:1] != (size,) for one in outputs):
+        return None
+    return Sampling(size, SamplesFrom.LEADING_SIZE, 0, images[0].name)
+
+
+def _unusable(message: str) -> Failure:
+    return refused(FailureClass.INVALID_MODEL, message)

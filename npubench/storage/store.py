@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Self
 
 from npubench.domain.errors import UsageError, WorkspaceError
-from npubench.domain.nearest import path_meant
 from npubench.domain.records import Result
+from npubench.domain.text import path_meant
 from npubench.storage.details import upgraded
 from npubench.storage.json import decode, encode
 

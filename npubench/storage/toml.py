@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from npubench.domain.errors import UsageError
 from npubench.storage.validate import InvalidError, KeyPath, convert, dotted
 
 Table = TypeVar("Table")
+Tell = Callable[[KeyPath, str], None]
+"""Notes a problem at a key of the file that is being read."""
 
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _AFTER_VALUE = ("Cannot overwrite", "Cannot mutate", "Cannot redefine")

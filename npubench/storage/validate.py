@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import inspect
 
-from npubench.domain.nearest import did_you_mean
+from npubench.domain.text import did_you_mean
 
 T = TypeVar("T")
 Part = str | int

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 from npubench import __version__
 from npubench.domain.definitions import CURRENT
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import path_meant
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import LogReading
 from npubench.domain.records import Failure, FailureClass, LogCase, Result, Stage, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.domain.text import path_meant
 from npubench.storage.hashing import digest
 
 LIMIT_BYTES = 64 * 2**20
@@ -345,6 +345,24 @@ def put_once(found: dict[str, Any], key: str, value: Any) -> None:
     """Note a value; the same value again is fine. Raises DamagedError for another one."""
     if found.setdefault(key, value) != value:
         raise DamagedError(f"{key} is given as {found[key]} and as {value}")
+
+
+Field = tuple[re.Pattern[str], Callable[[re.Match[str]], Any]]
+"""A line that tells a value, and how to read it."""
+
+
+def note_line(line: str, fields: Mapping[str, Field], found: dict[str, Any]) -> bool:
+    """Note under its key what a whole line tells; whether it is one of these. Raises like `put_once`."""
+    for key, (pattern, value_of) in fields.items():
+        if match := pattern.fullmatch(line):
+            put_once(found, key, value_of(match))
+            return True
+    return False
+
+
+def not_whole(line: str) -> DamagedError:
+    """The error of a line that begins like one of a tool's and is none."""
+    return DamagedError(f"the line {line.strip()[:80]!r} is not whole")
 
 
 def need(found: Mapping[str, T], key: str) -> T:

@@ -9,6 +9,11 @@ import pytest
 
 import npubench
 from npubench.domain.errors import UsageError
+from npubench.domain.records import Kind, Status
+from npubench.domain.specs import TimingProtocol
+from npubench.engine.events import InputRefused
+from npubench.engine.options import CaseOptions, RunOptions
+from npubench.engine.run import run_plan
 from npubench.storage.store import Store
 from tests import sample_results
 
@@ -51,3 +56,25 @@ def test_importing_npubench_imports_nothing_heavy():
 
 def test_public_names_are_listed():
     assert set(npubench.__all__) == {"__version__", "load_results"}
+
+
+def test_a_run_from_python_gives_the_rows_of_the_command_and_prints_nothing(tmp_path, capfd):
+    heard = []
+    options = RunOptions(
+        CaseOptions(cases=("relu_64x112x112", "no_such_case")),
+        tmp_path,
+        precisions=("fp32",),
+        timing=TimingProtocol(warmup=0, repeat=1, min_duration_s=0.0, rounds=1),
+    )
+    outcome = run_plan(options, heard.append)
+    (row,) = outcome.results
+    assert (row.case, row.status, row.figures.kind) == ("relu_64x112x112", Status.OK, Kind.MEASURED)
+    assert row.command == ("npubench.run",)
+    assert (outcome.failures, outcome.interrupted, outcome.plan.refused) == ((), False, 1)
+    assert "no_such_case" in next(event.text for event in heard if isinstance(event, InputRefused))
+    with Store.read(tmp_path / "results.db") as store:
+        assert store.latest() == [row]
+    again = run_plan(options)
+    assert again.results == ()
+    assert [one.key for one in again.rows] == [row.key]
+    assert capfd.readouterr() == ("", "")

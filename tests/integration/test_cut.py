@@ -329,12 +329,12 @@ def test_a_tail_that_onnx_runtime_cannot_run_is_a_failure(tmp_path, convert):
 
 
 def test_surgery_that_changes_outputs_is_refused(tmp_path, convert, monkeypatch):
-    from npubench.graph.surgery import state, table
+    from npubench.graph.surgery import rewrites, state
 
     def wrong(one, view):
         return [helper.make_node("Neg", one.input, one.output)] if one.op_type == "Sin" else None
 
-    entry = replace(table.REWRITES[0], name="wrong", replaces="Sin", makes=("Neg",), rewriting=wrong)
+    entry = replace(rewrites.REWRITES[0], name="wrong", replaces="Sin", makes=("Neg",), rewriting=wrong)
     monkeypatch.setattr(state, "REWRITES", (entry,))
     file = write(tmp_path / "net.onnx", [CONV, node("Sin", ["c"], ["y"])], ("y",))
     code, _, said = convert(RefusingBackend("Sin"), file, "--cut", "auto")

@@ -213,7 +213,7 @@ def test_similarity_knows_its_borders():
     known = similarity([[np.array([0.0, 10.0])]], [[np.array([0.0, 9.0])]]).figures
     assert known["psnr_db"] == pytest.approx(10 * np.log10(81 / 0.5))
     huge = similarity([[np.array([1e200, 1.0])]], [[np.array([-1e200, 1.0])]])
-    assert (huge.figures, huge.lacking) == (None, NoAccuracy.NOT_COMPARED)
+    assert (huge.figures, huge.no_accuracy) == (None, NoAccuracy.NOT_COMPARED)
     assert "squares" in huge.why
 
 

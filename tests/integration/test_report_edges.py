@@ -59,7 +59,7 @@ def test_one_row_makes_a_whole_page(tab, tmp_path, name, language):
     assert row.onnx_sha256 in tab.evaluate("document.getElementById('r0').textContent")
     told = row.failure.message if row.failure else row.skip_reason
     if (name, language) == ("skipped", "zh"):
-        told = "pulsar 不做仿真：请不带 --simulate 在板卡上运行"
+        told = "pulsar 没有仿真器：请不带 --simulate 在板卡上运行"
     assert told is None or told in text
     assert tab.evaluate("[...document.querySelectorAll('section > .scroll table[data-table]')].length") >= 1
     # A lone figure has nothing beside it to be compared with.

@@ -14,7 +14,7 @@ from npubench.domain.specs import Precision
 from npubench.domain.text import columns_of
 from npubench.measure.stability import assess_stability
 from npubench.reporting.charts.board_charts import latency_charts
-from npubench.reporting.charts.row_chart import model_charts
+from npubench.reporting.charts.latency_charts import model_charts
 from npubench.reporting.compare import formats as compared
 from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare
@@ -22,7 +22,7 @@ from npubench.reporting.compare.pairing import Side
 from npubench.reporting.data import figures as words
 from npubench.reporting.data.frames import frame
 from npubench.reporting.data.pairs import pairs, speedup
-from npubench.reporting.data.published_comparison import line_up
+from npubench.reporting.data.published_comparison import compare_with_published
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.data.table import to_csv, to_text
@@ -164,11 +164,11 @@ def test_the_page_says_it_in_its_table():
 def test_charts_mark_them():
     rows = [row(), row(20_000.0, None, board="other")]
     labels = [mark.label for chart in model_charts(rows, [Kind.SIMULATED]) for one in chart.rows
-              for lane in one.lanes for mark in lane.marks]  # fmt: skip
+              for mark in one.marks]  # fmt: skip
     assert sorted(labels) == ["20.0 ms", ">= 30.7 ms"]
-    assert any("18 of 93" in chart.bounds for chart in model_charts(rows, [Kind.SIMULATED]))
+    assert any("18 of 93" in chart.warning for chart in model_charts(rows, [Kind.SIMULATED]))
     (chart,) = latency_charts(rows, [Kind.SIMULATED])
-    marks = {mark.label: mark.text for one in chart.rows for mark in one.marks}
+    marks = {mark.label: mark.title for one in chart.rows for mark in one.marks}
     assert TEXT in marks[">="]
     assert "18 of 93" in chart.warning
 
@@ -212,7 +212,7 @@ def test_a_line_up_takes_no_mean_of_bounds():
     from npubench import published
 
     own = result(case, Precision.INT8, board="axera-pi", chip="AX620A", backend="pulsar", figures=figures)
-    (found,) = line_up([own], published.results())
+    (found,) = compare_with_published([own], published.results())
     assert found.lines[0].bound is Bound.LOWER
     assert found.ratio is None
     assert "ratios that are only bounds, left out of both means: 1" in found.notes

@@ -41,6 +41,16 @@ def test_what_is_wrong_is_told_in_one_line_with_board_and_key(table, word):
     assert len(str(told.value).splitlines()) == 1
 
 
+def test_every_mistake_is_told_at_once():
+    with pytest.raises(UsageError, match=r"codec\.threads: must be at least 1.*codec\.engin: unknown key"):
+        CodecBenchmark().cases(on({"engin": "ffmpeg", "threads": 0}), {})
+
+
+def test_numbers_stay_as_they_are_written_and_with_them_the_keys_of_rows():
+    spec = CodecBenchmark().cases(on({"least_s": 2}), {})[0]
+    assert '"least_s": 2,' in json.dumps(spec.options)
+
+
 def test_pyav_is_for_this_machine_alone():
     with pytest.raises(UsageError, match="runs on this machine only"):
         CodecBenchmark().cases(board(), {"engine": "pyav"})
@@ -92,7 +102,7 @@ def test_nothing_is_made_for_a_case_without_a_command(tmp_path):
     assert files == {}
     skip = CodecBenchmark().measure(spec, files, FakeSession(), 60, tmp_path / "log")
     assert isinstance(skip, Skip)
-    assert "no command is declared for decode-h264-1080p" in skip.reason
+    assert "no command is declared for decode-h264-1080p" in str(skip.reason)
 
 
 def test_another_content_of_the_users_model_makes_its_case_new(tmp_path):

@@ -82,6 +82,15 @@ def test_nobody_reads_a_string_key_of_the_details(room):
             )
 
 
+def test_every_field_of_a_record_has_its_line():
+    for module in ("figures", "records"):
+        lines = (PACKAGE / "domain" / f"{module}.py").read_text().splitlines()
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, ast.AnnAssign) and node.col_offset == 4:
+                beside, above = lines[node.lineno - 1], lines[node.lineno - 2]
+                assert "  # " in beside or above.startswith("    # "), f"{module}:{node.lineno}"
+
+
 OLD = {
     "npu_mode": "111",
     "neu_us": 5378.0,

@@ -30,9 +30,6 @@ def test_modules_and_functions_stay_small():
 
 SESSION = ROOT / "npubench/engine/session.py"
 
-MANY_PARAMETERS = {"row_chart.py dot_chart", "board_charts.py _chart"}
-"""Functions with more than eight parameters that are left; the list may only shrink."""
-
 
 def test_only_a_session_locks_a_workspace_opens_its_rows_to_write_and_has_thread_pools():
     """Imports do not show it: every module gets a workspace handed."""
@@ -66,7 +63,7 @@ def test_no_function_but_a_command_takes_more_than_eight_parameters():
                 count = sum(one.arg not in {"self", "cls"} for one in given)
                 if count > 8:
                     found.add(f"{module.name} {node.name}")
-    assert found <= MANY_PARAMETERS
+    assert found == set()
 
 
 def _is_command(function):

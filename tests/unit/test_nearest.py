@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from npubench.cli import main
-from npubench.domain.nearest import did_you_mean, path_meant
+from npubench.domain.text import did_you_mean, path_meant
 from npubench.storage.store import Store
 from tests.sample_results import result
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npubench.domain.records import NoAccuracy
-from npubench.measure.outputs import CHUNK, accuracy_of, lacking_of, similarity, worst_of
+from npubench.measure.outputs import CHUNK, accuracy_of, no_accuracy_of, similarity, worst_of
 
 RANDOM = np.random.default_rng(0)
 
@@ -74,12 +74,12 @@ def test_minus_infinity_of_a_mask_counts_nowhere():
     theirs[0, :, 32:] = -np.inf
     ours = np.where(np.isfinite(theirs), theirs, -128.0)
     found = similarity([[ours]], [[theirs]])
-    assert (found.wrong, found.lacking) == ("", None)
+    assert (found.wrong, found.no_accuracy) == ("", None)
     assert found.figures["cosine"] == pytest.approx(1.0)
     assert found.figures["max_abs"] == 0
     assert found.figures["worst_slice"]["cosine"] == pytest.approx(1.0)
     nothing = similarity([[ours]], [[np.full_like(theirs, -np.inf)]])
-    assert (nothing.figures, nothing.lacking) == (None, NoAccuracy.NOT_COMPARED)
+    assert (nothing.figures, nothing.no_accuracy) == (None, NoAccuracy.NOT_COMPARED)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,11 @@ def test_minus_infinity_of_a_mask_counts_nowhere():
 def test_outputs_of_one_number_are_wrong_results_and_not_no_accuracy(ours, word, told):
     theirs = normal(1, 4, 16) + 2
     found = similarity([[ours, theirs]], [[theirs, theirs]], names=["y", "z"])
-    assert (found.lacking, found.why, found.figures["cosine"]) == (word, told, None)
-    assert lacking_of(found.as_answer()) == (word, told)
+    assert (found.no_accuracy, found.why, found.figures["cosine"]) == (word, told, None)
+    reason, note = no_accuracy_of(found.as_answer())
+    assert (reason, str(note)) == (word, told)
     # Where the reference is constant as well, all is right.
-    assert similarity([[np.full(9, 2.0)]], [[np.full(9, 2.0)]]).lacking is None
+    assert similarity([[np.full(9, 2.0)]], [[np.full(9, 2.0)]]).no_accuracy is None
     assert similarity([[np.zeros(9)]], [[np.zeros(9)]]).figures["cosine"] == 1.0
 
 
@@ -111,9 +112,9 @@ def test_outputs_that_are_no_numbers_where_the_reference_s_are_cannot_be_right(n
 
 def test_an_output_that_is_zero_in_fp32_says_why_there_is_no_cosine():
     found = similarity([[normal(8)]], [[np.zeros(8)]], names=["y"])
-    assert (found.lacking, found.why) == (NoAccuracy.NOT_COMPARED, "y is all zeros in FP32")
+    assert (found.no_accuracy, found.why) == (NoAccuracy.NOT_COMPARED, "y is all zeros in FP32")
 
 
 def test_an_answer_that_says_nothing_was_not_compared():
-    assert lacking_of({"accuracy": None})[0] is NoAccuracy.NOT_COMPARED
-    assert lacking_of({"accuracy": {"cosine": 1.0}}) == (None, "")
+    assert no_accuracy_of({"accuracy": None})[0] is NoAccuracy.NOT_COMPARED
+    assert no_accuracy_of({"accuracy": {"cosine": 1.0}}) == (None, "")

@@ -6,7 +6,7 @@ import pytest
 
 from npubench.domain.specs import BatchAxes, SamplesFrom
 from npubench.domain.text import columns_of
-from npubench.measure.sampling import sampled
+from npubench.measure.statistics import sampled
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.table import to_csv, to_json, to_text
 from tests import sample_results

@@ -126,7 +126,7 @@ def test_a_log_of_another_backend_is_named(tmp_path):
     (row,) = rows(cases, board, "import-1")
     assert problems == [f"{tmp_path / 'stray'} is no log of rknn but of pulsar: give --board one of that"]
     assert (row.backend, row.case, row.precision) == ("rknn", "good", Precision.FP32)
-    assert any("tells no precision" in warning for warning in row.warnings)
+    assert any("tells no precision" in str(warning) for warning in row.warnings)
 
 
 def test_tidy_text_keeps_a_cut_last_line():

@@ -17,7 +17,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import BatchAxes, FileSpec, ModelSpec, OperatorSpec, TensorSpec
 from npubench.engine.cases import parse_batch_axes, with_batch_axes
-from npubench.measure.sampling import batch_axes, sampled, sampling_of, says_batch, with_throughput
+from npubench.measure.statistics import batch_axes, sampled, sampling_of, says_batch, with_throughput
 from npubench.storage.details import typed
 from npubench.storage.hashing import digest
 from tests.sample_results import result

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from npubench.graph.surgery.table import REWRITES
+from npubench.graph.surgery.rewrites import REWRITES
 
 RANDOM = np.random.default_rng(7)
 BY_NAME = {one.name: one for one in REWRITES}

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.domain.predictions import LayerLoss
-from npubench.domain.records import Kind
+from npubench.domain.records import Kind, LayerLoss
 from npubench.measure.accuracy import (
     Score,
     at_chance,

@@ -31,7 +31,7 @@ from npubench.domain.records import (
     Stage,
 )
 from npubench.graph.shares import of_types
-from npubench.measure.outputs import lacking_of
+from npubench.measure.outputs import no_accuracy_of
 from npubench.measure.statistics import CallMean, latency_of_means
 from npubench.tools.logs import DamagedError, put_once, reject_split_number, unparsed, whole_lines
 
@@ -263,7 +263,7 @@ def simulated(artifact: Artifact) -> Figures | None:
     answer = pulsar2_run.answer_of(artifact.extras)
     accuracy = pulsar2_run.accuracy_of(artifact.extras)
     if accuracy is not None:
-        word, sentence = lacking_of(answer)
+        word, sentence = no_accuracy_of(answer)
         details = {**figures.details, "accuracy_from": "pulsar2 run: the model's outputs against FP32"}
         figures = replace(
             figures, accuracy=accuracy, no_accuracy=word, no_accuracy_why=sentence, details=details

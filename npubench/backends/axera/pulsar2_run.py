@@ -24,7 +24,17 @@ from npubench.measure.onnx_session import open_session
 from npubench.measure.outputs import similarity, top1_agreement, with_samples
 from npubench.storage.files import open_regular, text_named, write_new
 from npubench.tools import process
-from npubench.tools.logs import DamagedError, need, put_once, unparsed, whole_lines, whole_lines_and_rest
+from npubench.tools.logs import (
+    DamagedError,
+    Field,
+    need,
+    not_whole,
+    note_line,
+    put_once,
+    unparsed,
+    whole_lines,
+    whole_lines_and_rest,
+)
 from npubench.tools.worker_protocol import Worker, ask_module, serve
 
 if TYPE_CHECKING:
@@ -95,7 +105,7 @@ def parse_run(text: str) -> Mapping[str, Mapping[str, Written]] | Failure:
                     raise DamagedError(f"output {match[1][:40]} is of no sample")
                 put_once(samples[current], match[1], Written(match[2], int(match[3]) if match[3] else None))
             elif _KNOWN.search(line):
-                raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+                raise not_whole(line)
     except DamagedError as damage:
         return unparsed(Stage.COMPILE, "pulsar2 run", str(damage), text)
     return samples
@@ -214,6 +224,10 @@ _TEXTS = {
     "axclrt_version": re.compile(r"\s*axclrt ver: (.+)"),
     "tool_version": re.compile(r"\s*tool ver: (.+)"),
 }
+_FIELDS: dict[str, Field] = {
+    **{key: (pattern, lambda line: int(line[1])) for key, pattern in _COUNTS.items()},
+    **{key: (pattern, lambda line: line[1].strip()) for key, pattern in _TEXTS.items()},
+}
 _ENDS_OPEN = re.compile(r"\s*(?:warmup|repeat):")
 _FOLLOWS = re.compile(r"\s*(?:$|[A-Za-z][A-Za-z0-9 ]*:|-{3,}|min = )")
 _KNOWN_OF_RUNNER = re.compile(r"\s*(?:(?:min|max|avg|median)\b|warmup:|repeat:|cmm size:)|.*[0-9] ?% ?=")
@@ -266,7 +280,7 @@ def _parse(lines: list[str]) -> AxRunModel:
         if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
             raise DamagedError(f"the line {line.strip()[:80]!r} breaks off")
         if not _note(line, found, percentiles) and _KNOWN_OF_RUNNER.match(line):
-            raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+            raise not_whole(line)
     low, high, mean = need(found, "min max avg")
     _check(low, high, mean, percentiles)
     repeat = found.get("repeat")
@@ -310,15 +324,7 @@ def _note(line: str, found: dict[str, Any], percentiles: dict[float, float]) -> 
         for percent, ms in shares:
             _put_percentile(percentiles, percent, ms)
         return True
-    for key, pattern in _COUNTS.items():
-        if match := pattern.fullmatch(line):
-            put_once(found, key, int(match[1]))
-            return True
-    for key, pattern in _TEXTS.items():
-        if match := pattern.fullmatch(line):
-            put_once(found, key, match[1].strip())
-            return True
-    return False
+    return note_line(line, _FIELDS, found)
 
 
 def _put_percentile(percentiles: dict[float, float], percent: float, ms: float) -> None:

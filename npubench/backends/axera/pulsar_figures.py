@@ -31,7 +31,17 @@ from npubench.domain.specs import TensorSpec
 from npubench.graph.shares import of_types
 from npubench.measure.statistics import CallMean, latency_of_means, weighted_mean
 from npubench.storage.files import text_named
-from npubench.tools.logs import DamagedError, need, put_once, reject_split_number, unparsed, whole_lines
+from npubench.tools.logs import (
+    DamagedError,
+    Field,
+    need,
+    not_whole,
+    note_line,
+    put_once,
+    reject_split_number,
+    unparsed,
+    whole_lines,
+)
 
 INFO_LOG = "info.log"
 
@@ -201,6 +211,7 @@ _LINES: Mapping[str, re.Pattern[str]] = {
     "macs": re.compile(rf"\s*MAC per inference: {_I} MAC@(?:u?int8|u?int16|\w+)\s*"),
     "mac_utils_percent": re.compile(rf"\s*MAC utils: {_F} ?%\s*"),
 }
+_FIELDS: dict[str, Field] = {key: (pattern, re.Match.groups) for key, pattern in _LINES.items()}
 _KNOWN = re.compile(r"\s*(?:inference:|qps =|total_io_data_size:|MAC per inference:|MAC utils:)")
 _EU_NAME = re.compile(r"conv-[0-9]{1,2}cores?|teng|stream")
 _COUNT = re.compile(r"([0-9]{1,15})(?: ?\([0-9.]+ ?%\))?")
@@ -331,15 +342,12 @@ def _sum(values: Sequence[int | None]) -> int | None:
 def _parse(lines: list[str]) -> PartReport:
     found: dict[str, Any] = {}
     for previous, line in pairwise(["", *lines]):
-        for key, pattern in _LINES.items():
-            if match := pattern.fullmatch(line):
-                put_once(found, key, match.groups())
-                break
-        else:
-            if _KNOWN.match(line):
-                raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
-            if "qps" in previous:
-                reject_split_number(previous, line)
+        if note_line(line, _FIELDS, found):
+            continue
+        if _KNOWN.match(line):
+            raise not_whole(line)
+        if "qps" in previous:
+            reject_split_number(previous, line)
     ms, fps = (float(number) for number in need(found, "inference"))
     qps = float(found["qps"][0]) if "qps" in found else fps
     batch = _batch(ms, fps, qps)
@@ -402,6 +410,11 @@ _VIRTUAL_NPU = re.compile(r"\s*Virtual NPU: AX620_VNPU_([0-9A-Z]+)\s*")
 _MEMORY = re.compile(r"\s*Approx Memory: ([0-9]+(?:\.[0-9]+)?) (B|KB|MB|GB)\s*")
 _TOOLCHAIN = re.compile(r"\s*Toolchain Version: (\S+)\s*")
 _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
+_INFO: dict[str, Field] = {
+    "virtual NPU": (_VIRTUAL_NPU, lambda line: "0" if line[1] == "DISABLE" else line[1]),
+    "toolchain": (_TOOLCHAIN, lambda line: line[1]),
+    "memory": (_MEMORY, lambda line: round(float(line[1]) * _BYTES[line[2]])),
+}
 _SCORE = re.compile(
     r"(?:\[[^\]]*\])?\s*Layer: (\S+) +2-norm RE: ([0-9]{1,9}(?:\.[0-9]{1,6})?)%"
     r" +cosine-sim: (-?[01]\.[0-9]{4,9})\s*"
@@ -419,24 +432,13 @@ class JointInfo:
 
 def parse_info(text: str) -> JointInfo | Failure:
     """The figures of `pulsar info`; UNPARSED_OUTPUT when it contradicts itself."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     try:
         for line in whole_lines(text):
-            if match := _VIRTUAL_NPU.fullmatch(line):
-                put_once(found, "virtual NPU", match[1])
-            elif match := _TOOLCHAIN.fullmatch(line):
-                put_once(found, "toolchain", match[1])
-            elif match := _MEMORY.fullmatch(line):
-                put_once(found, "memory", str(round(float(match[1]) * _BYTES[match[2]])))
+            note_line(line, _INFO, found)
     except DamagedError as damage:
         return unparsed(Stage.COMPILE, "pulsar info", str(damage), text)
-    memory = found.get("memory")
-    mode = found.get("virtual NPU")
-    return JointInfo(
-        npu_mode="0" if mode == "DISABLE" else mode,
-        memory_bytes=None if memory is None else int(memory),
-        toolchain=found.get("toolchain"),
-    )
+    return JointInfo(found.get("virtual NPU"), found.get("memory"), found.get("toolchain"))
 
 
 def parse_scores(text: str) -> Mapping[str, OutputAccuracy] | Failure:
@@ -451,7 +453,7 @@ def parse_scores(text: str) -> Mapping[str, OutputAccuracy] | Failure:
             if match := _SCORE.fullmatch(line):
                 put_once(scores, match[1], OutputAccuracy(float(match[3]), round(float(match[2]) / 100, 8)))
             elif inside and "Layer" in line:
-                raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+                raise not_whole(line)
             inside = inside or "Score compare table" in line
         if any(abs(score.cosine) > 1 for score in scores.values()):
             raise DamagedError("a cosine beyond 1")

@@ -15,7 +15,10 @@ from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.domain.specs import Shape
 from npubench.tools.logs import (
     DamagedError,
+    Field,
     need,
+    not_whole,
+    note_line,
     put_once,
     reject_split_number,
     unparsed,
@@ -60,6 +63,18 @@ _TEXTS = {
     "batch_size": re.compile(r"\s*Using batch size ([0-9]{1,6})"),
     "wbt": re.compile(r"\s*Using wbt ([0-9]{1,6})"),
     "random_inputs": re.compile(r"\s*input\[[0-9]+\] .* (using random data|using default value)"),
+}
+_STEPS = ("total", "neu", "onnx", "axe", "overhead")
+_FIELDS: dict[str, Field] = {
+    "run task": (_RUN_TASK, lambda line: (int(line[1]), int(line[2]))),
+    "create handle": (
+        _CREATE,
+        lambda line: {name: float(ms or 0) for name, ms in zip(_STEPS, line.groups(), strict=True)},
+    ),
+    "NPU perf cnt total": (_PERF_TOTAL, lambda line: int(line[1])),
+    "CMM usage": (_CMM, lambda line: int(line[1])),
+    "NPU mode": (_NPU_MODE, lambda line: line[1] or line[2]),
+    **{key: (pattern, lambda line: line[1]) for key, pattern in _TEXTS.items()},
 }
 _ENDS_OPEN = re.compile(r"\s*(?:NPU perf cnt|CMM usage)\b")
 _COUNTER = re.compile(r"\s*NPU perf cnt\b")
@@ -163,9 +178,13 @@ def _parse(lines: list[str], complete: bool) -> RunJoint:
     for previous, line, following in zip(["", *lines], lines, [*lines[1:], ""], strict=False):
         if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
             reject_split_number(line, following)
-        elif not _note_part(line, parts, perf_eu) and not _note(line, found) and _KNOWN.match(line):
+        elif (
+            not _note_part(line, parts, perf_eu)
+            and not note_line(line, _FIELDS, found)
+            and _KNOWN.match(line)
+        ):
             if not _COUNTER.match(line):
-                raise DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+                raise not_whole(line)
             counters_whole = False
         if (known := re.fullmatch(_TEXTS["tools_version"], previous)) and _COMMIT.fullmatch(line.strip()):
             put_once(found, f"commit of tools {known[1]}", line.strip())
@@ -203,27 +222,6 @@ def _note_part(line: str, parts: dict[str, Part], perf_eu: dict[int, int]) -> bo
         eu, count = int(match[1]), int(match[2])
         if perf_eu.setdefault(eu, count) != count:
             raise DamagedError(f"two different counts of eu({eu})")
-    return match is not None
-
-
-def _note(line: str, found: dict[str, Any]) -> bool:
-    if match := _RUN_TASK.fullmatch(line):
-        put_once(found, "run task", (int(match[1]), int(match[2])))
-    elif match := _CREATE.fullmatch(line):
-        names = ("total", "neu", "onnx", "axe", "overhead")
-        values = (float(value or 0) for value in match.groups())
-        put_once(found, "create handle", dict(zip(names, values, strict=True)))
-    elif match := _PERF_TOTAL.fullmatch(line):
-        put_once(found, "NPU perf cnt total", int(match[1]))
-    elif match := _CMM.fullmatch(line):
-        put_once(found, "CMM usage", int(match[1]))
-    elif match := _NPU_MODE.fullmatch(line):
-        put_once(found, "NPU mode", match[1] or match[2])
-    else:
-        for key, pattern in _TEXTS.items():
-            if match := pattern.fullmatch(line):
-                put_once(found, key, match[1])
-                break
     return match is not None
 
 

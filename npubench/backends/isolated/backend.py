@@ -16,7 +16,6 @@ from npubench.backends.isolated.data import compared, in_model_order, resolution
 from npubench.backends.options import check_known, text
 from npubench.backends.signature import EXACT, Tolerance, converted, signature_of, unfed
 from npubench.domain.figures import OutputResolution
-from npubench.domain.predictions import Predictions
 from npubench.domain.protocols import Connect, OpenHost, Session
 from npubench.domain.records import (
     Artifact,
@@ -25,12 +24,13 @@ from npubench.domain.records import (
     FailureClass,
     Figures,
     OnnxModel,
+    Predictions,
     Stage,
     ToolInfo,
 )
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest
-from npubench.measure.outputs import accuracy_of, lacking_of
+from npubench.measure.outputs import accuracy_of, no_accuracy_of
 from npubench.storage.files import (
     is_regular,
     link_or_copy,
@@ -347,7 +347,7 @@ def tool_output_of(artifact: Artifact) -> str:
 
 def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
     """Figures with the accuracy that was found when the artifact was made, or why there is none."""
-    word, why = lacking_of(answer)
+    word, why = no_accuracy_of(answer)
     return replace(figures, accuracy=accuracy_of(answer), no_accuracy=word, no_accuracy_why=why)
 
 

@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
-from npubench.domain.predictions import Predictions
-from npubench.domain.records import DataUse, Failure, FailureClass, Kind, NoAccuracy, OnnxModel, Stage
+from npubench.domain.records import (
+    DataUse,
+    Failure,
+    FailureClass,
+    Kind,
+    NoAccuracy,
+    OnnxModel,
+    Predictions,
+    Stage,
+)
 from npubench.domain.specs import CalibrationSpec, TensorSpec
 from npubench.graph.walk import numpy_dtype, plain
 from npubench.measure.calibration import choose, rounded_to_8_bits

@@ -12,7 +12,6 @@ from typing import Any
 from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.signature import converted, signature_of_file
 from npubench.domain.definitions import QUANTISATION
-from npubench.domain.predictions import LayerLoss, Predictions
 from npubench.domain.protocols import Connect, Session
 from npubench.domain.records import (
     Accuracy,
@@ -25,7 +24,9 @@ from npubench.domain.records import (
     Figures,
     Kernels,
     Kind,
+    LayerLoss,
     OnnxModel,
+    Predictions,
     Shares,
     Stage,
     ToolInfo,
@@ -33,7 +34,7 @@ from npubench.domain.records import (
 from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest, calibration_to_json, choose
 from npubench.measure.onnx_session import answer_of
-from npubench.measure.outputs import accuracy_of, lacking_of
+from npubench.measure.outputs import accuracy_of, no_accuracy_of
 from npubench.measure.statistics import latency
 from npubench.storage.files import is_regular, link_or_copy
 from npubench.storage.hashing import sha256_of_bundle, sha256_of_file
@@ -181,7 +182,7 @@ def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
 
 def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
-    word, why = lacking_of(answer)
+    word, why = no_accuracy_of(answer)
     return Figures(
         kind=Kind.MEASURED,
         latency_us=latency(rounds),

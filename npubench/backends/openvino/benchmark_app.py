@@ -10,6 +10,7 @@ from npubench.backends.signature import Signature, ToolTensor
 from npubench.domain.records import Completed, Failure, FailureClass, Figures, Kind, Latency, LogCase, Stage
 from npubench.tools.board_runner import explain_memory
 from npubench.tools.exit_status import classify_run
+from npubench.tools.logs import DamagedError, Field, not_whole, note_line, unparsed
 
 STATISTIC = "benchmark_app tells mean, median, least and greatest of a call, and no single runs"
 REPORT = "benchmark_report.json"
@@ -140,6 +141,9 @@ _KNOWN = re.compile(r"\[ INFO \] +(?:Median|Average|Min|Max|Count|Throughput):")
 _REQUESTS = re.compile(r"\[Step 10/11\] .*\(Start inference asynchronously, (\d{1,6}) inference requests")
 _ERROR = re.compile(r"\[ ERROR \] *(.*\S)")
 _US = {"us": 1.0, "ms": 1e3, "s": 1e6, "iterations": 1.0, "FPS": 1.0}
+_FIELDS: dict[str, Field] = {
+    key: (pattern, lambda line: float(line[1]) * _US[line[2]]) for key, pattern in _LINES.items()
+}
 
 
 def read_log(text: str) -> tuple[LogCase, ...]:
@@ -160,16 +164,12 @@ def read_log(text: str) -> tuple[LogCase, ...]:
 def _report(lines: list[str]) -> Report | Failure:
     """The statistics: all of them, each once. The last line may lack its end: each ends with its unit."""
     found: dict[str, float] = {}
-    for line in lines:
-        match = None
-        for key, pattern in _LINES.items():
-            if match := pattern.fullmatch(line):
-                value = float(match[1]) * _US[match[2]]
-                if found.setdefault(key, value) != value:
-                    return _unreadable(f"{key} is given twice")
-                break
-        if match is None and _KNOWN.match(line):
-            return _unreadable(f"the line {line[:80]!r} is not whole")
+    try:
+        for line in lines:
+            if not note_line(line, _FIELDS, found) and _KNOWN.match(line):
+                raise not_whole(line)
+    except DamagedError as damage:
+        return _unreadable(str(damage))
     missing = [key for key in _LINES if key not in found and key not in {"compile", "first"}]
     if missing:
         printed = [match[1] for line in lines if (match := _ERROR.match(line))]
@@ -218,5 +218,4 @@ def _case(report: Report, devices: str, requests: int) -> LogCase:
 
 
 def _unreadable(why: str) -> Failure:
-    message = f"benchmark_app printed what cannot be read: {why}"[:300]
-    return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
+    return unparsed(Stage.MEASURE, "benchmark_app", why, "")

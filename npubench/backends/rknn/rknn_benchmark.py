@@ -16,7 +16,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.figures import NpuPart
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
-from npubench.tools.logs import unparsed
+from npubench.tools.logs import DamagedError, not_whole, unparsed
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5
@@ -31,10 +31,6 @@ _COMMAND = re.compile(
     r"\brknn_benchmark +(\S+)(?: +(?:\"[^\"]*\"|'[^']*'|\S+)(?: +([0-9]{1,9})(?: +([0-9]{1,3}))?)?)? *$"
 )
 _ERROR = re.compile(r"rknn run error .*")
-
-
-class _DamagedError(ValueError):
-    """Output that contradicts itself or breaks off; stays in here."""
 
 
 CORE_MASKS = {"rk3588": (0, 1, 2, 4, 3, 7), "rk3576": (0, 1, 2, 3)}
@@ -74,7 +70,7 @@ def parse_rknn_benchmark(text: str, loops: int | None) -> Call | Failure:
     try:
         # A line counts only when its end was printed, so that a cut number is never a shorter one.
         return _parse([line.removesuffix("\r") for line in text.split("\n")[:-1]], loops)
-    except (_DamagedError, DamagedHeadError) as damage:
+    except DamagedError as damage:
         return unparsed(Stage.MEASURE, NAME, str(damage), text)
 
 
@@ -97,13 +93,13 @@ def _parse(lines: list[str], loops: int | None) -> Call:
         elif (match := _MEAN.fullmatch(line)) and phase == "perf":
             phase, mean = "end", (match[1], match[2])
         elif re.search(r"Elapse Time|Avg Time|Begin perf|Warmup \.\.\.", line):
-            raise _DamagedError(f"the line {line.strip()[:80]!r} is not whole, or not where it belongs")
+            raise DamagedError(f"the line {line.strip()[:80]!r} is not whole, or not where it belongs")
     if mean is None:
-        raise _DamagedError("there is no whole average")
+        raise DamagedError("there is no whole average")
     if not runs:
-        raise _DamagedError("no run is listed")
+        raise DamagedError("no run is listed")
     if loops is not None and len(runs) != loops:
-        raise _DamagedError(f"{loops} runs were asked for, and {len(runs)} are listed")
+        raise DamagedError(f"{loops} runs were asked for, and {len(runs)} are listed")
     _check_mean(runs, float(mean[0]))
     check(head)
     samples = tuple(round(ms * 1000, 1) for ms in runs)
@@ -132,24 +128,24 @@ def read_log(text: str) -> tuple[LogCase, ...]:
 
 
 def _run(match: re.Match[str], expected: int) -> float:
-    """Milliseconds of a run. Raises _DamagedError unless it is the expected one, counted from 0."""
+    """Milliseconds of a run. Raises DamagedError unless it is the expected one, counted from 0."""
     index, ms, fps = int(match[1]), float(match[2]), float(match[3])
     if index != expected:
-        raise _DamagedError(f"run {expected} is missing: the next one is {index}")
+        raise DamagedError(f"run {expected} is missing: the next one is {index}")
     if ms <= 0:
-        raise _DamagedError(f"run {index} took {match[2]} ms, which is less than the tool can tell")
+        raise DamagedError(f"run {index} took {match[2]} ms, which is less than the tool can tell")
     half = STEP_MS / 2
     least = 1000 / (ms + half)
     most = 1000 / (ms - half)
     if not least * 0.999 - 0.01 <= fps <= most * 1.001 + 0.01:
-        raise _DamagedError(f"run {index}: {match[2]} ms and {match[3]} FPS contradict each other")
+        raise DamagedError(f"run {index}: {match[2]} ms and {match[3]} FPS contradict each other")
     return ms
 
 
 def _check_mean(runs: list[float], printed_ms: float) -> None:
     mean_ms = sum(runs) / len(runs)
     if abs(mean_ms - printed_ms) > STEP_MS * 1.01 + 0.01 * mean_ms:
-        raise _DamagedError(f"the runs average {mean_ms:.3f} ms, and {printed_ms} ms is told")
+        raise DamagedError(f"the runs average {mean_ms:.3f} ms, and {printed_ms} ms is told")
 
 
 _VERSIONS = re.compile(r"rknn_api/rknnrt version: (\S+)(?: \(([^()]*)\))?, driver version: (\S.*?)\s*")
@@ -165,10 +161,6 @@ _REST = re.compile(r"\s*[0-9][0-9.,]*\s*")
 _KNOWN = re.compile(
     r"\s*(?:rknn_api/rknnrt version|total weight size|total dma used size|model input num|index=[0-9])"
 )
-
-
-class DamagedHeadError(ValueError):
-    """A line of the head that is not whole or contradicts another; stays inside the parsers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +222,7 @@ class Head:
 
 
 def read(line: str, head: Head) -> bool:
-    """Note a line of the head; whether it is one. Raises DamagedHeadError for one that is not whole."""
+    """Note a line of the head; whether it is one. Raises DamagedError for one that is not whole."""
     if match := _VERSIONS.fullmatch(line):
         _put(head, "runtime", match[1])
         _put(head, "runtime_build", match[2])
@@ -247,28 +239,28 @@ def read(line: str, head: Head) -> bool:
     elif head.reading and (match := _TENSOR.fullmatch(line)):
         _put_tensor(head, match)
     elif _REST.fullmatch(line):
-        raise DamagedHeadError(f"a number is broken over two lines: {line.strip()[:40]!r}")
+        raise DamagedError(f"a number is broken over two lines: {line.strip()[:40]!r}")
     elif _KNOWN.match(line):
-        raise DamagedHeadError(f"the line {line.strip()[:80]!r} is not whole")
+        raise not_whole(line)
     else:
         return False
     return True
 
 
 def check(head: Head) -> None:
-    """Raises DamagedHeadError where the tensors listed are not as many as the head says."""
+    """Raises DamagedError where the tensors listed are not as many as the head says."""
     if head.counts is None:
         return
     for kind, count in zip(("inputs", "outputs"), head.counts, strict=True):
         listed: Sequence[Tensor] = getattr(head, kind)
         if listed and len(listed) != count:
-            raise DamagedHeadError(f"{count} {kind} are told of, and {len(listed)} are listed")
+            raise DamagedError(f"{count} {kind} are told of, and {len(listed)} are listed")
 
 
 def _put(head: Head, key: str, value: Any) -> None:
     known = getattr(head, key)
     if known is not None and known != value:
-        raise DamagedHeadError(f"{key} is given as {known} and as {value}")
+        raise DamagedError(f"{key} is given as {known} and as {value}")
     setattr(head, key, value)
 
 
@@ -276,6 +268,6 @@ def _put_tensor(head: Head, match: re.Match[str]) -> None:
     found: tuple[Tensor, ...] = getattr(head, head.reading)
     dims = tuple(int(word) for word in match[4].replace(",", " ").split())[: int(match[3])]
     if int(match[1]) != len(found) or len(dims) != int(match[3]):
-        raise DamagedHeadError(f"{head.reading[:-1]} {match[1]} is not the next one, or lacks dimensions")
+        raise DamagedError(f"{head.reading[:-1]} {match[1]} is not the next one, or lacks dimensions")
     tensor = Tensor(match[2], dims, f"{match[5]} {match[6]} {match[7]}")
     setattr(head, head.reading, (*found, tensor))

@@ -13,7 +13,7 @@ from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
 from npubench.backends.signature import Signature, signature_of
 from npubench.backends.tpu_mlir.worker_tensors import by_the_models_names
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
-from npubench.tools.logs import unparsed
+from npubench.tools.logs import DamagedError, not_whole, unparsed
 
 NAME = "bmrt_test"
 _HEAD = r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?"
@@ -28,10 +28,6 @@ _DIFFERS = re.compile(r"\+\+\+ The network\[.*\] stage\[\d+\] cmp failed \+\+\+"
 _ERROR = re.compile(
     r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:ERROR|FATAL|Error) ?:.*|\[BMRT\]\[[^\]]*\] ?(?:ERROR|FATAL)\b.*"
 )
-
-
-class _DamagedError(ValueError):
-    """Output that contradicts itself or breaks off; stays in here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +59,9 @@ def parse_bmrt_test(text: str, loops: int) -> Call | Failure:
             return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{NAME}: {line.strip()}"[:300])
     try:
         if "launch total time" in rest:
-            raise _DamagedError(f"the line {rest[:80]!r} breaks off")
+            raise DamagedError(f"the line {rest[:80]!r} breaks off")
         launches = _launches(lines, loops)
-    except _DamagedError as damage:
+    except DamagedError as damage:
         return unparsed(Stage.MEASURE, NAME, str(damage), text)
     if not any(launch.npu for launch in launches):
         message = f"{NAME} spent nothing on the TPU: the model ran on the board's CPU"
@@ -100,23 +96,23 @@ def _launches(lines: list[str], loops: int) -> list[_Launch]:
         elif match := _CALCULATE.fullmatch(line):
             calculated.append(match[1])
         elif "launch total time" in line or "calculate  time" in line:
-            raise _DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+            raise not_whole(line)
     if not launches:
-        raise _DamagedError("there is no whole launch line")
+        raise DamagedError("there is no whole launch line")
     if len({(launch.where, launch.other) for launch in launches}) > 1:
-        raise _DamagedError("there are launches of several networks or stages")
+        raise DamagedError("there are launches of several networks or stages")
     # Without the closing times one line of many may be all that is left of a cut output.
     if len(launches) != loops and not (len(launches) == 1 and calculated):
-        raise _DamagedError(f"{loops} launches were asked for, and {len(launches)} are listed")
+        raise DamagedError(f"{loops} launches were asked for, and {len(launches)} are listed")
     if any(float(seconds) <= 0 for seconds in calculated):
-        raise _DamagedError("the calculation took no time")
+        raise DamagedError("the calculation took no time")
     return launches
 
 
 def _launch(match: re.Match[str]) -> _Launch:
     total, npu, rest = (int(match[key]) for key in ("total", "npu", "rest"))
     if total <= 0 or npu + rest > total + 2:
-        raise _DamagedError(f"{total} us in all, {npu} us and {rest} us of it contradict each other")
+        raise DamagedError(f"{total} us in all, {npu} us and {rest} us of it contradict each other")
     return _Launch((match["net"], match["stage"]), total, npu, rest, match["other"])
 
 

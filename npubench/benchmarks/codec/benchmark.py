@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from npubench.benchmarks.codec.cases import BY_NAME, CASES, Operation
 from npubench.benchmarks.codec.engines import command, ffmpeg, gstreamer, pyav
@@ -99,7 +100,7 @@ def plain(chosen: Settings, case: str) -> dict[str, Any]:
     """Settings as a case's options: of `lacks` and `commands` only what is about it."""
     lacking, declared = chosen.why_lacking(case), chosen.command_for(case)
     return {
-        **asdict(chosen),
+        **msgspec.structs.asdict(chosen),
         "lacks": {case: lacking} if lacking else {},
         "commands": {case: dict(declared)} if declared and chosen.engine == "command" else {},
     }

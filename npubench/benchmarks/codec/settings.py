@@ -10,20 +10,22 @@ import math
 import re
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from npubench.benchmarks.codec.cases import BY_NAME
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import BoardSpec, Options
 from npubench.measure.statistics import least_samples
+from npubench.storage.validate import Positive, Table, Text, mistakes
 
 PLACEHOLDERS = ("input", "width", "height", "frames", "codec", "threads")
 _PATTERNS = ("frames", "fps", "counter", "sha256", "unsupported")
-_KEYS = {"argv", "loops", "input", "counter_s", "frames_expected", "parallel", *_PATTERNS}
 _GROUPS = {"unsupported": 0}
 _LINE_LIMIT = 2000
 """A pattern never sees more of a line, so that none takes for ever on what a broken program prints."""
@@ -43,32 +45,38 @@ class Said:
     unsupported: str | None = None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Declaration(Table, frozen=True):
+    """A table of the engine `command`; see docs/codec.md."""
+
+    argv: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+    loops: _Count = 1
+    input: str = ""
+    counter_s: Positive = 1.0
+    frames_expected: _Count = 1
+    parallel: bool = False
+    frames: str = ""
+    fps: str = ""
+    counter: str = ""
+    sha256: str = ""
+    unsupported: str = ""
+
+
 def problem_of(table: Mapping[str, Any]) -> str | None:
     """What is wrong with a declaration, beginning with its key; None when nothing is."""
-    for key in table:
-        if key not in _KEYS:
-            return f"{key:.40}: nothing reads it: name some of {', '.join(sorted(_KEYS))}"
-    argv = table.get("argv")
-    if not isinstance(argv, list) or not argv or not all(isinstance(word, str) and word for word in argv):
-        return "argv: give a list of texts, the program first"
+    if found := list(mistakes(table, Declaration)):
+        return "; ".join(map(str, found))
     if "frames" not in table and "counter" not in table:
         return "frames: give a regular expression for the number of frames"
     for key in _PATTERNS:
         if key in table and (problem := _problem_of_pattern(table[key], _GROUPS.get(key, 1))):
             return f"{key}: {problem}"
-    for key in ("loops", "frames_expected"):
-        if key in table and (not _is(table[key], int) or table[key] < 1):
-            return f"{key}: give a whole number from 1"
-    if "counter_s" in table and (not _is(table["counter_s"], (int, float)) or not table["counter_s"] > 0):
-        return "counter_s: give seconds above zero"
-    if "parallel" in table and not isinstance(table["parallel"], bool):
-        return "parallel: give true or false"
-    return None if isinstance(table.get("input", ""), str) else "input: give a path on the board"
+    return None
 
 
-def _problem_of_pattern(pattern: Any, groups: int) -> str | None:
-    if not isinstance(pattern, str):
-        return "give a regular expression as a text"
+def _problem_of_pattern(pattern: str, groups: int) -> str | None:
     try:
         found = re.compile(pattern).groups
     except re.error as error:
@@ -76,10 +84,6 @@ def _problem_of_pattern(pattern: Any, groups: int) -> str | None:
     if groups and found != groups:
         return f"{pattern!r:.80} has {found} groups: put one around the figure"
     return None
-
-
-def _is(value: Any, kind: Any) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def command_line(table: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
@@ -141,15 +145,10 @@ def _number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-ENGINES = ("pyav", "ffmpeg", "gstreamer", "command")
 LATENCY_SAMPLES = least_samples(99)
-_WORDS = {"engine", "hardware", "model", "program", "frame_format"}
-_NUMBERS = {"threads", "least_s", "most_s", "stream_s", "search_s"}
-_TABLES = {"lacks", "command"}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Table, frozen=True):
     """`[benchmark_options.codec]` of a board.
 
     `hardware` is the family of a hardware codec (`v4l2m2m`, `rkmpp`, ...), empty for software.
@@ -160,18 +159,18 @@ class Settings:
     and why; `commands` are tables of the engine `command`, by case or glob.
     """
 
-    engine: str
+    engine: Literal["pyav", "ffmpeg", "gstreamer", "command"]
     hardware: str = ""
     program: str = ""
     model: str = ""
     frame_format: str = ""
-    threads: int = 1
-    least_s: float = 1.5
-    most_s: float = 3.5
-    stream_s: float = 1.0
-    search_s: float = 3.0
-    lacks: Mapping[str, str] = field(default_factory=dict)
-    commands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    least_s: Positive = 1.5
+    most_s: Positive = 3.5
+    stream_s: Positive = 1.0
+    search_s: Positive = 3.0
+    lacks: dict[str, str] = msgspec.field(default_factory=dict)
+    commands: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict, name="command")
 
     def why_lacking(self, case: str) -> str | None:
         """Why the board cannot do a case; None when nothing is known against it."""
@@ -186,46 +185,25 @@ class Settings:
 
 def settings(board: BoardSpec, options: Options, default_engine: str) -> Settings:
     """The board's table with the command line's options over it. Raises UsageError with its key."""
-    table = {**board.benchmark_options.get("codec", {}), **{k: v for k, v in options.items() if v}}
+    chosen = {k: v for k, v in options.items() if v}
+    table = {"engine": default_engine, **board.benchmark_options.get("codec", {}), **chosen}
     where = f"board {board.name}: benchmark_options.codec"
-    known = _WORDS | _NUMBERS | _TABLES
-    for key, value in table.items():
-        if key not in known:
-            raise UsageError(f"{where} has {key!r:.40}, which nothing reads: name some of {_list(known)}")
-        _check(f"{where}.{key}", key, value)
-    engine = table.pop("engine", default_engine)
-    if engine not in ENGINES:
-        raise UsageError(f"{where}.engine is {engine!r:.40}: name one of {', '.join(ENGINES)}")
-    table["commands"] = table.pop("command", {})
-    found = Settings(engine=engine, **table)
-    if found.least_s > found.most_s:
-        raise UsageError(f"{where}.least_s is more than most_s, {found.most_s:g}: make it less")
-    if found.model and not Path(found.model).is_file():
-        raise UsageError(f"{where}.model {found.model!r:.80}: no such file: check the path")
-    return found
+    if found := list(mistakes(table, Settings)):
+        raise UsageError("; ".join(f"{where}.{one}" for one in found))
+    # As they are written: a whole number of seconds stays one, and with it the keys of rows.
+    made = Settings(**{"commands" if key == "command" else key: value for key, value in table.items()})
+    _check_cases(f"{where}.lacks", made.lacks)
+    _check_cases(f"{where}.command", made.commands)
+    if made.least_s > made.most_s:
+        raise UsageError(f"{where}.least_s is more than most_s, {made.most_s:g}: make it less")
+    if made.model and not Path(made.model).is_file():
+        raise UsageError(f"{where}.model {made.model!r:.80}: no such file: check the path")
+    return made
 
 
-def _check(where: str, key: str, value: Any) -> None:
-    if key in _WORDS and not isinstance(value, str):
-        raise UsageError(f"{where} is {value!r:.40}: give a text")
-    if key == "threads" and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 256):
-        raise UsageError(f"{where} is {value!r:.40}: give a whole number from 1 to 256")
-    if key in _NUMBERS and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
-        raise UsageError(f"{where} is {value!r:.40}: give a number above zero")
-    if key in _TABLES:
-        _check_table(where, key, value)
-
-
-def _check_table(where: str, key: str, value: Any) -> None:
-    wanted = str if key == "lacks" else Mapping
-    if not isinstance(value, Mapping) or not all(isinstance(one, wanted) for one in value.values()):
-        raise UsageError(f"{where} must be a table of cases with {'reasons' if key == 'lacks' else 'tables'}")
-    for glob in value:
+def _check_cases(where: str, table: Mapping[str, Any]) -> None:
+    for glob, value in table.items():
         if not any(fnmatchcase(name, glob) for name in BY_NAME):
-            raise UsageError(f"{where}: {glob!r:.60} fits no case: there are {_list(BY_NAME)}")
-        if key == "command" and (problem := problem_of(value[glob])):
+            raise UsageError(f"{where}: {glob!r:.60} fits no case: there are {', '.join(sorted(BY_NAME))}")
+        if isinstance(value, Mapping) and (problem := problem_of(value)):
             raise UsageError(f'{where}."{glob}".{problem}')
-
-
-def _list(names: Any) -> str:
-    return ", ".join(sorted(names))

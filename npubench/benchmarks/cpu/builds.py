@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import did_you_mean
 from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.domain.text import did_you_mean
 from npubench.storage.files import cache_folder
 from npubench.storage.hashing import digest, sha256_of_file
 from npubench.tools import process

@@ -19,6 +19,7 @@ from typing import Any
 
 from npubench.domain.figures import Figures, Kind, ProcessorFigures, ProcessorRow
 from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.tools.logs import DamagedError, not_whole
 
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,12})?)"
 _HEAD = re.compile(r"there are ([0-9]{1,5}) cores, currently use core id ?: ?([0-9]{1,5})\s*")
@@ -54,15 +55,11 @@ class MegPeakOutput:
     others: tuple[tuple[str, float, str], ...] = ()
 
 
-class _DamagedError(ValueError):
-    """A known line that is not whole; stays in this module."""
-
-
 def parse_megpeak(text: str) -> MegPeakOutput | Failure:
     """The rows of what megpeak printed; UNPARSED_OUTPUT when a known line is damaged or none is there."""
     try:
         return _parse(text)
-    except _DamagedError as damage:
+    except DamagedError as damage:
         message = f"megpeak printed what cannot be read: {damage}"
         return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
 
@@ -76,7 +73,7 @@ def _parse(text: str) -> MegPeakOutput:
     known = {id(line) for line in lines[:start] if _is_known(line)}
     others = tuple(_others([line for line in lines if id(line) not in known][:_OTHER_LINES]))
     if not rows and "bandwidth" not in found and not others:
-        raise _DamagedError("there is no row in it")
+        raise DamagedError("there is no row in it")
     return MegPeakOutput(rows, found.get("cores"), found.get("core"), found.get("bandwidth"), others)
 
 
@@ -89,12 +86,12 @@ def _rows(lines: list[str], found: dict[str, Any]) -> Iterator[MegPeakRow]:
             found["bandwidth"] = _positive(bandwidth[1], line)
         elif row := _ROW.fullmatch(line):
             if row[1] in names:
-                raise _DamagedError(f"the row {row[1]} is there twice")
+                raise DamagedError(f"the row {row[1]} is there twice")
             names.add(row[1])
             throughput_ns, gflops, latency_ns = (_positive(number, line) for number in row.group(2, 3, 4))
             yield MegPeakRow(row[1], throughput_ns, gflops, latency_ns, row[5].strip())
         elif _LOOKS_LIKE_ROW.match(line):
-            raise _DamagedError(f"the line {line.strip()[:80]!r} is not whole")
+            raise not_whole(line)
 
 
 def _is_known(line: str) -> bool:
@@ -115,7 +112,7 @@ def _others(lines: list[str]) -> Iterator[tuple[str, float, str]]:
 def _positive(number: str, line: str) -> float:
     value = float(number)
     if value <= 0 or not math.isfinite(value):
-        raise _DamagedError(f"the line {line.strip()[:80]!r} has a figure that is not above zero")
+        raise DamagedError(f"the line {line.strip()[:80]!r} has a figure that is not above zero")
     return value
 
 

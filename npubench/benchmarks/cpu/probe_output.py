@@ -14,6 +14,7 @@ from typing import Any
 
 from npubench.domain.figures import ProcessorFigures, ProcessorRow
 from npubench.domain.records import Failure, FailureClass, Stage
+from npubench.tools.logs import DamagedError
 
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][\w .+-]{0,60}")
@@ -31,10 +32,6 @@ class ProbeOutput:
     memory: tuple[Mapping[str, Any], ...]
 
 
-class _DamagedError(ValueError):
-    """Output that is not whole; stays in this module."""
-
-
 def parse_probe(text: str) -> ProbeOutput | Failure:
     """The rows of a whole output; UNPARSED_OUTPUT for anything else, TOOL_ERROR for what it says itself."""
     try:
@@ -44,7 +41,7 @@ def parse_probe(text: str) -> ProbeOutput | Failure:
             message = f"cpupeak: {said[0].get('text')}"[:300]
             return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message, detail=text)
         return _checked(events)
-    except _DamagedError as damage:
+    except DamagedError as damage:
         message = f"cpupeak printed what cannot be read: {damage}"
         return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
 
@@ -55,17 +52,17 @@ def _event(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-        raise _DamagedError(f"the line {line.strip()[:80]!r} is none of its own")
+        raise DamagedError(f"the line {line.strip()[:80]!r} is none of its own")
     return event
 
 
 def _checked(events: Sequence[dict[str, Any]]) -> ProbeOutput:
     if not events or events[0]["event"] != "head":
-        raise _DamagedError("its first line is missing")
+        raise DamagedError("its first line is missing")
     if events[0].get("format") != FORMAT:
-        raise _DamagedError(f"its format is {events[0].get('format')!r:.20}, not {FORMAT}")
+        raise DamagedError(f"its format is {events[0].get('format')!r:.20}, not {FORMAT}")
     if events[-1]["event"] != "end":
-        raise _DamagedError("its end is missing")
+        raise DamagedError("its end is missing")
     rows = tuple(event for event in events if event["event"] == "row")
     memory = tuple(event for event in events if event["event"] == "memory")
     for row in rows:
@@ -78,11 +75,11 @@ def _checked(events: Sequence[dict[str, Any]]) -> ProbeOutput:
 def _check(row: Mapping[str, Any], needed: Sequence[str], optional: Sequence[str]) -> None:
     name = row.get("row")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise _DamagedError(f"a row is called {name!r:.80}")
+        raise DamagedError(f"a row is called {name!r:.80}")
     for key in (*needed, *(key for key in optional if key in row)):
         value = row.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-            raise _DamagedError(f"the row {name} has {key} {value!r:.20}")
+            raise DamagedError(f"the row {name} has {key} {value!r:.20}")
 
 
 def processor(output: ProbeOutput, mode: str) -> ProcessorFigures:

@@ -1,15 +1,21 @@
-"""Rewritings of a node by others that compute the same: what `table` lists."""
+"""Rewritings of a node by others that compute the same, and their table: what each replaces and gets round.
+
+`docs/surgery.md` shows the table; tests/unit/test_surgery_rewrites.py compares outputs before and after each.
+"""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from npubench.graph.surgery.graph_view import GraphView, attributes
+from npubench.graph.surgery.graph_view import GraphView, attributes, rewrite
 from npubench.graph.walk import STANDARD_DOMAINS, subgraphs
 
 if TYPE_CHECKING:
     import numpy as np
-    from onnx import NodeProto
+    from onnx import ModelProto, NodeProto
+
+    from npubench.graph.surgery.graph_view import Rewriting
 
 
 LARGEST_CONSTANT = 16 * 2**20
@@ -236,3 +242,101 @@ def _can_mirror(node: "NodeProto", pads: Sequence[int], view: GraphView) -> bool
     if len(shape) != 4:
         return False
     return all(2 * pad < kernel[i % 2] and pad < shape[2 + i % 2] for i, pad in enumerate(pads))
+
+
+PULSAR_LIST = "Pulsar's list of ONNX operators for AX620A (toolchain of August 2023)"
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """A limit of a toolchain that a rewrite gets round, and where it is told."""
+
+    backend: str
+    limit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """One entry: it takes `replaces` away (empty: any operator) and makes nodes of the types in `makes`."""
+
+    name: str
+    replaces: str
+    makes: tuple[str, ...]
+    restrictions: tuple[Restriction, ...]
+    rewriting: "Rewriting"
+
+    def apply(self, model: "ModelProto") -> "tuple[ModelProto, int]":
+        """The model rewritten, and how many nodes were replaced; the model itself where none was."""
+        return rewrite(model, self.rewriting)
+
+
+REWRITES = (
+    Rewrite(
+        "constants evaluated",
+        "",
+        (),
+        (
+            Restriction(
+                "pulsar",
+                "Range, Not and other operators of shape arithmetic are missing",
+                f"{PULSAR_LIST}, and the operators that its models failed with",
+            ),
+        ),
+        evaluate_constant,
+    ),
+    Rewrite(
+        "BatchNormalization folded into Conv",
+        "BatchNormalization",
+        ("Conv",),
+        (Restriction("pulsar", "BatchNormalization must follow a Conv", PULSAR_LIST),),
+        fold_normalisation,
+    ),
+    Rewrite(
+        "HardSwish decomposed",
+        "HardSwish",
+        ("Add", "Clip", "Mul"),
+        (Restriction("pulsar", "HardSwish is not in the list; Add, Clip and Mul are", PULSAR_LIST),),
+        decompose_hardswish,
+    ),
+    Rewrite(
+        "Flatten for Reshape",
+        "Reshape",
+        ("Flatten",),
+        (
+            Restriction(
+                "pulsar",
+                "Reshape takes 3-D and 4-D inputs only; Flatten goes before a linear layer",
+                PULSAR_LIST,
+            ),
+        ),
+        flatten_for_reshape,
+    ),
+    Rewrite(
+        "padded MaxPool as Pad and MaxPool",
+        "MaxPool",
+        ("Pad", "MaxPool"),
+        (
+            Restriction(
+                "ethos-u",
+                "onnx2tf pads a MaxPool with minus infinity (PADV2), which the quantizer cannot represent",
+                "onnx2tf 2.6.9 with ai-edge-quantizer 0.10.0, tests/integration/test_toolchains.py",
+            ),
+        ),
+        pad_before_pooling,
+    ),
+    Rewrite(
+        "Gemm for 1x1 Conv",
+        "Conv",
+        ("Flatten", "Gemm", "Reshape"),
+        (
+            Restriction(
+                "pulsar",
+                "of a Conv kernel width x height x input channels is at most 65535, and the output's width a"
+                " multiple of the stride",
+                PULSAR_LIST,
+            ),
+        ),
+        gemm_for_pointwise,
+    ),
+)

@@ -8,7 +8,7 @@ from npubench.domain.records import Failure, FailureClass, Figures, Stage
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.graph.surgery.cut import Cut, cut, is_of
 from npubench.graph.surgery.graph_view import pruned
-from npubench.graph.surgery.table import REWRITES, Restriction, Rewrite
+from npubench.graph.surgery.rewrites import REWRITES, Restriction, Rewrite
 
 if TYPE_CHECKING:
     from onnx import ModelProto

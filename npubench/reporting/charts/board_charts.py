@@ -7,11 +7,11 @@ from npubench import published
 from npubench.domain.records import Figures, Kind, Result
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.reporting.charts.roofline import rooflines
-from npubench.reporting.charts.row_chart import DotChart, DotRow, Value, dot_chart
+from npubench.reporting.charts.row_chart import RowChart, Subject, Value, row_chart
 from npubench.reporting.charts.scatter import Scatter
 from npubench.reporting.data.accuracy import lowest_of
 from npubench.reporting.data.figures import aside, bounds_of, latency_text, rate_text, told
-from npubench.reporting.data.formatting import closeness, duration, significant
+from npubench.reporting.data.formatting import closeness, significant
 from npubench.reporting.data.op_support import MissingOperator
 from npubench.reporting.data.pairs import figures_of, latency_of
 from npubench.reporting.data.translate import say
@@ -39,7 +39,7 @@ def several_vendors(results: Sequence[Result], kind: Kind | None) -> str:
     )
 
 
-def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[DotChart]:
+def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[RowChart]:
     """Latency of models by board, a chart a kind, where there are several boards."""
     models = _real(results, CaseKind.MODEL)
     found = []
@@ -50,8 +50,8 @@ def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Dot
             read = _reading_of(kind, statistic)
             name = say("median") if statistic == "p50" else say("mean")
             about = say("{statistic} of one inference; left is faster", statistic=name)
-            title = say("Latency by model and board")
-            found.append(_chart("latency", title, about, kind, rows, read, _ms, slowest=True))
+            subject = Subject("latency", say("Latency by model and board"), about, kind)
+            found.append(_chart(subject, rows, read, slowest=True))
     return [chart for chart in found if chart]
 
 
@@ -69,14 +69,6 @@ def _time(row: Result, kind: Kind, statistic: str) -> float | None:
     return value if value and 0 < value < float("inf") else None
 
 
-def _ms(value: float, digits: int) -> str:
-    return duration(value, digits)
-
-
-def _plain(value: float, digits: int) -> str:
-    return significant(value, digits)
-
-
 def _count(value: float, digits: int) -> str:  # noqa: ARG001
     """Nothing can be counted by halves: a line between whole numbers has no label."""
     return significant(round(value), 1) if abs(value - round(value)) < 1e-9 else ""
@@ -84,7 +76,7 @@ def _count(value: float, digits: int) -> str:  # noqa: ARG001
 
 def price_charts(
     results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
-) -> list[DotChart]:
+) -> list[RowChart]:
     """Inferences a second for each USD, for boards whose price is told."""
     models = _real(results, CaseKind.MODEL)
     prices = {}
@@ -102,11 +94,11 @@ def price_charts(
         return fps / price, f"{rate_text(figures, fps)} fps / {price:.6g} USD{aside(bounds_of(figures))}"
 
     title, about = say("Throughput for the price"), say("inferences a second for each USD; right is better")
-    found = (_chart("price", title, about, kind, models, read, _plain) for kind in kinds)
+    found = (_chart(Subject("price", title, about, kind, significant), models, read) for kind in kinds)
     return [chart for chart in found if chart]
 
 
-def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[DotChart]:
+def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[RowChart]:
     """How far INT8 outputs lie from the FP32 reference."""
     models = [row for row in results if row.case_kind is CaseKind.MODEL and row.precision is Precision.INT8]
 
@@ -121,7 +113,7 @@ def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Do
     title = say("INT8 accuracy")
     about = say("1 − cosine of the outputs and the FP32 reference; left is closer")
     found = (
-        _chart("accuracy", title, about, kind, models, read, _error, slowest=True, logarithmic=True)
+        _chart(Subject("accuracy", title, about, kind, _error, logarithmic=True), models, read, slowest=True)
         for kind in kinds
     )
     return [chart for chart in found if chart]
@@ -131,18 +123,18 @@ def _error(value: float, digits: int) -> str:  # noqa: ARG001
     return f"{value:.0e}".replace("e-0", "e-")
 
 
-def missing_chart(missing: Sequence[MissingOperator]) -> DotChart | None:
+def missing_chart(missing: Sequence[MissingOperator]) -> RowChart | None:
     """Operators that a toolchain lacks by the models that they block."""
     rows: dict[str, list[Value]] = {}
     for one in missing:
         count = len(one.models)
         rows.setdefault(one.operator, []).append(Value(one.backend, count, str(count), str(count)))
-    drawn = [DotRow(name, tuple(values)) for name, values in rows.items()]
     title, about = say("Missing operators by models blocked"), say("models that each operator stops")
-    return dot_chart("missing", title, about, None, drawn, _count, bars=True, logarithmic=False)
+    subject = Subject("missing", title, about, None, _count, logarithmic=False, bars=True)
+    return row_chart(subject, list(rows.items()))
 
 
-def cpu_chart(results: Sequence[Result]) -> DotChart | None:
+def cpu_chart(results: Sequence[Result]) -> RowChart | None:
     """Instruction times against the published ones; every series says its kind."""
     rows: dict[str, list[Value]] = {}
     for row in results:
@@ -157,9 +149,8 @@ def cpu_chart(results: Sequence[Result]) -> DotChart | None:
     for peak in published.cpu_peaks():
         if peak.instruction in rows:
             _add(rows, peak.instruction, f"{peak.chip} ({say('published')})", peak.throughput_ns)
-    drawn = [DotRow(name, tuple(values)) for name, values in rows.items()]
     title, about = say("CPU peaks"), say("ns an instruction, many in flight; left is faster")
-    return dot_chart("cpu", title, about, None, drawn, _plain)
+    return row_chart(Subject("cpu", title, about, None, significant), list(rows.items()))
 
 
 def _add(rows: dict[str, list[Value]], name: str, series: str, value: float | None) -> None:
@@ -167,7 +158,7 @@ def _add(rows: dict[str, list[Value]], name: str, series: str, value: float | No
         rows.setdefault(name, []).append(Value(series, value, f"{value:.4g} ns"))
 
 
-def codec_chart(results: Sequence[Result]) -> DotChart | None:
+def codec_chart(results: Sequence[Result]) -> RowChart | None:
     """How many streams hold their rate at once."""
     having = [row for row in results if row.case_kind is CaseKind.CODEC and not row.emulated]
 
@@ -178,7 +169,7 @@ def codec_chart(results: Sequence[Result]) -> DotChart | None:
         return float(codec.streams), f"{codec.streams} × {codec.streams_fps} fps"
 
     title, about = say("Codec streams"), say("streams that hold their rate at once; right is better")
-    return _chart("codec", title, about, Kind.MEASURED, having, read, _count, logarithmic=False)
+    return _chart(Subject("codec", title, about, Kind.MEASURED, _count, logarithmic=False), having, read)
 
 
 def _real(results: Sequence[Result], case_kind: CaseKind) -> list[Result]:
@@ -186,20 +177,12 @@ def _real(results: Sequence[Result], case_kind: CaseKind) -> list[Result]:
 
 
 def _chart(
-    name: str,
-    title: str,
-    about: str,
-    kind: Kind,
-    results: Sequence[Result],
-    read: Reading,
-    show: Callable[[float, int], str],
-    slowest: bool = False,
-    logarithmic: bool | None = None,
-) -> DotChart | None:
+    subject: Subject, results: Sequence[Result], read: Reading, slowest: bool = False
+) -> RowChart | None:
     """Cases as rows, boards and precisions as series; cases with most boards first, then by value."""
     rows: dict[str, list[Value]] = {}
     used, bounded = [], []
-    for series, result, figures in _figures(results, kind):
+    for series, result, figures in _figures(results, subject.kind or Kind.MEASURED):
         found = read(result, figures)
         if found:
             used.append(result)
@@ -212,9 +195,8 @@ def _chart(
     order = sorted(rows.items(), key=lambda item: -max(one.value for one in item[1]))
     if not slowest:
         order.sort(key=lambda item: -len(item[1]))
-    drawn = [DotRow(case, tuple(values)) for case, values in order]
-    warning = "; ".join(filter(None, (several_vendors(used, kind), told(bounded))))
-    return dot_chart(name, title, about, kind, drawn, show, warning, logarithmic=logarithmic)
+    warning = "; ".join(filter(None, (several_vendors(used, subject.kind), told(bounded))))
+    return row_chart(subject, order, warning)
 
 
 def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Result, Figures]]:
@@ -230,7 +212,7 @@ def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Resul
 class Overview:
     """Empty where there is nothing to compare."""
 
-    dots: tuple[DotChart, ...]
+    dots: tuple[RowChart, ...]
     rooflines: tuple[Scatter, ...]
 
 

@@ -64,6 +64,11 @@ class Scatter:
     width: float = WIDTH
     height: float = HEIGHT
 
+    @property
+    def keys(self) -> tuple[tuple[int, str, str], ...]:
+        """Shape, style and name of each series."""
+        return tuple((at, f"s{at % 8}", name) for at, name in enumerate(self.series))
+
 
 @dataclass(frozen=True, slots=True)
 class Corner:

@@ -30,7 +30,7 @@ def word_of(reason: NoAccuracy) -> str:
     return say(WORDS[reason])
 
 
-def lacking(result: Result, figures: Figures) -> tuple[NoAccuracy | None, Note | str]:
+def no_accuracy_of(result: Result, figures: Figures) -> tuple[NoAccuracy | None, Note | str]:
     """Why these figures of a row have no cosine, and the sentence; None where they have, or need none.
 
     Rows of earlier versions say nothing of it: what can be told from their figures is. Of a row that was

@@ -8,7 +8,7 @@ from npubench.domain.figures import CodecFigures
 from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
-from npubench.reporting.data.accuracy import lacking, word_of
+from npubench.reporting.data.accuracy import no_accuracy_of, word_of
 from npubench.reporting.data.figures import aside, bound_of, bounds_of, mark, opposite, source_text, whole_npu
 from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness
 from npubench.reporting.data.pairs import Speedup, gmac_per_s
@@ -26,6 +26,11 @@ class Entry:
     result: Result
     figures: Mapping[Kind, Figures | None]
     speedups: Mapping[Kind, Speedup]
+
+
+def nothing(_: Entry) -> str:
+    """No word; by its name a table knows that it need not ask every row."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,10 @@ class Column:
     kind: Kind | None = None
     always: bool = False
     digits: int | None = None
-    word: Callable[[Entry], str] = lambda _: ""
+    word: Callable[[Entry], str] = nothing
     keeps: Callable[[Entry], bool] = lambda _: False
-    mark: Callable[[Entry], str] = lambda _: ""
-    aside: Callable[[Entry], str] = lambda _: ""
+    mark: Callable[[Entry], str] = nothing
+    aside: Callable[[Entry], str] = nothing
 
 
 _MACS = Column(
@@ -238,7 +243,7 @@ def _accuracy(
         figures = entry.figures.get(kind)
         if figures is None:
             return say("not compared")
-        reason, why = lacking(entry.result, figures)
+        reason, why = no_accuracy_of(entry.result, figures)
         if reason is not None:
             return f"{word_of(reason)}: {recorded(why)}" if why else word_of(reason)
         if figures.accuracy is None:
@@ -259,7 +264,7 @@ def _word(entry: Entry, kind: Kind) -> str:
     figures = entry.figures.get(kind)
     if figures is None:
         return ""
-    reason, _ = lacking(entry.result, figures)
+    reason, _ = no_accuracy_of(entry.result, figures)
     if reason is not None:
         return word_of(reason)
     equal = figures.accuracy.equal if figures.accuracy else None

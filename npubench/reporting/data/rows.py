@@ -10,7 +10,7 @@ from npubench.domain.definitions import earlier
 from npubench.domain.notes import Note
 from npubench.domain.records import Bound, Failure, Figures, Result
 from npubench.domain.specs import Precision, TensorSpec
-from npubench.reporting.data.accuracy import lacking
+from npubench.reporting.data.accuracy import no_accuracy_of
 from npubench.reporting.data.figures import bounds_of, counts_text, latency_text, main_latency_us, whole_npu
 from npubench.storage.details import details_of
 
@@ -97,7 +97,7 @@ _FIGURES = (
 
 
 def _figures(result: Result, figures: Figures) -> Row:
-    word, why = lacking(result, figures)
+    word, why = no_accuracy_of(result, figures)
     main = main_latency_us(figures)
     return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
         "accuracy": _accuracy(figures),

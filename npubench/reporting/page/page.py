@@ -12,7 +12,7 @@ from npubench.domain.specs import BoardSpec
 from npubench.reporting.charts.board_charts import charts_over_boards, missing_chart
 from npubench.reporting.charts.distribution import Samples, distribution, widest
 from npubench.reporting.charts.heatmap import heatmap
-from npubench.reporting.charts.row_chart import model_charts, operator_charts
+from npubench.reporting.charts.latency_charts import model_charts, operator_charts
 from npubench.reporting.data.coverage import coverage_of
 from npubench.reporting.data.figures import whole_npu
 from npubench.reporting.data.op_support import missing_operators

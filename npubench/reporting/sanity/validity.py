@@ -14,8 +14,8 @@ from npubench.reporting.data.accuracy import (
     LEAST_COSINE,
     LEAST_SLICE,
     WRONG,
-    lacking,
     lowest_of,
+    no_accuracy_of,
     slice_text,
 )
 from npubench.reporting.data.formatting import closeness
@@ -36,7 +36,7 @@ def low_accuracy(row: Result) -> Iterator[Doubt]:
         found = lowest_of(figures)
         if found is None or not found.low:
             continue
-        reason, why = lacking(row, figures)
+        reason, why = no_accuracy_of(row, figures)
         wrong = reason in WRONG
         yield doubt_of(
             row,

@@ -7,9 +7,9 @@ from pathlib import Path
 from npubench import published
 from npubench.catalog import Catalog
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import did_you_mean
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
+from npubench.domain.text import did_you_mean
 from npubench.reporting.select.decide import Decision, decide
 from npubench.reporting.select.requirements import read_requirements
 from npubench.storage.store import Store

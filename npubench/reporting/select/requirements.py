@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, structs
 
 from npubench.domain.errors import UsageError
-from npubench.domain.nearest import path_meant
+from npubench.domain.text import path_meant
 from npubench.storage.toml import checked
 from npubench.storage.validate import LARGEST, Number, Positive, Table
 

@@ -4,7 +4,7 @@ import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -187,3 +187,13 @@ def streams_held(
     except _FailedError as error:
         return error.failure
     return Streams(held, tried, cpu.get(held))
+
+
+def with_streams(
+    work: Work, found: Found, tool: str, argv: Callable[[int], list[str]], frames: int, once: bool = False
+) -> Found | Failure:
+    """The same with the number of streams, where the case asks for it."""
+    if not work.case.counts_streams:
+        return found
+    held = streams_held(work, tool, argv, frames, found.timed.fps, once)
+    return held if isinstance(held, Failure) else replace(found, streams=held)

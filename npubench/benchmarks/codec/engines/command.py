@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from npubench.benchmarks.codec.engines.base import (
     elapsed,
     failure_of,
     shell,
-    streams_held,
+    with_streams,
 )
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
 from npubench.benchmarks.codec.media import expected_sha256
@@ -44,9 +43,10 @@ def run(work: Work) -> Found | Failure | Skip:
     if failure := _failure(argv[0], told, done):
         return failure
     found = _found(work, table, argv[0], told, elapsed(done.output))
-    if isinstance(found, Failure) or not (table.get("parallel") and work.case.counts_streams):
+    if isinstance(found, Failure) or not table.get("parallel"):
         return found
-    return _with_streams(work, table, argv, found)
+    # The program decodes its input once: a trial is as long as the input.
+    return with_streams(work, found, argv[0], lambda _loops: argv, _frames(work, table), once=True)
 
 
 def _values(work: Work, table: Mapping[str, Any]) -> Mapping[str, str]:
@@ -111,10 +111,3 @@ def _found(
             **spread(told.rates),
         },
     )
-
-
-def _with_streams(work: Work, table: Mapping[str, Any], argv: list[str], found: Found) -> Found | Failure:
-    frames = _frames(work, table)
-    # The program decodes its input once: a trial is as long as the input.
-    held = streams_held(work, argv[0], lambda _loops: argv, frames, found.timed.fps, once=True)
-    return held if isinstance(held, Failure) else replace(found, streams=held)

@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.benchmarks.codec.cases import CodecCase, Operation
-from npubench.benchmarks.codec.engines.base import Work, failure_of, shell, streams_held
+from npubench.benchmarks.codec.engines.base import Work, failure_of, shell, with_streams
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
 from npubench.benchmarks.codec.media import Made, expected_sha256
 from npubench.benchmarks.codec.recipes import (
@@ -279,10 +279,7 @@ def _decode(work: Work, path: str) -> Found | Failure:
     if isinstance(times, Failure):
         return times
     found = _found(work, exact, times, work.made.frames, work.made.psnr_db)
-    if isinstance(found, Failure) or not case.counts_streams:
-        return found
-    held = streams_held(work, TOOL, argv, work.made.frames, times.fps)
-    return held if isinstance(held, Failure) else replace(found, streams=held)
+    return found if isinstance(found, Failure) else with_streams(work, found, TOOL, argv, work.made.frames)
 
 
 def _encode(work: Work, path: str) -> Found | Failure:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from npubench.benchmarks.codec.cases import CodecCase, Operation
-from npubench.benchmarks.codec.engines.base import ONE, Work, elapsed, failure_of, shell, streams_held
+from npubench.benchmarks.codec.engines.base import ONE, Work, elapsed, failure_of, shell, with_streams
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
 from npubench.benchmarks.codec.media import expected_sha256
 from npubench.benchmarks.codec.recipes import RATE
@@ -188,10 +188,7 @@ def run(work: Work) -> Found | Failure | Skip:
             return one
         rounds.append(one)
     found = replace(_found(work, checked, rounds, loops), tools={"gstreamer": version} if version else {})
-    if not case.counts_streams:
-        return found
-    held = streams_held(work, TOOL, argv, work.made.frames, found.timed.fps)
-    return held if isinstance(held, Failure) else replace(found, streams=held)
+    return with_streams(work, found, TOOL, argv, work.made.frames)
 
 
 def _version(work: Work) -> str | Failure | None:
