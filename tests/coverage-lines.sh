@@ -13,6 +13,6 @@ shift 3
     "$COVERAGE_FOLDER/env/bin/python" -m pip install --quiet 'coverage>=7.10'
 }
 rm -f "$COVERAGE_FOLDER"/data*
-"$COVERAGE_FOLDER/env/bin/python" -m coverage run --rcfile tests/coverage.ini -m pytest -n "$workers" --dist loadscope "$@" || echo "pytest ended with $?" >&2
+"$COVERAGE_FOLDER/env/bin/python" -m coverage run --rcfile tests/coverage.ini -m pytest -n "$workers" --dist loadscope --no-loadscope-reorder "$@" || echo "pytest ended with $?" >&2
 "$COVERAGE_FOLDER/env/bin/python" -m coverage combine --quiet --rcfile tests/coverage.ini
 "$COVERAGE_FOLDER/env/bin/python" -m coverage report --rcfile tests/coverage.ini --skip-covered

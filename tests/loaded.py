@@ -37,7 +37,16 @@ def main() -> int:
     with load(asked.load):
         for number in range(1, asked.runs + 1):
             began = time.monotonic()
-            command = ["-m", "pytest", "-n", asked.workers, "--dist", "loadscope", *asked.words]
+            command = [
+                "-m",
+                "pytest",
+                "-n",
+                asked.workers,
+                "--dist",
+                "loadscope",
+                "--no-loadscope-reorder",
+                *asked.words,
+            ]
             codes.append(subprocess.run([sys.executable, *command]).returncode)
             took = (time.monotonic() - began) / 60
             print(f"run {number} of {asked.runs}: exit code {codes[-1]} after {took:.1f} minutes", flush=True)

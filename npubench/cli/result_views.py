@@ -10,7 +10,7 @@ from npubench.domain.text import counted, printable, text_table
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
-    from npubench.reporting.data.published_comparison import LineUp
+    from npubench.reporting.data.published_comparison import PublishedComparison
 
 
 View = tuple[Sequence[Any], list[str]]
@@ -61,9 +61,9 @@ def doubts(found: "Sequence[Result]", history: "Sequence[Result]") -> View:
 def against_published(own: "Sequence[Result]") -> View:
     """Own rows beside the published ones of the same cases."""
     from npubench import published
-    from npubench.reporting.data.published_comparison import left_out, line_up
+    from npubench.reporting.data.published_comparison import compare_with_published, left_out
 
-    found = line_up(own, published.results())
+    found = compare_with_published(own, published.results())
     lines = [line for one in found for line in _line_up(one)]
     if emulated := left_out(own):
         lines.append(f"{counted(emulated, 'emulated row')} left out: no figure of theirs is a chip's")
@@ -75,7 +75,7 @@ def against_published(own: "Sequence[Result]") -> View:
     return found, lines
 
 
-def _line_up(one: "LineUp") -> list[str]:
+def _line_up(one: "PublishedComparison") -> list[str]:
     from npubench.reporting.data.figures import mark
 
     here = f"{one.board} ({one.chip}, {one.precision})"

@@ -51,7 +51,7 @@ class FileExporter:
     def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
         """Bring the file to `workdir/model.onnx`, its external data beside it."""
         spec = _file_spec(spec)
-        brought = _brought(spec, workdir)
+        brought = bring(spec, workdir)
         outcome: OnnxModel | Failure
         if isinstance(brought, Failure):
             outcome = brought
@@ -73,14 +73,8 @@ def _file_spec(spec: CaseSpec) -> FileSpec:
     return spec
 
 
-def bring(spec: FileSpec, workdir: Path) -> Path | Failure:
-    """Bring the model to `workdir` with its external data and its shapes fixed; the path there."""
-    brought = _brought(spec, workdir)
-    return brought if isinstance(brought, Failure) else brought.path
-
-
 @dataclass(frozen=True, slots=True)
-class _Brought:
+class Brought:
     """The file, the open axes that it called a batch, what fixing them says of its outputs; what was done."""
 
     path: Path
@@ -89,7 +83,8 @@ class _Brought:
     said: Mapping[str, str] = field(default_factory=dict)
 
 
-def _brought(spec: FileSpec, workdir: Path) -> _Brought | Failure:
+def bring(spec: FileSpec, workdir: Path) -> Brought | Failure:
+    """Bring the model to `workdir` with its external data and its shapes fixed."""
     if problem := not_a_model(spec.path):
         return problem
     source = read(spec.path)
@@ -114,7 +109,7 @@ def _brought(spec: FileSpec, workdir: Path) -> _Brought | Failure:
         # Copied, for onnx refuses external data that have several hard links.
         shutil.copyfile((spec.path.parent / name).resolve(), _vacant(workdir / name))
     said = {RENAMED: f"{renamed} that had the name of another"} if renamed else {}
-    return _Brought(target, axes, outputs, said)
+    return Brought(target, axes, outputs, said)
 
 
 def _completed(tensor: TensorSpec, declared: Mapping[str, Shape]) -> TensorSpec:

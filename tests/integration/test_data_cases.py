@@ -171,7 +171,7 @@ def test_own_samples_are_held_out_and_counted_on_the_row(tmp_path, colours):
     np.save(tmp_path / "cal.npy", data[:1])
     row = rows(tmp_path, model, "--calibration", tmp_path / "cal.npy")[-1]
     assert not row.data.held_out
-    assert any("too few samples to hold any out" in one for one in row.warnings)
+    assert any("too few samples to hold any out" in str(one) for one in row.warnings)
 
 
 def test_images_calibrate_a_run(tmp_path, colours):

@@ -115,7 +115,8 @@ def test_other_pins_are_another_environment_beside_the_first(shop, quick):
     assert environments.find("probe") is None
     second = environments.install("probe", nobody)
     assert second.path != first.path
-    assert {one.versions["npubench-probe"] for one in environments.find_all()} == {"1.0", "2.0"}
+    there = [environments.read("probe", path) for path in environments.folders("probe")]
+    assert {one.versions["npubench-probe"] for one in there} == {"1.0", "2.0"}
     assert set(environments.remove("probe")) == {first.path, second.path}
 
 

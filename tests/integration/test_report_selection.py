@@ -237,14 +237,14 @@ def test_kinds_never_share_a_plot_series(tab, tmp_path):
 @pytest.fixture
 def long_page(tmp_path):
     base = [*sample_results.models(), *sample_results.operators()]
-    rows = [replace(base[i % len(base)], case=f"{base[i % len(base)].case}_{i:05}") for i in range(10_000)]
+    rows = [replace(base[i % len(base)], case=f"{base[i % len(base)].case}_{i:05}") for i in range(3_000)]
     page = tmp_path / "report.html"
     context = PageContext("long", "2026-03-02T09:40:00+00:00", "run", "0.1.0", "out")
     page.write_text(render(rows, context), encoding="utf-8")
     return page, rows
 
 
-def test_ten_thousand_rows_sort_filter_and_open(tab, long_page):
+def test_thousands_of_rows_sort_filter_and_open(tab, long_page):
     page, rows = long_page
     tab.open(page)
     assert tab.complaints == []
@@ -261,15 +261,15 @@ def test_ten_thousand_rows_sort_filter_and_open(tab, long_page):
     assert times == sorted(times)
     fastest = min(row.figures.latency_us.p50 for row in rows if row.case_kind == "operator")
     assert times[0] == pytest.approx(fastest)
-    name = rows[4321].case
+    name = rows[1234].case
     tab.evaluate(f"""(input => {{ input.value = '{name}'; input.dispatchEvent(new Event('input')); }})
-      (document.querySelector('#{rows[4321].case_kind} input'))""")
-    assert tab.evaluate(f"document.querySelectorAll('#{rows[4321].case_kind} tbody tr').length") == 1
+      (document.querySelector('#{rows[1234].case_kind} input'))""")
+    assert tab.evaluate(f"document.querySelectorAll('#{rows[1234].case_kind} tbody tr').length") == 1
     tab.evaluate(f"""new Promise(done => {{ addEventListener('hashchange', () => setTimeout(done, 50));
-      document.querySelector('#{rows[4321].case_kind} tbody a').click(); }})""")
+      document.querySelector('#{rows[1234].case_kind} tbody a').click(); }})""")
     opened = tab.evaluate("document.getElementById('opened').textContent")
-    assert rows[4321].onnx_sha256 in opened
-    assert rows[4321].log_path in opened
+    assert rows[1234].onnx_sha256 in opened
+    assert rows[1234].log_path in opened
     assert "Commandnpubench run" in opened
 
 

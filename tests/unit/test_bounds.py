@@ -22,7 +22,7 @@ from npubench.reporting.compare.pairing import Side
 from npubench.reporting.data import figures as words
 from npubench.reporting.data.frames import frame
 from npubench.reporting.data.pairs import pairs, speedup
-from npubench.reporting.data.published_comparison import line_up
+from npubench.reporting.data.published_comparison import compare_with_published
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.data.table import to_csv, to_text
@@ -212,7 +212,7 @@ def test_a_line_up_takes_no_mean_of_bounds():
     from npubench import published
 
     own = result(case, Precision.INT8, board="axera-pi", chip="AX620A", backend="pulsar", figures=figures)
-    (found,) = line_up([own], published.results())
+    (found,) = compare_with_published([own], published.results())
     assert found.lines[0].bound is Bound.LOWER
     assert found.ratio is None
     assert "ratios that are only bounds, left out of both means: 1" in found.notes

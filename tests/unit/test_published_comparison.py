@@ -5,7 +5,7 @@ import pytest
 from npubench import published
 from npubench.domain.records import Figures, Kind, Latency
 from npubench.domain.specs import Precision
-from npubench.reporting.data.published_comparison import left_out, line_up
+from npubench.reporting.data.published_comparison import compare_with_published, left_out
 from tests.sample_results import result
 
 ROWS = published.results()
@@ -20,12 +20,14 @@ def own(case, us, **changes):
 
 
 def one_of(found, board):
-    (line_up_,) = [one for one in found if one.published_board == board]
-    return line_up_
+    (comparison,) = [one for one in found if one.published_board == board]
+    return comparison
 
 
 def test_times_of_the_npu_stand_beside_times_of_the_npu():
-    found = line_up([own(case, 1.1 * us) for case, us in zip(NAMES, NEU_US, strict=True)], ROWS)
+    found = compare_with_published(
+        [own(case, 1.1 * us) for case, us in zip(NAMES, NEU_US, strict=True)], ROWS
+    )
     same = one_of(found, "published-ax620a")
     assert same.basis == "NPU time of both"
     assert [line.ratio for line in same.lines] == pytest.approx([1.1] * 4)
@@ -37,13 +39,15 @@ def test_times_of_the_npu_stand_beside_times_of_the_npu():
 
 def test_an_order_that_does_not_agree():
     turned = dict(zip(NAMES, reversed(NEU_US), strict=True))
-    same = one_of(line_up([own(case, us) for case, us in turned.items()], ROWS), "published-ax620a")
+    same = one_of(
+        compare_with_published([own(case, us) for case, us in turned.items()], ROWS), "published-ax620a"
+    )
     assert same.rank_correlation == pytest.approx(-1.0)
 
 
 def test_a_simulation_is_lined_up_with_the_published_simulation_only():
     told = Figures(Kind.SIMULATED, throughput_fps=46.45)
-    (found,) = line_up([own(NAMES[0], 1.0, figures=None, estimate=told)], ROWS)
+    (found,) = compare_with_published([own(NAMES[0], 1.0, figures=None, estimate=told)], ROWS)
     (line,) = found.lines
     assert (found.kind, found.basis) == (Kind.SIMULATED, "simulated by both")
     assert line.ratio == pytest.approx(2.0)
@@ -51,12 +55,12 @@ def test_a_simulation_is_lined_up_with_the_published_simulation_only():
 
 def test_a_simulating_backends_figures_are_a_simulation_too():
     told = Figures(Kind.SIMULATED, Latency(1, 1e6 / 92.9))
-    (found,) = line_up([own(NAMES[0], 1.0, figures=told)], ROWS)
+    (found,) = compare_with_published([own(NAMES[0], 1.0, figures=told)], ROWS)
     assert found.lines[0].ratio == pytest.approx(1.0)
 
 
 def test_vendors_names_lead_to_the_same_network():
-    found = one_of(line_up([own(NAMES[0], 5400)], ROWS), "published-ax650n-vendor-3-cores")
+    found = one_of(compare_with_published([own(NAMES[0], 5400)], ROWS), "published-ax650n-vendor-3-cores")
     (line,) = found.lines
     assert (line.published_case, line.published_us) == ("ResNet18", 540)
     assert found.basis == "latency here, time there"
@@ -65,7 +69,7 @@ def test_vendors_names_lead_to_the_same_network():
 
 def test_other_precisions_are_told():
     row = result(NAMES[0], figures=Figures(Kind.MEASURED, Latency(99, 9000.0, p50=8900.0)))
-    found = one_of(line_up([row], ROWS), "published-ax620a")
+    found = one_of(compare_with_published([row], ROWS), "published-ax620a")
     assert found.lines[0].own_us == 8900
     assert "fp32 here, int8 there" in found.notes
 
@@ -73,7 +77,7 @@ def test_other_precisions_are_told():
 def test_doubtful_published_figures_are_in_no_mean():
     told = Figures(Kind.SIMULATED, throughput_fps=10.0)
     rows = [own(case, 1.0, figures=None, estimate=told) for case in (*NAMES, "wide-resnet101_8xb32_in1k")]
-    (found,) = line_up(rows, ROWS)
+    (found,) = compare_with_published(rows, ROWS)
     assert [line.case for line in found.lines if line.doubtful] == ["wide-resnet101_8xb32_in1k"]
     fine = [line.ratio for line in found.lines if not line.doubtful]
     assert min(fine) <= found.ratio.value <= max(fine)
@@ -82,10 +86,10 @@ def test_doubtful_published_figures_are_in_no_mean():
 
 def test_emulated_rows_are_left_out():
     row = replace(own(NAMES[0], 5000.0), emulated=True)
-    assert line_up([row], ROWS) == []
+    assert compare_with_published([row], ROWS) == []
     assert left_out([row, own(NAMES[1], 1.0)]) == 1
 
 
 def test_failed_rows_and_unknown_cases_have_no_line():
     failed = own("conv5s1p0d2ic3oc512g1", 10.0)
-    assert line_up([failed, own("my_model", 10.0)], ROWS) == []
+    assert compare_with_published([failed, own("my_model", 10.0)], ROWS) == []

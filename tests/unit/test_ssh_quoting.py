@@ -19,7 +19,7 @@ def through(shell, line):
 
 
 @given(WORDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @example(["$(id)", "`id`", ";", "'", '"', "\\", "\n", "~", "*", "-n", "", "!", "a b", "ä", "\u2028", "\r"])
 def test_any_words_survive_the_shell(words):
     line = command_line([sys.executable, "-c", SHOW, *words], "cookie")
@@ -28,7 +28,7 @@ def test_any_words_survive_the_shell(words):
 
 
 @given(WORDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_words_survive_a_script(words):
     inner = script('for word in "$@"; do printf "%s\\0" "$word"; done', *words)
     got = through(["sh", "-c"], command_line(inner))

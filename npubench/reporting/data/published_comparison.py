@@ -17,7 +17,7 @@ from npubench.reporting.sanity.times import call_us
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComparedCase:
     """One case: times in us, `ratio` = own / published. A `doubtful` published figure is in no mean.
 
     Neither is a ratio that is only a bound; None: nothing follows of two bounds.
@@ -38,7 +38,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class LineUp:
+class PublishedComparison:
     """Own rows of one board and precision beside one published board; `basis` says what both figures are.
 
     `ratio` is the geometric mean of own / published with its interval, `rank_correlation` Spearman's rho.
@@ -53,13 +53,13 @@ class LineUp:
     published_precision: str
     basis: str
     source: str
-    lines: tuple[Line, ...]
+    lines: tuple[ComparedCase, ...]
     ratio: Interval | float | None
     rank_correlation: float | None
     notes: tuple[str, ...]
 
 
-def line_up(own: Sequence[Result], published: Sequence[Result]) -> list[LineUp]:
+def compare_with_published(own: Sequence[Result], published: Sequence[Result]) -> list[PublishedComparison]:
     """Every own board beside every published one that has a case of it, most cases first."""
     doubtful = _doubtful(published)
     by_case: defaultdict[str, list[Result]] = defaultdict(list)
@@ -67,14 +67,16 @@ def line_up(own: Sequence[Result], published: Sequence[Result]) -> list[LineUp]:
         if row.status is Status.OK:
             for name in dict.fromkeys((row.case, case_of(row))):
                 by_case[name].append(row)
-    groups: defaultdict[tuple[str, str, str, Kind, str, str], list[tuple[Line, Result]]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, str, Kind, str, str], list[tuple[ComparedCase, Result]]] = (
+        defaultdict(list)
+    )
     for row in own:
         if row.emulated or row.status is not Status.OK:
             continue
         for other in by_case.get(row.case, ()):
             for kind, basis, one, two, bound in _pairs(row, other):
                 unsure = (other.board, other.case) in doubtful
-                line = Line(row.case, other.case, one, two, one / two, unsure, bound)
+                line = ComparedCase(row.case, other.case, one, two, one / two, unsure, bound)
                 key = (row.board, row.chip, row.precision.value, kind, other.board, basis)
                 groups[key].append((line, other))
     found = [_group(*key, [line for line, _ in lines], lines[0][1]) for key, lines in groups.items()]
@@ -88,8 +90,8 @@ def left_out(own: Iterable[Result]) -> int:
 
 def _group(
     board: str, chip: str, precision: str, kind: Kind, published_board: str, basis: str,
-    lines: Sequence[Line], other: Result,
-) -> LineUp:  # fmt: skip
+    lines: Sequence[ComparedCase], other: Result,
+) -> PublishedComparison:  # fmt: skip
     sure = [line for line in lines if line.sure]
     notes = []
     if chip.casefold() != other.chip.casefold():
@@ -102,7 +104,7 @@ def _group(
     if any(line.bound is not Bound.EXACT for line in lines):
         count = sum(line.bound is not Bound.EXACT for line in lines)
         notes.append(f"ratios that are only bounds, left out of both means: {count}")
-    return LineUp(
+    return PublishedComparison(
         *(board, chip, precision, kind, published_board, other.chip, other.precision.value, basis),
         str(other.protocol.get("source", "")),
         tuple(sorted(lines, key=lambda line: line.case)),

@@ -14,7 +14,7 @@ from npubench.domain.records import Kind, Result, Status
 from npubench.domain.specs import CaseKind, Precision
 from npubench.domain.text import text_table, visible
 from npubench.measure.statistics import least_samples
-from npubench.reporting.data.columns import Column, Entry, codec_columns, columns_of
+from npubench.reporting.data.columns import Column, Entry, codec_columns, columns_of, nothing
 from npubench.reporting.data.formatting import TIMES, Scale, closeness, common_scale, significant
 from npubench.reporting.data.pairs import Speedup, figures_of, kinds_of, pairs, speedup
 from npubench.reporting.data.recorded import recorded
@@ -189,8 +189,10 @@ def _columns(rows: Sequence[Result], more: Sequence[Column], is_long: bool) -> t
 def _asides(
     column: Column, scale: Scale, entries: Sequence[Entry], values: Sequence[float | None]
 ) -> dict[int, tuple[str, str]]:
+    found: dict[int, tuple[str, str]] = {}
+    if column.mark is nothing and column.aside is nothing:
+        return found
     unit = f" {say(scale.unit)}" if scale.unit else ""
-    found = {}
     for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
         before, after = ("", "") if value is None else (column.mark(entry), column.aside(entry))
         if before or after:
@@ -201,7 +203,9 @@ def _asides(
 def _blanks(
     column: Column, first: bool, entries: Sequence[Entry], values: Sequence[float | None], is_long: bool
 ) -> dict[int, tuple[str, str]]:
-    found = {}
+    found: dict[int, tuple[str, str]] = {}
+    if is_long and column.word is nothing:
+        return found
     for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
         if value is not None:
             continue

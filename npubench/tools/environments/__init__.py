@@ -4,24 +4,24 @@ One environment is one TOML file here (and a requirements file of pins beside it
 """
 
 from npubench.tools.environments.install import install, remove
-from npubench.tools.environments.installed import (
+from npubench.tools.environments.spec import (
+    EnvironmentSpec,
     Installed,
     disk_bytes,
     find,
-    find_all,
     folder,
     folders,
+    names,
     read,
     root,
+    spec,
 )
-from npubench.tools.environments.spec import EnvironmentSpec, names, spec
 
 __all__ = [
     "EnvironmentSpec",
     "Installed",
     "disk_bytes",
     "find",
-    "find_all",
     "folder",
     "folders",
     "install",

@@ -20,8 +20,17 @@ from npubench.domain.text import last_line
 from npubench.storage.files import write_atomically
 from npubench.storage.hashing import digest
 from npubench.tools import process
-from npubench.tools.environments.installed import MARKER, Installed, find, folder, folders, root
-from npubench.tools.environments.spec import EnvironmentSpec, WheelSpec, spec
+from npubench.tools.environments.spec import (
+    MARKER,
+    EnvironmentSpec,
+    Installed,
+    WheelSpec,
+    find,
+    folder,
+    folders,
+    root,
+    spec,
+)
 
 Say = Callable[[str], None]
 STEP_TIMEOUT_S = 3600.0
