@@ -14,20 +14,15 @@ from npubench.storage.files import data_root
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a published table: what its figures were for the publisher, and where they go.
+    """A column of a published table: what its figures were for the publisher, and where they go."""
 
-    `kind` is measured or simulated, None for what is no figure. `field` names a field of
-    `records.Figures`, empty for what is not imported; a cell times `scale` is in that field's unit.
-    `runs` is how many runs a mean is of, None where that is not told.
-    """
-
-    name: str
-    meaning: str
-    kind: Kind | None = None
-    field: str = ""
-    unit: str = ""
-    scale: float = 1.0
-    runs: int | None = None
+    name: str  # in the CSV file
+    meaning: str  # one line
+    kind: Kind | None = None  # measured or simulated; None: no figure
+    field: str = ""  # of `records.Figures`; empty: not imported
+    unit: str = ""  # of the cells
+    scale: float = 1.0  # to the field's unit
+    runs: int | None = None  # that a mean is of; None: not told
 
     @property
     def statement(self) -> str:
@@ -38,20 +33,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A published table with its source; `lines` are the cells of its CSV file, by column."""
+    """A published table with its source."""
 
-    name: str
-    title: str
-    source: str
-    file: Path
-    columns: tuple[Column, ...]
-    lines: tuple[Mapping[str, str], ...]
-    published_at: str = ""
-    precision: str = ""
-    board: str = ""
-    chip: str = ""
-    backend: str = ""
-    npu_mode: str = ""
+    name: str  # key of the declaration
+    title: str  # one line
+    source: str  # publication
+    file: Path  # CSV file
+    columns: tuple[Column, ...]  # those that are declared
+    lines: tuple[Mapping[str, str], ...]  # cells by column
+    published_at: str = ""  # date, as far as told
+    precision: str = ""  # of all rows; empty: each row's
+    board: str = ""  # of all rows
+    chip: str = ""  # of all rows
+    backend: str = ""  # of all rows
+    npu_mode: str = ""  # of all rows
 
 
 @cache

@@ -17,34 +17,31 @@ PAIRED = "against FP32 on the same samples, 95 %"
 
 @dataclass(frozen=True, slots=True)
 class AccuracyChange:
-    """Both accuracies, in -1..1 or as a share; `low` and `high` bound before - after with 95 % confidence."""
+    """Both accuracies and what bounds their difference."""
 
-    kind: str
-    measure: str
-    before: float
-    after: float
-    low: float | None = None
-    high: float | None = None
-    method: str = ""
+    kind: str  # of both figures
+    measure: str  # cosine, worst slice or top-1
+    before: float  # in A, -1..1 or a share
+    after: float  # in B
+    low: float | None = None  # of before - after with 95 % confidence; None: not known
+    high: float | None = None  # the same
+    method: str = ""  # how the interval was found
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What `npubench accuracy` said of one prepared model: top-1 with its interval, and the drop of it.
+    """What `npubench accuracy` said of one prepared model: top-1 with its interval, and the drop of it."""
 
-    `lost` is the low end of the drop against FP32 on the same samples; None where it was not compared.
-    """
-
-    case: str
-    board: str
-    backend: str
-    precision: str
-    kind: str
-    value: float
-    low: float
-    high: float
-    lost: float | None
-    samples: int
+    case: str  # name
+    board: str  # name
+    backend: str  # name
+    precision: str  # value
+    kind: str  # of the outputs
+    value: float  # top-1, 0..1
+    low: float  # of its 95 % interval
+    high: float  # the same
+    lost: float | None  # low end of the drop against FP32 on the same samples; None: not compared
+    samples: int  # how many were evaluated
 
 
 def accuracy_changes(before: Result, after: Result) -> Iterator[AccuracyChange]:

@@ -45,25 +45,21 @@ REGRESSIONS = frozenset({Outcome.SLOWER, Outcome.LESS_ACCURATE, Outcome.BROKEN})
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One case, in one kind of figure: a time, or an accuracy (`rated`).
+    """One case, in one kind of figure: a time, or an accuracy."""
 
-    `threshold` is the share that a change has to exceed, of an accuracy the fall of a cosine.
-    `seen` is in how many rows of B a regression shows. `lost_to` is the exit code of what went, for ERRORED.
-    """
-
-    case: str
-    case_kind: str
-    board_a: str
-    board_b: str
-    precision: str
-    outcome: Outcome
-    reason: str
-    timed: TimeRatio | None = None
-    threshold: float | None = None
-    seen: int = 1
-    notes: tuple[str, ...] = ()
-    lost_to: int | None = None
-    rated: AccuracyChange | None = None
+    case: str  # name
+    case_kind: str  # as the row has it
+    board_a: str  # name
+    board_b: str  # name
+    precision: str  # one, or both as `fp32 / int8`
+    outcome: Outcome  # what became of the case
+    reason: str  # why that
+    timed: TimeRatio | None = None  # both times; None: no time is compared
+    threshold: float | None = None  # share of a time, or fall of a cosine, that counts
+    seen: int = 1  # in how many rows of B a regression shows
+    notes: tuple[str, ...] = ()  # what else is to be known of the two rows
+    lost_to: int | None = None  # exit code of what went, for ERRORED
+    rated: AccuracyChange | None = None  # both accuracies; None: none is compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +67,11 @@ class RegressionPolicy:
     """A change counts beyond `share` and beyond three times the noise of the boards.
 
     A regression of unstable rows counts only when B measured it twice; with `require_repeat`, any.
-    `accuracy` is by how much a cosine may fall; None: accuracies are not compared.
     """
 
-    share: float = DEFAULT_THRESHOLD
-    require_repeat: bool = False
-    accuracy: float | None = DEFAULT_FALL
+    share: float = DEFAULT_THRESHOLD  # of a time; a smaller change is none
+    require_repeat: bool = False  # whether a regression has to be measured twice
+    accuracy: float | None = DEFAULT_FALL  # by how much a cosine may fall; None: not compared
 
 
 def changes(pair: Pair, policy: RegressionPolicy, noise: Mapping[str, Noise]) -> Iterator[Change]:

@@ -25,33 +25,29 @@ from npubench.reporting.compare.timing import Noise, noise_of
 class Mean:
     """Geometric mean of B / A over the cases of one kind of figure and case; above 1, B is slower."""
 
-    kind: str
-    case_kind: str
-    cases: int
-    ratio: Interval | float
+    kind: str  # of the figures
+    case_kind: str  # of the cases
+    cases: int  # how many
+    ratio: Interval | float  # geometric mean of B / A
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that there is to say; `changes` in the order of `Outcome`, the largest first.
+    """All that there is to say."""
 
-    `nothing_new` says that a side is of an older run than it was asked for; empty where it is not.
-    `redefined` are cases whose two rows were quantised by different definitions: no gate can judge them.
-    """
-
-    label_a: str
-    label_b: str
-    gate: RegressionPolicy
-    changes: tuple[Change, ...]
-    means: tuple[Mean, ...]
-    noise: tuple[Noise, ...]
-    only_a: tuple[str, ...]
-    only_b: tuple[str, ...]
-    emulated_a: int
-    emulated_b: int
-    warnings: tuple[str, ...]
-    nothing_new: str = ""
-    redefined: tuple[str, ...] = ()
+    label_a: str  # what A was called by
+    label_b: str  # what B was called by
+    gate: RegressionPolicy  # by which changes were judged
+    changes: tuple[Change, ...]  # in the order of `Outcome`, the largest first
+    means: tuple[Mean, ...]  # a kind of figure and case each
+    noise: tuple[Noise, ...]  # of the boards that occur
+    only_a: tuple[str, ...]  # cases without a row in B
+    only_b: tuple[str, ...]  # cases without a row in A
+    emulated_a: int  # rows of A left out
+    emulated_b: int  # rows of B left out
+    warnings: tuple[str, ...]  # what holds for the whole
+    nothing_new: str = ""  # why a side is of an older run than was asked for; empty: it is not
+    redefined: tuple[str, ...] = ()  # cases quantised by two definitions: no gate can judge them
 
     def counts(self) -> Mapping[Outcome, int]:
         """How many changes ended how."""

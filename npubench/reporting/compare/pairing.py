@@ -13,37 +13,33 @@ _DIMENSIONS = ("board", "backend", "precision")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Rows under a label, oldest first, and what `npubench accuracy` last said there.
+    """Rows under a label, and what `npubench accuracy` last said there."""
 
-    `fixed` are the dimensions that the user named one value of. `nothing_new` says that the run which is
-    called the latest measured nothing, so these rows are older.
-    """
-
-    label: str
-    rows: tuple[Result, ...]
-    fixed: frozenset[str] = frozenset()
-    scores: tuple[Evaluation, ...] = ()
-    nothing_new: str = ""
+    label: str  # what the user called it by
+    rows: tuple[Result, ...]  # oldest first
+    fixed: frozenset[str] = frozenset()  # dimensions that the user named one value of
+    scores: tuple[Evaluation, ...] = ()  # what `npubench accuracy` last said there
+    nothing_new: str = ""  # why the run called the latest has no rows; empty: it has
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One case on both sides, newest rows; `repeats`: B's earlier rows of its artifact and tools."""
+    """One case on both sides."""
 
-    before: Result
-    after: Result
-    repeats: tuple[Result, ...]
+    before: Result  # the newest row of A
+    after: Result  # the newest row of B
+    repeats: tuple[Result, ...]  # B's earlier rows of that artifact and tools
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
     """What stands against what, and what stands alone. Emulated rows are counted and left out."""
 
-    pairs: tuple[Pair, ...]
-    only_a: tuple[str, ...]
-    only_b: tuple[str, ...]
-    emulated_a: int
-    emulated_b: int
+    pairs: tuple[Pair, ...]  # what stands against what
+    only_a: tuple[str, ...]  # cases of A alone
+    only_b: tuple[str, ...]  # cases of B alone
+    emulated_a: int  # rows of A left out
+    emulated_b: int  # rows of B left out
 
 
 def pair_up(a: Side, b: Side) -> Pairing:

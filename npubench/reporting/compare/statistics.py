@@ -26,10 +26,10 @@ LEAST_FOR_INTERVAL = 3
 class Interval:
     """A value between `low` and `high` with 95 % confidence, and how that was found."""
 
-    value: float
-    low: float
-    high: float
-    method: str
+    value: float  # the estimate
+    low: float  # 2.5 % lie below
+    high: float  # 2.5 % lie above
+    method: str  # how it was found
 
 
 def ratio_of_medians(before: Sequence[float], after: Sequence[float]) -> Interval:

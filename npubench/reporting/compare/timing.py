@@ -22,22 +22,18 @@ _Z95 = 1.96
 
 @dataclass(frozen=True, slots=True)
 class TimeRatio:
-    """Both figures in us and after / before, with its interval where one can be told.
+    """Both figures and after / before, with its interval where one can be told."""
 
-    `bounds` are those of both figures; `ratio_bound` how the ratio stands to the true one, None where nothing
-    follows of two bounds.
-    """
-
-    kind: str
-    statistic: str
-    before_us: float
-    after_us: float
-    ratio: float
-    low: float | None
-    high: float | None
-    method: str
-    bounds: tuple[Bounds | None, Bounds | None] = (None, None)
-    ratio_bound: Bound | None = Bound.EXACT
+    kind: str  # of both figures
+    statistic: str  # what both are
+    before_us: float  # microseconds in A
+    after_us: float  # microseconds in B
+    ratio: float  # B / A; above 1, B is slower
+    low: float | None  # of its 95 % interval; None: there is none
+    high: float | None  # the same
+    method: str  # how the interval was found, or why there is none
+    bounds: tuple[Bounds | None, Bounds | None] = (None, None)  # what A's and B's figures leave out
+    ratio_bound: Bound | None = Bound.EXACT  # of the true ratio; None: nothing follows
 
 
 def figures_by_kind(row: Result) -> Mapping[str, Figures]:
@@ -129,10 +125,10 @@ _SIGMA = 1.4826
 class Noise:
     """Standard deviation of same / same as a share (0.02: 2 %), from how many pairs of what."""
 
-    board: str
-    share: float
-    pairs: int
-    method: str
+    board: str  # name
+    share: float  # standard deviation of same / same, 0.02: 2 %
+    pairs: int  # that it was found from
+    method: str  # pairs of what
 
 
 def noise_of(*sides: Iterable[Result]) -> dict[str, Noise]:

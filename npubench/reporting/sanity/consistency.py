@@ -43,22 +43,21 @@ SLACK = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """`mac_per_s`, and where it was taken from: a fact's source, or empty for the tool's own rule."""
+    """What a chip or a part of its NPU can do at most."""
 
-    mac_per_s: float
-    source: str
+    mac_per_s: float  # multiply-accumulates a second
+    source: str  # of the fact; empty: the tool's own rule
 
 
 @dataclass(frozen=True, slots=True)
 class Utilised:
-    """What a tool prints of one row: MACs of a call, calls a second, share of the peak in 0..1, and
-    whether it is of one half of the NPU."""
+    """What a tool prints of one row."""
 
-    row: Result
-    macs: int
-    calls_per_s: float
-    share: float
-    halved: bool
+    row: Result  # whose figures they are
+    macs: int  # of a call, by the tool's count
+    calls_per_s: float  # by its rate or latency
+    share: float  # of the peak, 0..1
+    halved: bool  # whether of one half of the NPU
 
     def share_at(self, peak: float) -> float:
         """What the share should be at that peak."""

@@ -82,21 +82,17 @@ class Strength(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """One doubt about `cases` of a board: why, and the figures that show it, one line each.
+    """One doubt about cases of a board."""
 
-    `cases` is empty where the board itself is doubted. `next_step` is what to do, which `sanity.doubts` fills
-    in by the class.
-    """
-
-    doubt_class: DoubtClass
-    strength: Strength
-    board: str
-    backend: str
-    precision: str
-    cases: tuple[str, ...]
-    reason: str
-    evidence: tuple[str, ...]
-    next_step: str = ""
+    doubt_class: DoubtClass  # what is wrong, perhaps
+    strength: Strength  # how sure that is
+    board: str  # its name
+    backend: str  # its name
+    precision: str  # one, or several set apart by commas
+    cases: tuple[str, ...]  # names; none: the board itself is doubted
+    reason: str  # one sentence
+    evidence: tuple[str, ...]  # the figures that show it, a line each
+    next_step: str = ""  # what to do; filled in by the class
 
 
 def doubt_of(row: Result, doubt_class: DoubtClass, strength: Strength, reason: str, *evidence: str) -> Doubt:

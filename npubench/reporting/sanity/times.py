@@ -25,11 +25,11 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BoardTime:
-    """Microseconds on a board; `printed` is the number that was told: the time, or samples a second."""
+    """A time on a board."""
 
-    part: Part
-    us: float
-    printed: float
+    part: Part  # what the time is of
+    us: float  # microseconds
+    printed: float  # the number that was told: us, or samples a second
 
 
 def measured_of(row: Result) -> Figures | None:

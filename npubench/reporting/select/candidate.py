@@ -23,31 +23,25 @@ Shapes = Mapping[str, Sequence[Shape]]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One board and one kind; `kind` None: no row of it has a figure. `facts` by field.
+    """One board and one kind."""
 
-    `origin` simulated: what the publisher's own compiler simulated, apart from what it measured.
-    """
-
-    board: str
-    chip: str
-    backend: str
-    kind: Kind | None
-    origin: Kind | None
-    rows: tuple[Result, ...]
-    facts: Mapping[str, Fact]
+    board: str  # name
+    chip: str  # name
+    backend: str  # name
+    kind: Kind | None  # of its figures; None: no row of it has any
+    origin: Kind | None  # simulated: by the publisher's own compiler
+    rows: tuple[Result, ...]  # all of that board and backend
+    facts: Mapping[str, Fact]  # of its chip, by field
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedResult:
-    """The row that speaks for a model. `share` is the part of the NPU that it is of, 1.0 the whole.
+    """The row that speaks for a model; one whose time is only a lower bound where there is no other."""
 
-    A row whose time is only a lower bound speaks where there is no other.
-    """
-
-    result: Result
-    figures: Figures
-    time_us: float
-    share: float
+    result: Result  # the row
+    figures: Figures  # its figures of the candidate's kind
+    time_us: float  # NPU time of one inference
+    share: float  # of the NPU that they are of; 1.0: the whole
 
     @property
     def at_least(self) -> Bounds | None:
@@ -58,11 +52,11 @@ class SelectedResult:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Why a model has no time; `failed` when it is known not to run, `ran` when only its time is missing."""
+    """Why a model has no time."""
 
-    why: str
-    failed: Result | None = None
-    ran: Result | None = None
+    why: str  # one sentence
+    failed: Result | None = None  # a row that is known not to run
+    ran: Result | None = None  # a row of which only the time is missing
 
 
 def candidates(

@@ -30,20 +30,16 @@ TITLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One requirement; `headroom` is the share of the capacity that is left, negative where it is short.
+    """One requirement and what there is to meet it."""
 
-    `need` and `have` are texts, `arithmetic` lines that lead to the figures. `kind` is the kind of what
-    there is; None for a chip fact.
-    """
-
-    name: str
-    outcome: Outcome
-    headroom: float | None = None
-    need: str = ""
-    have: str = ""
-    why: str = ""
-    arithmetic: tuple[str, ...] = ()
-    kind: Kind | None = None
+    name: str  # a key of TITLES
+    outcome: Outcome  # whether it is met
+    headroom: float | None = None  # share of the capacity that is left, negative: short
+    need: str = ""  # what is asked, as text
+    have: str = ""  # what there is, as text
+    why: str = ""  # of an outcome that is no plain pass
+    arithmetic: tuple[str, ...] = ()  # lines that lead to the figures
+    kind: Kind | None = None  # of what there is; None: a chip fact
 
 
 def within(need: float, have: float) -> tuple[Outcome, float]:

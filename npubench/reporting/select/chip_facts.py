@@ -31,11 +31,11 @@ PRICES = {"chip": "price_chip", "module": "price_core_module", "board": "price_b
 
 @dataclass(frozen=True, slots=True)
 class FactValue:
-    """A figure with where it was taken from; `about` says what it is of."""
+    """A figure with where it was taken from."""
 
-    value: float
-    source: str
-    about: str = ""
+    value: float  # in the unit that the function names
+    source: str  # where it was taken from
+    about: str = ""  # what it is of, or how it is known
 
 
 def price_usd(facts: Mapping[str, Fact], of: str | None = None) -> FactValue | None:

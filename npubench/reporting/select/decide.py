@@ -19,12 +19,12 @@ from npubench.reporting.select.requirements import Requirements
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One addend: `weight` is its share of all weights, `value` in [0, 1], None (counted as 0) unknown."""
+    """One addend of a score."""
 
-    name: str
-    weight: float
-    value: float | None
-    how: str
+    name: str  # a key of TITLES
+    weight: float  # share of all weights
+    value: float | None  # 0..1; None: unknown, counts 0
+    how: str  # where it comes from, as text
 
     @property
     def points(self) -> float:
@@ -34,37 +34,32 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class ChipVerdict:
-    """One candidate judged. `binding` names the check with least room, `headroom` is its share left.
+    """One candidate judged."""
 
-    `jobs` is how many times the whole job fits into the NPU's time, from figures of `share` of the NPU.
-    `rank` counts from 1 among those that do not fail; `score` in [0, 1]. `bound` is that of `load`: lower
-    where times leave something out.
-    """
-
-    board: str
-    chip: str
-    backend: str
-    kind: Kind | None
-    origin: Kind | None
-    outcome: Outcome
-    checks: tuple[Check, ...]
-    binding: str | None
-    headroom: float | None
-    load: float | None
-    share: float
-    price_usd: float | None
-    price_about: str
-    power_w: float | None
-    cases: tuple[str, ...]
-    caveats: tuple[str, ...]
-    terms: tuple[Term, ...] = ()
-    score: float | None = None
-    rank: int | None = None
-    bound: Bound = Bound.EXACT
+    board: str  # name
+    chip: str  # name
+    backend: str  # name
+    kind: Kind | None  # of its figures; None: it has none
+    origin: Kind | None  # simulated: by the publisher's own compiler
+    outcome: Outcome  # of the worst check
+    checks: tuple[Check, ...]  # a requirement each
+    binding: str | None  # name of the check with least room
+    headroom: float | None  # share of the capacity left there
+    load: float | None  # share of the NPU's time that the job takes
+    share: float  # of the NPU that the figures are of
+    price_usd: float | None  # of `price_about`
+    price_about: str  # chip, module or board
+    power_w: float | None  # watts
+    cases: tuple[str, ...]  # names of the rows that speak
+    caveats: tuple[str, ...]  # how sure it is, a line each
+    terms: tuple[Term, ...] = ()  # addends of the score
+    score: float | None = None  # 0..1
+    rank: int | None = None  # from 1 among those that do not fail
+    bound: Bound = Bound.EXACT  # of `load`; lower: times leave something out
 
     @property
     def jobs(self) -> float | None:
-        """How many times the whole job fits."""
+        """How many times the whole job fits into the time of `share` of the NPU."""
         return 1 / self.load if self.load else None
 
 
@@ -72,9 +67,9 @@ class ChipVerdict:
 class Decision:
     """Everything that text, JSON and page show; all three are made of this alone."""
 
-    asked: Requirements
-    verdicts: tuple[ChipVerdict, ...]
-    warnings: tuple[str, ...]
+    asked: Requirements  # what it answers
+    verdicts: tuple[ChipVerdict, ...]  # what passes first, best first; what fails last
+    warnings: tuple[str, ...]  # what holds for the whole comparison
 
 
 def decide(

@@ -14,62 +14,59 @@ from npubench.storage.validate import LARGEST, Number, Positive, Table
 
 @dataclass(frozen=True, slots=True)
 class ModelNeed:
-    """A model that every stream runs `rate` times a second; the first of `names` that has a row counts.
+    """A model that every stream runs."""
 
-    `input_size` is (width, height) in pixels; `minimum` is of `metric`, against the FP32 reference.
-    """
-
-    names: tuple[str, ...]
-    role: str
-    rate: float
-    input_size: tuple[int, int] | None = None
-    minimum: float | None = None
-    metric: str = "cosine"
+    names: tuple[str, ...]  # the first that has a row counts
+    role: str  # what it is for
+    rate: float  # runs a second and stream
+    input_size: tuple[int, int] | None = None  # width and height, pixels
+    minimum: float | None = None  # of `metric`, against the FP32 reference
+    metric: str = "cosine"  # cosine, top1_agreement or psnr_db
 
 
 @dataclass(frozen=True, slots=True)
 class StreamNeed:
-    """`count` equal streams; `codec` none: raw frames, nothing to decode."""
+    """Equal streams."""
 
-    name: str
-    count: int
-    width: int
-    height: int
-    fps: float
-    codec: str
-    models: tuple[ModelNeed, ...]
+    name: str  # of the file
+    count: int  # of equal streams
+    width: int  # pixels
+    height: int  # pixels
+    fps: float  # frames a second
+    codec: str  # none: raw frames, nothing to decode
+    models: tuple[ModelNeed, ...]  # that each frame may meet
 
 
 class Limits(Table, frozen=True):
-    """`[limits]`: bounds; None: not asked. `percentile` None: the median, else the mean."""
+    """`[limits]`: bounds; None: not asked."""
 
-    latency_ms: Positive | None = None
-    percentile: Literal[50, 90, 99] | None = None
-    price_usd: Positive | None = None
-    price_of: Literal["chip", "module", "board"] | None = None
-    power_w: Positive | None = None
+    latency_ms: Positive | None = None  # milliseconds
+    percentile: Literal[50, 90, 99] | None = None  # of the latency; None: the median, else the mean
+    price_usd: Positive | None = None  # US dollars
+    price_of: Literal["chip", "module", "board"] | None = None  # what the price is of
+    power_w: Positive | None = None  # watts
 
 
 @dataclass(frozen=True, slots=True)
 class UserFacts:
     """What the asker knows of a chip beyond the shipped facts, with its source."""
 
-    board: str
-    source: str
-    price_usd: float | None = None
-    power_w: float | None = None
-    memory_bytes: float | None = None
+    board: str  # name
+    source: str  # of what follows
+    price_usd: float | None = None  # US dollars
+    power_w: float | None = None  # watts
+    memory_bytes: float | None = None  # of the board
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """The whole file. `weights` of terms are as given; the ranking divides by their sum."""
+    """The whole file."""
 
-    title: str
-    streams: tuple[StreamNeed, ...]
-    limits: Limits
-    weights: tuple[tuple[str, float], ...]
-    known: tuple[UserFacts, ...] = ()
+    title: str  # of the job
+    streams: tuple[StreamNeed, ...]  # in the file's order
+    limits: Limits  # bounds
+    weights: tuple[tuple[str, float], ...]  # by term, as given: the ranking divides by their sum
+    known: tuple[UserFacts, ...] = ()  # what the asker knows of boards
 
     @property
     def models(self) -> tuple[tuple[StreamNeed, ModelNeed], ...]:
