@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from npubench.domain.records import Failure, OnnxModel
 from npubench.domain.specs import CaseSpec, FileSpec, Shape, TensorSpec
 from npubench.exporters.apart import DEADLINE_S, describe_apart
-from npubench.exporters.file_kinds import not_a_model
 from npubench.exporters.input_shapes import declared_outputs, fix_shapes, sizes_of_symbols, wanted_shapes
+from npubench.graph.check import not_a_model
 from npubench.graph.read import read
 from npubench.graph.walk import bodies, dimensions, subgraphs, true_inputs
 from npubench.measure.statistics import batch_axes

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass
 from npubench.domain.specs import CaseSpec, FileSpec, Shape
-from npubench.exporters.file_kinds import not_a_model
-from npubench.graph.check import LONGEST_NAME, refused, shown
+from npubench.graph.check import LONGEST_NAME, not_a_model, refused, shown
 from npubench.graph.read import read
 from npubench.graph.walk import (
     all_graphs,
