@@ -69,7 +69,8 @@ def choose_cases(catalog: "Catalog", selection: CaseOptions, announce: Listener 
     """
     from npubench.catalog import find_cases
     from npubench.engine.cases import parse_batch_axes, with_batch_axes, with_checkpoints, with_seed
-    from npubench.exporters.input_shapes import parse_shape_option, spread_shapes
+    from npubench.exporters.files import spread_shapes
+    from npubench.exporters.input_shapes import parse_shape_option
 
     shapes = tuple(parse_shape_option(text) for text in selection.shapes)
     batch = parse_batch_axes(selection.batch_axes)
