@@ -75,28 +75,20 @@ def _tool_tensor(one: Mapping[str, Any]) -> ToolTensor:
     return ToolTensor(one.get("name"), None if shape is None else tuple(map(int, shape)), one.get("dtype"))
 
 
-def converted(
-    tool: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], listed: Signature,
-    tolerance: Tolerance = EXACT,
-) -> Failure | None:  # fmt: skip
+def converted(tool: str, model: OnnxModel, listed: Signature, tolerance: Tolerance = EXACT) -> Failure | None:
     """OUTPUT_MISMATCH where what a tool made has other inputs or outputs than the model; else None."""
-    found = difference(inputs, outputs, listed, tolerance)
-    if found is None:
-        return None
+    found = difference(model.inputs, model.outputs, listed, tolerance)
     message = f"{tool} made another model of it: {found}"[:LONGEST]
-    return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
+    return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message) if found else None
 
 
 def ran_another(
-    runner: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], listed: Signature,
-    tolerance: Tolerance = EXACT,
-) -> Failure | None:  # fmt: skip
+    runner: str, model: OnnxModel, listed: Signature, tolerance: Tolerance = EXACT
+) -> Failure | None:
     """WRONG_ARTIFACT where a board's runner tells of other tensors than the artifact's; else None."""
-    found = difference(inputs, outputs, listed, tolerance)
-    if found is None:
-        return None
+    found = difference(model.inputs, model.outputs, listed, tolerance)
     message = f"{runner} ran another model than this job's: {found}"[:LONGEST]
-    return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
+    return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message) if found else None
 
 
 def difference(

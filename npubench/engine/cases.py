@@ -126,7 +126,7 @@ def _inputs(case: CaseSpec) -> Iterator[tuple[str, int]]:
 
 def _inputs_of_file(path: Path) -> Iterator[tuple[str, int]]:
     from npubench.domain.records import Failure
-    from npubench.exporters.files import not_a_model
+    from npubench.graph.check import not_a_model
     from npubench.graph.read import load
     from npubench.graph.walk import dimensions, has_rank, true_inputs
 

@@ -1,27 +1,17 @@
 """A user's own .onnx file: brought over with its data, dynamic inputs fixed, or refused in a line."""
 
 import shutil
-import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npubench.domain.errors import UsageError
-from npubench.domain.records import Failure, FailureClass, OnnxModel
+from npubench.domain.records import Failure, OnnxModel
 from npubench.domain.specs import CaseSpec, FileSpec, Shape, TensorSpec
 from npubench.exporters.apart import DEADLINE_S, describe_apart
-from npubench.exporters.input_shapes import (
-    declared_outputs,
-    fix_shapes,
-    quoted,
-    sizes_of_symbols,
-    wanted_shapes,
-    written,
-)
-from npubench.graph.check import LONGEST_MESSAGE, LONGEST_NAME, invalid, refused, shown
+from npubench.exporters.input_shapes import declared_outputs, fix_shapes, sizes_of_symbols, wanted_shapes
+from npubench.graph.check import not_a_model
 from npubench.graph.read import read
 from npubench.graph.walk import bodies, dimensions, subgraphs, true_inputs
 from npubench.measure.statistics import batch_axes
@@ -37,20 +27,6 @@ FORMAT = 2
 
 RENAMED = "nodes renamed"
 """Key of `OnnxModel.exported`: how many, because names of nodes have to be unique for ONNX Runtime."""
-
-
-PROTOBUF_LIMIT_BYTES = 2**31 - 1
-"""A protobuf message ends below 2 GiB (protobuf.dev, "Proto Limits")."""
-
-SNIFFED_BYTES = 512
-GIT_LFS = b"version https://git-lfs"
-OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive or a PyTorch checkpoint",
-    b"\x80\x02": "a pickle, such as a PyTorch checkpoint",
-    b"\x1f\x8b": "gzip-compressed",
-    b"\x89HDF": "an HDF5 file, such as a Keras model",
-    b"\x7fELF": "a program",
-}
 
 
 class FileExporter:
@@ -192,94 +168,3 @@ def _free(name: str, taken: Counter[str]) -> str:
     while (found := f"{name}_{taken[name] - 1}") in taken:
         taken[name] += 1
     return found
-
-
-def spread_shapes(cases: Sequence[CaseSpec]) -> tuple[CaseSpec, ...]:
-    """Of several files, each with the shapes of inputs that it has; one file keeps all that were given.
-
-    A shape without a name goes to files of one input. A file that cannot be read keeps all: its own failure
-    says why. Raises UsageError for a shape that no file has an input for.
-    """
-    files = [case for case in cases if isinstance(case, FileSpec)]
-    if len(files) < 2 or not files[0].shapes:
-        return tuple(cases)
-    inputs = {file.path: names for file in files if (names := _input_names(file)) is not None}
-    for name, shape in files[0].shapes if len(inputs) == len(files) else ():
-        if not any(_is_for(name, names) for names in inputs.values()):
-            everyone = sorted({one for names in inputs.values() for one in names})
-            near = get_close_matches(name[:LONGEST_NAME], everyone, n=1, cutoff=0.3) if name else []
-            hint = (
-                f"did you mean '{shown(near[0])}'?"
-                if near
-                else f"there are {', '.join(map(quoted, everyone))}"
-            )
-            what = (
-                f"{shown(name)}: no file has an input of that name"
-                if name
-                else "without a name: no file has one input"
-            )
-            raise UsageError(f"--shape {what}: {hint}: write --shape NAME={written(shape)}")
-    return tuple(
-        replace(case, shapes=tuple(one for one in case.shapes if _is_for(one[0], inputs[case.path])))
-        if isinstance(case, FileSpec) and case.path in inputs
-        else case
-        for case in cases
-    )
-
-
-def _input_names(file: FileSpec) -> tuple[str, ...] | None:
-    source = None if not_a_model(file.path) else read(file.path)
-    if source is None or isinstance(source, Failure):
-        return None
-    return tuple(value.name for value in true_inputs(source.model.graph))
-
-
-def _is_for(name: str, inputs: Sequence[str]) -> bool:
-    return name in inputs if name else len(inputs) == 1
-
-
-def not_a_model(path: Path) -> Failure | None:
-    """Why the path cannot be a model; None when its bytes may be one. Pipes and devices are not opened."""
-    name = shown(str(path), LONGEST_MESSAGE // 2)
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            return invalid(f"{name} is {kind}: give the path of an .onnx file")
-        with path.open("rb") as stream:
-            start = stream.read(SNIFFED_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
-        return refused(FailureClass.NOT_FOUND, f"{name} does not exist: correct the path")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        return invalid(f"{name} cannot be read ({reason}): correct the path or its permissions")
-    if kind := _other_kind(start):
-        return invalid(f"{name} {kind}")
-    if status.st_size > PROTOBUF_LIMIT_BYTES:
-        return invalid(f"{name} is over 2 GiB: export it with external data (save_as_external_data of onnx)")
-    return None
-
-
-def _other_kind(start: bytes) -> str:
-    if not start:
-        return "is empty: export or download it again"
-    if start.startswith(GIT_LFS):
-        return "is a git-lfs pointer, not the model itself: run `git lfs pull` in its repository"
-    for magic, kind in OTHER_FORMATS.items():
-        if start.startswith(magic):
-            return f"is {kind}, not ONNX: export the model to ONNX first"
-    text = _as_text(start)
-    if text.lower().lstrip("\ufeff \t\r\n").startswith(("<!doctype", "<html", "<?xml", "<head", "<!--")):
-        return "is a web page, not a model: download the file itself"
-    return "is text, not an ONNX model: export the model to ONNX first" if text else ""
-
-
-def _as_text(start: bytes) -> str:
-    """The bytes as text; empty when they are none. A character may be cut at the end."""
-    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
-    text = start.decode(encoding, "ignore")
-    if len(text.encode(encoding)) < len(start) - 3 or not all(
-        c.isprintable() or c in "\t\r\n\f\ufeff" for c in text
-    ):
-        return ""
-    return text

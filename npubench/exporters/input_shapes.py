@@ -3,13 +3,15 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass
-from npubench.domain.specs import FileSpec, Shape
-from npubench.graph.check import LONGEST_NAME, refused, shown
+from npubench.domain.specs import CaseSpec, FileSpec, Shape
+from npubench.graph.check import LONGEST_NAME, not_a_model, refused, shown
+from npubench.graph.read import read
 from npubench.graph.walk import (
     all_graphs,
     dimensions,
@@ -39,6 +41,50 @@ def parse_shape_option(text: str) -> tuple[str, Shape]:
         if all(0 < dim <= LARGEST_DIM for dim in shape):
             return name, shape
     raise UsageError(f"--shape {shown(text)}: not a shape: write it as --shape input={EXAMPLE}")
+
+
+def spread_shapes(cases: Sequence[CaseSpec]) -> tuple[CaseSpec, ...]:
+    """Of several files, each with the shapes of inputs that it has; one file keeps all that were given.
+
+    A shape without a name goes to files of one input. A file that cannot be read keeps all: its own failure
+    says why. Raises UsageError for a shape that no file has an input for.
+    """
+    files = [case for case in cases if isinstance(case, FileSpec)]
+    if len(files) < 2 or not files[0].shapes:
+        return tuple(cases)
+    inputs = {file.path: names for file in files if (names := _input_names(file)) is not None}
+    for name, shape in files[0].shapes if len(inputs) == len(files) else ():
+        if not any(_is_for(name, names) for names in inputs.values()):
+            everyone = sorted({one for names in inputs.values() for one in names})
+            near = get_close_matches(name[:LONGEST_NAME], everyone, n=1, cutoff=0.3) if name else []
+            hint = (
+                f"did you mean '{shown(near[0])}'?"
+                if near
+                else f"there are {', '.join(map(_quoted, everyone))}"
+            )
+            what = (
+                f"{shown(name)}: no file has an input of that name"
+                if name
+                else "without a name: no file has one input"
+            )
+            raise UsageError(f"--shape {what}: {hint}: write --shape NAME={_written(shape)}")
+    return tuple(
+        replace(case, shapes=tuple(one for one in case.shapes if _is_for(one[0], inputs[case.path])))
+        if isinstance(case, FileSpec) and case.path in inputs
+        else case
+        for case in cases
+    )
+
+
+def _input_names(file: FileSpec) -> tuple[str, ...] | None:
+    source = None if not_a_model(file.path) else read(file.path)
+    if source is None or isinstance(source, Failure):
+        return None
+    return tuple(value.name for value in true_inputs(source.model.graph))
+
+
+def _is_for(name: str, inputs: Sequence[str]) -> bool:
+    return name in inputs if name else len(inputs) == 1
 
 
 def wanted_shapes(model: "ModelProto", spec: FileSpec) -> Mapping[str, Shape] | Failure:
@@ -110,23 +156,23 @@ def declared_outputs(model: "ModelProto", sizes: Mapping[str, int]) -> Mapping[s
 def _named(shapes: Sequence[tuple[str, Shape]], names: list[str]) -> dict[str, Shape] | Failure:
     """The given shapes by the input that each is for."""
     named: dict[str, Shape] = {}
-    listed = f"the inputs are {', '.join(map(quoted, names))}" if names else "it has no inputs"
+    listed = f"the inputs are {', '.join(map(_quoted, names))}" if names else "it has no inputs"
     for name, shape in shapes:
         if not name and len(names) != 1:
-            return _refused(f"--shape without a name: {listed}: write --shape NAME={written(shape)}")
+            return _refused(f"--shape without a name: {listed}: write --shape NAME={_written(shape)}")
         target = name or names[0]
         if target not in names:
             near = get_close_matches(target[:LONGEST_NAME], names, n=1, cutoff=0.3)
             hint = f"did you mean '{shown(near[0])}'?" if near else listed
             return _refused(f"--shape {shown(target)}: no input of that name: {hint}")
         if named.setdefault(target, shape) != shape:
-            both = f"{written(named[target])} and {written(shape)}"
+            both = f"{_written(named[target])} and {_written(shape)}"
             return _refused(f"--shape {shown(target)}: given as {both}: give one of them")
     return named
 
 
 def _contradiction(value: "ValueInfoProto", shape: Shape) -> Failure | None:
-    option = f"--shape {shown(value.name)}={written(shape)}"
+    option = f"--shape {shown(value.name)}={_written(shape)}"
     if not is_tensor(value):
         return _refused(f"{option}: this input is no tensor: npubench runs numeric tensors only")
     if not all(0 < dim <= LARGEST_DIM for dim in shape):
@@ -154,7 +200,7 @@ def _described(value: "ValueInfoProto") -> str:
 
 def _option(value: "ValueInfoProto", inputs: int) -> str:
     """The option to give, ready for a shell; without the name where nobody could type it."""
-    shape = written(_usual(value))
+    shape = _written(_usual(value))
     if value.name == shown(value.name):
         return f"--shape {shlex.quote(f'{value.name}={shape}')}"
     return f"--shape {shape}" if inputs == 1 else f"--shape NAME={shape}"
@@ -171,13 +217,11 @@ def _usual(value: "ValueInfoProto") -> Shape:
     return tuple(dim or usual.get(place, 1) for place, dim in enumerate(dims))
 
 
-def quoted(name: str) -> str:
-    """A stranger's name for a message."""
+def _quoted(name: str) -> str:
     return f"'{shown(name)}'"
 
 
-def written(shape: Shape) -> str:
-    """A shape as the option takes it."""
+def _written(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from npubench.domain.errors import UsageError
+from npubench.domain.text import printable
 from npubench.storage.validate import InvalidError, KeyPath, convert, dotted
 
 Table = TypeVar("Table")
@@ -33,7 +34,7 @@ class Problem:
 
     def __str__(self) -> str:
         key = f" key '{self.key}':" if self.key else ""
-        return one_line(f"{self.file}:{self.line}:{key} {self.message}")
+        return printable(f"{self.file}:{self.line}:{key} {self.message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def checked(path: Path, data: bytes, schema: type[Table]) -> Table:
     if table is None:
         first, *others = sorted(problems, key=lambda one: one.line)
         more = [f"; line {one.line}: key '{one.key}': {one.message}" for one in others]
-        raise UsageError(f"{first}{one_line(''.join(more))}")
+        raise UsageError(f"{first}{printable(''.join(more))}")
     return table
 
 
@@ -205,8 +206,3 @@ def _paths(value: Any) -> Iterator[KeyPath]:
         yield (key,)
         if isinstance(inner, (dict, list)):
             yield from ((key, *path) for path in _paths(inner))
-
-
-def one_line(text: str) -> str:
-    """`text` with line breaks and control characters as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,6 +1,7 @@
 """The stage `codec` on this machine: PyAV's libraries and Debian's ffmpeg, which must agree to the bit."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -101,7 +102,7 @@ def test_both_engines_give_the_frames_that_are_known(local, tmp_path, name, engi
     assert told.frames_sha256 == told.frames_sha256_expected is not None
     assert told.frames > 0
     assert found.throughput_fps == pytest.approx(told.frames / told.seconds)
-    assert 0 < told.cpu_cores < 4
+    assert 0 < told.cpu_cores < os.cpu_count() + 1
     assert (found.latency_us is not None) == (engine == "pyav")
     assert (told.streams is not None) == (name == "decode-h264-1080p")
 

@@ -225,7 +225,7 @@ def test_the_probe_reaches_a_board_over_ssh_by_its_hash(ssh_session, tmp_path):
     case = BenchmarkSpec("cpu-all-cores", CaseKind.CPU, "cpu", "cpupeak", options)
     outcome = CpuBenchmark().measure(case, {"x86-64": probe("x86-64")}, ssh_session, 60, log)
     assert isinstance(outcome, Figures), outcome
-    assert outcome.details["rows"]
+    assert outcome.processor.rows
     path = ssh_session.put(probe("x86-64"), outcome.artifact_sha256)
     assert path.parent.name == outcome.artifact_sha256
     assert '"event":"end"' in log.read_text()

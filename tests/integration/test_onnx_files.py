@@ -21,8 +21,9 @@ from npubench.domain.records import Failure, FailureClass, OnnxModel
 from npubench.domain.specs import FileSpec, SamplesFrom
 from npubench.exporters import apart
 from npubench.exporters.apart import describe_apart
-from npubench.exporters.files import PROTOBUF_LIMIT_BYTES, FileExporter, bring
+from npubench.exporters.files import FileExporter, bring
 from npubench.exporters.input_shapes import parse_shape_option
+from npubench.graph.check import PROTOBUF_LIMIT_BYTES
 from npubench.graph.external_data import external_files
 from npubench.graph.read import describe
 from npubench.measure.statistics import sampling_of

@@ -1,6 +1,7 @@
 """Inputs and outputs of what a tool made, held against the model's; and what tools tell of them."""
 
 import json
+from types import SimpleNamespace
 
 import onnx
 import pytest
@@ -61,12 +62,15 @@ def test_the_same_tensors_are_no_difference_whatever_their_order():
 )
 def test_what_is_lost_added_renamed_or_changed_is_named(have, said):
     assert said in difference([X], [Y, A], have)
-    failure = converted("rknn", [X], [Y, A], have)
+    failure = converted("rknn", SimpleNamespace(inputs=[X], outputs=[Y, A]), have)
     assert (failure.failure_class, failure.message) == (
         FailureClass.OUTPUT_MISMATCH,
         f"rknn made another model of it: {difference([X], [Y, A], have)}",
     )
-    assert ran_another("run_joint", [X], [Y, A], have).failure_class is FailureClass.WRONG_ARTIFACT
+    assert (
+        ran_another("run_joint", SimpleNamespace(inputs=[X], outputs=[Y, A]), have).failure_class
+        is FailureClass.WRONG_ARTIFACT
+    )
 
 
 def test_without_names_places_and_shapes_tell_what_is_lost():

@@ -417,7 +417,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
             return inspected
         tensors, notes = inspected
         model = work.model
-        if changed := converted(self.name, model.inputs, model.outputs, tensors, self.tolerance):
+        if changed := converted(self.name, model, tensors, self.tolerance):
             return changed
         sha256 = sha256_of_file(artifact)
         if (case := self._artifacts.belongs_to_another(sha256, model)) is not None:

@@ -248,7 +248,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
         if call.npu_mode is not None and call.npu_mode != wanted:
             return wrong_mode("run_joint", f"{npu_mode} ({wanted})", call.npu_mode)
         tensors, model = run_joint.of_run_joint(call.inputs, call.outputs), artifact.onnx
-        return ran_another("run_joint", model.inputs, model.outputs, tensors, run_joint.PULSAR)
+        return ran_another("run_joint", model, tensors, run_joint.PULSAR)
 
     def figures_of(self, calls: Sequence[RunJoint], artifact: Artifact) -> Figures:
         """The run task of run_joint, which is the wall clock."""

@@ -177,7 +177,7 @@ class IsolatedBackend(ABC):
         try:
             in_model_order(answer, model.outputs)
             tensors = signature_of(answer.get("tensors"))
-            changed = converted(self.name, model.inputs, model.outputs, tensors, self.tolerance)
+            changed = converted(self.name, model, tensors, self.tolerance)
             made = changed or self._artifact(model, target, answer, asked, workdir)
         except OSError as error:
             # Something else lies in the place of a file that the worker named.

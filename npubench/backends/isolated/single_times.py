@@ -79,7 +79,7 @@ def measure_single_times(
             if isinstance(found, Failure):
                 return explain_memory(tool.name, done.output) or found
             model, listed = artifact.onnx, tool.tensors(done.output)
-            other = ran_another(tool.name, model.inputs, model.outputs, listed, tool.tolerance)
+            other = ran_another(tool.name, model, listed, tool.tolerance)
             return other or (found, loops)
 
         rounds = run_rounds(

@@ -83,7 +83,7 @@ class OnnxRuntimeBackend:
                 Stage.COMPILE, FailureClass.NO_ARTIFACT, "the quantiser wrote no model: see the log"
             )
         tensors = signature_of_file(path)
-        if changed := converted("ONNX Runtime's quantiser", model.inputs, model.outputs, tensors):
+        if changed := converted("ONNX Runtime's quantiser", model, tensors):
             return changed
         settings = {
             **answer["settings"],

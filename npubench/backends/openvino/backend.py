@@ -143,7 +143,7 @@ def _round(
     if ran_on != (device,):
         message = f"asked for {device}, benchmark_app ran on {', '.join(ran_on) or 'it does not say what'}"
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
-    if other := ran_another("benchmark_app", model.inputs, model.outputs, tensors_of(done.output)):
+    if other := ran_another("benchmark_app", model, tensors_of(done.output)):
         return other
     there = str(folder / REPORT)
     if session.run(["test", "-f", there], timeout_s, log).returncode != 0:

@@ -53,11 +53,7 @@ def _plot(
     corners = _roof(facts, low, high, share, kind)
     about = f"{board}, {backend}" if corners else f"{board}, {backend}; {say('no fact tells its roof')}"
     titles = Titles("roofline", say("Roofline"), about, say("MAC a byte"), say("GMAC/s achieved"))
-    return scatter(titles, kind, points, corners, (_show, _show), logarithmic=True)
-
-
-def _show(value: float, digits: int) -> str:
-    return significant(value, digits)
+    return scatter(titles, kind, points, corners, (significant, significant), logarithmic=True)
 
 
 def _place(row: Result, kind: Kind) -> tuple[float, float] | None:

@@ -162,12 +162,10 @@ def _total(columns: dict[str, list[str]]) -> int:
     return sum(_longest(name, cells) + 2 for name, cells in columns.items()) - 2
 
 
-def _number(*path: str, show: Callable[[float], str] | None = None) -> Callable[[Row], str]:
+def _number(*path: str) -> Callable[[Row], str]:
     def cell(row: Row) -> str:
         value = _look_up(row, ".".join(path))
-        if value is None:
-            return ""
-        return show(value) if show else significant(value, separator="")
+        return "" if value is None else significant(value, separator="")
 
     return cell
 
