@@ -1,7 +1,7 @@
 """npubench: which of my models run on this NPU, how fast, how accurately.
 
-For notebooks and scripts: `load_results` gives a folder's rows as a pandas DataFrame; see docs/api.md.
-Nothing is imported up here but what the old names of modules need: `__main__` has to hear signals first.
+For notebooks and scripts: `run`, `select` and `load_results`, as docs/api.md shows them. Nothing is imported
+up here but what the old names of modules need: `__main__` has to hear signals first.
 """
 
 from npubench.domain import moved
@@ -9,16 +9,23 @@ from npubench.domain import moved
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
+    from typing import Any
 
     import pandas as pd
 
+    from npubench.engine.run import RunOutcome
+    from npubench.reporting.select.decide import Decision
+
+    Folder = str | os.PathLike[str]
+
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_results"]
+__all__ = ["__version__", "load_results", "run", "select"]
 
 moved.install()
 
 
-def load_results(folder: "str | os.PathLike[str]" = "npubench-out") -> "pd.DataFrame":
+def load_results(folder: "Folder" = "npubench-out") -> "pd.DataFrame":
     """The rows of a folder of results, one a case, board and precision: the latest of each.
 
     Columns carry their unit, and those of figures begin with their kind: `measured_p50_us`. docs/api.md
@@ -29,8 +36,39 @@ def load_results(folder: "str | os.PathLike[str]" = "npubench-out") -> "pd.DataF
     from npubench.reporting.data.frames import frame
     from npubench.storage.store import Store
 
-    store = Store.read(Path(folder) / "results.db")
-    try:
+    with Store.read(Path(folder) / "results.db") as store:
         return frame(store.latest())
-    finally:
-        store.close()
+
+
+def run(
+    *cases: str, boards: "Sequence[str]" = ("local",), out: "Folder" = "npubench-out", **options: "Any"
+) -> "RunOutcome":
+    """What `npubench run` does: what is missing is run, and the rows of all cases come back; prints nothing.
+
+    `cases` are names, globs or paths of .onnx files, none for the suite `default`; `options` the fields of
+    `engine.options.RunOptions` (`precisions`, `simulate`, `timing`, `fresh` ...) and of its `CaseOptions`
+    (`suites`, `shapes`, `task` ...). Raises NpubenchError where nothing can be run; what fails is a row.
+    """
+    from dataclasses import fields
+    from pathlib import Path
+
+    from npubench.engine.options import CaseOptions, RunOptions
+    from npubench.engine.run import run_plan
+
+    of_cases = {field.name for field in fields(CaseOptions)} & set(options)
+    selection = CaseOptions(cases, **{name: options.pop(name) for name in of_cases})
+    return run_plan(RunOptions(selection, Path(out), tuple(boards), **options))
+
+
+def select(requirements: "Folder", out: "Folder" = "npubench-out", **options: "Any") -> "Decision":
+    """What `npubench select` decides: which chips do the job of a file of requirements, and why not others.
+
+    `options` are the fields of `reporting.select.choose.SelectOptions`: `others`, `published`, `boards`.
+    Raises UsageError for requirements that do not read, a folder without results, an unknown board.
+    """
+    from pathlib import Path
+
+    from npubench.engine.assemble import load_catalog
+    from npubench.reporting.select.choose import SelectOptions, choose
+
+    return choose(SelectOptions(Path(requirements), Path(out), **options), load_catalog(())).decision

@@ -43,8 +43,11 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
 """Field to the key that tells such a record; all its fields stand among the details by their names."""
 
 _TOLD = {"told_inputs": "inputs", "told_outputs": "outputs"}
+_FLAGS = {"calls_overlap": "execution_devices", "counts_idle_lanes": "eu_cycles"}
+"""Field to the key by which rows that lack it tell that it holds."""
+
 _EARLIER = frozenset(
-    ["npu_mode", "core_mask", "threads", "layers", "execution_devices", "eu_cycles", *_TOLD.values()]
+    ["npu_mode", "core_mask", "threads", "layers", *_FLAGS.values(), *_TOLD.values()]
     + [key for key, _ in (*_SIMPLE.values(), *_RECORDS.values())]
 )
 
@@ -93,7 +96,7 @@ def typed(figures: Figures) -> Figures:
         return figures
     left, found = dict(figures.details), dict[str, Any]()
     mode = left.get("npu_mode")
-    if isinstance(mode, str) and figures.npu is None:
+    if isinstance(mode, str) and mode and figures.npu is None:
         found["npu"] = npu_part(left.pop("npu_mode"))
         found["bounds"] = figures.bounds or part_of_npu(mode)
     elif figures.npu is None and (cores := _cores(left)):
@@ -106,11 +109,16 @@ def typed(figures: Figures) -> Figures:
         if getattr(figures, name) is None and key in left and (value := _read(left, kind)) is not None:
             found[name] = value
             left = {key: one for key, one in left.items() if key not in {one.name for one in fields(kind)}}
-    found |= {name: _tensors(left[key]) for name, key in _TOLD.items() if key in left}
+    for name, key in _TOLD.items():
+        if key in left and not getattr(figures, name) and (tensors := _tensors(left[key])):
+            found[name] = tensors
+    for name, key in _FLAGS.items():
+        if key in left and not getattr(figures, name):
+            found[name] = True
     if figures.bounds is None and not found.get("bounds"):
-        found["bounds"] = _bounds(figures, left, found.get("statistic", figures.statistic))
-    overlap, idle = "execution_devices" in left, "eu_cycles" in left
-    return replace(figures, details=left, calls_overlap=overlap, counts_idle_lanes=idle, **found)
+        bounds = _bounds(figures, left, found.get("statistic", figures.statistic))
+        found |= {"bounds": bounds} if bounds else {}
+    return replace(figures, details=left, **found) if found else figures
 
 
 def _read(value: Any, kind: Any) -> Any:

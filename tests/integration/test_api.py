@@ -1,6 +1,8 @@
 """npubench in a notebook: what docs/api.md shows runs as it stands, on rows of a real run."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ from npubench.engine.plan import CaseOptions, RunOptions
 from npubench.engine.run import run_plan
 from npubench.engine.session import InputRefused
 from npubench.storage.store import Store
-from tests import sample_results
+from tests import commands, sample_results
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
@@ -34,12 +36,40 @@ def desk(tmp_path, monkeypatch):
 
 def test_the_examples_of_the_document_run_as_they_stand(desk):
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.S)
+    shutil.copy(DOCUMENT.parent / "selection.toml", desk)
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, str(DOCUMENT), "exec"), names)
-    frame, models = names["frame"], names["models"]
-    assert len(frame) == len(sample_results.everything())
-    assert len(models)
+    assert len(names["frame"]) == len(sample_results.everything())
+    assert len(names["models"])
+    assert [row.case for row in names["outcome"].rows] == ["relu_64x112x112"]
+    assert len(npubench.load_results()) == len(sample_results.everything()) + 1
+    assert "published-ax620a" in {one.board for one in names["decision"].verdicts}
+
+
+def test_select_from_python_decides_as_the_command_does(desk, capsys):
+    toml = DOCUMENT.parent / "selection.toml"
+    decision = npubench.select(toml, published=True, boards=("published-ax620a", "rk3588"))
+    told = json.loads(
+        commands.npubench(
+            "select",
+            "--requirements",
+            str(toml),
+            "--published",
+            "--json",
+            "--board",
+            "published-ax620a",
+            "--board",
+            "rk3588",
+        ).stdout
+    )
+    assert capsys.readouterr().out == ""
+    assert [one.board for one in decision.verdicts] == [one["board"] for one in told["verdicts"]]
+
+
+def test_an_option_that_there_is_not_is_an_error_and_not_left_out():
+    with pytest.raises(TypeError, match="precision"):
+        npubench.run("relu_64x112x112", precision="fp32")
 
 
 def test_a_folder_without_results_is_refused_in_a_line(tmp_path):
@@ -55,7 +85,7 @@ def test_importing_npubench_imports_nothing_heavy():
 
 
 def test_public_names_are_listed():
-    assert set(npubench.__all__) == {"__version__", "load_results"}
+    assert set(npubench.__all__) == {"__version__", "load_results", "run", "select"}
 
 
 def test_a_run_from_python_gives_the_rows_of_the_command_and_prints_nothing(tmp_path, capfd):
