@@ -18,6 +18,7 @@ from npubench.graph.read import describe
 from npubench.storage.files import text_of
 from npubench.storage.hashing import digest, sha256_of_file
 from npubench.tools import environments
+from npubench.tools.environments import installer
 from npubench.tools.exit_status import classify_exit
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -168,7 +169,7 @@ def _environment(codebase: str, say: Callable[[str], None]) -> environments.Inst
         size = environments.spec(name).size_bytes / 1e9
         say(f"making the environment {name}, once: {size:.1f} GB, about a minute")
         try:
-            return environments.install(name, say)
+            return installer.install(name, say)
         except NpubenchError as error:
             _not_made[place] = _failure(FailureClass.TOOL_MISSING, str(error))
             return _not_made[place]
