@@ -325,11 +325,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         """The text of the configuration."""
 
     def lay_out_sample(
-        self,
-        model: OnnxModel,
-        chosen: Settings,
-        calibration: Calibration,
-        workdir: Path,
+        self, model: OnnxModel, chosen: Settings, calibration: Calibration, workdir: Path
     ) -> int:
         """Put what the simulation is to run on there, kept with the artifact; the number of samples."""
         return 0

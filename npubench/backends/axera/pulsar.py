@@ -182,11 +182,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
         return [*(workdir / name for name in names), *new, *sorted(workdir.glob(f"{SAMPLE}.*"))]
 
     def lay_out_simulation(
-        self,
-        artifact: Artifact,
-        target: Target,
-        chosen: Settings,
-        workdir: Path,
+        self, artifact: Artifact, target: Target, chosen: Settings, workdir: Path
     ) -> str | None:
         """Nothing: the sample was kept with the artifact."""
         return not_to_simulate(artifact.onnx, chosen)
@@ -225,12 +221,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
         parse = partial(parse_run_joint, exited_well=True)
         return base.Runner("run_joint", argv, parse, pulsar_figures.round_of, wrong_rounds)
 
-    def wrong_call(
-        self,
-        call: RunJoint,
-        artifact: Artifact,
-        path: PurePosixPath,
-    ) -> Failure | None:
+    def wrong_call(self, call: RunJoint, artifact: Artifact, path: PurePosixPath) -> Failure | None:
         """Its NPU mode, and the tensors that it lists."""
         npu_mode = str(artifact.settings["npu_mode"])
         wanted = JOINT_MODES[npu_mode]

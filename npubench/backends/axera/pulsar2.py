@@ -184,10 +184,7 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
         ]  # fmt: skip
 
     def inspect(
-        self,
-        artifact: Path,
-        chosen: Settings,
-        work: Work,
+        self, artifact: Path, chosen: Settings, work: Work
     ) -> tuple[Signature, dict[str, Any]] | Failure:
         """The file is a graph that lists its tensors."""
         return signature_of_file(artifact), {}

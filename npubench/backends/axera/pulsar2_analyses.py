@@ -13,13 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from npubench.domain.records import (
-    Accuracy,
-    Failure,
-    Figures,
-    NoAccuracy,
-    Stage,
-)
+from npubench.domain.records import Accuracy, Failure, Figures, NoAccuracy, Stage
 from npubench.tools.logs import DamagedError, unparsed
 
 PRECISION = "quant/debug/precision_analysis_table.txt"
