@@ -263,7 +263,7 @@ def test_time_by_layer_and_unit():
     assert layers["Conv_0"].time_us == 65
     assert layers["Conv_0"].busy_us == {"sdma0": 15, "conv0": 40, "conv1": 50}
     assert layers["/head/Softmax_output_0"].ddr_swap_us == 25
-    assert (trace.swap_out_us, trace.swap_in_us, trace.swap_tasks) == (20, 5, 2)
+    assert (trace.ddr_swap_out_us, trace.ddr_swap_in_us, trace.ddr_swap_tasks) == (20, 5, 2)
 
 
 def test_tasks_of_a_unit_that_overlap_count_once():
