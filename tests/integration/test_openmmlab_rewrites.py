@@ -32,8 +32,8 @@ before = model(x)
 after = rewrites.without_sync(model)
 found["sync"] = float((after(x) - before).detach().abs().max())
 found["left"] = sum(type(part).__name__ == "SyncBatchNorm" for part in after.modules())
-import worker_stack
-worker_stack.prepare("mmpretrain")
+import worker_codebases
+worker_codebases.prepare("mmpretrain")
 from mmpretrain.models.backbones.repvgg import RepVGGBlock
 block = RepVGGBlock(8, 8, se_cfg=dict(ratio=2, divisor=1)).eval()
 x = torch.randn(1, 8, 6, 6)
@@ -157,7 +157,7 @@ print(json.dumps({"same": same, "aside": aside, "data": (folder / "net.data").st
 JUDGED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import numpy, torch, worker_check
+import numpy, torch, worker_errors
 class Nearest(torch.nn.Module):
     def forward(self, x):
         return (torch.nn.functional.one_hot(x.argmax(1), 3).to(x.dtype),)
@@ -165,8 +165,8 @@ other = [numpy.array([[0, 1, 0]], "float32")]
 for sample in torch.tensor([[[1, 1 - 3e-7, 0]], [[1, 0.9, 0]]]):
     model = Nearest()
     try:
-        worker_check.check(other, list(model(sample)), model, sample)
-    except worker_check.Refused as error:
+        worker_errors.check(other, list(model(sample)), model, sample)
+    except worker_errors.Refused as error:
         print(type(error).__name__, error.failure_class)
 """
 
