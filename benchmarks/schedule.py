@@ -9,15 +9,21 @@ max(builds / workers, board time).
 """
 
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import onnx
+from onnx import helper
+
 from benchmarks.paired import Paired, show
+from npubench.storage.hashing import sha256_of_file
 
 HERE = Path(__file__).parent
 RUN_JOINT = HERE.parent / "tests" / "emulators" / "run_joint"
@@ -37,8 +43,8 @@ simulate = false
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        environment = prepare(root)
-        models = _export(root, environment)
+        models = _export(root, dict(os.environ))
+        environment = prepare(root, models)
         builds_s, board_s = _one_after_the_other(root, models, environment)
         started = time.perf_counter()
         _run([sys.executable, "-m", "npubench", *words(root)], root, environment)
@@ -57,20 +63,34 @@ def main() -> None:
     print("  (bound: at most +10 %)\n")
 
 
-def prepare(root: Path) -> dict[str, str]:
-    """Lay out the emulated pair below `root`; the variables that make it found."""
+def prepare(root: Path, models: Sequence[Path]) -> dict[str, str]:
+    """Lay out the emulated pair for these models below `root`; the variables that make it found."""
     board, boards, bin_ = root / "opt", root / "catalog" / "boards", root / "bin"
-    for folder in (board, boards, bin_):
+    tensors = root / "tensors"
+    for folder in (board, boards, bin_, tensors):
         folder.mkdir(parents=True)
     shutil.copy(RUN_JOINT, board)
     (board / "run_joint.seconds").write_text(f"{BOARD_S}\n")
     shutil.copy(HERE / "waiting_pulsar", bin_ / "pulsar")
     (boards / "axera-pi.toml").write_text(BOARD.format(run_joint=board / "run_joint"))
+    for model in models:
+        (tensors / sha256_of_file(model)).write_text("".join(_tensors(model)))
     return {
         **os.environ,
         "PATH": f"{bin_}:{os.environ['PATH']}",
         "EMULATED_PULSAR_SECONDS": str(BUILD_S),
+        "EMULATED_PULSAR_TENSORS": str(tensors),
     }
+
+
+def _tensors(model: Path) -> Iterator[str]:
+    """Inputs and outputs as the emulated runner prints them: npubench compares them with its model."""
+    graph = onnx.load(model, load_external_data=False).graph
+    for kind, values in (("input", graph.input), ("output", graph.output)):
+        for value in values:
+            shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+            dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+            yield f"{kind} {math.prod(shape) * dtype.itemsize} {shape} NHWC {dtype} {value.name}\n"
 
 
 def _export(root: Path, environment: dict[str, str]) -> list[Path]:

@@ -46,13 +46,13 @@ def run(
     """What `npubench run` does: what is missing is run, and the rows of all cases come back; prints nothing.
 
     `cases` are names, globs or paths of .onnx files, none for the suite `default`; `options` the fields of
-    `engine.options.RunOptions` (`precisions`, `simulate`, `timing`, `fresh` ...) and of its `CaseOptions`
+    `engine.plan.RunOptions` (`precisions`, `simulate`, `timing`, `fresh` ...) and of its `CaseOptions`
     (`suites`, `shapes`, `task` ...). Raises NpubenchError where nothing can be run; what fails is a row.
     """
     from dataclasses import fields
     from pathlib import Path
 
-    from npubench.engine.options import CaseOptions, RunOptions
+    from npubench.engine.plan import CaseOptions, RunOptions
     from npubench.engine.run import run_plan
 
     of_cases = {field.name for field in fields(CaseOptions)} & set(options)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.console import say_problem
+from npubench.cli.options import say_problem
 from npubench.domain.errors import ExitCode
 from npubench.domain.text import printable, text_table
 

@@ -36,8 +36,8 @@ COMMANDS = {
     ),
     "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
     "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH; start a virtual one."),
-    "probe": ("npubench.cli.probe:probe", "Build the processor probe for boards, and show what is built."),
-    "env": ("npubench.cli.env:env", "Install, list and remove isolated tool environments."),
+    "probe": ("npubench.cli.doctor:probe", "Build the processor probe for boards, and show what is built."),
+    "env": ("npubench.cli.doctor:env", "Install, list and remove isolated tool environments."),
 }
 
 

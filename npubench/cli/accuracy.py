@@ -9,7 +9,7 @@ import click
 
 from npubench.cli.options import board_option, deadline_option, json_option, out_option, run_options
 from npubench.domain.text import printable, text_table
-from npubench.engine.options import RunOptions
+from npubench.engine.plan import RunOptions
 
 if TYPE_CHECKING:
     from npubench.measure.accuracy import Score, Share

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.console import say_problem
-from npubench.cli.options import catalog_option, load_catalog
+from npubench.cli.options import catalog_option, load_catalog, say_problem
 from npubench.domain.errors import BoardError, ExitCode, UsageError
 from npubench.domain.text import printable, text_table
 

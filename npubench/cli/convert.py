@@ -15,7 +15,7 @@ from npubench.cli.options import (
     run_options,
 )
 from npubench.domain.text import printable
-from npubench.engine.options import RunOptions
+from npubench.engine.plan import RunOptions
 
 if TYPE_CHECKING:
     from npubench.engine.deliver import Delivered

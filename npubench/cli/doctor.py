@@ -1,16 +1,32 @@
-"""`npubench doctor`: what is usable here, and for each thing that is not, the line that helps."""
+"""`npubench doctor`, `npubench env` and `npubench probe`: what is usable here, and what makes the rest so."""
 
 import json
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import catalog_option, json_option, load_catalog, out_option
-from npubench.domain.text import text_table
+from npubench.cli.options import (
+    Number,
+    catalog_option,
+    json_option,
+    load_catalog,
+    out_option,
+    say,
+    say_problem,
+)
+from npubench.domain.errors import ExitCode, UsageError
+from npubench.domain.text import printable, text_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from npubench.benchmarks.cpu.builds import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +107,125 @@ def _probes() -> Iterator[Check]:
         )
         usable = bool(built or able)
         yield Check(f"probe {wanted.name}", usable, found, "" if usable else how_to_get(wanted))
+
+
+FULL = "-full"
+
+
+@click.group()
+def env() -> None:
+    """Install, list and remove isolated tool environments."""
+
+
+@env.command()
+@click.argument("name")
+@click.option("--full", is_flag=True, help="Its full form, which compiles and takes longer.")
+def install(name: str, full: bool) -> int:
+    """Make the environment NAME, or make one anew whose installation ended early."""
+    from npubench.tools import environments
+    from npubench.tools.environments import installer
+
+    if full and not name.endswith(FULL):
+        environments.spec(name)
+        if f"{name}{FULL}" not in environments.names():
+            raise UsageError(f"environment {name} has no full form: leave --full out")
+        name = f"{name}{FULL}"
+    wanted = environments.spec(name)
+    click.echo(f"{wanted.name}: {wanted.title}")
+    click.echo(f"about {wanted.size_bytes / 1e9:.1f} GB; licence: {wanted.licence}")
+    ready = installer.install(name, say, lambda line: say(f"  {line}"))
+    click.echo(f"{ready.name} is at {ready.path} ({ready.disk_bytes / 1e9:.2f} GB)")
+    return 0
+
+
+@env.command("list")
+def list_environments() -> int:
+    """List environments with their state, place, versions and disk use."""
+    from npubench.tools import environments
+
+    rows = []
+    for name in environments.names():
+        rows += [_row(name, path) for path in environments.folders(name)]
+        if not environments.folders(name):
+            rows.append([name, "not installed", "-", f"npubench env install {name}", "-"])
+    click.echo(text_table(["environment", "state", "disk", "where", "versions"], rows, 160))
+    return 0
+
+
+@env.command()
+@click.argument("name")
+def remove(name: str) -> int:
+    """Delete the environment NAME, unfinished ones and those of older pins, too."""
+    from npubench.tools.environments import installer
+
+    for path in installer.remove(name, say):
+        click.echo(f"removed {printable(str(path))}")
+    return 0
+
+
+def _row(name: str, path: "Path") -> list[str]:
+    from npubench.tools import environments
+
+    size = f"{environments.disk_bytes(path) / 1e9:.2f} GB"
+    found = environments.read(name, path)
+    if found is None:
+        return [name, "unfinished", size, str(path), f"npubench env install {name}"]
+    state = "installed" if path == environments.folder(name) else "of older pins"
+    principal = environments.spec(name).principal
+    told = [f"{package} {found.versions.get(package, '?')}" for package in principal]
+    return [name, state, size, str(path), ", ".join([*told, f"{len(found.versions)} packages"])]
+
+
+@click.group()
+def probe() -> None:
+    """Build the processor probe for boards, and show what is built."""
+
+
+@probe.command()
+@click.argument("targets", nargs=-1)
+@click.option("--compiler", type=click.Choice(["gcc", "zig"]), default=None, help="Only this one; else any.")
+@click.option("--fresh", is_flag=True, help="Build again what is there.")
+@click.option(
+    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a build may take."
+)
+def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline: float) -> int:
+    """Build cpupeak for TARGETS (armv7, aarch64, x86-64), or for all of them."""
+    from npubench.benchmarks.cpu import builds
+    from npubench.domain.records import Failure
+
+    failed = False
+    with tempfile.TemporaryDirectory() as scratch:
+        for wanted in _chosen(targets):
+            log = Path(scratch) / f"{wanted.name}.log"
+            built = builds.build(wanted, log, deadline, say, compiler, fresh)
+            if isinstance(built, Failure):
+                failed = True
+                say_problem(built.message)
+            else:
+                size_kib = built.path.stat().st_size / 1024
+                click.echo(
+                    f"{wanted.name}: {printable(str(built.path))} ({size_kib:.0f} KiB, {built.compiler})"
+                )
+    return ExitCode.TOOLCHAIN if failed else ExitCode.OK
+
+
+@probe.command("list")
+def list_builds() -> int:
+    """List targets with their builds and the compilers that are there."""
+    from npubench.benchmarks.cpu import builds
+    from npubench.benchmarks.cpu.builds import TARGETS, compilers, how_to_get
+
+    rows = []
+    for wanted in TARGETS.values():
+        found = builds.find(wanted)
+        have = " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))
+        state = f"built by {found.compiler}: {found.path}" if found else "not built"
+        rows.append([wanted.name, state, have or f"none: {how_to_get(wanted)}"])
+    click.echo(text_table(["target", "build", "compilers"], rows, 400))
+    return ExitCode.OK
+
+
+def _chosen(names: tuple[str, ...]) -> "list[Target]":
+    from npubench.benchmarks.cpu.builds import TARGETS, target
+
+    return [target(name) for name in dict.fromkeys(names)] or list(TARGETS.values())

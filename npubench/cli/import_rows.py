@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.console import say_problem
-from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option
+from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option, say_problem
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import counted, printable
 
@@ -86,8 +85,8 @@ def _import(
     from npubench.cli.report import page_stage
     from npubench.domain.protocols import LogReading
     from npubench.engine import plugins
-    from npubench.engine.cases import parse_batch_axes
-    from npubench.engine.options import RunOptions
+    from npubench.engine.assemble import parse_batch_axes
+    from npubench.engine.plan import RunOptions
     from npubench.engine.session import SessionSetup, SessionStage, run_session
     from npubench.measure import equal_figures
     from npubench.measure.statistics import sampled
@@ -196,7 +195,7 @@ def published(out: Path) -> int:
     Every figure is of kind published. What is there already is left alone.
     """
     from npubench.cli.report import page_stage
-    from npubench.engine.options import RunOptions
+    from npubench.engine.plan import RunOptions
     from npubench.engine.session import SessionSetup, SessionStage, run_session
     from npubench.published import table
 

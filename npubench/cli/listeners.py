@@ -13,7 +13,7 @@ import click
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Precision, titled
 from npubench.domain.text import counted, printable
-from npubench.engine.events import (
+from npubench.engine.session import (
     Event,
     InputRefused,
     JobDelivered,

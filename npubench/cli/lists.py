@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.console import print_records
-from npubench.cli.options import catalog_option, json_option, load_catalog
+from npubench.cli.options import catalog_option, json_option, load_catalog, print_records
 from npubench.domain.errors import UsageError
 
 if TYPE_CHECKING:

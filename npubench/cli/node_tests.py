@@ -21,9 +21,17 @@ from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Ki
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.domain.text import counted, printable
 from npubench.engine import plugins
-from npubench.engine.events import Event, JobFinished, Listener, unheard
-from npubench.engine.options import RunOptions
-from npubench.engine.session import RunSession, SessionSetup, SessionStage, run_session
+from npubench.engine.plan import RunOptions
+from npubench.engine.session import (
+    Event,
+    JobFinished,
+    Listener,
+    RunSession,
+    SessionSetup,
+    SessionStage,
+    run_session,
+    unheard,
+)
 from npubench.storage.hashing import digest, sha256_of_file
 from npubench.storage.store import Store
 from npubench.storage.workspace import Workspace, writing

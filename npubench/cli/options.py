@@ -1,7 +1,8 @@
-"""Options that several commands share, and the catalogue they lead to."""
+"""What commands share: options, the catalogue they lead to, and how lines are said."""
 
+import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.console import say_problem
-from npubench.engine.options import DEFAULT_OUT, CaseOptions, RunOptions
+from npubench.domain.text import printable, text_table
+from npubench.engine.plan import DEFAULT_OUT, CaseOptions, RunOptions
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
+
 
 out_option = click.option(
     "--out",
@@ -136,3 +138,21 @@ def load_catalog(folders: tuple[Path, ...], kinds: Sequence[str] | None = None) 
     for problem in catalog.problems:
         say_problem(problem)
     return catalog
+
+
+def say(text: str) -> None:
+    """A line beside the results."""
+    click.echo(printable(text), err=True)
+
+
+def say_problem(text: str) -> None:
+    """A line on what cannot be used or did not work, which says who says so."""
+    say(f"npubench: {text}")
+
+
+def print_records(rows: Sequence[Mapping[str, str]], as_json: bool = False, width: int = 72) -> None:
+    """As JSON, or as a table whose heads are the keys; nothing for an empty table."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    elif rows:
+        click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows], width))

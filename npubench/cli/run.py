@@ -16,7 +16,7 @@ from npubench.cli.options import (
     precision_option,
     run_options,
 )
-from npubench.engine.options import RunOptions
+from npubench.engine.plan import RunOptions
 
 if TYPE_CHECKING:
     from npubench.engine.plan import Plan
@@ -170,7 +170,7 @@ def _say_counts(outcome: "RunOutcome") -> None:
 
 
 def _print_plan(plan: "Plan", as_json: bool) -> None:
-    from npubench.cli.console import print_records
+    from npubench.cli.options import print_records
     from npubench.domain.specs import Precision
     from npubench.domain.text import counted
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.cli.options import catalog_option, json_option, load_catalog, out_option
-from npubench.cli.report import deliver, format_option, page_context
-from npubench.cli.spoken import SpokenCommand, lang_option
+from npubench.cli.report import SpokenCommand, deliver, format_option, lang_option, page_context
 
 if TYPE_CHECKING:
     from npubench.reporting.select.choose import Selected

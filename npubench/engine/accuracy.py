@@ -12,12 +12,10 @@ from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, 
 from npubench.domain.specs import BoardSpec, CalibrationSpec, Precision
 from npubench.engine import plugins
 from npubench.engine.assemble import plan_again, plan_run
-from npubench.engine.events import Listener, unheard
 from npubench.engine.job import JobState, compile_target, export_only, prepare
 from npubench.engine.lanes import hold
-from npubench.engine.options import RunOptions
-from npubench.engine.plan import Job, Plan
-from npubench.engine.session import RunSession, SessionStage
+from npubench.engine.plan import Job, Plan, RunOptions
+from npubench.engine.session import Listener, RunSession, SessionStage, unheard
 from npubench.measure.accuracy import DataFacts, Score, at_chance, class_scores, problem, scored, worst
 from npubench.measure.datasets import Dataset, facts, load, split, without
 from npubench.storage.files import write_atomically

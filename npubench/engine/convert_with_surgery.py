@@ -1,23 +1,32 @@
 """Converting with surgery: as it is, then rewritten, then cut at head and tail, until the target takes it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from npubench.domain.protocols import Simulating
-from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
-from npubench.domain.specs import TimingProtocol
-from npubench.engine import cut_worker
-from npubench.engine.cut_worker import Parts
-from npubench.engine.events import StageStarted
+from npubench.domain.records import (
+    Artifact,
+    Completed,
+    Failure,
+    FailureClass,
+    Figures,
+    Kind,
+    OnnxModel,
+    Stage,
+)
+from npubench.domain.specs import CalibrationSpec, TensorSpec, TimingProtocol
 from npubench.engine.job import JobState, begin, compile_target, estimated, note
 from npubench.engine.job import prepare as prepare_as_is
 from npubench.engine.plan import Job
-from npubench.engine.session import RunSession
+from npubench.engine.session import RunSession, StageStarted
 from npubench.graph.check import inlined
+from npubench.graph.read import describe
 from npubench.graph.surgery.state import OutputComparison, Part, Surgery, SurgeryState, next_step
+from npubench.measure.calibration import calibration_to_json
+from npubench.measure.onnx_session import answer_of
 from npubench.measure.statistics import latency
 from npubench.storage import ledger
 from npubench.storage.files import write_atomically
@@ -25,6 +34,11 @@ from npubench.storage.hashing import digest
 from npubench.storage.json import decode, encode
 from npubench.storage.ledger import Conversion
 from npubench.storage.workspace import writing
+from npubench.tools import process
+
+if TYPE_CHECKING:
+    from npubench.graph.surgery.cut import Cut
+
 
 FORMAT = 1
 """Part of every key: a change of what surgery does makes every cut anew."""
@@ -38,6 +52,121 @@ FED = "what the head makes of the whole model's data; the same samples are compa
 
 TIMING = TimingProtocol(warmup=10, warmup_min_s=0.2, warmup_max_s=5.0, min_duration_s=0.6)
 """Head and tail run on this CPU beside a body on a board: their times need not be finer."""
+
+
+WORKER = "npubench.measure.cut_parts"
+COMPARED = 4
+"""Samples on which outputs are compared: as many as the toolchains simulate."""
+
+CALIBRATION, EVALUATION = "calibration", "evaluation"
+"""Folders of the samples that a body is fed with; it gets others to be compared on than calibrate it."""
+
+LARGEST_FILE_BYTES = 2**31 - 1
+"""What protobuf holds; parts are written without external data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that a cut made, each described.
+
+    `needs_upstream_inputs`: the body takes other inputs than the whole, which what runs before it makes.
+    """
+
+    head: OnnxModel | None
+    body: OnnxModel
+    tail: OnnxModel | None
+    needs_upstream_inputs: bool
+
+    def job(self, whole: OnnxModel, calibration: CalibrationSpec) -> dict[str, Any]:
+        """What every job of the worker says: the files, and what data the whole is run with."""
+        return {
+            "whole": str(whole.path),
+            "head": str(self.head.path) if self.head else None,
+            "body": str(self.body.path),
+            "tail": str(self.tail.path) if self.tail else None,
+            "body_outputs": tensors(self.body.outputs),
+            "fed": encode(whole.fed),
+            "calibration": calibration_to_json(calibration),
+            "compared": COMPARED,
+        }
+
+
+def keep(cut: "Cut", whole: OnnxModel, job: Job, key: str, session: RunSession) -> Parts | Failure:
+    """Write the parts, describe them and bring them under their hashes."""
+    parts: dict[str, OnnxModel | None] = {}
+    for name in ("head", "body", "tail"):
+        part = getattr(cut, name)
+        # Only the last part gives out what the whole gives out.
+        last = cut.tail is None if name == "body" else name == "tail"
+        kept = part and _keep_part(part, name, whole.task if last else "", job, key, session)
+        if isinstance(kept, Failure):
+            return kept
+        parts[name] = kept
+    head, body, tail = parts["head"], parts["body"], parts["tail"]
+    assert body is not None
+    return Parts(head, body, tail, head is not None or body.fed != whole.fed)
+
+
+def _keep_part(
+    part: Any, name: str, task: str, job: Job, key: str, session: RunSession
+) -> OnnxModel | Failure:
+    import onnx
+
+    if part.ByteSize() > LARGEST_FILE_BYTES:
+        message = f"the {name} is larger than the 2 GiB that one file holds"
+        return Failure(Stage.COMPILE, FailureClass.INVALID_MODEL, message)
+    with session.workspace.job_folder() as folder:
+        path = folder / f"{name}.onnx"
+        with writing(session.workspace.root):
+            onnx.save(part, path)
+        described = describe(path, job.case.name, task=task)
+        if isinstance(described, Failure) and name != "body":
+            # ONNX Runtime takes what a target would not: say a tail whose shapes the data decide.
+            message = f"the {name} cannot run on the CPU: {described.message}"
+            return Failure(Stage.COMPILE, described.failure_class, message, described.operators)
+        if isinstance(described, Failure):
+            message = f"between head and tail no model is left that a target takes: {described.message}"
+            return Failure(Stage.COMPILE, described.failure_class, message, described.operators)
+        return session.workspace.keep_onnx(f"{key}-{name}", described)
+
+
+def find(key: str, whole: OnnxModel, session: RunSession) -> Parts | None:
+    """The parts that were kept for a key; None where the body is not there any more."""
+    head, body, tail = (session.workspace.find_onnx(f"{key}-{name}") for name in ("head", "body", "tail"))
+    if body is None:
+        return None
+    return Parts(head, body, tail, head is not None or body.fed != whole.fed)
+
+
+def calibration_for(
+    parts: Parts, whole: OnnxModel, folder: Path, session: RunSession, log: Path
+) -> CalibrationSpec | Failure:
+    """Calibration data of the body: the request's own, or what the head makes of them, in `folder`."""
+    asked = session.plan.request.calibration
+    if not parts.needs_upstream_inputs:
+        return asked
+    wanted = [tensor.name for tensor in parts.body.inputs]
+    folders = {name: str(folder / name) for name in (CALIBRATION, EVALUATION)}
+    job = {**parts.job(whole, asked), "step": "feed", "folders": folders, "wanted": wanted}
+    answer = work(job, session.plan.request.deadline_s, log)
+    if isinstance(answer, Failure):
+        return answer
+    apart = folder / EVALUATION
+    return CalibrationSpec(folder / CALIBRATION, asked.seed, int(answer["samples"]), apart)
+
+
+def tensors(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    """Tensors as JSON."""
+    return [{"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in specs]
+
+
+def work(job: Mapping[str, Any], deadline_s: float, log: Path) -> dict[str, Any] | Failure:
+    """Run the worker; its answer, or the failure that its end or its answer tells of. Raises Interrupted."""
+
+    def start(argv: list[str]) -> Completed:
+        return process.run(argv, timeout_s=deadline_s, log=log)
+
+    return answer_of(WORKER, job, Stage.COMPILE, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +226,7 @@ def measure_parts(state: JobState, session: RunSession) -> JobState:
 
 def _measure_parts(state: JobState, key: str, session: RunSession) -> JobState:
     record = record_of(state)
-    parts = cut_worker.find(key, state.model, session) if state.model else None
+    parts = find(key, state.model, session) if state.model else None
     if (
         parts is None
         or state.model is None
@@ -109,7 +238,7 @@ def _measure_parts(state: JobState, key: str, session: RunSession) -> JobState:
         "step": "time",
         "timing": asdict(TIMING),
     }
-    answer = cut_worker.work(job, session.plan.request.deadline_s, state.log)
+    answer = work(job, session.plan.request.deadline_s, state.log)
     if isinstance(answer, Failure):
         return replace(state, outcome=answer)
     head, tail = (
@@ -172,7 +301,7 @@ def _operate(
         cut = surgery.parts()
         if isinstance(cut, Failure):
             return replace(cut, message=f"{failure.message}; {cut.message}", detail=failure.detail)
-        parts = cut_worker.keep(cut, whole, plain.job, key, session)
+        parts = keep(cut, whole, plain.job, key, session)
         if isinstance(parts, Failure):
             return replace(parts, message=f"{failure.message}; {parts.message}")
         tried = _attempt(plain, whole, parts, session)
@@ -196,7 +325,7 @@ def _attempt(
     job, log, workspace = plain.job, plain.log, session.workspace
     backend = session.plan.boards[job.board.name].backend
     with workspace.job_folder() as fed, workspace.job_folder() as folder:
-        calibration = cut_worker.calibration_for(parts, whole, fed, session, log)
+        calibration = calibration_for(parts, whole, fed, session, log)
         if isinstance(calibration, Failure):
             return calibration
         target = replace(compile_target(job, session), calibration=calibration)
@@ -211,7 +340,7 @@ def _attempt(
             "step": "join",
             "simulated": [[str(file) for file in sample] for sample in simulated],
         }
-        comparison = cut_worker.work(asked, session.plan.request.deadline_s, log)
+        comparison = work(asked, session.plan.request.deadline_s, log)
         if isinstance(comparison, Failure):
             return comparison
         if failure := _changed(comparison["fp32"]):
@@ -268,7 +397,7 @@ def _cached(job: Job, key: str, session: RunSession) -> JobState | None:
     whole, path = session.workspace.find_onnx(job.export_key), _record_path(key, session)
     if whole is None or not path.is_file():
         return None
-    parts = cut_worker.find(key, whole, session)
+    parts = find(key, whole, session)
     artifact = session.workspace.find_artifact(_cut_key(job, parts)) if parts else None
     if parts is None or artifact is None:
         return None

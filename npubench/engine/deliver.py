@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
-from npubench.engine.events import JobDelivered
 from npubench.engine.job import JobState
 from npubench.engine.plan import Job
-from npubench.engine.session import RunSession, SessionStage, Tasks, ended, stop_on_signals
+from npubench.engine.session import JobDelivered, RunSession, SessionStage, Tasks, ended, stop_on_signals
 from npubench.storage.files import link_or_copy
 from npubench.storage.hashing import sha256_of_file
 from npubench.storage.workspace import writing

@@ -18,10 +18,9 @@ from npubench.domain.leases import Held, own_claim
 from npubench.domain.protocols import Benching, Leasing, Locating, Session
 from npubench.domain.records import BoardState, Completed, FailureClass, Runner, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec
-from npubench.engine.events import Note, RowsOutdated, StageStarted
 from npubench.engine.job import JobState, begin, lost, measure, prepare, simulate
 from npubench.engine.plan import Job
-from npubench.engine.session import RunSession, Tasks, ended
+from npubench.engine.session import Note, RowsOutdated, RunSession, StageStarted, Tasks, ended
 from npubench.tools import board_runner, process
 
 ATTEMPTS = 2

@@ -11,12 +11,20 @@ from npubench.domain.records import FailureClass, Kind, Result, Runner, Stage, S
 from npubench.domain.specs import FileSpec, Precision
 from npubench.engine import lanes
 from npubench.engine.assemble import plan_run
-from npubench.engine.events import JobFinished, Listener, RunFinished, RunStarted, unheard
-from npubench.engine.job import JobState
-from npubench.engine.options import RunOptions
-from npubench.engine.plan import Plan
-from npubench.engine.row import row
-from npubench.engine.session import RunSession, SessionSetup, SessionStage, run_session, stop_on_signals
+from npubench.engine.job import JobState, row
+from npubench.engine.plan import Plan, RunOptions
+from npubench.engine.session import (
+    JobFinished,
+    Listener,
+    RunFinished,
+    RunSession,
+    RunStarted,
+    SessionSetup,
+    SessionStage,
+    run_session,
+    stop_on_signals,
+    unheard,
+)
 from npubench.storage.store import Run
 from npubench.tools import process
 

@@ -1,4 +1,4 @@
-"""The session of a command: it holds a workspace, and takes it through the command's stages.
+"""The session of a command: it holds a workspace, takes it through stages, and tells what happens as events.
 
 Workspace, lock, store, listener, threads and signals are had here and nowhere else.
 """
@@ -19,12 +19,10 @@ from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 from npubench.domain.protocols import Exporter, Transport
-from npubench.domain.records import Artifact, OnnxModel
+from npubench.domain.records import Artifact, Failure, OnnxModel, Result
 from npubench.domain.specs import BoardSpec, CaseSpec
 from npubench.engine import plugins
-from npubench.engine.events import Listener, Note, one_at_a_time, unheard
-from npubench.engine.options import RunOptions
-from npubench.engine.plan import Job, Plan
+from npubench.engine.plan import Job, Plan, RunOptions
 from npubench.storage.store import Store
 from npubench.storage.workspace import Workspace
 from npubench.tools import process
@@ -37,6 +35,92 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Cached = TypeVar("Cached", OnnxModel, Artifact)
 Value = TypeVar("Value")
 Returned = TypeVar("Returned")
+
+
+@dataclass(frozen=True, slots=True)
+class InputRefused:
+    """A word of the command line, a board or a catalogue file that cannot be used; the rest goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """`total` jobs are planned, `done` of them have their row from an earlier run."""
+
+    run_id: str
+    total: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A job entered a stage: export, compile, transfer or measure."""
+
+    job: Job
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a user should know now: an environment being made, a board being waited for."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOutdated:
+    """So many rows of earlier runs are measured again, and why."""
+
+    board: str
+    count: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished:
+    """A job has its row."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class JobDelivered:
+    """A case's files lie where the user wants them, or why they do not."""
+
+    job: Job
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """Everything that could be run has been."""
+
+    ok: int
+    failed: int
+    skipped: int
+    interrupted: bool
+
+
+Event = (
+    InputRefused | RunStarted | StageStarted | Note | RowsOutdated | JobFinished | JobDelivered | RunFinished
+)
+Listener = Callable[[Event], None]
+
+
+def unheard(_event: Event) -> None:
+    """The listener of those who want the records alone."""
+
+
+def one_at_a_time(listener: Listener) -> Listener:
+    """The same listener, which hears the events of many threads one after another."""
+    lock = threading.Lock()
+
+    def hear(event: Event) -> None:
+        with lock:
+            listener(event)
+
+    return hear
 
 
 def _run_id() -> str:

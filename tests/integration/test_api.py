@@ -13,9 +13,9 @@ import npubench
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Kind, Status
 from npubench.domain.specs import TimingProtocol
-from npubench.engine.events import InputRefused
-from npubench.engine.options import CaseOptions, RunOptions
+from npubench.engine.plan import CaseOptions, RunOptions
 from npubench.engine.run import run_plan
+from npubench.engine.session import InputRefused
 from npubench.storage.store import Store
 from tests import commands, sample_results
 

@@ -173,8 +173,10 @@ def in_small_memory(tmp_path, target, mode, cpu="") -> list[int]:
     meminfo.write_text(
         "MemTotal:          61440 kB\nMemFree:           18000 kB\nMemAvailable:      20480 kB\n"
     )
-    script = 'mount --bind "$0" /proc/meminfo && exec "$@"'
-    unshare = [needed("unshare"), *([] if _is_root() else ["-r"]), "-m", "sh", "-c", script, str(meminfo)]
+    # Below a changed root "/" is no mount that `unshare` could make private; /proc is one everywhere.
+    script = 'mount --make-private /proc && mount --bind "$0" /proc/meminfo && exec "$@"'
+    apart = [*([] if _is_root() else ["-r"]), "-m", "--propagation", "unchanged"]
+    unshare = [needed("unshare"), *apart, "sh", "-c", script, str(meminfo)]
     argv = [*unshare, *command(target, cpu), mode, *SHORT]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, (done.returncode, done.stderr)

@@ -32,11 +32,9 @@ from npubench.domain.specs import (
     TimingProtocol,
 )
 from npubench.engine import lanes
-from npubench.engine.events import JobFinished, Note, RunFinished, StageStarted, one_at_a_time
-from npubench.engine.options import RunOptions
-from npubench.engine.plan import Plan, PlannedBoard, Request, build
+from npubench.engine.plan import Plan, PlannedBoard, Request, RunOptions, build
 from npubench.engine.run import measure_plan
-from npubench.engine.session import RunSession
+from npubench.engine.session import JobFinished, Note, RunFinished, RunSession, StageStarted, one_at_a_time
 from npubench.storage import ledger
 from npubench.storage.hashing import sha256_of_file
 from npubench.storage.store import Store

@@ -10,7 +10,7 @@ import pytest
 
 from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.records import FailureClass, Stage, Status
-from npubench.engine.events import Note
+from npubench.engine.session import Note
 from tests.fakes import FakeBackend, figures
 from tests.integration.ssh_server import is_alive, pid_in, running
 from tests.integration.test_engine import Bench

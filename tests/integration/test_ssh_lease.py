@@ -16,7 +16,7 @@ from npubench.domain.errors import BoardBusyError, BoardError, BoardLostError
 from npubench.domain.leases import own_claim
 from npubench.domain.records import FailureClass, Status
 from npubench.engine import lanes
-from npubench.engine.events import Note
+from npubench.engine.session import Note
 from npubench.tools import process
 from tests.integration.ssh_server import is_alive, pid_in, wait_until
 from tests.integration.test_engine import Bench

@@ -11,7 +11,7 @@ from npubench.catalog.load import load_folders
 from npubench.domain.errors import CatalogError, UsageError
 from npubench.domain.specs import Fact, Precision
 from npubench.engine.assemble import choose_boards
-from npubench.engine.options import RunOptions
+from npubench.engine.plan import RunOptions
 from npubench.storage.files import data_root
 
 RELU = """

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from npubench.cli.result_views import print_rows
+from npubench.cli.results import print_rows
 from npubench.domain.figures import Figures, Kind, ProcessorFigures, ProcessorRow
 from npubench.reporting.data.processor import COLUMNS, processor_rows, processor_sheets
 from npubench.reporting.page.page import PageContext, render

@@ -16,7 +16,7 @@ from npubench.domain.records import (
     Sampling,
 )
 from npubench.domain.specs import BatchAxes, FileSpec, ModelSpec, OperatorSpec, TensorSpec
-from npubench.engine.cases import parse_batch_axes, with_batch_axes
+from npubench.engine.assemble import parse_batch_axes, with_batch_axes
 from npubench.measure.statistics import batch_axes, sampled, sampling_of, says_batch, with_throughput
 from npubench.storage.details import typed
 from npubench.storage.hashing import digest

@@ -5,9 +5,8 @@ import threading
 import pytest
 
 from npubench.domain.errors import WorkspaceError
-from npubench.engine.events import Note
-from npubench.engine.options import RunOptions
-from npubench.engine.session import SessionSetup, SessionStage, Tasks, check_stages, run_session
+from npubench.engine.plan import RunOptions
+from npubench.engine.session import Note, SessionSetup, SessionStage, Tasks, check_stages, run_session
 from npubench.storage.store import Store
 from npubench.storage.workspace import Workspace
 from npubench.tools import process

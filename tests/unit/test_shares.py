@@ -10,7 +10,7 @@ from npubench.backends.ethos_u.vela import parse_layers as vela_layers
 from npubench.backends.rknn import placement as rknn
 from npubench.backends.rknn.placement import parse_layers as rknn_layers
 from npubench.domain.records import Computed, Figures, Kind, OnnxModel, Shares
-from npubench.engine.row import _with_shares
+from npubench.engine.job import _with_shares
 from npubench.graph.shares import Placed, of_layers, of_types
 
 TOOLCHAINS = Path(__file__).parents[1] / "data/toolchains"
