@@ -44,7 +44,7 @@ def refusal(model: "ModelProto") -> Failure | None:
             if (
                 domain in DOMAINS_OF_ONNX
                 and domain in versions
-                and (why := _why_not(domain, op, versions[domain]))
+                and (why := why_not(domain, op, versions[domain]))
             ):
                 unknown[op] = why
     if not unknown:
@@ -68,7 +68,7 @@ def _endless(model: "ModelProto") -> Failure | None:
 
 
 @cache
-def _why_not(domain: str, op: str, version: int) -> str:
+def why_not(domain: str, op: str, version: int) -> str:
     """Why a version of a domain does not offer an operator; empty when it does."""
     from onnx import defs
 

@@ -20,23 +20,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from npubench.exporters.openmmlab import (
-        worker_check,
         worker_codebases,
         worker_defaults,
         worker_errors,
         worker_rewrites,
-        worker_stack,
         worker_weights,
         worker_write,
     )
     from npubench.exporters.openmmlab.worker_errors import Refused
 else:
-    import worker_check
     import worker_codebases
     import worker_defaults
     import worker_errors
     import worker_rewrites
-    import worker_stack
     import worker_weights
     import worker_write
     from worker_errors import Refused
@@ -77,7 +73,7 @@ def main(job_path: Path, answer_path: Path) -> None:
 
 def identify(job: dict[str, Any]) -> dict[str, Any]:
     """What an export would say of the config, and a digest of all that decides its file, where known."""
-    worker_stack.prepare(job["codebase"])
+    worker_codebases.prepare(job["codebase"])
     zoo, config, described = opened(job)
     answer = {"described": described, "network": ""}
     decided = zoo.network(config)
@@ -101,10 +97,10 @@ def export(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(THREADS)
-    worker_stack.prepare(job["codebase"])
+    worker_codebases.prepare(job["codebase"])
     try:
         return attempt(job, job["weights"])
-    except worker_check.TooNoisyError as error:
+    except worker_errors.TooNoisyError as error:
         if job["weights"] != "random":
             raise
         print(f"{error}: once more with the weights that PyTorch starts from")  # noqa: T201 - for the log
@@ -134,7 +130,7 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
     return {
         "path": str(path),
         "max_relative_error": error,
-        "tolerance": worker_check.TOLERANCE,
+        "tolerance": worker_errors.TOLERANCE,
         "weights": weights,
         "parameters": parameters,
         "seed": job["seed"],
@@ -151,7 +147,7 @@ def simplified(
     data = job["data"] if too_large else None
     try:
         worker_write.simplify(raw, path, data)
-        return worker_check.check(run(path, job["input"], sample), want, model, sample)
+        return worker_errors.check(run(path, job["input"], sample), want, model, sample)
     except worker_write.TooLargeError as error:
         print(f"{error}: simplified by ONNX Runtime")  # noqa: T201 - for the log
     except Refused as error:
@@ -163,7 +159,7 @@ def simplified(
         worker_write.simplify_by_runtime(raw, path, data, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return worker_check.check(run(path, job["input"], sample), want, model, sample)
+    return worker_errors.check(run(path, job["input"], sample), want, model, sample)
 
 
 @cache
