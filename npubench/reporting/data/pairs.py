@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.domain.definitions import Definition, earlier
-from npubench.domain.records import Bound, Figures, Kind, Latency, Result, Status
+from npubench.domain.records import Bound, Definition, Figures, Kind, Latency, Result, Status, earlier
 from npubench.domain.specs import Precision
 from npubench.reporting.data.figures import left_out_of, ratio_bound
 

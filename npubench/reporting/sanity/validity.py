@@ -7,8 +7,7 @@ earlier definition; or they worked and have no time of a board.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from npubench.domain.definitions import Definition, earlier
-from npubench.domain.records import Figures, Kind, Result, Status
+from npubench.domain.records import Definition, Figures, Kind, Result, Status, earlier
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.accuracy import (
     LEAST_COSINE,
