@@ -69,6 +69,6 @@ def select(requirements: "Folder", out: "Folder" = "npubench-out", **options: "A
     from pathlib import Path
 
     from npubench.engine.assemble import load_catalog
-    from npubench.reporting.select.choose import SelectOptions, choose
+    from npubench.reporting.select.decide import SelectOptions, choose
 
     return choose(SelectOptions(Path(requirements), Path(out), **options), load_catalog(())).decision
