@@ -63,7 +63,7 @@ def run(
 def select(requirements: "Folder", out: "Folder" = "npubench-out", **options: "Any") -> "Decision":
     """What `npubench select` decides: which chips do the job of a file of requirements, and why not others.
 
-    `options` are the fields of `reporting.select.choose.SelectOptions`: `others`, `published`, `boards`.
+    `options` are the fields of `reporting.select.decide.SelectOptions`: `others`, `published`, `boards`.
     Raises UsageError for requirements that do not read, a folder without results, an unknown board.
     """
     from pathlib import Path

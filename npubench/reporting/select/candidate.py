@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import PurePath
 
 from npubench.domain.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
-from npubench.domain.specs import BoardSpec, Fact, Precision, Shape
+from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision, Shape
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.coverage import WITHOUT_VERDICT
 from npubench.reporting.data.figures import bounds_of
@@ -31,7 +31,7 @@ class Candidate:
     backend: str  # name
     kind: Kind | None  # of its figures; None: no row of it has any
     origin: Kind | None  # simulated: by the publisher's own compiler
-    rows: tuple[Result, ...]  # all of that board and backend
+    rows: tuple[Result, ...]  # all of that board and backend, and those of its processor and codecs
     facts: Mapping[str, Fact]  # of its chip, by field
 
 
@@ -63,18 +63,26 @@ class Missing:
 def candidates(
     results: Sequence[Result], boards: Sequence[BoardSpec], known: Sequence[BoardSpec]
 ) -> list[Candidate]:
-    """Boards with rows, one candidate a kind; those of `boards` without rows follow, without figures.
+    """Boards with rows, one candidate a kind of models' figures; those of `boards` without rows follow.
 
     Facts come from `known`. Times of emulated boards are no performance, so they are left out.
     """
     groups: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
+    of_board: defaultdict[str, list[Result]] = defaultdict(list)
     for result in results:
-        groups[result.board, result.backend].append(result)
+        if result.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR):
+            groups[result.board, result.backend].append(result)
+        else:
+            # A tool of its own measures codecs and processor: that holds of the board with any backend.
+            of_board[result.board].append(result)
+    for board in of_board.keys() - {board for board, _ in groups}:
+        groups[board, of_board[board][0].backend] = []
     found = []
-    for (board, backend), rows in sorted(groups.items()):
+    for (board, backend), own in sorted(groups.items()):
+        rows = (*own, *of_board.get(board, ()))
         facts = facts_of_board(board, rows[0].chip, known)
-        for kind, origin in [*_kinds(rows)] or [(None, None)]:
-            found.append(Candidate(board, rows[0].chip, backend, kind, origin, tuple(rows), facts))
+        for kind, origin in [*_kinds(own)] or [(None, None)]:
+            found.append(Candidate(board, rows[0].chip, backend, kind, origin, rows, facts))
     with_rows = {board for board, _ in groups}
     return found + [
         Candidate(one.name, one.chip, one.backend, None, None, (), {fact.field: fact for fact in one.facts})
