@@ -6,11 +6,10 @@ from enum import StrEnum
 
 from npubench.domain.records import Kind, Result
 from npubench.domain.specs import CaseKind
-from npubench.reporting.data.figures import aside, mark
+from npubench.reporting.data.figures import aside, figures_of, mark
 from npubench.reporting.data.figures import why as why_bound
 from npubench.reporting.data.formatting import closeness, duration, significant, size
 from npubench.reporting.data.op_support import on_cpu
-from npubench.reporting.data.pairs import figures_of
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import (
     Candidate,
