@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from npubench.domain.records import Kind, Latency, Result
 from npubench.measure.stability import STABLE_SPREAD
+from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.pairs import latency_of
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import measured_of, typical_us
