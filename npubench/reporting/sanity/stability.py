@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from npubench.domain.records import BoardState, Kind, Latency, Result, Verdict
 from npubench.measure.stability import CLOCK_CHANGE, HOTTER_C, STABLE_SPREAD
+from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
