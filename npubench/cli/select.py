@@ -11,7 +11,7 @@ from npubench.cli.options import catalog_option, json_option, load_catalog, out_
 from npubench.cli.report import SpokenCommand, deliver, format_option, lang_option, page_context
 
 if TYPE_CHECKING:
-    from npubench.reporting.select.choose import Selected
+    from npubench.reporting.select.decide import Selected
 
 
 @click.command(cls=SpokenCommand)
@@ -47,7 +47,7 @@ def select(
 ) -> int:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
     from npubench.reporting.data.translate import speaking
-    from npubench.reporting.select.choose import SelectOptions, choose
+    from npubench.reporting.select.decide import SelectOptions, choose
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
 
     if as_json and markdown:
