@@ -2,8 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npubench.catalog.suites import GLOB, Catalog, matching
@@ -42,29 +42,22 @@ def find_cases(
     found is no error here, so that the others can run.
     """
     found: dict[str, CaseSpec] = {}
-    files: dict[str, Path] = {}
     missing: dict[str, None] = {}
     if not patterns and not suites:
         suites = (DEFAULT_SUITE,)
-    for pattern in patterns:
+    words = [*((_reader(pattern), pattern) for pattern in patterns), *((_suite, suite) for suite in suites)]
+    for look_up, word in words:
         try:
-            if pattern.endswith(".py"):
-                found.update(_config(pattern))
-            elif _is_path(pattern):
-                found.update(_file(catalog, pattern, files))
-            else:
-                found.update(_named(catalog, pattern))
+            for key, case in look_up(catalog, word).items():
+                found.setdefault(key, case)
         except CatalogError as error:
             missing[str(error)] = None
-    for suite in suites:
-        try:
-            found.update(_suite(catalog, suite))
-        except CatalogError as error:
-            missing[str(error)] = None
-    names = _file_names(catalog, files)
+    stems = Counter(case.path.stem for case in found.values() if isinstance(case, FileSpec))
     cases = (
-        FileSpec(names[key], files[key], tuple(shapes), task) if key in files else case
-        for key, case in found.items()
+        replace(case, name=_file_name(catalog, case.path, stems), shapes=tuple(shapes), task=task)
+        if isinstance(case, FileSpec)
+        else case
+        for case in found.values()
     )
     return Found(tuple(cases), tuple(missing))
 
@@ -78,8 +71,12 @@ def find_board(catalog: Catalog, name: str) -> BoardSpec:
     raise CatalogError(f"no board is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
 
 
-def _is_path(pattern: str) -> bool:
-    return pattern.endswith(".onnx") or ("/" in pattern and _trouble(Path(pattern)) == "")
+def _reader(pattern: str) -> Callable[[Catalog, str], dict[str, CaseSpec]]:
+    """What a word on the command line is: a config's path, a file's, or a name."""
+    if pattern.endswith(".py"):
+        return _config
+    is_path = pattern.endswith(".onnx") or ("/" in pattern and _trouble(Path(pattern)) == "")
+    return _file if is_path else _named
 
 
 def _named(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
@@ -116,27 +113,28 @@ def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
     raise CatalogError(f"no suite is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
 
 
-def _config(pattern: str) -> dict[str, CaseSpec]:
+def _config(_catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
     """A config of OpenMMLab by its path: everything about it but the opset comes from the config."""
     path = Path(pattern)
     if trouble := _trouble(path):
-        hint = path_meant(path, (".py",))
-        raise CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
+        raise _no_file(pattern, trouble, path_meant(path, (".py",)))
     # The path is the name: two configs of one stem are two models.
     return {pattern: ModelSpec(pattern, "", str(path.resolve()), "", (), None, CONFIG_OPSET)}
 
 
-def _file(catalog: Catalog, pattern: str, files: dict[str, Path]) -> dict[str, CaseSpec]:
+def _file(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
     path = Path(pattern)
     if trouble := _trouble(path):
         hint = path_meant(path, (".onnx",))
         if not hint and catalog.case(path.stem) is not None:
             hint = f" (the model {path.stem!r} is named without .onnx)"
-        raise CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
+        raise _no_file(pattern, trouble, hint)
     # The key is no possible name, so that a file never takes the place of a case.
-    key = f"\0{path.resolve()}"
-    files.setdefault(key, path)
-    return {key: FileSpec(path.stem, path)}
+    return {f"\0{path.resolve()}": FileSpec(path.stem, path)}
+
+
+def _no_file(pattern: str, trouble: str, hint: str) -> CatalogError:
+    return CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
 
 
 def _trouble(path: Path) -> str:
@@ -150,13 +148,9 @@ def _trouble(path: Path) -> str:
     return "" if path.is_file() else NO_FILE
 
 
-def _file_names(catalog: Catalog, files: dict[str, Path]) -> dict[str, str]:
-    """Stems; where one stands for two files or is a catalogue name, the path as it was given."""
-    stems = Counter(path.stem for path in files.values())
-    return {
-        key: path.stem if stems[path.stem] == 1 and catalog.case(path.stem) is None else str(path)
-        for key, path in files.items()
-    }
+def _file_name(catalog: Catalog, path: Path, stems: Mapping[str, int]) -> str:
+    """Its stem; where that stands for two files or is a catalogue name, the path as it was given."""
+    return path.stem if stems[path.stem] == 1 and catalog.case(path.stem) is None else str(path)
 
 
 KINDS = ("ops", "models", "boards", "suites")

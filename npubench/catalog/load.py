@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from npubench.catalog import boards
 from npubench.catalog.boards import BoardEntry
@@ -20,6 +20,8 @@ from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import SuiteTable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +107,21 @@ class _File:
         """Note a problem at a key."""
         self.problems.append(self.source.problem(key, message))
 
+    def each(self, tables: dict[str, Any], name: str, schema: type[T]) -> Iterator[tuple[KeyPath, T]]:
+        """The right ones of an array of tables; what is no table was told by the file's own check."""
+        elements = tables.get(name)
+        for index, element in enumerate(elements if isinstance(elements, list) else ()):
+            if isinstance(element, dict):
+                table = self.source.validated(schema, element, (name, index), self.problems)
+                if table is not None:
+                    yield (name, index), table
+
 
 def _read_sweeps(file: _File, tables: dict[str, Any]) -> None:
     from npubench.catalog.schema import SweepFile, SweepTable
 
     file.source.validated(SweepFile, tables, (), file.problems)
-    for key, element in _elements(tables, "sweep"):
-        sweep = file.source.validated(SweepTable, element, key, file.problems)
-        if sweep is None:
-            continue
+    for key, sweep in file.each(tables, "sweep", SweepTable):
         for spec in expand(file.problem, key, sweep):
             file.claim("case", spec.name, (*key, "name"))
             file.layer.operators[spec.name] = spec
@@ -124,10 +132,7 @@ def _read_models(file: _File, tables: dict[str, Any]) -> None:
 
     manifest = file.source.validated(ModelFile, tables, (), file.problems)
     codebase, defaults = (manifest.codebase, manifest.defaults) if manifest else ("", ModelDefaults())
-    for key, element in _elements(tables, "model"):
-        table = file.source.validated(ModelTable, element, key, file.problems)
-        if table is None:
-            continue
+    for key, table in file.each(tables, "model", ModelTable):
         file.claim("case", table.name, (*key, "name"))
         for index, alias in enumerate(table.aliases):
             file.claim("case", alias, (*key, "aliases", index))
@@ -156,21 +161,11 @@ def _read_suites(file: _File, tables: dict[str, Any]) -> None:
     from npubench.catalog.schema import SuiteFile, SuiteTable
 
     file.source.validated(SuiteFile, tables, (), file.problems)
-    for key, element in _elements(tables, "suite"):
-        table = file.source.validated(SuiteTable, element, key, file.problems)
-        if table is not None:
-            file.claim("suite", table.name, (*key, "name"))
-            if not table.cases and table.codebase is None:
-                file.problem(key, "has no cases: add 'cases', or a 'codebase' to take them from")
-            file.layer.suites[table.name] = SuiteEntry(table, file.source, key)
-
-
-def _elements(tables: dict[str, Any], name: str) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-    """The tables of an array of tables; what is none of them was told by the file's own check."""
-    elements = tables.get(name)
-    for index, element in enumerate(elements if isinstance(elements, list) else ()):
-        if isinstance(element, dict):
-            yield (name, index), element
+    for key, table in file.each(tables, "suite", SuiteTable):
+        file.claim("suite", table.name, (*key, "name"))
+        if not table.cases and table.codebase is None:
+            file.problem(key, "has no cases: add 'cases', or a 'codebase' to take them from")
+        file.layer.suites[table.name] = SuiteEntry(table, file.source, key)
 
 
 _READERS: dict[str, Callable[[_File, dict[str, Any]], None]] = {

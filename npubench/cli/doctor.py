@@ -115,6 +115,7 @@ def env() -> None:
 def install(name: str, full: bool) -> None:
     """Make the environment NAME, or make one anew whose installation ended early."""
     from npubench.tools import environments
+    from npubench.tools.environments import installer
 
     if full and not name.endswith(FULL):
         environments.spec(name)
@@ -124,7 +125,7 @@ def install(name: str, full: bool) -> None:
     wanted = environments.spec(name)
     click.echo(f"{wanted.name}: {wanted.title}")
     click.echo(f"about {wanted.size_bytes / 1e9:.1f} GB; licence: {wanted.licence}")
-    ready = environments.install(name, say, lambda line: say(f"  {line}"))
+    ready = installer.install(name, say, lambda line: say(f"  {line}"))
     click.echo(f"{ready.name} is at {ready.path} ({ready.disk_bytes / 1e9:.2f} GB)")
 
 
@@ -145,9 +146,9 @@ def list_environments() -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Delete the environment NAME, unfinished ones and those of older pins, too."""
-    from npubench.tools import environments
+    from npubench.tools.environments import installer
 
-    for path in environments.remove(name, say):
+    for path in installer.remove(name, say):
         click.echo(f"removed {printable(str(path))}")
 
 

@@ -30,13 +30,14 @@ class Definition(StrEnum):
 
 def earlier(row: Result) -> tuple[Definition, ...]:
     """Of what the row's figures rest on, what was defined otherwise than today; nothing of a row of today."""
-    return tuple(one for one in _rests_on(row) if _number(row, one) != _number_of(CURRENT, one))
+    return tuple(one for one in _rests_on(row) if getattr(row.definitions, one) != getattr(CURRENT, one))
 
 
 def differing(one: Result, other: Result) -> tuple[Definition, ...]:
     """What figures of both rows rest on and what was defined otherwise for one than for the other."""
-    shared = [definition for definition in _rests_on(one) if definition in _rests_on(other)]
-    return tuple(found for found in shared if _number(one, found) != _number(other, found))
+    mine, theirs = one.definitions, other.definitions
+    shared = [found for found in _rests_on(one) if found in _rests_on(other)]
+    return tuple(found for found in shared if getattr(mine, found) != getattr(theirs, found))
 
 
 def _rests_on(row: Result) -> tuple[Definition, ...]:
@@ -51,12 +52,3 @@ def _rests_on(row: Result) -> tuple[Definition, ...]:
 def _counts_samples(figures: Figures) -> bool:
     """What was published counts as its publisher does."""
     return figures.throughput_fps is not None and figures.kind is not Kind.PUBLISHED
-
-
-def _number(row: Result, definition: Definition) -> int:
-    return _number_of(row.definitions, definition)
-
-
-def _number_of(definitions: Definitions, definition: Definition) -> int:
-    number: int = getattr(definitions, definition.value)
-    return number

@@ -346,7 +346,9 @@ class Result:
     @property
     def all_figures(self) -> tuple[Figures, ...]:
         """Those that there are: what was measured, then what was estimated."""
-        return tuple(figures for figures in (self.figures, self.estimate) if figures is not None)
+        if self.estimate is None:
+            return () if self.figures is None else (self.figures,)
+        return (self.estimate,) if self.figures is None else (self.figures, self.estimate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from npubench.domain.specs import Precision
 from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.pairing import Side
-from npubench.reporting.data.pairs import pairs, speedup
+from npubench.reporting.data.figures import pairs, speedup
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.sanity import doubts

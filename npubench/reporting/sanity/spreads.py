@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from npubench.domain.records import Kind, Latency, Result
 from npubench.measure.stability import STABLE_SPREAD
+from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.pairs import latency_of
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import measured_of, typical_us
@@ -204,8 +204,9 @@ def _finer(latency: Latency) -> list[str]:
     known = [one for one in (latency.min, latency.max, latency.p90, latency.p99) if one is not None]
     if len(rounds) < LEAST_ROUNDS or len(known) < 4 or len(set(known)) < 4:
         return []
-    step, apart = _power_of_ten(known), max(rounds) - min(rounds)
+    apart = max(rounds) - min(rounds)
     # A median is a run or the mean of two: half a step is the least there is.
+    step = _power_of_ten(known, apart / 0.499) if apart > 0 else 0.0
     if not 0 < apart < 0.499 * step:
         return []
     return [
@@ -224,15 +225,20 @@ def _step(latency: Latency) -> float:
     return _power_of_ten(known or [latency.mean])
 
 
-def _power_of_ten(values: Sequence[float]) -> float:
-    for exponent in range(6, -7, -1):
-        step = 10.0**exponent
-        if all(
-            abs(value / step - round(value / step)) < 1e-6 * max(1.0, abs(value / step) * 1e-6)
-            for value in values
-        ):
-            return step
-    return 1e-6
+_STEPS = tuple(10.0**exponent for exponent in range(6, -7, -1))
+
+
+def _power_of_ten(values: Sequence[float], least: float = 0.0) -> float:
+    """The largest that divides them all, 1e-6 where none does; steps up to `least` are not tried."""
+    return next((step for step in _STEPS if step > least and _divides(step, values)), _STEPS[-1])
+
+
+def _divides(step: float, values: Sequence[float]) -> bool:
+    for value in values:
+        count = value / step
+        if abs(count - round(count)) >= 1e-6 * max(1.0, abs(count) * 1e-6):
+            return False
+    return True
 
 
 def _copied(rounds: Sequence[Sequence[float]]) -> str:

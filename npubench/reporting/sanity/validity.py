@@ -19,8 +19,7 @@ from npubench.reporting.data.accuracy import (
     slice_text,
 )
 from npubench.reporting.data.formatting import closeness
-from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import recorded, say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 
 MOST_IN_FLOAT = 0.5

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from npubench.domain.records import Kind
 from npubench.domain.specs import CaseKind
+from npubench.reporting.data.figures import figures_of
 from npubench.reporting.data.formatting import significant, size
-from npubench.reporting.data.pairs import figures_of
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.check import Check, Outcome, tightest, within

@@ -9,11 +9,10 @@ from itertools import pairwise
 from pathlib import PurePath
 
 from npubench.domain.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
-from npubench.domain.specs import BoardSpec, Fact, Precision, Shape
+from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision, Shape
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.coverage import WITHOUT_VERDICT
-from npubench.reporting.data.figures import bounds_of
-from npubench.reporting.data.pairs import figures_of, published_simulation
+from npubench.reporting.data.figures import bounds_of, figures_of, published_simulation
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.requirements import ModelNeed
 
@@ -30,7 +29,7 @@ class Candidate:
     backend: str  # name
     kind: Kind | None  # of its figures; None: no row of it has any
     origin: Kind | None  # simulated: by the publisher's own compiler
-    rows: tuple[Result, ...]  # all of that board and backend
+    rows: tuple[Result, ...]  # all of that board and backend, and those of its processor and codecs
     facts: Mapping[str, Fact]  # of its chip, by field
 
 
@@ -62,19 +61,27 @@ class Missing:
 def candidates(
     results: Sequence[Result], boards: Sequence[BoardSpec], known: Sequence[BoardSpec]
 ) -> list[Candidate]:
-    """Boards with rows, one candidate a kind; those of `boards` without rows follow, without figures.
+    """Boards with rows, one candidate a kind of models' figures; those of `boards` without rows follow.
 
     Facts come from `known`. Times of emulated boards are no performance, so they are left out.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
+    of_board: dict[str, list[Result]] = {}
     for result in results:
-        groups.setdefault((result.board, result.backend), []).append(result)
+        if result.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR):
+            groups.setdefault((result.board, result.backend), []).append(result)
+        else:
+            # A tool of its own measures codecs and processor: that holds of the board with any backend.
+            of_board.setdefault(result.board, []).append(result)
+    for board in of_board.keys() - {board for board, _ in groups}:
+        groups[board, of_board[board][0].backend] = []
     found = []
-    for (board, backend), rows in sorted(groups.items()):
+    for (board, backend), own in sorted(groups.items()):
+        rows = (*own, *of_board.get(board, ()))
         facts = facts_of_board(board, rows[0].chip, known)
-        kinds: list[tuple[Kind | None, Kind | None]] = [*_kinds(rows)]
+        kinds: list[tuple[Kind | None, Kind | None]] = [*_kinds(own)]
         for kind, origin in kinds or [(None, None)]:
-            found.append(Candidate(board, rows[0].chip, backend, kind, origin, tuple(rows), facts))
+            found.append(Candidate(board, rows[0].chip, backend, kind, origin, rows, facts))
     having_rows = {board for board, _ in groups}
     for spec in boards:
         if spec.name not in having_rows:
