@@ -44,7 +44,7 @@ def select(
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
     from npubench.reporting.data.translate import speaking
     from npubench.reporting.page.page import render
-    from npubench.reporting.select.choose import SelectOptions, choose
+    from npubench.reporting.select.decide import SelectOptions, choose
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
 
     if as_json and markdown:
