@@ -12,7 +12,7 @@ import av
 import av.filter
 import numpy as np
 
-from npubench.benchmarks.codec.recipes import DECODERS, FORMATS, RATE, Recipe
+from npubench.benchmarks.codec.cases import DECODERS, FORMATS, RATE, Recipe
 
 
 def i420(frame: Any) -> Any:

@@ -14,15 +14,16 @@ from typing import Any
 import av
 from av.bitstream import BitStreamFilterContext
 
-from npubench.benchmarks.codec.cases import HOLDS_FPS, most_held
-from npubench.benchmarks.codec.recipes import (
+from npubench.benchmarks.codec.cases import (
     ENCODERS,
     EXACT,
     FORMATS,
+    HOLDS_FPS,
     RATE,
     RECIPES,
     Recipe,
     encoder_options,
+    most_held,
 )
 from npubench.benchmarks.codec.worker_frames import (
     Budget,

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npubench.benchmarks.codec.cases import CodecCase, Operation
+from npubench.benchmarks.codec.cases import (
+    DECODERS,
+    ENCODERS,
+    EXACT,
+    FORMATS,
+    RATE,
+    CodecCase,
+    Operation,
+    Recipe,
+    encoder_options,
+)
 from npubench.benchmarks.codec.engines.base import (
     EndedError,
     Pass,
@@ -18,15 +28,6 @@ from npubench.benchmarks.codec.engines.base import (
 )
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
 from npubench.benchmarks.codec.media import Made, expected_sha256
-from npubench.benchmarks.codec.recipes import (
-    DECODERS,
-    ENCODERS,
-    EXACT,
-    FORMATS,
-    RATE,
-    Recipe,
-    encoder_options,
-)
 from npubench.benchmarks.codec.settings import Settings
 from npubench.domain.records import Failure, FailureClass, Skip, Stage
 from npubench.storage.hashing import sha256_of_file

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from npubench.benchmarks.codec.cases import CodecCase, Operation
+from npubench.benchmarks.codec.cases import RATE, CodecCase, Operation
 from npubench.benchmarks.codec.engines.base import (
     ONE,
     EndedError,
@@ -18,7 +18,6 @@ from npubench.benchmarks.codec.engines.base import (
 )
 from npubench.benchmarks.codec.figures import Checked, Found
 from npubench.benchmarks.codec.media import expected_sha256
-from npubench.benchmarks.codec.recipes import RATE
 from npubench.domain.records import FailureClass, Skip
 
 HASHED = """\

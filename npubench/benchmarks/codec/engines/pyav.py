@@ -6,11 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from npubench.benchmarks.codec.cases import Operation
+from npubench.benchmarks.codec.cases import Operation, Recipe
 from npubench.benchmarks.codec.engines.base import ROUNDS, EndedError, Work, lacking
 from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed
 from npubench.benchmarks.codec.media import Made, expected_sha256
-from npubench.benchmarks.codec.recipes import Recipe
 from npubench.benchmarks.codec.settings import LATENCY_SAMPLES
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.tools import process
