@@ -8,7 +8,7 @@ from pathlib import Path
 from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.graph.check import refused
 from npubench.graph.read import describe
-from npubench.storage.files import is_regular
+from npubench.storage.files import is_regular, write_atomically
 from npubench.storage.json import decode, encode
 from npubench.tools import kept
 from npubench.tools.exit_status import classify_exit
@@ -53,10 +53,8 @@ def warm() -> None:
 def main(path: str, folder: str) -> None:
     """Describe the model at `path` and leave the answer in `folder`, whole or not at all."""
     outcome = describe(Path(path), "")
-    answer = Path(folder) / (FAILURE if isinstance(outcome, Failure) else MODEL)
-    unfinished = answer.with_suffix(".new")
-    unfinished.write_text(encode(outcome), encoding="utf-8")
-    unfinished.rename(answer)
+    answer = FAILURE if isinstance(outcome, Failure) else MODEL
+    write_atomically(Path(folder) / answer, encode(outcome))
 
 
 if __name__ == "__main__":

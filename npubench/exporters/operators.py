@@ -8,9 +8,11 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.records import Failure, FailureClass, OnnxModel
 from npubench.domain.specs import CaseSpec, NodeSpec, OperatorSpec, WeightSpec
-from npubench.graph.read import LARGE_BYTES
+from npubench.graph.check import invalid, refused, why_not
+from npubench.graph.read import LARGE_BYTES, describe_inferred
+from npubench.graph.walk import has_rank, static_shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,12 +38,11 @@ class OperatorExporter:
 
     def version(self, spec: CaseSpec) -> str:  # noqa: ARG002 - the protocol's
         """The writer's format and the libraries that decide bytes and random numbers."""
-        return _version()
+        tools = (f"{name} {version}" for name, version in _tools().items())
+        return ", ".join((f"operators {FORMAT}", *tools))
 
     def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
         """Write `workdir/model.onnx` with static shapes throughout, checked by onnx.checker."""
-        from npubench.graph.read import describe_inferred
-
         if not isinstance(spec, OperatorSpec):
             raise TypeError(f"{type(spec).__name__} is not an operator")
         path = workdir / "model.onnx"
@@ -68,9 +69,13 @@ def write(spec: OperatorSpec, path: Path) -> "onnx.ModelProto | Failure":
         model = onnx.shape_inference.infer_shapes(
             build(spec), check_type=True, strict_mode=True, data_prop=True
         )
-        if unknown := [output.name for output in model.graph.output if not _is_static(output)]:
+        if unknown := [
+            output.name
+            for output in model.graph.output
+            if not has_rank(output) or None in static_shape(output)
+        ]:
             message = f"the shape of output {unknown[0]!r} does not follow from the graph: make it static"
-            return _failure(FailureClass.DYNAMIC_SHAPE, message)
+            return refused(FailureClass.DYNAMIC_SHAPE, message)
         content = _with_weights(model, spec).SerializeToString(deterministic=True)
         onnx.checker.check_model(content)
     except (
@@ -80,7 +85,7 @@ def write(spec: OperatorSpec, path: Path) -> "onnx.ModelProto | Failure":
         TypeError,
     ) as error:
         summary = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        return _failure(FailureClass.INVALID_MODEL, f"ONNX refuses the graph: {summary}", detail=str(error))
+        return invalid(f"ONNX refuses the graph: {summary}", str(error))
     path.write_bytes(content)
     return model
 
@@ -98,10 +103,7 @@ def build(spec: OperatorSpec) -> "onnx.ModelProto":
         spec.name,
         inputs,
         [ValueInfoProto(name=name) for name in spec.outputs],
-        [
-            _declared(weight) if _is_large(weight) else _initializer(weight, spec.seed)
-            for weight in spec.weights
-        ],
+        [_initializer(weight, spec.seed) for weight in spec.weights],
     )
     domains = sorted({node.domain for node in spec.nodes} - {""})
     opsets = [helper.make_opsetid("", spec.opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
@@ -117,7 +119,7 @@ def build(spec: OperatorSpec) -> "onnx.ModelProto":
 
 def _with_weights(model: "onnx.ModelProto", spec: OperatorSpec) -> "onnx.ModelProto":
     """A copy of `build`'s graph with all data."""
-    large = {weight.tensor.name: weight for weight in spec.weights if _is_large(weight)}
+    large = {weight.tensor.name: weight for weight in spec.weights if _size(weight) > LARGE_BYTES}
     if not large:
         return model
     import onnx
@@ -173,44 +175,23 @@ def _tools() -> dict[str, str]:
     return {name: installed_version(name) for name in ("onnx", "numpy")}
 
 
-@cache
-def _version() -> str:
-    return ", ".join((f"operators {FORMAT}", *(f"{name} {version}" for name, version in _tools().items())))
-
-
 def _refused(spec: OperatorSpec) -> Failure | None:
     """What onnx itself reports badly or not at all: operators it does not know, files over its limit."""
-    import numpy as np
     from onnx import defs
 
     latest = defs.onnx_opset_version()
     if spec.opset > latest:
         message = f"opset {spec.opset} is newer than the installed onnx knows: use at most {latest}"
-        return _failure(FailureClass.UNSUPPORTED_OPSET, message)
-    unknown = {node.op for node in spec.nodes if not node.domain and not _is_known(node.op, spec.opset)}
+        return refused(FailureClass.UNSUPPORTED_OPSET, message)
+    unknown = {node.op for node in spec.nodes if not node.domain and why_not("", node.op, spec.opset)}
     if unknown:
         names = tuple(sorted(unknown))
         message = f"ONNX opset {spec.opset} has no operator {', '.join(names)}"
-        return _failure(FailureClass.UNSUPPORTED_OPERATOR, message, operators=names)
-    size = sum(math.prod(w.tensor.shape) * np.dtype(w.tensor.dtype).itemsize for w in spec.weights)
+        return refused(FailureClass.UNSUPPORTED_OPERATOR, message, names)
+    size = sum(map(_size, spec.weights))
     if size > SIZE_LIMIT_BYTES:
-        message = f"weights of {size} bytes: an ONNX file holds at most {SIZE_LIMIT_BYTES}"
-        return _failure(FailureClass.INVALID_MODEL, message)
+        return invalid(f"weights of {size} bytes: an ONNX file holds at most {SIZE_LIMIT_BYTES}")
     return None
-
-
-def _is_known(op: str, opset: int) -> bool:
-    from onnx import defs
-
-    try:
-        return not defs.get_schema(op, opset).deprecated
-    except defs.SchemaError:
-        return False
-
-
-def _is_static(value: "onnx.ValueInfoProto") -> bool:
-    tensor = value.type.tensor_type
-    return tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim)
 
 
 def _node(node: NodeSpec) -> "onnx.NodeProto":
@@ -222,24 +203,20 @@ def _node(node: NodeSpec) -> "onnx.NodeProto":
     return made
 
 
-def _is_large(weight: WeightSpec) -> bool:
-    """Whether its data can neither be a shape nor an index, so that shape inference does without."""
+def _size(weight: WeightSpec) -> int:
+    """Bytes; above LARGE_BYTES its data can be neither a shape nor an index: inference does without."""
     import numpy as np
 
-    return math.prod(weight.tensor.shape) * np.dtype(weight.tensor.dtype).itemsize > LARGE_BYTES
-
-
-def _declared(weight: WeightSpec) -> "onnx.TensorProto":
-    from onnx import TensorProto
-
-    tensor = weight.tensor
-    return TensorProto(name=tensor.name, dims=tensor.shape, data_type=_element_type(tensor.dtype))
+    return math.prod(weight.tensor.shape) * np.dtype(weight.tensor.dtype).itemsize
 
 
 def _initializer(weight: WeightSpec, seed: int) -> "onnx.TensorProto":
-    from onnx import numpy_helper
+    from onnx import TensorProto, numpy_helper
 
-    return numpy_helper.from_array(weight_values(weight, seed), weight.tensor.name)
+    tensor = weight.tensor
+    if _size(weight) > LARGE_BYTES:
+        return TensorProto(name=tensor.name, dims=tensor.shape, data_type=_element_type(tensor.dtype))
+    return numpy_helper.from_array(weight_values(weight, seed), tensor.name)
 
 
 def _raw_data(weight: WeightSpec, seed: int) -> bytes:
@@ -257,9 +234,3 @@ def _element_type(dtype: str) -> int:
     from onnx import helper
 
     return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-
-
-def _failure(
-    failure_class: FailureClass, message: str, operators: tuple[str, ...] = (), detail: str = ""
-) -> Failure:
-    return Failure(Stage.EXPORT, failure_class, message, operators, detail)

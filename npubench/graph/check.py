@@ -4,6 +4,7 @@ and the words of a refused model.
 
 import re
 import stat
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def refusal(model: "ModelProto") -> Failure | None:
             if (
                 domain in DOMAINS_OF_ONNX
                 and domain in versions
-                and (why := _why_not(domain, op, versions[domain]))
+                and (why := why_not(domain, op, versions[domain]))
             ):
                 unknown[op] = why
     if not unknown:
@@ -68,7 +69,7 @@ def _endless(model: "ModelProto") -> Failure | None:
 
 
 @cache
-def _why_not(domain: str, op: str, version: int) -> str:
+def why_not(domain: str, op: str, version: int) -> str:
     """Why a version of a domain does not offer an operator; empty when it does."""
     from onnx import defs
 
@@ -225,3 +226,11 @@ def _as_text(start: bytes) -> str:
     ):
         return ""
     return text
+
+
+def near_input(name: str, names: Collection[str], otherwise: str) -> str:
+    """What a mistyped name of an input may have meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.3)
+    return f"did you mean '{shown(near[0])}'?" if near else otherwise

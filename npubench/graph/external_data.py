@@ -37,16 +37,14 @@ def external_files(model: "ModelProto", path: Path) -> tuple[Path, ...] | Failur
         size = found[location]
         if isinstance(size, Failure):
             return size
-        end = _end(tensor, entries)
+        end, name = _end(tensor, entries), shown(tensor.name)
         if end is None:
-            what = f"offset or length of tensor '{shown(tensor.name)}' is no number of bytes: export it again"
-            return _failure(path, what)
-        if end > size:
             return _failure(
-                path,
-                f"'{shown(str(location))}' ends at {size} bytes, before the data of tensor"
-                f" '{shown(tensor.name)}', which end at {end}: copy it again",
+                path, f"offset or length of tensor '{name}' is no number of bytes: export it again"
             )
+        if end > size:
+            short = f"'{shown(str(location))}' ends at {size} bytes, before the data of tensor '{name}'"
+            return _failure(path, f"{short}, which end at {end}: copy it again")
     return tuple(path.parent / location for location in found)
 
 

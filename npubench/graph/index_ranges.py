@@ -6,12 +6,12 @@ The operators are ONNX's (Operators.md) and, where named, com.microsoft's (Contr
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.specs import Shape
-from npubench.graph.walk import all_nodes, attribute_of, subgraphs
+from npubench.graph.walk import all_nodes, attribute_of, operator_name, subgraphs
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -57,12 +57,6 @@ class Uses:
     added: bool = False
     time_axes: Mapping[str, int] = field(default_factory=dict)
 
-    def index(self, low: int, high: int, why: str) -> None:
-        """They are an index of low..high."""
-        if self.high is None or high < self.high:
-            self.high, self.why = high, why
-        self.low = max(self.low, low)
-
 
 @dataclass(frozen=True, slots=True)
 class _Value:
@@ -74,9 +68,6 @@ class _Value:
     most: Fraction = Fraction(0)
     clear: bool = True
     moved: bool = True
-
-    def named(self, name: str) -> "_Value":
-        return _Value(name, self.scale, self.least, self.most, self.clear, self.moved)
 
 
 def uses_of(graph: "GraphProto", shapes: Mapping[str, Shape], names: Sequence[str]) -> dict[str, Uses]:
@@ -100,10 +91,8 @@ class _Walk:
             for index, name in enumerate(node.input):
                 if name:
                     self._readers[name].append((node, index))
-            if node.op_type == "Constant":
-                value = next((one.t for one in node.attribute if one.name == "value"), None)
-                if value is not None:
-                    self._constants[node.output[0]] = value
+            if node.op_type == "Constant" and (value := attribute_of(node, "value", None)) is not None:
+                self._constants[node.output[0]] = value
 
     def follow(self, name: str, uses: Uses) -> None:
         """Note what becomes of the input's numbers in `uses`."""
@@ -131,7 +120,7 @@ class _Walk:
                 perm = list(attribute_of(node, "perm", range(rank)[::-1]))
                 axes = [axes[axis] for axis in perm]
             elif node.op_type in {"LSTM", "GRU", "RNN"}:
-                return axes[1 if attribute_of(node, "layout", 0) else 0]
+                return axes[int(attribute_of(node, "layout", 0))]
             elif node.op_type in {"Conv", "ConvInteger"} and rank == 3:
                 return axes[2]
             elif node.op_type in {"MatMul", "Gemm"}:
@@ -146,43 +135,38 @@ class _Walk:
             uses.added = True
         if node.op_type == "ReduceMax":
             uses.whole_length = True
-        found = _SINKS.get(node.op_type)
+        found = rule(self, node) if (rule := _rules(node).get(index)) else None
         if found is None:
             return
-        for low, high, why in found(self, node, index):
-            if high < low:
-                uses.low = max(uses.low, low if value.clear else 0)
-            elif not value.clear:
-                uses.unclear = True
-            elif why == "length":
-                uses.longest = min(high, uses.longest or high)
-            else:
-                uses.index(
-                    math.ceil((low - value.least) / value.scale),
-                    math.floor((high - value.most) / value.scale),
-                    why,
-                )
+        low, high, why = found
+        if high < low:
+            uses.low = max(uses.low, low if value.clear else 0)
+        elif not value.clear:
+            uses.unclear = True
+        elif why == LENGTH:
+            uses.longest = min(high, uses.longest or high)
+        else:
+            uses.low = max(uses.low, math.ceil((low - value.least) / value.scale))
+            high = math.floor((high - value.most) / value.scale)
+            if uses.high is None or high < uses.high:
+                uses.high, uses.why = high, why
 
     def _next(self, node: "NodeProto", index: int, value: _Value) -> list[_Value]:
-        outputs = [name for name in node.output if name]
-        if node.op_type == "Loop" and index >= 2:
-            return [value.named(body.input[index].name) for body in subgraphs(node)] + [
-                value.named(name) for name in outputs
+        names = [name for name in node.output if name]
+        if node.op_type == "Scan" or (node.op_type == "Loop" and index >= 2):
+            inner = [body.input[index].name for body in subgraphs(node)]
+            return [
+                replace(value, name=name) for name in (*inner, *(names if node.op_type == "Loop" else ()))
             ]
-        if node.op_type == "Scan":
-            return [value.named(body.input[index].name) for body in subgraphs(node)]
-        joins = node.op_type in _JOINING and not (index == 1 and node.op_type in _SINKS)
+        joins = node.op_type in _JOINING and index not in _rules(node)
         if joins or (node.op_type in _MOVING and index == 0):
-            return [value.named(name) for name in outputs]
+            return [replace(value, name=name) for name in names]
         if node.op_type in {"Add", "Sub", "Mul", "Div"}:
             other = self.constant(node.input[1 - index]) if len(node.input) == 2 else None
-            changed = _affine(node.op_type, index, value, other)
-            return [changed.named(name) for name in outputs]
+            return [_affine(node.op_type, index, replace(value, name=name), other) for name in names]
         if node.op_type == "Mod" and index == 0 and self.constant(node.input[1]) is not None:
             return []
-        if node.op_type in _MIXING:
-            return [_Value(name, clear=False, moved=False) for name in outputs]
-        return []
+        return [_unclear(name) for name in names] if node.op_type in _MIXING else []
 
     def constant(self, name: str) -> Any:
         """The array of a small constant; None of anything else, and of those without their data."""
@@ -202,135 +186,113 @@ class _Walk:
 
     def size(self, name: str, axis: int) -> int | None:
         """Size of a value along an axis; None where it is not fixed."""
-        shape = self._shapes.get(name)
-        if shape is None or not -len(shape) <= axis < len(shape):
-            return None
-        return shape[axis]
+        shape = self.shape(name)
+        return shape[axis] if -len(shape) <= axis < len(shape) else None
+
+
+def _unclear(name: str) -> _Value:
+    return _Value(name, clear=False, moved=False)
 
 
 def _affine(op: str, index: int, value: _Value, other: Any) -> _Value:
     """The value after an operation with a constant; unclear with anything else."""
     import numpy as np
 
-    unclear = _Value("", clear=False, moved=False)
     if other is None or not value.clear or not other.size or not np.isfinite(other.astype(np.float64)).all():
-        return unclear
+        return _unclear(value.name)
     low, high = (Fraction(float(extreme)) for extreme in (other.min(), other.max()))
-    if op == "Add":
-        return _Value("", value.scale, value.least + low, value.most + high, moved=False)
     if op == "Sub" and index == 0:
-        return _Value("", value.scale, value.least - high, value.most - low, moved=False)
+        op, low, high = "Add", -high, -low
+    if op == "Add":
+        return replace(value, least=value.least + low, most=value.most + high, moved=False)
     if low == high and low > 0 and (op == "Mul" or (op == "Div" and index == 0)):
         by = low if op == "Mul" else 1 / low
-        return _Value("", value.scale * by, value.least * by, value.most * by, moved=False)
-    return unclear
+        return _Value(value.name, value.scale * by, value.least * by, value.most * by, moved=False)
+    return _unclear(value.name)
 
 
-_Found = list[tuple[int, int, str]]
-_Sink = Callable[[_Walk, "NodeProto", int], _Found]
+LENGTH = "length"
+_Rule = Callable[[_Walk, "NodeProto"], tuple[int, int, str] | None]
+"""What an input of a node has to be: least, most and why; no upper end where it is below the lower."""
 
 
-def _rows(walk: _Walk, table: str, axis: int) -> _Found:
-    size = walk.size(table, axis)
-    if size:
-        return [(0, size - 1, f"indices of {size} in '{table}'")]
-    return [(0, 1, f"indices in '{table}', whose size is not fixed")]
+def _along(node: "NodeProto", axis: int | str, default: int = 0) -> int:
+    """An axis that is given, or that an attribute names."""
+    return int(attribute_of(node, axis, default)) if isinstance(axis, str) else axis
 
 
-def _row_of(place: int, axis: int | str) -> _Sink:
-    """The input at `place` holds rows of the first one along an axis, or along that of an attribute."""
+def _row(axis: int | str, table: int = 0) -> _Rule:
+    """A row of the input at `table` along an axis."""
 
-    def sink(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-        along = attribute_of(node, axis, 0) if isinstance(axis, str) else axis
-        return _rows(walk, node.input[0], along) if index == place else []
+    def rule(walk: _Walk, node: "NodeProto") -> tuple[int, int, str]:
+        name = node.input[table]
+        if size := walk.size(name, _along(node, axis)):
+            return 0, size - 1, f"indices of {size} in '{name}'"
+        return 0, 1, f"indices in '{name}', whose size is not fixed"
 
-    return sink
-
-
-def _always(low: int, high: int, why: str, *places: int) -> _Sink:
-    """Inputs at these places whose range no other input decides; no upper end where it is below the lower."""
-    return lambda _walk, _node, index: [(low, high, why)] if index in places else []
+    return rule
 
 
-def _gather_nd(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    if index != 1:
-        return []
+def _up_to_size(axis: str, default: int, why: str) -> _Rule:
+    """As many as the first input has along an axis, or fewer."""
+
+    def rule(walk: _Walk, node: "NodeProto") -> tuple[int, int, str] | None:
+        size = walk.size(node.input[0], _along(node, axis, default))
+        return (1, size, why.format(size)) if size else None
+
+    return rule
+
+
+def _always(low: int, high: int, why: str) -> _Rule:
+    """A range that no other input decides."""
+    return lambda _walk, _node: (low, high, why)
+
+
+def _gather_nd(walk: _Walk, node: "NodeProto") -> tuple[int, int, str]:
     first = attribute_of(node, "batch_dims", 0)
     coordinates = walk.size(node.input[1], -1) or 1
-    sizes = [walk.size(node.input[0], axis) for axis in range(first, first + coordinates)]
-    known = [size for size in sizes if size]
-    if len(known) < len(sizes):
-        return [(0, 1, f"coordinates in '{node.input[0]}', whose size is not fixed")]
-    return [(0, min(known) - 1, f"coordinates in '{node.input[0]}'")]
+    sizes = [walk.size(node.input[0], axis) or 0 for axis in range(first, first + coordinates)]
+    if not all(sizes):
+        return 0, 1, f"coordinates in '{node.input[0]}', whose size is not fixed"
+    return 0, min(sizes) - 1, f"coordinates in '{node.input[0]}'"
 
 
-def _embed_layer(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    """com.microsoft.EmbedLayerNormalization: ids, segments, three tables, gamma, beta, mask, positions."""
-    tables = {0: 2, 1: 4, 8: 3}
-    return _rows(walk, node.input[tables[index]], 0) if index in tables else []
-
-
-def _aten(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+def _aten(walk: _Walk, node: "NodeProto") -> tuple[int, int, str] | None:
     """An embedding that PyTorch left as its own operator: table, indices."""
-    embedding = b"embedding" in attribute_of(node, "operator", b"")
-    return _rows(walk, node.input[0], 0) if embedding and index == 1 else []
+    return _row(0)(walk, node) if b"embedding" in attribute_of(node, "operator", b"") else None
 
 
-def _one_hot(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    depth = walk.constant(node.input[1]) if index == 0 else None
+def _one_hot(walk: _Walk, node: "NodeProto") -> tuple[int, int, str] | None:
+    depth = walk.constant(node.input[1])
     if depth is None or depth.size != 1:
-        return []
-    return [(0, int(depth.ravel()[0]) - 1, f"one of {int(depth.ravel()[0])}")]
+        return None
+    return 0, int(depth.ravel()[0]) - 1, f"one of {int(depth.ravel()[0])}"
 
 
-def _rotary(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    """ONNX: X, cos, sin, positions. com.microsoft: X, positions, cos, sin."""
-    place, table = (1, 2) if node.domain == "com.microsoft" else (3, 1)
-    return _rows(walk, node.input[table], 0) if index == place else []
+def _slice_end(walk: _Walk, node: "NodeProto") -> tuple[int, int, str]:
+    return 0, min(walk.shape(node.input[0]) or (1,)), "ends of a slice"
 
 
-def _recurrent(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    steps = walk.size(node.input[0], 1 if attribute_of(node, "layout", 0) else 0) if index == 4 else None
-    return [(1, steps, "length")] if steps else []
+def _axis(but: int) -> _Rule:
+    """An axis of the first input, the last `but` apart."""
+    return lambda walk, node: (0, max(0, len(walk.shape(node.input[0])) - 1 - but), "an axis")
 
 
-def _reversed(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    steps = walk.size(node.input[0], attribute_of(node, "time_axis", 0)) if index == 1 else None
-    return [(1, steps, "length")] if steps else []
-
-
-def _top_k(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    size = walk.size(node.input[0], attribute_of(node, "axis", -1)) if index == 1 else None
-    return [(1, size, f"how many of {size}")] if size else []
-
-
-def _slice(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    sizes = walk.shape(node.input[0]) or (1,)
-    found = {1: min(sizes), 2: min(sizes), 3: len(sizes) - 1}
-    if index == 4:
-        return [(1, 2, "steps of a slice")]
-    return [(0, found[index], "ends of a slice" if index < 3 else "an axis")] if index in found else []
-
-
-def _axis(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    """The last axis of what DFT takes holds real and imaginary parts."""
-    last = len(walk.shape(node.input[0])) - (2 if node.op_type == "DFT" else 1)
-    return [(0, max(0, last), "an axis")] if index == (2 if node.op_type == "DFT" else 1) else []
-
-
-def _unpooled(walk: _Walk, node: "NodeProto", index: int) -> _Found:
+def _unpooled(walk: _Walk, node: "NodeProto") -> tuple[int, int, str] | None:
     sizes = walk.shape(node.input[0])
-    return [(0, math.prod(sizes) - 1, "places in the pooled tensor")] if index == 1 and sizes else []
+    return (0, math.prod(sizes) - 1, "places in the pooled tensor") if sizes else None
 
 
-def _cached(walk: _Walk, node: "NodeProto", index: int) -> _Found:
-    """com.microsoft.GroupQueryAttention: the last place of the sequence so far, and how long it is."""
-    new = walk.size(node.input[1] or node.input[0], 1)
-    if index not in {5, 6} or not new:
-        return []
-    total = new + ((walk.size(node.input[3], 2) or 0) if node.input[3] else 0)
-    exact = total - 1 if index == 5 else total
-    return [(exact, exact, "the sequence so far")]
+def _cached(less: int) -> _Rule:
+    """com.microsoft.GroupQueryAttention: how long the sequence is so far, less so many."""
+
+    def rule(walk: _Walk, node: "NodeProto") -> tuple[int, int, str] | None:
+        new = walk.size(node.input[1] or node.input[0], 1)
+        past = walk.size(node.input[3], 2) if node.input[3] else 0
+        exact = (new or 0) + (past or 0) - less
+        return (exact, exact, "the sequence so far") if new else None
+
+    return rule
 
 
 _REDUCING = tuple(
@@ -338,38 +300,49 @@ _REDUCING = tuple(
     for what in ("Sum", "Mean", "Max", "Min", "Prod", "SumSquare", "L1", "L2", "LogSum", "LogSumExp")
 )
 
-_SINKS: Mapping[str, _Sink] = {
-    **dict.fromkeys(("Gather", "GatherElements", "ScatterElements", "Scatter"), _row_of(1, "axis")),
-    **dict.fromkeys(("GatherND", "ScatterND"), _gather_nd),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
+_SHAPE = _always(0, 1, "a shape")
+_DIVISOR = _always(1, -1, "a divisor")
+_RULES: Mapping[str, Mapping[int, _Rule]] = {
+    **{op: {1: _row("axis")} for op in ("Gather", "GatherElements", "ScatterElements", "Scatter")},
+    **{op: {1: _gather_nd} for op in ("GatherND", "ScatterND")},
+    **{op: {4: _up_to_size("layout", 0, LENGTH)} for op in ("LSTM", "GRU", "RNN")},
     # Sizes, repeats, pads and axes: large ones ask for memory without end.
-    **dict.fromkeys(("Reshape", "Expand", "Tile", "Split"), _always(0, 1, "a shape", 1)),
-    **dict.fromkeys(("Squeeze", "Unsqueeze", *_REDUCING), _always(0, 1, "a shape", 1)),
-    "ConstantOfShape": _always(0, 1, "a shape", 0),
-    "Resize": _always(0, 1, "a shape", 3),
-    "Pad": _always(0, 1, "a shape", 1, 3),
+    **{op: {1: _SHAPE} for op in ("Reshape", "Expand", "Tile", "Split")},
+    **{op: {1: _SHAPE} for op in ("Squeeze", "Unsqueeze", *_REDUCING)},
+    "ConstantOfShape": {0: _SHAPE},
+    "Resize": {3: _SHAPE},
+    "Pad": {1: _SHAPE, 3: _SHAPE},
     # Only zero is none, and a range's step is one, too.
-    **dict.fromkeys(("Div", "Mod"), _always(1, -1, "a divisor", 1)),
-    "Range": _always(1, -1, "a divisor", 2),
-    "Loop": _always(1, 4, "trips of a loop", 0),
-    "Pow": _always(0, 3, "exponents", 1),
-    "BitShift": _always(0, 7, "bits", 1),
-    **dict.fromkeys(("CumSum", "DFT"), _axis),
+    **{op: {1: _DIVISOR} for op in ("Div", "Mod")},
+    "Range": {2: _DIVISOR},
+    "Loop": {0: _always(1, 4, "trips of a loop")},
+    "Pow": {1: _always(0, 3, "exponents")},
+    "BitShift": {1: _always(0, 7, "bits")},
+    "CumSum": {1: _axis(0)},
+    # The last axis holds real and imaginary parts.
+    "DFT": {2: _axis(1)},
     # Class numbers: scores are samples x classes x ...
-    **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), _row_of(1, 1)),
+    **{op: {1: _row(1)} for op in ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")},
     # Of ai.onnx.ml.
-    "ArrayFeatureExtractor": _row_of(1, -1),
+    "ArrayFeatureExtractor": {1: _row(-1)},
     # Which picture of the batch a region is of.
-    "RoiAlign": _row_of(2, 0),
+    "RoiAlign": {2: _row(0)},
     # Of com.microsoft: data, indices, scales, zero points.
-    "GatherBlockQuantized": _row_of(1, "gather_axis"),
-    "MaxUnpool": _unpooled,
-    "GroupQueryAttention": _cached,
-    "EmbedLayerNormalization": _embed_layer,
-    "ATen": _aten,
-    "OneHot": _one_hot,
-    "RotaryEmbedding": _rotary,
-    "ReverseSequence": _reversed,
-    "TopK": _top_k,
-    "Slice": _slice,
+    "GatherBlockQuantized": {1: _row("gather_axis")},
+    "MaxUnpool": {1: _unpooled},
+    "GroupQueryAttention": {5: _cached(1), 6: _cached(0)},
+    # Ids, segments, three tables, gamma, beta, mask, positions.
+    "EmbedLayerNormalization": {0: _row(0, 2), 1: _row(0, 4), 8: _row(0, 3)},
+    "ATen": {1: _aten},
+    "OneHot": {0: _one_hot},
+    # X, cos, sin, positions; of com.microsoft X, positions, cos, sin.
+    "RotaryEmbedding": {3: _row(0, 1)},
+    "com.microsoft.RotaryEmbedding": {1: _row(0, 2)},
+    "ReverseSequence": {1: _up_to_size("time_axis", 0, LENGTH)},
+    "TopK": {1: _up_to_size("axis", -1, "how many of {}")},
+    "Slice": {1: _slice_end, 2: _slice_end, 3: _axis(0), 4: _always(1, 2, "steps of a slice")},
 }
+
+
+def _rules(node: "NodeProto") -> Mapping[int, _Rule]:
+    return _RULES.get(operator_name(node)) or _RULES.get(node.op_type, {})

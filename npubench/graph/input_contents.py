@@ -23,16 +23,8 @@ _LENGTHS = frozenset({"len", "lens", "length", "lengths", "seqlen", "seqlens"})
 _POSITIONS = frozenset({"position", "positions", "pos"})
 _SIZES = frozenset({"size", "sizes", "shape", "shapes", "imsize"})
 _RATES = frozenset({"sr", "samplerate"})
-_TYPE_RANGES = {
-    "uint8": (0, 255),
-    "int8": (-128, 127),
-    "uint16": (0, 65535),
-    "int16": (-32768, 32767),
-    "uint4": (0, 15),
-    "int4": (-8, 7),
-    "uint2": (0, 3),
-    "int2": (-2, 1),
-}
+_TYPE_RANGES = {f"uint{bits}": (0, 2**bits - 1) for bits in (2, 4, 8, 16)}
+_TYPE_RANGES |= {f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (2, 4, 8, 16)}
 
 
 def contents_of(
@@ -45,8 +37,7 @@ def contents_of(
     if not any(_whole(one) or _is_mask(one) for one in inputs):
         return {}
     uses = uses_of(graph, shapes, [one.name for one in inputs])
-    found = ((one.name, _content(one, inputs, uses[one.name])) for one in inputs)
-    return {name: content for name, content in found if content is not None}
+    return {one.name: found for one in inputs if (found := _content(one, inputs, uses[one.name]))}
 
 
 def named_content(tensor: TensorSpec) -> Content | None:
@@ -69,17 +60,15 @@ def _content(tensor: TensorSpec, inputs: Sequence[TensorSpec], uses: Uses) -> Co
     if uses.high is not None and uses.low == uses.high > 0:
         return Content(ContentKind.VALUES, uses.low, uses.high, uses.why)
     if (steps := uses.longest or _named_length(tensor, inputs, uses)) is not None:
-        longest = min(steps, uses.high) if uses.high else steps
-        return Content(
-            ContentKind.LENGTHS, longest if uses.whole_length else (longest + 1) // 2, longest, "lengths"
-        )
+        longest = min(steps, uses.high or steps)
+        shortest = longest if uses.whole_length else (longest + 1) // 2
+        return Content(ContentKind.LENGTHS, shortest, longest, "lengths")
     if uses.high is not None and uses.low <= uses.high:
         kind = ContentKind.POSITIONS if _words(tensor.name) & _POSITIONS else ContentKind.INDICES
         return Content(kind, uses.low, uses.high, uses.why)
     if uses.unclear:
-        return Content(
-            ContentKind.VALUES, 0, 1, "they lead to an index by an arithmetic that is not followed"
-        )
+        why = "they lead to an index by an arithmetic that is not followed"
+        return Content(ContentKind.VALUES, 0, 1, why)
     return next(_by_type_and_name(tensor, inputs, uses.low))
 
 
@@ -87,9 +76,8 @@ def _by_type_and_name(tensor: TensorSpec, inputs: Sequence[TensorSpec], least: i
     words, shape = _words(tensor.name), tensor.shape
     if tensor.dtype in _TYPE_RANGES:
         low, high = _TYPE_RANGES[tensor.dtype]
-        yield Content(
-            ContentKind.PIXELS, max(low, least) if least else low, high, f"all that {tensor.dtype} holds"
-        )
+        low = max(low, least) if least else low
+        yield Content(ContentKind.PIXELS, low, high, f"all that {tensor.dtype} holds")
     if words & _POSITIONS:
         yield Content(ContentKind.POSITIONS, 0, max(0, (shape or (1,))[-1] - 1), "positions")
     if words & {"segment", "type"}:
@@ -118,32 +106,21 @@ def _named_length(tensor: TensorSpec, inputs: Sequence[TensorSpec], uses: Uses) 
     if not (words & _LENGTHS or ends) or any(size != 1 for size in tensor.shape[1:]):
         return None
     measured = _measured(tensor, inputs)
-    if measured is None:
-        return None
-    return max(1, measured.shape[_time_axis(tensor, measured, uses)])
+    return max(1, measured.shape[_time_axis(tensor, measured, uses)]) if measured else None
 
 
 def _measured(tensor: TensorSpec, inputs: Sequence[TensorSpec]) -> TensorSpec | None:
     """The input whose lengths these are: one that shares a word, else the first with as many sequences."""
-    others = [
-        one
-        for one in inputs
-        if one.name != tensor.name and len(one.shape) > 1 and not _is_mask(one)
-    ]  # fmt: skip
-    own = _words(tensor.name) - _LENGTHS
-    count = tensor.shape[0] if tensor.shape else 1
-
-    def rank(one: TensorSpec) -> tuple[bool, bool]:
-        return not own & _words(one.name), count not in one.shape[:2]
-
-    return min(others, key=rank, default=None)
+    own, count = _words(tensor.name) - _LENGTHS, (*tensor.shape, 1)[0]
+    others = (one for one in inputs if one.name != tensor.name and len(one.shape) > 1 and not _is_mask(one))
+    return min(others, key=lambda one: (not own & _words(one.name), count not in one.shape[:2]), default=None)
 
 
 def _time_axis(tensor: TensorSpec, measured: TensorSpec, uses: Uses) -> int:
     known = uses.time_axes.get(measured.name)
     if known is not None and known < len(measured.shape):
         return known
-    count = tensor.shape[0] if tensor.shape else 1
+    count = (*tensor.shape, 1)[0]
     if measured.shape[0] != count and measured.shape[1] == count:
         return 0
     # Features of a picture's form: sequences x channels x time x bands.
@@ -151,14 +128,9 @@ def _time_axis(tensor: TensorSpec, measured: TensorSpec, uses: Uses) -> int:
 
 
 def _sides(inputs: Sequence[TensorSpec]) -> tuple[int, ...]:
-    for one in inputs:
-        if len(one.shape) == 4:
-            return (
-                one.shape[1:3]
-                if one.shape[3] in _CHANNELS and one.shape[1] not in _CHANNELS
-                else one.shape[2:]
-            )
-    return ()
+    shape = next((one.shape for one in inputs if len(one.shape) == 4), ())
+    last = shape and shape[3] in _CHANNELS and shape[1] not in _CHANNELS
+    return shape[1:3] if last else shape[2:]
 
 
 def _is_mask(tensor: TensorSpec) -> bool:

@@ -12,16 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from npubench.domain.specs import Shape
-from npubench.graph.walk import STANDARD_DOMAINS, attribute_of, operator_name, subgraphs
+from npubench.graph.walk import STANDARD_DOMAINS, all_nodes, attribute_of, operator_name, subgraphs
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
-
-    Count = Callable[[NodeProto, "Shapes"], int]
     from onnx import NodeProto, TensorProto
 
+    Count = Callable[[NodeProto, "Shapes"], int]
     PackedCount = Callable[[NodeProto, TensorProto], int | None]
-
 
 Shapes = Mapping[str, Shape]
 
@@ -38,7 +35,7 @@ def macs_of_nodes(nodes: "Iterable[NodeProto]", shapes: Shapes) -> int | None:
     """
     total = 0
     for node in nodes:
-        if any(_may_multiply(graph.node) for graph in subgraphs(node)):
+        if any(multiplies(operator_name(inner)) for graph in subgraphs(node) for inner in all_nodes(graph)):
             return None
         try:
             total += _macs(node, shapes)
@@ -48,39 +45,20 @@ def macs_of_nodes(nodes: "Iterable[NodeProto]", shapes: Shapes) -> int | None:
 
 
 def multiplies(operator: str) -> bool:
-    """Whether an operator, by its `onnx_graph.operator_name`, does products or convolutions, or may."""
+    """Whether an operator, by its `walk.operator_name`, does products or convolutions, or may."""
     domain, _, op_type = operator.rpartition(".")
-    return operator in _COUNTS or _hides_products(domain, op_type)
+    if operator in _COUNTS or domain in STANDARD_DOMAINS:
+        return operator in _COUNTS or op_type in _UNCOUNTED
+    return domain != _BLOCKED and (domain != "com.microsoft" or op_type not in _MICROSOFT_WITHOUT)
 
 
 def _macs(node: "NodeProto", shapes: Shapes) -> int:
     name = operator_name(node)
     if count := _COUNTS.get(name):
         return count(node, shapes)
-    if _is_uncountable(node):
+    if multiplies(name):
         raise _UnknownCountError(name)
     return 0
-
-
-def _may_multiply(nodes: "Iterable[NodeProto]") -> bool:
-    return any(
-        operator_name(node) in _COUNTS
-        or _is_uncountable(node)
-        or any(_may_multiply(graph.node) for graph in subgraphs(node))
-        for node in nodes
-    )
-
-
-def _is_uncountable(node: "NodeProto") -> bool:
-    return _hides_products(node.domain, node.op_type)
-
-
-def _hides_products(domain: str, op_type: str) -> bool:
-    if domain in STANDARD_DOMAINS:
-        return op_type in _UNCOUNTED
-    if domain == _BLOCKED:
-        return False
-    return domain != "com.microsoft" or op_type not in _MICROSOFT_WITHOUT
 
 
 def _convolution(weight: int) -> "Count":
@@ -99,8 +77,8 @@ def _transposed_convolution(node: "NodeProto", shapes: Shapes) -> int:
 
 def _matrix_product(node: "NodeProto", shapes: Shapes) -> int:
     """A is ... x M x K, or K x M where `transA` is set."""
-    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-    return shapes[node.input[0]][-2 if transposed else -1] * math.prod(shapes[node.output[0]])
+    inner = -2 if attribute_of(node, "transA", 0) else -1
+    return shapes[node.input[0]][inner] * math.prod(shapes[node.output[0]])
 
 
 def _packed_product(node: "NodeProto", shapes: Shapes) -> int:
@@ -136,18 +114,15 @@ def _packed_attention(node: "NodeProto", shapes: Shapes) -> int:
     """Input N x L x H, weight H x 3D for Q, K and V at once; then both products of attention."""
     batch, length, hidden = shapes[node.input[0]]
     packed = shapes[node.input[1]][1]
-    past = 4 if node.op_type == "Attention" else 8
-    if packed % 3 or any(attribute.name == "qkv_hidden_sizes" for attribute in node.attribute):
-        raise _UnknownCountError(node.op_type)
-    if len(node.input) > past and node.input[past]:
+    past = node.input[4 if node.op_type == "Attention" else 8 :][:1]
+    if packed % 3 or any(past) or attribute_of(node, "qkv_hidden_sizes", ()):
         raise _UnknownCountError(node.op_type)
     return batch * length * (hidden * packed + 2 * length * packed // 3)
 
 
 def _einsum(node: "NodeProto", shapes: Shapes) -> int:
     """The product over all indices, for two operands without an ellipsis; one operand only adds."""
-    equations = [attribute.s.decode() for attribute in node.attribute if attribute.name == "equation"]
-    terms = "".join(equations).replace(" ", "").partition("->")[0].split(",")
+    terms = attribute_of(node, "equation", b"").decode().replace(" ", "").partition("->")[0].split(",")
     if len(terms) == 1:
         return 0
     if len(terms) != 2 or any("." in term for term in terms):
@@ -160,34 +135,20 @@ def _einsum(node: "NodeProto", shapes: Shapes) -> int:
 
 
 _COUNTS: "dict[str, Count]" = {
-    "Conv": _convolution(1),
-    "ConvInteger": _convolution(1),
-    "QLinearConv": _convolution(3),
-    "DeformConv": _convolution(1),
-    "CausalConvWithState": _convolution(1),
+    **dict.fromkeys(("Conv", "ConvInteger", "DeformConv", "CausalConvWithState"), _convolution(1)),
+    **dict.fromkeys(("com.microsoft.FusedConv", "com.microsoft.NhwcFusedConv"), _convolution(1)),
+    **dict.fromkeys(("QLinearConv", "com.microsoft.QLinearConv"), _convolution(3)),
+    "com.microsoft.nchwc.Conv": _convolution(1),
     "ConvTranspose": _transposed_convolution,
-    "Gemm": _matrix_product,
-    "MatMul": _matrix_product,
-    "MatMulInteger": _matrix_product,
-    "QLinearMatMul": _matrix_product,
+    **dict.fromkeys(("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"), _matrix_product),
+    **dict.fromkeys(("com.microsoft.FusedGemm", "com.microsoft.QGemm"), _matrix_product),
+    **dict.fromkeys(("com.microsoft.FusedMatMul", "com.microsoft.MatMulIntegerToFloat"), _matrix_product),
+    "com.microsoft.DynamicQuantizeMatMul": _matrix_product,
+    **dict.fromkeys(("com.microsoft.MatMulNBits", "com.microsoft.MatMulBnb4"), _packed_product),
     "Einsum": _einsum,
     "Attention": _attention,
-    "RNN": _recurrent(1),
-    "GRU": _recurrent(3),
-    "LSTM": _recurrent(4),
-    "com.microsoft.FusedConv": _convolution(1),
-    "com.microsoft.NhwcFusedConv": _convolution(1),
-    "com.microsoft.QLinearConv": _convolution(3),
-    "com.microsoft.nchwc.Conv": _convolution(1),
-    "com.microsoft.QAttention": _packed_attention,
-    "com.microsoft.Attention": _packed_attention,
-    "com.microsoft.FusedGemm": _matrix_product,
-    "com.microsoft.QGemm": _matrix_product,
-    "com.microsoft.FusedMatMul": _matrix_product,
-    "com.microsoft.MatMulIntegerToFloat": _matrix_product,
-    "com.microsoft.DynamicQuantizeMatMul": _matrix_product,
-    "com.microsoft.MatMulNBits": _packed_product,
-    "com.microsoft.MatMulBnb4": _packed_product,
+    **dict.fromkeys(("com.microsoft.QAttention", "com.microsoft.Attention"), _packed_attention),
+    **{name: _recurrent(gates) for name, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4))},
 }
 
 _UNCOUNTED = frozenset({"LinearAttention"})
@@ -213,14 +174,13 @@ BITS_OF_A_BYTE = 8
 
 def packed_weights(nodes: "Iterable[NodeProto]", tensors: "Mapping[str, TensorProto]") -> dict[str, int]:
     """Weights by the name of the tensor that packs them; only tensors that some node reads as packed."""
-    found: dict[str, int] = {}
-    for node in nodes:
-        for place, count in _PACKED.get(operator_name(node), {}).items():
-            name = node.input[place] if place < len(node.input) else ""
-            counted = count(node, tensors[name]) if name in tensors else None
-            if counted is not None:
-                found[name] = counted
-    return found
+    return {
+        name: counted
+        for node in nodes
+        for place, count in _PACKED.get(operator_name(node), {}).items()
+        for name in node.input[place : place + 1]
+        if name in tensors and (counted := count(node, tensors[name])) is not None
+    }
 
 
 def _number(node: "NodeProto", name: str, default: int) -> int:
@@ -230,8 +190,7 @@ def _number(node: "NodeProto", name: str, default: int) -> int:
 
 def _matrix(node: "NodeProto", tensor: "TensorProto") -> int | None:  # noqa: ARG001 - a `PackedCount`
     """K x N of the product, whatever its blocks are filled up to."""
-    count = _number(node, "K", 0) * _number(node, "N", 0)
-    return count if count > 0 else None
+    return max(0, _number(node, "K", 0) * _number(node, "N", 0)) or None
 
 
 def _zero_points(node: "NodeProto", tensor: "TensorProto") -> int | None:
@@ -260,14 +219,10 @@ def _bytes() -> tuple[int, ...]:
     return TensorProto.UINT8, TensorProto.INT8
 
 
-_EXPERTS = _by_bits("expert_weight_bits", 4)
 _PACKED: "Mapping[str, Mapping[int, PackedCount]]" = {
     "com.microsoft.MatMulNBits": {1: _matrix, 3: _zero_points},
     "com.microsoft.MatMulBnb4": {1: _matrix},
-    "com.microsoft.GatherBlockQuantized": {0: _by_bits("bits", 4), 3: _by_bits("bits", 4)},
-    "com.microsoft.QMoE": {
-        **{2: _EXPERTS, 5: _EXPERTS, 8: _EXPERTS},
-        **{11: _EXPERTS, 12: _EXPERTS, 13: _EXPERTS},
-    },
+    "com.microsoft.GatherBlockQuantized": dict.fromkeys((0, 3), _by_bits("bits", 4)),
+    "com.microsoft.QMoE": dict.fromkeys((2, 5, 8, 11, 12, 13), _by_bits("expert_weight_bits", 4)),
 }
 """Operator -> the place of an input that it reads as packed -> how many numbers that holds."""

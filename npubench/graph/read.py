@@ -32,7 +32,7 @@ from npubench.graph.walk import (
 from npubench.storage.hashing import sha256_of_bundle
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, ValueInfoProto
 
 LARGE_BYTES = 16 * 1024
 """Tensors above this cannot be shapes or indices, so shape inference does without their data."""
@@ -110,17 +110,12 @@ def read(path: Path) -> Source | Failure:
     try:
         model = load(path)
     except OSError as error:
-        return _unreadable(path, error)
+        name = shown(str(path))
+        return invalid(f"{name} cannot be read ({error.strerror}): correct the path or its permissions")
     if isinstance(model, Failure):
         return model
     external = external_files(model, path)
     return external if isinstance(external, Failure) else Source(model, external)
-
-
-def _unreadable(path: Path, error: OSError) -> Failure:
-    return invalid(
-        f"{shown(str(path))} cannot be read ({error.strerror}): correct the path or its permissions"
-    )
 
 
 def load(path: Path) -> "ModelProto | Failure":
@@ -149,17 +144,11 @@ def load(path: Path) -> "ModelProto | Failure":
 def _inferred(model: "ModelProto") -> "ModelProto | Failure":
     """The model with local functions inlined and shapes inferred; takes the data of large tensors away."""
     for tensor in all_tensors(model):
-        _lighten(tensor)
+        for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+            if len(getattr(tensor, field)) > LARGE_BYTES:
+                tensor.ClearField(field)
     whole = inlined(model)
     return whole if isinstance(whole, Failure) else infer_shapes(whole)
-
-
-def _lighten(tensor: "TensorProto") -> None:
-    if len(tensor.raw_data) > LARGE_BYTES:
-        tensor.ClearField("raw_data")
-    for field in ("float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
-        if len(getattr(tensor, field)) > LARGE_BYTES:
-            tensor.ClearField(field)
 
 
 def _parameter_count(model: "ModelProto", inferred: "ModelProto") -> int:
@@ -189,9 +178,8 @@ def _not_fixed(inputs: "list[ValueInfoProto]") -> Failure | None:
     if not dynamic:
         return None
     names = ", ".join(f"'{shown(name)}'" for name in dynamic)
-    return refused(
-        FailureClass.DYNAMIC_SHAPE, f"the shape of input {names} is not fixed: export it with fixed shapes"
-    )
+    message = f"the shape of input {names} is not fixed: export it with fixed shapes"
+    return refused(FailureClass.DYNAMIC_SHAPE, message)
 
 
 def _not_numeric(values: "list[ValueInfoProto]") -> Failure | None:
@@ -231,11 +219,10 @@ def _activation_bytes(graph: "GraphProto", shapes: Shapes) -> int | None:
     """
     types = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.output)}
     read_names = {name for node in all_nodes(graph) for name in node.input} | {v.name for v in graph.output}
+    read_names.discard("")
     total = 0
     for node in graph.node:
-        for name in node.output if node.op_type != "Constant" else ():
-            if not name or name not in read_names:
-                continue
+        for name in read_names.intersection(node.output) if node.op_type != "Constant" else ():
             dtype = _numpy_type(types.get(name, 0))
             if name not in shapes or dtype is None or dtype.hasobject:
                 return None

@@ -1,6 +1,6 @@
 """Reading a parsed ONNX model: its nodes, tensors, names, shapes and element types. Nothing here judges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.specs import Shape
@@ -8,11 +8,11 @@ from npubench.domain.specs import Shape
 if TYPE_CHECKING:
     import numpy as np
     from onnx import (
-        AttributeProto,
         FunctionProto,
         GraphProto,
         ModelProto,
         NodeProto,
+        SparseTensorProto,
         TensorProto,
         ValueInfoProto,
     )
@@ -51,39 +51,32 @@ def attribute_of(node: "NodeProto", name: str, default: Any) -> Any:
 
 def all_graphs(model: "ModelProto") -> "Iterator[GraphProto]":
     """The main graph, those inside nodes, and those of training information."""
-    for info in model.training_info:
-        yield info.initialization
-        yield info.algorithm
-    yield model.graph
-    for body in (*bodies(model), *(g for i in model.training_info for g in (i.initialization, i.algorithm))):
+    training = [graph for info in model.training_info for graph in (info.initialization, info.algorithm)]
+    yield from (*training, model.graph)
+    for body in (*bodies(model), *training):
         for node in all_nodes(body):
             yield from subgraphs(node)
 
 
 def all_tensors(model: "ModelProto") -> "Iterator[TensorProto]":
     """Every tensor that the file holds, wherever it stands."""
-    for graph in all_graphs(model):
+    graphs = list(all_graphs(model))
+    for graph in graphs:
         yield from graph.initializer
-        for sparse in graph.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
-        for node in graph.node:
-            for attribute in node.attribute:
-                yield from _tensors_of(attribute)
-    for function in model.functions:
-        for attribute in function.attribute_proto:
-            yield from _tensors_of(attribute)
-        for node in all_nodes(function):
-            for attribute in node.attribute:
-                yield from _tensors_of(attribute)
+        yield from _dense(graph.sparse_initializer)
+    nodes = (node for body in (*graphs, *model.functions) for node in body.node)
+    defaults = (attribute for function in model.functions for attribute in function.attribute_proto)
+    for attribute in (*defaults, *(attribute for node in nodes for attribute in node.attribute)):
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        if attribute.HasField("sparse_tensor"):
+            yield from _dense([attribute.sparse_tensor])
+        yield from _dense(attribute.sparse_tensors)
 
 
-def _tensors_of(attribute: "AttributeProto") -> "Iterator[TensorProto]":
-    if attribute.HasField("t"):
-        yield attribute.t
-    yield from attribute.tensors
-    if attribute.HasField("sparse_tensor"):
-        yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
-    for sparse in attribute.sparse_tensors:
+def _dense(tensors: "Iterable[SparseTensorProto]") -> "Iterator[TensorProto]":
+    for sparse in tensors:
         yield from (sparse.values, sparse.indices)
 
 
@@ -177,11 +170,11 @@ def typed_values(graph: "GraphProto") -> "tuple[ValueInfoProto, ...]":
 def fixed_shapes(graph: "GraphProto") -> dict[str, Shape]:
     """Shapes that are fixed, by tensor, of a graph whose shapes are inferred."""
     shapes: dict[str, Shape] = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    for value in typed_values(graph):
-        if has_rank(value):
-            dims = static_shape(value)
-            if None not in dims:
-                shapes.setdefault(value.name, tuple(dim for dim in dims if dim is not None))
+    for value in filter(has_rank, typed_values(graph)):
+        dims = static_shape(value)
+        fixed = tuple(dim for dim in dims if dim is not None)
+        if fixed == dims:
+            shapes.setdefault(value.name, fixed)
     return shapes
 
 
@@ -190,12 +183,10 @@ def infer_shapes(model: "ModelProto") -> "ModelProto":
     import onnx
     from google.protobuf.message import EncodeError
 
+    refusals = (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, EncodeError)
     try:
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (
-        *(onnx.shape_inference.InferenceError, onnx.checker.ValidationError),
-        *(EncodeError, RuntimeError, ValueError),
-    ):
+    except (*refusals, RuntimeError, ValueError):
         return model
 
 

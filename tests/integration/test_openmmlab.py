@@ -12,7 +12,7 @@ from npubench.catalog import load, user_folders
 from npubench.domain.records import Failure, OnnxModel
 from npubench.exporters.openmmlab import exporter
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
-from npubench.tools import environments
+from npubench.tools.environments import installer
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ MACS_AND_PARAMETERS = {
 
 @pytest.fixture(scope="module")
 def environment():
-    return environments.install("openmmlab", print)
+    return installer.install("openmmlab", print)
 
 
 def export(spec, folder: Path, **more) -> OnnxModel | Failure:
@@ -113,8 +113,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(environment,
 def make_checkpoint(environment, path: Path, model: str) -> None:
     script = f"""
 import sys; sys.path.insert(0, {str(Path(exporter.__file__).parent)!r})
-import torch, worker_codebases, worker_stack
-worker_stack.prepare("mmpretrain")
+import torch, worker_codebases
+worker_codebases.prepare("mmpretrain")
 zoo = worker_codebases.CODEBASES["mmpretrain"]
 torch.manual_seed(7)
 torch.save({{"state_dict": zoo.build(zoo.config({model!r})).state_dict(), "meta": {{}}}}, {str(path)!r})

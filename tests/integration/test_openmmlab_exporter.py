@@ -28,7 +28,7 @@ ANSWER = {
 
 
 class Worker:
-    """Stands for `servers.run`: writes the model and the answer of each step."""
+    """Stands for `exporter.run`: writes the model and the answer of each step."""
 
     def __init__(self):
         self.answers, self.jobs = dict(ANSWER), []
@@ -51,7 +51,7 @@ class Ready:
 @pytest.fixture
 def worker(monkeypatch):
     worker = Worker()
-    monkeypatch.setattr(exporter.servers, "run", worker.run)
+    monkeypatch.setattr(exporter, "run", worker.run)
     monkeypatch.setattr(exporter, "installed", lambda codebase: Ready)
     return worker
 

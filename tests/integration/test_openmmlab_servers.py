@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from npubench.domain.errors import Interrupted
-from npubench.exporters.openmmlab import servers
+from npubench.exporters.openmmlab import exporter
 from npubench.tools import process
 from tests.deadlines import long_enough
 
@@ -32,13 +32,12 @@ def main(job_path, answer_path):
         case "eat": bytearray(64 * 2**30)
     answer_path.write_text(json.dumps({"parent": os.getppid(), "folder": os.getcwd()}))
 """
-STACK = """
+CODEBASES = """
 print("imported", flush=True)
 
 def prepare(codebase):
     print("prepared", codebase, flush=True)
-"""
-WARM = """
+
 class Zoo:
     def warm(self):
         print("warmed", flush=True)
@@ -52,23 +51,23 @@ def ask(tmp_path, monkeypatch):
     """Does a job; its Completed, and the answer's path."""
     code = tmp_path / "code"
     code.mkdir()
-    shutil.copy(servers.SERVER, code)
-    for name, text in (("worker", WORKER), ("worker_stack", STACK), ("worker_codebases", WARM)):
+    shutil.copy(exporter.SERVER, code)
+    for name, text in (("worker", WORKER), ("worker_codebases", CODEBASES)):
         (code / f"{name}.py").write_text(text)
     for name in ("torch", "onnx", "onnxruntime", "onnxsim"):
         (code / f"{name}.py").write_text("def set_num_threads(count): pass\n")
-    monkeypatch.setattr(servers, "SERVER", code / servers.SERVER.name)
+    monkeypatch.setattr(exporter, "SERVER", code / exporter.SERVER.name)
 
     def do(what: str, timeout_s: float = 300.0):
         folder = tmp_path / what
         folder.mkdir(exist_ok=True)
         job, answer = folder / "job.json", folder / "answer.json"
         job.write_text(json.dumps({"do": what}))
-        done = servers.run(Path(sys.executable), "zoo", job, answer, tmp_path / "log", timeout_s, 8 * 2**30)
+        done = exporter.run(Path(sys.executable), "zoo", job, answer, tmp_path / "log", timeout_s, 8 * 2**30)
         return done, answer
 
     yield do
-    servers.end_idle()
+    exporter.end_idle()
 
 
 def test_the_second_job_finds_everything_imported_and_a_folder_of_its_own(ask, tmp_path):
@@ -142,15 +141,15 @@ def test_a_job_ends_with_the_npubench_that_asked_for_it(tmp_path, ask):
     asking = """
 import sys
 from pathlib import Path
-from npubench.exporters.openmmlab import servers
-servers.SERVER = Path(sys.argv[1])
+from npubench.exporters.openmmlab import exporter
+exporter.SERVER = Path(sys.argv[1])
 folder = Path(sys.argv[2])
-servers.run(Path(sys.executable), "zoo", folder / "job.json", folder / "answer.json", folder / "log", 600, 2**33)
+exporter.run(Path(sys.executable), "zoo", folder / "job.json", folder / "answer.json", folder / "log", 600, 2**33)
 """
     folder = tmp_path / "asked"
     folder.mkdir()
     (folder / "job.json").write_text(json.dumps({"do": "hang"}))
-    ours = subprocess.Popen([sys.executable, "-c", asking, str(servers.SERVER), str(folder)])
+    ours = subprocess.Popen([sys.executable, "-c", asking, str(exporter.SERVER), str(folder)])
     pid = folder / "pid"
     until(lambda: pid.exists() and pid.read_text())
     ours.kill()

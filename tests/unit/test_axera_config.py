@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.axera import job_files, pulsar
-from npubench.backends.axera.job_files import Enum, message, quote, write
+from npubench.backends.axera import job_files
+from npubench.backends.axera.job_files import Calibration, quote, write
+from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass
 from npubench.domain.specs import CalibrationSpec, Precision, Preprocessing, Target, TensorSpec
@@ -30,34 +31,21 @@ def relu(tmp_path):
     return model(file)
 
 
-def settings_of(calibration, **changes):
-    build_settings = job_files.Build(
-        target_hardware="AX620",
-        npu_mode="111",
-        output_layout="nhwc",
-        input_colour=None,
-        calibration=calibration,
-        samples=8,
-        pictures=False,
-    )
-    return replace(build_settings, **changes)
+def config(of, files, pictures=False, npu_mode="111", input_colour=None):
+    calibration = Calibration(files, 8, pictures, None)
+    return job_files.config(of, calibration, "AX620", npu_mode, "nhwc", input_colour)
 
 
 def test_text_format():
-    text = write(
-        message(("a", 1), ("b", message(("c", "x"), ("d", Enum("E")))), ("f", (0.5, 2.0)), ("g", True))
-    )
-    assert text == 'a: 1\nb {\n  c: "x"\n  d: E\n}\nf: [0.5, 2]\ng: true\n'
-
-
-def test_fields_without_a_value_are_left_out():
-    assert write(message(("a", None), ("b", 2))) == "b: 2\n"
+    text = write((("a", 1), ("b", (("c", quote("x")), ("d", "E"))), ("g", "true")))
+    assert text == 'a: 1\nb {\n  c: "x"\n  d: E\n}\ng: true\n'
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_no_configuration_holds_what_is_no_number(value):
+def test_no_configuration_holds_what_is_no_number(relu, value):
+    picture = replace(relu, inputs=(IMAGE,), preprocessing=replace(PICTURE, mean=(0.0, value, 0.0)))
     with pytest.raises(ValueError, match="configuration"):
-        write(message(("mean", value)))
+        config(picture, {"image": "calibration.tar"}, pictures=True)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -75,7 +63,7 @@ def _unescape(text):
 
 def test_a_picture_network(relu):
     picture = replace(relu, inputs=(IMAGE,), preprocessing=replace(PICTURE, color="rgb"))
-    text = job_files.config(picture, settings_of({"image": "calibration.tar"}, pictures=True))
+    text = config(picture, {"image": "calibration.tar"}, pictures=True)
     assert "mean: [0.485, 0.456, 0.406]" in text
     assert "slope_divisor: 255" in text
     assert "color_space: TENSOR_COLOR_SPACE_RGB" in text
@@ -88,15 +76,14 @@ def test_a_picture_network(relu):
 
 def test_what_the_camera_delivers_is_told_apart_from_what_the_network_takes(relu):
     picture = replace(relu, inputs=(IMAGE,), preprocessing=PICTURE)
-    chosen = settings_of({"image": "c.tar"}, pictures=True, input_colour="nv12")
-    text = job_files.config(picture, chosen)
+    text = config(picture, {"image": "c.tar"}, pictures=True, input_colour="nv12")
     assert re.search(r"src_input_tensors \{\s+color_space: TENSOR_COLOR_SPACE_BGR", text)
     assert re.search(r"dst_input_tensors \{\s+color_space: TENSOR_COLOR_SPACE_NV12", text)
 
 
 def test_several_inputs_are_selected_by_name(relu):
     inputs = (TensorSpec('a"\n', (2,)), TensorSpec("b", (3,), "int32"))
-    text = job_files.config(replace(relu, inputs=inputs), settings_of({'a"\n': "0.tar", "b": "1.tar"}))
+    text = config(replace(relu, inputs=inputs), {'a"\n': "0.tar", "b": "1.tar"})
     assert text.count(r'op_name: "a\"\012"') == 2
     assert text.count("dataset_conf_items {") == 2
     assert "type: INT32" in text
@@ -105,19 +92,20 @@ def test_several_inputs_are_selected_by_name(relu):
 
 @pytest.mark.parametrize("mode", job_files.NPU_MODES)
 def test_every_npu_mode(relu, mode):
-    text = job_files.config(relu, settings_of({"x": "c.tar"}, npu_mode=mode))
+    text = config(relu, {"x": "c.tar"}, npu_mode=mode)
     assert f"AX620_VIRTUAL_NPU_MODE_{mode}\n" in text
 
 
 def test_pulsar2_settings(relu):
     picture = replace(relu, inputs=(IMAGE,), preprocessing=PICTURE)
-    config = json.loads(job_files.pulsar2_config(picture, "NPU3", {"image": "calibration.tar"}, 4, True))
+    calibration = Calibration({"image": "calibration.tar"}, 4, True, None)
+    config = json.loads(job_files.pulsar2_config(picture, calibration, "NPU3"))
     (entry,) = config["quant"]["input_configs"]
     assert entry["calibration_mean"] == list(PICTURE.mean)
     assert entry["calibration_format"] == "Image"
     assert config["npu_mode"] == "NPU3"
     assert config["input_processors"][0]["src_format"] == "BGR"
-    plain = json.loads(job_files.pulsar2_config(relu, "NPU1", {"x": "calibration.tar"}, 4, False))
+    plain = json.loads(job_files.pulsar2_config(relu, Calibration({"x": "c.tar"}, 4, False, None), "NPU1"))
     assert plain["quant"]["input_configs"][0]["calibration_format"] == "Numpy"
     assert "input_processors" not in plain
 
@@ -198,7 +186,7 @@ def test_data_that_does_not_fit_is_a_failure_of_the_case(relu, tmp_path):
 def test_an_input_type_that_cannot_be_calibrated_is_a_failure_of_the_case(relu, tmp_path):
     wide = replace(relu, inputs=(TensorSpec("x", (1,), "int64"),))
     target = Target("AX620A", Precision.INT8, {}, CalibrationSpec(), 10)
-    failure = pulsar.PulsarBackend().compile(wide, target, tmp_path, tmp_path / "log")
+    failure = PulsarBackend().compile(wide, target, tmp_path, tmp_path / "log")
     assert failure.failure_class is FailureClass.UNSUPPORTED_ATTRIBUTE
 
 
@@ -217,12 +205,12 @@ def test_an_input_type_that_cannot_be_calibrated_is_a_failure_of_the_case(relu, 
 )
 def test_options_that_make_no_sense_are_named(options):
     with pytest.raises(UsageError, match=f"backend_options.{next(iter(options))}"):
-        pulsar.settings(options, "AX620A")
+        PulsarBackend().settings(options, "AX620A")
 
 
 def test_all_options_that_there_are_not_are_named_at_once_with_the_nearest():
     with pytest.raises(UsageError) as raised:
-        pulsar.settings({"imagee": "x", "zzz": 1}, "AX620A")
+        PulsarBackend().settings({"imagee": "x", "zzz": 1}, "AX620A")
     assert str(raised.value).startswith(
         "backend_options.imagee is unknown (did you mean 'image'?); backend_options.zzz is unknown: the board may set "
     )
@@ -230,8 +218,8 @@ def test_all_options_that_there_are_not_are_named_at_once_with_the_nearest():
 
 def test_an_unknown_chip_needs_its_hardware_named():
     with pytest.raises(UsageError, match="target_hardware"):
-        pulsar.settings({}, "RK3588")
-    assert pulsar.settings({"target_hardware": "AX620"}, "RK3588").target_hardware == "AX620"
+        PulsarBackend().settings({}, "RK3588")
+    assert PulsarBackend().settings({"target_hardware": "AX620"}, "RK3588").target_hardware == "AX620"
 
 
 def test_files_are_named_by_the_model(relu, tmp_path):

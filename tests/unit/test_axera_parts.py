@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench.backends.axera import pulsar, pulsar_figures
+from npubench.backends.axera import pulsar_figures
+from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.backends.axera.run_joint import parse_run_joint, placement, ran_on, read_parts
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Artifact, Shares
@@ -90,7 +91,7 @@ def test_figures_carry_the_placement(tmp_path):
 )
 def test_the_runners_mode_is_the_models(npu_mode, mode):
     given = {"npu_mode": npu_mode, "run_joint_mode": mode}
-    assert pulsar.settings(given, "AX620A").run_joint_mode == mode
+    assert PulsarBackend().settings(given, "AX620A").run_joint_mode == mode
 
 
 @pytest.mark.parametrize(
@@ -105,5 +106,5 @@ def test_the_runners_mode_is_the_models(npu_mode, mode):
 )
 def test_a_mode_that_runs_no_such_model_is_refused(npu_mode, mode, words):
     with pytest.raises(UsageError, match="run_joint_mode") as refused:
-        pulsar.settings({"npu_mode": npu_mode, "run_joint_mode": mode}, "AX620A")
+        PulsarBackend().settings({"npu_mode": npu_mode, "run_joint_mode": mode}, "AX620A")
     assert words in str(refused.value)

@@ -263,7 +263,7 @@ def test_time_by_layer_and_unit():
     assert layers["Conv_0"].time_us == 65
     assert layers["Conv_0"].busy_us == {"sdma0": 15, "conv0": 40, "conv1": 50}
     assert layers["/head/Softmax_output_0"].ddr_swap_us == 25
-    assert (trace.swap_out_us, trace.swap_in_us, trace.swap_tasks) == (20, 5, 2)
+    assert (trace.ddr_swap_out_us, trace.ddr_swap_in_us, trace.ddr_swap_tasks) == (20, 5, 2)
 
 
 def test_tasks_of_a_unit_that_overlap_count_once():
@@ -577,7 +577,7 @@ def test_two_tensors_with_one_file_name_are_not_run(relu, tmp_path):
 
 
 def test_options_of_a_card(relu, tmp_path):
-    chosen = pulsar2.settings(OPTIONS, "AX8850")
+    chosen = Pulsar2Backend().settings(OPTIONS, "AX8850")
     assert (chosen.target_hardware, chosen.runner_path) == ("AX650", "/usr/bin/axcl/axcl_run_model")
     assert chosen.precision_analysis == "Reference"
     kept = {"runner_path": chosen.runner_path, "card": chosen.card}
@@ -585,7 +585,7 @@ def test_options_of_a_card(relu, tmp_path):
         *("/usr/bin/axcl/axcl_run_model", "-m", "/b/m.axmodel", "-w", "10", "-r", "64", "-d", "1")
     ]
     assert "--compiler.npu_perf" in Pulsar2Backend().build_argv(relu, chosen)
-    plain = pulsar2.settings({}, "AX615")
+    plain = Pulsar2Backend().settings({}, "AX615")
     assert (plain.target_hardware, plain.runner_path) == ("AX615", "/opt/bin/ax_run_model")
     assert "--compiler.npu_perf" not in Pulsar2Backend().build_argv(relu, plain)
 
@@ -605,7 +605,7 @@ def test_options_of_a_card(relu, tmp_path):
 )
 def test_an_option_that_makes_no_sense_is_refused(options):
     with pytest.raises(UsageError, match=r"backend_options\.\w+ "):
-        pulsar2.settings(options, "AX650N")
+        Pulsar2Backend().settings(options, "AX650N")
 
 
 def test_the_runner_that_a_board_is_asked_for():
@@ -618,15 +618,16 @@ def test_the_runner_that_a_board_is_asked_for():
 
 def test_a_chip_that_the_toolchain_is_not_known_to_name():
     with pytest.raises(UsageError, match=r"not AX8860: set backend_options\.target_hardware"):
-        pulsar2.settings({}, "AX8860")
+        Pulsar2Backend().settings({}, "AX8860")
 
 
 def test_the_analysis_asked_for_is_the_networks(relu):
-    text = job_files.pulsar2_config(relu, "NPU1", {"x": "c.tar"}, 2, False, "NPUBackend")
+    calibration = job_files.Calibration({"x": "c.tar"}, 2, False, None)
+    text = job_files.pulsar2_config(relu, calibration, "NPU1", "NPUBackend")
     quant = json.loads(text)["quant"]
     assert (quant["precision_analysis"], quant["precision_analysis_mode"]) == (True, "NPUBackend")
     assert quant["precision_analysis_method"] == "EndToEnd"
-    off = json.loads(job_files.pulsar2_config(relu, "NPU1", {"x": "c.tar"}, 2, False))["quant"]
+    off = json.loads(job_files.pulsar2_config(relu, calibration, "NPU1"))["quant"]
     assert off["precision_analysis"] is False
     assert "precision_analysis_method" not in off
 

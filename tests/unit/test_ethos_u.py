@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from npubench.backends.ethos_u.backend import EthosUBackend, explain, placement
+from npubench.backends.ethos_u.backend import EthosUBackend, where
 from npubench.backends.ethos_u.vela import parse_layers, parse_summary
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Artifact, Bound, BoundReason, Bounds, FailureClass, Kind, OnnxModel
@@ -21,6 +21,14 @@ from npubench.domain.specs import CalibrationSpec, Precision, Target
 
 FILES = Path(__file__).parents[1] / "data/toolchains/ethos-u"
 RESNET18 = ("Conv", "Relu", "MaxPool", "Add", "GlobalAveragePool", "Flatten", "Gemm")
+
+
+explain = EthosUBackend().explain
+
+
+def placement(layers, operators):
+    model = OnnxModel(*("m", Path("m"), "sha", 13, (), ()), dict.fromkeys(operators, 1), 0, 0, 0, 0)
+    return where(layers, model)["placement"]
 
 
 def text(name: str) -> str:

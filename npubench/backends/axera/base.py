@@ -325,11 +325,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         """The text of the configuration."""
 
     def lay_out_sample(
-        self,
-        model: OnnxModel,  # noqa: ARG002 - for a toolchain that keeps samples
-        chosen: Settings,  # noqa: ARG002
-        calibration: Calibration,  # noqa: ARG002
-        workdir: Path,  # noqa: ARG002
+        self, model: OnnxModel, chosen: Settings, calibration: Calibration, workdir: Path
     ) -> int:
         """Put what the simulation is to run on there, kept with the artifact; the number of samples."""
         return 0
@@ -450,7 +446,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         settings = {**artifact.settings, SIMULATED: outcome}
         return replace(artifact, path=path, extras=extras, settings=settings)
 
-    def wrong_outputs(self, workdir: Path) -> str:  # noqa: ARG002 - for a simulator whose outputs are read
+    def wrong_outputs(self, workdir: Path) -> str:
         """Why what the simulator left there cannot be right; empty where it can."""
         return ""
 
@@ -464,7 +460,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str:
         """Run it; what became of it in a line. Files of `left_by_simulation` are kept."""
 
-    def unmeasurable(self, artifact: Artifact) -> Failure | None:  # noqa: ARG002 - for a compiler that tells
+    def unmeasurable(self, artifact: Artifact) -> Failure | None:
         """Why a time would not be the NPU's; None where it would."""
         return None
 

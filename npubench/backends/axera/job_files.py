@@ -10,25 +10,14 @@ import math
 import struct
 import tarfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from npubench.backends.axera import job_files
 from npubench.domain.errors import UsageError
-from npubench.domain.records import (
-    Artifact,
-    Failure,
-    FailureClass,
-    OnnxModel,
-    Stage,
-)
-from npubench.domain.specs import (
-    CalibrationSpec,
-    Preprocessing,
-    TensorSpec,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.specs import CalibrationSpec, Preprocessing, TensorSpec
 from npubench.measure.calibration import Choice, choose
 from npubench.storage.files import link_or_copy
 
@@ -110,69 +99,40 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Enum:
-    """The name of an enum value, which stands without quotes."""
+class Calibration:
+    """Tar files of a job's folder by input, the samples in each, whether they are pictures, and whose."""
 
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """Fields in their order; a name may come several times."""
-
-    fields: tuple[tuple[str, "Value"], ...]
+    files: Mapping[str, str]
+    samples: int
+    pictures: bool
+    chosen: Choice
 
 
-Scalar = str | int | float | bool | Enum
-Value = Scalar | tuple[float, ...] | Message
+Fields = Sequence[tuple[str, "str | int | Fields"]]
+"""A message of protobuf's text format: its fields in order; names may repeat, a text stands as it is."""
 
 
-def message(*fields: tuple[str, Value | None]) -> Message:
-    """A message of the fields that have a value."""
-    return Message(tuple((name, value) for name, value in fields if value is not None))
-
-
-def write(root: Message) -> str:
-    """The message as text, one field a line. Raises ValueError for NaN and infinity."""
-    return "".join(f"{line}\n" for line in _lines(root))
+def write(message: Fields, indent: str = "") -> str:
+    """The message as text, one field a line."""
+    text = ""
+    for name, value in message:
+        inner = (
+            f": {value}" if isinstance(value, str | int) else f" {{\n{write(value, indent + '  ')}{indent}}}"
+        )
+        text += f"{indent}{name}{inner}\n"
+    return text
 
 
 def quote(text: str) -> str:
     """A text as a string literal: its UTF-8 bytes, all but plain ASCII escaped."""
-    return '"' + "".join(_escaped(byte) for byte in text.encode()) + '"'
+    plain = (chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}" for byte in text.encode())
+    return '"' + "".join(f"\\{one}" if one in '"\\' else one for one in plain) + '"'
 
 
-def _escaped(byte: int) -> str:
-    character = chr(byte)
-    if character in '"\\':
-        return f"\\{character}"
-    return character if 0x20 <= byte < 0x7F else f"\\{byte:03o}"
-
-
-def _lines(root: Message) -> list[str]:
-    lines: list[str] = []
-    for name, value in root.fields:
-        if isinstance(value, Message):
-            lines += [f"{name} {{", *(f"  {line}" for line in _lines(value)), "}"]
-        elif isinstance(value, tuple):
-            lines.append(f"{name}: [{', '.join(map(_scalar, value))}]")
-        else:
-            lines.append(f"{name}: {_scalar(value)}")
-    return lines
-
-
-def _scalar(value: Scalar) -> str:
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, str):
-        return quote(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return str(value)
-    if not math.isfinite(value):
-        raise ValueError(f"{value} cannot stand in a configuration")
-    return f"{value:.9g}"
+def _numbers(values: Sequence[float]) -> str:
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"{values} cannot stand in a configuration")
+    return f"[{', '.join(f'{value / 255:.9g}' for value in values)}]"
 
 
 NPU_MODES = ("111", "112", "0")
@@ -180,114 +140,74 @@ NPU_MODES = ("111", "112", "0")
 
 LAYOUTS = ("nhwc", "nchw", "native")
 COLOURS = ("rgb", "bgr", "gray", "nv12", "nv21", "bgr0", "auto")
-_TYPES = {
-    "float32": "FLOAT32",
-    "int8": "INT8",
-    "uint8": "UINT8",
-    "int16": "INT16",
-    "uint16": "UINT16",
-    "int32": "INT32",
-    "uint32": "UINT32",
-}
+_DTYPES = ("float32", "int8", "uint8", "int16", "uint16", "int32", "uint32")
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
-    """What a configuration depends on besides the model. `calibration` maps an input to its tar file.
-
-    `pictures` says that the calibration set is pictures, which need the model's preprocessing.
-    `input_colour` is what the camera or decoder delivers on the board.
-    """
-
-    target_hardware: str
-    npu_mode: str
-    output_layout: str
-    input_colour: str | None
-    calibration: Mapping[str, str]
-    samples: int
-    pictures: bool
-
-
-def config(model: OnnxModel, build: Build) -> str:
-    """The text of config.prototxt."""
+def config(
+    model: OnnxModel, calibration: Calibration, target_hardware: str, npu_mode: str, output_layout: str,
+    input_colour: str | None,
+) -> str:  # fmt: skip
+    """The text of config.prototxt. `input_colour` is what the camera or decoder delivers on the board."""
+    pre = model.preprocessing if calibration.pictures else None
+    axe = (("mode", "ENABLED"), ("axe_param", (("optimize_slim_model", "true"),)))
+    cpu = (("onnx_setting", (("mode", "DISABLED"),)), ("axe_setting", axe))
+    compiler = (
+        ("ax620_virtual_npu", f"AX620_VIRTUAL_NPU_MODE_{npu_mode}"), ("batch_size", 1), ("debug", "false")
+    )  # fmt: skip
+    operators = [_given_as_it_is(model, tensor) for tensor in model.inputs] if pre is None else [_affine(pre)]
+    calibrated = [
+        ("operator_conf", [("input_conf_items", one) for one in operators]),
+        ("dataset_conf_calibration", _data_sets(calibration)),
+    ]
     return write(
-        message(
-            ("input_type", Enum("INPUT_TYPE_ONNX")),
-            ("output_type", Enum("OUTPUT_TYPE_JOINT")),
-            ("target_hardware", Enum(f"TARGET_HARDWARE_{build.target_hardware}")),
-            ("cpu_backend_settings", _cpu_backends()),
-            *_input_tensors(model, build),
-            ("neuwizard_conf", message(("operator_conf", _operators(model, build)), _calibration(build))),
-            ("dst_output_tensors", message(("tensor_layout", Enum(build.output_layout.upper())))),
-            ("pulsar_conf", _compiler(build)),
+        (
+            ("input_type", "INPUT_TYPE_ONNX"),
+            ("output_type", "OUTPUT_TYPE_JOINT"),
+            ("target_hardware", f"TARGET_HARDWARE_{target_hardware}"),
+            ("cpu_backend_settings", cpu),
+            *(_picture_tensors(pre, input_colour) if pre else ()),
+            ("neuwizard_conf", calibrated),
+            ("dst_output_tensors", (("tensor_layout", output_layout.upper()),)),
+            ("pulsar_conf", compiler),
         )
     )
 
 
 def unsupported_dtype(model: OnnxModel) -> str | None:
     """The type of an input that calibration files cannot have; None when all can."""
-    return next((t.dtype for t in model.inputs if t.dtype not in _TYPES), None)
+    return next((t.dtype for t in model.inputs if t.dtype not in _DTYPES), None)
 
 
-def _cpu_backends() -> Message:
-    axe = message(("mode", Enum("ENABLED")), ("axe_param", message(("optimize_slim_model", True))))
-    return message(("onnx_setting", message(("mode", Enum("DISABLED")))), ("axe_setting", axe))
+def _picture_tensors(pre: Preprocessing, delivered: str | None) -> Fields:
+    given, wanted = (f"TENSOR_COLOR_SPACE_{name.upper()}" for name in (pre.color, delivered or pre.color))
+    source = (("color_space", given), ("tensor_layout", pre.layout.upper()))
+    return ("src_input_tensors", source), ("dst_input_tensors", (("color_space", wanted),))
 
 
-def _input_tensors(model: OnnxModel, build: Build) -> list[tuple[str, Value]]:
-    pre = model.preprocessing
-    if not build.pictures or pre is None:
-        return []
-    source = message(("color_space", _colour(pre.color)), ("tensor_layout", Enum(pre.layout.upper())))
-    delivered = message(("color_space", _colour(build.input_colour or pre.color)))
-    return [("src_input_tensors", source), ("dst_input_tensors", delivered)]
+def _given_as_it_is(model: OnnxModel, tensor: TensorSpec) -> Fields:
+    typed = ("attributes", (("type", tensor.dtype.upper()),))
+    return (_selector(tensor.name), typed) if len(model.inputs) > 1 else (typed,)
 
 
-def _colour(name: str) -> Enum:
-    return Enum(f"TENSOR_COLOR_SPACE_{name.upper()}")
+def _selector(name: str) -> tuple[str, Fields]:
+    return "selector", (("op_name", quote(name)),)
 
 
-def _operators(model: OnnxModel, build: Build) -> Message:
-    if build.pictures and model.preprocessing is not None:
-        items = [message(("attributes", _normalisation(model.preprocessing)))]
-    else:
-        items = [
-            message(
-                ("selector", message(("op_name", tensor.name)) if len(model.inputs) > 1 else None),
-                ("attributes", message(("type", Enum(_TYPES[tensor.dtype])))),
-            )
-            for tensor in model.inputs
-        ]
-    return message(*(("input_conf_items", item) for item in items))
+def _affine(pre: Preprocessing) -> Fields:
+    affine = (("slope", 1), ("slope_divisor", 255), ("bias", 0))
+    normal = (("mean", _numbers(pre.mean)), ("std", _numbers(pre.std)))
+    steps: Fields = (("affine_preprocess", affine), ("input_normalization", normal))
+    return (("attributes", [("input_modifications", (step,)) for step in steps]),)
 
 
-def _normalisation(pre: Preprocessing) -> Message:
-    affine = message(("slope", 1), ("slope_divisor", 255), ("bias", 0))
-    mean, std = (tuple(value / 255 for value in values) for values in (pre.mean, pre.std))
-    return message(
-        ("input_modifications", message(("affine_preprocess", affine))),
-        ("input_modifications", message(("input_normalization", message(("mean", mean), ("std", std))))),
-    )
-
-
-def _calibration(build: Build) -> tuple[str, Message]:
-    def data(path: str) -> tuple[tuple[str, Value], ...]:
-        kind = Enum("DATASET_TYPE_TAR")
-        return ("path", path), ("type", kind), ("size", build.samples), ("batch_size", 1)
-
-    if len(build.calibration) == 1:
-        (path,) = build.calibration.values()
-        return "dataset_conf_calibration", message(*data(path))
-    items = [
-        message(("selector", message(("op_name", name))), *data(path))
-        for name, path in build.calibration.items()
+def _data_sets(calibration: Calibration) -> Fields:
+    size: Fields = (("type", "DATASET_TYPE_TAR"), ("size", calibration.samples), ("batch_size", 1))
+    if len(calibration.files) == 1:
+        return [*(("path", quote(path)) for path in calibration.files.values()), *size]
+    return [
+        ("dataset_conf_items", (_selector(name), ("path", quote(path)), *size))
+        for name, path in calibration.files.items()
     ]
-    return "dataset_conf_calibration", message(*(("dataset_conf_items", item) for item in items))
-
-
-def _compiler(build: Build) -> Message:
-    mode = Enum(f"AX620_VIRTUAL_NPU_MODE_{build.npu_mode}")
-    return message(("ax620_virtual_npu", mode), ("batch_size", 1), ("debug", False))
 
 
 PULSAR2_NPU_MODES = ("NPU1", "NPU2", "NPU3")
@@ -296,78 +216,42 @@ ANALYSES = ("off", "Reference", "NPUBackend")
 
 
 def pulsar2_config(
-    model: OnnxModel,
-    npu_mode: str,
-    calibration: Mapping[str, str],
-    samples: int,
-    pictures: bool,
-    analysis: str = ANALYSES[0],
+    model: OnnxModel, calibration: Calibration, npu_mode: str, analysis: str = ANALYSES[0]
 ) -> str:
-    """The text of the configuration; `calibration` maps an input to its tar file beside it.
+    """The text of config.json.
 
     `analysis` is one of ANALYSES; the method is EndToEnd, whose last layers have the network's accuracy.
     """
+    pre = model.preprocessing if calibration.pictures else None
+    normal = {"calibration_mean": list(pre.mean), "calibration_std": list(pre.std)} if pre else {}
     inputs = [
         {
             "tensor_name": tensor.name,
-            "calibration_dataset": calibration[tensor.name],
-            "calibration_size": samples,
-            "calibration_format": "Image" if pictures else "Numpy",
-            **(_calibration_mean_std(model) if pictures else {}),
+            "calibration_dataset": calibration.files[tensor.name],
+            "calibration_size": calibration.samples,
+            "calibration_format": "Image" if calibration.pictures else "Numpy",
+            **normal,
         }
         for tensor in model.inputs
     ]
+    analysed = analysis != ANALYSES[0]
+    method = {"precision_analysis_mode": analysis, "precision_analysis_method": "EndToEnd"}
     settings: dict[str, Any] = {
         "model_type": "ONNX",
         "npu_mode": npu_mode,
         "quant": {
             "input_configs": inputs,
             "calibration_method": "MinMax",
-            "precision_analysis": analysis != ANALYSES[0],
-            **(
-                {"precision_analysis_mode": analysis, "precision_analysis_method": "EndToEnd"}
-                if analysis != ANALYSES[0]
-                else {}
-            ),
+            "precision_analysis": analysed,
+            **(method if analysed else {}),
         },
         "compiler": {"check": 0},
     }
-    if pictures:
-        settings["input_processors"] = _processors(model)
+    if pre:
+        colours = dict.fromkeys(("tensor_format", "src_format"), pre.color.upper())
+        source = {**colours, "src_dtype": "U8", "src_layout": "NHWC", "csc_mode": "NoCSC"}
+        settings["input_processors"] = [{"tensor_name": tensor.name, **source} for tensor in model.inputs]
     return json.dumps(settings, indent=2, allow_nan=False) + "\n"
-
-
-def _calibration_mean_std(model: OnnxModel) -> dict[str, Any]:
-    pre = model.preprocessing
-    return {} if pre is None else {"calibration_mean": list(pre.mean), "calibration_std": list(pre.std)}
-
-
-def _processors(model: OnnxModel) -> list[dict[str, str]]:
-    pre = model.preprocessing
-    if pre is None:
-        return []
-    colour = pre.color.upper()
-    return [
-        {
-            "tensor_name": tensor.name,
-            "tensor_format": colour,
-            "src_format": colour,
-            "src_dtype": "U8",
-            "src_layout": "NHWC",
-            "csc_mode": "NoCSC",
-        }
-        for tensor in model.inputs
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Tar files of a job's folder by input, the samples in each, whether they are pictures, and whose."""
-
-    files: Mapping[str, str]
-    samples: int
-    pictures: bool
-    chosen: Choice
 
 
 def stem(model: OnnxModel) -> str:
@@ -379,15 +263,19 @@ def lay_out_model(model: OnnxModel, workdir: Path) -> str:
     """Put the model into the folder; its name there. External data keeps its place beside it."""
     name = f"{stem(model)}.onnx"
     link_or_copy(model.path, workdir / name)
-    for file in model.external:
-        target = workdir / file.relative_to(model.path.parent)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(file, target)
+    _lay_out(model.external, model.path.parent, workdir)
     return name
 
 
+def _lay_out(files: Iterable[Path], base: Path, workdir: Path) -> None:
+    for file in files:
+        there = workdir / file.relative_to(base)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(file, there)
+
+
 def lay_out_calibration(
-    model: OnnxModel, spec: CalibrationSpec, workdir: Path, arrays: job_files.ArrayFormat
+    model: OnnxModel, spec: CalibrationSpec, workdir: Path, arrays: ArrayFormat
 ) -> Calibration | Failure:
     """Write the calibration set; INVALID_CALIBRATION when the user's data do not fit this model."""
     try:
@@ -397,12 +285,12 @@ def lay_out_calibration(
         return Failure(Stage.COMPILE, FailureClass.INVALID_CALIBRATION, str(error))
     if not samples:
         return Failure(Stage.COMPILE, FailureClass.INVALID_CALIBRATION, "there are no calibration samples")
-    pictures = job_files.takes_pictures(model)
+    pictures = takes_pictures(model)
     files = {}
+    picture = model.preprocessing if pictures else None
     for number, tensor in enumerate(model.inputs):
         name = "calibration.tar" if len(model.inputs) == 1 else f"calibration-{number}.tar"
-        picture = model.preprocessing if pictures else None
-        job_files.write_tar(workdir / name, tensor, samples, picture, arrays)
+        write_tar(workdir / name, tensor, samples, picture, arrays)
         files[tensor.name] = name
     return Calibration(files, len(samples), pictures, chosen)
 
@@ -410,9 +298,5 @@ def lay_out_calibration(
 def lay_out_artifact(artifact: Artifact, workdir: Path) -> Path:
     """Put a kept artifact, all that lies beside it and its model there; the path of the artifact."""
     lay_out_model(artifact.onnx, workdir)
-    base = artifact.path.parent
-    for file in (artifact.path, *artifact.extras):
-        there = workdir / file.relative_to(base)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(file, there)
+    _lay_out((artifact.path, *artifact.extras), artifact.path.parent, workdir)
     return workdir / artifact.path.name

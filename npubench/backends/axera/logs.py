@@ -10,13 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from npubench.backends.axera import (
-    pulsar2_analyses,
-    pulsar2_log,
-    pulsar2_run,
-    pulsar_figures,
-    toolchain,
-)
+from npubench.backends.axera import pulsar2_analyses, pulsar2_log, pulsar2_run, pulsar_figures, toolchain
 from npubench.backends.axera.base import saved_files
 from npubench.backends.axera.pulsar2_log import BREAKS_OFF, ended, parse_build_log
 from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat

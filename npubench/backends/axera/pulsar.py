@@ -65,27 +65,6 @@ class Settings:
     run_joint_mode: str | None = None
 
 
-def settings(given: Options, chip: str) -> Settings:
-    """A board's options, checked. Raises UsageError."""
-    options.check_known(given, KNOWN)
-    if "target_hardware" not in given and chip not in HARDWARE:
-        raise UsageError(f"pulsar does not know chip {chip}: set backend_options.target_hardware (AX620)")
-    colour = options.choice(given, "input_color", job_files.COLOURS, "") if given.get("input_color") else None
-    npu_mode = options.choice(given, "npu_mode", job_files.NPU_MODES, "111")
-    return Settings(
-        where=toolchain.place_of(given, "pulsar", VENDOR_SHM_SIZE),
-        npu_mode=npu_mode,
-        target_hardware=options.choice(
-            given, "target_hardware", sorted(set(HARDWARE.values())), HARDWARE.get(chip, "")
-        ),
-        output_layout=options.choice(given, "output_layout", job_files.LAYOUTS, "nhwc"),
-        input_colour=colour,
-        simulate=options.switch(given, "simulate", True),
-        run_joint=options.text(given, "run_joint", RUN_JOINT),
-        run_joint_mode=_run_joint_mode(given, npu_mode),
-    )
-
-
 def _run_joint_mode(given: Options, npu_mode: str) -> str | None:
     """The runner's `--mode`, which has to be the model's: a .joint runs in no other."""
     if given.get("run_joint_mode") is None:
@@ -112,7 +91,25 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
 
     def settings(self, given: Options, chip: str) -> Settings:
         """A board's options, checked. Raises UsageError."""
-        return settings(given, chip)
+        options.check_known(given, KNOWN)
+        if "target_hardware" not in given and chip not in HARDWARE:
+            raise UsageError(f"pulsar does not know chip {chip}: set backend_options.target_hardware (AX620)")
+        colour = (
+            options.choice(given, "input_color", job_files.COLOURS, "") if given.get("input_color") else None
+        )
+        npu_mode = options.choice(given, "npu_mode", job_files.NPU_MODES, "111")
+        return Settings(
+            where=toolchain.place_of(given, "pulsar", VENDOR_SHM_SIZE),
+            npu_mode=npu_mode,
+            target_hardware=options.choice(
+                given, "target_hardware", sorted(set(HARDWARE.values())), HARDWARE.get(chip, "")
+            ),
+            output_layout=options.choice(given, "output_layout", job_files.LAYOUTS, "nhwc"),
+            input_colour=colour,
+            simulate=options.switch(given, "simulate", True),
+            run_joint=options.text(given, "run_joint", RUN_JOINT),
+            run_joint_mode=_run_joint_mode(given, npu_mode),
+        )
 
     def runner(self) -> tuple[str, Sequence[str]]:
         """`run_joint`. Raises UsageError."""
@@ -128,16 +125,8 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
 
     def config(self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration) -> str:
         """The text of config.prototxt."""
-        build = job_files.Build(
-            target_hardware=chosen.target_hardware,
-            npu_mode=chosen.npu_mode,
-            output_layout=chosen.output_layout,
-            input_colour=chosen.input_colour,
-            calibration=calibration.files,
-            samples=calibration.samples,
-            pictures=calibration.pictures,
-        )
-        return job_files.config(model, build)
+        asked = (chosen.target_hardware, chosen.npu_mode, chosen.output_layout, chosen.input_colour)
+        return job_files.config(model, calibration, *asked)
 
     def lay_out_sample(
         self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration, workdir: Path
@@ -186,18 +175,14 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
             notes["reports_of_another_job"] = old
         return tensors, notes
 
-    def beside(self, chosen: Settings, workdir: Path) -> list[Path]:  # noqa: ARG002 - the base's
+    def beside(self, chosen: Settings, workdir: Path) -> list[Path]:
         """Configurations, logs, the reports of this build, and the sample that `pulsar run` is to take."""
         names = (self.config_file, FULL_CONFIG, base.BUILD_LOG, INFO_LOG, RUN_LOG)
         new = [report for report in _reports(workdir) if base.is_new(report, workdir)]
         return [*(workdir / name for name in names), *new, *sorted(workdir.glob(f"{SAMPLE}.*"))]
 
     def lay_out_simulation(
-        self,
-        artifact: Artifact,
-        target: Target,  # noqa: ARG002 - the base's
-        chosen: Settings,
-        workdir: Path,  # noqa: ARG002
+        self, artifact: Artifact, target: Target, chosen: Settings, workdir: Path
     ) -> str | None:
         """Nothing: the sample was kept with the artifact."""
         return not_to_simulate(artifact.onnx, chosen)
@@ -236,12 +221,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
         parse = partial(parse_run_joint, exited_well=True)
         return base.Runner("run_joint", argv, parse, pulsar_figures.round_of, wrong_rounds)
 
-    def wrong_call(
-        self,
-        call: RunJoint,
-        artifact: Artifact,
-        path: PurePosixPath,  # noqa: ARG002 - the base's
-    ) -> Failure | None:
+    def wrong_call(self, call: RunJoint, artifact: Artifact, path: PurePosixPath) -> Failure | None:
         """Its NPU mode, and the tensors that it lists."""
         npu_mode = str(artifact.settings["npu_mode"])
         wanted = JOINT_MODES[npu_mode]

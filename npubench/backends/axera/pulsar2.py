@@ -95,30 +95,6 @@ class Settings:
     simulate: bool
 
 
-def settings(given: Options, chip: str) -> Settings:
-    """A board's options, checked. Raises UsageError."""
-    options.check_known(given, KNOWN)
-    if "target_hardware" not in given and chip not in HARDWARE:
-        known = ", ".join(sorted(HARDWARE))
-        raise UsageError(f"pulsar2 knows {known}, not {chip}: set backend_options.target_hardware")
-    runner, runner_path = runner_of(given)
-    card = options.count(given, "card")
-    if card is not None and runner != "axcl_run_model":
-        raise UsageError('backend_options.card is of runner = "axcl_run_model" alone')
-    return Settings(
-        where=toolchain.place_of(given, "pulsar2"),
-        npu_mode=options.choice(given, "npu_mode", job_files.PULSAR2_NPU_MODES, "NPU1"),
-        target_hardware=options.text(given, "target_hardware", HARDWARE.get(chip, "")),
-        runner=runner,
-        runner_path=runner_path,
-        card=card,
-        npu_clock_mhz=options.positive(given, "npu_clock_mhz"),
-        precision_analysis=_analysis(given),
-        npu_perf=options.switch(given, "npu_perf", False),
-        simulate=options.switch(given, "simulate", True),
-    )
-
-
 def runner_of(given: Options) -> tuple[str, str]:
     """The name of the program that measures, and where it lies on the board. Raises UsageError."""
     runner = options.choice(given, "runner", tuple(RUNNERS), "ax_run_model")
@@ -155,7 +131,26 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
 
     def settings(self, given: Options, chip: str) -> Settings:
         """A board's options, checked. Raises UsageError."""
-        return settings(given, chip)
+        options.check_known(given, KNOWN)
+        if "target_hardware" not in given and chip not in HARDWARE:
+            known = ", ".join(sorted(HARDWARE))
+            raise UsageError(f"pulsar2 knows {known}, not {chip}: set backend_options.target_hardware")
+        runner, runner_path = runner_of(given)
+        card = options.count(given, "card")
+        if card is not None and runner != "axcl_run_model":
+            raise UsageError('backend_options.card is of runner = "axcl_run_model" alone')
+        return Settings(
+            where=toolchain.place_of(given, "pulsar2"),
+            npu_mode=options.choice(given, "npu_mode", job_files.PULSAR2_NPU_MODES, "NPU1"),
+            target_hardware=options.text(given, "target_hardware", HARDWARE.get(chip, "")),
+            runner=runner,
+            runner_path=runner_path,
+            card=card,
+            npu_clock_mhz=options.positive(given, "npu_clock_mhz"),
+            precision_analysis=_analysis(given),
+            npu_perf=options.switch(given, "npu_perf", False),
+            simulate=options.switch(given, "simulate", True),
+        )
 
     def runner(self) -> tuple[str, Sequence[str]]:
         """The program that the board's options name, and where it lies. Raises UsageError."""
@@ -164,14 +159,7 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
 
     def config(self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration) -> str:
         """The text of config.json."""
-        return job_files.pulsar2_config(
-            model,
-            chosen.npu_mode,
-            calibration.files,
-            calibration.samples,
-            calibration.pictures,
-            chosen.precision_analysis,
-        )
+        return job_files.pulsar2_config(model, calibration, chosen.npu_mode, chosen.precision_analysis)
 
     def kept_settings(self, chosen: Settings) -> dict[str, Any]:
         """What decides about an .axmodel, and what runs it."""
@@ -196,10 +184,7 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
         ]  # fmt: skip
 
     def inspect(
-        self,
-        artifact: Path,
-        chosen: Settings,  # noqa: ARG002 - the base's
-        work: Work,  # noqa: ARG002
+        self, artifact: Path, chosen: Settings, work: Work
     ) -> tuple[Signature, dict[str, Any]] | Failure:
         """The file is a graph that lists its tensors."""
         return signature_of_file(artifact), {}

@@ -9,17 +9,12 @@ lines and long cells are cut with an ellipsis. Another table, of outliers, has t
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 
-from npubench.domain.records import (
-    Accuracy,
-    Failure,
-    Figures,
-    NoAccuracy,
-    Stage,
-)
+from npubench.domain.records import Accuracy, Failure, Figures, NoAccuracy, Stage
 from npubench.tools.logs import DamagedError, unparsed
 
 PRECISION = "quant/debug/precision_analysis_table.txt"
@@ -29,16 +24,20 @@ CUT = "…"
 END_TO_END = "EndToEnd"
 _TITLE = re.compile(r"\s*Quant Precision Table\s*[【\[]\s*(\w+)\s+(\w+)\s*[】\]]\s*")
 _TITLE_BEGINS = re.compile(r"\s*Quant Precision Table\b")
-_TOP = re.compile(r"\s*┏[━┳]+┓\s*")
-_HEAD = re.compile(r"\s*┃(.*)┃\s*")
-_UNDER_HEAD = re.compile(r"\s*┡[━╇]+┩\s*")
-_BODY = re.compile(r"\s*│(.*)│\s*")
-_BETWEEN = re.compile(r"\s*├[─┼]+┤\s*")
-_BOTTOM = re.compile(r"\s*└[─┴]+┘\s*")
+_LINES = {
+    "top": re.compile(r"\s*┏[━┳]+┓\s*"),
+    "head": re.compile(r"\s*┃.*┃\s*"),
+    "under": re.compile(r"\s*┡[━╇]+┩\s*"),
+    "body": re.compile(r"\s*│.*│\s*"),
+    "rule": re.compile(r"\s*├[─┼]+┤\s*"),
+    "end": re.compile(r"\s*└[─┴]+┘\s*"),
+    "blank": re.compile(r"\s*"),
+}
+_WHOLE = re.compile(r"(?:blank )*top (?:head )+under (?:(?:body )+rule )*(?:body )*end ")
 _NUMBER = re.compile(r"(?i)-?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:e[-+]?[0-9]{1,3})?|[-+]?(?:nan|inf)")
 _COLUMNS = {
-    "operator": ("operator",),
-    "op_type": ("type",),
+    "layer": ("operator",),
+    "type": ("type",),
     "output": ("output tensor",),
     "shape": ("shape",),
     "dtype": ("dtype", "data type"),
@@ -46,7 +45,7 @@ _COLUMNS = {
     "cosine": ("cosin", "cosine", "cosin distance"),
     "mse": ("mse",),
 }
-_NEEDED = ("operator", "output", "cosine")
+_NEEDED = ("layer", "output", "cosine")
 _SLACK = 1e-5
 """By how much the tool's own sum may pass 1."""
 
@@ -58,14 +57,14 @@ class LayerAccuracy:
     A name that ends with an ellipsis was cut by the tool. `mse` is in squared units of the output.
     """
 
-    operator: str
+    layer: str
+    type: str
     output: str
+    shape: str
+    dtype: str
+    quantised: str
     cosine: float | None
-    op_type: str = ""
-    shape: str = ""
-    dtype: str = ""
-    quantised: str = ""
-    mse: float | None = None
+    mse: float | None
     finite: bool = True
 
 
@@ -78,38 +77,27 @@ class PrecisionTable:
     layers: tuple[LayerAccuracy, ...]
 
 
-@dataclass(slots=True)
-class _Open:
-    """A table that is being read; `rows` are lists of lines, each line a list of cells."""
-
-    method: str
-    mode: str
-    head: list[list[str]] = field(default_factory=list)
-    rows: list[list[list[str]]] = field(default_factory=list)
-    ruled: bool = False
-    part: str = "title"
-
-
 def tables(lines: Sequence[str]) -> tuple[PrecisionTable, ...]:
-    """The precision tables of a log or of the file that the tool saves, in their order.
+    """The precision tables of a log or of the file that the tool saves, in their order, each once.
 
     Raises DamagedError for one that breaks off or whose cells do not fit its columns.
     """
     found: list[PrecisionTable] = []
-    one: _Open | None = None
-    for line in lines:
+    for number, line in enumerate(lines):
         if title := _TITLE.fullmatch(line):
-            if one is not None:
-                raise DamagedError(f"the precision table {one.method} {one.mode} does not end")
-            one = _Open(title[1], title[2])
+            table = _table(title[1], title[2], islice(lines, number + 1, None))
+            found += [] if table in found else [table]
         elif _TITLE_BEGINS.match(line):
             raise DamagedError(f"the title {line.strip()[:80]!r} is not whole")
-        elif one is not None and _take(line, one):
-            found.append(_table(one))
-            one = None
-    if one is not None:
-        raise DamagedError(f"the precision table {one.method} {one.mode} breaks off")
-    return tuple(table for number, table in enumerate(found) if table not in found[:number])
+    return tuple(found)
+
+
+def with_tables(figures: Figures, lines: Sequence[str], outputs: Sequence[str]) -> Figures:
+    """The same from the lines that hold the tables; why they cannot be read stands in the details."""
+    try:
+        return with_accuracy(figures, tables(lines), outputs)
+    except DamagedError as damage:
+        return replace(figures, details={**figures.details, "precision_problem": str(damage)})
 
 
 def with_accuracy(figures: Figures, tables: Sequence[PrecisionTable], outputs: Sequence[str] = ()) -> Figures:
@@ -173,83 +161,69 @@ def _row_of(table: PrecisionTable, name: str, outputs: Sequence[str]) -> LayerAc
 
 
 def _plain(table: PrecisionTable) -> dict[str, Any]:
-    layers = [
-        {
-            "layer": one.operator,
-            "type": one.op_type,
-            "output": one.output,
-            "shape": one.shape,
-            "dtype": one.dtype,
-            "quantised": one.quantised,
-            "cosine": one.cosine,
-            "mse": one.mse,
-        }
-        for one in table.layers
-    ]
+    layers = [{key: value for key, value in asdict(one).items() if key != "finite"} for one in table.layers]
     return {"method": table.method, "mode": table.mode, "layers": layers}
 
 
-def _take(line: str, one: _Open) -> bool:
-    """Take the next line of an open table; whether it was the last one."""
-    if one.part == "title" and _TOP.fullmatch(line):
-        one.part = "head"
-    elif one.part == "head" and (match := _HEAD.fullmatch(line)):
-        one.head.append([cell.strip() for cell in match[1].split("┃")])
-    elif one.part == "head" and _UNDER_HEAD.fullmatch(line):
-        one.part = "between"
-    elif one.part in ("between", "row") and (match := _BODY.fullmatch(line)):
-        if one.part == "between":
-            one.rows.append([])
-        one.rows[-1].append([cell.strip() for cell in match[1].split("│")])
-        one.part = "row"
-    elif one.part == "row" and _BETWEEN.fullmatch(line):
-        one.part, one.ruled = "between", True
-    elif one.part in ("between", "row") and _BOTTOM.fullmatch(line):
-        return True
-    elif line.strip() or one.part != "title":
-        raise DamagedError(f"the line {line.strip()[:80]!r} stands within a precision table")
-    return False
+def _table(method: str, mode: str, lines: Iterable[str]) -> PrecisionTable:
+    called, kinds = f"the precision table {method} {mode}", ""
+    parts: dict[str, list[list[list[str]]]] = {"head": [[]], "body": [[]]}
+    for line in lines:
+        kind = next((kind for kind, pattern in _LINES.items() if pattern.fullmatch(line)), None)
+        if kind is None:
+            raise DamagedError(f"the line {line.strip()[:80]!r} stands within a precision table")
+        kinds += f"{kind} "
+        if kind in parts:
+            edge, inner = line.strip()[0], line.strip()[1:-1]
+            parts[kind][-1].append([cell.strip() for cell in inner.split(edge)])
+        elif kind == "rule":
+            parts["body"].append([])
+        elif kind == "end":
+            break
+    if not _WHOLE.fullmatch(kinds):
+        how = "has its lines in another order" if kinds.endswith("end ") else "breaks off"
+        raise DamagedError(f"{called} {how}")
+    return PrecisionTable(method, mode, tuple(_layers(parts["head"][0], parts["body"], called)))
 
 
-def _table(one: _Open) -> PrecisionTable:
-    width = len(one.head[0]) if one.head else 0
-    if any(len(line) != width for line in [*one.head, *(line for row in one.rows for line in row)]):
-        raise DamagedError(f"the precision table {one.method} {one.mode} has rows of different widths")
-    names = [_joined(line[column] for line in one.head).lower() for column in range(width)]
+def _layers(
+    head: Sequence[list[str]], rows: Sequence[list[list[str]]], called: str
+) -> Iterator[LayerAccuracy]:
+    """Rows are lists of lines, each line a list of cells; at a narrow terminal a row has several lines."""
+    width = len(head[0])
+    lines = [line for row in rows for line in row]
+    if any(len(line) != width for line in (*head, *lines)):
+        raise DamagedError(f"{called} has rows of different widths")
+    names = [_joined(cells).lower() for cells in zip(*head, strict=True)]
     columns = {key: names.index(name) for key, given in _COLUMNS.items() for name in given if name in names}
     if not all(key in columns for key in _NEEDED):
-        raise DamagedError(f"the precision table {one.method} {one.mode} has columns {', '.join(names)}")
+        raise DamagedError(f"{called} has columns {', '.join(names)}")
     # Without rules between them every line is a row of its own.
-    rows = one.rows if one.ruled else [[line] for row in one.rows for line in row]
-    if not one.ruled and any(not line[columns["cosine"]] for (line,) in rows):
-        rows = one.rows
-    cells = [[_joined(line[column] for line in row) for column in range(width)] for row in rows]
-    layers = tuple(_layer({key: row[at] for key, at in columns.items()}) for row in cells)
-    return PrecisionTable(one.method, one.mode, layers)
+    if len(rows) == 1 and all(line[columns["cosine"]] for line in lines):
+        rows = [[line] for line in lines]
+    for row in filter(None, rows):
+        cells = [_joined(column) for column in zip(*row, strict=True)]
+        yield _layer({key: cells[columns[key]] if key in columns else "" for key in _COLUMNS})
 
 
 def _joined(parts: Iterable[str]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _layer(cells: Mapping[str, str]) -> LayerAccuracy:
-    cosine = _value(cells["cosine"])
-    mse = _value(cells.get("mse", ""))
-    if not cells["operator"] or not cells["output"]:
+def _layer(cells: dict[str, str]) -> LayerAccuracy:
+    cosine, mse = (_value(cells.pop(key)) for key in ("cosine", "mse"))
+    if not cells["layer"] or not cells["output"]:
         raise DamagedError("a row of a precision table has no name")
-    if cosine is not None and math.isfinite(cosine) and abs(cosine) > 1 + _SLACK:
-        raise DamagedError(f"a cosine of {cosine:g} of {cells['operator'][:60]}")
-    if mse is not None and mse < 0:
-        raise DamagedError(f"a mean squared error of {mse:g} of {cells['operator'][:60]}")
     finite = cosine is None or math.isfinite(cosine)
+    if cosine is not None and finite:
+        if abs(cosine) > 1 + _SLACK:
+            raise DamagedError(f"a cosine of {cosine:g} of {cells['layer'][:60]}")
+        cosine = max(-1.0, min(1.0, cosine))
+    if mse is not None and mse < 0:
+        raise DamagedError(f"a mean squared error of {mse:g} of {cells['layer'][:60]}")
     return LayerAccuracy(
-        operator=cells["operator"],
-        output=cells["output"],
-        cosine=max(-1.0, min(1.0, cosine)) if cosine is not None and finite else None,
-        op_type=cells.get("op_type", ""),
-        shape=cells.get("shape", ""),
-        dtype=cells.get("dtype", ""),
-        quantised=cells.get("quantised", ""),
+        **cells,
+        cosine=cosine if finite else None,
         mse=mse if mse is not None and math.isfinite(mse) else None,
         finite=finite,
     )
@@ -304,15 +278,15 @@ class TraceLayer:
 class Trace:
     """The timeline of a subgraph; all times in us as the file has them (see CYCLES_PER_US).
 
-    `swap_in_us` and `swap_out_us` are the durations of tasks that move what does not fit on the chip.
+    `ddr_swap_in_us` and `ddr_swap_out_us` are the durations of tasks that move what does not fit on the chip.
     """
 
     span_us: float
+    ddr_swap_in_us: float
+    ddr_swap_out_us: float
+    ddr_swap_tasks: int
     units: tuple[TraceUnit, ...]
     layers: tuple[TraceLayer, ...]
-    swap_in_us: float = 0.0
-    swap_out_us: float = 0.0
-    swap_tasks: int = 0
 
     def in_cycles(self, max_cycle: int | None) -> bool:
         """Whether the times are cycles written as ns: the timeline is as long as the log's cycles."""
@@ -340,36 +314,18 @@ def parse_trace(text: str) -> Trace | Failure:
 def plain(trace: Trace, max_cycle: int | None) -> dict[str, Any]:
     """A timeline for the details of a row; times in cycles where they are none in us."""
     cycles = trace.in_cycles(max_cycle)
-    unit = "cycles" if cycles else "us"
 
-    def of(us: float) -> float:
-        return round(us * CYCLES_PER_US) if cycles else round(us, 3)
+    def told(value: Any) -> Any:
+        if isinstance(value, float):
+            return round(value * CYCLES_PER_US) if cycles else round(value, 3)
+        if isinstance(value, dict):
+            return {key: told(one) for key, one in value.items()}
+        return list(value) if isinstance(value, tuple) else value
 
-    return {
-        f"span_{unit}": of(trace.span_us),
-        f"ddr_swap_in_{unit}": of(trace.swap_in_us),
-        f"ddr_swap_out_{unit}": of(trace.swap_out_us),
-        "ddr_swap_tasks": trace.swap_tasks,
-        "units": [
-            {
-                "unit": one.unit,
-                "tasks": one.tasks,
-                f"busy_{unit}": of(one.busy_us),
-                f"idle_{unit}": of(one.idle_us),
-            }
-            for one in trace.units
-        ],
-        "layers": [
-            {
-                "layer": one.layer,
-                "tasks": one.tasks,
-                f"time_{unit}": of(one.time_us),
-                f"busy_{unit}": {name: of(us) for name, us in one.busy_us.items()},
-                f"ddr_swap_{unit}": of(one.ddr_swap_us),
-            }
-            for one in trace.layers
-        ],
-    }
+    def named(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {re.sub("_us$", "_cycles", key) if cycles else key: told(value) for key, value in fields}
+
+    return asdict(trace, dict_factory=named)
 
 
 def layer_of(title: str) -> str:
@@ -453,9 +409,9 @@ def _trace(tasks: Sequence[_Task]) -> Trace:
         span_us=span,
         units=tuple(sorted(units, key=lambda one: (_KIND.sub("", one.unit), one.unit))),
         layers=tuple(layers),
-        swap_in_us=_sum(task for task in tasks if task.swap == SWAP_IN),
-        swap_out_us=_sum(task for task in tasks if task.swap == SWAP_OUT),
-        swap_tasks=sum(bool(task.swap) for task in tasks),
+        ddr_swap_in_us=_sum(task for task in tasks if task.swap == SWAP_IN),
+        ddr_swap_out_us=_sum(task for task in tasks if task.swap == SWAP_OUT),
+        ddr_swap_tasks=sum(bool(task.swap) for task in tasks),
     )
 
 

@@ -33,6 +33,7 @@ from npubench.domain.records import (
 from npubench.graph.shares import of_types
 from npubench.measure.outputs import no_accuracy_of
 from npubench.measure.statistics import CallMean, latency_of_means
+from npubench.storage.files import text_named
 from npubench.tools.logs import DamagedError, put_once, reject_split_number, unparsed, whole_lines
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
@@ -96,10 +97,7 @@ def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures | Fail
         figures = _timed(_figures(read), read, clock_mhz)
     except DamagedError as damage:
         return unparsed(Stage.COMPILE, "pulsar2 build", str(damage), text)
-    try:
-        return pulsar2_analyses.with_accuracy(figures, pulsar2_analyses.tables(lines), tuple(read.outputs))
-    except DamagedError as damage:
-        return replace(figures, details={**figures.details, "precision_problem": str(damage)})
+    return pulsar2_analyses.with_tables(figures, lines, tuple(read.outputs))
 
 
 def ended(text: str) -> str:
@@ -258,7 +256,10 @@ def simulated(artifact: Artifact) -> Figures | None:
     figures = parse_build_log(_text(logs[0]), artifact.settings.get("npu_clock_mhz"))
     if isinstance(figures, Failure):
         figures = Figures(Kind.SIMULATED, details={"problem": figures.message})
-    figures = _analysed(figures, artifact)
+    if table := text_named(artifact.extras, Path(PRECISION).name):
+        # The tool saves tables whole that it cuts to the width of its log.
+        names = [tensor.name for tensor in artifact.onnx.outputs]
+        figures = pulsar2_analyses.with_tables(figures, whole_lines(f"{table}\n"), names)
     figures = with_traces(figures, _traces(artifact.extras), artifact.settings.get("npu_clock_mhz"))
     answer = pulsar2_run.answer_of(artifact.extras)
     accuracy = pulsar2_run.accuracy_of(artifact.extras)
@@ -359,19 +360,6 @@ def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact_sha256:
 def round_of(call: AxRunModel) -> CallMean:
     """One call as a round."""
     return CallMean(call.mean_us, call.repeat, call.min_us, call.max_us, call.percentiles_us)
-
-
-def _analysed(figures: Figures, artifact: Artifact) -> Figures:
-    """With the tables that the tool saved, which are whole where a log's are cut to its width."""
-    names = [tensor.name for tensor in artifact.onnx.outputs]
-    tables = next((path for path in artifact.extras if path.name == Path(PRECISION).name), None)
-    if tables is None:
-        return figures
-    try:
-        found = pulsar2_analyses.tables(whole_lines(f"{_text(tables)}\n"))
-    except DamagedError as damage:
-        return replace(figures, details={**figures.details, "precision_problem": str(damage)})
-    return pulsar2_analyses.with_accuracy(figures, found, names)
 
 
 def _traces(files: Sequence[Path]) -> dict[str, Trace]:

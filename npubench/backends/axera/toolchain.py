@@ -19,12 +19,7 @@ from typing import Protocol, Self
 from npubench.backends.options import choice, optional_text, text
 from npubench.domain.errors import BoardError, Interrupted, UsageError
 from npubench.domain.protocols import OpenHost, Session
-from npubench.domain.records import (
-    Completed,
-    Failure,
-    FailureClass,
-    Stage,
-)
+from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.domain.specs import Options
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
@@ -197,11 +192,7 @@ def identify_argv(where: Where) -> list[str]:
 
 
 def _start(
-    argv: Sequence[str],
-    timeout_s: float,
-    log: Path,
-    cwd: Path,
-    on_kill: Sequence[str] = (),
+    argv: Sequence[str], timeout_s: float, log: Path, cwd: Path, on_kill: Sequence[str] = ()
 ) -> Completed:
     try:
         return process.run(argv, timeout_s=timeout_s, log=log, cwd=cwd, on_kill=on_kill)

@@ -1,11 +1,18 @@
-"""The codebases of OpenMMLab that can be exported, and the environment that each needs."""
+"""The codebases of OpenMMLab that can be exported, and the environment that each needs.
+
+`python -m npubench.exporters.openmmlab.codebases FOLDER` writes the index of names that is shipped as
+models/zoo/*.tsv.
+"""
 
 import ast
 import re
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from npubench.tools import environments
+from npubench.domain.errors import ToolchainError
+from npubench.tools import environments, process
 
 LIGHT, FULL = "openmmlab", "openmmlab-full"
 CODEBASES = {
@@ -20,17 +27,11 @@ CODEBASES = {
 }
 """Codebase -> environments that have it; the first one is what its exports are said to come from."""
 
+INDEX_WORKER = Path(__file__).with_name("worker_index.py")
+INDEX_DEADLINE_S = 900.0
 _SCOPE = re.compile(r"^\s*default_scope\s*=\s*['\"](?P<scope>\w+)['\"]", re.MULTILINE)
-_SCOPES = {
-    "mmpretrain": "mmpretrain",
-    "mmaction": "mmaction2",
-    "mmseg": "mmsegmentation",
-    "mmdet": "mmdetection",
-    "mmpose": "mmpose",
-    "mmocr": "mmocr",
-    "mmyolo": "mmyolo",
-    "mmagic": "mmagic",
-}
+_SCOPES = {"mmaction": "mmaction2", "mmseg": "mmsegmentation", "mmdet": "mmdetection"}
+"""Those of another name than their codebase."""
 
 
 def installed(codebase: str) -> environments.Installed | None:
@@ -43,7 +44,8 @@ def codebase_of(config: Path) -> str:
     """The codebase of a config file, by the `default_scope` that it or its bases set; else mmpretrain."""
     for file in config_files(config):
         if found := _SCOPE.search(file.read_text(encoding="utf-8", errors="replace")):
-            return _SCOPES.get(found["scope"], "mmpretrain")
+            name = _SCOPES.get(found["scope"], found["scope"])
+            return name if name in CODEBASES else "mmpretrain"
     return "mmpretrain"
 
 
@@ -86,3 +88,25 @@ def _imported(node: ast.ImportFrom) -> Iterator[str]:
         yield f"{folder}{node.module.replace('.', '/')}.py"
     else:
         yield from (f"{folder}{alias.name}.py" for alias in node.names)
+
+
+def write_index(folder: Path) -> None:
+    """One file a codebase, by the full environment. Raises ToolchainError when that is not there."""
+    ready = environments.find(FULL)
+    if ready is None:
+        raise ToolchainError(
+            "the index is made by the full environment: npubench env install openmmlab --full"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for codebase in CODEBASES:
+        target = folder / f"{codebase}.tsv"
+        with tempfile.TemporaryDirectory() as scratch:
+            log = Path(scratch) / "log"
+            argv = [str(ready.python), "-I", str(INDEX_WORKER), codebase, str(target.absolute())]
+            done = process.run(argv, timeout_s=INDEX_DEADLINE_S, log=log)
+        if done.returncode or done.timed_out:
+            raise ToolchainError(f"the index of {codebase} could not be made: {done.output[-500:]}")
+
+
+if __name__ == "__main__":
+    write_index(Path(sys.argv[1]))

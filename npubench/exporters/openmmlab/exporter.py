@@ -1,8 +1,11 @@
 """The exporter on npubench's side: the environment at first use, a job for the worker, its answer."""
 
+import atexit
 import json
+import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -12,38 +15,43 @@ from typing import Any
 from npubench.domain.errors import NpubenchError
 from npubench.domain.records import SAME_NETWORK, Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CaseSpec, ClipSampling, ModelSpec, Preprocessing
-from npubench.exporters.openmmlab import servers
 from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of, config_files, installed
 from npubench.graph.read import describe
-from npubench.storage.files import text_of
 from npubench.storage.hashing import digest, sha256_of_file
-from npubench.tools import environments
-from npubench.tools.exit_status import classify_exit
+from npubench.tools import environments, process
+from npubench.tools.environments import installer
+from npubench.tools.kept import Pool
+from npubench.tools.standalone import fork_server
+from npubench.tools.worker_protocol import ANSWER, Worker, ask
 
 WORKER = Path(__file__).with_name("worker.py")
+SERVER = WORKER.with_name("worker_server.py")
+TOOL = Worker("the exporter", Stage.EXPORT, "from outside")
 DEADLINE_S = 600.0
 MEMORY_LIMIT_BYTES = 16 * 2**30
 """Of address space, of which PyTorch alone takes some GiB; the largest classifier here needs 9 GiB."""
 
+IDENTIFY = "identify"
 WEIGHTS = {
     "random": "seeded random numbers",
     "started": "those that PyTorch starts from; with seeded ones rounding alone changed the outputs",
     "auto": "OpenMMLab's own",
 }
 
+_pool = Pool(max(2, os.cpu_count() or 2))
+"""Of all codebases: each server holds an imported PyTorch."""
+end_idle = atexit.register(_pool.end_idle)
 _making = threading.Lock()
 _not_made: dict[Path, Failure] = {}
 """Why an environment could not be made: told for every model, tried once a process."""
 
 
-def _nobody_listens(_line: str) -> None:
-    """The default listener: an installation has a log of its own anyway."""
-
-
 class OpenMMLabExporter:
     """Exporter of `ModelSpec`. `say` hears why the first export takes a minute longer."""
 
-    def __init__(self, say: Callable[[str], None] = _nobody_listens, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self, say: Callable[[str], None] = lambda _line: None, deadline_s: float = DEADLINE_S
+    ) -> None:
         self._say = say
         self._deadline_s = deadline_s
 
@@ -58,7 +66,7 @@ class OpenMMLabExporter:
     def network(self, spec: CaseSpec, workdir: Path, log: Path) -> str:
         """Digest of what decides the file, where the codebase can tell it. What it says goes to `workdir`."""
         model = _model_spec(spec)
-        answer = self._work("identify", model, workdir, log)
+        answer = self._work(IDENTIFY, model, workdir, log)
         if isinstance(answer, Failure) or not answer["network"]:
             return ""
         return digest(answer["network"], _tooling(_codebase(model)))
@@ -66,7 +74,7 @@ class OpenMMLabExporter:
     def twin(self, spec: CaseSpec, made: OnnxModel, workdir: Path) -> OnnxModel:
         """What `export` gives for `spec`, from another model of the same network."""
         model = _model_spec(spec)
-        described = json.loads((workdir / "identify.json").read_text(encoding="utf-8"))["described"]
+        described = json.loads((workdir / IDENTIFY / ANSWER).read_text(encoding="utf-8"))["described"]
         exported = {SAME_NETWORK: made.case, **made.exported}
         return replace(made, case=model.name, exported=exported, **_said(model, described))
 
@@ -86,21 +94,27 @@ class OpenMMLabExporter:
         return made if isinstance(made, Failure) else replace(made, exported=_exported(model, outcome))
 
     def _work(self, step: str, model: ModelSpec, workdir: Path, log: Path) -> dict[str, Any] | Failure:
-        """The worker's answer for a step, which stays in `workdir`."""
+        """The worker's answer for a step, which stays below `workdir`."""
         codebase = _codebase(model)
         environment = _environment(codebase, self._say)
         if isinstance(environment, Failure):
             return environment
-        job, answer = workdir / "job.json", workdir / f"{step}.json"
-        wanted = {"step": step, **_job(model, codebase, workdir / "model.onnx")}
-        job.write_text(json.dumps(wanted), encoding="utf-8")
-        done = servers.run(
-            environment.python, codebase, job, answer, log, self._deadline_s, MEMORY_LIMIT_BYTES
+        python, limit = environment.python, MEMORY_LIMIT_BYTES
+        folder = workdir / step
+        folder.mkdir(exist_ok=True)
+        outcome = ask(
+            TOOL,
+            {"step": step, **_job(model, codebase, workdir / "model.onnx")},
+            folder,
+            lambda job, answer: run(python, codebase, job, answer, log, self._deadline_s, limit),
         )
-        outcome = read_answer(done, answer)
-        if isinstance(outcome, dict):
-            with log.open("a", encoding="utf-8") as stream:
-                stream.write(f"{json.dumps(outcome)}\n")
+        if isinstance(outcome, Failure):
+            return outcome
+        if error := outcome.get("error"):
+            words, operators = error["message"], tuple(error["operators"])
+            return Failure(Stage.EXPORT, FailureClass(error["class"]), words, operators, error["detail"])
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{json.dumps(outcome)}\n")
         return outcome
 
 
@@ -112,28 +126,27 @@ def _said(model: ModelSpec, described: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_answer(done: Completed, path: Path) -> dict[str, Any] | Failure:
-    """The worker's answer, or the Failure that it or the way it ended means."""
-    failure = classify_exit("the exporter", done, Stage.EXPORT, "from outside")
-    if failure is not None and done.timed_out:
-        return failure
-    try:
-        answer: dict[str, Any] = json.loads(text_of(path))
-    except (OSError, ValueError):
-        if failure is not None and failure.failure_class is not FailureClass.TOOL_ERROR:
-            return failure
-        message = f"the exporter ended with code {done.returncode} and without an answer: see the log"
-        return _failure(FailureClass.UNPARSED_OUTPUT, message)
-    if "error" not in answer:
-        return answer
-    error = answer["error"]
-    return Failure(
-        Stage.EXPORT,
-        FailureClass(error["class"]),
-        error["message"],
-        tuple(error["operators"]),
-        error["detail"],
-    )
+def run(
+    python: Path, codebase: str, job: Path, answer: Path, log: Path, timeout_s: float, memory_limit_bytes: int
+) -> Completed:
+    """Do the job of one file in the environment of `python`, in a fork of a process that keeps its imports.
+
+    It is ended at the deadline.
+
+    Raises Interrupted after `process.stop()`, OSError when the interpreter cannot be started.
+    """
+    started = time.monotonic()
+    request = {
+        "job": str(job.absolute()),
+        "answer": str(answer.absolute()),
+        "log": str(log.absolute()),
+        "folder": str(job.parent.absolute()),
+        "memory_limit_bytes": memory_limit_bytes,
+    }
+    argv = (str(python), "-I", str(fork_server.__file__), str(SERVER), codebase)
+    returncode, timed_out = _pool.do(argv, request, timeout_s, env=process.KEEP_MEMORY)
+    duration_s = time.monotonic() - started
+    return Completed(argv, -9 if returncode is None else returncode, "", duration_s, timed_out)
 
 
 def _exported(model: ModelSpec, outcome: dict[str, Any]) -> dict[str, str]:
@@ -168,7 +181,7 @@ def _environment(codebase: str, say: Callable[[str], None]) -> environments.Inst
         size = environments.spec(name).size_bytes / 1e9
         say(f"making the environment {name}, once: {size:.1f} GB, about a minute")
         try:
-            return environments.install(name, say)
+            return installer.install(name, say)
         except NpubenchError as error:
             _not_made[place] = _failure(FailureClass.TOOL_MISSING, str(error))
             return _not_made[place]

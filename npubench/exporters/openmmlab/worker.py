@@ -3,9 +3,9 @@
 Imports nothing of npubench. JOB is JSON: `step` (`export` or `identify`), `codebase`, `config` (a name of
 that codebase, or a .py file), `weights` (`random`, `auto` or a checkpoint), `seed`, `input`, `shape` (empty:
 the config's own), `opset`, `output`, `data` (file name for weights that do not fit into `output`). ANSWER is
-{"path", "max_relative_error", "tolerance", "parameters", "seed", "described", "tools", "seconds"}, for
-`identify` {"network", "described", "seconds"}, or {"error": {"class", "message", "operators", "detail"}},
-its class one of npubench's.
+{"max_relative_error", "tolerance", "weights", "described", "tools", "seconds"}, for `identify`
+{"network", "described", "seconds"}, or {"error": {"class", "message", "operators", "detail"}}, its class
+one of npubench's.
 """
 
 import hashlib
@@ -20,23 +20,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from npubench.exporters.openmmlab import (
-        worker_check,
         worker_codebases,
         worker_defaults,
         worker_errors,
         worker_rewrites,
-        worker_stack,
         worker_weights,
         worker_write,
     )
     from npubench.exporters.openmmlab.worker_errors import Refused
 else:
-    import worker_check
     import worker_codebases
     import worker_defaults
     import worker_errors
     import worker_rewrites
-    import worker_stack
     import worker_weights
     import worker_write
     from worker_errors import Refused
@@ -48,8 +44,6 @@ SAME_KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MK
 """Statistics of random models are computed: these make x86 machines that have AVX2 add up alike."""
 
 TOOLS = ("torch", "torchvision", "mmengine", "mmcv", "mmcv-lite", "onnx", "onnxsim", "onnxruntime")
-DISTRIBUTIONS = {"mmdetection": "mmdet"}
-"""Codebases whose package has another name."""
 
 
 def main(job_path: Path, answer_path: Path) -> None:
@@ -77,7 +71,7 @@ def main(job_path: Path, answer_path: Path) -> None:
 
 def identify(job: dict[str, Any]) -> dict[str, Any]:
     """What an export would say of the config, and a digest of all that decides its file, where known."""
-    worker_stack.prepare(job["codebase"])
+    worker_codebases.prepare(job["codebase"])
     zoo, config, described = opened(job)
     answer = {"described": described, "network": ""}
     decided = zoo.network(config)
@@ -101,10 +95,10 @@ def export(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(THREADS)
-    worker_stack.prepare(job["codebase"])
+    worker_codebases.prepare(job["codebase"])
     try:
         return attempt(job, job["weights"])
-    except worker_check.TooNoisyError as error:
+    except worker_errors.TooNoisyError as error:
         if job["weights"] != "random":
             raise
         print(f"{error}: once more with the weights that PyTorch starts from")  # noqa: T201 - for the log
@@ -122,7 +116,6 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
         inner = worker_rewrites.without_sync(zoo.build(config)).eval()
     model = exported(inner, zoo.forward)
     fill(model, inner, shape, {**job, "weights": weights})
-    parameters = sum(parameter.numel() for parameter in inner.parameters())
     sample = torch.randn(shape, generator=torch.Generator().manual_seed(job["seed"] + 1))
     with torch.no_grad():
         want = [tensor.clone() for tensor in model(sample)]
@@ -132,12 +125,9 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
         raw = worker_write.export(model, sample, job["input"], names, job["opset"])
     error = simplified(raw, path, job, sample, want, model)
     return {
-        "path": str(path),
         "max_relative_error": error,
-        "tolerance": worker_check.TOLERANCE,
+        "tolerance": worker_errors.TOLERANCE,
         "weights": weights,
-        "parameters": parameters,
-        "seed": job["seed"],
         "described": described,
         "tools": versions(job["codebase"]),
     }
@@ -151,7 +141,7 @@ def simplified(
     data = job["data"] if too_large else None
     try:
         worker_write.simplify(raw, path, data)
-        return worker_check.check(run(path, job["input"], sample), want, model, sample)
+        return worker_errors.check(run(path, job["input"], sample), want, model, sample)
     except worker_write.TooLargeError as error:
         print(f"{error}: simplified by ONNX Runtime")  # noqa: T201 - for the log
     except Refused as error:
@@ -163,7 +153,7 @@ def simplified(
         worker_write.simplify_by_runtime(raw, path, data, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return worker_check.check(run(path, job["input"], sample), want, model, sample)
+    return worker_errors.check(run(path, job["input"], sample), want, model, sample)
 
 
 @cache
@@ -171,7 +161,7 @@ def versions(codebase: str) -> dict[str, str]:
     """Versions of what decides the file; of mmcv whichever form. Found once: it takes a while."""
     from importlib.metadata import distributions
 
-    wanted = {*TOOLS, DISTRIBUTIONS.get(codebase, codebase)}
+    wanted = {*TOOLS, "mmdet" if codebase == "mmdetection" else codebase}
     return {found.name: found.version for found in distributions() if found.name in wanted}
 
 

@@ -1,12 +1,15 @@
 """The codebases of OpenMMLab: how each finds a config, builds its model, and what of it is exported.
 
-Configs go by name or path and are made fit for a model with weights of our own. Runs inside the OpenMMLab
-environment, imports nothing of npubench.
+Configs go by name or path and are made fit for a model with weights of our own. What the packages need
+before they import on this stack stands at the end: each entry says why, and disappears by itself where the
+package does not need it. Runs inside the OpenMMLab environment, imports nothing of npubench.
 """
 
 import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,17 +21,17 @@ DOWNLOADS = ("pretrained", "pretrained2d", "init_cfg", "load_from", "checkpoint"
 """Keys that make a model fetch weights while it is built; it gets others anyway."""
 
 
-def folder(package: str) -> Path:
-    """Where a package keeps its configs. Raises ModuleNotFoundError for one that is not installed."""
+def package_folder(package: str) -> Path:
+    """Where a package lies. Raises ModuleNotFoundError for one that is not installed."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.submodule_search_locations is None:
         raise ModuleNotFoundError(f"No module named '{package}'", name=package)
-    return Path(next(iter(spec.submodule_search_locations))) / ".mim" / "configs"
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def files(package: str) -> dict[str, Path]:
     """Configs of models by their names; parts that configs are made of are none."""
-    found = sorted(folder(package).rglob("*.py"))
+    found = sorted((package_folder(package) / ".mim" / "configs").rglob("*.py"))
     return {file.stem: file for file in found if "_base_" not in file.parts}
 
 
@@ -156,10 +159,8 @@ class Action(Codebase):
 
     def build(self, loaded: Any) -> Any:
         """Many views of a test are taken in portions; one view has none, and a batch of them is refused."""
-        model = loaded.model.copy()
-        model.pop("data_preprocessor", None)
-        (model.get("test_cfg") or {}).pop("max_testing_views", None)
-        return build(model, self.package)
+        (loaded.model.get("test_cfg") or {}).pop("max_testing_views", None)
+        return super().build(loaded)
 
     def forward(self, model: Any, x: Any) -> Any:
         """Class scores of one video, before any averaging over views."""
@@ -220,3 +221,95 @@ CODEBASES = {
     "mmyolo": Codebase("mmyolo"),
     "mmagic": Magic("mmagic"),
 }
+
+
+def prepare(codebase: str) -> None:
+    """Import the package of a codebase with all its models registered. Raises ImportError."""
+    define_torchvision_schemas()
+    name = CODEBASES[codebase].package
+    if name == "mmaction":
+        _stand_in_for_drn()
+    if name in {"mmyolo", "mmocr"}:
+        _pass_version_guards()
+    if name == "mmagic":
+        _import_parts_of_mmagic()
+        return
+    importlib.import_module(f"{name}.models")
+    if name == "mmyolo":
+        importlib.import_module("mmdet.models")
+
+
+def define_torchvision_schemas() -> None:
+    """Let torchvision be imported where its compiled operators do not load; no exported model calls them."""
+    import torch
+
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError, OSError):
+        for module in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[module]
+        for name in ("nms", "qnms"):
+            schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            torch.library.define(f"torchvision::{name}", schema)
+
+
+def _stand_in_for_drn() -> None:
+    """mmaction2 1.2.0's wheel lacks the subpackage localizers.drn, which its models import by name."""
+    if (package_folder("mmaction") / "models" / "localizers" / "drn").is_dir():
+        return
+    name = "mmaction.models.localizers.drn"
+    for module in (name, f"{name}.drn"):
+        sys.modules[module] = ModuleType(module)
+    sys.modules[f"{name}.drn"].DRN = type("DRN", (), {})  # type: ignore[attr-defined]
+
+
+def _pass_version_guards() -> None:
+    import mmcv
+
+    # mmyolo 0.6.0 and mmocr 1.0.1 refuse 2.1, which is the first that compiles against today's PyTorch.
+    mmcv.__version__ = "2.0.1"
+    import mmdet
+
+    # mmocr 1.0.1 refuses 3.2 and later, though it works with it.
+    mmdet.__version__ = "3.1.0"
+
+
+def _import_parts_of_mmagic() -> None:
+    """Super-resolution networks alone.
+
+    mmagic's editors import diffusers, transformers and an old numpy altogether; these networks need none
+    of it, so the packages above them are entered without running what stands in them.
+    """
+    import numpy
+
+    if not hasattr(numpy, "bool8"):
+        # numpy 2 took the name away; mmagic 1.2.0 only compares types with it.
+        numpy.bool8 = numpy.bool_  # type: ignore[attr-defined]
+    root = package_folder("mmagic")
+    editors = [f"models/editors/{name}" for name in ("edsr", "rdn", "esrgan", "srgan")]
+    for place in ("models", "models/archs", "models/utils", "models/editors", *editors):
+        module = ModuleType(f"mmagic.{place.replace('/', '.')}")
+        module.__path__ = [str(root / place)]
+        sys.modules[module.__name__] = module
+    # utils.model_utils itself reaches for the editors' packages; the two helpers are mmagic's, shortened.
+    _fill_helpers(sys.modules["mmagic.models.utils"])
+    for part, attribute in (
+        ("upsample", "PixelShufflePack"),
+        ("sr_backbone", "ResidualBlockNoBN"),
+        ("downsample", "pixel_unshuffle"),
+    ):
+        source = importlib.import_module(f"mmagic.models.archs.{part}")
+        setattr(sys.modules["mmagic.models.archs"], attribute, getattr(source, attribute))
+    for editor in ("edsr.edsr_net", "rdn.rdn_net", "esrgan.rrdb_net", "srgan.sr_resnet"):
+        importlib.import_module(f"mmagic.models.editors.{editor}")
+
+
+def _fill_helpers(utils: ModuleType) -> None:
+    """`make_layer` and `default_init_weights`; weights are filled later, so that does nothing."""
+    from torch.nn import Sequential
+
+    def make_layer(block: type, num_blocks: int, **keywords: object) -> Sequential:
+        return Sequential(*(block(**keywords) for _ in range(num_blocks)))
+
+    utils.make_layer = make_layer  # type: ignore[attr-defined]
+    utils.default_init_weights = lambda *_words, **_keywords: None  # type: ignore[attr-defined]

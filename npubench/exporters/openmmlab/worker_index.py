@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from npubench.exporters.openmmlab import worker_codebases, worker_defaults, worker_stack
+    from npubench.exporters.openmmlab import worker_codebases, worker_defaults
 else:
     sys.path.insert(0, str(Path(__file__).parent))
     import worker_codebases
     import worker_defaults
-    import worker_stack
 
 
 def main(codebase: str, path: Path) -> None:
     """Write the index; a config that cannot be read is listed with nothing told, so its name is known."""
     from mmengine.config import Config
 
-    worker_stack.define_torchvision_schemas()
+    worker_codebases.define_torchvision_schemas()
     listed = hub() if codebase == "mmpretrain" else {}
     files = worker_codebases.files(worker_codebases.CODEBASES[codebase].package)
     others = {name: str(file) for name, file in files.items() if name not in listed}

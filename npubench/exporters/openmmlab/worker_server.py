@@ -25,8 +25,9 @@ def prepare(codebase: str) -> None:
         import torch
 
         torch.set_num_threads(worker.THREADS)
-        importlib.import_module("worker_stack").prepare(codebase)
-        importlib.import_module("worker_codebases").CODEBASES[codebase].warm()
+        codebases = importlib.import_module("worker_codebases")
+        codebases.prepare(codebase)
+        codebases.CODEBASES[codebase].warm()
         worker.versions(codebase)
     except Exception:  # noqa: BLE001 - the job meets the same error and classifies it
         traceback.print_exc()

@@ -131,8 +131,8 @@ def _address(codebase: str, config: str) -> str:
     """Where a codebase's model index says the weights are. Raises Refused."""
     from modelindex.load_model_index import load
 
-    folder = worker_codebases.folder(worker_codebases.CODEBASES[codebase].package)
-    index = load(str(folder.parent / "model-index.yml"))
+    folder = worker_codebases.package_folder(worker_codebases.CODEBASES[codebase].package)
+    index = load(str(folder / ".mim" / "model-index.yml"))
     index.build_models_with_collections()
     for model in index.models:
         if model.weights and config in {model.name, Path(model.config or "").stem}:

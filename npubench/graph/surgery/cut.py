@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from npubench.domain.records import Failure, FailureClass, Stage
@@ -65,11 +67,10 @@ def cut(model: "ModelProto", unsupported_ops: Collection[str]) -> Cut | Failure:
     total = sum(weights)
     share = sum(weights[i] for i in _members(head | tail)) / total if total else None
     if share is not None and share > LARGEST_SHARE:
-        return _refused(
-            found,
-            f"they stand in the middle of the graph: {share:.0%} of its multiply-accumulates would run on the"
-            f" CPU, {LARGEST_SHARE:.0%} at most may",
+        of_macs = (
+            f"{share:.0%} of its multiply-accumulates would run on the CPU, {LARGEST_SHARE:.0%} at most may"
         )
+        return _refused(found, f"they stand in the middle of the graph: {of_macs}")
     made = [extract_subgraph(whole, _members(side), ties.constant_nodes) for side in (head, body, tail)]
     for one in made:
         if isinstance(one, Failure):
@@ -117,13 +118,13 @@ class _Ties:
         self.free = ((1 << len(nodes)) - 1) & ~self.constant_nodes
         self._before, self._after = [0] * len(nodes), [0] * len(nodes)
         for i in range(len(nodes)):
-            self._before[i] = (1 << i) | _union(self._before[s] for s in sources[i])
+            self._before[i] = (1 << i) | reduce(or_, (self._before[s] for s in sources[i]), 0)
         readers: list[list[int]] = [[] for _ in nodes]
         for i, found in enumerate(sources):
             for source in found:
                 readers[source].append(i)
         for i in reversed(range(len(nodes))):
-            self._after[i] = (1 << i) | _union(self._after[r] for r in readers[i])
+            self._after[i] = (1 << i) | reduce(or_, (self._after[r] for r in readers[i]), 0)
 
     def sides(self, weights: Sequence[int]) -> tuple[int, int]:
         """Head and tail: each unsupported node goes where fewer MACs, then fewer nodes, go along.
@@ -140,13 +141,6 @@ class _Ties:
             else:
                 tail |= sides[1]
         return head, tail
-
-
-def _union(sets: Iterable[int]) -> int:
-    total = 0
-    for one in sets:
-        total |= one
-    return total
 
 
 def _members(bits: int) -> list[int]:

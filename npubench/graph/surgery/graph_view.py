@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from npubench.graph.walk import (
     all_nodes,
+    attribute_of,
     default_opset,
     fixed_shapes,
     infer_shapes,
@@ -46,12 +48,11 @@ class GraphView:
         from onnx import numpy_helper
 
         if name not in self._arrays:
-            if name in self._constants:
-                self._arrays[name] = numpy_helper.to_array(self._constants[name])
-            elif (node := self._makers.get(name)) is not None and node.op_type == "Constant":
-                value = attributes(node).get("value")
-                if value is not None:
-                    self._arrays[name] = numpy_helper.to_array(value)
+            value, maker = self._constants.get(name), self.maker(name)
+            if value is None and maker is not None and maker.op_type == "Constant":
+                value = attribute_of(maker, "value", None)
+            if value is not None:
+                self._arrays[name] = numpy_helper.to_array(value)
         return self._arrays.get(name)
 
     def is_float32(self, name: str) -> bool:
@@ -80,7 +81,7 @@ class GraphView:
     def add(self, array: "np.ndarray[Any, Any]", hint: str) -> str:
         """Make an initializer; its name."""
         name = self.fresh(hint)
-        self.added[name] = self._arrays[name] = array
+        self.settle(name, array)
         return name
 
     def settle(self, name: str, array: "np.ndarray[Any, Any]") -> None:
@@ -94,7 +95,6 @@ def rewrite(model: "ModelProto", rewriting: "Rewriting") -> "tuple[ModelProto, i
     The model that is handed in stays as it is, and is what comes back where nothing applies. Nodes in
     branches and loops are left alone. External data have to be loaded.
     """
-    import onnx
     from onnx import numpy_helper
 
     view = GraphView(model)
@@ -106,8 +106,7 @@ def rewrite(model: "ModelProto", rewriting: "Rewriting") -> "tuple[ModelProto, i
         nodes += [node] if made is None else made
     if not replaced:
         return model, 0
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
+    changed = deepcopy(model)
     del changed.graph.node[:]
     changed.graph.node.extend(nodes)
     changed.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in view.added.items())
@@ -117,10 +116,7 @@ def rewrite(model: "ModelProto", rewriting: "Rewriting") -> "tuple[ModelProto, i
 
 def pruned(model: "ModelProto") -> "ModelProto":
     """The model without nodes, initializers and shapes that lead to no output."""
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = deepcopy(model)
     _prune(copy)
     return copy
 

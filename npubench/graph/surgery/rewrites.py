@@ -211,13 +211,11 @@ def pad_before_pooling(node: "NodeProto", view: GraphView) -> "Sequence[NodeProt
     padded = view.fresh(f"{node.output[0]}_padded")
     amounts = view.add(np.array([0, 0, top, left, 0, 0, bottom, right], np.int64), f"{padded}_amounts")
     before = view.maker(node.input[0])
-    if before is not None and before.op_type in NEVER_NEGATIVE:
-        value = view.add(np.array(0, np.float32), f"{padded}_value")
-        pad = helper.make_node("Pad", [node.input[0], amounts, value], [padded], name=padded)
-    elif _can_mirror(node, pads, view):
+    zeros = before is not None and before.op_type in NEVER_NEGATIVE
+    if not zeros and _can_mirror(node, pads, view):
         pad = helper.make_node("Pad", [node.input[0], amounts], [padded], name=padded, mode="reflect")
     else:
-        value = view.add(np.array(-np.inf, np.float32), f"{padded}_value")
+        value = view.add(np.array(0 if zeros else -np.inf, np.float32), f"{padded}_value")
         pad = helper.make_node("Pad", [node.input[0], amounts, value], [padded], name=padded)
     pool = helper.make_node("MaxPool", [padded], list(node.output), name=node.name)
     pool.attribute.extend(one for one in node.attribute if one.name not in {"pads", "auto_pad"})
@@ -271,17 +269,18 @@ class Rewrite:
         return rewrite(model, self.rewriting)
 
 
+def _of_pulsar(limit: str, source: str = PULSAR_LIST) -> tuple[Restriction, ...]:
+    return (Restriction("pulsar", limit, source),)
+
+
 REWRITES = (
     Rewrite(
         "constants evaluated",
         "",
         (),
-        (
-            Restriction(
-                "pulsar",
-                "Range, Not and other operators of shape arithmetic are missing",
-                f"{PULSAR_LIST}, and the operators that its models failed with",
-            ),
+        _of_pulsar(
+            "Range, Not and other operators of shape arithmetic are missing",
+            f"{PULSAR_LIST}, and the operators that its models failed with",
         ),
         evaluate_constant,
     ),
@@ -289,27 +288,21 @@ REWRITES = (
         "BatchNormalization folded into Conv",
         "BatchNormalization",
         ("Conv",),
-        (Restriction("pulsar", "BatchNormalization must follow a Conv", PULSAR_LIST),),
+        _of_pulsar("BatchNormalization must follow a Conv"),
         fold_normalisation,
     ),
     Rewrite(
         "HardSwish decomposed",
         "HardSwish",
         ("Add", "Clip", "Mul"),
-        (Restriction("pulsar", "HardSwish is not in the list; Add, Clip and Mul are", PULSAR_LIST),),
+        _of_pulsar("HardSwish is not in the list; Add, Clip and Mul are"),
         decompose_hardswish,
     ),
     Rewrite(
         "Flatten for Reshape",
         "Reshape",
         ("Flatten",),
-        (
-            Restriction(
-                "pulsar",
-                "Reshape takes 3-D and 4-D inputs only; Flatten goes before a linear layer",
-                PULSAR_LIST,
-            ),
-        ),
+        _of_pulsar("Reshape takes 3-D and 4-D inputs only; Flatten goes before a linear layer"),
         flatten_for_reshape,
     ),
     Rewrite(
@@ -329,13 +322,9 @@ REWRITES = (
         "Gemm for 1x1 Conv",
         "Conv",
         ("Flatten", "Gemm", "Reshape"),
-        (
-            Restriction(
-                "pulsar",
-                "of a Conv kernel width x height x input channels is at most 65535, and the output's width a"
-                " multiple of the stride",
-                PULSAR_LIST,
-            ),
+        _of_pulsar(
+            "of a Conv kernel width x height x input channels is at most 65535, and the output's width a"
+            " multiple of the stride"
         ),
         gemm_for_pointwise,
     ),

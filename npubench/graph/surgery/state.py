@@ -1,7 +1,7 @@
 """Surgery on one model, step by step after each refusal, and the record of what was done."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from npubench.domain.records import Failure, FailureClass, Figures, Stage
@@ -127,23 +127,17 @@ def next_step(so_far: SurgeryState, failure: Failure, backend: str) -> SurgerySt
     unwanted = {*so_far.unsupported_ops, *refused}
     for entry in _fitting(refused, backend, {one.name for one in applied}, unwanted):
         changed, count = entry.apply(model)
-        if not count or (
-            refused and _counted(changed, refused) >= _counted(model, refused) and entry.replaces == ""
-        ):
+        in_vain = refused and not entry.replaces and _counted(changed, refused) >= _counted(model, refused)
+        if in_vain or not count:
             continue
         model = changed
         applied.append(Rewritten(entry.name, count, entry.restrictions))
         touched.add(entry.replaces)
-    left = [
-        name
-        for name in refused
-        if name not in touched and name not in so_far.unsupported_ops and _counted(model, (name,))
-    ]
+    settled = {*touched, *so_far.unsupported_ops}
+    left = [name for name in refused if name not in settled and _counted(model, (name,))]
     if len(applied) == len(so_far.rewrites) and not left:
         return None
-    return replace(
-        so_far, model=model, rewrites=tuple(applied), unsupported_ops=(*so_far.unsupported_ops, *left)
-    )
+    return SurgeryState(model, tuple(applied), (*so_far.unsupported_ops, *left))
 
 
 def _fitting(
