@@ -13,7 +13,7 @@ import msgspec
 from npubench.boards.ssh import hostkeys
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import BoardSpec
-from npubench.storage.validate import InvalidError, Table, convert
+from npubench.storage.json import InvalidError, Table, convert
 
 if TYPE_CHECKING:
     from paramiko import SSHConfig
