@@ -12,8 +12,8 @@ from npubench.domain.specs import (
     SamplesFrom,
     TensorSpec,
 )
+from npubench.storage.json import KeyPath
 from npubench.storage.toml import Tell
-from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import ModelDefaults, ModelTable

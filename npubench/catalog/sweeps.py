@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from npubench.domain.specs import NodeSpec, OperatorSpec, Shape, TensorSpec, WeightSpec
+from npubench.storage.json import KeyPath
 from npubench.storage.toml import Tell
-from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import InputTable, NodeTable, SweepTable, WeightTable

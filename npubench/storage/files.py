@@ -89,9 +89,7 @@ def write_new(path: Path, text: str) -> None:
         import shutil
 
         shutil.rmtree(path)
-    path.unlink(missing_ok=True)
-    with path.open("x", encoding="utf-8") as stream:
-        stream.write(text)
+    write_atomically(path, text)
 
 
 FOLDERS = ("ops", "models", "boards", "suites", "reports")

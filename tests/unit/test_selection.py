@@ -21,7 +21,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.data.translate import speaking
-from npubench.reporting.select.check import Outcome
+from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.presentation import jobs_text
