@@ -79,12 +79,14 @@ def frame_columns() -> str:
 
 
 def rooms() -> str:
-    """Every module and package of npubench with the first line of its docstring."""
-    package = ROOT / "npubench"
-    files = {f"{file.parent.name}/": file for file in package.glob("*/__init__.py")}
-    files |= {file.name: file for file in package.glob("*.py") if not file.name.startswith("__")}
-    rows = [f"| `{name}` | {_first_line(file)} |" for name, file in sorted(files.items())]
-    return "\n".join(["| module | what it does |", "| --- | --- |", *rows])
+    """Every room of npubench with the first line of its docstring, and the modules and folders in it."""
+    rows = []
+    for room in sorted((ROOT / "npubench").glob("*/__init__.py")):
+        folders = [f"{one.parent.name}/" for one in room.parent.glob("*/__init__.py")]
+        modules = [one.stem for one in room.parent.glob("*.py") if one != room]
+        names = ", ".join([*sorted(folders), *sorted(modules)])
+        rows.append(f"| `{room.parent.name}/` | {_first_line(room)} | {names} |")
+    return "\n".join(["| room | what it does | what is in it |", "| --- | --- | --- |", *rows])
 
 
 def layers() -> str:
