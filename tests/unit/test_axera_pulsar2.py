@@ -1,6 +1,7 @@
 """Newer output of Pulsar 2's tools: build logs with subgraphs, precision tables, timelines, pulsar2 run."""
 
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from npubench.backends.axera import (
     pulsar2_log,
     pulsar2_run,
 )
-from npubench.backends.axera.base import Deadline, Work
+from npubench.backends.axera.base import Work
 from npubench.backends.axera.pulsar2 import Pulsar2Backend
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.domain.errors import UsageError
@@ -534,7 +535,7 @@ def simulated(relu, tmp_path, outputs, pictures=False, text=None):
     assert pulsar2_run.lay_out(relu, target(), pictures, workdir) is None
     argv = pulsar2_run.run_argv("pulsar2", "m.axmodel")
     bench = Bench(workdir, outputs, text)
-    said = pulsar2_run.simulate(argv, Work(relu, workdir, bench, Deadline(60), tmp_path / "log"))
+    said = pulsar2_run.simulate(argv, Work(relu, workdir, bench, time.monotonic() + 60, tmp_path / "log"))
     return said, pulsar2_run.accuracy_of([workdir / pulsar2_run.ANSWER] if said == "done" else [])
 
 

@@ -2,13 +2,12 @@
 
 import math
 import re
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from npubench.backends.axera.job_files import (
     ArrayFormat,
@@ -44,6 +43,7 @@ from npubench.domain.records import (
     ToolInfo,
 )
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
+from npubench.domain.text import last_line
 from npubench.measure.statistics import CallMean, percentile_of_calls
 from npubench.storage.files import is_regular, write_new
 from npubench.storage.hashing import sha256_of_file
@@ -55,24 +55,11 @@ STAMP = "start.stamp"
 BUILD_LOG = "build.log"
 
 
-class Deadline:
-    """Seconds that are left of a job's time."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Seconds from now; never less than none."""
-        return max(0.0, self._end - time.monotonic())
-
-
 class Artifacts:
     """Which model each artifact of this process came from; tools have handed out another job's file."""
 
     def __init__(self) -> None:
         self._models: dict[str, OnnxModel] = {}
-        self._lock = threading.Lock()
 
     def belongs_to_another(self, sha256: str, model: OnnxModel) -> str | None:
         """The case that this file was built for, if that is a model of other shapes, operators or weights.
@@ -80,8 +67,7 @@ class Artifacts:
         Models that are equal in these may well compile to the same bytes (a 1x1 kernel knows no
         dilation), and are left to the report's check for equal figures.
         """
-        with self._lock:
-            other = self._models.setdefault(sha256, model)
+        other = self._models.setdefault(sha256, model)
         return None if _outline(other) == _outline(model) else other.case
 
 
@@ -91,17 +77,21 @@ def _outline(model: OnnxModel) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A model in its folder, with the toolchain at work there and the time that is left."""
+    """A model in its folder, with the toolchain at work there until `end`, by the monotonic clock."""
 
     model: OnnxModel
     workdir: Path
     bench: Bench
-    deadline: Deadline
+    end: float
     log: Path
+
+    def left_s(self) -> float:
+        """Seconds that are left of the job's time; never less than none."""
+        return max(0.0, self.end - time.monotonic())
 
     def run(self, argv: Sequence[str], limit_s: float = math.inf) -> Completed:
         """Run a tool in the folder until the job's time is over, or for `limit_s` at most."""
-        return self.bench.run(argv, min(limit_s, self.deadline.left()), self.log)
+        return self.bench.run(argv, min(limit_s, self.left_s()), self.log)
 
 
 def build(argv: list[str], output: str, work: Work) -> Failure | None:
@@ -135,42 +125,10 @@ def is_new(file: Path, workdir: Path) -> bool:
     return file.lstat().st_mtime >= (workdir / STAMP).lstat().st_mtime
 
 
-def probe(backend: str, where: Where, open_host: OpenHost | None, fix: str) -> ToolInfo:
-    """The toolchain's version, or the id of its image; why not, where there is none."""
-    try:
-        completed = identify(where, open_host)
-    except (BoardError, UsageError) as error:
-        return ToolInfo(backend, False, reason=str(error), fix=fix)
-    if completed.returncode == NOT_STARTED or (where.image is not None and completed.returncode != 0):
-        lines = completed.output.strip().splitlines()
-        return ToolInfo(backend, False, reason=lines[-1] if lines else f"{where.command} is missing", fix=fix)
-    if completed.timed_out:
-        reason = f"{where.command} version did not end within {SHORT_S:g} s"
-        return ToolInfo(backend, False, reason=reason, fix=fix)
-    if where.image is not None:
-        return ToolInfo(backend, True, {f"{backend} image": f"{where.image} {completed.output.strip()}"})
-    return ToolInfo(backend, True, labelled(backend, parse_version(completed.output)))
-
-
 def labelled(backend: str, version: Mapping[str, str]) -> dict[str, str]:
     """Version and commit under the toolchain's name; a version that cannot be read is "unknown"."""
     commit = {f"{backend} commit": version["commit"]} if "commit" in version else {}
     return {backend: version.get("version", "unknown"), **commit}
-
-
-class Versions:
-    """What each toolchain of this process says of itself, asked once."""
-
-    def __init__(self) -> None:
-        self._known: dict[Where, dict[str, str]] = {}
-        self._lock = threading.Lock()
-
-    def of(self, where: Where, backend: str, ask: Callable[[], str]) -> dict[str, str]:
-        """Labelled versions of the toolchain at a place; `ask` gives the output of its version command."""
-        with self._lock:
-            if where not in self._known:
-                self._known[where] = labelled(backend, parse_version(ask()))
-            return self._known[where]
 
 
 _SAVED = re.compile(r"File saved: (.+)")
@@ -213,26 +171,6 @@ class Runner(Generic[Parsed]):
     check: Callable[[Parsed, int], Failure | None]
 
 
-def measure_rounds(
-    runner: Runner[Parsed], path: PurePosixPath, session: Session, timing: TimingProtocol, deadline_s: float,
-    log: Path,
-) -> list[Parsed] | Failure:  # fmt: skip
-    """What the runner printed in each of its calls. Raises BoardError."""
-
-    def call(repeat: int, left_s: float) -> Parsed | Failure:
-        completed = session.run(runner.argv(str(path), timing.warmup, repeat), left_s, log)
-        failure = classify_run(runner.name, completed, explain_run, short_lines)
-        if failure is not None:
-            return failure
-        parsed = runner.parse(completed.output)
-        if isinstance(parsed, Failure):
-            return explain_run(runner.name, completed.output) or parsed
-        wrong = runner.check(parsed, repeat)
-        return parsed if wrong is None else replace(wrong, detail=completed.output)
-
-    return run_rounds(runner.name, call, lambda one: runner.round_of(one).mean_us, timing, deadline_s)
-
-
 def statistic(rounds: Sequence[CallMean], runner: str) -> str:
     """What the latency of these rounds is."""
     calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
@@ -254,16 +192,12 @@ SIMULATED = "simulated_execution"
 """Among an artifact's settings: what became of running it on its host."""
 
 
-class Chosen(Protocol):
-    """Options of a board for a toolchain, checked."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Options of a board for a toolchain, checked: its place, and what of the NPU a model is built for."""
 
-    @property
-    def where(self) -> Where:
-        """The place of the toolchain."""
-
-    @property
-    def npu_mode(self) -> str:
-        """What of the NPU the model is built for."""
+    where: Where
+    npu_mode: str
 
 
 Settings = TypeVar("Settings", bound=Chosen)
@@ -289,7 +223,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     def __init__(self, options: Options | None = None, open_host: OpenHost | None = None) -> None:
         self._options = options or {}
         self._open_host = open_host
-        self._versions = Versions()
+        self._versions: dict[Where, dict[str, str]] = {}
         self._artifacts = Artifacts()
 
     def configured(self, options: Options, open_host: OpenHost) -> Self:
@@ -302,7 +236,21 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
             "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
             f"in a board file of your own, or put {self.name} on PATH"
         )
-        return probe(self.name, self.where(self._options), self._open_host, fix)
+        where = self.where(self._options)
+        try:
+            completed = identify(where, self._open_host)
+        except (BoardError, UsageError) as error:
+            return ToolInfo(self.name, False, reason=str(error), fix=fix)
+        if completed.returncode == NOT_STARTED or (where.image is not None and completed.returncode != 0):
+            reason = last_line(completed.output, f"{where.command} is missing")
+        elif completed.timed_out:
+            reason = f"{where.command} version did not end within {SHORT_S:g} s"
+        elif where.image is not None:
+            image = f"{where.image} {completed.output.strip()}"
+            return ToolInfo(self.name, True, {f"{self.name} image": image})
+        else:
+            return ToolInfo(self.name, True, labelled(self.name, parse_version(completed.output)))
+        return ToolInfo(self.name, False, reason=reason, fix=fix)
 
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
@@ -365,11 +313,11 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         data = calibration.chosen.use(self.lay_out_sample(model, chosen, calibration, workdir))
         try:
             with open_bench(chosen.where, workdir, self._open_host) as bench:
-                ask = [chosen.where.command, "version"]
-                tools = self._versions.of(
-                    chosen.where, self.name, lambda: bench.run(ask, SHORT_S, log).output
-                )
-                built = self._build(chosen, Work(model, workdir, bench, Deadline(target.deadline_s), log))
+                if (tools := self._versions.get(chosen.where)) is None:
+                    told = bench.run([chosen.where.command, "version"], SHORT_S, log).output
+                    tools = self._versions[chosen.where] = labelled(self.name, parse_version(told))
+                end = time.monotonic() + target.deadline_s
+                built = self._build(chosen, Work(model, workdir, bench, end, log))
         except BoardError as error:
             message = f"the build host cannot be used: {error}"
             return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
@@ -433,7 +381,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         if outcome is None:
             try:
                 with open_bench(chosen.where, workdir, self._open_host) as bench:
-                    work = Work(artifact.onnx, workdir, bench, Deadline(target.deadline_s), log)
+                    work = Work(artifact.onnx, workdir, bench, time.monotonic() + target.deadline_s, log)
                     outcome = self.run_simulation(path, chosen, work)
             except BoardError as error:
                 outcome = f"not done: the build host cannot be used: {error}"
@@ -485,9 +433,21 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         uploaded = upload_verified(artifact, (), session, log)
         if isinstance(uploaded, Failure):
             return uploaded
-        runner = self.runner_of(artifact)
-        calls = measure_rounds(runner, uploaded[0], session, timing, deadline_s, log)
+        runner, path = self.runner_of(artifact), uploaded[0]
+
+        def call(repeat: int, left_s: float) -> Parsed | Failure:
+            completed = session.run(runner.argv(str(path), timing.warmup, repeat), left_s, log)
+            failure = classify_run(runner.name, completed, explain_run, short_lines)
+            if failure is not None:
+                return failure
+            parsed = runner.parse(completed.output)
+            if isinstance(parsed, Failure):
+                return explain_run(runner.name, completed.output) or parsed
+            wrong = runner.check(parsed, repeat)
+            return parsed if wrong is None else replace(wrong, detail=completed.output)
+
+        calls = run_rounds(runner.name, call, lambda one: runner.round_of(one).mean_us, timing, deadline_s)
         if isinstance(calls, Failure):
             return calls
-        wrong = (self.wrong_call(call, artifact, uploaded[0]) for call in calls)
+        wrong = (self.wrong_call(call, artifact, path) for call in calls)
         return next(filter(None, wrong), None) or self.figures_of(calls, artifact)

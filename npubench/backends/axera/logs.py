@@ -136,9 +136,9 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
         named = toolchain.explain("pulsar", case.convert)
         if named is not None:
             return named
-    for line in short_lines("" if whole_log else case.copy):
-        if _COPY_FAILED.search(line):
-            return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, line.strip()[:300])
+    copied = () if whole_log else short_lines(case.copy)
+    if failed := toolchain.named_by(((FailureClass.TRANSFER_FAILED, _COPY_FAILED),), copied, Stage.TRANSFER):
+        return failed
     if case.profile.strip() and (not whole_log or _RUN.search(case.profile)):
         return toolchain.explain_run("run_joint", case.profile) or _no_run(case.profile) or profile
     if built or (whole_log and not _BUILD.search(case.convert)):
@@ -149,13 +149,9 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
 
 def _no_run(profile: str) -> Failure | None:
     """Why run_joint printed no figures, where the section says so itself."""
-    for failure_class, pattern in _NO_RUN:
-        for line in short_lines(profile):
-            if pattern.search(line):
-                unreachable = failure_class is FailureClass.BOARD_UNREACHABLE
-                stage = Stage.TRANSFER if unreachable else Stage.MEASURE
-                return Failure(stage, failure_class, line.strip()[:300])
-    return None
+    found = toolchain.named_by(_NO_RUN, short_lines(profile), Stage.MEASURE)
+    unreachable = found and found.failure_class is FailureClass.BOARD_UNREACHABLE
+    return replace(found, stage=Stage.TRANSFER) if found and unreachable else found
 
 
 def _stale(case: CaseText) -> Failure | None:

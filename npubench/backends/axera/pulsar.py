@@ -12,7 +12,7 @@ from npubench.backends.axera.base import AxeraBackend, Work
 from npubench.backends.axera.job_files import ArrayFormat
 from npubench.backends.axera.pulsar_figures import INFO_LOG, REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
-from npubench.backends.axera.toolchain import SHORT_S, Where, wrong_mode
+from npubench.backends.axera.toolchain import SHORT_S, wrong_mode
 from npubench.backends.signature import Signature, Tolerance, ran_another
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
@@ -49,14 +49,12 @@ JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(base.Chosen):
     """Options of a board for Pulsar 1. `simulate` runs the compiled model on the host beside the ONNX one.
 
     `run_joint_mode` is the runner's `--mode`; without it the runner takes the mode from the model.
     """
 
-    where: Where
-    npu_mode: str
     target_hardware: str
     output_layout: str
     input_colour: str | None

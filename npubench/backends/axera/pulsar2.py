@@ -12,7 +12,7 @@ from npubench.backends.axera.base import AxeraBackend, Work
 from npubench.backends.axera.job_files import ArrayFormat
 from npubench.backends.axera.pulsar2_analyses import PRECISION
 from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
-from npubench.backends.axera.toolchain import Where, wrong_mode
+from npubench.backends.axera.toolchain import wrong_mode
 from npubench.backends.signature import Signature, Tolerance, signature_of_file
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import part_of_npu
@@ -75,7 +75,7 @@ AXMODEL = Tolerance(
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(base.Chosen):
     """Options of a board for Pulsar 2.
 
     `runner` is the name of the program that measures, `runner_path` where it lies, `card` the index of the
@@ -83,8 +83,6 @@ class Settings:
     `npu_perf` asks for its timeline, `simulate` runs the compiled model on the build host.
     """
 
-    where: Where
-    npu_mode: str
     target_hardware: str
     runner: str
     runner_path: str

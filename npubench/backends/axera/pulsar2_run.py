@@ -161,7 +161,7 @@ def simulate(argv: list[str], work: Work) -> str:
     }
 
     def start(command: list[str]) -> Completed:
-        return process.run(command, timeout_s=work.deadline.left(), log=work.log)
+        return process.run(command, timeout_s=work.left_s(), log=work.log)
 
     answer = ask_module(WORKER, Worker("the comparison with FP32", Stage.COMPILE), job, start)
     if isinstance(answer, Failure):
