@@ -35,6 +35,7 @@ from npubench.domain.protocols import OpenHost, Session
 from npubench.domain.records import (
     Artifact,
     Completed,
+    Computed,
     Failure,
     FailureClass,
     Figures,
@@ -44,6 +45,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.domain.text import last_line
+from npubench.graph.shares import of_types
 from npubench.measure.statistics import CallMean, percentile_of_calls
 from npubench.storage.files import is_regular, write_new
 from npubench.storage.hashing import sha256_of_file
@@ -190,6 +192,16 @@ def details_of_calls(rounds: Sequence[CallMean]) -> dict[str, object]:
 
 SIMULATED = "simulated_execution"
 """Among an artifact's settings: what became of running it on its host."""
+
+
+def ran(artifact: Artifact) -> dict[str, object]:
+    """The same for the details of a row; nothing where that was not tried."""
+    return {key: value for key, value in artifact.settings.items() if key == SIMULATED}
+
+
+def computed(placed: Mapping[str, str], model: OnnxModel) -> Computed | None:
+    """Shares of NPU and CPU, where it is known of every operator."""
+    return of_types(placed, model) if placed.keys() == model.operators.keys() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,14 +161,14 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
     ) -> tuple[Signature, dict[str, Any]] | Failure:
         """What `pulsar info` says of it, and whether reports of another job lie there."""
         info = _info(artifact, chosen, work)
-        if info is not None and info.npu_mode not in (None, chosen.npu_mode):
-            message = f"the .joint is for NPU mode {info.npu_mode}, {chosen.npu_mode} was asked for"
+        if info.get("npu_mode", chosen.npu_mode) != chosen.npu_mode:
+            message = f"the .joint is for NPU mode {info['npu_mode']}, {chosen.npu_mode} was asked for"
             return Failure(Stage.COMPILE, FailureClass.WRONG_NPU_MODE, message)
         tensors = run_joint.of_info((work.workdir / INFO_LOG).read_text(encoding="utf-8"))
         if chosen.input_colour in PACKED:
             # What it says of a picture in NV12 are the sizes of its bytes.
             tensors = Signature(None, tensors.outputs)
-        notes: dict[str, Any] = {"system_memory_bytes": info.memory_bytes if info else None}
+        notes: dict[str, Any] = {"system_memory_bytes": info.get("memory_bytes")}
         if old := sum(not base.is_new(report, work.workdir) for report in _reports(work.workdir)):
             notes["reports_of_another_job"] = old
         return tensors, notes
@@ -233,7 +233,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
         return pulsar_figures.measured(calls, str(artifact.settings["npu_mode"]), artifact)
 
 
-def _info(artifact: Path, chosen: Settings, work: Work) -> pulsar_figures.JointInfo | None:
+def _info(artifact: Path, chosen: Settings, work: Work) -> Mapping[str, Any]:
     def ask(*options: str) -> Completed:
         return work.run([chosen.where.command, "info", *options, artifact.name], SHORT_S)
 
@@ -242,9 +242,9 @@ def _info(artifact: Path, chosen: Settings, work: Work) -> pulsar_figures.JointI
         completed = ask()  # Older toolchains know no such option.
     write_new(work.workdir / INFO_LOG, completed.output)
     if completed.timed_out or completed.returncode != 0:
-        return None
+        return {}
     info = pulsar_figures.parse_info(completed.output)
-    return None if isinstance(info, Failure) else info
+    return {} if isinstance(info, Failure) else info
 
 
 def _reports(workdir: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on boards, `axcl_run_model` beside cards."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -15,15 +15,12 @@ from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, 
 from npubench.backends.axera.toolchain import wrong_mode
 from npubench.backends.signature import Signature, Tolerance, signature_of_file
 from npubench.domain.errors import UsageError
-from npubench.domain.figures import part_of_npu
-from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import (
     Artifact,
     Failure,
     FailureClass,
     Figures,
     LogCase,
-    NoAccuracy,
     OnnxModel,
     Stage,
 )
@@ -247,15 +244,7 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
 
     def figures_of(self, calls: Sequence[AxRunModel], artifact: Artifact) -> Figures:
         """The runner's times; placement is the compiler's."""
-        npu_mode, placed = str(artifact.settings["npu_mode"]), pulsar2_log.placement(artifact)
-        return replace(
-            pulsar2_log.measured(calls, npu_mode, artifact.sha256),
-            placement=placed,
-            computed=pulsar2_log.shares(placed, artifact),
-            bounds=part_of_npu(npu_mode, str(artifact.settings.get("target_hardware"))),
-            no_accuracy=NoAccuracy.NO_OUTPUTS,
-            no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": _runner_name(artifact)}),
-        )
+        return pulsar2_log.measured(calls, str(artifact.settings["npu_mode"]), artifact)
 
 
 def _runner_name(artifact: Artifact) -> str:
