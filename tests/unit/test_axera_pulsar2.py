@@ -335,8 +335,8 @@ write [a/b:0] to [sim_outputs/0/a_b_0.bin] successfully
 
 def test_outputs_that_pulsar2_run_wrote():
     found = pulsar2_run.parse_run(RUN)
-    assert found["0"]["a/b:0"].path == "sim_outputs/0/a_b_0.bin"
-    assert found["1"]["a/b:0"].size_bytes == 4000
+    assert found["0"]["a/b:0"]["path"] == "sim_outputs/0/a_b_0.bin"
+    assert found["1"]["a/b:0"]["bytes"] == 4000
     assert pulsar2_run.file_name("a/b:0") == "a_b_0.bin"
 
 
@@ -358,7 +358,7 @@ def test_a_run_whose_lines_do_not_fit_is_none(old, new):
 def test_a_cut_run_names_no_other_file(end):
     found = pulsar2_run.parse_run(RUN[:end])
     if not isinstance(found, Failure):
-        paths = {w.path for outputs in found.values() for w in outputs.values()}
+        paths = {w["path"] for outputs in found.values() for w in outputs.values()}
         assert paths <= {"sim_outputs/0/a_b_0.bin", "sim_outputs/1/a_b_0.bin"}
 
 

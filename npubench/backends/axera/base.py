@@ -220,7 +220,8 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
 
     `configured` binds it to a board's options and its build host. `hardware` names the compiler's target of
     each chip, `suffix` ends an artifact's name, `output` is the folder where the build leaves it,
-    `config_file` the configuration of a build, `arrays` how calibration data lie that are no pictures.
+    `config_file` the configuration of a build, `kept` names what is kept of the options with an artifact,
+    `arrays` tells how calibration data lie that are no pictures.
     """
 
     name: ClassVar[str]
@@ -228,6 +229,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     suffix: ClassVar[str]
     output: ClassVar[str] = ""
     config_file: ClassVar[str]
+    kept: ClassVar[tuple[str, ...]]
     arrays: ClassVar[ArrayFormat]
     tolerance: ClassVar[Tolerance]
     left_by_simulation: ClassVar[tuple[str, ...]]
@@ -276,6 +278,10 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     def settings(self, given: Options, chip: str) -> Settings:
         """A board's options, checked. Raises UsageError."""
 
+    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
+        """What is kept of the options with an artifact: what decides about it, and what runs it."""
+        return {name: value for name in self.kept if (value := getattr(chosen, name)) is not None}
+
     def refused(self, model: OnnxModel) -> Failure | None:
         """Why a model is not even tried; None where it is."""
         return unfed(model, self.name)
@@ -289,10 +295,6 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     ) -> int:
         """Put what the simulation is to run on there, kept with the artifact; the number of samples."""
         return 0
-
-    @abstractmethod
-    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
-        """What is kept of the options with an artifact: what decides about it, and what runs it."""
 
     @abstractmethod
     def build_argv(self, model: OnnxModel, chosen: Settings) -> list[str]:

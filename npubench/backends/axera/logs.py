@@ -117,10 +117,8 @@ def _read_case(name: str, case: CaseText) -> LogCase:
 def _profile(case: CaseText) -> RunJoint | Failure:
     """What run_joint measured, of the rounds that its command line in the log asks for."""
     call = parse_run_joint(case.profile)
-    asked = {int(match[1] or 1) for line in short_lines(case.profile) if (match := _RUN_COMMAND.search(line))}
-    if isinstance(call, Failure) or len(asked) != 1:
-        return call
-    return wrong_rounds(call, asked.pop()) or call
+    asked = _asked(_RUN_COMMAND, case.profile)
+    return call if isinstance(call, Failure) or asked is None else wrong_rounds(call, asked) or call
 
 
 def _is_built(case: CaseText) -> bool:
@@ -269,6 +267,7 @@ _IS_OVER = re.compile(
 )
 _NAME = re.compile(r"[\w./+-]*\w")
 _HEADING_LIMIT = 200
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def split_cases(text: str) -> list[CaseText]:
@@ -276,8 +275,8 @@ def split_cases(text: str) -> list[CaseText]:
     cases: list[CaseText] = []
     section, start = "convert", 0
     text = plain(text)
-    for begin, line in _lines(text):
-        heading = _heading(line)
+    for match in _LINE.finditer(text):
+        heading, begin = _heading(match[0]), match.start()
         if heading is None:
             continue
         _add(cases, section, text[start:begin])
@@ -285,18 +284,9 @@ def split_cases(text: str) -> list[CaseText]:
             cases.append(CaseText(heading[1], convert=text[:begin] if not cases else ""))
         elif heading[1] and cases[-1].name is None:
             cases[-1].name = heading[1]
-        section, start = heading[0], begin + len(line)
+        section, start = heading[0], match.end()
     _add(cases, section, text[start:])
     return cases or [CaseText(None, text, text, text, headed=False)]
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    """Each line with its end, and where it begins."""
-    found, begin = [], 0
-    for line in text.split("\n"):
-        found.append((begin, text[begin : begin + len(line) + 1]))
-        begin += len(line) + 1
-    return found
 
 
 def _add(cases: list[CaseText], section: str, text: str) -> None:
@@ -403,11 +393,7 @@ def _with_simulated_run(case: LogCase, text: str) -> LogCase:
     if figures.accuracy is None and figures.no_accuracy is None:
         why = "a log of pulsar2 run tells which outputs it wrote, not their values"
         figures = replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
-    written = {
-        sample: {name: {"path": one.path, "bytes": one.size_bytes} for name, one in outputs.items()}
-        for sample, outputs in samples.items()
-    }
-    return replace(case, estimate=replace(figures, details={**figures.details, "simulated_run": written}))
+    return replace(case, estimate=replace(figures, details={**figures.details, "simulated_run": samples}))
 
 
 def _with_calls(case: LogCase, calls: Sequence[AxRunModel | Failure]) -> LogCase:
@@ -453,7 +439,7 @@ def _call(text: str) -> AxRunModel | Failure:
     call = parse_ax_run_model(text)
     if isinstance(call, Failure):
         return toolchain.explain_run("ax_run_model", text) or call
-    asked = _asked(short_lines(text))
+    asked = _asked(_ASKED, text)
     return call if asked is None else wrong_repeat(call, asked) or call
 
 
@@ -471,7 +457,7 @@ def _name_of_text(lines: list[str]) -> str:
     return named.pop() if len(named) == 1 and not named & _ANY_NAME2 else ""
 
 
-def _asked(lines: list[str]) -> int | None:
+def _asked(command: re.Pattern[str], text: str) -> int | None:
     """How many runs the runner's command line asks for; None where the log has none, or several."""
-    counts = {int(match[1]) for line in lines if (match := _ASKED.search(line))}
+    counts = {int(match[1] or 1) for line in short_lines(text) if (match := command.search(line))}
     return counts.pop() if len(counts) == 1 else None

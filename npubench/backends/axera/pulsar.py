@@ -83,6 +83,9 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
     hardware: ClassVar[Mapping[str, str]] = HARDWARE
     suffix: ClassVar[str] = ".joint"
     config_file: ClassVar[str] = "config.prototxt"
+    kept: ClassVar[tuple[str, ...]] = (
+        "npu_mode", "target_hardware", "output_layout", "run_joint", "run_joint_mode"
+    )  # fmt: skip
     arrays: ClassVar[ArrayFormat] = "bin"
     tolerance: ClassVar[Tolerance] = run_joint.PULSAR
     left_by_simulation: ClassVar[tuple[str, ...]] = (RUN_LOG,)
@@ -137,16 +140,6 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
         ending, content = job_files.sample_file(sample[model.inputs[0].name], picture, "bin")
         (workdir / f"{SAMPLE}.{ending}").write_bytes(content)
         return 1
-
-    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
-        """What decides about a .joint, and what runs it."""
-        return {
-            "npu_mode": chosen.npu_mode,
-            "target_hardware": chosen.target_hardware,
-            "output_layout": chosen.output_layout,
-            "run_joint": chosen.run_joint,
-            **({"run_joint_mode": chosen.run_joint_mode} if chosen.run_joint_mode else {}),
-        }
 
     def build_argv(self, model: OnnxModel, chosen: Settings) -> list[str]:
         """The build's command line, relative to the job's folder."""

@@ -120,6 +120,9 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
     suffix: ClassVar[str] = ".axmodel"
     output: ClassVar[str] = f"{OUTPUT_DIR}/"
     config_file: ClassVar[str] = "config.json"
+    kept: ClassVar[tuple[str, ...]] = (
+        "npu_mode", "target_hardware", "runner", "runner_path", "card", "npu_clock_mhz", "precision_analysis"
+    )  # fmt: skip
     arrays: ClassVar[ArrayFormat] = "npy"
     tolerance: ClassVar[Tolerance] = AXMODEL
     left_by_simulation: ClassVar[tuple[str, ...]] = (pulsar2_run.RUN_LOG, pulsar2_run.ANSWER)
@@ -155,18 +158,6 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
     def config(self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration) -> str:
         """The text of config.json."""
         return job_files.pulsar2_config(model, calibration, chosen.npu_mode, chosen.precision_analysis)
-
-    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
-        """What decides about an .axmodel, and what runs it."""
-        return {
-            "npu_mode": chosen.npu_mode,
-            "target_hardware": chosen.target_hardware,
-            "runner": chosen.runner,
-            "runner_path": chosen.runner_path,
-            **({} if chosen.card is None else {"card": chosen.card}),
-            **({} if chosen.npu_clock_mhz is None else {"npu_clock_mhz": chosen.npu_clock_mhz}),
-            "precision_analysis": chosen.precision_analysis,
-        }
 
     def build_argv(self, model: OnnxModel, chosen: Settings) -> list[str]:
         """The build's command line, relative to the job's folder."""

@@ -57,14 +57,6 @@ _KNOWN = re.compile(r">>> \[|write \[.*successfully")
 _ESCAPED = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """An output that the tool says it wrote; bytes where it tells them."""
-
-    path: str
-    size_bytes: int | None = None
-
-
 def file_name(tensor: str) -> str:
     """The name of a tensor's file."""
     return f"{_ESCAPED.sub('_', tensor)}.bin"
@@ -82,12 +74,12 @@ def tells(line: str) -> bool:
     return bool(_EDGE.fullmatch(line) or _WRITTEN.fullmatch(line))
 
 
-def parse_run(text: str) -> Mapping[str, Mapping[str, Written]] | Failure:
-    """The outputs of each sample by name, as the tool says it wrote them; UNPARSED_OUTPUT when damaged.
+def parse_run(text: str) -> Mapping[str, Mapping[str, dict[str, Any]]] | Failure:
+    """Path and bytes (None where not told) of each sample's outputs by name; UNPARSED_OUTPUT when damaged.
 
     A sample whose end is not told has none where its beginning is: the next lines may have been lost.
     """
-    samples: dict[str, dict[str, Written]] = {}
+    samples: dict[str, dict[str, dict[str, Any]]] = {}
     current: str | None = None
     try:
         for line in whole_lines(text):
@@ -103,7 +95,8 @@ def parse_run(text: str) -> Mapping[str, Mapping[str, Written]] | Failure:
             elif match := _WRITTEN.fullmatch(line):
                 if current is None:
                     raise DamagedError(f"output {match[1][:40]} is of no sample")
-                put_once(samples[current], match[1], Written(match[2], int(match[3]) if match[3] else None))
+                written = {"path": match[2], "bytes": int(match[3]) if match[3] else None}
+                put_once(samples[current], match[1], written)
             elif _KNOWN.search(line):
                 raise not_whole(line)
     except DamagedError as damage:

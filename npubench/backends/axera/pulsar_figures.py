@@ -49,7 +49,9 @@ REPORTS = "inference_report"
 
 def simulated(artifact: Artifact) -> Figures | None:
     """The inference reports of all parts, and the accuracy of the simulated execution."""
-    reports = [path for path in artifact.extras if _is_part(path)]
+    # Reports of subgraphs are contained in their part's.
+    named = f"{REPORTS}/*.lava/inference_report.log"
+    reports = [path for path in artifact.extras if path.match(named)]
     figures = _sum_of(reports) if reports else Figures(Kind.SIMULATED, details={"parts": 0})
     details: dict[str, Any] = dict(figures.details)
     parts = parts_of(artifact)
@@ -64,13 +66,15 @@ def simulated(artifact: Artifact) -> Figures | None:
     )
     scores = parse_scores(text_named(artifact.extras, RUN_LOG))
     if isinstance(scores, Failure):
-        details["simulated_execution"] = scores.message
-        return replace(figures, details=details, **_lacking(f"not read: {scores.message}"))
+        details[base.SIMULATED] = scores.message
+        not_read = Note(NoteCode.SIMULATED_EXECUTION, {"what": f"not read: {scores.message}"})
+        return replace(
+            figures, details=details, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=not_read
+        )
     if not reports and not scores:
         return None
     outputs = [tensor.name for tensor in artifact.onnx.outputs]
-    if "simulated_execution" in artifact.settings:
-        details["simulated_execution"] = artifact.settings[base.SIMULATED]
+    details |= base.ran(artifact)
     worst = accuracy(scores, outputs)
     if scores and worst is None:
         details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
@@ -78,16 +82,9 @@ def simulated(artifact: Artifact) -> Figures | None:
     figures = replace(figures, details=details, bounds=part)
     if worst is not None:
         return replace(figures, accuracy=worst)
-    ran = str(artifact.settings.get("simulated_execution", "not done"))
-    missing = {"no_accuracy_why": Note(NoteCode.SOME_SCORES)} if scores else {}
-    return replace(figures, **{**_lacking(ran), **missing})
-
-
-def _lacking(what: str) -> dict[str, Any]:
-    return {
-        "no_accuracy": NoAccuracy.NOT_COMPARED,
-        "no_accuracy_why": Note(NoteCode.SIMULATED_EXECUTION, {"what": what}),
-    }
+    ran = {"what": str(artifact.settings.get(base.SIMULATED, "not done"))}
+    why = Note(NoteCode.SOME_SCORES) if scores else Note(NoteCode.SIMULATED_EXECUTION, ran)
+    return replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
 
 
 def parts_of(artifact: Artifact) -> tuple[run_joint.JointPart, ...]:
@@ -168,15 +165,6 @@ def _without_tensors(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _is_part(path: Path) -> bool:
-    """part_N.lava/inference_report.log; reports of subgraphs are contained in their part's."""
-    return (
-        path.name == "inference_report.log"
-        and path.parent.suffix == ".lava"
-        and path.parent.parent.name == REPORTS
-    )
-
-
 def _sum_of(reports: Sequence[Path]) -> Figures:
     parts: list[PartReport] = []
     for path in reports:
@@ -203,8 +191,8 @@ _LINES: Mapping[str, re.Pattern[str]] = {
 }
 _FIELDS: dict[str, Field] = {key: (pattern, re.Match.groups) for key, pattern in _LINES.items()}
 _KNOWN = re.compile(r"\s*(?:inference:|qps =|total_io_data_size:|MAC per inference:|MAC utils:)")
-_EU_NAME = re.compile(r"conv-[0-9]{1,2}cores?|teng|stream")
-_COUNT = re.compile(r"([0-9]{1,15})(?: ?\([0-9.]+ ?%\))?")
+_COUNT = r"\s*([0-9]{1,15})(?: ?\([0-9.]+ ?%\))?\s*\|"
+_EU_ROW = re.compile(rf"\|\s*(conv-[0-9]{{1,2}}cores?|teng|stream)\s*\|{_COUNT}{_COUNT}[^|]*\|[^|]*\|[^|]*\|")
 _EU_HEADER = ["EU", "work_cyc", "tot_cyc", "ratio", "fps", "fps_bnd"]
 CLOCK_HZ = 800e6
 """Of the AX620A's NPU: cycles in all times frames per second in the documented report, and in every other."""
@@ -363,27 +351,20 @@ def _eu_cycles(lines: list[str]) -> dict[str, EuCycles]:
     """Rows of the table of execution units; all of it or nothing."""
     cycles: dict[str, EuCycles] = {}
     inside = False
-    for line in lines:
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        closed = line.strip().startswith("|") and line.strip().endswith("|")
+    for line in map(str.strip, lines):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        closed = line.startswith("|") and line.endswith("|")
         if cells == _EU_HEADER:
             inside = True
         elif not closed or set("".join(cells)) <= set("-+:= "):
             inside = inside and closed
         elif inside:
-            row = _eu_row(cells)
-            if row is None or cycles.setdefault(row[0], row[1]) != row[1]:
+            if (row := _EU_ROW.fullmatch(line)) is None:
+                return {}
+            one = EuCycles(int(row[2]), int(row[3]))
+            if one.work > one.total or cycles.setdefault(row[1], one) != one:
                 return {}
     return cycles
-
-
-def _eu_row(cells: list[str]) -> tuple[str, EuCycles] | None:
-    if len(cells) != len(_EU_HEADER) or not _EU_NAME.fullmatch(cells[0]):
-        return None
-    work, total = (_COUNT.fullmatch(cell) for cell in cells[1:3])
-    if work is None or total is None or int(work[1]) > int(total[1]):
-        return None
-    return cells[0], EuCycles(int(work[1]), int(total[1]))
 
 
 _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
