@@ -9,28 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from npubench.backends.axera.job_files import (
-    ArrayFormat,
-    Calibration,
-    lay_out_artifact,
-    lay_out_calibration,
-    lay_out_model,
-    stem,
-)
-from npubench.backends.axera.toolchain import (
-    NOT_STARTED,
-    SHORT_S,
-    Bench,
-    Where,
-    explain_run,
-    failed_build,
-    identify,
-    no_artifact,
-    open_bench,
-    parse_version,
-)
+from npubench.backends.axera import job_files, toolchain
+from npubench.backends.axera.job_files import ArrayFormat, Calibration
+from npubench.backends.axera.toolchain import SHORT_S, Bench, Where, open_bench
 from npubench.backends.signature import Signature, Tolerance, converted, unfed
 from npubench.domain.errors import BoardError, UsageError
+from npubench.domain.figures import npu_part
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import OpenHost, Session
 from npubench.domain.records import (
     Artifact,
@@ -39,6 +24,8 @@ from npubench.domain.records import (
     Failure,
     FailureClass,
     Figures,
+    Kind,
+    NoAccuracy,
     OnnxModel,
     Stage,
     ToolInfo,
@@ -46,7 +33,7 @@ from npubench.domain.records import (
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.domain.text import last_line
 from npubench.graph.shares import of_types
-from npubench.measure.statistics import CallMean, percentile_of_calls
+from npubench.measure.statistics import CallMean, latency_of_means, percentile_of_calls
 from npubench.storage.files import is_regular, write_new
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools.board_runner import run_rounds, upload_verified
@@ -101,14 +88,14 @@ def build(argv: list[str], output: str, work: Work) -> Failure | None:
     tool = argv[0].rpartition("/")[2]
     work.bench.mark(STAMP)
     completed = work.run(argv)
-    failure = failed_build(tool, completed)
+    failure = toolchain.failed_build(tool, completed)
     if failure is not None:
         return failure
     work.bench.collect()
     write_new(work.workdir / BUILD_LOG, completed.output)
     artifact = work.workdir / output
     if not is_regular(artifact) or artifact.stat().st_size == 0:
-        return no_artifact(tool, completed.output, output)
+        return toolchain.no_artifact(tool, completed.output, output)
     if not is_new(artifact, work.workdir):
         message = f"{tool} left {output} as it was before this job: it is of another one"
         return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
@@ -150,12 +137,6 @@ def saved_files(text: str, suffix: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def saved_another(text: str, name: str) -> str | None:
-    """The file that the log says was saved in place of `name`; None when that is named, or no file is."""
-    saved = saved_files(text, PurePosixPath(name).suffix)
-    return None if not saved or name in saved else saved[-1]
-
-
 Parsed = TypeVar("Parsed")
 
 
@@ -173,23 +154,6 @@ class Runner(Generic[Parsed]):
     check: Callable[[Parsed, int], Failure | None]
 
 
-def statistic(rounds: Sequence[CallMean], runner: str) -> str:
-    """What the latency of these rounds is."""
-    calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
-    known = [f"p{percent}" for percent in (50, 90, 99) if percentile_of_calls(rounds, percent)]
-    percentiles = f"{', '.join(known)}: the middle one of the calls'" if known else "no percentile is known"
-    return f"mean of the means of {calls}, weighted by their runs; {percentiles}"
-
-
-def details_of_calls(rounds: Sequence[CallMean]) -> dict[str, object]:
-    """What else the calls told, for the details of a row."""
-    printed = [{f"p{p:g}_us": us for p, us in r.percentiles_us.items()} for r in rounds]
-    return {
-        "runs_per_call": [r.n for r in rounds],
-        **({"printed_percentiles": printed} if any(printed) else {}),
-    }
-
-
 SIMULATED = "simulated_execution"
 """Among an artifact's settings: what became of running it on its host."""
 
@@ -202,6 +166,35 @@ def ran(artifact: Artifact) -> dict[str, object]:
 def computed(placed: Mapping[str, str], model: OnnxModel) -> Computed | None:
     """Shares of NPU and CPU, where it is known of every operator."""
     return of_types(placed, model) if placed.keys() == model.operators.keys() else None
+
+
+def measured(
+    runner: str, rounds: Sequence[CallMean], memory: Sequence[int | None], npu_mode: str | None,
+    artifact: Artifact | None, placed: Mapping[str, str], details: Mapping[str, object],
+) -> Figures:  # fmt: skip
+    """Calls of any runner as one figure; `memory` is each call's, in bytes. Of a log there is no artifact."""
+    calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
+    known = [f"p{percent}" for percent in (50, 90, 99) if percentile_of_calls(rounds, percent)]
+    percentiles = f"{', '.join(known)}: the middle one of the calls'" if known else "no percentile is known"
+    printed = [{f"p{p:g}_us": us for p, us in r.percentiles_us.items()} for r in rounds]
+    return Figures(
+        kind=Kind.MEASURED,
+        latency_us=latency_of_means(rounds),
+        memory_bytes=max((size for size in memory if size is not None), default=None),
+        placement=placed,
+        computed=computed(placed, artifact.onnx) if artifact else None,
+        artifact_sha256=artifact.sha256 if artifact else None,
+        no_accuracy=NoAccuracy.NO_OUTPUTS,
+        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": runner}),
+        npu=npu_part(npu_mode),
+        statistic=f"mean of the means of {calls}, weighted by their runs; {percentiles}",
+        call_means_us=tuple(one.mean_us for one in rounds),
+        details={
+            **details,
+            "runs_per_call": [r.n for r in rounds],
+            **({"printed_percentiles": printed} if any(printed) else {}),
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +243,13 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
             "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
             f"in a board file of your own, or put {self.name} on PATH"
         )
-        where = self.where(self._options)
+        where = self.settings(self._options, next(iter(self.hardware))).where
         try:
-            completed = identify(where, self._open_host)
+            completed = toolchain.identify(where, self._open_host)
         except (BoardError, UsageError) as error:
             return ToolInfo(self.name, False, reason=str(error), fix=fix)
-        if completed.returncode == NOT_STARTED or (where.image is not None and completed.returncode != 0):
+        code = completed.returncode
+        if code == toolchain.NOT_STARTED or (where.image is not None and code != 0):
             reason = last_line(completed.output, f"{where.command} is missing")
         elif completed.timed_out:
             reason = f"{where.command} version did not end within {SHORT_S:g} s"
@@ -263,16 +257,12 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
             image = f"{where.image} {completed.output.strip()}"
             return ToolInfo(self.name, True, {f"{self.name} image": image})
         else:
-            return ToolInfo(self.name, True, labelled(self.name, parse_version(completed.output)))
+            return ToolInfo(self.name, True, labelled(self.name, toolchain.parse_version(completed.output)))
         return ToolInfo(self.name, False, reason=reason, fix=fix)
 
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
         self.settings(self._options, chip)
-
-    def where(self, given: Options) -> Where:
-        """The place of the toolchain, all options checked. Raises UsageError."""
-        return self.settings(given, next(iter(self.hardware))).where
 
     @abstractmethod
     def settings(self, given: Options, chip: str) -> Settings:
@@ -318,8 +308,8 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         if refused := self.refused(model):
             return refused
         chosen = self.settings(target.options, target.chip)
-        lay_out_model(model, workdir)
-        calibration = lay_out_calibration(model, target.calibration, workdir, self.arrays)
+        job_files.lay_out_model(model, workdir)
+        calibration = job_files.lay_out_calibration(model, target.calibration, workdir, self.arrays)
         if isinstance(calibration, Failure):
             return calibration
         text = self.config(model, chosen, calibration)
@@ -329,7 +319,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
             with open_bench(chosen.where, workdir, self._open_host) as bench:
                 if (tools := self._versions.get(chosen.where)) is None:
                     told = bench.run([chosen.where.command, "version"], SHORT_S, log).output
-                    tools = self._versions[chosen.where] = labelled(self.name, parse_version(told))
+                    tools = self._versions[chosen.where] = labelled(self.name, toolchain.parse_version(told))
                 end = time.monotonic() + target.deadline_s
                 built = self._build(chosen, Work(model, workdir, bench, end, log))
         except BoardError as error:
@@ -361,13 +351,13 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
 
     def _build(self, chosen: Settings, work: Work) -> tuple[Path, str, dict[str, Any]] | Failure:
         """The artifact, now in the folder itself, its hash, and notes on it. Raises BoardError of a host."""
-        name = f"{stem(work.model)}{self.suffix}"
+        name = f"{job_files.stem(work.model)}{self.suffix}"
         failure = build(self.build_argv(work.model, chosen), f"{self.output}{name}", work)
         if failure is not None:
             return failure
-        other = saved_another((work.workdir / BUILD_LOG).read_text(encoding="utf-8"), name)
-        if other is not None:
-            message = f"{self.name} says that it saved {other}, not this job's {name}"
+        saved = saved_files((work.workdir / BUILD_LOG).read_text(encoding="utf-8"), self.suffix)
+        if saved and name not in saved:
+            message = f"{self.name} says that it saved {saved[-1]}, not this job's {name}"
             return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
         artifact = (work.workdir / f"{self.output}{name}").rename(work.workdir / name)
         inspected = self.inspect(artifact, chosen, work)
@@ -389,7 +379,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
 
     def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
         """Run it on its host, a step of its own with a deadline of its own. Raises UsageError."""
-        path = lay_out_artifact(artifact, workdir)
+        path = job_files.lay_out_artifact(artifact, workdir)
         chosen = self.settings(target.options, target.chip)
         outcome = self.lay_out_simulation(artifact, target, chosen, workdir)
         if outcome is None:
@@ -451,12 +441,12 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
 
         def call(repeat: int, left_s: float) -> Parsed | Failure:
             completed = session.run(runner.argv(str(path), timing.warmup, repeat), left_s, log)
-            failure = classify_run(runner.name, completed, explain_run, short_lines)
+            failure = classify_run(runner.name, completed, toolchain.explain_run, short_lines)
             if failure is not None:
                 return failure
             parsed = runner.parse(completed.output)
             if isinstance(parsed, Failure):
-                return explain_run(runner.name, completed.output) or parsed
+                return toolchain.explain_run(runner.name, completed.output) or parsed
             wrong = runner.check(parsed, repeat)
             return parsed if wrong is None else replace(wrong, detail=completed.output)
 

@@ -16,7 +16,6 @@ from npubench.backends.axera import base, pulsar2_analyses, pulsar2_run
 from npubench.backends.axera.pulsar2_analyses import PRECISION, Trace
 from npubench.backends.axera.pulsar2_run import AxRunModel
 from npubench.domain.figures import npu_part, part_of_npu
-from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import (
     Artifact,
     Bound,
@@ -30,9 +29,9 @@ from npubench.domain.records import (
     Stage,
 )
 from npubench.measure.outputs import no_accuracy_of
-from npubench.measure.statistics import CallMean, latency_of_means
+from npubench.measure.statistics import CallMean
 from npubench.storage.files import text_named
-from npubench.tools.logs import DamagedError, put_once, reject_split_number, unparsed, whole_lines
+from npubench.tools.logs import DamagedError, put_once, reading, reject_split_number, whole_lines
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
 _COUNT = r"([0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})"
@@ -83,18 +82,17 @@ class _Read:
         return sum(target == "NPU" for _, target in self.subgraphs.values())
 
 
-def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures | Failure:
+@reading(Stage.COMPILE, "pulsar2 build")
+def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures:
     """Simulated figures: MACs, cycles and code size summed over the subgraphs, accuracy from its tables.
 
     `clock_mhz` is the NPU's, as the board's description declares it: with it the cycles are a latency.
-    A log that does not tell how many subgraphs were joined breaks off, and has no sums.
+    A log that does not tell how many subgraphs were joined breaks off, and has no sums. UNPARSED_OUTPUT when
+    damaged.
     """
-    try:
-        lines = whole_lines(ended(text))
-        read = _read(lines)
-        figures = _timed(_figures(read), read, clock_mhz)
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "pulsar2 build", str(damage), text)
+    lines = whole_lines(ended(text))
+    read = _read(lines)
+    figures = _timed(_figures(read), read, clock_mhz)
     return pulsar2_analyses.with_tables(figures, lines, tuple(read.outputs))
 
 
@@ -301,30 +299,17 @@ def with_traces(figures: Figures, traces: Mapping[str, Trace], clock_mhz: float 
 def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact: Artifact | None) -> Figures:
     """Calls of a runner as one figure, with what its time covers; placement is the compiler's."""
     rounds = [round_of(call) for call in calls]
-    memory = [call.cmm_bytes for call in calls if call.cmm_bytes is not None]
     by_card = any(call.by_card for call in calls)
     runner = "axcl_run_model" if by_card else "ax_run_model"
-    placed = placement(artifact) if artifact else {}
     bounds = part_of_npu(npu_mode, str(artifact.settings.get("target_hardware"))) if artifact else None
-    return Figures(
-        kind=Kind.MEASURED,
-        latency_us=latency_of_means(rounds),
-        memory_bytes=max(memory) if memory else None,
-        placement=placed,
-        computed=base.computed(placed, artifact.onnx) if artifact else None,
-        artifact_sha256=artifact.sha256 if artifact else None,
-        bounds=bounds,
-        no_accuracy=NoAccuracy.NO_OUTPUTS,
-        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": runner}),
-        npu=npu_part(npu_mode),
-        statistic=base.statistic(rounds, runner),
-        call_means_us=tuple(one.mean_us for one in rounds),
-        details={
-            **{key: value for key, value in calls[-1].texts.items() if key != "model"},
-            "latency_covers": DEVICE_TIME if by_card else WHOLE_CALL,
-            **base.details_of_calls(rounds),
-        },
-    )
+    details = {
+        **{key: value for key, value in calls[-1].texts.items() if key != "model"},
+        "latency_covers": DEVICE_TIME if by_card else WHOLE_CALL,
+    }
+    memory = [call.cmm_bytes for call in calls]
+    placed = placement(artifact) if artifact else {}
+    figures = base.measured(runner, rounds, memory, npu_mode, artifact, placed, details)
+    return replace(figures, bounds=bounds)
 
 
 def round_of(call: AxRunModel) -> CallMean:

@@ -31,7 +31,7 @@ from npubench.tools.logs import (
     not_whole,
     note_line,
     put_once,
-    unparsed,
+    reading,
     whole_lines,
     whole_lines_and_rest,
 )
@@ -74,33 +74,31 @@ def tells(line: str) -> bool:
     return bool(_EDGE.fullmatch(line) or _WRITTEN.fullmatch(line))
 
 
-def parse_run(text: str) -> Mapping[str, Mapping[str, dict[str, Any]]] | Failure:
+@reading(Stage.COMPILE, "pulsar2 run")
+def parse_run(text: str) -> Mapping[str, Mapping[str, dict[str, Any]]]:
     """Path and bytes (None where not told) of each sample's outputs by name; UNPARSED_OUTPUT when damaged.
 
     A sample whose end is not told has none where its beginning is: the next lines may have been lost.
     """
     samples: dict[str, dict[str, dict[str, Any]]] = {}
     current: str | None = None
-    try:
-        for line in whole_lines(text):
-            if (match := _EDGE.fullmatch(line)) and match[2] == "start":
-                current = match[1]
-                if current in samples:
-                    raise DamagedError(f"sample {current[:40]} begins twice")
-                samples[current] = {}
-            elif match:
-                if match[1] != current:
-                    raise DamagedError(f"sample {match[1][:40]} ends without a beginning")
-                current = None
-            elif match := _WRITTEN.fullmatch(line):
-                if current is None:
-                    raise DamagedError(f"output {match[1][:40]} is of no sample")
-                written = {"path": match[2], "bytes": int(match[3]) if match[3] else None}
-                put_once(samples[current], match[1], written)
-            elif _KNOWN.search(line):
-                raise not_whole(line)
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "pulsar2 run", str(damage), text)
+    for line in whole_lines(text):
+        if (match := _EDGE.fullmatch(line)) and match[2] == "start":
+            current = match[1]
+            if current in samples:
+                raise DamagedError(f"sample {current[:40]} begins twice")
+            samples[current] = {}
+        elif match:
+            if match[1] != current:
+                raise DamagedError(f"sample {match[1][:40]} ends without a beginning")
+            current = None
+        elif match := _WRITTEN.fullmatch(line):
+            if current is None:
+                raise DamagedError(f"output {match[1][:40]} is of no sample")
+            written = {"path": match[2], "bytes": int(match[3]) if match[3] else None}
+            put_once(samples[current], match[1], written)
+        elif _KNOWN.search(line):
+            raise not_whole(line)
     return samples
 
 
@@ -248,16 +246,6 @@ class AxRunModel:
         return "axclrt_version" in self.texts
 
 
-def parse_ax_run_model(text: str) -> AxRunModel | Failure:
-    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful."""
-    lines, rest = whole_lines_and_rest(text)
-    try:
-        # Of a line that may have been cut, its closing unit shows that it was not.
-        return _parse([*lines, rest] if rest.endswith(" ms") else lines)
-    except DamagedError as damage:
-        return unparsed(Stage.MEASURE, "ax_run_model", str(damage), text)
-
-
 def wrong_repeat(call: AxRunModel, asked: int) -> Failure | None:
     """The failure of a printout over other runs than were asked for: it is of another call."""
     if call.repeat == asked:
@@ -266,7 +254,12 @@ def wrong_repeat(call: AxRunModel, asked: int) -> Failure | None:
     return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
 
 
-def _parse(lines: list[str]) -> AxRunModel:
+@reading(Stage.MEASURE, "ax_run_model")
+def parse_ax_run_model(text: str) -> AxRunModel:
+    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful."""
+    lines, rest = whole_lines_and_rest(text)
+    # Of a line that may have been cut, its closing unit shows that it was not.
+    lines += [rest] if rest.endswith(" ms") else []
     found: dict[str, Any] = {}
     percentiles: dict[float, float] = {}
     for line, following in zip(lines, [*lines[1:], ""], strict=False):

@@ -27,7 +27,7 @@ from npubench.domain.records import (
     Stage,
 )
 from npubench.domain.specs import TensorSpec
-from npubench.measure.statistics import CallMean, latency_of_means, weighted_mean
+from npubench.measure.statistics import CallMean, weighted_mean
 from npubench.storage.files import text_named
 from npubench.tools.logs import (
     DamagedError,
@@ -36,8 +36,8 @@ from npubench.tools.logs import (
     not_whole,
     note_line,
     put_once,
+    reading,
     reject_split_number,
-    unparsed,
     whole_lines,
 )
 
@@ -99,45 +99,32 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
     that is known: without it there is no placement by operator.
     """
     rounds = [round_of(call) for call in calls]
-    creates = [call.create_ms for call in calls if call.create_ms is not None]
-    memory = {call.cmm_bytes for call in calls if call.cmm_bytes is not None}
+    creates = [call.create_ms["total"] for call in calls if call.create_ms is not None]
     last = calls[-1]
     names = sorted({name for call in calls for name in call.parts})
     kinds = run_joint.ran_on(calls)
     operators = artifact.onnx.operators if artifact else ()
-    placement = run_joint.placement(operators, kinds, parts_of(artifact) if artifact else ())
-    return Figures(
-        kind=Kind.MEASURED,
-        latency_us=latency_of_means(rounds),
-        load_us=round(statistics.median(create["total"] for create in creates) * 1000, 3)
-        if creates
-        else None,
+    placed = run_joint.placement(operators, kinds, parts_of(artifact) if artifact else ())
+    details = {
+        "board_npu_mode": last.npu_mode,
+        **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names if name != "NEU"},
+        "parts_ran_on": kinds,
+        **last.texts,
+        "perf_count_eu": {str(eu): count for eu, count in last.perf_eu.items()},
+        "inputs": [asdict(tensor) for tensor in last.inputs],
+        "outputs": [asdict(tensor) for tensor in last.outputs],
+        "calls": [asdict(call, dict_factory=_without_tensors) for call in calls],
+    }
+    memory = [call.cmm_bytes for call in calls]
+    return replace(
+        base.measured("run_joint", rounds, memory, npu_mode, artifact, placed, details),
+        load_us=round(statistics.median(creates) * 1000, 3) if creates else None,
         host_overhead_us=weighted_mean([call.host_overhead_us for call in calls], rounds),
-        memory_bytes=max(memory) if memory else None,
-        placement=placement,
-        computed=base.computed(placement, artifact.onnx) if artifact else None,
-        artifact_sha256=artifact.sha256 if artifact else None,
-        no_accuracy=NoAccuracy.NO_OUTPUTS,
-        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": "run_joint"}),
         bounds=part_of_npu(npu_mode),
-        npu=npu_part(npu_mode),
         npu_time_us=_part_mean(calls, "NEU", rounds),
         npu_counter=last.perf_total,
-        statistic=base.statistic(rounds, "run_joint"),
-        call_means_us=tuple(one.mean_us for one in rounds),
         told_inputs=_tensors(last.inputs),
         told_outputs=_tensors(last.outputs),
-        details={
-            "board_npu_mode": last.npu_mode,
-            **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names if name != "NEU"},
-            "parts_ran_on": kinds,
-            **last.texts,
-            "perf_count_eu": {str(eu): count for eu, count in last.perf_eu.items()},
-            "inputs": [asdict(tensor) for tensor in last.inputs],
-            "outputs": [asdict(tensor) for tensor in last.outputs],
-            "calls": [asdict(call, dict_factory=_without_tensors) for call in calls],
-            **base.details_of_calls(rounds),
-        },
     )
 
 
@@ -243,14 +230,6 @@ class PartReport:
         return round(self.qps / self.fps)
 
 
-def parse_inference_report(text: str) -> PartReport | Failure:
-    """One part's report; UNPARSED_OUTPUT for anything doubtful."""
-    try:
-        return _parse(whole_lines(text))
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "inference_report.log", str(damage), text)
-
-
 def add_parts(parts: Sequence[PartReport]) -> Figures:
     """Figures of a whole model: parts run one after the other, so times, MACs and bytes add up.
 
@@ -314,7 +293,10 @@ def _sum(values: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _parse(lines: list[str]) -> PartReport:
+@reading(Stage.COMPILE, "inference_report.log")
+def parse_inference_report(text: str) -> PartReport:
+    """One part's report; UNPARSED_OUTPUT for anything doubtful."""
+    lines = whole_lines(text)
     found: dict[str, Any] = {}
     for previous, line in pairwise(["", *lines]):
         if not note_line(line, _FIELDS, found):
@@ -385,38 +367,34 @@ _SCORE = re.compile(
 )
 
 
-def parse_info(text: str) -> Mapping[str, Any] | Failure:
+@reading(Stage.COMPILE, "pulsar info")
+def parse_info(text: str) -> Mapping[str, Any]:
     """What `pulsar info` tells of a .joint's `npu_mode` (`111`, `112`, `0`), `memory_bytes` and `toolchain`.
 
     UNPARSED_OUTPUT when it contradicts itself.
     """
     found: dict[str, Any] = {}
-    try:
-        for line in whole_lines(text):
-            note_line(line, _INFO, found)
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "pulsar info", str(damage), text)
+    for line in whole_lines(text):
+        note_line(line, _INFO, found)
     return found
 
 
-def parse_scores(text: str) -> Mapping[str, OutputAccuracy] | Failure:
+@reading(Stage.COMPILE, "pulsar run")
+def parse_scores(text: str) -> Mapping[str, OutputAccuracy]:
     """The score table of `pulsar run`, by output; empty without one.
 
     UNPARSED_OUTPUT when a row is damaged: the worst output may be the one that is missing.
     """
     scores: dict[str, OutputAccuracy] = {}
     inside = False
-    try:
-        for line in whole_lines(text):
-            if match := _SCORE.fullmatch(line):
-                put_once(scores, match[1], OutputAccuracy(float(match[3]), round(float(match[2]) / 100, 8)))
-            elif inside and "Layer" in line:
-                raise not_whole(line)
-            inside = inside or "Score compare table" in line
-        if any(abs(score.cosine) > 1 for score in scores.values()):
-            raise DamagedError("a cosine beyond 1")
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "pulsar run", str(damage), text)
+    for line in whole_lines(text):
+        if match := _SCORE.fullmatch(line):
+            put_once(scores, match[1], OutputAccuracy(float(match[3]), round(float(match[2]) / 100, 8)))
+        elif inside and "Layer" in line:
+            raise not_whole(line)
+        inside = inside or "Score compare table" in line
+    if any(abs(score.cosine) > 1 for score in scores.values()):
+        raise DamagedError("a cosine beyond 1")
     return scores if inside else {}
 
 

@@ -21,8 +21,8 @@ from npubench.tools.logs import (
     not_whole,
     note_line,
     put_once,
+    reading,
     reject_split_number,
-    unparsed,
     whole_lines,
     whole_lines_and_rest,
 )
@@ -131,7 +131,8 @@ class RunJoint:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint | Failure:
+@reading(Stage.MEASURE, "run_joint")
+def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint:
     """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful.
 
     `exited_well` says that the runner is known to have ended with exit code 0 after printing this: then a
@@ -139,14 +140,11 @@ def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint | Failu
     """
     printed, rest = whole_lines_and_rest(text)
     *lines, last = map(_without_binary, (*printed, rest))
-    try:
-        if _is_closed(last):
-            lines.append(last)
-        elif exited_well and _CUT_PART.match(last):
-            raise DamagedError(f"it ends within the line {last.strip()[:80]!r}")
-        return _parse(lines, exited_well and not rest)
-    except DamagedError as damage:
-        return unparsed(Stage.MEASURE, "run_joint", str(damage), text)
+    if _is_closed(last):
+        lines.append(last)
+    elif exited_well and _CUT_PART.match(last):
+        raise DamagedError(f"it ends within the line {last.strip()[:80]!r}")
+    return _parse(lines, exited_well and not rest)
 
 
 def wrong_rounds(call: RunJoint, repeat: int) -> Failure | None:

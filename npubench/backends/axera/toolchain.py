@@ -79,6 +79,9 @@ class Bench:
     def __init__(self, where: Where, workdir: Path) -> None:
         self._where = where
         self._workdir = workdir
+        self.folder = str(workdir)
+        self._to_give_back = os.getuid() != 0
+        """Whether what a container leaves there belongs to another than the folder's owner."""
 
     def mark(self, name: str) -> None:
         """Write an empty file, by the clock that the tool's own files get their times from."""
@@ -90,13 +93,18 @@ class Bench:
         Exit code 127 stands for a program that is not there.
         """
         if self._where.image is None:
-            return _start(argv, timeout_s, log, self._workdir)
+            return self._start(argv, timeout_s, log)
         name = container_name()
-        command = container(self._where, name, str(self._workdir), argv)
-        completed = _start(command, timeout_s, log, self._workdir, kill(self._where, name))
-        if self._where.engine == "docker" and os.getuid() != 0:
-            _start(give_back(self._where, str(self._workdir)), SHORT_S, log, self._workdir)
+        ended = kill(self._where, name)
+        completed = self._start(container(self._where, name, self.folder, argv), timeout_s, log, ended)
+        if self._where.engine == "docker" and self._to_give_back:
+            self._start(give_back(self._where, self.folder), SHORT_S, log, ended)
         return completed
+
+    def _start(
+        self, argv: Sequence[str], timeout_s: float, log: Path, on_kill: Sequence[str] = ()
+    ) -> Completed:
+        return _start(argv, timeout_s, log, self._workdir, on_kill)
 
     def collect(self) -> None:
         """Bring what the tools wrote to the job's folder; here they wrote into it."""
@@ -193,6 +201,7 @@ class HostBench(Bench):
 
     def __init__(self, where: Where, workdir: Path, session: Session) -> None:
         super().__init__(where, workdir)
+        self._to_give_back = True
         self._session = session
         self._sent: set[str] = set()
         self.folder = self._must("mktemp", "-d", "-t", "npubench-XXXXXXXXXX").output.strip()
@@ -218,24 +227,19 @@ class HostBench(Bench):
         """Write an empty file on the host."""
         self._must("touch", "--", self._path(name))
 
-    def run(self, argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
-        """Run a tool in the folder on the host."""
-        name = container_name()
-        in_container = self._where.image is not None
-        if in_container:
-            command = container(self._where, name, self.folder, argv)
-        else:
+    def _start(
+        self, argv: Sequence[str], timeout_s: float, log: Path, on_kill: Sequence[str] = ()
+    ) -> Completed:
+        if not on_kill:
             limit = ["timeout", "-k", f"{KILL_AFTER_S:g}", f"{max(1, math.ceil(timeout_s))}"]
-            command = [*limit, "env", "-C", self.folder, *argv]
+            argv = [*limit, "env", "-C", self.folder, *argv]
         ended = False
         try:
-            completed = self._session.run(command, timeout_s + KILL_AFTER_S, log)
+            completed = self._session.run(argv, timeout_s + KILL_AFTER_S, log)
             ended = not completed.timed_out
         finally:
-            if in_container and not ended:
-                self.tidy(kill(self._where, name), log)
-        if in_container and self._where.engine == "docker":
-            self._session.run(give_back(self._where, self.folder), SHORT_S, log)
+            if on_kill and not ended:
+                self.tidy(on_kill, log)
         late = completed.returncode == ENDED_BY_TIMEOUT or completed.duration_s >= timeout_s
         return replace(completed, timed_out=completed.timed_out or (completed.returncode != 0 and late))
 
