@@ -17,7 +17,6 @@ from npubench.backends.signature import Signature, Tolerance, ran_another
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
     Artifact,
-    Completed,
     Failure,
     FailureClass,
     Figures,
@@ -35,15 +34,9 @@ HARDWARE = {"AX620A": "AX620", "AX620U": "AX620"}
 PACKED = frozenset({"nv12", "nv21"})
 VENDOR_SHM_SIZE = "32g"
 KNOWN = (
-    *toolchain.WHERE,
-    "npu_mode",
-    "target_hardware",
-    "output_layout",
-    "input_color",
-    "simulate",
-    "run_joint",
+    *toolchain.WHERE, "npu_mode", "target_hardware", "output_layout", "input_color", "simulate", "run_joint",
     "run_joint_mode",
-)
+)  # fmt: skip
 JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
 """What run_joint calls the virtual NPU mode that a model of each build mode needs."""
 
@@ -118,7 +111,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
 
     def refused(self, model: OnnxModel) -> Failure | None:
         """Also inputs of a type that calibration files cannot have."""
-        dtype = job_files.unsupported_dtype(model)
+        dtype = next((t.dtype for t in model.inputs if t.dtype not in job_files.DTYPES), None)
         if (failure := super().refused(model)) is not None or dtype is None:
             return failure
         message = f"pulsar takes no calibration data of type {dtype}: give the model another input type"
@@ -227,12 +220,10 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
 
 
 def _info(artifact: Path, chosen: Settings, work: Work) -> Mapping[str, Any]:
-    def ask(*options: str) -> Completed:
-        return work.run([chosen.where.command, "info", *options, artifact.name], SHORT_S)
-
-    completed = ask("--part_info")
+    ask = [chosen.where.command, "info"]
+    completed = work.run([*ask, "--part_info", artifact.name], SHORT_S)
     if completed.returncode != 0 and not completed.timed_out:
-        completed = ask()  # Older toolchains know no such option.
+        completed = work.run([*ask, artifact.name], SHORT_S)  # Older toolchains know no such option.
     write_new(work.workdir / INFO_LOG, completed.output)
     if completed.timed_out or completed.returncode != 0:
         return {}

@@ -46,17 +46,9 @@ AX650 names AX8850 among its chips; ax615, ax637, ax620e, m57), M76H by its list
 RUNNERS = {"ax_run_model": "/opt/bin/ax_run_model", "axcl_run_model": "/usr/bin/axcl/axcl_run_model"}
 """The board's runner, and that of a PCIe or M.2 card's host, where each is installed."""
 KNOWN = (
-    *toolchain.WHERE,
-    *RUNNERS,
-    "npu_mode",
-    "target_hardware",
-    "runner",
-    "card",
-    "npu_clock_mhz",
-    "precision_analysis",
-    "npu_perf",
-    "simulate",
-)
+    *toolchain.WHERE, *RUNNERS, "npu_mode", "target_hardware", "runner", "card", "npu_clock_mhz",
+    "precision_analysis", "npu_perf", "simulate",
+)  # fmt: skip
 AXMODEL = Tolerance(
     layout="inputs lie as the input processors say, pictures as NHWC",
     dtypes={

@@ -30,7 +30,7 @@ from npubench.domain.records import (
 )
 from npubench.measure.outputs import no_accuracy_of
 from npubench.measure.statistics import CallMean
-from npubench.storage.files import text_named
+from npubench.storage.files import text_if_any, text_named
 from npubench.tools.logs import DamagedError, put_once, reading, reject_split_number, whole_lines
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
@@ -218,12 +218,11 @@ WHOLE_CALL = "ax_run_model runs on the board itself and counts its calls"
 
 def simulated(artifact: Artifact) -> Figures | None:
     """The build log, the tables of its precision analysis, its timelines, and accuracy of `pulsar2 run`."""
-    logs = [path for path in artifact.extras if path.name == base.BUILD_LOG]
-    if not logs:
+    if all(path.name != base.BUILD_LOG for path in artifact.extras):
         return None
     settings = artifact.settings
     clock_mhz = settings.get("npu_clock_mhz")
-    figures = parse_build_log(_text(logs[0]), clock_mhz)
+    figures = parse_build_log(text_named(artifact.extras, base.BUILD_LOG), clock_mhz)
     if isinstance(figures, Failure):
         figures = Figures(Kind.SIMULATED, details={"problem": figures.message})
     if table := text_named(artifact.extras, Path(PRECISION).name):
@@ -263,12 +262,9 @@ def by_operator(by_subgraph: Mapping[str, str], operators: Sequence[str]) -> Map
 
 def placement(artifact: Artifact) -> Mapping[str, str]:
     """Where the parts of an artifact run, as its build log tells; empty where it does not."""
-    for path in artifact.extras:
-        if path.name == base.BUILD_LOG:
-            figures = parse_build_log(_text(path))
-            if not isinstance(figures, Failure):
-                return by_operator(figures.placement, tuple(artifact.onnx.operators))
-    return {}
+    figures = parse_build_log(text_named(artifact.extras, base.BUILD_LOG))
+    known = {} if isinstance(figures, Failure) else figures.placement
+    return by_operator(known, tuple(artifact.onnx.operators))
 
 
 def with_traces(figures: Figures, traces: Mapping[str, Trace], clock_mhz: float | None) -> Figures:
@@ -321,10 +317,8 @@ def _traces(files: Sequence[Path]) -> dict[str, Trace]:
     found: dict[str, Trace] = {}
     for path in files:
         # compiler/debug/<subgraph>/b1/trace.json
-        if path.name == TRACE and not isinstance(trace := pulsar2_analyses.parse_trace(_text(path)), Failure):
+        if path.name == TRACE and not isinstance(
+            trace := pulsar2_analyses.parse_trace(text_if_any(path)), Failure
+        ):
             found[path.parent.parent.name] = trace
     return found
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")

@@ -95,10 +95,12 @@ class Bench:
         if self._where.image is None:
             return self._start(argv, timeout_s, log)
         name = container_name()
-        ended = kill(self._where, name)
+        ended = [self._where.engine, "kill", name]
         completed = self._start(container(self._where, name, self.folder, argv), timeout_s, log, ended)
         if self._where.engine == "docker" and self._to_give_back:
-            self._start(give_back(self._where, self.folder), SHORT_S, log, ended)
+            # What root wrote in a container becomes the folder owner's again.
+            argv = ["chown", "-R", f"--reference={MOUNT}", MOUNT]
+            self._start(container(self._where, container_name(), self.folder, argv), SHORT_S, log, ended)
         return completed
 
     def _start(
@@ -134,16 +136,6 @@ def container(where: Where, name: str, folder: str, argv: Sequence[str]) -> list
         where.engine, "run", "--rm", "--name", name, "--network", where.network, *limits,
         "-v", f"{folder}:{MOUNT}", "-w", MOUNT, where.image, *argv,
     ]  # fmt: skip
-
-
-def kill(where: Where, name: str) -> list[str]:
-    """The command line that ends a container."""
-    return [where.engine, "kill", name]
-
-
-def give_back(where: Where, folder: str) -> list[str]:
-    """The command line that makes what root wrote in a container the folder owner's again."""
-    return container(where, container_name(), folder, ["chown", "-R", f"--reference={MOUNT}", MOUNT])
 
 
 def identify(where: Where, open_host: OpenHost | None) -> Completed:
@@ -355,7 +347,8 @@ def explain(tool: str, text: str) -> Failure | None:
 
 def failed_build(tool: str, completed: Completed) -> Failure | None:
     """Why this process cannot have made an artifact; None when nothing speaks against it."""
-    if completed.returncode == _DOCKER_FAILED and not completed.timed_out and _is_container(completed.argv):
+    in_container = any(word.rpartition("/")[2] in ENGINES for word in completed.argv[:5])
+    if completed.returncode == _DOCKER_FAILED and not completed.timed_out and in_container:
         if (named := explain(tool, completed.output)) is not None:
             return named
         message = f"the container could not be started: {_last_line(completed.output)}"
@@ -379,10 +372,6 @@ def no_artifact(tool: str, text: str, name: str) -> Failure:
         return named
     message = f"{tool} ended without writing {name}: {_last_line(text)}"
     return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
-
-
-def _is_container(argv: Sequence[str]) -> bool:
-    return any(word.rpartition("/")[2] in {"docker", "podman"} for word in argv[:5])
 
 
 def _last_line(text: str) -> str:
