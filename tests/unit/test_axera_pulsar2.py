@@ -42,6 +42,7 @@ from npubench.domain.specs import (
     TensorSpec,
     TimingProtocol,
 )
+from npubench.measure.outputs import accuracy_of
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools.logs import DamagedError
 from tests.fakes import FakeSession, model
@@ -536,7 +537,7 @@ def simulated(relu, tmp_path, outputs, pictures=False, text=None):
     argv = pulsar2_run.run_argv("pulsar2", "m.axmodel")
     bench = Bench(workdir, outputs, text)
     said = pulsar2_run.simulate(argv, Work(relu, workdir, bench, time.monotonic() + 60, tmp_path / "log"))
-    return said, pulsar2_run.accuracy_of([workdir / pulsar2_run.ANSWER] if said == "done" else [])
+    return said, accuracy_of(pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER] if said == "done" else []))
 
 
 def of_floats(x):

@@ -272,26 +272,18 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 def split_cases(text: str) -> list[CaseText]:
     """The cases of a log, in order. Without any heading the whole text stands in every section."""
-    cases: list[CaseText] = []
-    section, start = "convert", 0
     text = plain(text)
-    for match in _LINE.finditer(text):
-        heading, begin = _heading(match[0]), match.start()
-        if heading is None:
-            continue
-        _add(cases, section, text[start:begin])
-        if not cases or _begins(cases[-1], *heading):
-            cases.append(CaseText(heading[1], convert=text[:begin] if not cases else ""))
-        elif heading[1] and cases[-1].name is None:
-            cases[-1].name = heading[1]
-        section, start = heading[0], match.end()
-    _add(cases, section, text[start:])
+    found = [(match, heading) for match in _LINE.finditer(text) if (heading := _heading(match[0]))]
+    ends = [*(match.start() for match, _ in found[1:]), len(text)]
+    cases: list[CaseText] = []
+    for (match, (section, name)), end in zip(found, ends, strict=False):
+        case = cases[-1] if cases else None
+        if case is None or _begins(case, section, name):
+            case = CaseText(name, convert="" if cases else text[: match.start()])
+            cases.append(case)
+        case.name = case.name or name
+        setattr(case, section, getattr(case, section) + text[match.end() : end])
     return cases or [CaseText(None, text, text, text, headed=False)]
-
-
-def _add(cases: list[CaseText], section: str, text: str) -> None:
-    if cases:
-        setattr(cases[-1], section, getattr(cases[-1], section) + text)
 
 
 def _begins(case: CaseText, section: str, name: str | None) -> bool:

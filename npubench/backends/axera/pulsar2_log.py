@@ -28,7 +28,7 @@ from npubench.domain.records import (
     NoAccuracy,
     Stage,
 )
-from npubench.measure.outputs import no_accuracy_of
+from npubench.measure.outputs import accuracy_of, no_accuracy_of
 from npubench.measure.statistics import CallMean
 from npubench.storage.files import text_if_any, text_named
 from npubench.tools.logs import DamagedError, put_once, reading, reject_split_number, whole_lines
@@ -231,8 +231,7 @@ def simulated(artifact: Artifact) -> Figures | None:
         figures = pulsar2_analyses.with_tables(figures, whole_lines(f"{table}\n"), names)
     figures = with_traces(figures, _traces(artifact.extras), clock_mhz)
     answer = pulsar2_run.answer_of(artifact.extras)
-    accuracy = pulsar2_run.accuracy_of(artifact.extras)
-    if accuracy is not None:
+    if (accuracy := accuracy_of(answer)) is not None:
         word, sentence = no_accuracy_of(answer)
         details = {**figures.details, "accuracy_from": "pulsar2 run: the model's outputs against FP32"}
         figures = replace(

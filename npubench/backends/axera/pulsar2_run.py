@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.backends.axera import job_files
 from npubench.backends.axera.base import Work, outcome_of
-from npubench.domain.records import Accuracy, Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Preprocessing, Target
-from npubench.measure import outputs
 from npubench.measure.calibration import evaluation_inputs
 from npubench.measure.onnx_session import open_session
 from npubench.measure.outputs import similarity, top1_agreement, with_samples
@@ -166,11 +165,6 @@ def simulate(argv: list[str], work: Work) -> str:
     return "done" if answer.get("accuracy") else f"done, not compared: {answer.get('why')}"
 
 
-def accuracy_of(files: Sequence[Path]) -> Accuracy | None:
-    """The accuracy that `simulate` found, from the files kept with the artifact."""
-    return outputs.accuracy_of(answer_of(files))
-
-
 def answer_of(files: Sequence[Path]) -> dict[str, Any]:
     """What `simulate` found, from the files kept with the artifact; empty where it did not compare."""
     found: dict[str, Any] = json.loads(text_named(files, ANSWER) or "{}")
@@ -190,7 +184,7 @@ def _forms(array: "Array", picture: Preprocessing | None) -> "tuple[Array, Array
     return own[np.newaxis], ordered[np.newaxis].astype(array.dtype)
 
 
-MEDIAN = 50.0
+MEDIAN = "50%"
 _MS = r"([0-9]{1,9}\.[0-9]{3})"
 _TIMES = re.compile(
     rf"\s*min =\s*{_MS} ms\s+max =\s*{_MS} ms\s+avg =\s*{_MS} ms(?:\s+median =\s*{_MS} ms)?\s*"
@@ -261,13 +255,13 @@ def parse_ax_run_model(text: str) -> AxRunModel:
     # Of a line that may have been cut, its closing unit shows that it was not.
     lines += [rest] if rest.endswith(" ms") else []
     found: dict[str, Any] = {}
-    percentiles: dict[float, float] = {}
     for line, following in zip(lines, [*lines[1:], ""], strict=False):
         if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
             raise DamagedError(f"the line {line.strip()[:80]!r} breaks off")
-        if not _note(line, found, percentiles) and _KNOWN_OF_RUNNER.match(line):
+        if not _note(line, found) and _KNOWN_OF_RUNNER.match(line):
             raise not_whole(line)
     low, high, mean = need(found, "min max avg")
+    percentiles = {float(key[:-1]): ms for key, ms in found.items() if key.endswith("%")}
     _check(low, high, mean, percentiles)
     repeat = found.get("repeat")
     if repeat == 0 or (repeat == 1 and low != high):
@@ -297,25 +291,20 @@ def _us(ms: float) -> float:
     return round(ms * 1000, 3)
 
 
-def _note(line: str, found: dict[str, Any], percentiles: dict[float, float]) -> bool:
+def _note(line: str, found: dict[str, Any]) -> bool:
     if match := _TIMES.fullmatch(line):
         put_once(found, "min max avg", tuple(map(float, match.groups()[:3])))
         if match[4] is not None:
-            _put_percentile(percentiles, MEDIAN, float(match[4]))
+            put_once(found, MEDIAN, float(match[4]))
         return True
     shares = [(float(one[1]), float(one[2])) for one in _SHARE.finditer(line)]
     if shares and not _SHARE.sub("", line).strip():
         if any(first >= second for (first, _), (second, _) in pairwise(shares)):
             raise DamagedError(f"the percentiles of {line.strip()[:80]!r} are out of order")
         for percent, ms in shares:
-            _put_percentile(percentiles, percent, ms)
+            put_once(found, f"{percent:g}%", ms)
         return True
     return note_line(line, _FIELDS, found)
-
-
-def _put_percentile(percentiles: dict[float, float], percent: float, ms: float) -> None:
-    if percentiles.setdefault(percent, ms) != ms:
-        raise DamagedError(f"{percent:g}% is given as {percentiles[percent]} and as {ms} ms")
 
 
 def compare(job: dict[str, Any]) -> dict[str, Any]:
