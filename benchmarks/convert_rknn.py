@@ -19,7 +19,7 @@ from benchmarks.paired import measure, show
 from npubench.backends.rknn.backend import RknnBackend
 from npubench.domain.specs import CalibrationSpec, ModelInputs, TensorSpec
 from npubench.measure.calibration import calibration_inputs, evaluation_inputs
-from npubench.tools import environments
+from npubench.tools.environments import installer
 from tests.resnet18 import INPUT_SHAPE, write_resnet18
 
 PLATFORM = "rk3588"
@@ -40,7 +40,7 @@ for path in Path("evaluation.txt").read_text().split():
 
 
 def main() -> None:
-    python = environments.install(RknnBackend.environment, print).python
+    python = installer.install(RknnBackend.environment, print).python
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_resnet18(root / "resnet18.onnx")

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.paired import Paired, show
 from npubench.backends.rknn.backend import RknnBackend
 from npubench.catalog import load
-from npubench.tools import environments
+from npubench.tools.environments import installer
 
 SUITE = "operators"
 BOARD = "rk3588"
@@ -23,7 +23,7 @@ CASES = 12
 
 
 def main() -> None:
-    environments.install(RknnBackend.environment, print)
+    installer.install(RknnBackend.environment, print)
     names = _chosen(int(os.environ.get("BENCH_CASES", CASES)))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"

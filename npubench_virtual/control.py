@@ -10,7 +10,7 @@ from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import BoardError, ToolchainError, UsageError
 from npubench.domain.text import last_line
 from npubench.tools import process
-from npubench.tools.environments.install import locked
+from npubench.tools.environments.installer import locked
 from npubench_virtual import cpio, keys, machine, places, programs, qemu
 from npubench_virtual import image as images
 from npubench_virtual.image import Image, Kind, Say

@@ -11,7 +11,7 @@ from npubench.domain.errors import ToolchainError, UsageError
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
-from npubench.tools.environments.install import locked
+from npubench.tools.environments.installer import locked
 from npubench_virtual import places, programs
 
 Say = Callable[[str], None]

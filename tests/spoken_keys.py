@@ -25,7 +25,7 @@ from npubench.reporting.data import (
 from npubench.reporting.data import tables as grid
 from npubench.reporting.page import page
 from npubench.reporting.sanity.doubt import NEXT_STEPS
-from npubench.reporting.select import board_checks, check, decide, presentation
+from npubench.reporting.select import checks, decide, presentation
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -81,22 +81,22 @@ def _in_tables() -> set[str]:
         *page.KINDS.values(),
         *page.SCRIPT_WORDS,
         *tables.TITLES.values(),
-        *check.TITLES.values(),
-        *(one.value for one in check.Outcome),
+        *checks.TITLES.values(),
+        *(one.value for one in checks.Outcome),
         *decide.TITLES.values(),
         *(
             name
-            for head in (
-                presentation.HEAD,
-                presentation.ASKED_HEAD,
-                presentation.CHECK_HEAD,
-                presentation.TERM_HEAD,
+            for columns_of in (
+                presentation.OVERVIEW,
+                presentation.ASKED,
+                presentation.CHECKS,
+                presentation.TERM_COLUMNS,
             )
-            for name in head
+            for name, _ in columns_of
         ),
-        *board_checks._ABOUT.values(),
+        *checks._ABOUT.values(),
         *NEXT_STEPS.values(),
-        *board_checks._ABOUT,
+        *checks._ABOUT,
         *decide._BASES.values(),
         decide._PUBLISHED_SIMULATION,
         *provenance._OWN,

@@ -9,7 +9,7 @@ from npubench.catalog import find_board
 from npubench.domain.specs import CalibrationSpec, Precision, Target
 from npubench.engine import plugins
 from npubench.graph.read import describe
-from npubench.tools import environments
+from npubench.tools.environments import installer
 
 
 def write_op(path: Path, node, shape, output, dtype=TensorProto.FLOAT) -> None:
@@ -30,7 +30,7 @@ def made(catalog, models, tmp_path, board, name, **options):
     backend = plugins.backend_of(spec, lambda host: None)
     if options:
         backend = backend.configured({**spec.backend_options, **options}, lambda host: None)
-    environments.install(backend.environment, print)
+    installer.install(backend.environment, print)
     model = describe(models / f"{name}.onnx", name)
     target = Target(spec.chip, Precision.INT8, spec.backend_options, CalibrationSpec(), 900.0)
     workdir = tmp_path / "job"

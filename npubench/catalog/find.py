@@ -1,17 +1,20 @@
-"""From the words of a command line to cases, boards and catalogue folders."""
+"""The catalogue as one value, and what the words of a command line name in it: cases, boards, folders."""
 
 import os
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import translate
 from pathlib import Path
 
-from npubench.catalog.suites import GLOB, Catalog, matching
+from npubench.catalog.models import Zoo
 from npubench.domain.errors import CatalogError, UsageError
-from npubench.domain.specs import BoardSpec, CaseSpec, FileSpec, ModelSpec, Shape
+from npubench.domain.specs import BoardSpec, CaseSpec, FileSpec, ModelSpec, OperatorSpec, Shape
 from npubench.domain.text import beside, did_you_mean, path_meant
 
 DEFAULT_SUITE = "default"
+GLOB = re.compile(r"[*?\[]")
 NODE_TESTS = "onnx-node"
 """The suite that is no set of the catalogue's cases: ONNX's own tests bring models and data."""
 
@@ -19,6 +22,70 @@ SHOWN_LIMIT = 200
 NO_FILE = "is not a file, name the .onnx file itself"
 CONFIG_OPSET = 17
 """Of a config given by path: what attention needs and ONNX's layer normalisation is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named set of cases, by their full names."""
+
+    name: str
+    title: str
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that can be named. `aliases` maps a short name to a full one; `zoo` are names of
+    OpenMMLab without a manifest entry, which no glob means.
+
+    `problems` are one line each, FILE:LINE: key 'x.y': what is wrong, what to do; what they speak of
+    is left out. `broken_boards` are the names of those that this leaves as a file below describes them.
+    """
+
+    boards: Mapping[str, BoardSpec] = field(default_factory=dict)
+    operators: Mapping[str, OperatorSpec] = field(default_factory=dict)
+    models: Mapping[str, ModelSpec] = field(default_factory=dict)
+    suites: Mapping[str, Suite] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    broken_boards: frozenset[str] = frozenset()
+    zoo: Zoo = field(default_factory=Zoo)
+
+    def case(self, name: str) -> OperatorSpec | ModelSpec | None:
+        """The operator or model of that full name or alias; then those of the zoo."""
+        for candidate in (name, self.aliases.get(name, name)):
+            if spec := self.operators.get(candidate) or self.models.get(candidate):
+                return spec
+        return self.zoo.model(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that a mistyped name may have meant."""
+        return (*self.models, *self.operators, *self.aliases, *self.zoo.lines)
+
+
+def matching(catalog: Catalog, pattern: str, only: str | None = None) -> tuple[str, ...]:
+    """Full names that a name, an alias or a glob stands for, in catalogue order.
+
+    `only` (operators or models) keeps globs to one kind.
+    """
+    if spec := catalog.case(pattern):
+        return (spec.name,)
+    if not GLOB.search(pattern):
+        return ()
+    try:
+        matches = re.compile(translate(pattern)).match
+    except re.error:
+        # A bracket range such as [z-a] matches nothing.
+        return ()
+    return tuple(name for name in _names(catalog, only) if matches(name))
+
+
+def _names(catalog: Catalog, only: str | None) -> Iterable[str]:
+    if only != "operators":
+        yield from catalog.models
+    if only != "models":
+        yield from catalog.operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +109,22 @@ def find_cases(
     found is no error here, so that the others can run.
     """
     found: dict[str, CaseSpec] = {}
-    files: dict[str, Path] = {}
     missing: dict[str, None] = {}
     if not patterns and not suites:
         suites = (DEFAULT_SUITE,)
-    for pattern in patterns:
+    words = [*((_reader(pattern), pattern) for pattern in patterns), *((_suite, suite) for suite in suites)]
+    for look_up, word in words:
         try:
-            if pattern.endswith(".py"):
-                found.update(_config(pattern))
-            elif _is_path(pattern):
-                found.update(_file(catalog, pattern, files))
-            else:
-                found.update(_named(catalog, pattern))
+            for key, case in look_up(catalog, word).items():
+                found.setdefault(key, case)
         except CatalogError as error:
             missing[str(error)] = None
-    for suite in suites:
-        try:
-            found.update(_suite(catalog, suite))
-        except CatalogError as error:
-            missing[str(error)] = None
-    names = _file_names(catalog, files)
+    stems = Counter(case.path.stem for case in found.values() if isinstance(case, FileSpec))
     cases = (
-        FileSpec(names[key], files[key], tuple(shapes), task) if key in files else case
-        for key, case in found.items()
+        replace(case, name=_file_name(catalog, case.path, stems), shapes=tuple(shapes), task=task)
+        if isinstance(case, FileSpec)
+        else case
+        for case in found.values()
     )
     return Found(tuple(cases), tuple(missing))
 
@@ -78,8 +138,12 @@ def find_board(catalog: Catalog, name: str) -> BoardSpec:
     raise CatalogError(f"no board is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
 
 
-def _is_path(pattern: str) -> bool:
-    return pattern.endswith(".onnx") or ("/" in pattern and _trouble(Path(pattern)) == "")
+def _reader(pattern: str) -> Callable[[Catalog, str], dict[str, CaseSpec]]:
+    """What a word on the command line is: a config's path, a file's, or a name."""
+    if pattern.endswith(".py"):
+        return _config
+    is_path = pattern.endswith(".onnx") or ("/" in pattern and _trouble(Path(pattern)) == "")
+    return _file if is_path else _named
 
 
 def _named(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
@@ -116,27 +180,28 @@ def _suite(catalog: Catalog, name: str) -> dict[str, CaseSpec]:
     raise CatalogError(f"no suite is called {name[:SHOWN_LIMIT]!r}{hint}: there are {have}")
 
 
-def _config(pattern: str) -> dict[str, CaseSpec]:
+def _config(_catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
     """A config of OpenMMLab by its path: everything about it but the opset comes from the config."""
     path = Path(pattern)
     if trouble := _trouble(path):
-        hint = path_meant(path, (".py",))
-        raise CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
+        raise _no_file(pattern, trouble, path_meant(path, (".py",)))
     # The path is the name: two configs of one stem are two models.
     return {pattern: ModelSpec(pattern, "", str(path.resolve()), "", (), None, CONFIG_OPSET)}
 
 
-def _file(catalog: Catalog, pattern: str, files: dict[str, Path]) -> dict[str, CaseSpec]:
+def _file(catalog: Catalog, pattern: str) -> dict[str, CaseSpec]:
     path = Path(pattern)
     if trouble := _trouble(path):
         hint = path_meant(path, (".onnx",))
         if not hint and catalog.case(path.stem) is not None:
             hint = f" (the model {path.stem!r} is named without .onnx)"
-        raise CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
+        raise _no_file(pattern, trouble, hint)
     # The key is no possible name, so that a file never takes the place of a case.
-    key = f"\0{path.resolve()}"
-    files.setdefault(key, path)
-    return {key: FileSpec(path.stem, path)}
+    return {f"\0{path.resolve()}": FileSpec(path.stem, path)}
+
+
+def _no_file(pattern: str, trouble: str, hint: str) -> CatalogError:
+    return CatalogError(f"{pattern[:SHOWN_LIMIT]!r}: {trouble}{hint}: check the path")
 
 
 def _trouble(path: Path) -> str:
@@ -150,13 +215,9 @@ def _trouble(path: Path) -> str:
     return "" if path.is_file() else NO_FILE
 
 
-def _file_names(catalog: Catalog, files: dict[str, Path]) -> dict[str, str]:
-    """Stems; where one stands for two files or is a catalogue name, the path as it was given."""
-    stems = Counter(path.stem for path in files.values())
-    return {
-        key: path.stem if stems[path.stem] == 1 and catalog.case(path.stem) is None else str(path)
-        for key, path in files.items()
-    }
+def _file_name(catalog: Catalog, path: Path, stems: Mapping[str, int]) -> str:
+    """Its stem; where that stands for two files or is a catalogue name, the path as it was given."""
+    return path.stem if stems[path.stem] == 1 and catalog.case(path.stem) is None else str(path)
 
 
 KINDS = ("ops", "models", "boards", "suites")

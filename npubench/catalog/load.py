@@ -4,22 +4,23 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from npubench.catalog import boards
 from npubench.catalog.boards import BoardEntry
-from npubench.catalog.find import KINDS
+from npubench.catalog.find import KINDS, Catalog, Suite, matching
 from npubench.catalog.models import model_spec, read_zoo
-from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.sweeps import expand
 from npubench.domain.specs import ModelSpec, OperatorSpec
 from npubench.domain.text import did_you_mean
 from npubench.storage.files import data_root, text_if_any
+from npubench.storage.json import KeyPath
 from npubench.storage.toml import Problem, Source, read
-from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import SuiteTable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,21 @@ class _File:
         """Note a problem at a key."""
         self.problems.append(self.source.problem(key, message))
 
+    def each(self, tables: dict[str, Any], name: str, schema: type[T]) -> Iterator[tuple[KeyPath, T]]:
+        """The right ones of an array of tables; what is no table was told by the file's own check."""
+        elements = tables.get(name)
+        for index, element in enumerate(elements if isinstance(elements, list) else ()):
+            if isinstance(element, dict):
+                table = self.source.validated(schema, element, (name, index), self.problems)
+                if table is not None:
+                    yield (name, index), table
+
 
 def _read_sweeps(file: _File, tables: dict[str, Any]) -> None:
     from npubench.catalog.schema import SweepFile, SweepTable
 
     file.source.validated(SweepFile, tables, (), file.problems)
-    for key, element in _elements(tables, "sweep"):
-        sweep = file.source.validated(SweepTable, element, key, file.problems)
-        if sweep is None:
-            continue
+    for key, sweep in file.each(tables, "sweep", SweepTable):
         for spec in expand(file.problem, key, sweep):
             file.claim("case", spec.name, (*key, "name"))
             file.layer.operators[spec.name] = spec
@@ -124,10 +131,7 @@ def _read_models(file: _File, tables: dict[str, Any]) -> None:
 
     manifest = file.source.validated(ModelFile, tables, (), file.problems)
     codebase, defaults = (manifest.codebase, manifest.defaults) if manifest else ("", ModelDefaults())
-    for key, element in _elements(tables, "model"):
-        table = file.source.validated(ModelTable, element, key, file.problems)
-        if table is None:
-            continue
+    for key, table in file.each(tables, "model", ModelTable):
         file.claim("case", table.name, (*key, "name"))
         for index, alias in enumerate(table.aliases):
             file.claim("case", alias, (*key, "aliases", index))
@@ -156,21 +160,11 @@ def _read_suites(file: _File, tables: dict[str, Any]) -> None:
     from npubench.catalog.schema import SuiteFile, SuiteTable
 
     file.source.validated(SuiteFile, tables, (), file.problems)
-    for key, element in _elements(tables, "suite"):
-        table = file.source.validated(SuiteTable, element, key, file.problems)
-        if table is not None:
-            file.claim("suite", table.name, (*key, "name"))
-            if not table.cases and table.codebase is None:
-                file.problem(key, "has no cases: add 'cases', or a 'codebase' to take them from")
-            file.layer.suites[table.name] = SuiteEntry(table, file.source, key)
-
-
-def _elements(tables: dict[str, Any], name: str) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-    """The tables of an array of tables; what is none of them was told by the file's own check."""
-    elements = tables.get(name)
-    for index, element in enumerate(elements if isinstance(elements, list) else ()):
-        if isinstance(element, dict):
-            yield (name, index), element
+    for key, table in file.each(tables, "suite", SuiteTable):
+        file.claim("suite", table.name, (*key, "name"))
+        if not table.cases and table.codebase is None:
+            file.problem(key, "has no cases: add 'cases', or a 'codebase' to take them from")
+        file.layer.suites[table.name] = SuiteEntry(table, file.source, key)
 
 
 _READERS: dict[str, Callable[[_File, dict[str, Any]], None]] = {
@@ -209,7 +203,11 @@ def load_folders(folders: Iterable[Path], kinds: Sequence[str] = KINDS) -> Catal
     if "models" in kinds:
         for folder in (first, *others):
             catalog.zoo.add(read_zoo(folder / "models"))
-    catalog = replace(catalog, boards=boards.resolve(_stacks(layers), problems))
+    stacks: dict[str, list[BoardEntry]] = {}
+    for layer in layers:
+        for name, entry in layer.boards.items():
+            stacks.setdefault(name, []).append(entry)
+    catalog = replace(catalog, boards=boards.resolve(stacks, problems))
     if "suites" in kinds:
         catalog = replace(catalog, suites=_suites(layers, catalog, problems))
     broken = frozenset(_board_of(one.file) for one in problems if one.file.parent.name == "boards")
@@ -220,14 +218,6 @@ def _board_of(file: Path) -> str:
     """Which board a file speaks of, one that is no TOML included."""
     name = _NAME.search(text_if_any(file))
     return name[1] if name else file.stem
-
-
-def _stacks(layers: Iterable[Layer]) -> dict[str, list[boards.BoardEntry]]:
-    stacks: dict[str, list[boards.BoardEntry]] = {}
-    for layer in layers:
-        for name, entry in layer.boards.items():
-            stacks.setdefault(name, []).append(entry)
-    return stacks
 
 
 def _cases(layers: Iterable[Layer], problems: list[Problem]) -> Catalog:
@@ -258,7 +248,9 @@ def _suites(layers: Iterable[Layer], catalog: Catalog, problems: list[Problem]) 
         for index, pattern in enumerate(entry.table.cases or ()):
             found = matching(catalog, pattern, entry.table.only)
             if not found:
-                problems.append(_nothing(entry.source, (*entry.key, "cases", index), pattern, catalog))
+                what = f"no operator or model is called {pattern!r}{did_you_mean(pattern, catalog.names)}"
+                at = (*entry.key, "cases", index)
+                problems.append(entry.source.problem(at, f"{what}: correct or remove it"))
             cases.update(dict.fromkeys(found))
         cases.update(dict.fromkeys(_of_codebase(catalog, entry.table)))
         suites[name] = Suite(name, entry.table.title, tuple(cases))
@@ -277,8 +269,3 @@ def _of_codebase(catalog: Catalog, table: "SuiteTable") -> Iterator[str]:
     for model in (*catalog.models.values(), *listed):
         if model and model.codebase == table.codebase and table.task in (None, model.task):
             yield model.name
-
-
-def _nothing(source: Source, key: tuple[str | int, ...], pattern: str, catalog: Catalog) -> Problem:
-    hint = did_you_mean(pattern, catalog.names)
-    return source.problem(key, f"no operator or model is called {pattern!r}{hint}: correct or remove it")

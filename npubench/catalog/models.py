@@ -12,15 +12,15 @@ from npubench.domain.specs import (
     SamplesFrom,
     TensorSpec,
 )
+from npubench.storage.json import KeyPath
 from npubench.storage.toml import Tell
-from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import ModelDefaults, ModelTable
 
 
 OPSET = 13
-"""Used where a manifest names none: what every toolchain of the boards accepts."""
+"""Used where nothing names one: what every toolchain of the boards accepts."""
 
 
 def model_spec(
@@ -29,65 +29,52 @@ def model_spec(
     """The model at the key `at`, completed by the defaults; None when something is missing, which is told."""
     from npubench.catalog.schema import ModelDefaults
 
+    fields = ModelDefaults.__struct_fields__
     values = {
-        name: _first(getattr(table, name), getattr(defaults, name))
-        for name in ModelDefaults.__struct_fields__
+        name: value
+        for one in (defaults, table)
+        for name in fields
+        if (value := getattr(one, name)) is not None
     }
-    wrong: dict[str, str] = {}
-    for name in ("task", "input_shape"):
-        if values[name] is None:
-            wrong[name] = "is missing: add it here or to [defaults]"
-    mean, std = values["mean"], values["std"]
-    if len(mean or ()) != len(std or ()):
+    missing = [name for name in ("task", "input_shape") if name not in values]
+    wrong = dict.fromkeys(missing, "is missing: add it here or to [defaults]")
+    if len(values.get("mean", ())) != len(values.get("std", ())):
         key = "mean" if table.mean is not None or table.std is None else "std"
         wrong[key] = "'mean' and 'std' go together and hold one number a channel each"
-    axis = values["batch_axis"]
-    if isinstance(axis, int) and values["input_shape"] and axis >= len(values["input_shape"]):
-        count = len(values["input_shape"])
+    axis, count = values.get("batch_axis"), len(values.get("input_shape", ()))
+    if isinstance(axis, int) and count and axis >= count:
         wrong["batch_axis"] = f"the input has {count} dimensions: use 0 to one less, or 'none'"
     for key, message in wrong.items():
         tell((*at, key), message)
     if wrong:
         return None
-    shape = tuple(values["input_shape"])
+    lies_along = (("", axis if isinstance(axis, int) else None),)
     return ModelSpec(
         name=table.name,
         codebase=codebase,
         config=table.config or table.name,
         task=values["task"],
-        inputs=(TensorSpec(values["input_name"] or "input", shape),),
+        inputs=(TensorSpec(values.get("input_name", "input"), tuple(values["input_shape"])),),
         preprocessing=_preprocessing(values),
-        opset=_first(values["opset"], OPSET),
-        seed=_first(values["seed"], 0),
-        exports=values["exports"] or "",
-        batch=_batch(axis),
+        opset=values.get("opset", OPSET),
+        seed=values.get("seed", 0),
+        exports=values.get("exports", ""),
+        batch=None if axis is None else BatchAxes(lies_along, SamplesFrom.MANIFEST),
     )
 
 
-def _batch(axis: int | str | None) -> BatchAxes | None:
-    if axis is None:
-        return None
-    return BatchAxes((("", axis if isinstance(axis, int) else None),), SamplesFrom.MANIFEST)
-
-
 def _preprocessing(values: dict[str, Any]) -> Preprocessing | None:
-    if values["mean"] is None:
+    if "mean" not in values:
         return None
-    mean, std = tuple(values["mean"]), tuple(values["std"])
-    clip = values["clip"]
+    mean, std, clip = tuple(values["mean"]), tuple(values["std"]), values.get("clip")
     sampling = clip and ClipSampling(clip.frames, clip.interval, clip.clips, clip.crops)
-    return Preprocessing(mean, std, values["color"] or "rgb", values["layout"] or "nchw", sampling)
-
-
-def _first(value: Any, default: Any) -> Any:
-    return default if value is None else value
+    return Preprocessing(mean, std, values.get("color", "rgb"), values.get("layout", "nchw"), sampling)
 
 
 FOLDER = "zoo"
 OPSETS = {"mmpretrain": 17, "mmaction2": 17}
 """Attention needs 14 and later; the newest zoo models are transformers. Others at what NPUs accept."""
 
-DEFAULT_OPSET = 13
 COLUMNS = 7
 Color = Literal["rgb", "bgr", "gray"]
 
@@ -119,7 +106,9 @@ def read_zoo(models: Path) -> Zoo:
     """All indices below a catalogue's `models` folder. Of a name in two codebases the first counts."""
     zoo = Zoo()
     folder = models / FOLDER
-    for path in sorted(folder.glob("*.tsv"), key=_order) if folder.is_dir() else ():
+    # mmpretrain first: what its name says is a classifier is one.
+    paths = sorted(folder.glob("*.tsv"), key=lambda path: (path.stem != "mmpretrain", path.name))
+    for path in paths:
         first, *_ = parts = path.read_text(encoding="utf-8").split("\n\n")
         for part in parts:
             lines = [line for line in part.splitlines() if line.count("\t") == COLUMNS - 1]
@@ -129,11 +118,6 @@ def read_zoo(models: Path) -> Zoo:
                 if part is first:
                     zoo.listed.setdefault(name)
     return zoo
-
-
-def _order(path: Path) -> tuple[bool, str]:
-    """mmpretrain first: what its name says is a classifier is one."""
-    return path.stem != "mmpretrain", path.name
 
 
 def _spec(
@@ -151,7 +135,7 @@ def _spec(
         task="" if task == "-" else task,
         inputs=inputs,
         preprocessing=preprocessing,
-        opset=OPSETS.get(codebase, DEFAULT_OPSET),
+        opset=OPSETS.get(codebase, OPSET),
     )
 
 

@@ -3,15 +3,16 @@
 import ast
 import itertools
 import math
+import operator
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from npubench.domain.specs import NodeSpec, OperatorSpec, Shape, TensorSpec, WeightSpec
+from npubench.storage.json import KeyPath
 from npubench.storage.toml import Tell
-from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import InputTable, NodeTable, SweepTable, WeightTable
@@ -24,6 +25,13 @@ LENGTH_LIMIT = 200
 NUMBER_LIMIT = 2**63
 """What an ONNX attribute or dimension can hold: signed 64 bits."""
 
+_OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -90,25 +98,12 @@ def _value(node: ast.expr, variables: Variables) -> int | str:
             number = _number(operand, variables)
             return _bounded(-number if isinstance(sign, ast.USub) else number)
         case ast.BinOp(left=left, op=op, right=right):
-            return _bounded(_binary(op, _number(left, variables), _number(right, variables)))
+            numbers = _number(left, variables), _number(right, variables)
+            if type(op) not in _OPERATORS:
+                raise ExpressionError(f"operator {type(op).__name__} is not allowed: use + - * // %")
+            return _bounded(_OPERATORS[type(op)](*numbers))
         case _:
             raise ExpressionError(f"{ast.unparse(node)!r} is not allowed: use numbers, variables, + - * // %")
-
-
-def _binary(op: ast.operator, left: int, right: int) -> int:
-    match op:
-        case ast.Add():
-            return left + right
-        case ast.Sub():
-            return left - right
-        case ast.Mult():
-            return left * right
-        case ast.FloorDiv():
-            return left // right
-        case ast.Mod():
-            return left % right
-        case _:
-            raise ExpressionError(f"operator {type(op).__name__} is not allowed: use + - * // %")
 
 
 def _number(node: ast.expr, variables: Variables) -> int:
@@ -320,12 +315,9 @@ class _Case:
             return None
         return NodeSpec(op, tuple(table.inputs), tuple(table.outputs), attributes, table.domain)
 
-    def _attribute(self, value: Value | list[Value]) -> Value | tuple[Value, ...]:
+    def _attribute(self, value: Value | list[Value]) -> Value | tuple[Any, ...]:
         if isinstance(value, list):
-            return tuple(self._attribute_item(item) for item in value)
-        return self._attribute_item(value)
-
-    def _attribute_item(self, value: Value) -> Value:
+            return tuple(map(self._attribute, value))
         if not isinstance(value, str):
             return value
         # A variable may hold any kind of value, an expression only whole numbers.

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ from npubench.engine.plan import (
     build,
 )
 from npubench.engine.session import InputRefused, Listener, unheard
-from npubench.graph.check import shown
+from npubench.graph.check import near_input, shown
 from npubench.measure.statistics import OPTION
 from npubench.storage.store import Store
 
@@ -228,10 +227,7 @@ def _cases_of(stages: StagesAsked, catalog: "Catalog", selection: CaseOptions, a
 
 
 def _benchmark_jobs(
-    stages: StagesAsked,
-    boards: Mapping[str, PlannedBoard],
-    options: RunOptions,
-    finished: Mapping[str, str],
+    stages: StagesAsked, boards: Mapping[str, PlannedBoard], options: RunOptions, finished: Mapping[str, str]
 ) -> tuple[Job, ...]:
     """Jobs of the board benchmarks, board by board."""
     found = []
@@ -326,8 +322,7 @@ def with_batch_axes(cases: Sequence[CaseSpec], batch: BatchAxes | None) -> tuple
             found.append(case)
     for name, _ in batch.axes:
         if name and known and not unread and name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.3)
-            hint = f"did you mean '{shown(near[0])}'?" if near else f"there are {', '.join(sorted(known))}"
+            hint = near_input(name, known, f"there are {', '.join(sorted(known))}")
             raise UsageError(f"{OPTION} {shown(name)}: no input of that name: {hint}")
     return tuple(found)
 

@@ -5,10 +5,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.graph.check import refused
 from npubench.graph.read import describe
-from npubench.storage.files import is_regular
+from npubench.storage.files import is_regular, write_atomically
 from npubench.storage.json import decode, encode
 from npubench.tools import kept
 from npubench.tools.exit_status import classify_exit
@@ -32,16 +32,12 @@ def describe_apart(
             return replace(decode(OnnxModel, model.read_bytes()), case=case, task=task)
         if is_regular(failure):
             return decode(Failure, failure.read_bytes())
-    return _without_answer(done)
-
-
-def _without_answer(done: Completed) -> Failure:
-    failure = classify_exit("reading the model", done, Stage.EXPORT, "here")
-    if failure is None or failure.failure_class is FailureClass.TOOL_ERROR:
+    ended = classify_exit("reading the model", done, Stage.EXPORT, "here")
+    if ended is None or ended.failure_class is FailureClass.TOOL_ERROR:
         message = f"reading the model ended with code {done.returncode}: see the log"
         return refused(FailureClass.EXPORT_FAILED, message, detail=done.output)
-    helps = "" if failure.transient else "; it may be damaged: export it another way"
-    return replace(failure, message=f"{failure.message}{helps}", detail=done.output)
+    helps = "" if ended.transient else "; it may be damaged: export it another way"
+    return replace(ended, message=f"{ended.message}{helps}", detail=done.output)
 
 
 def warm() -> None:
@@ -53,10 +49,8 @@ def warm() -> None:
 def main(path: str, folder: str) -> None:
     """Describe the model at `path` and leave the answer in `folder`, whole or not at all."""
     outcome = describe(Path(path), "")
-    answer = Path(folder) / (FAILURE if isinstance(outcome, Failure) else MODEL)
-    unfinished = answer.with_suffix(".new")
-    unfinished.write_text(encode(outcome), encoding="utf-8")
-    unfinished.rename(answer)
+    answer = FAILURE if isinstance(outcome, Failure) else MODEL
+    write_atomically(Path(folder) / answer, encode(outcome))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass
 from npubench.domain.specs import CaseSpec, FileSpec, Shape
-from npubench.graph.check import LONGEST_NAME, not_a_model, refused, shown
+from npubench.graph.check import near_input, not_a_model, refused, shown
 from npubench.graph.read import read
 from npubench.graph.walk import (
     all_graphs,
@@ -56,12 +55,7 @@ def spread_shapes(cases: Sequence[CaseSpec]) -> tuple[CaseSpec, ...]:
     for name, shape in files[0].shapes if len(inputs) == len(files) else ():
         if not any(_is_for(name, names) for names in inputs.values()):
             everyone = sorted({one for names in inputs.values() for one in names})
-            near = get_close_matches(name[:LONGEST_NAME], everyone, n=1, cutoff=0.3) if name else []
-            hint = (
-                f"did you mean '{shown(near[0])}'?"
-                if near
-                else f"there are {', '.join(map(_quoted, everyone))}"
-            )
+            hint = near_input(name, everyone, f"there are {', '.join(map(_quoted, everyone))}")
             what = (
                 f"{shown(name)}: no file has an input of that name"
                 if name
@@ -162,8 +156,7 @@ def _named(shapes: Sequence[tuple[str, Shape]], names: list[str]) -> dict[str, S
             return _refused(f"--shape without a name: {listed}: write --shape NAME={_written(shape)}")
         target = name or names[0]
         if target not in names:
-            near = get_close_matches(target[:LONGEST_NAME], names, n=1, cutoff=0.3)
-            hint = f"did you mean '{shown(near[0])}'?" if near else listed
+            hint = near_input(target, names, listed)
             return _refused(f"--shape {shown(target)}: no input of that name: {hint}")
         if named.setdefault(target, shape) != shape:
             both = f"{_written(named[target])} and {_written(shape)}"
@@ -193,9 +186,8 @@ def _contradiction(value: "ValueInfoProto", shape: Shape) -> Failure | None:
 def _described(value: "ValueInfoProto") -> str:
     if not has_rank(value):
         return f"'{shown(value.name)}' (of no declared rank)"
-    dims = value.type.tensor_type.shape.dim
-    words = [str(dim.dim_value) if dim.dim_value > 0 else shown(dim.dim_param) or "?" for dim in dims]
-    return f"'{shown(value.name)}' [{', '.join(words)}]"
+    words = ", ".join(shown(str(dim or "?")) for dim in dimensions(value))
+    return f"'{shown(value.name)}' [{words}]"
 
 
 def _option(value: "ValueInfoProto", inputs: int) -> str:

@@ -4,6 +4,7 @@ and the words of a refused model.
 
 import re
 import stat
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -225,3 +226,11 @@ def _as_text(start: bytes) -> str:
     ):
         return ""
     return text
+
+
+def near_input(name: str, names: Collection[str], otherwise: str) -> str:
+    """What a mistyped name of an input may have meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.3)
+    return f"did you mean '{shown(near[0])}'?" if near else otherwise

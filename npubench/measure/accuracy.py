@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Failure, Kind, LayerLoss
@@ -155,8 +155,6 @@ def problem(outputs: "Array", labels: "Array") -> str:
 
 def scored(base: Score, outputs: "Array", labels: "Array", reference: "Array | None") -> Score:
     """`base` with its shares, and with what it loses against the `reference` outputs."""
-    from dataclasses import replace
-
     found: dict[str, Any] = {"samples": len(labels)}
     for k in (1, 5) if outputs.shape[1] > 5 else (1,):
         right = hits(outputs, labels, k)

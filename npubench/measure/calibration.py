@@ -43,7 +43,10 @@ def calibration_digest(spec: CalibrationSpec) -> str:
     if spec.path is None:
         return digest("seeded", SEEDED_FORMAT, spec.seed, spec.samples)
     paths = (spec.path,) if spec.evaluation is None else (spec.path, spec.evaluation)
-    contents = [[(_name(file, path), sha256_of_file(file)) for file in data_files(path)] for path in paths]
+    contents = [
+        [(_name(file, path), sha256_of_file(file)) for file in sample_files.sample_files(path)]
+        for path in paths
+    ]
     return digest("held out", contents, spec.seed, spec.samples)
 
 
@@ -162,18 +165,14 @@ def _divided(inputs: ModelInputs, spec: CalibrationSpec, found: "list[sample_fil
     # As many as are wanted, and no more are read than it takes to find them.
     rest: list[sample_files.Reference] = []
     equal = 0
-    for start in range(0, len(others), spec.samples):
-        part = others[start : start + spec.samples]
-        for reference, sample in zip(part, sample_files.load(inputs, part, files), strict=True):
-            if _bytes_of(sample) in known:
-                equal += 1
-            else:
-                rest.append(reference)
-        if len(rest) >= spec.samples:
-            break
-    held_out = bool(rest)
-    chosen = rest if held_out else first
-    return Choice(inputs, spec, files, tuple(first), tuple(chosen[: spec.samples]), held_out, equal)
+    while others and len(rest) < spec.samples:
+        part, others = others[: spec.samples], others[spec.samples :]
+        samples = sample_files.load(inputs, part, files)
+        new = [one for one, sample in zip(part, samples, strict=True) if _bytes_of(sample) not in known]
+        equal += len(part) - len(new)
+        rest += new
+    chosen = tuple((rest or first)[: spec.samples])
+    return Choice(inputs, spec, files, tuple(first), chosen, bool(rest), equal)
 
 
 def _bytes_of(sample: "Sample") -> str:
@@ -215,21 +214,13 @@ def _step(arrays: "Sequence[np.ndarray[Any, Any]]") -> float | None:
     return (most - least) / 255
 
 
-def data_files(path: Path) -> list[Path]:
-    """The files of samples at `path`, a file or a folder, by name. Raises UsageError."""
-    return sample_files.sample_files(path)
-
-
 def _seeded(inputs: ModelInputs, seed: int, samples: int) -> "list[Sample]":
     key = (inputs.tensors, tuple(inputs.contents.items()), inputs.preprocessing, seed, samples)
     with _recent_lock:
-        if key in _recent:
-            _recent.move_to_end(key)
-            return [dict(sample) for sample in _recent[key]]
-    made = _make(inputs, seed, samples)
-    with _recent_lock:
-        _recent[key] = made
-        while sum(map(_bytes, _recent.values())) > RECENT_BYTES:
+        _recent[key] = made = _recent.pop(key, None) or _make(inputs, seed, samples)
+        while (
+            sum(array.nbytes for one in _recent.values() for s in one for array in s.values()) > RECENT_BYTES
+        ):
             _recent.popitem(last=False)
     return [dict(sample) for sample in made]
 
@@ -237,12 +228,9 @@ def _seeded(inputs: ModelInputs, seed: int, samples: int) -> "list[Sample]":
 def _make(inputs: ModelInputs, seed: int, samples: int) -> "list[Sample]":
     import numpy as np
 
-    for tensor in inputs.tensors:
-        if (
-            inputs.preprocessing
-            and 0 in inputs.preprocessing.std
-            and channel_axis(tensor, inputs) is not None
-        ):
+    deviations = inputs.preprocessing.std if inputs.preprocessing else ()
+    for tensor in inputs.tensors if 0 in deviations else ():
+        if channel_axis(tensor, inputs) is not None:
             raise UsageError(
                 f"{tensor.name!r}: a deviation of 0 makes infinity of pixels: correct the preprocessing"
             )
@@ -252,7 +240,3 @@ def _make(inputs: ModelInputs, seed: int, samples: int) -> "list[Sample]":
         for array in sample.values():
             array.setflags(write=False)
     return made
-
-
-def _bytes(samples: "list[Sample]") -> int:
-    return sum(array.nbytes for sample in samples for array in sample.values())

@@ -4,6 +4,7 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
+import math
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from npubench.domain.specs import ModelInputs
 from npubench.graph.walk import numpy_dtype
+from npubench.measure.outputs import Output
 from npubench.storage.json import decode
 from npubench.tools.worker_protocol import serve
 
@@ -143,20 +145,19 @@ def _compared(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str
     }
     if any(a.shape != b.shape for a, b in zip(ours, theirs, strict=True)):
         return {**figures, "note": "shapes differ: the data decide how much comes out"}
-    a, b = (np.concatenate([np.ravel(one).astype(np.float64) for one in side]) for side in (ours, theirs))
-    if not a.size or not (np.isfinite(a).all() and np.isfinite(b).all()):
+    output = Output(name)
+    for a, b in zip(ours, theirs, strict=True):
+        output.add(a, b)
+    if output.broken or output.incomparable() or output.count < output.seen:
         return {**figures, "note": "outputs hold NaN, infinity or nothing to compare"}
-    figures |= {"max_abs": float(np.abs(a - b).max()), "equal": float(np.mean(a == b))}
+    same = sum(int(np.count_nonzero(a == b)) for a, b in zip(ours, theirs, strict=True))
+    figures |= {"max_abs": output.greatest, "equal": same / output.count}
     if theirs[0].dtype.kind in "biu":
         # Of indices and labels a direction says nothing: 7 is no better for being near 8.
         return figures
-    difference, norm = float(np.linalg.norm(a - b)), float(np.linalg.norm(b))
-    product = float(np.linalg.norm(a)) * norm
-    return {
-        **figures,
-        "cosine": min(1.0, float(a @ b) / product) if product else (1.0 if difference == 0 else None),
-        "relative_error": difference / norm if norm else (0.0 if difference == 0 else None),
-    }
+    error, squares = output.error, float(output.whole.sums[2, 0])
+    relative = math.sqrt(error / squares) if squares else None if error else 0.0
+    return {**figures, "cosine": output.cosine(), "relative_error": relative}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Labelled inputs of a classifier: class folders, or NumPy arrays."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,9 @@ from npubench.domain.errors import UsageError
 from npubench.domain.specs import ModelInputs, TensorSpec
 from npubench.domain.text import path_meant
 from npubench.measure.accuracy import ClassOfData, DataFacts, LeftOut
-from npubench.measure.inputs import fitted
+from npubench.measure.inputs import fitted, shape_text
 from npubench.measure.pictures import is_image, words_for
-from npubench.measure.sample_files import entries, hidden, pictures
+from npubench.measure.sample_files import entries, hidden, loaded, pictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ def load(path: Path, inputs: ModelInputs) -> Dataset:
     want, have = tensor.shape[1:], found.inputs.shape[1:]
     if have != want:
         raise UsageError(
-            f"{path}: samples are {_text(have)}, {tensor.name!r} wants {_text(want)}: reshape them"
+            f"{path}: samples are {shape_text(have)}, {tensor.name!r} wants {shape_text(want)}: reshape them"
         )
     if not len(found):
         raise UsageError(f"{path} holds no sample")
@@ -98,21 +98,20 @@ def _part(data: Dataset, chosen: "Array") -> Dataset:
 
 def _arrays(path: Path) -> "tuple[Array, Array] | None":
     if path.is_file() and path.suffix == ".npz":
-        return _pair(path, _loaded(path))
+        return _pair(path, loaded(path))
     if not path.is_dir():
         hint = "" if path.exists() else path_meant(path)
         raise UsageError(f"{path} is no folder and no .npz file{hint}: give class folders or NumPy arrays")
     files = {file.stem: file for file in path.glob("*.npy") if not hidden(file)}
     named = {name: files[name] for name in (*INPUTS, *LABELS) if name in files}
     if named:
-        return _pair(path, {name: _loaded(file) for name, file in named.items()})
+        return _pair(path, {name: loaded(file) for name, file in named.items()})
     packed = sorted(file for file in path.glob("*.npz") if not hidden(file))
-    return _pair(packed[0], _loaded(packed[0])) if len(packed) == 1 else None
+    return _pair(packed[0], loaded(packed[0])) if len(packed) == 1 else None
 
 
 def _pair(path: Path, arrays: Any) -> "tuple[Array, Array]":
-    given = [next((arrays[name] for name in names if name in arrays), None) for names in (INPUTS, LABELS)]
-    inputs, labels = given
+    inputs, labels = (next((arrays[n] for n in names if n in arrays), None) for names in (INPUTS, LABELS))
     if inputs is None or labels is None:
         raise UsageError(
             f"{path}: arrays are called {INPUTS[0]} and {LABELS[0]}; there are {', '.join(arrays)}"
@@ -135,12 +134,12 @@ def _from_folders(path: Path, tensor: TensorSpec, inputs: ModelInputs) -> Datase
     import numpy as np
 
     left_out = _Left(path)
-    folders = sorted(_class_folders(path, left_out))
+    folders = [one for one in left_out.taken(path, _no_class_folder) if one.name != CLASSES]
     if not folders:
         raise UsageError(f"{path} holds neither class folders nor {INPUTS[0]}.npy and {LABELS[0]}.npy")
     numbers = _numbers(path, [one.name for one in folders])
     pairs = zip(folders, numbers, strict=True)
-    found = [(file, number) for folder, number in pairs for file in _samples_in(folder, left_out)]
+    found = [(file, number) for folder, number in pairs for file in left_out.taken(folder, _no_sample)]
     if not found:
         raise UsageError(f"{path}: its class folders hold no .npy and no image")
     files = [file for file, _ in found]
@@ -149,7 +148,7 @@ def _from_folders(path: Path, tensor: TensorSpec, inputs: ModelInputs) -> Datase
     by_file = dict(zip(images, read, strict=True))
     samples = [by_file[file] if file in by_file else _checked(file, tensor, inputs) for file in files]
     if len({one.shape for one in samples}) > 1:
-        raise UsageError(f"{path}: samples differ in shape: give all as {_text(tensor.shape[1:])}")
+        raise UsageError(f"{path}: samples differ in shape: give all as {shape_text(tensor.shape[1:])}")
     notes = (words_for(tensor, inputs.preprocessing) if images else "", told)
     labels = np.asarray([number for _, number in found], dtype=np.int64)
     names = {number: folder.name for folder, number in zip(folders, numbers, strict=True)}
@@ -162,11 +161,15 @@ class _Left:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._names: dict[str, list[str]] = {}
+        self._names: defaultdict[str, list[str]] = defaultdict(list)
 
-    def note(self, path: Path, why: str) -> None:
-        """Leave it out."""
-        self._names.setdefault(why, []).append(str(path.relative_to(self._root)))
+    def taken(self, folder: Path, why_not: Callable[[Path], str]) -> Iterator[Path]:
+        """What lies in a folder, by name, but for what is hidden or `why_not` has a reason against."""
+        for one in entries(folder):
+            if why := "hidden" if hidden(one) else why_not(one):
+                self._names[why].append(str(one.relative_to(self._root)))
+            else:
+                yield one
 
     def said(self) -> tuple[LeftOut, ...]:
         """All of it, the names in order."""
@@ -175,39 +178,24 @@ class _Left:
         )
 
 
-def _class_folders(path: Path, left_out: _Left) -> Iterator[Path]:
-    root = path.resolve()
-    for one in entries(path):
-        if hidden(one):
-            left_out.note(one, "hidden")
-        elif one.is_symlink() and not one.exists():
-            left_out.note(one, "links that lead nowhere or round")
-        elif not one.is_dir():
-            if one.name != CLASSES:
-                left_out.note(one, "beside the class folders")
-        elif one.is_symlink() and root.is_relative_to(one.resolve()):
-            left_out.note(one, "links that lead nowhere or round")
-        else:
-            yield one
+def _no_class_folder(one: Path) -> str:
+    around = one.is_symlink() and one.is_dir() and one.parent.resolve().is_relative_to(one.resolve())
+    if around or (one.is_symlink() and not one.exists()):
+        return "links that lead nowhere or round"
+    return "" if one.is_dir() or one.name == CLASSES else "beside the class folders"
 
 
-def _samples_in(folder: Path, left_out: _Left) -> Iterator[Path]:
-    for file in entries(folder):
-        if hidden(file):
-            left_out.note(file, "hidden")
-        elif file.is_dir():
-            left_out.note(file, "folders inside class folders")
-        elif not file.is_file():
-            left_out.note(file, "no regular files")
-        elif file.suffix == ".npy" or is_image(file):
-            yield file
-        else:
-            left_out.note(file, "no .npy and no image")
+def _no_sample(file: Path) -> str:
+    if file.is_dir():
+        return "folders inside class folders"
+    if not file.is_file():
+        return "no regular files"
+    return "" if file.suffix == ".npy" or is_image(file) else "no .npy and no image"
 
 
 def _checked(file: Path, tensor: TensorSpec, inputs: ModelInputs) -> "Array":
     """One sample of a class folder; with or without an axis for a batch of one."""
-    array: Array = _loaded(file)
+    array: Array = loaded(file)
     if array.shape == (1, *tensor.shape[1:]):
         array = array[0]
     checked: Array = fitted(array[None], tensor, inputs, str(file))[0]
@@ -229,18 +217,3 @@ def _numbers(path: Path, names: Sequence[str]) -> list[int]:
             raise UsageError(f"{path}: two folders are of one class: {', '.join(names[:_MOST_SHOWN])}")
         return numbers
     return list(range(len(names)))
-
-
-def _loaded(file: Path) -> Any:
-    import numpy as np
-
-    try:
-        found = np.load(file, allow_pickle=False)
-        return dict(found) if file.suffix == ".npz" else found
-    except Exception as error:  # archives and headers that are damaged raise whatever they come upon
-        reason = " ".join(str(error).split())[:160]
-        raise UsageError(f"{file} is no numpy file ({reason}): write it with numpy.save") from error
-
-
-def _text(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "a scalar"

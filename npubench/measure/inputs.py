@@ -1,5 +1,7 @@
 """Seeded numbers for a model's inputs: what each holds decides how they are drawn."""
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
@@ -18,6 +20,11 @@ def content_of(tensor: TensorSpec, inputs: ModelInputs) -> Content | None:
     if channel_axis(tensor, inputs) is not None:
         return Content(ContentKind.PIXELS, 0, 255, "pixels through the model's preprocessing")
     return inputs.contents.get(tensor.name) or named_content(tensor)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """`1x3x224x224`."""
+    return "x".join(map(str, shape)) or "a scalar"
 
 
 def content_text(tensor: TensorSpec, inputs: ModelInputs) -> str:
@@ -69,15 +76,24 @@ def channel_axis(tensor: TensorSpec, inputs: ModelInputs) -> int | None:
     return next((axis for axis in axes if tensor.shape[axis] == len(preprocessing.mean)), None)
 
 
-def _through(pixels: "Array", preprocessing: Preprocessing, axis: int, dtype: "np.dtype[Any]") -> "Array":
+def preprocessed(pixels: "Array", preprocessing: Preprocessing, axis: int) -> "Array":
+    """Pixels of 0..255 less the mean over the deviation of their channel, along `axis`."""
     import numpy as np
 
-    form = [-1 if one == axis else 1 for one in range(pixels.ndim)]
+    form = [1] * pixels.ndim
+    form[axis] = -1
     mean, std = (
         np.reshape(np.asarray(one, np.float32), form) for one in (preprocessing.mean, preprocessing.std)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        made = (pixels - mean) / std
+        made: Array = (pixels - mean) / std
+    return made
+
+
+def _through(pixels: "Array", preprocessing: Preprocessing, axis: int, dtype: "np.dtype[Any]") -> "Array":
+    import numpy as np
+
+    made = preprocessed(pixels, preprocessing, axis)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         made = np.clip(np.rint(made), limits.min, limits.max)
@@ -101,20 +117,16 @@ def fitted(samples: "Array", tensor: TensorSpec, inputs: ModelInputs, where: str
         raise UsageError(
             f"{where}: {tensor.name!r} is {samples.dtype}, the model wants {tensor.dtype}: convert it"
         )
-    if samples.dtype.kind not in "biu":
-        _refuse_first(~np.isfinite(_as_float(samples)), samples, tensor, where, "")
-    elif dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        if samples.dtype.kind in "iu" and not np.can_cast(samples.dtype, dtype):
-            _refuse_range(samples, int(limits.min), int(limits.max), tensor, where, f"{dtype} holds")
-        _refuse_index(samples, tensor, inputs, where)
-    elif dtype.kind == "b" and samples.dtype.kind != "b":
-        _refuse_range(samples, 0, 1, tensor, where, "bool holds")
     with np.errstate(over="ignore"):
         made: Array = samples.astype(dtype, copy=False)
-    if dtype.kind not in "biu" and samples.dtype != dtype:
-        _refuse_first(~np.isfinite(_as_float(made)), samples, tensor, where, f", beyond {tensor.dtype}")
-    _refuse_unprocessed(samples, tensor, inputs, where)
+    for bad, more in _faults(samples, made, tensor, inputs):
+        if bad.any():
+            number = int(np.argwhere(bad.reshape(len(bad), -1).any(axis=1))[0, 0])
+            value = samples[number][bad[number]].ravel()[0]
+            word = f"{value}" if np.isfinite(value) else "NaN" if np.isnan(value) else "infinity"
+            raise UsageError(
+                f"{where}: sample {number + 1} of {tensor.name!r} holds {word}{more}: leave it out"
+            )
     return made
 
 
@@ -133,38 +145,30 @@ def _as_float(array: "Array") -> "Array":
     return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 
-def _refuse_first(bad: "Array", samples: "Array", tensor: TensorSpec, where: str, more: str) -> None:
+def _faults(
+    samples: "Array", made: "Array", tensor: TensorSpec, inputs: ModelInputs
+) -> "Iterator[tuple[Array, str]]":
+    """Where numbers do not fit that may not, and why; `made` are the samples in the input's type."""
     import numpy as np
 
-    if not bad.any():
-        return
-    number = int(np.argwhere(bad.reshape(len(bad), -1).any(axis=1))[0, 0])
-    value = samples[number][bad[number]].ravel()[0]
-    word = f"{value}" if np.isfinite(value) else "NaN" if np.isnan(value) else "infinity"
-    raise UsageError(f"{where}: sample {number + 1} of {tensor.name!r} holds {word}{more}: leave it out")
-
-
-def _refuse_range(samples: "Array", low: int, high: int, tensor: TensorSpec, where: str, why: str) -> None:
-    bad = (samples < low) | (samples > high)
-    _refuse_first(bad, samples, tensor, where, f", {why} {low}..{high}")
-
-
-def _refuse_index(samples: "Array", tensor: TensorSpec, inputs: ModelInputs, where: str) -> None:
+    dtype, given, wanted = made.dtype, samples.dtype.kind, made.dtype.kind
+    if given not in "biu":
+        yield ~np.isfinite(_as_float(samples)), ""
+    ranges = [(0, 1, "bool holds")] if given in "iu" and wanted == "b" else []
+    if given in "iu" and wanted in "iu" and not np.can_cast(samples.dtype, dtype):
+        ranges.append((int(np.iinfo(dtype).min), int(np.iinfo(dtype).max), f"{dtype} holds"))
     content = content_of(tensor, inputs)
-    if content is not None and content.kind in (ContentKind.INDICES, ContentKind.POSITIONS):
+    if wanted in "iu" and content and content.kind in (ContentKind.INDICES, ContentKind.POSITIONS):
         # Negative ones count from the end.
-        _refuse_range(samples, -content.high - 1, content.high, tensor, where, content.why)
-
-
-def _refuse_unprocessed(samples: "Array", tensor: TensorSpec, inputs: ModelInputs, where: str) -> None:
-    """Pixels of 0..255 where preprocessing makes small numbers of them."""
-    import numpy as np
-
+        ranges.append((-content.high - 1, content.high, content.why))
+    for low, high, why in ranges:
+        yield (samples < low) | (samples > high), f", {why} {low}..{high}"
+    if wanted not in "biu" and samples.dtype != dtype:
+        yield ~np.isfinite(_as_float(made)), f", beyond {tensor.dtype}"
     preprocessing = inputs.preprocessing
-    if preprocessing is None or channel_axis(tensor, inputs) is None or tensor.dtype[:3] in ("int", "uin"):
-        return
-    pairs = [(m, s) for m, s in zip(preprocessing.mean, preprocessing.std, strict=True) if s]
-    most = max((abs(extreme - m) / abs(s) for m, s in pairs for extreme in (0, 255)), default=0.0)
-    more = f", preprocessing makes numbers up to {most:.3g}: apply it, or"
-    if most:
-        _refuse_first(np.abs(_as_float(samples)) > FAR_OUT * most, samples, tensor, where, more)
+    if preprocessing and channel_axis(tensor, inputs) is not None and tensor.dtype[:3] not in ("int", "uin"):
+        # Pixels of 0..255 where preprocessing makes small numbers of them.
+        pairs = [(m, s) for m, s in zip(preprocessing.mean, preprocessing.std, strict=True) if s]
+        most = max((abs(extreme - m) / abs(s) for m, s in pairs for extreme in (0, 255)), default=math.inf)
+        more = f", preprocessing makes numbers up to {most:.3g}: apply it, or"
+        yield np.abs(_as_float(samples)) > FAR_OUT * most, more

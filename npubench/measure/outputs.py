@@ -1,7 +1,7 @@
 """Outputs of a prepared model against the reference on the same inputs."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -54,14 +54,16 @@ def no_accuracy_of(answer: Mapping[str, Any]) -> tuple[NoAccuracy | None, Note |
 
 
 def compare(
-    session: Any, reference: Any, samples: Sequence[dict[str, Any]], classification: bool
+    ours: Sequence[Sequence[Any]],
+    theirs: Sequence[Sequence[Any]],
+    reference: Any,
+    samples: Sequence[dict[str, Any]],
+    classification: bool,
 ) -> Similarity:
-    """Both sessions on all samples."""
-    ours = [session.run(None, sample) for sample in samples]
-    theirs = [reference.run(None, sample) for sample in samples]
+    """The outputs for all samples, `theirs` those of the session `reference`."""
     agreement = top1_agreement(ours, theirs) if classification else None
     rounded: list[Any] = []
-    if any(_is_whole(output) for output in theirs[0]):
+    if any(map(_is_whole, theirs[0])):
         rounded = [reference.run(None, sample) for sample in rounded_to_8_bits(samples)]
     names = [output.name for output in reference.get_outputs()]
     return with_samples(similarity(ours, theirs, rounded, names), agreement, len(samples))
@@ -91,22 +93,21 @@ def similarity(
         return _none("other outputs than FP32's")
     count = max(map(len, theirs), default=0)
     measured = [index for index in range(count) if not any(_is_whole(outputs[index]) for outputs in theirs)]
-    runs = list(zip(ours, theirs, strict=True))
-    called = {index: names[index] if index < len(names) else f"output {index}" for index in measured}
-    found = {index: _closeness((a[index], b[index]) for a, b in runs) for index in measured}
-    for index, one in found.items():
-        if one.broken:
-            return Similarity(wrong=f"{called[index]} holds NaN or infinity where FP32's holds none")
-    if told := [f"{called[index]}: {one.why}" for index, one in found.items() if one.why]:
+    found = [Output(names[index] if index < len(names) else f"output {index}") for index in measured]
+    for index, output in zip(measured, found, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            output.add(a[index], b[index])
+            if output.broken:
+                return Similarity(wrong=f"{output.name} holds NaN or infinity where FP32's holds none")
+    if told := [f"{one.name}: {why}" for one in found if (why := one.incomparable())]:
         return _none("; ".join(told))
     shares = {"equal": equal_share(ours, theirs), "equal_rounded": equal_share(rounded, theirs)}
     if not found and shares["equal"] is None:
         return _none("the model gives nothing to compare")
-    lost = {called[index]: one.lost for index, one in found.items() if one.lost is not None}
-    slices = _slices(runs, called) if found else {}
-    figures = {**_worst(list(found.values())), **shares, **slices}
+    lost = {one.name: how for one in found if (how := one.lost())}
+    figures = {**_worst(found), **shares, **_slices(found)}
     if not lost:
-        blank = ", ".join(called[index] for index, one in found.items() if one.cosine is None)
+        blank = ", ".join(one.name for one in found if one.cosine() is None)
         why = f"{blank} is all zeros in FP32" if blank else ""
         return Similarity(figures, NoAccuracy.NOT_COMPARED if blank else None, why)
     # The others say nothing of the output that is lost.
@@ -121,44 +122,21 @@ def _none(why: str) -> Similarity:
     return Similarity(None, NoAccuracy.NOT_COMPARED, why)
 
 
-def _slices(runs: Sequence[tuple[Sequence[Any], Sequence[Any]]], called: Mapping[int, str]) -> dict[str, Any]:
-    import numpy as np
-
-    worst: dict[str, Any] | None = None
-    dead: int | None = None
-    for index, name in called.items():
-        found = worst_of((np.asarray(a[index]), np.asarray(b[index])) for a, b in runs)
-        if found is None:
-            continue
-        dead = (dead or 0) + found.dead
-        if found.cosine is not None and (worst is None or found.cosine < worst["cosine"]):
-            worst = {"output": name, "axis": found.axis, "index": found.index, "cosine": found.cosine}
-    return {"worst_slice": worst, "dead_slices": dead}
-
-
-@dataclass(frozen=True, slots=True)
-class _Close:
-    """One output: figures, or `why` there are none; `lost` where all its numbers are one and FP32's are not.
-
-    `broken`: it holds NaN or infinity where the reference is finite.
-    """
-
-    cosine: float | None = None
-    psnr_db: float | None = None
-    max_abs: float = 0.0
-    lost: NoAccuracy | None = None
-    why: str = ""
-    broken: bool = False
-
-
-def _worst(outputs: Sequence[_Close]) -> dict[str, Any]:
+def _worst(outputs: "Sequence[Output]") -> dict[str, Any]:
     """A cosine that one output does not have is none of all: the others say nothing of that one."""
-    cosines = [one.cosine for one in outputs if one.cosine is not None]
+    cosines = [cosine for one in outputs if (cosine := one.cosine()) is not None]
+    ratios = [ratio for one in outputs if (ratio := one.psnr_db()) is not None]
     return {
         "cosine": min(cosines) if cosines and len(cosines) == len(outputs) else None,
-        "psnr_db": min((one.psnr_db for one in outputs if one.psnr_db is not None), default=None),
-        "max_abs": max((one.max_abs for one in outputs), default=None),
+        "psnr_db": min(ratios, default=None),
+        "max_abs": max((one.greatest for one in outputs), default=None),
     }
+
+
+def _slices(outputs: "Sequence[Output]") -> dict[str, Any]:
+    found = [one.slices() for one in outputs if one.axes]
+    worst = min((one for one, _ in found if one), key=lambda one: one["cosine"], default=None)
+    return {"worst_slice": worst, "dead_slices": sum(dead for _, dead in found) if found else None}
 
 
 def equal_share(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> float | None:
@@ -186,87 +164,6 @@ def _is_whole(output: Any) -> bool:
     return np.asarray(output).dtype.kind in "biu"
 
 
-@dataclass(slots=True)
-class _Totals:
-    count: int = 0
-    product: float = 0.0
-    ours: float = 0.0
-    theirs: float = 0.0
-    error: float = 0.0
-    greatest: float = 0.0
-    least_ours: float = math.inf
-    most_ours: float = -math.inf
-    least: float = math.inf
-    most: float = -math.inf
-
-    def add(self, x: Any, y: Any) -> None:
-        """Count entries in: ours and the reference's, all finite."""
-        import numpy as np
-
-        difference = x - y
-        self.product += float(x @ y)
-        self.error += float(difference @ difference)
-        self.ours += float(x @ x)
-        self.theirs += float(y @ y)
-        self.greatest = max(self.greatest, float(np.abs(difference).max()))
-        self.least_ours, self.most_ours = (
-            min(self.least_ours, float(x.min())),
-            max(self.most_ours, float(x.max())),
-        )
-        self.least, self.most = min(self.least, float(y.min())), max(self.most, float(y.max()))
-        self.count += x.size
-
-    def lost(self) -> NoAccuracy | None:
-        """How ours is all one number where the reference's is not."""
-        if self.least_ours != self.most_ours:
-            return None
-        if self.ours == 0 and self.theirs > 0:
-            return NoAccuracy.ALL_ZEROS
-        return NoAccuracy.CONSTANT if self.least != self.most else None
-
-
-def _closeness(pairs: Iterable[tuple[Any, Any]]) -> _Close:
-    """Cosine, PSNR in dB (peak: range of the reference) and greatest difference over all pairs of arrays."""
-    import numpy as np
-
-    of, seen = _Totals(), 0
-    with np.errstate(over="ignore"):
-        for x, y in _chunks(pairs):
-            if x.size != y.size:
-                return _Close(why="another number of elements than FP32's")
-            seen += x.size
-            known = np.isfinite(y)
-            if not known.all():
-                x, y = x[known], y[known]
-            if not np.isfinite(x).all():
-                return _Close(broken=True)
-            if x.size:
-                of.add(x, y)
-    if not of.count:
-        return _Close(why="FP32 gives no finite number" if seen else "it is empty")
-    # Squares of doubles may be beyond doubles.
-    if not math.isfinite(of.ours + of.theirs + of.error):
-        return _Close(why="its squares are beyond what 64 bits hold")
-    norm, error, peak = math.sqrt(of.ours) * math.sqrt(of.theirs), of.error / of.count, of.most - of.least
-    return _Close(
-        cosine=min(1.0, of.product / norm) if norm else (1.0 if error == 0 else None),
-        psnr_db=10 * math.log10(peak**2 / error) if error and peak else None,
-        max_abs=of.greatest,
-        lost=of.lost(),
-    )
-
-
-def _chunks(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-    """Both arrays in double precision, some thousand elements a time: whole ones fill pages without end."""
-    import numpy as np
-
-    for ours, theirs in pairs:
-        a, b = np.ravel(ours), np.ravel(theirs)
-        for start in range(0, max(a.size, b.size), CHUNK):
-            part = slice(start, start + CHUNK)
-            yield a[part].astype(np.float64), b[part].astype(np.float64)
-
-
 def top1_agreement(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> float | None:
     """Share of samples (rows of the first output, N x classes) with the same arg-max."""
     import numpy as np
@@ -290,55 +187,79 @@ NOTHING = 1e-6
 own greatest below which it does not vary: some roundings of FP32."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slices:
-    """The slice with the lowest cosine, None where all of the reference's are zero, and how many are dead."""
-
-    axis: int | None
-    index: int | None
-    cosine: float | None
-    dead: int
-
-
 @dataclass(slots=True)
-class _Axis:
-    """Of every slice along one axis: sums of products and squares, and extremes of both sides."""
+class _Sums:
+    """Of every slice along an axis: sums of products and squares, and extremes of both sides."""
 
     sums: "Array"
     least: "Array"
     most: "Array"
 
+    def add(self, at: slice, sums: "Array", least: "Array", most: "Array") -> None:
+        """Count in what lies at some places of the axis."""
+        import numpy as np
 
-def worst_of(pairs: Iterable[tuple[Any, Any]]) -> Slices | None:
-    """Slices along axes of 2 to 512 entries over all samples (ours, reference); None where there are none.
+        self.sums[:, at] += sums
+        self.least[:, at] = np.minimum(self.least[:, at], least)
+        self.most[:, at] = np.maximum(self.most[:, at], most)
 
-    A slice that is zero in the reference has no direction and does not count; one of zeros alone in place of
-    numbers has the cosine 0. Dead is a slice that varies in the reference and is constant in ours. Where the
-    reference is not finite, entries do not count. Samples of several shapes have no common slices.
-    """
-    seen = _Seen()
-    for ours, theirs in pairs:
-        if not seen.add(ours, theirs):
-            return None
-    return seen.judged()
+    def magnitudes(self) -> "Array":
+        """The greatest absolute number of each slice of the reference; 0 where none is finite."""
+        import numpy as np
+
+        least, most = self.least[1], self.most[1]
+        return np.where(least <= most, np.maximum(np.abs(least), np.abs(most)), 0.0)
+
+    def cosines(self) -> "Array":
+        """Of each slice; 0 where one side is zero."""
+        import numpy as np
+
+        norms = np.sqrt(self.sums[1]) * np.sqrt(self.sums[2])
+        found: Array = np.divide(self.sums[0], norms, out=np.zeros_like(norms), where=norms > 0)
+        return np.minimum(found, 1.0)
+
+
+def _empty(size: int) -> _Sums:
+    import numpy as np
+
+    return _Sums(np.zeros((3, size)), np.full((2, size), math.inf), np.full((2, size), -math.inf))
 
 
 @dataclass(slots=True)
-class _Seen:
-    shape: tuple[int, ...] | None = None
-    axes: dict[int, _Axis] = field(default_factory=dict)
+class Output:
+    """One output over all samples, as a whole and by slices along axes of 2 to 512 entries.
 
-    def add(self, ours: Any, theirs: Any) -> bool:
-        """Count a sample in; whether it has slices in common with those before."""
+    Where the reference is not finite, entries do not count; `broken`: ours holds NaN or infinity elsewhere.
+    A slice that is zero in the reference has no direction and does not count; one of zeros alone in place of
+    numbers has the cosine 0. Dead is a slice that varies in the reference and is constant in ours. Samples of
+    several shapes have no common slices.
+    """
+
+    name: str
+    whole: _Sums = field(default_factory=lambda: _empty(1))
+    axes: dict[int, _Sums] = field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
+    matching: bool = True
+    broken: bool = False
+    seen: int = 0
+    count: int = 0
+    error: float = 0.0
+    greatest: float = 0.0
+
+    def add(self, ours: Any, theirs: Any) -> None:
+        """Count a sample in."""
+        import numpy as np
+
+        ours, theirs = np.atleast_1d(ours), np.atleast_1d(theirs)
         if self.shape is None:
-            self.shape = theirs.shape
-            cut = [at for at, size in enumerate(theirs.shape) if _is_cut(theirs.shape, at, size)]
-            self.axes = {at: _empty(theirs.shape[at]) for at in cut}
-        if not self.axes or not ours.shape == theirs.shape == self.shape:
-            return False
-        for block in _blocks(self.shape):
+            self.shape = shape = theirs.shape
+            self.axes = {at: _empty(size) for at, size in enumerate(shape) if _is_cut(shape, at)}
+        self.matching = self.matching and ours.size == theirs.size
+        self.seen += theirs.size
+        if not ours.shape == theirs.shape == self.shape:
+            self.axes, ours, theirs = {}, ours.ravel(), theirs.ravel()
+        for block in _blocks(theirs.shape) if self.matching and theirs.size else ():
             self._count(block, ours[block], theirs[block])
-        return True
 
     def _count(self, block: tuple[slice, ...], ours: "Array", theirs: "Array") -> None:
         import numpy as np
@@ -349,47 +270,77 @@ class _Seen:
         if not known.all():
             least, most = np.where(known, least, math.inf), np.where(known, most, -math.inf)
             x, y = np.where(known, x, 0.0), np.where(known, y, 0.0)
-        sums = np.stack([x * y, x * x, y * y])
-        # From the last axis on: what is left after each is that axis smaller.
-        for axis in range(x.ndim - 1, min(self.axes) - 1, -1):
-            if x.shape[axis] < NARROW:
-                sums, least, most = (_turned(one) for one in (sums, least, most))
-                lead, last = tuple(range(2, axis + 2)), 1
-            else:
-                lead, last = tuple(range(1, axis + 1)), -1
-            if axis in self.axes:
-                of, at = self.axes[axis], block[axis]
-                of.sums[:, at] += sums.sum(axis=lead)
-                of.least[:, at] = np.minimum(of.least[:, at], least.min(axis=lead))
-                of.most[:, at] = np.maximum(of.most[:, at], most.max(axis=lead))
-            sums, least, most = sums.sum(axis=last), least.min(axis=last), most.max(axis=last)
+        self.broken = self.broken or not np.isfinite(x).all()
+        self.count += int(np.count_nonzero(known))
+        with np.errstate(over="ignore", invalid="ignore"):
+            difference = x - y
+            self.error += float(np.vdot(difference, difference))
+            self.greatest = max(self.greatest, float(np.abs(difference).max()))
+            sums = np.stack([x * y, x * x, y * y])
+            # From the last axis on: what is left after each is that axis smaller.
+            for axis in range(x.ndim - 1, -1, -1):
+                if x.shape[axis] < NARROW:
+                    sums, least, most = (_turned(one) for one in (sums, least, most))
+                    lead, last = tuple(range(2, axis + 2)), 1
+                else:
+                    lead, last = tuple(range(1, axis + 1)), -1
+                if of := self.axes.get(axis):
+                    of.add(block[axis], sums.sum(axis=lead), least.min(axis=lead), most.max(axis=lead))
+                sums, least, most = sums.sum(axis=last), least.min(axis=last), most.max(axis=last)
+            self.whole.add(slice(0, 1), sums[:, None], least[:, None], most[:, None])
 
-    def judged(self) -> Slices | None:
-        """What the slices of all samples are worth."""
-        if not self.axes:
+    def incomparable(self) -> str:
+        """Why there are no figures; empty where there are."""
+        if not self.matching:
+            return "another number of elements than FP32's"
+        if not self.count:
+            return "FP32 gives no finite number" if self.seen else "it is empty"
+        # Squares of doubles may be beyond doubles.
+        finite = math.isfinite(self.error + float(self.whole.sums[1:].sum()))
+        return "" if finite else "its squares are beyond what 64 bits hold"
+
+    def cosine(self) -> float | None:
+        """None where one side alone is zero."""
+        if (self.whole.sums[1:] > 0).all():
+            return float(self.whole.cosines()[0])
+        return 1.0 if self.error == 0 else None
+
+    def psnr_db(self) -> float | None:
+        """The peak is the range of the reference; None where that is none, or nothing differs."""
+        peak = float(self.whole.most[1, 0] - self.whole.least[1, 0])
+        return 10 * math.log10(peak**2 * self.count / self.error) if self.error and peak else None
+
+    def lost(self) -> NoAccuracy | None:
+        """How ours is all one number where the reference's is not."""
+        (ours, varies), squares = (self.whole.least != self.whole.most)[:, 0], self.whole.sums[1:, 0]
+        if ours:
             return None
-        greatest = max(float(_magnitudes(of).max()) for of in self.axes.values())
+        if squares[0] == 0 and squares[1] > 0:
+            return NoAccuracy.ALL_ZEROS
+        return NoAccuracy.CONSTANT if varies else None
+
+    def slices(self) -> tuple[dict[str, Any] | None, int]:
+        """The fields of `records.WorstSlice` and how many slices are dead."""
+        import numpy as np
+
+        greatest = max(float(of.magnitudes().max()) for of in self.axes.values())
         found: list[tuple[float, int, int]] = []
         dead = 0
         for axis, of in self.axes.items():
-            there = _magnitudes(of) > NOTHING * greatest
-            dead += _dead(of, there)
-            found += [(cosine, axis, index) for index, cosine in _cosines(of, there)]
+            magnitudes, cosines = of.magnitudes(), of.cosines()
+            there = magnitudes > NOTHING * greatest
+            varies = of.most[1] - of.least[1] > NOTHING * magnitudes
+            dead += int(np.count_nonzero(there & varies & (of.most[0] == of.least[0])))
+            found += [(float(cosines[index]), axis, int(index)) for index in np.flatnonzero(there)]
         if not found:
-            return Slices(None, None, None, dead)
+            return None, dead
         cosine, axis, index = min(found)
-        return Slices(axis, index, cosine, dead)
+        return {"output": self.name, "axis": axis, "index": index, "cosine": cosine}, dead
 
 
-def _is_cut(shape: Sequence[int], axis: int, size: int) -> bool:
+def _is_cut(shape: Sequence[int], axis: int) -> bool:
     entries = math.prod(shape[:axis]) * math.prod(shape[axis + 1 :])
-    return 2 <= size <= MOST_SLICES and entries >= LEAST_ENTRIES
-
-
-def _empty(size: int) -> _Axis:
-    import numpy as np
-
-    return _Axis(np.zeros((3, size)), np.full((2, size), math.inf), np.full((2, size), -math.inf))
+    return 2 <= shape[axis] <= MOST_SLICES and entries >= LEAST_ENTRIES
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
@@ -398,16 +349,16 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     while axis and inner * shape[axis - 1] <= CHUNK:
         axis -= 1
         inner *= shape[axis]
+    # Whole rows of the axis before, as many as fit; all of it where nothing stands before.
+    rest = tuple(slice(0, size) for size in shape[axis:])
     if not axis:
-        yield tuple(slice(0, size) for size in shape)
+        yield rest
         return
-    axis -= 1
     step = max(1, CHUNK // inner)
-    rest = tuple(slice(0, size) for size in shape[axis + 1 :])
-    for head in product(*(range(size) for size in shape[:axis])):
-        for start in range(0, shape[axis], step):
-            stop = min(start + step, shape[axis])
-            yield (*(slice(at, at + 1) for at in head), slice(start, stop), *rest)
+    for head in product(*(range(size) for size in shape[: axis - 1])):
+        for start in range(0, shape[axis - 1], step):
+            part = slice(start, min(start + step, shape[axis - 1]))
+            yield (*(slice(at, at + 1) for at in head), part, *rest)
 
 
 def _turned(array: "Array") -> "Array":
@@ -415,27 +366,3 @@ def _turned(array: "Array") -> "Array":
     import numpy as np
 
     return np.ascontiguousarray(np.moveaxis(array, -1, 1))
-
-
-def _magnitudes(of: _Axis) -> "Array":
-    """The greatest absolute number of each slice of the reference; 0 where none is finite."""
-    import numpy as np
-
-    least, most = of.least[1], of.most[1]
-    return np.where(least <= most, np.maximum(np.abs(least), np.abs(most)), 0.0)
-
-
-def _dead(of: _Axis, there: "Array") -> int:
-    import numpy as np
-
-    varies = of.most[1] - of.least[1] > NOTHING * _magnitudes(of)
-    return int(np.count_nonzero(there & varies & (of.most[0] == of.least[0])))
-
-
-def _cosines(of: _Axis, there: "Array") -> list[tuple[int, float]]:
-    import numpy as np
-
-    norms = np.sqrt(of.sums[1]) * np.sqrt(of.sums[2])
-    cosines = np.divide(of.sums[0], norms, out=np.zeros_like(norms), where=norms > 0)
-    usable = there & np.isfinite(norms)
-    return [(int(at), float(min(1.0, cosines[at]))) for at in np.flatnonzero(usable)]

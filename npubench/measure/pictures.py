@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import ModelInputs, Preprocessing, TensorSpec
 from npubench.graph.walk import numpy_dtype
+from npubench.measure.inputs import preprocessed, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +89,7 @@ def _suffixes() -> frozenset[str]:
 def frame_of(tensor: TensorSpec, preprocessing: Preprocessing | None) -> Frame:
     """Height, width and channels of an input, batch first. Raises UsageError where it takes no images."""
     shape = tensor.shape
-    text = "x".join(map(str, shape)) or "a scalar"
+    text = shape_text(shape)
     if tensor.dtype == "bool" or len(shape) not in (3, 4):
         raise UsageError(f"{tensor.name!r} is {tensor.dtype} {text}: it takes no images, give arrays")
     if len(shape) == 3:
@@ -272,10 +273,7 @@ def as_input(
     pixels = picture.pixels * (255 / (full[picture.mode] if picture.full is None else picture.full))
     if preprocessing is not None:
         ordered = pixels[..., ::-1] if preprocessing.color == "bgr" and frame.channels == 3 else pixels
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pixels = (ordered - np.asarray(preprocessing.mean, np.float32)) / np.asarray(
-                preprocessing.std, np.float32
-            )
+        pixels = preprocessed(ordered, preprocessing, -1)
     elif dtype.kind not in "iu":
         pixels = pixels / 255
     elif dtype.itemsize <= 2:

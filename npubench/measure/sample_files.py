@@ -3,6 +3,7 @@
 A sample is what one call of the model takes, or, of a model with a fixed batch, one of the batch.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import ModelInputs, Shape, TensorSpec
 from npubench.domain.text import path_meant
-from npubench.measure.inputs import fitted
+from npubench.measure.inputs import fitted, shape_text
 from npubench.measure.pictures import Picture, as_input, frame_of, is_image, read, scales
 
 if TYPE_CHECKING:
@@ -81,13 +82,10 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
     """Regular files below a folder, by name; no folder twice, for links may lead round."""
     seen.add(folder.resolve())
     for entry in entries(folder):
-        if hidden(entry):
-            continue
-        if entry.is_dir():
-            if entry.resolve() not in seen:
-                yield from _walk(entry, seen)
-        elif entry.is_file():
+        if entry.is_file() and not hidden(entry):
             yield entry
+        elif entry.is_dir() and not hidden(entry) and entry.resolve() not in seen:
+            yield from _walk(entry, seen)
 
 
 def references(inputs: ModelInputs, path: Path) -> list[Reference]:
@@ -111,24 +109,21 @@ def load(inputs: ModelInputs, wanted: Sequence[Reference], among: Sequence[Path]
     """The samples, in the inputs' types; one of a batch is without its axis. `among`: see `pictures`."""
     import numpy as np
 
-    made: list[Sample | None] = [None] * len(wanted)
-    places: dict[Path, list[int]] = {}
+    places: defaultdict[Path, list[int]] = defaultdict(list)
     for place, one in enumerate(wanted):
-        places.setdefault(one.file, []).append(place)
+        places[one.file].append(place)
     images = [file for file in places if file.suffix not in ARRAYS]
-    if images:
-        tensor = inputs.tensors[0]
-        arrays = pictures(images, tensor, inputs, among)[0]
-        for file, array in zip(images, arrays, strict=True):
-            for place in places[file]:
-                made[place] = {tensor.name: array[None] if wanted[place].whole else array}
+    tensor = inputs.tensors[0]
+    drawn = dict(zip(images, pictures(images, tensor, inputs, among)[0] if images else (), strict=True))
+    made: dict[int, Sample] = {}
     for file, here in places.items():
-        if file.suffix not in ARRAYS:
-            continue
-        found, _ = _arrays(inputs, file)
+        if file in drawn:
+            found = {tensor.name: drawn[file][None][None] if wanted[here[0]].whole else drawn[file][None]}
+        else:
+            found, _ = _arrays(inputs, file)
         for place in here:
             made[place] = {name: np.array(array[wanted[place].index]) for name, array in found.items()}
-    return [one for one in made if one is not None]
+    return [made[place] for place in range(len(wanted))]
 
 
 def batched(inputs: ModelInputs, singles: "Sequence[Sample]") -> "list[Sample]":
@@ -191,52 +186,49 @@ def batch_of(inputs: ModelInputs) -> int:
 
 def _arrays(inputs: ModelInputs, file: Path) -> "tuple[Sample, bool]":
     """The samples of a file along a leading axis by input, checked, and whether each is a whole call."""
-    given = _named(inputs, file, _loaded(inputs, file))
+    given = _named(inputs, file)
     batch = batch_of(inputs)
     single = all(one.shape[:1] == (batch,) for one in inputs.tensors)
     forms = [_forms(one, given[one.name], single) for one in inputs.tensors]
-    for whole in (True, False):
-        if all(whole in form for form in forms):
-            shapes = [form[whole] for form in forms]
-            break
-    else:
-        tensor = next(
-            (t for t, form in zip(inputs.tensors, forms, strict=True) if not form), inputs.tensors[0]
+    whole = next((one for one in (True, False) if all(one in form for form in forms)), None)
+    if whole is None:
+        misfits = (t for t, form in zip(inputs.tensors, forms, strict=True) if not form)
+        tensor = next(misfits, inputs.tensors[0])
+        want, have = (shape_text(shape) for shape in (tensor.shape, given[tensor.name].shape))
+        raise UsageError(
+            f"{file}: {tensor.name!r} has shape {have}, the model wants {want} a sample: reshape it"
         )
-        raise UsageError(_misfit(tensor, given[tensor.name], file))
-    if len({shape[0] for shape in shapes}) > 1:
+    if len({form[whole][0] for form in forms}) > 1:
         raise UsageError(f"{file}: the arrays hold different numbers of samples: give every input as many")
     made = {}
-    for tensor, shape in zip(inputs.tensors, shapes, strict=True):
-        array = given[tensor.name].reshape(shape)
-        made[tensor.name] = fitted(array, tensor, inputs, str(file))
+    for tensor, form in zip(inputs.tensors, forms, strict=True):
+        made[tensor.name] = fitted(given[tensor.name].reshape(form[whole]), tensor, inputs, str(file))
     return made, whole
 
 
-def _loaded(inputs: ModelInputs, file: Path) -> "Mapping[str, Array]":
+def loaded(file: Path, mapped: bool = False) -> Any:
+    """The array of a .npy file, of a .npz file all by name. Raises UsageError."""
     import numpy as np
 
     try:
-        if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as archive:
-                return dict(archive)
-        return {inputs.tensors[0].name: np.load(file, mmap_mode="r", allow_pickle=False)}
+        found = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+        return dict(found) if file.suffix == ".npz" else found
     except Exception as error:  # archives and headers that are damaged raise whatever they come upon
         reason = " ".join(str(error).split())[:160]
         raise UsageError(f"{file} is no numpy file ({reason}): write it with numpy.save") from error
 
 
-def _named(inputs: ModelInputs, file: Path, arrays: "Mapping[str, Array]") -> "Sample":
-    found = dict(arrays)
+def _named(inputs: ModelInputs, file: Path) -> "Sample":
+    arrays = loaded(file, mapped=True)
+    found: Sample = arrays if file.suffix == ".npz" else {inputs.tensors[0].name: arrays}
     if len(inputs.tensors) == 1 and inputs.tensors[0].name not in found:
         general = next((name for name in GENERAL_NAMES if name in found), None)
         if general is not None:
             found[inputs.tensors[0].name] = found[general]
     for tensor in inputs.tensors:
         if tensor.name not in found:
-            raise UsageError(
-                f"{file} has no array {tensor.name!r} (it has {', '.join(arrays)}): name it as the input"
-            )
+            there = ", ".join(found)
+            raise UsageError(f"{file} has no array {tensor.name!r} (it has {there}): name it as the input")
     return found
 
 
@@ -244,27 +236,9 @@ def _forms(tensor: TensorSpec, array: "Array", single: bool) -> dict[bool, Shape
     """How the array can be read: as whole calls (True) or single samples (False), with the shape as such."""
     have, want = tuple(array.shape), tensor.shape
     found: dict[bool, Shape] = {}
-    if have == want:
-        found[True] = (1, *want)
-    elif have[1:] == want and have[:1] > (0,):
-        found[True] = have
-    if not single:
-        return found
-    rest = want[1:]
-    if have == rest:
-        count = 1
-    elif have[1:] == rest and have[:1] > (0,):
-        count = have[0]
-    else:
-        return found
     # With a batch of one a single sample is a call.
-    if want[0] == 1:
-        found.setdefault(True, (count, *want))
-    else:
-        found[False] = (count, *rest)
+    for form, whole in ((want, True), (want[1:], want[:1] == (1,)))[: 1 + single]:
+        count = 1 if have == form else have[0] if have and have[1:] == form else 0
+        if count:
+            found.setdefault(whole, (count, *(want if whole else form)))
     return found
-
-
-def _misfit(tensor: TensorSpec, array: "Array", file: Path) -> str:
-    want, have = ("x".join(map(str, shape)) for shape in (tensor.shape, array.shape))
-    return f"{file}: {tensor.name!r} has shape {have}, the model wants {want} a sample: reshape it"

@@ -24,7 +24,7 @@ from npubench.domain.figures import (
 from npubench.domain.notes import note_of
 from npubench.domain.records import Result
 from npubench.domain.specs import TensorSpec
-from npubench.storage.validate import InvalidError, convert
+from npubench.storage.json import InvalidError, convert
 
 _SIMPLE = {
     "npu_time_us": ("neu_us", float),
@@ -70,12 +70,10 @@ def details_of(figures: Figures) -> dict[str, Any]:
 
 def _of_processor(told: ProcessorFigures) -> dict[str, Any]:
     tables = {"rows": told.rows, "memory": told.memory}
-    found = {name: [known_fields(row) for row in rows] for name, rows in tables.items()}
-    others = {"core": told.core, "megpeak_bandwidth_gib_per_s": told.megpeak_bandwidth_gib_per_s}
-    return {"mode": told.mode, **found, **{key: value for key, value in others.items() if value is not None}}
+    return known_fields(told) | {name: [known_fields(row) for row in rows] for name, rows in tables.items()}
 
 
-def known_fields(row: ProcessorRow) -> dict[str, Any]:
+def known_fields(row: ProcessorRow | ProcessorFigures) -> dict[str, Any]:
     """What was measured of the row, by the names of its columns."""
     return {one.name: value for one in fields(row) if (value := getattr(row, one.name)) is not None}
 

@@ -23,9 +23,10 @@ _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 @cache
 def _fields_of(record_type: type) -> tuple[str, ...] | None:
-    """Names of a dataclass's fields that are part of its identity; None for any other type."""
+    """Names of a record's fields that are part of its identity; None for any other type."""
     if not dataclasses.is_dataclass(record_type):
-        return None
+        fields: tuple[str, ...] | None = getattr(record_type, "__struct_fields__", None)
+        return fields
     return tuple(f.name for f in dataclasses.fields(record_type) if f.metadata.get("identity", True))
 
 
@@ -50,7 +51,7 @@ def _plain(value: Any) -> Any:
 
 
 def digest(*parts: Any) -> str:
-    """SHA-256 of specs, dataclasses and plain values; equal content gives equal digests."""
+    """SHA-256 of specs, dataclasses, structs and plain values; equal content gives equal digests."""
     text = json.dumps(_plain(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

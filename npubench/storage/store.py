@@ -14,7 +14,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from npubench.domain.errors import UsageError, WorkspaceError
 from npubench.domain.records import Result
@@ -136,13 +136,10 @@ class Store:
 
     def last_run(self) -> "Run | None":
         """The run that began last, also one without a row; None where none was noted."""
-        with self._lock, _said_plainly(self.path):
-            table = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'runs'"
-            if self._connection.execute(table).fetchone() is None:
-                return None
-            query = "SELECT run_id, planned, to_run FROM runs ORDER BY rowid DESC LIMIT 1"
-            found = self._connection.execute(query).fetchone()
-        return None if found is None else Run(*found)
+        if not self._select("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'runs'"):
+            return None
+        found = self._select("SELECT run_id, planned, to_run FROM runs ORDER BY rowid DESC LIMIT 1")
+        return Run(*found[0]) if found else None
 
     def final_keys(self, deadline_s: float = 0.0) -> Mapping[str, str]:
         """Key -> status of every key whose newest row is final, so need not be run again.
@@ -152,10 +149,10 @@ class Store:
         query = (
             "SELECT key, status, final AND NOT (status = 'failed'"
             " AND json_extract(row, '$.failure.failure_class') = 'hang'"
-            " AND COALESCE(json_extract(row, '$.protocol.deadline_s'), 0) < CAST(? AS REAL)),"
+            " AND COALESCE(json_extract(row, '$.protocol.deadline_s'), 0) < ?),"
             " MAX(id) FROM results GROUP BY key"
         )
-        return {key: status for key, status, final, _ in self._select(query, str(deadline_s)) if final}
+        return {key: status for key, status, final, _ in self._select(query, deadline_s) if final}
 
     def latest(self, case: str | None = None, board: str | None = None, brief: bool = False) -> list[Result]:
         """The newest row per case, board, backend and precision, oldest first.
@@ -164,20 +161,17 @@ class Store:
         """
         where, given = _where(case_name=case, board=board)
         query = _LATEST.format(where=where, row=_BRIEF if brief else "row")
-        with self._lock, _said_plainly(self.path), without_collection():
-            return [self._result(row) for (row,) in self._connection.execute(query, given)]
+        with without_collection():
+            return self._results(query, *given)
 
     def earlier(self, board: str | None = None, limit: int = 2000) -> list[Result]:
         """The newest `limit` rows that `latest` leaves out, as cases were measured again; newest first."""
-        of_board = "" if board is None else "AND board = ? "
+        where, given = _where(board=board)
         query = (
-            "SELECT row FROM results WHERE id NOT IN (SELECT MAX(id) FROM results"
-            f" GROUP BY case_name, board, backend, precision) {of_board}"
-            "ORDER BY id DESC LIMIT CAST(? AS INTEGER)"
+            f"SELECT row FROM results {where or 'WHERE TRUE'} AND id NOT IN (SELECT MAX(id) FROM results"
+            " GROUP BY case_name, board, backend, precision) ORDER BY id DESC LIMIT ?"
         )
-        given = (str(limit),) if board is None else (board, str(limit))
-        rows = self._select(query, *given)
-        return [self._result(row) for (row,) in rows]
+        return self._results(query, *given, limit)
 
     def size(self) -> int:
         """How many rows `latest` has."""
@@ -189,8 +183,7 @@ class Store:
     def rows(self, run_id: str | None = None, board: str | None = None) -> list[Result]:
         """Every row, also of cases that were measured again, oldest first."""
         where, given = _where(run_id=run_id, board=board)
-        rows = self._select(f"SELECT row FROM results {where} ORDER BY id", *given)
-        return [self._result(row) for (row,) in rows]
+        return self._results(f"SELECT row FROM results {where} ORDER BY id", *given)
 
     def runs(self) -> list[str]:
         """Every run that left a row, the oldest first."""
@@ -225,7 +218,12 @@ class Store:
         except ValueError as error:
             raise WorkspaceError(_unreadable(self.path, text, error)) from error
 
-    def _select(self, query: str, *values: str) -> list[tuple[str, ...]]:
+    def _results(self, query: str, *values: str | float) -> list[Result]:
+        # One after the other: very many rows as text and as records would take twice the memory.
+        with self._lock, _said_plainly(self.path):
+            return [self._result(row) for (row,) in self._connection.execute(query, values)]
+
+    def _select(self, query: str, *values: str | float) -> list[tuple[Any, ...]]:
         with self._lock, _said_plainly(self.path):
             return self._connection.execute(query, values).fetchall()
 
@@ -252,8 +250,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
 def _unreadable(path: Path, text: str, error: ValueError) -> str:
     try:
         row = json.loads(text)
-        case, version = row.get("case"), row.get("npubench_version") or "unknown"
-        who = f"the row of {case!r}, by npubench {version},"
+        who = f"the row of {row.get('case')!r}, by npubench {row.get('npubench_version') or 'unknown'},"
     except (ValueError, AttributeError):
         who = "a row"
     return (

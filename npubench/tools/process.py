@@ -3,9 +3,10 @@
 Argument lists, never a shell; stdin closed; output to a file; a session of its own, and the whole
 tree ends at the deadline. The tree is found by process group and by a cookie in the environment,
 so that a child that made a session of its own does not get away. When npubench is killed, its guard ends
-all of them (see `process_guard`).
+all of them.
 """
 
+import atexit
 import contextlib
 import os
 import resource
@@ -15,14 +16,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from npubench.domain.errors import Interrupted
 from npubench.domain.records import Completed
 from npubench.tools import cookies
-from npubench.tools.process_guard import Guard
 
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 COOKIE = cookies.VARIABLE
@@ -40,28 +40,101 @@ _running: dict[str, subprocess.Popen[bytes]] = {}
 _stopping = threading.Event()
 
 
-class _Shell:
-    """A shell in a session of its own that reads from a pipe and says nothing."""
+_GUARD = f"""\
+trap '' HUP INT TERM
+tree={cookies.VARIABLE}=$1- elsewhere=
+end_tree() {{
+{cookies.END_TREE}}}
+while read -r word rest; do
+    case $word in
+        bye) exit 0 ;;
+        later) elsewhere="$elsewhere$rest
+" ;;
+        over)
+            kept=
+            while read -r line; do
+                case $line in "$rest"|'') ;; *) kept="$kept$line
+" ;; esac
+            done <<END
+$elsewhere
+END
+            elsewhere=$kept ;;
+    esac
+done
+end_tree "$tree"
+while read -r line; do
+    set -f
+    set -- $line
+    set +f
+    [ $# = 0 ] || "$@" < /dev/null
+done <<END
+$elsewhere
+END
+# What was between fork and exec then had no cookie yet.
+sleep 1
+end_tree "$tree"
+"""
 
-    def __init__(self, argv: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            bufsize=0, cwd="/", start_new_session=True,
-        )  # fmt: skip
 
-    def write(self, data: bytes) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.write(data)
+class _Guard:
+    """A shell that outlives npubench by a moment: when npubench was killed, it ends all that it had started.
 
-    def close(self) -> None:
-        if self._process.stdin is not None:
+    It reads from a pipe that only npubench holds. An orderly end says so, and leaves what is meant to stay
+    (the virtual board); an end without a word is a kill. PR_SET_PDEATHSIG would reach neither grandchildren
+    nor containers, and it is sent when the thread ends that forked, not the process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._shell: subprocess.Popen[bytes] | None = None
+        self._owner = ""
+
+    def watch(self) -> None:
+        """Have this process watched from now on. Raises OSError."""
+        with self._lock:
+            owner = cookies.owner()
+            if self._owner != owner:
+                if not self._owner:
+                    atexit.register(self._leave)
+                self._shell = subprocess.Popen(
+                    ["/bin/sh", "-c", _GUARD, "npubench", owner], stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, bufsize=0, cwd="/",
+                    start_new_session=True,
+                )  # fmt: skip
+                self._owner = owner
+
+    @contextlib.contextmanager
+    def ended_elsewhere(self, argv: Sequence[str]) -> Iterator[None]:
+        """What `argv` ends is ended by it also when npubench is killed meanwhile.
+
+        A command line with blanks or wildcards in a word is not told.
+        """
+        line = " ".join(argv)
+        if not argv or line.split() != list(argv):
+            yield
+            return
+        self.watch()
+        self._tell(f"later {line}")
+        try:
+            yield
+        finally:
+            self._tell(f"over {line}")
+
+    def _tell(self, line: str) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            if self._shell and self._shell.stdin:
+                self._shell.stdin.write(f"{line}\n".encode())
+
+    def _leave(self) -> None:
+        if self._owner == cookies.owner() and self._shell and self._shell.stdin:
+            self._tell("bye")
             with contextlib.suppress(OSError):
-                self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(CLEAN_UP_TIMEOUT_S)
+                self._shell.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._shell.wait(CLEAN_UP_TIMEOUT_S)
 
 
-_guard = Guard(_Shell)
+_guard = _Guard()
 
 
 def run(
@@ -207,21 +280,15 @@ def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
     except ProcessLookupError:
         return False
     except (AttributeError, OSError):
-        return _wait_looking(process, timeout_s)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout_s)
+        return process.returncode is None
     try:
         waiting = select.poll()
         waiting.register(descriptor, select.POLLIN)
         return not waiting.poll(min(max(0.0, timeout_s) * 1000, LONGEST_POLL_MS))
     finally:
         os.close(descriptor)
-
-
-def _wait_looking(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
 
 
 def _clean_up(argv: Sequence[str], output: int) -> None:

@@ -2,10 +2,10 @@
 
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from npubench.backends.isolated.backend import IsolatedBackend, accuracy_of, answer_of, tool_output_of
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, Stage
@@ -60,7 +60,7 @@ def compiled(tmp_path, monkeypatch, relu):
     versions = {"toy": "1"}
     here = Installed("toy", tmp_path, Path(sys.executable), versions, "now")
     monkeypatch.setattr(environments, "find", lambda name: here)
-    described = replace(environments.spec("rknn"), principal=("toy",))
+    described = structs.replace(environments.spec("rknn"), principal=("toy",))
     monkeypatch.setattr(environments, "spec", lambda name: described)
 
     def run(worker: str, deadline_s: float = 600.0, samples: int = 2, path: Path | None = None, model=relu):

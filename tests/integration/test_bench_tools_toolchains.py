@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from npubench.boards.ssh import hostkeys
-from npubench.tools import environments
+from npubench.tools.environments import installer
 from tests.emulated_pair import EMULATORS, QUICK, onnx_file, toml
 from tests.integration.ssh_server import running
 
@@ -46,7 +46,7 @@ def run(tmp_path):
 
 
 def installed(name: str) -> Path:
-    return environments.install(name, print).path
+    return installer.install(name, print).path
 
 
 def test_openvino_s_own_benchmark_app(run):

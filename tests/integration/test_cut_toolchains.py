@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from npubench.catalog import find_board, load
 from npubench.cli import main
 from npubench.engine import plugins
-from npubench.tools import environments
+from npubench.tools.environments import installer
 
 pytestmark = pytest.mark.toolchains
 SHAPE = (1, 3, 64, 64)
@@ -66,7 +66,7 @@ def write(path, tail):
 )
 def test_a_tail_that_the_real_tool_lacks_is_cut_off(tmp_path, capsys, board, tail, operator):
     backend = plugins.backend_of(find_board(load([]), board), lambda host: None)
-    environments.install(backend.environment, print)
+    installer.install(backend.environment, print)
     files = [write(tmp_path / f"{name}.onnx", name) for name in (tail, "plain")]
     words = ["--board", board, "--precision", "int8", "--jobs", "1", "--out", tmp_path / "out"]
     code = main(["convert", "--cut", "auto", *map(str, (*files, *words))])

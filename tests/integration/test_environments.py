@@ -15,7 +15,8 @@ import pytest
 from npubench.domain.errors import ToolchainError, UsageError
 from npubench.domain.records import Completed
 from npubench.tools import environments
-from npubench.tools.environments.install import locked
+from npubench.tools.environments import installer
+from npubench.tools.environments.installer import locked
 from tests import commands
 
 PYTHON = "{}.{}".format(*sys.version_info)
@@ -62,7 +63,7 @@ class Shop:
 def shop(tmp_path, monkeypatch):
     (tmp_path / "shop").mkdir()
     # By import: the package's name of the same spelling is a function.
-    monkeypatch.setattr(import_module("npubench.tools.environments.spec"), "FOLDER", tmp_path / "shop")
+    monkeypatch.setattr(import_module("npubench.tools.environments"), "FOLDER", tmp_path / "shop")
     monkeypatch.setenv("NPUBENCH_ENVS", str(tmp_path / "envs"))
     made = Shop(tmp_path / "shop")
     made.describe()
@@ -73,7 +74,7 @@ def shop(tmp_path, monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     """venv and pip leave what npubench looks at, and take no time: for what is not about them."""
-    module = import_module("npubench.tools.environments.install")
+    module = import_module("npubench.tools.environments.installer")
     made = {}
 
     def step(argv, *_more, **_options):
@@ -93,7 +94,7 @@ def nobody(_line: str) -> None:
 def test_an_environment_is_made_once_found_again_and_removed(shop):
     assert environments.find("probe") is None
     said = []
-    ready = environments.install("probe", said.append)
+    ready = installer.install("probe", said.append)
     assert any("pip install" in line for line in said)
     assert ready.versions["npubench-probe"] == "1.0"
     shown = [ready.python, "-c", "import npubench_probe; print(npubench_probe.VERSION)"]
@@ -101,23 +102,23 @@ def test_an_environment_is_made_once_found_again_and_removed(shop):
     assert environments.find("probe") == ready
     assert ready.disk_bytes > 1000
     said.clear()
-    assert environments.install("probe", said.append) == ready
+    assert installer.install("probe", said.append) == ready
     assert said == []
-    assert environments.remove("probe") == [ready.path]
+    assert installer.remove("probe") == [ready.path]
     assert environments.find("probe") is None
     with pytest.raises(UsageError, match="nothing to remove"):
-        environments.remove("probe")
+        installer.remove("probe")
 
 
 def test_other_pins_are_another_environment_beside_the_first(shop, quick):
-    first = environments.install("probe", nobody)
+    first = installer.install("probe", nobody)
     shop.describe("2.0")
     assert environments.find("probe") is None
-    second = environments.install("probe", nobody)
+    second = installer.install("probe", nobody)
     assert second.path != first.path
     there = [environments.read("probe", path) for path in environments.folders("probe")]
     assert {one.versions["npubench-probe"] for one in there} == {"1.0", "2.0"}
-    assert set(environments.remove("probe")) == {first.path, second.path}
+    assert set(installer.remove("probe")) == {first.path, second.path}
 
 
 def test_what_a_killed_installation_left_is_made_anew(shop, quick):
@@ -126,7 +127,7 @@ def test_what_a_killed_installation_left_is_made_anew(shop, quick):
     (left / "half").write_text("")
     assert environments.find("probe") is None
     said = []
-    again = environments.install("probe", said.append)
+    again = installer.install("probe", said.append)
     assert again.path == left
     assert any("ended early" in line for line in said)
     assert not (again.path / "half").exists()
@@ -143,7 +144,7 @@ def test_what_a_killed_installation_left_is_made_anew(shop, quick):
 def test_an_installation_that_fails_says_why_in_a_line_and_is_not_found(shop, description, says):
     shop.describe(**description)
     with pytest.raises(ToolchainError) as raised:
-        environments.install("probe", nobody)
+        installer.install("probe", nobody)
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
     assert environments.find("probe") is None
@@ -153,13 +154,13 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(shop):
     text = (shop.folder / "probe.toml").read_text().replace("size_bytes = 1000", f"size_bytes = {10**18}")
     (shop.folder / "probe.toml").write_text(text)
     with pytest.raises(ToolchainError, match="free some, or set NPUBENCH_ENVS"):
-        environments.install("probe", nobody)
+        installer.install("probe", nobody)
 
 
 def test_two_at_once_make_one(shop, quick):
     ready, said = [], []
     threads = [
-        threading.Thread(target=lambda: ready.append(environments.install("probe", said.append)))
+        threading.Thread(target=lambda: ready.append(installer.install("probe", said.append)))
         for _ in range(3)
     ]
     for thread in threads:
@@ -177,9 +178,7 @@ def test_a_held_environment_is_waited_for_and_said(shop, quick):
     path.parent.mkdir(parents=True)
     with locked(path, nobody):
         thread = threading.Thread(
-            target=lambda: environments.install(
-                "probe", lambda line: waits.set() if "waiting" in line else None
-            )
+            target=lambda: installer.install("probe", lambda line: waits.set() if "waiting" in line else None)
         )
         thread.start()
         assert waits.wait(600)
@@ -190,7 +189,7 @@ def test_a_held_environment_is_waited_for_and_said(shop, quick):
 
 def test_an_unknown_environment_gets_the_nearest_name(shop):
     with pytest.raises(UsageError, match="did you mean 'probe'"):
-        environments.install("prob", nobody)
+        installer.install("prob", nobody)
 
 
 def test_the_shipped_environments_can_be_read(tmp_path, monkeypatch):

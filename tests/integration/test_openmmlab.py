@@ -12,7 +12,7 @@ from npubench.catalog import load, user_folders
 from npubench.domain.records import Failure, OnnxModel
 from npubench.exporters.openmmlab import exporter
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
-from npubench.tools import environments
+from npubench.tools.environments import installer
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ MACS_AND_PARAMETERS = {
 
 @pytest.fixture(scope="module")
 def environment():
-    return environments.install("openmmlab", print)
+    return installer.install("openmmlab", print)
 
 
 def export(spec, folder: Path, **more) -> OnnxModel | Failure:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from npubench.exporters.openmmlab import exporter
-from npubench.tools import environments
+from npubench.tools.environments import installer
 
 pytestmark = pytest.mark.openmmlab
 
@@ -172,7 +172,7 @@ for sample in torch.tensor([[[1, 1 - 3e-7, 0]], [[1, 0.9, 0]]]):
 
 
 def test_no_rewrite_changes_an_output():
-    ready = environments.install("openmmlab", print)
+    ready = installer.install("openmmlab", print)
     folder = str(Path(exporter.__file__).parent)
     done = subprocess.run([ready.python, "-c", SCRIPT, folder], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
@@ -186,7 +186,7 @@ def test_no_rewrite_changes_an_output():
 
 
 def test_what_the_simplifier_computes_otherwise_is_simplified_by_the_runtime():
-    ready = environments.install("openmmlab", print)
+    ready = installer.install("openmmlab", print)
     folder = str(Path(exporter.__file__).parent)
     done = subprocess.run([ready.python, "-c", MISMATCH, folder], capture_output=True, text=True, check=True)
     *_, difference, files = (line for line in done.stdout.splitlines() if line[0] in "0123456789[")
@@ -197,7 +197,7 @@ def test_what_the_simplifier_computes_otherwise_is_simplified_by_the_runtime():
 
 
 def test_an_export_that_picks_another_is_wrong_unless_rounding_picks_it_too():
-    ready = environments.install("openmmlab", print)
+    ready = installer.install("openmmlab", print)
     folder = str(Path(exporter.__file__).parent)
     done = subprocess.run([ready.python, "-c", JUDGED, folder], capture_output=True, text=True, check=True)
     verdicts = [line for line in done.stdout.splitlines() if not line.startswith("in double precision")]
@@ -205,7 +205,7 @@ def test_an_export_that_picks_another_is_wrong_unless_rounding_picks_it_too():
 
 
 def test_weights_that_travel_beside_the_graph_give_the_file_that_they_would_give_inside():
-    ready = environments.install("openmmlab", print)
+    ready = installer.install("openmmlab", print)
     folder = str(Path(exporter.__file__).parent)
     done = subprocess.run([ready.python, "-c", ASIDE, folder], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])

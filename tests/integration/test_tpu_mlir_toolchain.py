@@ -9,7 +9,7 @@ from npubench.domain.records import Artifact, Failure, FailureClass
 from npubench.domain.specs import CalibrationSpec, Precision, Target
 from npubench.engine import plugins
 from npubench.graph.read import describe
-from npubench.tools import environments
+from npubench.tools.environments import installer
 from tests.resnet18 import write_resnet18
 from tests.toolchain_models import write_op
 
@@ -20,7 +20,7 @@ def made(path, board):
     """What the backend makes of a model for a board: its artifact or failure, and the backend."""
     spec = find_board(load([]), board)
     backend = plugins.backend_of(spec, lambda host: None)
-    environments.install("tpu-mlir", print)
+    installer.install("tpu-mlir", print)
     job = path.parent / "job"
     job.mkdir()
     target = Target(spec.chip, Precision.INT8, spec.backend_options, CalibrationSpec(), 1200.0)

@@ -20,8 +20,8 @@ from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare
 from npubench.reporting.compare.pairing import Side
 from npubench.reporting.data import figures as words
+from npubench.reporting.data.figures import pairs, speedup
 from npubench.reporting.data.frames import frame
-from npubench.reporting.data.pairs import pairs, speedup
 from npubench.reporting.data.published_comparison import compare_with_published
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise

@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.domain.definitions import CURRENT, Definition, differing, earlier
 from npubench.domain.errors import ExitCode
-from npubench.domain.records import Definitions, Kind, Result
+from npubench.domain.records import CURRENT, Definition, Definitions, Kind, Result, differing, earlier
 from npubench.domain.specs import Precision
 from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.pairing import Side
-from npubench.reporting.data.pairs import pairs, speedup
+from npubench.reporting.data.figures import pairs, speedup
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 from npubench.reporting.sanity import doubts

@@ -6,9 +6,8 @@ import pytest
 
 from npubench.domain.notes import TEXTS, Note, NoteCode, note_of
 from npubench.domain.records import DataSource, DataUse
-from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.rows import row_of
-from npubench.reporting.data.translate import speaking
+from npubench.reporting.data.translate import recorded, speaking
 from npubench.storage.details import upgraded
 from npubench.storage.json import decode, encode
 from tests.sample_results import result

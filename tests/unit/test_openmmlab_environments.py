@@ -14,8 +14,8 @@ from npubench.exporters.openmmlab import exporter
 from npubench.exporters.openmmlab.codebases import CODEBASES, codebase_of
 from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
 from npubench.tools import environments
-from npubench.tools.environments.install import wheel
-from npubench.tools.environments.spec import WheelSpec
+from npubench.tools.environments import WheelSpec
+from npubench.tools.environments.installer import wheel
 
 FULL = environments.spec("openmmlab-full")
 PACKAGE = WheelSpec("probe==1.0", {"A": "1"})

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.openvino import backend as openvino
+from npubench.backends.openvino.backend import OpenVinoBackend
 from npubench.backends.openvino.benchmark_app import (
     Report,
     execution_devices,
     failure_of_run,
     parse_report,
 )
-from npubench.backends.qnn import backend as qnn
 from npubench.backends.qnn.backend import QnnBackend, _placement
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Completed, Failure, FailureClass
@@ -65,8 +64,8 @@ def test_a_run_that_did_not_end_by_itself(done, expected):
     ("told", "names"), [("Det-13", ("Det",)), ("my.MyOp", ("MyOp",)), ("Det-13, my.MyOp", ("Det", "MyOp"))]
 )
 def test_operators_that_openvino_cannot_convert(told, names):
-    failure = openvino.explain(
-        {"type": "OpConversionFailure", "text": OPENVINO.format(told), "traceback": ""}
+    failure = OpenVinoBackend().explain(
+        {"type": "OpConversionFailure", "text": OPENVINO.format(told), "traceback": ""}, ""
     )
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == names
@@ -74,7 +73,7 @@ def test_operators_that_openvino_cannot_convert(told, names):
 
 def test_a_type_that_a_device_does_not_support_is_told_so():
     told = "Check failed\nCPU plugin does not support f64 for use with oneDNN."
-    failure = openvino.explain({"type": "RuntimeError", "text": told, "traceback": ""})
+    failure = OpenVinoBackend().explain({"type": "RuntimeError", "text": told, "traceback": ""}, "")
     assert failure.failure_class is FailureClass.UNSUPPORTED_ATTRIBUTE
     assert "does not support f64" in failure.message
 
@@ -83,8 +82,8 @@ def test_a_type_that_a_device_does_not_support_is_told_so():
 def test_no_text_breaks_the_parsers(anything):
     assert isinstance(parse_report(anything), (Report, Failure))
     execution_devices(anything)
-    openvino.explain({"type": "E", "text": anything, "traceback": ""})
-    qnn.explain({"type": "E", "text": anything, "traceback": "", "operators": []}, anything)
+    OpenVinoBackend().explain({"type": "E", "text": anything, "traceback": ""}, "")
+    QnnBackend().explain({"type": "E", "text": anything, "traceback": "", "operators": []}, anything)
 
 
 def test_det_is_not_taken_by_the_htp():
@@ -92,14 +91,14 @@ def test_det_is_not_taken_by_the_htp():
         "[ONNXRuntimeError] : 1 : FAIL : This session contains graph nodes that are assigned to the default"
         " CPU EP, but fallback to CPU EP has been explicitly disabled by the user."
     )
-    failure = qnn.explain({"type": "Fail", "text": told, "traceback": ""}, text("qnn/det.log"))
+    failure = QnnBackend().explain({"type": "Fail", "text": told, "traceback": ""}, text("qnn/det.log"))
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("Det",)
 
 
 def test_a_custom_operator_is_named():
     line = next(line for line in text("qnn/myop.log").splitlines() if "MyOp(-1)" in line)
-    failure = qnn.explain({"type": "Fail", "text": line, "traceback": ""}, text("qnn/myop.log"))
+    failure = QnnBackend().explain({"type": "Fail", "text": line, "traceback": ""}, text("qnn/myop.log"))
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("MyOp",)
 

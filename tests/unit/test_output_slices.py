@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 
 from npubench.domain.records import NoAccuracy
-from npubench.measure.outputs import CHUNK, accuracy_of, no_accuracy_of, similarity, worst_of
+from npubench.measure.outputs import CHUNK, accuracy_of, no_accuracy_of, similarity
 
 RANDOM = np.random.default_rng(0)
+
+
+def worst_of(*pairs):
+    """The worst slice of an output over pairs of arrays, ours and the reference, and how many are dead."""
+    figures = similarity([[a] for a, _ in pairs], [[b] for _, b in pairs]).figures
+    return figures["worst_slice"], figures["dead_slices"]
 
 
 def normal(*shape):
@@ -43,30 +49,30 @@ def test_slices_are_those_of_the_whole_whatever_the_pieces(shape):
             for index in range(size):
                 x, y = (np.take(one, index, axis + 1).ravel() for one in (a, b))
                 expected.append((x @ y / np.linalg.norm(x) / np.linalg.norm(y), axis, index))
-    found = worst_of(zip(ours, theirs, strict=True))
+    found, dead = worst_of(*zip(ours, theirs, strict=True))
     cosine, axis, index = min(expected)
-    assert (found.axis, found.index, found.dead) == (axis, index, 0)
-    assert found.cosine == pytest.approx(cosine, rel=1e-12)
+    assert (found["axis"], found["index"], dead) == (axis, index, 0)
+    assert found["cosine"] == pytest.approx(cosine, rel=1e-12)
 
 
 def test_what_has_no_direction_is_no_slice():
     # A class's logits are single numbers, an axis of more than 512 entries is not cut.
-    assert worst_of([(normal(1, 10), normal(1, 10))]) is None
-    assert worst_of([(normal(1, 1000), normal(1, 1000))]) is None
-    assert worst_of([(normal(3), normal(3)), (normal(4), normal(4))]) is None
+    assert worst_of((normal(1, 10), normal(1, 10))) == (None, None)
+    assert worst_of((normal(1, 1000), normal(1, 1000))) == (None, None)
+    assert worst_of((normal(3), normal(3)), (normal(4), normal(4))) == (None, None)
     # Samples of several shapes have no common slices.
-    assert worst_of([(normal(2, 9), normal(2, 9)), (normal(2, 8), normal(2, 8))]) is None
+    assert worst_of((normal(2, 9), normal(2, 9)), (normal(2, 8), normal(2, 8))) == (None, None)
 
 
 def test_slices_that_are_zero_or_constant_in_the_reference_are_not_dead():
     theirs = np.stack([normal(64), np.zeros(64), np.full(64, 0.5)])
     ours = theirs.copy()
     ours[1] = 0.001
-    found = worst_of([(ours, theirs)])
-    assert (found.cosine, found.dead) == (pytest.approx(1.0), 0)
+    found, dead = worst_of((ours, theirs))
+    assert (found["cosine"], dead) == (pytest.approx(1.0), 0)
     ours[0] = 0.7
-    assert worst_of([(ours, theirs)]).dead == 1
-    assert worst_of([(theirs, np.zeros_like(theirs))]).cosine is None
+    assert worst_of((ours, theirs))[1] == 1
+    assert worst_of((theirs, np.zeros_like(theirs)))[0] is None
 
 
 def test_minus_infinity_of_a_mask_counts_nowhere():

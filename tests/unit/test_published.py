@@ -8,8 +8,7 @@ from npubench import published
 from npubench.domain.records import FailureClass, Kind, Status
 from npubench.domain.specs import CaseKind
 from npubench.published.tables import Column, folder
-from npubench.reporting.data.figures import whole_npu
-from npubench.reporting.data.pairs import figures_of, published_simulation
+from npubench.reporting.data.figures import figures_of, published_simulation, whole_npu
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
 

@@ -4,7 +4,7 @@ import pytest
 
 from npubench.domain.records import Figures, Kind, Latency
 from npubench.domain.specs import Precision
-from npubench.reporting.data.pairs import (
+from npubench.reporting.data.figures import (
     figures_of,
     gmac_per_s,
     kinds_of,

@@ -1,6 +1,6 @@
 import pytest
 
-from npubench.reporting.page import templates
+from npubench.reporting.page import page as templates
 from npubench.reporting.page.page import PageContext, render
 from tests import sample_results
 

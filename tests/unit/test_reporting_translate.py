@@ -13,8 +13,7 @@ from npubench.cli import npubench
 from npubench.domain.records import Figures, Kind, Latency, Status
 from npubench.measure.stability import assess_stability
 from npubench.reporting.data.provenance import facts_of
-from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.translate import catalogue, say, say_count, speaking
+from npubench.reporting.data.translate import catalogue, recorded, say, say_count, speaking
 from npubench.reporting.page.page import PageContext, render
 from npubench.reporting.select.presentation import to_json, to_markdown, to_text, view_of
 from npubench.storage.json import encode

@@ -1,15 +1,15 @@
 """Logs of the real RKNN-Toolkit2 2.5.0, recorded whole: progress bars and paths apart."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.backends.rknn import backend
 from npubench.backends.rknn.backend import RknnBackend
-from npubench.backends.rknn.placement import on_cpu, parse_layers, parse_memory, placement
+from npubench.backends.rknn.placement import on_cpu, parse_layers, parse_memory, where
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
     Artifact,
@@ -35,8 +35,6 @@ def log(name: str) -> str:
 def onnx(tmp_path, operators):
     file = tmp_path / "in.onnx"
     file.write_text("model")
-    from dataclasses import replace
-
     return replace(model(file), operators=dict.fromkeys(operators, 1))
 
 
@@ -51,6 +49,10 @@ def estimate(tmp_path, name, operators, **settings):
         *(settings, extras),
     )
     return RknnBackend().estimate(artifact)
+
+
+def placement(tmp_path, name, operators):
+    return where(parse_layers(log(name)), onnx(tmp_path, operators))["placement"]
 
 
 def refused(tmp_path, name, chip, operators):
@@ -107,7 +109,7 @@ def test_a_column_more_does_not_shift_the_others(tmp_path):
     assert layers[1].rw_bytes == 159 * 1024
 
 
-def test_a_row_that_the_compiler_gave_no_name_does_not_end_the_table():
+def test_a_row_that_the_compiler_gave_no_name_does_not_end_the_table(tmp_path):
     layers = parse_layers(log("tiled_conv.rk3566"))
     assert [layer.number for layer in layers] == list(range(17))
     assert (layers[1].full_name, layers[1].cycles, layers[1].rw_bytes) == (
@@ -115,7 +117,7 @@ def test_a_row_that_the_compiler_gave_no_name_does_not_end_the_table():
         (20510, 2400, 20510),
         66 * 1024,
     )
-    assert placement(layers, ("Conv",)) == {"Conv": "NPU"}
+    assert placement(tmp_path, "tiled_conv.rk3566", ("Conv",)) == {"Conv": "NPU"}
 
 
 def test_memory_is_what_the_log_says_or_unknown():
@@ -125,21 +127,20 @@ def test_memory_is_what_the_log_says_or_unknown():
     assert parse_memory("Total of nothing").weight_bytes is None
 
 
-def test_fused_operators_are_placed_under_their_own_names():
-    placed = placement(parse_layers(log("resnet18.rk3588")), RESNET18)
+def test_fused_operators_are_placed_under_their_own_names(tmp_path):
+    placed = placement(tmp_path, "resnet18.rk3588", RESNET18)
     assert placed == {"Conv": "NPU", "Relu": "NPU", "MaxPool": "NPU", "Add": "NPU"}
 
 
 @pytest.mark.parametrize(("name", "operator"), [("softmax.rk3566", "Softmax"), ("argmin.rk3566", "ArgMin")])
 def test_an_operator_on_the_cpu_is_placed_there_though_the_tool_returned_0(tmp_path, name, operator):
-    assert placement(parse_layers(log(name)), (operator,)) == {operator: "CPU"}
+    assert placement(tmp_path, name, (operator,)) == {operator: "CPU"}
     assert refused(tmp_path, name, "RK3566", (operator,)) is None
 
 
-def test_a_model_that_the_tool_made_something_else_of_is_placed_by_that():
-    layers = parse_layers(log("instancenorm.rk3566"))
+def test_a_model_that_the_tool_made_something_else_of_is_placed_by_that(tmp_path):
     placed = {"Transpose": "CPU", "Reshape": "CPU", "exNorm": "NPU", "Add": "NPU"}
-    assert placement(layers, ("InstanceNormalization",)) == placed
+    assert placement(tmp_path, "instancenorm.rk3566", ("InstanceNormalization",)) == placed
 
 
 def test_the_tool_s_own_form_of_an_operator_is_refused_under_the_model_s_name(tmp_path):
@@ -151,7 +152,7 @@ def test_a_graph_that_would_be_dynamic_names_what_makes_it_so():
     told = "The input 0 of NonMaxSuppression('chosen') need to be constant! It will cause the graph to be a dynamic graph!"
     said = f"E build: ValueError: {told}\n   Remove NonMaxSuppression('chosen') manually and try again!\n"
     error = {"type": "ValueError", "text": f"Traceback\nValueError: {told}", "traceback": "..."}
-    failure = backend.explain(error, said)
+    failure = RknnBackend().explain(error, said)
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("NonMaxSuppression",)
 
@@ -159,7 +160,7 @@ def test_a_graph_that_would_be_dynamic_names_what_makes_it_so():
 def test_a_branch_that_makes_the_graph_dynamic_is_named():
     told = "The If('y') will cause the graph to be a dynamic graph! Remove it manually and try again!"
     error = {"type": "RefusedError", "text": "build returned -1", "traceback": "..."}
-    failure = backend.explain(error, f"E build: {told}\n")
+    failure = RknnBackend().explain(error, f"E build: {told}\n")
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("If",)
 
@@ -202,7 +203,7 @@ def test_det_is_unsupported_though_the_tool_wrote_a_file_and_returned_0(tmp_path
 
 def test_a_custom_operator_is_named():
     error = {"type": "ValueError", "text": "Traceback", "traceback": "..."}
-    failure = backend.explain(error, log("myop.rk3566"))
+    failure = RknnBackend().explain(error, log("myop.rk3566"))
     assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
     assert failure.operators == ("MyOp",)
 
@@ -221,7 +222,9 @@ def test_an_exception_whose_text_is_a_traceback_is_told_by_its_end():
         "TypeError: 'NoneType' object is unsliceable\n"
     )
     said = f"\x1b[1;31mE\x1b[0m \x1b[1;31mbuild: {told}\x1b[0m\n"
-    failure = backend.explain({"type": "ValueError", "text": told, "traceback": told, "step": "build"}, said)
+    failure = RknnBackend().explain(
+        {"type": "ValueError", "text": told, "traceback": told, "step": "build"}, said
+    )
     assert failure.message == "RKNN: build: TypeError: 'NoneType' object is unsliceable"
     assert failure.failure_class is FailureClass.TOOL_ERROR
 
@@ -250,7 +253,7 @@ def test_no_text_breaks_the_parser(text, row):
     assert parse_layers(text) == () or "FullName" in text
     parse_layers(f"{HEAD}\nD RKNN: [00:00:00.000] {row}\n{text}")
     parse_memory(text)
-    backend.explain({"type": "E", "text": text, "traceback": ""}, text)
+    RknnBackend().explain({"type": "E", "text": text, "traceback": ""}, text)
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), st.from_regex(r"[A-Za-z]{1,30}", fullmatch=True))

@@ -7,7 +7,7 @@ import pytest
 
 from npubench.domain.records import Kind
 from npubench.domain.specs import Fact, Precision
-from npubench.reporting.charts.roofline import rooflines
+from npubench.reporting.charts.board_charts import rooflines
 from tests import fakes, sample_results
 
 MACS, ELEMENTS, PARAMETERS = 1_814_073_344, 3 * 224 * 224 + 1000, 11_689_512

@@ -21,7 +21,7 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.data.translate import speaking
-from npubench.reporting.select.check import Outcome
+from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.presentation import jobs_text
@@ -240,10 +240,23 @@ def test_a_measured_decoder_comes_before_a_listed_one(asked):
     held = {**details, "streams": 10, "streams_fps": 25}
     for told, rate in ((details, 90.0), (held, 250.0)):
         figures = Figures(Kind.MEASURED, throughput_fps=90.0, codec=CodecFigures(**told))
-        codec = sample_results.result("decode", Precision.NONE, case_kind=CaseKind.CODEC, figures=figures)
-        _, checks = one(asked, [*FITTING, codec])
+        codec = {"case_kind": CaseKind.CODEC, "figures": figures, "backend": "pyav"}
+        _, checks = one(asked, [*FITTING, sample_results.result("decode", Precision.NONE, **codec)])
         assert checks["decode"].headroom == pytest.approx(1 - 60 / rate)
         assert checks["decode"].kind is Kind.MEASURED
+
+
+def test_a_board_of_which_only_codecs_were_measured_has_no_figures_of_models(asked):
+    found, checks = one(asked, [sample_results.codec()])
+    assert (found.outcome, found.kind) == (Outcome.UNKNOWN, None)
+    assert checks["decode"].kind is Kind.MEASURED
+
+
+def test_a_codec_that_was_measured_makes_no_candidate_of_measured_figures(asked):
+    simulated = [row("big", 20_000.0, Kind.SIMULATED), row("small", 2_000.0, Kind.SIMULATED)]
+    found, checks = one(asked, [*simulated, sample_results.codec()])
+    assert found.kind is Kind.SIMULATED
+    assert checks["decode"].kind is Kind.MEASURED
 
 
 def test_a_codec_that_is_not_listed_fails(asked):

@@ -6,9 +6,10 @@ import pytest
 
 from npubench.domain.records import Accuracy, Figures, Kind
 from npubench.domain.specs import Precision
-from npubench.reporting.select import candidate, decide, npu_checks
+from npubench.reporting.select import candidate, decide
+from npubench.reporting.select import checks as npu_checks
 from npubench.reporting.select.candidate import WRONG, SelectedResult, accuracy_value
-from npubench.reporting.select.check import Check, Outcome
+from npubench.reporting.select.checks import Check, Outcome
 from npubench.reporting.select.requirements import ModelNeed, StreamNeed
 from tests import gateway, sample_results
 

@@ -27,7 +27,7 @@ def text(name):
 
 
 def test_all_products_of_resnet18_are_on_the_npu_and_a_reshape_is_not():
-    found = rknn.shares(rknn_layers(text("rknn/resnet18.rk3588.log")), model(**RESNET18))
+    found = rknn.where(rknn_layers(text("rknn/resnet18.rk3588.log")), model(**RESNET18))["computed"]
     assert found == Computed(Shares(npu=30 / 31, cpu=pytest.approx(1 / 31)), Shares(npu=1.0))
 
 
@@ -56,15 +56,13 @@ def test_a_layer_that_stands_for_nothing_known_may_multiply():
 
 
 def test_what_rknn_leaves_to_the_cpu():
-    softmax = rknn.shares(rknn_layers(text("rknn/softmax.rk3566.log")), model(macs=0, Softmax=1))
+    softmax = rknn.where(rknn_layers(text("rknn/softmax.rk3566.log")), model(macs=0, Softmax=1))["computed"]
     assert (softmax.operators.cpu > 0, softmax.macs) == (True, None)
 
 
 def test_velas_rows_have_macs():
-    found = ethos_u.shares(
-        vela_layers(text("ethos-u/resnet18-pool2.u55-256.per-layer.csv")), model(**RESNET18)
-    )
-    assert found == ALL_ON_NPU
+    layers = vela_layers(text("ethos-u/resnet18-pool2.u55-256.per-layer.csv"))
+    assert ethos_u.where(layers, model(**RESNET18))["computed"] == ALL_ON_NPU
 
 
 def test_by_type_a_type_counts_as_often_as_the_model_has_it():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.tpu_mlir.backend import PROCESSORS, WAITING, TpuMlirBackend, tune_samples
-from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, similarities
+from npubench.backends.tpu_mlir.log import cmodel, parse_profile, similarities
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
     Artifact,
@@ -77,7 +77,7 @@ def test_a_chip_without_a_profile_has_no_time():
     ],
 )
 def test_why_it_gave_up(said, expected, operators):
-    failure = explain(error(), said)
+    failure = TpuMlirBackend().explain(error(), said)
     assert failure.failure_class is expected
     assert failure.operators == operators
 
@@ -86,7 +86,7 @@ def test_why_it_gave_up(said, expected, operators):
 def test_what_the_real_tool_says_counts_however_it_ended(name, operator):
     crash = Failure(Stage.COMPILE, FailureClass.CRASH, "tpu-mlir crashed with SIGABRT")
     for failure in (
-        explain(error(), text(f"{name}.log")),
+        TpuMlirBackend().explain(error(), text(f"{name}.log")),
         TpuMlirBackend().explain_end(crash, text(f"{name}.log")),
     ):
         assert failure.failure_class is FailureClass.UNSUPPORTED_OPERATOR
@@ -159,14 +159,14 @@ def test_an_assertion_of_the_cmodel_is_a_crash_and_told():
         "ASSERT info: cannot get valid mem by src_addr = 0x0\nObtained 8 stack frames.\n"
         "Traceback (most recent call last):\nToolFailedError: model_deploy.py ended with code 1\n"
     )
-    failure = explain(error("model_deploy.py ended with code 1", "deploy"), said)
+    failure = TpuMlirBackend().explain(error("model_deploy.py ended with code 1", "deploy"), said)
     assert failure.failure_class is FailureClass.CRASH
     assert failure.message == "TPU-MLIR at deploy: ASSERT info: cannot get valid mem by src_addr = 0x0"
 
 
 def test_code_that_the_tool_takes_for_unreachable_is_a_crash_where_it_names_no_operator():
     said = "Can't find op name: output_H\nUNREACHABLE executed at /src/host/ModuleInterpreter.cpp:1406!\n"
-    failure = explain(error("run_calibration.py ended with code 1", "calibrate"), said)
+    failure = TpuMlirBackend().explain(error("run_calibration.py ended with code 1", "calibrate"), said)
     assert failure.failure_class is FailureClass.CRASH
     assert "ModuleInterpreter.cpp:1406" in failure.message
 
@@ -207,4 +207,4 @@ def test_a_big_model_is_tuned_on_fewer_samples():
 def test_no_text_breaks_the_parsers(anything):
     similarities(anything)
     parse_profile(anything)
-    explain(error(anything), anything)
+    TpuMlirBackend().explain(error(anything), anything)

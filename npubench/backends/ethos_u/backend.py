@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
-from npubench.backends.isolated.backend import IsolatedBackend, resolution_of
+from npubench.backends.isolated.backend import IsolatedBackend, failed, first_line, resolution_of
+from npubench.backends.isolated.placement import Row, placed
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
@@ -15,18 +16,14 @@ from npubench.domain.records import (
     Bound,
     BoundReason,
     Bounds,
-    Computed,
     Failure,
     FailureClass,
     Figures,
     Kind,
     Latency,
     OnnxModel,
-    PlacedLayer,
-    Stage,
 )
 from npubench.domain.specs import Target
-from npubench.graph.shares import Placed, of_layers
 from npubench.storage.files import text_named
 
 CONFIGURATIONS = {
@@ -40,6 +37,7 @@ CONFIGURATIONS = {
 }
 """MACs a cycle of each family (Vela's OPTIONS.md), and a reference system of Vela's for it."""
 
+SUMMARISED = ("core_clock_mhz", "sram_bytes", "dram_bytes", "flash_bytes", "cycles_total", "cycles_npu")
 UNNAMED = "None"
 """Of rows that Vela made itself."""
 
@@ -99,7 +97,7 @@ class EthosUBackend(IsolatedBackend):
         super().check(chip)
         self._chosen(chip)
 
-    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """Accelerator, system and memory mode. Raises UsageError."""
         return self._chosen(target.chip)
 
@@ -118,7 +116,29 @@ class EthosUBackend(IsolatedBackend):
 
     def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """By what onnx2tf, the quantizer and Vela said."""
-        return explain(error, tool_output)
+        error_text = str(error["text"])
+        if names := _lacking(error, tool_output):
+            made_up = f"onnx2tf has no LiteRT operator for {', '.join(names)}"
+            told = error_text.strip() if error.get("operators") else made_up
+            return failed(FailureClass.UNSUPPORTED_OPERATOR, told, error, names)
+        if match := _NOT_IMPLEMENTED.search(tool_output):
+            message = f"onnx2tf: {match['told']}"
+            return failed(FailureClass.UNSUPPORTED_ATTRIBUTE, message, error, (match["name"],))
+        if error["type"] == "ChangedError":
+            return failed(FailureClass.OUTPUT_MISMATCH, error_text.strip(), error)
+        names, why = _left_by_vela(tool_output)
+        if names:
+            message = f"Vela does not take {', '.join(names)}: {why}"
+            return failed(FailureClass.UNSUPPORTED_OPERATOR, message, error, names)
+        if match := _NMS.search(f"{error['type']}: {error_text}"):
+            message = f"the quantizer loses a tensor of onnx2tf's NonMaxSuppression: {match[0]}"
+            return failed(FailureClass.UNSUPPORTED_OPERATOR, message, error, ("NonMaxSuppression",))
+        raised = [line for line in _RAISED.findall(tool_output) if not _OWN.search(line)]
+        line = first_line(error)
+        text = raised[-1] if raised and _OWN.search(f": {line}") else f"{error['type']}: {line}"
+        step = f" at {error['step']}" if error.get("step") else ""
+        known = FailureClass.OUT_OF_MEMORY if error["type"] == "MemoryError" else FailureClass.TOOL_ERROR
+        return failed(known, f"ethos-u{step}: {text}", error)
 
     def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Vela's time at its reference clock, placement, and the outputs of LiteRT's INT8 model."""
@@ -132,60 +152,33 @@ class EthosUBackend(IsolatedBackend):
             bounds=_bounds(layers) if runs else None,
             tool_macs=summary.macs if summary else None,
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
-            placement=placement(layers, tuple(artifact.onnx.operators)),
-            computed=shares(layers, artifact.onnx),
-            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
+            **where(layers, artifact.onnx),
             statistic=_statistic(layers, summary, artifact),
             resolution=resolution_of(answer),
             details=_details(layers, summary, answer),
         )
 
 
-def placement(layers: Sequence[Layer], operators: Sequence[str]) -> dict[str, str]:
-    """NPU or CPU by ONNX operator type; where everything is on the NPU, so is what was folded away.
+def where(layers: Sequence[Layer], model: OnnxModel) -> dict[str, Any]:
+    """`placement`, `computed` and `layers_on` by Vela's rows; those that it made itself have no operator.
 
-    By LiteRT's types where onnx2tf made something else of the whole model, as of a ReduceL1.
+    Where everything is on the NPU, so is what was folded away. Vela counts the MACs of what the NPU does and
+    none of what it leaves to the CPU.
     """
-    if layers and all(layer.target == "NPU" for layer in layers):
-        return dict.fromkeys(operators, "NPU")
-    named = [(name, one) for one in layers for name in ONNX_NAMES.get(one.original, (one.original,))]
-    own = [(name, layer) for name, layer in named if name in operators]
-    found: dict[str, str] = {}
-    for name, layer in own or [(one.original, one) for one in layers if one.original != UNNAMED]:
-        if found.get(name) != "CPU":
-            found[name] = _unit(layer)
-    return found
-
-
-def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
-    """By Vela's rows. It counts the MACs of what the NPU does and none of what it leaves to the CPU."""
-    placed = [
-        Placed(
-            layer.target == "NPU", _onnx_names(layer, model), layer.macs if layer.target == "NPU" else None
+    rows = [
+        Row(
+            layer.name,
+            layer.target == "NPU",
+            tuple(n for n in ONNX_NAMES.get(layer.original, (layer.original,)) if n in model.operators),
+            () if layer.original == UNNAMED else (layer.original,),
+            macs=layer.macs if layer.target == "NPU" else None,
         )
         for layer in layers
-        if layer.original != UNNAMED
     ]
-    return of_layers(placed, model)
-
-
-def _onnx_names(layer: Layer, model: OnnxModel) -> tuple[str, ...]:
-    names = ONNX_NAMES.get(layer.original, (layer.original,))
-    return tuple(name for name in names if name in model.operators)
-
-
-def placed_layers(layers: Sequence[Layer], operators: Sequence[str]) -> tuple[PlacedLayer, ...]:
-    """Rows of Vela's table; those that it made itself have no operator."""
-    found = []
-    for layer in layers:
-        named = tuple(n for n in ONNX_NAMES.get(layer.original, (layer.original,)) if n in operators)
-        own = () if layer.original == UNNAMED else (layer.original,)
-        found.append(PlacedLayer(layer.name, named or own, _unit(layer)))
-    return tuple(found)
-
-
-def _unit(layer: Layer) -> str:
-    return "NPU" if layer.target == "NPU" else "CPU"
+    found = placed(rows, model)
+    if rows and all(row.on_npu for row in rows):
+        return {**found, "placement": dict.fromkeys(model.operators, "NPU")}
+    return found
 
 
 def _bounds(layers: Sequence[Layer]) -> Bounds | None:
@@ -204,12 +197,7 @@ def _statistic(layers: Sequence[Layer], summary: Summary | None, artifact: Artif
 
 def _details(layers: Sequence[Layer], summary: Summary | None, answer: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "core_clock_mhz": summary.core_clock_mhz if summary else None,
-        "sram_bytes": summary.sram_bytes if summary else None,
-        "dram_bytes": summary.dram_bytes if summary else None,
-        "flash_bytes": summary.flash_bytes if summary else None,
-        "cycles_total": summary.cycles_total if summary else None,
-        "cycles_npu": summary.cycles_npu if summary else None,
+        **{key: getattr(summary, key, None) for key in SUMMARISED},
         "poolings_rewritten": answer.get("poolings_rewritten"),
         "layers": [
             {"name": layer.name, "type": layer.original, "target": layer.target, "cycles_total": layer.cycles}
@@ -241,52 +229,22 @@ _OF_LITERT = {
 }
 
 
-def explain(error: Mapping[str, Any], tool_output: str) -> Failure:
-    """The failure that an exception of the worker and the log mean."""
-    error_text, detail = str(error["text"]), str(error["traceback"])
+def _lacking(error: Mapping[str, Any], tool_output: str) -> tuple[str, ...]:
+    """Operators that onnx2tf has nothing for: as the worker or its log names them, else by its words."""
     custom = [name.strip() for match in _CUSTOM.finditer(tool_output) for name in match[1].split(",")]
-    names = _once([*map(str, error.get("operators", ())), *custom])
-    names = names or _once(match["name"] for match in _UNSUPPORTED.finditer(f"{tool_output}\n{error_text}"))
-    if names:
-        error_text = (
-            error_text if error.get("operators") else f"onnx2tf has no LiteRT operator for {', '.join(names)}"
-        )
-        message = error_text.strip()[:300]
-        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    if match := _NOT_IMPLEMENTED.search(tool_output):
-        message = f"onnx2tf: {match['told']}"[:300]
-        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message, (match["name"],), detail)
-    if error["type"] == "ChangedError":
-        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, error_text.strip()[:300], detail=detail)
-    if refused := _by_vela(tool_output, detail):
-        return refused
-    if match := _NMS.search(f"{error['type']}: {error_text}"):
-        message = f"the quantizer loses a tensor of onnx2tf's NonMaxSuppression: {match[0]}"[:300]
-        names = ("NonMaxSuppression",)
-        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    raised = [line for line in _RAISED.findall(tool_output) if not _OWN.search(line)]
-    line = next((line.strip() for line in error_text.splitlines() if line.strip()), "without a word")
-    text = raised[-1] if raised and _OWN.search(f": {line}") else f"{error['type']}: {line}"
-    step = f" at {error['step']}" if error.get("step") else ""
-    message = f"ethos-u{step}: {text}"[:300]
-    if error["type"] == "MemoryError":
-        return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, message, detail=detail)
-    return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)
+    words = (match["name"] for match in _UNSUPPORTED.finditer(f"{tool_output}\n{error['text']}"))
+    return _once([*map(str, error.get("operators", ())), *custom]) or _once(words)
 
 
-def _by_vela(tool_output: str, detail: str) -> Failure | None:
-    """What Vela raises for an operator that it can neither place on the NPU nor leave to the CPU."""
-    names: tuple[str, ...] = ()
+def _left_by_vela(tool_output: str) -> tuple[tuple[str, ...], str]:
+    """Operators that Vela can neither place on the NPU nor leave to the CPU, so that it raised, and why."""
     why = "it can neither run on the NPU nor be left to the CPU"
     if match := _SEMANTICS.search(tool_output):
-        names, why = (_in_onnx(match["name"]),), match["why"].strip()
-    elif _NOT_ON_NPU.search(tool_output):
-        warned = (match["name"] for match in _WARNED.finditer(tool_output))
-        names = _once(_in_onnx(name) for name in warned if name not in _ONLY_FORMAT)
-    if not names:
-        return None
-    message = f"Vela does not take {', '.join(names)}: {why}"[:300]
-    return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
+        return (_in_onnx(match["name"]),), match["why"].strip()
+    if not _NOT_ON_NPU.search(tool_output):
+        return (), why
+    warned = (match["name"] for match in _WARNED.finditer(tool_output))
+    return _once(_in_onnx(name) for name in warned if name not in _ONLY_FORMAT), why
 
 
 def _in_onnx(name: str) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -41,7 +41,7 @@ from npubench.storage.files import (
     write_new,
 )
 from npubench.storage.hashing import sha256_of_bundle
-from npubench.storage.validate import convert
+from npubench.storage.json import convert
 from npubench.tools import environments, process, standalone
 from npubench.tools.exit_status import killed
 from npubench.tools.worker_protocol import ANSWER, Answer, Worker, ask
@@ -99,15 +99,11 @@ def run_worker(
         message = f"{python} cannot be started: {error.strerror}: npubench env install {tool}"
         return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
     finally:
-        _append(workdir / TOOL_LOG, log)
+        with contextlib.suppress(OSError), open_regular(workdir / TOOL_LOG) as said, log.open("ab") as stream:
+            shutil.copyfileobj(said, stream)
     if not isinstance(answer, Failure) and _CHILD_KILLED.search(str(answer.get("error", {}).get("text", ""))):
         answer = killed(Stage.COMPILE, tool, done[0], f"here while it was at {step()}" if step() else "here")
     return _without_simulation(answer, workdir) if isinstance(answer, Failure) else answer
-
-
-def _append(source: Path, log: Path) -> None:
-    with contextlib.suppress(OSError), open_regular(source) as tool_output, log.open("ab") as stream:
-        shutil.copyfileobj(tool_output, stream)
 
 
 def _without_simulation(failure: Failure, workdir: Path) -> Answer | Failure:
@@ -137,7 +133,7 @@ class IsolatedBackend(ABC):
     def __init__(self, options: Options | None = None) -> None:
         self._options = options or {}
 
-    def configured(self, options: Options, open_host: OpenHost) -> Self:  # noqa: ARG002 - the protocol's
+    def configured(self, options: Options, open_host: OpenHost) -> Self:
         """This backend for a board with these options. Raises UsageError for unknown ones."""
         check_known(options, ("environment", *self.known))
         return type(self)(options)
@@ -185,7 +181,7 @@ class IsolatedBackend(ABC):
             return Failure(Stage.COMPILE, FailureClass.UNPARSED_OUTPUT, message)
         return made if isinstance(made, Failure) else replace(made, data=data.use)
 
-    def check(self, chip: str) -> None:  # noqa: ARG002 - for subclasses
+    def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
         self._environment()
 
@@ -202,13 +198,7 @@ class IsolatedBackend(ABC):
         lines = [line.strip() for line in tool_output.splitlines() if line.strip()]
         return replace(failure, detail=lines[-1][:300]) if lines and not failure.detail else failure
 
-    def refused(
-        self,
-        model: OnnxModel,  # noqa: ARG002 - for subclasses
-        target: Target,  # noqa: ARG002
-        answer: Mapping[str, Any],  # noqa: ARG002
-        tool_output: str,  # noqa: ARG002
-    ) -> Failure | None:
+    def refused(self, model: OnnxModel, target: Target, answer: Answer, tool_output: str) -> Failure | None:
         """Why an answer without an error is a failure all the same; None when it is none."""
         return None
 
@@ -218,11 +208,7 @@ class IsolatedBackend(ABC):
         figures = None if answer is None else self.simulated_figures(artifact, answer)
         return None if figures is None or answer is None else with_accuracy(figures, answer)
 
-    def simulated_figures(
-        self,
-        artifact: Artifact,  # noqa: ARG002 - for a tool that simulates
-        answer: Mapping[str, Any],  # noqa: ARG002
-    ) -> Figures | None:
+    def simulated_figures(self, artifact: Artifact, answer: Answer) -> Figures | None:
         """What the tool says of an artifact without a board, but for the accuracy."""
         return None
 
@@ -233,25 +219,14 @@ class IsolatedBackend(ABC):
         return tuple(tuple(workdir / name for name in sample) for sample in found)
 
     def measure(
-        self,
-        artifact: Artifact,  # noqa: ARG002 - for a subclass that can
-        session: Session,  # noqa: ARG002
-        timing: TimingProtocol,  # noqa: ARG002
-        deadline_s: float,  # noqa: ARG002
-        log: Path,  # noqa: ARG002
+        self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """No board of this backend can be measured; a subclass that can, overrides it."""
         message = f"{self.name} measures on no board: npubench run --simulate shows what its tools say"
         return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
 
     def predict(
-        self,
-        artifact: Artifact,
-        target: Target,
-        inputs: Path,
-        connect: Connect,  # noqa: ARG002 - for a subclass whose boards can be reached
-        workdir: Path,
-        log: Path,
+        self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
     ) -> Predictions | Failure:
         """The simulator's outputs for a data set, where the tool has a simulator."""
         model = artifact.onnx
@@ -271,9 +246,8 @@ class IsolatedBackend(ABC):
 
     def _missing(self, stage: Stage) -> Failure | None:
         tool = self.probe()
-        return (
-            None if tool.usable else Failure(stage, FailureClass.TOOL_MISSING, f"{tool.reason}: {tool.fix}")
-        )
+        why = f"{tool.reason}: {tool.fix}"
+        return None if tool.usable else Failure(stage, FailureClass.TOOL_MISSING, why)
 
     def _ask(
         self, model: OnnxModel, asked: Mapping[str, Any], deadline_s: float, workdir: Path, log: Path
@@ -294,12 +268,7 @@ class IsolatedBackend(ABC):
         return text(self._options, "environment", self.environment)
 
     def _artifact(
-        self,
-        model: OnnxModel,
-        target: Target,
-        answer: dict[str, Any],
-        asked: Mapping[str, Any],
-        workdir: Path,
+        self, model: OnnxModel, target: Target, answer: Answer, asked: Mapping[str, Any], workdir: Path
     ) -> Artifact | Failure:
         path = workdir / answer["artifact"]
         if not is_regular(path) or path.stat().st_size == 0:
@@ -327,6 +296,33 @@ class IsolatedBackend(ABC):
             *(path, sha256, size, self.name, self.probe().versions, target.precision, model),
             *(settings, tuple(file for file in extras if is_regular(file)), tuple(parts)),
         )
+
+
+LACKED = (
+    re.compile(r"(\w+)\(-?\d+\) is not a registered function/op"),
+    re.compile(r"No Op registered for (\w+)"),
+    re.compile(r"In Node, \(\"[^\"]*\", (\w+), \"[^\"]*\", -?\d+\).*No opset import for domain"),
+    re.compile(r"Could not find an implementation for (\w+)\("),
+)
+"""How ONNX and ONNX Runtime, within these tools, name an operator that they do not have."""
+OUT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|[Oo]ut of memory")
+
+
+def named(patterns: Iterable[re.Pattern[str]], text: str) -> tuple[str, ...]:
+    """The operators, each once, that the first of these patterns finds that finds any."""
+    return next((tuple(dict.fromkeys(found)) for one in patterns if (found := one.findall(text))), ())
+
+
+def failed(
+    failure_class: FailureClass, message: str, error: Mapping[str, Any], operators: tuple[str, ...] = ()
+) -> Failure:
+    """The failure of a conversion for what a worker raised, whose traceback is its detail."""
+    return Failure(Stage.COMPILE, failure_class, message[:300], operators, str(error["traceback"]))
+
+
+def first_line(error: Mapping[str, Any]) -> str:
+    """The first line of what a worker's exception says."""
+    return next((line.strip() for line in str(error["text"]).splitlines() if line.strip()), "without a word")
 
 
 ApartBackend = IsolatedBackend

@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import IsolatedBackend, answer_of, with_accuracy
+from npubench.backends.isolated.backend import (
+    OUT_OF_MEMORY,
+    IsolatedBackend,
+    answer_of,
+    failed,
+    with_accuracy,
+)
 from npubench.backends.openvino import benchmark_app
 from npubench.backends.openvino.benchmark_app import (
     REPORT,
@@ -34,6 +40,7 @@ from npubench.domain.records import (
     Stage,
 )
 from npubench.domain.specs import Precision, Target, TimingProtocol
+from npubench.domain.text import last_line
 from npubench.tools import environments
 from npubench.tools.board_runner import find_tool, inside, run_rounds, temporary_directory, upload_verified
 
@@ -57,13 +64,25 @@ class OpenVinoBackend(IsolatedBackend):
         text(self._options, "device", "CPU")
         self.runner()
 
-    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """Precision and device. Raises UsageError."""
         return {"precision": target.precision.value, "device": text(self._options, "device", "CPU")}
 
-    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:  # noqa: ARG002 - its errors tell
+    def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """By OpenVINO's own words."""
-        return explain(error)
+        error_text = str(error["text"])
+        if match := _NO_RULE.search(error_text):
+            names = (name.strip().rpartition(".")[2] for name in match[1].split(","))
+            operators = tuple(dict.fromkeys(_VERSION.sub("", name) for name in names))
+            message = f"OpenVINO has no conversion for {', '.join(operators)}"
+            return failed(FailureClass.UNSUPPORTED_OPERATOR, message, error, operators)
+        line = f"{error['type']}: {last_line(error_text.strip(), 'without a word')}"
+        if OUT_OF_MEMORY.search(f"{error['type']} {error_text}"):
+            return failed(FailureClass.OUT_OF_MEMORY, line, error)
+        if error_text.startswith("no device "):
+            return failed(FailureClass.TOOL_MISSING, error_text, error)
+        known = FailureClass.UNSUPPORTED_ATTRIBUTE if _UNSUPPORTED.search(line) else FailureClass.TOOL_ERROR
+        return failed(known, f"OpenVINO: {line}", error)
 
     def read_log(self, text: str) -> tuple[LogCase, ...]:
         """What benchmark_app printed, or its report as JSON."""
@@ -102,24 +121,6 @@ class OpenVinoBackend(IsolatedBackend):
             return [text(self._options, "benchmark_app", "")]
         installed = environments.find(self._environment())
         return [*([str(installed.path / "bin/benchmark_app")] if installed else []), "benchmark_app"]
-
-
-def explain(error: Mapping[str, Any]) -> Failure:
-    """The failure that an exception of OpenVINO or NNCF means."""
-    error_text, detail = str(error["text"]), str(error["traceback"])
-    if match := _NO_RULE.search(error_text):
-        names = (name.strip().rpartition(".")[2] for name in match[1].split(","))
-        operators = tuple(dict.fromkeys(_VERSION.sub("", name) for name in names))
-        message = f"OpenVINO has no conversion for {', '.join(operators)}"
-        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators, detail)
-    lines = [line.strip() for line in error_text.splitlines() if line.strip()]
-    line = f"{error['type']}: {lines[-1] if lines else 'without a word'}"[:300]
-    if "bad_alloc" in error_text or error["type"] == "MemoryError":
-        return Failure(Stage.COMPILE, FailureClass.OUT_OF_MEMORY, line, detail=detail)
-    if error_text.startswith("no device "):
-        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, error_text, detail=detail)
-    known = FailureClass.UNSUPPORTED_ATTRIBUTE if _UNSUPPORTED.search(line) else FailureClass.TOOL_ERROR
-    return Failure(Stage.COMPILE, known, f"OpenVINO: {line}", detail=detail)
 
 
 def _argv(app: str, path: PurePosixPath, device: str, timing: TimingProtocol) -> list[str]:

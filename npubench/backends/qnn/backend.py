@@ -5,12 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import IsolatedBackend, resolution_of
+from npubench.backends.isolated.backend import (
+    LACKED,
+    OUT_OF_MEMORY,
+    IsolatedBackend,
+    failed,
+    first_line,
+    named,
+    resolution_of,
+)
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
 from npubench.domain.specs import Target
+from npubench.tools.worker_protocol import Answer
 
 PROVIDER = "QNNExecutionProvider"
 SOC_MODELS = {"68": "30", "69": "36", "73": "43", "75": "57", "79": "69"}
@@ -42,7 +51,7 @@ class QnnBackend(IsolatedBackend):
         super().check(chip)
         self._chosen()
 
-    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:  # noqa: ARG002 - the base's
+    def job(self, model: OnnxModel, target: Target) -> dict[str, Any]:
         """The architecture and a chip that has it. Raises UsageError."""
         return self._chosen()
 
@@ -56,23 +65,28 @@ class QnnBackend(IsolatedBackend):
         return {"htp_arch": arch, "soc_model": soc_model}
 
     def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
-        """By the provider's own words."""
-        return explain(error, tool_output)
+        """By the provider's own words; operators are those that the HTP did not take."""
+        error_text = str(error["text"])
+        if names := named(LACKED, error_text):
+            message = f"QNN does not support {', '.join(names)}"
+            return failed(FailureClass.UNSUPPORTED_OPERATOR, message, error, names)
+        left = tuple(map(str, error.get("operators", ()))) or left_over(tool_output)
+        if _FALLBACK in error_text or left:
+            lacking = ", ".join(left) or "all of this graph"
+            message = f"the HTP does not take {lacking}, and nothing may run on the CPU"
+            return failed(FailureClass.UNSUPPORTED_OPERATOR, message, error, left)
+        text = f"{error['type']} {error_text}"
+        known = next((one for pattern, one in _KNOWN if pattern.search(text)), FailureClass.TOOL_ERROR)
+        return failed(known, f"QNN: {error['type']}: {first_line(error)}", error)
 
-    def refused(
-        self,
-        model: OnnxModel,  # noqa: ARG002 - the base's
-        target: Target,  # noqa: ARG002
-        answer: Mapping[str, Any],
-        tool_output: str,  # noqa: ARG002
-    ) -> Failure | None:
+    def refused(self, model: OnnxModel, target: Target, answer: Answer, tool_output: str) -> Failure | None:
         """A graph that is constant (a Shape alone) is folded away, and then nothing is compiled."""
         if answer.get("assignment"):
             return None
         message = "nothing of this graph is left for the HTP: its outputs are constants"
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_ATTRIBUTE, message)
 
-    def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
+    def simulated_figures(self, artifact: Artifact, answer: Answer) -> Figures | None:
         """Outputs of the emulated HTP and where operators were placed; no time of any kind."""
         return Figures(
             kind=Kind.SIMULATED,
@@ -107,40 +121,11 @@ def _placement(answer: Mapping[str, Any], operators: tuple[str, ...]) -> dict[st
 
 _LEFT_OVER = re.compile(r"Unsupported nodes in QNN EP: (?P<nodes>\{.*\})")
 _TYPE = re.compile(r"type: (\w+) \}")
-_OPERATORS = (
-    re.compile(r"(\w+)\(-?\d+\) is not a registered function/op"),
-    re.compile(r"No Op registered for (\w+)"),
-    re.compile(r"In Node, \(\"[^\"]*\", (\w+), \"[^\"]*\", -?\d+\).*No opset import for domain"),
-    re.compile(r"Could not find an implementation for (\w+)\("),
-)
 _FALLBACK = "fallback to CPU EP has been explicitly disabled"
-_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|[Oo]ut of memory")
-_OPSET = re.compile(r"[Oo]pset \d+ is under development|Unsupported model IR")
-
-
-def explain(error: Mapping[str, Any], tool_output: str) -> Failure:
-    """The failure that an exception and the log mean; operators are those that the HTP did not take."""
-    error_text, detail = str(error["text"]), str(error["traceback"])
-    for pattern in _OPERATORS:
-        if names := tuple(dict.fromkeys(pattern.findall(error_text))):
-            message = f"QNN does not support {', '.join(names)}"
-            return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    given = tuple(str(name) for name in error.get("operators", ()))
-    left = given or left_over(tool_output)
-    if _FALLBACK in error_text or left:
-        message = (
-            f"the HTP does not take {', '.join(left) or 'all of this graph'}, and nothing may run on the CPU"
-        )
-        return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, left, detail)
-    line = next((line.strip() for line in error_text.splitlines() if line.strip()), "without a word")
-    message = f"QNN: {error['type']}: {line}"[:300]
-    for pattern, failure_class in (
-        (_MEMORY, FailureClass.OUT_OF_MEMORY),
-        (_OPSET, FailureClass.UNSUPPORTED_OPSET),
-    ):
-        if pattern.search(f"{error['type']} {error_text}"):
-            return Failure(Stage.COMPILE, failure_class, message, detail=detail)
-    return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)
+_KNOWN = (
+    (OUT_OF_MEMORY, FailureClass.OUT_OF_MEMORY),
+    (re.compile(r"[Oo]pset \d+ is under development|Unsupported model IR"), FailureClass.UNSUPPORTED_OPSET),
+)
 
 
 def left_over(tool_output: str) -> tuple[str, ...]:

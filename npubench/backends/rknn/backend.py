@@ -6,7 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import IsolatedBackend, tool_output_of
+from npubench.backends.isolated.backend import (
+    LACKED,
+    OUT_OF_MEMORY,
+    IsolatedBackend,
+    failed,
+    named,
+    tool_output_of,
+)
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import positive, text
 from npubench.backends.rknn import rknn_benchmark
@@ -16,9 +23,7 @@ from npubench.backends.rknn.placement import (
     operators_of,
     parse_layers,
     parse_memory,
-    placed_layers,
-    placement,
-    shares,
+    where,
 )
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
@@ -39,6 +44,8 @@ from npubench.domain.records import (
     Stage,
 )
 from npubench.domain.specs import Target, TimingProtocol
+from npubench.tools.logs import plain
+from npubench.tools.worker_protocol import Answer
 
 PLATFORMS = (
     *("rk3588", "rk3576", "rk3566", "rk3568", "rk3562"),
@@ -95,20 +102,31 @@ class RknnBackend(IsolatedBackend):
 
     def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """By the toolkit's own words."""
-        return explain(error, tool_output)
+        if operators := lacking(tool_output):
+            return no_lowering(operators)
+        if error["type"] == "LostInputError":
+            return failed(FailureClass.OUTPUT_MISMATCH, str(error["text"]), error)
+        text = plain(f"{error['type']}: {error['text']}\n{tool_output}")
+        if names := named(_OPERATORS, text):
+            message = f"RKNN does not support {', '.join(names)}"
+            return failed(FailureClass.UNSUPPORTED_OPERATOR, message, error, names)
+        for pattern, why in _DYNAMIC:
+            if names := named([pattern], text):
+                message = f"RKNN takes no dynamic graph, which {', '.join(names)} makes of it{why}"
+                return failed(FailureClass.UNSUPPORTED_OPERATOR, message, error, names)
+        for pattern, failure_class in _BY_LINE:
+            if found := next((line for line in text.splitlines() if pattern.search(line)), None):
+                return failed(failure_class, f"RKNN: {found.strip()}", error)
+        line = last_error(tool_output) or _raised(error)
+        known = FailureClass.UNSUPPORTED_ATTRIBUTE if _ATTRIBUTE.search(line) else FailureClass.TOOL_ERROR
+        return failed(known, f"RKNN: {plain(line).strip()}", error)
 
     def explain_end(self, failure: Failure, tool_output: str) -> Failure:
         """With the last error that the toolkit printed before it went down."""
         error_text = last_error(tool_output)
         return replace(failure, message=f"{failure.message} ({error_text})"[:300]) if error_text else failure
 
-    def refused(
-        self,
-        model: OnnxModel,
-        target: Target,
-        answer: Mapping[str, Any],  # noqa: ARG002 - the base's
-        tool_output: str,
-    ) -> Failure | None:
+    def refused(self, model: OnnxModel, target: Target, answer: Answer, tool_output: str) -> Failure | None:
         """Operators without an implementation, and on chips without a fallback those left to the CPU."""
         if missing := lacking(tool_output):
             return no_lowering(missing)
@@ -121,11 +139,7 @@ class RknnBackend(IsolatedBackend):
             return None
         return _left_to_cpu(layers, model, platform)
 
-    def simulated_figures(
-        self,
-        artifact: Artifact,
-        answer: Mapping[str, Any],  # noqa: ARG002 - the base's
-    ) -> Figures | None:
+    def simulated_figures(self, artifact: Artifact, answer: Answer) -> Figures | None:
         """Outputs of the simulator, placement, and cycles a layer and in total."""
         layers, memory = parse_layers(tool_output_of(artifact)), parse_memory(tool_output_of(artifact))
         clock = artifact.settings.get("npu_clock_mhz")
@@ -136,9 +150,7 @@ class RknnBackend(IsolatedBackend):
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
             io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
             bounds=_bounds(layers),
-            placement=placement(layers, tuple(artifact.onnx.operators)),
-            computed=shares(layers, artifact.onnx),
-            layers_on=placed_layers(layers, tuple(artifact.onnx.operators)),
+            **where(layers, artifact.onnx),
             statistic=_statistic(layers, clock),
             details=_details(layers),
         )
@@ -155,11 +167,10 @@ class RknnBackend(IsolatedBackend):
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """Calls of rknn_benchmark; placement is the compiler's. Raises BoardError, UsageError."""
-        layers = parse_layers(tool_output_of(artifact))
-        placed = placement(layers, tuple(artifact.onnx.operators))
-        if placed and "NPU" not in placed.values():
-            message = f"the compiler left {', '.join(placed)} to the CPU: a time would not be the NPU's"
-            return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message, tuple(placed))
+        placed = where(parse_layers(tool_output_of(artifact)), artifact.onnx)
+        if (on := placed["placement"]) and "NPU" not in on.values():
+            message = f"the compiler left {', '.join(on)} to the CPU: a time would not be the NPU's"
+            return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, message, tuple(on))
         mask = artifact.settings.get("core_mask")
         tool = rknn_benchmark.bench_tool(mask)
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
@@ -169,17 +180,8 @@ class RknnBackend(IsolatedBackend):
         if other is not None:
             return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
         cores = "the tool's own choice" if mask is None else mask
-        details = {**found.details, "core_mask": cores}
         part = NpuPart(cores=mask.bit_count()) if mask else None
-        known = tuple(artifact.onnx.operators)
-        return replace(
-            found,
-            placement=placed,
-            layers_on=placed_layers(layers, known),
-            computed=shares(layers, artifact.onnx),
-            details=details,
-            npu=part,
-        )
+        return replace(found, details={**found.details, "core_mask": cores}, npu=part, **placed)
 
     def _platform(self, chip: str) -> str:
         platform = text(self._options, "platform", chip.lower())
@@ -273,10 +275,7 @@ def _details(layers: Sequence[Layer]) -> dict[str, Any]:
 
 _NO_LOWERING = re.compile(r"No lowering found for: .*?, node type = (\w+)")
 _OPERATORS = (
-    re.compile(r"In Node, \(\"[^\"]*\", (\w+), \"[^\"]*\", -?\d+\).*No opset import for domain"),
-    re.compile(r"No Op registered for (\w+)"),
-    re.compile(r"(\w+)\(-?\d+\) is not a registered function/op"),
-    re.compile(r"Could not find an implementation for (\w+)\("),
+    *LACKED,
     re.compile(r"[Uu]nsupported? (?:onnx )?op(?:erator)?(?: type)?:? ['\"]?([A-Z]\w+)"),
     re.compile(r"[Oo]p(?:erator)? ['\"]?([A-Z]\w+)['\"]? (?:is )?not support"),
 )
@@ -284,10 +283,14 @@ _DYNAMIC = (
     (re.compile(r"The input \d+ of (\w+)\('.*'\) need to be constant"), ": an input is not constant"),
     (re.compile(r"The (\w+)\('.*'\) will cause the graph to be a dynamic graph"), ""),
 )
-_OPSET = re.compile(r"(?:[Uu]nsupport\w*|[Nn]ot support\w*).*opset|opset.*(?:[Uu]nsupport|[Nn]ot support)")
-_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|[Oo]ut of memory")
+_BY_LINE = (
+    (
+        re.compile(r"(?:[Uu]nsupport\w*|[Nn]ot support\w*).*opset|opset.*(?:[Uu]nsupport|[Nn]ot support)"),
+        FailureClass.UNSUPPORTED_OPSET,
+    ),
+    (OUT_OF_MEMORY, FailureClass.OUT_OF_MEMORY),
+)
 _ATTRIBUTE = re.compile(r"(?:[Nn]ot|[Oo]nly|[Uu]n) ?support|must be|should be|invalid|exceed")
-_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _ERROR_LINE = re.compile(r"^(?:E RKNN: \[[\d:.]+\] |E )(.*\S)")
 
 
@@ -302,41 +305,10 @@ def no_lowering(operators: tuple[str, ...]) -> Failure:
     return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators)
 
 
-def explain(error: Mapping[str, Any], tool_output: str) -> Failure:
-    """The failure that an exception and the log mean."""
-    text = f"{error['type']}: {error['text']}\n{_COLOUR.sub('', tool_output)}"
-    detail = str(error["traceback"])
-    operators = lacking(tool_output)
-    if operators:
-        return no_lowering(operators)
-    if error["type"] == "LostInputError":
-        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, str(error["text"])[:300], detail=detail)
-    for pattern in _OPERATORS:
-        names = tuple(dict.fromkeys(pattern.findall(text)))
-        if names:
-            message = f"RKNN does not support {', '.join(names)}"
-            return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    for pattern, why in _DYNAMIC:
-        if names := tuple(dict.fromkeys(pattern.findall(text))):
-            message = f"RKNN takes no dynamic graph, which {', '.join(names)} makes of it{why}"
-            return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names, detail)
-    line = last_error(tool_output) or _raised(error)
-    for pattern, failure_class in (
-        (_OPSET, FailureClass.UNSUPPORTED_OPSET),
-        (_MEMORY, FailureClass.OUT_OF_MEMORY),
-    ):
-        if found := next((one for one in text.splitlines() if pattern.search(one)), None):
-            return Failure(Stage.COMPILE, failure_class, f"RKNN: {_plain(found)}", detail=detail)
-    known = FailureClass.UNSUPPORTED_ATTRIBUTE if _ATTRIBUTE.search(line) else FailureClass.TOOL_ERROR
-    return Failure(Stage.COMPILE, known, f"RKNN: {_plain(line)}", detail=detail)
-
-
 def last_error(tool_output: str) -> str | None:
     """The last line that the tool itself marks as an error and that is more than a traceback's head."""
-    lines = (_COLOUR.sub("", line) for line in tool_output.splitlines())
-    errors = [match[1] for line in lines if (match := _ERROR_LINE.match(line))]
-    error_text = [line for line in errors if not _IS_FRAME.search(line)]
-    return error_text[-1] if error_text else None
+    errors = [match[1] for line in plain(tool_output).splitlines() if (match := _ERROR_LINE.match(line))]
+    return next((line for line in reversed(errors) if not _IS_FRAME.search(line)), None)
 
 
 def _raised(error: Mapping[str, Any]) -> str:
@@ -349,7 +321,3 @@ def _raised(error: Mapping[str, Any]) -> str:
 
 
 _IS_FRAME = re.compile(r"Traceback \(most recent call last\)|rknn-toolkit2 version:|^=+|^-+$|^File ")
-
-
-def _plain(line: str) -> str:
-    return _COLOUR.sub("", line).strip()[:300]

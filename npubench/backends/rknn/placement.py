@@ -6,11 +6,12 @@ convolution the tool counts no cycles (0/0/0), so a sum is a lower bound.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from npubench.domain.records import Computed, OnnxModel, PlacedLayer
-from npubench.graph.shares import Placed, of_layers
+from npubench.backends.isolated.placement import Row, placed
+from npubench.domain.records import OnnxModel
 
 _PREFIX = re.compile(r"^[A-Z] RKNN: \[[\d:.]+\] ?")
 _HEADER = re.compile(r"ID\s+OpType\s+DataType\s+Target\s.*FullName\s*$")
@@ -120,31 +121,17 @@ ADDED = frozenset({"Reshape", "Transpose", "Split", "Concat", "Slice", "Pad", "C
 _OWN = re.compile(r"^ex(?=[A-Z])|\d+$")
 
 
-def placement(layers: Sequence[Layer], operators: Collection[str]) -> Mapping[str, str]:
-    """NPU or CPU by the model's operator types; CPU where any of a type is. What was folded is not there.
-
-    By the tool's types where it made something else of the whole model, as of an InstanceNormalization.
-    """
-    own = [(name, layer) for layer in layers for name in operators_of(layer, operators)]
-    made = [(layer.op_type, layer) for layer in layers if layer.op_type not in ENDS]
-    found: dict[str, str] = {}
-    for name, layer in own or made:
-        if found.get(name) != "CPU":
-            found[name] = _unit(layer)
-    return found
-
-
-def placed_layers(layers: Sequence[Layer], operators: Collection[str]) -> tuple[PlacedLayer, ...]:
-    """Rows of the table but for the model's inputs and outputs; what the tool added is by its own type."""
-    return tuple(
-        PlacedLayer(layer.full_name, operators_of(layer, operators) or (layer.op_type,), _unit(layer))
+def where(layers: Sequence[Layer], model: OnnxModel) -> dict[str, Any]:
+    """`placement`, `computed` and `layers_on` by the table, but for the model's inputs and outputs."""
+    rows = [
+        Row(
+            *(layer.full_name, layer.target == "NPU", operators_of(layer, model.operators)),
+            *((layer.op_type,), layer.op_type in ADDED),
+        )
         for layer in layers
         if layer.op_type not in ENDS
-    )
-
-
-def _unit(layer: Layer) -> str:
-    return "NPU" if layer.target == "NPU" else "CPU"
+    ]
+    return placed(rows, model)
 
 
 def operators_of(layer: Layer, operators: Collection[str]) -> tuple[str, ...]:
@@ -154,17 +141,6 @@ def operators_of(layer: Layer, operators: Collection[str]) -> tuple[str, ...]:
     names = {layer.full_name.partition(":")[0], *_parts(layer.op_type, operators)}
     plain = {_OWN.sub("", name) for name in names}
     return tuple(sorted((names | plain) & set(operators)))
-
-
-def shares(layers: Sequence[Layer], model: OnnxModel) -> Computed | None:
-    """Of the layers that compute, and of the model's MACs where one side has all of them."""
-    known = tuple(model.operators)
-    placed = [
-        Placed(layer.target == "NPU", operators_of(layer, known) or ADDED.intersection({layer.op_type}))
-        for layer in layers
-        if layer.op_type not in ENDS
-    ]
-    return of_layers(placed, model)
 
 
 def on_cpu(layers: Sequence[Layer]) -> tuple[Layer, ...]:

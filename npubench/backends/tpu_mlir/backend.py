@@ -1,17 +1,24 @@
 """The backend on npubench's side: a job for the worker, log and profile to figures."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.isolated.backend import IsolatedBackend, answer_of, tool_output_of
+from npubench.backends.isolated.backend import (
+    OUT_OF_MEMORY,
+    IsolatedBackend,
+    answer_of,
+    failed,
+    tool_output_of,
+)
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.backends.tpu_mlir import bmrt_test
 from npubench.backends.tpu_mlir.bmrt_test import tensors_of_bmrt
-from npubench.backends.tpu_mlir.log import cmodel, explain, parse_profile, unsupported
+from npubench.backends.tpu_mlir.log import cmodel, parse_profile, unsupported
 from npubench.domain.errors import UsageError
 from npubench.domain.protocols import Session
 from npubench.domain.records import (
@@ -32,6 +39,7 @@ from npubench.domain.records import (
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.graph.shares import of_types
 from npubench.storage.files import text_named
+from npubench.tools.worker_protocol import Answer
 
 PROCESSORS = (
     *("bm1684", "bm1684x", "bm1688", "bm1690"),
@@ -45,6 +53,16 @@ TUNED = 5
 TUNED_MACS = 5_000_000_000
 LEAST_COSINE = 0.99
 """The tool's own bound for its cmodel against the quantised reference."""
+_ERROR = re.compile(
+    r"^(?:\w+(?:\.\w+)*(?:Error|Exception): .*|.*\berror: .*|ASSERT info: .*"
+    r"|.*(?:[Nn]ot [Ss]upport|UNREACHABLE).*)$"
+)
+_ABORT = re.compile(
+    r"\bAborted\b|SIGABRT|Assertion .* failed|^ASSERT info:|^UNREACHABLE executed at"
+    r"|Segmentation fault|core dumped|Stack dump:",
+    re.M,
+)
+_KNOWN = ((OUT_OF_MEMORY, FailureClass.OUT_OF_MEMORY), (_ABORT, FailureClass.CRASH))
 
 
 COMPILED = Tolerance(
@@ -97,7 +115,16 @@ class TpuMlirBackend(IsolatedBackend):
 
     def explain(self, error: Mapping[str, Any], tool_output: str) -> Failure:
         """By the tool's own words."""
-        return explain(error, tool_output)
+        if lacking := unsupported(tool_output):
+            return replace(lacking, detail=str(error["traceback"]))
+        lines = [line.strip() for line in reversed(tool_output.splitlines())]
+        text = f"{error['type']}: {error['text']}".splitlines()[0]
+        # The worker's own words say no more than that a command ended.
+        own = f"{error['type']}: "
+        told = next((line for line in lines if _ERROR.match(line) and not line.startswith(own)), text)
+        at = f" at {error['step']}" if error.get("step") else ""
+        known = next((one for pattern, one in _KNOWN if pattern.search(tool_output)), FailureClass.TOOL_ERROR)
+        return failed(known, f"TPU-MLIR{at}: {told}", error)
 
     def explain_end(self, failure: Failure, tool_output: str) -> Failure:
         """Its own words count for more than the way it went down; waiting is no fault of the model's."""
@@ -106,13 +133,7 @@ class TpuMlirBackend(IsolatedBackend):
             return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message)
         return unsupported(tool_output) or super().explain_end(failure, tool_output)
 
-    def refused(
-        self,
-        model: OnnxModel,  # noqa: ARG002 - the base's
-        target: Target,  # noqa: ARG002
-        answer: Mapping[str, Any],  # noqa: ARG002
-        tool_output: str,
-    ) -> Failure | None:
+    def refused(self, model: OnnxModel, target: Target, answer: Answer, tool_output: str) -> Failure | None:
         """An artifact whose outputs differ from the quantised reference's is a wrong one."""
         compared = cmodel(tool_output)
         if compared is None:
@@ -125,18 +146,15 @@ class TpuMlirBackend(IsolatedBackend):
             return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
         return None
 
-    def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
+    def simulated_figures(self, artifact: Artifact, answer: Answer) -> Figures | None:
         """Outputs of the cmodel, placement, and the compiler's time where it tells one."""
         profile = parse_profile(text_named(artifact.extras, PROFILE))
         compared = cmodel(tool_output_of(artifact))
-        placed = _placement(answer, artifact.onnx)
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
             bounds=_bounds(answer) if profile else None,
-            layers_on=_layers(answer),
-            placement=placed,
-            computed=of_types(placed, artifact.onnx),
+            **_placed(answer, artifact.onnx),
             statistic="the compiler's timeline at the clock that it assumes"
             if profile
             else "the compiler writes no profile for this chip",
@@ -171,10 +189,7 @@ class TpuMlirBackend(IsolatedBackend):
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        answer = answer_of(artifact) or {}
-        placed = _placement(answer, artifact.onnx)
-        computed = of_types(placed, artifact.onnx)
-        return replace(found, placement=placed, layers_on=_layers(answer), computed=computed)
+        return replace(found, **_placed(answer_of(artifact) or {}, artifact.onnx))
 
 
 def tune_samples(macs: int | None) -> int:
@@ -185,14 +200,15 @@ def tune_samples(macs: int | None) -> int:
     return TUNED if not macs else max(1, min(TUNED, TUNED * TUNED_MACS // macs))
 
 
-def _placement(answer: Mapping[str, Any], model: OnnxModel) -> dict[str, str]:
+def _placed(answer: Answer, model: OnnxModel) -> dict[str, Any]:
+    """`placement`, `computed` and `layers_on`.
+
+    Layers are those on the CPU: the tool's operators on the NPU are none of the model's any more.
+    """
     on_cpu = {str(name).lower() for name in answer.get("on_cpu", ())}
-    return {name: "CPU" if name.lower() in on_cpu else "NPU" for name in model.operators}
-
-
-def _layers(answer: Mapping[str, Any]) -> tuple[PlacedLayer, ...]:
-    """Those on the CPU: the tool's operators on the NPU are none of the model's any more."""
-    return tuple(PlacedLayer("", (str(name),), "CPU") for name in answer.get("cpu_layers", ()))
+    placement = {name: "CPU" if name.lower() in on_cpu else "NPU" for name in model.operators}
+    layers = tuple(PlacedLayer("", (str(name),), "CPU") for name in answer.get("cpu_layers", ()))
+    return {"placement": placement, "computed": of_types(placement, model), "layers_on": layers}
 
 
 def _bounds(answer: Mapping[str, Any]) -> Bounds | None:

@@ -3,8 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from npubench.domain.records import Failure, FailureClass, Stage
 
@@ -15,16 +14,6 @@ _RUNTIME = re.compile(r"\bruntime: ([\d.]+)\s*ms")
 _COMMAND = re.compile(r"(?P<name>[A-Za-z]\w*?)_\d+\|\w+\|s:\d+\|[^ ]*?e:\d+\|t:(?P<cycles>\d+)")
 _NOT_SUPPORTED = re.compile(r"Op not support:\{(?P<names>[^}]*)\}")
 _ONLY = re.compile(r"Only support ArgMax")
-_ABORT = re.compile(
-    r"\bAborted\b|SIGABRT|Assertion .* failed|^ASSERT info:|^UNREACHABLE executed at"
-    r"|Segmentation fault|core dumped|Stack dump:",
-    re.M,
-)
-_ERROR = re.compile(
-    r"^(?:\w+(?:\.\w+)*(?:Error|Exception): .*|.*\berror: .*|ASSERT info: .*"
-    r"|.*(?:[Nn]ot [Ss]upport|UNREACHABLE).*)$"
-)
-_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +87,3 @@ def unsupported(tool_output: str) -> Failure | None:
         return None
     message = f"TPU-MLIR does not support {', '.join(names)}"
     return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, names)
-
-
-def explain(error: Mapping[str, Any], tool_output: str) -> Failure:
-    """The failure that an exception of the worker and the log mean."""
-    detail = str(error["traceback"])
-    if named := unsupported(tool_output):
-        return replace(named, detail=detail)
-    lines = [line.strip() for line in tool_output.splitlines()]
-    # The worker's own words say no more than that a command ended.
-    lines = [line for line in lines if not line.startswith(f"{error['type']}: ")]
-    error_text = next((line for line in reversed(lines) if _ERROR.match(line)), None)
-    text = f"{error['type']}: {error['text']}".splitlines()[0]
-    at = f" at {error['step']}" if error.get("step") else ""
-    message = f"TPU-MLIR{at}: {error_text or text}"[:300]
-    for pattern, failure_class in (
-        (_MEMORY, FailureClass.OUT_OF_MEMORY),
-        (_ABORT, FailureClass.CRASH),
-    ):
-        if pattern.search(tool_output):
-            return Failure(Stage.COMPILE, failure_class, message, detail=detail)
-    return Failure(Stage.COMPILE, FailureClass.TOOL_ERROR, message, detail=detail)

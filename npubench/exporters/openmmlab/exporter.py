@@ -19,6 +19,7 @@ from npubench.exporters.openmmlab.codebases import CODEBASES, FULL, codebase_of,
 from npubench.graph.read import describe
 from npubench.storage.hashing import digest, sha256_of_file
 from npubench.tools import environments, process
+from npubench.tools.environments import installer
 from npubench.tools.kept import Pool
 from npubench.tools.standalone import fork_server
 from npubench.tools.worker_protocol import ANSWER, Worker, ask
@@ -180,7 +181,7 @@ def _environment(codebase: str, say: Callable[[str], None]) -> environments.Inst
         size = environments.spec(name).size_bytes / 1e9
         say(f"making the environment {name}, once: {size:.1f} GB, about a minute")
         try:
-            return environments.install(name, say)
+            return installer.install(name, say)
         except NpubenchError as error:
             _not_made[place] = _failure(FailureClass.TOOL_MISSING, str(error))
             return _not_made[place]

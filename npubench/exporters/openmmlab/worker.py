@@ -3,9 +3,9 @@
 Imports nothing of npubench. JOB is JSON: `step` (`export` or `identify`), `codebase`, `config` (a name of
 that codebase, or a .py file), `weights` (`random`, `auto` or a checkpoint), `seed`, `input`, `shape` (empty:
 the config's own), `opset`, `output`, `data` (file name for weights that do not fit into `output`). ANSWER is
-{"path", "max_relative_error", "tolerance", "parameters", "seed", "described", "tools", "seconds"}, for
-`identify` {"network", "described", "seconds"}, or {"error": {"class", "message", "operators", "detail"}},
-its class one of npubench's.
+{"max_relative_error", "tolerance", "weights", "described", "tools", "seconds"}, for `identify`
+{"network", "described", "seconds"}, or {"error": {"class", "message", "operators", "detail"}}, its class
+one of npubench's.
 """
 
 import hashlib
@@ -44,8 +44,6 @@ SAME_KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MK
 """Statistics of random models are computed: these make x86 machines that have AVX2 add up alike."""
 
 TOOLS = ("torch", "torchvision", "mmengine", "mmcv", "mmcv-lite", "onnx", "onnxsim", "onnxruntime")
-DISTRIBUTIONS = {"mmdetection": "mmdet"}
-"""Codebases whose package has another name."""
 
 
 def main(job_path: Path, answer_path: Path) -> None:
@@ -118,7 +116,6 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
         inner = worker_rewrites.without_sync(zoo.build(config)).eval()
     model = exported(inner, zoo.forward)
     fill(model, inner, shape, {**job, "weights": weights})
-    parameters = sum(parameter.numel() for parameter in inner.parameters())
     sample = torch.randn(shape, generator=torch.Generator().manual_seed(job["seed"] + 1))
     with torch.no_grad():
         want = [tensor.clone() for tensor in model(sample)]
@@ -128,12 +125,9 @@ def attempt(job: dict[str, Any], weights: str) -> dict[str, Any]:
         raw = worker_write.export(model, sample, job["input"], names, job["opset"])
     error = simplified(raw, path, job, sample, want, model)
     return {
-        "path": str(path),
         "max_relative_error": error,
         "tolerance": worker_errors.TOLERANCE,
         "weights": weights,
-        "parameters": parameters,
-        "seed": job["seed"],
         "described": described,
         "tools": versions(job["codebase"]),
     }
@@ -167,7 +161,7 @@ def versions(codebase: str) -> dict[str, str]:
     """Versions of what decides the file; of mmcv whichever form. Found once: it takes a while."""
     from importlib.metadata import distributions
 
-    wanted = {*TOOLS, DISTRIBUTIONS.get(codebase, codebase)}
+    wanted = {*TOOLS, "mmdet" if codebase == "mmdetection" else codebase}
     return {found.name: found.version for found in distributions() if found.name in wanted}
 
 

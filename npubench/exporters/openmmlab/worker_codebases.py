@@ -159,10 +159,8 @@ class Action(Codebase):
 
     def build(self, loaded: Any) -> Any:
         """Many views of a test are taken in portions; one view has none, and a batch of them is refused."""
-        model = loaded.model.copy()
-        model.pop("data_preprocessor", None)
-        (model.get("test_cfg") or {}).pop("max_testing_views", None)
-        return build(model, self.package)
+        (loaded.model.get("test_cfg") or {}).pop("max_testing_views", None)
+        return super().build(loaded)
 
     def forward(self, model: Any, x: Any) -> Any:
         """Class scores of one video, before any averaging over views."""
@@ -224,14 +222,6 @@ CODEBASES = {
     "mmagic": Magic("mmagic"),
 }
 
-MMCV_FOR_GUARDS = "2.0.1"
-"""mmyolo 0.6.0 and mmocr 1.0.1 refuse mmcv 2.1, which is the first that compiles against today's PyTorch."""
-
-MMDET_FOR_GUARDS = "3.1.0"
-"""mmocr 1.0.1 refuses mmdet 3.2 and later, though it works with it."""
-
-GUARDED = ("mmyolo", "mmocr")
-
 
 def prepare(codebase: str) -> None:
     """Import the package of a codebase with all its models registered. Raises ImportError."""
@@ -239,8 +229,15 @@ def prepare(codebase: str) -> None:
     name = CODEBASES[codebase].package
     if name == "mmaction":
         _stand_in_for_drn()
-    if name in GUARDED:
-        _pass_version_guards()
+    if name in {"mmyolo", "mmocr"}:
+        import mmcv
+
+        # mmyolo 0.6.0 and mmocr 1.0.1 refuse 2.1, which is the first that compiles against today's PyTorch.
+        mmcv.__version__ = "2.0.1"
+        import mmdet
+
+        # mmocr 1.0.1 refuses 3.2 and later, though it works with it.
+        mmdet.__version__ = "3.1.0"
     if name == "mmagic":
         _import_parts_of_mmagic()
         return
@@ -271,15 +268,6 @@ def _stand_in_for_drn() -> None:
     for module in (name, f"{name}.drn"):
         sys.modules[module] = ModuleType(module)
     sys.modules[f"{name}.drn"].DRN = type("DRN", (), {})  # type: ignore[attr-defined]
-
-
-def _pass_version_guards() -> None:
-    import mmcv
-
-    mmcv.__version__ = MMCV_FOR_GUARDS
-    import mmdet
-
-    mmdet.__version__ = MMDET_FOR_GUARDS
 
 
 def _import_parts_of_mmagic() -> None:

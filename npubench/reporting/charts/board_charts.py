@@ -1,22 +1,34 @@
 """Charts over all boards: latency, throughput for the price, accuracy, missing operators, CPU, codecs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from npubench import published
-from npubench.domain.records import Figures, Kind, Result
-from npubench.domain.specs import BoardSpec, CaseKind, Precision
-from npubench.reporting.charts.roofline import rooflines
+from npubench.domain.records import Figures, Kind, Result, Status
+from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.charts.row_chart import RowChart, Subject, Value, row_chart
-from npubench.reporting.charts.scatter import Scatter
+from npubench.reporting.charts.scatter import POINT_LIMIT, Corner, Point, Scatter, Titles, scatter
 from npubench.reporting.data.accuracy import lowest_of
-from npubench.reporting.data.figures import aside, bounds_of, latency_text, rate_text, told
+from npubench.reporting.data.figures import (
+    aside,
+    bound_of,
+    bounds_of,
+    figures_of,
+    gmac_per_s,
+    latency_of,
+    latency_text,
+    mark,
+    opposite,
+    rate_text,
+    told,
+)
 from npubench.reporting.data.formatting import closeness, significant
 from npubench.reporting.data.op_support import MissingOperator
-from npubench.reporting.data.pairs import figures_of, latency_of
+from npubench.reporting.data.placements import NPU, RUNS, Placement, Where, of_row, worse
 from npubench.reporting.data.translate import say
-from npubench.reporting.select.candidate import facts_of_board
-from npubench.reporting.select.chip_facts import price_usd
+from npubench.reporting.select.candidate import facts_of_board, share_of_npu
+from npubench.reporting.select.chip_facts import bandwidth_bytes_per_s, peak_mac_per_s, price_usd
 
 LEAST_ERROR = 1e-7
 """Where outputs that are all but equal are drawn: a logarithmic axis has no zero."""
@@ -228,3 +240,181 @@ def charts_over_boards(
         *(chart for chart in others if chart),
     ]
     return Overview(tuple(dots), tuple(rooflines(results, kinds, boards)))
+
+
+ELEMENT_BYTES = {Precision.FP32: 4, Precision.INT8: 1}
+
+
+def rooflines(results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]) -> list[Scatter]:
+    """One plot a board and kind that has cases with MACs and times; emulated boards have no performance."""
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for row in results:
+        if not row.emulated and row.macs:
+            groups.setdefault((row.board, row.backend, row.chip), []).append(row)
+    found = []
+    for (board, backend, chip), rows in sorted(groups.items()):
+        facts = facts_of_board(board, chip, boards)
+        for kind in kinds:
+            plot = _plot(board, backend, rows, kind, facts)
+            if plot:
+                found.append(plot)
+    return found
+
+
+def _plot(
+    board: str, backend: str, rows: Sequence[Result], kind: Kind, facts: Mapping[str, Fact]
+) -> Scatter | None:
+    places = [(row, *place) for row in rows if (place := _place(row, kind))]
+    if not places:
+        return None
+    points = [
+        # What finds no room is counted; nobody points at it.
+        _point(*place, kind) if at < POINT_LIMIT else Point(*place[1:], _series(place[0]), "")
+        for at, place in enumerate(places)
+    ]
+    share = min((share_of_npu(f, facts) for row in rows if (f := figures_of(row, kind))), default=1.0)
+    low, high = min(point.x for point in points), max(point.x for point in points)
+    corners = _roof(facts, low, high, share, kind)
+    about = f"{board}, {backend}" if corners else f"{board}, {backend}; {say('no fact tells its roof')}"
+    titles = Titles("roofline", say("Roofline"), about, say("MAC a byte"), say("GMAC/s achieved"))
+    return scatter(titles, kind, points, corners, (significant, significant), logarithmic=True)
+
+
+def _place(row: Result, kind: Kind) -> tuple[float, float] | None:
+    """MACs a byte, and 1e9 MACs a second."""
+    rate = gmac_per_s(row, kind)
+    traffic = _traffic_bytes(row, kind) if rate else None
+    return (row.macs / traffic, rate) if rate and traffic and row.macs else None
+
+
+def _series(row: Result) -> str:
+    return f"{say(row.case_kind)} {row.precision.upper()}"
+
+
+def _point(row: Result, intensity: float, rate: float, kind: Kind) -> Point:
+    figures = figures_of(row, kind)
+    reached = f"{mark(opposite(bound_of(figures)))}{significant(rate)} GMAC/s{aside(bounds_of(figures))}"
+    text = f"{row.case}: {significant(intensity)} MAC/B, {reached}"
+    return Point(intensity, rate, _series(row), text)
+
+
+def _traffic_bytes(row: Result, kind: Kind) -> float | None:
+    figures = figures_of(row, kind)
+    if figures is not None and figures.io_bytes:
+        return float(figures.io_bytes)
+    tensors = (*row.inputs, *row.outputs)
+    if not tensors or row.precision not in ELEMENT_BYTES:
+        return None
+    elements = sum(prod(tensor.shape) for tensor in tensors) + (row.parameters or 0)
+    return float(elements * ELEMENT_BYTES[row.precision])
+
+
+def _roof(facts: Mapping[str, Fact], low: float, high: float, share: float, kind: Kind) -> list[Corner]:
+    """The peak, and the slope of the memory up to it."""
+    peak, bandwidth = peak_mac_per_s(facts), bandwidth_bytes_per_s(facts)
+    if peak is None:
+        return []
+    rate = peak.value / 1e9
+    text = say("peak {rate} GMAC/s", rate=significant(rate))
+    if share < 1:
+        text = f"{text} ({peak.about or say('of the whole NPU')})"
+    left, right = low / 2, high * 2
+    if bandwidth is None:
+        return [Corner(((left, rate), (right, rate)), text, kind)]
+    slope = bandwidth.value / 1e9
+    ridge = rate / slope
+    memory = f"{significant(slope)} GB/s"
+    corners = []
+    if left < ridge:
+        end = min(ridge, right)
+        corners.append(Corner(((left, left * slope), (end, end * slope)), memory, kind))
+    if right > ridge:
+        corners.append(Corner(((max(ridge, left), rate), (right, rate)), text, kind))
+    return corners
+
+
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """`place` is the worst that became of the operator: NPU, CPU, custom, runs, or how it failed; "" unknown.
+
+    `efficiency` in [0, 1] is the best share of the peak that a case of the operator reached, of `kind`.
+    `seen` of `tried` cases and layers were as bad as that.
+    """
+
+    place: str = ""
+    efficiency: float | None = None
+    kind: Kind | None = None
+    seen: int = 1
+    tried: int = 1
+
+    @property
+    def heat(self) -> int:
+        """0 to 5, for the shade; 0 without an efficiency."""
+        return 0 if self.efficiency is None else min(5, 1 + int(self.efficiency * 5))
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Rows are operators, columns boards with their backend."""
+
+    boards: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
+
+
+def heatmap(results: Sequence[Result], boards: Sequence[BoardSpec]) -> HeatMap | None:
+    """The map of all single-operator cases, and of operators that models failed by or left to another unit;
+    None without any."""
+    places: dict[str, dict[Where, Placement]] = {}
+    best: dict[tuple[str, Where], tuple[float, Kind]] = {}
+    for row in results:
+        where = (row.board, row.backend)
+        for operator, placed in _told(row):
+            found = places.setdefault(operator, {})
+            found[where] = worse(found[where], placed) if where in found else placed
+        efficiency, kind = _efficiency(row, boards) if _of_operator(row) else (None, None)
+        if efficiency is not None and kind is not None:
+            best[row.op, where] = max((efficiency, kind), best.get((row.op, where), (0.0, kind)))
+    if not places:
+        return None
+    columns = tuple(sorted({where for row in places.values() for where in row}))
+    rows = tuple(
+        (operator, tuple(_cell(row.get(where), best.get((operator, where))) for where in columns))
+        for operator, row in sorted(places.items())
+    )
+    return HeatMap(columns, rows)
+
+
+def _of_operator(row: Result) -> bool:
+    return row.case_kind is CaseKind.OPERATOR and bool(row.op) and row.status is Status.OK
+
+
+def _told(row: Result) -> Iterator[tuple[str, Placement]]:
+    """Of an operator case its operator, of anything else only what is worse than the NPU."""
+    for operator, placed in of_row(row):
+        about = row.case_kind is CaseKind.OPERATOR and operator == row.op
+        worse_than_npu = placed.place not in (NPU, RUNS)
+        if about or (worse_than_npu and (row.status is Status.FAILED or row.chip != "cpu")):
+            yield operator, placed
+
+
+def _cell(placed: Placement | None, best: tuple[float, Kind] | None) -> HeatCell:
+    if placed is None:
+        return HeatCell()
+    efficiency, kind = best or (None, None)
+    return HeatCell(placed.place, efficiency, kind, placed.seen, placed.tried)
+
+
+def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float | None, Kind | None]:
+    """The tool's own share of the peak, else MACs over time over the peak of the board's facts."""
+    if row.emulated:
+        return None, None
+    for kind in Kind:
+        figures = figures_of(row, kind)
+        if figures is not None and figures.mac_utilisation is not None:
+            return figures.mac_utilisation, kind
+    for kind in Kind:
+        rate = gmac_per_s(row, kind) if row.macs else None
+        if rate:
+            peak = peak_mac_per_s(facts_of_board(row.board, row.chip, boards))
+            return (rate * 1e9 / peak.value, kind) if peak else (None, None)
+    return None, None

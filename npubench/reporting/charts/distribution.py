@@ -9,8 +9,8 @@ from npubench.domain.records import Kind, Result
 from npubench.domain.specs import CaseKind
 from npubench.reporting.charts.axis import Axis, axis
 from npubench.reporting.charts.row_chart import WIDTH
+from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import duration
-from npubench.reporting.data.pairs import latency_of
 from npubench.reporting.data.translate import say
 from npubench.storage.hashing import sha256_of_file
 

@@ -23,9 +23,20 @@ from npubench.reporting.charts.row_chart import (
     label_of,
     label_width,
 )
-from npubench.reporting.data.figures import aside, bounds_of, mark, opposite, told
+from npubench.reporting.data.figures import (
+    Pair,
+    Speedup,
+    aside,
+    bounds_of,
+    figures_of,
+    latency_of,
+    mark,
+    opposite,
+    pairs,
+    speedup,
+    told,
+)
 from npubench.reporting.data.formatting import duration, significant
-from npubench.reporting.data.pairs import Pair, Speedup, figures_of, latency_of, pairs, speedup
 from npubench.reporting.data.translate import say, say_count
 
 VALUE_PX, NOTE_PX, ROW_PX, TYPE_PX = 74.0, 124.0, 27.0, 35.1

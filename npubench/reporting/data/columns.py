@@ -3,17 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from npubench.domain.definitions import Definition, earlier
 from npubench.domain.figures import CodecFigures
-from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
+from npubench.domain.records import Accuracy, Definition, Figures, Kind, Latency, NoAccuracy, Result, earlier
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.accuracy import no_accuracy_of, word_of
-from npubench.reporting.data.figures import aside, bound_of, bounds_of, mark, opposite, source_text, whole_npu
+from npubench.reporting.data.figures import (
+    Speedup,
+    aside,
+    bound_of,
+    bounds_of,
+    gmac_per_s,
+    mark,
+    opposite,
+    source_text,
+    whole_npu,
+)
 from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness
-from npubench.reporting.data.pairs import Speedup, gmac_per_s
-from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import recorded, say
 
 ONE = (Scale(""),)
 PERCENT = (Scale("%", 0.01),)

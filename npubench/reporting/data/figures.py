@@ -1,12 +1,15 @@
-"""What a figure says beside its number: its bound, what its rate counts, what the whole NPU could do."""
+"""Figures of rows by their kind, INT8 beside FP32, and what a figure says beside its number."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from npubench.domain.figures import NpuPart
 from npubench.domain.records import (
     Bound,
     BoundReason,
     Bounds,
+    Definition,
     Figures,
     Kind,
     Latency,
@@ -15,9 +18,14 @@ from npubench.domain.records import (
     SamplesFrom,
     Sampling,
     Status,
+    earlier,
 )
+from npubench.domain.specs import Precision
 from npubench.reporting.data.formatting import duration, significant
 from npubench.reporting.data.translate import say
+
+_OK, _MEASURED, _SIMULATED = Status.OK, Kind.MEASURED, Kind.SIMULATED
+"""Looked up once: Python 3.11 calls a function for every use of a member, millions of times for one page."""
 
 _MARKS = {Bound.EXACT: "", Bound.LOWER: ">= ", Bound.UPPER: "<= "}
 _OPPOSITE = {Bound.EXACT: Bound.EXACT, Bound.LOWER: Bound.UPPER, Bound.UPPER: Bound.LOWER}
@@ -86,8 +94,7 @@ def aside(bounds: Bounds | None) -> str:
 
 def latency_text(figures: Figures, value_us: float) -> str:
     """`>= 30.7 ms (18 of 93 layers not counted)`; an exact one without either."""
-    bounds = bounds_of(figures)
-    return f"{mark(bound_of(figures))}{duration(value_us)}{aside(bounds)}"
+    return f"{mark(bound_of(figures))}{duration(value_us)}{aside(bounds_of(figures))}"
 
 
 def main_latency_us(figures: Figures | None) -> float | None:
@@ -159,9 +166,6 @@ def _rate(figures: Figures) -> str:
     return say("as it was published") if figures.kind is Kind.PUBLISHED else ""
 
 
-_OK = Status.OK
-
-
 def whole_npu(result: Result) -> Figures | None:
     """That estimate for a row that worked: from what was measured, else from the simulation."""
     if result.status is not _OK:
@@ -178,17 +182,122 @@ def whole_npu_upper_estimate(figures: Figures) -> Figures | None:
     """
     if figures.npu is None or not figures.npu.halved:
         return None
-    per_second = figures.throughput_fps or _one_after_the_other(figures.latency_us)
-    if per_second is None:
+    per_second, mean_us = figures.throughput_fps, figures.latency_us.mean if figures.latency_us else 0.0
+    if not per_second and mean_us <= 0:
         return None
     told = f"{figures.kind} simulation" if figures.origin is Kind.SIMULATED else f"{figures.kind} figure"
     return Figures(
         kind=Kind.PREDICTED,
-        throughput_fps=2 * per_second,
+        throughput_fps=2 * (per_second or 1e6 / mean_us),
         npu=NpuPart("0"),
         details={"basis": f"x2 upper estimate from a {told} in mode {figures.npu.mode}"},
     )
 
 
-def _one_after_the_other(latency: Latency | None) -> float | None:
-    return None if latency is None or latency.mean <= 0 else 1e6 / latency.mean
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One case on one board through one backend in both precisions, as far as they are there."""
+
+    case: str
+    board: str
+    backend: str
+    fp32: Result | None
+    int8: Result | None
+
+
+@dataclass(frozen=True, slots=True)
+class Speedup:
+    """FP32 latency divided by INT8 latency; `statistic` is what both are: p50, else the mean.
+
+    `bound` says how the factor stands to the true one where a latency is only a bound.
+    """
+
+    factor: float
+    statistic: str
+    bound: Bound = Bound.EXACT
+
+
+def figures_of(result: Result, kind: Kind) -> Figures | None:
+    """The figures of that kind: the board's, else the estimate beside them; None if there are none.
+
+    A simulation that was published is not of the kind `published` here: it would stand in one column
+    with times that were published of boards. See `published_simulation`.
+    """
+    if result.status is not _OK:
+        return None
+    for figures in (result.figures, result.estimate):
+        if figures is not None and figures.kind is kind and figures.origin is not _SIMULATED:
+            return figures
+    return None
+
+
+def published_simulation(result: Result) -> Figures | None:
+    """What the publisher's compiler simulated; None where nothing was published of that."""
+    estimate = result.estimate
+    return estimate if estimate is not None and estimate.kind is Kind.PUBLISHED else None
+
+
+def kinds_of(results: Sequence[Result]) -> list[Kind]:
+    """The kinds that occur in rows that worked, in the order of `Kind`."""
+    found = {figures.kind for result in results if result.status is _OK for figures in result.all_figures}
+    return [kind for kind in Kind if kind in found]
+
+
+def pairs(results: Sequence[Result]) -> list[Pair]:
+    """One pair per case, board and backend, in the order of their first rows."""
+    found: dict[tuple[str, str, str], dict[Precision, Result]] = {}
+    for result in results:
+        found.setdefault((result.case, result.board, result.backend), {})[result.precision] = result
+    fp32, int8 = Precision.FP32, Precision.INT8
+    return [Pair(*key, both.get(fp32), both.get(int8)) for key, both in found.items()]
+
+
+def latency_of(result: Result | None, kind: Kind) -> Latency | None:
+    """Latency of that kind, in microseconds; None without one."""
+    figures = figures_of(result, kind) if result else None
+    return figures.latency_us if figures else None
+
+
+def speedup(pair: Pair, kind: Kind) -> Speedup | None:
+    """How much faster INT8 is, from figures of one kind and one statistic; None where one is missing.
+
+    What an emulated board measured is compared with nothing, not even with itself, and what was quantised
+    by an earlier definition not with FP32 of today; of two bounds whose ratio is none there is no speed-up.
+    """
+    if pair.fp32 is None or pair.int8 is None or _of_two_times(pair.fp32, pair.int8):
+        return None
+    if kind is _MEASURED and (pair.fp32.emulated or pair.int8.emulated):
+        return None
+    fp32, int8 = latency_of(pair.fp32, kind), latency_of(pair.int8, kind)
+    if fp32 is None or int8 is None:
+        return None
+    bound = ratio_bound(*(left_out_of(figures_of(row, kind)) for row in (pair.fp32, pair.int8)))
+    if bound is None:
+        return None
+    statistic, over, under = "p50", fp32.p50, int8.p50
+    if over is None or under is None:
+        statistic, over, under = "mean", fp32.mean, int8.mean
+    possible = over > 0 and under > 0 and math.isfinite(over / under)
+    return Speedup(over / under, statistic, bound) if possible else None
+
+
+def _of_two_times(fp32: Result, int8: Result) -> bool:
+    if fp32.definitions.quantisation == int8.definitions.quantisation:
+        return False
+    return Definition.QUANTISATION in earlier(int8)
+
+
+def gmac_per_s(result: Result, kind: Kind) -> float | None:
+    """Achieved 1e9 multiply-accumulates a second: the graph's MACs over the p50 (else mean) latency."""
+    time_us = main_latency_us(figures_of(result, kind))
+    return result.macs / time_us / 1e3 if result.macs is not None and time_us and time_us > 0 else None
+
+
+def speedups(results: Sequence[Result], kinds: Iterable[Kind]) -> dict[int, dict[Kind, Speedup]]:
+    """Those of every kind, by the `id` of their INT8 row."""
+    found: dict[int, dict[Kind, Speedup]] = {}
+    for pair in pairs(results):
+        for kind in kinds:
+            if factor := speedup(pair, kind):
+                found.setdefault(id(pair.int8), {})[kind] = factor
+    return found

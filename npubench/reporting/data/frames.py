@@ -5,13 +5,12 @@ Kinds are never mixed: every figure's column begins with its kind (`measured_p50
 What is not known is <NA>.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Figures, Kind, Result
 from npubench.domain.specs import Precision
-from npubench.reporting.data.figures import bound_of
-from npubench.reporting.data.pairs import figures_of, gmac_per_s, kinds_of, pairs, speedup
+from npubench.reporting.data.figures import Speedup, bound_of, figures_of, gmac_per_s, kinds_of, speedups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,15 +89,15 @@ def frame(results: Sequence[Result]) -> "pd.DataFrame":
     import pandas as pd
 
     kinds = kinds_of(results)
-    factors = _speedups(results, kinds)
-    rows = [_row(result, kinds, factors) for result in results]
+    factors = speedups(results, kinds)
+    rows = [_row(result, kinds, factors.get(id(result), {})) for result in results]
     names = (*WHO, *(f"{kind}_{name}" for kind in kinds for name in FIGURES), *PROVENANCE)
     return pd.DataFrame(
         {name: pd.array([row.get(name) for row in rows], dtype=_dtype(name)) for name in names}
     )
 
 
-def _row(result: Result, kinds: Iterable[Kind], factors: dict[tuple[str, Kind], float]) -> dict[str, Any]:
+def _row(result: Result, kinds: Iterable[Kind], factors: Mapping[Kind, Speedup]) -> dict[str, Any]:
     failure = result.failure
     row: dict[str, Any] = {name: getattr(result, name, None) for name in (*WHO, *PROVENANCE)} | {
         "case_kind": result.case_kind.value,
@@ -119,7 +118,8 @@ def _row(result: Result, kinds: Iterable[Kind], factors: dict[tuple[str, Kind], 
     for kind in kinds:
         figures = figures_of(result, kind)
         own = _figures(figures) if figures else {}
-        own |= {"gmac_per_s": gmac_per_s(result, kind), "speedup": factors.get((result.key, kind))}
+        own["gmac_per_s"] = gmac_per_s(result, kind)
+        own["speedup"] = factors[kind].factor if kind in factors else None
         row |= {f"{kind}_{name}": value for name, value in own.items()}
     return row
 
@@ -133,10 +133,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
     flat |= {
         name: getattr(accuracy, name, None)
         for name in (
-            "cosine",
-            "relative_error",
-            "psnr_db",
-            "max_abs",
+            *("cosine", "relative_error", "psnr_db", "max_abs"),
             "top1_agreement",
             "equal",
             "dead_slices",
@@ -149,16 +146,6 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "samples_per_call": sampling.samples_per_call if sampling else None,
         "worst_slice": accuracy.worst_slice.cosine if accuracy and accuracy.worst_slice else None,
     }
-
-
-def _speedups(results: Sequence[Result], kinds: Iterable[Kind]) -> dict[tuple[str, Kind], float]:
-    found = {}
-    for kind in kinds:
-        for pair in pairs(results):
-            factor = speedup(pair, kind)
-            if factor is not None and pair.int8 is not None:
-                found[pair.int8.key, kind] = factor.factor
-    return found
 
 
 def _dtype(column: str) -> Any:

@@ -23,9 +23,8 @@ from npubench.domain.text import visible
 from npubench.reporting.data.accuracy import slice_text, word_of
 from npubench.reporting.data.figures import whole_npu
 from npubench.reporting.data.formatting import duration, significant, size
-from npubench.reporting.data.recorded import recorded
 from npubench.reporting.data.tables import json_text, script_text
-from npubench.reporting.data.translate import language, say, say_count
+from npubench.reporting.data.translate import language, recorded, say, say_count
 from npubench.storage.details import details_of
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from npubench.domain.definitions import earlier
 from npubench.domain.notes import Note
-from npubench.domain.records import Bound, Failure, Figures, Result
+from npubench.domain.records import Bound, Failure, Figures, Result, earlier
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.reporting.data.accuracy import no_accuracy_of
 from npubench.reporting.data.figures import bounds_of, counts_text, latency_text, main_latency_us, whole_npu
@@ -16,6 +15,42 @@ from npubench.storage.details import details_of
 
 Row = dict[str, Any]
 _EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None, "share": None}
+
+
+_FIGURES = (
+    *("kind", "origin", "latency_us", "bounds", "throughput_fps", "throughput_from", "sampling", "load_us"),
+    *(
+        "host_overhead_us",
+        "tool_macs",
+        "mac_utilisation",
+        "memory_bytes",
+        "io_bytes",
+        "placement",
+        "layers_on",
+    ),
+    *("accuracy", "no_accuracy", "no_accuracy_why", "computed", "details", "latency", "fps_counts"),
+)
+"""`latency` and `fps_counts` are texts for people: `>= 30.7 ms (18 of 93 layers not counted)`."""
+
+COLUMNS = (
+    *("key", "run_id", "started_at", "duration_s", "board", "emulated", "chip", "backend", "tool_version"),
+    *("case", "case_kind", "precision", "onnx_sha256", "artifact_sha256", "artifact_bytes", "opset"),
+    *(
+        "input_shapes",
+        "output_shapes",
+        *_FIGURES,
+        "macs",
+        "parameters",
+        "operators",
+        "task",
+        "op",
+        "exported",
+    ),
+    *("status", "failure", "skip_reason", "verdict", "warnings", "estimate", "prediction"),
+    *("board_before", "board_after", "data", "protocol", "seeds", "command", "log_path", "log_sha256"),
+    *("samples", "samples_sha256", "npubench_version", "definitions", "earlier_definitions"),
+)
+"""Of a row, in the order of CSV. Most are the fields of `Result` of that name."""
 
 
 def row_of(result: Result) -> Row:
@@ -26,94 +61,38 @@ def row_of(result: Result) -> Row:
     itself makes of them, below `prediction`.
     """
     return {
-        **_identity(result),
-        **(_figures(result, result.figures) if result.figures else dict.fromkeys(_FIGURES)),
-        "accuracy": _accuracy(result.figures) or _accuracy(result.estimate),
-        "macs": result.macs,
-        "parameters": result.parameters,
-        "operators": _plain(result.operators),
-        "task": result.task or None,
-        "op": result.op or None,
-        "exported": _plain(result.exported),
-        "status": result.status.value,
-        "failure": _failure(result.failure) if result.failure else None,
-        "skip_reason": _plain(result.skip_reason),
-        "verdict": result.verdict.value if result.verdict else None,
-        "warnings": _plain(result.warnings),
-        "estimate": _figures(result, result.estimate) if result.estimate else None,
-        "prediction": _prediction(result),
-        **_provenance(result),
-    }
-
-
-def _identity(result: Result) -> Row:
-    return {
-        "key": result.key,
-        "run_id": result.run_id,
-        "started_at": result.started_at,
-        "duration_s": _plain(result.duration_s),
-        "board": result.board,
-        "emulated": result.emulated,
-        "chip": result.chip,
-        "backend": result.backend,
+        **{name: _plain(getattr(result, name, None)) for name in COLUMNS},
+        **(_figures(result, result.figures) if result.figures else {}),
         "tool_version": _plain(result.tools),
-        "case": result.case,
-        "case_kind": result.case_kind.value,
         "precision": None if result.precision is Precision.NONE else result.precision.value,
-        "onnx_sha256": result.onnx_sha256,
-        "artifact_sha256": result.artifact_sha256,
-        "artifact_bytes": result.artifact_bytes,
-        "opset": result.opset,
         "input_shapes": _shapes(result.inputs),
         "output_shapes": _shapes(result.outputs),
+        "accuracy": _accuracy(result.figures) or _accuracy(result.estimate),
+        "task": result.task or None,
+        "op": result.op or None,
+        "failure": _failure(result.failure) if result.failure else None,
+        "estimate": _figures(result, result.estimate) if result.estimate else None,
+        "prediction": _prediction(result),
+        "samples": result.samples_path,
+        "npubench_version": result.npubench_version or None,
+        "earlier_definitions": [one.value for one in earlier(result)],
     }
-
-
-_FIGURES = (
-    "kind",
-    "origin",
-    "latency_us",
-    "bounds",
-    "throughput_fps",
-    "throughput_from",
-    "sampling",
-    "load_us",
-    "host_overhead_us",
-    "tool_macs",
-    "mac_utilisation",
-    "memory_bytes",
-    "io_bytes",
-    "placement",
-    "layers_on",
-    "accuracy",
-    "no_accuracy",
-    "no_accuracy_why",
-    "computed",
-    "details",
-    "latency",
-    "fps_counts",
-)
-"""`latency` and `fps_counts` are texts for people: `>= 30.7 ms (18 of 93 layers not counted)`."""
 
 
 def _figures(result: Result, figures: Figures) -> Row:
     word, why = no_accuracy_of(result, figures)
     main = main_latency_us(figures)
+    # Exact is said of what there is; cycles without a clock may be a bound without a latency.
+    bounds = bounds_of(figures) or (_EXACT if figures.latency_us is not None else None)
     return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
         "accuracy": _accuracy(figures),
         "no_accuracy": word.value if word else None,
         "no_accuracy_why": str(why) or None,
-        "bounds": _row_bounds(figures),
+        "bounds": _plain(bounds),
         "latency": latency_text(figures, main) if main is not None else None,
         "fps_counts": counts_text(figures) or None,
         "details": _plain(details_of(figures)),
     }
-
-
-def _row_bounds(figures: Figures) -> Any:
-    """Exact is said of what there is; cycles without a clock may be a bound without a latency."""
-    bounds = bounds_of(figures)
-    return _plain(bounds or (_EXACT if figures.latency_us is not None else None))
 
 
 def _accuracy(figures: Figures | None) -> Row | None:
@@ -139,24 +118,6 @@ def _failure(failure: Failure) -> Row:
     }
 
 
-def _provenance(result: Result) -> Row:
-    return {
-        "board_before": _plain(result.board_before),
-        "board_after": _plain(result.board_after),
-        "data": _plain(result.data),
-        "protocol": _plain(result.protocol),
-        "seeds": _plain(result.seeds),
-        "command": list(result.command),
-        "log_path": result.log_path,
-        "log_sha256": result.log_sha256,
-        "samples": result.samples_path,
-        "samples_sha256": result.samples_sha256,
-        "npubench_version": result.npubench_version or None,
-        "definitions": _plain(result.definitions),
-        "earlier_definitions": [one.value for one in earlier(result)],
-    }
-
-
 def _shapes(tensors: tuple[TensorSpec, ...]) -> Row:
     return {tensor.name: list(tensor.shape) for tensor in tensors}
 
@@ -174,6 +135,4 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(inner) for inner in value]
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    return str(value)
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -7,21 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from npubench.domain.records import (
-    Bound,
-    FailureClass,
-    Kind,
-    NoAccuracy,
-    RateFrom,
-    SamplesFrom,
-    Stage,
-    Status,
-)
+from npubench.domain.records import Bound, Kind, NoAccuracy, RateFrom, SamplesFrom, Status
 from npubench.domain.text import columns_of, printable, shortened, text_table
 from npubench.reporting.data.accuracy import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
 from npubench.reporting.data.figures import SHORT, mark, opposite
 from npubench.reporting.data.formatting import THIN_SPACE, closeness, significant
-from npubench.reporting.data.rows import Row
+from npubench.reporting.data.rows import COLUMNS, Row
 
 LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
@@ -45,6 +36,11 @@ _NESTED = {
     **{"latency_us": _LATENCY, "bounds": _BOUNDS, "sampling": _SAMPLING, "accuracy": _ACCURACY},
     **{"computed": _COMPUTED, "failure": _FAILURE, "prediction": _PREDICTION, "data": _DATA},
 }
+_ESTIMATE = (
+    *("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs", "mac_utilisation"),
+    *("memory_bytes", "io_bytes", "placement", "accuracy", "no_accuracy", "no_accuracy_why", "bounds"),
+    *("throughput_from", "sampling", "latency", "fps_counts", "computed"),
+)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUBLISHED = "publ. sim. fps"
 _COUNTS = "fps counts"
@@ -109,17 +105,17 @@ def to_text(rows: Sequence[Row], width: int) -> str:
     if "mean us" in columns and not any(columns["p50 us"]):
         del columns["p50 us"]
     for name in _DISPENSABLE:
-        if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME <= width:
+        if _total(columns, "case") + LEAST_NAME <= width:
             break
         columns.pop(name, None)
     below = [*_of_rates(rows, columns)]
-    if _total(columns) - _longest("case", columns["case"]) + LEAST_NAME > width:
+    if _total(columns, "case") + LEAST_NAME > width:
         # What makes a figure a bound goes below the table before names are cut; that it is one stays there.
         times = {name: columns[name] for name in _TIMES if name in columns}
         columns |= {name: [_brief(cell) for cell in cells] for name, cells in times.items()}
         below += (shortened(line, width) for line in _of_bounds(columns["case"], times.values()))
     for name, cut in _CUTS.items():
-        spare = width - (_total(columns) - _longest(name, columns[name]))
+        spare = width - _total(columns, name)
         columns[name] = [cut(cell, spare) for cell in columns[name]]
     lines = ([cell or "-" for cell in line] for line in zip(*columns.values(), strict=True))
     return "\n".join([text_table(tuple(columns), lines, None, _NUMBERS), "", *below, _totals(rows)])
@@ -154,31 +150,21 @@ def _totals(rows: Sequence[Row]) -> str:
     return f"{len(rows)} rows: {parts}"
 
 
-def _longest(name: str, cells: Sequence[str]) -> int:
-    return max(columns_of(text) for text in (name, *cells))
+def _total(columns: dict[str, list[str]], spared: str = "") -> int:
+    """Columns of the terminal that the table takes without the one that is `spared`."""
+    widths = (max(map(columns_of, (name, *cells))) for name, cells in columns.items() if name != spared)
+    return sum(width + 2 for width in widths) - (0 if spared else 2)
 
 
-def _total(columns: dict[str, list[str]]) -> int:
-    return sum(_longest(name, cells) + 2 for name, cells in columns.items()) - 2
-
-
-def _number(*path: str) -> Callable[[Row], str]:
-    def cell(row: Row) -> str:
-        value = _look_up(row, ".".join(path))
-        return "" if value is None else significant(value, separator="")
-
-    return cell
+def _shown(row: Row, name: str, show: Callable[[float], str] = lambda v: significant(v, separator="")) -> str:
+    value = _look_up(row, name)
+    return "" if value is None else show(value)
 
 
 def _mean(row: Row) -> str:
     """The mean stands in where there is no median, in a column of its own."""
     latency = row["latency_us"]
     return _main(row, latency["mean"]) if latency and latency["p50"] is None else ""
-
-
-def _median(row: Row) -> str:
-    value = _look_up(row, "latency_us.p50")
-    return "" if value is None else _main(row, value)
 
 
 def _main(figures: Row, value_us: float) -> str:
@@ -196,15 +182,9 @@ def _bound(figures: Row) -> Bound:
     return Bound(_look_up(figures, "bounds.bound") or Bound.EXACT)
 
 
-def _marked(*path: str) -> Callable[[Row], str]:
-    """A further latency, with the mark of its bound."""
-    show = _number(*path)
-    return lambda row: f"{mark(_bound(row))}{text}" if (text := show(row)) else ""
-
-
-def _rate(row: Row) -> str:
-    text = _number("throughput_fps")(row)
-    return f"{mark(opposite(_bound(row)))}{text}" if text else ""
+def _marked(text: str, bound: Bound) -> str:
+    """A further figure, with the mark of its bound."""
+    return f"{mark(bound)}{text}" if text else ""
 
 
 def _counts(row: Row) -> str:
@@ -230,15 +210,6 @@ def _cosine(kind: str) -> Callable[[Row], str]:
     return cell
 
 
-def _worst_slice(row: Row) -> str:
-    value = _look_up(row, "accuracy.worst_slice.cosine")
-    return "" if value is None else closeness(value)
-
-
-def _dead(row: Row) -> str:
-    return str(_look_up(row, "accuracy.dead_slices") or "")
-
-
 def _lacking(row: Row, kind: str) -> str:
     for figures in (row, row["estimate"]):
         if figures and figures["kind"] == kind and figures["no_accuracy"]:
@@ -256,9 +227,9 @@ def _estimate(row: Row) -> str:
 def _published(row: Row) -> str:
     """A frame rate that a publisher's compiler simulated, apart from what was published of boards."""
     estimate = row["estimate"]
-    if not estimate or estimate["kind"] != Kind.PUBLISHED or estimate["throughput_fps"] is None:
+    if not estimate or estimate["kind"] != Kind.PUBLISHED:
         return ""
-    return f"{mark(opposite(_bound(estimate)))}{significant(estimate['throughput_fps'], separator='')}"
+    return _marked(_shown(estimate, "throughput_fps"), opposite(_bound(estimate)))
 
 
 def _board(row: Row) -> str:
@@ -304,51 +275,33 @@ _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
     "board": _board,
     "precision": lambda row: row["precision"] or "",
     "kind": lambda row: row["kind"] or ("published" if _published(row) else ""),
-    "p50 us": _median,
-    "p90 us": _marked("latency_us", "p90"),
-    "p99 us": _marked("latency_us", "p99"),
+    "p50 us": lambda row: _shown(row, "latency_us.p50", lambda value: _main(row, value)),
+    "p90 us": lambda row: _marked(_shown(row, "latency_us.p90"), _bound(row)),
+    "p99 us": lambda row: _marked(_shown(row, "latency_us.p99"), _bound(row)),
     "mean us": _mean,
-    "fps": _rate,
+    "fps": lambda row: _marked(_shown(row, "throughput_fps"), opposite(_bound(row))),
     _COUNTS: _counts,
     "sim. us": _estimate,
     _PUBLISHED: _published,
     "cosine": _cosine("measured"),
     "sim. cosine": _cosine("simulated"),
-    "worst slice": _worst_slice,
-    "dead slices": _dead,
+    "worst slice": lambda row: _shown(row, "accuracy.worst_slice.cosine", closeness),
+    "dead slices": lambda row: str(_look_up(row, "accuracy.dead_slices") or ""),
     "status": _status,
 }
 
 
 def _csv_columns() -> list[str]:
     names: list[str] = []
-    for name in _row_names():
-        if name == "estimate":
-            figures = ("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs")
-            inner = [*figures, "mac_utilisation", "memory_bytes", "io_bytes", "placement", "accuracy"]
-            inner += ["no_accuracy", "no_accuracy_why"]
-            inner += ["bounds", "throughput_from", "sampling", "latency", "fps_counts", "computed"]
-            names += [f"estimate.{one}" for column in inner for one in _expanded(column)]
-        else:
-            names += _expanded(name)
+    for name in COLUMNS:
+        inner = [f"{name}.{one}" for one in _ESTIMATE] if name == "estimate" else [name]
+        names += [full for one in inner for full in _expanded(one)]
     return names
 
 
 def _expanded(name: str) -> list[str]:
-    return [f"{name}.{inner}" for inner in _NESTED[name]] if name in _NESTED else [name]
-
-
-def _row_names() -> list[str]:
-    from npubench.domain.records import Failure, Result
-    from npubench.domain.specs import CaseKind, Precision
-    from npubench.reporting.data.rows import row_of
-
-    failure = Failure(Stage.FIND, FailureClass.NOT_FOUND, "")
-    empty = Result(
-        *("", "", "", 0.0, "", "", "", {}, "", CaseKind.MODEL, Precision.FP32, Status.FAILED),
-        failure=failure,
-    )
-    return list(row_of(empty))
+    nested = _NESTED.get(name.removeprefix("estimate."))
+    return [f"{name}.{inner}" for inner in nested] if nested else [name]
 
 
 def _look_up(row: Row, name: str) -> Any:

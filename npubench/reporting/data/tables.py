@@ -15,10 +15,9 @@ from npubench.domain.specs import CaseKind, Precision
 from npubench.domain.text import text_table, visible
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.columns import Column, Entry, codec_columns, columns_of, nothing
+from npubench.reporting.data.figures import figures_of, kinds_of, speedups
 from npubench.reporting.data.formatting import TIMES, Scale, closeness, common_scale, significant
-from npubench.reporting.data.pairs import Speedup, figures_of, kinds_of, pairs, speedup
-from npubench.reporting.data.recorded import recorded
-from npubench.reporting.data.translate import say, say_count
+from npubench.reporting.data.translate import recorded, say, say_count
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -160,7 +159,7 @@ def _table(kind: CaseKind, results: Sequence[Result], is_long: bool) -> CaseTabl
 def _columns(rows: Sequence[Result], more: Sequence[Column], is_long: bool) -> tuple[ShownColumn, ...]:
     """All columns that apply to these rows, MACs first, `more` after all kinds; one unit for all times."""
     kinds = kinds_of(rows)
-    factors = _speedups(rows, kinds)
+    factors = speedups(rows, kinds)
     entries = [
         Entry(row, {one: figures_of(row, one) for one in kinds}, factors.get(id(row), {})) for row in rows
     ]
@@ -301,16 +300,6 @@ def script_text(text: str) -> "Markup":
     from markupsafe import Markup
 
     return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
-
-
-def _speedups(rows: Sequence[Result], kinds: Sequence[Kind]) -> dict[int, dict[Kind, Speedup]]:
-    found: dict[int, dict[Kind, Speedup]] = {}
-    for pair in pairs(rows):
-        for kind in kinds:
-            factor = speedup(pair, kind)
-            if factor is not None:
-                found.setdefault(id(pair.int8), {})[kind] = factor
-    return found
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+from npubench.domain.notes import TEXTS, Note, note_of
 from npubench.storage.files import data_root
 
 LANGUAGES = ("en", "zh")
@@ -47,3 +48,15 @@ def catalogue(language: str) -> Mapping[str, str]:
     """English to `language`, as the shipped file has it."""
     text = (data_root() / "reports" / f"{language}.toml").read_text(encoding="utf-8")
     return {key: str(value) for key, value in tomllib.loads(text).items()}
+
+
+def recorded(text: Note | str) -> str:
+    """A note, or the sentence of earlier rows for one, in the language of now; else the text as it is."""
+    note = note_of(text) if isinstance(text, str) else text
+    if language() == "en":
+        return str(note)
+    if isinstance(note, str):
+        return say(note)
+    # Of what a note fills in a kind alone is a word.
+    values = {name: say(str(one)) if name == "kind" else one for name, one in note.values.items()}
+    return say(TEXTS[note.code], **values)

@@ -5,28 +5,38 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from npubench.domain.records import Kind, Result, Status
 from npubench.domain.specs import BoardSpec
-from npubench.reporting.charts.board_charts import charts_over_boards, missing_chart
+from npubench.domain.text import visible
+from npubench.measure.statistics import least_samples
+from npubench.reporting.charts.board_charts import charts_over_boards, heatmap, missing_chart
 from npubench.reporting.charts.distribution import Samples, distribution, widest
-from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.charts.latency_charts import model_charts, operator_charts
 from npubench.reporting.data.coverage import coverage_of
-from npubench.reporting.data.figures import whole_npu
+from npubench.reporting.data.figures import kinds_of, whole_npu
+from npubench.reporting.data.formatting import closeness, duration, significant
 from npubench.reporting.data.op_support import missing_operators
-from npubench.reporting.data.pairs import kinds_of
+from npubench.reporting.data.placements import word_of
 from npubench.reporting.data.processor import Sheet, processor_sheets
 from npubench.reporting.data.provenance import pack_provenance
-from npubench.reporting.data.summary import environments, summarise
+from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
-from npubench.reporting.data.translate import say, speaking
-from npubench.reporting.page.templates import asset, environment
+from npubench.reporting.data.translate import recorded, say, say_count, speaking
 from npubench.reporting.sanity import doubts
 from npubench.reporting.select.decide import Decision
 from npubench.reporting.select.presentation import view_of
+from npubench.storage.files import cache_folder, data_root
 from npubench.storage.ledger import Export
+
+if TYPE_CHECKING:
+    import jinja2
+
 
 KINDS = {
     Kind.MEASURED: "timed on the board itself",
@@ -141,3 +151,63 @@ def _policy(style: str, script: str, live: bool) -> str:
 
 def _source(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+@cache
+def environment() -> "jinja2.Environment":
+    """Every expression is made visible and escaped; an unknown name is an error."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_root() / "reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+        bytecode_cache=_compiled(),
+    )
+    made.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
+    made.filters.update(recorded=recorded)
+    made.globals.update(least_samples=least_samples, word_of=word_of)
+    made.globals.update(_=say, _n=say_count)
+    return made
+
+
+def asset(name: str) -> Any:
+    """A file beside the templates, as it is."""
+    return Markup((data_root() / "reports" / name).read_text(encoding="utf-8"))
+
+
+def _shown(value: Any) -> Any:
+    """Every expression of a template passes here before it is escaped."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _compiled() -> "jinja2.BytecodeCache | None":
+    """Where compiled templates lie, by release of Jinja; None where nothing can be kept."""
+    import pickle
+
+    import jinja2
+
+    class Kept(jinja2.FileSystemBytecodeCache):
+        """A full or read-only disk, or a file that is none of its own, costs the time to compile alone."""
+
+        def load_bytecode(self, bucket: "jinja2.bccache.Bucket") -> None:
+            try:
+                super().load_bytecode(bucket)
+            except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+                bucket.reset()
+
+        def dump_bytecode(self, bucket: "jinja2.bccache.Bucket") -> None:
+            try:
+                super().dump_bytecode(bucket)
+            except OSError:
+                return
+
+    folder: Path = cache_folder("templates") / jinja2.__version__
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return Kept(str(folder))

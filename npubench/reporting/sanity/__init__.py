@@ -5,20 +5,20 @@ from dataclasses import replace
 
 from npubench.domain.records import Result
 from npubench.reporting.data.translate import say
-from npubench.reporting.sanity.board_state import state_drift, unusual_clocks
 from npubench.reporting.sanity.consistency import above_peak, disagreeing, simulation_as_time
 from npubench.reporting.sanity.doubt import NEXT_STEPS, Doubt, DoubtClass, Strength
 from npubench.reporting.sanity.duplicates import equal_chips, equal_times, identical
 from npubench.reporting.sanity.expected_times import far_from_published, unusual_ratios
-from npubench.reporting.sanity.macs import wrong_macs, wrong_operator_macs
 from npubench.reporting.sanity.speed_ups import odd_speed_ups
-from npubench.reporting.sanity.spreads import unlikely_spread, wide_spreads
+from npubench.reporting.sanity.stability import state_drift, unlikely_spread, unusual_clocks, wide_spreads
 from npubench.reporting.sanity.validity import (
     earlier_definitions,
     float_macs,
     kernels_differ,
     low_accuracy,
     missing_board_times,
+    wrong_macs,
+    wrong_operator_macs,
 )
 
 __all__ = ["Doubt", "DoubtClass", "Strength", "doubts"]

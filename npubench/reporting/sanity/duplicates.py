@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from npubench.domain.records import Kind, Result
 from npubench.measure.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
+from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.pairs import latency_of
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.sanity.times import (

@@ -9,8 +9,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import Figures, Kind, Result, SamplesFrom
+from npubench.reporting.data.figures import pairs, speedup
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.pairs import pairs, speedup
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import Part, board_times, measured_of, plain, samples_per_call

@@ -3,17 +3,17 @@
 Kinds never mix: a board with measured and simulated rows is two candidates.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePath
 
 from npubench.domain.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
-from npubench.domain.specs import BoardSpec, Fact, Precision, Shape
+from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision, Shape
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.coverage import WITHOUT_VERDICT
-from npubench.reporting.data.figures import bounds_of
-from npubench.reporting.data.pairs import figures_of, published_simulation
+from npubench.reporting.data.figures import bounds_of, figures_of, published_simulation
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.requirements import ModelNeed
 
@@ -30,7 +30,7 @@ class Candidate:
     backend: str  # name
     kind: Kind | None  # of its figures; None: no row of it has any
     origin: Kind | None  # simulated: by the publisher's own compiler
-    rows: tuple[Result, ...]  # all of that board and backend
+    rows: tuple[Result, ...]  # all of that board and backend, and those of its processor and codecs
     facts: Mapping[str, Fact]  # of its chip, by field
 
 
@@ -62,28 +62,35 @@ class Missing:
 def candidates(
     results: Sequence[Result], boards: Sequence[BoardSpec], known: Sequence[BoardSpec]
 ) -> list[Candidate]:
-    """Boards with rows, one candidate a kind; those of `boards` without rows follow, without figures.
+    """Boards with rows, one candidate a kind of models' figures; those of `boards` without rows follow.
 
     Facts come from `known`. Times of emulated boards are no performance, so they are left out.
     """
-    groups: dict[tuple[str, str], list[Result]] = {}
+    groups: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
+    of_board: defaultdict[str, list[Result]] = defaultdict(list)
     for result in results:
-        groups.setdefault((result.board, result.backend), []).append(result)
+        if result.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR):
+            groups[result.board, result.backend].append(result)
+        else:
+            # A tool of its own measures codecs and processor: that holds of the board with any backend.
+            of_board[result.board].append(result)
+    for board in of_board.keys() - {board for board, _ in groups}:
+        groups[board, of_board[board][0].backend] = []
     found = []
-    for (board, backend), rows in sorted(groups.items()):
+    for (board, backend), own in sorted(groups.items()):
+        rows = (*own, *of_board.get(board, ()))
         facts = facts_of_board(board, rows[0].chip, known)
-        kinds: list[tuple[Kind | None, Kind | None]] = [*_kinds(rows)]
-        for kind, origin in kinds or [(None, None)]:
-            found.append(Candidate(board, rows[0].chip, backend, kind, origin, tuple(rows), facts))
-    having_rows = {board for board, _ in groups}
-    for spec in boards:
-        if spec.name not in having_rows:
-            facts = {fact.field: fact for fact in spec.facts}
-            found.append(Candidate(spec.name, spec.chip, spec.backend, None, None, (), facts))
-    return found
+        for kind, origin in [*_kinds(own)] or [(None, None)]:
+            found.append(Candidate(board, rows[0].chip, backend, kind, origin, rows, facts))
+    with_rows = {board for board, _ in groups}
+    return found + [
+        Candidate(one.name, one.chip, one.backend, None, None, (), {fact.field: fact for fact in one.facts})
+        for one in boards
+        if one.name not in with_rows
+    ]
 
 
-def _kinds(rows: Sequence[Result]) -> Iterator[tuple[Kind, Kind | None]]:
+def _kinds(rows: Sequence[Result]) -> Iterator[tuple[Kind | None, Kind | None]]:
     for kind, origin in (*((kind, None) for kind in Kind), (Kind.PUBLISHED, Kind.SIMULATED)):
         counted = (r for r in rows if not (r.emulated and kind is Kind.MEASURED))
         if any(_time_us(figures) for r in counted if (figures := _figures(r, kind, origin))):
@@ -98,13 +105,9 @@ def _figures(row: Result, kind: Kind, origin: Kind | None) -> Figures | None:
 
 def facts_of_board(name: str, chip: str, boards: Sequence[BoardSpec]) -> Mapping[str, Fact]:
     """Facts of the board of that name, else of the first with that chip."""
-    for board in (
-        *(b for b in boards if b.name == name),
-        *(b for b in boards if b.chip.lower() == chip.lower()),
-    ):
-        if board.facts:
-            return {fact.field: fact for fact in board.facts}
-    return {}
+    fitting = [one for one in boards if one.name == name or one.chip.lower() == chip.lower()]
+    fitting.sort(key=lambda one: one.name != name)
+    return next(({fact.field: fact for fact in one.facts} for one in fitting if one.facts), {})
 
 
 def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> SelectedResult | Missing:
@@ -143,11 +146,9 @@ def _plain(name: str) -> str:
 def _missing(
     rows: Sequence[Result], fitting: Sequence[Result], need: ModelNeed, candidate: Candidate
 ) -> Missing:
-    failures = [row for row in rows if row.failure and row.failure.failure_class not in WITHOUT_VERDICT]
-    if failures and not any(row.status is Status.OK for row in rows):
-        failure = failures[0].failure
-        assert failure is not None
-        return Missing(f"{need.role}: {failure.failure_class}: {failure.message}", failures[0])
+    for row in rows if not any(row.status is Status.OK for row in rows) else ():
+        if row.failure and row.failure.failure_class not in WITHOUT_VERDICT:
+            return Missing(f"{need.role}: {row.failure.failure_class}: {row.failure.message}", row)
     if not fitting and need.input_size:
         wide, high = need.input_size
         return Missing(say("{name} has no figure at {wide}x{high}", name=rows[0].case, wide=wide, high=high))
@@ -158,8 +159,7 @@ def _missing(
 
 def _chosen(row: Result, candidate: Candidate) -> SelectedResult | None:
     figures = _figures(row, candidate.kind, candidate.origin) if candidate.kind else None
-    time_us = _time_us(figures) if figures else None
-    if figures is None or time_us is None:
+    if figures is None or (time_us := _time_us(figures)) is None:
         return None
     return SelectedResult(row, figures, time_us, share_of_npu(figures, candidate.facts))
 
@@ -196,12 +196,11 @@ def accuracy_value(row: Result, metric: str) -> float | None:
     """
     found = accuracy_of(row)
     value: float | None = getattr(found[0], metric) if found else None
-    wrong = any(figures.no_accuracy in WRONG for figures in row.all_figures)
-    if wrong and metric in {"cosine", "top1_agreement"}:
+    if metric not in {"cosine", "top1_agreement"}:
+        return value
+    if any(figures.no_accuracy in WRONG for figures in row.all_figures):
         return 0.0
-    if value is None and row.precision is Precision.FP32 and metric in {"cosine", "top1_agreement"}:
-        return 1.0
-    return value
+    return 1.0 if value is None and row.precision is Precision.FP32 else value
 
 
 def is_accurate(row: Result, need: ModelNeed) -> bool:

@@ -5,7 +5,7 @@ another currency, a decoder without a resolution or a memory without a size give
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from npubench.domain.specs import Fact
@@ -23,8 +23,8 @@ _SPEED = re.compile(
 )
 _MEASURED = re.compile(r"(\d+(?:\.\d+)?) at (\d+)x(\d+)")
 _USD = re.compile(r"(\d+(?:\.\d+)?)(?:\s*-\s*(\d+(?:\.\d+)?))?\s*USD", re.IGNORECASE)
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*(Gbit|GB|GiB|MB|MiB)\b(?!\s*(?:/s|eMMC))")
-_WATTS = re.compile(r"(\d+(?:\.\d+)?)\s*W?\b")
+_MEMORY = r"(\d+(?:\.\d+)?)\s*(Gbit|GB|GiB|MB|MiB)\b(?!\s*(?:/s|eMMC))"
+_NUMBER = r"\A\s*(\d+(?:\.\d+)?)"
 _UNITS = {"Gbit": 2.0**27, "GB": 2.0**30, "GiB": 2.0**30, "MB": 2.0**20, "MiB": 2.0**20}
 PRICES = {"chip": "price_chip", "module": "price_core_module", "board": "price_board"}
 
@@ -42,27 +42,30 @@ def price_usd(facts: Mapping[str, Fact], of: str | None = None) -> FactValue | N
     """The dearest price named, of the chip, else the module, else the board, or only of what is asked."""
     for what in PRICES if of is None else (of,):
         fact = facts.get(PRICES[what]) or (facts.get("price") if what == "board" else None)
-        found = _USD.findall(fact.value) if fact else []
-        if fact and found:
+        if fact and (found := _USD.findall(fact.value)):
             return FactValue(max(float(high or low) for low, high in found), fact.source, what)
     return None
 
 
 def power_w(facts: Mapping[str, Fact]) -> FactValue | None:
     """Watts of a `power_w` fact."""
-    fact = facts.get("power_w")
-    found = _WATTS.match(fact.value.strip()) if fact else None
-    return FactValue(float(found[1]), fact.source) if found and fact else None
+    for fact, found in _matching(facts, r"\A\s*(\d+(?:\.\d+)?)\s*W?\b", "power_w"):
+        return FactValue(float(found[1]), fact.source)
+    return None
+
+
+def _matching(facts: Mapping[str, Fact], pattern: str, *names: str) -> Iterator[tuple[Fact, re.Match[str]]]:
+    """Those of the facts whose text the pattern finds something in."""
+    for name in names:
+        if (fact := facts.get(name)) and (found := re.search(pattern, fact.value)):
+            yield fact, found
 
 
 def memory_bytes(facts: Mapping[str, Fact]) -> FactValue | None:
     """Memory of the board, else of the chip; `about` is `up to` where the text says so."""
-    for name in ("board", "memory"):
-        fact = facts.get(name)
-        found = _MEMORY.search(fact.value) if fact else None
-        if fact and found:
-            about = "up to" if re.search(r"up to\s*$", fact.value[: found.start()]) else ""
-            return FactValue(float(found[1]) * _UNITS[found[2]], fact.source, about)
+    for fact, found in _matching(facts, _MEMORY, "board", "memory"):
+        about = "up to" if re.search(r"up to\s*$", fact.value[: found.start()]) else ""
+        return FactValue(float(found[1]) * _UNITS[found[2]], fact.source, about)
     return None
 
 
@@ -77,52 +80,42 @@ def decode_pixels_per_s(facts: Mapping[str, Fact], codec: str) -> FactValue | No
         best = max(float(fps) * int(one) * int(other) for fps, one, other in rates)
         return FactValue(best, measured.source, "measured")
     fact = facts.get("video_decode")
-    if fact is None:
-        return None
-    listed = _listed(fact.value)
-    if not listed:
-        return None
-    return FactValue(listed.get(codec, 0.0), fact.source, "listed")
+    listed = _listed(fact.value) if fact else {}
+    return FactValue(listed.get(codec, 0.0), fact.source, "listed") if fact and listed else None
 
 
 def _listed(text: str) -> dict[str, float]:
     """Codec to pixels a second, of a text such as `8K60 H.265/VP9, 8K30 H.264`."""
     found: dict[str, float] = {}
-    parts = re.split(r"[,;]", text)
     codecs: list[str] = []
-    for part in parts:
+    for part in re.split(r"[,;]", text):
         here = [f"h26{digit}" if digit else other.lower() for digit, other in _CODEC.findall(part)]
         speeds = [
             float(count or 1) * int(fps) * FRAMES[frame.lower()][0] * FRAMES[frame.lower()][1]
             for count, frame, fps in _SPEED.findall(part)
         ]
         codecs = here or codecs
-        if speeds:
-            for codec in codecs:
-                found[codec] = max(found.get(codec, 0.0), max(speeds))
+        for codec in codecs if speeds else ():
+            found[codec] = max(found.get(codec, 0.0), *speeds)
     return found
 
 
 def peak_mac_per_s(facts: Mapping[str, Fact]) -> FactValue | None:
     """Peak INT8 multiply-accumulates a second: half the listed TOPS, an operation being half a MAC."""
-    exact = facts.get("npu_mac_per_cycle_111")
-    found = re.search(r"peak (\d+(?:\.\d+)?) TMAC/s", exact.value) if exact else None
-    if exact and found:
+    for exact, found in _matching(facts, r"peak (\d+(?:\.\d+)?) TMAC/s", "npu_mac_per_cycle_111"):
         return FactValue(float(found[1]) * 1e12, exact.source, "half of the NPU")
-    fact = facts.get("npu_tops_int8")
-    # Sparse TOPS count products with zero that nobody computes: no roof of a dense network.
-    usable = fact and "sparse" not in fact.value
-    listed = re.match(r"\s*(\d+(?:\.\d+)?)", fact.value) if fact and usable else None
-    return FactValue(float(listed[1]) * 0.5e12, fact.source) if listed and fact else None
+    for fact, listed in _matching(facts, _NUMBER, "npu_tops_int8"):
+        # Sparse TOPS count products with zero that nobody computes: no roof of a dense network.
+        if "sparse" not in fact.value:
+            return FactValue(float(listed[1]) * 0.5e12, fact.source)
+    return None
 
 
 def bandwidth_bytes_per_s(facts: Mapping[str, Fact]) -> FactValue | None:
     """Memory bandwidth: a fact of its own, else bus width times rate of the `memory` fact."""
-    for name in ("memory_bandwidth_GBps", "memory_bandwidth_theoretical_GBps"):
-        fact = facts.get(name)
-        found = re.match(r"\s*(\d+(?:\.\d+)?)", fact.value) if fact else None
-        if fact and found:
-            return FactValue(float(found[1]) * 1e9, fact.source)
-    fact = facts.get("memory")
-    found = re.search(r"(\d+)-bit .*?(\d+) Mbit/s", fact.value) if fact else None
-    return FactValue(int(found[1]) * int(found[2]) * 1e6 / 8, fact.source) if found and fact else None
+    listed = ("memory_bandwidth_GBps", "memory_bandwidth_theoretical_GBps")
+    for fact, found in _matching(facts, _NUMBER, *listed):
+        return FactValue(float(found[1]) * 1e9, fact.source)
+    for fact, found in _matching(facts, r"(\d+)-bit .*?(\d+) Mbit/s", "memory"):
+        return FactValue(int(found[1]) * int(found[2]) * 1e6 / 8, fact.source)
+    return None

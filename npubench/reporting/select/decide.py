@@ -3,18 +3,25 @@
 The score of a candidate is weights times values between 0 and 1, all of them shown.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from npubench import published
+from npubench.catalog import Catalog
+from npubench.domain.errors import UsageError
 from npubench.domain.records import Bound, Kind, Result, Verdict
 from npubench.domain.specs import BoardSpec
+from npubench.domain.text import did_you_mean
 from npubench.reporting.data.figures import latency_text, main_latency_us
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
-from npubench.reporting.select import board_checks, npu_checks
+from npubench.reporting.select import checks as by
 from npubench.reporting.select.candidate import Candidate, SelectedResult, Shapes, candidates
-from npubench.reporting.select.check import BY_OUTCOME, Check, Outcome
-from npubench.reporting.select.requirements import Requirements
+from npubench.reporting.select.checks import BY_OUTCOME, Check, Outcome
+from npubench.reporting.select.requirements import Requirements, read_requirements
+from npubench.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +96,19 @@ def decide(
 
 
 def _judge(asked: Requirements, candidate: Candidate, shapes: Shapes) -> ChipVerdict:
-    jobs = npu_checks.jobs_of(asked, candidate, shapes)
+    jobs = by.jobs_of(asked, candidate, shapes)
     known = next((one for one in asked.known if one.board == candidate.board), None)
-    told = board_checks.price_of(candidate, asked, known)
-    power, watts = board_checks.power(asked, candidate, known)
-    time = npu_checks.npu_time(jobs, candidate)
+    price, watts = by.price_of(candidate, asked, known), by.power_of(candidate, known)
+    time = by.npu_time(jobs, candidate)
     found = (
         time,
-        npu_checks.latency(jobs, asked, candidate, time),
-        board_checks.decode(asked, candidate),
-        board_checks.memory(jobs, asked, candidate, known),
-        npu_checks.operators(jobs),
-        npu_checks.accuracy(jobs),
-        board_checks.price(asked, told),
-        power,
+        by.latency(jobs, asked, candidate, time),
+        by.decode(asked, candidate),
+        by.memory(jobs, asked, candidate, known),
+        by.operators(jobs),
+        by.accuracy(jobs),
+        by.price(asked, price),
+        by.power(asked, watts),
     )
     checks = tuple(check for check in found if check is not None)
     outcome = min((check.outcome for check in checks), key=BY_OUTCOME.__getitem__)
@@ -114,10 +120,10 @@ def _judge(asked: Requirements, candidate: Candidate, shapes: Shapes) -> ChipVer
         checks=checks,
         binding=binding.name if binding else None,
         headroom=binding.headroom if binding else None,
-        load=npu_checks.load_of(jobs),
-        share=npu_checks.share_of(jobs),
-        price_usd=told.value if told else None,
-        price_about=told.about if told else "",
+        load=by.load_of(jobs),
+        share=by.share_of(jobs),
+        price_usd=price.value if price else None,
+        price_about=price.about if price else "",
         power_w=watts.value if watts else None,
         cases=tuple(dict.fromkeys(one.result.case for one in chosen)),
         caveats=caveats_of(candidate, chosen),
@@ -131,31 +137,24 @@ def _binding(checks: Sequence[Check]) -> Check | None:
     known = [check for check in failed or checks if check.headroom is not None]
     if not known:
         return failed[0] if failed else None
-    return min(known, key=lambda check: check.headroom if check.headroom is not None else 0.0)
+    return min(known, key=lambda check: check.headroom or 0.0)
 
 
 def _ranked(judged: Sequence[ChipVerdict], asked: Requirements) -> list[ChipVerdict]:
     running = [one for one in judged if one.outcome is not Outcome.FAIL and one.kind is not None]
     cheapest = min((one.price_usd for one in running if one.price_usd), default=None)
     thriftiest = min((one.power_w for one in running if one.power_w), default=None)
-    scored = []
-    for one in judged:
-        if one in running:
-            facts = (one.checks, one.price_usd, cheapest, one.power_w, thriftiest)
-            terms = terms_of(asked.weights, *facts)
-            scored.append(replace(one, terms=terms, score=score_of(terms)))
-        else:
-            scored.append(one)
-    scored.sort(
-        key=lambda one: (
-            -BY_OUTCOME[one.outcome],
-            -(one.score or 0.0),
-            one.board,
-            str(one.kind),
-            str(one.origin),
-        )
-    )
-    ranks = iter(range(1, len(scored) + 1))
+    scored = [one for one in judged if one not in running]
+    for one in running:
+        terms = terms_of(asked.weights, one.checks, one.price_usd, cheapest, one.power_w, thriftiest)
+        scored.append(replace(one, terms=terms, score=score_of(terms)))
+
+    def order(one: ChipVerdict) -> tuple[float | str, ...]:
+        score = one.score or 0.0
+        return -BY_OUTCOME[one.outcome], -score, one.board, str(one.kind), str(one.origin)
+
+    scored.sort(key=order)
+    ranks = itertools.count(1)
     return [replace(one, rank=next(ranks)) if one.score is not None else one for one in scored]
 
 
@@ -197,8 +196,7 @@ def score_of(terms: Sequence[Term]) -> float:
 def _share(headroom: float | None) -> tuple[float | None, str]:
     if headroom is None:
         return None, say("unknown counts 0")
-    value = min(1.0, max(0.0, headroom))
-    return value, f"{significant(headroom * 100)} %"
+    return min(1.0, max(0.0, headroom)), f"{significant(headroom * 100)} %"
 
 
 def _ratio(best: float | None, own: float | None, unit: str) -> str:
@@ -207,15 +205,13 @@ def _ratio(best: float | None, own: float | None, unit: str) -> str:
     return f"{best:.6g} {unit} / {own:.6g} {unit}"
 
 
+_PUBLISHED_SIMULATION = "times that the publisher's compiler simulated, not measured by anybody"
 _BASES = {
     Kind.MEASURED: "times of the board itself",
     Kind.SIMULATED: "times of the vendor's simulator, not checked on a board",
     Kind.PREDICTED: "times that npubench predicts, not checked on a board",
     Kind.PUBLISHED: "times that somebody published, not measured here",
 }
-
-
-_PUBLISHED_SIMULATION = "times that the publisher's compiler simulated, not measured by anybody"
 
 
 def caveats_of(candidate: Candidate, chosen: Sequence[SelectedResult]) -> tuple[str, ...]:
@@ -236,12 +232,9 @@ def caveats_of(candidate: Candidate, chosen: Sequence[SelectedResult]) -> tuple[
     for one in chosen:
         if one.at_least is not None:
             told = latency_text(one.figures, main_latency_us(one.figures) or one.time_us)
+            text = {"case": one.result.case, "latency": told}
             lines.append(
-                say(
-                    "{case}: {latency}: a lower bound may fail a requirement and passes none",
-                    case=one.result.case,
-                    latency=told,
-                )
+                say("{case}: {latency}: a lower bound may fail a requirement and passes none", **text)
             )
     if any(c.result.emulated for c in chosen):
         lines.append(say("the board is emulated: only its simulator's times count"))
@@ -263,3 +256,54 @@ def warnings_of(judged: Sequence[ChipVerdict]) -> tuple[str, ...]:
     if len({(one.kind, one.origin) for one in judged if one.kind}) > 1:
         lines.append(say("figures of several kinds: compare within a kind before you compare across"))
     return tuple(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectOptions:
+    """What `select` is asked."""
+
+    requirements: Path  # streams, models, bounds and weights, as TOML
+    out: Path  # a folder of results; it may be missing where `published` is weighed
+    others: tuple[Path, ...] = ()  # further folders of results
+    published: bool = False  # whether the published results that come with npubench are weighed, too
+    boards: tuple[str, ...] = ()  # only these, also without results; nothing is all that have some
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A decision and what it was made of."""
+
+    decision: Decision  # which chips do the job, and why the others do not
+    rows: Sequence[Result]  # that were weighed
+    boards: Sequence[BoardSpec]  # every known one, those that were asked for first
+
+
+def choose(options: SelectOptions, catalog: Catalog) -> Selected:
+    """Decide; the texts are in the language of now.
+
+    Raises UsageError for requirements that do not read, a folder without results, and an unknown board.
+    """
+    asked = read_requirements(options.requirements)
+    rows = _rows(options)
+    named = dict.fromkeys([*options.boards, *(one.board for one in asked.known)])
+    specs = [catalog.boards[name] for name in named if name in catalog.boards]
+    known = {row.board for row in rows} | set(catalog.boards)
+    for board in options.boards:
+        if board not in known:
+            hint = did_you_mean(board, known)
+            raise UsageError(
+                f"no board is called {board!r}{hint}, and no result is of one: see npubench list boards"
+            )
+    boards = [*specs, *(spec for spec in catalog.boards.values() if spec not in specs)]
+    shapes = {model.name: [one.shape for one in model.inputs] for model in catalog.models.values()}
+    return Selected(decide(asked, rows, specs, boards, shapes), rows, boards)
+
+
+def _rows(options: SelectOptions) -> list[Result]:
+    rows: list[Result] = []
+    spared = options.published and not (options.out / "results.db").is_file()
+    for folder in (*(() if spared else (options.out,)), *options.others):
+        with Store.read(folder / "results.db") as store:
+            rows += store.latest()
+    rows += published.results() if options.published else []
+    return [row for row in rows if not options.boards or row.board in options.boards]

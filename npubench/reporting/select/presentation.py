@@ -1,10 +1,11 @@
 """A decision as text, Markdown, JSON and the page's section: the same words and figures in all of them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import indent
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import to_builtins
 
@@ -14,17 +15,15 @@ from npubench.reporting.charts.scatter import Corner, Point, Scatter, Titles, sc
 from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say, say_count
-from npubench.reporting.select.check import TITLES, Outcome
+from npubench.reporting.select.checks import TITLES, Check, Outcome
 from npubench.reporting.select.decide import TITLES as TERMS
-from npubench.reporting.select.decide import ChipVerdict, Decision, warnings_of
-from npubench.reporting.select.requirements import Requirements
+from npubench.reporting.select.decide import ChipVerdict, Decision, Term, warnings_of
+from npubench.reporting.select.requirements import ModelNeed, StreamNeed
 
 
 def kind_text(verdict: ChipVerdict) -> str:
     """The kind of its figures."""
-    if verdict.kind is None:
-        return "–"
-    text = say(verdict.kind.value)
+    text = say(verdict.kind.value) if verdict.kind else "–"
     return f"{text} ({say('simulated')})" if verdict.origin is Kind.SIMULATED else text
 
 
@@ -78,103 +77,79 @@ def _verdict(verdict: ChipVerdict) -> dict[str, Any]:
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Heads in the language of now, and the cells of each line."""
 
-HEAD = (
-    "rank",
-    "verdict",
-    "board",
-    "chip",
-    "figures",
-    "head-room",
-    "binding constraint",
-    "fits",
-    "price",
-    "score",
+Line = TypeVar("Line")
+Columns = Sequence[tuple[str, Callable[[Line], str]]]
+"""The head of each column, and its cell of a line."""
+
+
+def _table(columns: Columns[Line], lines: Iterable[Line]) -> Table:
+    return [say(head) for head, _ in columns], [[cell(one) for _, cell in columns] for one in lines]
+
+
+OVERVIEW: Columns[ChipVerdict] = (
+    ("rank", lambda one: str(one.rank or "–")),
+    ("verdict", lambda one: say(one.outcome.value)),
+    ("board", lambda one: one.board),
+    ("chip", lambda one: one.chip),
+    ("figures", kind_text),
+    ("head-room", lambda one: percent(one.headroom)),
+    ("binding constraint", binding_text),
+    ("fits", jobs_text),
+    ("price", price_text),
+    ("score", score_text),
 )
+"""A line a candidate."""
 
+CHECKS: Columns[Check] = (
+    ("requirement", lambda one: say(TITLES[one.name])),
+    ("verdict", lambda one: say(one.outcome.value)),
+    ("needed", lambda one: one.need),
+    ("there is", lambda one: one.have),
+    ("head-room", lambda one: percent(one.headroom)),
+    ("why", lambda one: one.why),
+)
+"""A line a requirement."""
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    return [say(name) for name in head], rows
+ASKED: Columns[tuple[StreamNeed, ModelNeed]] = (
+    ("stream", lambda one: one[0].name),
+    ("count", lambda one: str(one[0].count)),
+    ("resolution", lambda one: f"{one[0].width}×{one[0].height} {one[0].fps:g}/s"),
+    ("codec", lambda one: one[0].codec),
+    ("what", lambda one: one[1].role),
+    ("model", lambda one: " / ".join(one[1].names)),
+    ("runs a second", lambda one: f"{one[1].rate:g}"),
+    ("at least", lambda one: "–" if one[1].minimum is None else f"{one[1].metric} {one[1].minimum:g}"),
+)
+"""A line a model of what is asked."""
 
-
-def overview(verdicts: Sequence[ChipVerdict]) -> Table:
-    """One line a candidate."""
-    return _table(HEAD, [_cells(one) for one in verdicts])
-
-
-def _cells(verdict: ChipVerdict) -> tuple[str, ...]:
-    return (
-        str(verdict.rank or "–"),
-        say(verdict.outcome.value),
-        verdict.board,
-        verdict.chip,
-        kind_text(verdict),
-        percent(verdict.headroom),
-        binding_text(verdict),
-        jobs_text(verdict),
-        price_text(verdict),
-        score_text(verdict),
-    )
-
-
-CHECK_HEAD = ("requirement", "verdict", "needed", "there is", "head-room", "why")
+TERM_COLUMNS: Columns[Term] = (
+    ("what", lambda one: say(TERMS[one.name])),
+    ("weight", lambda one: f"{one.weight:.3f}"),
+    ("value", lambda one: "–" if one.value is None else f"{one.value:.3f}"),
+    ("from", lambda one: one.how),
+    ("points", lambda one: f"{one.points:.3f}"),
+)
+"""A line an addend of the score."""
 
 
 def check_table(verdict: ChipVerdict) -> Table:
     """One line a requirement."""
-    return _table(
-        CHECK_HEAD,
-        [
-            (
-                *(say(TITLES[one.name]), say(one.outcome.value)),
-                *(one.need, one.have, percent(one.headroom), one.why),
-            )
-            for one in verdict.checks
-        ],
-    )
-
-
-ASKED_HEAD = ("stream", "count", "resolution", "codec", "what", "model", "runs a second", "at least")
-
-
-def asked_table(asked: Requirements) -> Table:
-    """What is asked: a line a model."""
-    rows = [
-        (
-            stream.name,
-            str(stream.count),
-            f"{stream.width}×{stream.height} {stream.fps:g}/s",
-            stream.codec,
-            model.role,
-            " / ".join(model.names),
-            f"{model.rate:g}",
-            "–" if model.minimum is None else f"{model.metric} {model.minimum:g}",
-        )
-        for stream, model in asked.models
-    ]
-    return _table(ASKED_HEAD, rows)
-
-
-TERM_HEAD = ("what", "weight", "value", "from", "points")
+    return _table(CHECKS, verdict.checks)
 
 
 def term_table(verdict: ChipVerdict) -> Table:
     """The arithmetic of the score, its sum last."""
-    lines = [
-        (
-            say(TERMS[term.name]),
-            f"{term.weight:.3f}",
-            "–" if term.value is None else f"{term.value:.3f}",
-            term.how,
-            f"{term.points:.3f}",
-        )
-        for term in verdict.terms
-    ]
-    return _table(TERM_HEAD, [*lines, (say("sum"), "", "", "", score_text(verdict))] if lines else [])
+    head, lines = _table(TERM_COLUMNS, verdict.terms)
+    return head, [*lines, (say("sum"), "", "", "", score_text(verdict))] if lines else []
 
 
 def to_text(decision: Decision) -> str:
     """The overview, then every candidate with its requirements, its caveats and its score."""
-    parts = [printable(decision.asked.title), "", text_table(*overview(decision.verdicts), width=None)]
+    parts = [
+        printable(decision.asked.title),
+        "",
+        text_table(*_table(OVERVIEW, decision.verdicts), width=None),
+    ]
     parts += [f"! {printable(warning)}" for warning in decision.warnings]
     for one in decision.verdicts:
         parts += ["", f"{printable(_name(one))}: {say(one.outcome.value)}"]
@@ -191,8 +166,8 @@ def to_markdown(decision: Decision) -> str:
     parts = [
         f"# {decision.asked.title}",
         say("Written by npubench select; every figure comes of a row or of a fact with its source."),
-        markdown_table(*asked_table(decision.asked)),
-        markdown_table(*overview(decision.verdicts)),
+        markdown_table(*_table(ASKED, decision.asked.models)),
+        markdown_table(*_table(OVERVIEW, decision.verdicts)),
     ]
     parts += [f"**{say('Warning')}**: {warning}." for warning in decision.warnings]
     for one in decision.verdicts:
@@ -234,7 +209,7 @@ def view_of(decision: Decision) -> VerdictView:
     return VerdictView(
         decision,
         summary_of(decision),
-        overview(verdicts),
+        _table(OVERVIEW, verdicts),
         tuple(map(check_table, verdicts)),
         tuple(map(term_table, verdicts)),
         _pareto(drawn),
@@ -244,10 +219,10 @@ def view_of(decision: Decision) -> VerdictView:
 
 def summary_of(decision: Decision) -> str:
     """The answer in a sentence."""
-    counts = {outcome: sum(one.outcome is outcome for one in decision.verdicts) for outcome in Outcome}
-    passing = [one for one in decision.verdicts if one.outcome is Outcome.PASS]
-    if passing:
-        best = passing[0]
+    counts = Counter(one.outcome for one in decision.verdicts)
+    head = say("No candidate is known to do the job.")
+    if counts[Outcome.PASS]:
+        best = decision.verdicts[0]
         head = say(
             "{chip} ({kind}) does the job with {room} of room, bound by {binding}.",
             chip=best.chip,
@@ -255,8 +230,6 @@ def summary_of(decision: Decision) -> str:
             room=percent(best.headroom),
             binding=binding_text(best),
         )
-    else:
-        head = say("No candidate is known to do the job.")
     rest = [
         say_count(counts[Outcome.PASS], "{count} candidate passes", "{count} candidates pass"),
         say_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
@@ -267,9 +240,9 @@ def summary_of(decision: Decision) -> str:
 
 def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
     """Cost against how often the job fits; a line a kind through what no other of its kind beats."""
-    groups: dict[tuple[Kind | None, Kind | None], list[ChipVerdict]] = {}
+    groups: defaultdict[tuple[Kind | None, Kind | None], list[ChipVerdict]] = defaultdict(list)
     for one in drawn:
-        groups.setdefault((one.kind, one.origin), []).append(one)
+        groups[one.kind, one.origin].append(one)
     points, corners, kinds = [], [], []
     for (kind, origin), members in groups.items():
         name = kind_text(members[0])
@@ -295,9 +268,8 @@ def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
 
 def _front(members: Sequence[ChipVerdict]) -> list[tuple[float, float]]:
     """Places from cheap to dear at which nothing cheaper or as cheap does more."""
-    places = sorted((one.price_usd or 0.0, -(one.jobs or 0.0)) for one in members)
     front: list[tuple[float, float]] = []
-    for price, minus in places:
-        if not front or -minus > front[-1][1]:
-            front.append((price, -minus))
+    for one in sorted(members, key=lambda one: (one.price_usd or 0.0, -(one.jobs or 0.0))):
+        if not front or (one.jobs or 0.0) > front[-1][1]:
+            front.append((one.price_usd or 0.0, one.jobs or 0.0))
     return front

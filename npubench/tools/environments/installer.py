@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import platform
@@ -14,13 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from npubench.domain.errors import Interrupted, ToolchainError, UsageError
+from npubench.domain.errors import ToolchainError, UsageError
 from npubench.domain.records import Completed
 from npubench.domain.text import last_line
 from npubench.storage.files import write_atomically
 from npubench.storage.hashing import digest
 from npubench.tools import process
-from npubench.tools.environments.spec import (
+from npubench.tools.environments import (
     MARKER,
     EnvironmentSpec,
     Installed,
@@ -183,7 +184,7 @@ def _step(
         if line.strip().startswith(_PROGRESS):
             on_line(line.strip())
 
-    with following(log, tell) if on_line is not _nothing else contextlib.nullcontext():
+    with following(log, tell):
         done = process.run(argv, timeout_s=timeout_s, log=log, env={**PIP_ENVIRONMENT, **(variables or {})})
     if done.returncode == 0 and not done.timed_out:
         return done
@@ -197,7 +198,7 @@ BYTES_A_JOB = 2 * 2**30
 Pip = Callable[[list[str], Mapping[str, str]], object]
 
 
-def wheel(wanted: EnvironmentSpec, one: WheelSpec, pip: Pip, say: Callable[[str], None]) -> Path:
+def wheel(wanted: EnvironmentSpec, one: WheelSpec, pip: Pip, say: Say) -> Path:
     """The wheel of a package, from the last time or made by `pip` (its arguments, variables).
 
     What it is compiled against decides the place, so other pins never get it. Compiling goes on where an
@@ -283,29 +284,21 @@ _TRY_EVERY_S = 0.2
 
 
 @contextlib.contextmanager
-def locked(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+def locked(folder: Path, say: Say) -> Iterator[None]:
     """Hold `folder`'s lock; waits for another holder and says so. Raises Interrupted after a stop.
 
     The lock file stays when the folder goes: were it deleted, two could hold a lock of one name.
     """
     with folder.with_name(f"{folder.name}.lock").open("w") as stream:
-        announced = False
-        while not _try(stream.fileno()):
-            if process.stopping():
-                raise Interrupted
-            if not announced:
-                say(f"{folder.name} is in the hands of another npubench: waiting for it")
-                announced = True
-            threading.Event().wait(_TRY_EVERY_S)
+        for attempt in itertools.count():
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt == 0:
+                    say(f"{folder.name} is in the hands of another npubench: waiting for it")
+                process.pause(_TRY_EVERY_S)
         yield
-
-
-def _try(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 _LOOK_EVERY_S = 0.2
@@ -313,7 +306,7 @@ _LOOK_EVERY_S = 0.2
 
 
 @contextlib.contextmanager
-def following(log: Path, on_line: Callable[[str], None]) -> Iterator[None]:
+def following(log: Path, on_line: Say) -> Iterator[None]:
     """Hand every whole line that is appended to `log` meanwhile to `on_line`, in order, none twice."""
     ended = threading.Event()
     start = log.stat().st_size if log.exists() else 0
@@ -326,7 +319,7 @@ def following(log: Path, on_line: Callable[[str], None]) -> Iterator[None]:
         thread.join()
 
 
-def _follow(log: Path, offset: int, on_line: Callable[[str], None], ended: threading.Event) -> None:
+def _follow(log: Path, offset: int, on_line: Say, ended: threading.Event) -> None:
     rest = b""
     last_look = False
     while not last_look:

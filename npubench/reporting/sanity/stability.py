@@ -1,17 +1,15 @@
-"""Runs further apart than is usual on their board, and runs that agree too well to be runs of a board.
+"""Boards and runs that were not as steady as they should be, or steadier than runs of a board can be."""
 
-No two rounds of a board take the same time: what agrees so was repeated, copied or made up.
-"""
-
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Kind, Latency, Result
-from npubench.measure.stability import STABLE_SPREAD
+from npubench.domain.records import BoardState, Kind, Latency, Result, Verdict
+from npubench.measure.stability import CLOCK_CHANGE, HOTTER_C, STABLE_SPREAD
+from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.pairs import latency_of
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import measured_of, typical_us
@@ -204,8 +202,9 @@ def _finer(latency: Latency) -> list[str]:
     known = [one for one in (latency.min, latency.max, latency.p90, latency.p99) if one is not None]
     if len(rounds) < LEAST_ROUNDS or len(known) < 4 or len(set(known)) < 4:
         return []
-    step, apart = _power_of_ten(known), max(rounds) - min(rounds)
+    apart = max(rounds) - min(rounds)
     # A median is a run or the mean of two: half a step is the least there is.
+    step = _power_of_ten(known, apart / 0.499) if apart > 0 else 0.0
     if not 0 < apart < 0.499 * step:
         return []
     return [
@@ -224,15 +223,20 @@ def _step(latency: Latency) -> float:
     return _power_of_ten(known or [latency.mean])
 
 
-def _power_of_ten(values: Sequence[float]) -> float:
-    for exponent in range(6, -7, -1):
-        step = 10.0**exponent
-        if all(
-            abs(value / step - round(value / step)) < 1e-6 * max(1.0, abs(value / step) * 1e-6)
-            for value in values
-        ):
-            return step
-    return 1e-6
+_STEPS = tuple(10.0**exponent for exponent in range(6, -7, -1))
+
+
+def _power_of_ten(values: Sequence[float], least: float = 0.0) -> float:
+    """The largest that divides them all, 1e-6 where none does; steps up to `least` are not tried."""
+    return next((step for step in _STEPS if step > least and _divides(step, values)), _STEPS[-1])
+
+
+def _divides(step: float, values: Sequence[float]) -> bool:
+    for value in values:
+        count = value / step
+        if abs(count - round(count)) >= 1e-6 * max(1.0, abs(count) * 1e-6):
+            return False
+    return True
 
 
 def _copied(rounds: Sequence[Sequence[float]]) -> str:
@@ -246,3 +250,151 @@ def _copied(rounds: Sequence[Sequence[float]]) -> str:
             return say("round {other} has the very runs of round {one}", other=at + 1, one=seen[runs] + 1)
         seen[runs] = at
     return ""
+
+
+_STAYS = re.compile(r"mode|version|driver|firmware|governor")
+"""Of `BoardState.extra`, what should not change; clocks of the day, loads and counters there always do."""
+
+_TELLING = (Verdict.THROTTLED, Verdict.INVALID)
+
+
+def state_drift(row: Result) -> Iterator[Doubt]:
+    """A row whose board was not the same before and after: clock, governor, temperature, mode, restart."""
+    changes = [] if row.figures is None else list(_changes(row.board_before, row.board_after))
+    if row.verdict in _TELLING:
+        changes.append(say("verdict {verdict}", verdict=say(row.verdict.value)))
+    if changes:
+        reason = say("the board's state changed meanwhile: part of the runs are of another state")
+        yield doubt_of(row, DoubtClass.BOARD_MOVED, Strength.STRONG, reason, *changes)
+
+
+def _changes(before: BoardState | None, after: BoardState | None) -> Iterator[str]:
+    if before is None or after is None:
+        return
+    for name in ("hostname", "kernel", "distribution", "cpu_model", "cores", "governor"):
+        one, other = getattr(before, name), getattr(after, name)
+        if one is not None and other is not None and one != other:
+            yield say("{name}: {one}, then {other}", name=name, one=one, other=other)
+    if before.clocks_mhz and after.clocks_mhz:
+        clock, then = statistics.fmean(before.clocks_mhz), statistics.fmean(after.clocks_mhz)
+        if clock > 0 and abs(then / clock - 1) > CLOCK_CHANGE:
+            change = f"{then / clock - 1:+.0%}"
+            yield say(
+                "mean clock: {one:.0f} MHz, then {other:.0f} MHz ({change})",
+                one=clock,
+                other=then,
+                change=change,
+            )
+    if before.temperature_c is not None and after.temperature_c is not None:
+        rise = after.temperature_c - before.temperature_c
+        if abs(rise) > HOTTER_C:
+            yield say(
+                "temperature: {one:.1f} C, then {other:.1f} C",
+                one=before.temperature_c,
+                other=after.temperature_c,
+            )
+    if before.uptime_s is not None and after.uptime_s is not None and after.uptime_s < before.uptime_s:
+        yield say(
+            "it restarted: up {one:.0f} s, then {other:.0f} s", one=before.uptime_s, other=after.uptime_s
+        )
+    for name, value in before.extra.items():
+        then_value = after.extra.get(name)
+        if _STAYS.search(name) and then_value is not None and then_value != value:
+            yield say("{name}: {one}, then {other}", name=name, one=value, other=then_value)
+
+
+LEAST_CLOCKS = 5
+DEVIATIONS = 4.0
+"""Robust standard deviations from the board's median clock. A governor that scales clocks makes them
+wide, and then nothing is said: an idle processor's clock says nothing of the run."""
+
+_NPU_CLOCK = re.compile(r"npu.*(?:clock|mhz|freq)", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*(MHz|kHz|Hz)?\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    row: Result
+    of_npu: bool
+    before: float | None
+    after: float | None
+
+    @property
+    def mhz(self) -> float:
+        told = [one for one in (self.before, self.after) if one is not None]
+        return statistics.fmean(told)
+
+
+def unusual_clocks(results: Sequence[Result], history: Sequence[Result] = ()) -> Iterator[Doubt]:
+    """One doubt a row; `history` are older rows of the boards, which tell what is usual there.
+
+    Lower than usual is strong, higher weak: a faster time is then no gain of the tool.
+    """
+    usual: defaultdict[tuple[str, bool], dict[tuple[str, str], float]] = defaultdict(dict)
+    clocks = [clock for row in results if (clock := _clock(row)) is not None]
+    for clock in (*clocks, *(clock for row in history if (clock := _clock(row)) is not None)):
+        usual[clock.row.board, clock.of_npu][clock.row.key, clock.row.started_at] = clock.mhz
+    limits = {board: _limit([*known.values()]) for board, known in usual.items()}
+    for clock in clocks:
+        board = clock.row.board, clock.of_npu
+        middle, limit = limits[board]
+        if len(usual[board]) >= LEAST_CLOCKS and abs(clock.mhz - middle) > limit:
+            yield _doubt(clock, middle, len(usual[board]))
+
+
+def _limit(known: Sequence[float]) -> tuple[float, float]:
+    """The median clock, and how far from it is unusual."""
+    middle = statistics.median(known)
+    deviation = 1.4826 * statistics.median(abs(one - middle) for one in known)
+    return middle, max(CLOCK_CHANGE * middle, DEVIATIONS * deviation)
+
+
+def _doubt(clock: _Clock, usual: float, rows: int) -> Doubt:
+    slower = clock.mhz < usual
+    told = [f"{mhz:.0f}" for mhz in (clock.before, clock.after) if mhz is not None]
+    return doubt_of(
+        clock.row,
+        DoubtClass.UNUSUAL_CLOCK,
+        Strength.strong_if(slower),
+        say("measured at a lower clock than this board's usual one: slower throughout")
+        if slower
+        else say("measured at a higher clock than this board's usual one"),
+        say(
+            "{what}: {told} MHz before and after, {change} against the median of {rows} rows, {usual} MHz",
+            what=say("NPU clock") if clock.of_npu else say("mean clock of the processor"),
+            told=", ".join(told),
+            change=f"{clock.mhz / usual - 1:+.0%}",
+            rows=rows,
+            usual=f"{usual:.0f}",
+        ),
+    )
+
+
+def _clock(row: Result) -> _Clock | None:
+    if measured_of(row) is None:
+        return None
+    for of_npu, read in ((True, _npu_mhz), (False, _processor_mhz)):
+        before, after = read(row.board_before), read(row.board_after)
+        if before is not None or after is not None:
+            return _Clock(row, of_npu, before, after)
+    return None
+
+
+def _processor_mhz(state: BoardState | None) -> float | None:
+    if state is None or not state.clocks_mhz:
+        return None
+    mean = statistics.fmean(state.clocks_mhz)
+    return mean if mean > 0 else None
+
+
+def _npu_mhz(state: BoardState | None) -> float | None:
+    for name, text in (state.extra if state else {}).items():
+        found = _NUMBER.fullmatch(text) if _NPU_CLOCK.search(name) else None
+        if found and float(found[1]) > 0:
+            unit = (found[2] or "").casefold()
+            value = float(found[1])
+            if not unit:
+                # Without a unit: kernels tell Hz or kHz, and no NPU runs at 10 GHz or below 10 MHz.
+                unit = "hz" if value >= 1e7 else "khz" if value >= 1e4 else "mhz"
+            return value / {"hz": 1e6, "khz": 1e3, "mhz": 1.0}[unit]
+    return None
