@@ -7,10 +7,10 @@ import random
 from dataclasses import replace
 from functools import cache
 
-from npubench.domain.definitions import CURRENT
 from npubench.domain.figures import CodecFigures
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import (
+    CURRENT,
     Accuracy,
     BoardState,
     Failure,

@@ -1,8 +1,16 @@
 """The catalogue: operators, models, boards and suites as TOML, shipped and the user's own."""
 
-from npubench.catalog.find import KINDS, NODE_TESTS, Found, find_board, find_cases, user_folders
+from npubench.catalog.find import (
+    KINDS,
+    NODE_TESTS,
+    Catalog,
+    Found,
+    Suite,
+    find_board,
+    find_cases,
+    user_folders,
+)
 from npubench.catalog.load import load
-from npubench.catalog.suites import Catalog, Suite
 
 __all__ = [
     "KINDS",

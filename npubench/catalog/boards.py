@@ -6,8 +6,8 @@ from typing import Any
 
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import did_you_mean
+from npubench.storage.json import convert
 from npubench.storage.toml import Problem, Source
-from npubench.storage.validate import convert
 
 REQUIRED = ("title", "chip", "transport", "backend", "precisions")
 

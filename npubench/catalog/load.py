@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from npubench.catalog import boards
 from npubench.catalog.boards import BoardEntry
-from npubench.catalog.find import KINDS
+from npubench.catalog.find import KINDS, Catalog, Suite, matching
 from npubench.catalog.models import model_spec, read_zoo
-from npubench.catalog.suites import Catalog, Suite, matching
 from npubench.catalog.sweeps import expand
 from npubench.domain.specs import ModelSpec, OperatorSpec
 from npubench.domain.text import did_you_mean
 from npubench.storage.files import data_root, text_if_any
+from npubench.storage.json import KeyPath
 from npubench.storage.toml import Problem, Source, read
-from npubench.storage.validate import KeyPath
 
 if TYPE_CHECKING:
     from npubench.catalog.schema import SuiteTable
@@ -204,7 +203,11 @@ def load_folders(folders: Iterable[Path], kinds: Sequence[str] = KINDS) -> Catal
     if "models" in kinds:
         for folder in (first, *others):
             catalog.zoo.add(read_zoo(folder / "models"))
-    catalog = replace(catalog, boards=boards.resolve(_stacks(layers), problems))
+    stacks: dict[str, list[BoardEntry]] = {}
+    for layer in layers:
+        for name, entry in layer.boards.items():
+            stacks.setdefault(name, []).append(entry)
+    catalog = replace(catalog, boards=boards.resolve(stacks, problems))
     if "suites" in kinds:
         catalog = replace(catalog, suites=_suites(layers, catalog, problems))
     broken = frozenset(_board_of(one.file) for one in problems if one.file.parent.name == "boards")
@@ -215,14 +218,6 @@ def _board_of(file: Path) -> str:
     """Which board a file speaks of, one that is no TOML included."""
     name = _NAME.search(text_if_any(file))
     return name[1] if name else file.stem
-
-
-def _stacks(layers: Iterable[Layer]) -> dict[str, list[boards.BoardEntry]]:
-    stacks: dict[str, list[boards.BoardEntry]] = {}
-    for layer in layers:
-        for name, entry in layer.boards.items():
-            stacks.setdefault(name, []).append(entry)
-    return stacks
 
 
 def _cases(layers: Iterable[Layer], problems: list[Problem]) -> Catalog:
@@ -253,7 +248,9 @@ def _suites(layers: Iterable[Layer], catalog: Catalog, problems: list[Problem]) 
         for index, pattern in enumerate(entry.table.cases or ()):
             found = matching(catalog, pattern, entry.table.only)
             if not found:
-                problems.append(_nothing(entry.source, (*entry.key, "cases", index), pattern, catalog))
+                what = f"no operator or model is called {pattern!r}{did_you_mean(pattern, catalog.names)}"
+                at = (*entry.key, "cases", index)
+                problems.append(entry.source.problem(at, f"{what}: correct or remove it"))
             cases.update(dict.fromkeys(found))
         cases.update(dict.fromkeys(_of_codebase(catalog, entry.table)))
         suites[name] = Suite(name, entry.table.title, tuple(cases))
@@ -272,8 +269,3 @@ def _of_codebase(catalog: Catalog, table: "SuiteTable") -> Iterator[str]:
     for model in (*catalog.models.values(), *listed):
         if model and model.codebase == table.codebase and table.task in (None, model.task):
             yield model.name
-
-
-def _nothing(source: Source, key: tuple[str | int, ...], pattern: str, catalog: Catalog) -> Problem:
-    hint = did_you_mean(pattern, catalog.names)
-    return source.problem(key, f"no operator or model is called {pattern!r}{hint}: correct or remove it")

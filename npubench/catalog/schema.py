@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from npubench.storage.validate import Number, Positive, Table, Text
+from npubench.storage.json import Number, Positive, Table, Text
 
 NAME_LIMIT = 150
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._+-]*\Z")

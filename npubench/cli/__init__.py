@@ -12,32 +12,23 @@ from npubench.domain.errors import ExitCode, Interrupted, NpubenchError
 from npubench.domain.text import printable
 
 COMMANDS = {
-    "run": ("npubench.cli.run:run", "Export, convert and benchmark cases on boards, then write the report."),
-    "export": ("npubench.cli.convert:export", "Write cases as ONNX files."),
-    "convert": ("npubench.cli.convert:convert", "Prepare cases for a board's toolchain without measuring."),
-    "report": ("npubench.cli.report:report", "Write the HTML report of a result folder."),
-    "select": ("npubench.cli.select:select", "Say which chips do a job, with what room and at what price."),
-    "results": ("npubench.cli.results:results", "Print results as a table, JSON or CSV."),
-    "show": ("npubench.cli.results:show", "Show one case with its provenance and log."),
-    "compare": ("npubench.cli.compare:compare", "Compare two runs, folders, boards or tool versions."),
-    "accuracy": ("npubench.cli.accuracy:accuracy", "Top-1 and top-5 on a data set, and what they lose."),
-    "import": (
-        "npubench.cli.import_rows:import_",
-        "Add rows out of other programs' logs, or out of what was published.",
-    ),
-    "list": ("npubench.cli.lists:list_", "List boards, models, operators, backends or suites."),
-    "coverage": (
-        "npubench.cli.coverage:coverage",
-        "Say which models export and convert, and why not the rest.",
-    ),
-    "op-support": (
-        "npubench.cli.coverage:op_support",
-        "Say of every operator on every board where it runs, or why not.",
-    ),
-    "doctor": ("npubench.cli.doctor:doctor", "Say what is usable here, and how to make the rest so."),
-    "board": ("npubench.cli.board:board", "Check, trust and clean boards behind SSH; start a virtual one."),
-    "probe": ("npubench.cli.doctor:probe", "Build the processor probe for boards, and show what is built."),
-    "env": ("npubench.cli.doctor:env", "Install, list and remove isolated tool environments."),
+    "run": ("run:run", "Export, convert and benchmark cases on boards, then write the report."),
+    "export": ("convert:export", "Write cases as ONNX files."),
+    "convert": ("convert:convert", "Prepare cases for a board's toolchain without measuring."),
+    "report": ("report:report", "Write the HTML report of a result folder."),
+    "select": ("select:select", "Say which chips do a job, with what room and at what price."),
+    "results": ("results:results", "Print results as a table, JSON or CSV."),
+    "show": ("results:show", "Show one case with its provenance and log."),
+    "compare": ("compare:compare", "Compare two runs, folders, boards or tool versions."),
+    "accuracy": ("accuracy:accuracy", "Top-1 and top-5 on a data set, and what they lose."),
+    "import": ("import_rows:import_", "Add rows out of other programs' logs, or out of what was published."),
+    "list": ("lists:list_", "List boards, models, operators, backends or suites."),
+    "coverage": ("coverage:coverage", "Say which models export and convert, and why not the rest."),
+    "op-support": ("coverage:op_support", "Say of every operator on every board where it runs, or why not."),
+    "doctor": ("doctor:doctor", "Say what is usable here, and how to make the rest so."),
+    "board": ("board:board", "Check, trust and clean boards behind SSH; start a virtual one."),
+    "probe": ("doctor:probe", "Build the processor probe for boards, and show what is built."),
+    "env": ("doctor:env", "Install, list and remove isolated tool environments."),
 }
 
 
@@ -51,7 +42,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = getattr(import_module(f"npubench.cli.{module}"), attribute)
         return command
 
     def resolve_command(
@@ -71,7 +62,7 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="npubench")
 def npubench() -> None:
     """Which of my models run on this NPU, how fast, how accurately, and is the vendor's number true?

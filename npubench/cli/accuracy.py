@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import board_option, deadline_option, json_option, out_option, run_options
-from npubench.domain.text import printable, text_table
+from npubench.cli.options import (
+    PATH,
+    board_option,
+    deadline_option,
+    json_option,
+    out_option,
+    print_records,
+    run_options,
+)
+from npubench.domain.text import printable
 from npubench.engine.plan import RunOptions
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ MOST_CLASSES = 20
 @click.option(
     "--dataset",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Class folders of .npy or images; or inputs.npy and labels.npy, or one .npz with both.",
 )
 @board_option
@@ -33,12 +41,11 @@ MOST_CLASSES = 20
     multiple=True,
     type=click.Choice(["fp32", "int8"]),
     default=("int8",),
-    show_default=True,
     help="Repeatable; FP32 in ONNX Runtime is the reference in any case.",
 )
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Arrays or images, a file or folder, to quantise with; else drawn from the data set.",
 )
 @click.option(
@@ -46,7 +53,6 @@ MOST_CLASSES = 20
     "samples",
     type=click.IntRange(1),
     default=64,
-    show_default=True,
     help="Samples drawn for quantisation; they are not evaluated on.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Evaluate on so many, drawn; simulators are slow.")
@@ -80,56 +86,47 @@ def accuracy(options: RunOptions, dataset: Path, limit: int | None, as_json: boo
 def _print(scores: "Sequence[Score]") -> None:
     from npubench.measure.accuracy import DROP_METHOD, SHARE_METHOD
 
-    header = [
-        "case",
-        "board",
-        "precision",
-        "kind",
-        "samples",
-        "top-1",
-        "top-5",
-        "drop of top-1",
-        "drop of top-5",
-    ]
     rows = [
-        [
-            score.case,
-            score.board + (" (emulated)" if score.emulated else ""),
-            score.precision,
-            str(score.kind or "-"),
-            str(score.samples),
-            *(_percent(one) for one in (score.top1, score.top5, score.drop_top1, score.drop_top5)),
-        ]
+        {
+            "case": score.case,
+            "board": score.board + (" (emulated)" if score.emulated else ""),
+            "precision": score.precision,
+            "kind": str(score.kind or "-"),
+            "samples": str(score.samples),
+            "top-1": _percent(score.top1),
+            "top-5": _percent(score.top5),
+            "drop of top-1": _percent(score.drop_top1),
+            "drop of top-5": _percent(score.drop_top5),
+        }
         for score in scores
     ]
-    click.echo(text_table(header, rows))
+    print_records(rows)
     _print_data(scores)
     for score in scores:
-        if score.failure is not None:
-            failure = f"{score.failure.stage}: {score.failure.failure_class}: {score.failure.message}"
-            click.echo(printable(f"{score.case} on {score.board} {score.precision}: failed: {failure}"))
-        for note in score.notes:
-            click.echo(printable(f"{score.case} on {score.board}: {note}"))
-        for loss in score.losses:
-            where = f"{score.case} on {score.board}: {loss.op} {loss.name}"
-            click.echo(printable(f"{where}: cosine {loss.cosine:.5f} against FP32"))
+        where = f"{score.case} on {score.board}"
+        if (why := score.failure) is not None:
+            failure = f"{why.stage}: {why.failure_class}: {why.message}"
+            click.echo(printable(f"{where} {score.precision}: failed: {failure}"))
+        losses = (f"{one.op} {one.name}: cosine {one.cosine:.5f} against FP32" for one in score.losses)
+        for line in (*score.notes, *losses):
+            click.echo(printable(f"{where}: {line}"))
     click.echo(f"shares: {SHARE_METHOD}; drops in points: {DROP_METHOD}")
 
 
 def _print_data(scores: "Sequence[Score]") -> None:
     """Once a case: samples, classes by their number in the outputs, and what was left out."""
     for case, data in {score.case: score.data for score in scores if score.data is not None}.items():
-        click.echo(
-            printable(f"{case}: {data.calibrated} samples calibrate, {data.evaluated} are evaluated on")
-        )
         shown = [f"{one.number} {one.name} ({one.samples})" for one in data.classes[:MOST_CLASSES]]
         more = [f"and {len(data.classes) - len(shown)} more"] if len(data.classes) > len(shown) else []
-        click.echo(printable(f"{case}: classes (samples): {', '.join([*shown, *more])}"))
+        lines = [
+            f"{data.calibrated} samples calibrate, {data.evaluated} are evaluated on",
+            f"classes (samples): {', '.join([*shown, *more])}",
+        ]
         for left in data.left_out:
             named = ", ".join([*left.names, *(["..."] if left.count > len(left.names) else [])])
-            click.echo(printable(f"{case}: left out, {left.why}: {left.count} ({named})"))
-        if data.note:
-            click.echo(printable(f"{case}: {data.note}"))
+            lines.append(f"left out, {left.why}: {left.count} ({named})")
+        for line in (*lines, *filter(None, [data.note])):
+            click.echo(printable(f"{case}: {line}"))
 
 
 def _percent(share: "Share | None") -> str:

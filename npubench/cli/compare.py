@@ -2,20 +2,20 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import json_option, out_option
+from npubench.cli.options import FILE, json_option, out_option
 from npubench.domain.errors import UsageError
 from npubench.domain.text import did_you_mean, path_meant
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
     from npubench.reporting.compare.accuracy import Evaluation
-    from npubench.reporting.compare.comparison import Comparison
     from npubench.reporting.compare.pairing import Side
     from npubench.storage.store import Store
 
@@ -28,15 +28,14 @@ if TYPE_CHECKING:
     "--fail-on-accuracy",
     metavar="FALL",
     default="0.01",
-    show_default=True,
     help="With --fail-on: exit 1 when a cosine falls by more, or top-1 for sure; `off`.",
 )
 @click.option(
     "--require-repeat", is_flag=True, help="A regression counts when B measured it twice, else exit 6."
 )
 @click.option("--require-all", is_flag=True, help="With --fail-on: exit 3 when B lacks a case of A.")
-@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="JUnit XML for CI.")
-@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Markdown for CI.")
+@click.option("--junit", type=FILE, help="JUnit XML for CI.")
+@click.option("--markdown", type=FILE, help="Markdown for CI.")
 @json_option
 @out_option
 def compare(
@@ -76,19 +75,8 @@ def compare(
             with writing(path.absolute().parent):
                 path.absolute().parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, text(found))
-    _print(found, as_json)
+    click.echo(json.dumps(asdict(found), indent=1, allow_nan=False) if as_json else formats.text(found))
     return code
-
-
-def _print(found: "Comparison", as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from npubench.reporting.compare import formats
-
-    if as_json:
-        click.echo(json.dumps(asdict(found), indent=1, allow_nan=False))
-    else:
-        click.echo(formats.text(found))
 
 
 def _share(text: str) -> float:
@@ -124,20 +112,18 @@ def select_side(text: str, out: Path) -> "Side":
     folders = [Path(value) for word, value in filters if word == "folder" or (not word and _is_folder(value))]
     if len(folders) > 1:
         raise UsageError(f"{text!r} names two folders: one side is of one")
-    store = Store.read(_database(folders[0] if folders else out))
+    database = _database(folders[0] if folders else out)
     named = [(word, value) for word, value in filters if not (word == "folder" or _is_folder(value, word))]
-    resolved = [(word, value) if word else _meant(value, store, out) for word, value in named]
-    rows = _rows(store, resolved)
-    nothing_new = _nothing_new(store) if ("run", "latest") in resolved else ""
-    store.close()
-    narrowed = {word for word, _ in resolved}
+    with Store.read(database) as store:
+        resolved = [(word, value) if word else _meant(value, store, out) for word, value in named]
+        rows = _rows(store, resolved)
+        nothing_new = _nothing_new(store) if ("run", "latest") in resolved else ""
+    narrowed = frozenset(word for word, _ in resolved)
     # What was evaluated last is of no run, and says nothing of a tool's version.
-    evaluated = () if narrowed & {"run", "tool"} else _scores((folders[0] if folders else out), resolved)
+    evaluated = () if narrowed & {"run", "tool"} else _scores(database.parent, resolved)
     if not rows:
         raise UsageError(f"no row is of {text!r}: see `npubench results`")
-    fixed = {"tool": "", "run": ""}
-    free = frozenset(fixed.get(word, word) for word, _ in resolved) - {""}
-    return Side(text, tuple(rows), free, evaluated, nothing_new)
+    return Side(text, tuple(rows), narrowed - {"run", "tool"}, evaluated, nothing_new)
 
 
 def _scores(folder: Path, filters: Sequence[tuple[str, str]]) -> "tuple[Evaluation, ...]":
@@ -145,7 +131,7 @@ def _scores(folder: Path, filters: Sequence[tuple[str, str]]) -> "tuple[Evaluati
     from npubench.engine.accuracy import REFERENCE
     from npubench.reporting.compare.accuracy import evaluation_of
 
-    path = (folder.parent if folder.name == "results.db" and folder.is_file() else folder) / "accuracy.json"
+    path = folder / "accuracy.json"
     if not path.is_file():
         return ()
     try:
@@ -163,9 +149,7 @@ def _scores(folder: Path, filters: Sequence[tuple[str, str]]) -> "tuple[Evaluati
 
 def _split(part: str) -> tuple[str, str]:
     word, colon, value = part.strip().partition(":")
-    if colon and word in _WORDS:
-        return word, value.strip()
-    return "", part.strip()
+    return (word, value.strip()) if colon and word in _WORDS else ("", part.strip())
 
 
 def _is_folder(value: str, word: str = "") -> bool:
@@ -208,23 +192,20 @@ def _rows(store: "Store", filters: Sequence[tuple[str, str]]) -> "list[Result]":
         if word in given and given[word] not in known:
             raise UsageError(f"no row there is of {word} {given[word]!r}{_near(given[word], known)}")
     rows = store.rows(run_id=_run(store, given.get("run")), board=given.get("board"))
-    tests: dict[str, Callable[[Result, str], bool]] = {
-        "tool": _has_tool,
-        "precision": lambda row, value: row.precision == value,
-        "backend": lambda row, value: row.backend == value,
-    }
     for word, value in filters:
-        if word in tests:
-            fitting = [row for row in rows if tests[word](row, value)]
-            if not fitting:
-                near = _versions(store, value) if word == "tool" else _near(value, _values(rows, word))
-                raise UsageError(f"no row there is of {word} {value!r}{near}")
-            rows = fitting
+        if word == "tool":
+            name, _, version = value.partition("=")
+            fitting = [row for row in rows if row.tools.get(name) == version]
+        elif word in ("precision", "backend"):
+            fitting = [row for row in rows if getattr(row, word) == value]
+        else:
+            continue
+        if not fitting:
+            there = sorted({str(getattr(row, word)) for row in rows}) if word != "tool" else []
+            near = _near(value, there) if there else _versions(store, value)
+            raise UsageError(f"no row there is of {word} {value!r}{near}")
+        rows = fitting
     return rows
-
-
-def _values(rows: "Sequence[Result]", word: str) -> list[str]:
-    return sorted({str(row.precision if word == "precision" else row.backend) for row in rows})
 
 
 def _near(value: str, known: Sequence[str]) -> str:
@@ -245,36 +226,24 @@ def _run(store: "Store", value: str | None) -> str | None:
 
 def _nothing_new(store: "Store") -> str:
     """What to say where the run that began last left no row: those of `latest` are of an earlier one."""
-    last = store.last_run()
-    runs = store.runs()
+    last, runs = store.last_run(), store.runs()
     if last is None or last.run_id in runs:
         return ""
-    why = (
-        "it ended before its first row"
-        if last.to_run
-        else f"every planned case ({last.planned}) was done before"
-    )
+    done = f"every planned case ({last.planned}) was done before"
+    why = "it ended before its first row" if last.to_run else done
     return (
         f"nothing new was measured by the last run, {last.run_id}: {why}; `latest` is still {runs[-1]}:"
         " measure again with npubench run --fresh"
     )
 
 
-def _has_tool(row: "Result", value: str) -> bool:
-    name, _, version = value.partition("=")
-    return row.tools.get(name) == version
-
-
 def _versions(store: "Store", value: str) -> str:
     name = value.partition("=")[0]
     rows = store.rows()
-    known = sorted({row.tools[name] for row in rows if name in row.tools})
+    if known := sorted({row.tools[name] for row in rows if name in row.tools}):
+        return f": versions of {name} there are {_some(known)}"
     tools = sorted({tool for row in rows for tool in row.tools})
-    return (
-        f": versions of {name} there are {_some(known)}"
-        if known
-        else f": no row tells a version of {name!r}{did_you_mean(name, tools)}"
-    )
+    return f": no row tells a version of {name!r}{did_you_mean(name, tools)}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from npubench.cli.options import (
+    FOLDER,
     board_option,
     calibration_option,
     deadline_option,
@@ -18,10 +18,11 @@ from npubench.domain.text import printable
 from npubench.engine.plan import RunOptions
 
 if TYPE_CHECKING:
-    from npubench.engine.deliver import Delivered
-    from npubench.engine.plan import Plan
-    from npubench.engine.session import SessionStage
-    from npubench.graph.surgery.state import OutputComparison, Part, Surgery
+    from npubench.domain.records import Failure
+    from npubench.engine.deliver import Finish, Step
+    from npubench.engine.job import JobState
+    from npubench.engine.plan import Job, Plan
+    from npubench.graph.surgery.state import OutputComparison, Surgery
     from npubench.storage.ledger import Conversion
 
 WORKSPACE = ".npubench"
@@ -31,7 +32,7 @@ jobs_option = click.option("--jobs", "workers", type=click.IntRange(1), help="Ho
 fresh_option = click.option("--fresh", is_flag=True, help="Make everything again, whatever is there.")
 folder_option = click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     help="Folder for the files; what made them is kept in .npubench below it.",
 )
@@ -45,12 +46,9 @@ folder_option = click.option(
 @folder_option
 def export(options: RunOptions) -> int:
     """Write CASES as ONNX files: OUT/<case>.onnx."""
-    from npubench.engine.deliver import delivery
     from npubench.engine.job import export_only
 
-    plan, delivered = _deliver(replace(options, precisions=("fp32",)), delivery(options.out, export_only))
-    _say_written(plan, delivered, options.out)
-    return _exit_code(plan, delivered)
+    return _deliver(replace(options, precisions=("fp32",)), export_only)
 
 
 @click.command()
@@ -62,7 +60,6 @@ def export(options: RunOptions) -> int:
     "surgery",
     type=click.Choice(["none", "auto"]),
     default="none",
-    show_default=True,
     help="auto: rewrite what the target refuses, then cut it off at head and tail; see docs/surgery.md.",
 )
 @calibration_option
@@ -72,50 +69,44 @@ def export(options: RunOptions) -> int:
 @folder_option
 def convert(options: RunOptions, surgery: str) -> int:
     """Prepare CASES for a board's toolchain: OUT/<case>.<board>.<precision>.<ending>."""
-    from npubench.engine.deliver import delivery
-
     if surgery == "none":
         from npubench.engine.job import prepare
 
-        plan, delivered = _deliver(options, delivery(options.out, prepare))
-        _say_written(plan, delivered, options.out)
-        return _exit_code(plan, delivered)
-    from npubench.engine import convert_with_surgery as cutting
+        return _deliver(options, prepare)
+    from npubench.engine.convert_with_surgery import measure_parts, prepare
 
-    stage = delivery(options.out, cutting.prepare, cutting.measure_parts)
-    plan, delivered = _deliver(options, stage)
-    for state in delivered.states:
-        if state.files and state.failure is None:
-            _say_surgery(cutting.record_of(state))
-    _say_written(plan, delivered, options.out)
-    for line in counts([cutting.conversion_of(state) for state in delivered.states]):
-        click.echo(line)
-    return _exit_code(plan, delivered)
+    return _deliver(options, prepare, measure_parts)
 
 
-def _deliver(options: RunOptions, stage: "SessionStage") -> "tuple[Plan, Delivered]":
+def _deliver(options: RunOptions, step: "Step", finish: "Finish | None" = None) -> int:
+    """Plan, take every case through the steps, and say what was written; the exit code."""
     from npubench.cli.listeners import delivery_listener, say_refused
     from npubench.engine.assemble import plan_run
-    from npubench.engine.deliver import Delivered
+    from npubench.engine.deliver import Delivered, delivery
     from npubench.engine.session import SessionSetup, run_session
 
-    options = replace(options, out=options.out / WORKSPACE)
-    plan = plan_run(options, say_refused, reached=False)
-    setup = SessionSetup(options, plan, delivery_listener(len(plan.jobs)), stored=False)
-    return plan, run_session(setup, (stage,))[Delivered]
+    kept = replace(options, out=options.out / WORKSPACE)
+    plan = plan_run(kept, say_refused, reached=False)
+    setup = SessionSetup(kept, plan, delivery_listener(len(plan.jobs)), stored=False)
+    delivered = run_session(setup, (delivery(options.out, step, finish),))[Delivered]
+    written = f"{len(plan.jobs) - len(delivered.failures)} of {len(plan.jobs)} written to {options.out}"
+    for line in [written] if finish is None else _on_surgery(delivered.states, written):
+        click.echo(line)
+    return _exit_code(plan, delivered.failures)
 
 
-def _say_written(plan: "Plan", delivered: "Delivered", out: Path) -> None:
-    count = len(plan.jobs)
-    click.echo(f"{count - len(delivered.failures)} of {count} written to {out}")
+def _on_surgery(states: "Sequence[JobState]", written: str) -> list[str]:
+    from npubench.engine.convert_with_surgery import conversion_of, record_of
+
+    done = [record_of(state) for state in states if state.files and state.failure is None]
+    return [*map(_surgery, done), written, *counts([conversion_of(state) for state in states])]
 
 
-def _exit_code(plan: "Plan", delivered: "Delivered") -> int:
+def _exit_code(plan: "Plan", failures: "Sequence[tuple[Job, Failure]]") -> int:
     from npubench.domain.errors import ExitCode
     from npubench.domain.specs import FileSpec
     from npubench.engine.run import INPUT_CLASSES
 
-    failures = delivered.failures
     if plan.refused or any(
         isinstance(job.case, FileSpec) and failure.failure_class in INPUT_CLASSES for job, failure in failures
     ):
@@ -130,32 +121,26 @@ def counts(outcomes: "Sequence[Conversion]") -> list[str]:
     lines = []
     for backend, board in sorted({(one.backend, one.board) for one in outcomes}):
         here = [one for one in outcomes if (one.backend, one.board) == (backend, board)]
-        with_cut = sum(not one.with_cut for one in here)
-        without = sum(not one.as_is for one in here)
-        lines.append(
-            f"{backend} on {board}: of {len(here)}, {without} convert without --cut auto, {with_cut} with it"
-        )
+        with_cut, without = (sum(not getattr(one, way) for one in here) for way in ("with_cut", "as_is"))
+        told = f"of {len(here)}, {without} convert without --cut auto, {with_cut} with it"
+        lines.append(f"{backend} on {board}: {told}")
     return lines
 
 
-def _say_surgery(record: "Surgery") -> None:
+def _surgery(record: "Surgery") -> str:
     done = [f"{one.name} ({one.nodes})" for one in record.rewrites]
     if record.lacking:
         done.append(f"{', '.join(record.lacking)} cut off")
     text = f"{record.case} [{record.precision}] on {record.board}: {'; '.join(done)}"
     for name, part in (("head", record.head), ("tail", record.tail)):
         if part is not None:
-            text += f"; {name} {_time(part)}"
+            latency = part.figures and part.figures.latency_us
+            time = f"{latency.mean:.1f} us on this CPU (measured)" if latency else "not measured"
+            text += f"; {name} {time}"
     text += f"; joined in FP32: {_worst(record.joined_fp32)}"
     if record.joined_target is not None:
         text += f"; with the body by {record.backend}: {_worst(record.joined_target)}"
-    click.echo(printable(text))
-
-
-def _time(part: "Part") -> str:
-    if part.figures is None or part.figures.latency_us is None:
-        return "not measured"
-    return f"{part.figures.latency_us.mean:.1f} us on this CPU (measured)"
+    return printable(text)
 
 
 def _worst(outputs: "Sequence[OutputComparison]") -> str:

@@ -5,36 +5,26 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.options import Number, catalog_option, load_catalog
+from npubench.cli.options import FILE, FOLDER, PATH, Number, catalog_option, load_catalog, say_problem
 
 SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
 
 
 @click.command()
 @catalog_option
+@click.option("--suite", "suites", multiple=True, default=SUITES, help="Names meant to run.")
 @click.option(
-    "--suite", "suites", multiple=True, default=SUITES, show_default=True, help="Names meant to run."
-)
-@click.option(
-    "--exports", "places", type=click.Path(path_type=Path), multiple=True, required=True,
+    "--exports", "places", type=PATH, multiple=True, required=True,
     help="The --out of an export or a run, or a file of --keep. Repeatable; the later one counts.",
 )  # fmt: skip
+@click.option("--results", type=FOLDER, help="The --out of `npubench run`, too.")
 @click.option(
-    "--results", type=click.Path(path_type=Path, file_okay=False), help="The --out of `npubench run`, too."
-)
-@click.option(
-    "--cuts", type=click.Path(path_type=Path), multiple=True,
+    "--cuts", type=PATH, multiple=True,
     help="The --out of `npubench convert --cut auto`, or a file of --keep-cuts. Repeatable.",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Markdown file [printed]."
-)
-@click.option(
-    "--keep", type=click.Path(path_type=Path, dir_okay=False), help="Write the records to this file, too."
-)
-@click.option(
-    "--keep-cuts", type=click.Path(path_type=Path, dir_okay=False), help="Write those of --cuts to this file."
-)
+@click.option("-o", "--output", type=FILE, help="Markdown file [printed].")
+@click.option("--keep", type=FILE, help="Write the records to this file, too.")
+@click.option("--keep-cuts", type=FILE, help="Write those of --cuts to this file.")
 @click.option("--missing", is_flag=True, help="Print the names that no record says are exported, and stop.")
 @click.option(
     "--require", type=Number(0, 100), metavar="PERCENT",
@@ -64,11 +54,9 @@ def coverage(
     catalog = load_catalog(catalog_folders)
     found = {case: export for place in places for case, export in ledger.read_exports(place).items()}
     if not found and not missing:
-        told = " and ".join(map(str, places))
         hint = "" if places[-1].exists() else path_meant(places[-1])
-        raise UsageError(
-            f"{told} has no exports{hint}: run `npubench export --suite ... --out {places[-1]}` first"
-        )
+        command = f"npubench export --suite ... --out {places[-1]}"
+        raise UsageError(f"{' and '.join(map(str, places))} has no exports{hint}: run `{command}` first")
     planned = {}
     for suite in suites:
         if suite not in catalog.suites:
@@ -79,8 +67,9 @@ def coverage(
             if isinstance(spec, ModelSpec):
                 planned[case] = spec.codebase
     if missing:
-        for name in (name for name in planned if status(found.get(name)) != EXPORTED):
-            click.echo(name)
+        for name in planned:
+            if status(found.get(name)) != EXPORTED:
+                click.echo(name)
         return ExitCode.OK
     if keep is not None:
         write_atomically(keep, ledger.lines(found.values()))
@@ -94,7 +83,7 @@ def coverage(
     _deliver(text, output, "coverage")
     below = {name: share for name, share in shares(found, planned).items() if 100 * share < (require or 0)}
     for codebase, share in below.items():
-        click.echo(f"npubench: {codebase}: {share:.1%} exported, {require:g}% required", err=True)
+        say_problem(f"{codebase}: {share:.1%} exported, {require:g}% required")
     return ExitCode.REGRESSION if below else ExitCode.OK
 
 
@@ -108,9 +97,8 @@ def _cuts(places: Sequence[Path], keep: Path | None) -> str:
     for place in places:
         here = ledger.read_conversions(place)
         if not here:
-            raise UsageError(
-                f"{place} has no conversions: run `npubench convert --cut auto ... --out {place}` first"
-            )
+            command = f"npubench convert --cut auto ... --out {place}"
+            raise UsageError(f"{place} has no conversions: run `{command}` first")
         found.update({(one.case, one.board, one.precision): one for one in here})
     if keep is not None:
         write_atomically(keep, ledger.lines(found.values()))
@@ -119,13 +107,11 @@ def _cuts(places: Sequence[Path], keep: Path | None) -> str:
 
 @click.command("op-support")
 @click.option(
-    "--results", "folders", multiple=True, required=True, type=click.Path(path_type=Path, file_okay=False),
+    "--results", "folders", multiple=True, required=True, type=FOLDER,
     help="The --out of `npubench run`. Repeatable.",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Markdown file [printed]."
-)
-def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
+@click.option("-o", "--output", type=FILE, help="Markdown file [printed].")
+def op_support(folders: tuple[Path, ...], output: Path | None) -> None:
     """Say of every operator case on every board: NPU, CPU fallback, unsupported, crash or wrong result."""
     from npubench.domain.errors import UsageError
     from npubench.reporting.data.op_support import document
@@ -143,7 +129,6 @@ def op_support(folders: tuple[Path, ...], output: Path | None) -> int:
             "there are no operators among the results: npubench run --simulate --suite operators"
         )
     _deliver(text, output, "operator support")
-    return 0
 
 
 def _deliver(text: str, output: Path | None, what: str) -> None:

@@ -62,16 +62,13 @@ def _machine(out: Path) -> Iterator[Check]:
     yield Check("operating system", linux, platform.platform(), "" if linux else "use a Linux machine")
     folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     free_gib = shutil.disk_usage(folder).free / 2**30
-    room = free_gib >= 4
-    yield Check(
-        "disk for results", room, f"{free_gib:.1f} GiB free", "" if room else "free 4 GiB, or use --out"
-    )
+    fix = "" if free_gib >= 4 else "free 4 GiB, or use --out"
+    yield Check("disk for results", not fix, f"{free_gib:.1f} GiB free", fix)
     governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     found = governor.read_text().strip() if governor.is_file() else "not told (a virtual machine?)"
     steady = found in {"performance", "not told (a virtual machine?)"}
-    yield Check(
-        "clock governor", steady, found, "" if steady else "sudo cpupower frequency-set -g performance"
-    )
+    fix = "" if steady else "sudo cpupower frequency-set -g performance"
+    yield Check("clock governor", steady, found, fix)
 
 
 def _backends() -> Iterator[Check]:
@@ -88,25 +85,20 @@ def _environments() -> Iterator[Check]:
 
     for name in names():
         installed = find(name)
-        fix = "" if installed else f"npubench env install {name}"
-        yield Check(
-            f"environment {name}", installed is not None, str(installed.path) if installed else "-", fix
-        )
+        found, fix = (str(installed.path), "") if installed else ("-", f"npubench env install {name}")
+        yield Check(f"environment {name}", installed is not None, found, fix)
 
 
 def _probes() -> Iterator[Check]:
     """The processor probe: built, or a compiler that can."""
     from npubench.benchmarks.cpu import builds
-    from npubench.benchmarks.cpu.builds import TARGETS, compilers, how_to_get
 
-    for wanted in TARGETS.values():
-        built = builds.find(wanted)
-        able = " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))
-        found = (
-            f"built by {built.compiler}" if built else f"can be built by {able}" if able else "no compiler"
-        )
-        usable = bool(built or able)
-        yield Check(f"probe {wanted.name}", usable, found, "" if usable else how_to_get(wanted))
+    for wanted in builds.TARGETS.values():
+        built, able = builds.find(wanted), _compilers(wanted)
+        buildable = f"can be built by {able}" if able else "no compiler"
+        found = f"built by {built.compiler}" if built else buildable
+        fix = "" if built or able else builds.how_to_get(wanted)
+        yield Check(f"probe {wanted.name}", not fix, found, fix)
 
 
 FULL = "-full"
@@ -120,7 +112,7 @@ def env() -> None:
 @env.command()
 @click.argument("name")
 @click.option("--full", is_flag=True, help="Its full form, which compiles and takes longer.")
-def install(name: str, full: bool) -> int:
+def install(name: str, full: bool) -> None:
     """Make the environment NAME, or make one anew whose installation ended early."""
     from npubench.tools import environments
     from npubench.tools.environments import installer
@@ -135,11 +127,10 @@ def install(name: str, full: bool) -> int:
     click.echo(f"about {wanted.size_bytes / 1e9:.1f} GB; licence: {wanted.licence}")
     ready = installer.install(name, say, lambda line: say(f"  {line}"))
     click.echo(f"{ready.name} is at {ready.path} ({ready.disk_bytes / 1e9:.2f} GB)")
-    return 0
 
 
 @env.command("list")
-def list_environments() -> int:
+def list_environments() -> None:
     """List environments with their state, place, versions and disk use."""
     from npubench.tools import environments
 
@@ -149,18 +140,16 @@ def list_environments() -> int:
         if not environments.folders(name):
             rows.append([name, "not installed", "-", f"npubench env install {name}", "-"])
     click.echo(text_table(["environment", "state", "disk", "where", "versions"], rows, 160))
-    return 0
 
 
 @env.command()
 @click.argument("name")
-def remove(name: str) -> int:
+def remove(name: str) -> None:
     """Delete the environment NAME, unfinished ones and those of older pins, too."""
     from npubench.tools.environments import installer
 
     for path in installer.remove(name, say):
         click.echo(f"removed {printable(str(path))}")
-    return 0
 
 
 def _row(name: str, path: "Path") -> list[str]:
@@ -183,11 +172,9 @@ def probe() -> None:
 
 @probe.command()
 @click.argument("targets", nargs=-1)
-@click.option("--compiler", type=click.Choice(["gcc", "zig"]), default=None, help="Only this one; else any.")
+@click.option("--compiler", type=click.Choice(["gcc", "zig"]), help="Only this one; else any.")
 @click.option("--fresh", is_flag=True, help="Build again what is there.")
-@click.option(
-    "--deadline", type=Number(1), default=600.0, show_default=True, help="Seconds a build may take."
-)
+@click.option("--deadline", type=Number(1), default=600.0, help="Seconds a build may take.")
 def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline: float) -> int:
     """Build cpupeak for TARGETS (armv7, aarch64, x86-64), or for all of them."""
     from npubench.benchmarks.cpu import builds
@@ -195,37 +182,33 @@ def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline:
 
     failed = False
     with tempfile.TemporaryDirectory() as scratch:
-        for wanted in _chosen(targets):
+        chosen = [builds.target(name) for name in dict.fromkeys(targets)]
+        for wanted in chosen or builds.TARGETS.values():
             log = Path(scratch) / f"{wanted.name}.log"
             built = builds.build(wanted, log, deadline, say, compiler, fresh)
             if isinstance(built, Failure):
                 failed = True
                 say_problem(built.message)
             else:
-                size_kib = built.path.stat().st_size / 1024
-                click.echo(
-                    f"{wanted.name}: {printable(str(built.path))} ({size_kib:.0f} KiB, {built.compiler})"
-                )
+                size = f"{built.path.stat().st_size / 1024:.0f} KiB"
+                click.echo(f"{wanted.name}: {printable(str(built.path))} ({size}, {built.compiler})")
     return ExitCode.TOOLCHAIN if failed else ExitCode.OK
 
 
 @probe.command("list")
-def list_builds() -> int:
+def list_builds() -> None:
     """List targets with their builds and the compilers that are there."""
     from npubench.benchmarks.cpu import builds
-    from npubench.benchmarks.cpu.builds import TARGETS, compilers, how_to_get
 
     rows = []
-    for wanted in TARGETS.values():
-        found = builds.find(wanted)
-        have = " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))
+    for wanted in builds.TARGETS.values():
+        found, have = builds.find(wanted), _compilers(wanted)
         state = f"built by {found.compiler}: {found.path}" if found else "not built"
-        rows.append([wanted.name, state, have or f"none: {how_to_get(wanted)}"])
+        rows.append([wanted.name, state, have or f"none: {builds.how_to_get(wanted)}"])
     click.echo(text_table(["target", "build", "compilers"], rows, 400))
-    return ExitCode.OK
 
 
-def _chosen(names: tuple[str, ...]) -> "list[Target]":
-    from npubench.benchmarks.cpu.builds import TARGETS, target
+def _compilers(wanted: "Target") -> str:
+    from npubench.benchmarks.cpu.builds import compilers
 
-    return [target(name) for name in dict.fromkeys(names)] or list(TARGETS.values())
+    return " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import batch_axis_option, catalog_option, load_catalog, out_option, say_problem
+from npubench.cli.options import (
+    PATH,
+    batch_axis_option,
+    catalog_option,
+    load_catalog,
+    out_option,
+    say_problem,
+)
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import counted, printable
 
@@ -32,7 +39,7 @@ def _log_options(function: Callable[..., int]) -> Callable[..., int]:
         catalog_option,
         batch_axis_option,
         click.option("--name", help="What the rows call that board, beside rows of its live runs."),
-        click.argument("folder", type=click.Path(path_type=Path)),
+        click.argument("folder", type=PATH),
     ):
         function = option(function)
     return function
@@ -52,7 +59,7 @@ def logs(**words: Any) -> int:
 
 
 @import_.command("pulsar-logs")
-@click.option("--board", default="axera-pi", show_default=True, help="The board that the logs are of.")
+@click.option("--board", default="axera-pi", help="The board that the logs are of.")
 @_log_options
 def pulsar_logs(**words: Any) -> int:
     """The old name of `import logs`, for AX620A boards."""

@@ -3,13 +3,14 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 import click
 
+from npubench.cli.options import say, say_problem
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Precision, titled
 from npubench.domain.text import counted, printable
@@ -28,7 +29,9 @@ from npubench.engine.session import (
 from npubench.reporting.data.figures import aside, bounds_of, mark
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
+
+Counted = TypeVar("Counted", JobFinished, JobDelivered)
 
 
 @contextmanager
@@ -39,8 +42,12 @@ def listener(style: str) -> Iterator[Listener]:
     elif style == "json":
         yield _json_line
     elif sys.stderr.isatty():
-        with _bar() as bar:
-            yield bar
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+        named, bar = TextColumn("{task.description}", markup=False), BarColumn(bar_width=24)
+        left = TimeRemainingColumn(elapsed_when_finished=True)
+        with _progress(named, bar, MofNCompleteColumn(), left) as progress:
+            yield _RichLines(progress)
     else:
         yield _PlainLines()
 
@@ -72,48 +79,55 @@ def sentence(result: Result) -> str:
 def say_refused(event: Event) -> None:
     """For what comes before a session: what cannot be used of the input, whatever the style."""
     if isinstance(event, InputRefused):
-        _say(f"npubench: {printable(event.text)}")
+        say_problem(event.text)
 
 
 def say_notes(event: Event) -> None:
     """For commands that show their results alone."""
     if isinstance(event, Note):
-        _say(printable(event.text))
+        say(event.text)
 
 
 @contextmanager
-def delivery_listener(total: int) -> Iterator[Listener]:
-    """Says what was not delivered; on a terminal below it a bar, with the time that the rest will take."""
+def counting(
+    kind: type[Counted], told: Callable[[Counted], str | None], what: str = "", total: int | None = None
+) -> Iterator[Listener]:
+    """Says what `told` makes of events of a kind; on a terminal below it a bar that counts them."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, kind) and (line := told(event)):
+            say(line)
+
     if not sys.stderr.isatty():
-        yield _say_undelivered
+        yield hear
         return
-    from rich.console import Console
-    from rich.progress import Progress
+    with _progress() as progress:
+        task = progress.add_task(what, total=total)
 
-    with Progress(console=Console(stderr=True, highlight=False), transient=True) as progress:
-        task = progress.add_task("", total=total)
-
-        def hear(event: Event) -> None:
-            _say_undelivered(event)
-            if isinstance(event, JobDelivered):
+        def count(event: Event) -> None:
+            hear(event)
+            if isinstance(event, kind):
                 progress.advance(task)
 
-        yield hear
+        yield count
 
 
-def _say_undelivered(event: Event) -> None:
-    if isinstance(event, JobDelivered) and event.failure is not None:
-        job = event.job
-        text = f"{job.case.name} [{job.precision}] on {job.board.name}: {event.failure.message}"
-        _say(f"npubench: {printable(text)}")
+def delivery_listener(total: int) -> AbstractContextManager[Listener]:
+    """Says what was not delivered; the bar tells the time that the rest will take."""
+
+    def undelivered(event: JobDelivered) -> str | None:
+        job, failure = event.job, event.failure
+        where = f"{job.case.name} [{job.precision}] on {job.board.name}"
+        return f"npubench: {where}: {failure.message}" if failure is not None else None
+
+    return counting(JobDelivered, undelivered, total=total)
 
 
 def _duration_us(value: float) -> str:
     """Microseconds in the unit that reads best, three significant digits."""
-    for limit, scale, unit in ((1e3, 1.0, "us"), (1e6, 1e3, "ms")):
-        if value < limit:
-            return f"{value / scale:.3g} {unit}"
-    return f"{value / 1e6:.4g} s"
+    if value < 1e3:
+        return f"{value:.3g} us"
+    return f"{value / 1e3:.3g} ms" if value < 1e6 else f"{value / 1e6:.4g} s"
 
 
 def _line(event: Event) -> str | None:
@@ -151,12 +165,12 @@ class _PlainLines:
         elif isinstance(event, RowsOutdated):
             self._count -= event.count
         if line is not None:
-            _say(line)
+            say(line)
 
 
 def _say_failures(event: Event) -> None:
     if isinstance(event, JobFinished) and event.result.failure:
-        _say(f"npubench: {sentence(event.result)}")
+        say_problem(sentence(event.result))
 
 
 def _json_line(event: Event) -> None:
@@ -183,19 +197,13 @@ def _fields(event: Event) -> dict[str, Any]:
 
 
 @contextmanager
-def _bar() -> Iterator[Listener]:
+def _progress(*columns: "ProgressColumn") -> "Iterator[Progress]":
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
     console = Console(stderr=True, highlight=False)
     with Progress(*columns, console=console, transient=True) as progress:
-        yield _RichLines(progress)
+        yield progress
 
 
 class _RichLines:
@@ -217,7 +225,3 @@ class _RichLines:
             self._progress.advance(self._task)
         elif isinstance(event, RowsOutdated):
             self._progress.advance(self._task, -event.count)
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

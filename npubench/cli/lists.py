@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import catalog_option, json_option, load_catalog, print_records
+from npubench.cli.options import FOLDER, catalog_option, json_option, load_catalog, print_records
 from npubench.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Rows = list[dict[str, str]]
 @click.argument("what", type=click.Choice(["boards", "models", "operators", "backends", "suites"]))
 @catalog_option
 @click.option(
-    "--status", type=click.Path(path_type=Path, file_okay=False), metavar="[OUT]",
+    "--status", type=FOLDER, metavar="[OUT]",
     is_flag=False, flag_value="npubench-out",
     help="With models: what came of exporting and converting each, from the --out of a run or an export"
     " [npubench-out].",

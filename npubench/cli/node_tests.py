@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,18 +12,16 @@ import click
 
 from npubench import __version__
 from npubench.catalog import NODE_TESTS, find_board
-from npubench.cli.listeners import listener
+from npubench.cli.listeners import counting, listener
 from npubench.cli.options import load_catalog
 from npubench.cli.report import page_stage
-from npubench.domain.definitions import CURRENT
 from npubench.domain.errors import ExitCode, UsageError
-from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
+from npubench.domain.records import CURRENT, Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
-from npubench.domain.text import counted, printable
+from npubench.domain.text import counted
 from npubench.engine import plugins
 from npubench.engine.plan import RunOptions
 from npubench.engine.session import (
-    Event,
     JobFinished,
     Listener,
     RunSession,
@@ -112,31 +110,18 @@ def _unsupported(row: Result) -> bool:
     return row.failure is not None and row.failure.failure_class in UNSUPPORTED
 
 
-@contextmanager
-def _listener(style: str) -> Iterator[Listener]:
+def _listener(style: str) -> AbstractContextManager[Listener]:
     """Of the many rows a person hears a count that moves, and what failed; a program every one."""
     if style == "auto":
-        from rich.console import Console
-        from rich.progress import Progress
+        return counting(JobFinished, _failed, "node tests")
+    return listener(style) if style == "json" else nullcontext(unheard)
 
-        with Progress(console=Console(stderr=True, highlight=False), transient=True) as progress:
-            task = progress.add_task("node tests", total=None)
 
-            def hear(event: Event) -> None:
-                if not isinstance(event, JobFinished):
-                    return
-                progress.advance(task)
-                row = event.result
-                if row.failure and not _unsupported(row):
-                    text = printable(f"{row.case}: {row.failure.failure_class}: {row.failure.message}")
-                    progress.console.print(text, markup=False, emoji=False, soft_wrap=True)
-
-            yield hear
-    elif style == "json":
-        with listener(style) as listen:
-            yield listen
-    else:
-        yield unheard
+def _failed(event: JobFinished) -> str | None:
+    row = event.result
+    if row.failure is None or _unsupported(row):
+        return None
+    return f"{row.case}: {row.failure.failure_class}: {row.failure.message}"
 
 
 def _key(case: str, versions: Mapping[str, str]) -> str:
@@ -156,50 +141,44 @@ def _run(
     log = session.workspace.log_file(run_id, board.name, NODE_TESTS)
     with writing(log.parent):
         log.touch()
-    for case, about, failure in node_tests.run(done, log):
-        row = _row(case, about, failure, board, versions)
-        row = replace(
-            row,
-            run_id=run_id,
-            command=session.command,
-            log_path=session.workspace.relative(log),
-            log_sha256=sha256_of_file(log),
-        )
-        session.store.append(row)
-        session.announce(JobFinished(row))
-        yield row
-
-
-def _row(
-    case: str,
-    about: Mapping[str, Any],
-    failure: Failure | None,
-    board: BoardSpec,
-    versions: Mapping[str, str],
-) -> Result:
-    sha256 = about.get("sha256")
-    accuracy = Accuracy(None, None, about.get("max_abs"))
-    figures = Figures(Kind.MEASURED, accuracy=accuracy, artifact_sha256=sha256)
-    return Result(
-        key=_key(case, versions),
-        run_id="",
-        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    base = Result(
+        key="",
+        run_id=run_id,
+        started_at="",
         duration_s=0.0,
         board=board.name,
         chip=board.chip,
         backend=board.backend,
         tools=versions,
-        case=case,
+        case="",
         case_kind=CaseKind.OPERATOR,
         precision=Precision.FP32,
+        status=Status.OK,
+        op=NODE_TESTS,
+        command=session.command,
+        log_path=session.workspace.relative(log),
+        npubench_version=__version__,
+        definitions=CURRENT,
+    )
+    for case, about, failure in node_tests.run(done, log):
+        row = _row(replace(base, key=_key(case, versions), case=case), about, failure)
+        row = replace(row, log_sha256=sha256_of_file(log))
+        session.store.append(row)
+        session.announce(JobFinished(row))
+        yield row
+
+
+def _row(base: Result, about: Mapping[str, Any], failure: Failure | None) -> Result:
+    sha256 = about.get("sha256")
+    accuracy = Accuracy(None, None, about.get("max_abs"))
+    return replace(
+        base,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         status=Status.FAILED if failure else Status.OK,
         onnx_sha256=sha256,
         artifact_sha256=sha256,
         opset=about.get("opset"),
         operators=dict.fromkeys(about.get("operators", ()), 1),
-        op=NODE_TESTS,
-        figures=None if failure else figures,
+        figures=None if failure else Figures(Kind.MEASURED, accuracy=accuracy, artifact_sha256=sha256),
         failure=replace(failure, detail="") if failure else None,
-        npubench_version=__version__,
-        definitions=CURRENT,
     )

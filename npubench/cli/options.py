@@ -17,28 +17,31 @@ if TYPE_CHECKING:
     from npubench.catalog import Catalog
 
 
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
 out_option = click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=DEFAULT_OUT,
     envvar="NPUBENCH_OUT",
-    show_default=True,
     help="Folder of results: models, artifacts, logs, results.db, report.html.",
 )
 catalog_option = click.option(
     "--catalog",
     "catalog_folders",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     help="Your own folder with ops/ models/ boards/ suites/; adds to or overrides ours. Repeatable.",
 )
 calibration_option = click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Arrays (.npy, .npz) or images, a file or folder, some held out to compare on; else seeded.",
 )
 board_option = click.option(
-    "--board", "boards", multiple=True, default=("local",), show_default=True, help="A board. Repeatable."
+    "--board", "boards", multiple=True, default=("local",), help="A board. Repeatable."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 precision_option = click.option(
@@ -62,12 +65,7 @@ class Number(click.FloatRange):
 
 
 deadline_option = click.option(
-    "--deadline",
-    "deadline_s",
-    type=Number(1),
-    default=600.0,
-    show_default=True,
-    help="Seconds a stage may take.",
+    "--deadline", "deadline_s", type=Number(1), default=600.0, help="Seconds a stage may take."
 )
 batch_axis_option = click.option(
     "--batch-axis",
@@ -76,6 +74,27 @@ batch_axis_option = click.option(
     metavar="[NAME=]AXIS|none",
     help="Axis along which an input holds samples; none: a call is one sample. Repeatable.",
 )
+
+
+_CASE_OPTIONS = (
+    click.argument("cases", nargs=-1),
+    click.option("--suite", "suites", multiple=True, help="A named set of cases. Repeatable."),
+    click.option(
+        "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224",
+        help="Fix a dynamic input of your .onnx files. Repeatable.",
+    ),
+    batch_axis_option,
+    click.option(
+        "--checkpoint", "checkpoints", multiple=True, metavar="CASE=FILE",
+        help="Weights of a model: a file, `auto` (OpenMMLab's own) or `random` (seeded). Repeatable.",
+    ),
+    click.option(
+        "--task", default="", show_default=False,
+        help="Task of your .onnx files; classification adds top-1.",
+    ),
+    click.option("--seed", type=int, default=0, help="Of weights and data."),
+    catalog_option,
+)  # fmt: skip
 
 
 def run_options(function: Callable[..., int]) -> Callable[..., int]:
@@ -102,30 +121,7 @@ def run_options(function: Callable[..., int]) -> Callable[..., int]:
         return function(options=options, **words)
 
     command: Callable[..., int] = gathered
-    for option in reversed(
-        (
-            click.argument("cases", nargs=-1),
-            click.option("--suite", "suites", multiple=True, help="A named set of cases. Repeatable."),
-            click.option(
-                "--shape",
-                "shapes",
-                multiple=True,
-                metavar="NAME=1x3x224x224",
-                help="Fix a dynamic input of your .onnx files. Repeatable.",
-            ),
-            batch_axis_option,
-            click.option(
-                "--checkpoint",
-                "checkpoints",
-                multiple=True,
-                metavar="CASE=FILE",
-                help="Weights of a model: a file, `auto` (OpenMMLab's own) or `random` (seeded). Repeatable.",
-            ),
-            click.option("--task", default="", help="Task of your .onnx files; classification adds top-1."),
-            click.option("--seed", type=int, default=0, show_default=True, help="Of weights and data."),
-            catalog_option,
-        )
-    ):
+    for option in reversed(_CASE_OPTIONS):
         command = option(command)
     return command
 

@@ -3,19 +3,19 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import out_option
+from npubench.cli.options import FOLDER, PATH, out_option
 from npubench.reporting.data.translate import LANGUAGES, say, speaking
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
     from npubench.domain.specs import BoardSpec
     from npubench.engine.session import SessionStage
-    from npubench.reporting.charts.distribution import Samples
     from npubench.reporting.page.page import PageContext
     from npubench.storage.ledger import Export
     from npubench.storage.store import Store
@@ -84,26 +84,33 @@ format_option = click.option(
     "form",
     type=click.Choice(FORMATS),
     default="html",
+    show_default=False,
     help="pdf is printed by Chromium.  [default: html]",
 )
 
 
 @click.command()
 @out_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder [OUT/report.html].")
+@click.option("-o", "--output", type=PATH, help="File or folder [OUT/report.html].")
 @click.option(
     "--exports",
     multiple=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="The --out of an `npubench export`, for the coverage section. Repeatable.",
 )
 @format_option
 @lang_option
 @click.option("--serve", is_flag=True, help="Serve a live page on loopback, read-only, until interrupted.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of --serve.  [default: a free one]")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="Of --serve [a free one].")
 def report(
-    out: Path, output: Path | None, exports: tuple[Path, ...], form: str, lang: str, serve: bool, port: int
-) -> int:
+    out: Path,
+    output: Path | None,
+    exports: tuple[Path, ...],
+    form: str,
+    lang: str,
+    serve: bool,
+    port: int | None,
+) -> None:
     """Write the report of the results at OUT and say where it is."""
     from npubench.storage.store import Store
     from npubench.storage.workspace import Workspace
@@ -112,17 +119,17 @@ def report(
     if serve:
         if output is not None or form != "html":
             raise click.UsageError("--serve writes nothing: leave out --output and --format")
-        return _serve(workspace, exports, lang, port)
+        _serve(workspace, exports, lang, port or 0)
+        return
     with Store.read(workspace.database) as store:
         click.echo(f"report: {write_report(workspace, store, output, exports, form, lang)}")
-    return 0
 
 
 def write_report(
     workspace: "Workspace",
     store: "Store",
     output: Path | None = None,
-    exports: "Sequence[Path]" = (),
+    exports: Sequence[Path] = (),
     form: str = "html",
     language: str = "en",
 ) -> Path:
@@ -154,7 +161,7 @@ def _ends_with(page: Path, mark: str) -> bool:
         return False
 
 
-def _serve(workspace: "Workspace", exports: "Sequence[Path]", language: str, port: int) -> int:
+def _serve(workspace: "Workspace", exports: Sequence[Path], language: str, port: int) -> None:
     from npubench.domain.errors import UsageError
     from npubench.reporting.page.serve import PageServer
     from npubench.storage.store import Store
@@ -173,12 +180,8 @@ def _serve(workspace: "Workspace", exports: "Sequence[Path]", language: str, por
     except OSError as error:
         raise UsageError(f"cannot serve on port {port}: {error.strerror}: choose another --port") from error
     click.echo(f"serving {server.address} (read-only, this machine alone); interrupt to end")
-    with server:
-        try:
-            server.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
-            return 0
-    return 0
+    with server, suppress(KeyboardInterrupt):
+        server.serve_forever(poll_interval=0.2)
 
 
 def page_text(
@@ -198,10 +201,9 @@ def page_text(
     with without_collection():
         rows = store.latest(brief=store.size() >= BRIEF_FROM)
         context = page_context("npubench report", workspace.root, rows, known_boards())
-        earlier = store.earlier()
-        attempts = _exports_of(workspace.root, exports)
-        context = replace(context, exports=attempts, language=language, live=live, earlier=earlier)
-        return render(rows, context)
+        attempts, earlier = _exports_of(workspace.root, exports), store.earlier()
+        told = replace(context, exports=attempts, language=language, live=live, earlier=earlier)
+        return render(rows, told)
 
 
 def page_context(
@@ -211,8 +213,11 @@ def page_context(
     from datetime import UTC, datetime
 
     from npubench import __version__
+    from npubench.reporting.charts.distribution import samples_of, widest
     from npubench.reporting.page.page import PageContext
 
+    shown = widest(rows)
+    times = samples_of(root, shown) if shown else None
     return PageContext(
         title=title,
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -220,7 +225,7 @@ def page_context(
         version=__version__,
         workspace=root.absolute().name,
         boards=boards,
-        samples=_samples(root, rows),
+        samples={shown.key: times} if shown and times else {},
     )
 
 
@@ -229,14 +234,6 @@ def known_boards() -> "list[BoardSpec]":
     from npubench.catalog import load, user_folders
 
     return list(load(user_folders(()), ("boards",)).boards.values())
-
-
-def _samples(root: Path, rows: "Sequence[Result]") -> "Samples":
-    from npubench.reporting.charts.distribution import samples_of, widest
-
-    shown = widest(rows)
-    times = samples_of(root, shown) if shown else None
-    return {shown.key: times} if shown and times else {}
 
 
 def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("cases", nargs=-1)
-@click.option("--board", default=None, help="Only this board's rows.")
+@click.option("--board", help="Only this board's rows.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets.")
 @click.option("--missing-operators", is_flag=True, help="Rank what toolchains lack by the models it blocks.")
@@ -43,80 +43,64 @@ def results(
     published: bool,
     of_processors: bool,
     out: Path,
-) -> int:
+) -> None:
     """Print the newest row of every case at OUT, or of CASES (names or globs)."""
     from npubench.reporting.data.rows import row_of
     from npubench.reporting.data.table import to_csv, to_json, to_text
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
-    view = _view(missing_operators, doubts, against, as_csv)
-    if published and against:
-        raise click.UsageError("--against lines up own rows: leave --published out")
-    found = _published(cases, board) if published else _stored(out, cases, board)
-    if view is not None:
-        history = _earlier(out, board) if doubts and not published else []
-        records, lines = _seen(view, found, history, published)
-        as_text = [json.dumps([asdict(one) for one in records], indent=1, allow_nan=False)]
-        for line in as_text if as_json else lines:
-            click.echo(line)
-        return 0
-    if of_processors:
-        print_rows(found, as_json, as_csv)
-        return 0
-    rows = [row_of(result) for result in found]
-    if as_json:
-        click.echo(to_json(rows))
-    elif as_csv:
-        click.echo(to_csv(rows), nl=False)
-    else:
-        click.echo(to_text(rows, shutil.get_terminal_size((120, 24)).columns))
-    return 0
-
-
-def _view(missing_operators: bool, doubts: bool, against: str | None, as_csv: bool) -> str | None:
     asked = {"--missing-operators": missing_operators, "--doubts": doubts, "--against": against is not None}
     views = [name for name, wanted in asked.items() if wanted]
     if len(views) > 1:
         raise click.UsageError(f"{' and '.join(views)} exclude each other")
     if views and as_csv:
         raise click.UsageError(f"{views[0]} is a table or --json, not --csv")
-    return views[0] if views else None
+    if published and against:
+        raise click.UsageError("--against lines up own rows: leave --published out")
+    found, history = _published(cases, board) if published else _stored(out, cases, board, doubts)
+    if views:
+        records, lines = _seen(views[0], found, history, published)
+        as_text = [json.dumps([asdict(one) for one in records], indent=1, allow_nan=False)]
+        for line in as_text if as_json else lines:
+            click.echo(line)
+        return
+    if of_processors:
+        print_rows(found, as_json, as_csv)
+        return
+    rows = [row_of(result) for result in found]
+    if as_csv:
+        click.echo(to_csv(rows), nl=False)
+    else:
+        columns = shutil.get_terminal_size((120, 24)).columns
+        click.echo(to_json(rows) if as_json else to_text(rows, columns))
 
 
-def _earlier(out: Path, board: str | None) -> "list[Result]":
-    """Older rows: they tell what is usual on a board."""
-    from npubench.storage.store import Store
-
-    with Store.read(out / "results.db") as store:
-        return store.earlier(board=board)
-
-
-def _seen(
-    view: str, found: "Sequence[Result]", history: "Sequence[Result]", published: bool
-) -> "tuple[Sequence[Any], list[str]]":
+def _seen(view: str, found: "Sequence[Result]", history: "Sequence[Result]", published: bool) -> "View":
     if view == "--doubts":
         return doubts(found, history)
     if view == "--against":
         return against_published(found)
-    if published:
-        return published_missing_operators()
-    return missing_operators(found)
+    return published_missing_operators() if published else missing_operators(found)
 
 
-def _stored(out: Path, cases: Sequence[str], board: str | None) -> "list[Result]":
+def _stored(
+    out: Path, cases: Sequence[str], board: str | None, with_history: bool
+) -> "tuple[list[Result], list[Result]]":
+    """The newest rows that are meant; with older ones, which tell what is usual on a board."""
     from npubench.storage.store import Store
 
     with Store.read(out / "results.db") as store:
-        return _matching(store.latest(board=board), cases, board, store.boards())
+        found = _matching(store.latest(board=board), cases, board, store.boards())
+        return found, store.earlier(board=board) if with_history else []
 
 
-def _published(cases: Sequence[str], board: str | None) -> "list[Result]":
+def _published(cases: Sequence[str], board: str | None) -> "tuple[list[Result], list[Result]]":
     from npubench import published
 
     rows = published.results()
     found = [row for row in rows if board in (None, row.board)]
-    return _matching(found, cases, board, {row.board for row in rows})
+    return _matching(found, cases, board, {row.board for row in rows}), []
 
 
 def _matching(
@@ -124,12 +108,10 @@ def _matching(
 ) -> "list[Result]":
     if board is not None and not found:
         raise UsageError(_no_board(board, boards))
-    if not cases:
-        return found
     for pattern in cases:
-        if not any(_is_meant(result.case, pattern) for result in found):
-            raise UsageError(_nothing_like(pattern, [result.case for result in found]))
-    return [result for result in found if any(_is_meant(result.case, pattern) for pattern in cases)]
+        if not any(_is_meant(row.case, pattern) for row in found):
+            raise UsageError(_nothing_like(pattern, [row.case for row in found]))
+    return [row for row in found if not cases or any(_is_meant(row.case, pattern) for pattern in cases)]
 
 
 def _is_meant(case: str, pattern: str) -> bool:
@@ -147,14 +129,14 @@ def _no_board(board: str, known: Collection[str]) -> str:
 
 @click.command()
 @click.argument("case")
-@click.option("--board", default=None, help="Only this board's row.")
-@click.option("--precision", type=click.Choice(["fp32", "int8"]), default=None)
-@click.option("--log/--no-log", "with_log", default=True, help="The raw log, too.  [default: yes]")
+@click.option("--board", help="Only this board's row.")
+@click.option("--precision", type=click.Choice(["fp32", "int8"]))
+@click.option("--log/--no-log", "with_log", default=True, show_default="yes", help="The raw log, too.")
 @json_option
 @out_option
 def show(
     case: str, board: str | None, precision: str | None, with_log: bool, as_json: bool, out: Path
-) -> int:
+) -> None:
     """Show the newest row of CASE: figures, provenance, board state and raw log."""
     from npubench.reporting.data.rows import row_of
     from npubench.storage.store import Store
@@ -171,12 +153,11 @@ def show(
         raise UsageError(_nothing_like(case, cases))
     if as_json:
         click.echo(json.dumps([row_of(result) for result in found], indent=1))
-        return 0
+        return
     for result in found:
         _print_tree(row_of(result))
         if with_log:
             _print_log(result, out)
-    return 0
 
 
 def _print_tree(value: object, indent: int = 0, name: str = "") -> None:

@@ -30,14 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "--stages",
     default="ops,models",
-    show_default=True,
     metavar="ops,models,cpu,...",
     help="Kinds of cases; `cpu` and other benchmarks of the board itself run only when named here.",
 )
 @click.option(
     "--cpu-tool",
     type=click.Choice(["cpupeak", "megpeak"]),
-    default=None,
     help="What the stage cpu runs: our probe (else), or a megpeak that lies on the board.",
 )
 @click.option(
@@ -50,28 +48,13 @@ if TYPE_CHECKING:
     "--warmup",
     type=click.IntRange(0),
     default=10,
-    show_default=True,
     help="Least runs before measuring, then until settled; 0: none.",
 )
-@click.option("--repeat", type=click.IntRange(1), default=64, show_default=True, help="Least runs a round.")
-@click.option(
-    "--min-duration",
-    "min_duration_s",
-    type=Number(0),
-    default=3.0,
-    show_default=True,
-    help="Least seconds a case.",
-)
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds a case.")
+@click.option("--repeat", type=click.IntRange(1), default=64, help="Least runs a round.")
+@click.option("--min-duration", "min_duration_s", type=Number(0), default=3.0, help="Least seconds a case.")
+@click.option("--rounds", type=click.IntRange(1), default=3, help="Rounds a case.")
 @calibration_option
-@click.option(
-    "--calibration-samples",
-    "samples",
-    type=click.IntRange(1),
-    default=8,
-    show_default=True,
-    help="How many of them.",
-)
+@click.option("--calibration-samples", "samples", type=click.IntRange(1), default=8, help="How many of them.")
 @click.option("--jobs", "workers", type=click.IntRange(1), help="Exports and conversions at once.")
 @deadline_option
 @click.option(

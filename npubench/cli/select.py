@@ -3,31 +3,27 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import catalog_option, json_option, load_catalog, out_option
+from npubench.cli.options import FILE, FOLDER, PATH, catalog_option, json_option, load_catalog, out_option
 from npubench.cli.report import SpokenCommand, deliver, format_option, lang_option, page_context
-
-if TYPE_CHECKING:
-    from npubench.reporting.select.decide import Selected
 
 
 @click.command(cls=SpokenCommand)
 @click.option(
-    "--requirements", "file", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    "--requirements", "file", required=True, type=FILE,
     help="What is asked: streams, models, bounds and weights, as TOML; see generated/selection.md.",
 )  # fmt: skip
 @click.option(
-    "--with", "others", multiple=True, type=click.Path(path_type=Path, file_okay=False),
+    "--with", "others", multiple=True, type=FOLDER,
     help="A further folder of results. Repeatable.",
 )  # fmt: skip
 @click.option("--published", is_flag=True, help="Weigh the published results that come with npubench, too.")
 @click.option("--board", "boards", multiple=True, help="Only these boards, also without results. Repeatable.")
 @json_option
 @click.option("--markdown", is_flag=True, help="Markdown for a document.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Page [OUT/selection.html].")
+@click.option("-o", "--output", type=PATH, help="Page [OUT/selection.html].")
 @format_option
 @lang_option
 @catalog_option
@@ -44,9 +40,10 @@ def select(
     lang: str,
     catalog_folders: tuple[Path, ...],
     out: Path,
-) -> int:
+) -> None:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
     from npubench.reporting.data.translate import speaking
+    from npubench.reporting.page.page import render
     from npubench.reporting.select.decide import SelectOptions, choose
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
 
@@ -56,19 +53,13 @@ def select(
     with speaking(lang):
         found = choose(SelectOptions(file, out, others, published, boards), catalog)
         target = (output or out / f"selection.{form}").absolute()
-        page = deliver(_page(found, out, lang), form, target)
+        # The verdict first, then the report of the rows that it was made of.
+        context = page_context(found.decision.asked.title, out, found.rows, found.boards)
+        context = replace(context, language=lang, decision=found.decision)
+        page = deliver(render(found.rows, context), form, target)
         if as_json:
             click.echo(json.dumps(to_json(found.decision), indent=1, allow_nan=False))
         else:
             text = to_markdown(found.decision) if markdown else to_text(found.decision)
             click.echo(text, nl=not markdown)
     click.echo(f"report: {page}", err=as_json or markdown)
-    return 0
-
-
-def _page(found: "Selected", out: Path, language: str) -> str:
-    """The verdict first, then the report of the rows that it was made of."""
-    from npubench.reporting.page.page import render
-
-    context = page_context(found.decision.asked.title, out, found.rows, found.boards)
-    return render(found.rows, replace(context, language=language, decision=found.decision))

@@ -11,11 +11,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MOVED = {
-    **{
-        name: f"domain.{name}"
-        for name in ("specs", "records", "errors", "protocols", "definitions", "leases")
-    },
+    **{name: f"domain.{name}" for name in ("specs", "records", "errors", "protocols", "leases")},
     "failures": "domain.records",
+    "definitions": "domain.records",
     "jsonio": "storage.json",
     "identity": "storage.hashing",
     "filesystem": "storage.files",

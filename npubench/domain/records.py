@@ -369,3 +369,46 @@ class Predictions:
     artifact_sha256: str | None  # None where no artifact was run
     losses: tuple[LayerLoss, ...] = ()  # by tensor
     note: str = ""  # what was run where no artifact was
+
+
+QUANTISATION = 2
+"""How ONNX Runtime's models are quantised. 1: signed activations on every processor; 2: by its flags."""
+
+THROUGHPUT = 2
+"""What fps counts. 1: the leading size where all inputs and outputs share it; 2: docs/measuring.md."""
+
+CURRENT = Definitions(QUANTISATION, THROUGHPUT)
+"""What rows of today mean. A definition that changes gets the next number above, and old rows say so."""
+
+QUANTISED_HERE = "onnxruntime"
+"""The backend whose quantisation is npubench's own; every other tool brings one, and its version."""
+
+
+class Definition(StrEnum):
+    """Which definition; the name of its field in `records.Definitions`."""
+
+    QUANTISATION = "quantisation"
+    THROUGHPUT = "throughput"
+
+
+def earlier(row: Result) -> tuple[Definition, ...]:
+    """Of what the row's figures rest on, what was defined otherwise than today; nothing of a row of today."""
+    return tuple(one for one in _rests_on(row) if getattr(row.definitions, one) != getattr(CURRENT, one))
+
+
+def differing(one: Result, other: Result) -> tuple[Definition, ...]:
+    """What figures of both rows rest on and what was defined otherwise for one than for the other."""
+    mine, theirs = one.definitions, other.definitions
+    shared = [found for found in _rests_on(one) if found in _rests_on(other)]
+    return tuple(found for found in shared if getattr(mine, found) != getattr(theirs, found))
+
+
+def _rests_on(row: Result) -> tuple[Definition, ...]:
+    found = []
+    if row.figures and row.backend == QUANTISED_HERE and row.precision is Precision.INT8:
+        found.append(Definition.QUANTISATION)
+    # What was published counts as its publisher does.
+    counted = (one for one in row.all_figures if one.kind is not Kind.PUBLISHED)
+    if any(one.throughput_fps is not None for one in counted):
+        found.append(Definition.THROUGHPUT)
+    return tuple(found)

@@ -227,10 +227,7 @@ def _cases_of(stages: StagesAsked, catalog: "Catalog", selection: CaseOptions, a
 
 
 def _benchmark_jobs(
-    stages: StagesAsked,
-    boards: Mapping[str, PlannedBoard],
-    options: RunOptions,
-    finished: Mapping[str, str],
+    stages: StagesAsked, boards: Mapping[str, PlannedBoard], options: RunOptions, finished: Mapping[str, str]
 ) -> tuple[Job, ...]:
     """Jobs of the board benchmarks, board by board."""
     found = []

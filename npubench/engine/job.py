@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench import __version__
-from npubench.domain import definitions, notes
+from npubench.domain import notes, records
 from npubench.domain.errors import TransferError
 from npubench.domain.protocols import Backend, Session, SimulatingLater, TwinExporter
 from npubench.domain.records import (
@@ -340,7 +340,7 @@ def _provenance(state: JobState, session: RunSession) -> Result:
         log_path=session.workspace.relative(state.log),
         data=artifact.data if artifact else None,
         npubench_version=__version__,
-        definitions=definitions.CURRENT,
+        definitions=records.CURRENT,
     )
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from npubench import __version__
-from npubench.domain.definitions import THROUGHPUT
 from npubench.domain.protocols import Backend
-from npubench.domain.records import ToolInfo
+from npubench.domain.records import THROUGHPUT, ToolInfo
 from npubench.domain.specs import (
     SIMULATION,
     BenchmarkSpec,

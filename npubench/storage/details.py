@@ -24,7 +24,7 @@ from npubench.domain.figures import (
 from npubench.domain.notes import note_of
 from npubench.domain.records import Result
 from npubench.domain.specs import TensorSpec
-from npubench.storage.validate import InvalidError, convert
+from npubench.storage.json import InvalidError, convert
 
 _SIMPLE = {
     "npu_time_us": ("neu_us", float),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from npubench.domain.errors import UsageError
 from npubench.domain.text import printable
-from npubench.storage.validate import InvalidError, KeyPath, convert, dotted
+from npubench.storage.json import InvalidError, KeyPath, convert, dotted
 
 Table = TypeVar("Table")
 Tell = Callable[[KeyPath, str], None]

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from npubench import __version__
-from npubench.domain.definitions import CURRENT
 from npubench.domain.errors import UsageError
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import LogReading
-from npubench.domain.records import Failure, FailureClass, LogCase, Result, Stage, Status
+from npubench.domain.records import CURRENT, Failure, FailureClass, LogCase, Result, Stage, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.domain.text import path_meant
 from npubench.storage.hashing import digest

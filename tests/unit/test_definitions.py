@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from npubench.domain.definitions import CURRENT, Definition, differing, earlier
 from npubench.domain.errors import ExitCode
-from npubench.domain.records import Definitions, Kind, Result
+from npubench.domain.records import CURRENT, Definition, Definitions, Kind, Result, differing, earlier
 from npubench.domain.specs import Precision
 from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare, exit_code

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.domain.errors import UsageError
+from npubench.storage.json import Table, Text
 from npubench.storage.toml import checked, key_lines, last_statement_line
-from npubench.storage.validate import Table, Text
 
 TEXT = '''# a comment with [brackets] and a = "string"
 codebase = "x"

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from npubench.domain.specs import Precision
-from npubench.storage.validate import InvalidError, convert
+from npubench.storage.json import InvalidError, convert
 
 Finite = Annotated[float, Meta(ge=-1.7e308, le=1.7e308)]
 Name = Annotated[str, Meta(pattern=r"\A[a-z]+\Z", max_length=5, description="a name: use small letters")]

@@ -41,7 +41,7 @@ from npubench.storage.files import (
     write_new,
 )
 from npubench.storage.hashing import sha256_of_bundle
-from npubench.storage.validate import convert
+from npubench.storage.json import convert
 from npubench.tools import environments, process, standalone
 from npubench.tools.exit_status import killed
 from npubench.tools.worker_protocol import ANSWER, Answer, Worker, ask

@@ -11,9 +11,9 @@ from typing import Any
 
 from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.signature import converted, signature_of_file
-from npubench.domain.definitions import QUANTISATION
 from npubench.domain.protocols import Connect, Session
 from npubench.domain.records import (
+    QUANTISATION,
     Accuracy,
     Artifact,
     Completed,

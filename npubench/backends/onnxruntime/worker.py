@@ -83,14 +83,17 @@ def compared_with(
     reference: Path, session: Any, job: dict[str, Any], samples: "list[dict[str, Any]]"
 ) -> dict[str, Any]:
     """The accuracy of what ran, and of the same file without optimisation."""
-    from npubench.backends.onnxruntime.computed import Remembering, kernels
-    from npubench.measure.onnx_session import open_session
+    from npubench.backends.onnxruntime.computed import COMPARED, kernels
+    from npubench.measure.onnx_session import open_session, without_optimisation
     from npubench.measure.outputs import compare
 
-    fused, fp32 = Remembering(session), Remembering(open_session(reference))
-    found = compare(fused, fp32, samples, job["classification"])
-    plain = open_session(Path(job["artifact"]), optimised=False)
-    return {**found.as_answer(), "wrong": found.wrong, "kernels": kernels(fused, plain, fp32, samples)}
+    fp32 = open_session(reference)
+    ours, theirs = ([one.run(None, sample) for sample in samples] for one in (session, fp32))
+    found = compare(ours, theirs, fp32, samples, job["classification"])
+    plain = open_session(Path(job["artifact"]), without_optimisation())
+    unoptimised = [plain.run(None, sample) for sample in samples[:COMPARED]]
+    cosines = kernels(ours[:COMPARED], unoptimised, theirs[:COMPARED])
+    return {**found.as_answer(), "wrong": found.wrong, "kernels": cosines}
 
 
 def profiled(path: Path, feeds: dict[str, Any], scratch: Path) -> bool:

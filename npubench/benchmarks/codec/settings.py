@@ -22,7 +22,7 @@ from npubench.benchmarks.codec.cases import BY_NAME
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import BoardSpec, Options
 from npubench.measure.statistics import least_samples
-from npubench.storage.validate import Positive, Table, Text, mistakes
+from npubench.storage.json import Positive, Table, Text, mistakes
 
 PLACEHOLDERS = ("input", "width", "height", "frames", "codec", "threads")
 _PATTERNS = ("frames", "fps", "counter", "sha256", "unsupported")

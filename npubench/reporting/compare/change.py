@@ -4,9 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from npubench.domain.definitions import Definition, differing, earlier
 from npubench.domain.errors import ExitCode
-from npubench.domain.records import Bound, FailureClass, Result, Stage, Status, Verdict
+from npubench.domain.records import (
+    Bound,
+    Definition,
+    FailureClass,
+    Result,
+    Stage,
+    Status,
+    Verdict,
+    differing,
+    earlier,
+)
 from npubench.reporting.compare.accuracy import (
     DEFAULT_FALL,
     AccuracyChange,

@@ -4,9 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.definitions import Definition, differing
 from npubench.domain.errors import ExitCode
-from npubench.domain.records import Bound, Status
+from npubench.domain.records import Bound, Definition, Status, differing
 from npubench.reporting.compare.accuracy import without_cosine
 from npubench.reporting.compare.change import (
     REGRESSIONS,

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from npubench.domain.definitions import Definition, earlier
 from npubench.domain.figures import CodecFigures
-from npubench.domain.records import Accuracy, Figures, Kind, Latency, NoAccuracy, Result
+from npubench.domain.records import Accuracy, Definition, Figures, Kind, Latency, NoAccuracy, Result, earlier
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.accuracy import no_accuracy_of, word_of

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.definitions import Definition, earlier
 from npubench.domain.figures import NpuPart
 from npubench.domain.records import (
     Bound,
     BoundReason,
     Bounds,
+    Definition,
     Figures,
     Kind,
     Latency,
@@ -18,6 +18,7 @@ from npubench.domain.records import (
     SamplesFrom,
     Sampling,
     Status,
+    earlier,
 )
 from npubench.domain.specs import Precision
 from npubench.reporting.data.formatting import duration, significant

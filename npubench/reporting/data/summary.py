@@ -4,8 +4,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.definitions import Definition, earlier
-from npubench.domain.records import BoardState, Bound, Kind, Result, Status
+from npubench.domain.records import BoardState, Bound, Definition, Kind, Result, Status, earlier
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.accuracy import Lowest, lowest_of
 from npubench.reporting.data.figures import figures_of, pairs, speedup

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from npubench.catalog import load
-from npubench.domain.definitions import Definition, earlier
-from npubench.domain.records import Figures, Kind, Result, Status
+from npubench.domain.records import Definition, Figures, Kind, Result, Status, earlier
 from npubench.domain.specs import CaseKind, OperatorSpec, Precision
 from npubench.reporting.data.accuracy import (
     LEAST_COSINE,

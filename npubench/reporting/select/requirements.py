@@ -8,8 +8,8 @@ from msgspec import Meta, structs
 
 from npubench.domain.errors import UsageError
 from npubench.domain.text import path_meant
+from npubench.storage.json import LARGEST, Number, Positive, Table
 from npubench.storage.toml import checked
-from npubench.storage.validate import LARGEST, Number, Positive, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from msgspec.structs import asdict
 
 from npubench.domain.errors import UsageError
 from npubench.storage.hashing import digest
+from npubench.storage.json import Table, Text
 from npubench.storage.toml import checked
-from npubench.storage.validate import Table, Text
 
 FOLDER = Path(__file__).parent
 BACKENDS = "npubench.backends"
