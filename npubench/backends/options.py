@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Collection
-from typing import Any
+from typing import TypeVar
 
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import Options
 from npubench.domain.text import did_you_mean
+
+T = TypeVar("T")
 
 
 def check_known(options: Options, known: Collection[str]) -> None:
@@ -19,55 +21,43 @@ def check_known(options: Options, known: Collection[str]) -> None:
 
 def text(options: Options, key: str, default: str) -> str:
     """A text that is not empty. Raises UsageError."""
-    value = optional_text(options, key)
-    return default if value is None else value
+    return optional_text(options, key) or default
 
 
 def optional_text(options: Options, key: str) -> str | None:
     """A text that is not empty, or None where the board sets none. Raises UsageError."""
-    value = options.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value:
-        raise _wrong(key, "a text", value)
-    return value
+    value: str | None = options.get(key)
+    return _fitting(key, "a text", value, value is None or (type(value) is str and value != ""))
 
 
 def choice(options: Options, key: str, choices: Collection[str], default: str) -> str:
     """One of several texts. Raises UsageError."""
     value = text(options, key, default)
-    if value not in choices:
-        raise _wrong(key, f"one of {', '.join(sorted(choices))}", value)
-    return value
+    return _fitting(key, f"one of {', '.join(sorted(choices))}", value, value in choices)
 
 
 def switch(options: Options, key: str, default: bool) -> bool:
     """True or false. Raises UsageError."""
-    value = options.get(key, default)
-    if not isinstance(value, bool):
-        raise _wrong(key, "true or false", value)
-    return value
+    value: bool = options.get(key, default)
+    return _fitting(key, "true or false", value, isinstance(value, bool))
 
 
 def count(options: Options, key: str) -> int | None:
     """A whole number from 0 on, or None where the board sets none. Raises UsageError."""
-    value = options.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _wrong(key, "a whole number from 0 on", value)
-    return value
+    value: int | None = options.get(key)
+    return _fitting(
+        key, "a whole number from 0 on", value, value is None or (type(value) is int and value >= 0)
+    )
 
 
 def positive(options: Options, key: str) -> float | None:
     """A finite number above 0, or None where the board sets none. Raises UsageError."""
-    value = options.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise _wrong(key, "a number above 0", value)
-    return float(value)
+    value: float | None = options.get(key)
+    fits = value is None or (type(value) in {int, float} and 0 < value < math.inf)
+    return _fitting(key, "a number above 0", value if value is None or not fits else float(value), fits)
 
 
-def _wrong(key: str, wanted: str, value: Any) -> UsageError:
-    return UsageError(f"backend_options.{key} must be {wanted}, not {value!r:.60}")
+def _fitting(key: str, wanted: str, value: T, fits: bool) -> T:
+    if not fits:
+        raise UsageError(f"backend_options.{key} must be {wanted}, not {value!r:.60}")
+    return value

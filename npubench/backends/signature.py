@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +35,6 @@ class Signature:
     outputs: tuple[ToolTensor, ...] | None = None
 
 
-def _as_it_is(name: str) -> str:
-    return name
-
-
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """What a tool always changes, so that it is no fault; of each the reason, empty where it is not borne.
@@ -54,7 +49,7 @@ class Tolerance:
     unnamed: str = ""
     dtypes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dtypes_why: str = ""
-    spelt: Callable[[str], str] = _as_it_is
+    spelt: Callable[[str], str] = str
 
 
 EXACT = Tolerance()
@@ -63,16 +58,14 @@ EXACT = Tolerance()
 def signature_of(listed: Mapping[str, Any] | None) -> Signature:
     """A signature out of JSON: lists of name, shape and dtype below `inputs` and `outputs`."""
 
-    def tensors(kind: str) -> tuple[ToolTensor, ...] | None:
-        found = (listed or {}).get(kind)
-        return None if found is None else tuple(_tool_tensor(one) for one in found)
+    def tensor(one: Mapping[str, Any]) -> ToolTensor:
+        shape = one.get("shape")
+        return ToolTensor(
+            one.get("name"), None if shape is None else tuple(map(int, shape)), one.get("dtype")
+        )
 
-    return Signature(tensors("inputs"), tensors("outputs"))
-
-
-def _tool_tensor(one: Mapping[str, Any]) -> ToolTensor:
-    shape = one.get("shape")
-    return ToolTensor(one.get("name"), None if shape is None else tuple(map(int, shape)), one.get("dtype"))
+    sides = ((listed or {}).get(side) for side in ("inputs", "outputs"))
+    return Signature(*(None if side is None else tuple(map(tensor, side)) for side in sides))
 
 
 def converted(tool: str, model: OnnxModel, listed: Signature, tolerance: Tolerance = EXACT) -> Failure | None:
@@ -114,7 +107,7 @@ def _problems(
     kind: str, wanted: Sequence[TensorSpec], have: Sequence[ToolTensor], of: Tolerance
 ) -> Iterator[str]:
     by_name = not of.unnamed and all(one.name is not None for one in have)
-    pairs = _named(wanted, have, of) if by_name else _placed(wanted, have, of)
+    pairs = _paired(wanted, have, of, by_name)
     lost = [spec for spec, listed in pairs if listed is None and spec is not None]
     new = [listed for spec, listed in pairs if spec is None and listed is not None]
     if by_name and len(lost) == len(new) == 1 and not any(_unlike(lost[0], new[0], of)):
@@ -137,25 +130,18 @@ def _problems(
 _Pairs = list[tuple[TensorSpec | None, ToolTensor | None]]
 
 
-def _named(wanted: Sequence[TensorSpec], have: Sequence[ToolTensor], of: Tolerance) -> _Pairs:
-    left = list(have)
-    pairs: _Pairs = []
-    for spec in wanted:
-        same = (at for at, one in enumerate(left) if of.spelt(one.name or "") == of.spelt(spec.name))
-        place = next(same, None)
-        pairs.append((spec, None if place is None else left.pop(place)))
-    return [*pairs, *((None, one) for one in left)]
-
-
-def _placed(wanted: Sequence[TensorSpec], have: Sequence[ToolTensor], of: Tolerance) -> _Pairs:
-    """By place where there are as many; else each with the next that fits, so that a lost one is told."""
-    if len(wanted) == len(have):
+def _paired(wanted: Sequence[TensorSpec], have: Sequence[ToolTensor], of: Tolerance, by_name: bool) -> _Pairs:
+    """By name; else by place where there are as many, or each with the next that fits, to tell a lost one."""
+    if not by_name and len(wanted) == len(have):
         return list(zip(wanted, have, strict=True))
+
+    def fits(spec: TensorSpec, one: ToolTensor) -> bool:
+        return of.spelt(one.name or "") == of.spelt(spec.name) if by_name else not any(_unlike(spec, one, of))
+
     left = list(have)
     pairs: _Pairs = []
     for spec in wanted:
-        fitting = (at for at, one in enumerate(left) if not any(_unlike(spec, one, of)))
-        place = next(fitting, None)
+        place = next((at for at, one in enumerate(left) if fits(spec, one)), None)
         pairs.append((spec, None if place is None else left.pop(place)))
     return [*pairs, *((None, one) for one in left)]
 
@@ -177,9 +163,8 @@ def _same_shape(wanted: Shape, have: Shape, of: Tolerance) -> bool:
 
 
 def _same(wanted: Shape, have: Shape) -> bool:
-    return all(
-        one == other or UNKNOWN in (one, other) for one, other in zip_longest(wanted, have, fillvalue=None)
-    ) and len(wanted) == len(have)
+    pairs = zip(wanted, have, strict=False)
+    return len(wanted) == len(have) and all(one == other or UNKNOWN in (one, other) for one, other in pairs)
 
 
 def _bare(shape: Shape) -> Shape:
@@ -202,8 +187,7 @@ def signature_of_file(path: Path) -> Signature:
         return Signature()
     if not graph.node:
         return Signature()
-    inputs, outputs = true_inputs(graph), graph.output
-    return Signature(tuple(map(_tensor_of_value, inputs)), tuple(map(_tensor_of_value, outputs)))
+    return Signature(*(tuple(map(_tensor_of_value, side)) for side in (true_inputs(graph), graph.output)))
 
 
 def _tensor_of_value(value: "ValueInfoProto") -> ToolTensor:

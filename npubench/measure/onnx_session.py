@@ -19,21 +19,25 @@ SETTLED = 0.01
 WINDOW_NS = 250_000_000
 
 
-def open_session(path: Path, optimised: bool = True) -> Any:
-    """A session that really runs on the CPU. Raises RuntimeError when another provider took over.
-
-    Not `optimised`, every operator runs as the file has it, and none is fused with another.
-    """
+def open_session(path: Path, options: Any = None) -> Any:
+    """A session that really runs on the CPU. Raises RuntimeError when another provider took over."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
+    options = options or onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
     if session.get_providers() != [PROVIDER]:
         raise RuntimeError(f"asked for {PROVIDER}, got {session.get_providers()}")
     return bound(session)
+
+
+def without_optimisation() -> Any:
+    """Options by which every operator runs as the file has it, and none is fused with another."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return options
 
 
 def warm_up(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +122,11 @@ class ByValue:
 
     def values(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """What the session itself takes."""
-        return {name: to_value(_as(array, self._types.get(name))) for name, array in feeds.items()}
+        return {name: to_value(self._typed(name, array)) for name, array in feeds.items()}
+
+    def _typed(self, name: str, array: Any) -> Any:
+        dtype = self._types.get(name)
+        return array if dtype is None or not hasattr(array, "astype") else array.astype(dtype, copy=False)
 
 
 class Plain(ByValue):
@@ -126,7 +134,8 @@ class Plain(ByValue):
 
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, Any]) -> list[Any]:
         """The outputs for arrays."""
-        return [_plain(output) for output in super().run(names, feeds)]
+        found = super().run(names, feeds)
+        return [plain(one) if hasattr(one, "dtype") and one.dtype.kind not in "OSU" else one for one in found]
 
 
 class Bare:
@@ -166,20 +175,6 @@ def array_type(name: str) -> Any:
     if element not in TensorProto.DataType.keys():  # noqa: SIM118 - an enumeration of protobuf's
         return None
     return helper.tensor_dtype_to_np_dtype(TensorProto.DataType.Value(element))
-
-
-def _as(array: Any, dtype: Any) -> Any:
-    import numpy as np
-
-    return (
-        array.astype(dtype) if isinstance(array, np.ndarray) and dtype not in (None, array.dtype) else array
-    )
-
-
-def _plain(output: Any) -> Any:
-    import numpy as np
-
-    return plain(output) if isinstance(output, np.ndarray) and output.dtype.kind not in "OSU" else output
 
 
 def needs_bytes(value: Any) -> bool:

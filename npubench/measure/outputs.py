@@ -54,14 +54,16 @@ def no_accuracy_of(answer: Mapping[str, Any]) -> tuple[NoAccuracy | None, Note |
 
 
 def compare(
-    session: Any, reference: Any, samples: Sequence[dict[str, Any]], classification: bool
+    ours: Sequence[Sequence[Any]],
+    theirs: Sequence[Sequence[Any]],
+    reference: Any,
+    samples: Sequence[dict[str, Any]],
+    classification: bool,
 ) -> Similarity:
-    """Both sessions on all samples."""
-    ours = [session.run(None, sample) for sample in samples]
-    theirs = [reference.run(None, sample) for sample in samples]
+    """The outputs for all samples, `theirs` those of the session `reference`."""
     agreement = top1_agreement(ours, theirs) if classification else None
     rounded: list[Any] = []
-    if any(_is_whole(output) for output in theirs[0]):
+    if any(map(_is_whole, theirs[0])):
         rounded = [reference.run(None, sample) for sample in rounded_to_8_bits(samples)]
     names = [output.name for output in reference.get_outputs()]
     return with_samples(similarity(ours, theirs, rounded, names), agreement, len(samples))

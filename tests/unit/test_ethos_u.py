@@ -253,7 +253,7 @@ def test_padded_averages_are_what_a_convolution_gives(counted, kernel, strides, 
     model = helper.make_model(helper.make_graph([node], "g", [x], [y]), opset_imports=[opset], ir_version=8)
     sample = {"x": np.random.default_rng(0).standard_normal((1, 3, 9, 12), np.float32)}
     (before,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, sample)
-    assert load_worker("worker_averaging").rewrite(model) == 1
+    assert load_worker("worker_pooling").rewrite(model) == 1
     assert "AveragePool" not in {node.op_type for node in model.graph.node}
     (after,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, sample)
     np.testing.assert_allclose(after, before, atol=1e-6)
@@ -264,7 +264,7 @@ def test_averages_without_padding_stay():
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 8, 8))
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 3, 4, 4))
     model = helper.make_model(helper.make_graph([node], "g", [x], [y]))
-    assert load_worker("worker_averaging").rewrite(model) == 0
+    assert load_worker("worker_pooling").rewrite(model) == 0
 
 
 def test_an_output_that_nothing_writes_is_lost_and_named():

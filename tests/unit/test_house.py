@@ -85,6 +85,15 @@ def test_help_loads_nothing_heavy(words):
     assert "Usage: npubench" in done.stdout
 
 
+def test_a_program_starts_when_all_of_it_is_there():
+    for module in MODULES:
+        statements = ast.parse(module.read_text()).body
+        guards = [
+            one for one in statements if isinstance(one, ast.If) and "__main__" in ast.unparse(one.test)
+        ]
+        assert guards in ([], statements[-1:]), module
+
+
 def test_processes_start_in_one_place():
     for module in MODULES:
         if module.name in {"process.py"} or "worker" in module.name:

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from npubench.backends.axera.run_joint import PULSAR, of_info
 from npubench.backends.ethos_u.backend import LITERT
 from npubench.backends.openvino.benchmark_app import tensors_of
-from npubench.backends.rknn.worker_file import tensors_of as tensors_of_rknn
+from npubench.backends.rknn.worker import tensors_of as tensors_of_rknn
 from npubench.backends.signature import (
     Signature,
     ToolTensor,

@@ -7,7 +7,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
-import worker_averaging
 import worker_pooling
 from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step
 from worker_litert import (
@@ -95,7 +94,7 @@ def _rewritten(path: str) -> int:
     if opset < LEAST_OPSET:
         model = onnx.version_converter.convert_version(model, 13)
     inferred = onnx.shape_inference.infer_shapes(model)
-    count: int = worker_pooling.rewrite(inferred) + worker_averaging.rewrite(inferred)
+    count: int = worker_pooling.rewrite(inferred)
     onnx.save(inferred, REWRITTEN)
     return count
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.domain.specs import Shape
 from npubench.graph.macs import macs_of_nodes
 from npubench.graph.walk import all_graphs, all_nodes, operator_name
-from npubench.measure.onnx_session import PROVIDER
+from npubench.measure.onnx_session import open_session
 from npubench.measure.outputs import similarity
 
 if TYPE_CHECKING:
@@ -55,18 +55,15 @@ def profiled(model: Path, feeds: Mapping[str, Any], scratch: Path) -> None:
     """Leave the optimised graph and the profile of one run in `scratch`. Raises what ONNX Runtime raises."""
     import onnxruntime
 
-    from npubench.measure.onnx_session import bound
-
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
     options.optimized_model_filepath = str(scratch / OPTIMISED)
     entry = "session.optimized_model_external_initializers_"
     options.add_session_config_entry(f"{entry}file_name", WEIGHTS)
     options.add_session_config_entry(f"{entry}min_size_in_bytes", str(SMALL_BYTES))
     options.enable_profiling = True
     options.profile_file_prefix = str(scratch / PROFILE)
-    session = onnxruntime.InferenceSession(str(model), options, providers=[PROVIDER])
-    bound(session).run(None, dict(feeds))
+    session = open_session(model, options)
+    session.run(None, dict(feeds))
     session.end_profiling()
 
 
@@ -136,9 +133,7 @@ def _is_integer(run: _Ran) -> bool | None:
     if not run.outputs or operator in {"If", "Loop", "Scan", "Cast", "Constant"}:
         return None
     dtype = run.outputs[0][0]
-    if dtype in INTEGERS:
-        return True
-    return False if dtype in FLOATS else None
+    return dtype in INTEGERS if dtype in INTEGERS | FLOATS else None
 
 
 def _macs(graph: "ModelProto", runs: Iterable[_Ran], fed: Mapping[str, Shape]) -> float | None:
@@ -165,39 +160,17 @@ def _macs(graph: "ModelProto", runs: Iterable[_Ran], fed: Mapping[str, Shape]) -
 def _named(names: Iterable[str], tensors: Sequence[tuple[str, Shape]]) -> dict[str, Shape]:
     """Shapes by name, where there is one for each that is given."""
     given = [name for name in names if name]
-    if len(given) != len(tensors):
-        return {}
-    return {name: shape for name, (_, shape) in zip(given, tensors, strict=True)}
+    fitting = zip(given, tensors, strict=True) if len(given) == len(tensors) else ()
+    return {name: shape for name, (_, shape) in fitting}
 
 
+Outputs = Sequence[Sequence[Any]]
 COMPARED = 8
 """Samples at most: without optimisation a model may take ten times as long."""
 
 
-class Remembering:
-    """A session that runs each of its samples once, whoever asks for the outputs again."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self._known: dict[int, tuple[Any, list[Any]]] = {}
-
-    def get_outputs(self) -> Any:
-        """Of the session."""
-        return self._session.get_outputs()
-
-    def run(self, names: None, feeds: dict[str, Any]) -> list[Any]:
-        """All outputs. The sample is kept, so that no other has its identity."""
-        if id(feeds) not in self._known:
-            self._known[id(feeds)] = feeds, self._session.run(names, feeds)
-        return self._known[id(feeds)][1]
-
-
-def kernels(
-    fused: Any, unoptimised: Any, reference: Any, samples: Sequence[dict[str, Any]]
-) -> dict[str, float | None]:
+def kernels(fused: Outputs, unoptimised: Outputs, reference: Outputs) -> dict[str, float | None]:
     """The fields of `records.Kernels`: cosines of both against the reference over the same samples."""
-    some = samples[:COMPARED]
-    theirs = [reference.run(None, sample) for sample in some]
-    found = (similarity([one.run(None, s) for s in some], theirs) for one in (fused, unoptimised))
+    found = (similarity(one, reference) for one in (fused, unoptimised))
     cosines = [one.figures["cosine"] if one.figures else None for one in found]
     return dict(zip(("fused_cosine", "unoptimised_cosine"), cosines, strict=True))

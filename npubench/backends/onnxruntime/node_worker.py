@@ -4,6 +4,7 @@ FOLDER/skip.txt names what is done. FOLDER/answers.jsonl gets a line when a test
 ends, so that whoever started this process knows at which test it died, and starts it again behind that.
 """
 
+import hashlib
 import json
 import signal
 import sys
@@ -12,7 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from npubench.measure.onnx_session import ByValue, needs_bytes
+import numpy as np
+import onnx
+import onnxruntime
+
+from npubench.graph.walk import STANDARD_DOMAINS
+from npubench.measure.onnx_session import PROVIDER, ByValue, needs_bytes
 
 RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
@@ -44,12 +50,10 @@ def main(folder: Path, deadline_s: float) -> None:
 
 def about(test: Any) -> dict[str, Any]:
     """What the row says of the model."""
-    import hashlib
-
     model = test.model
     return {
         "sha256": hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
-        "opset": next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None),
+        "opset": next((o.version for o in model.opset_import if o.domain in STANDARD_DOMAINS), None),
         "operators": sorted({node.op_type for node in model.graph.node}),
         "random": draws_numbers(model),
     }
@@ -65,14 +69,11 @@ def draws_numbers(model: Any) -> bool:
 
 def run(test: Any) -> dict[str, Any]:
     """Compare the outputs of every data set; `different` says what does not agree, `max_abs` how far."""
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
-        test.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    model = test.model.SerializeToString()
+    session = onnxruntime.InferenceSession(model, options, providers=[PROVIDER])
     names = [value.name for value in session.get_inputs()]
     worst = 0.0
     for inputs, outputs in test.data_sets:
@@ -88,8 +89,6 @@ def run(test: Any) -> dict[str, Any]:
 
 def compare(have: Any, want: Any, rtol: float, atol: float) -> tuple[str, float]:
     """What differs (nothing: an empty text) and the largest difference of finite numbers."""
-    import numpy as np
-
     if isinstance(want, list):
         if not isinstance(have, list) or len(have) != len(want):
             return "a sequence of another length", 0.0
@@ -120,15 +119,8 @@ def _tell(stream: TextIO, line: dict[str, Any]) -> None:
     stream.flush()
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
-
-
 def plain(value: Any) -> Any:
     """Test data as ONNX Runtime takes it: arrays, lists of arrays, nothing."""
-    import numpy as np
-    import onnx
-
     if isinstance(value, onnx.TensorProto):
         return onnx.numpy_helper.to_array(value)
     if isinstance(value, onnx.SequenceProto):
@@ -145,3 +137,7 @@ def run_by_value(session: Any, feeds: Mapping[str, Any], wanted: list[Any]) -> l
     by_value = any(needs_bytes(value) for value in (*feeds.values(), *wanted))
     outputs: list[Any] = (ByValue(session) if by_value else session).run(None, dict(feeds))
     return outputs
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))

@@ -1,23 +1,22 @@
 """A data set through a model, and each tensor of a quantised graph beside the same one of FP32."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import onnx
 
 from npubench.domain.specs import TensorSpec
 from npubench.graph.walk import numpy_dtype
 from npubench.measure.onnx_session import open_session
-
-if TYPE_CHECKING:
-    import numpy as np
 
 LAYER_SAMPLES = 8
 
 
 def outputs_of(model: Path, tensor: TensorSpec, samples: Path, target: Path) -> None:
     """Write the first output for all samples, samples x what it is without batch, as .npy."""
-    import numpy as np
-
     session = open_session(model)
     name = session.get_outputs()[0].name
     found = [session.run([name], {tensor.name: batch})[0] for batch in _batches(tensor, samples)]
@@ -42,27 +41,25 @@ def layer_losses(
         modify_model_output_intermediate_tensors,
     )
 
-    feeds = [{tensor.name: batch} for _, batch in zip(range(LAYER_SAMPLES), _batches(tensor, samples))]  # noqa: B905
+    feeds = [{tensor.name: batch} for batch in islice(_batches(tensor, samples), LAYER_SAMPLES)]
     collected = []
     for number, model in enumerate((quantised, reference)):
         opened = scratch / f"all-outputs-{number}.onnx"
         modify_model_output_intermediate_tensors(str(model), str(opened))
-        collected.append(collect_activations(str(opened), _Reader(iter(feeds))))
+        collected.append(collect_activations(str(opened), feeds))
     matched = create_activation_matching(*collected)
     makers = _makers(reference)
-    found = []
-    for name, pair in matched.items():
-        if name in makers and "float" in pair:
-            cosine = _cosine(pair["post_qdq"], pair["float"])
-            if cosine is not None:
-                found.append({"name": makers[name][0] or name, "op": makers[name][1], "cosine": cosine})
-    return found
+    return [
+        {"name": makers[name][0] or name, "op": makers[name][1], "cosine": cosine}
+        for name, pair in matched.items()
+        if name in makers
+        and "float" in pair
+        and (cosine := _cosine(pair["post_qdq"], pair["float"])) is not None
+    ]
 
 
-def _batches(tensor: TensorSpec, samples: Path) -> "Iterator[np.ndarray[Any, Any]]":
+def _batches(tensor: TensorSpec, samples: Path) -> Iterator[np.ndarray[Any, Any]]:
     """Samples by the model's batch, the last one filled up with its own last sample."""
-    import numpy as np
-
     data = np.load(samples, mmap_mode="r", allow_pickle=False)
     size = tensor.shape[0]
     for start in range(0, len(data), size):
@@ -71,30 +68,13 @@ def _batches(tensor: TensorSpec, samples: Path) -> "Iterator[np.ndarray[Any, Any
         yield np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
 
 
-class _Reader:
-    """What onnxruntime.quantization takes its data from."""
-
-    def __init__(self, feeds: Iterator[dict[str, Any]]) -> None:
-        self._feeds = feeds
-
-    def get_next(self) -> dict[str, Any] | None:
-        return next(self._feeds, None)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self._feeds
-
-
 def _makers(model: Path) -> Mapping[str, tuple[str, str]]:
     """Tensor -> name and operator of the node that makes it."""
-    import onnx
-
     graph = onnx.load(model, load_external_data=False).graph
     return {output: (node.name, node.op_type) for node in graph.node for output in node.output}
 
 
 def _cosine(ours: Any, theirs: Any) -> float | None:
-    import numpy as np
-
     a, b = (np.concatenate([np.asarray(x, dtype=np.float64).ravel() for x in one]) for one in (ours, theirs))
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     if a.shape != b.shape or not norm or not np.isfinite(norm):

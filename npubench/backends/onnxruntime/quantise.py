@@ -11,8 +11,15 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
 from npubench.backends.onnxruntime.processors import Processor
-from npubench.measure.onnx_session import bound
+from npubench.graph.walk import all_nodes, default_opset, subgraphs, typed_values
+from npubench.measure.onnx_session import bound, open_session
 
 QUANTISING = "QuantizeLinear"
 LEAST_OPSET = 13
@@ -25,9 +32,6 @@ def quantise_static(
     model: Path, output: Path, scratch: Path, samples: Sequence[dict[str, Any]], processor: Processor
 ) -> dict[str, Any]:
     """Write the quantised model; the settings that made it. Raises when nothing could be quantised."""
-    from onnxruntime.quantization import QuantFormat, QuantType
-    from onnxruntime.quantization import quantize_static as quantize
-
     source, passed = _without_passed(model, scratch / "computed.onnx")
     source, converted_from = _converted(source, scratch / "converted.onnx")
     source, pre_processed = _pre_processed(source, scratch / "preprocessed.onnx")
@@ -48,7 +52,7 @@ def quantise_static(
     # Some operators (pooling, transposition) follow their input; alone they have to be told.
     for forced in (False, True):
         with _fed_by_bytes():
-            quantize(
+            quantize_static(
                 str(source),
                 str(output),
                 _Reader(samples),
@@ -66,8 +70,7 @@ def quantise_static(
                     **_overrides({**ranges.softmax, **ranges.shared}, activations),
                 },
             )
-        operators = _operators(output)
-        if QUANTISING in operators:
+        if QUANTISING in _operators(output):
             _put_back(output, passed)
             return {**settings, "forced": forced}
     names = ", ".join(sorted(_operators(model)))
@@ -77,8 +80,6 @@ def quantise_static(
 @contextlib.contextmanager
 def _fed_by_bytes() -> Iterator[None]:
     """ONNX Runtime's quantiser runs sessions of its own making: meanwhile these take arrays of any type."""
-    import onnxruntime
-
     bare = onnxruntime.InferenceSession
 
     class Fed(bare):  # type: ignore[misc, valid-type]
@@ -98,8 +99,6 @@ def _without_passed(model: Path, target: Path) -> tuple[Path, dict[int, Any]]:
 
     ONNX Runtime's quantiser makes of such a tensor one that follows from itself.
     """
-    import onnx
-
     graph = onnx.load(model, load_external_data=False).graph
     given = {one.name for one in graph.input}
     passed = {place: one for place, one in enumerate(graph.output) if one.name in given}
@@ -113,21 +112,15 @@ def _without_passed(model: Path, target: Path) -> tuple[Path, dict[int, Any]]:
 
 
 def _put_back(quantised: Path, passed: Mapping[int, Any]) -> None:
-    import onnx
-
     if passed:
         made = onnx.load(quantised, load_external_data=False)
-        for place, one in sorted(passed.items()):
+        for place, one in passed.items():
             made.graph.output.insert(place, one)
         onnx.save(made, quantised)
 
 
 def _converted(model: Path, target: Path) -> tuple[Path, int | None]:
     """The model at an opset that can be quantised per channel, and which one it had; None if that will do."""
-    import onnx
-
-    from npubench.graph.walk import default_opset
-
     loaded = onnx.load(model)
     opset = default_opset(loaded)
     if opset >= LEAST_OPSET:
@@ -138,8 +131,6 @@ def _converted(model: Path, target: Path) -> tuple[Path, int | None]:
 
 def _pre_processed(model: Path, target: Path) -> tuple[Path, bool]:
     """Shapes inferred and the graph optimised, as ONNX Runtime advises; the model itself where that fails."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
     try:
         quant_pre_process(str(model), str(target), skip_symbolic_shape=True)
     except Exception as error:  # noqa: BLE001 - it raises bare Exceptions; the settings say that it failed
@@ -162,15 +153,13 @@ class _Ranges:
 
 
 def _ranges(model: Path, opened: Path, samples: Sequence[dict[str, Any]]) -> _Ranges:
-    import onnx
-
-    from npubench.measure.onnx_session import open_session
-
     loaded = onnx.load(model)
     graph = loaded.graph
     softmax = [node.output[0] for node in graph.node if node.op_type == "Softmax"]
     kept = {output.name for output in graph.output}
-    elsewhere = kept | set(_read_in_subgraphs(graph))
+    inner = [one for node in all_nodes(graph) for one in subgraphs(node)]
+    elsewhere = kept | {name for one in inner for node in one.node for name in node.input}
+    elsewhere |= {output.name for one in inner for output in one.output}
     clamped = {node.input[0] for node in graph.node if node.op_type in ("Relu", "Clip")}
     computed = {name for node in graph.node for name in node.output}
     shared = sorted((clamped & elsewhere & computed) - set(softmax))
@@ -191,32 +180,14 @@ def _ranges(model: Path, opened: Path, samples: Sequence[dict[str, Any]]) -> _Ra
     )
 
 
-def _read_in_subgraphs(graph: Any) -> Iterator[str]:
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from (name for one in inner.node for name in one.input)
-                yield from (output.name for output in inner.output)
-                yield from _read_in_subgraphs(inner)
-
-
 def _halves_before_19(model: Path) -> bool:
-    import onnx
-
-    from npubench.graph.walk import default_opset
-
     loaded = onnx.load(model, load_external_data=False)
-    half = onnx.TensorProto.FLOAT16
-    values = (*loaded.graph.input, *loaded.graph.value_info, *loaded.graph.output)
-    held = half in {one.data_type for one in loaded.graph.initializer}
-    return default_opset(loaded) < HALVES_OPSET and (
-        held or half in {value.type.tensor_type.elem_type for value in values}
-    )
+    types = {value.type.tensor_type.elem_type for value in typed_values(loaded.graph)}
+    types |= {one.data_type for one in loaded.graph.initializer}
+    return default_opset(loaded) < HALVES_OPSET and onnx.TensorProto.FLOAT16 in types
 
 
 def _overrides(ranges: Mapping[str, Sequence[float]], activations: Any) -> dict[str, Any]:
-    import numpy as np
-
     overrides = {
         name: [{"quant_type": activations, "rmin": np.float32(least), "rmax": np.float32(most)}]
         for name, (least, most) in ranges.items()
@@ -226,8 +197,6 @@ def _overrides(ranges: Mapping[str, Sequence[float]], activations: Any) -> dict[
 
 
 def _operators(path: Path) -> set[str]:
-    import onnx
-
     return {node.op_type for node in onnx.load(path, load_external_data=False).graph.node}
 
 

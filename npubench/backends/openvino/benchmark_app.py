@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from npubench.backends.signature import Signature, ToolTensor
@@ -28,6 +28,17 @@ _TYPES = {
     **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
     **{f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
 }
+_REPORTED = {
+    "count": ("total number of iterations", 1),
+    "median": ("latency (ms)", 1000),
+    "mean": ("avg latency", 1000),
+    "min": ("min latency", 1000),
+    "max": ("max latency", 1000),
+    "compile": ("compile model time (ms)", 1000),
+    "first": ("first inference time (ms)", 1000),
+    "fps": ("throughput", 1),
+}
+"""What its report as JSON calls a figure, and what makes microseconds of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +58,31 @@ class Report:
 def parse_report(text: str) -> Report | Failure:
     """The report of `-json_stats` (its figures are texts, in milliseconds)."""
     try:
-        results = json.loads(text)["execution_results"]
-        found = {key: float(value) for key, value in results.items()}
-        report = Report(
-            runs=int(found["total number of iterations"]),
-            median_us=found["latency (ms)"] * 1000,
-            mean_us=found["avg latency"] * 1000,
-            min_us=found["min latency"] * 1000,
-            max_us=found["max latency"] * 1000,
-            compile_us=found["compile model time (ms)"] * 1000,
-            first_us=found["first inference time (ms)"] * 1000,
-            throughput_fps=found["throughput"],
-        )
+        told = {key: float(value) for key, value in json.loads(text)["execution_results"].items()}
+        found = {key: told[name] * factor for key, (name, factor) in _REPORTED.items()}
+        report = _made(found)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         message = f"benchmark_app's report cannot be read: {type(error).__name__}: {error}"
         return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message[:300], detail=text)
-    others = (report.compile_us, report.first_us, report.throughput_fps)
-    if why := doubtful(report, others):
+    if why := _doubtful(found):
         message = f"benchmark_app's report cannot be believed: {why}"
         return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
     return report
 
 
-def doubtful(report: Report, others: Sequence[float]) -> str | None:
-    """Why no machine can have measured these times, and `others` of the report; None when one can."""
-    middles = (report.median_us, report.mean_us)
-    if report.runs < 1 or not all(0 < report.min_us <= one <= report.max_us for one in middles):
-        return (
-            f"{report.runs} runs, least {report.min_us:g}, median {report.median_us:g},"
-            f" mean {report.mean_us:g}, greatest {report.max_us:g} us"
-        )
-    if not all(0 < value < math.inf for value in (report.max_us, *others)):
+def _made(found: Mapping[str, float]) -> Report:
+    """Raises ValueError or OverflowError where the count is none."""
+    times = (found.get(key, math.nan) for key in ("median", "mean", "min", "max", "compile", "first", "fps"))
+    return Report(int(found["count"]), *times)
+
+
+def _doubtful(found: Mapping[str, float]) -> str | None:
+    """Why no machine can have measured these; None when one can."""
+    count, median, mean, least, most = (found[key] for key in ("count", "median", "mean", "min", "max"))
+    if count < 1 or not all(0 < least <= one <= most for one in (median, mean)):
+        return f"{count:g} runs, least {least:g}, median {median:g}, mean {mean:g}, greatest {most:g} us"
+    others = [found[key] for key in ("compile", "first", "fps") if key in found]
+    if not all(0 < value < math.inf for value in (most, *others)):
         return f"compilation, first inference and throughput are {', '.join(f'{v:g}' for v in others)}"
     return None
 
@@ -177,18 +182,8 @@ def _report(lines: list[str]) -> Report | Failure:
             message = f"benchmark_app: {printed[-1]}"[:300]
             return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
         return _unreadable(f"there is no whole line of {', '.join(missing)}")
-    report = Report(
-        runs=int(found["count"]),
-        median_us=found["median"],
-        mean_us=found["mean"],
-        min_us=found["min"],
-        max_us=found["max"],
-        compile_us=found.get("compile", math.nan),
-        first_us=found.get("first", math.nan),
-        throughput_fps=found["fps"],
-    )
-    why = doubtful(report, [found[key] for key in ("compile", "first", "fps") if key in found])
-    return _unreadable(why) if why else report
+    why = _doubtful(found)
+    return _unreadable(why) if why else _made(found)
 
 
 def _case(report: Report, devices: str, requests: int) -> LogCase:

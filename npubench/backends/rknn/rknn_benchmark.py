@@ -6,8 +6,8 @@ operator ran.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,7 +16,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.figures import NpuPart
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
-from npubench.tools.logs import DamagedError, not_whole, unparsed
+from npubench.tools.logs import DamagedError, not_whole, put_once, unparsed
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5
@@ -80,7 +80,7 @@ def _parse(lines: list[str], loops: int | None) -> Call:
     phase = "head"
     mean: tuple[str, str] | None = None
     for line in lines:
-        if phase == "head" and read(line, head):
+        if phase == "head" and head.read(line):
             continue
         if _WARMUP.fullmatch(line) and phase == "head":
             phase = "warmup"
@@ -101,7 +101,7 @@ def _parse(lines: list[str], loops: int | None) -> Call:
     if loops is not None and len(runs) != loops:
         raise DamagedError(f"{loops} runs were asked for, and {len(runs)} are listed")
     _check_mean(runs, float(mean[0]))
-    check(head)
+    head.check()
     samples = tuple(round(ms * 1000, 1) for ms in runs)
     printed_means = {"own_warmup_runs": len(warmups), "mean_ms": float(mean[0]), "fps": float(mean[1])}
     return Call(samples, {**printed_means, **head.details}, head.memory_bytes, head.tools)
@@ -148,10 +148,25 @@ def _check_mean(runs: list[float], printed_ms: float) -> None:
         raise DamagedError(f"the runs average {mean_ms:.3f} ms, and {printed_ms} ms is told")
 
 
-_VERSIONS = re.compile(r"rknn_api/rknnrt version: (\S+)(?: \(([^()]*)\))?, driver version: (\S.*?)\s*")
-_SIZES = re.compile(r"total weight size: ([0-9]{1,15}), total internal size: ([0-9]{1,15})\s*")
-_DMA = re.compile(r"total dma used size: ([0-9]{1,15})\s*")
-_COUNTS = re.compile(r"model input num: ([0-9]{1,4}), output num: ([0-9]{1,4})\s*")
+_HEAD: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
+    (
+        re.compile(
+            r"rknn_api/rknnrt version: (?P<runtime>\S+)(?: \((?P<build>[^()]*)\))?,"
+            r" driver version: (?P<driver>\S.*?)\s*"
+        ),
+        str,
+    ),
+    (
+        re.compile(
+            r"total weight size: (?P<weight_bytes>[0-9]{1,15}),"
+            r" total internal size: (?P<internal_bytes>[0-9]{1,15})\s*"
+        ),
+        int,
+    ),
+    (re.compile(r"total dma used size: (?P<dma_bytes>[0-9]{1,15})\s*"), int),
+    (re.compile(r"model input num: (?P<inputs>[0-9]{1,4}), output num: (?P<outputs>[0-9]{1,4})\s*"), int),
+)
+"""Lines of the head, whose groups are what they tell, and the type of that."""
 _TENSORS = re.compile(r"(input|output) tensors:\s*")
 _TENSOR = re.compile(
     r"\s+index=([0-9]{1,4}), name=(.*?), n_dims=([0-9]{1,2}), dims=\[([0-9, ]*)\], .*?"
@@ -163,29 +178,13 @@ _KNOWN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A tensor as the runtime has it; `kind` is its layout, type and quantisation as printed."""
-
-    name: str
-    shape: tuple[int, ...]
-    kind: str
-
-
-@dataclass(slots=True)
 class Head:
-    """The head so far; what is not printed is None. Sizes in bytes."""
+    """The head so far: what it told by name, sizes in bytes, and the tensors as the runtime has them."""
 
-    runtime: str | None = None
-    runtime_build: str | None = None
-    driver: str | None = None
-    weight_bytes: int | None = None
-    internal_bytes: int | None = None
-    dma_bytes: int | None = None
-    counts: tuple[int, int] | None = None
-    inputs: tuple[Tensor, ...] = ()
-    outputs: tuple[Tensor, ...] = ()
-    reading: str = ""
+    def __init__(self) -> None:
+        self._told: dict[str, Any] = {}
+        self._tensors: dict[str, list[dict[str, Any]]] = {"inputs": [], "outputs": []}
+        self._reading = ""
 
     @property
     def memory_bytes(self) -> int | None:
@@ -193,81 +192,55 @@ class Head:
 
         None where less is mapped than the weights have: then it is not told what is counted.
         """
-        if self.dma_bytes:
-            return self.dma_bytes if self.dma_bytes >= (self.weight_bytes or 0) else None
-        parts = (self.weight_bytes or 0) + (self.internal_bytes or 0)
-        return parts or None
+        weights, mapped = self._told.get("weight_bytes", 0), self._told.get("dma_bytes")
+        if mapped:
+            return int(mapped) if mapped >= weights else None
+        return weights + self._told.get("internal_bytes", 0) or None
 
     @property
     def tools(self) -> dict[str, str]:
         """The versions, by what they are of."""
-        build = f" ({self.runtime_build})" if self.runtime_build else ""
-        runtime = {"rknnrt": f"{self.runtime}{build}"} if self.runtime else {}
-        return {**runtime, **({"rknpu driver": self.driver} if self.driver else {})}
+        if not (runtime := self._told.get("runtime")):
+            return {}
+        build = f" ({self._told['build']})" if self._told["build"] else ""
+        return {"rknnrt": f"{runtime}{build}", "rknpu driver": self._told["driver"]}
 
     @property
     def details(self) -> dict[str, Any]:
         """What else it tells, for the details of a row; nothing of what is not printed."""
-        sizes = {
-            "weight_bytes": self.weight_bytes,
-            "internal_bytes": self.internal_bytes,
-            "dma_bytes": self.dma_bytes,
-        }
-        tensors = {
-            kind: [{"name": one.name, "shape": list(one.shape), "kind": one.kind} for one in found]
-            for kind, found in (("inputs", self.inputs), ("outputs", self.outputs))
-            if found
-        }
-        return {**{key: value for key, value in sizes.items() if value is not None}, **tensors}
+        sizes = ("weight_bytes", "internal_bytes", "dma_bytes")
+        tensors = {side: listed for side, listed in self._tensors.items() if listed}
+        return {**{key: self._told[key] for key in sizes if key in self._told}, **tensors}
 
+    def read(self, line: str) -> bool:
+        """Note a line of the head; whether it is one. Raises DamagedError for one that is not whole."""
+        for pattern, kind in _HEAD:
+            if match := pattern.fullmatch(line):
+                for key, value in match.groupdict().items():
+                    put_once(self._told, key, value if value is None else kind(value))
+                return True
+        if match := _TENSORS.fullmatch(line):
+            self._reading = f"{match[1]}s"
+        elif self._reading and (match := _TENSOR.fullmatch(line)):
+            self._list(match)
+        elif _REST.fullmatch(line):
+            raise DamagedError(f"a number is broken over two lines: {line.strip()[:40]!r}")
+        elif _KNOWN.match(line):
+            raise not_whole(line)
+        else:
+            return False
+        return True
 
-def read(line: str, head: Head) -> bool:
-    """Note a line of the head; whether it is one. Raises DamagedError for one that is not whole."""
-    if match := _VERSIONS.fullmatch(line):
-        _put(head, "runtime", match[1])
-        _put(head, "runtime_build", match[2])
-        _put(head, "driver", match[3])
-    elif match := _SIZES.fullmatch(line):
-        _put(head, "weight_bytes", int(match[1]))
-        _put(head, "internal_bytes", int(match[2]))
-    elif match := _DMA.fullmatch(line):
-        _put(head, "dma_bytes", int(match[1]))
-    elif match := _COUNTS.fullmatch(line):
-        _put(head, "counts", (int(match[1]), int(match[2])))
-    elif match := _TENSORS.fullmatch(line):
-        head.reading = f"{match[1]}s"
-    elif head.reading and (match := _TENSOR.fullmatch(line)):
-        _put_tensor(head, match)
-    elif _REST.fullmatch(line):
-        raise DamagedError(f"a number is broken over two lines: {line.strip()[:40]!r}")
-    elif _KNOWN.match(line):
-        raise not_whole(line)
-    else:
-        return False
-    return True
+    def check(self) -> None:
+        """Raises DamagedError where the tensors listed are not as many as the head says."""
+        for side, listed in self._tensors.items():
+            if listed and len(listed) != self._told.get(side, len(listed)):
+                raise DamagedError(f"{self._told[side]} {side} are told of, and {len(listed)} are listed")
 
-
-def check(head: Head) -> None:
-    """Raises DamagedError where the tensors listed are not as many as the head says."""
-    if head.counts is None:
-        return
-    for kind, count in zip(("inputs", "outputs"), head.counts, strict=True):
-        listed: Sequence[Tensor] = getattr(head, kind)
-        if listed and len(listed) != count:
-            raise DamagedError(f"{count} {kind} are told of, and {len(listed)} are listed")
-
-
-def _put(head: Head, key: str, value: Any) -> None:
-    known = getattr(head, key)
-    if known is not None and known != value:
-        raise DamagedError(f"{key} is given as {known} and as {value}")
-    setattr(head, key, value)
-
-
-def _put_tensor(head: Head, match: re.Match[str]) -> None:
-    found: tuple[Tensor, ...] = getattr(head, head.reading)
-    dims = tuple(int(word) for word in match[4].replace(",", " ").split())[: int(match[3])]
-    if int(match[1]) != len(found) or len(dims) != int(match[3]):
-        raise DamagedError(f"{head.reading[:-1]} {match[1]} is not the next one, or lacks dimensions")
-    tensor = Tensor(match[2], dims, f"{match[5]} {match[6]} {match[7]}")
-    setattr(head, head.reading, (*found, tensor))
+    def _list(self, match: re.Match[str]) -> None:
+        listed = self._tensors[self._reading]
+        shape = [int(word) for word in match[4].replace(",", " ").split()][: int(match[3])]
+        if int(match[1]) != len(listed) or len(shape) != int(match[3]):
+            side = self._reading.removesuffix("s")
+            raise DamagedError(f"{side} {match[1]} is not the next one, or lacks dimensions")
+        listed.append({"name": match[2], "shape": shape, "kind": f"{match[5]} {match[6]} {match[7]}"})

@@ -1,16 +1,18 @@
 """RKNN-Toolkit2's side of a job; runs inside the environment `rknn`."""
 
+import ast
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
-from worker_file import tensors_of
 from worker_frame import aside, built, if_any, keep, reference, samples, serve, step
 
 ARTIFACT = "model.rknn"
 DATASET = "dataset.txt"
+GRAPH = b'{"connection"'
+ATTRIBUTES = b"{'attrs'"
 
 
 class RefusedError(Exception):
@@ -87,6 +89,52 @@ def _infer(tool: Any, inputs: list[Any]) -> list[Any]:
 def _accept(what: str, code: int) -> None:
     if code != 0:
         raise RefusedError(f"{what} returned {code}")
+
+
+def tensors_of(path: str) -> dict[str, Any] | None:
+    """Inputs and outputs of a .rknn file, as it tells of them; None of a file of another format.
+
+    A file of this toolkit ends with a JSON object that joins its tensors to inputs and outputs, in order, and
+    holds a Python dictionary `attrs` with the shape and the type that each had in the model.
+    """
+    data = Path(path).read_bytes()
+    try:
+        graph, _ = json.JSONDecoder().raw_decode(data[data.rindex(GRAPH) :].decode("utf-8", "replace"))
+        tables = {
+            kind: {one["tensor_id"]: one for one in graph[kind]} for kind in ("norm_tensor", "const_tensor")
+        }
+        known = _attributes(data)
+        return {
+            f"{side}s": [
+                _tensor(tables[end["right"]][end["right_tensor_id"]], known)
+                for end in sorted(graph["graph"], key=lambda one: one["left_tensor_id"])
+                if end["left"] == side
+            ]
+            for side in ("input", "output")
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        print(f"the .rknn file does not tell its tensors: {type(error).__name__}: {error}")  # noqa: T201 - for the log
+        return None
+
+
+def _attributes(data: bytes) -> dict[str, Any]:
+    start = data.find(ATTRIBUTES)
+    if start < 0:
+        return {}
+    try:
+        found: dict[str, Any] = ast.literal_eval(data[start : data.index(b"\0", start)].decode())["attrs"]
+    except (ValueError, SyntaxError, KeyError, TypeError):
+        return {}
+    return found
+
+
+def _tensor(tensor: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    about = known.get(tensor["url"], {})
+    return {
+        "name": tensor["url"],
+        "shape": about.get("shape", tensor.get("size")),
+        "dtype": about.get("dtype"),
+    }
 
 
 if __name__ == "__main__":
