@@ -14,9 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from npubench.benchmarks.codec.benchmark import CodecBenchmark
-from npubench.benchmarks.codec.cases import BY_NAME
+from npubench.benchmarks.codec.cases import BY_NAME, FORMATS, RECIPES
 from npubench.benchmarks.codec.media import read
-from npubench.benchmarks.codec.recipes import FORMATS, RECIPES
 from npubench.boards.local import LocalSession
 from npubench.catalog import find_board, load
 from npubench.domain.records import Failure, Figures

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from npubench.benchmarks.cpu import builds
 from npubench.benchmarks.cpu.builds import of_machine
-from npubench.benchmarks.cpu.megpeak import MegPeakOutput, parse_megpeak
-from npubench.benchmarks.cpu.probe_output import ProbeOutput, parse_probe
+from npubench.benchmarks.cpu.outputs import MegPeakOutput, ProbeOutput, parse_megpeak, parse_probe
 
 TURNS = 5
 Rows = dict[str, float]

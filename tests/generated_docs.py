@@ -13,7 +13,7 @@ import click
 
 from npubench.cli import COMMANDS
 from npubench.cli.run import run
-from npubench.domain.errors import EXIT_CODES
+from npubench.domain.errors import ExitCode
 from npubench.domain.records import TRANSIENT, FailureClass
 from npubench.graph.surgery.rewrites import REWRITES
 from npubench.reporting.data import frames
@@ -21,6 +21,19 @@ from npubench.reporting.data import frames
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.S)
+
+
+EXIT_CODES = {
+    ExitCode.OK: "fine; failures of single cases are rows",
+    ExitCode.REGRESSION: "regression or failed check (with `--strict`: a case failed)",
+    ExitCode.USAGE: "wrong usage or input; the other cases went on",
+    ExitCode.NOTHING_MEASURED: "nothing measured",
+    ExitCode.BOARD: "board unavailable",
+    ExitCode.TOOLCHAIN: "toolchain or environment unusable",
+    ExitCode.UNSTABLE: "results there but unstable (with `--strict`)",
+    ExitCode.INTERRUPTED: "interrupted; the same command continues",
+}
+"""What each exit code means; the README's table is made of it."""
 
 
 def commands() -> str:

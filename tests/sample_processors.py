@@ -3,9 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-from npubench.benchmarks.cpu.megpeak import MegPeakOutput, parse_megpeak
-from npubench.benchmarks.cpu.megpeak import figures as megpeak_figures
-from npubench.benchmarks.cpu.probe_output import ProbeOutput, details, parse_probe, processor
+from npubench.benchmarks.cpu.outputs import (
+    MegPeakOutput,
+    ProbeOutput,
+    details,
+    parse_megpeak,
+    parse_probe,
+    processor,
+)
+from npubench.benchmarks.cpu.outputs import figures as megpeak_figures
 from npubench.domain.records import Figures, Kind, Status, Verdict
 from npubench.domain.specs import CaseKind, Precision
 from npubench.storage.json import decode, encode

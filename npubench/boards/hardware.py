@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from npubench.boards.state import celsius, kib, reading, texts_of
+
 DRIVERS = {
     "Rockchip RKNPU": "/sys/kernel/debug/rknpu/version",
     "Rockchip RKNPU (module)": "/sys/module/rknpu/version",
@@ -39,12 +41,7 @@ FILES = (
 """Files (shell patterns) to read."""
 
 READ = f"""\
-for file in {" ".join(FILES)}; do
-    [ -r "$file" ] || continue
-    echo "$1 $file"
-    cat "$file" 2>/dev/null
-    echo
-done
+{reading(FILES)}
 echo "$1 machine"
 uname -m
 echo "$1 page"
@@ -65,10 +62,7 @@ class HardwareFact:
 
 def facts(output: str, mark: str) -> tuple[HardwareFact, ...]:
     """All facts in the order of reading, from what `READ` printed. Never raises."""
-    texts: dict[str, str] = {}
-    for part in f"\n{output}".split(f"\n{mark} ")[1:]:
-        path, _, text = part.partition("\n")
-        texts[path] = text.strip()
+    texts = texts_of(output, mark)
     return (
         HardwareFact("machine", texts.get("machine") or None, "uname -m says nothing"),
         HardwareFact("cores online", _cores(texts), "sysfs is not mounted at /sys"),
@@ -140,29 +134,24 @@ def _caches(texts: Mapping[str, str]) -> str | None:
 def _zones(texts: Mapping[str, str]) -> str | None:
     temperatures, names = _under(texts, _ZONE, "temp"), _under(texts, _ZONE, "type")
     zones = [
-        f"{names.get(number, number)} {_celsius(text)}"
+        f"{names.get(number, number)} {celsius(int(text)):.1f} C"
         for number, text in temperatures.items()
         if re.fullmatch(r"-?[0-9]{1,9}", text)
     ]
     return ", ".join(zones) or None
 
 
-def _celsius(text: str) -> str:
-    value = int(text)
-    return f"{value / 1000 if abs(value) >= 1000 else value:.1f} C"
-
-
 def _cma(texts: Mapping[str, str]) -> str | None:
-    found = re.search(r"(?m)^CmaTotal:\s+([0-9]{1,15}) kB", texts.get("/proc/meminfo", ""))
-    return f"{int(found[1]) / 1024:.0f} MiB" if found and int(found[1]) else None
+    size = kib(texts.get("/proc/meminfo", ""), "CmaTotal")
+    return f"{size / 2**20:.0f} MiB" if size else None
 
 
 def _page(texts: Mapping[str, str]) -> str | None:
     text = texts.get("page", "")
     if re.fullmatch(r"[0-9]{3,8}", text):
         return f"{text} bytes"
-    found = re.match(r"KernelPageSize:\s+([0-9]{1,6}) kB", text)
-    return f"{int(found[1]) * 1024} bytes" if found else None
+    size = kib(text, "KernelPageSize")
+    return f"{size} bytes" if size else None
 
 
 def _driver(texts: Mapping[str, str]) -> str | None:

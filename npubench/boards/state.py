@@ -1,7 +1,7 @@
 """A Linux board's state from the text of its files; the same for this machine and one behind SSH."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from npubench.domain.records import BoardState
 from npubench.tools.cpu_flags import processor_flags
@@ -39,6 +39,27 @@ ARM_PARTS = {
 """MIDR part numbers of implementer 0x41 (Arm), from the cores' technical reference manuals."""
 
 
+def reading(files: Iterable[str]) -> str:
+    """A shell script that prints every one of these files (shell patterns) that can be read.
+
+    Each comes after a line with the mark `$1` and its path, for `texts_of`.
+    """
+    return f"""\
+for file in {" ".join(files)}; do
+    [ -r "$file" ] || continue
+    echo "$1 $file"
+    cat "$file" 2>/dev/null
+    echo
+done
+"""
+
+
+def texts_of(output: str, mark: str) -> dict[str, str]:
+    """What such a script printed, by path. Never raises."""
+    parts = (part.partition("\n") for part in f"\n{output}".split(f"\n{mark} ")[1:])
+    return {path: text.strip() for path, _, text in parts}
+
+
 def parse(texts: Mapping[str, str], taken_at: str) -> BoardState:
     """The state that these texts tell; what is absent or garbled is None. Never raises."""
     cpuinfo = texts.get("/proc/cpuinfo", "")
@@ -54,10 +75,10 @@ def parse(texts: Mapping[str, str], taken_at: str) -> BoardState:
         cores=len(re.findall(r"(?m)^processor\s*:", cpuinfo)) or None,
         governor=" ".join(governor for governor in governors if governor) or None,
         clocks_mhz=tuple(khz / 1000 for khz in clocks if khz) or _clocks_of_cpuinfo(cpuinfo),
-        temperature_c=max((_celsius(t) for t in temperatures if t is not None), default=None),
+        temperature_c=max((celsius(t) for t in temperatures if t is not None), default=None),
         load_1min=_number(texts.get("/proc/loadavg", "")),
-        memory_total_bytes=_kib(texts.get("/proc/meminfo", ""), "MemTotal"),
-        memory_available_bytes=_kib(texts.get("/proc/meminfo", ""), "MemAvailable"),
+        memory_total_bytes=kib(texts.get("/proc/meminfo", ""), "MemTotal"),
+        memory_available_bytes=kib(texts.get("/proc/meminfo", ""), "MemAvailable"),
         uptime_s=_number(texts.get("/proc/uptime", "")),
         extra=_extra(texts),
         cpu_flags=processor_flags(cpuinfo),
@@ -94,11 +115,12 @@ def _number(text: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def _kib(text: str, name: str) -> int | None:
+def kib(text: str, name: str) -> int | None:
+    """Bytes that a line such as `name:  12 kB` of the kernel tells."""
     found = re.search(rf"(?m)^{name}:\s+([0-9]{{1,15}}) kB", text)
     return int(found[1]) * 1024 if found else None
 
 
-def _celsius(value: float) -> float:
+def celsius(value: float) -> float:
     """The kernel reports millidegrees (Documentation/driver-api/thermal); some vendors whole degrees."""
     return value / 1000 if abs(value) >= 1000 else value

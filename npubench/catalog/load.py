@@ -203,7 +203,11 @@ def load_folders(folders: Iterable[Path], kinds: Sequence[str] = KINDS) -> Catal
     if "models" in kinds:
         for folder in (first, *others):
             catalog.zoo.add(read_zoo(folder / "models"))
-    catalog = replace(catalog, boards=boards.resolve(_stacks(layers), problems))
+    stacks: dict[str, list[BoardEntry]] = {}
+    for layer in layers:
+        for name, entry in layer.boards.items():
+            stacks.setdefault(name, []).append(entry)
+    catalog = replace(catalog, boards=boards.resolve(stacks, problems))
     if "suites" in kinds:
         catalog = replace(catalog, suites=_suites(layers, catalog, problems))
     broken = frozenset(_board_of(one.file) for one in problems if one.file.parent.name == "boards")
@@ -214,14 +218,6 @@ def _board_of(file: Path) -> str:
     """Which board a file speaks of, one that is no TOML included."""
     name = _NAME.search(text_if_any(file))
     return name[1] if name else file.stem
-
-
-def _stacks(layers: Iterable[Layer]) -> dict[str, list[boards.BoardEntry]]:
-    stacks: dict[str, list[boards.BoardEntry]] = {}
-    for layer in layers:
-        for name, entry in layer.boards.items():
-            stacks.setdefault(name, []).append(entry)
-    return stacks
 
 
 def _cases(layers: Iterable[Layer], problems: list[Problem]) -> Catalog:

@@ -106,7 +106,9 @@ def read_zoo(models: Path) -> Zoo:
     """All indices below a catalogue's `models` folder. Of a name in two codebases the first counts."""
     zoo = Zoo()
     folder = models / FOLDER
-    for path in sorted(folder.glob("*.tsv"), key=_order) if folder.is_dir() else ():
+    # mmpretrain first: what its name says is a classifier is one.
+    paths = sorted(folder.glob("*.tsv"), key=lambda path: (path.stem != "mmpretrain", path.name))
+    for path in paths:
         first, *_ = parts = path.read_text(encoding="utf-8").split("\n\n")
         for part in parts:
             lines = [line for line in part.splitlines() if line.count("\t") == COLUMNS - 1]
@@ -116,11 +118,6 @@ def read_zoo(models: Path) -> Zoo:
                 if part is first:
                     zoo.listed.setdefault(name)
     return zoo
-
-
-def _order(path: Path) -> tuple[bool, str]:
-    """mmpretrain first: what its name says is a classifier is one."""
-    return path.stem != "mmpretrain", path.name
 
 
 def _spec(

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from npubench.domain.specs import NodeSpec, OperatorSpec, Shape, TensorSpec, WeightSpec
 from npubench.storage.json import KeyPath
@@ -315,12 +315,9 @@ class _Case:
             return None
         return NodeSpec(op, tuple(table.inputs), tuple(table.outputs), attributes, table.domain)
 
-    def _attribute(self, value: Value | list[Value]) -> Value | tuple[Value, ...]:
+    def _attribute(self, value: Value | list[Value]) -> Value | tuple[Any, ...]:
         if isinstance(value, list):
-            return tuple(self._attribute_item(item) for item in value)
-        return self._attribute_item(value)
-
-    def _attribute_item(self, value: Value) -> Value:
+            return tuple(map(self._attribute, value))
         if not isinstance(value, str):
             return value
         # A variable may hold any kind of value, an expression only whole numbers.

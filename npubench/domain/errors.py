@@ -14,7 +14,6 @@
 A case that fails is not an error: it is a `records.Failure`, a value.
 """
 
-from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -29,19 +28,6 @@ class ExitCode(IntEnum):
     TOOLCHAIN = 5
     UNSTABLE = 6
     INTERRUPTED = 130
-
-
-EXIT_CODES: Mapping[ExitCode, str] = {
-    ExitCode.OK: "fine; failures of single cases are rows",
-    ExitCode.REGRESSION: "regression or failed check (with `--strict`: a case failed)",
-    ExitCode.USAGE: "wrong usage or input; the other cases went on",
-    ExitCode.NOTHING_MEASURED: "nothing measured",
-    ExitCode.BOARD: "board unavailable",
-    ExitCode.TOOLCHAIN: "toolchain or environment unusable",
-    ExitCode.UNSTABLE: "results there but unstable (with `--strict`)",
-    ExitCode.INTERRUPTED: "interrupted; the same command continues",
-}
-"""What each exit code means; the README's table is made of it."""
 
 
 class NpubenchError(Exception):

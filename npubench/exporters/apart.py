@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.records import Failure, FailureClass, OnnxModel, Stage
 from npubench.graph.check import refused
 from npubench.graph.read import describe
 from npubench.storage.files import is_regular, write_atomically
@@ -32,16 +32,12 @@ def describe_apart(
             return replace(decode(OnnxModel, model.read_bytes()), case=case, task=task)
         if is_regular(failure):
             return decode(Failure, failure.read_bytes())
-    return _without_answer(done)
-
-
-def _without_answer(done: Completed) -> Failure:
-    failure = classify_exit("reading the model", done, Stage.EXPORT, "here")
-    if failure is None or failure.failure_class is FailureClass.TOOL_ERROR:
+    ended = classify_exit("reading the model", done, Stage.EXPORT, "here")
+    if ended is None or ended.failure_class is FailureClass.TOOL_ERROR:
         message = f"reading the model ended with code {done.returncode}: see the log"
         return refused(FailureClass.EXPORT_FAILED, message, detail=done.output)
-    helps = "" if failure.transient else "; it may be damaged: export it another way"
-    return replace(failure, message=f"{failure.message}{helps}", detail=done.output)
+    helps = "" if ended.transient else "; it may be damaged: export it another way"
+    return replace(ended, message=f"{ended.message}{helps}", detail=done.output)
 
 
 def warm() -> None:

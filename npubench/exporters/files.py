@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +95,11 @@ def bring(spec: FileSpec, workdir: Path) -> Brought | Failure:
     if isinstance(shapes, Failure):
         return shapes
     beside = [file.relative_to(spec.path.parent) for file in source.external]
-    target = _vacant(workdir / _free_name(beside))
+    name = "model.onnx"
+    while any(file.parts[0] == name for file in beside):
+        # Its external data may have that name: a link must never be written through.
+        name = f"_{name}"
+    target = _vacant(workdir / name)
     axes = batch_axes((value.name, dimensions(value)) for value in true_inputs(model.graph))
     outputs = declared_outputs(model, sizes_of_symbols(model, shapes)) if shapes else {}
     renamed = rename_repeated(model)
@@ -105,9 +109,9 @@ def bring(spec: FileSpec, workdir: Path) -> Brought | Failure:
         target.write_bytes(model.SerializeToString(deterministic=True))
     else:
         link_or_copy(spec.path.resolve(), target)
-    for name in beside:
+    for file in beside:
         # Copied, for onnx refuses external data that have several hard links.
-        shutil.copyfile((spec.path.parent / name).resolve(), _vacant(workdir / name))
+        shutil.copyfile((spec.path.parent / file).resolve(), _vacant(workdir / file))
     said = {RENAMED: f"{renamed} that had the name of another"} if renamed else {}
     return Brought(target, axes, outputs, said)
 
@@ -128,14 +132,6 @@ def _vacant(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     return path
-
-
-def _free_name(beside: Sequence[Path]) -> str:
-    """A name for the model that none of its external data has: a link must never be written through."""
-    name = "model.onnx"
-    while any(file.parts[0] == name for file in beside):
-        name = f"_{name}"
-    return name
 
 
 def rename_repeated(model: "ModelProto") -> int:

@@ -160,7 +160,12 @@ class _Walk:
             case inspect.StructType() | inspect.DataclassType():
                 yield from self._table(value, wanted, key)
             case inspect.ListType() | inspect.VarTupleType():
-                yield from self._items(value, [wanted.item_type] * _length(value), wanted.min_length, key)
+                yield from self._items(
+                    value,
+                    [wanted.item_type] * (len(value) if isinstance(value, (list, tuple)) else 0),
+                    wanted.min_length,
+                    key,
+                )
             case inspect.TupleType():
                 yield from self._items(value, wanted.item_types, len(wanted.item_types), key)
             case inspect.DictType():
@@ -254,10 +259,6 @@ class _Walk:
 
 _NOTHING = "nothing"
 _FORM = "must be of the form "
-
-
-def _length(value: Any) -> int:
-    return len(value) if isinstance(value, (list, tuple)) else 0
 
 
 _PLAIN: Mapping[type[inspect.Type], tuple[Any, str]] = {

@@ -72,7 +72,8 @@ class Workspace:
             stream.truncate(0)
             stream.write(f"process {os.getpid()} on {os.uname().nodename}")
             stream.flush()
-            self._remove_leftovers()
+            for folder in (self.root / "tmp").iterdir():
+                shutil.rmtree(folder, ignore_errors=True)
             yield
             stream.truncate(0)
 
@@ -158,7 +159,9 @@ class Workspace:
                 return target
         with writing(self.root):
             for source in files:
-                _require_regular(source)
+                # A user's own file may be a link; nothing else but a file is ever kept.
+                if not stat.S_ISREG(source.stat().st_mode):
+                    raise WorkspaceError(f"{source} is not a regular file and is not kept: remove it")
             if whole and base.parent == self.root / "tmp" and sorted(base.iterdir()) == sorted(files):
                 staging = base
             else:
@@ -204,10 +207,6 @@ class Workspace:
         )
         return decode(record_type, moved)
 
-    def _remove_leftovers(self) -> None:
-        for folder in (self.root / "tmp").iterdir():
-            shutil.rmtree(folder, ignore_errors=True)
-
 
 @contextlib.contextmanager
 def writing(root: Path) -> Iterator[None]:
@@ -220,12 +219,6 @@ def writing(root: Path) -> Iterator[None]:
                 f"cannot write to {root}: {error.strerror}: free or change it, or choose another --out"
             ) from error
         raise
-
-
-def _require_regular(source: Path) -> None:
-    """A user's own file may be a link; nothing else but a file is ever kept."""
-    if not stat.S_ISREG(source.stat().st_mode):
-        raise WorkspaceError(f"{source} is not a regular file and is not kept: remove it")
 
 
 def _same(files: list[Path], base: Path, folder: Path) -> bool:

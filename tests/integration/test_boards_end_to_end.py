@@ -126,8 +126,8 @@ def test_a_board_is_contacted_before_the_first_conversion_ends(pair, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"transport_options": {"keepalive_s": -1}}, "transport_options.keepalive_s must be"),
-        ({"transport_options": {"prot": 22}}, "transport_options.prot is unknown"),
+        ({"transport_options": {"keepalive_s": -1}}, "transport_options.keepalive_s: must be"),
+        ({"transport_options": {"prot": 22}}, "transport_options.prot: unknown key"),
         ({"backend_options": {"npu_mode": "7"}}, "backend_options.npu_mode must be"),
     ],
 )

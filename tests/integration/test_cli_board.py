@@ -199,8 +199,8 @@ def test_this_machine_can_be_checked_and_not_trusted(own_config, capsys):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"port": 70_000}, "transport_options.port must be a port"),
-        ({"keepalife_s": 1.0}, "did you mean 'keepalive_s'?"),
+        ({"port": 70_000}, "transport_options.port: must be a port"),
+        ({"keepalife_s": 1.0}, "did you mean 'keepalive_s'"),
     ],
 )
 def test_options_that_cannot_be_used(server, own_config, capsys, changes, words):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from npubench.benchmarks.cpu.benchmark import CpuBenchmark
-from npubench.benchmarks.cpu.probe_output import ProbeOutput, parse_probe
+from npubench.benchmarks.cpu.outputs import ProbeOutput, parse_probe
 from npubench.domain.records import Figures
 from npubench.domain.specs import BenchmarkSpec, CaseKind
 from tests.cpu_probe import SHORT, command, functions, needed, output, probe

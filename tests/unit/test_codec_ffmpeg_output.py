@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.codec.engines.base import failure_of
-from npubench.benchmarks.codec.engines.ffmpeg import FfmpegOutput, parse_ffmpeg, timed
+from npubench.benchmarks.codec.engines.base import EndedError, Pass, failure_of, rounds
+from npubench.benchmarks.codec.engines.ffmpeg import FfmpegOutput, parse_ffmpeg
+from npubench.benchmarks.codec.settings import Settings
 from npubench.domain.records import Completed, FailureClass
 
 DATA = Path(__file__).parents[1] / "data" / "codec"
@@ -70,12 +71,14 @@ def test_what_was_printed_is_what_is_read(frames, user, system, real, sha256):
 
 
 def test_a_round_without_time_makes_no_figure():
-    whole, lame = FfmpegOutput(50, 1.0, 0.9), FfmpegOutput(50, None)
-    found = timed([whole, whole], 100)
-    assert found is not None
-    assert (found.fps, found.cpu_cores) == (50.0, 0.9)
-    assert timed([whole, lame], 100) is None
-    assert timed([], 0) is None
+    settings = Settings("ffmpeg")
+    found = rounds(settings, "ffmpeg", lambda n: Pass(50 * n, 0.1 * n, 0.09 * n), 50)
+    assert (found.fps, found.cpu_cores) == (pytest.approx(500), pytest.approx(0.9))
+    assert sum(found.seconds) == pytest.approx(2 * settings.least_s)
+    assert found.frames_expected == sum(found.frames)
+    for lame in (Pass(50, None), Pass(None, 1.0), Pass(0, 1.0)):
+        with pytest.raises(EndedError, match="neither frames nor time"):
+            rounds(settings, "ffmpeg", lambda n, lame=lame: lame, 50)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from npubench.benchmarks.codec.cases import RECIPES
 from npubench.benchmarks.codec.media import Made, MediaFile, media_file
-from npubench.benchmarks.codec.recipes import RECIPES
 from npubench.domain.errors import WorkspaceError
 from npubench.domain.records import Failure, FailureClass, Stage
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.cpu.megpeak import MegPeakOutput, MegPeakRow, figures, parse_megpeak
+from npubench.benchmarks.cpu.outputs import MegPeakOutput, figures, parse_megpeak
+from npubench.domain.figures import ProcessorRow
 from npubench.domain.records import Failure, FailureClass
 
 GOLDEN = Path(__file__).parents[1] / "data" / "megpeak"
@@ -15,14 +16,16 @@ def test_the_published_output_gives_all_rows():
     assert isinstance(output, MegPeakOutput)
     assert (output.cores, output.core, output.bandwidth_gib_per_s) == (4, 0, 1.861453)
     assert len(output.rows) == 12
-    assert output.rows[6] == MegPeakRow("mla_f32", 5.35449, 1.494073, 10.047442)
+    assert output.rows[6] == ProcessorRow(
+        "mla_f32", throughput_ns=5.35449, megpeak_gflops=1.494073, latency_ns=10.047442
+    )
 
 
 def test_a_row_of_two_instructions_keeps_its_text():
     text = "ldd_fmlaq throughput: 0.5 ns 8.0 GFlops latency: 2.0 ns :ldd and fmlaq: dual issue\n"
     output = parse_megpeak(text)
     assert isinstance(output, MegPeakOutput)
-    assert output.rows == (MegPeakRow("ldd_fmlaq", 0.5, 8.0, 2.0, "ldd and fmlaq: dual issue"),)
+    assert [(row.row, row.message) for row in output.rows] == [("ldd_fmlaq", "ldd and fmlaq: dual issue")]
     assert figures(output).processor.rows[0].message == "ldd and fmlaq: dual issue"
 
 

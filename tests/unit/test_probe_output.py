@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.cpu.probe_output import ProbeOutput, middle_spread, parse_probe, processor
+from npubench.benchmarks.cpu.outputs import ProbeOutput, middle_spread, parse_probe, processor
 from npubench.domain.records import Failure, FailureClass
 from npubench.storage.details import known_fields
 

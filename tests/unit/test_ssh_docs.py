@@ -1,10 +1,11 @@
 """docs/boards.md lists what there is, and nothing else."""
 
 import re
-from dataclasses import MISSING, fields
 from pathlib import Path
 
 import click
+from msgspec import NODEFAULT
+from msgspec.structs import fields
 
 from npubench.boards.ssh.config import SshSettings
 from npubench.boards.ssh.facts import TOOLS
@@ -31,7 +32,7 @@ def test_every_option_is_listed_with_its_default():
     assert list(listed) == [field.name for field in fields(SshSettings)]
     for field in fields(SshSettings):
         told = listed[field.name][0]
-        if field.default is MISSING:
+        if field.default is NODEFAULT:
             assert told == "required"
         elif field.default is None:
             assert told == "none" or told.startswith("of `~/.ssh/config`")

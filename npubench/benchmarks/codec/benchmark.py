@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from npubench.benchmarks.codec.cases import BY_NAME, CASES, Operation
+from npubench.benchmarks.codec.cases import BY_NAME, CASES, RECIPES, Operation, Recipe
 from npubench.benchmarks.codec.engines import command, ffmpeg, gstreamer, pyav
-from npubench.benchmarks.codec.engines.base import Engine, Work
+from npubench.benchmarks.codec.engines.base import EndedError, Engine, Work
 from npubench.benchmarks.codec.figures import outcome
 from npubench.benchmarks.codec.media import Made, MediaFile, media_file, read
-from npubench.benchmarks.codec.recipes import RECIPES, Recipe
 from npubench.benchmarks.codec.settings import Settings, settings
 from npubench.domain.errors import UsageError
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import Session
 from npubench.domain.records import Failure, FailureClass, Outcome, Skip, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
@@ -60,10 +60,11 @@ class CodecBenchmark:
     ) -> Mapping[str, Path] | Failure:
         """The input of a case, made when it is not in the cache."""
         del board
-        recipe = RECIPES[BY_NAME[case.name].source]
-        if lacking := _lacking(case):
-            return lacking
-        if _undeclared(case):
+        recipe, chosen = RECIPES[BY_NAME[case.name].source], Settings(**case.options)
+        if (reason := chosen.why_lacking(case.name)) is not None:
+            message = f"the board cannot do {case.name}: {reason}"
+            return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_CODEC, message)
+        if case.tool == "command" and chosen.command_for(case.name) is None:
             return {}
         found = _media(recipe, deadline_s, log, say)
         return found if isinstance(found, Failure) else {"input": found.path}
@@ -77,16 +78,18 @@ class CodecBenchmark:
         log: Path,
     ) -> Outcome:
         """Run the board's engine; what it found becomes figures when its checks hold."""
-        if skip := _undeclared(case):
-            return skip
+        if not files:
+            return Skip(Note(NoteCode.NO_COMMAND, {"case": case.name}))
         codec_case = BY_NAME[case.name]
         found = read(files["input"].parent, RECIPES[codec_case.source])
         if found is None:
             message = f"{files['input'].name} was changed since it was made: run again"
             return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, message)
         work = Work(codec_case, Settings(**case.options), found.path, found.made, session, deadline_s, log)
-        came = RUNS[case.tool](work)
-        return came if isinstance(came, (Failure, Skip)) else outcome(codec_case, came)
+        try:
+            return outcome(codec_case, RUNS[case.tool](work))
+        except EndedError as ended:
+            return ended.outcome
 
 
 def default_engine(board: BoardSpec) -> str:
@@ -104,18 +107,6 @@ def plain(chosen: Settings, case: str) -> dict[str, Any]:
         "lacks": {case: lacking} if lacking else {},
         "commands": {case: dict(declared)} if declared and chosen.engine == "command" else {},
     }
-
-
-def _lacking(case: BenchmarkSpec) -> Failure | None:
-    reason = Settings(**case.options).why_lacking(case.name)
-    if reason is None:
-        return None
-    message = f"the board cannot do {case.name}: {reason}"
-    return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_CODEC, message)
-
-
-def _undeclared(case: BenchmarkSpec) -> Skip | None:
-    return command.undeclared(Settings(**case.options), case.name) if case.tool == "command" else None
 
 
 def _media(recipe: Recipe, deadline_s: float, log: Path, say: Callable[[str], None]) -> MediaFile | Failure:

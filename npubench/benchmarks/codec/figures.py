@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from npubench.benchmarks.codec.cases import HOLDS_FPS, CodecCase
-from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB
+from npubench.benchmarks.codec.cases import HOLDS_FPS, LEAST_PSNR_DB, CodecCase
 from npubench.domain.figures import CodecFigures
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
 from npubench.measure.statistics import latency

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from npubench.benchmarks.codec.cases import CodecCase, Operation
-from npubench.benchmarks.codec.recipes import LEAST_PSNR_DB, Recipe
+from npubench.benchmarks.codec.cases import LEAST_PSNR_DB, CodecCase, Operation, Recipe
 from npubench.domain.errors import WorkspaceError
 from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.storage.files import cache_folder, write_atomically
@@ -115,7 +114,7 @@ IMAGES: Mapping[str, str] = {
     "letterbox-640": "f729796e43ded77e2c918c7f9f00e323c809c13b03b830281e85440308d90d71",
     "crop-roi-224": "4454930cb8c57bb2bb6857ae95b5ada37eab5366be5b360e5c136c873a2db41e",
 }
-"""SHA-256 of all results of the eight frames by swscale with `recipes.EXACT`: integer arithmetic in
+"""SHA-256 of all results of the eight frames by swscale with `cases.EXACT`: integer arithmetic in
 one fixed order; equal in FFmpeg 5.1 and 8.0."""
 
 

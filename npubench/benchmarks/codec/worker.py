@@ -18,15 +18,13 @@ def main(question: str, reply: str) -> None:
 
 def _do(job: dict[str, Any]) -> dict[str, Any]:
     # Not at the top: that PyAV is not installed is an answer.
-    from npubench.benchmarks.codec import worker_decode, worker_encode, worker_pipeline
+    if job["step"] == "pipeline":
+        from npubench.benchmarks.codec.worker_pipeline import pipeline
 
-    steps = {
-        "make": worker_encode.make,
-        "decode": worker_decode.decode,
-        "encode": worker_encode.encode,
-        "image": worker_decode.image,
-        "pipeline": worker_pipeline.pipeline,
-    }
+        return pipeline(job)
+    from npubench.benchmarks.codec import worker_video as video
+
+    steps = {"make": video.make, "decode": video.decode, "encode": video.encode, "image": video.image}
     return steps[job["step"]](job)
 
 

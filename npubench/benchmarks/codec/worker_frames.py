@@ -1,13 +1,18 @@
-"""Frames of PyAV: their bytes, sources of them, and decoders; in the worker's process."""
+"""Frames of PyAV: their bytes, sources of them, decoders, timed rounds; in the worker's process."""
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from npubench.benchmarks.codec.recipes import DECODERS, FORMATS, RATE, Recipe
+import av
+import av.filter
+import numpy as np
+
+from npubench.benchmarks.codec.cases import DECODERS, FORMATS, RATE, Recipe
 
 
 def i420(frame: Any) -> Any:
@@ -17,23 +22,33 @@ def i420(frame: Any) -> Any:
     return planar.to_ndarray()
 
 
-def sha256_of_frames(frames: Iterator[Any]) -> tuple[int, str]:
-    """How many, and the SHA-256 of their I420 samples in order."""
-    total, count = hashlib.sha256(), 0
-    for frame in frames:
-        total.update(memoryview(i420(frame)).cast("B"))
+def told_of(frames: Iterable[Any], sources: Iterable[Any] = ()) -> dict[str, Any]:
+    """How many frames, the SHA-256 of their I420 samples in order, and their least PSNR against sources."""
+    total, count, worst = hashlib.sha256(), 0, None
+    for frame, source in zip_longest(frames, sources):
+        if frame is None:
+            break
+        samples = i420(frame)
+        total.update(memoryview(samples).cast("B"))
         count += 1
-    return count, total.hexdigest()
+        if source is not None:
+            distance = _psnr_db(samples[: source.height : 4, ::4], i420(source)[: source.height : 4, ::4])
+            worst = min(distance, worst or distance) if distance is not None else worst
+    return {"frames": count, "frames_sha256": total.hexdigest(), "psnr_db": worst}
+
+
+def _psnr_db(ours: Any, theirs: Any) -> float | None:
+    """Peak signal to noise of 8-bit samples; None when they are the same."""
+    difference = np.asarray(ours, np.float32) - np.asarray(theirs, np.float32)
+    error = float(np.mean(np.square(difference)))
+    return float(10 * np.log10(255.0**2 / error)) if error else None
 
 
 def sources(recipe: Recipe) -> Iterator[Any]:
     """The pictures of a recipe in its pixel format."""
-    graph = _graph(
-        [
-            ("testsrc2", f"size={recipe.width}x{recipe.height}:rate={RATE}"),
-            ("scale", "flags=bilinear+accurate_rnd+bitexact"),
-            ("format", recipe.pixels),
-        ]
+    graph = filter_graph(
+        f"testsrc2=size={recipe.width}x{recipe.height}:rate={RATE},"
+        f"scale=flags=bilinear+accurate_rnd+bitexact,format={recipe.pixels}"
     )
     for number in range(recipe.frames):
         frame = graph.pull()
@@ -41,39 +56,24 @@ def sources(recipe: Recipe) -> Iterator[Any]:
         yield frame
 
 
-def _graph(filters: Sequence[tuple[str, str]]) -> Any:
-    import av.filter
-
-    graph = av.filter.Graph()
-    graph.link_nodes(*[graph.add(name, options) for name, options in filters], graph.add("buffersink"))
-    graph.configure()
-    return graph
-
-
-def filter_graph(chain: str, width: int, height: int, pixels: str) -> Any:
-    """A filter chain `name=options,...` between a buffer of frames and a sink; push, then pull."""
-    import av.filter
-
+def filter_graph(chain: str, **frames: Any) -> Any:
+    """A filter chain `name=options,...` to a sink, after a buffer of such frames, if any: push, then pull."""
     graph: Any = av.filter.Graph()
-    source = graph.add_buffer(width=width, height=height, format=pixels, time_base=Fraction(1, RATE))
+    buffer = [graph.add_buffer(**frames, time_base=Fraction(1, RATE))] if frames else []
     nodes = [graph.add(*part.split("=", 1)) for part in chain.split(",")]
-    graph.link_nodes(source, *nodes, graph.add("buffersink"))
+    graph.link_nodes(*buffer, *nodes, graph.add("buffersink"))
     graph.configure()
     return graph
 
 
 def packets(path: Path, codec: str) -> list[Any]:
     """The packets of an elementary stream, one a frame, in memory."""
-    import av
-
     with av.open(str(path), format=FORMATS[codec]) as container:
         return [av.Packet(bytes(packet)) for packet in container.demux(video=0) if packet.size]
 
 
 def decoder(codec: str, threads: int, exact: bool = False) -> Any:
     """FFmpeg's own decoder; `exact` asks for results that no processor changes."""
-    import av
-
     context: Any = av.CodecContext.create(DECODERS[codec], "r")
     context.thread_count = threads
     context.thread_type = "FRAME"
@@ -82,19 +82,16 @@ def decoder(codec: str, threads: int, exact: bool = False) -> Any:
     return context
 
 
-def decoded(path: Path, codec: str) -> Iterator[Any]:
-    """Every frame of a stream, decoded exactly."""
+def decoded(stream: Iterable[Any], codec: str) -> Iterator[Any]:
+    """Every frame of a stream's packets, decoded exactly."""
     context = decoder(codec, 1, exact=True)
-    for packet in packets(path, codec):
+    for packet in stream:
         yield from context.decode(packet)
     yield from context.decode(None)
 
 
 def raw_frames(path: Path, width: int, height: int) -> list[Any]:
     """The frames of an NV12 file."""
-    import av
-    import numpy as np
-
     samples = np.fromfile(path, np.uint8).reshape(-1, height * 3 // 2, width)
     frames = [av.VideoFrame.from_ndarray(one, "nv12") for one in samples]
     for number, frame in enumerate(frames):
@@ -119,10 +116,27 @@ class Budget:
         )
 
 
-def psnr_db(ours: Any, theirs: Any) -> float | None:
-    """Peak signal to noise of 8-bit samples; None when they are the same."""
-    import numpy as np
+Round = Callable[[Budget], tuple[list[float], int]]
+"""Works until the budget is spent: microseconds from a frame's way in to its way out; what went in."""
 
-    difference = np.asarray(ours, np.float32) - np.asarray(theirs, np.float32)
-    error = float(np.mean(np.square(difference)))
-    return float(10 * np.log10(255.0**2 / error)) if error else None
+
+def rounds(job: Mapping[str, Any], begin: Callable[[], Round]) -> dict[str, Any]:
+    """The job's rounds, as its answer tells them. `begin` makes each ready before its time starts."""
+    samples_us: list[list[float]] = []
+    seconds: list[float] = []
+    fed, cpu_s = 0, 0.0
+    for _ in range(job["rounds"]):
+        one_round, budget = begin(), Budget(job)
+        cpu, started = time.process_time(), time.perf_counter()
+        samples, sent = one_round(budget)
+        seconds.append(time.perf_counter() - started)
+        cpu_s += time.process_time() - cpu
+        samples_us.append(samples)
+        fed += sent
+    return {
+        "round_frames": [len(one) for one in samples_us],
+        "round_seconds": seconds,
+        "frames_fed": fed,
+        "cpu_s": cpu_s,
+        "samples_us": samples_us,
+    }

@@ -1,11 +1,17 @@
 """Decode, scale, run a model, frame by frame, as a camera application does; in the worker."""
 
+import hashlib
 import time
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
 
 from npubench.benchmarks.codec.worker_frames import (
     Budget,
@@ -13,7 +19,8 @@ from npubench.benchmarks.codec.worker_frames import (
     decoder,
     filter_graph,
     packets,
-    sha256_of_frames,
+    rounds,
+    told_of,
 )
 
 CHANNELS = (3, 16, 32, 64, 128, 256)
@@ -23,42 +30,26 @@ SEED = 0
 
 def pipeline(job: Mapping[str, Any]) -> dict[str, Any]:
     """The answer's fields are those that `engines.pyav` makes a `Found` of; `more` has the steps' times."""
-    frames, frames_sha256 = sha256_of_frames(decoded(Path(job["input"]), job["codec"]))
+    told = told_of(decoded(packets(Path(job["input"]), job["codec"]), job["codec"]))
     session, model = _model(job)
-    rounds: list[list[float]] = []
-    seconds: list[float] = []
     steps = {"decode": 0.0, "preprocess": 0.0, "model": 0.0}
-    fed, cpu_s = 0, 0.0
-    for _ in range(job["rounds"]):
-        cpu, started = time.process_time(), time.perf_counter()
-        samples, sent = _one_round(job, session, steps)
-        seconds.append(time.perf_counter() - started)
-        cpu_s += time.process_time() - cpu
-        rounds.append(samples)
-        fed += sent
-    done = [len(one) for one in rounds]
-    means = {f"{name}_us": total / max(1, sum(done)) for name, total in steps.items()}
-    return {
-        "frames": frames,
-        "frames_sha256": frames_sha256,
-        "psnr_db": None,
-        "round_frames": done,
-        "round_seconds": seconds,
-        "frames_fed": fed,
-        "cpu_s": cpu_s,
-        "samples_us": rounds,
-        "more": {**means, **model},
-    }
+    times = rounds(job, lambda: partial(_one_round, job, session, steps))
+    done = max(1, sum(times["round_frames"]))
+    means = {f"{name}_us": total / done for name, total in steps.items()}
+    return {**told, **times, "more": {**means, **model}}
 
 
-def _one_round(job: Mapping[str, Any], session: Any, steps: dict[str, float]) -> tuple[list[float], int]:
+def _one_round(
+    job: Mapping[str, Any], session: Any, steps: dict[str, float], budget: Budget
+) -> tuple[list[float], int]:
     """Microseconds from a packet's way in to its scores, and the packets that were sent."""
     stream = packets(Path(job["input"]), job["codec"])
     context = decoder(job["codec"], job["threads"])
-    graph = filter_graph(job["filters"].format(exact=""), job["width"], job["height"], "yuv420p")
+    chain = job["filters"].format(exact="")
+    graph = filter_graph(chain, width=job["width"], height=job["height"], format="yuv420p")
     samples: list[float] = []
     under_way: deque[int] = deque()
-    sent, budget = 0, Budget(job)
+    sent = 0
 
     def give(packet: Any) -> None:
         begin = time.perf_counter_ns()
@@ -80,8 +71,6 @@ def _one_round(job: Mapping[str, Any], session: Any, steps: dict[str, float]) ->
 
 def _one_frame(frame: Any, graph: Any, session: Any, steps: dict[str, float]) -> None:
     """Scale to the model's size, to numbers in 0..1 and planes (NCHW), and infer; ValueError on NaN."""
-    import numpy as np
-
     begin = time.perf_counter_ns()
     graph.push(frame)
     pixels = graph.pull().to_ndarray().transpose(2, 0, 1)[np.newaxis]
@@ -96,10 +85,6 @@ def _one_frame(frame: Any, graph: Any, session: Any, steps: dict[str, float]) ->
 
 def _model(job: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The user's own model, or a small seeded network; an ONNX Runtime session and what it is."""
-    import hashlib
-
-    import onnxruntime as ort
-
     content = Path(job["model"]).read_bytes() if job["model"] else small_network(job["output"])
     options = ort.SessionOptions()
     options.intra_op_num_threads = job["threads"]
@@ -117,9 +102,6 @@ def _model(job: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 def small_network(size: tuple[int, int]) -> bytes:
     """Five 3x3 convolutions of stride 2 with ReLU, pooling and a layer of 1000 classes; seeded weights."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
     random = np.random.default_rng(SEED)
     nodes, weights, name = [], [], "image"
 

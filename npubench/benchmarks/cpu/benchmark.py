@@ -4,9 +4,9 @@ import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from npubench.benchmarks.cpu import builds, probe_output
+from npubench.benchmarks.cpu import builds, outputs
 from npubench.benchmarks.cpu.builds import TARGETS, of_machine, target
-from npubench.benchmarks.cpu.megpeak import figures, parse_megpeak
+from npubench.benchmarks.cpu.outputs import figures, parse_megpeak
 from npubench.domain.errors import UsageError
 from npubench.domain.protocols import Session
 from npubench.domain.records import Failure, FailureClass, Figures, Kind, Outcome, Stage
@@ -101,7 +101,7 @@ def _run_probe(
     path = session.put(binary, sha256)
     argv = [str(path), case.options["mode"], "--seconds", str(case.options["seconds"])]
     completed = session.run(["env", *argv], deadline_s, log)
-    output = probe_output.parse_probe(completed.output)
+    output = outputs.parse_probe(completed.output)
     told = output if isinstance(output, Failure) and output.failure_class is FailureClass.TOOL_ERROR else None
     failure = told or classify_run(CPUPEAK, completed)
     if failure:
@@ -112,10 +112,10 @@ def _run_probe(
     return Figures(
         Kind.MEASURED,
         artifact_sha256=sha256,
-        processor=probe_output.processor(output, case.options["mode"]),
-        details=probe_output.details(output),
+        processor=outputs.processor(output, case.options["mode"]),
+        details=outputs.details(output),
         tools=built,
-        spread=probe_output.middle_spread(output),
+        spread=outputs.middle_spread(output),
     )
 
 

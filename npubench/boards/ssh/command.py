@@ -9,11 +9,12 @@ import shlex
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, BinaryIO
 
 from npubench.boards.ssh import paramiko_transport
 from npubench.boards.ssh.connection import Connection
-from npubench.boards.ssh.paramiko_transport import POLL_S, Task, run_with_deadline
+from npubench.boards.ssh.paramiko_transport import POLL_S, in_thread, run_with_deadline
 from npubench.domain.errors import BoardError, BoardLostError, Interrupted, UsageError
 from npubench.domain.records import Completed
 from npubench.tools import process
@@ -173,7 +174,7 @@ def opened(
         raise gone(connection, error) from error
     except BaseException:
         # A hung board's socket may be full, and then closing waits as long as it hangs.
-        Task(channel.close).done(POLL_S)
+        wait([in_thread(channel.close)], POLL_S)
         raise
     with contextlib.suppress(EOFError, paramiko.SSHException):
         channel.close()
@@ -252,7 +253,7 @@ def end_tree(connection: Connection, mark: str) -> None:
             channel.close()
 
     if mark and connection.transport.is_active():
-        Task(work).done(END_S)
+        wait([in_thread(work)], END_S)
 
 
 def read(connection: Connection, channel: "Channel", output: Bounded, until: float) -> bool:

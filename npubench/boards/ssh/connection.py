@@ -1,9 +1,13 @@
 """Opens SSH connections: over hops or a command, with the host key checked before anything is told."""
 
+import base64
+import binascii
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from npubench.boards.ssh import hostkeys, paramiko_transport
@@ -66,70 +70,55 @@ def connect(settings: SshSettings, board: str) -> Connection:
         )
 
     target = of_board(settings)
-    transport, end = _open(target, settings, refuse, 0)
-    try:
-        _log_in(transport, target, settings, settings.key is not None, password(settings.password_env))
-    except BaseException:
-        end()
-        raise
-    return Connection(target, transport, settings, Keepalive(transport, settings.keepalive_s), end)
+    with ExitStack() as below:
+        transport = _open(target, settings, refuse, below)
+        secret = password(settings.password_env)
+        _log_in(transport, target, settings, settings.key is not None, secret)
+        keepalive = Keepalive(transport, settings.keepalive_s)
+        return Connection(target, transport, settings, keepalive, below.pop_all().close)
 
 
 def introduce(settings: SshSettings, on_unknown: OnUnknown) -> tuple[Endpoint, HostKey]:
     """Ask a board for its host key, logging in on the hops before it only. Raises like `connect`."""
     target = of_board(settings)
-    transport, end = _open(target, settings, on_unknown, 0)
-    try:
-        return target, _key_of(transport)
-    finally:
-        end()
+    with ExitStack() as below:
+        return target, _key_of(_open(target, settings, on_unknown, below))
 
 
 def _open(
-    target: Endpoint, settings: SshSettings, on_unknown: OnUnknown, depth: int
-) -> "tuple[Transport, Callable[[], None]]":
-    """A transport whose host key is checked, and what ends it with all that lies below."""
-    sock, end_below = _reach(target, settings, on_unknown, depth)
-    transport: Transport | None = None
-
-    def end() -> None:
-        if transport is not None:
-            transport.close()
-        sock.close()
-        end_below()
-
-    try:
-        transport = paramiko_transport.transport(sock)
-        _negotiate(transport, target, settings, on_unknown)
-    except BaseException:
-        end()
-        raise
-    return transport, end
+    target: Endpoint, settings: SshSettings, on_unknown: OnUnknown, below: ExitStack, depth: int = 0
+) -> "Transport":
+    """A transport whose host key is checked; `below` ends it and all that it lies on."""
+    sock = _reach(target, settings, on_unknown, below, depth)
+    below.callback(sock.close)
+    transport = paramiko_transport.transport(sock)
+    below.callback(transport.close)
+    _negotiate(transport, target, settings, on_unknown)
+    return transport
 
 
 def _reach(
-    target: Endpoint, settings: SshSettings, on_unknown: OnUnknown, depth: int
-) -> "tuple[socket.socket | Channel, Callable[[], None]]":
+    target: Endpoint, settings: SshSettings, on_unknown: OnUnknown, below: ExitStack, depth: int
+) -> "socket.socket | Channel":
     if depth > MOST_HOPS:
         raise UsageError(f"{settings.ssh_config}: ProxyJump goes over more than {MOST_HOPS} hops: correct it")
     if target.jumps:
         hop = of_jump(target.jumps[-1], target.jumps[:-1], settings.ssh_config)
         # `Host *` with a ProxyJump names the hop as its own hop, too: OpenSSH goes there directly.
         if (hop.host, hop.port) != (target.host, target.port):
-            return _over_hop(target, hop, settings, on_unknown, depth)
+            transport = _open(hop, settings, on_unknown, below, depth + 1)
+            return _over_hop(target, hop, settings, transport)
     if target.proxy_command:
         try:
-            return process.connected(target.proxy_command)
+            sock, end = process.connected(target.proxy_command)
         except OSError as error:
             raise UsageError(
                 f"ProxyCommand {target.proxy_command[0]!r:.80}: {error.strerror}: correct it in"
                 f" {settings.ssh_config}"
             ) from error
-    return _dial(target, settings), _nothing
-
-
-def _nothing() -> None:
-    """Nothing lies below a socket of our own."""
+        below.callback(end)
+        return sock
+    return _dial(target, settings)
 
 
 def _dial(target: Endpoint, settings: SshSettings) -> socket.socket:
@@ -154,24 +143,14 @@ def _dial(target: Endpoint, settings: SshSettings) -> socket.socket:
     return sock
 
 
-def _over_hop(
-    target: Endpoint, hop: Endpoint, settings: SshSettings, on_unknown: OnUnknown, depth: int
-) -> "tuple[Channel, Callable[[], None]]":
-    transport, end = _open(hop, settings, on_unknown, depth + 1)
-    try:
-        _log_in(transport, hop, settings, False, None)
-        limit_s = settings.connect_timeout_s
-        channel = _answered(
-            f"{target.title} through {hop.title}",
-            lambda: transport.open_channel(
-                "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=limit_s
-            ),
-            limit_s,
-        )
-    except BaseException:
-        end()
-        raise
-    return channel, end
+def _over_hop(target: Endpoint, hop: Endpoint, settings: SshSettings, transport: "Transport") -> "Channel":
+    _log_in(transport, hop, settings, False, None)
+    address, limit_s = (target.host, target.port), settings.connect_timeout_s
+    return _answered(
+        f"{target.title} through {hop.title}",
+        lambda: transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=limit_s),
+        limit_s,
+    )
 
 
 def _negotiate(
@@ -222,14 +201,6 @@ def _answered(title: str, work: Callable[[], T], limit_s: float) -> T:
         raise UnreachableError(f"{title} did not let us connect: {reason}: is its SSH server up?") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A private key to offer and what to call it."""
-
-    title: str
-    key: "PKey"
-
-
 def password(variable: str | None) -> str | None:
     """The password from the environment. Raises UsageError when the named variable is not set."""
     if variable is None:
@@ -258,9 +229,9 @@ def authenticate(transport: "Transport", endpoint: Endpoint, secret: str | None,
     except paramiko.AuthenticationException:
         accepted = ()
     if not accepted or "publickey" in accepted:
-        for identity in _identities(endpoint, explicit, notes):
-            notes.append(identity.title)
-            if _offer(transport, endpoint.user, identity, notes):
+        for title, key in _identities(endpoint, explicit, notes):
+            notes.append(title)
+            if _offer(transport, endpoint.user, key, notes):
                 return
     if secret is not None:
         notes.append("the password")
@@ -277,11 +248,11 @@ def authenticate(transport: "Transport", endpoint: Endpoint, secret: str | None,
     )
 
 
-def _offer(transport: "Transport", user: str, identity: Identity, notes: list[str]) -> bool:
+def _offer(transport: "Transport", user: str, key: "PKey", notes: list[str]) -> bool:
     import paramiko
 
     try:
-        if not transport.auth_publickey(user, identity.key):
+        if not transport.auth_publickey(user, key):
             return True
         notes[-1] += " (not enough)"
     except paramiko.AuthenticationException:
@@ -295,18 +266,21 @@ def _offer(transport: "Transport", user: str, identity: Identity, notes: list[st
     return False
 
 
-def _identities(endpoint: Endpoint, explicit: bool, notes: list[str]) -> Iterator[Identity]:
-    """Files first: one that the user named must not come after as many agent keys as a server allows."""
+def _identities(endpoint: Endpoint, explicit: bool, notes: list[str]) -> "Iterator[tuple[str, PKey]]":
+    """Private keys to offer and what to call them.
+
+    Files first: one that the user named must not come after as many agent keys as a server allows.
+    """
     own = []
     for path in endpoint.keys:
         key = _load(str(path), explicit, notes)
         if key is not None:
             own.append(key.asbytes())
-            yield Identity(f"key {path}", key)
+            yield f"key {path}", key
     for key in _agent_keys():
         public = [part for path in endpoint.keys if (part := _public(f"{path}.pub")) is not None]
         if key.asbytes() not in own and (not endpoint.only_these or key.asbytes() in public):
-            yield Identity(f"the agent's {key.get_name()} {key.fingerprint}", key)
+            yield f"the agent's {key.get_name()} {key.fingerprint}", key
 
 
 def _load(path: str, explicit: bool, notes: list[str]) -> "PKey | None":
@@ -337,11 +311,7 @@ def _agent_keys() -> "tuple[PKey, ...]":
 
 
 def _public(path: str) -> bytes | None:
-    import base64
-    import binascii
-
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:  # noqa: PTH123 - a str, as paramiko has it
-            return base64.b64decode(stream.read().split()[1], validate=True)
+        return base64.b64decode(Path(path).read_text("utf-8", "replace").split()[1], validate=True)
     except (OSError, IndexError, binascii.Error, ValueError):
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from npubench.boards.ssh.command import script
-from npubench.boards.state import PATHS, parse
+from npubench.boards.state import PATHS, parse, reading, texts_of
 from npubench.domain.records import BoardState
 
 TOOLS = {
@@ -106,12 +106,7 @@ def evidence(output: str, duration_s: float, kills_before: int | None) -> str:
 
 
 READ = f"""\
-for file in {" ".join(PATHS)}; do
-    [ -r "$file" ] || continue
-    echo "$1 $file"
-    cat "$file" 2>/dev/null
-    echo
-done
+{reading(PATHS)}
 echo "$1 kills"
 {{ while read -r name value; do
     [ "$name" != oom_kill ] || echo "$value"
@@ -125,24 +120,15 @@ exit 0
 
 def oom_kills(output: str, mark: str) -> int | None:
     """Processes that the board's kernel ended for lack of memory since boot; None where it counts none."""
-    told = _texts(output, mark).get("kills", "").strip()
+    told = texts_of(output, mark).get("kills", "")
     return int(told) if told.isascii() and told.isdigit() and len(told) < 16 else None
 
 
 def state(output: str, mark: str) -> BoardState:
     """The state that the output of `READ` tells; `extra` holds the board's own clock. Never raises."""
-    texts = _texts(output, mark)
-    texts.pop("kills", None)
-    board_time = texts.pop("time", "").strip()
+    texts = texts_of(output, mark)
+    board_time = texts.get("time", "")
     found = parse(texts, datetime.now(UTC).isoformat(timespec="milliseconds"))
     if not board_time:
         return found
     return dataclasses.replace(found, extra={**found.extra, "board_time": board_time[:40]})
-
-
-def _texts(output: str, mark: str) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for part in f"\n{output}".split(f"\n{mark} ")[1:]:
-        path, _, text = part.partition("\n")
-        texts[path] = text.removesuffix("\n")
-    return texts

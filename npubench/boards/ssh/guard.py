@@ -10,12 +10,13 @@ import re
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 from npubench.boards.ssh import command
 from npubench.boards.ssh.command import COOKIE, command_line, script
 from npubench.boards.ssh.connection import Connection
-from npubench.boards.ssh.paramiko_transport import POLL_S, Task
+from npubench.boards.ssh.paramiko_transport import POLL_S, in_thread
 from npubench.domain.errors import BoardError, BoardLostError, Interrupted
 from npubench.domain.leases import Claim, Held, read_claim
 from npubench.tools import cookies, process
@@ -282,9 +283,8 @@ class Guard:
     def close(self) -> None:
         """Give the lease back; nothing is raised."""
         self._end.set()
-        if not self._connection.transport.is_active():
-            return
-        Task(self._leave).done(LEAVE_S)
+        if self._connection.transport.is_active():
+            wait([in_thread(self._leave)], LEAVE_S)
 
     def _leave(self) -> None:
         if self._until is not None:

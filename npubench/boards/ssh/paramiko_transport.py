@@ -6,8 +6,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from npubench.domain.errors import Interrupted
 from npubench.tools import process
@@ -86,9 +87,9 @@ def run_with_deadline(work: Callable[[], T], limit_s: float, check: Callable[[],
     `check` is called at every look and may raise. Raises TimeoutError after `limit_s`, Interrupted
     after `process.stop()`; then the caller closes what `work` waits on, or leaves it to its own end.
     """
-    task = Task(work)
+    task = in_thread(work)
     until = time.monotonic() + limit_s
-    while not task.done(POLL_S):
+    while not wait([task], POLL_S).done:
         if process.stopping():
             raise Interrupted
         check()
@@ -97,32 +98,18 @@ def run_with_deadline(work: Callable[[], T], limit_s: float, check: Callable[[],
     return task.result()
 
 
-class Task(Generic[T]):
+def in_thread(work: Callable[[], T]) -> "Future[T]":
     """Work in a thread of its own that does not keep npubench from ending."""
+    task: Future[T] = Future()
 
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
-        self._values: list[T] = []
-        self._error: BaseException | None = None
-        self._done = threading.Event()
-        threading.Thread(target=self._run, name="ssh", daemon=True).start()
-
-    def done(self, wait_s: float = 0.0) -> bool:
-        """Whether it ended, after waiting at most that long."""
-        return self._done.wait(wait_s)
-
-    def result(self) -> T:
-        """What the work returned or raised; only for work that is done."""
-        if self._error is not None:
-            raise self._error
-        return self._values[0]
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._values.append(self._work())
+            task.set_result(work())
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            self._error = error
-        self._done.set()
+            task.set_exception(error)
+
+    threading.Thread(target=run, name="ssh", daemon=True).start()
+    return task
 
 
 def pause(seconds: float) -> None:

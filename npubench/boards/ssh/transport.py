@@ -3,9 +3,9 @@
 import posixpath
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -50,11 +50,8 @@ class SshSession:
         """
         self._guard.begin(timeout_s)
         try:
-            if log is None:
-                completed = command.run(self._connection, argv, timeout_s, self._cookie)
-            else:
-                with log.open("ab") as stream:
-                    completed = command.run(self._connection, argv, timeout_s, self._cookie, stream)
+            with log.open("ab") if log else nullcontext() as stream:
+                completed = command.run(self._connection, argv, timeout_s, self._cookie, stream)
         finally:
             self._guard.finish()
         # Whoever took the board over has ended this command, or runs one beside it.
@@ -91,8 +88,9 @@ class SshSession:
         """
         key = posixpath.join(sha256, source.name)
         if key not in self._held:
-            folder = self._stored_folder()
-            self._held[key] = transfer.put(self._connection, source, sha256, folder, self._cookie)
+            if not self._folder:
+                self.clean(self._settings.keep_s, self._settings.keep_bytes)
+            self._held[key] = transfer.put(self._connection, source, sha256, self._folder, self._cookie)
         return self._held[key]
 
     def get(self, source: PurePosixPath, target: Path) -> None:
@@ -108,11 +106,15 @@ class SshSession:
 
     def clean(self, keep_s: float, keep_bytes: int) -> tuple[transfer.Entry, ...]:
         """Remove files that were not used for `keep_s`, and the oldest beyond `keep_bytes`; what went."""
-        self._folder, entries = self._listed()
+        folder, *lines = self._must(transfer.LIST, self._settings.remote_dir).output.splitlines() or [""]
+        if not folder.startswith("/"):
+            title = self._connection.endpoint.title
+            raise BoardError(f"{title} answered {folder[:80]!r} to pwd: its login shell must print nothing")
+        self._folder, entries = folder, transfer.parse(lines)
         gone = transfer.expired(entries, time.time(), keep_s, keep_bytes)
         names = [entry.sha256 for entry in gone]
         for batch in (names[i : i + REMOVED_AT_ONCE] for i in range(0, len(names), REMOVED_AT_ONCE)):
-            self._must(*script(transfer.REMOVE, self._folder, *batch))
+            self._must(transfer.REMOVE, self._folder, *batch)
         self._held.clear()
         return gone
 
@@ -136,22 +138,8 @@ class SshSession:
         for cookie in guard.orphans(found.output.splitlines()):
             command.end_tree(self._connection, f"{COOKIE}={cookie}")
 
-    def _stored_folder(self) -> str:
-        """The absolute path of `remote_dir`, made and cleaned at the first file of a session."""
-        if not self._folder:
-            self.clean(self._settings.keep_s, self._settings.keep_bytes)
-        return self._folder
-
-    def _listed(self) -> tuple[str, tuple[transfer.Entry, ...]]:
-        completed = self._must(*script(transfer.LIST, self._settings.remote_dir))
-        folder, *lines = completed.output.splitlines() or [""]
-        if not folder.startswith("/"):
-            title = self._connection.endpoint.title
-            raise BoardError(f"{title} answered {folder[:80]!r} to pwd: its login shell must print nothing")
-        return folder, transfer.parse(lines)
-
-    def _must(self, *argv: str) -> Completed:
-        completed = self.run(argv, self._settings.command_timeout_s)
+    def _must(self, text: str, *arguments: str) -> Completed:
+        completed = self.run(script(text, *arguments), self._settings.command_timeout_s)
         if completed.timed_out or completed.returncode != 0:
             said = last_line(completed.output, "no answer")
             raise TransferError(
@@ -171,7 +159,6 @@ class SshTransport:
 
     def __init__(self) -> None:
         self._met: set[str] = set()
-        self._lock = threading.Lock()
 
     def connect(self, board: BoardSpec) -> SshSession:
         """Open a session, and end what an earlier one left running on the board.
@@ -180,17 +167,18 @@ class SshTransport:
         for options that cannot be used; Interrupted after `process.stop()`.
         """
         wanted = settings(board)
-        until = time.monotonic() + (wanted.reboot_wait_s if self._knows(board.name) else 0.0)
+        until = time.monotonic() + (wanted.reboot_wait_s if board.name in self._met else 0.0)
         while True:
             try:
                 session = _session(wanted, board.name)
             except (UnreachableError, BoardLostError):
                 if time.monotonic() >= until:
-                    self._forget(board.name)
+                    # Waiting was in vain: the next case does not wait as long again.
+                    self._met.discard(board.name)
                     raise
                 pause(RETRY_S)
             else:
-                self._remember(board.name)
+                self._met.add(board.name)
                 return session
 
     def check(self, board: BoardSpec) -> None:
@@ -208,19 +196,6 @@ class SshTransport:
         """The board itself."""
         return board
 
-    def _knows(self, name: str) -> bool:
-        with self._lock:
-            return name in self._met
-
-    def _remember(self, name: str) -> None:
-        with self._lock:
-            self._met.add(name)
-
-    def _forget(self, name: str) -> None:
-        """Waiting was in vain: the next case does not wait as long again."""
-        with self._lock:
-            self._met.discard(name)
-
 
 def _address(host: str, port: int) -> str:
     """The address behind a name; the name where nobody knows it, and one for all of this machine's."""
@@ -234,17 +209,14 @@ def _address(host: str, port: int) -> str:
 
 
 def _session(wanted: SshSettings, name: str) -> SshSession:
-    connection: Connection = connect(wanted, name)
-    cookie = guard.open_cookie()
-    try:
+    with ExitStack() as undo:
+        connection = connect(wanted, name)
+        undo.callback(connection.close)
+        cookie = guard.open_cookie()
+        undo.callback(guard.close_cookie, cookie)
         session = SshSession(connection, cookie)
-    except BaseException:
-        guard.close_cookie(cookie)
-        connection.close()
-        raise
-    try:
+        undo.pop_all()
+        undo.callback(session.close)
         session.end_orphans()
-    except BaseException:
-        session.close()
-        raise
-    return session
+        undo.pop_all()
+        return session

@@ -73,21 +73,15 @@ def _bases(file: Path) -> Iterator[str]:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
-            yield from _imported(node)
+            folder = "../" * (node.level - 1)
+            names = [node.module.replace(".", "/")] if node.module else [one.name for one in node.names]
+            yield from (f"{folder}{name}.py" for name in names)
         elif isinstance(node, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
         ):
             # `mmpretrain::...` means a file of the pinned package, whose version is known anyway.
             texts = (item.value for item in ast.walk(node.value) if isinstance(item, ast.Constant))
             yield from (text for text in texts if isinstance(text, str) and "::" not in text)
-
-
-def _imported(node: ast.ImportFrom) -> Iterator[str]:
-    folder = "../" * (node.level - 1)
-    if node.module:
-        yield f"{folder}{node.module.replace('.', '/')}.py"
-    else:
-        yield from (f"{folder}{alias.name}.py" for alias in node.names)
 
 
 def write_index(folder: Path) -> None:

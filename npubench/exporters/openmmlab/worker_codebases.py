@@ -230,7 +230,14 @@ def prepare(codebase: str) -> None:
     if name == "mmaction":
         _stand_in_for_drn()
     if name in {"mmyolo", "mmocr"}:
-        _pass_version_guards()
+        import mmcv
+
+        # mmyolo 0.6.0 and mmocr 1.0.1 refuse 2.1, which is the first that compiles against today's PyTorch.
+        mmcv.__version__ = "2.0.1"
+        import mmdet
+
+        # mmocr 1.0.1 refuses 3.2 and later, though it works with it.
+        mmdet.__version__ = "3.1.0"
     if name == "mmagic":
         _import_parts_of_mmagic()
         return
@@ -261,17 +268,6 @@ def _stand_in_for_drn() -> None:
     for module in (name, f"{name}.drn"):
         sys.modules[module] = ModuleType(module)
     sys.modules[f"{name}.drn"].DRN = type("DRN", (), {})  # type: ignore[attr-defined]
-
-
-def _pass_version_guards() -> None:
-    import mmcv
-
-    # mmyolo 0.6.0 and mmocr 1.0.1 refuse 2.1, which is the first that compiles against today's PyTorch.
-    mmcv.__version__ = "2.0.1"
-    import mmdet
-
-    # mmocr 1.0.1 refuses 3.2 and later, though it works with it.
-    mmdet.__version__ = "3.1.0"
 
 
 def _import_parts_of_mmagic() -> None:

@@ -22,8 +22,9 @@ DETECTION = (512, 512)
 """Pictures of 1333 x 800 that keep their ratio have no fixed shape; this one every such detector takes."""
 
 YOLO = (640, 640)
-TEXT = (640, 640)
-RESTORATION = (128, 128)
+FIXED = {"mmocr": (640, 640), "mmagic": (128, 128)}
+"""Of codebases whose configs tell no size."""
+
 _SIZE_IN_NAME = re.compile(r"(?<!\d)(\d{3,4})x(\d{3,4})(?!\d)")
 
 
@@ -36,9 +37,10 @@ def describe(codebase: str, name: str, config: Any) -> dict[str, Any]:
         is_2d = "2D" in str(config.model.get("type"))
         # Segments are part of what a 2D recognizer sees at once; of a 3D one they are further views.
         clip["clips"] = clip["clips"] if is_2d else 1
-        channels = _channels(config)
+        # Three, or what the backbone says of other input, such as heat maps of key points.
+        channels = (config.model.get("backbone") or {}).get("in_channels")
         frames = [] if is_2d else [clip["frames"]]
-        shape = [1, clip["clips"], channels, *frames, height, width]
+        shape = [1, clip["clips"], channels if isinstance(channels, int) else 3, *frames, height, width]
     return {"task": _task(codebase, config), "shape": shape, **_colours(config), "clip": clip}
 
 
@@ -76,10 +78,8 @@ def _size(codebase: str, name: str, config: Any) -> tuple[int, int]:
         return int(height), int(width)
     if codebase == "mmsegmentation":
         return _pair(config.get("crop_size")) or _named(name) or DETECTION
-    if codebase == "mmocr":
-        return TEXT
-    if codebase == "mmagic":
-        return RESTORATION
+    if codebase in FIXED:
+        return FIXED[codebase]
     crop = next((_pair(step.get("crop_size")) for step in steps if "Crop" in str(step.get("type"))), None)
     if codebase in {"mmpretrain", "mmaction2"}:
         if crop:
@@ -87,17 +87,14 @@ def _size(codebase: str, name: str, config: Any) -> tuple[int, int]:
         resized = next((_square(step.get("scale")) for step in steps if "Resize" in str(step["type"])), None)
         is_cifar = "CIFAR" in str(config.get("dataset_type"))
         return resized or _windowed(config) or ((32, 32) if is_cifar else (224, 224))
-    return _square(config.get("img_scale")) or _resize(steps) or (YOLO if codebase == "mmyolo" else DETECTION)
+    resized = next((size for step in steps if (size := _square(step.get("scale")))), None)
+    return _square(config.get("img_scale")) or resized or (YOLO if codebase == "mmyolo" else DETECTION)
 
 
 def _windowed(config: Any) -> tuple[int, int] | None:
     """What a backbone of windows was made for: another size may be less than a window."""
     backbone = config.model.get("backbone") or {}
     return _square(backbone.get("img_size")) if "window_size" in str(backbone) else None
-
-
-def _resize(steps: list[Any]) -> tuple[int, int] | None:
-    return next((size for step in steps if (size := _square(step.get("scale")))), None)
 
 
 def _steps(config: Any) -> Iterator[Any]:
@@ -126,12 +123,6 @@ def _clip(config: Any) -> dict[str, int] | None:
         "clips": int(sample.get("num_clips", 1)),
         "crops": 1,
     }
-
-
-def _channels(config: Any) -> int:
-    """Three, or what the backbone says of other input, such as heat maps of key points."""
-    channels = (config.model.get("backbone") or {}).get("in_channels")
-    return channels if isinstance(channels, int) else 3
 
 
 def _pair(value: Any) -> tuple[int, int] | None:

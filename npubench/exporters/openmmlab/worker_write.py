@@ -230,8 +230,13 @@ def write(raw: Raw, path: Path, data: str | None) -> None:
     """The graph and its weights as one file, or with those in a file `data` beside it."""
     if data is None:
         write_whole(raw, path)
-    else:
-        write_beside(raw, path, data)
+        return
+    model = without_inputs(raw.graph, set(raw.weights))
+    with path.with_name(data).open("wb") as file:
+        for name, tensor in raw.weights.items():
+            model.graph.initializer.append(elsewhere(name, tensor, data, file.tell()))
+            file.write(array(tensor))
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def write_whole(raw: Raw, path: Path) -> None:
@@ -264,13 +269,3 @@ def field(number: int, size: int) -> bytes:
         numbers.append(size & 0x7F | 0x80)
         size >>= 7
     return bytes([*numbers, size])
-
-
-def write_beside(raw: Raw, path: Path, data: str) -> None:
-    """A file for the graph and one for the weights."""
-    model = without_inputs(raw.graph, set(raw.weights))
-    with path.with_name(data).open("wb") as file:
-        for name, tensor in raw.weights.items():
-            model.graph.initializer.append(elsewhere(name, tensor, data, file.tell()))
-            file.write(array(tensor))
-    path.write_bytes(model.SerializeToString(deterministic=True))

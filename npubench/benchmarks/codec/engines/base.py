@@ -3,13 +3,13 @@
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from npubench.benchmarks.codec.cases import HOLDS_FPS, CodecCase, most_held
-from npubench.benchmarks.codec.figures import Found, Streams
+from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed
 from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.settings import Settings
 from npubench.domain.protocols import Session
@@ -121,6 +121,19 @@ def elapsed(output: str) -> Elapsed | None:
     return Elapsed(seconds, cpu_s, int(failed))
 
 
+class EndedError(Exception):
+    """A step that leaves a case without figures, and its outcome then; stays in the stage `codec`."""
+
+    def __init__(self, outcome: Failure | Skip) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+def ended(failure_class: FailureClass, message: str) -> EndedError:
+    """The failure of a measurement."""
+    return EndedError(Failure(Stage.MEASURE, failure_class, message))
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A case with its input on this machine, and the board that it is for."""
@@ -133,34 +146,83 @@ class Work:
     deadline_s: float
     log: Path
 
+    def put(self) -> str:
+        """The path of the input on the board."""
+        return str(self.session.put(self.path, self.made.sha256))
+
+    def run(self, tool: str, argv: Sequence[str]) -> str:
+        """The output of a command on the board. Raises EndedError when it does not end well."""
+        done = self.session.run(argv, self.deadline_s, self.log)
+        if failure := failure_of(tool, done):
+            raise EndedError(failure)
+        return done.output
+
+    def found(self, tool: str, checked: Checked, timed: Timed, **more: str | float) -> Found:
+        """What an engine found by this tool with our own input."""
+        return Found(
+            checked,
+            timed,
+            "_".join(part for part in (tool, self.settings.hardware) if part),
+            threads=self.settings.threads,
+            input_sha256=self.made.sha256,
+            more={"encoded_by": self.made.encoder, "input_sha256": self.made.sha256, **more},
+        )
+
 
 class Engine(Protocol):
     """Runs one case on a board."""
 
-    def __call__(self, work: Work) -> Found | Failure | Skip:
-        """Check the output, time it, search for the number of streams. Raises like `Session`."""
+    def __call__(self, work: Work) -> Found:
+        """Check the output, time it, search for the number of streams. Raises EndedError and as `Session`."""
+
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Of one pass over frames: their number, seconds, processor seconds; None for what was not told."""
+
+    frames: int | None = None
+    seconds: float | None = None
+    cpu_s: float | None = None
+
+
+def rounds(settings: Settings, tool: str, one: Callable[[int], Pass], frames: int, first: int = 1) -> Timed:
+    """Passes of `one` over a number of units of so many `frames`; the first says how many a round has.
+
+    All rounds are of one size. Raises EndedError when one told no frames or no time.
+    """
+    wanted_s = max(settings.least_s, min(settings.most_s, 2 * settings.least_s)) / ROUNDS
+    _, (trial_s,), _ = _told(tool, [one(first)])
+    units = max(1, math.ceil(first * wanted_s / trial_s))
+    counted, seconds, cpu_s = _told(tool, [one(units) for _ in range(ROUNDS)])
+    return Timed(counted, seconds, ROUNDS * units * frames, cpu_s)
+
+
+def _told(tool: str, passes: Sequence[Pass]) -> tuple[tuple[int, ...], tuple[float, ...], float | None]:
+    frames = tuple(one.frames for one in passes if one.frames)
+    seconds = tuple(one.seconds for one in passes if one.seconds)
+    cpu = [one.cpu_s for one in passes if one.cpu_s is not None]
+    if len(frames) < len(passes) or len(seconds) < len(passes):
+        raise ended(
+            FailureClass.UNPARSED_OUTPUT, f"{tool} told neither frames nor time of a pass: see the log"
+        )
+    return frames, seconds, sum(cpu) if len(cpu) == len(passes) else None
 
 
 LONGER = 4
 """A trial of programs is longer by this than one of decoders in one process: programs must start."""
 
 
-class _FailedError(Exception):
-    """A trial that says nothing about the number; stays in this module."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
 def streams_held(
     work: Work, tool: str, argv: Callable[[int], list[str]], frames: int, fps: float, once: bool = False
-) -> Streams | Failure:
+) -> Streams:
     """Search from what one stream's `fps` makes likely on all cores. `argv(n)` decodes `frames` n times,
     or `once` whatever n is.
 
     n streams hold when n copies that start at once are all done within their frames' time at 25 fps,
-    each program's start included.
+    each program's start included. Raises EndedError for a trial that says nothing about the number.
     """
     settings = work.settings
     loops = 1 if once else max(1, math.ceil(settings.stream_s * LONGER * HOLDS_FPS / frames))
@@ -169,12 +231,10 @@ def streams_held(
     cpu: dict[int, float] = {}
 
     def holds(number: int) -> bool:
-        done = work.session.run(shell(SEVERAL, str(number), *argv(loops)), work.deadline_s, work.log)
-        failure = failure_of(tool, done)
-        told = elapsed(done.output)
-        if failure or told is None:
+        told = elapsed(work.run(tool, shell(SEVERAL, str(number), *argv(loops))))
+        if told is None:
             message = f"{number} copies of {tool} at once told no time: see the log"
-            raise _FailedError(failure or Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message))
+            raise ended(FailureClass.UNPARSED_OUTPUT, message)
         if told.cpu_s is not None and told.seconds > 0:
             cpu[number] = told.cpu_s / told.seconds
         # A decoder that takes only so many sessions refuses the rest: they do not hold.
@@ -182,18 +242,14 @@ def streams_held(
 
     cores = work.session.facts().cores or 1
     guess = int(fps * (1 if settings.hardware else cores) / HOLDS_FPS)
-    try:
-        held, tried = most_held(holds, guess, may_go_on=lambda: time.monotonic() < until)
-    except _FailedError as error:
-        return error.failure
+    held, tried = most_held(holds, guess, may_go_on=lambda: time.monotonic() < until)
     return Streams(held, tried, cpu.get(held))
 
 
 def with_streams(
     work: Work, found: Found, tool: str, argv: Callable[[int], list[str]], frames: int, once: bool = False
-) -> Found | Failure:
-    """The same with the number of streams, where the case asks for it."""
+) -> Found:
+    """The same with the number of streams, where the case asks for it. Raises EndedError."""
     if not work.case.counts_streams:
         return found
-    held = streams_held(work, tool, argv, frames, found.timed.fps, once)
-    return held if isinstance(held, Failure) else replace(found, streams=held)
+    return replace(found, streams=streams_held(work, tool, argv, frames, found.timed.fps, once))

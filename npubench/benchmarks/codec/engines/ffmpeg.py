@@ -1,26 +1,35 @@
 """The codecs of an ffmpeg on the board: its arguments, its output, what it makes and measures."""
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npubench.benchmarks.codec.cases import CodecCase, Operation
-from npubench.benchmarks.codec.engines.base import Work, failure_of, shell, with_streams
-from npubench.benchmarks.codec.figures import Checked, Found, Timed
-from npubench.benchmarks.codec.media import Made, expected_sha256
-from npubench.benchmarks.codec.recipes import (
+from npubench.benchmarks.codec.cases import (
     DECODERS,
     ENCODERS,
     EXACT,
     FORMATS,
     RATE,
+    CodecCase,
+    Operation,
     Recipe,
     encoder_options,
 )
+from npubench.benchmarks.codec.engines.base import (
+    EndedError,
+    Pass,
+    Work,
+    ended,
+    failure_of,
+    rounds,
+    shell,
+    with_streams,
+)
+from npubench.benchmarks.codec.figures import Checked, Found, Timed
+from npubench.benchmarks.codec.media import Made, expected_sha256
 from npubench.benchmarks.codec.settings import Settings
-from npubench.domain.records import Completed, Failure, FailureClass, Skip, Stage
+from npubench.domain.records import Failure, FailureClass, Skip, Stage
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
 
@@ -35,12 +44,9 @@ _PSNR = re.compile(r"(?m)^\[Parsed_psnr_[0-9]{1,4} @ \w{1,40}\] PSNR .{0,200}\bm
 
 
 @dataclass(frozen=True, slots=True)
-class FfmpegOutput:
-    """Of the last run in a text: frames written, seconds, processor seconds, their hash, least PSNR."""
+class FfmpegOutput(Pass):
+    """Of the last run in a text; with the hash of the frames written, and their least PSNR."""
 
-    frames: int | None = None
-    seconds: float | None = None
-    cpu_s: float | None = None
     sha256: str | None = None
     version: str | None = None
     psnr_db: float | None = None
@@ -61,16 +67,6 @@ def parse_ffmpeg(text: str) -> FfmpegOutput:
         version=version[1] if version else None,
         psnr_db=float(psnr[1]) if psnr else None,
     )
-
-
-def timed(runs: list[FfmpegOutput], frames_expected: int) -> Timed | None:
-    """Rounds of runs; None when one of them told no frames or no time."""
-    frames = [run.frames for run in runs if run.frames is not None]
-    seconds = [run.seconds for run in runs if run.seconds]
-    cpu = [run.cpu_s for run in runs if run.cpu_s is not None]
-    if not runs or len(frames) < len(runs) or len(seconds) < len(runs):
-        return None
-    return Timed(tuple(frames), tuple(seconds), frames_expected, sum(cpu) if len(cpu) == len(runs) else None)
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
@@ -185,28 +181,25 @@ def _option(pair: tuple[str, str]) -> tuple[str, str]:
 
 def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Failure:
     """Encode, decode, compare with the source."""
-
-    def ffmpeg(words: Sequence[str]) -> Completed | Failure:
+    read = ["-flags:v", "bitexact", "-idct", "simple", "-f", FORMATS[recipe.codec], "-i", str(path)]
+    steps = (
+        [*source(recipe), *encoding(recipe), "-f", FORMATS[recipe.codec], str(path)],
+        [*read, "-vf", f"format={recipe.pixels}", *HASH],
+        [*read, *_pictures(recipe), "-lavfi", _compare(recipe), *NOTHING],
+    )
+    said = []
+    for words in steps[:1] if recipe.codec == "raw" else steps:
         argv = ["ffmpeg", "-nostdin", "-nostats", "-benchmark", "-progress", "pipe:1", "-y", *words]
         done = process.run(argv, timeout_s=deadline_s, log=log)
-        failure = failure_of("ffmpeg", done)
-        return Failure(Stage.EXPORT, failure.failure_class, failure.message) if failure else done
-
-    made = ffmpeg([*source(recipe), *encoding(recipe), "-f", FORMATS[recipe.codec], str(path)])
-    if isinstance(made, Failure):
-        return made
+        if failure := failure_of("ffmpeg", done):
+            return replace(failure, stage=Stage.EXPORT)
+        said.append(parse_ffmpeg(done.output))
     if recipe.codec == "raw":
         sha256 = sha256_of_file(path)
         frames = path.stat().st_size // (recipe.width * recipe.height * 3 // 2)
         return Made(sha256, frames, sha256, None, "testsrc2 of ffmpeg")
-    read = ["-flags:v", "bitexact", "-idct", "simple", "-f", FORMATS[recipe.codec], "-i", str(path)]
-    hashed = ffmpeg([*read, "-vf", f"format={recipe.pixels}", *HASH])
-    if isinstance(hashed, Failure):
-        return hashed
-    compared = ffmpeg([*read, *_pictures(recipe), "-lavfi", _compare(recipe), "-f", "null", "-"])
-    if isinstance(compared, Failure):
-        return compared
-    told, distance = parse_ffmpeg(hashed.output), parse_ffmpeg(compared.output).psnr_db
+    _, told, compared = said
+    distance = compared.psnr_db
     if told.frames is None or told.sha256 is None or distance is None:
         message = f"ffmpeg told no frames, hash or PSNR of {recipe.name}: see the log"
         return Failure(Stage.EXPORT, FailureClass.UNPARSED_OUTPUT, message)
@@ -246,120 +239,54 @@ def _compare(recipe: Recipe) -> str:
     return f"[1:v]format={recipe.pixels}[source];[0:v][source]psnr=shortest=1"
 
 
-ROUNDS = 3
 TOOL = "ffmpeg"
-Argv = Callable[[int], list[str]]
-"""The argument list that does a number of units: loops of a stream, or frames."""
 
 
-def run(work: Work) -> Found | Failure | Skip:
+def run(work: Work) -> Found:
     """One case: an exact pass that is checked, timed rounds, and the search for streams."""
-    path = str(work.session.put(work.path, work.made.sha256))
-    match work.case.operation:
-        case Operation.DECODE:
-            return _decode(work, path)
-        case Operation.ENCODE:
-            return _encode(work, path)
-        case Operation.IMAGE:
-            return _image(work, path)
-        case Operation.PIPELINE:
-            return Skip("ffmpeg runs no model: the engines pyav and command have this case")
+    if work.case.operation is Operation.PIPELINE:
+        raise EndedError(Skip("ffmpeg runs no model: the engines pyav and command have this case"))
+    case, settings, frames, path = work.case, work.settings, work.made.frames, work.put()
+    if case.operation is Operation.DECODE:
+        exact = _ffmpeg(work, decode(case, settings, path, 1, exact=True))
 
+        def argv(loops: int) -> list[str]:
+            return decode(case, settings, path, loops, exact=False)
 
-def _decode(work: Work, path: str) -> Found | Failure:
-    case, settings = work.case, work.settings
-
-    def argv(loops: int) -> list[str]:
-        return decode(case, settings, path, loops, exact=False)
-
-    exact = _ffmpeg(work, decode(case, settings, path, 1, exact=True))
-    if isinstance(exact, Failure):
-        return exact
-    times = _rounds(work, argv, per_unit=work.made.frames)
-    if isinstance(times, Failure):
-        return times
-    found = _found(work, exact, times, work.made.frames, work.made.psnr_db)
-    return found if isinstance(found, Failure) else with_streams(work, found, TOOL, argv, work.made.frames)
-
-
-def _encode(work: Work, path: str) -> Found | Failure:
-    case, settings = work.case, work.settings
-
-    def argv(frames: int) -> list[str]:
-        return [program(settings), *encode(case, settings, path, frames, exact=False)]
-
-    frames = work.made.frames
-    words = check_encoded(case, encode(case, settings, path, frames, exact=True), settings, path)
-    exact = _ffmpeg(work, list(shell(CHECK_ENCODED, *words)))
-    if isinstance(exact, Failure):
-        return exact
-    times = _rounds(work, argv, per_unit=1, first=2 * frames)
-    if isinstance(times, Failure):
-        return times
-    return _found(work, exact, times, frames, exact.psnr_db, {"encoder": encoder(case, settings)})
-
-
-def _image(work: Work, path: str) -> Found | Failure:
-    case, settings, frames = work.case, work.settings, work.made.frames
+        times = rounds(settings, TOOL, lambda loops: _ffmpeg(work, argv(loops)), frames)
+        return with_streams(work, _found(work, exact, times, work.made.psnr_db), TOOL, argv, frames)
+    if case.operation is Operation.ENCODE:
+        words = check_encoded(case, encode(case, settings, path, frames, exact=True), settings, path)
+        exact = _ffmpeg(work, shell(CHECK_ENCODED, *words))
+        times = rounds(
+            settings,
+            TOOL,
+            lambda number: _ffmpeg(
+                work, [program(settings), *encode(case, settings, path, number, exact=False)]
+            ),
+            *(1, 2 * frames),
+        )
+        return _found(work, exact, times, exact.psnr_db, encoder=encoder(case, settings))
     exact = _ffmpeg(work, image(case, settings, path, frames, exact=True))
-    if isinstance(exact, Failure):
-        return exact
-
-    def argv(number: int) -> list[str]:
-        return image(case, settings, path, number, exact=False)
-
-    times = _rounds(work, argv, per_unit=1, first=4 * frames)
-    return times if isinstance(times, Failure) else _found(work, exact, times, frames, None)
-
-
-def _ffmpeg(work: Work, argv: Sequence[str]) -> FfmpegOutput | Failure:
-    # env ends with 127 where there is no such program; that says nothing about the board's link.
-    done = work.session.run(["env", *argv], work.deadline_s, work.log)
-    return failure_of(TOOL, done) or parse_ffmpeg(done.output)
-
-
-def _rounds(work: Work, argv: Argv, per_unit: int, first: int = 1) -> Timed | Failure:
-    """A short run says how many units a round of the asked length has; then the rounds, all of one size."""
-    trial = _ffmpeg(work, argv(first))
-    if isinstance(trial, Failure):
-        return trial
-    settings = work.settings
-    if not trial.seconds or not trial.frames:
-        return _silent("a first run")
-    wanted_s = max(settings.least_s, min(settings.most_s, 2 * settings.least_s)) / ROUNDS
-    units = max(1, math.ceil(first * wanted_s / trial.seconds))
-    runs = []
-    for _ in range(ROUNDS):
-        one = _ffmpeg(work, argv(units))
-        if isinstance(one, Failure):
-            return one
-        runs.append(one)
-    return timed(runs, ROUNDS * units * per_unit) or _silent("a round")
-
-
-def _silent(what: str) -> Failure:
-    message = f"ffmpeg told neither frames nor time of {what}: see the log"
-    return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
-
-
-def _found(
-    work: Work,
-    exact: FfmpegOutput,
-    times: Timed,
-    frames: int,
-    psnr_db: float | None,
-    more: Mapping[str, str] | None = None,
-) -> Found | Failure:
-    if exact.frames is None or exact.sha256 is None:
-        return _silent("the checked pass")
-    expected = expected_sha256(work.case, work.made, ffmpeg=not work.settings.hardware)
-    told = {"encoded_by": work.made.encoder, "input_sha256": work.made.sha256}
-    return Found(
-        Checked(exact.frames, frames, exact.sha256, expected, psnr_db),
-        times,
-        "_".join(part for part in (TOOL, work.settings.hardware) if part),
-        threads=work.settings.threads,
-        input_sha256=work.made.sha256,
-        tools={TOOL: exact.version} if exact.version else {},
-        more={**told, **(more or {})},
+    times = rounds(
+        settings,
+        TOOL,
+        lambda number: _ffmpeg(work, image(case, settings, path, number, exact=False)),
+        *(1, 4 * frames),
     )
+    return _found(work, exact, times, None)
+
+
+def _ffmpeg(work: Work, argv: Sequence[str]) -> FfmpegOutput:
+    # env ends with 127 where there is no such program; that says nothing about the board's link.
+    return parse_ffmpeg(work.run(TOOL, ["env", *argv]))
+
+
+def _found(work: Work, exact: FfmpegOutput, times: Timed, psnr_db: float | None, **more: str) -> Found:
+    if exact.frames is None or exact.sha256 is None:
+        message = "ffmpeg told neither frames nor their hash of the checked pass: see the log"
+        raise ended(FailureClass.UNPARSED_OUTPUT, message)
+    expected = expected_sha256(work.case, work.made, ffmpeg=not work.settings.hardware)
+    checked = Checked(exact.frames, work.made.frames, exact.sha256, expected, psnr_db)
+    tools = {TOOL: exact.version} if exact.version else {}
+    return replace(work.found(TOOL, checked, times, **more), tools=tools)

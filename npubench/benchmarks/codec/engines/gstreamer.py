@@ -1,16 +1,24 @@
 """The codecs of a GStreamer on the board: its pipelines, its output, what it measures."""
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from npubench.benchmarks.codec.cases import CodecCase, Operation
-from npubench.benchmarks.codec.engines.base import ONE, Work, elapsed, failure_of, shell, with_streams
-from npubench.benchmarks.codec.figures import Checked, Found, Timed
+from npubench.benchmarks.codec.cases import RATE, CodecCase, Operation
+from npubench.benchmarks.codec.engines.base import (
+    ONE,
+    EndedError,
+    Pass,
+    Work,
+    elapsed,
+    ended,
+    rounds,
+    shell,
+    with_streams,
+)
+from npubench.benchmarks.codec.figures import Checked, Found
 from npubench.benchmarks.codec.media import expected_sha256
-from npubench.benchmarks.codec.recipes import RATE
-from npubench.domain.records import Failure, FailureClass, Skip, Stage
+from npubench.domain.records import FailureClass, Skip
 
 HASHED = """\
 folder=$(mktemp -d) || exit 1
@@ -34,20 +42,15 @@ _VERSION = re.compile(r"(?m)^GStreamer ([0-9][\w.-]{0,40})$")
 _FRAMES = re.compile(r"(?m)^npubench-frames ([0-9]{1,15}) ([0-9a-f]{64})$")
 
 
-@dataclass(frozen=True, slots=True)
-class GstreamerRun:
-    """Buffers that reached the sink, and seconds from playing to the end of the stream."""
+def parse_run(text: str) -> Pass:
+    """Buffers that reached the sink, seconds from playing to the end of the stream. Never raises.
 
-    frames: int
-    seconds: float | None
-
-
-def parse_run(text: str) -> GstreamerRun:
-    """A timed run. Never raises."""
-    times = _TIME.findall(text)
+    Processor seconds are of the whole program.
+    """
+    times, clock = _TIME.findall(text), elapsed(text)
     hours, minutes, rest = times[-1] if times else ("0", "0", "0")
     seconds = 3600 * int(hours) + 60 * int(minutes) + float(rest)
-    return GstreamerRun(len(_BUFFER.findall(text)), seconds if times else None)
+    return Pass(len(_BUFFER.findall(text)), seconds if times else None, clock.cpu_s if clock else None)
 
 
 def parse_version(text: str) -> str | None:
@@ -62,7 +65,7 @@ def parse_hashed(text: str) -> tuple[int, str] | None:
     return (int(found[-1][0]), found[-1][1]) if found else None
 
 
-PROGRAM = "gst-launch-1.0"
+TOOL = "gst-launch-1.0"
 PARSERS = {"h264": "h264parse", "h265": "h265parse", "jpeg": "jpegparse"}
 DECODERS: Mapping[str, Mapping[str, str]] = {
     "": {"h264": "avdec_h264", "h265": "avdec_h265", "jpeg": "jpegdec"},
@@ -96,11 +99,6 @@ _IMAGES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def families() -> tuple[str, ...]:
-    """Families of hardware whose elements are known, without software."""
-    return tuple(name for name in DECODERS if name)
-
-
 def launch(case: CodecCase, hardware: str, threads: int, path: str, loops: int, exact: bool) -> list[str]:
     """Run the case `loops` times over its input: frames to standard output (`exact`), or to nothing.
 
@@ -108,7 +106,7 @@ def launch(case: CodecCase, hardware: str, threads: int, path: str, loops: int, 
     """
     quiet = ["-q"] if exact else ["-v"]
     source = ["multifilesrc", f"location={path}", "loop=true", f"num-buffers={loops}", "!"]
-    return [PROGRAM, *quiet, *source, *_work(case, hardware, threads, exact), *_sink(case, exact)]
+    return [TOOL, *quiet, *source, *_work(case, hardware, threads, exact), *_sink(case, exact)]
 
 
 def _work(case: CodecCase, hardware: str, threads: int, exact: bool) -> list[str]:
@@ -118,7 +116,8 @@ def _work(case: CodecCase, hardware: str, threads: int, exact: bool) -> list[str
     raw += [f"framerate={RATE}/1", "!"]
     if case.operation is Operation.IMAGE:
         return [*raw, *_IMAGES[case.name], "videoconvert", "!", "video/x-raw,format=BGR", "!"]
-    return [*raw, *_encoder(case, hardware, threads), *(_again(case, hardware) if exact else ())]
+    again = [PARSERS[case.codec], "!", *_decoder(case, hardware, 1)] if exact else []
+    return [*raw, *_encoder(case, hardware, threads), *again]
 
 
 def _decoder(case: CodecCase, hardware: str, threads: int) -> list[str]:
@@ -131,10 +130,6 @@ def _encoder(case: CodecCase, hardware: str, threads: int) -> list[str]:
     limit = [f"threads={threads}"] if name == "x264enc" else []
     limit = [f"option-string=pools={threads}:frame-threads=1"] if name == "x265enc" else limit
     return ["videoconvert", "!", name, *_SOFTWARE_SETTINGS.get(name, ()), *limit, "!"]
-
-
-def _again(case: CodecCase, hardware: str) -> list[str]:
-    return [PARSERS[case.codec], "!", *_decoder(case, hardware, 1)]
 
 
 def _sink(case: CodecCase, exact: bool) -> list[str]:
@@ -152,95 +147,42 @@ def frame_bytes(case: CodecCase) -> int:
     return case.width * case.height * 3 // 2
 
 
-ROUNDS = 3
-TOOL = PROGRAM
-
-
-def run(work: Work) -> Found | Failure | Skip:
+def run(work: Work) -> Found:
     """One case: a pass whose frames are hashed, timed rounds, and the search for streams."""
     case, settings = work.case, work.settings
     if case.operation is Operation.PIPELINE:
-        return Skip("gst-launch-1.0 runs no model: the engines pyav and command have this case")
+        raise EndedError(Skip("gst-launch-1.0 runs no model: the engines pyav and command have this case"))
     if settings.hardware not in DECODERS:
-        known = ", ".join(families())
+        known = ", ".join(name for name in DECODERS if name)
         message = f"no GStreamer elements are known for hardware {settings.hardware!r:.40}: there are {known}"
-        return Failure(Stage.MEASURE, FailureClass.UNSUPPORTED_CODEC, message)
-    path = str(work.session.put(work.path, work.made.sha256))
+        raise ended(FailureClass.UNSUPPORTED_CODEC, message)
+    path = work.put()
 
     def argv(loops: int, exact: bool = False) -> list[str]:
         return launch(case, settings.hardware, settings.threads, path, loops, exact)
 
-    version = _version(work)
-    if isinstance(version, Failure):
-        return version
-    checked = _checked(work, argv(1, exact=True))
-    if isinstance(checked, Failure):
-        return checked
-    first = _timed(work, argv(1))
-    if isinstance(first, Failure):
-        return first
-    seconds, _ = first
-    loops = max(1, math.ceil(settings.least_s * 2 / ROUNDS / max(seconds.seconds or 0.0, 0.01)))
-    rounds = []
-    for _ in range(ROUNDS):
-        one = _timed(work, argv(loops))
-        if isinstance(one, Failure):
-            return one
-        rounds.append(one)
-    found = replace(_found(work, checked, rounds, loops), tools={"gstreamer": version} if version else {})
+    # env ends with 127 where there is no such program; that says nothing about the board's link.
+    version = parse_version(work.run(TOOL, ["env", TOOL, "--version"]))
+    checked = _checked(work, work.run(TOOL, shell(HASHED, *argv(1, exact=True))))
+    timed = rounds(
+        settings, TOOL, lambda loops: parse_run(work.run(TOOL, shell(ONE, *argv(loops)))), work.made.frames
+    )
+    found = replace(
+        work.found(TOOL, checked, timed),
+        threads=None if settings.hardware else settings.threads,
+        tools={"gstreamer": version} if version else {},
+    )
     return with_streams(work, found, TOOL, argv, work.made.frames)
 
 
-def _version(work: Work) -> str | Failure | None:
-    # env ends with 127 where there is no such program; that says nothing about the board's link.
-    done = work.session.run(["env", TOOL, "--version"], work.deadline_s, work.log)
-    return failure_of(TOOL, done) or parse_version(done.output)
-
-
-def _checked(work: Work, argv: list[str]) -> Checked | Failure:
-    done = work.session.run(shell(HASHED, *argv), work.deadline_s, work.log)
-    if failure := failure_of(TOOL, done):
-        return failure
-    told = parse_hashed(done.output)
+def _checked(work: Work, output: str) -> Checked:
+    told = parse_hashed(output)
     if told is None:
         message = f"the frames of {TOOL} could not be hashed: the board needs mkfifo, tee, wc and sha256sum"
-        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
+        raise ended(FailureClass.TOOL_MISSING, message)
     size, sha256 = told
     frames, rest = divmod(size, frame_bytes(work.case))
     if rest:
         message = f"{TOOL} gave {size} bytes, which are no whole frames of {work.case.name}"
-        return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, message)
+        raise ended(FailureClass.OUTPUT_MISMATCH, message)
     return Checked(frames, work.made.frames, sha256, expected_sha256(work.case, work.made, ffmpeg=False))
-
-
-def _timed(work: Work, argv: list[str]) -> tuple[GstreamerRun, float | None] | Failure:
-    """A run, and processor seconds of the whole program."""
-    done = work.session.run(shell(ONE, *argv), work.deadline_s, work.log)
-    if failure := failure_of(TOOL, done):
-        return failure
-    told, clock = parse_run(done.output), elapsed(done.output)
-    if not told.seconds or not told.frames:
-        message = f"{TOOL} told neither frames nor time: see the log"
-        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
-    return told, clock.cpu_s if clock else None
-
-
-def _found(
-    work: Work, checked: Checked, rounds: list[tuple[GstreamerRun, float | None]], loops: int
-) -> Found:
-    hardware = work.settings.hardware
-    cpu = [cpu_s for _, cpu_s in rounds if cpu_s is not None]
-    timed = Timed(
-        tuple(one.frames for one, _ in rounds),
-        tuple(one.seconds or 0.0 for one, _ in rounds),
-        ROUNDS * loops * work.made.frames,
-        sum(cpu) if len(cpu) == len(rounds) else None,
-    )
-    return Found(
-        checked,
-        timed,
-        "_".join(part for part in (TOOL, hardware) if part),
-        threads=None if hardware else work.settings.threads,
-        input_sha256=work.made.sha256,
-        more={"encoded_by": work.made.encoder, "input_sha256": work.made.sha256},
-    )

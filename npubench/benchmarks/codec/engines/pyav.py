@@ -2,30 +2,30 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from npubench.benchmarks.codec.cases import Operation
-from npubench.benchmarks.codec.engines.base import Work, lacking
+from npubench.benchmarks.codec.cases import Operation, Recipe
+from npubench.benchmarks.codec.engines.base import ROUNDS, EndedError, Work, lacking
 from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed
 from npubench.benchmarks.codec.media import Made, expected_sha256
-from npubench.benchmarks.codec.recipes import Recipe
 from npubench.benchmarks.codec.settings import LATENCY_SAMPLES
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.tools import process
 from npubench.tools.worker_protocol import Answer, Worker, ask_module
 
 WORKER = "npubench.benchmarks.codec.worker"
-ROUNDS = 3
 INSTALL = "pip install 'npubench[codec]'"
+_ABSENT = ("UnknownCodecError", "DecoderNotFoundError", "EncoderNotFoundError")
 
 
-def run(work: Work) -> Found | Failure:
+def run(work: Work) -> Found:
     """One case in a worker process."""
     case, settings = work.case, work.settings
     job = {
         "step": case.operation.value,
-        "input": str(work.session.put(work.path, work.made.sha256)),
+        "input": work.put(),
         "codec": case.codec,
         "width": case.width,
         "height": case.height,
@@ -43,7 +43,9 @@ def run(work: Work) -> Found | Failure:
         "model": settings.model or None,
     }
     answer = _answer(job, Stage.MEASURE, lambda argv: work.session.run(argv, work.deadline_s, work.log))
-    return answer if isinstance(answer, Failure) else _found(work, answer)
+    if isinstance(answer, Failure):
+        raise EndedError(answer)
+    return _found(work, answer)
 
 
 def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Failure:
@@ -65,41 +67,31 @@ def _answer(
 def _failure_of_error(text: str, stage: Stage) -> Failure:
     line = " ".join(text.split())[:300]
     if "No module named 'av" in text:
-        message = f"PyAV is not installed: {INSTALL}"
-        return Failure(stage, FailureClass.TOOL_MISSING, message)
-    if lacking(text) or text.startswith(
-        ("UnknownCodecError", "DecoderNotFoundError", "EncoderNotFoundError")
-    ):
-        return Failure(stage, FailureClass.UNSUPPORTED_CODEC, f"PyAV: {line}")
-    if "MemoryError" in text:
-        return Failure(stage, FailureClass.OUT_OF_MEMORY, f"PyAV: {line}")
-    return Failure(stage, FailureClass.TOOL_ERROR, f"PyAV: {line}")
+        return Failure(stage, FailureClass.TOOL_MISSING, f"PyAV is not installed: {INSTALL}")
+    found = FailureClass.OUT_OF_MEMORY if "MemoryError" in text else FailureClass.TOOL_ERROR
+    if lacking(text) or text.startswith(_ABSENT):
+        found = FailureClass.UNSUPPORTED_CODEC
+    return Failure(stage, found, f"PyAV: {line}")
 
 
 def _found(work: Work, answer: Mapping[str, Any]) -> Found:
-    case = work.case
-    decodes = case.operation in (Operation.DECODE, Operation.PIPELINE)
-    frames = work.made.frames
-    streams = answer.get("streams")
-    tried = {int(number): held for number, held in streams["tried"].items()} if streams else {}
-    return Found(
-        Checked(
-            answer["frames"],
-            frames,
-            answer["frames_sha256"],
-            expected_sha256(case, work.made, ffmpeg=True),
-            work.made.psnr_db if decodes else answer["psnr_db"],
-        ),
-        Timed(
-            tuple(answer["round_frames"]),
-            tuple(answer["round_seconds"]),
-            answer["frames_fed"],
-            answer["cpu_s"],
-            tuple(tuple(one) for one in answer["samples_us"]),
-        ),
-        "PyAV",
-        Streams(streams["held"], tried, streams["cpu_cores"]) if streams else None,
-        work.settings.threads,
-        work.made.sha256,
-        more={"input_sha256": work.made.sha256, "encoded_by": work.made.encoder, **answer.get("more", {})},
+    decodes = work.case.operation in (Operation.DECODE, Operation.PIPELINE)
+    checked = Checked(
+        answer["frames"],
+        work.made.frames,
+        answer["frames_sha256"],
+        expected_sha256(work.case, work.made, ffmpeg=True),
+        work.made.psnr_db if decodes else answer["psnr_db"],
     )
+    timed = Timed(
+        tuple(answer["round_frames"]),
+        tuple(answer["round_seconds"]),
+        answer["frames_fed"],
+        answer["cpu_s"],
+        tuple(tuple(one) for one in answer["samples_us"]),
+    )
+    found = replace(work.found("PyAV", checked, timed, **answer.get("more", {})), program="PyAV")
+    if (streams := answer.get("streams")) is None:
+        return found
+    tried = {int(number): held for number, held in streams["tried"].items()}
+    return replace(found, streams=Streams(streams["held"], tried, streams["cpu_cores"]))
