@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import Kind, Result
-from npubench.measure.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
+from npubench.measure.reliability import EqualFigures, lowering, shared_numbers, suspicious_groups
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from npubench.domain.records import Figures, Kind, Latency, Result, Status
-from npubench.measure.equal_figures import one_program
+from npubench.measure.reliability import one_program
 from npubench.reporting.data.figures import left_out_of
 from npubench.reporting.data.formatting import significant
 
