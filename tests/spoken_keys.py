@@ -109,7 +109,7 @@ def _in_tables() -> set[str]:
         *grid._NO_FIGURE.values(),
         *accuracy.WORDS.values(),
         *MISSING,
-        *notes.TEXTS.values(),
+        *(code.text for code in notes.NoteCode),
         *summary._EXTRA.values(),
         *processor._SAME,
         processor._OTHER,

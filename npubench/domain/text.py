@@ -103,6 +103,13 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str
     return "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
 
 
+def markdown_section(
+    title: str, head: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
+) -> str:
+    """A table below its title, `## ...`, and a note; nothing without rows."""
+    return "\n\n".join(filter(None, (title, note, markdown_table(head, rows)))) if rows else ""
+
+
 def _markdown_cell(value: object) -> str:
     text = "-" if value is None else " ".join(str(value).split())
     return text.replace("|", "\\|").replace("<", "&lt;")

@@ -11,8 +11,9 @@ import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from npubench import __version__
 from npubench.domain.errors import UsageError
@@ -381,3 +382,24 @@ def unparsed(stage: Stage, tool: str, why: str, text: str) -> Failure:
     """The failure of output that cannot be read; the output is kept whole in `detail`."""
     message = f"{tool} printed what cannot be read: {why}"[:300]
     return Failure(stage, FailureClass.UNPARSED_OUTPUT, message, detail=text)
+
+
+P = ParamSpec("P")
+
+
+def reading(
+    stage: Stage, tool: str
+) -> Callable[[Callable[Concatenate[str, P], T]], Callable[Concatenate[str, P], T | Failure]]:
+    """Of a parser of a tool's output: the same, with a failure in place of DamagedError."""
+
+    def made(parse: Callable[Concatenate[str, P], T]) -> Callable[Concatenate[str, P], T | Failure]:
+        @wraps(parse)
+        def read(text: str, /, *args: P.args, **kwargs: P.kwargs) -> T | Failure:
+            try:
+                return parse(text, *args, **kwargs)
+            except DamagedError as damage:
+                return unparsed(stage, tool, str(damage), text)
+
+        return read
+
+    return made

@@ -19,8 +19,7 @@ from npubench.domain.records import (
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.charts.board_charts import heatmap
 from npubench.reporting.data.coverage import support
-from npubench.reporting.data.op_support import cell, document
-from npubench.reporting.data.placements import placements
+from npubench.reporting.data.op_support import cell, document, placements
 
 
 def row(case="softmax", op="Softmax", board="rk3566", figures=None, failure=None, chip="RK3566"):

@@ -140,7 +140,8 @@ NPU_MODES = ("111", "112", "0")
 
 LAYOUTS = ("nhwc", "nchw", "native")
 COLOURS = ("rgb", "bgr", "gray", "nv12", "nv21", "bgr0", "auto")
-_DTYPES = ("float32", "int8", "uint8", "int16", "uint16", "int32", "uint32")
+DTYPES = ("float32", "int8", "uint8", "int16", "uint16", "int32", "uint32")
+"""Of inputs that calibration files of Pulsar 1 can have."""
 
 
 def config(
@@ -171,11 +172,6 @@ def config(
             ("pulsar_conf", compiler),
         )
     )
-
-
-def unsupported_dtype(model: OnnxModel) -> str | None:
-    """The type of an input that calibration files cannot have; None when all can."""
-    return next((t.dtype for t in model.inputs if t.dtype not in _DTYPES), None)
 
 
 def _picture_tensors(pre: Preprocessing, delivered: str | None) -> Fields:

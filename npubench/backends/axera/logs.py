@@ -117,10 +117,8 @@ def _read_case(name: str, case: CaseText) -> LogCase:
 def _profile(case: CaseText) -> RunJoint | Failure:
     """What run_joint measured, of the rounds that its command line in the log asks for."""
     call = parse_run_joint(case.profile)
-    asked = {int(match[1] or 1) for line in short_lines(case.profile) if (match := _RUN_COMMAND.search(line))}
-    if isinstance(call, Failure) or len(asked) != 1:
-        return call
-    return wrong_rounds(call, asked.pop()) or call
+    asked = _asked(_RUN_COMMAND, case.profile)
+    return call if isinstance(call, Failure) or asked is None else wrong_rounds(call, asked) or call
 
 
 def _is_built(case: CaseText) -> bool:
@@ -136,9 +134,9 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
         named = toolchain.explain("pulsar", case.convert)
         if named is not None:
             return named
-    for line in short_lines("" if whole_log else case.copy):
-        if _COPY_FAILED.search(line):
-            return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, line.strip()[:300])
+    copied = () if whole_log else short_lines(case.copy)
+    if failed := toolchain.named_by(((FailureClass.TRANSFER_FAILED, _COPY_FAILED),), copied, Stage.TRANSFER):
+        return failed
     if case.profile.strip() and (not whole_log or _RUN.search(case.profile)):
         return toolchain.explain_run("run_joint", case.profile) or _no_run(case.profile) or profile
     if built or (whole_log and not _BUILD.search(case.convert)):
@@ -149,13 +147,9 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
 
 def _no_run(profile: str) -> Failure | None:
     """Why run_joint printed no figures, where the section says so itself."""
-    for failure_class, pattern in _NO_RUN:
-        for line in short_lines(profile):
-            if pattern.search(line):
-                unreachable = failure_class is FailureClass.BOARD_UNREACHABLE
-                stage = Stage.TRANSFER if unreachable else Stage.MEASURE
-                return Failure(stage, failure_class, line.strip()[:300])
-    return None
+    found = toolchain.named_by(_NO_RUN, short_lines(profile), Stage.MEASURE)
+    unreachable = found and found.failure_class is FailureClass.BOARD_UNREACHABLE
+    return replace(found, stage=Stage.TRANSFER) if found and unreachable else found
 
 
 def _stale(case: CaseText) -> Failure | None:
@@ -273,39 +267,23 @@ _IS_OVER = re.compile(
 )
 _NAME = re.compile(r"[\w./+-]*\w")
 _HEADING_LIMIT = 200
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def split_cases(text: str) -> list[CaseText]:
     """The cases of a log, in order. Without any heading the whole text stands in every section."""
-    cases: list[CaseText] = []
-    section, start = "convert", 0
     text = plain(text)
-    for begin, line in _lines(text):
-        heading = _heading(line)
-        if heading is None:
-            continue
-        _add(cases, section, text[start:begin])
-        if not cases or _begins(cases[-1], *heading):
-            cases.append(CaseText(heading[1], convert=text[:begin] if not cases else ""))
-        elif heading[1] and cases[-1].name is None:
-            cases[-1].name = heading[1]
-        section, start = heading[0], begin + len(line)
-    _add(cases, section, text[start:])
+    found = [(match, heading) for match in _LINE.finditer(text) if (heading := _heading(match[0]))]
+    ends = [*(match.start() for match, _ in found[1:]), len(text)]
+    cases: list[CaseText] = []
+    for (match, (section, name)), end in zip(found, ends, strict=False):
+        case = cases[-1] if cases else None
+        if case is None or _begins(case, section, name):
+            case = CaseText(name, convert="" if cases else text[: match.start()])
+            cases.append(case)
+        case.name = case.name or name
+        setattr(case, section, getattr(case, section) + text[match.end() : end])
     return cases or [CaseText(None, text, text, text, headed=False)]
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    """Each line with its end, and where it begins."""
-    found, begin = [], 0
-    for line in text.split("\n"):
-        found.append((begin, text[begin : begin + len(line) + 1]))
-        begin += len(line) + 1
-    return found
-
-
-def _add(cases: list[CaseText], section: str, text: str) -> None:
-    if cases:
-        setattr(cases[-1], section, getattr(cases[-1], section) + text)
 
 
 def _begins(case: CaseText, section: str, name: str | None) -> bool:
@@ -407,11 +385,7 @@ def _with_simulated_run(case: LogCase, text: str) -> LogCase:
     if figures.accuracy is None and figures.no_accuracy is None:
         why = "a log of pulsar2 run tells which outputs it wrote, not their values"
         figures = replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
-    written = {
-        sample: {name: {"path": one.path, "bytes": one.size_bytes} for name, one in outputs.items()}
-        for sample, outputs in samples.items()
-    }
-    return replace(case, estimate=replace(figures, details={**figures.details, "simulated_run": written}))
+    return replace(case, estimate=replace(figures, details={**figures.details, "simulated_run": samples}))
 
 
 def _with_calls(case: LogCase, calls: Sequence[AxRunModel | Failure]) -> LogCase:
@@ -457,7 +431,7 @@ def _call(text: str) -> AxRunModel | Failure:
     call = parse_ax_run_model(text)
     if isinstance(call, Failure):
         return toolchain.explain_run("ax_run_model", text) or call
-    asked = _asked(short_lines(text))
+    asked = _asked(_ASKED, text)
     return call if asked is None else wrong_repeat(call, asked) or call
 
 
@@ -475,7 +449,7 @@ def _name_of_text(lines: list[str]) -> str:
     return named.pop() if len(named) == 1 and not named & _ANY_NAME2 else ""
 
 
-def _asked(lines: list[str]) -> int | None:
+def _asked(command: re.Pattern[str], text: str) -> int | None:
     """How many runs the runner's command line asks for; None where the log has none, or several."""
-    counts = {int(match[1]) for line in lines if (match := _ASKED.search(line))}
+    counts = {int(match[1] or 1) for line in short_lines(text) if (match := command.search(line))}
     return counts.pop() if len(counts) == 1 else None

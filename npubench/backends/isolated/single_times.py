@@ -87,17 +87,14 @@ def measure_single_times(
         )
     if isinstance(rounds, Failure):
         return rounds
-    calls = [_warm(one, warmup, loops) for one, loops in rounds]
+    # Without the first runs, where every run that was asked for is listed.
+    calls = [
+        replace(one, samples_us=one.samples_us[warmup:]) if len(one.samples_us) == loops > warmup else one
+        for one, loops in rounds
+    ]
     figures = figures_of(tool.name, calls, artifact.sha256)
     warmup = max(tool.own_warmup, timing.warmup)
     return replace(figures, details={**figures.details, "bench_tool": path, "warmup_per_call": warmup})
-
-
-def _warm(call: Call, warmup: int, loops: int) -> Call:
-    """Without the first runs, where every run that was asked for is listed."""
-    if len(call.samples_us) == loops > warmup:
-        return replace(call, samples_us=call.samples_us[warmup:])
-    return call
 
 
 def figures_of(name: str, calls: Sequence[Call], artifact_sha256: str | None) -> Figures:

@@ -35,7 +35,6 @@ from npubench.domain.records import (
     Figures,
     Kind,
     Latency,
-    LogCase,
     OnnxModel,
     Stage,
 )
@@ -84,9 +83,7 @@ class OpenVinoBackend(IsolatedBackend):
         known = FailureClass.UNSUPPORTED_ATTRIBUTE if _UNSUPPORTED.search(line) else FailureClass.TOOL_ERROR
         return failed(known, f"OpenVINO: {line}", error)
 
-    def read_log(self, text: str) -> tuple[LogCase, ...]:
-        """What benchmark_app printed, or its report as JSON."""
-        return benchmark_app.read_log(text)
+    read_log = staticmethod(benchmark_app.read_log)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

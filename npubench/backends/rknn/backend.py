@@ -39,7 +39,6 @@ from npubench.domain.records import (
     Figures,
     Kind,
     Latency,
-    LogCase,
     OnnxModel,
     Stage,
 )
@@ -159,9 +158,7 @@ class RknnBackend(IsolatedBackend):
         """`rknn_benchmark`. Raises UsageError."""
         return rknn_benchmark.NAME, (text(self._options, rknn_benchmark.NAME, rknn_benchmark.NAME),)
 
-    def read_log(self, text: str) -> tuple[LogCase, ...]:
-        """Output of rknn_benchmark."""
-        return rknn_benchmark.read_log(text)
+    read_log = staticmethod(rknn_benchmark.read_log)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

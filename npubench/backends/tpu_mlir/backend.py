@@ -31,7 +31,6 @@ from npubench.domain.records import (
     Figures,
     Kind,
     Latency,
-    LogCase,
     OnnxModel,
     PlacedLayer,
     Stage,
@@ -166,9 +165,7 @@ class TpuMlirBackend(IsolatedBackend):
             },
         )
 
-    def read_log(self, text: str) -> tuple[LogCase, ...]:
-        """Output of bmrt_test."""
-        return bmrt_test.read_log(text)
+    read_log = staticmethod(bmrt_test.read_log)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

@@ -24,8 +24,7 @@ from npubench.reporting.data.figures import (
     told,
 )
 from npubench.reporting.data.formatting import closeness, significant
-from npubench.reporting.data.op_support import MissingOperator
-from npubench.reporting.data.placements import NPU, RUNS, Placement, Where, of_row, worse
+from npubench.reporting.data.op_support import HOST, NPU, MissingOperator, Placement, Where, of_row, worse
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
 from npubench.reporting.select.chip_facts import bandwidth_bytes_per_s, peak_mac_per_s, price_usd
@@ -392,7 +391,7 @@ def _told(row: Result) -> Iterator[tuple[str, Placement]]:
     """Of an operator case its operator, of anything else only what is worse than the NPU."""
     for operator, placed in of_row(row):
         about = row.case_kind is CaseKind.OPERATOR and operator == row.op
-        worse_than_npu = placed.place not in (NPU, RUNS)
+        worse_than_npu = placed.place not in (NPU, HOST)
         if about or (worse_than_npu and (row.status is Status.FAILED or row.chip != "cpu")):
             yield operator, placed
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from npubench.domain.figures import CodecFigures
-from npubench.domain.records import Accuracy, Definition, Figures, Kind, Latency, NoAccuracy, Result, earlier
+from npubench.domain.records import Accuracy, Definition, Figures, Kind, NoAccuracy, Result, earlier
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.accuracy import no_accuracy_of, word_of
@@ -100,14 +100,17 @@ def _of_kind(kind: Kind, entries: Sequence[Entry]) -> list[Column]:
 
 
 def _rates(kind: Kind) -> list[Column]:
+    def opposite_mark(entry: Entry) -> str:
+        return mark(opposite(bound_of(entry.figures.get(kind))))
+
     return [
         replace(
             _figure(kind, "fps", _FPS, lambda f: f.throughput_fps),
-            mark=lambda entry: mark(opposite(bound_of(entry.figures.get(kind)))),
+            mark=opposite_mark,
         ),
         Column(
             *("samples", "Samples in one call, and what says so; see docs/measuring.md"),
-            lambda entry: _samples(entry.figures.get(kind)),
+            _of(kind, lambda f: f.sampling.samples_per_call if f.sampling else None),
             digits=0,
             kind=kind,
             aside=lambda entry: _source(entry.figures.get(kind)),
@@ -117,7 +120,7 @@ def _rates(kind: Kind) -> list[Column]:
             lambda entry: gmac_per_s(entry.result, kind) if entry.result.macs else None,
             missing=lambda entry: "nothing to multiply" if entry.result.macs == 0 else "not reported",
             kind=kind,
-            mark=lambda entry: mark(opposite(bound_of(entry.figures.get(kind)))),
+            mark=opposite_mark,
         ),
         _figure(kind, "MAC use", "Share of the chip's peak", lambda f: f.mac_utilisation, PERCENT),
     ]
@@ -168,57 +171,56 @@ def _accuracies(kind: Kind) -> list[Column]:
 def _figure(
     kind: Kind, title: str, hint: str, get: Callable[[Figures], float | None], scales: tuple[Scale, ...] = ONE
 ) -> Column:
+    return Column(title, hint, _of(kind, get), scales, kind=kind)
+
+
+def _of(kind: Kind, get: Callable[[Figures], float | None]) -> Callable[[Entry], float | None]:
+    """What `get` has of a row's figures of that kind; None without any."""
+
     def value(entry: Entry) -> float | None:
         figures = entry.figures.get(kind)
         return get(figures) if figures else None
 
-    return Column(title, hint, value, scales, kind=kind)
+    return value
 
 
 def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
     name, needed = f"p{percentile}", least_samples(percentile)
 
     def missing(entry: Entry) -> str:
-        latency, figures = _latency_of(entry, kind), entry.figures.get(kind)
-        if latency is None or figures is None:
+        figures = entry.figures.get(kind)
+        if figures is None or figures.latency_us is None:
             return say("no {kind} latency", kind=say(kind.value))
         if figures.statistic:
             return figures.statistic
-        if latency.n < needed:
+        count = figures.latency_us.n
+        if count < needed:
             return say(
-                "{name} needs {needed} runs, there were {count}", name=name, needed=needed, count=latency.n
+                "{name} needs {needed} runs, there were {count}", name=name, needed=needed, count=count
             )
         return "the tool reports no single runs"
 
     below = say("Latency that {percentile} % stay below", percentile=percentile)
     hint = "Median latency of one inference" if percentile == 50 else below
-    column = Column(
-        name, hint, _statistic(kind, name), TIMES, "µs", missing=missing, kind=kind, always=always
+    return Column(
+        *(name, hint, _statistic(kind, name), TIMES, "µs", missing, kind, always),
+        mark=_bound_mark(kind),
+        aside=(lambda entry: _why_bound(entry, kind)) if percentile == 50 else nothing,
     )
-    return _bounded(column, kind, percentile == 50)
 
 
 def _latency(kind: Kind, name: str, hint: str) -> Column:
     """A latency that stands in for the median, and then says what makes it a bound."""
-    column = Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind)
-    return replace(
-        _bounded(column, kind, False),
-        aside=lambda entry: _why_bound(entry, kind) if _lacks_median(entry, kind) else "",
-    )
+    column = Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind, mark=_bound_mark(kind))
+    return replace(column, aside=lambda entry: _why_bound(entry, kind) if _lacks_median(entry, kind) else "")
 
 
-def _bounded(column: Column, kind: Kind, explained: bool) -> Column:
-    """The column with the mark of a latency that is only a bound; `explained`: with what makes it one."""
-    marked = replace(column, mark=lambda entry: mark(bound_of(entry.figures.get(kind))))
-    return replace(marked, aside=lambda entry: _why_bound(entry, kind)) if explained else marked
+def _bound_mark(kind: Kind) -> Callable[[Entry], str]:
+    return lambda entry: mark(bound_of(entry.figures.get(kind)))
 
 
 def _why_bound(entry: Entry, kind: Kind) -> str:
     return aside(bounds_of(entry.figures.get(kind)))
-
-
-def _samples(figures: Figures | None) -> float | None:
-    return figures.sampling.samples_per_call if figures and figures.sampling else None
 
 
 def _source(figures: Figures | None) -> str:
@@ -226,11 +228,7 @@ def _source(figures: Figures | None) -> str:
 
 
 def _statistic(kind: Kind, name: str) -> Callable[[Entry], float | None]:
-    def value(entry: Entry) -> float | None:
-        found: float | None = getattr(_latency_of(entry, kind), name, None)
-        return found
-
-    return value
+    return _of(kind, lambda figures: getattr(figures.latency_us, name, None))
 
 
 def _accuracy(
@@ -242,10 +240,6 @@ def _accuracy(
     scales: tuple[Scale, ...] | None = None,
     digits: int | None = None,
 ) -> Column:
-    def value(entry: Entry) -> float | None:
-        figures = entry.figures.get(kind)
-        return get(figures.accuracy) if figures and figures.accuracy else None
-
     def missing(entry: Entry) -> str:
         figures = entry.figures.get(kind)
         if figures is None:
@@ -258,6 +252,7 @@ def _accuracy(
         same = title == "PSNR" and figures.accuracy.max_abs == 0
         return "identical outputs: no noise" if same else "does not apply"
 
+    value = _of(kind, lambda figures: get(figures.accuracy) if figures.accuracy else None)
     return Column(title, hint, value, scales or (Scale(unit),), unit, missing, kind, digits=digits)
 
 
@@ -278,14 +273,9 @@ def _word(entry: Entry, kind: Kind) -> str:
     return "" if equal is None else say("{share} equal", share=closeness(equal, 3))
 
 
-def _latency_of(entry: Entry, kind: Kind) -> Latency | None:
-    figures = entry.figures.get(kind)
-    return figures.latency_us if figures else None
-
-
 def _lacks_median(entry: Entry, kind: Kind) -> bool:
-    latency = _latency_of(entry, kind)
-    return latency is not None and latency.p50 is None
+    figures = entry.figures.get(kind)
+    return figures is not None and figures.latency_us is not None and figures.latency_us.p50 is None
 
 
 def _no_speedup(entry: Entry) -> str:
@@ -298,32 +288,14 @@ def _no_speedup(entry: Entry) -> str:
 
 def codec_columns() -> tuple[Column, ...]:
     """Measured alone: nobody simulates a codec."""
+    seen = "Streams decoded at once, each with 25 frames a second; the most of which that was seen"
+    kept_busy = "Cores kept busy by one stream: processor time over elapsed time"
+    frames = "Frames whose number and checksum were checked before anything was timed"
+    noise = "Least peak signal-to-noise ratio of a frame against its source"
     return (
-        Column(
-            "streams",
-            "Streams decoded at once, each with 25 frames a second; the most of which that was seen",
-            _number(lambda codec: codec.streams),
-            digits=0,
-            missing=_why_no_streams,
-            kind=Kind.MEASURED,
-        ),
-        Column(
-            "CPU",
-            "Cores kept busy by one stream: processor time over elapsed time",
-            _number(lambda codec: codec.cpu_cores),
-            (Scale("cores"),),
-            "cores",
-            kind=Kind.MEASURED,
-        ),
-        Column(
-            "checked",
-            "Frames whose number and checksum were checked before anything was timed",
-            _number(lambda codec: codec.frames_checked),
-            (Scale("frames"),),
-            "frames",
-            digits=0,
-            kind=Kind.MEASURED,
-        ),
+        replace(_codec_figure("streams", seen, "streams", digits=0), missing=_why_no_streams),
+        _codec_figure("CPU", kept_busy, "cpu_cores", "cores"),
+        _codec_figure("checked", frames, "frames_checked", "frames", 0),
         Column(
             "checksum",
             "SHA-256 of all checked frames against the reference's",
@@ -333,29 +305,19 @@ def codec_columns() -> tuple[Column, ...]:
             word=lambda entry: say("same") if _is_same(entry) else "",
             keeps=_is_same,
         ),
-        Column(
-            "PSNR",
-            "Least peak signal-to-noise ratio of a frame against its source",
-            _number(lambda codec: codec.psnr_db),
-            (Scale("dB"),),
-            "dB",
-            kind=Kind.MEASURED,
-        ),
+        _codec_figure("PSNR", noise, "psnr_db", "dB"),
     )
 
 
-def _number(get: Callable[[CodecFigures], float | None]) -> Callable[[Entry], float | None]:
-    def value(entry: Entry) -> float | None:
-        codec = _codec(entry)
-        return get(codec) if codec else None
-
-    return value
+def _codec_figure(title: str, hint: str, field: str, unit: str = "", digits: int | None = None) -> Column:
+    value = _of(Kind.MEASURED, lambda figures: getattr(figures.codec, field, None))
+    return Column(title, hint, value, (Scale(unit),), unit, kind=Kind.MEASURED, digits=digits)
 
 
 def _is_same(entry: Entry) -> bool:
     codec = _codec(entry)
     expected = codec.frames_sha256_expected if codec else None
-    return expected is not None and codec is not None and expected == codec.frames_sha256
+    return codec is not None and expected is not None and expected == codec.frames_sha256
 
 
 def _why_no_streams(entry: Entry) -> str:

@@ -5,13 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import SAME_NETWORK, FailureClass, Result, Status
-from npubench.domain.text import markdown_table
-from npubench.reporting.data.placements import Placement, Where, placements
+from npubench.domain.text import markdown_section
+from npubench.reporting.data.op_support import WITHOUT_VERDICT, Placement, Where, placements
 from npubench.storage.ledger import Conversion, Export
-
-WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
-"""These say nothing about the model."""
-
 
 EXPORTED = "exported"
 """The status of a name whose export succeeded."""
@@ -85,7 +81,7 @@ def _codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str
         for c in codebases(exports, planned)
     ]
     head = ["codebase", "names", "exported", "failed", "not run", "of those run", "seconds each"]
-    return f"## Exports\n\n{markdown_table(head, rows)}"
+    return markdown_section("## Exports", head, rows)
 
 
 def _share(counts: CodebaseCounts) -> str:
@@ -110,7 +106,7 @@ def codebases(exports: Mapping[str, Export], planned: Mapping[str, str]) -> list
 
 def _failures(exports: Mapping[str, Export]) -> str:
     rows = [[e.case, e.codebase, e.failure_class, e.message] for e in exports.values() if e.failure_class]
-    return f"## Why not\n\n{markdown_table(['model', 'codebase', 'class', 'reason'], rows)}" if rows else ""
+    return markdown_section("## Why not", ["model", "codebase", "class", "reason"], rows)
 
 
 def _unreached(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str:
@@ -124,14 +120,8 @@ def _unreached(exports: Mapping[str, Export], planned: Mapping[str, str]) -> str
 def _models(exports: Mapping[str, Export]) -> str:
     rows = [
         [
-            e.case,
-            e.shape,
-            e.opset,
-            _giga(e.macs),
-            _mega(e.parameters),
-            _mega(e.activation_bytes),
-            len(e.operators),
-            e.exported.get("part", "whole"),
+            *(e.case, e.shape, e.opset, _scaled(e.macs, 1e9), _scaled(e.parameters, 1e6)),
+            *(_scaled(e.activation_bytes, 1e6), len(e.operators), e.exported.get("part", "whole")),
             e.exported.get("difference", "").partition(" ")[0] or None,
         ]
         for e in exports.values()
@@ -139,19 +129,16 @@ def _models(exports: Mapping[str, Export]) -> str:
     ]
     head = ["model", "input", "opset", "MACs (G)", "parameters (M)", "activations (MB)"]
     head += ["kinds of operators", "part", "difference to PyTorch"]
-    return f"## Exported models\n\n{markdown_table(head, rows)}" if rows else ""
+    return markdown_section("## Exported models", head, rows)
 
 
 def _backends(results: Sequence[Result]) -> str:
-    rows = [
-        [b.backend, b.precision, b.cases, b.ok, b.failed, _reasons(b.why) or "-"] for b in backends(results)
-    ]
+    rows = []
+    for b in backends(results):
+        reasons = ", ".join(f"{count} {name}" for name, count in b.why.items()) or "-"
+        rows.append([b.backend, b.precision, b.cases, b.ok, b.failed, reasons])
     head = ["backend", "precision", "cases", "ok", "failed", "why"]
-    return f"## Backends\n\n{markdown_table(head, rows)}" if rows else ""
-
-
-def _reasons(why: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in why.items())
+    return markdown_section("## Backends", head, rows)
 
 
 def backends(results: Sequence[Result]) -> list[BackendCounts]:
@@ -207,21 +194,16 @@ def _blocking(results: Sequence[Result]) -> str:
     matrix = [
         [operator, *(row.get(name, "-") for name in columns)] for operator, row in support(results).items()
     ]
-    ranked = [list(row) for row in blocking(results)]
-    parts = [f"## Operators by backend\n\n{markdown_table(['operator', *columns], matrix)}"] if matrix else []
-    if ranked:
-        parts.append(
-            f"## Operators that stop most\n\n{markdown_table(['backend', 'operator', 'cases'], ranked)}"
-        )
-    return "\n\n".join(parts)
+    head = ["backend", "operator", "cases"]
+    parts = [
+        markdown_section("## Operators by backend", ["operator", *columns], matrix),
+        markdown_section("## Operators that stop most", head, blocking(results)),
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
-def _giga(value: int | None) -> str | None:
-    return None if value is None else f"{value / 1e9:.3g}"
-
-
-def _mega(value: int | None) -> str | None:
-    return None if value is None else f"{value / 1e6:.3g}"
+def _scaled(value: int | None, unit: float) -> str | None:
+    return None if value is None else f"{value / unit:.3g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,36 +278,29 @@ def cuts_document(conversions: Sequence[Conversion]) -> str:
     """Counts, what surgery was needed for, and what no surgery helped."""
     rows = [[c.backend, c.board, c.precision, c.cases, c.as_is, c.with_cut] for c in counts(conversions)]
     head = ["backend", "board", "precision", "models", "convert as they are", "with --cut auto"]
-    parts = [f"## Conversions without and with --cut auto\n\n{markdown_table(head, rows)}"]
     helped = [one for one in conversions if one.as_is and not one.with_cut]
-    if helped:
-        parts.append(f"### What was rewritten or cut off\n\n{_ranked(helped)}")
-        parts.append(f"### Models that surgery got through\n\n{JOINED}\n\n{_joined(helped)}")
-    stopped = [one for one in conversions if one.with_cut]
-    if stopped:
-        told = [
-            [one.board, one.case, one.with_cut, ", ".join(one.lacking)]
-            for one in sorted(stopped, key=lambda c: (c.board, c.case))
-        ]
-        parts.append(
-            f"### No surgery helped\n\n{markdown_table(['board', 'model', 'class', 'operators'], told)}"
-        )
-    return "\n\n".join(parts)
-
-
-def _ranked(helped: Sequence[Conversion]) -> str:
     uses = Counter((one.board, what) for one in helped for what in _done(one))
-    return markdown_table(
-        ["board", "surgery", "models"], [[board, what, n] for (board, what), n in uses.most_common()]
-    )
-
-
-def _joined(helped: Sequence[Conversion]) -> str:
-    rows = [
+    ranked = [[board, what, count] for (board, what), count in uses.most_common()]
+    joined = [
         [one.board, one.case, ", ".join(_done(one)), _cosine(one.joined_fp32), _cosine(one.joined_target)]
-        for one in sorted(helped, key=lambda c: (c.board, c.case))
+        for one in _by_board(helped)
     ]
-    return markdown_table(["board", "model", "surgery", "joined in FP32", "joined, body quantised"], rows)
+    stopped = [
+        [one.board, one.case, one.with_cut, ", ".join(one.lacking)]
+        for one in _by_board(one for one in conversions if one.with_cut)
+    ]
+    joined_head = ["board", "model", "surgery", "joined in FP32", "joined, body quantised"]
+    parts = [
+        markdown_section("## Conversions without and with --cut auto", head, rows),
+        markdown_section("### What was rewritten or cut off", ["board", "surgery", "models"], ranked),
+        markdown_section("### Models that surgery got through", joined_head, joined, JOINED),
+        markdown_section("### No surgery helped", ["board", "model", "class", "operators"], stopped),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def _by_board(conversions: Iterable[Conversion]) -> list[Conversion]:
+    return sorted(conversions, key=lambda one: (one.board, one.case))
 
 
 def _done(one: Conversion) -> tuple[str, ...]:

@@ -1,15 +1,18 @@
-"""What became of operators on boards, from rows alone: cells, the matrix, and what toolchains lack."""
+"""What became of operators on boards, from rows alone: cells, the matrix, and what toolchains lack.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+A failure is not hidden by what worked: where rows or layers differ, the worst stands.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, NoAccuracy, Result, Status
 from npubench.domain.specs import CaseKind
-from npubench.domain.text import markdown_table
+from npubench.domain.text import markdown_section
+from npubench.reporting.data.accuracy import LEAST_COSINE
+from npubench.reporting.data.translate import say
 
-LEAST_COSINE = 0.98
-"""Below it outputs count as wrong: Pulsar's documentation calls a cosine below 0.98 a loss of accuracy."""
 ROUNDINGS = 3
 """An operator in 8 bits rounds inputs, weights and outputs; each may swap what is nearly equal."""
 
@@ -27,7 +30,8 @@ _OF_CLASS = {
     FailureClass.HANG: CRASH,
     FailureClass.OUTPUT_MISMATCH: WRONG,
 }
-_SAYS_NOTHING = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
+WITHOUT_VERDICT = {FailureClass.TOOL_MISSING, FailureClass.BOARD_UNREACHABLE, FailureClass.BOARD_LOST}
+"""These say nothing about the model."""
 
 
 def worst(cells: Iterable[str]) -> str:
@@ -37,7 +41,7 @@ def worst(cells: Iterable[str]) -> str:
 
 def what_failed(failure: Failure) -> str | None:
     """The cell of a failure; None for one that says nothing of the operator."""
-    if failure.failure_class in _SAYS_NOTHING:
+    if failure.failure_class in WITHOUT_VERDICT:
         return None
     return _OF_CLASS.get(failure.failure_class, FAILED)
 
@@ -57,12 +61,17 @@ def units_of(figures: Figures, operators: Collection[str]) -> tuple[str, ...]:
     return (*named, *dict.fromkeys(unit for unit in types if unit not in named))
 
 
+def _figures(result: Result) -> Figures | None:
+    """Of a row that worked: the board's, else the estimate."""
+    return (result.figures or result.estimate) if result.status is Status.OK else None
+
+
 def cell(result: Result) -> str | None:
     """What became of a case; None for a row that says nothing of the operator."""
     if result.status is Status.FAILED and result.failure:
         return what_failed(result.failure)
-    figures = result.figures or result.estimate
-    if result.status is not Status.OK or figures is None:
+    figures = _figures(result)
+    if figures is None:
         return None
     if figures.accuracy and (_is_far(figures.accuracy) or _differs(figures.accuracy)):
         return WRONG
@@ -102,29 +111,27 @@ def _placed(result: Result, figures: Figures) -> str:
 
 def told(result: Result) -> str:
     """The cell with what makes a wrong result wrong."""
-    text, accuracy = str(cell(result)), _accuracy(result)
-    if text != WRONG or accuracy is None:
+    text, figures = str(cell(result)), _figures(result)
+    if text != WRONG or figures is None or figures.accuracy is None:
         return text
-    far = _one_number(result) if accuracy.cosine is None else f"{accuracy.cosine:.3f}"
-    found = [far] if _is_far(accuracy) else []
-    found += [f"{accuracy.equal:.1%} equal"] if _differs(accuracy) else []
+    found, accuracy = [], figures.accuracy
+    if _is_far(accuracy):
+        constant = figures.no_accuracy is NoAccuracy.CONSTANT
+        number = "one number throughout" if constant else "nothing but zeros"
+        found.append(number if accuracy.cosine is None else f"{accuracy.cosine:.3f}")
+    if _differs(accuracy):
+        found.append(f"{accuracy.equal:.1%} equal")
     return f"{text} ({', '.join(found)})"
-
-
-def _one_number(result: Result) -> str:
-    figures = result.figures or result.estimate
-    constant = figures is not None and figures.no_accuracy is NoAccuracy.CONSTANT
-    return "one number throughout" if constant else "nothing but zeros"
 
 
 def reason(result: Result) -> str:
     """Why it is not all on the NPU, or not right there."""
     if result.failure:
         return result.failure.message
-    figures = result.figures or result.estimate
-    if cell(result) == CPU and figures:
+    became, figures = cell(result), _figures(result)
+    if became == CPU and figures:
         return f"left to the CPU: {', '.join(on_cpu(figures))}"
-    return f"{told(result)}{_coarse(result)}{_swapped(result)}"
+    return f"{told(result)}{_why_wrong(figures) if became == WRONG and figures else ''}"
 
 
 def on_cpu(figures: Figures) -> list[str]:
@@ -143,30 +150,18 @@ def _share(name: str, units: Sequence[bool]) -> str:
     return f"{name} ({left} of {len(units)} layers)" if 0 < left < len(units) else name
 
 
-def _accuracy(result: Result) -> Accuracy | None:
-    figures = result.figures or result.estimate
-    return figures.accuracy if figures else None
-
-
-def _coarse(result: Result) -> str:
-    """Why a wrong result is no better, where the steps of its outputs are too far apart for their values."""
-    figures = result.figures or result.estimate
-    about = figures.resolution if figures else None
-    if cell(result) != WRONG or about is None or about.cosine is None or about.cosine >= LEAST_COSINE:
-        return ""
-    steps = ", ".join(f"{step:.2g}" for step in about.steps)
-    return (
-        f": its outputs have steps of {steps} for values up to {about.greatest:.2g};"
-        f" FP32's own rounded to them have a cosine of {about.cosine:.3f}"
-    )
-
-
-def _swapped(result: Result) -> str:
-    """How many integers could be equal at all, where too few are."""
-    accuracy = _accuracy(result)
-    if cell(result) != WRONG or accuracy is None or not _differs(accuracy) or accuracy.equal_rounded is None:
-        return ""
-    return f": with its inputs rounded to 8 bits FP32 keeps {accuracy.equal_rounded:.1%}"
+def _why_wrong(figures: Figures) -> str:
+    """That the steps of its outputs are too far apart, or that few integers could be equal at all."""
+    found, about, accuracy = "", figures.resolution, figures.accuracy
+    if about is not None and about.cosine is not None and about.cosine < LEAST_COSINE:
+        steps = ", ".join(f"{step:.2g}" for step in about.steps)
+        found = (
+            f": its outputs have steps of {steps} for values up to {about.greatest:.2g};"
+            f" FP32's own rounded to them have a cosine of {about.cosine:.3f}"
+        )
+    if accuracy is not None and _differs(accuracy) and accuracy.equal_rounded is not None:
+        found += f": with its inputs rounded to 8 bits FP32 keeps {accuracy.equal_rounded:.1%}"
+    return found
 
 
 KINDS = (NPU, CPU, CUSTOM, HOST, UNPLACED, UNSUPPORTED, WRONG, CRASH, FAILED)
@@ -227,14 +222,14 @@ def _worst(rows: Sequence[Result]) -> tuple[list[Result], list[tuple[Result, lis
 
 def _merged(several: Sequence[tuple[Result, Sequence[str]]]) -> str:
     """Cases whose rows do not agree: the worst stands in the matrix."""
-    if not several:
-        return ""
     lines = []
     for one, cells in sorted(several, key=lambda pair: (pair[0].board, pair[0].op, pair[0].case)):
         counted = [f"{cells.count(kind)} {kind}" for kind in WORST_FIRST if kind in cells]
         lines.append([one.board, one.op, one.case, len(cells), ", ".join(counted)])
-    head = markdown_table(["board", "operator", "case", "rows", "of which"], lines)
-    return f"## Rows that do not agree\n\nThe worst of them stands for its case.\n\n{head}"
+    note = "The worst of them stands for its case."
+    return markdown_section(
+        "## Rows that do not agree", ["board", "operator", "case", "rows", "of which"], lines, note
+    )
 
 
 def _tools(rows: Sequence[Result], boards: Sequence[tuple[str, str]]) -> str:
@@ -242,7 +237,7 @@ def _tools(rows: Sequence[Result], boards: Sequence[tuple[str, str]]) -> str:
     for backend, board in boards:
         tools = next(one.tools for one in reversed(rows) if one.board == board)
         found.append([board, backend, ", ".join(f"{name} {version}" for name, version in tools.items())])
-    return f"## Tools\n\n{markdown_table(['board', 'backend', 'versions'], found)}"
+    return markdown_section("## Tools", ["board", "backend", "versions"], found)
 
 
 def _counts(rows: Sequence[Result], boards: Sequence[str]) -> str:
@@ -252,7 +247,7 @@ def _counts(rows: Sequence[Result], boards: Sequence[str]) -> str:
         counted.append([board, len(cells), *(cells.count(kind) or "" for kind in KINDS)])
     used = [kind for place, kind in enumerate(KINDS) if any(line[2 + place] for line in counted)]
     kept = [[*line[:2], *(line[2 + KINDS.index(kind)] for kind in used)] for line in counted]
-    return f"## Counts\n\n{markdown_table(['board', 'cases', *used], kept)}"
+    return markdown_section("## Counts", ["board", "cases", *used], kept)
 
 
 def _operators(by_case: Mapping[tuple[str, str], Mapping[str, Result]], boards: Sequence[str]) -> str:
@@ -264,7 +259,7 @@ def _operators(by_case: Mapping[tuple[str, str], Mapping[str, Result]], boards: 
             _summary([cell(results[board]) for results in found if board in results]) for board in boards
         ]
         lines.append([op, len(found), *cells])
-    return f"## Operators\n\n{markdown_table(['operator', 'cases', *boards], lines)}"
+    return markdown_section("## Operators", ["operator", "cases", *boards], lines)
 
 
 def _summary(cells: Sequence[str | None]) -> str:
@@ -285,8 +280,8 @@ def _cases(
             _linked(told(found[board]), found[board], linked) if board in found else "" for board in boards
         ]
         lines.append([op, case, *cells])
-    note = f"Left out: {left_out} cases that are on the NPU wherever they were run.\n\n" if left_out else ""
-    return f"## Cases\n\n{note}{markdown_table(['operator', 'case', *boards], lines)}" if lines else ""
+    note = f"Left out: {left_out} cases that are on the NPU wherever they were run." if left_out else ""
+    return markdown_section("## Cases", ["operator", "case", *boards], lines, note)
 
 
 def _linked(text: str, result: Result, linked: bool) -> str:
@@ -300,10 +295,8 @@ def _reasons(rows: Sequence[Result], linked: bool) -> str:
         if cell(one) not in (NPU, HOST):
             key = (one.board, str(cell(one)), reason(one))
             grouped.setdefault(key, []).append(_linked(one.case, one, linked))
-    if not grouped:
-        return ""
     lines = [[*key, ", ".join(cases)] for key, cases in sorted(grouped.items())]
-    return f"## Why not on the NPU\n\n{markdown_table(['board', 'what', 'reason', 'cases'], lines)}"
+    return markdown_section("## Why not on the NPU", ["board", "what", "reason", "cases"], lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,3 +324,87 @@ def missing_operators(results: Sequence[Result]) -> list[MissingOperator]:
         for (operator, backend), (models, cases) in blocked.items()
     ]
     return sorted(found, key=lambda one: (-len(one.models), -len(one.cases), one.operator, one.backend))
+
+
+_PLACES = (CRASH, WRONG, FAILED, UNSUPPORTED, "CPU", CUSTOM, NPU, HOST)
+"""Of layers, the worst first, by the words of tools; `runs` is said where they do not tell."""
+
+Where = tuple[str, str]
+"""A board and its backend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The worst place of an operator; `seen` of `tried` layers (rows, where no layers are told) are there."""
+
+    place: str
+    seen: int = 1
+    tried: int = 1
+
+    @property
+    def text(self) -> str:
+        """With how many it is of, where it is not all."""
+        return self.place if self.seen == self.tried else f"{self.place} ({self.seen} of {self.tried})"
+
+
+def word_of(place: str) -> str:
+    """A place for a page, in its language."""
+    return {CRASH: say("crash"), WRONG: say("wrong result")}.get(place) or say(place)
+
+
+def placements(results: Iterable[Result]) -> dict[str, dict[Where, Placement]]:
+    """Operator -> board and backend -> the worst that became of it there."""
+    found: dict[str, dict[Where, Placement]] = {}
+    for row in results:
+        for operator, placed in of_row(row):
+            boards = found.setdefault(operator, {})
+            where = (row.board, row.backend)
+            boards[where] = worse(boards[where], placed) if where in boards else placed
+    return found
+
+
+def of_row(row: Result) -> Iterator[tuple[str, Placement]]:
+    """What a row says of operators: of a model's failure only those that the tool named."""
+    about = row.op if row.case_kind is CaseKind.OPERATOR else ""
+    if row.status is Status.FAILED and row.failure:
+        what = what_failed(row.failure)
+        # A model of one operator type that crashes a tool names it as well as the tool could.
+        only = tuple(row.operators) if what == CRASH and len(row.operators) == 1 else ()
+        named = row.failure.operators or ((about,) if about else only)
+        yield from ((name, Placement(what)) for name in named if what)
+        return
+    figures = _figures(row)
+    if figures is None:
+        return
+    wrong = about if about and cell(row) == WRONG else ""
+    if wrong:
+        yield wrong, Placement(WRONG)
+    for name in row.operators or figures.placement:
+        if name != wrong:
+            yield name, _place_of(figures, name, name == about)
+
+
+def worse(one: Placement, other: Placement) -> Placement:
+    """The worse of two, counted; where one does not tell the place, the other."""
+    if HOST in (one.place, other.place) and one.place != other.place:
+        return other if one.place == HOST else one
+    first, second = _rank(one.place), _rank(other.place)
+    seen = one.seen + other.seen if one.place == other.place else (one if first <= second else other).seen
+    return Placement(one.place if first <= second else other.place, seen, one.tried + other.tried)
+
+
+def _place_of(figures: Figures, operator: str, about: bool) -> Placement:
+    """By layers; of an operator that a case is about also by what the tool made of it."""
+    known = (
+        about or operator in figures.placement or any(operator in one.operators for one in figures.layers_on)
+    )
+    units = units_of(figures, (operator,)) if known else ()
+    if not units:
+        return Placement(HOST)
+    place = min(units, key=_rank)
+    return Placement(place, units.count(place), len(units))
+
+
+def _rank(place: str) -> int:
+    """A unit that nobody here knows, as a DSP, is worse than the NPU and better than the CPU."""
+    return _PLACES.index(place if place in _PLACES else CUSTOM)

@@ -1,6 +1,6 @@
 """Rows of processors: the page's tables beside published rows, and one by one for programs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -12,9 +12,6 @@ from npubench.domain.specs import CaseKind
 from npubench.published import CpuPeak
 from npubench.reporting.data.formatting import significant, size
 from npubench.reporting.data.translate import say
-from npubench.storage.details import known_fields
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +33,10 @@ class Group:
     titles: tuple[tuple[str, str, str], ...]
 
 
+Line = tuple[tuple[str, ...], tuple[Cell, ...]]
+"""Head texts, and cells."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A table: what its lines are called, groups of columns, and lines of head texts and cells."""
@@ -44,7 +45,7 @@ class Sheet:
     note: str
     heads: tuple[str, ...]
     groups: tuple[Group, ...]
-    lines: tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]
+    lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class _Source:
     label: str
     kind: Kind
     emulated: bool
-    rows: Mapping[str, Sequence[Row]]
-    memory: Sequence[Row]
+    rows: Mapping[str, Sequence[ProcessorRow]]
+    memory: Sequence[ProcessorRow]
 
 
 _TIMES = (
@@ -97,14 +98,14 @@ def _measured(results: Sequence[Result]) -> list[_Source]:
 
 
 def _source(label: str, results: Sequence[Result]) -> _Source:
-    rows: dict[str, list[Row]] = {}
-    memory: list[Row] = []
+    rows: dict[str, list[ProcessorRow]] = {}
+    memory: list[ProcessorRow] = []
     for result in results:
         told = (result.figures.processor if result.figures else None) or ProcessorFigures()
-        rows.setdefault(told.mode.replace("-", "_"), []).extend(map(known_fields, told.rows))
-        memory += map(known_fields, told.memory)
+        rows.setdefault(told.mode.replace("-", "_"), []).extend(told.rows)
+        memory += told.memory
         if (gib := told.megpeak_bandwidth_gib_per_s) is not None:
-            memory.append({"row": "bandwidth", "gib_per_s": gib, "variant": _MEGPEAK_COPY})
+            memory.append(_copied(gib))
     kind = results[0].figures.kind if results[0].figures else Kind.MEASURED
     return _Source(label, kind, results[0].emulated, rows, memory)
 
@@ -118,78 +119,69 @@ def _published() -> tuple[_Source, ...]:
         _Source(
             *(label, Kind.PUBLISHED, False),
             {"one_core": [_published_row(peak) for peak in peaks if peak.gib_per_s is None]},
-            [
-                {"row": "bandwidth", "gib_per_s": peak.gib_per_s, "variant": _MEGPEAK_COPY}
-                for peak in peaks
-                if peak.gib_per_s is not None
-            ],
+            [_copied(peak.gib_per_s) for peak in peaks if peak.gib_per_s is not None],
         )
         for label, peaks in by_chip.items()
     )
 
 
-def _published_row(peak: CpuPeak) -> Row:
-    known = {
-        "throughput_ns": peak.throughput_ns,
-        "latency_ns": peak.latency_ns,
-        "megpeak_gflops": peak.gflops,
-    }
-    return {"row": peak.instruction, **{name: one for name, one in known.items() if one is not None}}
+def _published_row(peak: CpuPeak) -> ProcessorRow:
+    return ProcessorRow(
+        peak.instruction,
+        throughput_ns=peak.throughput_ns,
+        latency_ns=peak.latency_ns,
+        megpeak_gflops=peak.gflops,
+    )
+
+
+def _copied(gib_per_s: float) -> ProcessorRow:
+    return ProcessorRow("bandwidth", gib_per_s=gib_per_s, variant=_MEGPEAK_COPY)
 
 
 def _instructions(sources: Sequence[_Source]) -> Sheet:
-    tables = [{row["row"]: row for row in source.rows.get("one_core", ())} for source in sources]
+    tables = [{row.row: row for row in source.rows.get("one_core", ())} for source in sources]
     columns = [
-        [column for column in _TIMES if any(column[0] in row for row in table.values())] for table in tables
+        [column for column in _TIMES if any(getattr(row, column[0]) is not None for row in table.values())]
+        for table in tables
     ]
-    names = dict.fromkeys(name for table in tables for name in table)
-    lines = tuple(
-        (
-            (say(operation_of(name)), name),
-            tuple(
-                _figure(table.get(name, {}), key, unit)
-                for table, mine in zip(tables, columns, strict=True)
-                for key, _, unit, _ in mine
-            ),
-        )
-        for name in sorted(names, key=lambda name: (operation_of(name), name))
+    lines = _lines(
+        (name for table in tables for name in table),
+        lambda name: [
+            _figure(table.get(name), key, unit)
+            for table, mine in zip(tables, columns, strict=True)
+            for key, _, unit, _ in mine
+        ],
     )
-    groups = _groups(sources, columns)
     note = "One core. Integer operations are never counted as floating-point ones; a multiply-add is two."
-    return Sheet("Instructions", note, ("Operation", "Instruction"), groups, lines)
+    return Sheet("Instructions", note, ("Operation", "Instruction"), _groups(sources, columns), lines)
+
+
+def _lines(names: Iterable[str], cells: Callable[[str], Iterable[Cell]]) -> tuple[Line, ...]:
+    """A line an instruction, those of one operation together."""
+    ordered = sorted(dict.fromkeys(names), key=lambda name: (operation_of(name), name))
+    return tuple(((say(operation_of(name)), name), tuple(cells(name))) for name in ordered)
 
 
 def _many_cores(sources: Sequence[_Source]) -> Sheet:
-    names = dict.fromkeys(
-        row["row"] for source in sources for row in source.rows.get("all_cores", ()) if "row" in row
-    )
-    lines = tuple(
-        (
-            (say(operation_of(name)), name),
-            tuple(cell for source in sources for cell in _cores_cells(source, name)),
-        )
-        for name in sorted(names, key=lambda name: (operation_of(name), name))
+    lines = _lines(
+        (row.row for source in sources for row in source.rows.get("all_cores", ())),
+        lambda name: (cell for source in sources for cell in _cores_cells(source, name)),
     )
     groups = _groups(sources, [_MANY for _ in sources])
     note = "Rates in GFLOP/s, Gop/s or GiB/s, as the instruction's own row says."
     return Sheet("All cores", note, ("Operation", "Instruction"), groups, lines)
 
 
-def _cores_cells(source: _Source, name: str) -> Iterable[Cell]:
+def _cores_cells(source: _Source, name: str) -> Iterator[Cell]:
     for mode, choose in (("one_core", max), ("each_core", min), ("all_cores", max)):
-        rates = [_rate(row) for row in source.rows.get(mode, ()) if row.get("row") == name]
-        known = [rate for rate in rates if rate[0] is not None]
+        rates = [rate_of(asdict(row)) for row in source.rows.get(mode, ()) if row.row == name]
+        known = [(rate, unit) for rate, unit in rates if rate is not None]
         yield _cell(*choose(known, key=lambda rate: rate[0])) if known else _cell(None, "")
-
-
-def _rate(row: Row) -> tuple[Any, str]:
-    units = {"gflop_per_s": "GFLOP/s", "gop_per_s": "Gop/s", "gib_per_s": "GiB/s"}
-    return next(((row[key], unit) for key, unit in units.items() if key in row), (None, ""))
 
 
 def _memory(sources: Sequence[_Source]) -> Sheet:
     wanted = [(source, cores) for source in sources for cores in _cores_at_once(source)]
-    sizes = sorted({_set(row) for source, _ in wanted for row in source.memory if row["row"] in _OPERATIONS})
+    sizes = sorted({_set(row) for source, _ in wanted for row in source.memory if row.row in _OPERATIONS})
     titles = tuple((operation, "GiB/s", "Bytes that the loop asks for") for operation in _OPERATIONS)
     groups = tuple(
         Group(f"{source.label}, {_cores(cores)}", source.kind, source.emulated, titles)
@@ -211,30 +203,34 @@ def _memory(sources: Sequence[_Source]) -> Sheet:
 
 
 def _cores_at_once(source: _Source) -> list[int]:
-    return sorted({row.get("cores_at_once", 1) for row in source.memory if row["row"] in _OPERATIONS})
+    return sorted({row.cores_at_once or 1 for row in source.memory if row.row in _OPERATIONS})
 
 
 def _cores(count: int) -> str:
     return say("one core") if count == 1 else say("{count} cores at once", count=count)
 
 
-def _set(row: Row) -> int:
+def _set(row: ProcessorRow) -> int:
     """The size that was asked for: three arrays of a triad share a little less than that."""
-    return int(1 << (int(row["set_bytes"]) - 1).bit_length())
+    return 1 << ((row.set_bytes or 1) - 1).bit_length()
 
 
 def _bandwidth_cell(source: _Source, cores: int, operation: str, one: int) -> Cell:
     for row in source.memory:
-        if (row["row"], row.get("cores_at_once", 1)) == (operation, cores) and _set(row) == one:
-            return _cell(row["gib_per_s"], f"GiB/s, {row.get('variant', '')}")
+        if (row.row, row.cores_at_once or 1) == (operation, cores) and _set(row) == one:
+            return _bandwidth_of(row)
     return _cell(None, "")
 
 
+def _bandwidth_of(row: ProcessorRow | None) -> Cell:
+    return _cell(row.gib_per_s, f"GiB/s, {row.variant or ''}") if row else _cell(None, "")
+
+
 def _bandwidth(sources: Sequence[_Source]) -> Sheet:
-    cells = []
-    for source in sources:
-        row = next((row for row in source.memory if row["row"] == "bandwidth"), {})
-        cells.append(_cell(row.get("gib_per_s"), f"GiB/s, {row.get('variant', '')}"))
+    cells = [
+        _bandwidth_of(next((row for row in source.memory if row.row == "bandwidth"), None))
+        for source in sources
+    ]
     titles = (("bandwidth", "GiB/s", "Read and written bytes over time; MegPeak prints it as Gbps"),)
     groups = tuple(Group(source.label, source.kind, source.emulated, titles) for source in sources)
     lines = (
@@ -258,14 +254,15 @@ def _groups(sources: Sequence[_Source], columns: Sequence[Sequence[tuple[str, ..
     )
 
 
-def _figure(row: Row, key: str, unit: str) -> Cell:
-    spread = row.get(f"{key.partition('_')[0]}_spread") if key.endswith("_ns") else None
-    told = say("quartiles {share} apart", share=f"{spread:.1%}") if isinstance(spread, (int, float)) else ""
-    return _cell(row.get(key), "; ".join(filter(None, (say(unit), told))))
+def _figure(row: ProcessorRow | None, key: str, unit: str) -> Cell:
+    name = f"{key.partition('_')[0]}_spread"
+    spread = getattr(row, name, None) if key.endswith("_ns") else None
+    told = "" if spread is None else say("quartiles {share} apart", share=f"{spread:.1%}")
+    return _cell(getattr(row, key, None), "; ".join(filter(None, (say(unit), told))))
 
 
-def _cell(value: Any, unit: str) -> Cell:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+def _cell(value: float | None, unit: str) -> Cell:
+    if value is None:
         return Cell("–", "not measured, or the processor lacks it")
     return Cell(significant(value), f"{value:.6g} {unit}".rstrip(), float(value))
 
@@ -291,15 +288,8 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
     if result.figures is None:
         return
     told = result.figures.processor or ProcessorFigures()
-    common = {
-        "board": result.board,
-        "emulated": result.emulated,
-        "tool": result.backend,
-        "kind": result.figures.kind.value,
-        "case": result.case,
-        "run_id": result.run_id,
-        "started_at": result.started_at,
-    }
+    common = {name: getattr(result, name) for name in ("board", "emulated", "case", "run_id", "started_at")}
+    common |= {"tool": result.backend, "kind": result.figures.kind.value}
     bandwidth = told.megpeak_bandwidth_gib_per_s
     own = (ProcessorRow("bandwidth", core=told.core, gib_per_s=bandwidth),) if bandwidth else ()
     for row in (*own, *told.rows, *told.memory):

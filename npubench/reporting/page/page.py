@@ -21,8 +21,7 @@ from npubench.reporting.charts.latency_charts import model_charts, operator_char
 from npubench.reporting.data.coverage import coverage_of
 from npubench.reporting.data.figures import kinds_of, whole_npu
 from npubench.reporting.data.formatting import closeness, duration, significant
-from npubench.reporting.data.op_support import missing_operators
-from npubench.reporting.data.placements import word_of
+from npubench.reporting.data.op_support import missing_operators, word_of
 from npubench.reporting.data.processor import Sheet, processor_sheets
 from npubench.reporting.data.provenance import pack_provenance
 from npubench.reporting.data.summary import environments, moment, summarise

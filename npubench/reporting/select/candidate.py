@@ -12,8 +12,8 @@ from pathlib import PurePath
 from npubench.domain.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision, Shape
 from npubench.reporting.data.accuracy import WRONG
-from npubench.reporting.data.coverage import WITHOUT_VERDICT
 from npubench.reporting.data.figures import bounds_of, figures_of, published_simulation
+from npubench.reporting.data.op_support import WITHOUT_VERDICT
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.requirements import ModelNeed
 
