@@ -258,6 +258,17 @@ def latency_of(result: Result | None, kind: Kind) -> Latency | None:
     return figures.latency_us if figures else None
 
 
+def time_us(result: Result | None, kind: Kind, statistic: str) -> float | None:
+    """That statistic of its latency in microseconds; None where it is no time."""
+    value: float | None = getattr(latency_of(result, kind), statistic, None)
+    return value if value and 0 < value < math.inf else None
+
+
+def common_statistic(results: Sequence[Result], kind: Kind) -> str:
+    """The median where every row has one, otherwise the mean of all: never both in one chart."""
+    return "p50" if all(time_us(row, kind, "p50") for row in results) else "mean"
+
+
 def speedup(pair: Pair, kind: Kind) -> Speedup | None:
     """How much faster INT8 is, from figures of one kind and one statistic; None where one is missing.
 
