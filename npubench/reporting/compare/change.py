@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from npubench.domain.errors import ExitCode
+from npubench.domain.figures import Bound
 from npubench.domain.records import (
-    Bound,
     Definition,
     FailureClass,
     Result,
