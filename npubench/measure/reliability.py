@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from npubench.domain.figures import Bound, Figures, Kind
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import BoardState, Bound, Figures, Kind, Result, Verdict
+from npubench.domain.records import BoardState, Result, Verdict
 from npubench.domain.specs import CaseKind, Precision
 
 STABLE_SPREAD = 0.02
