@@ -172,15 +172,13 @@ def _without_binary(line: str) -> str:
 def _parse(lines: list[str], complete: bool) -> RunJoint:
     found: dict[str, Any] = {}
     parts: dict[str, Part] = {}
-    perf_eu: dict[int, int] = {}
+    counts: dict[str, int] = {}
     counters_whole = True
     for previous, line, following in zip(["", *lines], lines, [*lines[1:], ""], strict=False):
         if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
             reject_split_number(line, following)
         elif (
-            not _note_part(line, parts, perf_eu)
-            and not note_line(line, _FIELDS, found)
-            and _KNOWN.match(line)
+            not _note_part(line, parts, counts) and not note_line(line, _FIELDS, found) and _KNOWN.match(line)
         ):
             if not _COUNTER.match(line):
                 raise not_whole(line)
@@ -193,6 +191,7 @@ def _parse(lines: list[str], complete: bool) -> RunJoint:
     texts = {key: str(found[key]) for key in _TEXTS if key in found}
     inputs, outputs = read_tensors(lines)
     total = found.get("NPU perf cnt total", 0)
+    perf_eu = {int(eu): count for eu, count in counts.items()}
     counters_fit = counters_whole and _counters_fit(total, perf_eu)
     parts_whole = _parts_whole(lines, parts, complete)
     return RunJoint(
@@ -212,15 +211,11 @@ def _parse(lines: list[str], complete: bool) -> RunJoint:
     )
 
 
-def _note_part(line: str, parts: dict[str, Part], perf_eu: dict[int, int]) -> bool:
+def _note_part(line: str, parts: dict[str, Any], perf_eu: dict[str, Any]) -> bool:
     if match := _PART.fullmatch(line):
-        part = Part(int(match[2]), int(match[3]))
-        if parts.setdefault(match[1], part) != part:
-            raise DamagedError(f"two different times of {match[1]}")
+        put_once(parts, match[1], Part(int(match[2]), int(match[3])))
     elif match := _PERF_EU.fullmatch(line):
-        eu, count = int(match[1]), int(match[2])
-        if perf_eu.setdefault(eu, count) != count:
-            raise DamagedError(f"two different counts of eu({eu})")
+        put_once(perf_eu, match[1], int(match[2]))
     return match is not None
 
 
