@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import catalog_option, load_catalog, say_problem
+from npubench.cli.options import catalog_option, load_catalog, say, say_problem
 from npubench.domain.errors import BoardError, ExitCode, UsageError
 from npubench.domain.text import printable, text_table
 
@@ -58,16 +58,13 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     finally:
         session.close()
     if findings is not None and findings.free_bytes is not None:
-        click.echo(f"{printable(findings.folder or '')}: {findings.free_bytes / 2**20:.0f} MiB free")
+        click.echo(f"{printable(findings.folder or '')}: {_mib(findings.free_bytes)} free")
     problems += findings.problems if findings is not None else ()
     for problem in problems:
         say_problem(problem)
-    if problems:
-        return ExitCode.BOARD
-    if findings is None:
-        return ExitCode.OK
-    click.echo(f"{spec.name} has all that npubench needs")
-    return ExitCode.OK
+    if findings is not None and not problems:
+        click.echo(f"{spec.name} has all that npubench needs")
+    return ExitCode.BOARD if problems else ExitCode.OK
 
 
 @board.command()
@@ -81,7 +78,7 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
 )
 @click.option("--yes", is_flag=True, help="Trust whatever answers, without asking.")
 @catalog_option
-def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: tuple[Path, ...]) -> int:
+def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: tuple[Path, ...]) -> None:
     """Show the host key of the board NAME (and of hops before it) and keep it as known."""
     from npubench.boards.ssh import hostkeys
     from npubench.boards.ssh.config import settings
@@ -89,23 +86,21 @@ def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: 
 
     for fingerprint in fingerprints:
         if not fingerprint.startswith("SHA256:"):
-            raise UsageError(
-                f"--fingerprint {fingerprint!r:.80} does not begin with SHA256: (ssh-keygen -lf)"
-            )
+            told = f"--fingerprint {fingerprint!r:.80} does not begin with SHA256:"
+            raise UsageError(f"{told} (ssh-keygen -lf)")
     spec = _over_ssh(name, catalog_folders)
-    new = []
+    new = set()
 
     def decide(server: "Endpoint", key: "HostKey") -> None:
         click.echo(f"{printable(server.name)} offers {printable(key.type)} {key.fingerprint}")
         _require_consent(server, key, fingerprints, yes)
         hostkeys.remember(server.name, key, hostkeys.own_file())
-        new.append(server)
+        new.add(server.name)
         click.echo(f"kept in {printable(str(hostkeys.own_file()))}")
 
     server, key = introduce(settings(spec), decide)
-    if server.name not in [known.name for known in new]:
+    if server.name not in new:
         click.echo(f"{printable(server.name)} is known already by {printable(key.type)} {key.fingerprint}")
-    return ExitCode.OK
 
 
 @board.command()
@@ -115,7 +110,7 @@ def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: 
     "--lease", is_flag=True, help="Take the board from whoever holds it, and end what that runs there."
 )
 @catalog_option
-def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path, ...]) -> int:
+def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path, ...]) -> None:
     """Remove old files of npubench from the board NAME, by keep_s and keep_bytes of its options.
 
     A lease whose holder is no more is removed, too.
@@ -133,7 +128,6 @@ def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path,
         session.close()
     size = sum(entry.size_bytes for entry in gone)
     click.echo(f"removed {len(gone)} files ({size / 2**20:.1f} MiB) from {spec.name}")
-    return ExitCode.OK
 
 
 def _lease(session: "Session") -> list[list[str]]:
@@ -158,7 +152,7 @@ def _clear_lease(session: "Session", name: str, force: bool) -> None:
         return
     held = session.take(own_claim("board clean"), force)
     if held is not None:
-        click.echo(f"{printable(name)} is in use by {printable(str(held))}: --lease takes it away", err=True)
+        say(f"{name} is in use by {held}: --lease takes it away")
 
 
 def _runner(
@@ -186,12 +180,10 @@ def _runner(
 
 
 def _require_consent(server: "Endpoint", key: "HostKey", fingerprints: tuple[str, ...], yes: bool) -> None:
-    if fingerprints:
-        if key.fingerprint not in {fingerprint.rstrip("=") for fingerprint in fingerprints}:
-            told = f"{server.name} offers {key.fingerprint}, which is not the --fingerprint given"
-            raise BoardError(f"{told}: nothing was kept: find out what answers there")
-        return
-    if yes:
+    if fingerprints and key.fingerprint not in {one.rstrip("=") for one in fingerprints}:
+        told = f"{server.name} offers {key.fingerprint}, which is not the --fingerprint given"
+        raise BoardError(f"{told}: nothing was kept: find out what answers there")
+    if fingerprints or yes:
         return
     if not sys.stdin.isatty():
         raise UsageError("this is not a terminal to ask on: give --fingerprint SHA256:... or --yes")

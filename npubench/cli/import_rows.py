@@ -116,8 +116,8 @@ def _import(
         say_problem(problem)
 
     def add(session: "RunSession") -> Imported:
-        rows = equal_figures.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
-        rows = [sampled(row, batch) for row in rows]
+        read = equal_figures.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
+        rows = [sampled(row, batch) for row in read]
         if batch is not None:
             # Other samples make another row of the same log.
             rows = [replace(row, key=digest(row.key, batch)) for row in rows]
@@ -182,21 +182,16 @@ def _tell(found: Imported, board: str) -> None:
     from npubench.measure.equal_figures import suspicious_groups
 
     told = f"{len(found.rows)} cases: {found.added} added, {found.known} imported before"
-    click.echo(told + _left_out(found.left_out, board))
+    if live := len(found.left_out):
+        told += f", {live} left out for rows of live runs on {printable(board)}: give --name to keep both"
+    click.echo(told)
     for group in suspicious_groups(found.rows):
-        cases = ", ".join(map(printable, group.cases))
-        click.echo(f"npubench: equal {group.kind} figures of different cases: {cases}", err=True)
-
-
-def _left_out(live: Sequence[str], board: str) -> str:
-    if not live:
-        return ""
-    return f", {len(live)} left out for rows of live runs on {printable(board)}: give --name to keep both"
+        say_problem(f"equal {group.kind} figures of different cases: {', '.join(group.cases)}")
 
 
 @import_.command()
 @out_option
-def published(out: Path) -> int:
+def published(out: Path) -> None:
     """Add what others published of AXera chips; says of every column what it was for its publisher.
 
     Every figure is of kind published. What is there already is left alone.
@@ -217,7 +212,6 @@ def published(out: Path) -> int:
             click.echo(f"    {printable(column.statement)}")
     click.echo(f"{found.added} rows added, {found.known} imported before")
     click.echo(f"report: {given[Path]}")
-    return 0
 
 
 def _add_published(session: "RunSession") -> Imported:

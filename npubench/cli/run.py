@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +14,10 @@ from npubench.cli.options import (
     json_option,
     out_option,
     precision_option,
+    print_records,
     run_options,
+    say,
+    say_problem,
 )
 from npubench.engine.plan import RunOptions
 
@@ -92,7 +95,8 @@ def run(
     from npubench.engine.run import MEASURE, RunOutcome, exit_code
     from npubench.engine.session import SessionSetup, run_session
 
-    options = replace(options, benchmark_options=_benchmark_options(cpu_tool, codec_engine))
+    cpu, codec = {"tool": cpu_tool} if cpu_tool else {}, {"engine": codec_engine} if codec_engine else {}
+    options = replace(options, benchmark_options={"cpu": cpu, "codec": codec})
     style = _style(quiet, as_json)
     if NODE_TESTS in options.selection.suites:
         from npubench.cli import node_tests
@@ -107,13 +111,6 @@ def run(
     return exit_code(given[RunOutcome], strict)
 
 
-def _benchmark_options(cpu_tool: str | None, codec_engine: str | None) -> dict[str, dict[str, Any]]:
-    return {
-        "cpu": {"tool": cpu_tool} if cpu_tool else {},
-        "codec": {"engine": codec_engine} if codec_engine else {},
-    }
-
-
 def _style(quiet: bool, as_json: bool) -> str:
     if quiet and as_json:
         raise click.UsageError("--quiet and --json exclude each other")
@@ -125,19 +122,17 @@ def _say_outcome(outcome: "RunOutcome", page: Path, style: str) -> None:
     from npubench.domain.text import printable
     from npubench.reporting.data.accuracy import low_rows
 
-    low = ""
     if outcome.interrupted:
-        click.echo("npubench: interrupted: finished cases are kept, the same command continues", err=True)
-    else:
-        low = printable(low_rows([*outcome.rows]))
-        if style == "auto":
-            _say_counts(outcome)
+        say_problem("interrupted: finished cases are kept, the same command continues")
+    elif style == "auto":
+        _say_counts(outcome)
+    low = "" if outcome.interrupted else printable(low_rows([*outcome.rows]))
     click.echo(f"report: {page}{f'; {low}' if low else ''}", err=style == "json")
 
 
 def _say_counts(outcome: "RunOutcome") -> None:
     from npubench.domain.specs import titled
-    from npubench.domain.text import counted, printable
+    from npubench.domain.text import counted
 
     jobs, failures = outcome.plan.jobs, outcome.failures
     new = {result.key for result in outcome.results}
@@ -149,11 +144,10 @@ def _say_counts(outcome: "RunOutcome") -> None:
     for result in failures:
         if result.key not in new and result.failure:
             text = f"{titled(result.case, result.precision)} on {result.board}: {result.failure.message}"
-            click.echo(f"failed before: {printable(text)}", err=True)
+            say(f"failed before: {text}")
 
 
 def _print_plan(plan: "Plan", as_json: bool) -> None:
-    from npubench.cli.options import print_records
     from npubench.domain.specs import Precision
     from npubench.domain.text import counted
 

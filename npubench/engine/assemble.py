@@ -54,7 +54,7 @@ def plan_run(options: RunOptions, announce: Listener = unheard, reached: bool = 
     stages = parse_stages(options.stages)
     found = _cases_of(stages, catalog, options.selection, announce)
     boards = choose_boards(catalog, options, announce, reached)
-    request = _request(options)
+    request = _with_digest(Request(options.timing, options.calibration, "", options.deadline_s))
     finished = {} if options.fresh else _finished_keys(options.out, options.deadline_s)
     benchmarks = _benchmark_jobs(stages, boards, options, finished)
     plan = _crossed(found.cases, boards, options.precisions, request, finished)
@@ -154,12 +154,8 @@ def _board(catalog: "Catalog", name: str, simulate: bool, reached: bool) -> Plan
     return PlannedBoard(board, backend, backend.probe())
 
 
-def _request(options: RunOptions) -> Request:
-    """What decides the figures. Raises UsageError when the calibration data cannot be read."""
-    return _with_digest(Request(options.timing, options.calibration, "", options.deadline_s))
-
-
 def _with_digest(request: Request) -> Request:
+    """What decides the figures. Raises UsageError when the calibration data cannot be read."""
     from npubench.measure.calibration import calibration_digest
 
     return replace(request, calibration_digest=calibration_digest(request.calibration))

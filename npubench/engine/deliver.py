@@ -62,8 +62,7 @@ def _deliver_all(session: RunSession, out: Path, step: Step, finish: Finish | No
             else:
                 deliver(state)
     for state in unfinished:
-        if finish is not None:
-            deliver(finish(state, session))
+        deliver(finish(state, session) if finish else state)
     return Delivered(tuple(states), tuple(failures))
 
 
@@ -80,10 +79,9 @@ def _deliver(state: JobState, out: Path, names: Names) -> Failure | None:
         sha256 = built.sha256 if alone else sha256_of_file(file)
         first, theirs = names.setdefault(name, (state.job.case.name, sha256))
         if theirs != sha256:
-            message = (
-                f"{out / name} holds {first} already, with other content: give one of them another --out"
-            )
-            return Failure(Stage.EXPORT, FailureClass.WRONG_ARTIFACT, message)
+            message = f"{out / name} holds {first} already, with other content"
+            told = f"{message}: give one of them another --out"
+            return Failure(Stage.EXPORT, FailureClass.WRONG_ARTIFACT, told)
     with writing(out):
         for name, file in {**needed, **_beside(built), **state.files}.items():
             _replace(file, out / (name if name in needed else f"{stem}.{name}"))

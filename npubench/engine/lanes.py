@@ -20,7 +20,7 @@ from npubench.domain.records import BoardState, Completed, FailureClass, Runner,
 from npubench.domain.specs import BenchmarkSpec, BoardSpec
 from npubench.engine.job import JobState, begin, lost, measure, prepare, simulate
 from npubench.engine.plan import Job
-from npubench.engine.session import Note, RowsOutdated, RunSession, StageStarted, Tasks, ended
+from npubench.engine.session import Listener, Note, RowsOutdated, RunSession, StageStarted, Tasks, ended
 from npubench.tools import board_runner, process
 
 ATTEMPTS = 2
@@ -164,7 +164,9 @@ class Lane:
         """Measure until closed; a board that shares the host waits for the conversions first."""
         try:
             if not self.boards[0].simulated:
-                self._contact()
+                # The first one's cases come first: its session stays.
+                for board in reversed(self.boards):
+                    self._meet(board)
             if any(board.shares_host for board in self.boards):
                 self._all_there.wait()
             while (state := self._ready.get()) is not None:
@@ -180,14 +182,10 @@ class Lane:
         finally:
             self._drop_connection()
 
-    def _contact(self) -> None:
-        """Meet each board before anything is ready for it. Raises BoardBusyError of the last lane."""
-        # The first one's cases come first: its session stays.
-        for board in reversed(self.boards):
-            if self.busy is None:
-                self._meet(board)
-
     def _meet(self, board: BoardSpec) -> None:
+        """Connect before anything is ready for it. Raises BoardBusyError of the last lane."""
+        if self.busy is not None:
+            return
         try:
             self._connect(board)
             self._runner_of(board)
@@ -241,7 +239,7 @@ class Lane:
                 return self._finish(lost(state, error, FailureClass.BOARD_BUSY, Stage.MEASURE))
             except (BoardError, UsageError) as error:
                 return self._finish(_unreachable(state, error, loss))
-            staged = StagedSession(connection, self._enter(state.job))
+            staged = StagedSession(connection, state.job, self._session.announce)
             try:
                 runner = None if isinstance(state.job.case, BenchmarkSpec) else self._runner_of(board)
                 measured = replace(measure(state, staged, self._session), runner=runner)
@@ -255,9 +253,6 @@ class Lane:
             else:
                 return self._finish(measured)
         return None
-
-    def _enter(self, job: Job) -> Callable[[Stage], None]:
-        return lambda stage: self._session.announce(StageStarted(job, stage))
 
     def _connect(self, board: BoardSpec) -> Session:
         """The board's session, which holds the board; one that was silent is let be for a while."""
@@ -330,11 +325,10 @@ def _busy(board: BoardSpec, other: Held, wait_s: float) -> str:
 
 
 class StagedSession:
-    """Passes everything on; `stage` is the one in which a board was lost."""
+    """Passes everything on and tells of stages; `stage` is the one in which a board was lost."""
 
-    def __init__(self, session: Session, enter: Callable[[Stage], None]) -> None:
-        self._session = session
-        self._enter = enter
+    def __init__(self, session: Session, job: Job, announce: Listener) -> None:
+        self._session, self._job, self._announce = session, job, announce
         self._stage: Stage | None = None
 
     @property
@@ -368,4 +362,4 @@ class StagedSession:
     def _change(self, stage: Stage) -> None:
         if stage is not self._stage:
             self._stage = stage
-            self._enter(stage)
+            self._announce(StageStarted(self._job, stage))

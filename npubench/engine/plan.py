@@ -133,11 +133,6 @@ def benchmark_jobs(
     return tuple(jobs)
 
 
-def _identity(case: CaseSpec) -> CaseSpec:
-    """A user's file is known by its content (the exporter's version), not by where it lies."""
-    return replace(case, path=Path()) if isinstance(case, FileSpec) else case
-
-
 def _job(
     board: BoardSpec,
     tool: ToolInfo,
@@ -147,18 +142,12 @@ def _job(
     request: Request,
     finished: Mapping[str, str],
 ) -> Job:
-    export_key = digest(RESULT_FORMAT, _identity(case), exporter_version)
+    # A user's file is known by its content (the exporter's version), not by where it lies.
+    known = replace(case, path=Path()) if isinstance(case, FileSpec) else case
+    export_key = digest(RESULT_FORMAT, known, exporter_version)
     quantised = request.calibration_digest if precision is not Precision.FP32 else None
-    compile_key = digest(
-        __version__,
-        export_key,
-        board.chip,
-        board.backend,
-        board.backend_options,
-        tool.versions,
-        precision,
-        quantised,
-    )
+    made_by = board.chip, board.backend, board.backend_options, tool.versions
+    compile_key = digest(__version__, export_key, *made_by, precision, quantised)
     # A simulation takes no time protocol, and is never the answer for a board that is measured.
     timing = SIMULATION if board.simulated else request.timing
     # Where samples lie decides neither file nor artifact, but what a second of them is.

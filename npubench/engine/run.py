@@ -6,8 +6,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from npubench.domain.errors import ExitCode, Interrupted, WorkspaceError
+from npubench.domain.figures import Kind
 from npubench.domain.protocols import Benching
-from npubench.domain.records import FailureClass, Kind, Result, Runner, Stage, Status, Verdict
+from npubench.domain.records import FailureClass, Result, Runner, Stage, Status, Verdict
 from npubench.domain.specs import FileSpec, Precision
 from npubench.engine import lanes
 from npubench.engine.assemble import plan_run
@@ -111,7 +112,9 @@ def measure_plan(session: RunSession) -> RunOutcome:
             lanes.run(plan.todo, _measured_by(session), session, finish)
         except (Interrupted, KeyboardInterrupt):
             interrupted = True
-    session.announce(_finished(results, interrupted))
+    counts = Counter(result.status for result in results)
+    ok, failed, skipped = counts[Status.OK], counts[Status.FAILED], counts[Status.SKIPPED]
+    session.announce(RunFinished(ok, failed, skipped, interrupted))
     return _outcome(session, results, interrupted)
 
 
@@ -145,9 +148,8 @@ def _is_doubtful(result: Result) -> bool:
     """Only what was measured can be unstable, and of a board's own benchmarks only what has a verdict."""
     if result.figures is None or result.figures.kind is not Kind.MEASURED:
         return False
-    if result.precision is Precision.NONE and result.verdict is None:
-        return False
-    return result.status is Status.OK and result.verdict is not Verdict.STABLE
+    judged = result.precision is not Precision.NONE or result.verdict is not None
+    return judged and result.status is Status.OK and result.verdict is not Verdict.STABLE
 
 
 def _outcome(session: RunSession, results: Sequence[Result], interrupted: bool) -> RunOutcome:
@@ -174,14 +176,8 @@ def _measured_by(session: RunSession) -> Sequence[lanes.Done]:
     ]
 
 
-def _finished(results: Sequence[Result], interrupted: bool) -> RunFinished:
-    counts = Counter(result.status for result in results)
-    return RunFinished(counts[Status.OK], counts[Status.FAILED], counts[Status.SKIPPED], interrupted)
-
-
 def _refuse_symptom_of_full_disk(result: Result, session: RunSession) -> None:
     text = result.failure.message if result.failure else ""
     if "No space left on device" in text or "Read-only file system" in text:
-        raise WorkspaceError(
-            f"cannot write to {session.workspace.root}: {text}: free or change it, or choose another --out"
-        )
+        told = f"cannot write to {session.workspace.root}: {text}"
+        raise WorkspaceError(f"{told}: free or change it, or choose another --out")

@@ -4,8 +4,9 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from npubench.domain.figures import Bound, Figures
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import BoardState, Bound, Figures, Verdict
+from npubench.domain.records import BoardState, Verdict
 
 STABLE_SPREAD = 0.02
 CLOCK_CHANGE = 0.05
@@ -27,16 +28,13 @@ def assess_stability(
     if _restarted(before, after):
         return Verdict.INVALID, (Note(NoteCode.RESTARTED), *warnings)
     latency = figures.latency_us
-    if latency is None and figures.spread is not None:
-        if figures.spread <= STABLE_SPREAD:
-            return Verdict.STABLE, tuple(warnings)
-        return Verdict.NOISY, (Note(NoteCode.REPEATS_DIFFER, {"spread": figures.spread}), *warnings)
-    if latency is None or latency.spread is None:
-        return None, tuple(warnings)
-    if latency.spread <= STABLE_SPREAD:
-        return Verdict.STABLE, tuple(warnings)
-    verdict, code = classify_unstable(latency.rounds_p50, before, after)
-    return verdict, (Note(code, {"spread": latency.spread}), *warnings)
+    spread = latency.spread if latency else figures.spread
+    if spread is None or spread <= STABLE_SPREAD:
+        return None if spread is None else Verdict.STABLE, tuple(warnings)
+    verdict, code = Verdict.NOISY, NoteCode.REPEATS_DIFFER
+    if latency:
+        verdict, code = classify_unstable(latency.rounds_p50, before, after)
+    return verdict, (Note(code, {"spread": spread}), *warnings)
 
 
 def _bound_warnings(figures: Figures) -> Iterator[Note]:

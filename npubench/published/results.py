@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from npubench.domain.figures import npu_part, part_of_npu
+from npubench.domain.figures import Figures, Kind, Latency, npu_part, part_of_npu
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
+from npubench.domain.records import Failure, FailureClass, Result, Stage, Status
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
 from npubench.published.tables import Column, Table, architecture_macs, folder, lines_of, table
 from npubench.storage.hashing import digest

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from npubench.domain.records import Kind
+from npubench.domain.figures import Kind
 from npubench.storage.files import data_root
 
 

@@ -27,22 +27,9 @@ from npubench.backends.rknn.placement import (
 )
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
-from npubench.domain.figures import NpuPart
+from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency, NpuPart
 from npubench.domain.protocols import Session
-from npubench.domain.records import (
-    Artifact,
-    Bound,
-    BoundReason,
-    Bounds,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    LogCase,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.tools.logs import plain
 from npubench.tools.worker_protocol import Answer
@@ -159,9 +146,7 @@ class RknnBackend(IsolatedBackend):
         """`rknn_benchmark`. Raises UsageError."""
         return rknn_benchmark.NAME, (text(self._options, rknn_benchmark.NAME, rknn_benchmark.NAME),)
 
-    def read_log(self, text: str) -> tuple[LogCase, ...]:
-        """Output of rknn_benchmark."""
-        return rknn_benchmark.read_log(text)
+    read_log = staticmethod(rknn_benchmark.read_log)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

@@ -77,13 +77,9 @@ def doubts(results: Sequence[Result], history: Sequence[Result] = ()) -> list[Do
 def _once(found: Sequence[Doubt]) -> list[Doubt]:
     """Without equal times of rows that are doubted already for more than their times."""
     same = (DoubtClass.IDENTICAL_FIGURES, DoubtClass.IDENTICAL_ARTIFACT)
-    known = [(one.board, one.precision, {*one.cases}) for one in found if one.doubt_class in same]
-    return [
-        one
-        for one in found
-        if one.doubt_class is not DoubtClass.EQUAL_TIMES
-        or not any(
-            (one.board, one.precision) == (board, precision) and cases.issuperset(one.cases)
-            for board, precision, cases in known
-        )
-    ]
+    known = [one.place for one in found if one.doubt_class in same]
+
+    def is_known(one: Doubt) -> bool:
+        return any(one.place[:2] == place[:2] and {*place[2]}.issuperset(one.cases) for place in known)
+
+    return [one for one in found if one.doubt_class is not DoubtClass.EQUAL_TIMES or not is_known(one)]

@@ -1,6 +1,6 @@
 """What a sanity check finds: doubts, each with its reason, its evidence and what to do next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -94,8 +94,17 @@ class Doubt:
     evidence: tuple[str, ...]  # the figures that show it, a line each
     next_step: str = ""  # what to do; filled in by the class
 
+    @property
+    def place(self) -> tuple[str, str, tuple[str, ...]]:
+        """Board, precision and cases: what several checks may doubt at once."""
+        return self.board, self.precision, self.cases
 
-def doubt_of(row: Result, doubt_class: DoubtClass, strength: Strength, reason: str, *evidence: str) -> Doubt:
-    """A doubt about one row."""
-    where = (row.board, row.backend, row.precision.value)
-    return Doubt(doubt_class, strength, *where, (row.case,), reason, evidence)
+
+def doubt_of(
+    of: Result | Sequence[Result], doubt_class: DoubtClass, strength: Strength, reason: str, *evidence: str
+) -> Doubt:
+    """A doubt about a row, or about rows of one board and backend."""
+    rows = (of,) if isinstance(of, Result) else of
+    precisions = ", ".join(sorted({row.precision.value for row in rows}))
+    cases = tuple(dict.fromkeys(row.case for row in rows))
+    return Doubt(doubt_class, strength, rows[0].board, rows[0].backend, precisions, cases, reason, evidence)

@@ -16,7 +16,7 @@ from npubench.benchmarks.codec.cases import (
     Recipe,
     encoder_options,
 )
-from npubench.benchmarks.codec.engines.base import (
+from npubench.benchmarks.codec.engine import (
     EndedError,
     Pass,
     Work,
