@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from npubench.domain.figures import npu_part, part_of_npu
+from npubench.domain.figures import Figures, Kind, Latency, npu_part, part_of_npu
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Result, Stage, Status
+from npubench.domain.records import Failure, FailureClass, Result, Stage, Status
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
 from npubench.storage.files import data_root
 from npubench.storage.hashing import digest

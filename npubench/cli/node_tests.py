@@ -16,7 +16,8 @@ from npubench.cli.listeners import counting, listener
 from npubench.cli.options import load_catalog
 from npubench.cli.report import page_stage
 from npubench.domain.errors import ExitCode, UsageError
-from npubench.domain.records import CURRENT, Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
+from npubench.domain.figures import Accuracy, Figures, Kind
+from npubench.domain.records import CURRENT, Failure, FailureClass, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.domain.text import counted
 from npubench.engine import plugins

@@ -10,19 +10,17 @@ from typing import Any
 from npubench import __version__
 from npubench.domain import notes, records
 from npubench.domain.errors import TransferError
+from npubench.domain.figures import Figures, NoAccuracy, Sampling
 from npubench.domain.protocols import Session, SimulatingLater, TwinExporter
 from npubench.domain.records import (
     Artifact,
     BoardState,
     Failure,
     FailureClass,
-    Figures,
-    NoAccuracy,
     OnnxModel,
     Outcome,
     Result,
     Runner,
-    Sampling,
     Skip,
     Stage,
     Status,

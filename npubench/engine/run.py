@@ -6,8 +6,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from npubench.domain.errors import ExitCode, Interrupted, WorkspaceError
+from npubench.domain.figures import Kind
 from npubench.domain.protocols import Benching
-from npubench.domain.records import FailureClass, Kind, Result, Runner, Stage, Status, Verdict
+from npubench.domain.records import FailureClass, Result, Runner, Stage, Status, Verdict
 from npubench.domain.specs import FileSpec, Precision
 from npubench.engine import lanes
 from npubench.engine.assemble import plan_run

@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from npubench.domain.figures import Figures, Kind
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import Figures, Kind, Result
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind, Precision
 
 _CONV = re.compile(r"conv([0-9]+)s([0-9]+)p([0-9]+)d([0-9]+)(ic[0-9]+oc[0-9]+g[0-9]+.*)")

@@ -4,8 +4,9 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from npubench.domain.figures import Bound, Figures
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import BoardState, Bound, Figures, Verdict
+from npubench.domain.records import BoardState, Verdict
 
 STABLE_SPREAD = 0.02
 CLOCK_CHANGE = 0.05

@@ -14,22 +14,10 @@ from npubench.backends.axera.job_files import ArrayFormat, Calibration
 from npubench.backends.axera.toolchain import SHORT_S, Bench, Where, open_bench
 from npubench.backends.signature import Signature, Tolerance, converted, unfed
 from npubench.domain.errors import BoardError, UsageError
-from npubench.domain.figures import npu_part
+from npubench.domain.figures import Computed, Figures, Kind, NoAccuracy, npu_part
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import OpenHost, Session
-from npubench.domain.records import (
-    Artifact,
-    Completed,
-    Computed,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    NoAccuracy,
-    OnnxModel,
-    Stage,
-    ToolInfo,
-)
+from npubench.domain.records import Artifact, Completed, Failure, FailureClass, OnnxModel, Stage, ToolInfo
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
 from npubench.domain.text import last_line
 from npubench.graph.shares import of_types

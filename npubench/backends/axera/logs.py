@@ -16,9 +16,9 @@ from npubench.backends.axera.pulsar2_log import BREAKS_OFF, ended, parse_build_l
 from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.pulsar_figures import add_parts, parse_inference_report, split_reports
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
-from npubench.domain.figures import npu_part, part_of_npu
+from npubench.domain.figures import Accuracy, Figures, Kind, NoAccuracy, npu_part, part_of_npu
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, NoAccuracy, Stage
+from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Precision
 from npubench.tools.logs import DamagedError, case_name, plain, short_lines, whole_lines
 

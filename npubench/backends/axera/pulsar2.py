@@ -15,15 +15,8 @@ from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, 
 from npubench.backends.axera.toolchain import wrong_mode
 from npubench.backends.signature import Signature, Tolerance, signature_of_file
 from npubench.domain.errors import UsageError
-from npubench.domain.records import (
-    Artifact,
-    Failure,
-    FailureClass,
-    Figures,
-    LogCase,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.figures import Figures
+from npubench.domain.records import Artifact, Failure, FailureClass, LogCase, OnnxModel, Stage
 from npubench.domain.specs import Options, Target
 
 BOARD_TYPES = {

@@ -10,23 +10,21 @@ from typing import Any, TypeVar
 
 from npubench.backends.axera import base, run_joint
 from npubench.backends.axera.run_joint import RunJoint
-from npubench.domain.figures import npu_part, part_of_npu
-from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import (
+from npubench.domain.figures import (
     Accuracy,
-    Artifact,
-    Failure,
     Figures,
     Kind,
     Latency,
     NoAccuracy,
     OutputAccuracy,
     RateFrom,
-    SamplesFrom,
     Sampling,
-    Stage,
+    npu_part,
+    part_of_npu,
 )
-from npubench.domain.specs import TensorSpec
+from npubench.domain.notes import Note, NoteCode
+from npubench.domain.records import Artifact, Failure, Stage
+from npubench.domain.specs import SamplesFrom, TensorSpec
 from npubench.measure.statistics import CallMean, weighted_mean
 from npubench.storage.files import text_named
 from npubench.tools.logs import (

@@ -12,7 +12,7 @@ from typing import Any
 
 from npubench.backends.onnxruntime import computed
 from npubench.backends.onnxruntime.processors import this_processor
-from npubench.domain.records import NoAccuracy
+from npubench.domain.figures import NoAccuracy
 from npubench.domain.specs import ModelInputs
 from npubench.measure.calibration import calibration_of_json, choose, evaluation_inputs
 from npubench.measure.onnx_session import open_session, ready, timed_rounds, warm_up, without_optimisation

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from npubench.benchmarks.codec.cases import HOLDS_FPS, LEAST_PSNR_DB, CodecCase
-from npubench.domain.figures import CodecFigures
-from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
+from npubench.domain.figures import CodecFigures, Figures, Kind, Latency
+from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.measure.statistics import latency
 
 

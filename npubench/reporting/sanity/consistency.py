@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from npubench.catalog import load
-from npubench.domain.records import Figures, Kind, Latency, Result, Status
+from npubench.domain.figures import Figures, Kind, Latency
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, Fact
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say

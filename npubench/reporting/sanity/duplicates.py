@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Kind, Result
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result
 from npubench.measure.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
