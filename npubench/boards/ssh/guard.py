@@ -38,22 +38,19 @@ exit 0
 """Prints the session part of all cookies that begin with `$1`: 44 characters follow it there."""
 
 _open: set[str] = set()
-_lock = threading.Lock()
 _COOKIE = re.compile(r"npubench-[0-9a-f]{12}-[0-9]{10}-[0-9]{16}-[0-9a-f]{16}")
 
 
 def open_cookie() -> str:
     """A new session's cookie."""
     cookie = cookies.of_session()
-    with _lock:
-        _open.add(cookie)
+    _open.add(cookie)
     return cookie
 
 
 def close_cookie(cookie: str) -> None:
     """The session is no more; what it left may be ended."""
-    with _lock:
-        _open.discard(cookie)
+    _open.discard(cookie)
 
 
 def orphans(lines: Iterable[str]) -> tuple[str, ...]:
@@ -64,10 +61,7 @@ def orphans(lines: Iterable[str]) -> tuple[str, ...]:
 
 def is_over(cookie: str) -> bool:
     """Whether a session is surely no more: one of this process that was closed, or its npubench has ended."""
-    if cookie.startswith(cookies.owner()):
-        with _lock:
-            return cookie not in _open
-    return cookies.is_dead(cookie)
+    return cookie not in _open if cookie.startswith(cookies.owner()) else cookies.is_dead(cookie)
 
 
 GOOD_FOR_S = 60.0
@@ -328,9 +322,14 @@ class Guard:
 
     def _ask(self, line: str, stoppable: bool = True) -> str:
         """The answer to a line."""
+        import paramiko
+
         until = time.monotonic() + self._connection.settings.command_timeout_s
         with self._lock:
-            self._send(f"{line}\n".encode())
+            try:
+                self._channel.sendall(f"{line}\n".encode())
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                raise BoardLostError(self._lost("its process there was ended")) from error
             self._channel.settimeout(POLL_S)
             while b"\n" not in self._rest:
                 try:
@@ -347,11 +346,3 @@ class Guard:
                 self._rest += chunk
             answer, _, self._rest = self._rest.partition(b"\n")
         return answer.decode("utf-8", "replace").strip()
-
-    def _send(self, data: bytes) -> None:
-        import paramiko
-
-        try:
-            self._channel.sendall(data)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise BoardLostError(self._lost("its process there was ended")) from error

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import BoardState, Bound, Definition, Kind, Result, Status, earlier
+from npubench.domain.figures import Bound, Kind
+from npubench.domain.records import BoardState, Definition, Result, Status, earlier
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.accuracy import Lowest, lowest_of
 from npubench.reporting.data.figures import figures_of, pairs, speedup

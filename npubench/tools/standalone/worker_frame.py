@@ -137,12 +137,8 @@ def keep(kind: str, runs: list[list[Any]]) -> list[list[str]]:
 
 def compared(outputs: list[list[Any]], expected: list[list[Any]], rounded: list[list[Any]]) -> dict[str, Any]:
     """The part of an answer that the other side compares: outputs, and what `references` gave, as files."""
-    runs = {
-        "outputs": ("output", outputs),
-        "reference": ("reference", expected),
-        "rounded": ("rounded", rounded),
-    }
-    return {key: keep(kind, run) for key, (kind, run) in runs.items()}
+    runs = {"outputs": outputs, "reference": expected, "rounded": rounded}
+    return {kind: keep(kind.removesuffix("s"), run) for kind, run in runs.items()}
 
 
 def reference(model: str, inputs: list[dict[str, Any]]) -> list[list[Any]]:
