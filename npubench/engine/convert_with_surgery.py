@@ -7,16 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npubench.domain.figures import Figures, Kind
 from npubench.domain.protocols import Simulating
-from npubench.domain.records import (
-    Artifact,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec, TimingProtocol
 from npubench.engine.job import JobState, begin, compile_target, estimated, note
 from npubench.engine.job import prepare as prepare_as_is

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import Failure, Kind, LayerLoss
+from npubench.domain.figures import Kind
+from npubench.domain.records import Failure, LayerLoss
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from npubench.domain.figures import Accuracy, NoAccuracy, WorstSlice
 from npubench.domain.notes import Note, NoteCode, note_of
-from npubench.domain.records import Accuracy, NoAccuracy, WorstSlice
 from npubench.measure.calibration import rounded_to_8_bits
 
 if TYPE_CHECKING:

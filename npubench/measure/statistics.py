@@ -7,17 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from npubench.domain.records import (
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    OnnxModel,
-    RateFrom,
-    Result,
-    Sampling,
-)
+from npubench.domain.figures import Figures, Kind, Latency, RateFrom, Sampling
+from npubench.domain.records import Failure, FailureClass, OnnxModel, Result
 from npubench.domain.specs import BatchAxes, SamplesFrom, TensorSpec
 from npubench.graph.check import refused, shown
 

@@ -15,15 +15,8 @@ from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_r
 from npubench.backends.axera.toolchain import SHORT_S, wrong_mode
 from npubench.backends.signature import Signature, Tolerance, ran_another
 from npubench.domain.errors import UsageError
-from npubench.domain.records import (
-    Artifact,
-    Failure,
-    FailureClass,
-    Figures,
-    LogCase,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.figures import Figures
+from npubench.domain.records import Artifact, Failure, FailureClass, LogCase, OnnxModel, Stage
 from npubench.domain.specs import Options, Target
 from npubench.storage.files import is_regular, write_new
 
@@ -119,8 +112,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
 
     def config(self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration) -> str:
         """The text of config.prototxt."""
-        asked = (chosen.target_hardware, chosen.npu_mode, chosen.output_layout, chosen.input_colour)
-        return job_files.config(model, calibration, *asked)
+        return job_files.config(model, calibration, chosen)
 
     def lay_out_sample(
         self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration, workdir: Path

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-from npubench.domain.records import Accuracy, Failure, Figures, NoAccuracy, Stage
+from npubench.domain.figures import Accuracy, Figures, NoAccuracy
+from npubench.domain.records import Failure, Stage
 from npubench.tools.logs import DamagedError, unparsed
 
 PRECISION = "quant/debug/precision_analysis_table.txt"

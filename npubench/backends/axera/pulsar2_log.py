@@ -15,19 +15,18 @@ from typing import Any
 from npubench.backends.axera import base, pulsar2_analyses, pulsar2_run
 from npubench.backends.axera.pulsar2_analyses import PRECISION, Trace
 from npubench.backends.axera.pulsar2_run import AxRunModel
-from npubench.domain.figures import npu_part, part_of_npu
-from npubench.domain.records import (
-    Artifact,
+from npubench.domain.figures import (
     Bound,
     BoundReason,
     Bounds,
-    Failure,
     Figures,
     Kind,
     Latency,
     NoAccuracy,
-    Stage,
+    npu_part,
+    part_of_npu,
 )
+from npubench.domain.records import Artifact, Failure, Stage
 from npubench.measure.outputs import accuracy_of, no_accuracy_of
 from npubench.measure.statistics import CallMean
 from npubench.storage.files import text_if_any, text_named

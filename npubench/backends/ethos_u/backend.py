@@ -11,18 +11,8 @@ from npubench.backends.isolated.placement import Row, placed
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
-from npubench.domain.records import (
-    Artifact,
-    Bound,
-    BoundReason,
-    Bounds,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    OnnxModel,
-)
+from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel
 from npubench.domain.specs import Target
 from npubench.storage.files import text_named
 

@@ -15,14 +15,13 @@ from npubench.backends.isolated import data as files
 from npubench.backends.isolated.data import compared, in_model_order, resolution
 from npubench.backends.options import check_known, text
 from npubench.backends.signature import EXACT, Tolerance, converted, signature_of, unfed
-from npubench.domain.figures import OutputResolution
+from npubench.domain.figures import Figures, OutputResolution
 from npubench.domain.protocols import Connect, OpenHost, Session
 from npubench.domain.records import (
     Artifact,
     Completed,
     Failure,
     FailureClass,
-    Figures,
     OnnxModel,
     Predictions,
     Stage,

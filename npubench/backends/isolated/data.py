@@ -6,16 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
-from npubench.domain.records import (
-    DataUse,
-    Failure,
-    FailureClass,
-    Kind,
-    NoAccuracy,
-    OnnxModel,
-    Predictions,
-    Stage,
-)
+from npubench.domain.figures import Kind, NoAccuracy
+from npubench.domain.records import DataUse, Failure, FailureClass, OnnxModel, Predictions, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec
 from npubench.graph.walk import numpy_dtype, plain
 from npubench.measure.calibration import choose, rounded_to_8_bits

@@ -8,9 +8,10 @@ from typing import Any
 
 from npubench.backends.options import text
 from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
+from npubench.domain.figures import Figures, Kind, NoAccuracy
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import Session
-from npubench.domain.records import Artifact, Failure, Figures, Kind, NoAccuracy
+from npubench.domain.records import Artifact, Failure
 from npubench.domain.specs import Options, TimingProtocol
 from npubench.measure.statistics import latency
 from npubench.tools.board_runner import (

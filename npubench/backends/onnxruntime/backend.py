@@ -11,22 +11,18 @@ from typing import Any
 
 from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.signature import converted, signature_of_file
+from npubench.domain.figures import Computed, Figures, Kernels, Kind, Shares
 from npubench.domain.protocols import Connect, Session
 from npubench.domain.records import (
     QUANTISATION,
     Artifact,
     Completed,
-    Computed,
     DataUse,
     Failure,
     FailureClass,
-    Figures,
-    Kernels,
-    Kind,
     LayerLoss,
     OnnxModel,
     Predictions,
-    Shares,
     Stage,
     ToolInfo,
 )

@@ -27,17 +27,9 @@ from npubench.backends.openvino.benchmark_app import (
 )
 from npubench.backends.options import text
 from npubench.backends.signature import ran_another
+from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.protocols import Session
-from npubench.domain.records import (
-    Artifact,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Precision, Target, TimingProtocol
 from npubench.domain.text import last_line
 from npubench.tools import environments

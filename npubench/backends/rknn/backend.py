@@ -27,21 +27,9 @@ from npubench.backends.rknn.placement import (
 )
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
-from npubench.domain.figures import NpuPart
+from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency, NpuPart
 from npubench.domain.protocols import Session
-from npubench.domain.records import (
-    Artifact,
-    Bound,
-    BoundReason,
-    Bounds,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.tools.logs import plain
 from npubench.tools.worker_protocol import Answer

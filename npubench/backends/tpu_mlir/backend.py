@@ -20,21 +20,9 @@ from npubench.backends.tpu_mlir import bmrt_test
 from npubench.backends.tpu_mlir.bmrt_test import tensors_of_bmrt
 from npubench.backends.tpu_mlir.log import cmodel, parse_profile, unsupported
 from npubench.domain.errors import UsageError
+from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency, PlacedLayer
 from npubench.domain.protocols import Session
-from npubench.domain.records import (
-    Artifact,
-    Bound,
-    BoundReason,
-    Bounds,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    OnnxModel,
-    PlacedLayer,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.graph.shares import of_types
 from npubench.storage.files import text_named

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -134,6 +134,7 @@ def _number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
+T = TypeVar("T")
 LATENCY_SAMPLES = least_samples(99)
 
 
@@ -163,13 +164,17 @@ class Settings(Table, frozen=True):
 
     def why_lacking(self, case: str) -> str | None:
         """Why the board cannot do a case; None when nothing is known against it."""
-        return next((why for glob, why in self.lacks.items() if fnmatchcase(case, glob)), None)
+        return _of_case(self.lacks, case)
 
     def command_for(self, case: str) -> Mapping[str, Any] | None:
-        """The table of the engine `command` for a case: of its own name first, else of the first glob."""
-        if case in self.commands:
-            return self.commands[case]
-        return next((table for glob, table in self.commands.items() if fnmatchcase(case, glob)), None)
+        """The table of the engine `command` for a case."""
+        return _of_case(self.commands, case)
+
+
+def _of_case(table: Mapping[str, T], case: str) -> T | None:
+    """What is said of a case: by its own name first, else by the first glob that fits."""
+    fitting = (glob for glob in (case, *table) if glob in table and fnmatchcase(case, glob))
+    return next((table[glob] for glob in fitting), None)
 
 
 def settings(board: BoardSpec, options: Options, default_engine: str) -> Settings:

@@ -8,8 +8,9 @@ from typing import Final, Literal
 from npubench.benchmarks.cpu import builds, outputs
 from npubench.benchmarks.cpu.builds import TARGETS, of_machine, target
 from npubench.benchmarks.cpu.outputs import figures, parse_megpeak
+from npubench.domain.figures import Figures, Kind
 from npubench.domain.protocols import Session
-from npubench.domain.records import Failure, FailureClass, Figures, Kind, Outcome, Stage
+from npubench.domain.records import Failure, FailureClass, Outcome, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
 from npubench.storage import json
 from npubench.storage.hashing import sha256_of_file

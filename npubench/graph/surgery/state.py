@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from npubench.domain.records import Failure, FailureClass, Figures, Stage
+from npubench.domain.figures import Figures
+from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.graph.surgery.cut import Cut, cut, is_of
 from npubench.graph.surgery.graph_view import pruned

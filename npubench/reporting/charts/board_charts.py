@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import prod
 
 from npubench import published
-from npubench.domain.records import Figures, Kind, Result, Status
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.charts.latency_charts import about_times
 from npubench.reporting.charts.row_chart import RowChart, Subject, Value, row_chart

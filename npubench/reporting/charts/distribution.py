@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npubench.domain.records import Kind, Result
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.reporting.charts.axis import Axis, Tick, axis
 from npubench.reporting.charts.row_chart import WIDTH

@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from npubench.domain.records import Kind, Result
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind, Precision
 from npubench.domain.text import visible
 from npubench.reporting.charts.axis import Axis, axis

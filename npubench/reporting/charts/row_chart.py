@@ -6,7 +6,7 @@ Series differ by shape and colour, so that a chart reads in grey too. One chart 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Kind
+from npubench.domain.figures import Kind
 from npubench.domain.text import columns_of, shortened, visible
 from npubench.reporting.charts.axis import Axis, Show, axis
 from npubench.reporting.data.formatting import duration

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Kind
+from npubench.domain.figures import Kind
 from npubench.domain.text import visible
 from npubench.reporting.charts.axis import Axis, axis
 from npubench.reporting.charts.row_chart import WIDTH, Subject

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from npubench.domain.records import Figures, Result
+from npubench.domain.figures import Figures
+from npubench.domain.records import Result
 from npubench.reporting.compare.timing import figures_by_kind, of_both
 from npubench.reporting.data.accuracy import LEAST_SLICE, WRONG
 

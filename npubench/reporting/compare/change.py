@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from npubench.domain.errors import ExitCode
+from npubench.domain.figures import Bound
 from npubench.domain.records import (
-    Bound,
     Definition,
     FailureClass,
     Result,

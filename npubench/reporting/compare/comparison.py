@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.errors import ExitCode
-from npubench.domain.records import Bound, Definition, Kind, Status, differing
+from npubench.domain.figures import Bound, Kind
+from npubench.domain.records import Definition, Status, differing
 from npubench.domain.text import counted
 from npubench.reporting.compare.accuracy import without_cosine
 from npubench.reporting.compare.change import (

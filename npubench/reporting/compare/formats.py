@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from npubench.domain.records import Bound
+from npubench.domain.figures import Bound
 from npubench.domain.text import counted, printable, shortened, text_table
 from npubench.reporting.compare.accuracy import AccuracyChange
 from npubench.reporting.compare.change import REGRESSIONS, TIMES_NOISE, Change, Outcome

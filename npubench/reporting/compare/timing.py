@@ -10,17 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import combinations, pairwise
 
-from npubench.domain.records import (
-    Bound,
-    Bounds,
-    Definition,
-    Figures,
-    Kind,
-    Latency,
-    Result,
-    Status,
-    differing,
-)
+from npubench.domain.figures import Bound, Bounds, Figures, Kind, Latency
+from npubench.domain.records import Definition, Result, Status, differing
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
 from npubench.reporting.data.figures import left_out_of, ratio_bound
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from npubench.domain.figures import Accuracy, Figures, Kind, NoAccuracy
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import Accuracy, Figures, Kind, NoAccuracy, Result, Status
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import Precision, titled
 from npubench.reporting.data.formatting import closeness
 from npubench.reporting.data.translate import recorded, say

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from npubench.domain.figures import CodecFigures
-from npubench.domain.records import Accuracy, Definition, Figures, Kind, NoAccuracy, Result, earlier
+from npubench.domain.figures import Accuracy, CodecFigures, Figures, Kind, NoAccuracy
+from npubench.domain.records import Definition, Result, earlier
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.accuracy import no_accuracy_of, why_none, word_of

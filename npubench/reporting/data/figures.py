@@ -4,23 +4,19 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.figures import NpuPart
-from npubench.domain.records import (
+from npubench.domain.figures import (
     Bound,
     BoundReason,
     Bounds,
-    Definition,
     Figures,
     Kind,
     Latency,
+    NpuPart,
     RateFrom,
-    Result,
-    SamplesFrom,
     Sampling,
-    Status,
-    earlier,
 )
-from npubench.domain.specs import Precision
+from npubench.domain.records import Definition, Result, Status, earlier
+from npubench.domain.specs import Precision, SamplesFrom
 from npubench.reporting.data.formatting import duration, significant
 from npubench.reporting.data.translate import say
 

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, NoAccuracy, Result, Status
+from npubench.domain.figures import Accuracy, Figures, NoAccuracy
+from npubench.domain.records import Failure, FailureClass, Result, Status
 from npubench.domain.specs import CaseKind
 from npubench.domain.text import markdown_section
 from npubench.reporting.data.accuracy import LEAST_COSINE

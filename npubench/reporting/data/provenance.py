@@ -6,17 +6,8 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import (
-    BoardState,
-    Computed,
-    DataUse,
-    Figures,
-    Kernels,
-    Kind,
-    Latency,
-    Result,
-    Shares,
-)
+from npubench.domain.figures import Computed, Figures, Kernels, Kind, Latency, Shares
+from npubench.domain.records import BoardState, DataUse, Result
 from npubench.domain.specs import TensorSpec
 from npubench.domain.text import visible
 from npubench.reporting.data.accuracy import slice_text, why_none

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from npubench.domain.records import BoardState, Bound, Definition, Kind, Result, Status, earlier
+from npubench.domain.figures import Bound, Kind
+from npubench.domain.records import BoardState, Definition, Result, Status, earlier
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.accuracy import Lowest, lowest_of
 from npubench.reporting.data.figures import figures_of, pairs, speedup

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from npubench.domain.records import Bound, Kind, NoAccuracy, RateFrom, SamplesFrom, Status
+from npubench.domain.figures import Bound, Kind, NoAccuracy, RateFrom
+from npubench.domain.records import Status
+from npubench.domain.specs import SamplesFrom
 from npubench.domain.text import columns_of, printable, shortened, text_table
 from npubench.reporting.data.accuracy import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
 from npubench.reporting.data.figures import SHORT, mark, opposite

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from npubench.domain.records import Kind, Result, Status
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import visible
 from npubench.measure.statistics import least_samples

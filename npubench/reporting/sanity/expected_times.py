@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from npubench import published
-from npubench.domain.records import Figures, Result
+from npubench.domain.figures import Figures
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.published import case_of
 from npubench.reporting.data.formatting import significant

@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Figures, Kind, Result, SamplesFrom
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.records import Result
+from npubench.domain.specs import SamplesFrom
 from npubench.reporting.data.figures import pairs, speedup
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say

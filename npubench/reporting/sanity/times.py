@@ -7,8 +7,9 @@ simulation and what was published as such. The two never stand in for each other
 from dataclasses import dataclass
 from enum import StrEnum
 
-from npubench.domain.records import Figures, Kind, Latency, Result, Status
-from npubench.measure.equal_figures import one_program
+from npubench.domain.figures import Figures, Kind, Latency
+from npubench.domain.records import Result, Status
+from npubench.measure.reliability import one_program
 from npubench.reporting.data.figures import left_out_of
 from npubench.reporting.data.formatting import significant
 

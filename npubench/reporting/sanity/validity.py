@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from npubench.catalog import load
-from npubench.domain.records import Definition, Figures, Kind, Result, Status, earlier
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.records import Definition, Result, Status, earlier
 from npubench.domain.specs import CaseKind, OperatorSpec, Precision
 from npubench.reporting.data.accuracy import (
     LEAST_COSINE,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec import to_builtins
 
-from npubench.domain.records import Bound, Kind
+from npubench.domain.figures import Bound, Kind
 from npubench.domain.text import markdown_table, printable, text_table
 from npubench.reporting.charts.row_chart import Subject
 from npubench.reporting.charts.scatter import Corner, Point, Scatter, scatter
