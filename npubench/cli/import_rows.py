@@ -82,7 +82,7 @@ def _import(
     from npubench.engine.assemble import parse_batch_axes
     from npubench.engine.plan import RunOptions
     from npubench.engine.session import SessionStage, run_session
-    from npubench.measure import equal_figures
+    from npubench.measure import reliability
     from npubench.measure.statistics import sampled
     from npubench.storage.hashing import digest
     from npubench.tools import logs
@@ -103,7 +103,7 @@ def _import(
         say_problem(problem)
 
     def add(session: "RunSession") -> Imported:
-        read = equal_figures.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
+        read = reliability.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
         rows = [sampled(row, batch) for row in read]
         if batch is not None:
             # Other samples make another row of the same log.
@@ -166,7 +166,7 @@ def _add(rows: "Sequence[Result]", sources: dict[str, Path], session: "RunSessio
 
 
 def _tell(found: Imported, board: str) -> None:
-    from npubench.measure.equal_figures import suspicious_groups
+    from npubench.measure.reliability import suspicious_groups
 
     told = f"{len(found.rows)} cases: {found.added} added, {found.known} imported before"
     if live := len(found.left_out):

@@ -30,7 +30,7 @@ from npubench.engine import plugins
 from npubench.engine.plan import Job
 from npubench.engine.session import Note, RunSession, StageStarted
 from npubench.graph.shares import of_types
-from npubench.measure.stability import assess_stability
+from npubench.measure.reliability import assess_stability
 from npubench.measure.statistics import one_a_call, sampling_of, with_throughput
 from npubench.storage import ledger
 from npubench.storage.files import is_regular
