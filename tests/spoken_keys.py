@@ -24,7 +24,7 @@ from npubench.reporting.data import (
 )
 from npubench.reporting.data import tables as grid
 from npubench.reporting.page import page
-from npubench.reporting.sanity.doubt import NEXT_STEPS
+from npubench.reporting.sanity.doubt import DoubtClass
 from npubench.reporting.select import checks, decide, presentation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,7 +95,7 @@ def _in_tables() -> set[str]:
             for name, _ in columns_of
         ),
         *checks._ABOUT.values(),
-        *NEXT_STEPS.values(),
+        *(one.next_step for one in DoubtClass),
         *checks._ABOUT,
         *decide._BASES.values(),
         decide._PUBLISHED_SIMULATION,

@@ -68,12 +68,11 @@ def accuracy(options: RunOptions, dataset: Path, limit: int | None, as_json: boo
     from npubench.cli.listeners import say_notes, say_refused
     from npubench.domain.errors import ExitCode
     from npubench.engine.accuracy import AccuracyOptions, Scores, accuracy_stages, plan_accuracy
-    from npubench.engine.session import SessionSetup, run_session
+    from npubench.engine.session import run_session
 
     asked = AccuracyOptions(options, dataset, limit)
     plan = plan_accuracy(asked, say_refused)
-    setup = SessionSetup(options, plan, nullcontext(say_notes), stored=False)
-    given = run_session(setup, accuracy_stages(asked))
+    given = run_session(options, accuracy_stages(asked), plan, nullcontext(say_notes), stored=False)
     if as_json:
         click.echo(given[Path].read_text(encoding="utf-8"), nl=False)
     else:

@@ -83,12 +83,12 @@ def _deliver(options: RunOptions, step: "Step", finish: "Finish | None" = None) 
     from npubench.cli.listeners import delivery_listener, say_refused
     from npubench.engine.assemble import plan_run
     from npubench.engine.deliver import Delivered, delivery
-    from npubench.engine.session import SessionSetup, run_session
+    from npubench.engine.session import run_session
 
     kept = replace(options, out=options.out / WORKSPACE)
     plan = plan_run(kept, say_refused, reached=False)
-    setup = SessionSetup(kept, plan, delivery_listener(len(plan.jobs)), stored=False)
-    delivered = run_session(setup, (delivery(options.out, step, finish),))[Delivered]
+    stages, heard = (delivery(options.out, step, finish),), delivery_listener(len(plan.jobs))
+    delivered = run_session(kept, stages, plan, heard, stored=False)[Delivered]
     written = f"{len(plan.jobs) - len(delivered.failures)} of {len(plan.jobs)} written to {options.out}"
     for line in [written] if finish is None else _on_surgery(delivered.states, written):
         click.echo(line)

@@ -70,14 +70,10 @@ def pulsar_logs(**words: Any) -> int:
 class Imported:
     """What came of rows that are imported."""
 
-    rows: "Sequence[Result]"
-    """All of them."""
-    added: int
-    """So many were new."""
-    known: int
-    """So many were imported before."""
-    left_out: tuple[str, ...] = ()
-    """Cases of which a live run has rows there."""
+    rows: "Sequence[Result]"  # all of them
+    added: int  # so many were new
+    known: int  # so many were imported before
+    left_out: tuple[str, ...] = ()  # cases of which a live run has rows there
 
 
 def _import(
@@ -94,8 +90,8 @@ def _import(
     from npubench.engine import plugins
     from npubench.engine.assemble import parse_batch_axes
     from npubench.engine.plan import RunOptions
-    from npubench.engine.session import SessionSetup, SessionStage, run_session
-    from npubench.measure import equal_figures
+    from npubench.engine.session import SessionStage, run_session
+    from npubench.measure import reliability
     from npubench.measure.statistics import sampled
     from npubench.storage.hashing import digest
     from npubench.tools import logs
@@ -116,14 +112,14 @@ def _import(
         say_problem(problem)
 
     def add(session: "RunSession") -> Imported:
-        read = equal_figures.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
+        read = reliability.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
         rows = [sampled(row, batch) for row in read]
         if batch is not None:
             # Other samples make another row of the same log.
             rows = [replace(row, key=digest(row.key, batch)) for row in rows]
         return _add(rows, {case.name: case.source for case in cases}, session)
 
-    given = run_session(SessionSetup(RunOptions(out=out)), (SessionStage(add, gives=Imported), page_stage()))
+    given = run_session(RunOptions(out=out), (SessionStage(add, gives=Imported), page_stage()))
     _tell(given[Imported], spec.name)
     click.echo(f"report: {given[Path]}")
     return ExitCode.USAGE if problems or catalog.problems else ExitCode.OK
@@ -179,7 +175,7 @@ def _add(rows: "Sequence[Result]", sources: dict[str, Path], session: "RunSessio
 
 
 def _tell(found: Imported, board: str) -> None:
-    from npubench.measure.equal_figures import suspicious_groups
+    from npubench.measure.reliability import suspicious_groups
 
     told = f"{len(found.rows)} cases: {found.added} added, {found.known} imported before"
     if live := len(found.left_out):
@@ -198,11 +194,11 @@ def published(out: Path) -> None:
     """
     from npubench.cli.report import page_stage
     from npubench.engine.plan import RunOptions
-    from npubench.engine.session import SessionSetup, SessionStage, run_session
+    from npubench.engine.session import SessionStage, run_session
     from npubench.published import table
 
     stages = (SessionStage(_add_published, gives=Imported), page_stage())
-    given = run_session(SessionSetup(RunOptions(out=out)), stages)
+    given = run_session(RunOptions(out=out), stages)
     found = given[Imported]
     for name in dict.fromkeys(row.run_id for row in found.rows):
         shipped = table(name)

@@ -26,7 +26,6 @@ from npubench.engine.session import (
     JobFinished,
     Listener,
     RunSession,
-    SessionSetup,
     SessionStage,
     run_session,
     unheard,
@@ -43,10 +42,8 @@ UNSUPPORTED = {FailureClass.UNSUPPORTED_OPERATOR, FailureClass.UNSUPPORTED_OPSET
 class NodeTests:
     """The rows of every node test."""
 
-    before: Mapping[str, Result]
-    """Those of earlier runs, by case."""
-    new: Mapping[str, Result]
-    """Those of this run, by case."""
+    before: Mapping[str, Result]  # those of earlier runs, by case
+    new: Mapping[str, Result]  # those of this run, by case
 
 
 def run(options: RunOptions, style: str, strict: bool, dry_run: bool) -> ExitCode:
@@ -67,7 +64,7 @@ def run(options: RunOptions, style: str, strict: bool, dry_run: bool) -> ExitCod
         return NodeTests(before, {row.case: row for row in _run(board, versions, before, session)})
 
     stages = (SessionStage(run_missing, gives=NodeTests), page_stage())
-    given = run_session(SessionSetup(options, listener=_listener(style)), stages)
+    given = run_session(options, stages, listener=_listener(style))
     rows = {**given[NodeTests].before, **given[NodeTests].new}
     passed = sum(row.status is Status.OK for row in rows.values())
     if style == "auto":

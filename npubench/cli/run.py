@@ -93,7 +93,7 @@ def run(
     from npubench.domain.errors import ExitCode
     from npubench.engine.assemble import plan_run
     from npubench.engine.run import MEASURE, RunOutcome, exit_code
-    from npubench.engine.session import SessionSetup, run_session
+    from npubench.engine.session import run_session
 
     cpu, codec = {"tool": cpu_tool} if cpu_tool else {}, {"engine": codec_engine} if codec_engine else {}
     options = replace(options, benchmark_options={"cpu": cpu, "codec": codec})
@@ -106,7 +106,7 @@ def run(
     if dry_run:
         _print_plan(plan, as_json)
         return ExitCode.USAGE if plan.refused else ExitCode.OK
-    given = run_session(SessionSetup(options, plan, listener(style)), (MEASURE, page_stage()))
+    given = run_session(options, (MEASURE, page_stage()), plan, listener(style))
     _say_outcome(given[RunOutcome], given[Path], style)
     return exit_code(given[RunOutcome], strict)
 

@@ -35,10 +35,8 @@ class AccuracyOptions:
 
     run: RunOptions
     """Cases, boards and precisions; its calibration without a path: so many samples of the data set."""
-    dataset: Path
-    """Labelled samples."""
-    limit: int | None = None
-    """Most samples to evaluate on, drawn; None: all."""
+    dataset: Path  # labelled samples
+    limit: int | None = None  # most samples to evaluate on, drawn; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,7 @@ class _Evaluation:
     """What a case is evaluated on."""
 
     data: Dataset
-    samples: Path
-    """The file that holds the inputs of `data`."""
+    samples: Path  # the file that holds the inputs of `data`
     facts: DataFacts
 
     def unknown(self, case: str, board: str, backend: str, precision: str, emulated: bool = False) -> Score:

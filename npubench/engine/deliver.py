@@ -24,10 +24,8 @@ Finish = Callable[[JobState, RunSession], JobState]
 class Delivered:
     """What came of exporting or converting, in the order in which it ended."""
 
-    states: tuple[JobState, ...]
-    """Every case."""
-    failures: tuple[tuple[Job, Failure], ...]
-    """What was not written, and why."""
+    states: tuple[JobState, ...]  # every case
+    failures: tuple[tuple[Job, Failure], ...]  # what was not written, and why
 
 
 def delivery(out: Path, step: Step, finish: Finish | None = None) -> SessionStage:

@@ -30,7 +30,7 @@ from npubench.engine import plugins
 from npubench.engine.plan import Job
 from npubench.engine.session import Note, RunSession, StageStarted
 from npubench.graph.shares import of_types
-from npubench.measure.stability import assess_stability
+from npubench.measure.reliability import assess_stability
 from npubench.measure.statistics import one_a_call, sampling_of, with_throughput
 from npubench.storage import ledger
 from npubench.storage.files import is_regular
@@ -42,28 +42,18 @@ from npubench.storage.workspace import writing
 class JobState:
     """A job on its way, from its log to what came of it."""
 
-    job: Job
-    """What is to be done."""
-    started_at: datetime
-    """When it began, UTC."""
-    log: Path
-    """What its tools say."""
-    model: OnnxModel | None = None
-    """What the export came to."""
-    artifact: Artifact | None = None
-    """What the toolchain made of it."""
-    estimate: Figures | None = None
-    """The toolchain's own simulation of the artifact."""
+    job: Job  # what is to be done
+    started_at: datetime  # when it began, UTC
+    log: Path  # what its tools say
+    model: OnnxModel | None = None  # what the export came to
+    artifact: Artifact | None = None  # what the toolchain made of it
+    estimate: Figures | None = None  # the toolchain's own simulation of the artifact
     files: Mapping[str, Path] = field(default_factory=dict)
     """What else was made, by name: by a board benchmark, or by surgery."""
-    outcome: Outcome | None = None
-    """Figures, or why there are none; None: it is not through."""
-    before: BoardState | None = None
-    """The board before it was measured."""
-    after: BoardState | None = None
-    """The board after it was measured."""
-    runner: Runner | None = None
-    """The program on the board that measured."""
+    outcome: Outcome | None = None  # figures, or why there are none; None: it is not through
+    before: BoardState | None = None  # the board before it was measured
+    after: BoardState | None = None  # the board after it was measured
+    runner: Runner | None = None  # the program on the board that measured
 
     @property
     def failure(self) -> Failure | None:

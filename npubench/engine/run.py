@@ -20,7 +20,6 @@ from npubench.engine.session import (
     RunFinished,
     RunSession,
     RunStarted,
-    SessionSetup,
     SessionStage,
     run_session,
     stop_on_signals,
@@ -57,16 +56,13 @@ BOARD_CLASSES = frozenset(
 class RunOutcome:
     """What came of a plan."""
 
-    plan: Plan
-    """What was planned."""
-    results: tuple[Result, ...]
-    """The rows that this run added, in the order they came."""
+    plan: Plan  # what was planned
+    results: tuple[Result, ...]  # the rows that this run added, in the order they came
     before: tuple[Result, ...]
     """The rows of planned cases that were done before, without board states, protocol and seeds."""
     failures: tuple[Result, ...]
     """The newest rows of planned cases that are failures, those of earlier runs included."""
-    interrupted: bool = False
-    """Whether it was stopped: finished rows stay, and the same options continue."""
+    interrupted: bool = False  # whether it was stopped: finished rows stay, and the same options continue
 
     @property
     def rows(self) -> tuple[Result, ...]:
@@ -81,8 +77,8 @@ def run_plan(options: RunOptions, announce: Listener = unheard) -> RunOutcome:
     nothing can be run; what fails of a case is its row.
     """
     plan = plan_run(options, announce)
-    setup = SessionSetup(options, plan, nullcontext(announce), command=("npubench.run",))
-    return run_session(setup, (MEASURE,))[RunOutcome]
+    given = run_session(options, (MEASURE,), plan, nullcontext(announce), command=("npubench.run",))
+    return given[RunOutcome]
 
 
 def measure_plan(session: RunSession) -> RunOutcome:

@@ -109,14 +109,12 @@ def shares(job: dict[str, Any]) -> dict[str, Any]:
 
 def predict(job: dict[str, Any]) -> dict[str, Any]:
     """Outputs for a data set, and what layers lose against the reference on its first samples."""
-    from npubench.backends.onnxruntime.predict import layer_losses, outputs_of
-
     path, inputs = Path(job["artifact"]), Path(job["samples"])
     (tensor,) = fed(job).tensors
-    outputs_of(path, tensor, inputs, Path(job["output"]))
+    computed.outputs_of(path, tensor, inputs, Path(job["output"]))
     losses: list[dict[str, Any]] = []
     if job["reference"]:
-        losses = layer_losses(path, Path(job["reference"]), tensor, inputs, Path(job["scratch"]))
+        losses = computed.layer_losses(path, Path(job["reference"]), tensor, inputs, Path(job["scratch"]))
     return {"artifact_sha256": sha256_of_bundle(path, [Path(one) for one in job["beside"]]), "losses": losses}
 
 

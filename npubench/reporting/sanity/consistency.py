@@ -44,14 +44,6 @@ SLACK = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Peak:
-    """What a chip or a part of its NPU can do at most."""
-
-    mac_per_s: float  # multiply-accumulates a second
-    source: str  # of the fact; empty: the tool's own rule
-
-
-@dataclass(frozen=True, slots=True)
 class Utilised:
     """What a tool prints of one row."""
 
@@ -103,7 +95,7 @@ def _calls_per_s(figures: Figures) -> float | None:
     return None if time is None else 1e6 / time
 
 
-def rule_of(group: Sequence[Utilised]) -> Peak | None:
+def rule_of(group: Sequence[Utilised]) -> FactValue | None:
     """The peak that most of these rows follow; of few rows the one that the chip's facts state exactly."""
     telling = [one for one in group if one.share > 0 and one.macs > 0]
     if len(telling) >= LEAST_FOR_RULE:
@@ -111,15 +103,15 @@ def rule_of(group: Sequence[Utilised]) -> Peak | None:
         precise = sorted(telling, key=lambda one: -one.share)[: max(LEAST_FOR_RULE, len(telling) // 2)]
         peak = statistics.median(one.macs * one.calls_per_s / one.share for one in precise)
         following = sum(one.follows(peak) for one in telling)
-        return Peak(peak, "") if following >= MOST_OF * len(telling) else None
+        return FactValue(peak, "") if following >= MOST_OF * len(telling) else None
     if not group:
         return None
     # Only a peak that was worked out of such rows is the tool's own; it is of half of an AX620A.
     told, _ = _peak_of_board(group[0].row.board, group[0].row.chip)
-    return Peak(told.value, told.source) if told and told.about and group[0].halved else None
+    return told if told and told.about and group[0].halved else None
 
 
-def chip_peak(row: Result, figures: Figures) -> Peak | None:
+def chip_peak(row: Result, figures: Figures) -> FactValue | None:
     """What the part of the NPU that `figures` are of can do at most, by the facts of its board or chip."""
     told, facts = _peak_of_board(row.board, row.chip)
     if told is None:
@@ -127,8 +119,8 @@ def chip_peak(row: Result, figures: Figures) -> Peak | None:
     share = share_of_npu(figures, facts)
     if told.about:
         # The fact is of half of the NPU: the whole has two of them.
-        return Peak(told.value * (1 if share <= 0.5 else 2), told.source)
-    return Peak(told.value * share, told.source)
+        return FactValue(told.value * (1 if share <= 0.5 else 2), told.source)
+    return FactValue(told.value * share, told.source)
 
 
 @cache
@@ -188,7 +180,7 @@ def above_peak(row: Result) -> Iterator[Doubt]:
         if figures.kind is Kind.PREDICTED or not is_exact(figures) or peak is None or not rates:
             continue
         rate, what = rates[0]
-        if rate <= ABOVE * peak.mac_per_s:
+        if rate <= ABOVE * peak.value:
             continue
         told = say(
             "{macs} GMAC a call are {rate} GMAC/s by {what} ({kind}), {factor} times the peak, {peak} GMAC/s",
@@ -196,8 +188,8 @@ def above_peak(row: Result) -> Iterator[Doubt]:
             rate=significant(rate / 1e9),
             what=what,
             kind=say(figures.kind.value),
-            factor=significant(rate / peak.mac_per_s),
-            peak=significant(peak.mac_per_s / 1e9),
+            factor=significant(rate / peak.value),
+            peak=significant(peak.value / 1e9),
         )
         reason = say(
             "more multiply-accumulates a second than the chip can do: a time too short, or of another unit"
@@ -256,14 +248,14 @@ def _wrong_shares(results: Sequence[Result]) -> dict[int, str]:
             "and the tool tells {told}",
             macs=significant(one.macs / 1e9),
             rate=significant(one.calls_per_s),
-            due=f"{one.share_at(peak.mac_per_s):.2%}",
-            peak=significant(peak.mac_per_s / 1e9),
+            due=f"{one.share_at(peak.value):.2%}",
+            peak=significant(peak.value / 1e9),
             told=f"{one.share:.2%}",
         )
         for group in utilised(results).values()
         if (peak := rule_of(group)) is not None
         for one in group
-        if not one.follows(peak.mac_per_s)
+        if not one.follows(peak.value)
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from npubench.domain.figures import Kind
 from npubench.domain.records import Result
-from npubench.measure.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
+from npubench.measure.reliability import EqualFigures, lowering, shared_numbers, suspicious_groups
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from npubench.domain.figures import Kind, Latency
 from npubench.domain.records import BoardState, Result, Verdict
-from npubench.measure.stability import CLOCK_CHANGE, HOTTER_C, STABLE_SPREAD
+from npubench.measure.reliability import CLOCK_CHANGE, HOTTER_C, STABLE_SPREAD
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.records import Result, Status
-from npubench.measure.equal_figures import one_program
+from npubench.measure.reliability import one_program
 from npubench.reporting.data.figures import left_out_of
 from npubench.reporting.data.formatting import significant
 
