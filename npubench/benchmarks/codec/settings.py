@@ -72,11 +72,11 @@ def problem_of(table: Mapping[str, Any]) -> str | None:
         return "frames: give a regular expression for the number of frames"
     for key in (key for key in _PATTERNS if key in table):
         try:
-            found = re.compile(table[key]).groups
+            groups = re.compile(table[key]).groups
         except re.error as error:
             return f"{key}: {table[key]!r:.80} is no regular expression: {error}"
-        if key != "unsupported" and found != 1:
-            return f"{key}: {table[key]!r:.80} has {found} groups: put one around the figure"
+        if key != "unsupported" and groups != 1:
+            return f"{key}: {table[key]!r:.80} has {groups} groups: put one around the figure"
     return None
 
 
