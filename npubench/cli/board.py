@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import catalog_option, load_catalog, say, say_problem
+from npubench.cli.options import load_catalog, say, say_problem, shared_options
 from npubench.domain.errors import BoardError, ExitCode, UsageError
 from npubench.domain.text import printable, text_table
 
@@ -42,7 +42,7 @@ def board() -> None:
 
 @board.command()
 @click.argument("name")
-@catalog_option
+@shared_options("catalog")
 def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     """Connect to the board NAME, print its state and parts, and say what it lacks of what npubench needs."""
     from npubench.boards.ssh.transport import SshSession
@@ -77,7 +77,7 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     help="Trust only a key with this fingerprint, without asking. Repeatable (for hops).",
 )
 @click.option("--yes", is_flag=True, help="Trust whatever answers, without asking.")
-@catalog_option
+@shared_options("catalog")
 def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: tuple[Path, ...]) -> None:
     """Show the host key of the board NAME (and of hops before it) and keep it as known."""
     from npubench.boards.ssh import hostkeys
@@ -109,7 +109,7 @@ def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: 
 @click.option(
     "--lease", is_flag=True, help="Take the board from whoever holds it, and end what that runs there."
 )
-@catalog_option
+@shared_options("catalog")
 def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path, ...]) -> None:
     """Remove old files of npubench from the board NAME, by keep_s and keep_bytes of its options.
 

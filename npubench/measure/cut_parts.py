@@ -31,7 +31,7 @@ def main(question: str, reply: str) -> None:
 def feed(job: dict[str, Any]) -> dict[str, Any]:
     """What the body gets for every sample of the whole: one .npz each in `job["folders"]`, by their use."""
     head = _open(job["head"]) if job["head"] else None
-    chosen = choose(_inputs(job), calibration_of_json(job["calibration"]))
+    chosen = choose(decode(ModelInputs, job["fed"]), calibration_of_json(job["calibration"]))
     samples = {"calibration": chosen.calibration(), "evaluation": chosen.evaluation()}
     for use, folder in job["folders"].items():
         Path(folder).mkdir()
@@ -101,11 +101,8 @@ def _feeds(session: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _samples(job: dict[str, Any]) -> list[dict[str, Any]]:
-    return evaluation_inputs(_inputs(job), calibration_of_json(job["calibration"]))[: job["compared"]]
-
-
-def _inputs(job: dict[str, Any]) -> ModelInputs:
-    return decode(ModelInputs, job["fed"])
+    spec = calibration_of_json(job["calibration"])
+    return evaluation_inputs(decode(ModelInputs, job["fed"]), spec)[: job["compared"]]
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:

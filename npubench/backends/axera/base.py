@@ -369,7 +369,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         """Run it on its host, a step of its own with a deadline of its own. Raises UsageError."""
         path = job_files.lay_out_artifact(artifact, workdir)
         chosen = self.settings(target.options, target.chip)
-        outcome = self.lay_out_simulation(artifact, target, chosen, workdir)
+        outcome: str | Failure | None = self.lay_out_simulation(artifact, target, chosen, workdir)
         if outcome is None:
             try:
                 with open_bench(chosen.where, workdir, self._open_host) as bench:
@@ -377,18 +377,13 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
                     outcome = self.run_simulation(path, chosen, work)
             except BoardError as error:
                 outcome = f"not done: the build host cannot be used: {error}"
-        if wrong := self.wrong_outputs(workdir):
-            message = f"{self.name} built it, and {wrong}"
-            return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
+        if isinstance(outcome, Failure):
+            return outcome
         beside = [workdir / file.relative_to(artifact.path.parent) for file in artifact.extras]
         new = (workdir / name for name in self.left_by_simulation)
         extras = tuple(dict.fromkeys([*beside, *(file for file in new if is_regular(file))]))
         settings = {**artifact.settings, SIMULATED: outcome}
         return replace(artifact, path=path, extras=extras, settings=settings)
-
-    def wrong_outputs(self, workdir: Path) -> str:
-        """Why what the simulator left there cannot be right; empty where it can."""
-        return ""
 
     @abstractmethod
     def lay_out_simulation(
@@ -397,8 +392,11 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         """Put what the tool reads besides artifact and model there; why it is not to be run, else None."""
 
     @abstractmethod
-    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str:
-        """Run it; what became of it in a line. Files of `left_by_simulation` are kept."""
+    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str | Failure:
+        """Run it; what became of it in a line. Files of `left_by_simulation` are kept.
+
+        A failure where what the simulator left there cannot be right.
+        """
 
     def unmeasurable(self, artifact: Artifact) -> Failure | None:
         """Why a time would not be the NPU's; None where it would."""

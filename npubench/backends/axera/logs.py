@@ -16,6 +16,7 @@ from npubench.backends.axera.pulsar2_log import BREAKS_OFF, ended, parse_build_l
 from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.pulsar_figures import add_parts, parse_inference_report, split_reports
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
+from npubench.backends.axera.toolchain import named_by
 from npubench.domain.figures import Accuracy, Figures, Kind, NoAccuracy, npu_part, part_of_npu
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
@@ -58,13 +59,10 @@ _RUN = re.compile(r"^\s*(?:run joint version: |Run task took )", re.MULTILINE)
 _BUILD = re.compile(r"\bneuwizard\b|\bwrapper_(?:pulsar_build|neuwizard|toolchain)\b|\bpulsar build\b")
 _COMPARED = re.compile(r"\bdumpped '([^']+)' to '\S*joint/\S*'")
 """Outputs that `pulsar run` compares afterwards: without the score of each the worst one may be missing."""
+_UNREACHABLE = re.compile(
+    r"^ssh: |[Cc]onnection (?:refused|timed out)|No route to host|Host key verification failed"
+)
 _NO_RUN = (
-    (
-        FailureClass.BOARD_UNREACHABLE,
-        re.compile(
-            r"^ssh: |[Cc]onnection (?:refused|timed out)|No route to host|Host key verification failed"
-        ),
-    ),
     (
         FailureClass.TOOL_MISSING,
         re.compile(r"run_joint: (?:.*: )?(?:(?:command )?not found|No such file or directory)"),
@@ -108,9 +106,9 @@ def _read_case(name: str, case: CaseText) -> LogCase:
         figures = pulsar_figures.measured([call], mode, None)
         if estimate is not None:
             estimate = replace(estimate, npu=npu_part(mode), bounds=part_of_npu(mode))
-        tools = {"run_joint": call.texts.get("runner_version"), "pulsar": call.texts.get("tools_version")}
-        known = {key: value for key, value in tools.items() if value}
-        return replace(empty, estimate=estimate, figures=figures, warnings=warnings, tools=known)
+        versions = {"run_joint": "runner_version", "pulsar": "tools_version"}
+        tools = {name: call.texts[key] for name, key in versions.items() if key in call.texts}
+        return replace(empty, estimate=estimate, figures=figures, warnings=warnings, tools=tools)
     return replace(empty, estimate=estimate, failure=_failure(case, call), warnings=warnings)
 
 
@@ -135,7 +133,7 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
         if named is not None:
             return named
     copied = () if whole_log else short_lines(case.copy)
-    if failed := toolchain.named_by(((FailureClass.TRANSFER_FAILED, _COPY_FAILED),), copied, Stage.TRANSFER):
+    if failed := named_by(((FailureClass.TRANSFER_FAILED, _COPY_FAILED),), copied, Stage.TRANSFER):
         return failed
     if case.profile.strip() and (not whole_log or _RUN.search(case.profile)):
         return toolchain.explain_run("run_joint", case.profile) or _no_run(case.profile) or profile
@@ -147,9 +145,8 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
 
 def _no_run(profile: str) -> Failure | None:
     """Why run_joint printed no figures, where the section says so itself."""
-    found = toolchain.named_by(_NO_RUN, short_lines(profile), Stage.MEASURE)
-    unreachable = found and found.failure_class is FailureClass.BOARD_UNREACHABLE
-    return replace(found, stage=Stage.TRANSFER) if found and unreachable else found
+    lines, lost = short_lines(profile), ((FailureClass.BOARD_UNREACHABLE, _UNREACHABLE),)
+    return named_by(lost, lines, Stage.TRANSFER) or named_by(_NO_RUN, lines, Stage.MEASURE)
 
 
 def _stale(case: CaseText) -> Failure | None:
@@ -395,13 +392,9 @@ def _with_calls(case: LogCase, calls: Sequence[AxRunModel | Failure]) -> LogCase
     if damaged or not whole:
         return replace(case, failure=damaged[0])
     call = whole[-1]
-    versions = {
-        "pulsar2": call.texts.get("pulsar2_version"),
-        "axclrt": call.texts.get("axclrt_version"),
-        "engine": call.texts.get("engine_version"),
-        "axcl_run_model" if call.by_card else "ax_run_model": call.texts.get("tool_version"),
-    }
-    tools = {name: version for name, version in versions.items() if version}
+    versions = {name: f"{name}_version" for name in ("pulsar2", "axclrt", "engine")}
+    versions["axcl_run_model" if call.by_card else "ax_run_model"] = "tool_version"
+    tools = {name: call.texts[key] for name, key in versions.items() if key in call.texts}
     name = PurePosixPath(call.texts.get("model", "")).stem
     return replace(
         case,

@@ -112,8 +112,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
 
     def config(self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration) -> str:
         """The text of config.prototxt."""
-        asked = (chosen.target_hardware, chosen.npu_mode, chosen.output_layout, chosen.input_colour)
-        return job_files.config(model, calibration, *asked)
+        return job_files.config(model, calibration, chosen)
 
     def lay_out_sample(
         self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration, workdir: Path

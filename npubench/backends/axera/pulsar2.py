@@ -176,13 +176,14 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
         pictures = artifact.settings.get("calibration_format") == "png"
         return pulsar2_run.lay_out(artifact.onnx, target, pictures, workdir)
 
-    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str:
+    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str | Failure:
         """`pulsar2 run`, and FP32's outputs to compare with."""
-        return pulsar2_run.simulate(pulsar2_run.run_argv(chosen.where.command, artifact.name), work)
-
-    def wrong_outputs(self, workdir: Path) -> str:
-        """What the comparison with FP32 says."""
-        return str(pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER]).get("wrong") or "")
+        outcome = pulsar2_run.simulate(pulsar2_run.run_argv(chosen.where.command, artifact.name), work)
+        wrong = pulsar2_run.answer_of([work.workdir / pulsar2_run.ANSWER]).get("wrong")
+        if not wrong:
+            return outcome
+        message = f"{self.name} built it, and {wrong}"
+        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
 
     def estimate(self, artifact: Artifact) -> Figures | None:
         """MACs, cycles, placement and accuracy as compiler and simulator tell them; None without a log."""

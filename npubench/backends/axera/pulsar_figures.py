@@ -108,10 +108,13 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
         **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names if name != "NEU"},
         "parts_ran_on": kinds,
         **last.texts,
-        "perf_count_eu": {str(eu): count for eu, count in last.perf_eu.items()},
+        "perf_count_eu": last.perf_eu,
         "inputs": [asdict(tensor) for tensor in last.inputs],
         "outputs": [asdict(tensor) for tensor in last.outputs],
-        "calls": [asdict(call, dict_factory=_without_tensors) for call in calls],
+        "calls": [
+            {key: of[key] for key in of if key not in ("inputs", "outputs", "texts")}
+            for of in map(asdict, calls)
+        ],
     }
     memory = [call.cmm_bytes for call in calls]
     return replace(
@@ -139,15 +142,6 @@ def _tensors(listed: Sequence[Any]) -> tuple[TensorSpec, ...]:
 def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[CallMean]) -> float | None:
     times = [call.parts[name].us if name in call.parts else None for call in calls]
     return weighted_mean(times, rounds)
-
-
-def _without_tensors(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    left_out = {"inputs", "outputs", "texts"}
-    return {
-        key: {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
-        for key, value in fields
-        if key not in left_out
-    }
 
 
 def _sum_of(reports: Sequence[Path]) -> Figures:

@@ -125,7 +125,7 @@ class RunJoint:
     cmm_bytes: int | None = None
     npu_mode: str | None = None
     perf_total: int | None = None
-    perf_eu: Mapping[int, int] = field(default_factory=dict)
+    perf_eu: Mapping[str, int] = field(default_factory=dict)
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint:
     """
     printed, rest = whole_lines_and_rest(text)
     *lines, last = map(_without_binary, (*printed, rest))
-    if _is_closed(last):
+    if any(pattern.fullmatch(last) for pattern in _BRACKETED):
         lines.append(last)
     elif exited_well and _CUT_PART.match(last):
         raise DamagedError(f"it ends within the line {last.strip()[:80]!r}")
@@ -158,11 +158,6 @@ def wrong_rounds(call: RunJoint, repeat: int) -> Failure | None:
     return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
 
 
-def _is_closed(line: str) -> bool:
-    """Whether a line that may have been cut shows by its last bracket that it was not."""
-    return any(pattern.fullmatch(line) for pattern in _BRACKETED)
-
-
 def _without_binary(line: str) -> str:
     """The line as far as its closing bracket, where what follows has bytes that are no text."""
     whole = next((match for pattern in _BRACKETED if (match := pattern.match(line))), None)
@@ -172,16 +167,14 @@ def _without_binary(line: str) -> str:
 def _parse(lines: list[str], complete: bool) -> RunJoint:
     found: dict[str, Any] = {}
     parts: dict[str, Part] = {}
-    perf_eu: dict[int, int] = {}
+    perf_eu: dict[str, int] = {}
     counters_whole = True
     for previous, line, following in zip(["", *lines], lines, [*lines[1:], ""], strict=False):
         if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
             reject_split_number(line, following)
-        elif (
-            not _note_part(line, parts, perf_eu)
-            and not note_line(line, _FIELDS, found)
-            and _KNOWN.match(line)
-        ):
+        elif _note_part(line, parts, perf_eu) or note_line(line, _FIELDS, found):
+            pass
+        elif _KNOWN.match(line):
             if not _COUNTER.match(line):
                 raise not_whole(line)
             counters_whole = False
@@ -212,15 +205,11 @@ def _parse(lines: list[str], complete: bool) -> RunJoint:
     )
 
 
-def _note_part(line: str, parts: dict[str, Part], perf_eu: dict[int, int]) -> bool:
+def _note_part(line: str, parts: dict[str, Any], perf_eu: dict[str, Any]) -> bool:
     if match := _PART.fullmatch(line):
-        part = Part(int(match[2]), int(match[3]))
-        if parts.setdefault(match[1], part) != part:
-            raise DamagedError(f"two different times of {match[1]}")
+        put_once(parts, match[1], Part(int(match[2]), int(match[3])))
     elif match := _PERF_EU.fullmatch(line):
-        eu, count = int(match[1]), int(match[2])
-        if perf_eu.setdefault(eu, count) != count:
-            raise DamagedError(f"two different counts of eu({eu})")
+        put_once(perf_eu, match[1], int(match[2]))
     return match is not None
 
 
@@ -238,7 +227,7 @@ def _check(task_us: int, rounds: int, parts: Mapping[str, Part], found: Mapping[
             raise DamagedError(f"create handle took {create['total']} ms, but its parts {total:.2f} ms")
 
 
-def _counters_fit(total: int, perf_eu: Mapping[int, int]) -> bool:
+def _counters_fit(total: int, perf_eu: Mapping[str, int]) -> bool:
     """The lines end with their number: only such bounds tell that none of them lost its last digits."""
     least, most = max(perf_eu.values(), default=0), sum(perf_eu.values())
     apart = _COUNTERS_APART * total

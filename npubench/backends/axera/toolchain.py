@@ -93,20 +93,24 @@ class Bench:
         Exit code 127 stands for a program that is not there.
         """
         if self._where.image is None:
-            return self._start(argv, timeout_s, log)
+            return self.start(argv, timeout_s, log)
         name = container_name()
         ended = [self._where.engine, "kill", name]
-        completed = self._start(container(self._where, name, self.folder, argv), timeout_s, log, ended)
+        completed = self.start(container(self._where, name, self.folder, argv), timeout_s, log, ended)
         if self._where.engine == "docker" and self._to_give_back:
             # What root wrote in a container becomes the folder owner's again.
             argv = ["chown", "-R", f"--reference={MOUNT}", MOUNT]
-            self._start(container(self._where, container_name(), self.folder, argv), SHORT_S, log, ended)
+            self.start(container(self._where, container_name(), self.folder, argv), SHORT_S, log, ended)
         return completed
 
-    def _start(
+    def start(
         self, argv: Sequence[str], timeout_s: float, log: Path, on_kill: Sequence[str] = ()
     ) -> Completed:
-        return _start(argv, timeout_s, log, self._workdir, on_kill)
+        """The same as a process of the machine itself; `on_kill` ends what that began elsewhere."""
+        try:
+            return process.run(argv, timeout_s=timeout_s, log=log, cwd=self._workdir, on_kill=on_kill)
+        except OSError as error:
+            return Completed(tuple(argv), NOT_STARTED, f"{argv[0]}: {error.strerror}\n", 0.0)
 
     def collect(self) -> None:
         """Bring what the tools wrote to the job's folder; here they wrote into it."""
@@ -150,16 +154,7 @@ def identify(where: Where, open_host: OpenHost | None) -> Completed:
         with _session(where.build_host, open_host) as session:
             return session.run(argv, SHORT_S)
     with tempfile.TemporaryDirectory() as folder:
-        return _start(argv, SHORT_S, Path(folder) / "version.log", Path(folder))
-
-
-def _start(
-    argv: Sequence[str], timeout_s: float, log: Path, cwd: Path, on_kill: Sequence[str] = ()
-) -> Completed:
-    try:
-        return process.run(argv, timeout_s=timeout_s, log=log, cwd=cwd, on_kill=on_kill)
-    except OSError as error:
-        return Completed(tuple(argv), NOT_STARTED, f"{argv[0]}: {error.strerror}\n", 0.0)
+        return Bench(where, Path(folder)).start(argv, SHORT_S, Path(folder) / "version.log")
 
 
 ENDED_BY_TIMEOUT = 124
@@ -219,9 +214,10 @@ class HostBench(Bench):
         """Write an empty file on the host."""
         self._must("touch", "--", self._path(name))
 
-    def _start(
+    def start(
         self, argv: Sequence[str], timeout_s: float, log: Path, on_kill: Sequence[str] = ()
     ) -> Completed:
+        """The same on the host."""
         if not on_kill:
             limit = ["timeout", "-k", f"{KILL_AFTER_S:g}", f"{max(1, math.ceil(timeout_s))}"]
             argv = [*limit, "env", "-C", self.folder, *argv]

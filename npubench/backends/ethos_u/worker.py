@@ -8,7 +8,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 import worker_pooling
-from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step
+from worker_frame import NotSupportedError, aside, compared, if_any, reference, samples, serve, step
 from worker_litert import (
     ChangedError,
     by_name,
@@ -72,9 +72,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "summary": found["summary"],
         "poolings_rewritten": rewritten,
         "steps": steps(quantised),
-        "outputs": keep("output", outputs),
-        "reference": keep("reference", expected),
-        "rounded": keep("rounded", rounded),
+        **compared(outputs, expected, rounded),
     }
 
 

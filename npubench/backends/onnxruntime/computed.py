@@ -31,7 +31,7 @@ SMALL_BYTES = 1024
 
 INTEGERS = frozenset({"int8", "uint8", "int16", "uint16", "int4", "uint4", "int2", "uint2"})
 FLOATS = frozenset({"float", "float16", "bfloat16", "double"})
-CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
+FLOAT_INSIDE = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearSoftmax"})
 """They compute in float, whichever side of them is integer."""
 
 INTEGER_INSIDE = frozenset(
@@ -41,9 +41,6 @@ INTEGER_INSIDE = frozenset(
     }
 )
 """They multiply integers, and give floats or 32 bits out."""
-
-FLOAT_INSIDE = frozenset({"QLinearSoftmax"})
-"""Bytes in and out; what is between is looked up as floats, added and divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def _is_integer(run: _Ran) -> bool | None:
     operator = run.node.op_type
     if operator in INTEGER_INSIDE:
         return True
-    if operator in CONVERSIONS or operator in FLOAT_INSIDE:
+    if operator in FLOAT_INSIDE:
         return False
     if not run.outputs or operator in {"If", "Loop", "Scan", "Cast", "Constant"}:
         return None

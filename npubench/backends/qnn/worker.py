@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
-from worker_frame import NotSupportedError, keep, references, samples, serve, step
+from worker_frame import NotSupportedError, compared, references, samples, serve, step
 
 PROVIDER = "QNNExecutionProvider"
 NARROWED = "narrowed.onnx"
@@ -44,9 +44,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "narrowed": narrowed,
         "steps": _steps(len(job["tensors"]["outputs"])),
         "assignment": _assignment(session),
-        "outputs": keep("output", outputs),
-        "reference": keep("reference", expected),
-        "rounded": keep("rounded", rounded),
+        **compared(outputs, expected, rounded),
     }
 
 

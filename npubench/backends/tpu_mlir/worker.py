@@ -12,7 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
-from worker_frame import aside, if_any, keep, reference, samples, serve, step
+from worker_frame import aside, compared, if_any, reference, samples, serve, step
 from worker_tensors import of_bmodel, of_cvimodel
 
 IMPORTS = Path(__file__).resolve().parent / "worker_imports"
@@ -74,9 +74,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "on_cpu": sorted(set(_on_cpu())),
         "cpu_layers": _on_cpu(),
         "tensors": told,
-        "outputs": keep("output", [list(arrays.values())]),
-        "reference": keep("reference", expected),
-        "rounded": keep("rounded", rounded),
+        **compared([list(arrays.values())], expected, rounded),
     }
 
 
