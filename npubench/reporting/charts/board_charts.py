@@ -217,26 +217,17 @@ def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Resul
             yield f"{result.board}{precision}", result, figures
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """Empty where there is nothing to compare."""
-
-    dots: tuple[RowChart, ...]
-    rooflines: tuple[Scatter, ...]
-
-
 def charts_over_boards(
     results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
-) -> Overview:
-    """Latency, price, accuracy, CPU and codecs as dot plots; rooflines apart."""
+) -> list[RowChart]:
+    """Latency, price, accuracy, CPU and codecs as dot plots."""
     dots = (
         *latency_charts(results, kinds),
         *price_charts(results, kinds, boards),
         *accuracy_charts(results, kinds),
         *(cpu_chart(results), codec_chart(results)),
     )
-    found = tuple(chart for chart in dots if chart)
-    return Overview(found, tuple(rooflines(results, kinds, boards)))
+    return [chart for chart in dots if chart]
 
 
 ELEMENT_BYTES = {Precision.FP32: 4, Precision.INT8: 1}
