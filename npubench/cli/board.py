@@ -1,6 +1,7 @@
 """`npubench board`: whether a board can be used, whose key it has, and what lies on it."""
 
 import sys
+from contextlib import closing
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,14 +50,11 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     from npubench.engine import plugins
 
     spec = _find(name, catalog_folders)
-    session = plugins.transport(spec.transport).connect(spec)
-    try:
+    with closing(plugins.transport(spec.transport).connect(spec)) as session:
         rows = [*_rows(session.facts()), *_lease(session)]
         runner, problems = _runner(spec, session, catalog_folders)
         click.echo(text_table(["board", spec.name], [*rows, *runner, *_hardware(session)], 200))
         findings = session.check() if isinstance(session, SshSession) else None
-    finally:
-        session.close()
     if findings is not None and findings.free_bytes is not None:
         click.echo(f"{printable(findings.folder or '')}: {_mib(findings.free_bytes)} free")
     problems += findings.problems if findings is not None else ()
@@ -117,15 +115,15 @@ def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path,
     """
     from npubench.boards.ssh.config import settings
     from npubench.boards.ssh.transport import SshTransport
+    from npubench.domain.leases import own_claim
 
     spec = _over_ssh(name, catalog_folders)
     wanted = settings(spec)
-    session = SshTransport().connect(spec)
-    try:
-        _clear_lease(session, spec.name, lease)
+    with closing(SshTransport().connect(spec)) as session:
+        held = session.take(own_claim("board clean"), lease)
+        if held is not None:
+            say(f"{spec.name} is in use by {held}: --lease takes it away")
         gone = session.clean(0, 0) if everything else session.clean(wanted.keep_s, wanted.keep_bytes)
-    finally:
-        session.close()
     size = sum(entry.size_bytes for entry in gone)
     click.echo(f"removed {len(gone)} files ({size / 2**20:.1f} MiB) from {spec.name}")
 
@@ -142,17 +140,6 @@ def _lease(session: "Session") -> list[list[str]]:
         return [["lease", f"none can be kept: {error}"]]
     left = f", for {held.left_s:.0f} s unless renewed" if held and held.left_s is not None else ""
     return [["lease", f"{held}{left}" if held else "free"]]
-
-
-def _clear_lease(session: "Session", name: str, force: bool) -> None:
-    from npubench.domain.leases import own_claim
-    from npubench.domain.protocols import Leasing
-
-    if not isinstance(session, Leasing):
-        return
-    held = session.take(own_claim("board clean"), force)
-    if held is not None:
-        say(f"{name} is in use by {held}: --lease takes it away")
 
 
 def _runner(
