@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import (
-    PATH,
-    batch_axis_option,
-    catalog_option,
-    load_catalog,
-    out_option,
-    say_problem,
-)
+from npubench.cli.options import PATH, load_catalog, say_problem, shared_options
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import counted, printable
 
@@ -35,9 +28,7 @@ def import_() -> None:
 def _log_options(function: Callable[..., int]) -> Callable[..., int]:
     """What both names of the command take besides their --board."""
     for option in (
-        out_option,
-        catalog_option,
-        batch_axis_option,
+        shared_options("batch_axis", "catalog", "out"),
         click.option("--name", help="What the rows call that board, beside rows of its live runs."),
         click.argument("folder", type=PATH),
     ):
@@ -117,7 +108,7 @@ def _import(
         if batch is not None:
             # Other samples make another row of the same log.
             rows = [replace(row, key=digest(row.key, batch)) for row in rows]
-        return _add(rows, {case.name: case.source for case in cases}, session)
+        return _add(rows, {case.name: case.log.path for case in cases}, session)
 
     given = run_session(RunOptions(out=out), (SessionStage(add, gives=Imported), page_stage()))
     _tell(given[Imported], spec.name)
@@ -186,7 +177,7 @@ def _tell(found: Imported, board: str) -> None:
 
 
 @import_.command()
-@out_option
+@shared_options("out")
 def published(out: Path) -> None:
     """Add what others published of AXera chips; says of every column what it was for its publisher.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import FOLDER, catalog_option, json_option, load_catalog, print_records
+from npubench.cli.options import FOLDER, load_catalog, print_records, shared_options
 from npubench.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ Rows = list[dict[str, str]]
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["boards", "models", "operators", "backends", "suites"]))
-@catalog_option
+@shared_options("catalog")
 @click.option(
     "--status", type=FOLDER, metavar="[OUT]",
     is_flag=False, flag_value="npubench-out",
     help="With models: what came of exporting and converting each, from the --out of a run or an export"
     " [npubench-out].",
 )  # fmt: skip
-@json_option
+@shared_options("json")
 def list_(what: str, catalog_folders: tuple[Path, ...], status: Path | None, as_json: bool) -> int:
     """List boards, models, operators, backends or suites."""
     if status is not None and what != "models":

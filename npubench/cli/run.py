@@ -6,19 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import (
-    Number,
-    board_option,
-    calibration_option,
-    deadline_option,
-    json_option,
-    out_option,
-    precision_option,
-    print_records,
-    run_options,
-    say,
-    say_problem,
-)
+from npubench.cli.options import Number, print_records, run_options, say, say_problem, shared_options
 from npubench.engine.plan import RunOptions
 
 if TYPE_CHECKING:
@@ -28,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @run_options
-@board_option
+@shared_options("board")
 @click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--stages",
@@ -46,7 +34,7 @@ if TYPE_CHECKING:
     type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
     help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
 )
-@precision_option
+@shared_options("precision")
 @click.option(
     "--warmup",
     type=click.IntRange(0),
@@ -56,10 +44,9 @@ if TYPE_CHECKING:
 @click.option("--repeat", type=click.IntRange(1), default=64, help="Least runs a round.")
 @click.option("--min-duration", "min_duration_s", type=Number(0), default=3.0, help="Least seconds a case.")
 @click.option("--rounds", type=click.IntRange(1), default=3, help="Rounds a case.")
-@calibration_option
+@shared_options("calibration")
 @click.option("--calibration-samples", "samples", type=click.IntRange(1), default=8, help="How many of them.")
-@click.option("--jobs", "workers", type=click.IntRange(1), help="Exports and conversions at once.")
-@deadline_option
+@shared_options("jobs", "deadline")
 @click.option(
     "--wait",
     "wait_s",
@@ -71,8 +58,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Do everything again, whatever is there.")
 @click.option("--strict", is_flag=True, help="Failed cases exit 1, unstable rows 6.")
 @click.option("--quiet", is_flag=True, help="Print errors and the path of the report only.")
-@json_option
-@out_option
+@shared_options("json", "out")
 def run(
     options: RunOptions,
     cpu_tool: str | None,

@@ -27,7 +27,6 @@ from npubench.storage.json import Positive, Table, Text, mistakes
 
 _PLACEHOLDER = re.compile(r"\{(input|width|height|frames|codec|threads)\}")
 _PATTERNS = ("frames", "fps", "counter", "sha256", "unsupported")
-_GROUPS = {"unsupported": 0}
 _LINE_LIMIT = 2000
 """A pattern never sees more of a line, so that none takes for ever on what a broken program prints."""
 _EDGE = 3
@@ -71,19 +70,13 @@ def problem_of(table: Mapping[str, Any]) -> str | None:
         return "; ".join(map(str, found))
     if "frames" not in table and "counter" not in table:
         return "frames: give a regular expression for the number of frames"
-    for key in _PATTERNS:
-        if key in table and (problem := _problem_of_pattern(table[key], _GROUPS.get(key, 1))):
-            return f"{key}: {problem}"
-    return None
-
-
-def _problem_of_pattern(pattern: str, groups: int) -> str | None:
-    try:
-        found = re.compile(pattern).groups
-    except re.error as error:
-        return f"{pattern!r:.80} is no regular expression: {error}"
-    if groups and found != groups:
-        return f"{pattern!r:.80} has {found} groups: put one around the figure"
+    for key in (key for key in _PATTERNS if key in table):
+        try:
+            groups = re.compile(table[key]).groups
+        except re.error as error:
+            return f"{key}: {table[key]!r:.80} is no regular expression: {error}"
+        if key != "unsupported" and groups != 1:
+            return f"{key}: {table[key]!r:.80} has {groups} groups: put one around the figure"
     return None
 
 

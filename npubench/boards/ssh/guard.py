@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from npubench.boards.ssh import command
 from npubench.boards.ssh.command import COOKIE, command_line, script
 from npubench.boards.ssh.connection import Connection
-from npubench.boards.ssh.paramiko_transport import POLL_S, in_thread
+from npubench.boards.ssh.paramiko_transport import in_thread
 from npubench.domain.errors import BoardError, BoardLostError, Interrupted
 from npubench.domain.leases import Claim, Held, read_claim
-from npubench.tools import cookies, process
+from npubench.tools import cookies
 from npubench.tools.cookies import END_TREE
 
 if TYPE_CHECKING:
@@ -330,19 +330,13 @@ class Guard:
                 self._channel.sendall(f"{line}\n".encode())
             except (paramiko.SSHException, EOFError, OSError) as error:
                 raise BoardLostError(self._lost("its process there was ended")) from error
-            self._channel.settimeout(POLL_S)
-            while b"\n" not in self._rest:
-                try:
-                    chunk = self._channel.recv(command.CHUNK_BYTES)
-                except TimeoutError:
-                    if stoppable and process.stopping():
-                        raise Interrupted from None
-                    self._connection.check()
-                    if time.monotonic() >= until:
-                        raise BoardLostError(self._lost("its shell does not answer")) from None
-                    continue
-                if not chunk:
-                    raise BoardLostError(self._lost("its process there was ended"))
-                self._rest += chunk
+            chunks = command.received(self._connection, self._channel, until, stoppable)
+            try:
+                while b"\n" not in self._rest:
+                    if (chunk := next(chunks, None)) is None:
+                        raise BoardLostError(self._lost("its process there was ended"))
+                    self._rest += chunk
+            except TimeoutError:
+                raise BoardLostError(self._lost("its shell does not answer")) from None
             answer, _, self._rest = self._rest.partition(b"\n")
         return answer.decode("utf-8", "replace").strip()

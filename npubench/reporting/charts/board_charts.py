@@ -27,7 +27,15 @@ from npubench.reporting.data.figures import (
     told,
 )
 from npubench.reporting.data.formatting import closeness, significant
-from npubench.reporting.data.op_support import HOST, NPU, MissingOperator, Placement, Where, of_row, worse
+from npubench.reporting.data.op_support import (
+    HOST,
+    NPU,
+    MissingOperator,
+    Placement,
+    Where,
+    of_row,
+    placements,
+)
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
 from npubench.reporting.select.chip_facts import bandwidth_bytes_per_s, peak_mac_per_s, price_usd
@@ -209,26 +217,17 @@ def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Resul
             yield f"{result.board}{precision}", result, figures
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """Empty where there is nothing to compare."""
-
-    dots: tuple[RowChart, ...]
-    rooflines: tuple[Scatter, ...]
-
-
 def charts_over_boards(
     results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
-) -> Overview:
-    """Latency, price, accuracy, CPU and codecs as dot plots; rooflines apart."""
+) -> list[RowChart]:
+    """Latency, price, accuracy, CPU and codecs as dot plots."""
     dots = (
         *latency_charts(results, kinds),
         *price_charts(results, kinds, boards),
         *accuracy_charts(results, kinds),
         *(cpu_chart(results), codec_chart(results)),
     )
-    found = tuple(chart for chart in dots if chart)
-    return Overview(found, tuple(rooflines(results, kinds, boards)))
+    return [chart for chart in dots if chart]
 
 
 ELEMENT_BYTES = {Precision.FP32: 4, Precision.INT8: 1}
@@ -245,14 +244,12 @@ def rooflines(results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence
     for row in results:
         if not row.emulated and row.macs:
             groups.setdefault((row.board, row.backend, row.chip), []).append(row)
-    found = []
-    for (board, backend, chip), rows in sorted(groups.items()):
-        facts = facts_of_board(board, chip, boards)
-        for kind in kinds:
-            plot = _plot(board, backend, rows, kind, facts)
-            if plot:
-                found.append(plot)
-    return found
+    plots = (
+        _plot(board, backend, rows, kind, facts_of_board(board, chip, boards))
+        for (board, backend, chip), rows in sorted(groups.items())
+        for kind in kinds
+    )
+    return [plot for plot in plots if plot]
 
 
 def _plot(
@@ -329,17 +326,14 @@ def _roof(facts: Mapping[str, Fact], low: float, high: float, share: float, kind
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """`place` is the worst that became of the operator: NPU, CPU, custom, runs, or how it failed; "" unknown.
+    """`placed` is the worst that became of the operator over its cases and layers; None: unknown.
 
     `efficiency` in [0, 1] is the best share of the peak that a case of the operator reached, of `kind`.
-    `seen` of `tried` cases and layers were as bad as that.
     """
 
-    place: str = ""
+    placed: Placement | None
     efficiency: float | None = None
     kind: Kind | None = None
-    seen: int = 1
-    tried: int = 1
 
     @property
     def heat(self) -> int:
@@ -358,28 +352,24 @@ class HeatMap:
 def heatmap(results: Sequence[Result], boards: Sequence[BoardSpec]) -> HeatMap | None:
     """The map of all single-operator cases, and of operators that models failed by or left to another unit;
     None without any."""
-    places: dict[str, dict[Where, Placement]] = {}
+    places = placements(results, _told)
     best: dict[tuple[str, Where], tuple[float, Kind]] = {}
     for row in results:
-        where = (row.board, row.backend)
-        for operator, placed in _told(row):
-            found = places.setdefault(operator, {})
-            found[where] = worse(found[where], placed) if where in found else placed
-        efficiency, kind = _efficiency(row, boards) if _of_operator(row) else (None, None)
-        if efficiency is not None and kind is not None:
-            best[row.op, where] = max((efficiency, kind), best.get((row.op, where), (0.0, kind)))
+        of_operator = row.case_kind is CaseKind.OPERATOR and row.op and row.status is Status.OK
+        if reached := _efficiency(row, boards) if of_operator else None:
+            key = (row.op, (row.board, row.backend))
+            best[key] = max(reached, best.get(key, reached))
     if not places:
         return None
     columns = tuple(sorted({where for row in places.values() for where in row}))
     rows = tuple(
-        (operator, tuple(_cell(row.get(where), best.get((operator, where))) for where in columns))
+        (
+            operator,
+            tuple(HeatCell(row.get(where), *best.get((operator, where), ())) for where in columns),
+        )
         for operator, row in sorted(places.items())
     )
     return HeatMap(columns, rows)
-
-
-def _of_operator(row: Result) -> bool:
-    return row.case_kind is CaseKind.OPERATOR and bool(row.op) and row.status is Status.OK
 
 
 def _told(row: Result) -> Iterator[tuple[str, Placement]]:
@@ -391,24 +381,16 @@ def _told(row: Result) -> Iterator[tuple[str, Placement]]:
             yield operator, placed
 
 
-def _cell(placed: Placement | None, best: tuple[float, Kind] | None) -> HeatCell:
-    if placed is None:
-        return HeatCell()
-    efficiency, kind = best or (None, None)
-    return HeatCell(placed.place, efficiency, kind, placed.seen, placed.tried)
-
-
-def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float | None, Kind | None]:
+def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float, Kind] | None:
     """The tool's own share of the peak, else MACs over time over the peak of the board's facts."""
     if row.emulated:
-        return None, None
+        return None
     for kind in Kind:
         figures = figures_of(row, kind)
         if figures is not None and figures.mac_utilisation is not None:
             return figures.mac_utilisation, kind
     for kind in Kind:
-        rate = gmac_per_s(row, kind) if row.macs else None
-        if rate:
+        if rate := gmac_per_s(row, kind):
             peak = peak_mac_per_s(facts_of_board(row.board, row.chip, boards))
-            return (rate * 1e9 / peak.value, kind) if peak else (None, None)
-    return None, None
+            return (rate * 1e9 / peak.value, kind) if peak else None
+    return None

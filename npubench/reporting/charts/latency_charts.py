@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from npubench.domain.figures import Kind
 from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind, Precision
-from npubench.domain.text import visible
 from npubench.reporting.charts.axis import Axis, axis
 from npubench.reporting.charts.row_chart import (
     AXIS_PX,
@@ -163,7 +162,7 @@ def _model_row(pair: Pair, scale: _Scale, y: float) -> Row:
     factor = speedup(pair, scale.kind)
     places = [one.x for one in marks]
     return Row(
-        *(y, label_of(pair.case), visible(pair.case), tuple(marks)),
+        *(y, label_of(pair.case), pair.case, tuple(marks)),
         link=(min(places), max(places)) if len(places) == 2 else None,
         note=_note(factor) if factor else "",
         slower=factor is not None and factor.factor < 1,
@@ -206,14 +205,14 @@ def _operator_row(name: str, group: Sequence[Result], scale: _Scale, y: float, e
         if each:
             for result, value in timed:
                 found = scale.mark(result, value, lane, 4)
-                marks.append(replace(found, label="", title=f"{visible(result.case)}, {found.title}"))
+                marks.append(replace(found, label="", title=f"{result.case}, {found.title}"))
         if len(timed) > 1 or not each:
             middle = statistics.median(value for _, value in timed)
             about = say("median of {count}", count=len(timed)) + f" {precision.upper()}: {duration(middle)}"
             medians.append(Mark(scale.axis.at(middle), lane, 0, precision.value, about))
     count = len({result.case for result in group})
     note = say_count(count, "{count} case", "{count} cases")
-    return Row(y, label_of(name), visible(name), tuple(marks), tuple(medians), note=note)
+    return Row(y, label_of(name), name, tuple(marks), tuple(medians), note=note)
 
 
 def _type_of(result: Result) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.domain.figures import Kind
-from npubench.domain.text import visible
 from npubench.reporting.charts.axis import Axis, axis
 from npubench.reporting.charts.row_chart import WIDTH, Subject
 
@@ -86,7 +85,7 @@ def scatter(
     y = axis([other for _, other in places], HEIGHT - AXIS_PX, TOP_PX, show, logarithmic)
     series = tuple(dict.fromkeys(point.series for point in points))
     lines = tuple(
-        Line(" ".join(f"{x.at(a)},{y.at(b)}" for a, b in corner.places), visible(corner.text), corner.kind)
+        Line(" ".join(f"{x.at(a)},{y.at(b)}" for a, b in corner.places), corner.text, corner.kind)
         for corner in corners
     )
     left_out = len(usable) - len(shown)

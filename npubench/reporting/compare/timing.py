@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 from npubench.domain.figures import Bound, Bounds, Figures, Kind, Latency
 from npubench.domain.records import Definition, Result, Status, differing
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
-from npubench.reporting.data.figures import left_out_of, ratio_bound
+from npubench.reporting.data.figures import left_out_of, main_latency_us, ratio_bound
 
 EXACT = "exact: the figure has no spread"
 NO_INTERVAL = "no interval: neither rounds nor a deviation are known"
@@ -169,13 +169,10 @@ def _between_rounds(rows: Sequence[Result]) -> Iterator[float]:
 
 
 def _level(row: Result) -> float | None:
-    figures = row.figures
-    if figures is None or figures.latency_us is None:
-        return None
-    _, rounds = rounds_of(figures)
-    latency = figures.latency_us
-    level = statistics.median(rounds) if rounds else latency.mean if latency.p50 is None else latency.p50
-    return level if level > 0 else None
+    level = main_latency_us(row.figures)
+    if row.figures and level is not None and (rounds := rounds_of(row.figures)[1]):
+        level = statistics.median(rounds)
+    return level if level and level > 0 else None
 
 
 def _sigma(logs: Sequence[float]) -> float:

@@ -161,11 +161,8 @@ def simulation_as_time(row: Result) -> Iterator[Doubt]:
             reason = say("the board's time is the simulated rate itself: inferences/s stand as a time")
         else:
             continue
-        told = {
-            "board": us(time.us, 6),
-            "due": us(due or 0.0, 6),
-            "rate": "-" if rate is None else us(rate, 6),
-        }
+        told = {"board": us(time.us, 6), "due": us(due or 0.0, 6)}
+        told["rate"] = "-" if rate is None else us(rate, 6)
         evidence = say("on the board {board} us; simulated {rate} inferences/s, that is {due} us", **told)
         yield doubt_of(row, DoubtClass.SIMULATION_AS_TIME, Strength.STRONG, reason, evidence)
         return
@@ -311,9 +308,8 @@ def _statistics(latency: Latency | None) -> Iterator[str]:
 
 
 def _parts(figures: Figures) -> Iterator[str]:
-    whole = figures.latency_us.mean if figures.latency_us else None
-    part = figures.npu_time_us
-    if not whole or whole <= 0 or part is None:
+    whole, part = figures.latency_us.mean if figures.latency_us else 0.0, figures.npu_time_us
+    if whole <= 0 or part is None:
         return
     # Of a published row the two are one number, in two places.
     if part > PART_ABOVE * whole or (figures.kind is Kind.PUBLISHED and whole > PART_ABOVE * part):
