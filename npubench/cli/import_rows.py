@@ -108,7 +108,7 @@ def _import(
         if batch is not None:
             # Other samples make another row of the same log.
             rows = [replace(row, key=digest(row.key, batch)) for row in rows]
-        return _add(rows, {case.name: case.source for case in cases}, session)
+        return _add(rows, {case.name: case.log.path for case in cases}, session)
 
     given = run_session(RunOptions(out=out), (SessionStage(add, gives=Imported), page_stage()))
     _tell(given[Imported], spec.name)

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 import worker_pooling
@@ -85,8 +88,6 @@ def _names(tensors: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
 
 
 def _rewritten(path: str) -> int:
-    import onnx
-
     model = onnx.load(path)
     opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if opset < LEAST_OPSET:
@@ -99,7 +100,6 @@ def _rewritten(path: str) -> int:
 
 def _refuse_custom(path: str) -> None:
     """onnx2tf ends well with operators that it made up; whoever runs the file has to know them."""
-    import onnx
     from ai_edge_litert.interpreter import Interpreter
 
     made_up = {detail["op_name"] for detail in Interpreter(path)._get_ops_details()}
@@ -113,14 +113,10 @@ def _refuse_custom(path: str) -> None:
 
 def _blank(job: dict[str, Any]) -> list[Any]:
     """Outputs of the model's shapes, for want of a reference: the first layout that fits them is taken."""
-    import numpy as np
-
     return [np.zeros([max(1, size) for size in one["shape"]]) for one in job["tensors"]["outputs"]]
 
 
 def _layout(path: str, sample: dict[str, Any], expected: list[Any]) -> Any:
-    import onnx
-
     try:
         return find_layout(open_model(path), sample, expected)
     except ChangedError as error:

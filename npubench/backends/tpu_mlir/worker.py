@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 from worker_frame import aside, compared, if_any, reference, samples, serve, step
@@ -31,8 +33,6 @@ class ToolFailedError(Exception):
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Transform, calibrate, deploy; the compiler itself runs its cmodel against the quantised reference."""
-    import numpy as np
-
     order = [tensor["name"] for tensor in job["tensors"]["inputs"]]
     shapes = [list(tensor["shape"]) for tensor in job["tensors"]["inputs"]]
     Path("calibration").mkdir()
@@ -94,8 +94,6 @@ def _alone() -> Iterator[None]:
 
 def _outputs() -> dict[str, Any]:
     """What the cmodel gave, by name. Raises when there is no such file: an exit code says nothing."""
-    import numpy as np
-
     found = sorted(Path().glob("*_model_outputs.npz"))
     if len(found) != 1:
         raise ToolFailedError(f"the cmodel left {len(found)} files of outputs")
