@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from npubench.domain.figures import Figures, Kind
 from npubench.domain.records import Result
@@ -101,11 +102,13 @@ def _slower_batch(one: _Run, many: _Run) -> Doubt:
 
 def _by_cores(results: Sequence[Result]) -> Iterator[Doubt]:
     groups: defaultdict[Hashable, list[_Run]] = defaultdict(list)
+    by_chip: defaultdict[str, list[tuple[Result, Figures, int]]] = defaultdict(list)
     for row in results:
-        figures = measured_of(row)
-        cores = None if figures is None else cores_of(row, figures)
-        if figures is None or cores is None:
-            continue
+        if (figures := measured_of(row)) and (cores := cores_of(row, figures)) is not None:
+            by_chip[row.chip.casefold()].append((row, figures, cores))
+    # Where all of a chip's rows are of as many cores nothing is to be held against each other.
+    several = (told for told in by_chip.values() if len({cores for _, _, cores in told}) > 1)
+    for row, figures, cores in chain.from_iterable(several):
         network = (row.chip.casefold(), row.backend, row.precision, plain(row.case))
         shapes = (len(row.inputs), *(tensor.shape for tensor in row.inputs))
         source = (str(row.protocol.get("table", "")), str(row.protocol.get("input", "")), figures.kind)
