@@ -18,7 +18,8 @@ from npubench.benchmarks.codec.cases import BY_NAME, FORMATS, RECIPES
 from npubench.benchmarks.codec.media import read
 from npubench.boards.local import LocalSession
 from npubench.catalog import find_board, load
-from npubench.domain.records import Failure, Figures
+from npubench.domain.figures import Figures
+from npubench.domain.records import Failure
 from npubench.domain.specs import BenchmarkSpec
 
 CASES = ("decode-h264-1080p", "decode-h265-1080p")

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from npubench import published
-from npubench.domain.records import BoardState, Figures, Result, Status, Verdict
+from npubench.domain.figures import Figures
+from npubench.domain.records import BoardState, Result, Status, Verdict
 from npubench.domain.specs import CaseKind
 from npubench.reporting.sanity import Doubt, DoubtClass, Strength, doubts
 from npubench.storage.hashing import digest

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.paired import measure, show
-from npubench.domain.records import Figures, Result
+from npubench.domain.figures import Figures
+from npubench.domain.records import Result
 from npubench.storage.hashing import digest
 from npubench.storage.store import Store
 from tests import gateway, sample_results

@@ -51,15 +51,12 @@ def exit_codes() -> str:
 def run_options() -> str:
     """The options of `npubench run`; click's own layout changes with its version."""
     rows = []
+    context = click.Context(run, show_default=True)
     for parameter in run.params:
         if isinstance(parameter, click.Option):
-            default = _shown(parameter.default) if parameter.show_default else ""
+            default = parameter.get_help_extra(context).get("default", "")
             rows.append(f"| `{'`, `'.join(parameter.opts)}` | {default} | {parameter.help or ''} |")
     return "\n".join(["| option | default | |", "| --- | --- | --- |", *rows])
-
-
-def _shown(default: object) -> str:
-    return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
 def failure_classes() -> str:

@@ -24,7 +24,7 @@ from npubench.reporting.data import (
 )
 from npubench.reporting.data import tables as grid
 from npubench.reporting.page import page
-from npubench.reporting.sanity.doubt import NEXT_STEPS
+from npubench.reporting.sanity.doubt import DoubtClass
 from npubench.reporting.select import checks, decide, presentation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,21 +95,18 @@ def _in_tables() -> set[str]:
             for name, _ in columns_of
         ),
         *checks._ABOUT.values(),
-        *NEXT_STEPS.values(),
+        *(one.next_step for one in DoubtClass),
         *checks._ABOUT,
         *decide._BASES.values(),
         decide._PUBLISHED_SIMULATION,
-        *provenance._OWN,
-        *provenance._LABELS,
         *provenance._STATISTICS,
-        *provenance._STATE,
         *(label for label, _ in summary._facts([])),
         *(one.title for one in [*columns_said, mean]),
         *(one.hint for one in [*columns_said, mean]),
         *grid._NO_FIGURE.values(),
         *accuracy.WORDS.values(),
         *MISSING,
-        *notes.TEXTS.values(),
+        *(code.text for code in notes.NoteCode),
         *summary._EXTRA.values(),
         *processor._SAME,
         processor._OTHER,

@@ -51,6 +51,9 @@ exit 0
 """A shell script that prints every file of `FILES` that can be read after a line with the mark `$1`."""
 
 
+Texts = Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class HardwareFact:
     """One fact; `value` is None where the board does not tell it, then `missing` says why and what to do."""
@@ -63,26 +66,10 @@ class HardwareFact:
 def facts(output: str, mark: str) -> tuple[HardwareFact, ...]:
     """All facts in the order of reading, from what `READ` printed. Never raises."""
     texts = texts_of(output, mark)
-    return (
-        HardwareFact("machine", texts.get("machine") or None, "uname -m says nothing"),
-        HardwareFact("cores online", _cores(texts), "sysfs is not mounted at /sys"),
-        HardwareFact(
-            "clock range", _clocks(texts), "no cpufreq: a virtual machine, or a kernel without CPU_FREQ"
-        ),
-        HardwareFact(
-            "governors", _governors(texts), "no cpufreq: what the clock does cannot be known or fixed"
-        ),
-        HardwareFact("caches", _caches(texts), "the kernel tells none: cpupeak's memory rows show them"),
-        HardwareFact("thermal zones", _zones(texts), "none: throttling can only be seen by the clock"),
-        HardwareFact("contiguous memory", _cma(texts), "no CMA: the NPU's memory is apart, or there is none"),
-        HardwareFact("page size", _page(texts), "neither getconf nor /proc/self/smaps tells it"),
-        HardwareFact(
-            "NPU driver", _driver(texts), "no known driver tells its version (debugfs may need root)"
-        ),
-    )
+    return tuple(HardwareFact(name, read(texts) or None, missing) for name, read, missing in _FACTS)
 
 
-def _under(texts: Mapping[str, str], folder: str, name: str) -> dict[str, str]:
+def _under(texts: Texts, folder: str, name: str) -> dict[str, str]:
     """Texts of files `<folder><number>/<name>` by that number, in its order."""
     pattern = re.compile(rf"{re.escape(folder)}([0-9]{{1,6}})/{re.escape(name)}")
     found = {match[1]: text for path, text in texts.items() if (match := pattern.fullmatch(path)) and text}
@@ -94,13 +81,13 @@ _CACHE = "/sys/devices/system/cpu/cpu0/cache/index"
 _ZONE = "/sys/class/thermal/thermal_zone"
 
 
-def _cores(texts: Mapping[str, str]) -> str | None:
+def _cores(texts: Texts) -> str:
     online = texts.get("/sys/devices/system/cpu/online")
     possible = texts.get("/sys/devices/system/cpu/possible")
-    return f"{online} of {possible}" if online and possible else online or None
+    return f"{online} of {possible}" if online and possible else online or ""
 
 
-def _clocks(texts: Mapping[str, str]) -> str | None:
+def _clocks(texts: Texts) -> str:
     low, high = _under(texts, _POLICY, "cpuinfo_min_freq"), _under(texts, _POLICY, "cpuinfo_max_freq")
     cores = _under(texts, _POLICY, "related_cpus")
     ranges = [
@@ -108,56 +95,62 @@ def _clocks(texts: Mapping[str, str]) -> str | None:
         for number in low
         if number in high
     ]
-    return ", ".join(ranges) or None
+    return ", ".join(ranges)
 
 
-def _governors(texts: Mapping[str, str]) -> str | None:
+def _governors(texts: Texts) -> str:
     now = _under(texts, _POLICY, "scaling_governor")
     offered = _under(texts, _POLICY, "scaling_available_governors")
-    if not now:
-        return None
     choice = " ".join(dict.fromkeys(word for text in offered.values() for word in text.split()))
-    return " ".join(dict.fromkeys(now.values())) + (f" (of {choice})" if choice else "")
+    return " ".join(dict.fromkeys(now.values())) + (f" (of {choice})" if now and choice else "")
 
 
-def _caches(texts: Mapping[str, str]) -> str | None:
+def _caches(texts: Texts) -> str:
     levels, kinds = _under(texts, _CACHE, "level"), _under(texts, _CACHE, "type")
     sizes = _under(texts, _CACHE, "size")
-    return (
-        ", ".join(
-            f"L{levels[n]} {kinds.get(n, '').lower()} {size}" for n, size in sizes.items() if n in levels
-        )
-        or None
-    )
+    caches = [f"L{levels[n]} {kinds.get(n, '').lower()} {size}" for n, size in sizes.items() if n in levels]
+    return ", ".join(caches)
 
 
-def _zones(texts: Mapping[str, str]) -> str | None:
+def _zones(texts: Texts) -> str:
     temperatures, names = _under(texts, _ZONE, "temp"), _under(texts, _ZONE, "type")
     zones = [
         f"{names.get(number, number)} {celsius(int(text)):.1f} C"
         for number, text in temperatures.items()
         if re.fullmatch(r"-?[0-9]{1,9}", text)
     ]
-    return ", ".join(zones) or None
+    return ", ".join(zones)
 
 
-def _cma(texts: Mapping[str, str]) -> str | None:
+def _cma(texts: Texts) -> str:
     size = kib(texts.get("/proc/meminfo", ""), "CmaTotal")
-    return f"{size / 2**20:.0f} MiB" if size else None
+    return f"{size / 2**20:.0f} MiB" if size else ""
 
 
-def _page(texts: Mapping[str, str]) -> str | None:
+def _page(texts: Texts) -> str:
     text = texts.get("page", "")
-    if re.fullmatch(r"[0-9]{3,8}", text):
-        return f"{text} bytes"
-    size = kib(text, "KernelPageSize")
-    return f"{size} bytes" if size else None
+    size = int(text) if re.fullmatch(r"[0-9]{3,8}", text) else kib(text, "KernelPageSize")
+    return f"{size} bytes" if size else ""
 
 
-def _driver(texts: Mapping[str, str]) -> str | None:
+def _driver(texts: Texts) -> str:
     told = [f"{vendor}: {texts[path].splitlines()[0]}" for vendor, path in DRIVERS.items() if texts.get(path)]
-    return ", ".join(told) or None
+    return ", ".join(told)
 
 
 def _mhz(text: str) -> str:
     return f"{int(text) / 1000:.0f}" if re.fullmatch(r"[0-9]{1,12}", text) else "?"
+
+
+_FACTS = (
+    ("machine", lambda texts: texts.get("machine"), "uname -m says nothing"),
+    ("cores online", _cores, "sysfs is not mounted at /sys"),
+    ("clock range", _clocks, "no cpufreq: a virtual machine, or a kernel without CPU_FREQ"),
+    ("governors", _governors, "no cpufreq: what the clock does cannot be known or fixed"),
+    ("caches", _caches, "the kernel tells none: cpupeak's memory rows show them"),
+    ("thermal zones", _zones, "none: throttling can only be seen by the clock"),
+    ("contiguous memory", _cma, "no CMA: the NPU's memory is apart, or there is none"),
+    ("page size", _page, "neither getconf nor /proc/self/smaps tells it"),
+    ("NPU driver", _driver, "no known driver tells its version (debugfs may need root)"),
+)
+"""In the order of reading: what a fact is called, how it is read, why it is not told."""

@@ -42,18 +42,44 @@ class LocalSession:
     """Runs commands here; files are already where they are needed."""
 
     def __init__(self) -> None:
-        self._lease = LocalLease()
+        self._lease: int | None = None
+        """The descriptor of its file, locked."""
 
     def take(self, claim: Claim, force: bool = False) -> Held | None:  # noqa: ARG002 - the kernel's
         """Hold this machine until the session is closed; who holds it, when somebody else does.
 
         A lease here ends with its holder and not before. Raises BoardError where none can be kept.
         """
-        return self._lease.take(claim)
+        if self._lease is not None:
+            return None
+        lease = _open()
+        try:
+            fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = Held(read_claim(_read(lease)[1]))
+            os.close(lease)
+            return held
+        except OSError as error:
+            os.close(lease)
+            raise _unusable(error) from error
+        # Whoever was killed while it held the lease left its owner's mark: nothing of it may run on.
+        before = _read(lease)[0]
+        if cookies.is_dead(before):
+            process.end_owned(before)
+        with contextlib.suppress(OSError):
+            os.ftruncate(lease, 0)
+            os.pwrite(lease, f"{cookies.owner()}\n{claim.line()}\n".encode(), 0)
+        self._lease = lease
+        return None
 
     def holder(self) -> Held | None:
         """Who holds this machine. Raises like `take`."""
-        return self._lease.holder()
+        if self._lease is not None:
+            return Held(read_claim(_read(self._lease)[1]))
+        other = LocalSession()
+        held = other.take(Claim("", "", ""))
+        other.close()
+        return held
 
     def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
         """Run a command; its whole tree ends at the deadline. Raises BoardError when it cannot start."""
@@ -90,7 +116,11 @@ class LocalSession:
 
     def close(self) -> None:
         """Give the lease back."""
-        self._lease.release()
+        if self._lease is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._lease, 0)
+            os.close(self._lease)
+        self._lease = None
 
 
 def _run(argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
@@ -111,54 +141,8 @@ _LONGEST = 4096
 
 
 def folder() -> Path:
-    """Where it lies: $NPUBENCH_LEASES, else below /tmp."""
+    """Where the lease lies: $NPUBENCH_LEASES, else below /tmp."""
     return Path(os.environ.get("NPUBENCH_LEASES") or "/tmp/npubench-leases")
-
-
-class LocalLease:
-    """The lease of one session; raises BoardError where no file can be locked."""
-
-    def __init__(self) -> None:
-        self._descriptor: int | None = None
-
-    def take(self, claim: Claim) -> Held | None:
-        """Hold this machine, or say who does."""
-        if self._descriptor is not None:
-            return None
-        descriptor = _open()
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            held = Held(read_claim(_read(descriptor).partition("\n")[2]))
-            os.close(descriptor)
-            return held
-        except OSError as error:
-            os.close(descriptor)
-            raise _unusable(error) from error
-        # Whoever was killed while it held the lease left its owner's mark: nothing of it may run on.
-        before = _read(descriptor).partition("\n")[0]
-        if cookies.is_dead(before):
-            process.end_owned(before)
-        _write(descriptor, f"{cookies.owner()}\n{claim.line()}\n")
-        self._descriptor = descriptor
-        return None
-
-    def holder(self) -> Held | None:
-        """Who holds this machine."""
-        if self._descriptor is not None:
-            return Held(read_claim(_read(self._descriptor).partition("\n")[2]))
-        other = LocalLease()
-        held = other.take(Claim("", "", ""))
-        other.release()
-        return held
-
-    def release(self) -> None:
-        """Give it back."""
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, 0)
-            os.close(self._descriptor)
-        self._descriptor = None
 
 
 def _open() -> int:
@@ -187,11 +171,7 @@ def _unusable(error: OSError) -> BoardError:
     )
 
 
-def _read(descriptor: int) -> str:
-    return os.pread(descriptor, _LONGEST, 0).decode("utf-8", "replace")
-
-
-def _write(descriptor: int, text: str) -> None:
-    with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
+def _read(lease: int) -> tuple[str, str]:
+    """The owner's cookie and the claim in it."""
+    owner, _, claim = os.pread(lease, _LONGEST, 0).decode("utf-8", "replace").partition("\n")
+    return owner, claim

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import (
-    PATH,
-    board_option,
-    deadline_option,
-    json_option,
-    out_option,
-    print_records,
-    run_options,
-)
+from npubench.cli.options import PATH, print_records, run_options, shared_options
 from npubench.domain.text import printable
 from npubench.engine.plan import RunOptions
 
@@ -34,7 +26,7 @@ MOST_CLASSES = 20
     type=PATH,
     help="Class folders of .npy or images; or inputs.npy and labels.npy, or one .npz with both.",
 )
-@board_option
+@shared_options("board")
 @click.option(
     "--precision",
     "precisions",
@@ -56,9 +48,7 @@ MOST_CLASSES = 20
     help="Samples drawn for quantisation; they are not evaluated on.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Evaluate on so many, drawn; simulators are slow.")
-@deadline_option
-@json_option
-@out_option
+@shared_options("deadline", "json", "out")
 def accuracy(options: RunOptions, dataset: Path, limit: int | None, as_json: bool) -> int:
     """Top-1 and top-5 of CASES on a data set: FP32, and what each board's toolchain makes of it.
 
@@ -68,12 +58,11 @@ def accuracy(options: RunOptions, dataset: Path, limit: int | None, as_json: boo
     from npubench.cli.listeners import say_notes, say_refused
     from npubench.domain.errors import ExitCode
     from npubench.engine.accuracy import AccuracyOptions, Scores, accuracy_stages, plan_accuracy
-    from npubench.engine.session import SessionSetup, run_session
+    from npubench.engine.session import run_session
 
     asked = AccuracyOptions(options, dataset, limit)
     plan = plan_accuracy(asked, say_refused)
-    setup = SessionSetup(options, plan, nullcontext(say_notes), stored=False)
-    given = run_session(setup, accuracy_stages(asked))
+    given = run_session(options, accuracy_stages(asked), plan, nullcontext(say_notes), stored=False)
     if as_json:
         click.echo(given[Path].read_text(encoding="utf-8"), nl=False)
     else:

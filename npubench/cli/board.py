@@ -1,13 +1,14 @@
 """`npubench board`: whether a board can be used, whose key it has, and what lies on it."""
 
 import sys
+from contextlib import closing
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import catalog_option, load_catalog, say_problem
+from npubench.cli.options import load_catalog, say, say_problem, shared_options
 from npubench.domain.errors import BoardError, ExitCode, UsageError
 from npubench.domain.text import printable, text_table
 
@@ -42,32 +43,26 @@ def board() -> None:
 
 @board.command()
 @click.argument("name")
-@catalog_option
+@shared_options("catalog")
 def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     """Connect to the board NAME, print its state and parts, and say what it lacks of what npubench needs."""
     from npubench.boards.ssh.transport import SshSession
     from npubench.engine import plugins
 
     spec = _find(name, catalog_folders)
-    session = plugins.transport(spec.transport).connect(spec)
-    try:
+    with closing(plugins.transport(spec.transport).connect(spec)) as session:
         rows = [*_rows(session.facts()), *_lease(session)]
         runner, problems = _runner(spec, session, catalog_folders)
         click.echo(text_table(["board", spec.name], [*rows, *runner, *_hardware(session)], 200))
         findings = session.check() if isinstance(session, SshSession) else None
-    finally:
-        session.close()
     if findings is not None and findings.free_bytes is not None:
-        click.echo(f"{printable(findings.folder or '')}: {findings.free_bytes / 2**20:.0f} MiB free")
+        click.echo(f"{printable(findings.folder or '')}: {_mib(findings.free_bytes)} free")
     problems += findings.problems if findings is not None else ()
     for problem in problems:
         say_problem(problem)
-    if problems:
-        return ExitCode.BOARD
-    if findings is None:
-        return ExitCode.OK
-    click.echo(f"{spec.name} has all that npubench needs")
-    return ExitCode.OK
+    if findings is not None and not problems:
+        click.echo(f"{spec.name} has all that npubench needs")
+    return ExitCode.BOARD if problems else ExitCode.OK
 
 
 @board.command()
@@ -80,8 +75,8 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     help="Trust only a key with this fingerprint, without asking. Repeatable (for hops).",
 )
 @click.option("--yes", is_flag=True, help="Trust whatever answers, without asking.")
-@catalog_option
-def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: tuple[Path, ...]) -> int:
+@shared_options("catalog")
+def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: tuple[Path, ...]) -> None:
     """Show the host key of the board NAME (and of hops before it) and keep it as known."""
     from npubench.boards.ssh import hostkeys
     from npubench.boards.ssh.config import settings
@@ -89,23 +84,21 @@ def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: 
 
     for fingerprint in fingerprints:
         if not fingerprint.startswith("SHA256:"):
-            raise UsageError(
-                f"--fingerprint {fingerprint!r:.80} does not begin with SHA256: (ssh-keygen -lf)"
-            )
+            told = f"--fingerprint {fingerprint!r:.80} does not begin with SHA256:"
+            raise UsageError(f"{told} (ssh-keygen -lf)")
     spec = _over_ssh(name, catalog_folders)
-    new = []
+    new = set()
 
     def decide(server: "Endpoint", key: "HostKey") -> None:
         click.echo(f"{printable(server.name)} offers {printable(key.type)} {key.fingerprint}")
         _require_consent(server, key, fingerprints, yes)
         hostkeys.remember(server.name, key, hostkeys.own_file())
-        new.append(server)
+        new.add(server.name)
         click.echo(f"kept in {printable(str(hostkeys.own_file()))}")
 
     server, key = introduce(settings(spec), decide)
-    if server.name not in [known.name for known in new]:
+    if server.name not in new:
         click.echo(f"{printable(server.name)} is known already by {printable(key.type)} {key.fingerprint}")
-    return ExitCode.OK
 
 
 @board.command()
@@ -114,26 +107,25 @@ def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: 
 @click.option(
     "--lease", is_flag=True, help="Take the board from whoever holds it, and end what that runs there."
 )
-@catalog_option
-def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path, ...]) -> int:
+@shared_options("catalog")
+def clean(name: str, everything: bool, lease: bool, catalog_folders: tuple[Path, ...]) -> None:
     """Remove old files of npubench from the board NAME, by keep_s and keep_bytes of its options.
 
     A lease whose holder is no more is removed, too.
     """
     from npubench.boards.ssh.config import settings
     from npubench.boards.ssh.transport import SshTransport
+    from npubench.domain.leases import own_claim
 
     spec = _over_ssh(name, catalog_folders)
     wanted = settings(spec)
-    session = SshTransport().connect(spec)
-    try:
-        _clear_lease(session, spec.name, lease)
+    with closing(SshTransport().connect(spec)) as session:
+        held = session.take(own_claim("board clean"), lease)
+        if held is not None:
+            say(f"{spec.name} is in use by {held}: --lease takes it away")
         gone = session.clean(0, 0) if everything else session.clean(wanted.keep_s, wanted.keep_bytes)
-    finally:
-        session.close()
     size = sum(entry.size_bytes for entry in gone)
     click.echo(f"removed {len(gone)} files ({size / 2**20:.1f} MiB) from {spec.name}")
-    return ExitCode.OK
 
 
 def _lease(session: "Session") -> list[list[str]]:
@@ -148,17 +140,6 @@ def _lease(session: "Session") -> list[list[str]]:
         return [["lease", f"none can be kept: {error}"]]
     left = f", for {held.left_s:.0f} s unless renewed" if held and held.left_s is not None else ""
     return [["lease", f"{held}{left}" if held else "free"]]
-
-
-def _clear_lease(session: "Session", name: str, force: bool) -> None:
-    from npubench.domain.leases import own_claim
-    from npubench.domain.protocols import Leasing
-
-    if not isinstance(session, Leasing):
-        return
-    held = session.take(own_claim("board clean"), force)
-    if held is not None:
-        click.echo(f"{printable(name)} is in use by {printable(str(held))}: --lease takes it away", err=True)
 
 
 def _runner(
@@ -186,12 +167,10 @@ def _runner(
 
 
 def _require_consent(server: "Endpoint", key: "HostKey", fingerprints: tuple[str, ...], yes: bool) -> None:
-    if fingerprints:
-        if key.fingerprint not in {fingerprint.rstrip("=") for fingerprint in fingerprints}:
-            told = f"{server.name} offers {key.fingerprint}, which is not the --fingerprint given"
-            raise BoardError(f"{told}: nothing was kept: find out what answers there")
-        return
-    if yes:
+    if fingerprints and key.fingerprint not in {one.rstrip("=") for one in fingerprints}:
+        told = f"{server.name} offers {key.fingerprint}, which is not the --fingerprint given"
+        raise BoardError(f"{told}: nothing was kept: find out what answers there")
+    if fingerprints or yes:
         return
     if not sys.stdin.isatty():
         raise UsageError("this is not a terminal to ask on: give --fingerprint SHA256:... or --yes")

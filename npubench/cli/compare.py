@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import FILE, json_option, out_option
+from npubench.cli.options import FILE, shared_options
 from npubench.domain.errors import UsageError
 from npubench.domain.text import did_you_mean, path_meant
 
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 @click.option("--require-all", is_flag=True, help="With --fail-on: exit 3 when B lacks a case of A.")
 @click.option("--junit", type=FILE, help="JUnit XML for CI.")
 @click.option("--markdown", type=FILE, help="Markdown for CI.")
-@json_option
-@out_option
+@shared_options("json", "out")
 def compare(
     a: str,
     b: str,

@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import (
-    FOLDER,
-    board_option,
-    calibration_option,
-    deadline_option,
-    precision_option,
-    run_options,
-)
+from npubench.cli.options import FOLDER, run_options, shared_options
 from npubench.domain.text import printable
 from npubench.engine.plan import RunOptions
 
@@ -28,8 +21,6 @@ if TYPE_CHECKING:
 WORKSPACE = ".npubench"
 """Below the user's folder: what made the files, and what need not be made again."""
 
-jobs_option = click.option("--jobs", "workers", type=click.IntRange(1), help="How many at once.")
-fresh_option = click.option("--fresh", is_flag=True, help="Make everything again, whatever is there.")
 folder_option = click.option(
     "--out",
     type=FOLDER,
@@ -40,9 +31,7 @@ folder_option = click.option(
 
 @click.command()
 @run_options
-@jobs_option
-@deadline_option
-@fresh_option
+@shared_options("jobs", "deadline", "fresh")
 @folder_option
 def export(options: RunOptions) -> int:
     """Write CASES as ONNX files: OUT/<case>.onnx."""
@@ -53,8 +42,7 @@ def export(options: RunOptions) -> int:
 
 @click.command()
 @run_options
-@board_option
-@precision_option
+@shared_options("board", "precision")
 @click.option(
     "--cut",
     "surgery",
@@ -62,10 +50,7 @@ def export(options: RunOptions) -> int:
     default="none",
     help="auto: rewrite what the target refuses, then cut it off at head and tail; see docs/surgery.md.",
 )
-@calibration_option
-@jobs_option
-@deadline_option
-@fresh_option
+@shared_options("calibration", "jobs", "deadline", "fresh")
 @folder_option
 def convert(options: RunOptions, surgery: str) -> int:
     """Prepare CASES for a board's toolchain: OUT/<case>.<board>.<precision>.<ending>."""
@@ -83,12 +68,12 @@ def _deliver(options: RunOptions, step: "Step", finish: "Finish | None" = None) 
     from npubench.cli.listeners import delivery_listener, say_refused
     from npubench.engine.assemble import plan_run
     from npubench.engine.deliver import Delivered, delivery
-    from npubench.engine.session import SessionSetup, run_session
+    from npubench.engine.session import run_session
 
     kept = replace(options, out=options.out / WORKSPACE)
     plan = plan_run(kept, say_refused, reached=False)
-    setup = SessionSetup(kept, plan, delivery_listener(len(plan.jobs)), stored=False)
-    delivered = run_session(setup, (delivery(options.out, step, finish),))[Delivered]
+    stages, heard = (delivery(options.out, step, finish),), delivery_listener(len(plan.jobs))
+    delivered = run_session(kept, stages, plan, heard, stored=False)[Delivered]
     written = f"{len(plan.jobs) - len(delivered.failures)} of {len(plan.jobs)} written to {options.out}"
     for line in [written] if finish is None else _on_surgery(delivered.states, written):
         click.echo(line)

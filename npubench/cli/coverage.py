@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.options import FILE, FOLDER, PATH, Number, catalog_option, load_catalog, say_problem
+from npubench.cli.options import FILE, FOLDER, PATH, Number, load_catalog, say_problem, shared_options
 
 SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
 
 
 @click.command()
-@catalog_option
+@shared_options("catalog")
 @click.option("--suite", "suites", multiple=True, default=SUITES, help="Names meant to run.")
 @click.option(
     "--exports", "places", type=PATH, multiple=True, required=True,

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import (
-    Number,
-    catalog_option,
-    json_option,
-    load_catalog,
-    out_option,
-    say,
-    say_problem,
-)
+from npubench.cli.options import Number, load_catalog, say, say_problem, shared_options
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import printable, text_table
 
@@ -40,9 +32,7 @@ class Check:
 
 
 @click.command()
-@catalog_option
-@json_option
-@out_option
+@shared_options("catalog", "json", "out")
 def doctor(catalog_folders: tuple[Path, ...], as_json: bool, out: Path) -> int:
     """Say what is usable here, and for each thing that is not, the line that would make it so."""
     catalog = load_catalog(catalog_folders)

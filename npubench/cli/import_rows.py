@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import (
-    PATH,
-    batch_axis_option,
-    catalog_option,
-    load_catalog,
-    out_option,
-    say_problem,
-)
+from npubench.cli.options import PATH, load_catalog, say_problem, shared_options
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import counted, printable
 
@@ -35,9 +28,7 @@ def import_() -> None:
 def _log_options(function: Callable[..., int]) -> Callable[..., int]:
     """What both names of the command take besides their --board."""
     for option in (
-        out_option,
-        catalog_option,
-        batch_axis_option,
+        shared_options("batch_axis", "catalog", "out"),
         click.option("--name", help="What the rows call that board, beside rows of its live runs."),
         click.argument("folder", type=PATH),
     ):
@@ -70,14 +61,10 @@ def pulsar_logs(**words: Any) -> int:
 class Imported:
     """What came of rows that are imported."""
 
-    rows: "Sequence[Result]"
-    """All of them."""
-    added: int
-    """So many were new."""
-    known: int
-    """So many were imported before."""
-    left_out: tuple[str, ...] = ()
-    """Cases of which a live run has rows there."""
+    rows: "Sequence[Result]"  # all of them
+    added: int  # so many were new
+    known: int  # so many were imported before
+    left_out: tuple[str, ...] = ()  # cases of which a live run has rows there
 
 
 def _import(
@@ -94,8 +81,8 @@ def _import(
     from npubench.engine import plugins
     from npubench.engine.assemble import parse_batch_axes
     from npubench.engine.plan import RunOptions
-    from npubench.engine.session import SessionSetup, SessionStage, run_session
-    from npubench.measure import equal_figures
+    from npubench.engine.session import SessionStage, run_session
+    from npubench.measure import reliability
     from npubench.measure.statistics import sampled
     from npubench.storage.hashing import digest
     from npubench.tools import logs
@@ -116,14 +103,14 @@ def _import(
         say_problem(problem)
 
     def add(session: "RunSession") -> Imported:
-        rows = equal_figures.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
-        rows = [sampled(row, batch) for row in rows]
+        read = reliability.warned(logs.rows(cases, spec, f"import-{spec.name}", catalog.operators))
+        rows = [sampled(row, batch) for row in read]
         if batch is not None:
             # Other samples make another row of the same log.
             rows = [replace(row, key=digest(row.key, batch)) for row in rows]
-        return _add(rows, {case.name: case.source for case in cases}, session)
+        return _add(rows, {case.name: case.log.path for case in cases}, session)
 
-    given = run_session(SessionSetup(RunOptions(out=out)), (SessionStage(add, gives=Imported), page_stage()))
+    given = run_session(RunOptions(out=out), (SessionStage(add, gives=Imported), page_stage()))
     _tell(given[Imported], spec.name)
     click.echo(f"report: {given[Path]}")
     return ExitCode.USAGE if problems or catalog.problems else ExitCode.OK
@@ -179,35 +166,30 @@ def _add(rows: "Sequence[Result]", sources: dict[str, Path], session: "RunSessio
 
 
 def _tell(found: Imported, board: str) -> None:
-    from npubench.measure.equal_figures import suspicious_groups
+    from npubench.measure.reliability import suspicious_groups
 
     told = f"{len(found.rows)} cases: {found.added} added, {found.known} imported before"
-    click.echo(told + _left_out(found.left_out, board))
+    if live := len(found.left_out):
+        told += f", {live} left out for rows of live runs on {printable(board)}: give --name to keep both"
+    click.echo(told)
     for group in suspicious_groups(found.rows):
-        cases = ", ".join(map(printable, group.cases))
-        click.echo(f"npubench: equal {group.kind} figures of different cases: {cases}", err=True)
-
-
-def _left_out(live: Sequence[str], board: str) -> str:
-    if not live:
-        return ""
-    return f", {len(live)} left out for rows of live runs on {printable(board)}: give --name to keep both"
+        say_problem(f"equal {group.kind} figures of different cases: {', '.join(group.cases)}")
 
 
 @import_.command()
-@out_option
-def published(out: Path) -> int:
+@shared_options("out")
+def published(out: Path) -> None:
     """Add what others published of AXera chips; says of every column what it was for its publisher.
 
     Every figure is of kind published. What is there already is left alone.
     """
     from npubench.cli.report import page_stage
     from npubench.engine.plan import RunOptions
-    from npubench.engine.session import SessionSetup, SessionStage, run_session
+    from npubench.engine.session import SessionStage, run_session
     from npubench.published import table
 
     stages = (SessionStage(_add_published, gives=Imported), page_stage())
-    given = run_session(SessionSetup(RunOptions(out=out)), stages)
+    given = run_session(RunOptions(out=out), stages)
     found = given[Imported]
     for name in dict.fromkeys(row.run_id for row in found.rows):
         shipped = table(name)
@@ -217,7 +199,6 @@ def published(out: Path) -> int:
             click.echo(f"    {printable(column.statement)}")
     click.echo(f"{found.added} rows added, {found.known} imported before")
     click.echo(f"report: {given[Path]}")
-    return 0
 
 
 def _add_published(session: "RunSession") -> Imported:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import FOLDER, catalog_option, json_option, load_catalog, print_records
+from npubench.cli.options import FOLDER, load_catalog, print_records, shared_options
 from npubench.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ Rows = list[dict[str, str]]
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["boards", "models", "operators", "backends", "suites"]))
-@catalog_option
+@shared_options("catalog")
 @click.option(
     "--status", type=FOLDER, metavar="[OUT]",
     is_flag=False, flag_value="npubench-out",
     help="With models: what came of exporting and converting each, from the --out of a run or an export"
     " [npubench-out].",
 )  # fmt: skip
-@json_option
+@shared_options("json")
 def list_(what: str, catalog_folders: tuple[Path, ...], status: Path | None, as_json: bool) -> int:
     """List boards, models, operators, backends or suites."""
     if status is not None and what != "models":
@@ -33,9 +33,7 @@ def list_(what: str, catalog_folders: tuple[Path, ...], status: Path | None, as_
     kinds, rows_of = _LISTS[what]
     catalog = load_catalog(catalog_folders, kinds)
     rows = rows_of(catalog)
-    if status is not None:
-        rows = _with_status(rows, status)
-    print_records(rows, as_json)
+    print_records(rows if status is None else _with_status(rows, status), as_json)
     return 2 if catalog.problems else 0
 
 
@@ -110,11 +108,9 @@ def _conversion(result: "Result | None") -> str:
     """What a row says of its conversion: a board that was away says nothing of it."""
     from npubench.domain.records import Stage
 
-    if result is None or (result.failure and result.failure.stage in {Stage.FIND, Stage.EXPORT}):
-        return "-"
-    if result.failure and result.failure.stage is Stage.COMPILE:
+    if result is not None and result.failure and result.failure.stage is Stage.COMPILE:
         return str(result.failure.failure_class)
-    return "converted" if result.artifact_sha256 else "-"
+    return "converted" if result is not None and result.artifact_sha256 else "-"
 
 
 def _operators(catalog: "Catalog") -> Rows:

@@ -16,7 +16,8 @@ from npubench.cli.listeners import counting, listener
 from npubench.cli.options import load_catalog
 from npubench.cli.report import page_stage
 from npubench.domain.errors import ExitCode, UsageError
-from npubench.domain.records import CURRENT, Accuracy, Failure, FailureClass, Figures, Kind, Result, Status
+from npubench.domain.figures import Accuracy, Figures, Kind
+from npubench.domain.records import CURRENT, Failure, FailureClass, Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.domain.text import counted
 from npubench.engine import plugins
@@ -25,7 +26,6 @@ from npubench.engine.session import (
     JobFinished,
     Listener,
     RunSession,
-    SessionSetup,
     SessionStage,
     run_session,
     unheard,
@@ -42,10 +42,8 @@ UNSUPPORTED = {FailureClass.UNSUPPORTED_OPERATOR, FailureClass.UNSUPPORTED_OPSET
 class NodeTests:
     """The rows of every node test."""
 
-    before: Mapping[str, Result]
-    """Those of earlier runs, by case."""
-    new: Mapping[str, Result]
-    """Those of this run, by case."""
+    before: Mapping[str, Result]  # those of earlier runs, by case
+    new: Mapping[str, Result]  # those of this run, by case
 
 
 def run(options: RunOptions, style: str, strict: bool, dry_run: bool) -> ExitCode:
@@ -66,7 +64,7 @@ def run(options: RunOptions, style: str, strict: bool, dry_run: bool) -> ExitCod
         return NodeTests(before, {row.case: row for row in _run(board, versions, before, session)})
 
     stages = (SessionStage(run_missing, gives=NodeTests), page_stage())
-    given = run_session(SessionSetup(options, listener=_listener(style)), stages)
+    given = run_session(options, stages, listener=_listener(style))
     rows = {**given[NodeTests].before, **given[NodeTests].new}
     passed = sum(row.status is Status.OK for row in rows.values())
     if style == "auto":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,40 +17,11 @@ if TYPE_CHECKING:
     from npubench.catalog import Catalog
 
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
-
-out_option = click.option(
-    "--out",
-    type=FOLDER,
-    default=DEFAULT_OUT,
-    envvar="NPUBENCH_OUT",
-    help="Folder of results: models, artifacts, logs, results.db, report.html.",
-)
-catalog_option = click.option(
-    "--catalog",
-    "catalog_folders",
-    type=PATH,
-    multiple=True,
-    help="Your own folder with ops/ models/ boards/ suites/; adds to or overrides ours. Repeatable.",
-)
-calibration_option = click.option(
-    "--calibration",
-    type=PATH,
-    help="Arrays (.npy, .npz) or images, a file or folder, some held out to compare on; else seeded.",
-)
-board_option = click.option(
-    "--board", "boards", multiple=True, default=("local",), help="A board. Repeatable."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
-precision_option = click.option(
-    "--precision",
-    "precisions",
-    multiple=True,
-    type=click.Choice(["fp32", "int8"]),
-    help="Only these; else all that the board has. Repeatable.",
-)
 
 
 class Number(click.FloatRange):
@@ -64,16 +35,61 @@ class Number(click.FloatRange):
         return number
 
 
-deadline_option = click.option(
-    "--deadline", "deadline_s", type=Number(1), default=600.0, help="Seconds a stage may take."
-)
-batch_axis_option = click.option(
-    "--batch-axis",
-    "batch_axes",
-    multiple=True,
-    metavar="[NAME=]AXIS|none",
-    help="Axis along which an input holds samples; none: a call is one sample. Repeatable.",
-)
+SHARED = {
+    "board": click.option(
+        "--board", "boards", multiple=True, default=("local",), help="A board. Repeatable."
+    ),
+    "precision": click.option(
+        "--precision",
+        "precisions",
+        multiple=True,
+        type=click.Choice(["fp32", "int8"]),
+        help="Only these; else all that the board has. Repeatable.",
+    ),
+    "calibration": click.option(
+        "--calibration",
+        type=PATH,
+        help="Arrays (.npy, .npz) or images, a file or folder, some held out to compare on; else seeded.",
+    ),
+    "jobs": click.option("--jobs", "workers", type=click.IntRange(1), help="How many at once."),
+    "deadline": click.option(
+        "--deadline", "deadline_s", type=Number(1), default=600.0, help="Seconds a stage may take."
+    ),
+    "batch_axis": click.option(
+        "--batch-axis",
+        "batch_axes",
+        multiple=True,
+        metavar="[NAME=]AXIS|none",
+        help="Axis along which an input holds samples; none: a call is one sample. Repeatable.",
+    ),
+    "fresh": click.option("--fresh", is_flag=True, help="Make everything again, whatever is there."),
+    "json": click.option("--json", "as_json", is_flag=True, help="JSON for machines."),
+    "catalog": click.option(
+        "--catalog",
+        "catalog_folders",
+        type=PATH,
+        multiple=True,
+        help="Your own folder with ops/ models/ boards/ suites/; adds to or overrides ours. Repeatable.",
+    ),
+    "out": click.option(
+        "--out",
+        type=FOLDER,
+        default=DEFAULT_OUT,
+        envvar="NPUBENCH_OUT",
+        help="Folder of results: models, artifacts, logs, results.db, report.html.",
+    ),
+}
+
+
+def shared_options(*names: str) -> Callable[[Decorated], Decorated]:
+    """Options that commands share, by their names in `SHARED`, in the order of the help."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for name in reversed(names):
+            function = SHARED[name](function)
+        return function
+
+    return decorate
 
 
 _CASE_OPTIONS = (
@@ -83,7 +99,7 @@ _CASE_OPTIONS = (
         "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224",
         help="Fix a dynamic input of your .onnx files. Repeatable.",
     ),
-    batch_axis_option,
+    shared_options("batch_axis"),
     click.option(
         "--checkpoint", "checkpoints", multiple=True, metavar="CASE=FILE",
         help="Weights of a model: a file, `auto` (OpenMMLab's own) or `random` (seeded). Repeatable.",
@@ -93,7 +109,7 @@ _CASE_OPTIONS = (
         help="Task of your .onnx files; classification adds top-1.",
     ),
     click.option("--seed", type=int, default=0, help="Of weights and data."),
-    catalog_option,
+    shared_options("catalog"),
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import FOLDER, PATH, out_option
+from npubench.cli.options import FOLDER, PATH, shared_options
 from npubench.reporting.data.translate import LANGUAGES, say, speaking
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ format_option = click.option(
 
 
 @click.command()
-@out_option
+@shared_options("out")
 @click.option("-o", "--output", type=PATH, help="File or folder [OUT/report.html].")
 @click.option(
     "--exports",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.options import json_option, out_option
+from npubench.cli.options import shared_options
 from npubench.domain.errors import UsageError
 from npubench.domain.text import counted, did_you_mean, printable, text_table
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("cases", nargs=-1)
 @click.option("--board", help="Only this board's rows.")
-@json_option
+@shared_options("json")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets.")
 @click.option("--missing-operators", is_flag=True, help="Rank what toolchains lack by the models it blocks.")
 @click.option("--doubts", is_flag=True, help="Rows that may not be what they say, with the evidence.")
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--published", is_flag=True, help="The rows that others published and npubench ships.")
 @click.option("--cpu", "of_processors", is_flag=True, help="The rows of the stage cpu, one by one.")
-@out_option
+@shared_options("out")
 def results(
     cases: tuple[str, ...],
     board: str | None,
@@ -132,8 +132,7 @@ def _no_board(board: str, known: Collection[str]) -> str:
 @click.option("--board", help="Only this board's row.")
 @click.option("--precision", type=click.Choice(["fp32", "int8"]))
 @click.option("--log/--no-log", "with_log", default=True, show_default="yes", help="The raw log, too.")
-@json_option
-@out_option
+@shared_options("json", "out")
 def show(
     case: str, board: str | None, precision: str | None, with_log: bool, as_json: bool, out: Path
 ) -> None:

@@ -2,20 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import (
-    Number,
-    board_option,
-    calibration_option,
-    deadline_option,
-    json_option,
-    out_option,
-    precision_option,
-    run_options,
-)
+from npubench.cli.options import Number, print_records, run_options, say, say_problem, shared_options
 from npubench.engine.plan import RunOptions
 
 if TYPE_CHECKING:
@@ -25,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @run_options
-@board_option
+@shared_options("board")
 @click.option("--simulate", is_flag=True, help="No board needed: rows hold the toolchain's own simulation.")
 @click.option(
     "--stages",
@@ -43,7 +34,7 @@ if TYPE_CHECKING:
     type=click.Choice(["pyav", "ffmpeg", "gstreamer", "command"]),
     help="What the stage codec runs; else what the board's file says, pyav here, ffmpeg elsewhere.",
 )
-@precision_option
+@shared_options("precision")
 @click.option(
     "--warmup",
     type=click.IntRange(0),
@@ -53,10 +44,9 @@ if TYPE_CHECKING:
 @click.option("--repeat", type=click.IntRange(1), default=64, help="Least runs a round.")
 @click.option("--min-duration", "min_duration_s", type=Number(0), default=3.0, help="Least seconds a case.")
 @click.option("--rounds", type=click.IntRange(1), default=3, help="Rounds a case.")
-@calibration_option
+@shared_options("calibration")
 @click.option("--calibration-samples", "samples", type=click.IntRange(1), default=8, help="How many of them.")
-@click.option("--jobs", "workers", type=click.IntRange(1), help="Exports and conversions at once.")
-@deadline_option
+@shared_options("jobs", "deadline")
 @click.option(
     "--wait",
     "wait_s",
@@ -68,8 +58,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Do everything again, whatever is there.")
 @click.option("--strict", is_flag=True, help="Failed cases exit 1, unstable rows 6.")
 @click.option("--quiet", is_flag=True, help="Print errors and the path of the report only.")
-@json_option
-@out_option
+@shared_options("json", "out")
 def run(
     options: RunOptions,
     cpu_tool: str | None,
@@ -90,9 +79,10 @@ def run(
     from npubench.domain.errors import ExitCode
     from npubench.engine.assemble import plan_run
     from npubench.engine.run import MEASURE, RunOutcome, exit_code
-    from npubench.engine.session import SessionSetup, run_session
+    from npubench.engine.session import run_session
 
-    options = replace(options, benchmark_options=_benchmark_options(cpu_tool, codec_engine))
+    cpu, codec = {"tool": cpu_tool} if cpu_tool else {}, {"engine": codec_engine} if codec_engine else {}
+    options = replace(options, benchmark_options={"cpu": cpu, "codec": codec})
     style = _style(quiet, as_json)
     if NODE_TESTS in options.selection.suites:
         from npubench.cli import node_tests
@@ -102,16 +92,9 @@ def run(
     if dry_run:
         _print_plan(plan, as_json)
         return ExitCode.USAGE if plan.refused else ExitCode.OK
-    given = run_session(SessionSetup(options, plan, listener(style)), (MEASURE, page_stage()))
+    given = run_session(options, (MEASURE, page_stage()), plan, listener(style))
     _say_outcome(given[RunOutcome], given[Path], style)
     return exit_code(given[RunOutcome], strict)
-
-
-def _benchmark_options(cpu_tool: str | None, codec_engine: str | None) -> dict[str, dict[str, Any]]:
-    return {
-        "cpu": {"tool": cpu_tool} if cpu_tool else {},
-        "codec": {"engine": codec_engine} if codec_engine else {},
-    }
 
 
 def _style(quiet: bool, as_json: bool) -> str:
@@ -125,19 +108,17 @@ def _say_outcome(outcome: "RunOutcome", page: Path, style: str) -> None:
     from npubench.domain.text import printable
     from npubench.reporting.data.accuracy import low_rows
 
-    low = ""
     if outcome.interrupted:
-        click.echo("npubench: interrupted: finished cases are kept, the same command continues", err=True)
-    else:
-        low = printable(low_rows([*outcome.rows]))
-        if style == "auto":
-            _say_counts(outcome)
+        say_problem("interrupted: finished cases are kept, the same command continues")
+    elif style == "auto":
+        _say_counts(outcome)
+    low = "" if outcome.interrupted else printable(low_rows([*outcome.rows]))
     click.echo(f"report: {page}{f'; {low}' if low else ''}", err=style == "json")
 
 
 def _say_counts(outcome: "RunOutcome") -> None:
     from npubench.domain.specs import titled
-    from npubench.domain.text import counted, printable
+    from npubench.domain.text import counted
 
     jobs, failures = outcome.plan.jobs, outcome.failures
     new = {result.key for result in outcome.results}
@@ -149,11 +130,10 @@ def _say_counts(outcome: "RunOutcome") -> None:
     for result in failures:
         if result.key not in new and result.failure:
             text = f"{titled(result.case, result.precision)} on {result.board}: {result.failure.message}"
-            click.echo(f"failed before: {printable(text)}", err=True)
+            say(f"failed before: {text}")
 
 
 def _print_plan(plan: "Plan", as_json: bool) -> None:
-    from npubench.cli.options import print_records
     from npubench.domain.specs import Precision
     from npubench.domain.text import counted
 

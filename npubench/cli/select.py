@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from npubench.cli.options import FILE, FOLDER, PATH, catalog_option, json_option, load_catalog, out_option
+from npubench.cli.options import FILE, FOLDER, PATH, load_catalog, shared_options
 from npubench.cli.report import SpokenCommand, deliver, format_option, lang_option, page_context
 
 
@@ -21,13 +21,12 @@ from npubench.cli.report import SpokenCommand, deliver, format_option, lang_opti
 )  # fmt: skip
 @click.option("--published", is_flag=True, help="Weigh the published results that come with npubench, too.")
 @click.option("--board", "boards", multiple=True, help="Only these boards, also without results. Repeatable.")
-@json_option
+@shared_options("json")
 @click.option("--markdown", is_flag=True, help="Markdown for a document.")
 @click.option("-o", "--output", type=PATH, help="Page [OUT/selection.html].")
 @format_option
 @lang_option
-@catalog_option
-@out_option
+@shared_options("catalog", "out")
 def select(
     file: Path,
     others: tuple[Path, ...],

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
+from npubench.domain.figures import Figures
 from npubench.domain.leases import Claim, Held
 from npubench.domain.records import (
     Artifact,
     BoardState,
     Completed,
     Failure,
-    Figures,
     LogCase,
     OnnxModel,
     Outcome,

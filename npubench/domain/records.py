@@ -1,34 +1,24 @@
-"""What happened: models, artifacts, failures, results. Frozen; what is not known is None.
-
-Figures have a module of their own (`figures`), and are here by name as well.
-"""
+"""What happened: models, artifacts, failures, results. Frozen; what is not known is None."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from npubench.domain.figures import Accuracy as Accuracy
-from npubench.domain.figures import Bound as Bound
-from npubench.domain.figures import BoundReason as BoundReason
-from npubench.domain.figures import Bounds as Bounds
-from npubench.domain.figures import Computed as Computed
-from npubench.domain.figures import Figures as Figures
-from npubench.domain.figures import Kernels as Kernels
-from npubench.domain.figures import Kind as Kind
-from npubench.domain.figures import Latency as Latency
-from npubench.domain.figures import NoAccuracy as NoAccuracy
-from npubench.domain.figures import OutputAccuracy as OutputAccuracy
-from npubench.domain.figures import PlacedLayer as PlacedLayer
-from npubench.domain.figures import RateFrom as RateFrom
-from npubench.domain.figures import Sampling as Sampling
-from npubench.domain.figures import Shares as Shares
-from npubench.domain.figures import WorstSlice as WorstSlice
-from npubench.domain.notes import Note as Note
-from npubench.domain.notes import NoteCode as NoteCode
+from npubench.domain import figures, notes
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.notes import Note
 from npubench.domain.specs import CaseKind, Content, ModelInputs, Precision, Preprocessing, TensorSpec
-from npubench.domain.specs import SamplesFrom as SamplesFrom
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Figures and notes, which plug-ins of earlier versions import from here."""
+        for place in (figures, notes):
+            if hasattr(place, name):
+                return getattr(place, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Stage(StrEnum):

@@ -35,10 +35,8 @@ class AccuracyOptions:
 
     run: RunOptions
     """Cases, boards and precisions; its calibration without a path: so many samples of the data set."""
-    dataset: Path
-    """Labelled samples."""
-    limit: int | None = None
-    """Most samples to evaluate on, drawn; None: all."""
+    dataset: Path  # labelled samples
+    limit: int | None = None  # most samples to evaluate on, drawn; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +51,12 @@ class _Evaluation:
     """What a case is evaluated on."""
 
     data: Dataset
-    samples: Path
-    """The file that holds the inputs of `data`."""
+    samples: Path  # the file that holds the inputs of `data`
     facts: DataFacts
+
+    def unknown(self, case: str, board: str, backend: str, precision: str, emulated: bool = False) -> Score:
+        """A score of a case before anything is known of it."""
+        return Score(case, board, backend, precision, None, emulated, len(self.data), data=self.facts)
 
 
 def plan_accuracy(options: AccuracyOptions, announce: Listener = unheard) -> Plan:
@@ -120,16 +121,12 @@ def _reference_score(
         extras=model.external,
     )  # fmt: skip
     target = replace(compile_target(exported.job, session), precision=Precision.FP32)
-    base = Score(
-        model.case, REFERENCE, "onnxruntime", "fp32", None, False, len(evaluation.data), data=evaluation.facts
-    )
-    predicted = _reference_backend().predict(
-        artifact,
-        target,
-        evaluation.samples,
-        lambda: plugins.transport("local").connect(exported.job.board),
-        folder,
-        exported.log,
+    base = evaluation.unknown(model.case, REFERENCE, "onnxruntime", "fp32")
+    backend, local = plugins.backend("onnxruntime"), plugins.transport("local")
+    if not isinstance(backend, Predicting):
+        raise ToolchainError("the backend onnxruntime is not npubench's: it cannot run a data set")
+    predicted = backend.predict(
+        artifact, target, evaluation.samples, lambda: local.connect(exported.job.board), folder, exported.log
     )
     score, outputs = _score(base, predicted, evaluation, None)
     if outputs is not None and (doubt := at_chance(outputs, evaluation.data.labels)):
@@ -137,26 +134,10 @@ def _reference_score(
     return score, outputs
 
 
-def _reference_backend() -> Predicting:
-    backend = plugins.backend("onnxruntime")
-    if not isinstance(backend, Predicting):
-        raise ToolchainError("the backend onnxruntime is not npubench's: it cannot run a data set")
-    return backend
-
-
 def _board_score(job: Job, evaluation: _Evaluation, reference: "Array", session: RunSession) -> Score:
     """What fails is a score with its failure."""
     board = job.board
-    base = Score(
-        job.case.name,
-        board.name,
-        job.backend,
-        job.precision.value,
-        None,
-        board.emulated,
-        len(evaluation.data),
-        data=evaluation.facts,
-    )
+    base = evaluation.unknown(job.case.name, board.name, job.backend, job.precision.value, board.emulated)
     state = prepare(job, session)
     if state.failure is not None or state.artifact is None:
         return replace(base, failure=state.failure)

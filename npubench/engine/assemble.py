@@ -1,8 +1,9 @@
 """From what is asked to a plan: the catalogue, its cases and boards, and what is done already."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from npubench.engine.plan import (
     PlannedBoard,
     Request,
     RunOptions,
-    benchmark_jobs,
+    benchmark_job,
     build,
 )
 from npubench.engine.session import InputRefused, Listener, unheard
@@ -51,21 +52,22 @@ def plan_run(options: RunOptions, announce: Listener = unheard, reached: bool = 
     `reached` says that boards will be connected to. Raises UsageError or CatalogError where nothing is left.
     """
     catalog = load_catalog(options.selection.catalog_folders, announce)
-    stages = parse_stages(options.stages)
-    found = _cases_of(stages, catalog, options.selection, announce)
+    kinds, benchmarks = parse_stages(options.stages)
+    found = _cases(catalog, options.selection, kinds, announce)
     boards = choose_boards(catalog, options, announce, reached)
-    request = _request(options)
+    request = _with_digest(Request(options.timing, options.calibration, "", options.deadline_s))
     finished = {} if options.fresh else _finished_keys(options.out, options.deadline_s)
-    benchmarks = _benchmark_jobs(stages, boards, options, finished)
     plan = _crossed(found.cases, boards, options.precisions, request, finished)
-    jobs = (*plan.jobs, *benchmarks)
+    jobs = list(plan.jobs)
+    for board, name in product(boards.values(), benchmarks):
+        benchmark = plugins.benchmark(name)
+        for case in benchmark.cases(board.spec, options.benchmark_options.get(name, {})):
+            jobs.append(benchmark_job(board.spec, case, benchmark.tools(case), finished))
     if not jobs:
         have = "; ".join(f"{b.spec.name}: {', '.join(b.spec.precisions)}" for b in boards.values())
         raise UsageError(f"nothing to run: no case, or no board has that --precision ({have})")
-    unknown = len(set(options.boards)) - len(boards)
-    return replace(
-        plan, jobs=jobs, boards=boards, refused=unknown + len(catalog.problems) + len(found.missing)
-    )
+    refused = len(set(options.boards)) - len(boards) + len(catalog.problems) + len(found.missing)
+    return replace(plan, jobs=tuple(jobs), boards=boards, refused=refused)
 
 
 def plan_again(plan: Plan, jobs: Sequence[Job], calibration: "CalibrationSpec") -> Plan:
@@ -85,14 +87,20 @@ def load_catalog(folders: Sequence[Path], announce: Listener = unheard) -> "Cata
     return catalog
 
 
-def choose_cases(catalog: "Catalog", selection: CaseOptions, announce: Listener = unheard) -> "Found":
-    """The cases that are named; a word that names nothing is announced.
+def _cases(
+    catalog: "Catalog", selection: CaseOptions, kinds: Collection[CaseKind], announce: Listener
+) -> "Found":
+    """The cases that are named, of these kinds; a word that names nothing is announced.
 
-    Raises UsageError where none names anything.
+    Raises UsageError where none names anything, and when cases are named that no stage is for.
     """
-    from npubench.catalog import find_cases
+    from npubench.catalog import Found, find_cases
     from npubench.exporters.input_shapes import parse_shape_option, spread_shapes
 
+    if not kinds and (named := [*selection.cases, *selection.suites]):
+        raise UsageError(f"{named[0]!r:.80} is named, but --stages has neither ops nor models: add one")
+    if not kinds:
+        return Found(())
     shapes = tuple(parse_shape_option(text) for text in selection.shapes)
     batch = parse_batch_axes(selection.batch_axes)
     found = find_cases(catalog, selection.cases, selection.suites, shapes, selection.task)
@@ -101,7 +109,8 @@ def choose_cases(catalog: "Catalog", selection: CaseOptions, announce: Listener 
     if found.missing and not found.cases:
         raise UsageError(found.missing[-1])
     seeded = with_seed(with_batch_axes(spread_shapes(found.cases), batch), selection.seed)
-    return replace(found, cases=with_checkpoints(seeded, selection.checkpoints, catalog))
+    cases = with_checkpoints(seeded, selection.checkpoints, catalog)
+    return replace(found, cases=tuple(case for case in cases if case_kind(case) in kinds))
 
 
 def choose_boards(
@@ -113,14 +122,12 @@ def choose_boards(
     """
     boards: dict[str, PlannedBoard] = {}
     names = tuple(dict.fromkeys(options.boards))
-    refused = 0
     for name in names:
         try:
             board = _board(catalog, name, options.simulate, reached)
             boards[board.spec.name] = board
         except UsageError as error:
-            refused += 1
-            if refused == len(names):
+            if not boards and name == names[-1]:
                 raise
             announce(InputRefused(str(error)))
     return boards
@@ -154,12 +161,8 @@ def _board(catalog: "Catalog", name: str, simulate: bool, reached: bool) -> Plan
     return PlannedBoard(board, backend, backend.probe())
 
 
-def _request(options: RunOptions) -> Request:
-    """What decides the figures. Raises UsageError when the calibration data cannot be read."""
-    return _with_digest(Request(options.timing, options.calibration, "", options.deadline_s))
-
-
 def _with_digest(request: Request) -> Request:
+    """What decides the figures. Raises UsageError when the calibration data cannot be read."""
     from npubench.measure.calibration import calibration_digest
 
     return replace(request, calibration_digest=calibration_digest(request.calibration))
@@ -186,18 +189,11 @@ def _finished_keys(out: Path, deadline_s: float) -> Mapping[str, str]:
         return store.final_keys(deadline_s)
 
 
-@dataclass(frozen=True, slots=True)
-class StagesAsked:
-    """What `--stages` names."""
+def parse_stages(text: str) -> tuple[Collection[CaseKind], Sequence[str]]:
+    """Kinds of catalogue cases, and names of board benchmarks, that a comma-separated list names.
 
-    kinds: frozenset[CaseKind]
-    """Kinds of catalogue cases."""
-    benchmarks: tuple[str, ...]
-    """Names of board benchmarks."""
-
-
-def parse_stages(text: str) -> StagesAsked:
-    """Stages of a comma-separated list. Raises UsageError for one that there is not."""
+    Raises UsageError for a stage that there is not.
+    """
     known = [*STAGES_OF_CASES, *plugins.names(plugins.BENCHMARKS)]
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
@@ -206,37 +202,8 @@ def parse_stages(text: str) -> StagesAsked:
             raise UsageError(f"--stages {word!r:.80}: no such stage{hint}: name some of {','.join(known)}")
     if not words:
         raise UsageError(f"--stages names none: name some of {','.join(known)}")
-    kinds = frozenset(STAGES_OF_CASES[word] for word in words if word in STAGES_OF_CASES)
-    return StagesAsked(kinds, tuple(dict.fromkeys(word for word in words if word not in STAGES_OF_CASES)))
-
-
-def _cases_of(stages: StagesAsked, catalog: "Catalog", selection: CaseOptions, announce: Listener) -> "Found":
-    """The cases of the catalogue that these stages are about; none without `ops` and `models`.
-
-    Raises UsageError when cases are named that no stage is for.
-    """
-    from npubench.catalog import Found
-
-    if not stages.kinds:
-        named = [*selection.cases, *selection.suites]
-        if named:
-            raise UsageError(f"{named[0]!r:.80} is named, but --stages has neither ops nor models: add one")
-        return Found(())
-    found = choose_cases(catalog, selection, announce)
-    return replace(found, cases=tuple(one for one in found.cases if case_kind(one) in stages.kinds))
-
-
-def _benchmark_jobs(
-    stages: StagesAsked, boards: Mapping[str, PlannedBoard], options: RunOptions, finished: Mapping[str, str]
-) -> tuple[Job, ...]:
-    """Jobs of the board benchmarks, board by board."""
-    found = []
-    for board in boards.values():
-        for name in stages.benchmarks:
-            benchmark = plugins.benchmark(name)
-            cases = benchmark.cases(board.spec, options.benchmark_options.get(name, {}))
-            found += [(board.spec, case, benchmark.tools(case)) for case in cases]
-    return benchmark_jobs(found, finished)
+    kinds = {STAGES_OF_CASES[word] for word in words if word in STAGES_OF_CASES}
+    return kinds, [word for word in dict.fromkeys(words) if word not in STAGES_OF_CASES]
 
 
 WITHOUT_FILE = ("random", "auto")
@@ -259,24 +226,17 @@ def with_checkpoints(
     for text in checkpoints:
         name, separator, file = text.partition("=")
         if not separator or not (file in WITHOUT_FILE or Path(file).is_file()):
-            hint = path_meant(Path(file)) if separator else ""
-            raise UsageError(
-                f"--checkpoint {text}: no such file{hint}: give CASE=FILE, such as resnet18=resnet18.pth, or"
-                " CASE=auto"
-            )
+            told = f"--checkpoint {text}: no such file{path_meant(Path(file)) if separator else ''}"
+            raise UsageError(f"{told}: give CASE=FILE, such as resnet18=resnet18.pth, or CASE=auto")
         weights = file if file in WITHOUT_FILE else str(Path(file).resolve())
         given[catalog.aliases.get(name, name)] = weights
     models = {case.name for case in cases if isinstance(case, ModelSpec)}
     if unknown := sorted(set(given) - models):
         near = [alias for alias, name in catalog.aliases.items() if name in models]
-        hint = did_you_mean(unknown[0], [*models, *near])
-        raise UsageError(
-            f"--checkpoint {unknown[0]}: not a model of this run{hint}: name the model as a case, too"
-        )
+        told = f"not a model of this run{did_you_mean(unknown[0], [*models, *near])}"
+        raise UsageError(f"--checkpoint {unknown[0]}: {told}: name the model as a case, too")
     return tuple(
-        replace(case, weights=given[case.name])
-        if isinstance(case, ModelSpec) and case.name in given
-        else case
+        replace(case, weights=given.get(case.name, case.weights)) if isinstance(case, ModelSpec) else case
         for case in cases
     )
 
@@ -291,9 +251,8 @@ def parse_batch_axes(texts: Sequence[str]) -> BatchAxes | None:
     for text in texts:
         name, separator, axis = text.rpartition("=")
         if not (axis == NONE or _AXIS.fullmatch(axis)) or (separator and not name):
-            raise UsageError(
-                f"{OPTION} {shown(text)}: no axis: give AXIS, NAME=AXIS or none, such as images=0"
-            )
+            told = f"{OPTION} {shown(text)}: no axis"
+            raise UsageError(f"{told}: give AXIS, NAME=AXIS or none, such as images=0")
         place = None if axis == NONE else int(axis)
         if given.setdefault(name, place) != place:
             raise UsageError(f"{OPTION} {shown(text)}: given differently before: give one of them")
@@ -307,8 +266,7 @@ def with_batch_axes(cases: Sequence[CaseSpec], batch: BatchAxes | None) -> tuple
     if batch is None:
         return tuple(cases)
     known: dict[str, int] = {}
-    found = list[CaseSpec]()
-    unread = False
+    found, unread = list[CaseSpec](), False
     for case in cases:
         inputs = dict(_inputs(case))
         unread = unread or not inputs
@@ -331,10 +289,8 @@ def _check(case: CaseSpec, name: str, axis: int | None, inputs: dict[str, int]) 
     """A named input must have the axis; of a file that leaves its rank open the run will tell."""
     rank = inputs.get(name, -1)
     if axis is not None and rank >= 0 and not -rank <= axis < rank:
-        raise UsageError(
-            f"{OPTION} {shown(name)}={axis}: '{shown(name)}' of {shown(case.name)} has {rank} dimensions:"
-            f" give one of 0 to {rank - 1}"
-        )
+        told = f"'{shown(name)}' of {shown(case.name)} has {rank} dimensions"
+        raise UsageError(f"{OPTION} {shown(name)}={axis}: {told}: give one of 0 to {rank - 1}")
 
 
 def _inputs(case: CaseSpec) -> Iterator[tuple[str, int]]:

@@ -3,20 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npubench.domain.figures import Figures, Kind
 from npubench.domain.protocols import Simulating
-from npubench.domain.records import (
-    Artifact,
-    Completed,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec, TimingProtocol
 from npubench.engine.job import JobState, begin, compile_target, estimated, note
 from npubench.engine.job import prepare as prepare_as_is
@@ -120,13 +113,12 @@ def _keep_part(
         with writing(session.workspace.root):
             onnx.save(part, path)
         described = describe(path, job.case.name, task=task)
-        if isinstance(described, Failure) and name != "body":
-            # ONNX Runtime takes what a target would not: say a tail whose shapes the data decide.
-            message = f"the {name} cannot run on the CPU: {described.message}"
-            return Failure(Stage.COMPILE, described.failure_class, message, described.operators)
         if isinstance(described, Failure):
-            message = f"between head and tail no model is left that a target takes: {described.message}"
-            return Failure(Stage.COMPILE, described.failure_class, message, described.operators)
+            # ONNX Runtime takes what a target would not: say a tail whose shapes the data decide.
+            what = f"the {name} cannot run on the CPU"
+            if name == "body":
+                what = "between head and tail no model is left that a target takes"
+            return replace(described, stage=Stage.COMPILE, message=f"{what}: {described.message}", detail="")
         return session.workspace.keep_onnx(f"{key}-{name}", described)
 
 
@@ -162,11 +154,7 @@ def tensors(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
 
 def work(job: Mapping[str, Any], deadline_s: float, log: Path) -> dict[str, Any] | Failure:
     """Run the worker; its answer, or the failure that its end or its answer tells of. Raises Interrupted."""
-
-    def start(argv: list[str]) -> Completed:
-        return process.run(argv, timeout_s=deadline_s, log=log)
-
-    return answer_of(WORKER, job, Stage.COMPILE, start)
+    return answer_of(WORKER, job, Stage.COMPILE, partial(process.run, timeout_s=deadline_s, log=log))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,18 +215,12 @@ def measure_parts(state: JobState, session: RunSession) -> JobState:
 def _measure_parts(state: JobState, key: str, session: RunSession) -> JobState:
     record = record_of(state)
     parts = find(key, state.model, session) if state.model else None
-    if (
-        parts is None
-        or state.model is None
-        or all(part is None or part.figures is not None for part in (record.head, record.tail))
-    ):
+    timed = all(part is None or part.figures is not None for part in (record.head, record.tail))
+    if parts is None or state.model is None or timed:
         return state
-    job = {
-        **parts.job(state.model, session.plan.request.calibration),
-        "step": "time",
-        "timing": asdict(TIMING),
-    }
-    answer = work(job, session.plan.request.deadline_s, state.log)
+    request = session.plan.request
+    job = {**parts.job(state.model, request.calibration), "step": "time", "timing": asdict(TIMING)}
+    answer = work(job, request.deadline_s, state.log)
     if isinstance(answer, Failure):
         return replace(state, outcome=answer)
     head, tail = (
@@ -287,7 +269,9 @@ def record_of(state: JobState) -> Surgery:
 def _operate(
     plain: JobState, whole: OnnxModel, failure: Failure, key: str, session: RunSession
 ) -> _Built | Failure:
-    model = _loaded(whole)
+    import onnx
+
+    model = inlined(onnx.load(whole.path))
     if isinstance(model, Failure):
         return model
     surgery = SurgeryState(model)
@@ -310,12 +294,6 @@ def _operate(
         if not isinstance(tried, _Refused):
             return _Built(parts, *tried, surgery, cut.share)
         failure = tried.failure
-
-
-def _loaded(whole: OnnxModel) -> "Any | Failure":
-    import onnx
-
-    return inlined(onnx.load(whole.path))
 
 
 def _attempt(
@@ -416,10 +394,8 @@ def _part(model: OnnxModel, file: str) -> Part:
 
 def _files(parts: Parts, key: str, session: RunSession) -> dict[str, Path]:
     models = {"head.onnx": parts.head, "body.onnx": parts.body, "tail.onnx": parts.tail}
-    return {
-        **{name: model.path for name, model in models.items() if model},
-        RECORD: _record_path(key, session),
-    }
+    made = {name: model.path for name, model in models.items() if model}
+    return {**made, RECORD: _record_path(key, session)}
 
 
 def _record_path(key: str, session: RunSession) -> Path:

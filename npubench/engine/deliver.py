@@ -24,10 +24,8 @@ Finish = Callable[[JobState, RunSession], JobState]
 class Delivered:
     """What came of exporting or converting, in the order in which it ended."""
 
-    states: tuple[JobState, ...]
-    """Every case."""
-    failures: tuple[tuple[Job, Failure], ...]
-    """What was not written, and why."""
+    states: tuple[JobState, ...]  # every case
+    failures: tuple[tuple[Job, Failure], ...]  # what was not written, and why
 
 
 def delivery(out: Path, step: Step, finish: Finish | None = None) -> SessionStage:
@@ -62,8 +60,7 @@ def _deliver_all(session: RunSession, out: Path, step: Step, finish: Finish | No
             else:
                 deliver(state)
     for state in unfinished:
-        if finish is not None:
-            deliver(finish(state, session))
+        deliver(finish(state, session) if finish else state)
     return Delivered(tuple(states), tuple(failures))
 
 
@@ -80,10 +77,9 @@ def _deliver(state: JobState, out: Path, names: Names) -> Failure | None:
         sha256 = built.sha256 if alone else sha256_of_file(file)
         first, theirs = names.setdefault(name, (state.job.case.name, sha256))
         if theirs != sha256:
-            message = (
-                f"{out / name} holds {first} already, with other content: give one of them another --out"
-            )
-            return Failure(Stage.EXPORT, FailureClass.WRONG_ARTIFACT, message)
+            message = f"{out / name} holds {first} already, with other content"
+            told = f"{message}: give one of them another --out"
+            return Failure(Stage.EXPORT, FailureClass.WRONG_ARTIFACT, told)
     with writing(out):
         for name, file in {**needed, **_beside(built), **state.files}.items():
             _replace(file, out / (name if name in needed else f"{stem}.{name}"))

@@ -10,19 +10,17 @@ from typing import Any
 from npubench import __version__
 from npubench.domain import notes, records
 from npubench.domain.errors import TransferError
-from npubench.domain.protocols import Backend, Session, SimulatingLater, TwinExporter
+from npubench.domain.figures import Figures, NoAccuracy, Sampling
+from npubench.domain.protocols import Session, SimulatingLater, TwinExporter
 from npubench.domain.records import (
     Artifact,
     BoardState,
     Failure,
     FailureClass,
-    Figures,
-    NoAccuracy,
     OnnxModel,
     Outcome,
     Result,
     Runner,
-    Sampling,
     Skip,
     Stage,
     Status,
@@ -32,7 +30,7 @@ from npubench.engine import plugins
 from npubench.engine.plan import Job
 from npubench.engine.session import Note, RunSession, StageStarted
 from npubench.graph.shares import of_types
-from npubench.measure.stability import assess_stability
+from npubench.measure.reliability import assess_stability
 from npubench.measure.statistics import one_a_call, sampling_of, with_throughput
 from npubench.storage import ledger
 from npubench.storage.files import is_regular
@@ -44,28 +42,18 @@ from npubench.storage.workspace import writing
 class JobState:
     """A job on its way, from its log to what came of it."""
 
-    job: Job
-    """What is to be done."""
-    started_at: datetime
-    """When it began, UTC."""
-    log: Path
-    """What its tools say."""
-    model: OnnxModel | None = None
-    """What the export came to."""
-    artifact: Artifact | None = None
-    """What the toolchain made of it."""
-    estimate: Figures | None = None
-    """The toolchain's own simulation of the artifact."""
+    job: Job  # what is to be done
+    started_at: datetime  # when it began, UTC
+    log: Path  # what its tools say
+    model: OnnxModel | None = None  # what the export came to
+    artifact: Artifact | None = None  # what the toolchain made of it
+    estimate: Figures | None = None  # the toolchain's own simulation of the artifact
     files: Mapping[str, Path] = field(default_factory=dict)
     """What else was made, by name: by a board benchmark, or by surgery."""
-    outcome: Outcome | None = None
-    """Figures, or why there are none; None: it is not through."""
-    before: BoardState | None = None
-    """The board before it was measured."""
-    after: BoardState | None = None
-    """The board after it was measured."""
-    runner: Runner | None = None
-    """The program on the board that measured."""
+    outcome: Outcome | None = None  # figures, or why there are none; None: it is not through
+    before: BoardState | None = None  # the board before it was measured
+    after: BoardState | None = None  # the board after it was measured
+    runner: Runner | None = None  # the program on the board that measured
 
     @property
     def failure(self) -> Failure | None:
@@ -140,9 +128,18 @@ def lost(state: JobState, error: Exception, failure_class: FailureClass, stage: 
 
 
 def estimated(job: Job, model: OnnxModel, artifact: Artifact, session: RunSession) -> Figures | None:
-    """The tool's simulation of an artifact, with the samples a second of `model`, the whole it is of."""
-    estimate = _estimate(artifact, session.plan.boards[job.board.name].backend)
-    return with_throughput(estimate, _sampling(job, model)) if estimate else None
+    """The tool's simulation of an artifact, with the samples a second of `model`, the whole it is of.
+
+    Where a simulation did not end, with the reason for what is missing.
+    """
+    estimate = session.plan.boards[job.board.name].backend.estimate(artifact)
+    if estimate is None:
+        return None
+    why = artifact.settings.get("not_simulated")
+    if why is not None and estimate.accuracy is None and estimate.no_accuracy is None:
+        why = f"not simulated: {why}"
+        estimate = replace(estimate, no_accuracy=NoAccuracy.NO_OUTPUTS, no_accuracy_why=why)
+    return with_throughput(estimate, _sampling(job, model))
 
 
 def compile_target(job: Job, session: RunSession) -> Target:
@@ -171,14 +168,6 @@ def _measure(state: JobState, connection: Session, session: RunSession) -> Outco
 def _sampling(job: Job, model: OnnxModel) -> Sampling:
     found = sampling_of(model, declared_batch(job.case))
     return one_a_call() if isinstance(found, Failure) else found
-
-
-def _estimate(artifact: Artifact, backend: Backend) -> Figures | None:
-    """The tool's own figures; where its simulation did not end, with the reason for what is missing."""
-    estimate, why = backend.estimate(artifact), artifact.settings.get("not_simulated")
-    if estimate is None or why is None or estimate.accuracy is not None or estimate.no_accuracy is not None:
-        return estimate
-    return replace(estimate, no_accuracy=NoAccuracy.NO_OUTPUTS, no_accuracy_why=f"not simulated: {why}")
 
 
 def _benchmark_files(
@@ -276,10 +265,8 @@ def row(state: JobState, session: RunSession) -> Result:
     if state.runner is not None:
         base = replace(base, tools={**base.tools, **state.runner.tools})
     if isinstance(outcome, Failure):
-        note(
-            state.log,
-            f"# {outcome.stage} failed: {outcome.failure_class}: {outcome.message}\n{outcome.detail}\n",
-        )
+        told = f"# {outcome.stage} failed: {outcome.failure_class}: {outcome.message}"
+        note(state.log, f"{told}\n{outcome.detail}\n")
         base = replace(base, status=Status.FAILED, failure=replace(outcome, detail=""))
     elif isinstance(outcome, Skip):
         base = replace(base, status=Status.SKIPPED, skip_reason=outcome.reason)
@@ -370,10 +357,9 @@ def _with_figures(base: Result, figures: Figures, state: JobState, session: RunS
     samples = None
     if figures.samples_us:
         samples = session.workspace.samples_file(*session.names(state.job))
+        text = json.dumps({"unit": "us", "rounds": figures.samples_us}, separators=(",", ":"))
         with writing(session.workspace.root):
-            samples.write_text(
-                json.dumps({"unit": "us", "rounds": figures.samples_us}, separators=(",", ":"))
-            )
+            samples.write_text(text)
     return replace(
         base,
         figures=_with_shares(replace(figures, samples_us=()), state.model),

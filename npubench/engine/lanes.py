@@ -20,7 +20,7 @@ from npubench.domain.records import BoardState, Completed, FailureClass, Runner,
 from npubench.domain.specs import BenchmarkSpec, BoardSpec
 from npubench.engine.job import JobState, begin, lost, measure, prepare, simulate
 from npubench.engine.plan import Job
-from npubench.engine.session import Note, RowsOutdated, RunSession, StageStarted, Tasks, ended
+from npubench.engine.session import Listener, Note, RowsOutdated, RunSession, StageStarted, Tasks, ended
 from npubench.tools import board_runner, process
 
 ATTEMPTS = 2
@@ -60,16 +60,10 @@ def run(jobs: Sequence[Job], done: Sequence[Done], session: RunSession, finish: 
         lanes[one.job.board.name].done.append(one)
     for job in jobs:
         lanes[job.board.name].has_jobs = True
-    left = _Countdown(len(jobs))
 
     def close_lanes() -> None:
         for lane in lanes.values():
             lane.close()
-
-    def convert(job: Job) -> None:
-        _convert(job, session, lanes[job.board.name], finish)
-        if left.one_less():
-            close_lanes()
 
     if not jobs:
         close_lanes()
@@ -77,9 +71,15 @@ def run(jobs: Sequence[Job], done: Sequence[Done], session: RunSession, finish: 
         converting = tasks.pool("convert", session.workers)
         measuring = tasks.pool("board", len(lanes))
         futures = [tasks.start(measuring, lane.run) for lane in dict.fromkeys(lanes.values())]
-        futures += [tasks.start(converting, convert, job) for job in jobs]
-        for future in ended(futures):
+        left = {
+            tasks.start(converting, _convert, job, session, lanes[job.board.name], finish) for job in jobs
+        }
+        for future in ended([*futures, *left]):
             future.result()
+            if future in left:
+                left.remove(future)
+                if not left:
+                    close_lanes()
 
 
 def _lanes(boards: Sequence[BoardSpec], session: RunSession, finish: Finish) -> "Mapping[str, Lane]":
@@ -87,8 +87,8 @@ def _lanes(boards: Sequence[BoardSpec], session: RunSession, finish: Finish) -> 
     places: dict[str, list[BoardSpec]] = {}
     for board in boards:
         places.setdefault(_place(board, session, len(boards)), []).append(board)
-    left = _Countdown(len(places))
-    lanes = [Lane(there, session, finish, left) for there in places.values()]
+    lanes: list[Lane] = []
+    lanes += [Lane(there, session, finish, lanes) for there in places.values()]
     return {board.name: lane for lane in lanes for board in lane.boards}
 
 
@@ -100,20 +100,6 @@ def _place(board: BoardSpec, session: RunSession, count: int) -> str:
             if isinstance(transport, Locating):
                 return f"at {transport.place(board)}"
     return f"board {board.name}"
-
-
-class _Countdown:
-    """How many are left, of many threads."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._lock = threading.Lock()
-
-    def one_less(self) -> bool:
-        """Whether this was the last."""
-        with self._lock:
-            self._count -= 1
-            return self._count == 0
 
 
 def _convert(job: Job, session: RunSession, lane: "Lane", finish: Finish) -> None:
@@ -135,7 +121,7 @@ class Lane:
     """One machine, the boards that are names for it, and the jobs that are ready for it, in turn."""
 
     def __init__(
-        self, boards: Sequence[BoardSpec], session: RunSession, finish: Finish, left: _Countdown
+        self, boards: Sequence[BoardSpec], session: RunSession, finish: Finish, lanes: "Sequence[Lane]"
     ) -> None:
         self.boards = tuple(boards)
         self.busy: BoardBusyError | None = None
@@ -143,7 +129,7 @@ class Lane:
         self.has_jobs = False
         self._session = session
         self._finish = finish
-        self._left = left
+        self._lanes = lanes
         self._ready: queue.SimpleQueue[JobState | None] = queue.SimpleQueue()
         self._connection: Session | None = None
         self._connected_to = ""
@@ -164,7 +150,9 @@ class Lane:
         """Measure until closed; a board that shares the host waits for the conversions first."""
         try:
             if not self.boards[0].simulated:
-                self._contact()
+                # The first one's cases come first: its session stays.
+                for board in reversed(self.boards):
+                    self._meet(board)
             if any(board.shares_host for board in self.boards):
                 self._all_there.wait()
             while (state := self._ready.get()) is not None:
@@ -180,20 +168,16 @@ class Lane:
         finally:
             self._drop_connection()
 
-    def _contact(self) -> None:
-        """Meet each board before anything is ready for it. Raises BoardBusyError of the last lane."""
-        # The first one's cases come first: its session stays.
-        for board in reversed(self.boards):
-            if self.busy is None:
-                self._meet(board)
-
     def _meet(self, board: BoardSpec) -> None:
+        """Connect before anything is ready for it. Raises BoardBusyError where every lane's board is busy."""
+        if self.busy is not None:
+            return
         try:
             self._connect(board)
             self._runner_of(board)
         except BoardBusyError as error:
             self.busy = error
-            if self._left.one_less() and self.has_jobs:
+            if self.has_jobs and all(lane.busy for lane in self._lanes):
                 raise
             self._session.announce(Note(str(error)))
         except (BoardError, UsageError) as error:
@@ -240,8 +224,11 @@ class Lane:
             except BoardBusyError as error:
                 return self._finish(lost(state, error, FailureClass.BOARD_BUSY, Stage.MEASURE))
             except (BoardError, UsageError) as error:
-                return self._finish(_unreachable(state, error, loss))
-            staged = StagedSession(connection, self._enter(state.job))
+                if loss is None:
+                    return self._finish(lost(state, error, FailureClass.BOARD_UNREACHABLE, Stage.TRANSFER))
+                told = BoardError(f"{loss[0]}; it did not come back: {error}")
+                return self._finish(lost(state, told, FailureClass.BOARD_LOST, loss[1]))
+            staged = StagedSession(connection, state.job, self._session.announce)
             try:
                 runner = None if isinstance(state.job.case, BenchmarkSpec) else self._runner_of(board)
                 measured = replace(measure(state, staged, self._session), runner=runner)
@@ -255,9 +242,6 @@ class Lane:
             else:
                 return self._finish(measured)
         return None
-
-    def _enter(self, job: Job) -> Callable[[Stage], None]:
-        return lambda stage: self._session.announce(StageStarted(job, stage))
 
     def _connect(self, board: BoardSpec) -> Session:
         """The board's session, which holds the board; one that was silent is let be for a while."""
@@ -284,13 +268,6 @@ class Lane:
             with suppress(BoardError):
                 self._connection.close()
         self._connection = self._runner = None
-
-
-def _unreachable(state: JobState, error: Exception, loss: tuple[BoardError, Stage] | None) -> JobState:
-    if loss is None:
-        return lost(state, error, FailureClass.BOARD_UNREACHABLE, Stage.TRANSFER)
-    told = BoardError(f"{loss[0]}; it did not come back: {error}")
-    return lost(state, told, FailureClass.BOARD_LOST, loss[1])
 
 
 def hold(connection: Session, board: BoardSpec, session: RunSession, wait: bool = True) -> None:
@@ -330,11 +307,10 @@ def _busy(board: BoardSpec, other: Held, wait_s: float) -> str:
 
 
 class StagedSession:
-    """Passes everything on; `stage` is the one in which a board was lost."""
+    """Passes everything on and tells of stages; `stage` is the one in which a board was lost."""
 
-    def __init__(self, session: Session, enter: Callable[[Stage], None]) -> None:
-        self._session = session
-        self._enter = enter
+    def __init__(self, session: Session, job: Job, announce: Listener) -> None:
+        self._session, self._job, self._announce = session, job, announce
         self._stage: Stage | None = None
 
     @property
@@ -368,4 +344,4 @@ class StagedSession:
     def _change(self, stage: Stage) -> None:
         if stage is not self._stage:
             self._stage = stage
-            self._enter(stage)
+            self._announce(StageStarted(self._job, stage))

@@ -30,46 +30,34 @@ RESULT_FORMAT = 1
 class Request:
     """Everything of a run that decides its figures, besides cases and boards."""
 
-    timing: TimingProtocol = field(default_factory=TimingProtocol)
-    """How long to measure."""
+    timing: TimingProtocol = field(default_factory=TimingProtocol)  # how long to measure
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
     """Data to quantise with and to compare outputs on."""
-    calibration_digest: str = ""
-    """What identifies these data by their content."""
-    deadline_s: float = 600.0
-    """Seconds that one stage of one case may take."""
+    calibration_digest: str = ""  # what identifies these data by their content
+    deadline_s: float = 600.0  # seconds that one stage of one case may take
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedBoard:
     """A board with its toolchain."""
 
-    spec: BoardSpec
-    """What its catalogue file says."""
+    spec: BoardSpec  # what its catalogue file says
     backend: Backend
     """Its toolchain, bound to the board's options: two boards may use one with different options."""
-    tool: ToolInfo
-    """What was found of the toolchain here."""
+    tool: ToolInfo  # what was found of the toolchain here
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One case on one board in one precision."""
 
-    key: str
-    """Changes with anything that could change the row."""
-    export_key: str
-    """Changes with anything that could change the ONNX file; empty for a board benchmark."""
-    compile_key: str
-    """Changes with anything that could change the artifact; empty for a board benchmark."""
-    board: BoardSpec
-    """Where it is measured or simulated."""
-    case: CaseSpec
-    """What is measured."""
-    precision: Precision
-    """The number format to prepare it in."""
-    done: str | None
-    """Status of its final row of an earlier run; None: it is to be run."""
+    key: str  # changes with anything that could change the row
+    export_key: str  # changes with anything that could change the ONNX file; empty for a board benchmark
+    compile_key: str  # changes with anything that could change the artifact; empty for a board benchmark
+    board: BoardSpec  # where it is measured or simulated
+    case: CaseSpec  # what is measured
+    precision: Precision  # the number format to prepare it in
+    done: str | None  # status of its final row of an earlier run; None: it is to be run
 
     @property
     def label(self) -> str:
@@ -86,14 +74,10 @@ class Job:
 class Plan:
     """What is to be done, where, and how."""
 
-    jobs: tuple[Job, ...] = ()
-    """In the order they start."""
-    request: Request = field(default_factory=Request)
-    """How to measure."""
-    boards: Mapping[str, PlannedBoard] = field(default_factory=dict)
-    """The boards of the jobs by name."""
-    refused: int = 0
-    """Words, boards and catalogue files that could not be used."""
+    jobs: tuple[Job, ...] = ()  # in the order they start
+    request: Request = field(default_factory=Request)  # how to measure
+    boards: Mapping[str, PlannedBoard] = field(default_factory=dict)  # the boards of the jobs by name
+    refused: int = 0  # words, boards and catalogue files that could not be used
 
     @property
     def todo(self) -> tuple[Job, ...]:
@@ -122,20 +106,12 @@ def build(
     return Plan(tuple(jobs.values()), request)
 
 
-def benchmark_jobs(
-    cases: Sequence[tuple[BoardSpec, BenchmarkSpec, Mapping[str, str]]], finished: Mapping[str, str]
-) -> tuple[Job, ...]:
-    """A job for each case of a board benchmark, with the versions that decide its figures."""
-    jobs = []
-    for board, case, tools in cases:
-        key = digest(RESULT_FORMAT, __version__, case, tools, board.name, board.chip)
-        jobs.append(Job(key, "", "", board, case, Precision.NONE, finished.get(key)))
-    return tuple(jobs)
-
-
-def _identity(case: CaseSpec) -> CaseSpec:
-    """A user's file is known by its content (the exporter's version), not by where it lies."""
-    return replace(case, path=Path()) if isinstance(case, FileSpec) else case
+def benchmark_job(
+    board: BoardSpec, case: BenchmarkSpec, tools: Mapping[str, str], finished: Mapping[str, str]
+) -> Job:
+    """The job of a case of a board benchmark, with the versions that decide its figures."""
+    key = digest(RESULT_FORMAT, __version__, case, tools, board.name, board.chip)
+    return Job(key, "", "", board, case, Precision.NONE, finished.get(key))
 
 
 def _job(
@@ -147,18 +123,12 @@ def _job(
     request: Request,
     finished: Mapping[str, str],
 ) -> Job:
-    export_key = digest(RESULT_FORMAT, _identity(case), exporter_version)
+    # A user's file is known by its content (the exporter's version), not by where it lies.
+    known = replace(case, path=Path()) if isinstance(case, FileSpec) else case
+    export_key = digest(RESULT_FORMAT, known, exporter_version)
     quantised = request.calibration_digest if precision is not Precision.FP32 else None
-    compile_key = digest(
-        __version__,
-        export_key,
-        board.chip,
-        board.backend,
-        board.backend_options,
-        tool.versions,
-        precision,
-        quantised,
-    )
+    made_by = board.chip, board.backend, board.backend_options, tool.versions
+    compile_key = digest(__version__, export_key, *made_by, precision, quantised)
     # A simulation takes no time protocol, and is never the answer for a board that is measured.
     timing = SIMULATION if board.simulated else request.timing
     # Where samples lie decides neither file nor artifact, but what a second of them is.
@@ -175,51 +145,33 @@ DEFAULT_STAGES = "ops,models"
 class CaseOptions:
     """Which cases, and what is said of them."""
 
-    cases: tuple[str, ...] = ()
-    """Names, globs, or paths of .onnx files; nothing is the suite `default`."""
-    suites: tuple[str, ...] = ()
-    """Named sets of cases."""
-    shapes: tuple[str, ...] = ()
-    """NAME=1x3x224x224: fixes a dynamic input of files."""
-    batch_axes: tuple[str, ...] = ()
-    """[NAME=]AXIS or `none`: where the samples of a call lie."""
-    checkpoints: tuple[str, ...] = ()
-    """CASE=FILE: weights of models."""
-    task: str = ""
-    """Task of files, such as `classification`."""
-    seed: int = 0
-    """Moves seeded weights and data."""
-    catalog_folders: tuple[Path, ...] = ()
-    """The user's own catalogues."""
+    cases: tuple[str, ...] = ()  # names, globs, or paths of .onnx files; nothing is the suite `default`
+    suites: tuple[str, ...] = ()  # named sets of cases
+    shapes: tuple[str, ...] = ()  # NAME=1x3x224x224: fixes a dynamic input of files
+    batch_axes: tuple[str, ...] = ()  # [NAME=]AXIS or `none`: where the samples of a call lie
+    checkpoints: tuple[str, ...] = ()  # CASE=FILE: weights of models
+    task: str = ""  # task of files, such as `classification`
+    seed: int = 0  # moves seeded weights and data
+    catalog_folders: tuple[Path, ...] = ()  # the user's own catalogues
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What `run`, `export`, `convert` and `accuracy` are asked: cases, boards, and how."""
 
-    selection: CaseOptions = field(default_factory=CaseOptions)
-    """Which cases."""
-    out: Path = DEFAULT_OUT
-    """The workspace: models, artifacts, logs, results.db."""
-    boards: tuple[str, ...] = ("local",)
-    """Names of boards."""
-    precisions: tuple[str, ...] = ()
-    """Only these; nothing is all that a board declares."""
-    simulate: bool = False
-    """Rows hold the toolchain's simulation, no board is connected to."""
+    selection: CaseOptions = field(default_factory=CaseOptions)  # which cases
+    out: Path = DEFAULT_OUT  # the workspace: models, artifacts, logs, results.db
+    boards: tuple[str, ...] = ("local",)  # names of boards
+    precisions: tuple[str, ...] = ()  # only these; nothing is all that a board declares
+    simulate: bool = False  # rows hold the toolchain's simulation, no board is connected to
     stages: str = DEFAULT_STAGES
     """Kinds of cases, set apart by commas: `ops`, `models`, and names of board benchmarks."""
     benchmark_options: Mapping[str, Options] = field(default_factory=dict)
     """Options by the name of a board benchmark."""
-    timing: TimingProtocol = field(default_factory=TimingProtocol)
-    """How long to measure."""
+    timing: TimingProtocol = field(default_factory=TimingProtocol)  # how long to measure
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
     """Data to quantise with and to compare outputs on."""
-    deadline_s: float = 600.0
-    """Seconds that one stage of one case may take."""
-    wait_s: float | None = None
-    """Seconds to wait for a board that another run holds; None: without end."""
-    workers: int | None = None
-    """Exports and conversions at once; None: half of the processors."""
-    fresh: bool = False
-    """Do everything again, whatever is there."""
+    deadline_s: float = 600.0  # seconds that one stage of one case may take
+    wait_s: float | None = None  # seconds to wait for a board that another run holds; None: without end
+    workers: int | None = None  # exports and conversions at once; None: half of the processors
+    fresh: bool = False  # do everything again, whatever is there

@@ -6,8 +6,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from npubench.domain.errors import ExitCode, Interrupted, WorkspaceError
+from npubench.domain.figures import Kind
 from npubench.domain.protocols import Benching
-from npubench.domain.records import FailureClass, Kind, Result, Runner, Stage, Status, Verdict
+from npubench.domain.records import FailureClass, Result, Runner, Stage, Status, Verdict
 from npubench.domain.specs import FileSpec, Precision
 from npubench.engine import lanes
 from npubench.engine.assemble import plan_run
@@ -19,7 +20,6 @@ from npubench.engine.session import (
     RunFinished,
     RunSession,
     RunStarted,
-    SessionSetup,
     SessionStage,
     run_session,
     stop_on_signals,
@@ -56,16 +56,13 @@ BOARD_CLASSES = frozenset(
 class RunOutcome:
     """What came of a plan."""
 
-    plan: Plan
-    """What was planned."""
-    results: tuple[Result, ...]
-    """The rows that this run added, in the order they came."""
+    plan: Plan  # what was planned
+    results: tuple[Result, ...]  # the rows that this run added, in the order they came
     before: tuple[Result, ...]
     """The rows of planned cases that were done before, without board states, protocol and seeds."""
     failures: tuple[Result, ...]
     """The newest rows of planned cases that are failures, those of earlier runs included."""
-    interrupted: bool = False
-    """Whether it was stopped: finished rows stay, and the same options continue."""
+    interrupted: bool = False  # whether it was stopped: finished rows stay, and the same options continue
 
     @property
     def rows(self) -> tuple[Result, ...]:
@@ -80,8 +77,8 @@ def run_plan(options: RunOptions, announce: Listener = unheard) -> RunOutcome:
     nothing can be run; what fails of a case is its row.
     """
     plan = plan_run(options, announce)
-    setup = SessionSetup(options, plan, nullcontext(announce), command=("npubench.run",))
-    return run_session(setup, (MEASURE,))[RunOutcome]
+    given = run_session(options, (MEASURE,), plan, nullcontext(announce), command=("npubench.run",))
+    return given[RunOutcome]
 
 
 def measure_plan(session: RunSession) -> RunOutcome:
@@ -111,7 +108,9 @@ def measure_plan(session: RunSession) -> RunOutcome:
             lanes.run(plan.todo, _measured_by(session), session, finish)
         except (Interrupted, KeyboardInterrupt):
             interrupted = True
-    session.announce(_finished(results, interrupted))
+    counts = Counter(result.status for result in results)
+    ok, failed, skipped = counts[Status.OK], counts[Status.FAILED], counts[Status.SKIPPED]
+    session.announce(RunFinished(ok, failed, skipped, interrupted))
     return _outcome(session, results, interrupted)
 
 
@@ -145,9 +144,8 @@ def _is_doubtful(result: Result) -> bool:
     """Only what was measured can be unstable, and of a board's own benchmarks only what has a verdict."""
     if result.figures is None or result.figures.kind is not Kind.MEASURED:
         return False
-    if result.precision is Precision.NONE and result.verdict is None:
-        return False
-    return result.status is Status.OK and result.verdict is not Verdict.STABLE
+    judged = result.precision is not Precision.NONE or result.verdict is not None
+    return judged and result.status is Status.OK and result.verdict is not Verdict.STABLE
 
 
 def _outcome(session: RunSession, results: Sequence[Result], interrupted: bool) -> RunOutcome:
@@ -174,14 +172,8 @@ def _measured_by(session: RunSession) -> Sequence[lanes.Done]:
     ]
 
 
-def _finished(results: Sequence[Result], interrupted: bool) -> RunFinished:
-    counts = Counter(result.status for result in results)
-    return RunFinished(counts[Status.OK], counts[Status.FAILED], counts[Status.SKIPPED], interrupted)
-
-
 def _refuse_symptom_of_full_disk(result: Result, session: RunSession) -> None:
     text = result.failure.message if result.failure else ""
     if "No space left on device" in text or "Read-only file system" in text:
-        raise WorkspaceError(
-            f"cannot write to {session.workspace.root}: {text}: free or change it, or choose another --out"
-        )
+        told = f"cannot write to {session.workspace.root}: {text}"
+        raise WorkspaceError(f"{told}: free or change it, or choose another --out")

@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -131,26 +131,18 @@ def _run_id() -> str:
 class RunSession:
     """A workspace that one command holds, with what its stages and jobs share."""
 
-    workspace: Workspace
-    """Where everything is kept."""
-    options: RunOptions = field(default_factory=RunOptions)
-    """What the command was asked."""
-    plan: Plan = field(default_factory=Plan)
-    """What it is to do; empty for a command without jobs."""
-    announce: Listener = unheard
-    """Hears every event, one at a time."""
-    results: Store | None = None
-    """The rows; None for a command that keeps none."""
-    run_id: str = field(default_factory=_run_id)
-    """Names this run in rows and in folders of logs."""
-    command: tuple[str, ...] = ()
-    """The command line, for the rows."""
+    workspace: Workspace  # where everything is kept
+    options: RunOptions = field(default_factory=RunOptions)  # what the command was asked
+    plan: Plan = field(default_factory=Plan)  # what it is to do; empty for a command without jobs
+    announce: Listener = unheard  # hears every event, one at a time
+    results: Store | None = None  # the rows; None for a command that keeps none
+    run_id: str = field(default_factory=_run_id)  # names this run in rows and in folders of logs
+    command: tuple[str, ...] = ()  # the command line, for the rows
     transport_of: Callable[[BoardSpec], Transport] = lambda board: plugins.transport(board.transport)
     """How a board is reached."""
     exporter_of: Callable[[CaseSpec, Callable[[str], None], float], Exporter] = plugins.exporter
     """What exports a case, given who hears of an environment being made, and the deadline in seconds."""
-    built: set[str] = field(default_factory=set)
-    """Keys of what this session made itself."""
+    built: set[str] = field(default_factory=set)  # keys of what this session made itself
     locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     """By key: what two jobs need is made once."""
 
@@ -184,12 +176,9 @@ class RunSession:
 class SessionStage:
     """A step of a command on its workspace."""
 
-    do: Callable[..., object]
-    """Gets the session and one value for each of `needs`."""
-    gives: type
-    """What it returns, for the stages after it and for the command."""
-    needs: tuple[type, ...] = ()
-    """What stages before it gave, by type."""
+    do: Callable[..., object]  # gets the session and one value for each of `needs`
+    gives: type  # what it returns, for the stages after it and for the command
+    needs: tuple[type, ...] = ()  # what stages before it gave, by type
 
 
 class Given:
@@ -208,36 +197,30 @@ class Given:
         self._values[stage.gives] = stage.do(session, *(self._values[kind] for kind in stage.needs))
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSetup:
-    """What a session is opened with."""
+def run_session(
+    options: RunOptions,
+    stages: Sequence[SessionStage],
+    plan: Plan | None = None,
+    listener: AbstractContextManager[Listener] | None = None,
+    stored: bool = True,
+    command: tuple[str, ...] = (),
+) -> Given:
+    """Make and hold the workspace `options.out`, do the stages in turn, let go of it; what they gave.
 
-    options: RunOptions
-    """Its `out` is the workspace."""
-    plan: Plan = field(default_factory=Plan)
-    """The jobs, for commands that have any."""
-    listener: AbstractContextManager[Listener] = field(default_factory=lambda: nullcontext(unheard))
-    """Opened with the session and closed with it: it may hold the terminal."""
-    stored: bool = True
-    """Whether the command reads and writes rows."""
-    command: tuple[str, ...] = field(default_factory=lambda: ("npubench", *sys.argv[1:]))
-    """What rows say that they come of."""
-
-
-def run_session(setup: SessionSetup, stages: Sequence[SessionStage]) -> Given:
-    """Make and hold the workspace, do the stages in turn, let go of it; what they gave.
-
+    The listener is opened with the session and closed with it: it may hold the terminal. Of rows, which a
+    session that is not `stored` has none of, `command` says that they come of it, else this program's own.
     Raises WorkspaceError where the workspace is held or cannot be written, ValueError for stages that need
     what none before them gives.
     """
     check_stages(stages)
-    workspace = Workspace(setup.options.out)
+    workspace = Workspace(options.out)
+    command = command or ("npubench", *sys.argv[1:])
     workspace.create()
     given = Given()
     with workspace.lock(), ExitStack() as stack:
-        results = stack.enter_context(Store.create(workspace.database)) if setup.stored else None
-        announce = one_at_a_time(stack.enter_context(setup.listener))
-        session = RunSession(workspace, setup.options, setup.plan, announce, results, command=setup.command)
+        results = stack.enter_context(Store.create(workspace.database)) if stored else None
+        announce = one_at_a_time(stack.enter_context(listener) if listener else unheard)
+        session = RunSession(workspace, options, plan or Plan(), announce, results, command=command)
         for stage in stages:
             given.add(stage, session)
     return given

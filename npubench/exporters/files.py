@@ -1,5 +1,6 @@
 """A user's own .onnx file: brought over with its data, dynamic inputs fixed, or refused in a line."""
 
+import itertools
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -145,22 +146,15 @@ def rename_repeated(model: "ModelProto") -> int:
 def _renamed(body: "GraphProto | FunctionProto") -> int:
     count = sum(_renamed(graph) for node in body.node for graph in subgraphs(node))
     names = Counter(node.name for node in body.node if node.name)
-    if all(times == 1 for times in names.values()):
-        return count
-    seen: set[str] = set()
+    # From where the last search for a name ended: many nodes may have it.
+    numbers = {name: itertools.count(times) for name, times in names.items()}
+    seen, taken = set[str](), set(names)
     for node in body.node:
         if node.name in seen:
-            node.name = _free(node.name, names)
-            names[node.name] += 1
+            name = node.name
+            node.name = next(new for n in numbers[name] if (new := f"{name}_{n}") not in taken)
+            taken.add(node.name)
             count += 1
         elif node.name:
             seen.add(node.name)
     return count
-
-
-def _free(name: str, taken: Counter[str]) -> str:
-    # From where the last search for this name ended: many nodes may have it.
-    taken[name] += 1
-    while (found := f"{name}_{taken[name] - 1}") in taken:
-        taken[name] += 1
-    return found

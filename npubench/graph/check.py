@@ -40,13 +40,9 @@ def refusal(model: "ModelProto") -> Failure | None:
     own = {(function.domain, function.name) for function in model.functions}
     unknown: dict[str, str] = {}
     for body, imports in ((model.graph, model.opset_import), *((f, f.opset_import) for f in model.functions)):
-        versions = {entry.domain: entry.version for entry in imports}
+        versions = {entry.domain: entry.version for entry in imports if entry.domain in DOMAINS_OF_ONNX}
         for domain, op in sorted({(node.domain, node.op_type) for node in all_nodes(body)} - own):
-            if (
-                domain in DOMAINS_OF_ONNX
-                and domain in versions
-                and (why := why_not(domain, op, versions[domain]))
-            ):
+            if domain in versions and (why := why_not(domain, op, versions[domain])):
                 unknown[op] = why
     if not unknown:
         return _endless(model)

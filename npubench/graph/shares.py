@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Computed, OnnxModel, Shares
+from npubench.domain.figures import Computed, Shares
+from npubench.domain.records import OnnxModel
 from npubench.graph.macs import multiplies
 
 

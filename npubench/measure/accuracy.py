@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import Failure, Kind, LayerLoss
+from npubench.domain.figures import Kind
+from npubench.domain.records import Failure, LayerLoss
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +77,7 @@ class Score:
     drop_top5: Share | None = None
     losses: tuple[LayerLoss, ...] = ()
     failure: Failure | None = None
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
     data: DataFacts | None = None
 
 

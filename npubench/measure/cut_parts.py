@@ -8,11 +8,16 @@ import math
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from npubench.domain.specs import ModelInputs
 from npubench.graph.walk import numpy_dtype
+from npubench.measure.calibration import calibration_of_json, choose, evaluation_inputs
+from npubench.measure.onnx_session import open_session, timed_rounds, warm_up
 from npubench.measure.outputs import Output
 from npubench.storage.json import decode
 from npubench.tools.worker_protocol import serve
@@ -25,10 +30,8 @@ def main(question: str, reply: str) -> None:
 
 def feed(job: dict[str, Any]) -> dict[str, Any]:
     """What the body gets for every sample of the whole: one .npz each in `job["folders"]`, by their use."""
-    from npubench.measure.calibration import calibration_of_json, choose
-
     head = _open(job["head"]) if job["head"] else None
-    chosen = choose(_inputs(job), calibration_of_json(job["calibration"]))
+    chosen = choose(decode(ModelInputs, job["fed"]), calibration_of_json(job["calibration"]))
     samples = {"calibration": chosen.calibration(), "evaluation": chosen.evaluation()}
     for use, folder in job["folders"].items():
         Path(folder).mkdir()
@@ -56,13 +59,9 @@ def join(job: dict[str, Any]) -> dict[str, Any]:
 
 def time_parts(job: dict[str, Any]) -> dict[str, Any]:
     """Nanoseconds of every run of head and tail, each fed with what it gets when the whole runs."""
-    from npubench.measure.onnx_session import timed_rounds, warm_up
-
     known = dict(_samples(job)[0])
     found: dict[str, Any] = {}
-    for name in ("head", "body", "tail"):
-        if not job[name]:
-            continue
+    for name in filter(job.get, ("head", "body", "tail")):
         session = _open(job[name])
         if name != "body":
             feeds = _feeds(session, known)
@@ -75,12 +74,8 @@ def time_parts(job: dict[str, Any]) -> dict[str, Any]:
 
 def _joined(job: dict[str, Any], sample: dict[str, Any], simulated: list[str] | None) -> dict[str, Any]:
     """All that is known after head, body and tail ran one after another."""
-    import numpy as np
-
     known = dict(sample)
-    for name in ("head", "body", "tail"):
-        if not job[name]:
-            continue
+    for name in filter(job.get, ("head", "body", "tail")):
         if name == "body" and simulated is not None:
             for tensor, file in zip(job["body_outputs"], simulated, strict=True):
                 # Tools give a tensor back in a rank of their own.
@@ -91,15 +86,9 @@ def _joined(job: dict[str, Any], sample: dict[str, Any], simulated: list[str] | 
     return known
 
 
-_sessions: dict[str, Any] = {}
-
-
+@cache
 def _open(path: str) -> Any:
-    from npubench.measure.onnx_session import open_session
-
-    if path not in _sessions:
-        _sessions[path] = open_session(Path(path))
-    return _sessions[path]
+    return open_session(Path(path))
 
 
 def _run(session: Any, known: dict[str, Any]) -> dict[str, Any]:
@@ -112,19 +101,12 @@ def _feeds(session: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _samples(job: dict[str, Any]) -> list[dict[str, Any]]:
-    from npubench.measure.calibration import calibration_of_json, evaluation_inputs
-
-    return evaluation_inputs(_inputs(job), calibration_of_json(job["calibration"]))[: job["compared"]]
-
-
-def _inputs(job: dict[str, Any]) -> ModelInputs:
-    return decode(ModelInputs, job["fed"])
+    spec = calibration_of_json(job["calibration"])
+    return evaluation_inputs(decode(ModelInputs, job["fed"]), spec)[: job["compared"]]
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:
     """Like numpy.savez, which takes no array of the name `file`."""
-    import numpy as np
-
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
@@ -137,8 +119,6 @@ def compared(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, An
 
 
 def _compared(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str, Any]:
-    import numpy as np
-
     figures: dict[str, Any] = {
         **{"name": name, "dtype": str(theirs[0].dtype), "samples": len(theirs)},
         **dict.fromkeys(("cosine", "max_abs", "relative_error", "equal")),

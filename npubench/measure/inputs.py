@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import Content, ContentKind, ModelInputs, Preprocessing, TensorSpec
 from npubench.graph.input_contents import named_content
-from npubench.graph.walk import numpy_dtype
+from npubench.graph.walk import numpy_dtype, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,10 @@ def draw(rng: "np.random.Generator", tensor: TensorSpec, inputs: ModelInputs) ->
     axis = channel_axis(tensor, inputs)
     if axis is not None and inputs.preprocessing is not None:
         pixels = rng.integers(0, 256, tensor.shape, dtype=np.uint8)
-        return _through(pixels, inputs.preprocessing, axis, dtype)
+        made = preprocessed(pixels, inputs.preprocessing, axis)
+        if dtype.kind in "iu":
+            made = np.clip(np.rint(made), np.iinfo(dtype).min, np.iinfo(dtype).max)
+        return made.astype(dtype)
     return _whole_numbers(rng, tensor, content).astype(dtype)
 
 
@@ -90,16 +93,6 @@ def preprocessed(pixels: "Array", preprocessing: Preprocessing, axis: int) -> "A
     return made
 
 
-def _through(pixels: "Array", preprocessing: Preprocessing, axis: int, dtype: "np.dtype[Any]") -> "Array":
-    import numpy as np
-
-    made = preprocessed(pixels, preprocessing, axis)
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        made = np.clip(np.rint(made), limits.min, limits.max)
-    return made.astype(dtype)
-
-
 FAR_OUT = 8.0
 """How many times the greatest value of preprocessing an array may hold; raw pixels hold dozens of times."""
 
@@ -138,13 +131,6 @@ def _convertible(given: "np.dtype[Any]", wanted: "np.dtype[Any]") -> bool:
     return given.kind in "biu"
 
 
-def _as_float(array: "Array") -> "Array":
-    """Numbers of formats that numpy has no functions for (bfloat16, float8) as float32."""
-    import numpy as np
-
-    return array if array.dtype.kind == "f" else array.astype(np.float32)
-
-
 def _faults(
     samples: "Array", made: "Array", tensor: TensorSpec, inputs: ModelInputs
 ) -> "Iterator[tuple[Array, str]]":
@@ -153,7 +139,7 @@ def _faults(
 
     dtype, given, wanted = made.dtype, samples.dtype.kind, made.dtype.kind
     if given not in "biu":
-        yield ~np.isfinite(_as_float(samples)), ""
+        yield ~np.isfinite(plain(samples)), ""
     ranges = [(0, 1, "bool holds")] if given in "iu" and wanted == "b" else []
     if given in "iu" and wanted in "iu" and not np.can_cast(samples.dtype, dtype):
         ranges.append((int(np.iinfo(dtype).min), int(np.iinfo(dtype).max), f"{dtype} holds"))
@@ -164,11 +150,11 @@ def _faults(
     for low, high, why in ranges:
         yield (samples < low) | (samples > high), f", {why} {low}..{high}"
     if wanted not in "biu" and samples.dtype != dtype:
-        yield ~np.isfinite(_as_float(made)), f", beyond {tensor.dtype}"
+        yield ~np.isfinite(plain(made)), f", beyond {tensor.dtype}"
     preprocessing = inputs.preprocessing
     if preprocessing and channel_axis(tensor, inputs) is not None and tensor.dtype[:3] not in ("int", "uin"):
         # Pixels of 0..255 where preprocessing makes small numbers of them.
         pairs = [(m, s) for m, s in zip(preprocessing.mean, preprocessing.std, strict=True) if s]
         most = max((abs(extreme - m) / abs(s) for m, s in pairs for extreme in (0, 255)), default=math.inf)
         more = f", preprocessing makes numbers up to {most:.3g}: apply it, or"
-        yield np.abs(_as_float(samples)) > FAR_OUT * most, more
+        yield np.abs(plain(samples).astype(np.float32)) > FAR_OUT * most, more

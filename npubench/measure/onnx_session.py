@@ -233,16 +233,11 @@ _CLASSES = (
 def failure_of_error(error: Mapping[str, str], stage: Stage) -> Failure:
     """The failure for an exception that the worker caught: its type, text and traceback."""
     text = f"{error['type']}: {error['text']}"
-    detail = error["traceback"]
-    for pattern in _OPERATORS:
-        found = re.findall(pattern, text)
-        if found:
-            operators = tuple(dict.fromkeys(name for names in found for name in names.split(", ")))
-            return Failure(stage, FailureClass.UNSUPPORTED_OPERATOR, _first_line(text), operators, detail)
-    for pattern, failure_class in _CLASSES:
-        if re.search(pattern, text):
-            return Failure(stage, failure_class, _first_line(text), detail=detail)
-    return Failure(stage, FailureClass.TOOL_ERROR, _first_line(text), detail=detail)
+    named = next((found for pattern in _OPERATORS if (found := re.findall(pattern, text))), [])
+    operators = tuple(dict.fromkeys(name for names in named for name in names.split(", ")))
+    known = next((kind for pattern, kind in _CLASSES if re.search(pattern, text)), FailureClass.TOOL_ERROR)
+    failure_class = FailureClass.UNSUPPORTED_OPERATOR if operators else known
+    return Failure(stage, failure_class, _first_line(text), operators, error["traceback"])
 
 
 def answer_of(

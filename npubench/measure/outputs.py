@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from npubench.domain.figures import Accuracy, NoAccuracy, WorstSlice
 from npubench.domain.notes import Note, NoteCode, note_of
-from npubench.domain.records import Accuracy, NoAccuracy, WorstSlice
 from npubench.measure.calibration import rounded_to_8_bits
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def with_samples(found: Similarity, agreement: float | None, samples: int) -> Si
     """What is known of all outputs together."""
     if found.figures is None:
         return found
-    figures = {**found.figures, "top1_agreement": agreement, "samples": samples}
-    return Similarity(figures, found.no_accuracy, found.why, found.wrong)
+    return replace(found, figures={**found.figures, "top1_agreement": agreement, "samples": samples})
 
 
 def similarity(

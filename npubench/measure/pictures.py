@@ -131,7 +131,9 @@ def read(file: Path, frame: Frame) -> Picture:
                 depth = _depth(opened)
                 opened.load()
                 picture = ImageOps.exif_transpose(opened)
-            return _wide(file, picture, depth, frame) if _is_wide(picture) else _narrow(file, picture, frame)
+            if picture.mode in (*_SIXTEEN, "I", "F"):
+                return _wide(file, picture, depth, frame)
+            return _narrow(file, picture, frame)
     except UsageError:
         raise
     except UnidentifiedImageError as error:
@@ -139,10 +141,6 @@ def read(file: Path, frame: Frame) -> Picture:
     except Exception as error:  # decoders raise whatever they come upon
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UsageError(f"{file} is no image that can be read ({reason}): remove it") from error
-
-
-def _is_wide(picture: "Image") -> bool:
-    return picture.mode in (*_SIXTEEN, "I", "F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +186,18 @@ def _wide(file: Path, picture: "Image", depth: _Depth, frame: Frame) -> Picture:
     _has_channels(file, picture.mode, False, frame)
     resized = Image.fromarray(values.astype(np.float32)).resize((frame.width, frame.height))
     greatest = float(values.max())
-    top = depth.full if depth.full is not None else greatest
     # Bicubic weights overshoot at edges, beyond what a pixel can be.
-    pixels = np.clip(np.asarray(resized, np.float32), 0, top)
-    channels = frame.channels
-    return Picture(np.repeat(pixels[..., None], channels, axis=2), depth.full, greatest, picture.mode)
+    pixels = np.clip(np.asarray(resized, np.float32), 0, depth.full or greatest)
+    return Picture(np.repeat(pixels[..., None], frame.channels, axis=2), depth.full, greatest, picture.mode)
 
 
 def _narrow(file: Path, picture: "Image", frame: Frame) -> Picture:
     import numpy as np
 
-    flat = _flat(picture)
-    alpha = flat.getchannel("A").getextrema() if flat.mode.endswith("A") else None
-    opaque = alpha is None or alpha == (255, 255)
-    _has_channels(file, flat.mode, not opaque, frame)
-    wanted = _BAND_NAMES[frame.channels]
-    if flat.mode.endswith("A") and not wanted.endswith("A"):
+    flat, wanted = _flat(picture), _BAND_NAMES[frame.channels]
+    alpha = flat.mode.endswith("A")
+    _has_channels(file, flat.mode, alpha and flat.getchannel("A").getextrema() != (255, 255), frame)
+    if alpha and not wanted.endswith("A"):
         flat = flat.convert(flat.mode[:-1])
     resized = flat.convert(wanted).resize((frame.width, frame.height))
     pixels = np.asarray(resized, np.float32).reshape(frame.height, frame.width, frame.channels)
@@ -228,16 +222,11 @@ def _flat(picture: "Image") -> "Image":
 def _has_channels(file: Path, mode: str, transparent: bool, frame: Frame) -> None:
     with_alpha = frame.channels in (2, 4)
     if with_alpha and not mode.endswith("A"):
-        kind = "colours" if mode == "RGB" else "grey"
-        raise UsageError(
-            f"{file} has {kind} and no alpha, the model wants {frame.channels} channels:"
-            " give it images that have them"
-        )
+        lacking = f"{'colours' if mode == 'RGB' else 'grey'} and no alpha, the model wants"
+        raise UsageError(f"{file} has {lacking} {frame.channels} channels: give it images that have them")
     if transparent and not with_alpha:
-        raise UsageError(
-            f"{file} has transparent pixels, the model takes {frame.channels} channels:"
-            " flatten it onto a background"
-        )
+        unfit = f"has transparent pixels, the model takes {frame.channels} channels"
+        raise UsageError(f"{file} {unfit}: flatten it onto a background")
 
 
 def scales(pictures: Sequence[Picture]) -> tuple[dict[str, float], str]:

@@ -6,19 +6,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TypeGuard
 
-from npubench.domain.records import (
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    OnnxModel,
-    RateFrom,
-    Result,
-    Sampling,
-)
+from npubench.domain.figures import Figures, Kind, Latency, RateFrom, Sampling
+from npubench.domain.records import Failure, FailureClass, OnnxModel, Result
 from npubench.domain.specs import BatchAxes, SamplesFrom, TensorSpec
 from npubench.graph.check import refused, shown
 
@@ -101,14 +91,15 @@ def latency_of_means(rounds: Sequence[CallMean]) -> Latency:
     n = sum(r.n for r in rounds)
     medians = percentile_of_calls(rounds, 50)
     middles = medians or [r.mean_us for r in rounds]
-    lows, highs = [r.min_us for r in rounds], [r.max_us for r in rounds]
-    known_lows, known_highs = [v for v in lows if v is not None], [v for v in highs if v is not None]
-    p50, p90, p99 = (_middle(percentile_of_calls(rounds, percent)) for percent in (50, 90, 99))
+    lows = [r.min_us for r in rounds if r.min_us is not None]
+    highs = [r.max_us for r in rounds if r.max_us is not None]
+    of_calls = (medians, *(percentile_of_calls(rounds, percent) for percent in (90, 99)))
+    p50, p90, p99 = (statistics.median(values) if values else None for values in of_calls)
     return Latency(
         n=n,
         mean=sum(r.mean_us * r.n for r in rounds) / n,
-        min=min(known_lows) if len(known_lows) == len(rounds) else None,
-        max=max(known_highs) if len(known_highs) == len(rounds) else None,
+        min=min(lows) if len(lows) == len(rounds) else None,
+        max=max(highs) if len(highs) == len(rounds) else None,
         p50=p50,
         p90=p90,
         p99=p99,
@@ -122,10 +113,6 @@ def percentile_of_calls(rounds: Sequence[CallMean], percent: float) -> list[floa
     known = [r.percentiles_us[percent] for r in rounds if percent in r.percentiles_us]
     enough = all(r.n >= least_samples(percent) for r in rounds)
     return known if enough and len(known) == len(rounds) else []
-
-
-def _middle(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
 
 
 def weighted_mean(values: Sequence[float | None], rounds: Sequence[CallMean]) -> float | None:
@@ -193,18 +180,10 @@ def _by_tensors(
     symbols: Mapping[str, int],
     declared: BatchAxes | None,
 ) -> Sampling | Failure:
-    asides = set[str]()
-    if declared is not None:
-        found = _declared(inputs, declared)
-        if found is not None:
-            return found
-        asides = {name for name, axis in declared.axes if axis is None}
+    found = _declared(inputs, declared) if declared else None
+    asides = {name for name, axis in declared.axes if axis is None} if declared else set()
     told = [tensor for tensor in inputs if tensor.name not in asides]
-    return _of_symbols(told, symbols) or _of_leading(told, outputs) or one_a_call()
-
-
-def _says_none(declared: BatchAxes | None) -> TypeGuard[BatchAxes]:
-    return declared is not None and ("", None) in declared.axes
+    return found or _of_symbols(told, symbols) or _of_leading(told, outputs) or one_a_call()
 
 
 def sampled(row: Result, declared: BatchAxes | None = None) -> Result:
@@ -215,10 +194,7 @@ def sampled(row: Result, declared: BatchAxes | None = None) -> Result:
     told = row.figures
     inputs = row.inputs or (told.told_inputs if told else ())
     outputs = row.outputs or (told.told_outputs if told else ())
-    if _says_none(declared):
-        found: Sampling | Failure = one_a_call(declared.source)
-    else:
-        found = _by_tensors(inputs, outputs, {}, declared)
+    found = _by_tensors(inputs, outputs, {}, declared)
     sampling = one_a_call() if isinstance(found, Failure) else found
     figures, estimate = (
         with_throughput(one, sampling) if one else None for one in (row.figures, row.estimate)
@@ -256,7 +232,7 @@ def with_throughput(figures: Figures, sampling: Sampling) -> Figures:
 def _declared(inputs: Sequence[TensorSpec], declared: BatchAxes) -> Sampling | Failure | None:
     """By what is declared; None where it only says which inputs hold no samples."""
     given = dict(declared.axes)
-    if _says_none(declared):
+    if ("", None) in declared.axes:
         return one_a_call(declared.source)
     sizes: dict[str, tuple[int, int]] = {}
     for name, axis in declared.axes:
@@ -308,13 +284,10 @@ def _of_symbols(inputs: Sequence[TensorSpec], axes: Mapping[str, int]) -> Sampli
 
 def _of_leading(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Sampling | None:
     images = [one for one in inputs if len(one.shape) in RANKS]
-    leading = {one.shape[0] for one in images}
-    if len(leading) != 1 or not outputs:
+    leading = {one.shape[:1] for one in (*images, *outputs)}
+    if not images or not outputs or len(leading) != 1 or images[0].shape[0] < 1:
         return None
-    (size,) = leading
-    if size < 1 or any(one.shape[:1] != (size,) for one in outputs):
-        return None
-    return Sampling(size, SamplesFrom.LEADING_SIZE, 0, images[0].name)
+    return Sampling(images[0].shape[0], SamplesFrom.LEADING_SIZE, 0, images[0].name)
 
 
 def _unusable(message: str) -> Failure:

@@ -127,6 +127,14 @@ def convert(value: Any, record_type: type[T], *, strict: bool = True) -> T:
         raise InvalidError(found or [Mistake((), str(error))]) from None
 
 
+def options(value: Mapping[str, Any], record_type: type[T], where: str) -> T:
+    """A board's table of options as a record. Raises UsageError: every mistake, at its key below `where`."""
+    try:
+        return convert(dict(value), record_type)
+    except InvalidError as error:
+        raise UsageError("; ".join(f"{where}.{one}" for one in error.mistakes)) from None
+
+
 def from_text(wanted: type[Any], value: Any) -> Any:
     """What JSON has no form for: paths are texts there."""
     if issubclass(wanted, PurePath) and isinstance(value, str):

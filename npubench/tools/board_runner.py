@@ -20,12 +20,17 @@ SHORT_S = 60.0
 HASH_S = 120.0
 _HASH_LINE = re.compile(r"\\?([0-9a-f]{64}) [ *].*")
 # `command -v` says nothing reliable of a path, and a relative one is no use in another folder.
-_FIND = """
-case $1 in
-    /*) path=$1 ;;
-    */*) path=$PWD/$1 ;;
-    *) path=$(command -v "$1") || { printf '%s\\n' "$1 in $PATH"; exit 127; } ;;
-esac
+_PATH_OF = """
+path_of() {
+    case $1 in
+        /*) path=$1 ;;
+        */*) path=$PWD/$1 ;;
+        *) path=$(command -v "$1") ;;
+    esac
+}
+"""
+_FIND = f"""{_PATH_OF}
+path_of "$1" || {{ printf '%s\\n' "$1 in $PATH"; exit 127; }}
 printf '%s\\n' "$path"
 [ -f "$path" ] && [ -x "$path" ]
 """
@@ -155,14 +160,9 @@ def _script(text: str, *arguments: str) -> tuple[str, ...]:
 
 
 VERSION_S = 10.0
-_ASK = """
+_ASK = f"""{_PATH_OF}
 for name in "$@"; do
-    case $name in
-        /*) path=$name ;;
-        */*) path=$PWD/$name ;;
-        *) path=$(command -v "$name") || continue ;;
-    esac
-    [ -f "$path" ] && [ -x "$path" ] || continue
+    path_of "$name" && [ -f "$path" ] && [ -x "$path" ] || continue
     printf '%s\\n' "$path"
     sha256sum < "$path"
     exit 0

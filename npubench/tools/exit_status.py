@@ -53,7 +53,8 @@ def classify_exit(
         return killed(stage, tool, completed, f"{where}{during}")
     # A code of 255 is a program's own -1, not a signal.
     if 0 < number <= _LAST_SIGNAL:
-        message = f"{tool} crashed with {_signal_name(number)}{during}, signal {number}: {last}"
+        name = {one.value: one.name for one in signal.Signals}.get(number, "a signal without a name")
+        message = f"{tool} crashed with {name}{during}, signal {number}: {last}"
         return Failure(stage, FailureClass.CRASH, message)
     return Failure(stage, FailureClass.TOOL_ERROR, f"{tool} ended with exit code {code}{during}: {last}")
 
@@ -86,10 +87,3 @@ def killed(stage: Stage, tool: str, completed: Completed, where: str) -> Failure
         return Failure(stage, FailureClass.OUT_OF_MEMORY, message[:300])
     message = f"{tool} was killed {where}, and nothing says that memory ran out: the next run tries again"
     return Failure(stage, FailureClass.KILLED, message)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "a signal without a name"

@@ -25,34 +25,23 @@ SERVER = "npubench.tools.kept_server"
 IDLE_LIMIT = 4
 """Servers kept without a job, of all kinds: each holds some 100 MB of imported modules."""
 
+_WORKER = ("npubench.backends.onnxruntime.worker", "npubench.backends.onnxruntime.computed")
 _SAMPLES = (
-    *(
-        "msgspec",
-        "numpy.random",
-        "npubench.measure.calibration",
-        "npubench.measure.sample_files",
-        "npubench.measure.pictures",
-    ),
-    *("npubench.measure.inputs", "npubench.measure.inputs"),
+    *("msgspec", "numpy.random", "npubench.measure.calibration", "npubench.measure.sample_files"),
+    *("npubench.measure.pictures", "npubench.measure.inputs"),
 )
 """What draws, reads and checks samples; each job on them would import it again."""
 
 FILES = (
     *("onnx", "onnx.inliner", "onnxruntime", "onnxruntime.quantization"),
-    *("onnxruntime.quantization.shape_inference", "npubench.exporters.apart"),
-    *("npubench.backends.onnxruntime.worker", "npubench.backends.onnxruntime.computed"),
+    *("onnxruntime.quantization.shape_inference", "npubench.exporters.apart", *_WORKER),
     *("npubench.backends.onnxruntime.quantise", *_SAMPLES),
 )
 """What jobs on files of models import: describing, quantising, reading graphs."""
 
 RUNS = (
-    *("numpy", "onnxruntime", "resource", "statistics", "npubench.backends.onnxruntime.worker"),
-    *(
-        "npubench.storage.hashing",
-        "npubench.measure.onnx_session",
-        "npubench.measure.outputs",
-    ),
-    *("npubench.backends.onnxruntime.computed", "npubench.backends.onnxruntime.computed", *_SAMPLES),
+    *("numpy", "onnxruntime", "resource", "statistics", "npubench.storage.hashing"),
+    *("npubench.measure.onnx_session", "npubench.measure.outputs", *_WORKER, *_SAMPLES),
 )
 """What a process that measures imports, and no more: its memory is a figure."""
 
@@ -173,7 +162,8 @@ def run(
     if returncode is None and not timed_out:
         # The server itself is gone, which is nothing that the job did.
         return process.run(argv, timeout_s=max(0.0, timeout_s - duration_s), log=log)
-    output, truncated = _printed(log, offset)
+    with log.open("rb") as stream:
+        output, truncated = process.read_tail(stream, offset)
     code = -9 if returncode is None else returncode
     return Completed(tuple(argv), code, output, duration_s, timed_out, truncated)
 
@@ -184,24 +174,14 @@ def worker_of(argv: Sequence[str]) -> str | None:
     return argv[2] if own else None
 
 
-def _printed(log: Path, offset: int) -> tuple[str, bool]:
-    with log.open("rb") as stream:
-        begin = max(offset, stream.seek(0, os.SEEK_END) - process.OUTPUT_LIMIT_BYTES)
-        stream.seek(begin)
-        return stream.read().decode("utf-8", "replace"), begin > offset
-
-
 def _ask(channel: socket.socket, request: Mapping[str, Any], timeout_s: float) -> dict[str, int] | None:
     """The server's line for a request; None when it died. Raises TimeoutError."""
     channel.settimeout(timeout_s)
     try:
         channel.sendall(json.dumps(request).encode() + b"\n")
-        line = b""
-        while not line.endswith(b"\n"):
-            if not (part := channel.recv(4096)):
-                return None
-            line += part
+        with channel.makefile("rb") as answers:
+            line = answers.readline()
     except (BrokenPipeError, ConnectionResetError):
         return None
-    reply: dict[str, int] = json.loads(line)
+    reply: dict[str, int] | None = json.loads(line) if line.endswith(b"\n") else None
     return reply

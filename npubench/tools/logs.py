@@ -11,8 +11,9 @@ import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from npubench import __version__
 from npubench.domain.errors import UsageError
@@ -179,14 +180,12 @@ _OPERATOR_NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ImportedCase:
-    """A case and the file that tells of it; `date` is the log's own, or the file's where `dated` is False."""
+    """A case and the file that tells of it; `date` is what the log tells, None where it tells none."""
 
     name: str
     told: LogCase
-    source: Path
-    source_sha256: str
-    date: datetime
-    dated: bool
+    log: LogFile
+    date: datetime | None
 
 
 class NoLogError(UsageError):
@@ -234,18 +233,12 @@ def read_file(file: Path, backend: str, reading: LogReading, others: Others = di
     found = reading.read_log(log.text)
     if not found:
         raise _no_log(log, backend, others())
-    date = _date(log.text)
-    stem = case_name(file.name)
+    date, stem = _date(log.text), case_name(file.name)
     return [
         ImportedCase(
-            name=case_name(case.name) or (stem if len(found) == 1 else f"{stem}#{number + 1}"),
-            told=case,
-            source=file,
-            source_sha256=log.sha256,
-            date=date or log.changed,
-            dated=date is not None,
+            case_name(case.name) or (stem if len(found) == 1 else f"{stem}#{number}"), case, log, date
         )
-        for number, case in enumerate(found)
+        for number, case in enumerate(found, 1)
     ]
 
 
@@ -266,10 +259,8 @@ def _no_log(log: LogFile, backend: str, others: Mapping[str, LogReading]) -> Usa
 
 def _date(text: str) -> datetime | None:
     match = _DATE.search(text)
-    if match is None:
-        return None
     try:
-        return datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=UTC)
+        return datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=UTC) if match else None
     except ValueError:
         return None
 
@@ -277,14 +268,14 @@ def _date(text: str) -> datetime | None:
 def _row(case: ImportedCase, board: BoardSpec, run_id: str, operators: Collection[str]) -> Result:
     told = case.told
     operator = case.name in operators or _OPERATOR_NAME.fullmatch(case.name) is not None
-    undated = () if case.dated else (Note(NoteCode.NO_DATE),)
+    undated = () if case.date else (Note(NoteCode.NO_DATE),)
     precision, guessed = _precision(told, board)
     status = Status.OK if told.figures else Status.FAILED if told.failure else Status.SKIPPED
     return Result(
-        key=digest(f"{board.backend}-log", case.source_sha256, case.name, board.name),
+        key=digest(f"{board.backend}-log", case.log.sha256, case.name, board.name),
         run_id=run_id,
         emulated=board.emulated,
-        started_at=case.date.isoformat(timespec="milliseconds"),
+        started_at=(case.date or case.log.changed).isoformat(timespec="milliseconds"),
         duration_s=0.0,
         board=board.name,
         chip=board.chip,
@@ -299,8 +290,8 @@ def _row(case: ImportedCase, board: BoardSpec, run_id: str, operators: Collectio
         failure=replace(told.failure, detail="") if told.failure else None,
         skip_reason=told.skip_reason if status is Status.SKIPPED else None,
         warnings=(*told.warnings, *guessed, *undated),
-        protocol={"imported_from": shown_name(case.source.name)},
-        log_sha256=case.source_sha256,
+        protocol={"imported_from": shown_name(case.log.path.name)},
+        log_sha256=case.log.sha256,
         npubench_version=__version__,
         definitions=CURRENT,
     )
@@ -381,3 +372,24 @@ def unparsed(stage: Stage, tool: str, why: str, text: str) -> Failure:
     """The failure of output that cannot be read; the output is kept whole in `detail`."""
     message = f"{tool} printed what cannot be read: {why}"[:300]
     return Failure(stage, FailureClass.UNPARSED_OUTPUT, message, detail=text)
+
+
+P = ParamSpec("P")
+
+
+def reading(
+    stage: Stage, tool: str
+) -> Callable[[Callable[Concatenate[str, P], T]], Callable[Concatenate[str, P], T | Failure]]:
+    """Of a parser of a tool's output: the same, with a failure in place of DamagedError."""
+
+    def made(parse: Callable[Concatenate[str, P], T]) -> Callable[Concatenate[str, P], T | Failure]:
+        @wraps(parse)
+        def read(text: str, /, *args: P.args, **kwargs: P.kwargs) -> T | Failure:
+            try:
+                return parse(text, *args, **kwargs)
+            except DamagedError as damage:
+                return unparsed(stage, tool, str(damage), text)
+
+        return read
+
+    return made

@@ -159,23 +159,23 @@ def run(
     # Read from the same stream: a tool may have put something else in its place.
     with log.open("a+b") as stream, _guard.ended_elsewhere(on_kill):
         offset = stream.tell()
-        process = _start(argv, cookie, stream.fileno(), cwd, env)
+        output_to = stream.fileno()
+        process = _start(argv, cookie, env, subprocess.DEVNULL, output_to, subprocess.STDOUT, cwd)
         try:
             if memory_limit_bytes is not None:
+                limits = (memory_limit_bytes, memory_limit_bytes)
                 with contextlib.suppress(ProcessLookupError):
-                    resource.prlimit(
-                        process.pid, resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes)
-                    )
+                    resource.prlimit(process.pid, resource.RLIMIT_AS, limits)
             timed_out = _wait(process, timeout_s)
         finally:
             killed = _end_tree(process, cookie) or _stopping.is_set()
             with _lock:
                 _running.pop(cookie, None)
             if killed and on_kill:
-                _clean_up(on_kill, stream.fileno())
+                _clean_up(on_kill, output_to)
         if _stopping.is_set():
             raise Interrupted
-        output, truncated = _read_tail(stream, offset)
+        output, truncated = read_tail(stream, offset)
     duration_s = time.monotonic() - started
     memory = "" if timed_out or process.returncode not in KILLED else _out_of_memory(kills)
     return Completed(tuple(argv), process.returncode, output, duration_s, timed_out, truncated, memory)
@@ -193,15 +193,7 @@ def connected(
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            _guard.watch()
-            with _lock:
-                if _stopping.is_set():
-                    raise Interrupted
-                process = subprocess.Popen(
-                    list(argv), stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL,
-                    env={**os.environ, **(env or {}), COOKIE: cookie}, start_new_session=True,
-                )  # fmt: skip
-                _running[cookie] = process
+            process = _start(argv, cookie, env, theirs.fileno(), theirs.fileno(), subprocess.DEVNULL)
         except BaseException:
             ours.close()
             raise
@@ -253,21 +245,17 @@ def reset() -> None:
 
 
 def _start(
-    argv: Sequence[str], cookie: str, output: int, cwd: Path | None, env: Mapping[str, str] | None
-) -> subprocess.Popen[bytes]:
+    argv: Sequence[str], cookie: str, env: Mapping[str, str] | None, stdin: int, stdout: int, stderr: int,
+    cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:  # fmt: skip
     _guard.watch()
     with _lock:
         if _stopping.is_set():
             raise Interrupted
         process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
+            list(argv), stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, start_new_session=True,
             env={**os.environ, **(env or {}), COOKIE: cookie},
-            start_new_session=True,
-        )
+        )  # fmt: skip
         _running[cookie] = process
     return process
 
@@ -334,12 +322,12 @@ def _oom_kills() -> int:
 
 def _out_of_memory(before: int) -> str:
     more = _oom_kills() - before
-    return (
-        f"the kernel ended {more} for lack of memory meanwhile (oom_kill of /proc/vmstat)" if more > 0 else ""
-    )
+    told = f"the kernel ended {more} for lack of memory meanwhile (oom_kill of /proc/vmstat)"
+    return told if more > 0 else ""
 
 
-def _read_tail(stream: BinaryIO, offset: int) -> tuple[str, bool]:
+def read_tail(stream: BinaryIO, offset: int) -> tuple[str, bool]:
+    """What stands in a log from `offset` on, its last 4 MiB at most; whether there was more."""
     end = stream.seek(0, os.SEEK_END)
     begin = max(offset, end - OUTPUT_LIMIT_BYTES)
     stream.seek(begin)

@@ -71,10 +71,7 @@ def ask_module(
 
 
 def serve(
-    steps: Mapping[str, Callable[[Answer], Answer]],
-    question: str,
-    reply: str,
-    unlogged: Collection[str] = (),
+    steps: Mapping[str, Callable[[Answer], Answer]], question: str, reply: str, unlogged: Collection[str] = ()
 ) -> None:
     """The module's side: do the step that the job names; an exception is an answer, too.
 

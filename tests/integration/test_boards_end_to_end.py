@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from npubench.boards.local import LocalLease
+from npubench.boards.local import LocalSession
 from npubench.boards.ssh.transport import SshTransport
 from npubench.domain.errors import ExitCode
 from npubench.domain.leases import own_claim
@@ -146,14 +146,14 @@ def test_this_machine_is_leased_whatever_the_folder(pair, tmp_path, monkeypatch)
     monkeypatch.setenv("NPUBENCH_LEASES", str(tmp_path / "leases"))
     pair.board()
     model = onnx_file(tmp_path / "m.onnx")
-    lease = LocalLease()
+    lease = LocalSession()
     assert lease.take(own_claim("theirs")) is None
-    assert "(run theirs) since" in str(LocalLease().holder())
+    assert "(run theirs) since" in str(LocalSession().holder())
     done = pair.run("--board", "axera-pi", "--wait", "0", model)
     assert done.returncode == ExitCode.BOARD
     assert "(run theirs)" in done.stderr
-    lease.release()
-    assert LocalLease().holder() is None
+    lease.close()
+    assert LocalSession().holder() is None
     assert pair.run("--board", "axera-pi", "--wait", "0", model).returncode == 0
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from npubench.benchmarks.codec import ffmpeg, pyav
 from npubench.benchmarks.codec.benchmark import CodecBenchmark, _media
 from npubench.benchmarks.codec.cases import CASES, RECIPES
-from npubench.benchmarks.codec.engines import ffmpeg, pyav
 from npubench.benchmarks.codec.media import MediaFile
 from npubench.boards.local import LocalSession
 from npubench.catalog import find_board, load

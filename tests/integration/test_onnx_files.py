@@ -24,8 +24,7 @@ from npubench.exporters.apart import describe_apart
 from npubench.exporters.files import FileExporter, bring
 from npubench.exporters.input_shapes import parse_shape_option
 from npubench.graph.check import PROTOBUF_LIMIT_BYTES
-from npubench.graph.external_data import external_files
-from npubench.graph.read import describe
+from npubench.graph.read import describe, external_files
 from npubench.measure.statistics import sampling_of
 from npubench.storage.hashing import sha256_of_file
 

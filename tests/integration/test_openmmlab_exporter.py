@@ -127,7 +127,7 @@ def test_an_environment_that_cannot_be_made_is_tried_once_and_told_for_every_mod
 
     monkeypatch.setattr(exporter, "installed", lambda codebase: None)
     monkeypatch.setattr(exporter, "_not_made", {})
-    monkeypatch.setattr(exporter.environments, "install", install)
+    monkeypatch.setattr(exporter.installer, "install", install)
     said = []
     for _ in range(2):
         failure = export(tmp_path, say=said.append)

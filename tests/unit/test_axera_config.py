@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.axera import job_files
-from npubench.backends.axera.job_files import Calibration, quote, write
+from npubench.backends.axera.job_files import Calibration, quote
 from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.domain.errors import UsageError
 from npubench.domain.records import Failure, FailureClass
@@ -33,12 +33,8 @@ def relu(tmp_path):
 
 def config(of, files, pictures=False, npu_mode="111", input_colour=None):
     calibration = Calibration(files, 8, pictures, None)
-    return job_files.config(of, calibration, "AX620", npu_mode, "nhwc", input_colour)
-
-
-def test_text_format():
-    text = write((("a", 1), ("b", (("c", quote("x")), ("d", "E"))), ("g", "true")))
-    assert text == 'a: 1\nb {\n  c: "x"\n  d: E\n}\ng: true\n'
+    given = {"npu_mode": npu_mode, **({"input_color": input_colour} if input_colour else {})}
+    return job_files.config(of, calibration, PulsarBackend().settings(given, "AX620A"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -86,6 +82,10 @@ def test_several_inputs_are_selected_by_name(relu):
     text = config(replace(relu, inputs=inputs), {'a"\n': "0.tar", "b": "1.tar"})
     assert text.count(r'op_name: "a\"\012"') == 2
     assert text.count("dataset_conf_items {") == 2
+    assert (
+        '    dataset_conf_items {\n      selector {\n        op_name: "b"\n      }\n      path: "1.tar"\n'
+        "      type: DATASET_TYPE_TAR\n      size: 8\n      batch_size: 1\n    }\n  }\n}\n"
+    ) in text
     assert "type: INT32" in text
     assert "input_normalization" not in text
 

@@ -16,7 +16,7 @@ from npubench.backends.axera.pulsar import PulsarBackend
 from npubench.domain.errors import UsageError
 from npubench.domain.records import FailureClass, Figures, Kind, Latency, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
-from npubench.measure.equal_figures import lowering, suspicious_groups, warned
+from npubench.measure.reliability import lowering, suspicious_groups, warned
 from npubench.tools.logs import read_file, read_folder, rows
 
 DATA = Path(__file__).parents[1] / "data"

@@ -1,6 +1,7 @@
 """Newer output of Pulsar 2's tools: build logs with subgraphs, precision tables, timelines, pulsar2 run."""
 
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from npubench.backends.axera import (
     pulsar2_log,
     pulsar2_run,
 )
-from npubench.backends.axera.base import Deadline, Work
+from npubench.backends.axera.base import Work
 from npubench.backends.axera.pulsar2 import Pulsar2Backend
 from npubench.backends.axera.pulsar2_log import parse_build_log
 from npubench.domain.errors import UsageError
@@ -41,6 +42,7 @@ from npubench.domain.specs import (
     TensorSpec,
     TimingProtocol,
 )
+from npubench.measure.outputs import accuracy_of
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools.logs import DamagedError
 from tests.fakes import FakeSession, model
@@ -334,8 +336,8 @@ write [a/b:0] to [sim_outputs/0/a_b_0.bin] successfully
 
 def test_outputs_that_pulsar2_run_wrote():
     found = pulsar2_run.parse_run(RUN)
-    assert found["0"]["a/b:0"].path == "sim_outputs/0/a_b_0.bin"
-    assert found["1"]["a/b:0"].size_bytes == 4000
+    assert found["0"]["a/b:0"]["path"] == "sim_outputs/0/a_b_0.bin"
+    assert found["1"]["a/b:0"]["bytes"] == 4000
     assert pulsar2_run.file_name("a/b:0") == "a_b_0.bin"
 
 
@@ -357,7 +359,7 @@ def test_a_run_whose_lines_do_not_fit_is_none(old, new):
 def test_a_cut_run_names_no_other_file(end):
     found = pulsar2_run.parse_run(RUN[:end])
     if not isinstance(found, Failure):
-        paths = {w.path for outputs in found.values() for w in outputs.values()}
+        paths = {w["path"] for outputs in found.values() for w in outputs.values()}
         assert paths <= {"sim_outputs/0/a_b_0.bin", "sim_outputs/1/a_b_0.bin"}
 
 
@@ -534,8 +536,8 @@ def simulated(relu, tmp_path, outputs, pictures=False, text=None):
     assert pulsar2_run.lay_out(relu, target(), pictures, workdir) is None
     argv = pulsar2_run.run_argv("pulsar2", "m.axmodel")
     bench = Bench(workdir, outputs, text)
-    said = pulsar2_run.simulate(argv, Work(relu, workdir, bench, Deadline(60), tmp_path / "log"))
-    return said, pulsar2_run.accuracy_of([workdir / pulsar2_run.ANSWER] if said == "done" else [])
+    said = pulsar2_run.simulate(argv, Work(relu, workdir, bench, time.monotonic() + 60, tmp_path / "log"))
+    return said, accuracy_of(pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER] if said == "done" else []))
 
 
 def of_floats(x):

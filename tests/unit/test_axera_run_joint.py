@@ -46,7 +46,7 @@ def test_everything_that_is_printed_is_read():
     assert call.cmm_bytes == 13761984
     assert call.npu_mode == "1_1"
     assert call.perf_total == 4190383
-    assert call.perf_eu == {0: 2543447, 1: 0, 2: 0, 3: 1646936, 4: 0}
+    assert call.perf_eu == {"0": 2543447, "1": 0, "2": 0, "3": 1646936, "4": 0}
     assert [(t.name, t.shape, t.kind, t.size_bytes) for t in call.inputs] == [
         ("data", (1, 224, 224, 3), "NHWC uint8 RGB", 150528)
     ]
@@ -139,7 +139,7 @@ def test_binary_after_the_figures_costs_none_of_them(garbage):
 def test_units_that_work_at_the_same_time_exceed_the_total_together():
     """As the documentation's own print has it: 4190383 in all, of 2543447 and 2645657."""
     call = parse_run_joint(GOLDEN.replace("1646936", "2645657"))
-    assert (call.perf_total, call.perf_eu[3]) == (4190383, 2645657)
+    assert (call.perf_total, call.perf_eu["3"]) == (4190383, 2645657)
     assert parse_run_joint(GOLDEN.replace("1646936", "5645657")).perf_total is None
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.axera.pulsar2_log import parse_build_log
-from npubench.backends.axera.pulsar_figures import JointInfo, accuracy, parse_info, parse_scores
+from npubench.backends.axera.pulsar_figures import accuracy, parse_info, parse_scores
 from npubench.backends.axera.toolchain import parse_version
 from npubench.domain.records import Failure, Kind, OutputAccuracy
 
@@ -32,8 +32,12 @@ def test_version(text, version):
 
 def test_info():
     info = parse_info((DATA / "pulsar_info.txt").read_text())
-    assert info == JointInfo("111", round(13.84 * 2**20), "dfdce086b")
-    assert parse_info("nothing of it\n") == JointInfo(None, None, None)
+    assert info == {
+        "npu_mode": "111",
+        "memory_bytes": round(13.84 * 2**20),
+        "toolchain": "dfdce086b",
+    }
+    assert parse_info("nothing of it\n") == {}
     twice = "Virtual NPU: AX620_VNPU_111\nVirtual NPU: AX620_VNPU_112\n"
     assert isinstance(parse_info(twice), Failure)
 

@@ -12,7 +12,7 @@ from npubench.domain.figures import part_of_npu
 from npubench.domain.records import Bound, BoundReason, Bounds, Figures, Kind, Latency
 from npubench.domain.specs import Precision
 from npubench.domain.text import columns_of
-from npubench.measure.stability import assess_stability
+from npubench.measure.reliability import assess_stability
 from npubench.reporting.charts.board_charts import latency_charts
 from npubench.reporting.charts.latency_charts import model_charts
 from npubench.reporting.compare import formats as compared

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.catalog import Catalog, Suite, find_cases
+from npubench.catalog.find import Catalog, Suite, find_cases
 from npubench.domain.specs import FileSpec, ModelSpec, OperatorSpec
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npubench.benchmarks.codec.engines.base import EndedError, Pass, failure_of, rounds
-from npubench.benchmarks.codec.engines.ffmpeg import FfmpegOutput, parse_ffmpeg
+from npubench.benchmarks.codec.engine import EndedError, Pass, failure_of, rounds
+from npubench.benchmarks.codec.ffmpeg import FfmpegOutput, parse_ffmpeg
 from npubench.benchmarks.codec.settings import Settings
 from npubench.domain.records import Completed, FailureClass
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.benchmarks.codec.cases import CASES, Operation
-from npubench.benchmarks.codec.engines.base import elapsed
-from npubench.benchmarks.codec.engines.gstreamer import (
+from npubench.benchmarks.codec.engine import elapsed
+from npubench.benchmarks.codec.gstreamer import (
     DECODERS,
     ENCODERS,
     frame_bytes,

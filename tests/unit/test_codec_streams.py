@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from npubench.benchmarks.codec.cases import BY_NAME, HOLDS_FPS
-from npubench.benchmarks.codec.engines.base import LONGER, EndedError, Work, streams_held
+from npubench.benchmarks.codec.engine import LONGER, EndedError, Work, streams_held
 from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.settings import Settings
 from npubench.domain.records import BoardState, Completed

@@ -98,7 +98,11 @@ def test_low_accuracy_is_a_doubt_the_lowest_figure_and_in_the_last_line(low, tex
     (doubt,) = (one for one in doubts(rows) if one.doubt_class is DoubtClass.LOW_ACCURACY)
     assert (doubt.cases, doubt.strength) == (("bad",), Strength.STRONG)
     summary = summarise(rows)
-    assert (summary.lowest_case, summary.lowest_text, summary.lowest_is_low) == ("bad", text, True)
+    assert (summary.lowest.case, summary.lowest.accuracy.text, summary.lowest.accuracy.low) == (
+        "bad",
+        text,
+        True,
+    )
     assert low_rows(rows).startswith("low accuracy: bad [int8] on ")
     assert text in low_rows(rows)
     assert low_rows(rows[:1]) == ""
@@ -112,4 +116,4 @@ def test_many_low_rows_are_counted_beyond_the_first():
 
 def test_a_simulation_counts_for_the_lowest_figure_too():
     summary = summarise([row("board", 0.999), row("simulated", 0.5, kind=Kind.SIMULATED)])
-    assert (summary.lowest_case, summary.lowest_kind) == ("simulated", Kind.SIMULATED)
+    assert (summary.lowest.case, summary.lowest.kind) == ("simulated", Kind.SIMULATED)

@@ -199,7 +199,10 @@ def test_the_worst_placement_is_told_by_board_and_layer(turned):
     assert drawn.boards == (("rk3566", "rknn"), ("rk3588", "rknn"))
     ((operator, cells),) = drawn.rows
     assert operator == "Softmax"
-    assert [(one.place, one.seen, one.tried) for one in cells] == [("crash", 2, 3), ("CPU", 2, 5)]
+    assert [(one.place, one.seen, one.tried) for one in (cell.placed for cell in cells)] == [
+        ("crash", 2, 3),
+        ("CPU", 2, 5),
+    ]
     assert support(rows)["Softmax"] == {"rknn: rk3566": "crash (2 of 3)", "rknn: rk3588": "CPU (2 of 5)"}
 
 

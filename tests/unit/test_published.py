@@ -7,7 +7,7 @@ import pytest
 from npubench import published
 from npubench.domain.records import FailureClass, Kind, Status
 from npubench.domain.specs import CaseKind
-from npubench.published.tables import Column, folder
+from npubench.published import Column, folder
 from npubench.reporting.data.figures import figures_of, published_simulation, whole_npu
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from npubench.cli import npubench
 from npubench.domain.records import Figures, Kind, Latency, Status
-from npubench.measure.stability import assess_stability
+from npubench.measure.reliability import assess_stability
 from npubench.reporting.data.provenance import facts_of
 from npubench.reporting.data.translate import catalogue, recorded, say, say_count, speaking
 from npubench.reporting.page.page import PageContext, render

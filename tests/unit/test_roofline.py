@@ -58,6 +58,6 @@ def test_emulated_boards_and_rows_without_macs_have_no_plot():
 
 def test_without_facts_there_is_no_roof_and_without_a_bandwidth_no_slope():
     (plot,) = plots(sample_results.result(), npu_tops_int8="", memory_bandwidth_GBps="")
-    assert (plot.lines, "no fact tells its roof" in plot.about) == ((), True)
+    assert (plot.lines, "no fact tells its roof" in plot.subject.about) == ((), True)
     (plot,) = plots(sample_results.result(), memory_bandwidth_GBps="")
     assert [line.text for line in plot.lines] == ["peak 2\u202f000 GMAC/s"]

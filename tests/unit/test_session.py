@@ -6,7 +6,7 @@ import pytest
 
 from npubench.domain.errors import WorkspaceError
 from npubench.engine.plan import RunOptions
-from npubench.engine.session import Note, SessionSetup, SessionStage, Tasks, check_stages, run_session
+from npubench.engine.session import Note, SessionStage, Tasks, check_stages, run_session
 from npubench.storage.store import Store
 from npubench.storage.workspace import Workspace
 from npubench.tools import process
@@ -25,14 +25,14 @@ COUNT = SessionStage(lambda _session, rows: Count(len(rows)), gives=Count, needs
 
 def test_a_stage_gets_what_the_ones_before_gave(tmp_path):
     rows = SessionStage(lambda session: Rows([session.workspace.root]), gives=Rows)
-    given = run_session(SessionSetup(RunOptions(out=tmp_path)), (rows, COUNT))
+    given = run_session(RunOptions(out=tmp_path), (rows, COUNT))
     assert (given[Rows], given[Count]) == ([tmp_path], 1)
 
 
 def test_stages_in_a_wrong_order_are_refused_before_anything_is_made(tmp_path):
     rows = SessionStage(lambda _session: Rows(), gives=Rows)
     with pytest.raises(ValueError, match="no stage before Count gives Rows"):
-        run_session(SessionSetup(RunOptions(out=tmp_path / "out")), (COUNT, rows))
+        run_session(RunOptions(out=tmp_path / "out"), (COUNT, rows))
     assert not (tmp_path / "out").exists()
 
 
@@ -52,9 +52,9 @@ def test_a_failing_stage_lets_go_of_lock_rows_and_listener(tmp_path):
         session.announce(Note("now"))
         raise KeyboardInterrupt
 
-    setup = SessionSetup(RunOptions(out=tmp_path), listener=Listening())
+    stages = (SessionStage(fail, gives=Rows),)
     with pytest.raises(KeyboardInterrupt):
-        run_session(setup, (SessionStage(fail, gives=Rows),))
+        run_session(RunOptions(out=tmp_path), stages, listener=Listening())
     assert ended == [Note("now"), "closed"]
     with Workspace(tmp_path).lock(), Store.read(tmp_path / "results.db") as store:
         assert store.latest() == []
@@ -62,7 +62,7 @@ def test_a_failing_stage_lets_go_of_lock_rows_and_listener(tmp_path):
 
 def test_a_command_without_rows_makes_no_table(tmp_path):
     rows = SessionStage(lambda session: Rows([session.results]), gives=Rows)
-    given = run_session(SessionSetup(RunOptions(out=tmp_path), stored=False), (rows,))
+    given = run_session(RunOptions(out=tmp_path), (rows,), stored=False)
     assert given[Rows] == [None]
     assert not (tmp_path / "results.db").exists()
 

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from npubench.domain.records import BoardState, Figures, Kind, Latency, Verdict
-from npubench.measure.stability import assess_stability
+from npubench.measure.reliability import assess_stability
 
 STATE = BoardState(
     "now",

@@ -2,49 +2,26 @@
 
 import math
 import re
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from npubench.backends.axera.job_files import (
-    ArrayFormat,
-    Calibration,
-    lay_out_artifact,
-    lay_out_calibration,
-    lay_out_model,
-    stem,
-)
-from npubench.backends.axera.toolchain import (
-    NOT_STARTED,
-    SHORT_S,
-    Bench,
-    Where,
-    explain_run,
-    failed_build,
-    identify,
-    no_artifact,
-    open_bench,
-    parse_version,
-)
+from npubench.backends.axera import job_files, toolchain
+from npubench.backends.axera.job_files import ArrayFormat, Calibration
+from npubench.backends.axera.toolchain import SHORT_S, Bench, Where, open_bench
 from npubench.backends.signature import Signature, Tolerance, converted, unfed
 from npubench.domain.errors import BoardError, UsageError
+from npubench.domain.figures import Computed, Figures, Kind, NoAccuracy, npu_part
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import OpenHost, Session
-from npubench.domain.records import (
-    Artifact,
-    Completed,
-    Failure,
-    FailureClass,
-    Figures,
-    OnnxModel,
-    Stage,
-    ToolInfo,
-)
+from npubench.domain.records import Artifact, Completed, Failure, FailureClass, OnnxModel, Stage, ToolInfo
 from npubench.domain.specs import Options, Precision, Target, TimingProtocol
-from npubench.measure.statistics import CallMean, percentile_of_calls
+from npubench.domain.text import last_line
+from npubench.graph.shares import of_types
+from npubench.measure.statistics import CallMean, latency_of_means, percentile_of_calls
 from npubench.storage.files import is_regular, write_new
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools.board_runner import run_rounds, upload_verified
@@ -55,24 +32,11 @@ STAMP = "start.stamp"
 BUILD_LOG = "build.log"
 
 
-class Deadline:
-    """Seconds that are left of a job's time."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Seconds from now; never less than none."""
-        return max(0.0, self._end - time.monotonic())
-
-
 class Artifacts:
     """Which model each artifact of this process came from; tools have handed out another job's file."""
 
     def __init__(self) -> None:
         self._models: dict[str, OnnxModel] = {}
-        self._lock = threading.Lock()
 
     def belongs_to_another(self, sha256: str, model: OnnxModel) -> str | None:
         """The case that this file was built for, if that is a model of other shapes, operators or weights.
@@ -80,8 +44,7 @@ class Artifacts:
         Models that are equal in these may well compile to the same bytes (a 1x1 kernel knows no
         dilation), and are left to the report's check for equal figures.
         """
-        with self._lock:
-            other = self._models.setdefault(sha256, model)
+        other = self._models.setdefault(sha256, model)
         return None if _outline(other) == _outline(model) else other.case
 
 
@@ -91,17 +54,21 @@ def _outline(model: OnnxModel) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A model in its folder, with the toolchain at work there and the time that is left."""
+    """A model in its folder, with the toolchain at work there until `end`, by the monotonic clock."""
 
     model: OnnxModel
     workdir: Path
     bench: Bench
-    deadline: Deadline
+    end: float
     log: Path
+
+    def left_s(self) -> float:
+        """Seconds that are left of the job's time; never less than none."""
+        return max(0.0, self.end - time.monotonic())
 
     def run(self, argv: Sequence[str], limit_s: float = math.inf) -> Completed:
         """Run a tool in the folder until the job's time is over, or for `limit_s` at most."""
-        return self.bench.run(argv, min(limit_s, self.deadline.left()), self.log)
+        return self.bench.run(argv, min(limit_s, self.left_s()), self.log)
 
 
 def build(argv: list[str], output: str, work: Work) -> Failure | None:
@@ -109,14 +76,14 @@ def build(argv: list[str], output: str, work: Work) -> Failure | None:
     tool = argv[0].rpartition("/")[2]
     work.bench.mark(STAMP)
     completed = work.run(argv)
-    failure = failed_build(tool, completed)
+    failure = toolchain.failed_build(tool, completed)
     if failure is not None:
         return failure
     work.bench.collect()
     write_new(work.workdir / BUILD_LOG, completed.output)
     artifact = work.workdir / output
     if not is_regular(artifact) or artifact.stat().st_size == 0:
-        return no_artifact(tool, completed.output, output)
+        return toolchain.no_artifact(tool, completed.output, output)
     if not is_new(artifact, work.workdir):
         message = f"{tool} left {output} as it was before this job: it is of another one"
         return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
@@ -135,42 +102,10 @@ def is_new(file: Path, workdir: Path) -> bool:
     return file.lstat().st_mtime >= (workdir / STAMP).lstat().st_mtime
 
 
-def probe(backend: str, where: Where, open_host: OpenHost | None, fix: str) -> ToolInfo:
-    """The toolchain's version, or the id of its image; why not, where there is none."""
-    try:
-        completed = identify(where, open_host)
-    except (BoardError, UsageError) as error:
-        return ToolInfo(backend, False, reason=str(error), fix=fix)
-    if completed.returncode == NOT_STARTED or (where.image is not None and completed.returncode != 0):
-        lines = completed.output.strip().splitlines()
-        return ToolInfo(backend, False, reason=lines[-1] if lines else f"{where.command} is missing", fix=fix)
-    if completed.timed_out:
-        reason = f"{where.command} version did not end within {SHORT_S:g} s"
-        return ToolInfo(backend, False, reason=reason, fix=fix)
-    if where.image is not None:
-        return ToolInfo(backend, True, {f"{backend} image": f"{where.image} {completed.output.strip()}"})
-    return ToolInfo(backend, True, labelled(backend, parse_version(completed.output)))
-
-
 def labelled(backend: str, version: Mapping[str, str]) -> dict[str, str]:
     """Version and commit under the toolchain's name; a version that cannot be read is "unknown"."""
     commit = {f"{backend} commit": version["commit"]} if "commit" in version else {}
     return {backend: version.get("version", "unknown"), **commit}
-
-
-class Versions:
-    """What each toolchain of this process says of itself, asked once."""
-
-    def __init__(self) -> None:
-        self._known: dict[Where, dict[str, str]] = {}
-        self._lock = threading.Lock()
-
-    def of(self, where: Where, backend: str, ask: Callable[[], str]) -> dict[str, str]:
-        """Labelled versions of the toolchain at a place; `ask` gives the output of its version command."""
-        with self._lock:
-            if where not in self._known:
-                self._known[where] = labelled(backend, parse_version(ask()))
-            return self._known[where]
 
 
 _SAVED = re.compile(r"File saved: (.+)")
@@ -190,12 +125,6 @@ def saved_files(text: str, suffix: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def saved_another(text: str, name: str) -> str | None:
-    """The file that the log says was saved in place of `name`; None when that is named, or no file is."""
-    saved = saved_files(text, PurePosixPath(name).suffix)
-    return None if not saved or name in saved else saved[-1]
-
-
 Parsed = TypeVar("Parsed")
 
 
@@ -213,57 +142,55 @@ class Runner(Generic[Parsed]):
     check: Callable[[Parsed, int], Failure | None]
 
 
-def measure_rounds(
-    runner: Runner[Parsed], path: PurePosixPath, session: Session, timing: TimingProtocol, deadline_s: float,
-    log: Path,
-) -> list[Parsed] | Failure:  # fmt: skip
-    """What the runner printed in each of its calls. Raises BoardError."""
-
-    def call(repeat: int, left_s: float) -> Parsed | Failure:
-        completed = session.run(runner.argv(str(path), timing.warmup, repeat), left_s, log)
-        failure = classify_run(runner.name, completed, explain_run, short_lines)
-        if failure is not None:
-            return failure
-        parsed = runner.parse(completed.output)
-        if isinstance(parsed, Failure):
-            return explain_run(runner.name, completed.output) or parsed
-        wrong = runner.check(parsed, repeat)
-        return parsed if wrong is None else replace(wrong, detail=completed.output)
-
-    return run_rounds(runner.name, call, lambda one: runner.round_of(one).mean_us, timing, deadline_s)
-
-
-def statistic(rounds: Sequence[CallMean], runner: str) -> str:
-    """What the latency of these rounds is."""
-    calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
-    known = [f"p{percent}" for percent in (50, 90, 99) if percentile_of_calls(rounds, percent)]
-    percentiles = f"{', '.join(known)}: the middle one of the calls'" if known else "no percentile is known"
-    return f"mean of the means of {calls}, weighted by their runs; {percentiles}"
-
-
-def details_of_calls(rounds: Sequence[CallMean]) -> dict[str, object]:
-    """What else the calls told, for the details of a row."""
-    printed = [{f"p{p:g}_us": us for p, us in r.percentiles_us.items()} for r in rounds]
-    return {
-        "runs_per_call": [r.n for r in rounds],
-        **({"printed_percentiles": printed} if any(printed) else {}),
-    }
-
-
 SIMULATED = "simulated_execution"
 """Among an artifact's settings: what became of running it on its host."""
 
 
-class Chosen(Protocol):
-    """Options of a board for a toolchain, checked."""
+def ran(artifact: Artifact) -> dict[str, object]:
+    """The same for the details of a row; nothing where that was not tried."""
+    return {key: value for key, value in artifact.settings.items() if key == SIMULATED}
 
-    @property
-    def where(self) -> Where:
-        """The place of the toolchain."""
 
-    @property
-    def npu_mode(self) -> str:
-        """What of the NPU the model is built for."""
+def computed(placed: Mapping[str, str], model: OnnxModel) -> Computed | None:
+    """Shares of NPU and CPU, where it is known of every operator."""
+    return of_types(placed, model) if placed.keys() == model.operators.keys() else None
+
+
+def measured(
+    runner: str, rounds: Sequence[CallMean], memory: Sequence[int | None], npu_mode: str | None,
+    artifact: Artifact | None, placed: Mapping[str, str], details: Mapping[str, object],
+) -> Figures:  # fmt: skip
+    """Calls of any runner as one figure; `memory` is each call's, in bytes. Of a log there is no artifact."""
+    calls = f"{len(rounds)} call{'s' if len(rounds) > 1 else ''} of {runner}"
+    known = [f"p{percent}" for percent in (50, 90, 99) if percentile_of_calls(rounds, percent)]
+    percentiles = f"{', '.join(known)}: the middle one of the calls'" if known else "no percentile is known"
+    printed = [{f"p{p:g}_us": us for p, us in r.percentiles_us.items()} for r in rounds]
+    return Figures(
+        kind=Kind.MEASURED,
+        latency_us=latency_of_means(rounds),
+        memory_bytes=max((size for size in memory if size is not None), default=None),
+        placement=placed,
+        computed=computed(placed, artifact.onnx) if artifact else None,
+        artifact_sha256=artifact.sha256 if artifact else None,
+        no_accuracy=NoAccuracy.NO_OUTPUTS,
+        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": runner}),
+        npu=npu_part(npu_mode),
+        statistic=f"mean of the means of {calls}, weighted by their runs; {percentiles}",
+        call_means_us=tuple(one.mean_us for one in rounds),
+        details={
+            **details,
+            "runs_per_call": [r.n for r in rounds],
+            **({"printed_percentiles": printed} if any(printed) else {}),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Options of a board for a toolchain, checked: its place, and what of the NPU a model is built for."""
+
+    where: Where
+    npu_mode: str
 
 
 Settings = TypeVar("Settings", bound=Chosen)
@@ -274,7 +201,8 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
 
     `configured` binds it to a board's options and its build host. `hardware` names the compiler's target of
     each chip, `suffix` ends an artifact's name, `output` is the folder where the build leaves it,
-    `config_file` the configuration of a build, `arrays` how calibration data lie that are no pictures.
+    `config_file` the configuration of a build, `kept` names what is kept of the options with an artifact,
+    `arrays` tells how calibration data lie that are no pictures.
     """
 
     name: ClassVar[str]
@@ -282,6 +210,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     suffix: ClassVar[str]
     output: ClassVar[str] = ""
     config_file: ClassVar[str]
+    kept: ClassVar[tuple[str, ...]]
     arrays: ClassVar[ArrayFormat]
     tolerance: ClassVar[Tolerance]
     left_by_simulation: ClassVar[tuple[str, ...]]
@@ -289,7 +218,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     def __init__(self, options: Options | None = None, open_host: OpenHost | None = None) -> None:
         self._options = options or {}
         self._open_host = open_host
-        self._versions = Versions()
+        self._versions: dict[Where, dict[str, str]] = {}
         self._artifacts = Artifacts()
 
     def configured(self, options: Options, open_host: OpenHost) -> Self:
@@ -302,19 +231,34 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
             "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
             f"in a board file of your own, or put {self.name} on PATH"
         )
-        return probe(self.name, self.where(self._options), self._open_host, fix)
+        where = self.settings(self._options, next(iter(self.hardware))).where
+        try:
+            completed = toolchain.identify(where, self._open_host)
+        except (BoardError, UsageError) as error:
+            return ToolInfo(self.name, False, reason=str(error), fix=fix)
+        code = completed.returncode
+        if code == toolchain.NOT_STARTED or (where.image is not None and code != 0):
+            reason = last_line(completed.output, f"{where.command} is missing")
+        elif completed.timed_out:
+            reason = f"{where.command} version did not end within {SHORT_S:g} s"
+        elif where.image is not None:
+            image = f"{where.image} {completed.output.strip()}"
+            return ToolInfo(self.name, True, {f"{self.name} image": image})
+        else:
+            return ToolInfo(self.name, True, labelled(self.name, toolchain.parse_version(completed.output)))
+        return ToolInfo(self.name, False, reason=reason, fix=fix)
 
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""
         self.settings(self._options, chip)
 
-    def where(self, given: Options) -> Where:
-        """The place of the toolchain, all options checked. Raises UsageError."""
-        return self.settings(given, next(iter(self.hardware))).where
-
     @abstractmethod
     def settings(self, given: Options, chip: str) -> Settings:
         """A board's options, checked. Raises UsageError."""
+
+    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
+        """What is kept of the options with an artifact: what decides about it, and what runs it."""
+        return {name: value for name in self.kept if (value := getattr(chosen, name)) is not None}
 
     def refused(self, model: OnnxModel) -> Failure | None:
         """Why a model is not even tried; None where it is."""
@@ -329,10 +273,6 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     ) -> int:
         """Put what the simulation is to run on there, kept with the artifact; the number of samples."""
         return 0
-
-    @abstractmethod
-    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
-        """What is kept of the options with an artifact: what decides about it, and what runs it."""
 
     @abstractmethod
     def build_argv(self, model: OnnxModel, chosen: Settings) -> list[str]:
@@ -356,8 +296,8 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         if refused := self.refused(model):
             return refused
         chosen = self.settings(target.options, target.chip)
-        lay_out_model(model, workdir)
-        calibration = lay_out_calibration(model, target.calibration, workdir, self.arrays)
+        job_files.lay_out_model(model, workdir)
+        calibration = job_files.lay_out_calibration(model, target.calibration, workdir, self.arrays)
         if isinstance(calibration, Failure):
             return calibration
         text = self.config(model, chosen, calibration)
@@ -365,11 +305,11 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         data = calibration.chosen.use(self.lay_out_sample(model, chosen, calibration, workdir))
         try:
             with open_bench(chosen.where, workdir, self._open_host) as bench:
-                ask = [chosen.where.command, "version"]
-                tools = self._versions.of(
-                    chosen.where, self.name, lambda: bench.run(ask, SHORT_S, log).output
-                )
-                built = self._build(chosen, Work(model, workdir, bench, Deadline(target.deadline_s), log))
+                if (tools := self._versions.get(chosen.where)) is None:
+                    told = bench.run([chosen.where.command, "version"], SHORT_S, log).output
+                    tools = self._versions[chosen.where] = labelled(self.name, toolchain.parse_version(told))
+                end = time.monotonic() + target.deadline_s
+                built = self._build(chosen, Work(model, workdir, bench, end, log))
         except BoardError as error:
             message = f"the build host cannot be used: {error}"
             return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
@@ -399,13 +339,13 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
 
     def _build(self, chosen: Settings, work: Work) -> tuple[Path, str, dict[str, Any]] | Failure:
         """The artifact, now in the folder itself, its hash, and notes on it. Raises BoardError of a host."""
-        name = f"{stem(work.model)}{self.suffix}"
+        name = f"{job_files.stem(work.model)}{self.suffix}"
         failure = build(self.build_argv(work.model, chosen), f"{self.output}{name}", work)
         if failure is not None:
             return failure
-        other = saved_another((work.workdir / BUILD_LOG).read_text(encoding="utf-8"), name)
-        if other is not None:
-            message = f"{self.name} says that it saved {other}, not this job's {name}"
+        saved = saved_files((work.workdir / BUILD_LOG).read_text(encoding="utf-8"), self.suffix)
+        if saved and name not in saved:
+            message = f"{self.name} says that it saved {saved[-1]}, not this job's {name}"
             return Failure(Stage.COMPILE, FailureClass.WRONG_ARTIFACT, message)
         artifact = (work.workdir / f"{self.output}{name}").rename(work.workdir / name)
         inspected = self.inspect(artifact, chosen, work)
@@ -427,28 +367,23 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
 
     def simulate(self, artifact: Artifact, target: Target, workdir: Path, log: Path) -> Artifact | Failure:
         """Run it on its host, a step of its own with a deadline of its own. Raises UsageError."""
-        path = lay_out_artifact(artifact, workdir)
+        path = job_files.lay_out_artifact(artifact, workdir)
         chosen = self.settings(target.options, target.chip)
-        outcome = self.lay_out_simulation(artifact, target, chosen, workdir)
+        outcome: str | Failure | None = self.lay_out_simulation(artifact, target, chosen, workdir)
         if outcome is None:
             try:
                 with open_bench(chosen.where, workdir, self._open_host) as bench:
-                    work = Work(artifact.onnx, workdir, bench, Deadline(target.deadline_s), log)
+                    work = Work(artifact.onnx, workdir, bench, time.monotonic() + target.deadline_s, log)
                     outcome = self.run_simulation(path, chosen, work)
             except BoardError as error:
                 outcome = f"not done: the build host cannot be used: {error}"
-        if wrong := self.wrong_outputs(workdir):
-            message = f"{self.name} built it, and {wrong}"
-            return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
+        if isinstance(outcome, Failure):
+            return outcome
         beside = [workdir / file.relative_to(artifact.path.parent) for file in artifact.extras]
         new = (workdir / name for name in self.left_by_simulation)
         extras = tuple(dict.fromkeys([*beside, *(file for file in new if is_regular(file))]))
         settings = {**artifact.settings, SIMULATED: outcome}
         return replace(artifact, path=path, extras=extras, settings=settings)
-
-    def wrong_outputs(self, workdir: Path) -> str:
-        """Why what the simulator left there cannot be right; empty where it can."""
-        return ""
 
     @abstractmethod
     def lay_out_simulation(
@@ -457,8 +392,11 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         """Put what the tool reads besides artifact and model there; why it is not to be run, else None."""
 
     @abstractmethod
-    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str:
-        """Run it; what became of it in a line. Files of `left_by_simulation` are kept."""
+    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str | Failure:
+        """Run it; what became of it in a line. Files of `left_by_simulation` are kept.
+
+        A failure where what the simulator left there cannot be right.
+        """
 
     def unmeasurable(self, artifact: Artifact) -> Failure | None:
         """Why a time would not be the NPU's; None where it would."""
@@ -485,9 +423,21 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
         uploaded = upload_verified(artifact, (), session, log)
         if isinstance(uploaded, Failure):
             return uploaded
-        runner = self.runner_of(artifact)
-        calls = measure_rounds(runner, uploaded[0], session, timing, deadline_s, log)
+        runner, path = self.runner_of(artifact), uploaded[0]
+
+        def call(repeat: int, left_s: float) -> Parsed | Failure:
+            completed = session.run(runner.argv(str(path), timing.warmup, repeat), left_s, log)
+            failure = classify_run(runner.name, completed, toolchain.explain_run, short_lines)
+            if failure is not None:
+                return failure
+            parsed = runner.parse(completed.output)
+            if isinstance(parsed, Failure):
+                return toolchain.explain_run(runner.name, completed.output) or parsed
+            wrong = runner.check(parsed, repeat)
+            return parsed if wrong is None else replace(wrong, detail=completed.output)
+
+        calls = run_rounds(runner.name, call, lambda one: runner.round_of(one).mean_us, timing, deadline_s)
         if isinstance(calls, Failure):
             return calls
-        wrong = (self.wrong_call(call, artifact, uploaded[0]) for call in calls)
+        wrong = (self.wrong_call(call, artifact, path) for call in calls)
         return next(filter(None, wrong), None) or self.figures_of(calls, artifact)

@@ -19,7 +19,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import CalibrationSpec, Preprocessing, TensorSpec
 from npubench.measure.calibration import Choice, choose
-from npubench.storage.files import link_or_copy
+from npubench.storage.files import link_or_copy, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,21 +108,6 @@ class Calibration:
     chosen: Choice
 
 
-Fields = Sequence[tuple[str, "str | int | Fields"]]
-"""A message of protobuf's text format: its fields in order; names may repeat, a text stands as it is."""
-
-
-def write(message: Fields, indent: str = "") -> str:
-    """The message as text, one field a line."""
-    text = ""
-    for name, value in message:
-        inner = (
-            f": {value}" if isinstance(value, str | int) else f" {{\n{write(value, indent + '  ')}{indent}}}"
-        )
-        text += f"{indent}{name}{inner}\n"
-    return text
-
-
 def quote(text: str) -> str:
     """A text as a string literal: its UTF-8 bytes, all but plain ASCII escaped."""
     plain = (chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}" for byte in text.encode())
@@ -140,74 +125,21 @@ NPU_MODES = ("111", "112", "0")
 
 LAYOUTS = ("nhwc", "nchw", "native")
 COLOURS = ("rgb", "bgr", "gray", "nv12", "nv21", "bgr0", "auto")
-_DTYPES = ("float32", "int8", "uint8", "int16", "uint16", "int32", "uint32")
+DTYPES = ("float32", "int8", "uint8", "int16", "uint16", "int32", "uint32")
+"""Of inputs that calibration files of Pulsar 1 can have."""
 
 
-def config(
-    model: OnnxModel, calibration: Calibration, target_hardware: str, npu_mode: str, output_layout: str,
-    input_colour: str | None,
-) -> str:  # fmt: skip
-    """The text of config.prototxt. `input_colour` is what the camera or decoder delivers on the board."""
-    pre = model.preprocessing if calibration.pictures else None
-    axe = (("mode", "ENABLED"), ("axe_param", (("optimize_slim_model", "true"),)))
-    cpu = (("onnx_setting", (("mode", "DISABLED"),)), ("axe_setting", axe))
-    compiler = (
-        ("ax620_virtual_npu", f"AX620_VIRTUAL_NPU_MODE_{npu_mode}"), ("batch_size", 1), ("debug", "false")
-    )  # fmt: skip
-    operators = [_given_as_it_is(model, tensor) for tensor in model.inputs] if pre is None else [_affine(pre)]
-    calibrated = [
-        ("operator_conf", [("input_conf_items", one) for one in operators]),
-        ("dataset_conf_calibration", _data_sets(calibration)),
-    ]
-    return write(
-        (
-            ("input_type", "INPUT_TYPE_ONNX"),
-            ("output_type", "OUTPUT_TYPE_JOINT"),
-            ("target_hardware", f"TARGET_HARDWARE_{target_hardware}"),
-            ("cpu_backend_settings", cpu),
-            *(_picture_tensors(pre, input_colour) if pre else ()),
-            ("neuwizard_conf", calibrated),
-            ("dst_output_tensors", (("tensor_layout", output_layout.upper()),)),
-            ("pulsar_conf", compiler),
-        )
+def config(model: OnnxModel, calibration: Calibration, chosen: object) -> str:
+    """The text of config.prototxt; `chosen` has the board's options, of them `input_colour` if any."""
+    import jinja2
+
+    made = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
-
-
-def unsupported_dtype(model: OnnxModel) -> str | None:
-    """The type of an input that calibration files cannot have; None when all can."""
-    return next((t.dtype for t in model.inputs if t.dtype not in _DTYPES), None)
-
-
-def _picture_tensors(pre: Preprocessing, delivered: str | None) -> Fields:
-    given, wanted = (f"TENSOR_COLOR_SPACE_{name.upper()}" for name in (pre.color, delivered or pre.color))
-    source = (("color_space", given), ("tensor_layout", pre.layout.upper()))
-    return ("src_input_tensors", source), ("dst_input_tensors", (("color_space", wanted),))
-
-
-def _given_as_it_is(model: OnnxModel, tensor: TensorSpec) -> Fields:
-    typed = ("attributes", (("type", tensor.dtype.upper()),))
-    return (_selector(tensor.name), typed) if len(model.inputs) > 1 else (typed,)
-
-
-def _selector(name: str) -> tuple[str, Fields]:
-    return "selector", (("op_name", quote(name)),)
-
-
-def _affine(pre: Preprocessing) -> Fields:
-    affine = (("slope", 1), ("slope_divisor", 255), ("bias", 0))
-    normal = (("mean", _numbers(pre.mean)), ("std", _numbers(pre.std)))
-    steps: Fields = (("affine_preprocess", affine), ("input_normalization", normal))
-    return (("attributes", [("input_modifications", (step,)) for step in steps]),)
-
-
-def _data_sets(calibration: Calibration) -> Fields:
-    size: Fields = (("type", "DATASET_TYPE_TAR"), ("size", calibration.samples), ("batch_size", 1))
-    if len(calibration.files) == 1:
-        return [*(("path", quote(path)) for path in calibration.files.values()), *size]
-    return [
-        ("dataset_conf_items", (_selector(name), ("path", quote(path)), *size))
-        for name, path in calibration.files.items()
-    ]
+    made.filters |= {"quoted": quote, "shares": _numbers}
+    template = made.from_string(text_of(Path(__file__).with_name("config.prototxt.j2")))
+    picture = model.preprocessing if calibration.pictures else None
+    return template.render(chosen=chosen, inputs=model.inputs, picture=picture, calibration=calibration)
 
 
 PULSAR2_NPU_MODES = ("NPU1", "NPU2", "NPU3")

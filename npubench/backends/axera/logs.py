@@ -16,9 +16,10 @@ from npubench.backends.axera.pulsar2_log import BREAKS_OFF, ended, parse_build_l
 from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
 from npubench.backends.axera.pulsar_figures import add_parts, parse_inference_report, split_reports
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
-from npubench.domain.figures import npu_part, part_of_npu
+from npubench.backends.axera.toolchain import named_by
+from npubench.domain.figures import Accuracy, Figures, Kind, NoAccuracy, npu_part, part_of_npu
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, Kind, LogCase, NoAccuracy, Stage
+from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Precision
 from npubench.tools.logs import DamagedError, case_name, plain, short_lines, whole_lines
 
@@ -58,13 +59,10 @@ _RUN = re.compile(r"^\s*(?:run joint version: |Run task took )", re.MULTILINE)
 _BUILD = re.compile(r"\bneuwizard\b|\bwrapper_(?:pulsar_build|neuwizard|toolchain)\b|\bpulsar build\b")
 _COMPARED = re.compile(r"\bdumpped '([^']+)' to '\S*joint/\S*'")
 """Outputs that `pulsar run` compares afterwards: without the score of each the worst one may be missing."""
+_UNREACHABLE = re.compile(
+    r"^ssh: |[Cc]onnection (?:refused|timed out)|No route to host|Host key verification failed"
+)
 _NO_RUN = (
-    (
-        FailureClass.BOARD_UNREACHABLE,
-        re.compile(
-            r"^ssh: |[Cc]onnection (?:refused|timed out)|No route to host|Host key verification failed"
-        ),
-    ),
     (
         FailureClass.TOOL_MISSING,
         re.compile(r"run_joint: (?:.*: )?(?:(?:command )?not found|No such file or directory)"),
@@ -108,19 +106,17 @@ def _read_case(name: str, case: CaseText) -> LogCase:
         figures = pulsar_figures.measured([call], mode, None)
         if estimate is not None:
             estimate = replace(estimate, npu=npu_part(mode), bounds=part_of_npu(mode))
-        tools = {"run_joint": call.texts.get("runner_version"), "pulsar": call.texts.get("tools_version")}
-        known = {key: value for key, value in tools.items() if value}
-        return replace(empty, estimate=estimate, figures=figures, warnings=warnings, tools=known)
+        versions = {"run_joint": "runner_version", "pulsar": "tools_version"}
+        tools = {name: call.texts[key] for name, key in versions.items() if key in call.texts}
+        return replace(empty, estimate=estimate, figures=figures, warnings=warnings, tools=tools)
     return replace(empty, estimate=estimate, failure=_failure(case, call), warnings=warnings)
 
 
 def _profile(case: CaseText) -> RunJoint | Failure:
     """What run_joint measured, of the rounds that its command line in the log asks for."""
     call = parse_run_joint(case.profile)
-    asked = {int(match[1] or 1) for line in short_lines(case.profile) if (match := _RUN_COMMAND.search(line))}
-    if isinstance(call, Failure) or len(asked) != 1:
-        return call
-    return wrong_rounds(call, asked.pop()) or call
+    asked = _asked(_RUN_COMMAND, case.profile)
+    return call if isinstance(call, Failure) or asked is None else wrong_rounds(call, asked) or call
 
 
 def _is_built(case: CaseText) -> bool:
@@ -136,9 +132,9 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
         named = toolchain.explain("pulsar", case.convert)
         if named is not None:
             return named
-    for line in short_lines("" if whole_log else case.copy):
-        if _COPY_FAILED.search(line):
-            return Failure(Stage.TRANSFER, FailureClass.TRANSFER_FAILED, line.strip()[:300])
+    copied = () if whole_log else short_lines(case.copy)
+    if failed := named_by(((FailureClass.TRANSFER_FAILED, _COPY_FAILED),), copied, Stage.TRANSFER):
+        return failed
     if case.profile.strip() and (not whole_log or _RUN.search(case.profile)):
         return toolchain.explain_run("run_joint", case.profile) or _no_run(case.profile) or profile
     if built or (whole_log and not _BUILD.search(case.convert)):
@@ -149,13 +145,8 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
 
 def _no_run(profile: str) -> Failure | None:
     """Why run_joint printed no figures, where the section says so itself."""
-    for failure_class, pattern in _NO_RUN:
-        for line in short_lines(profile):
-            if pattern.search(line):
-                unreachable = failure_class is FailureClass.BOARD_UNREACHABLE
-                stage = Stage.TRANSFER if unreachable else Stage.MEASURE
-                return Failure(stage, failure_class, line.strip()[:300])
-    return None
+    lines, lost = short_lines(profile), ((FailureClass.BOARD_UNREACHABLE, _UNREACHABLE),)
+    return named_by(lost, lines, Stage.TRANSFER) or named_by(_NO_RUN, lines, Stage.MEASURE)
 
 
 def _stale(case: CaseText) -> Failure | None:
@@ -273,39 +264,23 @@ _IS_OVER = re.compile(
 )
 _NAME = re.compile(r"[\w./+-]*\w")
 _HEADING_LIMIT = 200
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def split_cases(text: str) -> list[CaseText]:
     """The cases of a log, in order. Without any heading the whole text stands in every section."""
-    cases: list[CaseText] = []
-    section, start = "convert", 0
     text = plain(text)
-    for begin, line in _lines(text):
-        heading = _heading(line)
-        if heading is None:
-            continue
-        _add(cases, section, text[start:begin])
-        if not cases or _begins(cases[-1], *heading):
-            cases.append(CaseText(heading[1], convert=text[:begin] if not cases else ""))
-        elif heading[1] and cases[-1].name is None:
-            cases[-1].name = heading[1]
-        section, start = heading[0], begin + len(line)
-    _add(cases, section, text[start:])
+    found = [(match, heading) for match in _LINE.finditer(text) if (heading := _heading(match[0]))]
+    ends = [*(match.start() for match, _ in found[1:]), len(text)]
+    cases: list[CaseText] = []
+    for (match, (section, name)), end in zip(found, ends, strict=False):
+        case = cases[-1] if cases else None
+        if case is None or _begins(case, section, name):
+            case = CaseText(name, convert="" if cases else text[: match.start()])
+            cases.append(case)
+        case.name = case.name or name
+        setattr(case, section, getattr(case, section) + text[match.end() : end])
     return cases or [CaseText(None, text, text, text, headed=False)]
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    """Each line with its end, and where it begins."""
-    found, begin = [], 0
-    for line in text.split("\n"):
-        found.append((begin, text[begin : begin + len(line) + 1]))
-        begin += len(line) + 1
-    return found
-
-
-def _add(cases: list[CaseText], section: str, text: str) -> None:
-    if cases:
-        setattr(cases[-1], section, getattr(cases[-1], section) + text)
 
 
 def _begins(case: CaseText, section: str, name: str | None) -> bool:
@@ -407,11 +382,7 @@ def _with_simulated_run(case: LogCase, text: str) -> LogCase:
     if figures.accuracy is None and figures.no_accuracy is None:
         why = "a log of pulsar2 run tells which outputs it wrote, not their values"
         figures = replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
-    written = {
-        sample: {name: {"path": one.path, "bytes": one.size_bytes} for name, one in outputs.items()}
-        for sample, outputs in samples.items()
-    }
-    return replace(case, estimate=replace(figures, details={**figures.details, "simulated_run": written}))
+    return replace(case, estimate=replace(figures, details={**figures.details, "simulated_run": samples}))
 
 
 def _with_calls(case: LogCase, calls: Sequence[AxRunModel | Failure]) -> LogCase:
@@ -421,13 +392,9 @@ def _with_calls(case: LogCase, calls: Sequence[AxRunModel | Failure]) -> LogCase
     if damaged or not whole:
         return replace(case, failure=damaged[0])
     call = whole[-1]
-    versions = {
-        "pulsar2": call.texts.get("pulsar2_version"),
-        "axclrt": call.texts.get("axclrt_version"),
-        "engine": call.texts.get("engine_version"),
-        "axcl_run_model" if call.by_card else "ax_run_model": call.texts.get("tool_version"),
-    }
-    tools = {name: version for name, version in versions.items() if version}
+    versions = {name: f"{name}_version" for name in ("pulsar2", "axclrt", "engine")}
+    versions["axcl_run_model" if call.by_card else "ax_run_model"] = "tool_version"
+    tools = {name: call.texts[key] for name, key in versions.items() if key in call.texts}
     name = PurePosixPath(call.texts.get("model", "")).stem
     return replace(
         case,
@@ -457,7 +424,7 @@ def _call(text: str) -> AxRunModel | Failure:
     call = parse_ax_run_model(text)
     if isinstance(call, Failure):
         return toolchain.explain_run("ax_run_model", text) or call
-    asked = _asked(short_lines(text))
+    asked = _asked(_ASKED, text)
     return call if asked is None else wrong_repeat(call, asked) or call
 
 
@@ -475,7 +442,7 @@ def _name_of_text(lines: list[str]) -> str:
     return named.pop() if len(named) == 1 and not named & _ANY_NAME2 else ""
 
 
-def _asked(lines: list[str]) -> int | None:
+def _asked(command: re.Pattern[str], text: str) -> int | None:
     """How many runs the runner's command line asks for; None where the log has none, or several."""
-    counts = {int(match[1]) for line in lines if (match := _ASKED.search(line))}
+    counts = {int(match[1] or 1) for line in short_lines(text) if (match := command.search(line))}
     return counts.pop() if len(counts) == 1 else None

@@ -12,19 +12,11 @@ from npubench.backends.axera.base import AxeraBackend, Work
 from npubench.backends.axera.job_files import ArrayFormat
 from npubench.backends.axera.pulsar_figures import INFO_LOG, REPORTS, RUN_LOG
 from npubench.backends.axera.run_joint import RunJoint, parse_run_joint, wrong_rounds
-from npubench.backends.axera.toolchain import SHORT_S, Where, wrong_mode
+from npubench.backends.axera.toolchain import SHORT_S, wrong_mode
 from npubench.backends.signature import Signature, Tolerance, ran_another
 from npubench.domain.errors import UsageError
-from npubench.domain.records import (
-    Artifact,
-    Completed,
-    Failure,
-    FailureClass,
-    Figures,
-    LogCase,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.figures import Figures
+from npubench.domain.records import Artifact, Failure, FailureClass, LogCase, OnnxModel, Stage
 from npubench.domain.specs import Options, Target
 from npubench.storage.files import is_regular, write_new
 
@@ -35,28 +27,20 @@ HARDWARE = {"AX620A": "AX620", "AX620U": "AX620"}
 PACKED = frozenset({"nv12", "nv21"})
 VENDOR_SHM_SIZE = "32g"
 KNOWN = (
-    *toolchain.WHERE,
-    "npu_mode",
-    "target_hardware",
-    "output_layout",
-    "input_color",
-    "simulate",
-    "run_joint",
+    *toolchain.WHERE, "npu_mode", "target_hardware", "output_layout", "input_color", "simulate", "run_joint",
     "run_joint_mode",
-)
+)  # fmt: skip
 JOINT_MODES = {"111": "1_1", "112": "1_1", "0": "disable"}
 """What run_joint calls the virtual NPU mode that a model of each build mode needs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(base.Chosen):
     """Options of a board for Pulsar 1. `simulate` runs the compiled model on the host beside the ONNX one.
 
     `run_joint_mode` is the runner's `--mode`; without it the runner takes the mode from the model.
     """
 
-    where: Where
-    npu_mode: str
     target_hardware: str
     output_layout: str
     input_colour: str | None
@@ -85,6 +69,9 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
     hardware: ClassVar[Mapping[str, str]] = HARDWARE
     suffix: ClassVar[str] = ".joint"
     config_file: ClassVar[str] = "config.prototxt"
+    kept: ClassVar[tuple[str, ...]] = (
+        "npu_mode", "target_hardware", "output_layout", "run_joint", "run_joint_mode"
+    )  # fmt: skip
     arrays: ClassVar[ArrayFormat] = "bin"
     tolerance: ClassVar[Tolerance] = run_joint.PULSAR
     left_by_simulation: ClassVar[tuple[str, ...]] = (RUN_LOG,)
@@ -117,7 +104,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
 
     def refused(self, model: OnnxModel) -> Failure | None:
         """Also inputs of a type that calibration files cannot have."""
-        dtype = job_files.unsupported_dtype(model)
+        dtype = next((t.dtype for t in model.inputs if t.dtype not in job_files.DTYPES), None)
         if (failure := super().refused(model)) is not None or dtype is None:
             return failure
         message = f"pulsar takes no calibration data of type {dtype}: give the model another input type"
@@ -125,8 +112,7 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
 
     def config(self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration) -> str:
         """The text of config.prototxt."""
-        asked = (chosen.target_hardware, chosen.npu_mode, chosen.output_layout, chosen.input_colour)
-        return job_files.config(model, calibration, *asked)
+        return job_files.config(model, calibration, chosen)
 
     def lay_out_sample(
         self, model: OnnxModel, chosen: Settings, calibration: job_files.Calibration, workdir: Path
@@ -139,16 +125,6 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
         ending, content = job_files.sample_file(sample[model.inputs[0].name], picture, "bin")
         (workdir / f"{SAMPLE}.{ending}").write_bytes(content)
         return 1
-
-    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
-        """What decides about a .joint, and what runs it."""
-        return {
-            "npu_mode": chosen.npu_mode,
-            "target_hardware": chosen.target_hardware,
-            "output_layout": chosen.output_layout,
-            "run_joint": chosen.run_joint,
-            **({"run_joint_mode": chosen.run_joint_mode} if chosen.run_joint_mode else {}),
-        }
 
     def build_argv(self, model: OnnxModel, chosen: Settings) -> list[str]:
         """The build's command line, relative to the job's folder."""
@@ -163,14 +139,14 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
     ) -> tuple[Signature, dict[str, Any]] | Failure:
         """What `pulsar info` says of it, and whether reports of another job lie there."""
         info = _info(artifact, chosen, work)
-        if info is not None and info.npu_mode not in (None, chosen.npu_mode):
-            message = f"the .joint is for NPU mode {info.npu_mode}, {chosen.npu_mode} was asked for"
+        if info.get("npu_mode", chosen.npu_mode) != chosen.npu_mode:
+            message = f"the .joint is for NPU mode {info['npu_mode']}, {chosen.npu_mode} was asked for"
             return Failure(Stage.COMPILE, FailureClass.WRONG_NPU_MODE, message)
         tensors = run_joint.of_info((work.workdir / INFO_LOG).read_text(encoding="utf-8"))
         if chosen.input_colour in PACKED:
             # What it says of a picture in NV12 are the sizes of its bytes.
             tensors = Signature(None, tensors.outputs)
-        notes: dict[str, Any] = {"system_memory_bytes": info.memory_bytes if info else None}
+        notes: dict[str, Any] = {"system_memory_bytes": info.get("memory_bytes")}
         if old := sum(not base.is_new(report, work.workdir) for report in _reports(work.workdir)):
             notes["reports_of_another_job"] = old
         return tensors, notes
@@ -235,18 +211,16 @@ class PulsarBackend(AxeraBackend[Settings, RunJoint]):
         return pulsar_figures.measured(calls, str(artifact.settings["npu_mode"]), artifact)
 
 
-def _info(artifact: Path, chosen: Settings, work: Work) -> pulsar_figures.JointInfo | None:
-    def ask(*options: str) -> Completed:
-        return work.run([chosen.where.command, "info", *options, artifact.name], SHORT_S)
-
-    completed = ask("--part_info")
+def _info(artifact: Path, chosen: Settings, work: Work) -> Mapping[str, Any]:
+    ask = [chosen.where.command, "info"]
+    completed = work.run([*ask, "--part_info", artifact.name], SHORT_S)
     if completed.returncode != 0 and not completed.timed_out:
-        completed = ask()  # Older toolchains know no such option.
+        completed = work.run([*ask, artifact.name], SHORT_S)  # Older toolchains know no such option.
     write_new(work.workdir / INFO_LOG, completed.output)
     if completed.timed_out or completed.returncode != 0:
-        return None
+        return {}
     info = pulsar_figures.parse_info(completed.output)
-    return None if isinstance(info, Failure) else info
+    return {} if isinstance(info, Failure) else info
 
 
 def _reports(workdir: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """Pulsar 2: `pulsar2 build` to an .axmodel, `ax_run_model` on boards, `axcl_run_model` beside cards."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -12,21 +12,11 @@ from npubench.backends.axera.base import AxeraBackend, Work
 from npubench.backends.axera.job_files import ArrayFormat
 from npubench.backends.axera.pulsar2_analyses import PRECISION
 from npubench.backends.axera.pulsar2_run import AxRunModel, parse_ax_run_model, wrong_repeat
-from npubench.backends.axera.toolchain import Where, wrong_mode
+from npubench.backends.axera.toolchain import wrong_mode
 from npubench.backends.signature import Signature, Tolerance, signature_of_file
 from npubench.domain.errors import UsageError
-from npubench.domain.figures import part_of_npu
-from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import (
-    Artifact,
-    Failure,
-    FailureClass,
-    Figures,
-    LogCase,
-    NoAccuracy,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.figures import Figures
+from npubench.domain.records import Artifact, Failure, FailureClass, LogCase, OnnxModel, Stage
 from npubench.domain.specs import Options, Target
 
 BOARD_TYPES = {
@@ -49,17 +39,9 @@ AX650 names AX8850 among its chips; ax615, ax637, ax620e, m57), M76H by its list
 RUNNERS = {"ax_run_model": "/opt/bin/ax_run_model", "axcl_run_model": "/usr/bin/axcl/axcl_run_model"}
 """The board's runner, and that of a PCIe or M.2 card's host, where each is installed."""
 KNOWN = (
-    *toolchain.WHERE,
-    *RUNNERS,
-    "npu_mode",
-    "target_hardware",
-    "runner",
-    "card",
-    "npu_clock_mhz",
-    "precision_analysis",
-    "npu_perf",
-    "simulate",
-)
+    *toolchain.WHERE, *RUNNERS, "npu_mode", "target_hardware", "runner", "card", "npu_clock_mhz",
+    "precision_analysis", "npu_perf", "simulate",
+)  # fmt: skip
 AXMODEL = Tolerance(
     layout="inputs lie as the input processors say, pictures as NHWC",
     dtypes={
@@ -75,7 +57,7 @@ AXMODEL = Tolerance(
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(base.Chosen):
     """Options of a board for Pulsar 2.
 
     `runner` is the name of the program that measures, `runner_path` where it lies, `card` the index of the
@@ -83,8 +65,6 @@ class Settings:
     `npu_perf` asks for its timeline, `simulate` runs the compiled model on the build host.
     """
 
-    where: Where
-    npu_mode: str
     target_hardware: str
     runner: str
     runner_path: str
@@ -125,6 +105,9 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
     suffix: ClassVar[str] = ".axmodel"
     output: ClassVar[str] = f"{OUTPUT_DIR}/"
     config_file: ClassVar[str] = "config.json"
+    kept: ClassVar[tuple[str, ...]] = (
+        "npu_mode", "target_hardware", "runner", "runner_path", "card", "npu_clock_mhz", "precision_analysis"
+    )  # fmt: skip
     arrays: ClassVar[ArrayFormat] = "npy"
     tolerance: ClassVar[Tolerance] = AXMODEL
     left_by_simulation: ClassVar[tuple[str, ...]] = (pulsar2_run.RUN_LOG, pulsar2_run.ANSWER)
@@ -161,18 +144,6 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
         """The text of config.json."""
         return job_files.pulsar2_config(model, calibration, chosen.npu_mode, chosen.precision_analysis)
 
-    def kept_settings(self, chosen: Settings) -> dict[str, Any]:
-        """What decides about an .axmodel, and what runs it."""
-        return {
-            "npu_mode": chosen.npu_mode,
-            "target_hardware": chosen.target_hardware,
-            "runner": chosen.runner,
-            "runner_path": chosen.runner_path,
-            **({} if chosen.card is None else {"card": chosen.card}),
-            **({} if chosen.npu_clock_mhz is None else {"npu_clock_mhz": chosen.npu_clock_mhz}),
-            "precision_analysis": chosen.precision_analysis,
-        }
-
     def build_argv(self, model: OnnxModel, chosen: Settings) -> list[str]:
         """The build's command line, relative to the job's folder."""
         name = job_files.stem(model)
@@ -205,13 +176,14 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
         pictures = artifact.settings.get("calibration_format") == "png"
         return pulsar2_run.lay_out(artifact.onnx, target, pictures, workdir)
 
-    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str:
+    def run_simulation(self, artifact: Path, chosen: Settings, work: Work) -> str | Failure:
         """`pulsar2 run`, and FP32's outputs to compare with."""
-        return pulsar2_run.simulate(pulsar2_run.run_argv(chosen.where.command, artifact.name), work)
-
-    def wrong_outputs(self, workdir: Path) -> str:
-        """What the comparison with FP32 says."""
-        return str(pulsar2_run.answer_of([workdir / pulsar2_run.ANSWER]).get("wrong") or "")
+        outcome = pulsar2_run.simulate(pulsar2_run.run_argv(chosen.where.command, artifact.name), work)
+        wrong = pulsar2_run.answer_of([work.workdir / pulsar2_run.ANSWER]).get("wrong")
+        if not wrong:
+            return outcome
+        message = f"{self.name} built it, and {wrong}"
+        return Failure(Stage.COMPILE, FailureClass.OUTPUT_MISMATCH, message)
 
     def estimate(self, artifact: Artifact) -> Figures | None:
         """MACs, cycles, placement and accuracy as compiler and simulator tell them; None without a log."""
@@ -249,15 +221,7 @@ class Pulsar2Backend(AxeraBackend[Settings, AxRunModel]):
 
     def figures_of(self, calls: Sequence[AxRunModel], artifact: Artifact) -> Figures:
         """The runner's times; placement is the compiler's."""
-        npu_mode, placed = str(artifact.settings["npu_mode"]), pulsar2_log.placement(artifact)
-        return replace(
-            pulsar2_log.measured(calls, npu_mode, artifact.sha256),
-            placement=placed,
-            computed=pulsar2_log.shares(placed, artifact),
-            bounds=part_of_npu(npu_mode, str(artifact.settings.get("target_hardware"))),
-            no_accuracy=NoAccuracy.NO_OUTPUTS,
-            no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": _runner_name(artifact)}),
-        )
+        return pulsar2_log.measured(calls, str(artifact.settings["npu_mode"]), artifact)
 
 
 def _runner_name(artifact: Artifact) -> str:

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-from npubench.domain.records import Accuracy, Failure, Figures, NoAccuracy, Stage
+from npubench.domain.figures import Accuracy, Figures, NoAccuracy
+from npubench.domain.records import Failure, Stage
 from npubench.tools.logs import DamagedError, unparsed
 
 PRECISION = "quant/debug/precision_analysis_table.txt"
@@ -110,7 +111,12 @@ def with_accuracy(figures: Figures, tables: Sequence[PrecisionTable], outputs: S
         return figures
     chosen = next((table for table in reversed(tables) if table.method == END_TO_END), tables[-1])
     details = {**figures.details, "precision": [_plain(table) for table in tables]}
-    details["accuracy_from"] = _basis(chosen, outputs)
+    where = "the model's outputs" if outputs else "the last layer"
+    details["accuracy_from"] = f"{chosen.method} {chosen.mode}: {where}" + (
+        " against FP32"
+        if chosen.method == END_TO_END
+        else ", each layer fed FP32's values, so errors of the layers before are not in it"
+    )
     taken = _of_outputs(chosen, outputs)
     missing = [name for name, layer in taken.items() if layer is None or layer.cosine is None]
     if missing or not taken:
@@ -126,16 +132,6 @@ def with_accuracy(figures: Figures, tables: Sequence[PrecisionTable], outputs: S
     return replace(figures, accuracy=Accuracy(worst, psnr_db=None, max_abs=None), details=details)
 
 
-def _basis(table: PrecisionTable, outputs: Sequence[str]) -> str:
-    where = "the model's outputs" if outputs else "the last layer"
-    if table.method == END_TO_END:
-        return f"{table.method} {table.mode}: {where} against FP32"
-    return (
-        f"{table.method} {table.mode}: {where}, each layer fed FP32's values, "
-        "so errors of the layers before are not in it"
-    )
-
-
 def _of_outputs(table: PrecisionTable, outputs: Sequence[str]) -> Mapping[str, LayerAccuracy | None]:
     """The last row of each output by its name, None for one that no row is of."""
     if not outputs:
@@ -144,19 +140,15 @@ def _of_outputs(table: PrecisionTable, outputs: Sequence[str]) -> Mapping[str, L
 
 
 def _row_of(table: PrecisionTable, name: str, outputs: Sequence[str]) -> LayerAccuracy | None:
-    exact = [layer for layer in table.layers if layer.output == name]
-    if exact:
+    def stands_for(layer: LayerAccuracy, output: str) -> bool:
+        return layer.output.endswith(CUT) and output.startswith(layer.output.removesuffix(CUT))
+
+    if exact := [layer for layer in table.layers if layer.output == name]:
         return exact[-1]
-    fitting = [
-        layer
-        for layer in table.layers
-        if layer.output.endswith(CUT) and name.startswith(layer.output.removesuffix(CUT))
-    ]
+    fitting = [layer for layer in table.layers if stands_for(layer, name)]
     # A cut name stands for an output only where it can be no other layer's.
-    others = [other for other in outputs if other != name]
-    alone = len(fitting) == 1 and not any(
-        other.startswith(fitting[0].output.removesuffix(CUT)) for other in others
-    )
+    others = (other for other in outputs if other != name)
+    alone = len(fitting) == 1 and not any(stands_for(fitting[0], other) for other in others)
     return fitting[0] if alone else None
 
 

@@ -15,26 +15,22 @@ from typing import Any
 from npubench.backends.axera import base, pulsar2_analyses, pulsar2_run
 from npubench.backends.axera.pulsar2_analyses import PRECISION, Trace
 from npubench.backends.axera.pulsar2_run import AxRunModel
-from npubench.domain.figures import npu_part
-from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import (
-    Artifact,
+from npubench.domain.figures import (
     Bound,
     BoundReason,
     Bounds,
-    Computed,
-    Failure,
     Figures,
     Kind,
     Latency,
     NoAccuracy,
-    Stage,
+    npu_part,
+    part_of_npu,
 )
-from npubench.graph.shares import of_types
-from npubench.measure.outputs import no_accuracy_of
-from npubench.measure.statistics import CallMean, latency_of_means
-from npubench.storage.files import text_named
-from npubench.tools.logs import DamagedError, put_once, reject_split_number, unparsed, whole_lines
+from npubench.domain.records import Artifact, Failure, Stage
+from npubench.measure.outputs import accuracy_of, no_accuracy_of
+from npubench.measure.statistics import CallMean
+from npubench.storage.files import text_if_any, text_named
+from npubench.tools.logs import DamagedError, put_once, reading, reject_split_number, whole_lines
 
 _PREFIX = r".*\| (?:TRACE|DEBUG|INFO|WARNING|SUCCESS) +\| [\w.<>]+:(?P<step>[\w<>]+):[0-9]+ - "
 _COUNT = r"([0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})"
@@ -57,16 +53,6 @@ _OF_ONE_SUBGRAPH = "compile_npu_subgraph"
 """The step of older versions that tells the MACs of the one subgraph that it compiles."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subgraph:
-    """A part of the compiled model: `target` is NPU or CPU; cycles None where they are not known."""
-
-    index: int
-    group: int
-    target: str
-    max_cycle: int | None = None
-
-
 @dataclass(slots=True)
 class _Read:
     """What the lines have told so far; `by_subgraph` is None once cycles cannot be told apart."""
@@ -76,27 +62,36 @@ class _Read:
     group_macs: dict[str, int] = field(default_factory=dict)
     macs_of_subgraphs: bool = False
     mcode: list[int] = field(default_factory=list)
-    fused: dict[str, int] = field(default_factory=dict)
-    subgraphs: dict[int, Subgraph] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    subgraphs: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """Group and target, NPU or CPU."""
     batches: bool = False
     outputs: dict[str, None] = field(default_factory=dict)
     begun: int | None = None
     by_subgraph: dict[int, list[int]] | None = field(default_factory=dict)
 
+    @property
+    def fused(self) -> int | None:
+        """How many subgraphs were joined; None where the log breaks off before it tells."""
+        return self.numbers.get("number of subgraphs")
 
-def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures | Failure:
+    @property
+    def on_npu(self) -> int:
+        """How many of the listed subgraphs the NPU runs."""
+        return sum(target == "NPU" for _, target in self.subgraphs.values())
+
+
+@reading(Stage.COMPILE, "pulsar2 build")
+def parse_build_log(text: str, clock_mhz: float | None = None) -> Figures:
     """Simulated figures: MACs, cycles and code size summed over the subgraphs, accuracy from its tables.
 
     `clock_mhz` is the NPU's, as the board's description declares it: with it the cycles are a latency.
-    A log that does not tell how many subgraphs were joined breaks off, and has no sums.
+    A log that does not tell how many subgraphs were joined breaks off, and has no sums. UNPARSED_OUTPUT when
+    damaged.
     """
-    try:
-        lines = whole_lines(ended(text))
-        read = _read(lines)
-        _check(read)
-        figures = _timed(_figures(read), read, clock_mhz)
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "pulsar2 build", str(damage), text)
+    lines = whole_lines(ended(text))
+    read = _read(lines)
+    figures = _timed(_figures(read), read, clock_mhz)
     return pulsar2_analyses.with_tables(figures, lines, tuple(read.outputs))
 
 
@@ -109,12 +104,12 @@ def _read(lines: Sequence[str]) -> _Read:
     read = _Read()
     for previous, line in pairwise(["", *lines]):
         reject_split_number(previous, line)
-        if not (_note_number(line, read) or _note_subgraph(line, read)) and _KNOWN.search(line):
+        if not _note(line, read) and _KNOWN.search(line):
             raise DamagedError(f"the line {line.strip()[-80:]!r} is not whole")
     return read
 
 
-def _note_number(line: str, read: _Read) -> bool:
+def _note(line: str, read: _Read) -> bool:
     if match := _CYCLES.fullmatch(line):
         read.cycles.append(_number(match[2]))
         if read.by_subgraph is not None and read.begun is not None:
@@ -128,15 +123,11 @@ def _note_number(line: str, read: _Read) -> bool:
     elif match := _MCODE.fullmatch(line):
         read.mcode.append(_number(match[2]) * _BYTES[match[3]])
     elif match := _FUSED.fullmatch(line):
-        put_once(read.fused, "number of subgraphs", int(match[2]))
-    return match is not None
-
-
-def _note_subgraph(line: str, read: _Read) -> bool:
-    if match := _SUBGRAPH.fullmatch(line):
-        one = Subgraph(int(match[2]), int(match[3]), match[4])
-        if read.subgraphs.setdefault(one.index, one) != one:
-            raise DamagedError(f"subgraph {one.index} is told of twice")
+        put_once(read.numbers, "number of subgraphs", int(match[2]))
+    elif match := _SUBGRAPH.fullmatch(line):
+        index, one = int(match[2]), (int(match[3]), match[4])
+        if read.subgraphs.setdefault(index, one) != one:
+            raise DamagedError(f"subgraph {index} is told of twice")
     elif match := _BEGINS.fullmatch(line):
         read.begun = int(match[2])
         # Where several are compiled at once, nothing tells whose cycles are printed.
@@ -153,59 +144,49 @@ def _note_subgraph(line: str, read: _Read) -> bool:
     return match is not None
 
 
-def _check(read: _Read) -> None:
+def _figures(read: _Read) -> Figures:
+    listed, fused = sorted(read.subgraphs), read.fused
     if read.group_macs and read.macs:
         raise DamagedError("MACs are told of groups and of none")
-    listed, fused = sorted(read.subgraphs), _fused(read)
     if listed and listed != list(range(len(listed))):
         raise DamagedError(f"subgraphs {listed} are listed: one is missing")
-    if listed and fused not in (None, len(listed), _npu_count(read)):
+    if listed and fused not in (None, len(listed), read.on_npu):
         raise DamagedError(f"{len(listed)} subgraphs are listed, and {fused} are joined")
-
-
-def _figures(read: _Read) -> Figures:
-    fused = _fused(read)
-    placed = {f"subgraph {one.index}": one.target for one in read.subgraphs.values()}
-    if fused is None:
-        return Figures(Kind.SIMULATED, details=_details(read, None, None))
-    count = _npu_count(read) if read.subgraphs else fused
-    if read.group_macs:
-        macs = _total("MACs of a group", list(read.group_macs.values()), _group_count(read))
-    elif read.subgraphs and not read.macs_of_subgraphs:
-        macs = _total("QuantAxModel macs", read.macs, _group_count(read))
-    else:
-        macs = _total("QuantAxModel macs", read.macs, count)
-    cycles = None if read.batches else _total("max_cycle", read.cycles, count)
-    mcode = _total("Total mcode size", read.mcode, count if len(read.mcode) == count else 1)
-    return Figures(Kind.SIMULATED, tool_macs=macs, placement=placed, details=_details(read, cycles, mcode))
-
-
-def _details(read: _Read, cycles: int | None, mcode: int | None) -> dict[str, Any]:
-    details: dict[str, Any] = {"max_cycle": cycles, "mcode_bytes": mcode}
-    details["subgraphs"] = len(read.subgraphs) or _fused(read)
-    if read.subgraphs:
+    details: dict[str, Any] = {"max_cycle": None, "mcode_bytes": None, "subgraphs": len(listed) or fused}
+    if listed:
         known = read.by_subgraph or {}
         details["placement_of_subgraphs"] = [
             {
-                "subgraph": one.index,
-                "group": one.group,
-                "target": one.target,
-                "max_cycle": known[one.index][0] if len(known.get(one.index, ())) == 1 else None,
+                "subgraph": index,
+                "group": group,
+                "target": target,
+                "max_cycle": known[index][0] if len(known.get(index, ())) == 1 else None,
             }
-            for one in read.subgraphs.values()
+            for index, (group, target) in read.subgraphs.items()
         ]
-    if _fused(read) is None:
-        details["problem"] = BREAKS_OFF
     if read.batches:
         details["problem"] = "cycles of several batch sizes stand in the log: no sum is of one inference"
-    return details
+    elif fused is None:
+        details["problem"] = BREAKS_OFF
+    if fused is None:
+        return Figures(Kind.SIMULATED, details=details)
+    count = read.on_npu if listed else fused
+    groups = len({group for group, _ in read.subgraphs.values()}) or len(read.group_macs)
+    of_groups = read.group_macs or (listed and not read.macs_of_subgraphs)
+    what = "MACs of a group" if read.group_macs else "QuantAxModel macs"
+    macs = _total(what, list(read.group_macs.values()) or read.macs, groups if of_groups else count)
+    if not read.batches:
+        details["max_cycle"] = _total("max_cycle", read.cycles, count)
+    details["mcode_bytes"] = _total("Total mcode size", read.mcode, count if len(read.mcode) == count else 1)
+    placed = {f"subgraph {index}": target for index, (_, target) in read.subgraphs.items()}
+    return Figures(Kind.SIMULATED, tool_macs=macs, placement=placed, details=details)
 
 
 def _timed(figures: Figures, read: _Read, clock_mhz: float | None) -> Figures:
     cycles = figures.details["max_cycle"]
     if clock_mhz is None or not cycles:
         return figures
-    on_cpu = sum(one.target != "NPU" for one in read.subgraphs.values())
+    on_cpu = len(read.subgraphs) - read.on_npu
     left_out = f"; {on_cpu} of {len(read.subgraphs)} subgraphs run on the CPU and are not in it"
     statistic = f"max_cycle over the declared {clock_mhz:g} MHz{left_out if on_cpu else ''}"
     return replace(
@@ -214,18 +195,6 @@ def _timed(figures: Figures, read: _Read, clock_mhz: float | None) -> Figures:
         bounds=Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU) if on_cpu else None,
         statistic=statistic,
     )
-
-
-def _fused(read: _Read) -> int | None:
-    return next(iter(read.fused.values()), None)
-
-
-def _npu_count(read: _Read) -> int:
-    return sum(one.target == "NPU" for one in read.subgraphs.values())
-
-
-def _group_count(read: _Read) -> int:
-    return len({one.group for one in read.subgraphs.values()}) or len(read.group_macs)
 
 
 def _number(digits: str) -> int:
@@ -248,37 +217,35 @@ WHOLE_CALL = "ax_run_model runs on the board itself and counts its calls"
 
 def simulated(artifact: Artifact) -> Figures | None:
     """The build log, the tables of its precision analysis, its timelines, and accuracy of `pulsar2 run`."""
-    logs = [path for path in artifact.extras if path.name == base.BUILD_LOG]
-    if not logs:
+    if all(path.name != base.BUILD_LOG for path in artifact.extras):
         return None
     settings = artifact.settings
-    given = {name: settings[name] for name in ("simulated_execution",) if name in settings}
-    figures = parse_build_log(_text(logs[0]), artifact.settings.get("npu_clock_mhz"))
+    clock_mhz = settings.get("npu_clock_mhz")
+    figures = parse_build_log(text_named(artifact.extras, base.BUILD_LOG), clock_mhz)
     if isinstance(figures, Failure):
         figures = Figures(Kind.SIMULATED, details={"problem": figures.message})
     if table := text_named(artifact.extras, Path(PRECISION).name):
         # The tool saves tables whole that it cuts to the width of its log.
         names = [tensor.name for tensor in artifact.onnx.outputs]
         figures = pulsar2_analyses.with_tables(figures, whole_lines(f"{table}\n"), names)
-    figures = with_traces(figures, _traces(artifact.extras), artifact.settings.get("npu_clock_mhz"))
+    figures = with_traces(figures, _traces(artifact.extras), clock_mhz)
     answer = pulsar2_run.answer_of(artifact.extras)
-    accuracy = pulsar2_run.accuracy_of(artifact.extras)
-    if accuracy is not None:
+    if (accuracy := accuracy_of(answer)) is not None:
         word, sentence = no_accuracy_of(answer)
         details = {**figures.details, "accuracy_from": "pulsar2 run: the model's outputs against FP32"}
         figures = replace(
             figures, accuracy=accuracy, no_accuracy=word, no_accuracy_why=sentence, details=details
         )
-    elif figures.accuracy is None and figures.no_accuracy is None and "simulated_execution" in given:
-        why = f"pulsar2 run: {given['simulated_execution']}"[:300]
+    elif figures.accuracy is None and figures.no_accuracy is None and base.SIMULATED in settings:
+        why = f"pulsar2 run: {settings[base.SIMULATED]}"[:300]
         figures = replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
     placed = by_operator(figures.placement, tuple(artifact.onnx.operators))
     return replace(
         figures,
         placement=placed,
-        computed=shares(placed, artifact),
+        computed=base.computed(placed, artifact.onnx),
         npu=npu_part(settings.get("npu_mode")),
-        details={**figures.details, **given},
+        details={**figures.details, **base.ran(artifact)},
     )
 
 
@@ -291,20 +258,11 @@ def by_operator(by_subgraph: Mapping[str, str], operators: Sequence[str]) -> Map
     return dict.fromkeys(operators, targets.pop()) if len(targets) == 1 else by_subgraph
 
 
-def shares(placed: Mapping[str, str], artifact: Artifact) -> Computed | None:
-    """Shares of NPU and CPU, where it is known of every operator."""
-    known = placed.keys() == artifact.onnx.operators.keys()
-    return of_types(placed, artifact.onnx) if known else None
-
-
 def placement(artifact: Artifact) -> Mapping[str, str]:
     """Where the parts of an artifact run, as its build log tells; empty where it does not."""
-    for path in artifact.extras:
-        if path.name == base.BUILD_LOG:
-            figures = parse_build_log(_text(path))
-            if not isinstance(figures, Failure):
-                return by_operator(figures.placement, tuple(artifact.onnx.operators))
-    return {}
+    figures = parse_build_log(text_named(artifact.extras, base.BUILD_LOG))
+    known = {} if isinstance(figures, Failure) else figures.placement
+    return by_operator(known, tuple(artifact.onnx.operators))
 
 
 def with_traces(figures: Figures, traces: Mapping[str, Trace], clock_mhz: float | None) -> Figures:
@@ -332,29 +290,20 @@ def with_traces(figures: Figures, traces: Mapping[str, Trace], clock_mhz: float 
     return replace(figures, latency_us=latency, details=details, statistic=statistic)
 
 
-def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact_sha256: str | None) -> Figures:
-    """Calls of a runner as one figure, with what its time covers."""
+def measured(calls: Sequence[AxRunModel], npu_mode: str | None, artifact: Artifact | None) -> Figures:
+    """Calls of a runner as one figure, with what its time covers; placement is the compiler's."""
     rounds = [round_of(call) for call in calls]
-    memory = [call.cmm_bytes for call in calls if call.cmm_bytes is not None]
-    texts: dict[str, Any] = {key: value for key, value in calls[-1].texts.items() if key != "model"}
     by_card = any(call.by_card for call in calls)
     runner = "axcl_run_model" if by_card else "ax_run_model"
-    return Figures(
-        kind=Kind.MEASURED,
-        latency_us=latency_of_means(rounds),
-        memory_bytes=max(memory) if memory else None,
-        artifact_sha256=artifact_sha256,
-        no_accuracy=NoAccuracy.NO_OUTPUTS,
-        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": runner}),
-        npu=npu_part(npu_mode),
-        statistic=base.statistic(rounds, runner),
-        call_means_us=tuple(one.mean_us for one in rounds),
-        details={
-            **texts,
-            "latency_covers": DEVICE_TIME if by_card else WHOLE_CALL,
-            **base.details_of_calls(rounds),
-        },
-    )
+    bounds = part_of_npu(npu_mode, str(artifact.settings.get("target_hardware"))) if artifact else None
+    details = {
+        **{key: value for key, value in calls[-1].texts.items() if key != "model"},
+        "latency_covers": DEVICE_TIME if by_card else WHOLE_CALL,
+    }
+    memory = [call.cmm_bytes for call in calls]
+    placed = placement(artifact) if artifact else {}
+    figures = base.measured(runner, rounds, memory, npu_mode, artifact, placed, details)
+    return replace(figures, bounds=bounds)
 
 
 def round_of(call: AxRunModel) -> CallMean:
@@ -366,10 +315,8 @@ def _traces(files: Sequence[Path]) -> dict[str, Trace]:
     found: dict[str, Trace] = {}
     for path in files:
         # compiler/debug/<subgraph>/b1/trace.json
-        if path.name == TRACE and not isinstance(trace := pulsar2_analyses.parse_trace(_text(path)), Failure):
+        if path.name == TRACE and not isinstance(
+            trace := pulsar2_analyses.parse_trace(text_if_any(path)), Failure
+        ):
             found[path.parent.parent.name] = trace
     return found
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.backends.axera import job_files
 from npubench.backends.axera.base import Work, outcome_of
-from npubench.domain.records import Accuracy, Completed, Failure, FailureClass, OnnxModel, Stage
+from npubench.domain.records import Completed, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Preprocessing, Target
-from npubench.measure import outputs
 from npubench.measure.calibration import evaluation_inputs
 from npubench.measure.onnx_session import open_session
 from npubench.measure.outputs import similarity, top1_agreement, with_samples
@@ -31,7 +30,7 @@ from npubench.tools.logs import (
     not_whole,
     note_line,
     put_once,
-    unparsed,
+    reading,
     whole_lines,
     whole_lines_and_rest,
 )
@@ -57,14 +56,6 @@ _KNOWN = re.compile(r">>> \[|write \[.*successfully")
 _ESCAPED = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """An output that the tool says it wrote; bytes where it tells them."""
-
-    path: str
-    size_bytes: int | None = None
-
-
 def file_name(tensor: str) -> str:
     """The name of a tensor's file."""
     return f"{_ESCAPED.sub('_', tensor)}.bin"
@@ -82,32 +73,31 @@ def tells(line: str) -> bool:
     return bool(_EDGE.fullmatch(line) or _WRITTEN.fullmatch(line))
 
 
-def parse_run(text: str) -> Mapping[str, Mapping[str, Written]] | Failure:
-    """The outputs of each sample by name, as the tool says it wrote them; UNPARSED_OUTPUT when damaged.
+@reading(Stage.COMPILE, "pulsar2 run")
+def parse_run(text: str) -> Mapping[str, Mapping[str, dict[str, Any]]]:
+    """Path and bytes (None where not told) of each sample's outputs by name; UNPARSED_OUTPUT when damaged.
 
     A sample whose end is not told has none where its beginning is: the next lines may have been lost.
     """
-    samples: dict[str, dict[str, Written]] = {}
+    samples: dict[str, dict[str, dict[str, Any]]] = {}
     current: str | None = None
-    try:
-        for line in whole_lines(text):
-            if (match := _EDGE.fullmatch(line)) and match[2] == "start":
-                current = match[1]
-                if current in samples:
-                    raise DamagedError(f"sample {current[:40]} begins twice")
-                samples[current] = {}
-            elif match:
-                if match[1] != current:
-                    raise DamagedError(f"sample {match[1][:40]} ends without a beginning")
-                current = None
-            elif match := _WRITTEN.fullmatch(line):
-                if current is None:
-                    raise DamagedError(f"output {match[1][:40]} is of no sample")
-                put_once(samples[current], match[1], Written(match[2], int(match[3]) if match[3] else None))
-            elif _KNOWN.search(line):
-                raise not_whole(line)
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "pulsar2 run", str(damage), text)
+    for line in whole_lines(text):
+        if (match := _EDGE.fullmatch(line)) and match[2] == "start":
+            current = match[1]
+            if current in samples:
+                raise DamagedError(f"sample {current[:40]} begins twice")
+            samples[current] = {}
+        elif match:
+            if match[1] != current:
+                raise DamagedError(f"sample {match[1][:40]} ends without a beginning")
+            current = None
+        elif match := _WRITTEN.fullmatch(line):
+            if current is None:
+                raise DamagedError(f"output {match[1][:40]} is of no sample")
+            written = {"path": match[2], "bytes": int(match[3]) if match[3] else None}
+            put_once(samples[current], match[1], written)
+        elif _KNOWN.search(line):
+            raise not_whole(line)
     return samples
 
 
@@ -161,7 +151,7 @@ def simulate(argv: list[str], work: Work) -> str:
     }
 
     def start(command: list[str]) -> Completed:
-        return process.run(command, timeout_s=work.deadline.left(), log=work.log)
+        return process.run(command, timeout_s=work.left_s(), log=work.log)
 
     answer = ask_module(WORKER, Worker("the comparison with FP32", Stage.COMPILE), job, start)
     if isinstance(answer, Failure):
@@ -173,11 +163,6 @@ def simulate(argv: list[str], work: Work) -> str:
         answer = {"why": f"{error['type']}: {line}"[:300]}
     write_new(workdir / ANSWER, json.dumps(answer))
     return "done" if answer.get("accuracy") else f"done, not compared: {answer.get('why')}"
-
-
-def accuracy_of(files: Sequence[Path]) -> Accuracy | None:
-    """The accuracy that `simulate` found, from the files kept with the artifact."""
-    return outputs.accuracy_of(answer_of(files))
 
 
 def answer_of(files: Sequence[Path]) -> dict[str, Any]:
@@ -199,7 +184,7 @@ def _forms(array: "Array", picture: Preprocessing | None) -> "tuple[Array, Array
     return own[np.newaxis], ordered[np.newaxis].astype(array.dtype)
 
 
-MEDIAN = 50.0
+MEDIAN = "50%"
 _MS = r"([0-9]{1,9}\.[0-9]{3})"
 _TIMES = re.compile(
     rf"\s*min =\s*{_MS} ms\s+max =\s*{_MS} ms\s+avg =\s*{_MS} ms(?:\s+median =\s*{_MS} ms)?\s*"
@@ -255,16 +240,6 @@ class AxRunModel:
         return "axclrt_version" in self.texts
 
 
-def parse_ax_run_model(text: str) -> AxRunModel | Failure:
-    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful."""
-    lines, rest = whole_lines_and_rest(text)
-    try:
-        # Of a line that may have been cut, its closing unit shows that it was not.
-        return _parse([*lines, rest] if rest.endswith(" ms") else lines)
-    except DamagedError as damage:
-        return unparsed(Stage.MEASURE, "ax_run_model", str(damage), text)
-
-
 def wrong_repeat(call: AxRunModel, asked: int) -> Failure | None:
     """The failure of a printout over other runs than were asked for: it is of another call."""
     if call.repeat == asked:
@@ -273,15 +248,20 @@ def wrong_repeat(call: AxRunModel, asked: int) -> Failure | None:
     return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
 
 
-def _parse(lines: list[str]) -> AxRunModel:
+@reading(Stage.MEASURE, "ax_run_model")
+def parse_ax_run_model(text: str) -> AxRunModel:
+    """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful."""
+    lines, rest = whole_lines_and_rest(text)
+    # Of a line that may have been cut, its closing unit shows that it was not.
+    lines += [rest] if rest.endswith(" ms") else []
     found: dict[str, Any] = {}
-    percentiles: dict[float, float] = {}
     for line, following in zip(lines, [*lines[1:], ""], strict=False):
         if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
             raise DamagedError(f"the line {line.strip()[:80]!r} breaks off")
-        if not _note(line, found, percentiles) and _KNOWN_OF_RUNNER.match(line):
+        if not _note(line, found) and _KNOWN_OF_RUNNER.match(line):
             raise not_whole(line)
     low, high, mean = need(found, "min max avg")
+    percentiles = {float(key[:-1]): ms for key, ms in found.items() if key.endswith("%")}
     _check(low, high, mean, percentiles)
     repeat = found.get("repeat")
     if repeat == 0 or (repeat == 1 and low != high):
@@ -311,25 +291,20 @@ def _us(ms: float) -> float:
     return round(ms * 1000, 3)
 
 
-def _note(line: str, found: dict[str, Any], percentiles: dict[float, float]) -> bool:
+def _note(line: str, found: dict[str, Any]) -> bool:
     if match := _TIMES.fullmatch(line):
         put_once(found, "min max avg", tuple(map(float, match.groups()[:3])))
         if match[4] is not None:
-            _put_percentile(percentiles, MEDIAN, float(match[4]))
+            put_once(found, MEDIAN, float(match[4]))
         return True
     shares = [(float(one[1]), float(one[2])) for one in _SHARE.finditer(line)]
     if shares and not _SHARE.sub("", line).strip():
         if any(first >= second for (first, _), (second, _) in pairwise(shares)):
             raise DamagedError(f"the percentiles of {line.strip()[:80]!r} are out of order")
         for percent, ms in shares:
-            _put_percentile(percentiles, percent, ms)
+            put_once(found, f"{percent:g}%", ms)
         return True
     return note_line(line, _FIELDS, found)
-
-
-def _put_percentile(percentiles: dict[float, float], percent: float, ms: float) -> None:
-    if percentiles.setdefault(percent, ms) != ms:
-        raise DamagedError(f"{percent:g}% is given as {percentiles[percent]} and as {ms} ms")
 
 
 def compare(job: dict[str, Any]) -> dict[str, Any]:

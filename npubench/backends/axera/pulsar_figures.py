@@ -2,34 +2,30 @@
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from npubench.backends.axera import base, run_joint
 from npubench.backends.axera.run_joint import RunJoint
-from npubench.domain.figures import npu_part, part_of_npu
-from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import (
+from npubench.domain.figures import (
     Accuracy,
-    Artifact,
-    Computed,
-    Failure,
     Figures,
     Kind,
     Latency,
     NoAccuracy,
     OutputAccuracy,
     RateFrom,
-    SamplesFrom,
     Sampling,
-    Stage,
+    npu_part,
+    part_of_npu,
 )
-from npubench.domain.specs import TensorSpec
-from npubench.graph.shares import of_types
-from npubench.measure.statistics import CallMean, latency_of_means, weighted_mean
+from npubench.domain.notes import Note, NoteCode
+from npubench.domain.records import Artifact, Failure, Stage
+from npubench.domain.specs import SamplesFrom, TensorSpec
+from npubench.measure.statistics import CallMean, weighted_mean
 from npubench.storage.files import text_named
 from npubench.tools.logs import (
     DamagedError,
@@ -38,21 +34,22 @@ from npubench.tools.logs import (
     not_whole,
     note_line,
     put_once,
+    reading,
     reject_split_number,
-    unparsed,
     whole_lines,
 )
 
+T = TypeVar("T")
 INFO_LOG = "info.log"
-
 RUN_LOG = "simulated_run.log"
-
 REPORTS = "inference_report"
 
 
 def simulated(artifact: Artifact) -> Figures | None:
     """The inference reports of all parts, and the accuracy of the simulated execution."""
-    reports = [path for path in artifact.extras if _is_part(path)]
+    # Reports of subgraphs are contained in their part's.
+    named = f"{REPORTS}/*.lava/inference_report.log"
+    reports = [path for path in artifact.extras if path.match(named)]
     figures = _sum_of(reports) if reports else Figures(Kind.SIMULATED, details={"parts": 0})
     details: dict[str, Any] = dict(figures.details)
     parts = parts_of(artifact)
@@ -62,18 +59,20 @@ def simulated(artifact: Artifact) -> Figures | None:
     figures = replace(
         figures,
         placement=placement,
-        computed=_computed(placement, artifact),
+        computed=base.computed(placement, artifact.onnx),
         npu=npu_part(artifact.settings.get("npu_mode")),
     )
     scores = parse_scores(text_named(artifact.extras, RUN_LOG))
     if isinstance(scores, Failure):
-        details["simulated_execution"] = scores.message
-        return replace(figures, details=details, **_lacking(f"not read: {scores.message}"))
+        details[base.SIMULATED] = scores.message
+        not_read = Note(NoteCode.SIMULATED_EXECUTION, {"what": f"not read: {scores.message}"})
+        return replace(
+            figures, details=details, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=not_read
+        )
     if not reports and not scores:
         return None
     outputs = [tensor.name for tensor in artifact.onnx.outputs]
-    if "simulated_execution" in artifact.settings:
-        details["simulated_execution"] = artifact.settings["simulated_execution"]
+    details |= base.ran(artifact)
     worst = accuracy(scores, outputs)
     if scores and worst is None:
         details["scores_of_some_outputs"] = {name: asdict(score) for name, score in scores.items()}
@@ -81,16 +80,9 @@ def simulated(artifact: Artifact) -> Figures | None:
     figures = replace(figures, details=details, bounds=part)
     if worst is not None:
         return replace(figures, accuracy=worst)
-    ran = str(artifact.settings.get("simulated_execution", "not done"))
-    missing = {"no_accuracy_why": Note(NoteCode.SOME_SCORES)} if scores else {}
-    return replace(figures, **{**_lacking(ran), **missing})
-
-
-def _lacking(what: str) -> dict[str, Any]:
-    return {
-        "no_accuracy": NoAccuracy.NOT_COMPARED,
-        "no_accuracy_why": Note(NoteCode.SIMULATED_EXECUTION, {"what": what}),
-    }
+    ran = {"what": str(artifact.settings.get(base.SIMULATED, "not done"))}
+    why = Note(NoteCode.SOME_SCORES) if scores else Note(NoteCode.SIMULATED_EXECUTION, ran)
+    return replace(figures, no_accuracy=NoAccuracy.NOT_COMPARED, no_accuracy_why=why)
 
 
 def parts_of(artifact: Artifact) -> tuple[run_joint.JointPart, ...]:
@@ -105,53 +97,36 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
     that is known: without it there is no placement by operator.
     """
     rounds = [round_of(call) for call in calls]
-    creates = [call.create_ms for call in calls if call.create_ms is not None]
-    memory = {call.cmm_bytes for call in calls if call.cmm_bytes is not None}
+    creates = [call.create_ms["total"] for call in calls if call.create_ms is not None]
     last = calls[-1]
     names = sorted({name for call in calls for name in call.parts})
     kinds = run_joint.ran_on(calls)
     operators = artifact.onnx.operators if artifact else ()
-    placement = run_joint.placement(operators, kinds, parts_of(artifact) if artifact else ())
-    return Figures(
-        kind=Kind.MEASURED,
-        latency_us=latency_of_means(rounds),
-        load_us=round(statistics.median(create["total"] for create in creates) * 1000, 3)
-        if creates
-        else None,
+    placed = run_joint.placement(operators, kinds, parts_of(artifact) if artifact else ())
+    details = {
+        "board_npu_mode": last.npu_mode,
+        **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names if name != "NEU"},
+        "parts_ran_on": kinds,
+        **last.texts,
+        "perf_count_eu": last.perf_eu,
+        "inputs": [asdict(tensor) for tensor in last.inputs],
+        "outputs": [asdict(tensor) for tensor in last.outputs],
+        "calls": [
+            {key: of[key] for key in of if key not in ("inputs", "outputs", "texts")}
+            for of in map(asdict, calls)
+        ],
+    }
+    memory = [call.cmm_bytes for call in calls]
+    return replace(
+        base.measured("run_joint", rounds, memory, npu_mode, artifact, placed, details),
+        load_us=round(statistics.median(creates) * 1000, 3) if creates else None,
         host_overhead_us=weighted_mean([call.host_overhead_us for call in calls], rounds),
-        memory_bytes=max(memory) if memory else None,
-        placement=placement,
-        computed=_computed(placement, artifact),
-        artifact_sha256=artifact.sha256 if artifact else None,
-        no_accuracy=NoAccuracy.NO_OUTPUTS,
-        no_accuracy_why=Note(NoteCode.NO_OUTPUTS, {"tool": "run_joint"}),
         bounds=part_of_npu(npu_mode),
-        npu=npu_part(npu_mode),
         npu_time_us=_part_mean(calls, "NEU", rounds),
         npu_counter=last.perf_total,
-        statistic=base.statistic(rounds, "run_joint"),
-        call_means_us=tuple(one.mean_us for one in rounds),
         told_inputs=_tensors(last.inputs),
         told_outputs=_tensors(last.outputs),
-        details={
-            "board_npu_mode": last.npu_mode,
-            **{f"{name.lower()}_us": _part_mean(calls, name, rounds) for name in names if name != "NEU"},
-            "parts_ran_on": kinds,
-            **last.texts,
-            "perf_count_eu": {str(eu): count for eu, count in last.perf_eu.items()},
-            "inputs": [asdict(tensor) for tensor in last.inputs],
-            "outputs": [asdict(tensor) for tensor in last.outputs],
-            "calls": [asdict(call, dict_factory=_without_tensors) for call in calls],
-            **base.details_of_calls(rounds),
-        },
     )
-
-
-def _computed(placement: Mapping[str, str], artifact: Artifact | None) -> Computed | None:
-    """Shares of NPU and CPU, where it is known of every operator."""
-    if artifact is None or placement.keys() != artifact.onnx.operators.keys():
-        return None
-    return of_types(placement, artifact.onnx)
 
 
 def round_of(call: RunJoint) -> CallMean:
@@ -167,24 +142,6 @@ def _tensors(listed: Sequence[Any]) -> tuple[TensorSpec, ...]:
 def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[CallMean]) -> float | None:
     times = [call.parts[name].us if name in call.parts else None for call in calls]
     return weighted_mean(times, rounds)
-
-
-def _without_tensors(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    left_out = {"inputs", "outputs", "texts"}
-    return {
-        key: {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
-        for key, value in fields
-        if key not in left_out
-    }
-
-
-def _is_part(path: Path) -> bool:
-    """part_N.lava/inference_report.log; reports of subgraphs are contained in their part's."""
-    return (
-        path.name == "inference_report.log"
-        and path.parent.suffix == ".lava"
-        and path.parent.parent.name == REPORTS
-    )
 
 
 def _sum_of(reports: Sequence[Path]) -> Figures:
@@ -208,13 +165,13 @@ _LINES: Mapping[str, re.Pattern[str]] = {
     "ideal_output_bytes": re.compile(rf"\s*ideal_output_data_size: {_I} Byte,?\s*"),
     "extra_mid_bytes": re.compile(rf"\s*extra_mid_io_data_size: {_I} Byte,?\s*"),
     "io_bytes": re.compile(rf"\s*total_io_data_size: {_I} Byte,?\s*"),
-    "macs": re.compile(rf"\s*MAC per inference: {_I} MAC@(?:u?int8|u?int16|\w+)\s*"),
+    "macs": re.compile(rf"\s*MAC per inference: {_I} MAC@\w+\s*"),
     "mac_utils_percent": re.compile(rf"\s*MAC utils: {_F} ?%\s*"),
 }
 _FIELDS: dict[str, Field] = {key: (pattern, re.Match.groups) for key, pattern in _LINES.items()}
 _KNOWN = re.compile(r"\s*(?:inference:|qps =|total_io_data_size:|MAC per inference:|MAC utils:)")
-_EU_NAME = re.compile(r"conv-[0-9]{1,2}cores?|teng|stream")
-_COUNT = re.compile(r"([0-9]{1,15})(?: ?\([0-9.]+ ?%\))?")
+_COUNT = r"\s*([0-9]{1,15})(?: ?\([0-9.]+ ?%\))?\s*\|"
+_EU_ROW = re.compile(rf"\|\s*(conv-[0-9]{{1,2}}cores?|teng|stream)\s*\|{_COUNT}{_COUNT}[^|]*\|[^|]*\|[^|]*\|")
 _EU_HEADER = ["EU", "work_cyc", "tot_cyc", "ratio", "fps", "fps_bnd"]
 CLOCK_HZ = 800e6
 """Of the AX620A's NPU: cycles in all times frames per second in the documented report, and in every other."""
@@ -265,14 +222,6 @@ class PartReport:
         return round(self.qps / self.fps)
 
 
-def parse_inference_report(text: str) -> PartReport | Failure:
-    """One part's report; UNPARSED_OUTPUT for anything doubtful."""
-    try:
-        return _parse(whole_lines(text))
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "inference_report.log", str(damage), text)
-
-
 def add_parts(parts: Sequence[PartReport]) -> Figures:
     """Figures of a whole model: parts run one after the other, so times, MACs and bytes add up.
 
@@ -281,7 +230,7 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
     """
     seconds = [part.frame_s / part.batch for part in parts]
     frame_us = sum(1e6 * part.frame_s for part in parts)
-    utilisations = _all([part.mac_utilisation for part in parts])
+    utilisations = _whole(part.mac_utilisation for part in parts)
     eu: dict[str, dict[str, int]] = {}
     for part in parts:
         for name, cycles in part.eu_cycles.items():
@@ -289,7 +238,7 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
             total["work"] += cycles.work
             total["total"] += cycles.total
     bandwidths = {part.ddr_bandwidth_gbs for part in parts}
-    batches = {round(part.qps / part.fps) for part in parts}
+    batches = {part.batch for part in parts}
     batch = max(batches) if len(batches) == 1 else 1
     return Figures(
         kind=Kind.SIMULATED,
@@ -297,12 +246,12 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
         throughput_fps=1 / sum(seconds),
         throughput_from=RateFrom.TOOL,
         sampling=Sampling(batch, SamplesFrom.TOOL) if batch > 1 else None,
-        tool_macs=_sum([part.macs for part in parts]),
+        tool_macs=_sum(part.macs for part in parts),
         counts_idle_lanes=True,
         mac_utilisation=sum(u * s for u, s in zip(utilisations, seconds, strict=True)) / sum(seconds)
         if utilisations
         else None,
-        io_bytes=_sum([part.io_bytes for part in parts]),
+        io_bytes=_sum(part.io_bytes for part in parts),
         details={
             "parts": len(parts),
             "qps_of_parts": [1 / second for second in seconds],
@@ -315,57 +264,50 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
 
 def split_reports(text: str) -> list[str]:
     """The reports within a longer log, each from its `inference:` line up to the next one."""
-    lines = [f"{line}\n" for line in whole_lines(text)]
-    starts = [i for i, line in enumerate(lines) if _LINES["inference"].fullmatch(line.removesuffix("\n"))]
-    headers = [_table_start(lines, start) for start in starts]
-    ends = [*headers[1:], len(lines)][: len(headers)]
-    return ["".join(lines[begin:end]) for begin, end in zip(headers, ends, strict=True)]
+    lines = whole_lines(text)
+    starts = [at for at, line in enumerate(lines) if _LINES["inference"].fullmatch(line)]
+    for number, start in enumerate(starts):
+        while start > 0 and lines[start - 1].lstrip().startswith("|"):
+            start -= 1
+        starts[number] = start
+    return ["\n".join([*lines[begin:end], ""]) for begin, end in pairwise([*starts, len(lines)])]
 
 
-def _table_start(lines: list[str], inference: int) -> int:
-    start = inference
-    while start > 0 and lines[start - 1].lstrip().startswith("|"):
-        start -= 1
-    return start
+def _whole(values: Iterable[T | None]) -> list[T]:
+    """The values if all of them are known, else none."""
+    listed = list(values)
+    known = [value for value in listed if value is not None]
+    return known if len(known) == len(listed) else []
 
 
-def _all(values: Sequence[float | None]) -> list[float]:
-    known = [value for value in values if value is not None]
-    return known if len(known) == len(values) else []
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = _whole(values)
+    return sum(known) if known else None
 
 
-def _sum(values: Sequence[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
-def _parse(lines: list[str]) -> PartReport:
+@reading(Stage.COMPILE, "inference_report.log")
+def parse_inference_report(text: str) -> PartReport:
+    """One part's report; UNPARSED_OUTPUT for anything doubtful."""
+    lines = whole_lines(text)
     found: dict[str, Any] = {}
     for previous, line in pairwise(["", *lines]):
-        if note_line(line, _FIELDS, found):
-            continue
-        if _KNOWN.match(line):
-            raise not_whole(line)
-        if "qps" in previous:
-            reject_split_number(previous, line)
-    ms, fps = (float(number) for number in need(found, "inference"))
-    qps = float(found["qps"][0]) if "qps" in found else fps
-    batch = _batch(ms, fps, qps)
-    utils = _number(found, "mac_utils_percent")
-    macs, io_bytes = _number(found, "macs"), _number(found, "io_bytes")
+        if not note_line(line, _FIELDS, found):
+            if _KNOWN.match(line):
+                raise not_whole(line)
+            if "qps" in previous:
+                reject_split_number(previous, line)
+    ms, fps = map(float, need(found, "inference"))
+    told = {key: float(value[0]) for key, value in found.items()}
+    macs, io_bytes = (int(told[key]) if key in told else None for key in ("macs", "io_bytes"))
     return PartReport(
         fps=fps,
-        qps=fps * batch,
-        macs=None if macs is None else int(macs),
-        mac_utilisation=None if utils is None else round(utils / 100, 6),
-        io_bytes=None if io_bytes is None else int(io_bytes),
-        ddr_bandwidth_gbs=_number(found, "ddr_bandwidth_gbs"),
+        qps=fps * _batch(ms, fps, told.get("qps", fps)),
+        macs=macs,
+        mac_utilisation=round(told["mac_utils_percent"] / 100, 6) if "mac_utils_percent" in told else None,
+        io_bytes=io_bytes,
+        ddr_bandwidth_gbs=told.get("ddr_bandwidth_gbs"),
         eu_cycles=_eu_cycles(lines),
     )
-
-
-def _number(found: Mapping[str, Any], key: str) -> float | None:
-    return float(found[key][0]) if key in found else None
 
 
 def _batch(ms: float, fps: float, qps: float) -> int:
@@ -383,37 +325,33 @@ def _eu_cycles(lines: list[str]) -> dict[str, EuCycles]:
     """Rows of the table of execution units; all of it or nothing."""
     cycles: dict[str, EuCycles] = {}
     inside = False
-    for line in lines:
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        closed = line.strip().startswith("|") and line.strip().endswith("|")
+    for line in map(str.strip, lines):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        closed = line.startswith("|") and line.endswith("|")
         if cells == _EU_HEADER:
             inside = True
         elif not closed or set("".join(cells)) <= set("-+:= "):
             inside = inside and closed
         elif inside:
-            row = _eu_row(cells)
-            if row is None or cycles.setdefault(row[0], row[1]) != row[1]:
+            if (row := _EU_ROW.fullmatch(line)) is None:
+                return {}
+            one = EuCycles(int(row[2]), int(row[3]))
+            if one.work > one.total or cycles.setdefault(row[1], one) != one:
                 return {}
     return cycles
 
 
-def _eu_row(cells: list[str]) -> tuple[str, EuCycles] | None:
-    if len(cells) != len(_EU_HEADER) or not _EU_NAME.fullmatch(cells[0]):
-        return None
-    work, total = (_COUNT.fullmatch(cell) for cell in cells[1:3])
-    if work is None or total is None or int(work[1]) > int(total[1]):
-        return None
-    return cells[0], EuCycles(int(work[1]), int(total[1]))
-
-
-_VIRTUAL_NPU = re.compile(r"\s*Virtual NPU: AX620_VNPU_([0-9A-Z]+)\s*")
-_MEMORY = re.compile(r"\s*Approx Memory: ([0-9]+(?:\.[0-9]+)?) (B|KB|MB|GB)\s*")
-_TOOLCHAIN = re.compile(r"\s*Toolchain Version: (\S+)\s*")
 _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
 _INFO: dict[str, Field] = {
-    "virtual NPU": (_VIRTUAL_NPU, lambda line: "0" if line[1] == "DISABLE" else line[1]),
-    "toolchain": (_TOOLCHAIN, lambda line: line[1]),
-    "memory": (_MEMORY, lambda line: round(float(line[1]) * _BYTES[line[2]])),
+    "npu_mode": (
+        re.compile(r"\s*Virtual NPU: AX620_VNPU_([0-9A-Z]+)\s*"),
+        lambda line: "0" if line[1] == "DISABLE" else line[1],
+    ),
+    "toolchain": (re.compile(r"\s*Toolchain Version: (\S+)\s*"), lambda line: line[1]),
+    "memory_bytes": (
+        re.compile(r"\s*Approx Memory: ([0-9]+(?:\.[0-9]+)?) (B|KB|MB|GB)\s*"),
+        lambda line: round(float(line[1]) * _BYTES[line[2]]),
+    ),
 }
 _SCORE = re.compile(
     r"(?:\[[^\]]*\])?\s*Layer: (\S+) +2-norm RE: ([0-9]{1,9}(?:\.[0-9]{1,6})?)%"
@@ -421,44 +359,34 @@ _SCORE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JointInfo:
-    """What a .joint says of itself: NPU mode (`111`, `112`, `0`), memory in bytes, toolchain commit."""
+@reading(Stage.COMPILE, "pulsar info")
+def parse_info(text: str) -> Mapping[str, Any]:
+    """What `pulsar info` tells of a .joint's `npu_mode` (`111`, `112`, `0`), `memory_bytes` and `toolchain`.
 
-    npu_mode: str | None
-    memory_bytes: int | None
-    toolchain: str | None
-
-
-def parse_info(text: str) -> JointInfo | Failure:
-    """The figures of `pulsar info`; UNPARSED_OUTPUT when it contradicts itself."""
+    UNPARSED_OUTPUT when it contradicts itself.
+    """
     found: dict[str, Any] = {}
-    try:
-        for line in whole_lines(text):
-            note_line(line, _INFO, found)
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "pulsar info", str(damage), text)
-    return JointInfo(found.get("virtual NPU"), found.get("memory"), found.get("toolchain"))
+    for line in whole_lines(text):
+        note_line(line, _INFO, found)
+    return found
 
 
-def parse_scores(text: str) -> Mapping[str, OutputAccuracy] | Failure:
+@reading(Stage.COMPILE, "pulsar run")
+def parse_scores(text: str) -> Mapping[str, OutputAccuracy]:
     """The score table of `pulsar run`, by output; empty without one.
 
     UNPARSED_OUTPUT when a row is damaged: the worst output may be the one that is missing.
     """
     scores: dict[str, OutputAccuracy] = {}
     inside = False
-    try:
-        for line in whole_lines(text):
-            if match := _SCORE.fullmatch(line):
-                put_once(scores, match[1], OutputAccuracy(float(match[3]), round(float(match[2]) / 100, 8)))
-            elif inside and "Layer" in line:
-                raise not_whole(line)
-            inside = inside or "Score compare table" in line
-        if any(abs(score.cosine) > 1 for score in scores.values()):
-            raise DamagedError("a cosine beyond 1")
-    except DamagedError as damage:
-        return unparsed(Stage.COMPILE, "pulsar run", str(damage), text)
+    for line in whole_lines(text):
+        if match := _SCORE.fullmatch(line):
+            put_once(scores, match[1], OutputAccuracy(float(match[3]), round(float(match[2]) / 100, 8)))
+        elif inside and "Layer" in line:
+            raise not_whole(line)
+        inside = inside or "Score compare table" in line
+    if any(abs(score.cosine) > 1 for score in scores.values()):
+        raise DamagedError("a cosine beyond 1")
     return scores if inside else {}
 
 

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from npubench.backends.signature import Signature, Tolerance, ToolTensor
@@ -20,8 +21,8 @@ from npubench.tools.logs import (
     not_whole,
     note_line,
     put_once,
+    reading,
     reject_split_number,
-    unparsed,
     whole_lines,
     whole_lines_and_rest,
 )
@@ -124,13 +125,14 @@ class RunJoint:
     cmm_bytes: int | None = None
     npu_mode: str | None = None
     perf_total: int | None = None
-    perf_eu: Mapping[int, int] = field(default_factory=dict)
+    perf_eu: Mapping[str, int] = field(default_factory=dict)
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint | Failure:
+@reading(Stage.MEASURE, "run_joint")
+def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint:
     """The figures of one or several equal printouts; UNPARSED_OUTPUT for anything doubtful.
 
     `exited_well` says that the runner is known to have ended with exit code 0 after printing this: then a
@@ -138,14 +140,11 @@ def parse_run_joint(text: str, *, exited_well: bool = False) -> RunJoint | Failu
     """
     printed, rest = whole_lines_and_rest(text)
     *lines, last = map(_without_binary, (*printed, rest))
-    try:
-        if _is_closed(last):
-            lines.append(last)
-        elif exited_well and _CUT_PART.match(last):
-            raise DamagedError(f"it ends within the line {last.strip()[:80]!r}")
-        return _parse(lines, exited_well and not rest)
-    except DamagedError as damage:
-        return unparsed(Stage.MEASURE, "run_joint", str(damage), text)
+    if any(pattern.fullmatch(last) for pattern in _BRACKETED):
+        lines.append(last)
+    elif exited_well and _CUT_PART.match(last):
+        raise DamagedError(f"it ends within the line {last.strip()[:80]!r}")
+    return _parse(lines, exited_well and not rest)
 
 
 def wrong_rounds(call: RunJoint, repeat: int) -> Failure | None:
@@ -159,11 +158,6 @@ def wrong_rounds(call: RunJoint, repeat: int) -> Failure | None:
     return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
 
 
-def _is_closed(line: str) -> bool:
-    """Whether a line that may have been cut shows by its last bracket that it was not."""
-    return any(pattern.fullmatch(line) for pattern in _BRACKETED)
-
-
 def _without_binary(line: str) -> str:
     """The line as far as its closing bracket, where what follows has bytes that are no text."""
     whole = next((match for pattern in _BRACKETED if (match := pattern.match(line))), None)
@@ -173,16 +167,14 @@ def _without_binary(line: str) -> str:
 def _parse(lines: list[str], complete: bool) -> RunJoint:
     found: dict[str, Any] = {}
     parts: dict[str, Part] = {}
-    perf_eu: dict[int, int] = {}
+    perf_eu: dict[str, int] = {}
     counters_whole = True
     for previous, line, following in zip(["", *lines], lines, [*lines[1:], ""], strict=False):
         if _ENDS_OPEN.match(line) and not _FOLLOWS.match(following):
             reject_split_number(line, following)
-        elif (
-            not _note_part(line, parts, perf_eu)
-            and not note_line(line, _FIELDS, found)
-            and _KNOWN.match(line)
-        ):
+        elif _note_part(line, parts, perf_eu) or note_line(line, _FIELDS, found):
+            pass
+        elif _KNOWN.match(line):
             if not _COUNTER.match(line):
                 raise not_whole(line)
             counters_whole = False
@@ -213,15 +205,11 @@ def _parse(lines: list[str], complete: bool) -> RunJoint:
     )
 
 
-def _note_part(line: str, parts: dict[str, Part], perf_eu: dict[int, int]) -> bool:
+def _note_part(line: str, parts: dict[str, Any], perf_eu: dict[str, Any]) -> bool:
     if match := _PART.fullmatch(line):
-        part = Part(int(match[2]), int(match[3]))
-        if parts.setdefault(match[1], part) != part:
-            raise DamagedError(f"two different times of {match[1]}")
+        put_once(parts, match[1], Part(int(match[2]), int(match[3])))
     elif match := _PERF_EU.fullmatch(line):
-        eu, count = int(match[1]), int(match[2])
-        if perf_eu.setdefault(eu, count) != count:
-            raise DamagedError(f"two different counts of eu({eu})")
+        put_once(perf_eu, match[1], int(match[2]))
     return match is not None
 
 
@@ -239,7 +227,7 @@ def _check(task_us: int, rounds: int, parts: Mapping[str, Part], found: Mapping[
             raise DamagedError(f"create handle took {create['total']} ms, but its parts {total:.2f} ms")
 
 
-def _counters_fit(total: int, perf_eu: Mapping[int, int]) -> bool:
+def _counters_fit(total: int, perf_eu: Mapping[str, int]) -> bool:
     """The lines end with their number: only such bounds tell that none of them lost its last digits."""
     least, most = max(perf_eu.values(), default=0), sum(perf_eu.values())
     apart = _COUNTERS_APART * total
@@ -253,18 +241,13 @@ def _parts_whole(lines: list[str], parts: Mapping[str, Part], complete: bool) ->
     counters, or the dump of outputs. Runners without either print nothing more: then `complete` proves it.
     """
     printed = [line for line in lines if line.strip()]
-    starts = [i for i, line in enumerate(printed) if _RUN_TASK.fullmatch(line)]
-    for start in starts:
-        names: set[str] = set()
-        after = None
-        for line in printed[start + 1 :]:
-            if (match := _PART.fullmatch(line)) is None:
-                after = line
-                break
-            names.add(match[1])
-        closed = complete and not after if after is None else _AFTER_PARTS.match(after)
-        if not closed or names != set(parts):
-            return False
+    for start, line in enumerate(printed, 1):
+        if _RUN_TASK.fullmatch(line):
+            names = [match[1] for match in takewhile(bool, map(_PART.fullmatch, printed[start:])) if match]
+            after = printed[start + len(names) :][:1]
+            closed = _AFTER_PARTS.match(after[0]) if after else complete
+            if not closed or set(names) != set(parts):
+                return False
     return bool(parts)
 
 
@@ -289,16 +272,17 @@ def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ..
     A line that belongs to no whole block, or a number that is missing, says that lines were lost or moved:
     then no block is believed, for one may have got the lines of another.
     """
-    found: dict[tuple[str, int], Tensor | None] = {}
-    if sum(any(p.fullmatch(line) for p in _PATTERNS) for line in lines) != len(_PATTERNS) * sum(
-        _is_whole(lines[index : index + len(_PATTERNS)]) for index in range(len(lines))
-    ):
+    blocks = [
+        [pattern.fullmatch(line) for pattern, line in zip(_PATTERNS, lines[at:], strict=False)]
+        for at in range(len(lines) - len(_PATTERNS) + 1)
+    ]
+    whole = [[match for match in block if match] for block in blocks if all(block)]
+    if sum(any(p.fullmatch(line) for p in _PATTERNS) for line in lines) != len(_PATTERNS) * len(whole):
         return (), ()
-    for index, line in enumerate(lines):
-        if head := _HEAD.fullmatch(line):
-            key = (head[1], int(head[2]))
-            tensor = _read_block(head[3], lines[index + 1 : index + 4])
-            found[key] = tensor if found.get(key, tensor) == tensor else None
+    found: dict[tuple[str, int], Tensor | None] = {}
+    for head, *rest in whole:
+        key, tensor = (head[1], int(head[2])), _tensor(head[3], *rest)
+        found[key] = tensor if found.get(key, tensor) == tensor else None
     kinds = ("Input", "Output")
     numbers = [sorted(number for kind, number in found if kind == one) for one in kinds]
     if any(not listed or listed != list(range(len(listed))) for listed in numbers):
@@ -309,23 +293,10 @@ def read_tensors(lines: list[str]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ..
     return inputs, outputs
 
 
-def _is_whole(block: list[str]) -> bool:
-    return len(block) == len(_PATTERNS) and all(
-        pattern.fullmatch(line) for pattern, line in zip(_PATTERNS, block, strict=True)
-    )
-
-
-def _read_block(name: str, block: list[str]) -> Tensor | None:
-    patterns = (_SHAPE, _MEMORY, _SIZE)
-    matches = [p.fullmatch(line) for p, line in zip(patterns, block, strict=False)]
-    if len(matches) < len(patterns):
-        return None
-    shape_match, memory, size = matches
-    if shape_match is None or memory is None or size is None:
-        return None
-    shape = tuple(int(dim) for dim in shape_match[1].split(","))
-    kind = " ".join(shape_match[0].partition("]")[2].split())
-    layout, dtype = (_known(shape_match[part]) for part in ("layout", "dtype"))
+def _tensor(name: str, described: re.Match[str], memory: re.Match[str], size: re.Match[str]) -> Tensor | None:
+    shape = tuple(int(dim) for dim in described[1].split(","))
+    kind = " ".join(described[0].partition("]")[2].split())
+    layout, dtype = (_known(described[part]) for part in ("layout", "dtype"))
     item_bytes = _ITEM_BYTES.get(dtype)
     if item_bytes and "NV" not in kind and math.prod(shape) * item_bytes != int(size[1]):
         return None

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import Protocol, Self
 
 from npubench.backends.options import choice, optional_text, text
 from npubench.domain.errors import BoardError, Interrupted, UsageError
@@ -75,61 +73,47 @@ NOT_STARTED = 127
 """Exit code by which shells say that a program is not there."""
 
 
-class Bench(Protocol):
-    """A toolchain and the folder it works in."""
-
-    def mark(self, name: str) -> None:
-        """Write an empty file, by the clock that the tool's own files get their times from."""
-
-    def run(self, argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
-        """Run a tool with the folder as its working directory; all of it ends at the deadline."""
-
-    def collect(self) -> None:
-        """Bring what the tools wrote to the job's folder."""
-
-
-@contextlib.contextmanager
-def open_bench(where: Where, workdir: Path, open_host: OpenHost | None) -> Iterator[Bench]:
-    """The toolchain with a copy of what lies in `workdir`. Raises UsageError, and BoardError of a host."""
-    if where.build_host is None:
-        yield LocalBench(where, workdir)
-        return
-    if open_host is None:
-        raise UsageError(
-            f"there is no way to build host {where.build_host!r} from this command: use npubench run"
-        )
-
-    with (
-        contextlib.closing(open_host(where.build_host)) as session,
-        HostBench(where, workdir, session) as bench,
-    ):
-        yield bench
-
-
-class LocalBench:
-    """The toolchain on this machine."""
+class Bench:
+    """A toolchain and the folder it works in, on this machine."""
 
     def __init__(self, where: Where, workdir: Path) -> None:
         self._where = where
         self._workdir = workdir
+        self.folder = str(workdir)
+        self._to_give_back = os.getuid() != 0
+        """Whether what a container leaves there belongs to another than the folder's owner."""
 
     def mark(self, name: str) -> None:
-        """Write an empty file."""
+        """Write an empty file, by the clock that the tool's own files get their times from."""
         (self._workdir / name).touch()
 
     def run(self, argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
-        """Run a tool in the folder. Exit code 127 stands for a program that is not there."""
+        """Run a tool in the folder; all of it ends at the deadline.
+
+        Exit code 127 stands for a program that is not there.
+        """
         if self._where.image is None:
-            return _start(argv, timeout_s, log, self._workdir)
+            return self.start(argv, timeout_s, log)
         name = container_name()
-        command = container(self._where, name, str(self._workdir), argv)
-        completed = _start(command, timeout_s, log, self._workdir, kill(self._where, name))
-        if self._where.engine == "docker" and os.getuid() != 0:
-            _start(give_back(self._where, str(self._workdir)), SHORT_S, log, self._workdir)
+        ended = [self._where.engine, "kill", name]
+        completed = self.start(container(self._where, name, self.folder, argv), timeout_s, log, ended)
+        if self._where.engine == "docker" and self._to_give_back:
+            # What root wrote in a container becomes the folder owner's again.
+            argv = ["chown", "-R", f"--reference={MOUNT}", MOUNT]
+            self.start(container(self._where, container_name(), self.folder, argv), SHORT_S, log, ended)
         return completed
 
+    def start(
+        self, argv: Sequence[str], timeout_s: float, log: Path, on_kill: Sequence[str] = ()
+    ) -> Completed:
+        """The same as a process of the machine itself; `on_kill` ends what that began elsewhere."""
+        try:
+            return process.run(argv, timeout_s=timeout_s, log=log, cwd=self._workdir, on_kill=on_kill)
+        except OSError as error:
+            return Completed(tuple(argv), NOT_STARTED, f"{argv[0]}: {error.strerror}\n", 0.0)
+
     def collect(self) -> None:
-        """Nothing to do: the tools wrote into the job's folder."""
+        """Bring what the tools wrote to the job's folder; here they wrote into it."""
 
 
 def container_name() -> str:
@@ -158,46 +142,19 @@ def container(where: Where, name: str, folder: str, argv: Sequence[str]) -> list
     ]  # fmt: skip
 
 
-def kill(where: Where, name: str) -> list[str]:
-    """The command line that ends a container."""
-    return [where.engine, "kill", name]
-
-
-def give_back(where: Where, folder: str) -> list[str]:
-    """The command line that makes what root wrote in a container the folder owner's again."""
-    return container(where, container_name(), folder, ["chown", "-R", f"--reference={MOUNT}", MOUNT])
-
-
 def identify(where: Where, open_host: OpenHost | None) -> Completed:
     """Ask what is there: the id of the image, or what the command says to `version`.
 
     Raises UsageError and BoardError like `open_bench`.
     """
-    argv = identify_argv(where)
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "version.log"
-        if where.build_host is None:
-            return _start(argv, SHORT_S, log, Path(folder))
-        if open_host is None:
-            raise UsageError(f"there is no way to build host {where.build_host!r} from this command")
-        with contextlib.closing(open_host(where.build_host)) as session:
+    argv = [where.command, "version"]
+    if where.image is not None:
+        argv = [where.engine, "image", "inspect", "--format", "{{.Id}}", where.image]
+    if where.build_host is not None:
+        with _session(where.build_host, open_host) as session:
             return session.run(argv, SHORT_S)
-
-
-def identify_argv(where: Where) -> list[str]:
-    """The command line of `identify`."""
-    if where.image is None:
-        return [where.command, "version"]
-    return [where.engine, "image", "inspect", "--format", "{{.Id}}", where.image]
-
-
-def _start(
-    argv: Sequence[str], timeout_s: float, log: Path, cwd: Path, on_kill: Sequence[str] = ()
-) -> Completed:
-    try:
-        return process.run(argv, timeout_s=timeout_s, log=log, cwd=cwd, on_kill=on_kill)
-    except OSError as error:
-        return Completed(tuple(argv), NOT_STARTED, f"{argv[0]}: {error.strerror}\n", 0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        return Bench(where, Path(folder)).start(argv, SHORT_S, Path(folder) / "version.log")
 
 
 ENDED_BY_TIMEOUT = 124
@@ -205,86 +162,91 @@ KILL_AFTER_S = 10.0
 COLLECT_S = 600.0
 
 
-class HostBench:
-    """A new folder on the host with copies of the job's files; gone when it is left."""
+@contextlib.contextmanager
+def open_bench(where: Where, workdir: Path, open_host: OpenHost | None) -> Iterator[Bench]:
+    """The toolchain with a copy of what lies in `workdir`. Raises UsageError, and BoardError of a host."""
+    if where.build_host is None:
+        yield Bench(where, workdir)
+        return
+    with _session(where.build_host, open_host) as session:
+        bench = HostBench(where, workdir, session)
+        try:
+            bench.send()
+            yield bench
+        finally:
+            bench.tidy(["rm", "-rf", "--", bench.folder])
+
+
+def _session(build_host: str, open_host: OpenHost | None) -> contextlib.closing[Session]:
+    if open_host is None:
+        raise UsageError(f"there is no way to build host {build_host!r} from this command: use npubench run")
+    return contextlib.closing(open_host(build_host))
+
+
+class HostBench(Bench):
+    """A new folder on the host with copies of the job's files. Raises BoardError."""
 
     def __init__(self, where: Where, workdir: Path, session: Session) -> None:
-        self._where = where
-        self._workdir = workdir
+        super().__init__(where, workdir)
+        self._to_give_back = True
         self._session = session
-        self._folder = ""
         self._sent: set[str] = set()
+        self.folder = self._must("mktemp", "-d", "-t", "npubench-XXXXXXXXXX").output.strip()
+        if not self.folder.startswith("/") or "\n" in self.folder:
+            raise BoardError(f"mktemp on the build host answered {self.folder[:80]!r}: check its login shell")
 
-    def __enter__(self) -> Self:
-        """Make the folder and send the files. Raises BoardError."""
-        made = self._must("mktemp", "-d", "-t", "npubench-XXXXXXXXXX")
-        self._folder = made.output.strip()
-        if not self._folder.startswith("/") or "\n" in self._folder:
-            raise BoardError(
-                f"mktemp on the build host answered {self._folder[:80]!r}: check its login shell"
-            )
+    def send(self) -> None:
+        """Send the job's files. Raises BoardError."""
         for file in sorted(path for path in self._workdir.rglob("*") if path.is_file()):
-            self._send(file)
-        return self
+            name = file.relative_to(self._workdir).as_posix()
+            there = self._session.put(file, sha256_of_file(file))
+            if "/" in name:
+                self._must("mkdir", "-p", "--", posixpath.dirname(self._path(name)))
+            self._must("cp", "--", str(there), self._path(name))
+            self._sent.add(name)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Remove the folder; a host that is gone keeps it."""
+    def tidy(self, argv: Sequence[str], log: Path | None = None) -> None:
+        """Run what ends or removes something; a host that is gone keeps it."""
         with contextlib.suppress(BoardError, Interrupted):
-            self._session.run(["rm", "-rf", "--", self._folder], SHORT_S)
+            self._session.run(argv, SHORT_S, log)
 
     def mark(self, name: str) -> None:
         """Write an empty file on the host."""
         self._must("touch", "--", self._path(name))
 
-    def run(self, argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
-        """Run a tool in the folder on the host."""
-        name = container_name()
-        in_container = self._where.image is not None
-        if in_container:
-            command = container(self._where, name, self._folder, argv)
-        else:
+    def start(
+        self, argv: Sequence[str], timeout_s: float, log: Path, on_kill: Sequence[str] = ()
+    ) -> Completed:
+        """The same on the host."""
+        if not on_kill:
             limit = ["timeout", "-k", f"{KILL_AFTER_S:g}", f"{max(1, math.ceil(timeout_s))}"]
-            command = [*limit, "env", "-C", self._folder, *argv]
+            argv = [*limit, "env", "-C", self.folder, *argv]
         ended = False
         try:
-            completed = self._session.run(command, timeout_s + KILL_AFTER_S, log)
+            completed = self._session.run(argv, timeout_s + KILL_AFTER_S, log)
             ended = not completed.timed_out
         finally:
-            if in_container and not ended:
-                with contextlib.suppress(BoardError, Interrupted):
-                    self._session.run(kill(self._where, name), SHORT_S, log)
-        if in_container and self._where.engine == "docker":
-            self._session.run(give_back(self._where, self._folder), SHORT_S, log)
+            if on_kill and not ended:
+                self.tidy(on_kill, log)
         late = completed.returncode == ENDED_BY_TIMEOUT or completed.duration_s >= timeout_s
         return replace(completed, timed_out=completed.timed_out or (completed.returncode != 0 and late))
 
     def collect(self) -> None:
         """Fetch all files that were not sent. Raises BoardError."""
-        packed = f"{self._folder}.tar"
+        packed = f"{self.folder}.tar"
         known = [f"--exclude=./{name}" for name in sorted(self._sent)]
         try:
-            pack = ("tar", "-C", self._folder, "--no-wildcards", *known, "-cf", packed, ".")
+            pack = ("tar", "-C", self.folder, "--no-wildcards", *known, "-cf", packed, ".")
             self._must(*pack, timeout_s=COLLECT_S)
             local = self._workdir / "collected.tar"
             self._session.get(PurePosixPath(packed), local)
         finally:
-            with contextlib.suppress(BoardError, Interrupted):
-                self._session.run(["rm", "-f", "--", packed], SHORT_S)
+            self.tidy(["rm", "-f", "--", packed])
         _unpack(local, self._workdir)
         local.unlink()
 
-    def _send(self, file: Path) -> None:
-        name = file.relative_to(self._workdir).as_posix()
-        there = self._session.put(file, sha256_of_file(file))
-        if "/" in name:
-            self._must("mkdir", "-p", "--", self._path(posixpath.dirname(name)))
-        self._must("cp", "--", str(there), self._path(name))
-        self._sent.add(name)
-
     def _path(self, name: str) -> str:
-        return posixpath.join(self._folder, name)
+        return posixpath.join(self.folder, name)
 
     def _must(self, *argv: str, timeout_s: float = SHORT_S) -> Completed:
         completed = self._session.run(argv, timeout_s)
@@ -318,9 +280,17 @@ _OPERATOR = (
     ),
     re.compile(r"[Oo]p(?:erator)? '?((?:\w+\.)*[A-Z]\w*)'? is not supported"),
 )
-_MEMORY = re.compile(r"\bMemoryError\b|std::bad_alloc|[Oo]ut of memory|Cannot allocate memory|\bOOM\b")
-_CRASH = re.compile(
-    r"Segmentation fault|core dumped|killed by SIG(?!KILL)[A-Z]+|Aborted\b|Fatal Python error"
+_ENDS = (
+    (
+        FailureClass.OUT_OF_MEMORY,
+        re.compile(r"\bMemoryError\b|std::bad_alloc|[Oo]ut of memory|Cannot allocate memory|\bOOM\b"),
+    ),
+    (
+        FailureClass.CRASH,
+        re.compile(
+            r"Segmentation fault|core dumped|killed by SIG(?!KILL)[A-Z]+|Aborted\b|Fatal Python error"
+        ),
+    ),
 )
 _EXCEPTION = re.compile(r"\s*(?:[\w.]+\.)?(\w*(?:Error|Exception)): ?(.*)")
 _RESTRICTION = re.compile(
@@ -338,6 +308,18 @@ def unsupported_operators(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.removeprefix("onnx.") for name in names))
 
 
+Named = Sequence[tuple[FailureClass, re.Pattern[str]]]
+"""What stands in a line that names a failure, by its class."""
+
+
+def named_by(table: Named, lines: Sequence[str], stage: Stage, before: str = "") -> Failure | None:
+    """The first failure of the table that a line names, told by that line; None where none does."""
+    for failure_class, pattern in table:
+        if line := next(filter(pattern.search, lines), None):
+            return Failure(stage, failure_class, f"{before}{line.strip()}"[:300])
+    return None
+
+
 def explain(tool: str, text: str) -> Failure | None:
     """The failure that the output itself names; None when it names none."""
     lines = short_lines(text)
@@ -345,14 +327,11 @@ def explain(tool: str, text: str) -> Failure | None:
     if operators:
         message = f"{tool} does not support {', '.join(operators)}"
         return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators)
-    for failure_class, pattern in ((FailureClass.OUT_OF_MEMORY, _MEMORY), (FailureClass.CRASH, _CRASH)):
-        for line in lines:
-            if pattern.search(line):
-                return Failure(Stage.COMPILE, failure_class, f"{tool}: {line.strip()}"[:300])
-    for line in lines:
-        if _KILLED.search(line):
-            message = f"{tool}: {line.strip()}: nothing says that memory ran out: the next run tries again"
-            return Failure(Stage.COMPILE, FailureClass.KILLED, message[:300])
+    if named := named_by(_ENDS, lines, Stage.COMPILE, f"{tool}: "):
+        return named
+    if killed_line := next(filter(_KILLED.search, lines), None):
+        message = f"{tool}: {killed_line.strip()}: nothing says that memory ran out: the next run tries again"
+        return Failure(Stage.COMPILE, FailureClass.KILLED, message[:300])
     exceptions = [match for line in lines if (match := _EXCEPTION.fullmatch(line))]
     if not exceptions:
         return None
@@ -364,7 +343,8 @@ def explain(tool: str, text: str) -> Failure | None:
 
 def failed_build(tool: str, completed: Completed) -> Failure | None:
     """Why this process cannot have made an artifact; None when nothing speaks against it."""
-    if completed.returncode == _DOCKER_FAILED and not completed.timed_out and _is_container(completed.argv):
+    in_container = any(word.rpartition("/")[2] in ENGINES for word in completed.argv[:5])
+    if completed.returncode == _DOCKER_FAILED and not completed.timed_out and in_container:
         if (named := explain(tool, completed.output)) is not None:
             return named
         message = f"the container could not be started: {_last_line(completed.output)}"
@@ -390,10 +370,6 @@ def no_artifact(tool: str, text: str, name: str) -> Failure:
     return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)
 
 
-def _is_container(argv: Sequence[str]) -> bool:
-    return any(word.rpartition("/")[2] in {"docker", "podman"} for word in argv[:5])
-
-
 def _last_line(text: str) -> str:
     return last_line("\n".join(short_lines(text)), limit=200)
 
@@ -416,14 +392,8 @@ _MODE = re.compile(
 def explain_run(tool: str, text: str) -> Failure | None:
     """The failure that the output itself names; None when it names none."""
     lines = [line for line in short_lines(text) if not _HARMLESS.search(line)]
-    for failure_class, pattern in (
-        (FailureClass.WRONG_NPU_MODE, _MODE),
-        (FailureClass.OUT_OF_DEVICE_MEMORY, _DEVICE_MEMORY),
-    ):
-        for line in lines:
-            if pattern.search(line):
-                return Failure(Stage.MEASURE, failure_class, f"{tool}: {line.strip()}"[:300])
-    return None
+    table = ((FailureClass.WRONG_NPU_MODE, _MODE), (FailureClass.OUT_OF_DEVICE_MEMORY, _DEVICE_MEMORY))
+    return named_by(table, lines, Stage.MEASURE, f"{tool}: ")
 
 
 def wrong_mode(tool: str, wanted: str, seen: str) -> Failure:

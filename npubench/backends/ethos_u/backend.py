@@ -5,35 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npubench.backends.ethos_u.vela import Layer, Summary, parse_layers, parse_summary
+from npubench.backends.ethos_u.vela import Layer, parse_layers, parse_summary
 from npubench.backends.isolated.backend import IsolatedBackend, failed, first_line, resolution_of
 from npubench.backends.isolated.placement import Row, placed
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
-from npubench.domain.records import (
-    Artifact,
-    Bound,
-    BoundReason,
-    Bounds,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    OnnxModel,
-)
+from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel
 from npubench.domain.specs import Target
 from npubench.storage.files import text_named
 
 CONFIGURATIONS = {
     "ethos-u55": (("32", "64", "128", "256"), "Ethos_U55_High_End_Embedded", "Shared_Sram"),
     "ethos-u65": (("256", "512"), "Ethos_U65_High_End", "Dedicated_Sram"),
-    "ethos-u85": (
-        ("128", "256", "512", "1024", "2048"),
-        "Ethos_U85_SYS_DRAM_Mid",
-        "Dedicated_Sram_384KB",
-    ),
+    "ethos-u85": (("128", "256", "512", "1024", "2048"), "Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_384KB"),
 }
 """MACs a cycle of each family (Vela's OPTIONS.md), and a reference system of Vela's for it."""
 
@@ -144,18 +130,29 @@ class EthosUBackend(IsolatedBackend):
         """Vela's time at its reference clock, placement, and the outputs of LiteRT's INT8 model."""
         layers = parse_layers(text_named(artifact.extras, answer["per_layer"]))
         summary = parse_summary(text_named(artifact.extras, answer["summary"]))
-        runs = any(layer.target == "NPU" for layer in layers)
+        on_cpu, rows = sum(layer.target != "NPU" for layer in layers), len(layers)
+        # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
+        limit = f"; {on_cpu} of {rows} rows are left to the CPU and take no time in it" if on_cpu else ""
+        lower = Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, on_cpu, rows)
+        clock = f"{summary.core_clock_mhz:g} MHz" if summary else "an unknown clock"
+        system = artifact.settings.get("system_config")
         return Figures(
             kind=Kind.SIMULATED,
-            # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
-            latency_us=Latency(n=1, mean=summary.inference_us) if summary and runs else None,
-            bounds=_bounds(layers) if runs else None,
+            latency_us=Latency(n=1, mean=summary.inference_us) if summary and on_cpu < rows else None,
+            bounds=lower if 0 < on_cpu < rows else None,
             tool_macs=summary.macs if summary else None,
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
             **where(layers, artifact.onnx),
-            statistic=_statistic(layers, summary, artifact),
+            statistic=f"Vela's model of one inference at {clock} ({system}){limit}",
             resolution=resolution_of(answer),
-            details=_details(layers, summary, answer),
+            details={
+                **{key: getattr(summary, key, None) for key in SUMMARISED},
+                "poolings_rewritten": answer.get("poolings_rewritten"),
+                "layers": [
+                    {"name": one.name, "type": one.original, "target": one.target, "cycles_total": one.cycles}
+                    for one in layers
+                ],
+            },
         )
 
 
@@ -179,31 +176,6 @@ def where(layers: Sequence[Layer], model: OnnxModel) -> dict[str, Any]:
     if rows and all(row.on_npu for row in rows):
         return {**found, "placement": dict.fromkeys(model.operators, "NPU")}
     return found
-
-
-def _bounds(layers: Sequence[Layer]) -> Bounds | None:
-    """Of Vela's time, in which what is left to the CPU takes none."""
-    on_cpu = sum(layer.target != "NPU" for layer in layers)
-    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, on_cpu, len(layers)) if on_cpu else None
-
-
-def _statistic(layers: Sequence[Layer], summary: Summary | None, artifact: Artifact) -> str:
-    on_cpu = sum(layer.target != "NPU" for layer in layers)
-    limit = f"; {on_cpu} of {len(layers)} rows are left to the CPU and take no time in it" if on_cpu else ""
-    clock = f"{summary.core_clock_mhz:g} MHz" if summary else "an unknown clock"
-    system = artifact.settings.get("system_config")
-    return f"Vela's model of one inference at {clock} ({system}){limit}"
-
-
-def _details(layers: Sequence[Layer], summary: Summary | None, answer: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **{key: getattr(summary, key, None) for key in SUMMARISED},
-        "poolings_rewritten": answer.get("poolings_rewritten"),
-        "layers": [
-            {"name": layer.name, "type": layer.original, "target": layer.target, "cycles_total": layer.cycles}
-            for layer in layers
-        ],
-    }
 
 
 _CUSTOM = re.compile(r"Custom ops lowered: .*onnx_ops=\[([^\]]*)\]")

@@ -13,14 +13,13 @@ BYTES_PER_KIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A row: the LiteRT operator it came from, what Vela made of it, where that runs."""
+    """A row: the LiteRT operator it came from, where what Vela made of it runs, and what that takes."""
 
     original: str
-    operator: str
     target: str
+    name: str
     cycles: int
     macs: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +38,16 @@ class Summary:
 
 def parse_layers(text: str) -> tuple[Layer, ...]:
     """Rows of the per-layer file, by its header; none where the header is another one."""
-    found = []
-    for row in _rows(text):
-        try:
-            found.append(
-                Layer(
-                    row["Original Operator"],
-                    row["NNG Operator"],
-                    row["Target"],
-                    _whole(row["Op Cycles"]),
-                    _whole(row["MAC Count"]),
-                    row["Name"],
-                )
+    try:
+        return tuple(
+            Layer(
+                *(row["Original Operator"], row["Target"], row["Name"]),
+                *(_whole(row["Op Cycles"]), _whole(row["MAC Count"])),
             )
-        except (KeyError, ValueError, TypeError, OverflowError):
-            return ()
-    return tuple(found)
+            for row in _rows(text)
+        )
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return ()
 
 
 def parse_summary(text: str) -> Summary | None:

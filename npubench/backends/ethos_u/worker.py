@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 import worker_pooling
-from worker_frame import NotSupportedError, aside, if_any, keep, reference, samples, serve, step
+from worker_frame import NotSupportedError, aside, compared, if_any, reference, samples, serve, step
 from worker_litert import (
     ChangedError,
     by_name,
@@ -72,9 +75,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "summary": found["summary"],
         "poolings_rewritten": rewritten,
         "steps": steps(quantised),
-        "outputs": keep("output", outputs),
-        "reference": keep("reference", expected),
-        "rounded": keep("rounded", rounded),
+        **compared(outputs, expected, rounded),
     }
 
 
@@ -87,8 +88,6 @@ def _names(tensors: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
 
 
 def _rewritten(path: str) -> int:
-    import onnx
-
     model = onnx.load(path)
     opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if opset < LEAST_OPSET:
@@ -101,7 +100,6 @@ def _rewritten(path: str) -> int:
 
 def _refuse_custom(path: str) -> None:
     """onnx2tf ends well with operators that it made up; whoever runs the file has to know them."""
-    import onnx
     from ai_edge_litert.interpreter import Interpreter
 
     made_up = {detail["op_name"] for detail in Interpreter(path)._get_ops_details()}
@@ -115,14 +113,10 @@ def _refuse_custom(path: str) -> None:
 
 def _blank(job: dict[str, Any]) -> list[Any]:
     """Outputs of the model's shapes, for want of a reference: the first layout that fits them is taken."""
-    import numpy as np
-
     return [np.zeros([max(1, size) for size in one["shape"]]) for one in job["tensors"]["outputs"]]
 
 
 def _layout(path: str, sample: dict[str, Any], expected: list[Any]) -> Any:
-    import onnx
-
     try:
         return find_layout(open_model(path), sample, expected)
     except ChangedError as error:

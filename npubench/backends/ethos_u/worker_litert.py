@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 
 class ChangedError(RuntimeError):
     """What onnx2tf made has other inputs or outputs than the model."""
@@ -40,7 +42,6 @@ def open_model(path: str) -> Any:
 
 def tensors_of(path: str) -> dict[str, list[dict[str, Any]]]:
     """Inputs and outputs of a LiteRT file, also of one that only an Ethos-U runs; names are onnx2tf's."""
-    import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(path)
@@ -107,8 +108,6 @@ def run(interpreter: Any, sample: dict[str, Any], layout: Layout) -> list[Any]:
 
 def find_layout(interpreter: Any, sample: dict[str, Any], expected: list[Any]) -> Layout:
     """The layout in which the float model gives the reference's outputs best. Raises when no shape fits."""
-    import numpy as np
-
     best: tuple[float, Layout] | None = None
     shapes: list[tuple[int, ...]] = []
     for inputs in (True, False):
@@ -163,8 +162,6 @@ def _written(interpreter: Any, detail: dict[str, Any]) -> Any:
 
 
 def _quantised(array: Any, detail: dict[str, Any]) -> Any:
-    import numpy as np
-
     scale, zero = detail["quantization"]
     if not scale or np.issubdtype(detail["dtype"], np.floating):
         return array.astype(detail["dtype"])
@@ -173,7 +170,5 @@ def _quantised(array: Any, detail: dict[str, Any]) -> Any:
 
 
 def _real(array: Any, detail: dict[str, Any]) -> Any:
-    import numpy as np
-
     scale, zero = detail["quantization"]
     return (array.astype(np.float32) - zero) * scale if scale else array

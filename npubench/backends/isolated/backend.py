@@ -15,14 +15,13 @@ from npubench.backends.isolated import data as files
 from npubench.backends.isolated.data import compared, in_model_order, resolution
 from npubench.backends.options import check_known, text
 from npubench.backends.signature import EXACT, Tolerance, converted, signature_of, unfed
-from npubench.domain.figures import OutputResolution
+from npubench.domain.figures import Figures, OutputResolution
 from npubench.domain.protocols import Connect, OpenHost, Session
 from npubench.domain.records import (
     Artifact,
     Completed,
     Failure,
     FailureClass,
-    Figures,
     OnnxModel,
     Predictions,
     Stage,
@@ -255,8 +254,16 @@ class IsolatedBackend(ABC):
         """What the worker answers about a model; a Failure where it does not, or with an error."""
         installed = environments.find(self._environment())
         assert installed is not None
-        _lay_out_model(model, workdir)
-        job = {"model": MODEL, "tensors": _tensors(model), **asked}
+        link_or_copy(model.path, workdir / MODEL)
+        for file in model.external:
+            beside = workdir / file.relative_to(model.path.parent)
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(file, beside)
+        tensors = {
+            side: [{"name": t.name, "shape": list(t.shape), "dtype": t.dtype} for t in listed]
+            for side, listed in (("inputs", model.inputs), ("outputs", model.outputs))
+        }
+        job = {"model": MODEL, "tensors": tensors, **asked}
         answer = run_worker(self.name, installed.python, self.worker, job, workdir, log, deadline_s)
         if isinstance(answer, Failure):
             return self.explain_end(answer, text_if_any(workdir / TOOL_LOG))
@@ -357,18 +364,3 @@ def _worker_version(worker: Path) -> str:
     """Hash of the script and its own modules: what it asks of the tool decides the answer like the tool."""
     beside = [*worker.parent.glob("worker_*.py"), *worker.parent.glob("worker_*/*.py")]
     return sha256_of_bundle(worker, beside)[:12]
-
-
-def _lay_out_model(model: OnnxModel, workdir: Path) -> None:
-    link_or_copy(model.path, workdir / MODEL)
-    for file in model.external:
-        target = workdir / file.relative_to(model.path.parent)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(file, target)
-
-
-def _tensors(model: OnnxModel) -> dict[str, Any]:
-    return {
-        kind: [{"name": t.name, "shape": list(t.shape), "dtype": t.dtype} for t in tensors]
-        for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs))
-    }

@@ -6,16 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.domain.errors import UsageError
-from npubench.domain.records import (
-    DataUse,
-    Failure,
-    FailureClass,
-    Kind,
-    NoAccuracy,
-    OnnxModel,
-    Predictions,
-    Stage,
-)
+from npubench.domain.figures import Kind, NoAccuracy
+from npubench.domain.records import DataUse, Failure, FailureClass, OnnxModel, Predictions, Stage
 from npubench.domain.specs import CalibrationSpec, TensorSpec
 from npubench.graph.walk import numpy_dtype, plain
 from npubench.measure.calibration import choose, rounded_to_8_bits
@@ -115,7 +107,10 @@ def compared(
     if wrong := _sizes(ours, theirs, outputs):
         return Similarity(wrong=wrong)
     # Tools give a tensor back in their own rank; the numbers and their order are the model's.
-    ours = [[_like(a, b) for a, b in zip(x, y, strict=True)] for x, y in zip(ours, theirs, strict=True)]
+    ours = [
+        [a.reshape(b.shape) if a.size == b.size else a for a, b in zip(x, y, strict=True)]
+        for x, y in zip(ours, theirs, strict=True)
+    ]
     names = [tensor.name for tensor in outputs]
     found = similarity(ours, theirs, _load(answer.get("rounded"), workdir), names)
     agreement = top1_agreement(ours, theirs) if classification else None
@@ -169,21 +164,13 @@ def resolution(answer: Mapping[str, Any], workdir: Path) -> dict[str, Any] | Non
 def _load(files: Sequence[Sequence[str]] | None, workdir: Path) -> list[list[Any]]:
     import numpy as np
 
-    # Mapped, for they are read in turn by each of these functions.
-    return [
-        [np.load(_regular(workdir / name), mmap_mode="r", allow_pickle=False) for name in sample]
-        for sample in files or ()
-    ]
+    def load(path: Path) -> Any:
+        # Raises OSError for what is no regular file, and would be waited for.
+        open_regular(path).close()
+        # Mapped, for they are read in turn by each of these functions.
+        return np.load(path, mmap_mode="r", allow_pickle=False)
 
-
-def _regular(path: Path) -> Path:
-    """The path, of a regular file only: raises OSError for what would be waited for."""
-    open_regular(path).close()
-    return path
-
-
-def _like(ours: Any, theirs: Any) -> Any:
-    return ours.reshape(theirs.shape) if ours.size == theirs.size else ours
+    return [[load(workdir / name) for name in sample] for sample in files or ()]
 
 
 NOTE = "simulated while it was converted again with the same calibration: no artifact was run"

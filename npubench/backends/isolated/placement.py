@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from npubench.domain.records import OnnxModel, PlacedLayer
+from npubench.domain.figures import PlacedLayer
+from npubench.domain.records import OnnxModel
 from npubench.graph.shares import Placed, of_layers
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from npubench.backends.options import text
 from npubench.backends.signature import EXACT, Signature, Tolerance, ran_another
+from npubench.domain.figures import Figures, Kind, NoAccuracy
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.protocols import Session
-from npubench.domain.records import Artifact, Failure, Figures, Kind, NoAccuracy
+from npubench.domain.records import Artifact, Failure
 from npubench.domain.specs import Options, TimingProtocol
 from npubench.measure.statistics import latency
 from npubench.tools.board_runner import (
@@ -87,17 +88,14 @@ def measure_single_times(
         )
     if isinstance(rounds, Failure):
         return rounds
-    calls = [_warm(one, warmup, loops) for one, loops in rounds]
+    # Without the first runs, where every run that was asked for is listed.
+    calls = [
+        replace(one, samples_us=one.samples_us[warmup:]) if len(one.samples_us) == loops > warmup else one
+        for one, loops in rounds
+    ]
     figures = figures_of(tool.name, calls, artifact.sha256)
     warmup = max(tool.own_warmup, timing.warmup)
     return replace(figures, details={**figures.details, "bench_tool": path, "warmup_per_call": warmup})
-
-
-def _warm(call: Call, warmup: int, loops: int) -> Call:
-    """Without the first runs, where every run that was asked for is listed."""
-    if len(call.samples_us) == loops > warmup:
-        return replace(call, samples_us=call.samples_us[warmup:])
-    return call
 
 
 def figures_of(name: str, calls: Sequence[Call], artifact_sha256: str | None) -> Figures:

@@ -11,23 +11,18 @@ from typing import Any
 
 from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.signature import converted, signature_of_file
+from npubench.domain.figures import Computed, Figures, Kernels, Kind, Shares
 from npubench.domain.protocols import Connect, Session
 from npubench.domain.records import (
     QUANTISATION,
-    Accuracy,
     Artifact,
     Completed,
-    Computed,
     DataUse,
     Failure,
     FailureClass,
-    Figures,
-    Kernels,
-    Kind,
     LayerLoss,
     OnnxModel,
     Predictions,
-    Shares,
     Stage,
     ToolInfo,
 )
@@ -100,15 +95,9 @@ class OnnxRuntimeBackend:
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
     ) -> Figures | Failure:
         """Time the artifact in a process of its own; INT8 is compared with FP32 on the same inputs."""
-        quantised = artifact.precision is not Precision.FP32
-        path = session.put(artifact.path, sha256_of_file(artifact.path))
-        beside = [str(session.put(extra, sha256_of_file(extra))) for extra in artifact.extras]
         job = {
             "step": "measure",
-            "artifact": str(path),
-            "beside": beside,
-            "fed": encode(artifact.onnx.fed),
-            "reference": str(artifact.onnx.path) if quantised else None,
+            **_placed(artifact, session),
             "classification": artifact.onnx.task == "classification",
             "calibration": artifact.settings.get("calibration", calibration_to_json(CalibrationSpec())),
             "timing": asdict(timing),
@@ -127,27 +116,19 @@ class OnnxRuntimeBackend:
         self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
     ) -> Predictions | Failure:
         """Run a data set in a process of its own; of INT8 also each layer's cosine against FP32."""
-        if len(artifact.onnx.inputs) != 1:
-            count = len(artifact.onnx.inputs)
+        if (count := len(artifact.onnx.inputs)) != 1:
             message = f"a data set is of one input, this model has {count}"
             return Failure(Stage.MEASURE, FailureClass.INVALID_MODEL, message)
         with contextlib.closing(connect()) as session:
-            beside = [str(session.put(one, sha256_of_file(one))) for one in artifact.extras]
             job = {
                 "step": "predict",
-                "artifact": str(session.put(artifact.path, sha256_of_file(artifact.path))),
-                "beside": beside,
-                "fed": encode(artifact.onnx.fed),
+                **_placed(artifact, session),
                 "samples": str(session.put(inputs, sha256_of_file(inputs))),
                 "output": str(workdir / "outputs.npy"),
                 "scratch": str(workdir),
-                "reference": None if artifact.precision is Precision.FP32 else str(artifact.onnx.path),
             }
-
-            def start(argv: list[str]) -> Completed:
-                return session.run(argv, target.deadline_s, log)
-
-            answer = answer_of(WORKER, job, Stage.MEASURE, start)
+            deadline_s = target.deadline_s
+            answer = answer_of(WORKER, job, Stage.MEASURE, lambda argv: session.run(argv, deadline_s, log))
         if isinstance(answer, Failure):
             return answer
         losses = tuple(LayerLoss(**one) for one in answer["losses"])
@@ -170,6 +151,14 @@ class OnnxRuntimeBackend:
         )
 
 
+def _placed(artifact: Artifact, session: Session) -> dict[str, Any]:
+    """The part of a job that says what runs, where the session has it, and against what."""
+    files = (artifact.path, *artifact.extras)
+    path, *beside = (str(session.put(one, sha256_of_file(one))) for one in files)
+    reference = None if artifact.precision is Precision.FP32 else str(artifact.onnx.path)
+    return {"artifact": path, "beside": beside, "fed": encode(artifact.onnx.fed), "reference": reference}
+
+
 def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
     def place(source: Path) -> Path:
         target = workdir / source.relative_to(model.path.parent)
@@ -183,12 +172,13 @@ def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
 def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
     word, why = no_accuracy_of(answer)
+    accuracy, cosines = accuracy_of(answer), answer["kernels"]
     return Figures(
         kind=Kind.MEASURED,
         latency_us=latency(rounds),
         load_us=answer["load_us"],
         memory_bytes=answer["peak_memory_bytes"],
-        accuracy=_accuracy(answer),
+        accuracy=replace(accuracy, kernels=Kernels(**cosines)) if accuracy and cosines else accuracy,
         no_accuracy=word,
         no_accuracy_why=why,
         artifact_sha256=answer["artifact_sha256"],
@@ -196,11 +186,6 @@ def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
         details=answer["details"],
         computed=computed,
     )
-
-
-def _accuracy(answer: Mapping[str, Any]) -> Accuracy | None:
-    found = accuracy_of(answer)
-    return replace(found, kernels=Kernels(**answer["kernels"])) if found and answer["kernels"] else found
 
 
 def _computed(job: Mapping[str, Any], deadline_s: float, log: Path) -> Computed | None:

@@ -1,19 +1,23 @@
-"""In what a model was computed: the graph that ONNX Runtime makes of it, and one run of it in the profiler.
+"""In what a model was computed, what comes out of it for a data set, and what its layers lose.
 
-The optimised graph has the weights and the attributes, the profile the shapes and types that really occurred;
-neither has both. Operators that only move or index (`Shape`, masks, 64-bit integers) count as neither.
+In what: the graph that ONNX Runtime makes of it has the weights and the attributes, a profile of one run the
+shapes and types that really occurred; neither has both. Operators that only move or index (`Shape`, masks,
+64-bit integers) count as neither.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.specs import Shape
+import numpy as np
+
+from npubench.domain.specs import Shape, TensorSpec
 from npubench.graph.macs import macs_of_nodes
-from npubench.graph.walk import all_graphs, all_nodes, operator_name
+from npubench.graph.walk import all_graphs, all_nodes, numpy_dtype, operator_name
 from npubench.measure.onnx_session import open_session
 from npubench.measure.outputs import similarity
 
@@ -27,7 +31,7 @@ SMALL_BYTES = 1024
 
 INTEGERS = frozenset({"int8", "uint8", "int16", "uint16", "int4", "uint4", "int2", "uint2"})
 FLOATS = frozenset({"float", "float16", "bfloat16", "double"})
-CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
+FLOAT_INSIDE = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearSoftmax"})
 """They compute in float, whichever side of them is integer."""
 
 INTEGER_INSIDE = frozenset(
@@ -37,9 +41,6 @@ INTEGER_INSIDE = frozenset(
     }
 )
 """They multiply integers, and give floats or 32 bits out."""
-
-FLOAT_INSIDE = frozenset({"QLinearSoftmax"})
-"""Bytes in and out; what is between is looked up as floats, added and divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def _is_integer(run: _Ran) -> bool | None:
     operator = run.node.op_type
     if operator in INTEGER_INSIDE:
         return True
-    if operator in CONVERSIONS or operator in FLOAT_INSIDE:
+    if operator in FLOAT_INSIDE:
         return False
     if not run.outputs or operator in {"If", "Loop", "Scan", "Cast", "Constant"}:
         return None
@@ -174,3 +175,75 @@ def kernels(fused: Outputs, unoptimised: Outputs, reference: Outputs) -> dict[st
     found = (similarity(one, reference) for one in (fused, unoptimised))
     cosines = [one.figures["cosine"] if one.figures else None for one in found]
     return dict(zip(("fused_cosine", "unoptimised_cosine"), cosines, strict=True))
+
+
+LAYER_SAMPLES = 8
+
+
+def outputs_of(model: Path, tensor: TensorSpec, samples: Path, target: Path) -> None:
+    """Write the first output for all samples, samples x what it is without batch, as .npy."""
+    session = open_session(model)
+    name = session.get_outputs()[0].name
+    found = [session.run([name], {tensor.name: batch})[0] for batch in _batches(tensor, samples)]
+    total = len(np.load(samples, mmap_mode="r"))
+    # A model of one sample a call may give its scores without an axis for it.
+    calls = [
+        one[None] if tensor.shape[0] == 1 and one.shape[:1] != (1,) else one for one in map(np.asarray, found)
+    ]
+    np.save(target, np.concatenate(calls)[:total])
+
+
+def layer_losses(
+    quantised: Path, reference: Path, tensor: TensorSpec, samples: Path, scratch: Path
+) -> list[dict[str, Any]]:
+    """Name, operator and cosine of every tensor that both graphs have, over the first samples.
+
+    The graphs are given all their tensors as outputs, by ONNX Runtime's own debugging tool.
+    """
+    from onnxruntime.quantization.qdq_loss_debug import (
+        collect_activations,
+        create_activation_matching,
+        modify_model_output_intermediate_tensors,
+    )
+
+    feeds = [{tensor.name: batch} for batch in islice(_batches(tensor, samples), LAYER_SAMPLES)]
+    collected = []
+    for number, model in enumerate((quantised, reference)):
+        opened = scratch / f"all-outputs-{number}.onnx"
+        modify_model_output_intermediate_tensors(str(model), str(opened))
+        collected.append(collect_activations(str(opened), feeds))
+    matched = create_activation_matching(*collected)
+    makers = _makers(reference)
+    return [
+        {"name": makers[name][0] or name, "op": makers[name][1], "cosine": cosine}
+        for name, pair in matched.items()
+        if name in makers
+        and "float" in pair
+        and (cosine := _cosine(pair["post_qdq"], pair["float"])) is not None
+    ]
+
+
+def _batches(tensor: TensorSpec, samples: Path) -> Iterator[np.ndarray[Any, Any]]:
+    """Samples by the model's batch, the last one filled up with its own last sample."""
+    data = np.load(samples, mmap_mode="r", allow_pickle=False)
+    size = tensor.shape[0]
+    for start in range(0, len(data), size):
+        batch = np.asarray(data[start : start + size], dtype=numpy_dtype(tensor.dtype))
+        missing = size - len(batch)
+        yield np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+
+
+def _makers(model: Path) -> Mapping[str, tuple[str, str]]:
+    """Tensor -> name and operator of the node that makes it."""
+    import onnx
+
+    graph = onnx.load(model, load_external_data=False).graph
+    return {output: (node.name, node.op_type) for node in graph.node for output in node.output}
+
+
+def _cosine(ours: Any, theirs: Any) -> float | None:
+    a, b = (np.concatenate([np.asarray(x, dtype=np.float64).ravel() for x in one]) for one in (ours, theirs))
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if a.shape != b.shape or not norm or not np.isfinite(norm):
+        return None
+    return min(1.0, float(a @ b) / norm)

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,7 @@ def failure_of(answer: dict[str, Any]) -> Failure | None:
     text = f"{answer['error']['type']}: {answer['error']['text']}"
     if failure.failure_class is FailureClass.TOOL_ERROR and _REFUSALS.search(text):
         operators = failure.operators or tuple(answer["operators"])
-        return Failure(
-            Stage.MEASURE, FailureClass.UNSUPPORTED_OPERATOR, failure.message, operators, failure.detail
-        )
+        return replace(failure, failure_class=FailureClass.UNSUPPORTED_OPERATOR, operators=operators)
     return failure
 
 

@@ -3,14 +3,21 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
+import resource
 import sys
 import time
 import traceback
 from pathlib import Path
 from typing import Any
 
-from npubench.domain.records import NoAccuracy
+from npubench.backends.onnxruntime import computed
+from npubench.backends.onnxruntime.processors import this_processor
+from npubench.domain.figures import NoAccuracy
 from npubench.domain.specs import ModelInputs
+from npubench.measure.calibration import calibration_of_json, choose, evaluation_inputs
+from npubench.measure.onnx_session import open_session, ready, timed_rounds, warm_up, without_optimisation
+from npubench.measure.outputs import compare
+from npubench.storage.hashing import sha256_of_bundle
 from npubench.storage.json import decode, encode
 from npubench.tools.worker_protocol import serve
 
@@ -29,9 +36,7 @@ def main(question: str, reply: str) -> None:
 
 def quantise(job: dict[str, Any]) -> dict[str, Any]:
     """Static quantisation to INT8 QDQ, weights per channel."""
-    from npubench.backends.onnxruntime.processors import this_processor
     from npubench.backends.onnxruntime.quantise import quantise_static
-    from npubench.measure.calibration import calibration_of_json, choose
 
     chosen = choose(fed(job), calibration_of_json(job["calibration"]))
     processor, flags = this_processor()
@@ -43,12 +48,6 @@ def quantise(job: dict[str, Any]) -> dict[str, Any]:
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Load, warm up, time in rounds; afterwards see in what it computed, and compare with the reference."""
-    import resource
-
-    from npubench.measure.calibration import calibration_of_json, evaluation_inputs
-    from npubench.measure.onnx_session import open_session, ready, timed_rounds, warm_up
-    from npubench.storage.hashing import sha256_of_bundle
-
     path = Path(job["artifact"])
     sha256 = sha256_of_bundle(path, [Path(file) for file in job["beside"]])
     samples = evaluation_inputs(fed(job), calibration_of_json(job["calibration"]))
@@ -83,23 +82,17 @@ def compared_with(
     reference: Path, session: Any, job: dict[str, Any], samples: "list[dict[str, Any]]"
 ) -> dict[str, Any]:
     """The accuracy of what ran, and of the same file without optimisation."""
-    from npubench.backends.onnxruntime.computed import COMPARED, kernels
-    from npubench.measure.onnx_session import open_session, without_optimisation
-    from npubench.measure.outputs import compare
-
     fp32 = open_session(reference)
     ours, theirs = ([one.run(None, sample) for sample in samples] for one in (session, fp32))
     found = compare(ours, theirs, fp32, samples, job["classification"])
     plain = open_session(Path(job["artifact"]), without_optimisation())
-    unoptimised = [plain.run(None, sample) for sample in samples[:COMPARED]]
-    cosines = kernels(ours[:COMPARED], unoptimised, theirs[:COMPARED])
+    unoptimised = [plain.run(None, sample) for sample in samples[: computed.COMPARED]]
+    cosines = computed.kernels(ours[: computed.COMPARED], unoptimised, theirs[: computed.COMPARED])
     return {**found.as_answer(), "wrong": found.wrong, "kernels": cosines}
 
 
 def profiled(path: Path, feeds: dict[str, Any], scratch: Path) -> bool:
     """Leave what tells in what it computed; what keeps that from being told is no failure of the figures."""
-    from npubench.backends.onnxruntime import computed
-
     try:
         computed.profiled(path, feeds, scratch)
     except Exception:  # noqa: BLE001 - ONNX Runtime raises types of its own; the log has it
@@ -110,23 +103,18 @@ def profiled(path: Path, feeds: dict[str, Any], scratch: Path) -> bool:
 
 def shares(job: dict[str, Any]) -> dict[str, Any]:
     """In what it computed, from what `measure` left: apart, for reading a graph takes onnx and its memory."""
-    from npubench.backends.onnxruntime.computed import computed
-
     shapes = {tensor.name: tensor.shape for tensor in fed(job).tensors}
-    return {"computed": computed(Path(job["scratch"]), shapes)}
+    return {"computed": computed.computed(Path(job["scratch"]), shapes)}
 
 
 def predict(job: dict[str, Any]) -> dict[str, Any]:
     """Outputs for a data set, and what layers lose against the reference on its first samples."""
-    from npubench.backends.onnxruntime.predict import layer_losses, outputs_of
-    from npubench.storage.hashing import sha256_of_bundle
-
     path, inputs = Path(job["artifact"]), Path(job["samples"])
     (tensor,) = fed(job).tensors
-    outputs_of(path, tensor, inputs, Path(job["output"]))
+    computed.outputs_of(path, tensor, inputs, Path(job["output"]))
     losses: list[dict[str, Any]] = []
     if job["reference"]:
-        losses = layer_losses(path, Path(job["reference"]), tensor, inputs, Path(job["scratch"]))
+        losses = computed.layer_losses(path, Path(job["reference"]), tensor, inputs, Path(job["scratch"]))
     return {"artifact_sha256": sha256_of_bundle(path, [Path(one) for one in job["beside"]]), "losses": losses}
 
 

@@ -27,18 +27,9 @@ from npubench.backends.openvino.benchmark_app import (
 )
 from npubench.backends.options import text
 from npubench.backends.signature import ran_another
+from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.protocols import Session
-from npubench.domain.records import (
-    Artifact,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    LogCase,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Precision, Target, TimingProtocol
 from npubench.domain.text import last_line
 from npubench.tools import environments
@@ -84,9 +75,7 @@ class OpenVinoBackend(IsolatedBackend):
         known = FailureClass.UNSUPPORTED_ATTRIBUTE if _UNSUPPORTED.search(line) else FailureClass.TOOL_ERROR
         return failed(known, f"OpenVINO: {line}", error)
 
-    def read_log(self, text: str) -> tuple[LogCase, ...]:
-        """What benchmark_app printed, or its report as JSON."""
-        return benchmark_app.read_log(text)
+    read_log = staticmethod(benchmark_app.read_log)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from npubench.backends.signature import Signature, ToolTensor
-from npubench.domain.records import Completed, Failure, FailureClass, Figures, Kind, Latency, LogCase, Stage
+from npubench.domain.figures import Figures, Kind, Latency
+from npubench.domain.records import Completed, Failure, FailureClass, LogCase, Stage
 from npubench.tools.board_runner import explain_memory
 from npubench.tools.exit_status import classify_run
 from npubench.tools.logs import DamagedError, Field, not_whole, note_line, unparsed

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
-from worker_frame import built, keep, references, samples, serve, step
+from worker_frame import built, compared, references, samples, serve, step
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
@@ -43,9 +43,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "parts": ["model.bin"],
         "tensors": _tensors(compiled, job["tensors"]),
         "quantised_operators": quantised,
-        "outputs": keep("output", outputs),
-        "reference": keep("reference", expected),
-        "rounded": keep("rounded", rounded),
+        **compared(outputs, expected, rounded),
     }
 
 

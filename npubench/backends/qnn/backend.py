@@ -17,7 +17,8 @@ from npubench.backends.isolated.backend import (
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
-from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, OnnxModel, Stage
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Target
 from npubench.tools.worker_protocol import Answer
 

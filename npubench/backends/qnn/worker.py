@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
-from worker_frame import NotSupportedError, keep, references, samples, serve, step
+from worker_frame import NotSupportedError, compared, references, samples, serve, step
 
 PROVIDER = "QNNExecutionProvider"
 NARROWED = "narrowed.onnx"
@@ -44,25 +47,19 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "narrowed": narrowed,
         "steps": _steps(len(job["tensors"]["outputs"])),
         "assignment": _assignment(session),
-        "outputs": keep("output", outputs),
-        "reference": keep("reference", expected),
-        "rounded": keep("rounded", rounded),
+        **compared(outputs, expected, rounded),
     }
 
 
 def tensors_of(path: str) -> dict[str, list[dict[str, Any]]]:
     """Inputs and outputs of the context model, which is an ONNX file around the binary."""
-    import onnx
-
-    graph = onnx.load(path, load_external_data=False).graph
+    graph = _graph(path)
     weights = {one.name for one in graph.initializer}
     inputs = [one for one in graph.input if one.name not in weights]
     return {"inputs": [_tensor(one) for one in inputs], "outputs": [_tensor(one) for one in graph.output]}
 
 
 def _tensor(value: Any) -> dict[str, Any]:
-    import onnx
-
     of = value.type.tensor_type
     sizes = [one.dim_value if one.HasField("dim_value") else -1 for one in of.shape.dim]
     dtype = onnx.helper.tensor_dtype_to_np_dtype(of.elem_type).name if of.elem_type else None
@@ -75,8 +72,6 @@ def narrow_outputs(path: str) -> tuple[str, list[str]]:
     The provider carries INT64 as INT32 and widens what leaves the graph; behind a Conv it puts a Transpose
     after ArgMax, forgets to widen, and every run ends with "data size does not match".
     """
-    import onnx
-
     model = onnx.load(path, load_external_data=False)
     graph = model.graph
     makers = {name: node for node in graph.node for name in node.output}
@@ -103,8 +98,6 @@ def _softmax_ranges(path: str, calibration: list[dict[str, Any]]) -> dict[str, l
 
     ONNX Runtime takes 0 to 1 for them whatever the data are: of a thousand classes most are then zero.
     """
-    import numpy as np
-    import onnx
     import onnxruntime
     from onnxruntime.quantization import QuantType
 
@@ -129,9 +122,7 @@ def _softmax_ranges(path: str, calibration: list[dict[str, Any]]) -> dict[str, l
 
 def _steps(count: int) -> list[float | None]:
     """How far apart two neighbouring values of each output are; None where it is not quantised."""
-    import onnx
-
-    graph = onnx.load(QUANTISED, load_external_data=False).graph
+    graph = _graph(QUANTISED)
     makers = {name: node for node in graph.node for name in node.output}
     scales = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     found: list[float | None] = []
@@ -145,7 +136,6 @@ def _steps(count: int) -> list[float | None]:
 
 def _quantise(model: str, calibration: list[dict[str, Any]]) -> bool:
     """QDQ in unsigned 8 bits; whether operators that follow their input had to be told."""
-    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize
     from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config, qnn_preprocess_model
 
@@ -198,11 +188,9 @@ def _clipped_ranges(path: str, calibration: list[dict[str, Any]]) -> dict[str, l
 
     ONNX Runtime gives them the range of what comes out; the HTP then runs an operator that clips nothing.
     """
-    import numpy as np
-    import onnx
     from onnxruntime.quantization import QuantType
 
-    graph = onnx.load(path, load_external_data=False).graph
+    graph = _graph(path)
     read = {node.input[0] for node in graph.node if node.op_type in {"Relu", "Clip"}}
     found = {}
     for name in read & set(calibration[0]):
@@ -250,9 +238,11 @@ def _assignment(session: Any) -> dict[str, list[str]]:
 
 
 def _operators(path: str) -> list[str]:
-    import onnx
+    return [node.op_type for node in _graph(path).node]
 
-    return [node.op_type for node in onnx.load(path, load_external_data=False).graph.node]
+
+def _graph(path: str) -> Any:
+    return onnx.load(path, load_external_data=False).graph
 
 
 if __name__ == "__main__":

@@ -17,32 +17,12 @@ from npubench.backends.isolated.backend import (
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import positive, text
 from npubench.backends.rknn import rknn_benchmark
-from npubench.backends.rknn.placement import (
-    Layer,
-    on_cpu,
-    operators_of,
-    parse_layers,
-    parse_memory,
-    where,
-)
+from npubench.backends.rknn.placement import Layer, on_cpu, operators_of, parse_layers, parse_memory, where
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
-from npubench.domain.figures import NpuPart
+from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency, NpuPart
 from npubench.domain.protocols import Session
-from npubench.domain.records import (
-    Artifact,
-    Bound,
-    BoundReason,
-    Bounds,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    LogCase,
-    OnnxModel,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.tools.logs import plain
 from npubench.tools.worker_protocol import Answer
@@ -142,26 +122,45 @@ class RknnBackend(IsolatedBackend):
     def simulated_figures(self, artifact: Artifact, answer: Answer) -> Figures | None:
         """Outputs of the simulator, placement, and cycles a layer and in total."""
         layers, memory = parse_layers(tool_output_of(artifact)), parse_memory(tool_output_of(artifact))
-        clock = artifact.settings.get("npu_clock_mhz")
         parts = (memory.internal_bytes, memory.weight_bytes)
+        clock_mhz = artifact.settings.get("npu_clock_mhz")
+        counted = [layer.cycles for layer in layers if layer.cycles]
+        ddr, npu, total = map(sum, zip(*counted, strict=True)) if counted else (None, None, None)
+        uncounted, bounds = len(layers) - len(counted), None
+        told = "the tool counts cycles for every row of this model"
+        if not counted:
+            told = "the tool counts no cycles for any row of this model"
+        elif uncounted:
+            # Of the cycles, and of a time made of them: rows without any take time, too.
+            told = f"a lower bound: the tool counts no cycles for {uncounted} of {len(layers)} rows"
+            bounds = Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, uncounted, len(layers))
+        timed = bool(clock_mhz and total)
         return Figures(
             kind=Kind.SIMULATED,
-            latency_us=_latency(layers, clock),
+            latency_us=Latency(n=1, mean=total / clock_mhz) if total and clock_mhz else None,
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
             io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
-            bounds=_bounds(layers),
+            bounds=bounds,
             **where(layers, artifact.onnx),
-            statistic=_statistic(layers, clock),
-            details=_details(layers),
+            statistic=f"total cycles over the declared {clock_mhz:g} MHz, {told}" if timed else "",
+            details={
+                **{"cycles_ddr": ddr, "cycles_npu": npu, "cycles_total": total, "cycles": told},
+                "layers": [
+                    {
+                        **{"name": one.full_name, "type": one.op_type, "precision": one.data_type},
+                        **{"target": one.target, "cycles_total": one.cycles[2] if one.cycles else None},
+                        "rw_bytes": one.rw_bytes,
+                    }
+                    for one in layers
+                ],
+            },
         )
 
     def runner(self) -> tuple[str, Sequence[str]]:
         """`rknn_benchmark`. Raises UsageError."""
         return rknn_benchmark.NAME, (text(self._options, rknn_benchmark.NAME, rknn_benchmark.NAME),)
 
-    def read_log(self, text: str) -> tuple[LogCase, ...]:
-        """Output of rknn_benchmark."""
-        return rknn_benchmark.read_log(text)
+    read_log = staticmethod(rknn_benchmark.read_log)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path
@@ -218,59 +217,6 @@ def _left_to_cpu(layers: Sequence[Layer], model: OnnxModel, platform: str) -> Fa
     operators = tuple(dict.fromkeys(named or missing or [layer.op_type for layer in left]))
     message = f"{platform} runs nothing on the CPU, and RKNN placed {', '.join(operators)} there"
     return Failure(Stage.COMPILE, FailureClass.UNSUPPORTED_OPERATOR, message, operators)
-
-
-def _totals(layers: Sequence[Layer]) -> tuple[int, int, int] | None:
-    counted = [layer.cycles for layer in layers if layer.cycles]
-    if not counted:
-        return None
-    return sum(c[0] for c in counted), sum(c[1] for c in counted), sum(c[2] for c in counted)
-
-
-def _latency(layers: Sequence[Layer], clock_mhz: float | None) -> Latency | None:
-    totals = _totals(layers)
-    return Latency(n=1, mean=totals[2] / clock_mhz) if totals and clock_mhz else None
-
-
-def _bounds(layers: Sequence[Layer]) -> Bounds | None:
-    """Of the cycles, and of a time made of them: rows without any take time, too."""
-    uncounted = sum(layer.cycles is None for layer in layers)
-    if not uncounted or uncounted == len(layers):
-        return None
-    return Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, uncounted, len(layers))
-
-
-def _statistic(layers: Sequence[Layer], clock_mhz: float | None) -> str:
-    counted = clock_mhz and _totals(layers)
-    return f"total cycles over the declared {clock_mhz:g} MHz, {_cycles(layers)}" if counted else ""
-
-
-def _cycles(layers: Sequence[Layer]) -> str:
-    """What the sum of the cycles is of."""
-    if bounds := _bounds(layers):
-        return f"a lower bound: the tool counts no cycles for {bounds.left_out} of {bounds.layers} rows"
-    return "the tool counts cycles for every row of this model"
-
-
-def _details(layers: Sequence[Layer]) -> dict[str, Any]:
-    totals = _totals(layers)
-    return {
-        "cycles_ddr": totals[0] if totals else None,
-        "cycles_npu": totals[1] if totals else None,
-        "cycles_total": totals[2] if totals else None,
-        "cycles": _cycles(layers) if totals else "the tool counts no cycles for any row of this model",
-        "layers": [
-            {
-                "name": layer.full_name,
-                "type": layer.op_type,
-                "precision": layer.data_type,
-                "target": layer.target,
-                "cycles_total": layer.cycles[2] if layer.cycles else None,
-                "rw_bytes": layer.rw_bytes,
-            }
-            for layer in layers
-        ],
-    }
 
 
 _NO_LOWERING = re.compile(r"No lowering found for: .*?, node type = (\w+)")

@@ -100,10 +100,12 @@ def _parse(lines: list[str], loops: int | None) -> Call:
         raise DamagedError("no run is listed")
     if loops is not None and len(runs) != loops:
         raise DamagedError(f"{loops} runs were asked for, and {len(runs)} are listed")
-    _check_mean(runs, float(mean[0]))
+    printed_ms, mean_ms = float(mean[0]), sum(runs) / len(runs)
+    if abs(mean_ms - printed_ms) > STEP_MS * 1.01 + 0.01 * mean_ms:
+        raise DamagedError(f"the runs average {mean_ms:.3f} ms, and {printed_ms} ms is told")
     head.check()
     samples = tuple(round(ms * 1000, 1) for ms in runs)
-    printed_means = {"own_warmup_runs": len(warmups), "mean_ms": float(mean[0]), "fps": float(mean[1])}
+    printed_means = {"own_warmup_runs": len(warmups), "mean_ms": printed_ms, "fps": float(mean[1])}
     return Call(samples, {**printed_means, **head.details}, head.memory_bytes, head.tools)
 
 
@@ -140,12 +142,6 @@ def _run(match: re.Match[str], expected: int) -> float:
     if not least * 0.999 - 0.01 <= fps <= most * 1.001 + 0.01:
         raise DamagedError(f"run {index}: {match[2]} ms and {match[3]} FPS contradict each other")
     return ms
-
-
-def _check_mean(runs: list[float], printed_ms: float) -> None:
-    mean_ms = sum(runs) / len(runs)
-    if abs(mean_ms - printed_ms) > STEP_MS * 1.01 + 0.01 * mean_ms:
-        raise DamagedError(f"the runs average {mean_ms:.3f} ms, and {printed_ms} ms is told")
 
 
 _HEAD: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
-from worker_frame import aside, built, if_any, keep, reference, samples, serve, step
+from worker_frame import aside, built, compared, if_any, reference, samples, serve, step
 
 ARTIFACT = "model.rknn"
 DATASET = "dataset.txt"
@@ -49,13 +49,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         outputs = [_infer(tool, [sample[name] for name in order]) for sample in evaluation]
     with step("reference"):
         expected, rounded = if_any(expecting)
-    return {
-        "artifact": ARTIFACT,
-        "tensors": tensors_of(ARTIFACT),
-        "outputs": keep("output", outputs),
-        "reference": keep("reference", expected),
-        "rounded": keep("rounded", rounded),
-    }
+    return {"artifact": ARTIFACT, "tensors": tensors_of(ARTIFACT), **compared(outputs, expected, rounded)}
 
 
 def _build(tool: Any, job: dict[str, Any]) -> None:

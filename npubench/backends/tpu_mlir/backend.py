@@ -20,22 +20,9 @@ from npubench.backends.tpu_mlir import bmrt_test
 from npubench.backends.tpu_mlir.bmrt_test import tensors_of_bmrt
 from npubench.backends.tpu_mlir.log import cmodel, parse_profile, unsupported
 from npubench.domain.errors import UsageError
+from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency, PlacedLayer
 from npubench.domain.protocols import Session
-from npubench.domain.records import (
-    Artifact,
-    Bound,
-    BoundReason,
-    Bounds,
-    Failure,
-    FailureClass,
-    Figures,
-    Kind,
-    Latency,
-    LogCase,
-    OnnxModel,
-    PlacedLayer,
-    Stage,
-)
+from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Target, TimingProtocol
 from npubench.graph.shares import of_types
 from npubench.storage.files import text_named
@@ -166,9 +153,7 @@ class TpuMlirBackend(IsolatedBackend):
             },
         )
 
-    def read_log(self, text: str) -> tuple[LogCase, ...]:
-        """Output of bmrt_test."""
-        return bmrt_test.read_log(text)
+    read_log = staticmethod(bmrt_test.read_log)
 
     def measure(
         self, artifact: Artifact, session: Session, timing: TimingProtocol, deadline_s: float, log: Path

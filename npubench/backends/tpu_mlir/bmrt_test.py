@@ -6,7 +6,6 @@ builds add what launching and waiting took, one says `normal` for `cpu`, and the
 
 import re
 import statistics
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
@@ -28,17 +27,6 @@ _DIFFERS = re.compile(r"\+\+\+ The network\[.*\] stage\[\d+\] cmp failed \+\+\+"
 _ERROR = re.compile(
     r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:ERROR|FATAL|Error) ?:.*|\[BMRT\]\[[^\]]*\] ?(?:ERROR|FATAL)\b.*"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Launch:
-    """One line; all times in us."""
-
-    where: tuple[str, str]
-    total: int
-    npu: int
-    rest: int
-    other: str
 
 
 def bench_tool() -> BenchTool:
@@ -63,15 +51,16 @@ def parse_bmrt_test(text: str, loops: int) -> Call | Failure:
         launches = _launches(lines, loops)
     except DamagedError as damage:
         return unparsed(Stage.MEASURE, NAME, str(damage), text)
-    if not any(launch.npu for launch in launches):
+    total, npu, others = zip(*(_times(launch) for launch in launches), strict=True)
+    if not any(npu):
         message = f"{NAME} spent nothing on the TPU: the model ran on the board's CPU"
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
     return Call(
-        tuple(float(launch.total) for launch in launches),
+        tuple(map(float, total)),
         {
-            "net": launches[0].where[0],
-            "npu_us": statistics.fmean(launch.npu for launch in launches),
-            f"{launches[0].other}_us": statistics.fmean(launch.rest for launch in launches),
+            "net": launches[0]["net"],
+            "npu_us": statistics.fmean(npu),
+            f"{launches[0]['other']}_us": statistics.fmean(others),
             "launches": len(launches),
             "launches_asked": loops,
         },
@@ -88,32 +77,33 @@ def _unwrapped(lines: list[str]) -> list[str]:
     return found
 
 
-def _launches(lines: list[str], loops: int) -> list[_Launch]:
-    launches, calculated = list[_Launch](), list[str]()
+def _launches(lines: list[str], loops: int) -> list[re.Match[str]]:
+    launches, calculated = list[re.Match[str]](), list[str]()
     for line in lines:
         if match := _LAUNCH.fullmatch(line):
-            launches.append(_launch(match))
+            launches.append(match)
         elif match := _CALCULATE.fullmatch(line):
             calculated.append(match[1])
         elif "launch total time" in line or "calculate  time" in line:
             raise not_whole(line)
     if not launches:
         raise DamagedError("there is no whole launch line")
-    if len({(launch.where, launch.other) for launch in launches}) > 1:
+    if len({launch.group("net", "stage", "other") for launch in launches}) > 1:
         raise DamagedError("there are launches of several networks or stages")
     # Without the closing times one line of many may be all that is left of a cut output.
     if len(launches) != loops and not (len(launches) == 1 and calculated):
         raise DamagedError(f"{loops} launches were asked for, and {len(launches)} are listed")
     if any(float(seconds) <= 0 for seconds in calculated):
         raise DamagedError("the calculation took no time")
+    for total, npu, rest in map(_times, launches):
+        if total <= 0 or npu + rest > total + 2:
+            raise DamagedError(f"{total} us in all, {npu} us and {rest} us of it contradict each other")
     return launches
 
 
-def _launch(match: re.Match[str]) -> _Launch:
-    total, npu, rest = (int(match[key]) for key in ("total", "npu", "rest"))
-    if total <= 0 or npu + rest > total + 2:
-        raise DamagedError(f"{total} us in all, {npu} us and {rest} us of it contradict each other")
-    return _Launch((match["net"], match["stage"]), total, npu, rest, match["other"])
+def _times(launch: re.Match[str]) -> tuple[int, int, int]:
+    """In all, on the TPU, and on the host: us."""
+    return int(launch["total"]), int(launch["npu"]), int(launch["rest"])
 
 
 _LINE = re.compile(
@@ -158,14 +148,11 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     asked = {int(match[1]) if (match := _LOOPS.search(line)) else 1 for line in commands}
     name = PurePosixPath(models.pop()).stem if len(models) == 1 else ""
     whole = text.split("\n")[:-1]
-    if not any(_CLOSING.search(line[:1000]) for line in whole):
-        return (
-            LogCase(
-                name, failure=unparsed(Stage.MEASURE, NAME, "it ends before the times that close it", text)
-            ),
-        )
     listed = sum(bool(_LAUNCH_TIME.search(line[:1000])) for line in whole)
-    call = parse_bmrt_test(text, asked.pop() if len(asked) == 1 else listed)
+    if any(_CLOSING.search(line[:1000]) for line in whole):
+        call = parse_bmrt_test(text, asked.pop() if len(asked) == 1 else listed)
+    else:
+        call = unparsed(Stage.MEASURE, NAME, "it ends before the times that close it", text)
     if isinstance(call, Failure):
         return (LogCase(name, failure=call),)
     return (LogCase(name or str(call.details["net"]), figures=figures_of(NAME, [call], None)),)

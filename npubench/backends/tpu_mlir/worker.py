@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
-from worker_frame import aside, if_any, keep, reference, samples, serve, step
+from worker_frame import aside, compared, if_any, reference, samples, serve, step
 from worker_tensors import of_bmodel, of_cvimodel
 
 IMPORTS = Path(__file__).resolve().parent / "worker_imports"
@@ -31,8 +33,6 @@ class ToolFailedError(Exception):
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Transform, calibrate, deploy; the compiler itself runs its cmodel against the quantised reference."""
-    import numpy as np
-
     order = [tensor["name"] for tensor in job["tensors"]["inputs"]]
     shapes = [list(tensor["shape"]) for tensor in job["tensors"]["inputs"]]
     Path("calibration").mkdir()
@@ -74,9 +74,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "on_cpu": sorted(set(_on_cpu())),
         "cpu_layers": _on_cpu(),
         "tensors": told,
-        "outputs": keep("output", [list(arrays.values())]),
-        "reference": keep("reference", expected),
-        "rounded": keep("rounded", rounded),
+        **compared([list(arrays.values())], expected, rounded),
     }
 
 
@@ -96,8 +94,6 @@ def _alone() -> Iterator[None]:
 
 def _outputs() -> dict[str, Any]:
     """What the cmodel gave, by name. Raises when there is no such file: an exit code says nothing."""
-    import numpy as np
-
     found = sorted(Path().glob("*_model_outputs.npz"))
     if len(found) != 1:
         raise ToolFailedError(f"the cmodel left {len(found)} files of outputs")

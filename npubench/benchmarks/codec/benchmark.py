@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from npubench.benchmarks.codec import command, ffmpeg, gstreamer, pyav
 from npubench.benchmarks.codec.cases import BY_NAME, CASES, RECIPES, Operation, Recipe
-from npubench.benchmarks.codec.engines import command, ffmpeg, gstreamer, pyav
-from npubench.benchmarks.codec.engines.base import EndedError, Engine, Work
+from npubench.benchmarks.codec.engine import EndedError, Engine, Work
 from npubench.benchmarks.codec.figures import outcome
 from npubench.benchmarks.codec.media import Made, MediaFile, media_file, read
 from npubench.benchmarks.codec.settings import Settings, settings

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from npubench.storage.hashing import digest
-
 HOLDS_FPS = 25.0
 """Frames a second at which a stream counts as held: PAL, the slowest rate that cameras are sold for."""
 
@@ -133,11 +131,6 @@ class Recipe:
     def suffix(self) -> str:
         """Of the file."""
         return {"raw": ".nv12", "jpeg": ".mjpeg"}.get(self.codec, f".{self.codec}")
-
-    @property
-    def digest(self) -> str:
-        """Hash of the recipe."""
-        return digest(self)
 
 
 def _x264(frames: int) -> tuple[tuple[str, str], ...]:

@@ -1,12 +1,12 @@
 """One result schema for all codec cases and engines: what an engine found, checked, as `Figures`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from npubench.benchmarks.codec.cases import HOLDS_FPS, LEAST_PSNR_DB, CodecCase
-from npubench.domain.figures import CodecFigures
-from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
+from npubench.domain.figures import CodecFigures, Figures, Kind
+from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.measure.statistics import latency
 
 
@@ -82,7 +82,17 @@ class Found:
 
 def outcome(case: CodecCase, found: Found) -> Figures | Failure:
     """The row, or what its checks say against it."""
-    return _mismatch(case, found) or _figures(case, found)
+    timed = found.timed
+    return _mismatch(case, found) or Figures(
+        Kind.MEASURED,
+        latency_us=latency(timed.samples_us) if any(timed.samples_us) else None,
+        throughput_fps=timed.fps,
+        artifact_sha256=found.input_sha256,
+        samples_us=timed.samples_us,
+        codec=_codec(case, found),
+        details=found.more,
+        tools=found.tools,
+    )
 
 
 def _mismatch(case: CodecCase, found: Found) -> Failure | None:
@@ -94,8 +104,8 @@ def _mismatch(case: CodecCase, found: Found) -> Failure | None:
         message = f"{found.program} gave {sum(timed.frames)} of {timed.frames_expected} frames while timed"
     elif checked.sha256_expected is not None and checked.sha256 != checked.sha256_expected:
         message = (
-            f"{found.program} gave other frames than the reference: SHA-256 {_short(checked.sha256)}"
-            f" instead of {_short(checked.sha256_expected)}"
+            f"{found.program} gave other frames than the reference: SHA-256"
+            f" {_short(checked.sha256)} instead of {_short(checked.sha256_expected)}"
         )
     elif checked.psnr_db is not None and checked.psnr_db < LEAST_PSNR_DB:
         message = f"{found.program} gave frames that are {checked.psnr_db:.1f} dB from their source"
@@ -105,25 +115,6 @@ def _mismatch(case: CodecCase, found: Found) -> Failure | None:
         message = f"{found.program} told no time for {case.name}"
         return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message)
     return None
-
-
-def _figures(case: CodecCase, found: Found) -> Figures:
-    timed = found.timed
-    return Figures(
-        Kind.MEASURED,
-        latency_us=latency_of(timed.samples_us),
-        throughput_fps=timed.fps,
-        artifact_sha256=found.input_sha256,
-        samples_us=timed.samples_us,
-        codec=_codec(case, found),
-        details=found.more,
-        tools=found.tools,
-    )
-
-
-def latency_of(rounds: Sequence[Sequence[float]]) -> Latency | None:
-    """Per-frame latency in microseconds, by the percentile rules of `timing`; None without samples."""
-    return latency(rounds) if any(rounds) else None
 
 
 def _codec(case: CodecCase, found: Found) -> CodecFigures:

@@ -42,11 +42,6 @@ Maker = Callable[[Recipe, Path], Made | Failure]
 """Writes a recipe's file at a path."""
 
 
-def root() -> Path:
-    """$NPUBENCH_CACHE, else below $XDG_CACHE_HOME or ~/.cache."""
-    return cache_folder("codec")
-
-
 def media_file(recipe: Recipe, versions: Mapping[str, str], make: Maker) -> MediaFile | Failure:
     """The file of a recipe, from the cache or made with tools of these versions.
 
@@ -57,12 +52,13 @@ def media_file(recipe: Recipe, versions: Mapping[str, str], make: Maker) -> Medi
         return _kept_or_made(recipe, versions, make)
     except OSError as error:
         raise WorkspaceError(
-            f"cannot write to {root()}: {error.strerror or error}: set NPUBENCH_CACHE to a folder with room"
+            f"cannot write to {cache_folder('codec')}: {error.strerror or error}:"
+            " set NPUBENCH_CACHE to a folder with room"
         ) from error
 
 
 def _kept_or_made(recipe: Recipe, versions: Mapping[str, str], make: Maker) -> MediaFile | Failure:
-    folder = root() / f"{recipe.name}-{digest(recipe, versions)[:16]}"
+    folder = cache_folder("codec") / f"{recipe.name}-{digest(recipe, versions)[:16]}"
     kept = read(folder, recipe)
     if kept is not None:
         return kept
@@ -76,7 +72,12 @@ def _kept_or_made(recipe: Recipe, versions: Mapping[str, str], make: Maker) -> M
         if failure := _not_as_asked(recipe, made):
             return failure
         write_atomically(new / _FACTS, json.dumps(asdict(made)))
-        return _put(new, folder, recipe, made)
+        # Another npubench may have made it meanwhile, and then its bytes are the same.
+        if (kept := read(folder, recipe)) is not None:
+            return kept
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
+        return MediaFile(folder / f"{recipe.name}{recipe.suffix}", made)
 
 
 def read(folder: Path, recipe: Recipe) -> MediaFile | None:
@@ -98,15 +99,6 @@ def _not_as_asked(recipe: Recipe, made: Made) -> Failure | None:
             f"{made.encoder} made {recipe.name} with {made.psnr_db:.1f} dB: its frames are not the source's"
         )
     return Failure(Stage.EXPORT, FailureClass.OUTPUT_MISMATCH, message) if message else None
-
-
-def _put(new: Path, folder: Path, recipe: Recipe, made: Made) -> MediaFile:
-    # Another npubench may have made it meanwhile, and then its bytes are the same.
-    if folder.is_dir() and (kept := read(folder, recipe)) is not None:
-        return kept
-    shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
-    return MediaFile(folder / f"{recipe.name}{recipe.suffix}", made)
 
 
 IMAGES: Mapping[str, str] = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -22,11 +22,11 @@ from npubench.benchmarks.codec.cases import BY_NAME
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import BoardSpec, Options
 from npubench.measure.statistics import least_samples
+from npubench.storage import json
 from npubench.storage.json import Positive, Table, Text, mistakes
 
-PLACEHOLDERS = ("input", "width", "height", "frames", "codec", "threads")
+_PLACEHOLDER = re.compile(r"\{(input|width|height|frames|codec|threads)\}")
 _PATTERNS = ("frames", "fps", "counter", "sha256", "unsupported")
-_GROUPS = {"unsupported": 0}
 _LINE_LIMIT = 2000
 """A pattern never sees more of a line, so that none takes for ever on what a broken program prints."""
 _EDGE = 3
@@ -70,30 +70,19 @@ def problem_of(table: Mapping[str, Any]) -> str | None:
         return "; ".join(map(str, found))
     if "frames" not in table and "counter" not in table:
         return "frames: give a regular expression for the number of frames"
-    for key in _PATTERNS:
-        if key in table and (problem := _problem_of_pattern(table[key], _GROUPS.get(key, 1))):
-            return f"{key}: {problem}"
-    return None
-
-
-def _problem_of_pattern(pattern: str, groups: int) -> str | None:
-    try:
-        found = re.compile(pattern).groups
-    except re.error as error:
-        return f"{pattern!r:.80} is no regular expression: {error}"
-    if groups and found != groups:
-        return f"{pattern!r:.80} has {found} groups: put one around the figure"
+    for key in (key for key in _PATTERNS if key in table):
+        try:
+            groups = re.compile(table[key]).groups
+        except re.error as error:
+            return f"{key}: {table[key]!r:.80} is no regular expression: {error}"
+        if key != "unsupported" and groups != 1:
+            return f"{key}: {table[key]!r:.80} has {groups} groups: put one around the figure"
     return None
 
 
 def command_line(table: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
     """The declared argument list with `{input}` and its like filled in; other braces stay."""
-    return [_filled(word, values) for word in table["argv"]]
-
-
-def _filled(word: str, values: Mapping[str, str]) -> str:
-    names = "|".join(PLACEHOLDERS)
-    return re.sub(rf"\{{({names})\}}", lambda found: values[found[1]], word)
+    return [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in table["argv"]]
 
 
 def said(table: Mapping[str, Any], output: str) -> Said:
@@ -101,13 +90,14 @@ def said(table: Mapping[str, Any], output: str) -> Said:
     lines = [line[:_LINE_LIMIT] for line in output.replace("\r", "\n").split("\n")]
     found = {key: [m for line in lines for m in _finds(table, key, line)] for key in _PATTERNS}
     counters = [number for text in found["counter"] if (number := _number(text)) is not None]
-    frames = _last_number(found["frames" if "frames" in table else "counter"])
+    last = {key: texts[-1] for key, texts in found.items() if texts}
+    frames = _number(last.get("frames" if "frames" in table else "counter", ""))
     return Said(
         frames=int(frames) if frames is not None and frames == int(frames) else None,
-        fps=_last_number(found["fps"]),
+        fps=_number(last.get("fps", "")),
         rates=rates(counters, float(table.get("counter_s", 1.0))),
-        sha256=_last(found["sha256"]),
-        unsupported=_last(found["unsupported"]),
+        sha256=last.get("sha256"),
+        unsupported=last.get("unsupported"),
     )
 
 
@@ -133,18 +123,11 @@ def spread(found: tuple[float, ...]) -> Mapping[str, float]:
     return {"rate_mean": statistics.fmean(found), "rate_p5": low, "rate_min": ordered[0]}
 
 
-def _last(texts: list[str]) -> str | None:
-    return texts[-1] if texts else None
-
-
-def _last_number(texts: list[str]) -> float | None:
-    return _number(texts[-1]) if texts else None
-
-
 def _number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
+T = TypeVar("T")
 LATENCY_SAMPLES = least_samples(99)
 
 
@@ -174,13 +157,17 @@ class Settings(Table, frozen=True):
 
     def why_lacking(self, case: str) -> str | None:
         """Why the board cannot do a case; None when nothing is known against it."""
-        return next((why for glob, why in self.lacks.items() if fnmatchcase(case, glob)), None)
+        return _of_case(self.lacks, case)
 
     def command_for(self, case: str) -> Mapping[str, Any] | None:
-        """The table of the engine `command` for a case: of its own name first, else of the first glob."""
-        if case in self.commands:
-            return self.commands[case]
-        return next((table for glob, table in self.commands.items() if fnmatchcase(case, glob)), None)
+        """The table of the engine `command` for a case."""
+        return _of_case(self.commands, case)
+
+
+def _of_case(table: Mapping[str, T], case: str) -> T | None:
+    """What is said of a case: by its own name first, else by the first glob that fits."""
+    fitting = (glob for glob in (case, *table) if glob in table and fnmatchcase(case, glob))
+    return next((table[glob] for glob in fitting), None)
 
 
 def settings(board: BoardSpec, options: Options, default_engine: str) -> Settings:
@@ -188,8 +175,7 @@ def settings(board: BoardSpec, options: Options, default_engine: str) -> Setting
     chosen = {k: v for k, v in options.items() if v}
     table = {"engine": default_engine, **board.benchmark_options.get("codec", {}), **chosen}
     where = f"board {board.name}: benchmark_options.codec"
-    if found := list(mistakes(table, Settings)):
-        raise UsageError("; ".join(f"{where}.{one}" for one in found))
+    json.options(table, Settings, where)
     # As they are written: a whole number of seconds stays one, and with it the keys of rows.
     made = Settings(**{"commands" if key == "command" else key: value for key, value in table.items()})
     _check_cases(f"{where}.lacks", made.lacks)

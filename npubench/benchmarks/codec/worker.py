@@ -8,12 +8,11 @@ from typing import Any
 
 from npubench.tools.worker_protocol import serve
 
-STEPS = ("make", "decode", "encode", "image", "pipeline")
-
 
 def main(question: str, reply: str) -> None:
     """Do the job; an exception is part of the answer."""
-    serve(dict.fromkeys(STEPS, _do), question, reply, unlogged=("samples_us",))
+    steps = ("make", "decode", "encode", "image", "pipeline")
+    serve(dict.fromkeys(steps, _do), question, reply, unlogged=("samples_us",))
 
 
 def _do(job: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ SEED = 0
 
 
 def pipeline(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer's fields are those that `engines.pyav` makes a `Found` of; `more` has the steps' times."""
+    """The answer's fields are those that `pyav` makes a `Found` of; `more` has the steps' times."""
     told = told_of(decoded(packets(Path(job["input"]), job["codec"]), job["codec"]))
     session, model = _model(job)
     steps = {"decode": 0.0, "preprocess": 0.0, "model": 0.0}

@@ -43,7 +43,7 @@ GRACE_S = 10.0
 
 
 def decode(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer's fields are those that `engines.pyav` makes a `Found` of."""
+    """The answer's fields are those that `pyav` makes a `Found` of."""
     codec = job["codec"]
     stream = packets(Path(job["input"]), codec)
     answer = {
@@ -126,7 +126,7 @@ def _all_of(number: int, codec: str, work: list[Any], limit_s: float) -> float:
 
 
 def image(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer's fields are those that `engines.pyav` makes a `Found` of."""
+    """The answer's fields are those that `pyav` makes a `Found` of."""
     frames = raw_frames(Path(job["input"]), job["width"], job["height"])
     return {**_filtered(job, frames), **rounds(job, lambda: partial(_filter, _graph(job, ""), frames))}
 
@@ -163,7 +163,7 @@ def _filter(graph: Any, frames: list[Any], budget: Budget) -> tuple[list[float],
 
 
 def encode(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer's fields are those that `engines.pyav` makes a `Found` of."""
+    """The answer's fields are those that `pyav` makes a `Found` of."""
     frames = raw_frames(Path(job["input"]), job["width"], job["height"])
     encoder = _encoder(job)
     stream = [packet for number, frame in enumerate(frames) for packet in _give(encoder, frame, number)]

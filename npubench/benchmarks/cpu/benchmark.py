@@ -3,20 +3,21 @@
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final, Literal
 
 from npubench.benchmarks.cpu import builds, outputs
 from npubench.benchmarks.cpu.builds import TARGETS, of_machine, target
 from npubench.benchmarks.cpu.outputs import figures, parse_megpeak
-from npubench.domain.errors import UsageError
+from npubench.domain.figures import Figures, Kind
 from npubench.domain.protocols import Session
-from npubench.domain.records import Failure, FailureClass, Figures, Kind, Outcome, Stage
+from npubench.domain.records import Failure, FailureClass, Outcome, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
+from npubench.storage import json
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools.exit_status import classify_run
 
-CPUPEAK = "cpupeak"
-MEGPEAK = "megpeak"
-OPTIONS = ("tool", "megpeak", "target")
+CPUPEAK: Final = "cpupeak"
+MEGPEAK: Final = "megpeak"
 MODES = {
     "cpu-one-core": ("one-core", 3.0),
     "cpu-each-core": ("each-core", 3.0),
@@ -29,24 +30,32 @@ MODES = {
 ASKING_TIMEOUT_S = 60.0
 
 
-class CpuBenchmark:
-    """Cases of the processor.
+class CpuOptions(json.Table, frozen=True):
+    """`[benchmark_options.cpu]` of a board.
 
-    Board options: `tool` (cpupeak or megpeak), `megpeak` its path on the board (else it is looked for on
-    PATH), `target` what the probe is built for (else the board is asked).
+    `megpeak` is its path on the board (else it is looked for on PATH), `target` what the probe is built for
+    (else the board is asked).
     """
+
+    tool: Literal["cpupeak", "megpeak"] = CPUPEAK
+    megpeak: json.Text = MEGPEAK
+    target: str | None = None
+
+
+class CpuBenchmark:
+    """Cases of the processor."""
 
     name = "cpu"
 
     def cases(self, board: BoardSpec, options: Options) -> tuple[BenchmarkSpec, ...]:
         """A case a mode. Raises UsageError for options that are not ours."""
-        own = {**board.benchmark_options.get(self.name, {}), **options}
-        _check(own, board)
-        if own.get("tool", CPUPEAK) == MEGPEAK:
-            path = str(own.get("megpeak", MEGPEAK))
-            return (BenchmarkSpec("cpu-megpeak", CaseKind.CPU, self.name, MEGPEAK, {"command": path}),)
+        table = {**board.benchmark_options.get(self.name, {}), **options}
+        own = json.options(table, CpuOptions, f"board {board.name}: benchmark_options.cpu")
         here = of_machine(platform.machine()) if board.shares_host else None
-        built_for = own.get("target", here.name if here else None)
+        built_for = target(own.target).name if own.target else here.name if here else None
+        if own.tool == MEGPEAK:
+            options = {"command": own.megpeak}
+            return (BenchmarkSpec("cpu-megpeak", CaseKind.CPU, self.name, MEGPEAK, options),)
         return tuple(
             BenchmarkSpec(
                 *(name, CaseKind.CPU, self.name, CPUPEAK),
@@ -84,8 +93,7 @@ class CpuBenchmark:
             return _run_probe(case, files, session, deadline_s, log)
         # env ends with 127 where there is no such program; that says nothing about the board's link.
         completed = session.run(["env", case.options["command"]], deadline_s, log)
-        failure = classify_run(MEGPEAK, completed)
-        if failure:
+        if failure := classify_run(MEGPEAK, completed):
             return failure
         output = parse_megpeak(completed.output)
         return output if isinstance(output, Failure) else figures(output)
@@ -103,18 +111,16 @@ def _run_probe(
     completed = session.run(["env", *argv], deadline_s, log)
     output = outputs.parse_probe(completed.output)
     told = output if isinstance(output, Failure) and output.failure_class is FailureClass.TOOL_ERROR else None
-    failure = told or classify_run(CPUPEAK, completed)
-    if failure:
+    if failure := told or classify_run(CPUPEAK, completed):
         return failure
     if isinstance(output, Failure):
         return output
-    built = {"cpupeak_compiler": binary.parent.name.partition("--")[2]}
     return Figures(
         Kind.MEASURED,
         artifact_sha256=sha256,
         processor=outputs.processor(output, case.options["mode"]),
         details=outputs.details(output),
-        tools=built,
+        tools={"cpupeak_compiler": binary.parent.name.partition("--")[2]},
         spread=outputs.middle_spread(output),
     )
 
@@ -127,22 +133,9 @@ def _binary_for(
         return files[case.options["target"]]
     machine = session.run(["uname", "-m"], ASKING_TIMEOUT_S, log).output.strip()[:40]
     wanted = of_machine(machine)
-    if wanted is None:
-        message = f"cpupeak knows {', '.join(TARGETS)}, not the board's processor, {machine!r}"
-        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
-    if wanted.name not in files:
+    if wanted and wanted.name in files:
+        return files[wanted.name]
+    message = f"cpupeak knows {', '.join(TARGETS)}, not the board's processor, {machine!r}"
+    if wanted:
         message = f"cpupeak is not built for {wanted.name}: run `npubench probe build {wanted.name}`"
-        return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)
-    return files[wanted.name]
-
-
-def _check(own: Options, board: BoardSpec) -> None:
-    for key in own:
-        if key not in OPTIONS:
-            where = f"board {board.name}: benchmark_options.cpu has {key!r:.40}"
-            raise UsageError(f"{where}, which nothing reads: name some of {', '.join(OPTIONS)}")
-    if own.get("tool", CPUPEAK) not in (CPUPEAK, MEGPEAK):
-        what = f"{own['tool']!r:.40} is no tool"
-        raise UsageError(f"board {board.name}: benchmark_options.cpu.tool: {what}: {CPUPEAK} or {MEGPEAK}")
-    if "target" in own:
-        target(str(own["target"]))
+    return Failure(Stage.MEASURE, FailureClass.TOOL_MISSING, message)

@@ -32,8 +32,8 @@ class Target:
     gcc_flags: tuple[str, ...]
 
 
-TARGETS = {
-    "armv7": Target(
+_TARGETS = (
+    Target(
         "armv7",
         ("armv7l", "armv8l"),
         0x28,
@@ -42,7 +42,7 @@ TARGETS = {
         "arm-linux-gnueabihf-gcc",
         ("-marm", "-march=armv7-a", "-mfpu=neon", "-mfloat-abi=hard"),
     ),
-    "aarch64": Target(
+    Target(
         "aarch64",
         ("aarch64", "arm64"),
         0xB7,
@@ -50,7 +50,7 @@ TARGETS = {
         "aarch64-linux-gnu-gcc",
         (),
     ),
-    "x86-64": Target(
+    Target(
         "x86-64",
         ("x86_64", "amd64"),
         0x3E,
@@ -58,7 +58,8 @@ TARGETS = {
         "x86_64-linux-gnu-gcc",
         (),
     ),
-}
+)
+TARGETS = {one.name: one for one in _TARGETS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ def compilers(wanted: Target) -> Iterator[Compiler]:
     for name in (wanted.gcc, *(("gcc",) if of_machine(platform.machine()) is wanted else ())):
         if path := shutil.which(name):
             yield Compiler("gcc", (path, *wanted.gcc_flags), (path, "--version"))
-    for zig in _zigs():
+    zigs = [(sys.executable, "-m", "ziglang")] if importlib.util.find_spec("ziglang") else []
+    for zig in (*zigs, *((path,) if (path := shutil.which("zig")) else ())):
         yield Compiler("zig", (*zig, "cc", *wanted.zig), (*zig, "version"))
 
 
@@ -100,13 +102,6 @@ def how_to_get(wanted: Target) -> str:
     """What to install, in a line."""
     package = f"gcc-{wanted.gcc.removesuffix('-gcc')}"
     return f"pip install 'npubench[probe]' (ziglang), or a compiler such as Debian's {package}"
-
-
-def _zigs() -> Iterator[tuple[str, ...]]:
-    if importlib.util.find_spec("ziglang"):
-        yield (sys.executable, "-m", "ziglang")
-    if path := shutil.which("zig"):
-        yield (path,)
 
 
 SOURCES = Path(__file__).with_name("probe")
@@ -161,8 +156,7 @@ def build(
 
     `compiler` is `gcc` or `zig`, or None for any. The compilers' output is appended to `log`.
     """
-    kept = None if fresh else find(target, compiler)
-    if kept:
+    if not fresh and (kept := find(target, compiler)):
         return kept
     trouble = []
     for candidate in compilers(target):
@@ -172,11 +166,9 @@ def build(
             if isinstance(made, Build):
                 return made
             trouble.append(f"{candidate.name}: {made}")
-    if not trouble:
-        message = f"there is no compiler for {target.name}: {how_to_get(target)}"
-        return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
-    message = f"cpupeak cannot be built for {target.name}: {'; '.join(trouble)}: {how_to_get(target)}"
-    return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
+    wrong = f"cpupeak cannot be built for {target.name}: {'; '.join(trouble)}"
+    message = wrong if trouble else f"there is no compiler for {target.name}"
+    return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, f"{message}: {how_to_get(target)}")
 
 
 def _compiled(target: Target, compiler: Compiler, log: Path, deadline_s: float) -> Build | str:

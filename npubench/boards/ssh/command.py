@@ -256,32 +256,44 @@ def end_tree(connection: Connection, mark: str) -> None:
         wait([in_thread(work)], END_S)
 
 
-def read(connection: Connection, channel: "Channel", output: Bounded, until: float) -> bool:
-    """Read to the end; False when the command ended but something holds its output open.
+def received(
+    connection: Connection, channel: "Channel", until: float, stoppable: bool = True
+) -> Iterator[bytes]:
+    """What comes until the channel ends; an empty piece at every look without any.
 
     Raises TimeoutError at `until` (of `time.monotonic()`), BoardLostError, Interrupted.
     """
     channel.settimeout(POLL_S)
-    quiet_since: float | None = None
     while True:
         try:
             chunk = channel.recv(CHUNK_BYTES)
         except TimeoutError:
             chunk = None
-        now = time.monotonic()
-        if process.stopping():
+        if stoppable and process.stopping():
             raise Interrupted
-        if chunk:
+        if chunk is None:
+            connection.check()
+        elif chunk:
             connection.keepalive.seen()
+        else:
+            return
+        yield chunk or b""
+        if time.monotonic() >= until:
+            raise TimeoutError
+
+
+def read(connection: Connection, channel: "Channel", output: Bounded, until: float) -> bool:
+    """Read to the end; False when the command ended but something holds its output open.
+
+    Raises like `received`.
+    """
+    quiet_since: float | None = None
+    for chunk in received(connection, channel, until):
+        if chunk:
             output.add(chunk)
             quiet_since = None
-        elif chunk is not None:
-            return True
-        else:
-            connection.check()
-            if channel.status_event.is_set():
-                quiet_since = quiet_since or now
-                if now - quiet_since > GRACE_S:
-                    return False
-        if now >= until:
-            raise TimeoutError
+        elif channel.status_event.is_set():
+            quiet_since = quiet_since or time.monotonic()
+            if time.monotonic() - quiet_since > GRACE_S:
+                return False
+    return True

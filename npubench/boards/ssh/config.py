@@ -13,7 +13,7 @@ import msgspec
 from npubench.boards.ssh import hostkeys
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import BoardSpec
-from npubench.storage.json import InvalidError, Table, convert
+from npubench.storage.json import Table, options
 
 if TYPE_CHECKING:
     from paramiko import SSHConfig
@@ -73,10 +73,7 @@ def settings(board: BoardSpec) -> SshSettings:
     if "host" not in board.transport_options:
         place = f"~/.config/npubench/boards/{board.name}.toml"
         raise UsageError(f"{where}.host is missing: set the board's address in {place}")
-    try:
-        found = convert(dict(board.transport_options), SshSettings)
-    except InvalidError as error:
-        raise UsageError("; ".join(f"{where}.{one}" for one in error.mistakes)) from None
+    found = options(board.transport_options, SshSettings, where)
     return msgspec.structs.replace(
         found,
         key=str(_at_home(found.key, f"{where}.key")) if found.key else None,

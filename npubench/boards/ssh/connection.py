@@ -72,7 +72,10 @@ def connect(settings: SshSettings, board: str) -> Connection:
     target = of_board(settings)
     with ExitStack() as below:
         transport = _open(target, settings, refuse, below)
-        secret = password(settings.password_env)
+        secret = os.environ.get(settings.password_env or "")
+        if settings.password_env and secret is None:
+            named = f"transport_options.password_env names {settings.password_env}"
+            raise UsageError(f"{named}, which is not set: export it")
         _log_in(transport, target, settings, settings.key is not None, secret)
         keepalive = Keepalive(transport, settings.keepalive_s)
         return Connection(target, transport, settings, keepalive, below.pop_all().close)
@@ -199,16 +202,6 @@ def _answered(title: str, work: Callable[[], T], limit_s: float) -> T:
             raise UnreachableError(told) from error
         reason = str(error) or "it closed the connection"
         raise UnreachableError(f"{title} did not let us connect: {reason}: is its SSH server up?") from error
-
-
-def password(variable: str | None) -> str | None:
-    """The password from the environment. Raises UsageError when the named variable is not set."""
-    if variable is None:
-        return None
-    value = os.environ.get(variable)
-    if value is None:
-        raise UsageError(f"transport_options.password_env names {variable}, which is not set: export it")
-    return value
 
 
 def authenticate(transport: "Transport", endpoint: Endpoint, secret: str | None, explicit: bool) -> None:

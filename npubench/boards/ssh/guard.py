@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from npubench.boards.ssh import command
 from npubench.boards.ssh.command import COOKIE, command_line, script
 from npubench.boards.ssh.connection import Connection
-from npubench.boards.ssh.paramiko_transport import POLL_S, in_thread
+from npubench.boards.ssh.paramiko_transport import in_thread
 from npubench.domain.errors import BoardError, BoardLostError, Interrupted
 from npubench.domain.leases import Claim, Held, read_claim
-from npubench.tools import cookies, process
+from npubench.tools import cookies
 from npubench.tools.cookies import END_TREE
 
 if TYPE_CHECKING:
@@ -38,22 +38,19 @@ exit 0
 """Prints the session part of all cookies that begin with `$1`: 44 characters follow it there."""
 
 _open: set[str] = set()
-_lock = threading.Lock()
 _COOKIE = re.compile(r"npubench-[0-9a-f]{12}-[0-9]{10}-[0-9]{16}-[0-9a-f]{16}")
 
 
 def open_cookie() -> str:
     """A new session's cookie."""
     cookie = cookies.of_session()
-    with _lock:
-        _open.add(cookie)
+    _open.add(cookie)
     return cookie
 
 
 def close_cookie(cookie: str) -> None:
     """The session is no more; what it left may be ended."""
-    with _lock:
-        _open.discard(cookie)
+    _open.discard(cookie)
 
 
 def orphans(lines: Iterable[str]) -> tuple[str, ...]:
@@ -64,10 +61,7 @@ def orphans(lines: Iterable[str]) -> tuple[str, ...]:
 
 def is_over(cookie: str) -> bool:
     """Whether a session is surely no more: one of this process that was closed, or its npubench has ended."""
-    if cookie.startswith(cookies.owner()):
-        with _lock:
-            return cookie not in _open
-    return cookies.is_dead(cookie)
+    return cookie not in _open if cookie.startswith(cookies.owner()) else cookies.is_dead(cookie)
 
 
 GOOD_FOR_S = 60.0
@@ -328,30 +322,21 @@ class Guard:
 
     def _ask(self, line: str, stoppable: bool = True) -> str:
         """The answer to a line."""
-        until = time.monotonic() + self._connection.settings.command_timeout_s
-        with self._lock:
-            self._send(f"{line}\n".encode())
-            self._channel.settimeout(POLL_S)
-            while b"\n" not in self._rest:
-                try:
-                    chunk = self._channel.recv(command.CHUNK_BYTES)
-                except TimeoutError:
-                    if stoppable and process.stopping():
-                        raise Interrupted from None
-                    self._connection.check()
-                    if time.monotonic() >= until:
-                        raise BoardLostError(self._lost("its shell does not answer")) from None
-                    continue
-                if not chunk:
-                    raise BoardLostError(self._lost("its process there was ended"))
-                self._rest += chunk
-            answer, _, self._rest = self._rest.partition(b"\n")
-        return answer.decode("utf-8", "replace").strip()
-
-    def _send(self, data: bytes) -> None:
         import paramiko
 
-        try:
-            self._channel.sendall(data)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise BoardLostError(self._lost("its process there was ended")) from error
+        until = time.monotonic() + self._connection.settings.command_timeout_s
+        with self._lock:
+            try:
+                self._channel.sendall(f"{line}\n".encode())
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                raise BoardLostError(self._lost("its process there was ended")) from error
+            chunks = command.received(self._connection, self._channel, until, stoppable)
+            try:
+                while b"\n" not in self._rest:
+                    if (chunk := next(chunks, None)) is None:
+                        raise BoardLostError(self._lost("its process there was ended"))
+                    self._rest += chunk
+            except TimeoutError:
+                raise BoardLostError(self._lost("its shell does not answer")) from None
+            answer, _, self._rest = self._rest.partition(b"\n")
+        return answer.decode("utf-8", "replace").strip()

@@ -17,10 +17,9 @@ from npubench.boards.ssh.command import Bounded, command_line, script
 from npubench.boards.ssh.connection import Connection
 from npubench.boards.ssh.facts import SPACE
 from npubench.boards.ssh.paramiko_transport import POLL_S, run_with_deadline
-from npubench.domain.errors import Interrupted, TransferError
+from npubench.domain.errors import TransferError
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
-from npubench.tools import process
 
 if TYPE_CHECKING:
     from paramiko import Channel
@@ -271,28 +270,14 @@ def _receive(connection: Connection, source: PurePosixPath, stream: BinaryIO, co
 
 def _fetch(connection: Connection, channel: "Channel", stream: BinaryIO, until: float) -> tuple[str, str]:
     """Write what comes; the hash that the board tells and the one of what came."""
-    channel.settimeout(POLL_S)
     head = bytearray()
     digest = hashlib.sha256()
-    while True:
-        if process.stopping():
-            raise Interrupted
-        if time.monotonic() >= until:
-            raise TimeoutError
-        try:
-            chunk = channel.recv(command.CHUNK_BYTES)
-        except TimeoutError:
-            connection.check()
-            continue
-        if not chunk:
-            return head.decode("ascii", "replace").strip(), digest.hexdigest()
-        connection.keepalive.seen()
-        if len(head) < _HASH_LENGTH:
-            taken = _HASH_LENGTH - len(head)
-            head += chunk[:taken]
-            chunk = chunk[taken:]
-        digest.update(chunk)
-        stream.write(chunk)
+    for chunk in command.received(connection, channel, until):
+        taken = _HASH_LENGTH - len(head)
+        head += chunk[:taken]
+        digest.update(chunk[taken:])
+        stream.write(chunk[taken:])
+    return head.decode("ascii", "replace").strip(), digest.hexdigest()
 
 
 def _not_fetched(connection: Connection, source: PurePosixPath, told: str) -> TransferError:

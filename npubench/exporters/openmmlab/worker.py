@@ -10,7 +10,6 @@ one of npubench's.
 
 import hashlib
 import json
-import shutil
 import time
 import traceback
 from contextlib import nullcontext
@@ -148,11 +147,7 @@ def simplified(
         if error.failure_class != "export_mismatch":
             raise
         print(f"{error}: once more, simplified by ONNX Runtime")  # noqa: T201 - for the log
-    folder = path.with_name("raw")
-    try:
-        worker_write.simplify_by_runtime(raw, path, data, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    worker_write.simplify_by_runtime(raw, path, data)
     return worker_errors.check(run(path, job["input"], sample), want, model, sample)
 
 

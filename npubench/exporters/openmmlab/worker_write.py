@@ -182,21 +182,22 @@ def unfilled(name: str, values: Any) -> Any:
     return onnx.TensorProto(name=name, dims=values.shape, data_type=element)
 
 
-def simplify_by_runtime(raw: Raw, path: Path, data: str | None, folder: Path) -> None:
-    """The same by ONNX Runtime, to standard operators alone; `folder` is made for the model as it was.
+def simplify_by_runtime(raw: Raw, path: Path, data: str | None) -> None:
+    """The same by ONNX Runtime, to standard operators alone.
 
     For what onnxsim would compute otherwise, and for what is too much for it.
     """
     import onnxruntime
 
-    folder.mkdir()
-    write(raw, folder / "raw.onnx", data)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
     if data:
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", data)
-    onnxruntime.InferenceSession(str(folder / "raw.onnx"), options, providers=["CPUExecutionProvider"])
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        whole = Path(folder) / "raw.onnx"
+        write(raw, whole, data)
+        onnxruntime.InferenceSession(str(whole), options, providers=["CPUExecutionProvider"])
 
 
 def with_weights(graph: Any, weights: dict[str, Any]) -> Any:

@@ -208,10 +208,9 @@ def _in_order(graph: "GraphProto") -> list[str]:
 
 
 def _typed(model: "ModelProto", names: Sequence[str]) -> "list[ValueInfoProto] | Failure":
-    known = {value.name: value for value in typed_values(model.graph)}
+    known = {value.name: value for value in filter(has_rank, typed_values(model.graph))}
     for name in names:
-        value = known.get(name)
-        if value is None or not has_rank(value):
+        if name not in known:
             return invalid(
                 f"the shape of '{shown(name)}', which would cross the cut, does not follow from it"
             )

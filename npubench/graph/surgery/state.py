@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from npubench.domain.records import Failure, FailureClass, Figures, Stage
+from npubench.domain.figures import Figures
+from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.graph.surgery.cut import Cut, cut, is_of
 from npubench.graph.surgery.graph_view import pruned
@@ -144,14 +145,12 @@ def _fitting(
     refused: Collection[str], backend: str, applied: Collection[str], unwanted: Collection[str]
 ) -> list[Rewrite]:
     """Entries that may help and make nothing that was refused, too."""
-    fitting = []
-    for entry in REWRITES:
-        told = any(one.backend == backend for one in entry.restrictions)
-        fits = entry.replaces in refused or not entry.replaces if refused else told
-        made = set(entry.makes) - {entry.replaces}
-        if fits and entry.name not in applied and not made & set(unwanted):
-            fitting.append(entry)
-    return fitting
+    if refused:
+        fitting = [one for one in REWRITES if one.replaces in (*refused, "")]
+    else:
+        fitting = [one for one in REWRITES if backend in {limit.backend for limit in one.restrictions}]
+    allowed = [one for one in fitting if not (set(one.makes) - {one.replaces}) & set(unwanted)]
+    return [one for one in allowed if one.name not in applied]
 
 
 def _counted(model: "ModelProto", types: Collection[str]) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from npubench.reporting.data.formatting import duration
 
@@ -69,7 +69,7 @@ def _linear(high: float, start: float, end: float, show: Show) -> Axis:
     bare = Axis(0.0, step * count, start, end, False)
     values = [step * i for i in range(count + 1)]
     ticks = tuple(Tick(bare.at(value), show(value, 2) if value else "0") for value in values)
-    return Axis(bare.low, bare.high, start, end, False, ticks)
+    return replace(bare, ticks=ticks)
 
 
 def _logarithmic(low: float, high: float, start: float, end: float, show: Show) -> Axis:
@@ -86,7 +86,7 @@ def _logarithmic(low: float, high: float, start: float, end: float, show: Show) 
     ticks = tuple(
         Tick(bare.at(value), show(value, 1) if every == 1 or _is_decade(value) else "") for value in values
     )
-    return Axis(bare.low, bare.high, start, end, True, ticks)
+    return replace(bare, ticks=ticks)
 
 
 def _steps(least: float, with_lower: bool = False) -> Iterator[float]:

@@ -5,26 +5,37 @@ from dataclasses import dataclass
 from math import prod
 
 from npubench import published
-from npubench.domain.records import Figures, Kind, Result, Status
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
+from npubench.reporting.charts.latency_charts import about_times
 from npubench.reporting.charts.row_chart import RowChart, Subject, Value, row_chart
-from npubench.reporting.charts.scatter import POINT_LIMIT, Corner, Point, Scatter, Titles, scatter
+from npubench.reporting.charts.scatter import POINT_LIMIT, Corner, Point, Scatter, scatter
 from npubench.reporting.data.accuracy import lowest_of
 from npubench.reporting.data.figures import (
     aside,
     bound_of,
     bounds_of,
+    common_statistic,
     figures_of,
     gmac_per_s,
-    latency_of,
     latency_text,
     mark,
     opposite,
     rate_text,
+    time_us,
     told,
 )
 from npubench.reporting.data.formatting import closeness, significant
-from npubench.reporting.data.op_support import HOST, NPU, MissingOperator, Placement, Where, of_row, worse
+from npubench.reporting.data.op_support import (
+    HOST,
+    NPU,
+    MissingOperator,
+    Placement,
+    Where,
+    of_row,
+    placements,
+)
 from npubench.reporting.data.translate import say
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
 from npubench.reporting.select.chip_facts import bandwidth_bytes_per_s, peak_mac_per_s, price_usd
@@ -50,34 +61,24 @@ def several_vendors(results: Sequence[Result], kind: Kind | None) -> str:
     )
 
 
-def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[RowChart]:
+def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> Iterator[RowChart | None]:
     """Latency of models by board, a chart a kind, where there are several boards."""
     models = _real(results, CaseKind.MODEL)
-    found = []
     for kind in kinds:
-        rows = [row for row in models if _time(row, kind, "mean")]
-        statistic = "p50" if rows and all(_time(row, kind, "p50") for row in rows) else "mean"
+        rows = [row for row in models if time_us(row, kind, "mean")]
         if len({row.board for row in rows}) > 1:
-            read = _reading_of(kind, statistic)
-            name = say("median") if statistic == "p50" else say("mean")
-            about = say("{statistic} of one inference; left is faster", statistic=name)
-            subject = Subject("latency", say("Latency by model and board"), about, kind)
-            found.append(_chart(subject, rows, read, slowest=True))
-    return [chart for chart in found if chart]
+            statistic = common_statistic(rows, kind)
+            title = say("Latency by model and board")
+            subject = Subject("latency", title, about_times(statistic), kind)
+            yield _chart(subject, rows, _reading_of(kind, statistic), slowest=True)
 
 
 def _reading_of(kind: Kind, statistic: str) -> Reading:
     def read(row: Result, figures: Figures) -> tuple[float, str] | None:
-        value = _time(row, kind, statistic)
+        value = time_us(row, kind, statistic)
         return (value, latency_text(figures, value)) if value else None
 
     return read
-
-
-def _time(row: Result, kind: Kind, statistic: str) -> float | None:
-    latency = latency_of(row, kind)
-    value: float | None = getattr(latency, statistic) if latency else None
-    return value if value and 0 < value < float("inf") else None
 
 
 def _count(value: float, digits: int) -> str:  # noqa: ARG001
@@ -87,7 +88,7 @@ def _count(value: float, digits: int) -> str:  # noqa: ARG001
 
 def price_charts(
     results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
-) -> list[RowChart]:
+) -> Iterator[RowChart | None]:
     """Inferences a second for each USD, for boards whose price is told."""
     models = _real(results, CaseKind.MODEL)
     prices = {}
@@ -105,11 +106,10 @@ def price_charts(
         return fps / price, f"{rate_text(figures, fps)} fps / {price:.6g} USD{aside(bounds_of(figures))}"
 
     title, about = say("Throughput for the price"), say("inferences a second for each USD; right is better")
-    found = (_chart(Subject("price", title, about, kind, significant), models, read) for kind in kinds)
-    return [chart for chart in found if chart]
+    yield from (_chart(Subject("price", title, about, kind, significant), models, read) for kind in kinds)
 
 
-def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[RowChart]:
+def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> Iterator[RowChart | None]:
     """How far INT8 outputs lie from the FP32 reference."""
     models = [row for row in results if row.case_kind is CaseKind.MODEL and row.precision is Precision.INT8]
 
@@ -123,11 +123,9 @@ def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[Ro
 
     title = say("INT8 accuracy")
     about = say("1 − cosine of the outputs and the FP32 reference; left is closer")
-    found = (
-        _chart(Subject("accuracy", title, about, kind, _error, logarithmic=True), models, read, slowest=True)
-        for kind in kinds
-    )
-    return [chart for chart in found if chart]
+    for kind in kinds:
+        subject = Subject("accuracy", title, about, kind, _error, logarithmic=True)
+        yield _chart(subject, models, read, slowest=True)
 
 
 def _error(value: float, digits: int) -> str:  # noqa: ARG001
@@ -219,45 +217,39 @@ def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Resul
             yield f"{result.board}{precision}", result, figures
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """Empty where there is nothing to compare."""
-
-    dots: tuple[RowChart, ...]
-    rooflines: tuple[Scatter, ...]
-
-
 def charts_over_boards(
     results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
-) -> Overview:
-    """Latency, price, accuracy, CPU and codecs as dot plots; rooflines apart."""
-    others = (cpu_chart(results), codec_chart(results))
-    dots = [
+) -> list[RowChart]:
+    """Latency, price, accuracy, CPU and codecs as dot plots."""
+    dots = (
         *latency_charts(results, kinds),
         *price_charts(results, kinds, boards),
         *accuracy_charts(results, kinds),
-        *(chart for chart in others if chart),
-    ]
-    return Overview(tuple(dots), tuple(rooflines(results, kinds, boards)))
+        *(cpu_chart(results), codec_chart(results)),
+    )
+    return [chart for chart in dots if chart]
 
 
 ELEMENT_BYTES = {Precision.FP32: 4, Precision.INT8: 1}
 
 
 def rooflines(results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]) -> list[Scatter]:
-    """One plot a board and kind that has cases with MACs and times; emulated boards have no performance."""
+    """One plot a board and kind that has cases with MACs and times; emulated boards have no performance.
+
+    Williams, Waterman, Patterson: Roofline, CACM 52 (2009) no. 4. Intensity is multiply-accumulates a byte of
+    memory traffic: of the traffic that the tool reports, else of the least there can be (inputs, outputs and
+    weights once, in the precision of the row), so a dot may lie left of where it stands.
+    """
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for row in results:
         if not row.emulated and row.macs:
             groups.setdefault((row.board, row.backend, row.chip), []).append(row)
-    found = []
-    for (board, backend, chip), rows in sorted(groups.items()):
-        facts = facts_of_board(board, chip, boards)
-        for kind in kinds:
-            plot = _plot(board, backend, rows, kind, facts)
-            if plot:
-                found.append(plot)
-    return found
+    plots = (
+        _plot(board, backend, rows, kind, facts_of_board(board, chip, boards))
+        for (board, backend, chip), rows in sorted(groups.items())
+        for kind in kinds
+    )
+    return [plot for plot in plots if plot]
 
 
 def _plot(
@@ -275,8 +267,8 @@ def _plot(
     low, high = min(point.x for point in points), max(point.x for point in points)
     corners = _roof(facts, low, high, share, kind)
     about = f"{board}, {backend}" if corners else f"{board}, {backend}; {say('no fact tells its roof')}"
-    titles = Titles("roofline", say("Roofline"), about, say("MAC a byte"), say("GMAC/s achieved"))
-    return scatter(titles, kind, points, corners, (significant, significant), logarithmic=True)
+    subject = Subject("roofline", say("Roofline"), about, kind, significant, logarithmic=True)
+    return scatter(subject, (say("MAC a byte"), say("GMAC/s achieved")), points, corners)
 
 
 def _place(row: Result, kind: Kind) -> tuple[float, float] | None:
@@ -334,17 +326,14 @@ def _roof(facts: Mapping[str, Fact], low: float, high: float, share: float, kind
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """`place` is the worst that became of the operator: NPU, CPU, custom, runs, or how it failed; "" unknown.
+    """`placed` is the worst that became of the operator over its cases and layers; None: unknown.
 
     `efficiency` in [0, 1] is the best share of the peak that a case of the operator reached, of `kind`.
-    `seen` of `tried` cases and layers were as bad as that.
     """
 
-    place: str = ""
+    placed: Placement | None
     efficiency: float | None = None
     kind: Kind | None = None
-    seen: int = 1
-    tried: int = 1
 
     @property
     def heat(self) -> int:
@@ -363,28 +352,24 @@ class HeatMap:
 def heatmap(results: Sequence[Result], boards: Sequence[BoardSpec]) -> HeatMap | None:
     """The map of all single-operator cases, and of operators that models failed by or left to another unit;
     None without any."""
-    places: dict[str, dict[Where, Placement]] = {}
+    places = placements(results, _told)
     best: dict[tuple[str, Where], tuple[float, Kind]] = {}
     for row in results:
-        where = (row.board, row.backend)
-        for operator, placed in _told(row):
-            found = places.setdefault(operator, {})
-            found[where] = worse(found[where], placed) if where in found else placed
-        efficiency, kind = _efficiency(row, boards) if _of_operator(row) else (None, None)
-        if efficiency is not None and kind is not None:
-            best[row.op, where] = max((efficiency, kind), best.get((row.op, where), (0.0, kind)))
+        of_operator = row.case_kind is CaseKind.OPERATOR and row.op and row.status is Status.OK
+        if reached := _efficiency(row, boards) if of_operator else None:
+            key = (row.op, (row.board, row.backend))
+            best[key] = max(reached, best.get(key, reached))
     if not places:
         return None
     columns = tuple(sorted({where for row in places.values() for where in row}))
     rows = tuple(
-        (operator, tuple(_cell(row.get(where), best.get((operator, where))) for where in columns))
+        (
+            operator,
+            tuple(HeatCell(row.get(where), *best.get((operator, where), ())) for where in columns),
+        )
         for operator, row in sorted(places.items())
     )
     return HeatMap(columns, rows)
-
-
-def _of_operator(row: Result) -> bool:
-    return row.case_kind is CaseKind.OPERATOR and bool(row.op) and row.status is Status.OK
 
 
 def _told(row: Result) -> Iterator[tuple[str, Placement]]:
@@ -396,24 +381,16 @@ def _told(row: Result) -> Iterator[tuple[str, Placement]]:
             yield operator, placed
 
 
-def _cell(placed: Placement | None, best: tuple[float, Kind] | None) -> HeatCell:
-    if placed is None:
-        return HeatCell()
-    efficiency, kind = best or (None, None)
-    return HeatCell(placed.place, efficiency, kind, placed.seen, placed.tried)
-
-
-def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float | None, Kind | None]:
+def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float, Kind] | None:
     """The tool's own share of the peak, else MACs over time over the peak of the board's facts."""
     if row.emulated:
-        return None, None
+        return None
     for kind in Kind:
         figures = figures_of(row, kind)
         if figures is not None and figures.mac_utilisation is not None:
             return figures.mac_utilisation, kind
     for kind in Kind:
-        rate = gmac_per_s(row, kind) if row.macs else None
-        if rate:
+        if rate := gmac_per_s(row, kind):
             peak = peak_mac_per_s(facts_of_board(row.board, row.chip, boards))
-            return (rate * 1e9 / peak.value, kind) if peak else (None, None)
-    return None, None
+            return (rate * 1e9 / peak.value, kind) if peak else None
+    return None

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npubench.domain.records import Kind, Result
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
-from npubench.reporting.charts.axis import Axis, axis
+from npubench.reporting.charts.axis import Axis, Tick, axis
 from npubench.reporting.charts.row_chart import WIDTH
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import duration
@@ -98,10 +99,8 @@ def _between(low: float, high: float) -> Axis:
         return wide
     bare = Axis(low, high, LEFT_PX, WIDTH - RIGHT_PX, False)
     step = (high - low) / 5
-    from npubench.reporting.charts.axis import Tick
-
     ticks = tuple(Tick(bare.at(low + step * at), duration(low + step * at, 4)) for at in range(6))
-    return Axis(low, high, LEFT_PX, WIDTH - RIGHT_PX, False, ticks)
+    return replace(bare, ticks=ticks)
 
 
 def _bar(scale: Axis, left: float, right: float, count: int, height: float) -> Bar:

@@ -4,12 +4,12 @@ One chart shows one board and one kind of figures, so no mark ever stands beside
 """
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from npubench.domain.records import Kind, Latency, Result
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind, Precision
-from npubench.domain.text import visible
 from npubench.reporting.charts.axis import Axis, axis
 from npubench.reporting.charts.row_chart import (
     AXIS_PX,
@@ -28,12 +28,13 @@ from npubench.reporting.data.figures import (
     Speedup,
     aside,
     bounds_of,
+    common_statistic,
     figures_of,
-    latency_of,
     mark,
     opposite,
     pairs,
     speedup,
+    time_us,
     told,
 )
 from npubench.reporting.data.formatting import duration, significant
@@ -44,6 +45,12 @@ MARK_LIMIT = 2000
 _SHAPES = {Precision.FP32: 0}
 
 
+def about_times(statistic: str) -> str:
+    """What a chart of latencies says of them."""
+    word = say("median") if statistic == "p50" else say("mean")
+    return say("{statistic} of one inference; left is faster", statistic=word)
+
+
 @dataclass(frozen=True, slots=True)
 class _Scale:
     """Of which figures a chart is, and where they stand."""
@@ -52,9 +59,10 @@ class _Scale:
     statistic: str
     axis: Axis
 
-    def value(self, result: Result | None) -> float | None:
-        """In microseconds."""
-        return _value(result, self.kind, self.statistic)
+    def timed(self, results: Iterable[Result]) -> list[tuple[Result, float]]:
+        """Those that have the figure, with it, in microseconds."""
+        times = ((result, time_us(result, self.kind, self.statistic)) for result in results)
+        return [(result, time) for result, time in times if time is not None]
 
     def mark(self, result: Result, value: float, y: float, size: float) -> Mark:
         """The figure has the mark of a bound, what a pointer shows says why, too."""
@@ -86,32 +94,14 @@ def _by_board(
         if result.case_kind is case_kind:
             board = boards.setdefault((result.board, result.backend), {})
             for kind in {figures.kind for figures in result.all_figures}:
-                if _positive(latency_of(result, kind)):
+                if time_us(result, kind, "mean"):
                     board.setdefault(kind, []).append(result)
     for board in boards.values():
         yield from ((kind, board[kind]) for kind in kinds if kind in board)
 
 
-def _positive(latency: Latency | None) -> bool:
-    return (
-        latency is not None and 0 < latency.mean < float("inf") and (latency.p50 is None or latency.p50 > 0)
-    )
-
-
-def _statistic(rows: Sequence[Result], kind: Kind) -> str:
-    """The median where every row has one, otherwise the mean of all: never both in one chart."""
-    latencies = [latency_of(result, kind) for result in rows]
-    return "p50" if all(one is not None and one.p50 is not None for one in latencies) else "mean"
-
-
-def _value(result: Result | None, kind: Kind, statistic: str) -> float | None:
-    latency = latency_of(result, kind)
-    value: float | None = getattr(latency, statistic) if latency else None
-    return value
-
-
 def _model_chart(rows: Sequence[Result], kind: Kind) -> RowChart:
-    statistic = _statistic(rows, kind)
+    statistic = common_statistic(rows, kind)
     found = sorted(pairs(rows), key=lambda pair: -max(_values(pair, kind, statistic)))
     shown = found[:ROW_LIMIT]
     label_x = label_width([pair.case for pair in shown])
@@ -132,10 +122,9 @@ def _chart(
     left_out: int,
 ) -> RowChart:  # fmt: skip
     name, title, more = words
-    statistic = say("median") if scale.statistic == "p50" else say("mean")
     about = [
         f"{rows[0].board}, {rows[0].backend}",
-        say("{statistic} of one inference; left is faster", statistic=statistic),
+        about_times(scale.statistic),
         more,
         say("logarithmic axis") if scale.axis.logarithmic else say("linear axis"),
     ]
@@ -157,14 +146,12 @@ def _precisions(rows: Sequence[Row]) -> list[Precision]:
 
 
 def _values(pair: Pair, kind: Kind, statistic: str) -> list[float]:
-    values = (_value(result, kind, statistic) for result in (pair.fp32, pair.int8))
+    values = (time_us(result, kind, statistic) for result in (pair.fp32, pair.int8))
     return [value for value in values if value is not None]
 
 
 def _model_row(pair: Pair, scale: _Scale, y: float) -> Row:
-    timed = [
-        (row, value) for row in (pair.fp32, pair.int8) if row and (value := scale.value(row)) is not None
-    ]
+    timed = scale.timed(row for row in (pair.fp32, pair.int8) if row)
     left = min(timed, key=lambda one: one[1])[0]
     marks = []
     for row, value in timed:
@@ -175,7 +162,7 @@ def _model_row(pair: Pair, scale: _Scale, y: float) -> Row:
     factor = speedup(pair, scale.kind)
     places = [one.x for one in marks]
     return Row(
-        *(y, label_of(pair.case), visible(pair.case), tuple(marks)),
+        *(y, label_of(pair.case), pair.case, tuple(marks)),
         link=(min(places), max(places)) if len(places) == 2 else None,
         note=_note(factor) if factor else "",
         slower=factor is not None and factor.factor < 1,
@@ -190,13 +177,13 @@ def _note(found: Speedup) -> str:
 
 
 def _operator_chart(rows: Sequence[Result], kind: Kind) -> RowChart:
-    statistic = _statistic(rows, kind)
+    statistic = common_statistic(rows, kind)
     types: dict[str, list[Result]] = {}
     for result in rows:
         types.setdefault(_type_of(result), []).append(result)
     found = sorted(types.items(), key=lambda item: (-len(item[1]), item[0]))
     shown = found[:ROW_LIMIT]
-    times = [value for _, group in shown for r in group if (value := _value(r, kind, statistic)) is not None]
+    times = [value for _, group in shown for r in group if (value := time_us(r, kind, statistic)) is not None]
     label_x = label_width([name for name, _ in shown])
     scale = _Scale(kind, statistic, axis(times, label_x + 24, WIDTH - NOTE_PX - 12))
     each = len(times) <= MARK_LIMIT
@@ -214,18 +201,18 @@ def _operator_row(name: str, group: Sequence[Result], scale: _Scale, y: float, e
     marks, medians = [], []
     for index, precision in enumerate(present):
         lane = round(y + (index - (len(present) - 1) / 2) * 12, 1)
-        timed = [(r, v) for r in group if r.precision is precision and (v := scale.value(r)) is not None]
+        timed = scale.timed(result for result in group if result.precision is precision)
         if each:
             for result, value in timed:
                 found = scale.mark(result, value, lane, 4)
-                marks.append(replace(found, label="", title=f"{visible(result.case)}, {found.title}"))
+                marks.append(replace(found, label="", title=f"{result.case}, {found.title}"))
         if len(timed) > 1 or not each:
             middle = statistics.median(value for _, value in timed)
             about = say("median of {count}", count=len(timed)) + f" {precision.upper()}: {duration(middle)}"
             medians.append(Mark(scale.axis.at(middle), lane, 0, precision.value, about))
     count = len({result.case for result in group})
     note = say_count(count, "{count} case", "{count} cases")
-    return Row(y, label_of(name), visible(name), tuple(marks), tuple(medians), note=note)
+    return Row(y, label_of(name), name, tuple(marks), tuple(medians), note=note)
 
 
 def _type_of(result: Result) -> str:

@@ -3,10 +3,11 @@
 Series differ by shape and colour, so that a chart reads in grey too. One chart shows one kind of figures.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Kind
+from npubench.domain.figures import Kind
 from npubench.domain.text import columns_of, shortened, visible
 from npubench.reporting.charts.axis import Axis, Show, axis
 from npubench.reporting.data.formatting import duration
@@ -105,10 +106,7 @@ def row_chart(
     subject: Subject, rows: Sequence[tuple[str, Sequence[Value]]], warning: str = ""
 ) -> RowChart | None:
     """The chart of the first names that have room, largest series first; None without a positive figure."""
-    counts: dict[str, int] = {}
-    for _, values in rows:
-        for one in values:
-            counts[one.series] = counts.get(one.series, 0) + 1
+    counts = Counter(one.series for _, values in rows for one in values)
     series = sorted(sorted(counts, key=lambda one: (-counts[one], one))[:SERIES_LIMIT])
     positive = [(name, [v for v in values if v.series in series and v.value > 0]) for name, values in rows]
     having = [(name, values) for name, values in positive if values]
@@ -122,15 +120,10 @@ def row_chart(
     for at, (name, values) in enumerate(shown):
         y = round(TOP_PX + _ROW_PX * (at + 0.5), 1)
         marks = tuple(_placed(one, series.index(one.series), scale.at(one.value), y) for one in values)
-        placed.append(Row(y, label_of(name), visible(name), marks))
+        placed.append(Row(y, label_of(name), name, marks))
+    keys = tuple((at, f"s{at}", name) for at, name in enumerate(series))
     return RowChart(
-        *(
-            subject,
-            tuple((at, f"s{at}", name) for at, name in enumerate(series)),
-            tuple(placed),
-            scale,
-            label_x,
-        ),
+        *(subject, keys, tuple(placed), scale, label_x),
         height=TOP_PX + _ROW_PX * len(placed) + AXIS_PX,
         left_out=len(having) - len(shown),
         series_left_out=len(counts) - len(series),
@@ -139,7 +132,7 @@ def row_chart(
 
 
 def _placed(value: Value, series: int, x: float, y: float) -> Mark:
-    return Mark(x, y, series, f"s{series}", visible(value.text), label=value.label, label_x=x + 9)
+    return Mark(x, y, series, f"s{series}", value.text, label=value.label, label_x=x + 9)
 
 
 def label_of(name: str) -> str:

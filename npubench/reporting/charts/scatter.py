@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Kind
-from npubench.domain.text import visible
-from npubench.reporting.charts.axis import Axis, Show, axis
-from npubench.reporting.charts.row_chart import WIDTH
+from npubench.domain.figures import Kind
+from npubench.reporting.charts.axis import Axis, axis
+from npubench.reporting.charts.row_chart import WIDTH, Subject
 
 LEFT_PX, RIGHT_PX, TOP_PX, HEIGHT, AXIS_PX = 78.0, 24.0, 26.0, 380.0, 50.0
 
@@ -23,18 +22,6 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedPoint:
-    """In pixels."""
-
-    x: float
-    y: float
-    series: int
-    text: str
-    label: str
-    anchor: str
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """A polyline in pixels; `kind` gives its dashes."""
 
@@ -45,20 +32,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """A drawn plot."""
+    """A drawn plot; `kinds` are those of the series."""
 
-    name: str
-    title: str
-    about: str
-    kind: Kind | None
+    subject: Subject
+    titles: tuple[str, str]
     series: tuple[str, ...]
     kinds: tuple[Kind | None, ...]
-    points: tuple[PlacedPoint, ...]
+    points: tuple[Point, ...]
     lines: tuple[Line, ...]
     x: Axis
     y: Axis
-    x_title: str
-    y_title: str
     warning: str = ""
     left_out: int = 0
     width: float = WIDTH
@@ -79,58 +62,31 @@ class Corner:
     kind: Kind | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Titles:
-    """What a plot says of itself."""
-
-    name: str
-    title: str
-    about: str
-    x: str
-    y: str
-
-
 POINT_LIMIT = 2000
 
 
 def scatter(
-    titles: Titles,
-    kind: Kind | None,
+    subject: Subject,
+    titles: tuple[str, str],
     points: Sequence[Point],
     corners: Sequence[Corner],
-    shows: tuple[Show, Show],
     kinds: Sequence[Kind | None] = (),
     warning: str = "",
-    logarithmic: bool | None = None,
 ) -> Scatter | None:
-    """The plot of all positive points; None without any. `kinds` are those of the series, in their order."""
+    """The plot of all positive points; None without any. `titles` are of both axes, `kinds` of the series."""
     usable = [point for point in points if point.x > 0 and point.y > 0]
     if not usable:
         return None
     shown = usable[:POINT_LIMIT]
     ends = [place for corner in corners for place in corner.places]
     places = [(point.x, point.y) for point in shown] + ends
-    x = axis([one for one, _ in places], LEFT_PX, WIDTH - RIGHT_PX, shows[0], logarithmic)
-    y = axis([other for _, other in places], HEIGHT - AXIS_PX, TOP_PX, shows[1], logarithmic)
+    show, logarithmic = subject.show, subject.logarithmic
+    x = axis([one for one, _ in places], LEFT_PX, WIDTH - RIGHT_PX, show, logarithmic)
+    y = axis([other for _, other in places], HEIGHT - AXIS_PX, TOP_PX, show, logarithmic)
     series = tuple(dict.fromkeys(point.series for point in points))
-    placed = tuple(_placed(point, series, x, y) for point in shown)
     lines = tuple(
-        Line(" ".join(f"{x.at(a)},{y.at(b)}" for a, b in corner.places), visible(corner.text), corner.kind)
+        Line(" ".join(f"{x.at(a)},{y.at(b)}" for a, b in corner.places), corner.text, corner.kind)
         for corner in corners
     )
-    return Scatter(
-        *(titles.name, titles.title, titles.about, kind, series, tuple(kinds), placed, lines, x, y),
-        x_title=titles.x,
-        y_title=titles.y,
-        warning=warning,
-        left_out=len(usable) - len(shown),
-    )
-
-
-def _placed(point: Point, series: Sequence[str], x: Axis, y: Axis) -> PlacedPoint:
-    left = x.at(point.x)
-    # Labels of dots on the right half stand to their left, so that none leaves the plot.
-    anchor = "start" if left < WIDTH / 2 else "end"
-    return PlacedPoint(
-        left, y.at(point.y), series.index(point.series), visible(point.text), point.label, anchor
-    )
+    left_out = len(usable) - len(shown)
+    return Scatter(subject, titles, series, tuple(kinds), tuple(shown), lines, x, y, warning, left_out)

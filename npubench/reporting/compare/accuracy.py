@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from npubench.domain.records import Figures, Result
-from npubench.reporting.compare.timing import figures_by_kind
+from npubench.domain.figures import Figures
+from npubench.domain.records import Result
+from npubench.reporting.compare.timing import figures_by_kind, of_both
 from npubench.reporting.data.accuracy import LEAST_SLICE, WRONG
 
 DEFAULT_FALL = 0.01
@@ -50,16 +51,12 @@ def accuracy_changes(before: Result, after: Result) -> Iterator[AccuracyChange]:
     Outputs of one number throughout where FP32's differ have a cosine of 0. A worst slice counts only where
     it is low in B: of two that are near 1 it says little which is the nearer.
     """
-    one, other = figures_by_kind(before), figures_by_kind(after)
-    for kind in one:
-        if kind not in other:
-            continue
-        values = cosine_of(one[kind]), cosine_of(other[kind])
-        if values[0] is not None and values[1] is not None:
-            yield AccuracyChange(kind, COSINE, values[0], values[1])
-        slices = _slice(one[kind]), _slice(other[kind])
-        if slices[0] is not None and slices[1] is not None and min(slices[0], slices[1]) < LEAST_SLICE:
-            yield AccuracyChange(kind, SLICE, slices[0], slices[1])
+    for kind, *figures in of_both(before, after):
+        for measure, told in ((COSINE, cosine_of), (SLICE, _slice)):
+            one, other = map(told, figures)
+            if one is None or other is None or (measure == SLICE and min(one, other) >= LEAST_SLICE):
+                continue
+            yield AccuracyChange(kind, measure, one, other)
 
 
 def cosine_of(figures: Figures) -> float | None:
@@ -111,9 +108,7 @@ def evaluation_of(told: Mapping[str, Any]) -> Evaluation | None:
     top1, drop = told.get("top1"), told.get("drop_top1")
     if not top1 or told.get("emulated"):
         return None
-    case, board, backend, precision, kind = (
-        str(told[name]) for name in ("case", "board", "backend", "precision", "kind")
-    )
-    value, low, high = (float(top1[name]) for name in ("value", "low", "high"))
-    lost = float(drop["low"]) if drop else None
-    return Evaluation(case, board, backend, precision, kind, value, low, high, lost, int(told["samples"]))
+    names = ("case", "board", "backend", "precision", "kind")
+    known: dict[str, Any] = {name: str(told[name]) for name in names}
+    known |= {name: float(top1[name]) for name in ("value", "low", "high")}
+    return Evaluation(**known, lost=float(drop["low"]) if drop else None, samples=int(told["samples"]))

@@ -1,12 +1,13 @@
 """What became of one case from A to B, by the rule that a gate goes by."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from npubench.domain.errors import ExitCode
+from npubench.domain.figures import Bound
 from npubench.domain.records import (
-    Bound,
     Definition,
     FailureClass,
     Result,
@@ -89,31 +90,29 @@ def changes(pair: Pair, policy: RegressionPolicy, noise: Mapping[str, Noise]) ->
     if before.status is not Status.OK or after.status is not Status.OK:
         yield _of_status(before, after)
         return
-    if Verdict.INVALID in (before.verdict, after.verdict):
-        yield _change(before, after, Outcome.NOT_COMPARABLE, "the board restarted while it measured: invalid")
-        return
     changed = differing(before, after)
-    if Definition.QUANTISATION in changed:
-        yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
+    invalid = Verdict.INVALID in (before.verdict, after.verdict)
+    if invalid or Definition.QUANTISATION in changed:
+        reason = "the board restarted while it measured: invalid" if invalid else _redefined(before, changed)
+        yield _change(before, after, Outcome.NOT_COMPARABLE, reason)
         return
     found = list(time_ratios(before, after))
     accuracies = [] if policy.accuracy is None else list(accuracy_changes(before, after))
     rates = [judge_accuracy(before, after, one, policy.accuracy or 0.0) for one in accuracies]
     # Beside a time, accuracies that are as they were need no line of their own.
     yield from (one for one in rates if not found or one.outcome is not Outcome.SAME)
-    if not found and rates:
-        return
-    if not found and changed:
-        yield _change(before, after, Outcome.NOT_COMPARABLE, _redefined(before, changed))
-        return
-    if not found:
-        one, other = (" and ".join(figures_by_kind(row)) or "no figure" for row in (before, after))
-        reason = f"{one} in A, {other} in B: kinds are never compared"
-        if one == other:
-            reason = f"{one} in both, without a time of the same statistic"
+    if not found and not rates:
+        reason = _redefined(before, changed) if changed else _no_common_figure(before, after)
         yield _change(before, after, Outcome.NOT_COMPARABLE, reason)
     for one_kind in found:
         yield _judge_time(pair, one_kind, policy, noise)
+
+
+def _no_common_figure(before: Result, after: Result) -> str:
+    one, other = (" and ".join(figures_by_kind(row)) or "no figure" for row in (before, after))
+    if one == other:
+        return f"{one} in both, without a time of the same statistic"
+    return f"{one} in A, {other} in B: kinds are never compared"
 
 
 def judge_accuracy(before: Result, after: Result, found: AccuracyChange, limit: float) -> Change:
@@ -125,8 +124,8 @@ def judge_accuracy(before: Result, after: Result, found: AccuracyChange, limit: 
         outcome = Outcome.LESS_ACCURATE if fall > 0 else Outcome.MORE_ACCURATE
         way = "fell" if fall > 0 else "rose"
         reason = f"the {found.measure} {way} by {abs(fall):.4g}, beyond {limit:g}"
-    change = _change(before, after, outcome, reason)
-    return replace(change, threshold=limit, rated=found, notes=_notes(before, after))
+    notes = _notes(before, after)
+    return _change(before, after, outcome, reason, threshold=limit, rated=found, notes=notes)
 
 
 def judge_top1(before: Evaluation, after: Evaluation) -> Change:
@@ -150,16 +149,15 @@ def _redefined(before: Result, changed: tuple[Definition, ...]) -> str:
 
 
 def _judge_time(pair: Pair, found: TimeRatio, policy: RegressionPolicy, noise: Mapping[str, Noise]) -> Change:
-    before, after = pair.before, pair.after
     threshold = _threshold(found, pair, policy, noise)
     outcome, reason = _outcome(found, policy.share, threshold)
     seen = 1
     if outcome is Outcome.SLOWER and found.kind == "measured":
         outcome, reason, seen = _repeated(pair, reason, policy, noise)
     outcome, reason = _within_bounds(found, outcome, reason)
-    notes = (*_notes(before, after), *_bound_notes(found))
-    change = _change(before, after, outcome, reason)
-    return replace(change, timed=found, threshold=threshold, seen=seen, notes=notes)
+    notes = (*_notes(pair.before, pair.after), *_bound_notes(found))
+    judged = {"timed": found, "threshold": threshold, "seen": seen, "notes": notes}
+    return _change(pair.before, pair.after, outcome, reason, **judged)
 
 
 def _within_bounds(found: TimeRatio, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
@@ -210,10 +208,8 @@ def _repeated(
             return Outcome.UNDECIDED, f"{reason}, seen once: measure B again", 1
         return Outcome.SLOWER, f"{reason}; seen once, a repeat would confirm it", 1
     again = next((one for one in time_ratios(pair.before, pair.repeats[0]) if one.kind == "measured"), None)
-    if (
-        again is not None
-        and _outcome(again, policy.share, _threshold(again, pair, policy, noise))[0] is Outcome.SLOWER
-    ):
+    threshold = _threshold(again, pair, policy, noise) if again else 0.0
+    if again and _outcome(again, policy.share, threshold)[0] is Outcome.SLOWER:
         return Outcome.SLOWER, f"{reason}, and so by a repeat", 2
     return Outcome.UNDECIDED, f"{reason}, but another measurement of B does not show it", 1
 
@@ -236,17 +232,15 @@ def _of_status(before: Result, after: Result) -> Change:
         of_tool = failure.failure_class is FailureClass.KILLED and failure.stage is not Stage.MEASURE
         tool = of_tool or failure.failure_class is FailureClass.TOOL_MISSING
         code = int(ExitCode.TOOLCHAIN if tool else ExitCode.BOARD)
-        return replace(_change(before, after, Outcome.ERRORED, _why(after)), lost_to=code)
+        return _change(before, after, Outcome.ERRORED, _why(after), lost_to=code)
     if before.status is Status.FAILED:
         return _change(before, after, Outcome.FAILS, _why(after))
     return _change(before, after, Outcome.BROKEN, _why(after))
 
 
 def _why(row: Result) -> str:
-    failure = row.failure
-    if failure is None:
-        return "no reason was recorded"
-    return f"{failure.stage}: {failure.failure_class}: {failure.message}"
+    one = row.failure
+    return f"{one.stage}: {one.failure_class}: {one.message}" if one else "no reason was recorded"
 
 
 def _notes(before: Result, after: Result) -> tuple[str, ...]:
@@ -264,18 +258,17 @@ def _notes(before: Result, after: Result) -> tuple[str, ...]:
         notes.append(f"fps counts {told} in B: times are of a call")
     if (label := without_cosine(before, after)) is not None:
         notes.append(f"{label} has no cosine to compare")
-    for label, row in (("A", before), ("B", after)):
+    labelled = (("A", before), ("B", after))
+    for label, row in labelled:
         wrong = [one.no_accuracy_why for one in figures_by_kind(row).values() if one.no_accuracy in WRONG]
         notes += [f"{label}: {why}" for why in wrong if why]
     if before.backend != after.backend:
         notes.append(f"built by {before.backend} and by {after.backend}")
-    for label, row in (("A", before), ("B", after)):
-        if row.verdict not in (None, Verdict.STABLE):
-            notes.append(f"{label} is {row.verdict}")
-    return tuple(notes)
+    unstable = [pair for pair in labelled if pair[1].verdict not in (None, Verdict.STABLE)]
+    return (*notes, *(f"{label} is {row.verdict}" for label, row in unstable))
 
 
-def _change(before: Result, after: Result, outcome: Outcome, reason: str) -> Change:
+def _change(before: Result, after: Result, outcome: Outcome, reason: str, **judged: Any) -> Change:
     precisions = " / ".join(dict.fromkeys((before.precision.value, after.precision.value)))
     boards = (before.board, after.board)
-    return Change(after.case, after.case_kind.value, *boards, precisions, outcome, reason)
+    return Change(after.case, after.case_kind.value, *boards, precisions, outcome, reason, **judged)

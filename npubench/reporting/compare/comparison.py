@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.errors import ExitCode
-from npubench.domain.records import Bound, Definition, Status, differing
+from npubench.domain.figures import Bound, Kind
+from npubench.domain.records import Definition, Status, differing
+from npubench.domain.text import counted
 from npubench.reporting.compare.accuracy import without_cosine
 from npubench.reporting.compare.change import (
     REGRESSIONS,
@@ -15,7 +17,7 @@ from npubench.reporting.compare.change import (
     changes,
     judge_top1,
 )
-from npubench.reporting.compare.pairing import Pair, Pairing, Side, pair_up, paired_scores
+from npubench.reporting.compare.pairing import Pairing, Side, pair_up, paired_scores
 from npubench.reporting.compare.statistics import Interval, geometric_mean
 from npubench.reporting.compare.timing import Noise, noise_of
 
@@ -63,15 +65,16 @@ def compare(a: Side, b: Side, policy: RegressionPolicy) -> Comparison:
         found += [judge_top1(*pair) for pair in paired_scores(a, b)]
     outcomes = list(Outcome)
     found.sort(key=lambda one: (outcomes.index(one.outcome), -_size(one), one.case, one.board_b))
-    redefined = tuple(
-        dict.fromkeys(pair.after.case for pair in pairing.pairs if Definition.QUANTISATION in _between(pair))
+    requantised = (
+        one for one in pairing.pairs if Definition.QUANTISATION in differing(one.before, one.after)
     )
+    redefined = tuple(dict.fromkeys(pair.after.case for pair in requantised))
     boards = {board for one in found for board in (one.board_a, one.board_b)}
     return Comparison(
         *(a.label, b.label, policy, tuple(found), _means(found)),
         tuple(noise[board] for board in sorted(boards) if board in noise),
         *(pairing.only_a, pairing.only_b, pairing.emulated_a, pairing.emulated_b),
-        (*_warnings(pairing), *_told(redefined)),
+        _warnings(pairing, redefined),
         a.nothing_new or b.nothing_new,
         redefined,
     )
@@ -85,9 +88,7 @@ def exit_code(comparison: Comparison, gated: bool, require_all: bool = False) ->
     be slower, which these rows cannot tell.
     """
     outcomes = {change.outcome for change in comparison.changes}
-    if gated and comparison.nothing_new:
-        return ExitCode.NOTHING_MEASURED
-    if not outcomes - {Outcome.NOT_COMPARABLE}:
+    if (gated and comparison.nothing_new) or not outcomes - {Outcome.NOT_COMPARABLE}:
         return ExitCode.NOTHING_MEASURED
     if not gated:
         return ExitCode.OK
@@ -98,13 +99,9 @@ def exit_code(comparison: Comparison, gated: bool, require_all: bool = False) ->
         return ExitCode(min(lost))
     if require_all and comparison.only_a:
         return ExitCode.NOTHING_MEASURED
-    doubtful = [c for c in comparison.changes if c.outcome is Outcome.UNDECIDED and _may_be_slower(c)]
-    return ExitCode.UNSTABLE if doubtful or comparison.redefined else ExitCode.OK
-
-
-def _may_be_slower(change: Change) -> bool:
-    timed = change.timed
-    return timed is not None and (timed.ratio > 1 or timed.ratio_bound is Bound.LOWER)
+    undecided = [one.timed for one in comparison.changes if one.outcome is Outcome.UNDECIDED and one.timed]
+    may_be_slower = any(one.ratio > 1 or one.ratio_bound is Bound.LOWER for one in undecided)
+    return ExitCode.UNSTABLE if may_be_slower or comparison.redefined else ExitCode.OK
 
 
 def _means(found: Sequence[Change]) -> tuple[Mean, ...]:
@@ -117,12 +114,12 @@ def _means(found: Sequence[Change]) -> tuple[Mean, ...]:
     return tuple(Mean(*key, cases, mean) for key, cases, mean in means if mean is not None)
 
 
-def _warnings(pairing: Pairing) -> tuple[str, ...]:
+def _warnings(pairing: Pairing, redefined: Sequence[str]) -> tuple[str, ...]:
     simulators = {
         (pair.before.backend, pair.after.backend)
         for pair in pairing.pairs
         if pair.before.backend != pair.after.backend
-        and any(f is not None and f.kind == "simulated" for f in (pair.after.figures, pair.after.estimate))
+        and any(figures.kind is Kind.SIMULATED for figures in pair.after.all_figures)
     }
     told = [
         f"simulated by {one} and by {other}: two vendors' assumptions, not two chips"
@@ -137,20 +134,10 @@ def _warnings(pairing: Pairing) -> tuple[str, ...]:
         )
         if cases:
             told.append(f"no cosine in {label} alone, accuracy not compared: {', '.join(cases)}")
+    if redefined:
+        cases_told = f"{counted(len(redefined), 'case')} quantised by different definitions"
+        told.append(f"{cases_told}: neither passed nor failed, measure the older again")
     return tuple(told)
-
-
-def _between(pair: Pair) -> tuple[Definition, ...]:
-    return differing(pair.before, pair.after)
-
-
-def _told(redefined: Sequence[str]) -> tuple[str, ...]:
-    if not redefined:
-        return ()
-    cases = f"{len(redefined)} case" if len(redefined) == 1 else f"{len(redefined)} cases"
-    return (
-        f"{cases} quantised by different definitions: neither passed nor failed, measure the older again",
-    )
 
 
 def _size(change: Change) -> float:

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from npubench.domain.records import Bound
-from npubench.domain.text import printable, shortened, text_table
+from npubench.domain.figures import Bound
+from npubench.domain.text import counted, printable, shortened, text_table
 from npubench.reporting.compare.accuracy import AccuracyChange
 from npubench.reporting.compare.change import REGRESSIONS, TIMES_NOISE, Change, Outcome
 from npubench.reporting.compare.comparison import Comparison, Mean
@@ -44,14 +44,11 @@ def measure(rated: AccuracyChange) -> str:
 
 def mean(one: Mean) -> str:
     """The geometric mean of one kind, with its interval and the method."""
-    ratio = one.ratio
-    told = (
-        f"{ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}; {ratio.method})"
-        if isinstance(ratio, Interval)
-        else f"{ratio:.3f}"
-    )
-    cases = f"{one.cases} case" if one.cases == 1 else f"{one.cases} cases"
-    return f"geometric mean of B / A, {one.kind}, {one.case_kind}, {cases}: {told}"
+    ratio, of = one.ratio, f"{one.kind}, {one.case_kind}, {counted(one.cases, 'case')}"
+    if not isinstance(ratio, Interval):
+        return f"geometric mean of B / A, {of}: {ratio:.3f}"
+    told = f"{ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}; {ratio.method})"
+    return f"geometric mean of B / A, {of}: {told}"
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
@@ -72,12 +69,9 @@ def remarks(comparison: Comparison) -> Iterator[str]:
         )
     for noise in comparison.noise:
         yield f"noise of {noise.board}: {noise.share:.2%} ({noise.method}, {noise.pairs} pairs)"
-    methods = dict.fromkeys(
-        f"{c.timed.statistic}; {c.timed.method}" for c in comparison.changes if c.timed is not None
-    )
-    yield from (f"method: {method}" for method in methods)
-    emulated = comparison.emulated_a + comparison.emulated_b
-    if emulated:
+    timed = [change.timed for change in comparison.changes if change.timed]
+    yield from dict.fromkeys(f"method: {one.statistic}; {one.method}" for one in timed)
+    if comparison.emulated_a or comparison.emulated_b:
         yield f"emulated rows left out: {comparison.emulated_a} of A, {comparison.emulated_b} of B"
     for label, names in (("A", comparison.only_a), ("B", comparison.only_b)):
         if names:
@@ -121,8 +115,7 @@ def markdown(comparison: Comparison) -> str:
     lines += [f"- {plain(mean(one))}" for one in comparison.means]
     lines += [f"- {plain(line)}" for line in remarks(comparison)]
     if loud:
-        header = (*HEADER, "why")
-        lines += ["", *_head(header)]
+        lines += ["", *_head((*HEADER, "why"))]
         lines += [_row((*cells(one), details(one))) for one in loud]
     if quiet:
         lines += ["", f"<details><summary>{len(quiet)} unchanged</summary>", "", *_head(HEADER)]
@@ -161,8 +154,7 @@ def junit(comparison: Comparison) -> str:
     suites: defaultdict[str, list[Change]] = defaultdict(list)
     for change in comparison.changes:
         suites[_kind(change)].append(change)
-    for kind, changes in suites.items():
-        root.append(_suite(kind, changes, comparison))
+    root.extend(_suite(kind, changes, comparison) for kind, changes in suites.items())
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -183,8 +175,7 @@ def _suite(kind: str, changes: list[Change], comparison: Comparison) -> ElementT
         errors=str(outcomes.count(Outcome.ERRORED)),
         skipped=str(sum(outcome in _SKIPPED for outcome in outcomes)),
     )
-    for change in changes:
-        suite.append(_case(change))
+    suite.extend(map(_case, changes))
     told = [mean(one) for one in comparison.means if one.kind == kind]
     ElementTree.SubElement(suite, "system-out").text = printable("\n".join([*told, *remarks(comparison)]))
     return suite

@@ -6,10 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 CONFIDENCE = 0.95
 DRAWS = 10_000
@@ -44,18 +42,15 @@ def ratio_of_medians(before: Sequence[float], after: Sequence[float]) -> Interva
     one, other = _medians(before), _medians(after)
     ratios = other[0][None, :] / one[0][:, None]
     weights = other[1][None, :] * one[1][:, None]
-    low, high = _quantiles(ratios.ravel(), weights.ravel())
     value = statistics.median(after) / statistics.median(before)
     drawn = max(len(before) ** len(before), len(after) ** len(after)) > _MOST_ENUMERATED
     how = f"{DRAWS} draws, seed {SEED}" if drawn else "all resamples"
     method = f"bootstrap over rounds ({len(before)} and {len(after)}; {how}), 95 %"
-    return Interval(value, low, high, method)
+    return Interval(value, *_quantiles(ratios.ravel(), weights.ravel()), method)
 
 
 def geometric_mean(ratios: Sequence[float]) -> Interval | float | None:
     """Geometric mean; with three ratios or more, the percentile bootstrap over cases. None of none."""
-    import numpy as np
-
     if not ratios:
         return None
     logs = np.log(np.asarray(ratios, dtype=np.float64))
@@ -72,8 +67,6 @@ def geometric_mean(ratios: Sequence[float]) -> Interval | float | None:
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
     """Spearman's rho in [-1, 1], ties at their mean rank; None with fewer than three or all equal."""
-    import numpy as np
-
     if len(one) < LEAST_FOR_RANKS:
         return None
     first, second = _ranks(one), _ranks(other)
@@ -82,10 +75,8 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | No
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _medians(rounds: Sequence[float]) -> "tuple[np.ndarray, np.ndarray]":
+def _medians(rounds: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """Distinct medians of resamples, and the share of resamples that each is of."""
-    import numpy as np
-
     values = np.asarray(rounds, dtype=np.float64)
     picks = _picks(len(values))
     medians = np.median(values[picks], axis=1)
@@ -94,29 +85,22 @@ def _medians(rounds: Sequence[float]) -> "tuple[np.ndarray, np.ndarray]":
 
 
 @cache
-def _picks(count: int) -> "np.ndarray":
+def _picks(count: int) -> np.ndarray:
     """Indices of every resample of `count` rounds, or of as many as are drawn."""
-    import numpy as np
-
     if count**count <= _MOST_ENUMERATED:
         return np.asarray(list(itertools.product(range(count), repeat=count)))
     return np.random.default_rng(SEED).integers(0, count, size=(DRAWS, count))
 
 
-def _quantiles(values: "np.ndarray", weights: "np.ndarray") -> tuple[float, float]:
-    import numpy as np
-
+def _quantiles(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     order = np.argsort(values)
     ordered, cumulated = values[order], np.cumsum(weights[order])
     tail = (1 - CONFIDENCE) / 2
-    low = ordered[min(int(np.searchsorted(cumulated, tail)), len(ordered) - 1)]
-    high = ordered[min(int(np.searchsorted(cumulated, 1 - tail)), len(ordered) - 1)]
-    return float(low), float(high)
+    low, high = np.minimum(np.searchsorted(cumulated, (tail, 1 - tail)), len(ordered) - 1)
+    return float(ordered[low]), float(ordered[high])
 
 
-def _ranks(values: Sequence[float]) -> "np.ndarray":
-    import numpy as np
-
+def _ranks(values: Sequence[float]) -> np.ndarray:
     array = np.asarray(values, dtype=np.float64)
     _, places, counts = np.unique(array, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)

@@ -7,22 +7,13 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import combinations, pairwise
 
-from npubench.domain.records import (
-    Bound,
-    Bounds,
-    Definition,
-    Figures,
-    Kind,
-    Latency,
-    Result,
-    Status,
-    differing,
-)
+from npubench.domain.figures import Bound, Bounds, Figures, Kind, Latency
+from npubench.domain.records import Definition, Result, Status, differing
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
-from npubench.reporting.data.figures import left_out_of, ratio_bound
+from npubench.reporting.data.figures import left_out_of, main_latency_us, ratio_bound
 
 EXACT = "exact: the figure has no spread"
 NO_INTERVAL = "no interval: neither rounds nor a deviation are known"
@@ -54,22 +45,22 @@ def figures_by_kind(row: Result) -> Mapping[str, Figures]:
     return found
 
 
+def of_both(before: Result, after: Result) -> Iterator[tuple[str, Figures, Figures]]:
+    """Each kind that both rows have figures of, with those of both."""
+    one, other = figures_by_kind(before), figures_by_kind(after)
+    return ((kind, one[kind], other[kind]) for kind in one if kind in other)
+
+
 def time_ratios(before: Result, after: Result) -> Iterator[TimeRatio]:
     """One comparison for each kind that both rows have a time of."""
-    one, other = figures_by_kind(before), figures_by_kind(after)
     one_throughput = Definition.THROUGHPUT not in differing(before, after)
-    for kind in one:
-        if kind in other:
-            found = _compare(kind, one[kind], other[kind], one_throughput)
-            if found is not None:
-                yield _bounded(found, left_out_of(one[kind]), left_out_of(other[kind]))
-
-
-def _bounded(found: TimeRatio, before: Bounds | None, after: Bounds | None) -> TimeRatio:
-    """Two bounds of one reason and extent leave out the same: what they count is compared."""
-    if before == after:
-        return replace(found, bounds=(before, after))
-    return replace(found, bounds=(before, after), ratio_bound=ratio_bound(after, before))
+    for kind, one, other in of_both(before, after):
+        found = _compare(kind, one, other, one_throughput)
+        if found is not None:
+            bounds = left_out_of(one), left_out_of(other)
+            # Two bounds of one reason and extent leave out the same: what they count is compared.
+            bound = Bound.EXACT if bounds[0] == bounds[1] else ratio_bound(bounds[1], bounds[0])
+            yield replace(found, bounds=bounds, ratio_bound=bound)
 
 
 def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:
@@ -85,27 +76,21 @@ def rounds_of(figures: Figures) -> tuple[str, tuple[float, ...]]:
 def _compare(kind: str, before: Figures, after: Figures, one_throughput: bool) -> TimeRatio | None:
     (statistic, one), (same, other) = rounds_of(before), rounds_of(after)
     if statistic and statistic == same and min(*one, *other) > 0:
-        found = ratio_of_medians(one, other)
         medians = statistics.median(one), statistics.median(other)
-        return TimeRatio(kind, statistic, *medians, found.value, found.low, found.high, found.method)
-    if before.latency_us is not None and after.latency_us is not None:
-        return _of_latencies(kind, before, before.latency_us, after.latency_us)
+        return TimeRatio(kind, statistic, *medians, *astuple(ratio_of_medians(one, other)))
+    then, now = before.latency_us, after.latency_us
+    if then is not None and now is not None:
+        if then.mean <= 0 or now.mean <= 0:
+            return None
+        if then.std is not None and now.std is not None and min(then.n, now.n) > 1:
+            return TimeRatio(kind, "mean", then.mean, now.mean, *astuple(_ratio_of_means(then, now)))
+        if then.p50 and now.p50:
+            return _single(kind, before, "p50", then.p50, now.p50)
+        return _single(kind, before, "mean", then.mean, now.mean)
     if one_throughput and before.throughput_fps and after.throughput_fps:
         times = 1e6 / before.throughput_fps, 1e6 / after.throughput_fps
         return _single(kind, before, "1 / throughput", *times)
     return None
-
-
-def _of_latencies(kind: str, figures: Figures, before: Latency, after: Latency) -> TimeRatio | None:
-    if before.mean <= 0 or after.mean <= 0:
-        return None
-    if before.std is not None and after.std is not None and min(before.n, after.n) > 1:
-        found = _ratio_of_means(before, after)
-        times = before.mean, after.mean
-        return TimeRatio(kind, "mean", *times, found.value, found.low, found.high, found.method)
-    if before.p50 and after.p50:
-        return _single(kind, figures, "p50", before.p50, after.p50)
-    return _single(kind, figures, "mean", before.mean, after.mean)
 
 
 def _ratio_of_means(before: Latency, after: Latency) -> Interval:
@@ -113,9 +98,8 @@ def _ratio_of_means(before: Latency, after: Latency) -> Interval:
     value = after.mean / before.mean
     variance = sum(((x.std or 0.0) / x.mean) ** 2 / x.n for x in (before, after))
     factor = math.exp(_Z95 * math.sqrt(variance))
-    return Interval(
-        value, value / factor, value * factor, "normal approximation over runs of one round, 95 %"
-    )
+    method = "normal approximation over runs of one round, 95 %"
+    return Interval(value, value / factor, value * factor, method)
 
 
 def _single(kind: str, figures: Figures, statistic: str, before: float, after: float) -> TimeRatio:
@@ -147,20 +131,15 @@ def noise_of(*sides: Iterable[Result]) -> dict[str, Noise]:
     """
     found: dict[str, Noise] = {}
     for rows in sides:
-        for board, noise in _of_one_side(rows).items():
-            if board not in found or noise.share > found[board].share:
+        by_board: defaultdict[str, list[Result]] = defaultdict(list)
+        for row in rows:
+            if row.status is Status.OK and row.figures and row.figures.kind is Kind.MEASURED:
+                by_board[row.board].append(row)
+        for board, measured in by_board.items():
+            noise = _noise(board, measured)
+            if noise and (board not in found or noise.share > found[board].share):
                 found[board] = noise
     return found
-
-
-def _of_one_side(rows: Iterable[Result]) -> dict[str, Noise]:
-    by_board: defaultdict[str, list[Result]] = defaultdict(list)
-    for row in rows:
-        figures = row.figures
-        if row.status is Status.OK and figures is not None and figures.kind is Kind.MEASURED:
-            by_board[row.board].append(row)
-    found = ((board, _noise(board, measured)) for board, measured in by_board.items())
-    return {board: noise for board, noise in found if noise is not None}
 
 
 def _noise(board: str, rows: Sequence[Result]) -> Noise | None:
@@ -184,22 +163,16 @@ def _between_repeats(rows: Sequence[Result]) -> Iterator[float]:
 
 
 def _between_rounds(rows: Sequence[Result]) -> Iterator[float]:
-    for row in rows:
-        if row.figures is not None:
-            _, rounds = rounds_of(row.figures)
-            yield from (
-                abs(math.log(other / one)) for one, other in combinations(rounds, 2) if one * other > 0
-            )
+    for figures in (row.figures for row in rows if row.figures):
+        pairs = combinations(rounds_of(figures)[1], 2)
+        yield from (abs(math.log(other / one)) for one, other in pairs if one * other > 0)
 
 
 def _level(row: Result) -> float | None:
-    figures = row.figures
-    if figures is None or figures.latency_us is None:
-        return None
-    _, rounds = rounds_of(figures)
-    latency = figures.latency_us
-    level = statistics.median(rounds) if rounds else latency.mean if latency.p50 is None else latency.p50
-    return level if level > 0 else None
+    level = main_latency_us(row.figures)
+    if row.figures and level is not None and (rounds := rounds_of(row.figures)[1]):
+        level = statistics.median(rounds)
+    return level if level and level > 0 else None
 
 
 def _sigma(logs: Sequence[float]) -> float:

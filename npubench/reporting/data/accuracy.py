@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from npubench.domain.figures import Accuracy, Figures, Kind, NoAccuracy
 from npubench.domain.notes import Note, NoteCode
-from npubench.domain.records import Accuracy, Figures, Kind, NoAccuracy, Result, Status
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import Precision, titled
 from npubench.reporting.data.formatting import closeness
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import recorded, say
 
 LEAST_COSINE = 0.98
 """Pulsar's documentation calls a cosine below it a loss of accuracy."""
@@ -28,6 +29,11 @@ WRONG = frozenset({NoAccuracy.ALL_ZEROS, NoAccuracy.CONSTANT})
 def word_of(reason: NoAccuracy) -> str:
     """The word of a table's cell."""
     return say(WORDS[reason])
+
+
+def why_none(reason: NoAccuracy, why: Note | str) -> str:
+    """The word, and the sentence where there is one."""
+    return f"{word_of(reason)}: {recorded(why)}" if why else word_of(reason)
 
 
 def no_accuracy_of(result: Result, figures: Figures) -> tuple[NoAccuracy | None, Note | str]:

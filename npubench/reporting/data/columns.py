@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from npubench.domain.figures import CodecFigures
-from npubench.domain.records import Accuracy, Definition, Figures, Kind, NoAccuracy, Result, earlier
+from npubench.domain.figures import Accuracy, CodecFigures, Figures, Kind, NoAccuracy
+from npubench.domain.records import Definition, Result, earlier
 from npubench.domain.specs import Precision
 from npubench.measure.statistics import least_samples
-from npubench.reporting.data.accuracy import no_accuracy_of, word_of
+from npubench.reporting.data.accuracy import no_accuracy_of, why_none, word_of
 from npubench.reporting.data.figures import (
     Speedup,
     aside,
@@ -20,7 +20,7 @@ from npubench.reporting.data.figures import (
     whole_npu,
 )
 from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness
-from npubench.reporting.data.translate import recorded, say
+from npubench.reporting.data.translate import say
 
 ONE = (Scale(""),)
 PERCENT = (Scale("%", 0.01),)
@@ -246,7 +246,7 @@ def _accuracy(
             return say("not compared")
         reason, why = no_accuracy_of(entry.result, figures)
         if reason is not None:
-            return f"{word_of(reason)}: {recorded(why)}" if why else word_of(reason)
+            return why_none(reason, why)
         if figures.accuracy is None:
             return say("not compared")
         same = title == "PSNR" and figures.accuracy.max_abs == 0

@@ -207,22 +207,17 @@ def _scaled(value: int | None, unit: float) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorSupport:
-    """One operator; `cells` stand in the order of the section's boards, None where nothing is known."""
-
-    operator: str
-    cells: tuple[Placement | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Coverage:
-    """Codebases and failed exports, backends, and what each backend does with each operator."""
+    """Codebases and failed exports, backends, and what each backend does with each operator.
+
+    Places of an operator stand in the order of the `toolchains`, None where nothing is known.
+    """
 
     codebases: tuple[CodebaseCounts, ...]
     not_exported: tuple[Export, ...]
     backends: tuple[BackendCounts, ...]
     toolchains: tuple[str, ...]
-    operators: tuple[OperatorSupport, ...]
+    operators: Mapping[str, Sequence[Placement | None]]
 
 
 def coverage_of(exports: Mapping[str, Export], results: Sequence[Result]) -> Coverage | None:
@@ -235,10 +230,10 @@ def coverage_of(exports: Mapping[str, Export], results: Sequence[Result]) -> Cov
         tuple(export for export in exports.values() if export.failure_class),
         tuple(backends(results)),
         tuple(columns.values()),
-        tuple(
-            OperatorSupport(operator, tuple(boards.get(where) for where in columns))
+        {
+            operator: [boards.get(where) for where in columns]
             for operator, boards in sorted(placements(results).items())
-        ),
+        },
     )
 
 

@@ -4,23 +4,19 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.figures import NpuPart
-from npubench.domain.records import (
+from npubench.domain.figures import (
     Bound,
     BoundReason,
     Bounds,
-    Definition,
     Figures,
     Kind,
     Latency,
+    NpuPart,
     RateFrom,
-    Result,
-    SamplesFrom,
     Sampling,
-    Status,
-    earlier,
 )
-from npubench.domain.specs import Precision
+from npubench.domain.records import Definition, Result, Status, earlier
+from npubench.domain.specs import Precision, SamplesFrom
 from npubench.reporting.data.formatting import duration, significant
 from npubench.reporting.data.translate import say
 
@@ -256,6 +252,17 @@ def latency_of(result: Result | None, kind: Kind) -> Latency | None:
     """Latency of that kind, in microseconds; None without one."""
     figures = figures_of(result, kind) if result else None
     return figures.latency_us if figures else None
+
+
+def time_us(result: Result | None, kind: Kind, statistic: str) -> float | None:
+    """That statistic of its latency in microseconds; None where it is no time."""
+    value: float | None = getattr(latency_of(result, kind), statistic, None)
+    return value if value and 0 < value < math.inf else None
+
+
+def common_statistic(results: Sequence[Result], kind: Kind) -> str:
+    """The median where every row has one, otherwise the mean of all: never both in one chart."""
+    return "p50" if all(time_us(row, kind, "p50") for row in results) else "mean"
 
 
 def speedup(pair: Pair, kind: Kind) -> Speedup | None:

@@ -8,7 +8,8 @@ What is not known is <NA>.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import Figures, Kind, Result
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.records import Result
 from npubench.domain.specs import Precision
 from npubench.reporting.data.figures import Speedup, bound_of, figures_of, gmac_per_s, kinds_of, speedups
 

@@ -3,11 +3,12 @@
 A failure is not hidden by what worked: where rows or layers differ, the worst stands.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from npubench.domain.records import Accuracy, Failure, FailureClass, Figures, NoAccuracy, Result, Status
+from npubench.domain.figures import Accuracy, Figures, NoAccuracy
+from npubench.domain.records import Failure, FailureClass, Result, Status
 from npubench.domain.specs import CaseKind
 from npubench.domain.text import markdown_section
 from npubench.reporting.data.accuracy import LEAST_COSINE
@@ -352,13 +353,15 @@ def word_of(place: str) -> str:
     return {CRASH: say("crash"), WRONG: say("wrong result")}.get(place) or say(place)
 
 
-def placements(results: Iterable[Result]) -> dict[str, dict[Where, Placement]]:
-    """Operator -> board and backend -> the worst that became of it there."""
+def placements(
+    results: Iterable[Result], told: Callable[[Result], Iterable[tuple[str, Placement]]] | None = None
+) -> dict[str, dict[Where, Placement]]:
+    """Operator -> board and backend -> the worst that became of it there, of what a row has `told`."""
     found: dict[str, dict[Where, Placement]] = {}
     for row in results:
-        for operator, placed in of_row(row):
+        where = (row.board, row.backend)
+        for operator, placed in (told or of_row)(row):
             boards = found.setdefault(operator, {})
-            where = (row.board, row.backend)
             boards[where] = worse(boards[where], placed) if where in boards else placed
     return found
 

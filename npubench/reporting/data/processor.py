@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 
 from npubench import published
-from npubench.domain.figures import ProcessorFigures, ProcessorRow
-from npubench.domain.records import Kind, Result
+from npubench.domain.figures import Kind, ProcessorFigures, ProcessorRow
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.published import CpuPeak
 from npubench.reporting.data.formatting import significant, size

@@ -2,25 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import (
-    BoardState,
-    Computed,
-    DataUse,
-    Figures,
-    Kernels,
-    Kind,
-    Latency,
-    Result,
-    Shares,
-)
+from npubench.domain.figures import Computed, Figures, Kernels, Kind, Latency, Shares
+from npubench.domain.records import BoardState, DataUse, Result
 from npubench.domain.specs import TensorSpec
 from npubench.domain.text import visible
-from npubench.reporting.data.accuracy import slice_text, word_of
+from npubench.reporting.data.accuracy import slice_text, why_none
 from npubench.reporting.data.figures import whole_npu
 from npubench.reporting.data.formatting import duration, significant, size
 from npubench.reporting.data.tables import json_text, script_text
@@ -40,25 +30,20 @@ def facts_of(result: Result) -> Facts:
 
 def own_facts(result: Result) -> Facts:
     """What a row shares with no other, in reading order."""
-    spoken = language()
-    artifact, artifact_size, before, after, started, log, samples = _words(spoken, _OWN)
+    estimate = f"{say('Estimate')}, "
     return (
-        (artifact, result.artifact_sha256),
-        (artifact_size, size(result.artifact_bytes) if result.artifact_bytes is not None else None),
+        (say("Artifact SHA-256"), result.artifact_sha256),
+        (say("Artifact size"), None if result.artifact_bytes is None else size(result.artifact_bytes)),
         *(_figures(result.figures) if result.figures else ()),
-        *(_figures(result.estimate, say("Estimate") + ", ") if result.estimate else ()),
-        *(_figures(whole, say("Estimate") + ", ") if (whole := whole_npu(result)) else ()),
+        *(_figures(result.estimate, estimate) if result.estimate else ()),
+        *(_figures(whole, estimate) if (whole := whole_npu(result)) else ()),
         *(((say("Data"), _data(result.data)),) if result.data else ()),
-        (before, _state(result.board_before)),
-        (after, _state(result.board_after)),
-        (started, _started(result)),
-        (log, _file(result.log_path, result.log_sha256)),
-        (samples, _file(result.samples_path, result.samples_sha256)),
+        (say("Board before"), _state(result.board_before)),
+        (say("Board after"), _state(result.board_after)),
+        (say("Started"), _started(result)),
+        (say("Log"), _file(result.log_path, result.log_sha256)),
+        (say("Samples"), _file(result.samples_path, result.samples_sha256)),
     )
-
-
-_OWN = ("Artifact SHA-256", "Artifact size", "Board before", "Board after", "Started", "Log", "Samples")
-"""Their labels, but for those of figures."""
 
 
 def graph_facts(result: Result) -> Facts:
@@ -87,53 +72,40 @@ def setting_facts(result: Result) -> Facts:
     )
 
 
-@cache
-def _words(language: str, texts: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001 - say() depends on it
-    """These words as they are said in that language: looked up once, not once a row."""
-    return tuple(say(text) for text in texts)
-
-
 _STATISTICS = ("mean", "std", "min", "p50", "p90", "p99", "max")
 _ACCURACIES = (
     "cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "equal_rounded"
 )  # fmt: skip
-_LABELS = ("latency, µs", "round medians, µs", "accuracy", "costs", "placement", "details", "computed in")
 
 
 def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | None]]:
-    latency, accuracy, spoken = figures.latency_us, figures.accuracy, language()
-    labels = _words(spoken, _LABELS)
+    latency, accuracy = figures.latency_us, figures.accuracy
     head = f"{before}{say(figures.kind)}"
     if latency is not None:
-        yield f"{head} {labels[0]}", _latency(latency)
+        yield f"{head} {say('latency, µs')}", _latency(latency)
         if latency.rounds_p50:
-            yield f"{head} {labels[1]}", _rounds(latency)
+            yield f"{head} {say('round medians, µs')}", _rounds(latency)
     if accuracy is not None:
         values = ((name, getattr(accuracy, name)) for name in _ACCURACIES)
         texts = [f"{name} {value:.6g}" for name, value in values if value is not None]
         if accuracy.kernels is not None:
             texts.append(_kernels(accuracy.kernels))
-        yield f"{head} {labels[2]}", f"{', '.join(texts)}; {say('{count} inputs', count=accuracy.samples)}"
+        inputs = say("{count} inputs", count=accuracy.samples)
+        yield f"{head} {say('accuracy')}", f"{', '.join(texts)}; {inputs}"
         if text := slice_text(accuracy):
             yield f"{head} {say('worst slice')}", text
         if accuracy.dead_slices is not None:
             yield f"{head} {say('dead slices')}", str(accuracy.dead_slices)
     if figures.no_accuracy is not None:
-        yield f"{head} {say('no cosine')}", _no_cosine(figures)
-    costs = _costs(figures)
-    if costs:
-        yield f"{head} {labels[3]}", costs
+        yield f"{head} {say('no cosine')}", why_none(figures.no_accuracy, figures.no_accuracy_why)
+    if costs := _costs(figures):
+        yield f"{head} {say('costs')}", costs
     if figures.placement:
-        yield f"{head} {labels[4]}", _pairs(figures.placement)
+        yield f"{head} {say('placement')}", _pairs(figures.placement)
     if figures.computed is not None:
-        yield f"{head} {labels[6]}", _computed(figures.computed)
+        yield f"{head} {say('computed in')}", _computed(figures.computed)
     if details := details_of(figures):
-        yield f"{head} {labels[5]}", _pairs(details)
-
-
-def _no_cosine(figures: Figures) -> str:
-    word = word_of(figures.no_accuracy) if figures.no_accuracy else ""
-    return f"{word}: {recorded(figures.no_accuracy_why)}" if figures.no_accuracy_why else word
+        yield f"{head} {say('details')}", _pairs(details)
 
 
 def _kernels(kernels: Kernels) -> str:
@@ -150,12 +122,8 @@ def _computed(computed: Computed) -> str:
 
 
 def _shares(shares: Shares) -> str:
-    named = (
-        (say("integers"), shares.integer),
-        ("NPU", shares.npu),
-        ("CPU", shares.cpu),
-        (say("float"), shares.floating),
-    )
+    names = (say("integers"), "NPU", "CPU", say("float"))
+    named = zip(names, (shares.integer, shares.npu, shares.cpu, shares.floating), strict=True)
     return ", ".join(f"{name} {share:.1%}" for name, share in named if share)
 
 
@@ -170,10 +138,9 @@ _statistics = attrgetter(*_STATISTICS)
 
 
 @cache
-def _template(spoken: str, known: tuple[bool, ...]) -> str:
+def _template(spoken: str, known: tuple[bool, ...]) -> str:  # noqa: ARG001 - say() depends on it
     """All known statistics are put into one text at once: that takes a third of the time of one by one."""
-    names = zip(_words(spoken, _STATISTICS), known, strict=True)
-    return ", ".join(f"{name} %.6g" for name, there in names if there)
+    return ", ".join(f"{say(name)} %.6g" for name, there in zip(_STATISTICS, known, strict=True) if there)
 
 
 def _rounds(latency: Latency) -> str:
@@ -183,21 +150,19 @@ def _rounds(latency: Latency) -> str:
     return text if latency.outliers is None else f"{text}; {say('{count} outliers', count=latency.outliers)}"
 
 
-def _costs(figures: Figures) -> str | None:
-    parts = []
-    if figures.load_us is not None:
-        parts.append(f"{say('load')} {duration(figures.load_us)}")
-    if figures.host_overhead_us is not None:
-        parts.append(f"{say('host overhead')} {duration(figures.host_overhead_us)}")
-    if figures.memory_bytes is not None:
-        parts.append(f"{say('memory')} {size(figures.memory_bytes)}")
-    if figures.io_bytes is not None:
-        parts.append(f"{say('I/O per inference')} {size(figures.io_bytes)}")
+def _costs(figures: Figures) -> str:
+    told = (
+        ("load", figures.load_us, duration),
+        ("host overhead", figures.host_overhead_us, duration),
+        ("memory", figures.memory_bytes, size),
+        ("I/O per inference", figures.io_bytes, size),
+    )
+    parts = [f"{say(name)} {show(value)}" for name, value, show in told if value is not None]
     if figures.tool_macs is not None:
         parts.append(say("{count} MACs by the tool's count", count=f"{figures.tool_macs:,}"))
     if figures.mac_utilisation is not None:
         parts.append(say("{share} of the peak", share=f"{figures.mac_utilisation:.2%}"))
-    return ", ".join(parts) or None
+    return ", ".join(parts)
 
 
 def _data(data: DataUse) -> str:
@@ -228,30 +193,24 @@ def _text(value: Any) -> str:
     return say("unknown") if value is None else str(value)
 
 
-_STATE = ("governor", "load, 1 min", "{size} free", "up {hours} h")
-
-
 def _state(state: BoardState | None) -> str | None:
     if state is None:
         return None
-    governor, load, free, up = _words(language(), _STATE)
     parts = [state.taken_at]
     if state.governor:
-        parts.append(f"{governor} {state.governor}")
+        parts.append(f"{say('governor')} {state.governor}")
     if state.clocks_mhz:
         parts.append(_clocks(state.clocks_mhz))
     if state.temperature_c is not None:
         parts.append(f"{significant(state.temperature_c)} °C")
     if state.load_1min is not None:
-        parts.append(f"{load} {state.load_1min:.2f}")
+        parts.append(f"{say('load, 1 min')} {state.load_1min:.2f}")
     if state.memory_available_bytes is not None:
-        parts.append(free.format(size=size(state.memory_available_bytes)))
+        parts.append(say("{size} free", size=size(state.memory_available_bytes)))
     if state.uptime_s is not None:
-        parts.append(up.format(hours=significant(state.uptime_s / 3600)))
-    if state.cpu_flags:
-        parts.append(" ".join(state.cpu_flags))
-    if state.extra:
-        parts += [f"{name} {value}" for name, value in state.extra.items()]
+        parts.append(say("up {hours} h", hours=significant(state.uptime_s / 3600)))
+    parts += (" ".join(state.cpu_flags),) if state.cpu_flags else ()
+    parts += [f"{name} {value}" for name, value in state.extra.items()]
     return ", ".join(parts)
 
 
@@ -268,54 +227,34 @@ def _file(path: str | None, sha256: str | None) -> str | None:
     return f"{path}, SHA-256 {sha256 or say('unknown')}" if path else None
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """Sets of facts; `numbers` has for every row which of them is its own, from 0."""
-
-    numbers: tuple[int, ...]
-    facts: tuple[Facts, ...]
-
-
-def settings_of(results: Sequence[Result]) -> Shared:
-    """Run, tools, protocol, seeds and command of all rows, in the order in which they occur."""
-    return _shared(
-        results,
-        lambda r: (r.run_id, r.tools, r.npubench_version, r.protocol, r.seeds, r.command),
-        setting_facts,
-    )
-
-
-def graphs_of(results: Sequence[Result]) -> Shared:
-    """What the exported models of all rows are made of."""
-    return _shared(
-        results,
-        lambda r: (r.onnx_sha256, r.exported, r.opset, r.inputs, r.outputs, r.operators, r.parameters),
-        graph_facts,
-    )
-
-
 def _shared(
-    results: Sequence[Result], parts: Callable[[Result], tuple[Any, ...]], facts_of: Callable[[Result], Facts]
-) -> Shared:
-    """Facts are made once for each distinct set of what they are made of: to encode that takes less time."""
+    results: Sequence[Result], facts_of: Callable[[Result], Facts], parts: Callable[[Result], tuple[Any, ...]]
+) -> tuple[list[int], list[Facts]]:
+    """The distinct facts in the order in which they occur, and for every row which of them are its own.
+
+    Facts are made once for each distinct set of their `parts`: to encode those takes less time.
+    """
     from msgspec import msgpack
 
     encode = msgpack.Encoder(enc_hook=str).encode
     found: dict[bytes, int] = {}
-    facts = []
+    facts: list[Facts] = []
     numbers = []
     for result in results:
         try:
             key = encode(parts(result))
         except UnicodeEncodeError:  # A lone surrogate, of which a board's files may be full.
             key = repr(parts(result)).encode("utf-8", "surrogatepass")
-        number = found.get(key)
-        if number is None:
-            number = found[key] = len(found)
+        if key not in found:
+            found[key] = len(found)
             facts.append(facts_of(result))
-        numbers.append(number)
-    return Shared(tuple(numbers), tuple(facts))
+        numbers.append(found[key])
+    return numbers, facts
 
+
+_GRAPH = attrgetter("onnx_sha256", "exported", "opset", "inputs", "outputs", "operators", "parameters")
+_SETTING = attrgetter("run_id", "tools", "npubench_version", "protocol", "seeds", "command")
+"""What such facts are made of."""
 
 BRIEF_FROM = 20_001
 """Rows from which a page keeps of each row's provenance only what finds it again."""
@@ -337,15 +276,16 @@ def pack_provenance(rows: Sequence[Result]) -> "Markup":
             if text is None:
                 entry.append(None)
                 continue
-            shown = text if text.isascii() and text.isprintable() else visible(text)
+            shown = visible(text)
             entry.append(shown if label in unique else texts.setdefault(shown, len(texts)))
         packed.append(entry)
     shared: list[list[list[list[str | None]]]] = []
     if len(rows) < BRIEF_FROM:
-        for at, groups in enumerate((graphs_of(rows), settings_of(rows)), 1):
-            for entry, number in zip(packed, groups.numbers, strict=True):
+        for at, (of_row, parts) in enumerate(((graph_facts, _GRAPH), (setting_facts, _SETTING)), 1):
+            numbers, found = _shared(rows, of_row, parts)
+            for entry, number in zip(packed, numbers, strict=True):
                 entry[at] = number
-            shared.append([_seen(facts) for facts in groups.facts])
+            shared.append([_seen(facts) for facts in found])
     return script_text(
         json_text({"shapes": list(shapes), "texts": list(texts), "shared": shared, "rows": packed})
     )

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Bound, Kind, Result, Status
+from npubench.domain.figures import Bound, Kind
+from npubench.domain.records import Result, Status
 from npubench.published import case_of
 from npubench.reporting.compare.statistics import Interval, geometric_mean, rank_correlation
 from npubench.reporting.data.figures import left_out_of, ratio_bound

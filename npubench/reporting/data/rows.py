@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from npubench.domain.figures import Bound, Figures
 from npubench.domain.notes import Note
-from npubench.domain.records import Bound, Failure, Figures, Result, earlier
+from npubench.domain.records import Failure, Result, earlier
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.reporting.data.accuracy import no_accuracy_of
 from npubench.reporting.data.figures import bounds_of, counts_text, latency_text, main_latency_us, whole_npu

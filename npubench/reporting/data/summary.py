@@ -1,10 +1,13 @@
 """What the page says first, and where its rows were measured."""
 
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from npubench.domain.records import BoardState, Bound, Definition, Kind, Result, Status, earlier
+from npubench.domain.figures import Bound, Kind
+from npubench.domain.records import BoardState, Definition, Result, Status, earlier
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.accuracy import Lowest, lowest_of
 from npubench.reporting.data.figures import figures_of, pairs, speedup
@@ -13,12 +16,17 @@ from npubench.reporting.data.translate import say
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """Counts of rows; `gain` and `lowest_cosine` are of models on boards that are real.
+class LowestOfAll:
+    """The lowest accuracy of any INT8 row, of which it is, measured or simulated."""
 
-    `lowest_cosine` is the lowest accuracy of any INT8 row, measured or simulated: a cosine, that of a worst
-    slice where it is low, or 0 of outputs that are all one number; `lowest_text` says which of them.
-    """
+    accuracy: Lowest
+    case: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts of rows; `gain` and `lowest` are of models on boards that are real."""
 
     rows: int
     cases: int
@@ -32,11 +40,7 @@ class Summary:
     last: str
     gain: float | None
     gain_models: int
-    lowest_cosine: float | None
-    lowest_case: str
-    lowest_text: str = ""
-    lowest_kind: Kind = Kind.MEASURED
-    lowest_is_low: bool = False
+    lowest: LowestOfAll | None
 
 
 def summarise(results: Sequence[Result]) -> Summary:
@@ -51,36 +55,27 @@ def summarise(results: Sequence[Result]) -> Summary:
         real = today
     speedups = [found for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
     gains = [found.factor for found in speedups if found.bound is Bound.EXACT]
-    lowest = min(
-        ((found.value, r.case, kind, found) for r in real for kind, found in _lowest(r)),
-        key=lambda one: one[:2],
-        default=None,
-    )
+    lowest = [LowestOfAll(found, r.case, kind) for r in real for kind, found in _lowest(r)]
+    by_status = Counter(result.status for result in results)
     return Summary(
         rows=len(results),
         cases=len({(r.case, r.case_kind) for r in results}),
         models=len({r.case for r in results if r.case_kind is CaseKind.MODEL}),
         operators=len({r.case for r in results if r.case_kind is CaseKind.OPERATOR}),
-        ok=sum(r.status is Status.OK for r in results),
-        failed=sum(r.status is Status.FAILED for r in results),
-        skipped=sum(r.status is Status.SKIPPED for r in results),
+        ok=by_status[Status.OK],
+        failed=by_status[Status.FAILED],
+        skipped=by_status[Status.SKIPPED],
         boards=tuple(sorted({r.board for r in results})),
         first=moment(started[0]) if started else "",
         last=moment(started[-1]) if started else "",
         gain=statistics.median(gains) if gains else None,
         gain_models=len(gains),
-        lowest_cosine=lowest[0] if lowest else None,
-        lowest_case=lowest[1] if lowest else "",
-        lowest_text=lowest[3].text if lowest else "",
-        lowest_kind=lowest[2] if lowest else Kind.MEASURED,
-        lowest_is_low=lowest[3].low if lowest else False,
+        lowest=min(lowest, key=lambda one: (one.accuracy.value, one.case), default=None),
     )
 
 
 def moment(text: str) -> str:
     """An ISO 8601 time to the minute, as UTC; what is not one stays as it is."""
-    from datetime import UTC, datetime
-
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -121,10 +116,7 @@ def environments(results: Sequence[Result]) -> list[Environment]:
 
 def _environment(rows: Sequence[Result]) -> Environment:
     states = [state for row in rows for state in (row.board_before, row.board_after) if state]
-    tools: dict[str, dict[str, None]] = {}
-    for row in rows:
-        for name, version in row.tools.items():
-            tools.setdefault(name, {})[version] = None
+    tools = _by_name(row.tools for row in rows)
     newest = max(rows, key=lambda row: row.started_at)
     return Environment(
         *(newest.board, newest.chip, newest.backend, newest.emulated, len(rows)),
@@ -149,17 +141,18 @@ def _facts(states: Sequence[BoardState]) -> list[tuple[str, str]]:
         ("Memory", _distinct(size(s.memory_total_bytes) if s.memory_total_bytes else None for s in states)),
         ("Memory free", _range(available, "", size)),
     ]
-    extras: dict[str, dict[str, None]] = {}
-    for state in states:
-        for name, value in state.extra.items():
-            extras.setdefault(name, {})[value] = None
-    return [
-        *facts,
-        *(
-            (_EXTRA.get(name, name), ", ".join(sorted(values, key=_by_number)))
-            for name, values in extras.items()
-        ),
-    ]
+    extras = _by_name(state.extra for state in states).items()
+    told = [(_EXTRA.get(name, name), ", ".join(sorted(values, key=_by_number))) for name, values in extras]
+    return [*facts, *told]
+
+
+def _by_name(tables: Iterable[Mapping[str, str]]) -> dict[str, dict[str, None]]:
+    """Every distinct value of each name, in the order in which they occur."""
+    found: dict[str, dict[str, None]] = {}
+    for table in tables:
+        for name, value in table.items():
+            found.setdefault(name, {})[value] = None
+    return found
 
 
 _EXTRA = {"running": "Tasks running"}

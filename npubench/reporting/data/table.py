@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from npubench.domain.records import Bound, Kind, NoAccuracy, RateFrom, SamplesFrom, Status
+from npubench.domain.figures import Bound, Kind, NoAccuracy, RateFrom
+from npubench.domain.records import Status
+from npubench.domain.specs import SamplesFrom
 from npubench.domain.text import columns_of, printable, shortened, text_table
 from npubench.reporting.data.accuracy import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
 from npubench.reporting.data.figures import SHORT, mark, opposite
@@ -17,25 +19,26 @@ from npubench.reporting.data.rows import COLUMNS, Row
 LEAST_NAME = 8
 """Columns that a case's name keeps when everything else has to go."""
 
-_LATENCY = ("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers")
-_ACCURACY = (
-    *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
-    *(f"worst_slice.{one}" for one in ("output", "axis", "index", "cosine")),
-    "dead_slices",
-    *("kernels.fused_cosine", "kernels.unoptimised_cosine"),
-)
-_BOUNDS = ("bound", "reason", "left_out", "layers", "share")
-_SAMPLING = ("samples_per_call", "source", "axis", "input")
-_FAILURE = ("stage", "class", "operators", "message")
-_PREDICTION = ("kind", "throughput_fps", "basis")
-_DATA = ("source", "calibrated", "evaluated", "held_out", "inputs", "note")
-_COMPUTED = tuple(
-    f"{what}.{where}" for what in ("operators", "macs") for where in ("integer", "npu", "cpu", "floating")
-)
 _NESTED = {
-    **{"latency_us": _LATENCY, "bounds": _BOUNDS, "sampling": _SAMPLING, "accuracy": _ACCURACY},
-    **{"computed": _COMPUTED, "failure": _FAILURE, "prediction": _PREDICTION, "data": _DATA},
+    "latency_us": (
+        *("n", "mean", "min", "p50", "p90", "p99", "max", "std", "rounds_p50", "spread", "outliers"),
+    ),
+    "bounds": ("bound", "reason", "left_out", "layers", "share"),
+    "sampling": ("samples_per_call", "source", "axis", "input"),
+    "accuracy": (
+        *("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "samples", "kind"),
+        *(f"worst_slice.{one}" for one in ("output", "axis", "index", "cosine")),
+        *("dead_slices", "kernels.fused_cosine", "kernels.unoptimised_cosine"),
+    ),
+    "computed": tuple(
+        f"{what}.{where}" for what in ("operators", "macs") for where in ("integer", "npu", "cpu", "floating")
+    ),
+    "failure": ("stage", "class", "operators", "message"),
+    "prediction": ("kind", "throughput_fps", "basis"),
+    "data": ("source", "calibrated", "evaluated", "held_out", "inputs", "note"),
 }
+"""Columns that CSV has one of for each of these."""
+
 _ESTIMATE = (
     *("kind", "origin", "latency_us", "throughput_fps", "load_us", "tool_macs", "mac_utilisation"),
     *("memory_bytes", "io_bytes", "placement", "accuracy", "no_accuracy", "no_accuracy_why", "bounds"),
@@ -55,10 +58,8 @@ _DISPENSABLE = (
 """Columns that give way on a narrow terminal, first ones first; kind and status never do."""
 
 _TIMES = ("p50 us", "mean us", "sim. us")
-"""Columns that say of a bound what makes it one."""
-
+"""Columns that say of a bound what makes it one; below a table so many are explained, the others counted."""
 _EXPLAINED = 5
-"""Bounds that are explained below a table; the others are counted."""
 
 WRONG_WORDS = frozenset(WORDS[one] for one in WRONG)
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
@@ -112,13 +113,16 @@ def to_text(rows: Sequence[Row], width: int) -> str:
     if _total(columns, "case") + LEAST_NAME > width:
         # What makes a figure a bound goes below the table before names are cut; that it is one stays there.
         times = {name: columns[name] for name in _TIMES if name in columns}
-        columns |= {name: [_brief(cell) for cell in cells] for name, cells in times.items()}
+        columns |= {name: [cell.partition(" (")[0] for cell in cells] for name, cells in times.items()}
         below += (shortened(line, width) for line in _of_bounds(columns["case"], times.values()))
     for name, cut in _CUTS.items():
         spare = width - _total(columns, name)
         columns[name] = [cut(cell, spare) for cell in columns[name]]
+    counted = Counter(row["status"] for row in rows)
+    totals = ", ".join(f"{counted[status.value]} {status.value}" for status in Status)
     lines = ([cell or "-" for cell in line] for line in zip(*columns.values(), strict=True))
-    return "\n".join([text_table(tuple(columns), lines, None, _NUMBERS), "", *below, _totals(rows)])
+    table = text_table(tuple(columns), lines, None, _NUMBERS)
+    return "\n".join([table, "", *below, f"{len(rows)} rows: {totals}"])
 
 
 def _of_bounds(cases: Sequence[str], times: Iterable[Sequence[str]]) -> list[str]:
@@ -144,12 +148,6 @@ def _of_rates(rows: Sequence[Row], columns: dict[str, list[str]]) -> Iterator[st
     yield f"fps: {of}; samples a call: {many} (--csv: of each row, and why)"
 
 
-def _totals(rows: Sequence[Row]) -> str:
-    counted = Counter(row["status"] for row in rows)
-    parts = ", ".join(f"{counted[status.value]} {status.value}" for status in Status)
-    return f"{len(rows)} rows: {parts}"
-
-
 def _total(columns: dict[str, list[str]], spared: str = "") -> int:
     """Columns of the terminal that the table takes without the one that is `spared`."""
     widths = (max(map(columns_of, (name, *cells))) for name, cells in columns.items() if name != spared)
@@ -172,10 +170,6 @@ def _main(figures: Row, value_us: float) -> str:
     if _bound(figures) is Bound.EXACT:
         return significant(value_us, separator="")
     return str(figures["latency"]).replace(THIN_SPACE, "")
-
-
-def _brief(cell: str) -> str:
-    return cell.partition(" (")[0]
 
 
 def _bound(figures: Row) -> Bound:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from npubench.domain.records import Kind, Result, Status
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Precision
 from npubench.domain.text import text_table, visible
 from npubench.measure.statistics import least_samples

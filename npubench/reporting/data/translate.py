@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from npubench.domain.notes import TEXTS, Note, note_of
+from npubench.domain.notes import Note, note_of
 from npubench.storage.files import data_root
 
 LANGUAGES = ("en", "zh")
@@ -59,4 +59,4 @@ def recorded(text: Note | str) -> str:
         return say(note)
     # Of what a note fills in a kind alone is a word.
     values = {name: say(str(one)) if name == "kind" else one for name, one in note.values.items()}
-    return say(TEXTS[note.code], **values)
+    return say(note.code.text, **values)

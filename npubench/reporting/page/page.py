@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from npubench.domain.records import Kind, Result, Status
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import visible
 from npubench.measure.statistics import least_samples
-from npubench.reporting.charts.board_charts import charts_over_boards, heatmap, missing_chart
+from npubench.reporting.charts.board_charts import charts_over_boards, heatmap, missing_chart, rooflines
 from npubench.reporting.charts.distribution import Samples, distribution, widest
 from npubench.reporting.charts.latency_charts import model_charts, operator_charts
 from npubench.reporting.data.coverage import coverage_of
@@ -114,6 +115,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "processor_sheets": sheets,
         "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
         "overview": charts_over_boards(rows, kinds, context.boards),
+        "rooflines": rooflines(rows, kinds, context.boards),
         "heatmap": heatmap(rows, context.boards),
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],

@@ -6,7 +6,7 @@ from dataclasses import replace
 from npubench.domain.records import Result
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.consistency import above_peak, disagreeing, simulation_as_time
-from npubench.reporting.sanity.doubt import NEXT_STEPS, Doubt, DoubtClass, Strength
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.sanity.duplicates import equal_chips, equal_times, identical
 from npubench.reporting.sanity.expected_times import far_from_published, unusual_ratios
 from npubench.reporting.sanity.speed_ups import odd_speed_ups
@@ -63,7 +63,7 @@ def doubts(results: Sequence[Result], history: Sequence[Result] = ()) -> list[Do
     found += [doubt for check_beside in _OF_HISTORY for doubt in check_beside(results, history)]
     strengths, classes = list(Strength), list(DoubtClass)
     return sorted(
-        (replace(one, next_step=say(NEXT_STEPS[one.doubt_class])) for one in _once(found)),
+        (replace(one, next_step=say(one.doubt_class.next_step)) for one in _once(found)),
         key=lambda one: (
             strengths.index(one.strength),
             classes.index(one.doubt_class),
@@ -77,13 +77,9 @@ def doubts(results: Sequence[Result], history: Sequence[Result] = ()) -> list[Do
 def _once(found: Sequence[Doubt]) -> list[Doubt]:
     """Without equal times of rows that are doubted already for more than their times."""
     same = (DoubtClass.IDENTICAL_FIGURES, DoubtClass.IDENTICAL_ARTIFACT)
-    known = [(one.board, one.precision, {*one.cases}) for one in found if one.doubt_class in same]
-    return [
-        one
-        for one in found
-        if one.doubt_class is not DoubtClass.EQUAL_TIMES
-        or not any(
-            (one.board, one.precision) == (board, precision) and cases.issuperset(one.cases)
-            for board, precision, cases in known
-        )
-    ]
+    known = [one.place for one in found if one.doubt_class in same]
+
+    def is_known(one: Doubt) -> bool:
+        return any(one.place[:2] == place[:2] and {*place[2]}.issuperset(one.cases) for place in known)
+
+    return [one for one in found if one.doubt_class is not DoubtClass.EQUAL_TIMES or not is_known(one)]

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from npubench.catalog import load
-from npubench.domain.records import Figures, Kind, Latency, Result, Status
+from npubench.domain.figures import Figures, Kind, Latency
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, Fact
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
@@ -27,6 +28,7 @@ from npubench.reporting.sanity.times import (
     samples_per_call,
     simulated_of,
     typical_us,
+    us,
 )
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
 from npubench.reporting.select.chip_facts import FactValue, peak_mac_per_s
@@ -39,14 +41,6 @@ MOST_OF = 0.75
 
 SLACK = 0.005
 """Of the utilisation, above what rounding explains."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """What a chip or a part of its NPU can do at most."""
-
-    mac_per_s: float  # multiply-accumulates a second
-    source: str  # of the fact; empty: the tool's own rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +63,8 @@ class Utilised:
         Half a unit of the second decimal of the percentage, and of the rate's.
         """
         due = self.share_at(peak)
-        rounding = _half_unit(self.share * 100, 2) / 100 + due * _half_unit(self.calls_per_s, 2) / (
-            self.calls_per_s
-        )
+        of_rate = _half_unit(self.calls_per_s, 2) / self.calls_per_s
+        rounding = _half_unit(self.share * 100, 2) / 100 + due * of_rate
         return abs(due - self.share) <= rounding + SLACK * max(due, self.share)
 
 
@@ -102,7 +95,7 @@ def _calls_per_s(figures: Figures) -> float | None:
     return None if time is None else 1e6 / time
 
 
-def rule_of(group: Sequence[Utilised]) -> Peak | None:
+def rule_of(group: Sequence[Utilised]) -> FactValue | None:
     """The peak that most of these rows follow; of few rows the one that the chip's facts state exactly."""
     telling = [one for one in group if one.share > 0 and one.macs > 0]
     if len(telling) >= LEAST_FOR_RULE:
@@ -110,16 +103,15 @@ def rule_of(group: Sequence[Utilised]) -> Peak | None:
         precise = sorted(telling, key=lambda one: -one.share)[: max(LEAST_FOR_RULE, len(telling) // 2)]
         peak = statistics.median(one.macs * one.calls_per_s / one.share for one in precise)
         following = sum(one.follows(peak) for one in telling)
-        return Peak(peak, "") if following >= MOST_OF * len(telling) else None
+        return FactValue(peak, "") if following >= MOST_OF * len(telling) else None
     if not group:
         return None
     # Only a peak that was worked out of such rows is the tool's own; it is of half of an AX620A.
     told, _ = _peak_of_board(group[0].row.board, group[0].row.chip)
-    exact = told is not None and told.about and group[0].halved
-    return Peak(told.value, told.source) if told is not None and exact else None
+    return told if told and told.about and group[0].halved else None
 
 
-def chip_peak(row: Result, figures: Figures) -> Peak | None:
+def chip_peak(row: Result, figures: Figures) -> FactValue | None:
     """What the part of the NPU that `figures` are of can do at most, by the facts of its board or chip."""
     told, facts = _peak_of_board(row.board, row.chip)
     if told is None:
@@ -127,8 +119,8 @@ def chip_peak(row: Result, figures: Figures) -> Peak | None:
     share = share_of_npu(figures, facts)
     if told.about:
         # The fact is of half of the NPU: the whole has two of them.
-        return Peak(told.value * (1 if share <= 0.5 else 2), told.source)
-    return Peak(told.value * share, told.source)
+        return FactValue(told.value * (1 if share <= 0.5 else 2), told.source)
+    return FactValue(told.value * share, told.source)
 
 
 @cache
@@ -157,8 +149,10 @@ def simulation_as_time(row: Result) -> Iterator[Doubt]:
     if simulation is None:
         return
     due, rate = call_us(simulation), simulation.throughput_fps
+    # Two decimals of a rate leave so much open.
+    rounding = 0.005 / rate if rate and rate > 0 else 0.0
     for time in board_times(row):
-        if due is not None and abs(time.us / due - 1) <= ROUNDED + _rounding(rate):
+        if due is not None and abs(time.us / due - 1) <= ROUNDED + rounding:
             reason = say(
                 "the board's time is the inverse of the simulated rate, to rounding: "
                 "a simulation stands as a measurement"
@@ -167,19 +161,11 @@ def simulation_as_time(row: Result) -> Iterator[Doubt]:
             reason = say("the board's time is the simulated rate itself: inferences/s stand as a time")
         else:
             continue
-        evidence = say(
-            "on the board {board} us; simulated {rate} inferences/s, that is {due} us",
-            board=significant(time.us, 6, ""),
-            rate="-" if rate is None else significant(rate, 6, ""),
-            due=significant(due or 0.0, 6, ""),
-        )
+        told = {"board": us(time.us, 6), "due": us(due or 0.0, 6)}
+        told["rate"] = "-" if rate is None else us(rate, 6)
+        evidence = say("on the board {board} us; simulated {rate} inferences/s, that is {due} us", **told)
         yield doubt_of(row, DoubtClass.SIMULATION_AS_TIME, Strength.STRONG, reason, evidence)
         return
-
-
-def _rounding(rate: float | None) -> float:
-    """What two decimals of a rate leave open."""
-    return 0.005 / rate if rate and rate > 0 else 0.0
 
 
 def above_peak(row: Result) -> Iterator[Doubt]:
@@ -187,46 +173,36 @@ def above_peak(row: Result) -> Iterator[Doubt]:
     if not row.macs or row.status is not Status.OK or row.emulated:
         return
     for figures in row.all_figures:
-        if figures.kind is not Kind.PREDICTED and is_exact(figures):
-            doubt = _above(row, figures, chip_peak(row, figures))
-            if doubt is not None:
-                yield doubt
-                return
-
-
-def _above(row: Result, figures: Figures, peak: Peak | None) -> Doubt | None:
-    rates = _rates_by_figure(row.macs or 0, figures)
-    if peak is None or not rates:
-        return None
-    what, rate = max(rates.items(), key=lambda one: one[1])
-    if rate <= ABOVE * peak.mac_per_s:
-        return None
-    return doubt_of(
-        row,
-        DoubtClass.ABOVE_PEAK,
-        Strength.STRONG,
-        say("more multiply-accumulates a second than the chip can do: a time too short, or of another unit"),
-        say(
+        rates, peak = _rates_by_figure(row.macs, figures), chip_peak(row, figures)
+        if figures.kind is Kind.PREDICTED or not is_exact(figures) or peak is None or not rates:
+            continue
+        rate, what = rates[0]
+        if rate <= ABOVE * peak.value:
+            continue
+        told = say(
             "{macs} GMAC a call are {rate} GMAC/s by {what} ({kind}), {factor} times the peak, {peak} GMAC/s",
-            macs=significant((row.macs or 0) / 1e9),
+            macs=significant(row.macs / 1e9),
             rate=significant(rate / 1e9),
             what=what,
             kind=say(figures.kind.value),
-            factor=significant(rate / peak.mac_per_s),
-            peak=significant(peak.mac_per_s / 1e9),
-        ),
-        say("the peak: {source}", source=peak.source),
-    )
+            factor=significant(rate / peak.value),
+            peak=significant(peak.value / 1e9),
+        )
+        reason = say(
+            "more multiply-accumulates a second than the chip can do: a time too short, or of another unit"
+        )
+        source = say("the peak: {source}", source=peak.source)
+        yield doubt_of(row, DoubtClass.ABOVE_PEAK, Strength.STRONG, reason, told, source)
+        return
 
 
-def _rates_by_figure(macs: int, figures: Figures) -> Mapping[str, float]:
-    rates = {}
-    time = typical_us(figures.latency_us)
-    if time is not None:
-        rates[say("the latency")] = macs * 1e6 / time
-    if figures.throughput_fps and figures.throughput_fps > 0:
-        rates[say("the throughput")] = macs * figures.throughput_fps / samples_per_call(figures)
-    return rates
+def _rates_by_figure(macs: int, figures: Figures) -> list[tuple[float, str]]:
+    """MACs a second, the highest first, and by what."""
+    time, rate = typical_us(figures.latency_us), figures.throughput_fps
+    found = [] if time is None else [(macs * 1e6 / time, say("the latency"))]
+    if rate and rate > 0:
+        found.append((macs * rate / samples_per_call(figures), say("the throughput")))
+    return sorted(found, reverse=True)
 
 
 RATE_OFF = 1.25
@@ -269,26 +245,20 @@ def _wrong_shares(results: Sequence[Result]) -> dict[int, str]:
             "and the tool tells {told}",
             macs=significant(one.macs / 1e9),
             rate=significant(one.calls_per_s),
-            due=f"{one.share_at(peak.mac_per_s):.2%}",
-            peak=significant(peak.mac_per_s / 1e9),
+            due=f"{one.share_at(peak.value):.2%}",
+            peak=significant(peak.value / 1e9),
             told=f"{one.share:.2%}",
         )
         for group in utilised(results).values()
         if (peak := rule_of(group)) is not None
         for one in group
-        if not one.follows(peak.mac_per_s)
+        if not one.follows(peak.value)
     }
 
 
 def _contradicting_rate(row: Result, figures: Figures) -> Iterator[str]:
-    latency, rate = typical_us(figures.latency_us), figures.throughput_fps
-    if (
-        latency is None
-        or figures.latency_us is None
-        or not rate
-        or rate <= 0
-        or figures.kind is Kind.PREDICTED
-    ):
+    latency, rate = typical_us(figures.latency_us), figures.throughput_fps or 0.0
+    if latency is None or figures.latency_us is None or rate <= 0 or figures.kind is Kind.PREDICTED:
         return
     in_flight = latency * rate / 1e6
     by_mean = max(figures.latency_us.mean, 1e-9) * rate / 1e6
@@ -304,8 +274,8 @@ def _contradicting_rate(row: Result, figures: Figures) -> Iterator[str]:
         return
     yield say(
         "{latency} us a call and {rate} samples/s are {calls} samples a call, and {samples} is told ({kind})",
-        latency=significant(latency, separator=""),
-        rate=significant(rate, separator=""),
+        latency=us(latency),
+        rate=us(rate),
         calls=significant(in_flight),
         samples=samples_per_call(figures),
         kind=say(figures.kind.value),
@@ -325,29 +295,23 @@ def _statistics(latency: Latency | None) -> Iterator[str]:
             yield say(
                 "{name} {value} us is not between the least and the greatest run, {low} and {high} us",
                 name=name,
-                value=significant(value, separator=""),
-                low="-" if latency.min is None else significant(latency.min, separator=""),
-                high="-" if latency.max is None else significant(latency.max, separator=""),
+                value=us(value),
+                low="-" if latency.min is None else us(latency.min),
+                high="-" if latency.max is None else us(latency.max),
             )
             return
     if latency.p50 is not None and latency.rounds_p50:
         low, high = 0.98 * min(latency.rounds_p50), 1.02 * max(latency.rounds_p50)
         if not low <= latency.p50 <= high:
-            yield say(
-                "the median {value} us lies outside the medians of the rounds",
-                value=significant(latency.p50, separator=""),
-            )
+            median = us(latency.p50)
+            yield say("the median {value} us lies outside the medians of the rounds", value=median)
 
 
 def _parts(figures: Figures) -> Iterator[str]:
-    whole = figures.latency_us.mean if figures.latency_us else None
-    part = figures.npu_time_us
-    if not whole or whole <= 0 or part is None:
+    whole, part = figures.latency_us.mean if figures.latency_us else 0.0, figures.npu_time_us
+    if whole <= 0 or part is None:
         return
     # Of a published row the two are one number, in two places.
     if part > PART_ABOVE * whole or (figures.kind is Kind.PUBLISHED and whole > PART_ABOVE * part):
-        yield say(
-            "the NPU's part takes {part} us and the whole call {whole} us",
-            part=significant(part, separator=""),
-            whole=significant(whole, separator=""),
-        )
+        both = {"part": us(part), "whole": us(whole)}
+        yield say("the NPU's part takes {part} us and the whole call {whole} us", **both)

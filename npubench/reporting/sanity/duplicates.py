@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.records import Kind, Result
-from npubench.measure.equal_figures import EqualFigures, lowering, shared_numbers, suspicious_groups
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result
+from npubench.measure.reliability import EqualFigures, lowering, shared_numbers, suspicious_groups
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import (
     Part,
     are_one_network,
@@ -23,24 +24,14 @@ from npubench.reporting.sanity.times import (
 def identical(results: Sequence[Result]) -> Iterator[Doubt]:
     """Different cases of one board that agree to the last digit without a reason known to npubench."""
     equal = [_equal_figures(group) for group in suspicious_groups(results)]
-    yield from equal
-    told = {(doubt.board, doubt.precision, doubt.cases) for doubt in equal}
-    for doubt in (
-        *_shared_by_files(
-            results,
-            DoubtClass.IDENTICAL_ARTIFACT,
-            lambda row: row.artifact_sha256,
-            say("different models, the same artifact: one file may have been run under several names"),
-        ),
-        *_shared_by_files(
-            results,
-            DoubtClass.IDENTICAL_FIGURES,
-            _measured_times,
-            say("different models, the same measured times: one file may have been run under several names"),
-        ),
-    ):
-        if (doubt.board, doubt.precision, doubt.cases) not in told:
-            yield doubt
+    artifacts = say("different models, the same artifact: one file may have been run under several names")
+    times = say("different models, the same measured times: one file may have been run under several names")
+    shared = (
+        *_shared_by_files(results, DoubtClass.IDENTICAL_ARTIFACT, lambda row: row.artifact_sha256, artifacts),
+        *_shared_by_files(results, DoubtClass.IDENTICAL_FIGURES, _measured_times, times),
+    )
+    told = {doubt.place for doubt in equal}
+    yield from (*equal, *(doubt for doubt in shared if doubt.place not in told))
 
 
 def _shared_by_files(
@@ -59,18 +50,15 @@ def _shared_by_files(
             # Of very many rows hardly any are alike: a list for each would be most of the work.
             groups.setdefault(key, [first]).append(row)
     for group in groups.values():
-        rows = {row.case: row for row in sorted(group, key=lambda row: row.case)}
-        if len({row.onnx_sha256 for row in group}) < 2 or len({lowering(case) for case in rows}) == 1:
+        rows = [*{row.case: row for row in sorted(group, key=lambda row: row.case)}.values()]
+        if len({row.onnx_sha256 for row in group}) < 2 or len({lowering(row.case) for row in rows}) == 1:
             continue
-        first = group[0]
         evidence = [
-            say("{case}: model SHA-256 {sha256}", case=case, sha256=row.onnx_sha256)
-            for case, row in rows.items()
+            say("{case}: model SHA-256 {sha256}", case=row.case, sha256=row.onnx_sha256) for row in rows
         ]
         if doubt_class is DoubtClass.IDENTICAL_ARTIFACT:
-            evidence.insert(0, say("artifact SHA-256 {sha256}", sha256=first.artifact_sha256))
-        where = (first.board, first.backend, first.precision.value)
-        yield Doubt(doubt_class, Strength.STRONG, *where, tuple(rows), reason, tuple(evidence))
+            evidence.insert(0, say("artifact SHA-256 {sha256}", sha256=rows[0].artifact_sha256))
+        yield doubt_of(rows, doubt_class, Strength.STRONG, reason, *evidence)
 
 
 def _measured_times(row: Result) -> Hashable | None:
@@ -88,19 +76,14 @@ def _equal_figures(group: EqualFigures) -> Doubt:
         if number is not None
     )
     # Of published rows their compiler's simulation is compared: of the board there is one figure.
-    published = group.kind is Kind.PUBLISHED
-    first = next(iter(group.rows.values()))
-    return Doubt(
-        DoubtClass.IDENTICAL_FIGURES,
-        Strength.STRONG,
-        *(first.board, first.backend, first.precision.value, group.cases),
-        say(
-            "different networks with figures ({kind}) that are equal to the last digit: "
-            "at most one of them is what it says",
-            kind=say("published, simulated") if published else say(group.kind.value),
-        ),
-        (say("shared: {figures}", figures=shared), *_fits(group.rows)),
+    kind = say("published, simulated") if group.kind is Kind.PUBLISHED else say(group.kind.value)
+    reason = say(
+        "different networks with figures ({kind}) that are equal to the last digit: "
+        "at most one of them is what it says",
+        kind=kind,
     )
+    evidence = (say("shared: {figures}", figures=shared), *_fits(group.rows))
+    return doubt_of([*group.rows.values()], DoubtClass.IDENTICAL_FIGURES, Strength.STRONG, reason, *evidence)
 
 
 def _fits(rows: Mapping[str, Result]) -> Iterator[str]:
@@ -142,25 +125,17 @@ def equal_times(results: Sequence[Result]) -> Iterator[Doubt]:
     for row in results:
         for time in board_times(row):
             if _digits(time.printed) >= TELLING_DIGITS:
-                groups[row.board, row.backend, row.precision.value, time.part, time.printed].append(row)
+                groups[row.board, row.backend, row.precision, time.part, time.printed].append(row)
+    reason = say("different networks with one time: by chance, or one was copied")
     told = set()
-    for (board, backend, precision, part, number), rows in groups.items():
-        cases = tuple(sorted({row.case for row in rows}))
-        if len(cases) < 2 or (board, precision, cases) in told:
-            continue
+    for (*_, part, number), rows in groups.items():
         if all(are_one_network(rows[0], row) for row in rows[1:]):
             continue
-        told.add((board, precision, cases))
-        yield Doubt(
-            DoubtClass.EQUAL_TIMES,
-            Strength.WEAK,
-            board,
-            backend,
-            precision,
-            cases,
-            say("different networks with one time: by chance, or one was copied"),
-            (_told(part, number),),
-        )
+        rows.sort(key=lambda row: row.case)
+        doubt = doubt_of(rows, DoubtClass.EQUAL_TIMES, Strength.WEAK, reason, _told(part, number))
+        if doubt.place not in told:
+            told.add(doubt.place)
+            yield doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,36 +154,22 @@ class _Equal:
 _Chip = tuple[str, str, str]
 """Board, chip and backend."""
 
-_Shared = dict[tuple[_Chip, _Chip, str], dict[str, _Equal]]
-
 
 def equal_chips(results: Sequence[Result]) -> Iterator[Doubt]:
     """Times of a board that stand under two names of chips; one doubt for two boards."""
     for (first, second, precision), equal in _shared(results).items():
         common = max(len(equal), _common(results, first[0], second[0], precision))
         many = len(equal) >= LEAST_EQUAL and len(equal) >= EQUAL_SHARE * common
-        certain = many or any(one.certain for one in equal.values())
+        boards = {"board": first[0], "chip": first[1], "other_board": second[0], "other": second[1]}
+        counts = {"equal": len(equal), "common": common}
         yield Doubt(
             DoubtClass.EQUAL_CHIPS,
-            Strength.strong_if(certain),
-            first[0],
-            first[2],
-            precision,
-            tuple(sorted(equal)),
+            Strength.strong_if(many or any(one.certain for one in equal.values())),
+            *(first[0], first[2], precision, tuple(sorted(equal))),
             say("the same times under two names of chips: one may have been copied from the other"),
             (
-                say(
-                    "{chip} on {board} and {other} on {other_board}",
-                    chip=first[1],
-                    board=first[0],
-                    other=second[1],
-                    other_board=second[0],
-                ),
-                say(
-                    "{equal} of {common} networks that both have are equal to the last digit",
-                    equal=len(equal),
-                    common=common,
-                ),
+                say("{chip} on {board} and {other} on {other_board}", **boards),
+                say("{equal} of {common} networks that both have are equal to the last digit", **counts),
                 *(
                     say("{case}: {told}", case=case, told=_told(one.part, one.number))
                     for case, one in sorted(equal.items())[:LEAST_EQUAL]
@@ -217,7 +178,7 @@ def equal_chips(results: Sequence[Result]) -> Iterator[Doubt]:
         )
 
 
-def _shared(results: Sequence[Result]) -> _Shared:
+def _shared(results: Sequence[Result]) -> dict[tuple[_Chip, _Chip, str], dict[str, _Equal]]:
     """Two boards of different chips and a precision to what they share, by case."""
     times: defaultdict[Hashable, list[tuple[Result, _Equal]]] = defaultdict(list)
     for row in results:
@@ -228,7 +189,7 @@ def _shared(results: Sequence[Result]) -> _Shared:
                 times[key].append((row, _Equal(time.part, time.printed, whole=False)))
             if simulation is not None:
                 times[key, simulation].append((row, _Equal(time.part, time.printed, whole=True)))
-    shared: _Shared = {}
+    shared: dict[tuple[_Chip, _Chip, str], dict[str, _Equal]] = {}
     for rows in times.values():
         for at, (one, equal) in enumerate(rows):
             for other, _ in rows[at + 1 :]:
@@ -248,15 +209,9 @@ def _simulation(row: Result) -> Hashable | None:
 
 
 def _common(results: Sequence[Result], board: str, other: str, precision: str) -> int:
-    names = [
-        {
-            plain(row.case)
-            for row in results
-            if row.board == one and row.precision.value == precision and measured_of(row) is not None
-        }
-        for one in (board, other)
-    ]
-    return len(names[0] & names[1])
+    rows = [row for row in results if row.precision.value == precision and measured_of(row) is not None]
+    one, two = ({plain(row.case) for row in rows if row.board == name} for name in (board, other))
+    return len(one & two)
 
 
 def _told(part: Part, number: float) -> str:
@@ -267,5 +222,4 @@ def _told(part: Part, number: float) -> str:
 
 def _digits(number: float) -> int:
     """Significant digits of a figure, up to its last one that is not zero."""
-    text = f"{number:.12e}".partition("e")[0].rstrip("0").replace(".", "")
-    return len(text)
+    return len(f"{number:.12e}".partition("e")[0].rstrip("0").replace(".", ""))

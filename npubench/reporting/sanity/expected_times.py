@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from npubench import published
-from npubench.domain.records import Figures, Result
+from npubench.domain.figures import Figures
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.published import case_of
 from npubench.reporting.data.formatting import significant
@@ -37,6 +38,7 @@ from npubench.reporting.sanity.times import (
     plain,
     simulated_of,
     typical_us,
+    us,
 )
 
 OFF_FAST, OFF_SLOW = math.log(1.35), math.log(1.3)
@@ -87,17 +89,14 @@ def unusual_ratios(results: Sequence[Result]) -> Iterator[Doubt]:
         if not (is_exact(simulation) and is_exact(measured)):
             continue
         for time in board_times(row):
-            key = (
-                *(row.board, row.backend, row.precision.value),
-                *(row.case_kind, simulation.npu_mode, time.part),
-            )
-            groups[key].append(_Timed(row, simulated, time.us, simulation.tool_macs or 0))
+            place = (row.board, row.backend, row.precision, row.case_kind, simulation.npu_mode, time.part)
+            groups[place].append(_Timed(row, simulated, time.us, simulation.tool_macs or 0))
     told = set()
     for group in groups.values():
         for doubt in _of_group(group):
             # A row whose call and NPU's part are both odd is one doubt.
-            if (doubt.board, doubt.cases, doubt.precision) not in told:
-                told.add((doubt.board, doubt.cases, doubt.precision))
+            if doubt.place not in told:
+                told.add(doubt.place)
                 yield doubt
 
 
@@ -108,7 +107,10 @@ def _of_group(group: Sequence[_Timed]) -> Iterator[Doubt]:
     enough = len(group) >= (LEAST_OPERATORS if of_operators else LEAST_FOR_USUAL)
     usual = statistics.median(one.log_ratio for one in group) if enough else None
     reach = _reach([one.log_ratio for one in group])
-    families, alike = _families(group), _Alike(group)
+    alike = _Alike(group)
+    families: defaultdict[str, list[_Timed]] = defaultdict(list)
+    for one in group:
+        families[_family(one.row)].append(one)
     for one in group:
         off = 0.0 if usual is None else one.log_ratio - usual
         kin = _kin(one, families, alike)
@@ -140,13 +142,6 @@ def _reach(logs: Sequence[float]) -> tuple[float, float]:
     low, _, high = statistics.quantiles(logs, n=4, method="inclusive")
     farther, width = max(middle - low, high - middle), high - low
     return farther + 1.5 * width, farther + 3 * width
-
-
-def _families(group: Sequence[_Timed]) -> dict[str, list[_Timed]]:
-    found: defaultdict[str, list[_Timed]] = defaultdict(list)
-    for one in group:
-        found[_family(one.row)].append(one)
-    return found
 
 
 def _family(row: Result) -> str:
@@ -201,44 +196,37 @@ def _ratio_doubt(
     one: _Timed, strength: Strength, usual: float | None, kin: Sequence[float] | None, rows: int
 ) -> Doubt:
     ratio = one.simulated_us / one.board_us
-    evidence = [
-        say(
-            "simulated {simulated} us, on the board {board} us: {ratio} times",
-            simulated=significant(one.simulated_us, separator=""),
-            board=significant(one.board_us, separator=""),
-            ratio=significant(ratio),
-        )
-    ]
+    times = {"simulated": us(one.simulated_us), "board": us(one.board_us), "ratio": significant(ratio)}
+    evidence = [say("simulated {simulated} us, on the board {board} us: {ratio} times", **times)]
     slow = usual is not None and one.log_ratio < usual
     if usual is not None:
+        beside = _beside(usual, ratio, rows)
         evidence.append(
             say(
                 "the median of {count} rows there is {usual}: the time is {factor} times what that says",
-                count=rows,
-                usual=significant(math.exp(usual)),
-                factor=significant(math.exp(usual) / ratio),
+                **beside,
             )
         )
     if kin is not None:
         middle = statistics.median(kin)
         slow = one.log_ratio < middle
+        beside = _beside(middle, ratio, len(kin))
         evidence.append(
             say(
                 "the median of {count} relatives, which agree, is {usual}: {factor} times what that says",
-                count=len(kin),
-                usual=significant(math.exp(middle)),
-                factor=significant(math.exp(middle) / ratio),
+                **beside,
             )
         )
-    return doubt_of(
-        one.row,
-        DoubtClass.UNUSUAL_RATIO,
-        strength,
-        say("slower on the board than its simulation says, compared with other rows there")
-        if slow
-        else say("faster on the board than its simulation says, compared with other rows there"),
-        *evidence,
-    )
+    reason = say("faster on the board than its simulation says, compared with other rows there")
+    if slow:
+        reason = say("slower on the board than its simulation says, compared with other rows there")
+    return doubt_of(one.row, DoubtClass.UNUSUAL_RATIO, strength, reason, *evidence)
+
+
+def _beside(usual: float, ratio: float, count: int) -> dict[str, object]:
+    """A ratio beside what is usual, whose logarithm is given."""
+    middle = math.exp(usual)
+    return {"count": count, "usual": significant(middle), "factor": significant(middle / ratio)}
 
 
 APART = 1.75
@@ -267,6 +255,8 @@ def far_from_published(row: Result) -> Iterator[Doubt]:
     factor = time / their
     if max(factor, 1 / factor) < APART:
         return
+    times = {"own": us(time, 4), "their": us(their, 4), "factor": significant(factor)}
+    where = {"case": other.case, "board": other.board, "source": str(other.protocol.get("source", ""))}
     yield doubt_of(
         row,
         DoubtClass.FAR_FROM_PUBLISHED,
@@ -274,18 +264,8 @@ def far_from_published(row: Result) -> Iterator[Doubt]:
         say("far slower than what others published of this network on this chip")
         if factor > 1
         else say("far faster than what others published of this network on this chip"),
-        say(
-            "{own} us here, {their} us there: {factor} times",
-            own=significant(time, 4, ""),
-            their=significant(their, 4, ""),
-            factor=significant(factor),
-        ),
-        say(
-            "published: {case} on {board}, {source}",
-            case=other.case,
-            board=other.board,
-            source=str(other.protocol.get("source", "")),
-        ),
+        say("{own} us here, {their} us there: {factor} times", **times),
+        say("published: {case} on {board}, {source}", **where),
     )
 
 
@@ -310,11 +290,7 @@ def _published_time(figures: Figures) -> float | None:
 
 def _comparable(row: Result, figures: Figures, other: Result) -> bool:
     theirs = measured_of(other)
-    if (
-        theirs is None
-        or not is_exact(theirs)
-        or (row.board == other.board and row.precision is other.precision)
-    ):
+    if theirs is None or not is_exact(theirs) or row.board == other.board:
         return False
     cores = cores_of(row, figures), cores_of(other, theirs)
     if None not in cores:

@@ -7,13 +7,16 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from npubench.domain.records import Figures, Kind, Result, SamplesFrom
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.records import Result
+from npubench.domain.specs import SamplesFrom
 from npubench.reporting.data.figures import pairs, speedup
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.times import Part, board_times, measured_of, plain, samples_per_call
+from npubench.reporting.sanity.times import Part, board_times, measured_of, plain, samples_per_call, us
 
 OVER = 1.1
 """Above what cores or batch can give: noise of two measurements, and caches that fit now."""
@@ -71,77 +74,57 @@ def odd_speed_ups(results: Sequence[Result]) -> Iterator[Doubt]:
     yield from _by_precision(results)
     for one, many in _batches(results):
         if one.us > OVER * many.most_us:
-            yield _impossible(
-                many.row,
-                one.us / many.us,
-                say(
-                    "{many} samples take {many_us} us, {one} take {one_us} us: {gain} times as many a second",
-                    many=many.count,
-                    many_us=significant(many.us, 4, ""),
-                    one=one.count,
-                    one_us=significant(one.us, 4, ""),
-                    gain=significant(one.us / many.us * many.count / one.count),
-                ),
+            told = say(
+                "{many} samples take {many_us} us, {one} take {one_us} us: {gain} times as many a second",
+                **_both(one, many),
+                gain=significant(one.us / many.us * many.count / one.count),
             )
+            yield _impossible(many.row, one.us / many.us, told)
         elif many.us / many.count > SLOWER * one.us / one.count:
             yield _slower_batch(one, many)
 
 
+def _both(one: _Run, many: _Run) -> dict[str, object]:
+    return {"one": one.count, "one_us": us(one.us, 4), "many": many.count, "many_us": us(many.us, 4)}
+
+
 def _slower_batch(one: _Run, many: _Run) -> Doubt:
-    factor = (many.us / many.count) / (one.us / one.count)
-    return doubt_of(
-        many.row,
-        DoubtClass.SLOWER_BATCH,
-        Strength.strong_if(factor > MUCH_SLOWER),
-        say("a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted"),
-        say(
-            "a sample takes {many_us} us of {many} at once, {one_us} us of {one}: {factor} times",
-            many_us=significant(many.us / many.count, 4, ""),
-            many=many.count,
-            one_us=significant(one.us / one.count, 4, ""),
-            one=one.count,
-            factor=significant(factor),
-        ),
+    alone, together = one.us / one.count, many.us / many.count
+    told = say(
+        "a sample takes {many_us} us of {many} at once, {one_us} us of {one}: {factor} times",
+        **_both(one, many) | {"many_us": us(together, 4), "one_us": us(alone, 4)},
+        factor=significant(together / alone),
     )
+    strength = Strength.strong_if(together / alone > MUCH_SLOWER)
+    reason = say("a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted")
+    return doubt_of(many.row, DoubtClass.SLOWER_BATCH, strength, reason, told)
 
 
 def _by_cores(results: Sequence[Result]) -> Iterator[Doubt]:
     groups: defaultdict[Hashable, list[_Run]] = defaultdict(list)
+    by_chip: defaultdict[str, list[tuple[Result, Figures, int]]] = defaultdict(list)
     for row in results:
-        figures = measured_of(row)
-        cores = None if figures is None else cores_of(row, figures)
-        if figures is None or cores is None:
-            continue
+        if (figures := measured_of(row)) and (cores := cores_of(row, figures)) is not None:
+            by_chip[row.chip.casefold()].append((row, figures, cores))
+    # Where all of a chip's rows are of as many cores nothing is to be held against each other.
+    several = (told for told in by_chip.values() if len({cores for _, _, cores in told}) > 1)
+    for row, figures, cores in chain.from_iterable(several):
+        network = (row.chip.casefold(), row.backend, row.precision, plain(row.case))
+        shapes = (len(row.inputs), *(tensor.shape for tensor in row.inputs))
+        source = (str(row.protocol.get("table", "")), str(row.protocol.get("input", "")), figures.kind)
         for time in board_times(row):
-            source = (str(row.protocol.get("table", "")), str(row.protocol.get("input", "")))
-            kind = (figures.kind, time.part)
-            key = (
-                row.chip.casefold(),
-                row.backend,
-                row.precision,
-                plain(row.case),
-                _shapes(row),
-                source,
-                kind,
-            )
-            groups[key].append(_Run(row, cores, time.us, time.us))
+            groups[network, shapes, source, time.part].append(_Run(row, cores, time.us, time.us))
     for few, many in _pairs(groups):
         gain, possible = few.us / many.us, many.count / few.count
         if gain > OVER * possible:
-            yield _impossible(
-                many.row,
-                gain / possible,
-                say(
-                    "{many} cores take {many_us} us and {few} {few_us} us: {gain} times as fast, "
-                    "and at most {possible} can be",
-                    many=many.count,
-                    many_us=significant(many.us, 4, ""),
-                    few=few.count,
-                    few_us=significant(few.us, 4, ""),
-                    gain=significant(gain),
-                    possible=significant(possible),
-                ),
+            told = say(
+                "{many} cores take {many_us} us and {one} {one_us} us: {gain} times as fast, "
+                "and at most {possible} can be",
+                **_both(few, many),
+                gain=significant(gain),
+                possible=significant(possible),
             )
+            yield _impossible(many.row, gain / possible, told)
 
 
 def _by_precision(results: Sequence[Result]) -> Iterator[Doubt]:
@@ -160,11 +143,10 @@ def _by_precision(results: Sequence[Result]) -> Iterator[Doubt]:
         fastest = _fastest(pair.fp32), _fastest(pair.int8)
         if fastest[0] and fastest[1] and fastest[0] / fastest[1] <= INT8_GAIN:
             # Then FP32 is what was held up: of a machine with other work its median may be any slower.
-            fp32, int8 = (significant(us, separator="") for us in fastest if us)
+            runs = {"fp32": us(fastest[0]), "int8": us(fastest[1])}
             held_up = say(
                 "the fastest runs, {fp32} and {int8} us, are no such speed-up: other programs held FP32 up",
-                fp32=fp32,
-                int8=int8,
+                **runs,
             )
             yield _impossible(pair.fp32, FAR_OVER, told, held_up)
         else:
@@ -186,9 +168,9 @@ def _batches(results: Sequence[Result]) -> Iterator[tuple[_Run, _Run]]:
         name, batch = _batch(row, figures)
         for time in board_times(row):
             if batch is not None and time.part is not Part.NPU:
-                us = time.us * (batch if time.part is Part.RATE else 1)
+                of_batch = time.us * (batch if time.part is Part.RATE else 1)
                 told = time.part is Part.RATE or figures.kind is not Kind.PUBLISHED
-                run = _Run(row, batch, us, us if told else batch * us)
+                run = _Run(row, batch, of_batch, of_batch if told else batch * of_batch)
                 groups[_place(row, figures), name, time.part].append(run)
     yield from _pairs(groups)
 
@@ -196,22 +178,15 @@ def _batches(results: Sequence[Result]) -> Iterator[tuple[_Run, _Run]]:
 def _place(row: Result, figures: Figures) -> Hashable:
     """Where a row was measured: a board, or the table of a publisher, whose boards are named by modes."""
     if figures.kind is Kind.PUBLISHED:
-        return (
-            row.chip.casefold(),
-            row.precision,
-            *(str(row.protocol.get(name, "")) for name in ("table", "source")),
-        )
+        source = (str(row.protocol.get(name, "")) for name in ("table", "source"))
+        return row.chip.casefold(), row.precision, *source
     return row.board, row.backend, row.precision
 
 
 def _pairs(groups: Mapping[Hashable, Sequence[_Run]]) -> Iterator[tuple[_Run, _Run]]:
     for runs in groups.values():
-        if len({run.count for run in runs}) < 2:
-            continue
         least = min(runs, key=lambda run: run.count)
-        for run in runs:
-            if run.count > least.count:
-                yield least, run
+        yield from ((least, run) for run in runs if run.count > least.count)
 
 
 def _batch(row: Result, figures: Figures) -> tuple[Hashable, int | None]:
@@ -236,15 +211,7 @@ def _batch(row: Result, figures: Figures) -> tuple[Hashable, int | None]:
     return name_of, None
 
 
-def _shapes(row: Result) -> tuple[object, ...]:
-    return (len(row.inputs), *(tensor.shape for tensor in row.inputs))
-
-
 def _impossible(row: Result, over: float, *evidence: str) -> Doubt:
-    return doubt_of(
-        row,
-        DoubtClass.IMPOSSIBLE_SPEED_UP,
-        Strength.strong_if(over > FAR_OVER),
-        say("a speed-up above what the hardware can give: one of the two times is wrong"),
-        *evidence,
-    )
+    reason = say("a speed-up above what the hardware can give: one of the two times is wrong")
+    strength = Strength.strong_if(over > FAR_OVER)
+    return doubt_of(row, DoubtClass.IMPOSSIBLE_SPEED_UP, strength, reason, *evidence)

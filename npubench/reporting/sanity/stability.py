@@ -4,15 +4,16 @@ import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from npubench.domain.records import BoardState, Kind, Latency, Result, Verdict
-from npubench.measure.stability import CLOCK_CHANGE, HOTTER_C, STABLE_SPREAD
+from npubench.domain.figures import Kind, Latency
+from npubench.domain.records import BoardState, Result, Verdict
+from npubench.measure.reliability import CLOCK_CHANGE, HOTTER_C, STABLE_SPREAD
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.times import measured_of, typical_us
+from npubench.reporting.sanity.times import measured_of, typical_us, us
 
 WIDE_SPREAD = 0.1
 WIDE_DEVIATION = 0.5
@@ -42,9 +43,7 @@ def wide_spreads(results: Sequence[Result], history: Sequence[Result] = ()) -> I
     measured = [(row, latency) for row in results if (latency := latency_of(row, Kind.MEASURED)) is not None]
     usual = {board: _usual([*spreads.values()]) for board, spreads in _spreads((*history, *results)).items()}
     for row, latency in measured:
-        doubt = _wide(row, latency, usual.get((row.board, row.backend)))
-        if doubt is not None:
-            yield doubt
+        yield from _wide(row, latency, usual.get((row.board, row.backend)))
     yield from _noisy(measured, usual)
 
 
@@ -66,55 +65,34 @@ def _usual(spreads: Sequence[float]) -> _Usual:
     return _Usual(max(STABLE_SPREAD, UNUSUAL * middle, high + 3 * (high - low)), middle, len(spreads))
 
 
-def _wide(row: Result, latency: Latency, usual: _Usual | None) -> Doubt | None:
+def _wide(row: Result, latency: Latency, usual: _Usual | None) -> Iterator[Doubt]:
     wide = latency.spread is not None and usual is not None and latency.spread > usual.limit
     alone = latency.spread is None and latency.std is not None and latency.mean > 0
     deviation = latency.std / latency.mean if alone and latency.std is not None else 0.0
     if not wide and deviation <= WIDE_DEVIATION:
-        return None
+        return
     evidence = []
     if latency.spread is not None:
         evidence.append(_apart(latency, latency.spread))
     if usual is not None and usual.rows >= LEAST_FOR_USUAL:
-        evidence.append(
-            say(
-                "usual on this board is {usual}, the median of {rows} rows",
-                usual=f"{usual.median:.1%}",
-                rows=usual.rows,
-            )
-        )
+        known = {"usual": f"{usual.median:.1%}", "rows": usual.rows}
+        evidence.append(say("usual on this board is {usual}, the median of {rows} rows", **known))
     if deviation > WIDE_DEVIATION:
-        evidence.append(
-            say(
-                "standard deviation is {share:.0%} of the mean over {count} runs",
-                share=deviation,
-                count=latency.n,
-            )
-        )
+        runs = {"share": deviation, "count": latency.n}
+        evidence.append(say("standard deviation is {share:.0%} of the mean over {count} runs", **runs))
     if row.verdict is not None:
         evidence.append(say("verdict {verdict}", verdict=say(row.verdict.value)))
-    strong = deviation > WIDE_DEVIATION or (latency.spread or 0.0) > WIDE_SPREAD
-    return doubt_of(
-        row,
-        DoubtClass.WIDE_SPREAD,
-        Strength.strong_if(strong),
-        say("its runs differ widely: a repeat may give another figure"),
-        *evidence,
-    )
+    strength = Strength.strong_if(deviation > WIDE_DEVIATION or (latency.spread or 0.0) > WIDE_SPREAD)
+    reason = say("its runs differ widely: a repeat may give another figure")
+    yield doubt_of(row, DoubtClass.WIDE_SPREAD, strength, reason, *evidence)
 
 
 def _apart(latency: Latency, spread: float) -> str:
-    medians = ", ".join(significant(value, separator="") for value in latency.rounds_p50)
+    medians = ", ".join(us(value) for value in latency.rounds_p50)
+    known = {"spread": spread, "stable": STABLE_SPREAD, "medians": medians}
     if not medians:
-        return say(
-            "calls differ by {spread:.1%}, stable is {stable:.0%}", spread=spread, stable=STABLE_SPREAD
-        )
-    return say(
-        "round medians differ by {spread:.1%}, stable is {stable:.0%}: {medians} us",
-        spread=spread,
-        stable=STABLE_SPREAD,
-        medians=medians,
-    )
+        return say("calls differ by {spread:.1%}, stable is {stable:.0%}", **known)
+    return say("round medians differ by {spread:.1%}, stable is {stable:.0%}: {medians} us", **known)
 
 
 def _noisy(
@@ -122,30 +100,20 @@ def _noisy(
 ) -> Iterator[Doubt]:
     """Where every row is wide none is unusual: the board is, and that is said once."""
     for (board, backend), one in usual.items():
-        if one.rows < LEAST_FOR_USUAL or one.median <= STABLE_SPREAD:
+        here = [(row, known) for row, known in measured if (row.board, row.backend) == (board, backend)]
+        if one.rows < LEAST_FOR_USUAL or one.median <= STABLE_SPREAD or not here:
             continue
-        rows = [(row, latency) for row, latency in measured if (row.board, row.backend) == (board, backend)]
-        if not rows:
-            continue
-        wide = sum((latency.spread or 0.0) > STABLE_SPREAD for _, latency in rows)
-        yield Doubt(
-            DoubtClass.NOISY_BOARD,
-            Strength.strong_if(one.median > WIDE_SPREAD),
-            board,
-            backend,
-            ", ".join(sorted({row.precision.value for row, _ in rows})),
-            (),
-            say("this board's rounds usually differ: no row stands out, and all may differ in a repeat"),
-            (
-                say(
-                    "round medians of {wide} of {rows} rows differ by more than {stable:.0%}, "
-                    "usually by {median}",
-                    wide=wide,
-                    rows=len(rows),
-                    stable=STABLE_SPREAD,
-                    median=f"{one.median:.1%}",
-                ),
-            ),
+        told = say(
+            "round medians of {wide} of {rows} rows differ by more than {stable:.0%}, usually by {median}",
+            wide=sum((known.spread or 0.0) > STABLE_SPREAD for _, known in here),
+            rows=len(here),
+            stable=STABLE_SPREAD,
+            median=f"{one.median:.1%}",
+        )
+        reason = say("this board's rounds usually differ: no row stands out, and all may differ in a repeat")
+        strength = Strength.strong_if(one.median > WIDE_SPREAD)
+        yield replace(
+            doubt_of([row for row, _ in here], DoubtClass.NOISY_BOARD, strength, reason, told), cases=()
         )
 
 
@@ -255,6 +223,7 @@ def _copied(rounds: Sequence[Sequence[float]]) -> str:
 _STAYS = re.compile(r"mode|version|driver|firmware|governor")
 """Of `BoardState.extra`, what should not change; clocks of the day, loads and counters there always do."""
 
+_SAME = ("hostname", "kernel", "distribution", "cpu_model", "cores", "governor")
 _TELLING = (Verdict.THROTTLED, Verdict.INVALID)
 
 
@@ -271,36 +240,25 @@ def state_drift(row: Result) -> Iterator[Doubt]:
 def _changes(before: BoardState | None, after: BoardState | None) -> Iterator[str]:
     if before is None or after is None:
         return
-    for name in ("hostname", "kernel", "distribution", "cpu_model", "cores", "governor"):
-        one, other = getattr(before, name), getattr(after, name)
+    states = [(name, getattr(before, name), getattr(after, name)) for name in _SAME]
+    states += [
+        (name, one, after.extra.get(name)) for name, one in before.extra.items() if _STAYS.search(name)
+    ]
+    for name, one, other in states:
         if one is not None and other is not None and one != other:
             yield say("{name}: {one}, then {other}", name=name, one=one, other=other)
     if before.clocks_mhz and after.clocks_mhz:
         clock, then = statistics.fmean(before.clocks_mhz), statistics.fmean(after.clocks_mhz)
         if clock > 0 and abs(then / clock - 1) > CLOCK_CHANGE:
-            change = f"{then / clock - 1:+.0%}"
-            yield say(
-                "mean clock: {one:.0f} MHz, then {other:.0f} MHz ({change})",
-                one=clock,
-                other=then,
-                change=change,
-            )
+            mhz = {"one": clock, "other": then, "change": f"{then / clock - 1:+.0%}"}
+            yield say("mean clock: {one:.0f} MHz, then {other:.0f} MHz ({change})", **mhz)
     if before.temperature_c is not None and after.temperature_c is not None:
-        rise = after.temperature_c - before.temperature_c
-        if abs(rise) > HOTTER_C:
-            yield say(
-                "temperature: {one:.1f} C, then {other:.1f} C",
-                one=before.temperature_c,
-                other=after.temperature_c,
-            )
+        celsius = {"one": before.temperature_c, "other": after.temperature_c}
+        if abs(after.temperature_c - before.temperature_c) > HOTTER_C:
+            yield say("temperature: {one:.1f} C, then {other:.1f} C", **celsius)
     if before.uptime_s is not None and after.uptime_s is not None and after.uptime_s < before.uptime_s:
-        yield say(
-            "it restarted: up {one:.0f} s, then {other:.0f} s", one=before.uptime_s, other=after.uptime_s
-        )
-    for name, value in before.extra.items():
-        then_value = after.extra.get(name)
-        if _STAYS.search(name) and then_value is not None and then_value != value:
-            yield say("{name}: {one}, then {other}", name=name, one=value, other=then_value)
+        seconds = {"one": before.uptime_s, "other": after.uptime_s}
+        yield say("it restarted: up {one:.0f} s, then {other:.0f} s", **seconds)
 
 
 LEAST_CLOCKS = 5
@@ -316,13 +274,15 @@ _NUMBER = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*(MHz|kHz|Hz)?\s*", re
 class _Clock:
     row: Result
     of_npu: bool
-    before: float | None
-    after: float | None
+    told: tuple[float, ...]  # MHz before and after, as far as known
 
     @property
     def mhz(self) -> float:
-        told = [one for one in (self.before, self.after) if one is not None]
-        return statistics.fmean(told)
+        return statistics.fmean(self.told)
+
+    @property
+    def place(self) -> tuple[str, bool]:
+        return self.row.board, self.of_npu
 
 
 def unusual_clocks(results: Sequence[Result], history: Sequence[Result] = ()) -> Iterator[Doubt]:
@@ -331,15 +291,14 @@ def unusual_clocks(results: Sequence[Result], history: Sequence[Result] = ()) ->
     Lower than usual is strong, higher weak: a faster time is then no gain of the tool.
     """
     usual: defaultdict[tuple[str, bool], dict[tuple[str, str], float]] = defaultdict(dict)
-    clocks = [clock for row in results if (clock := _clock(row)) is not None]
-    for clock in (*clocks, *(clock for row in history if (clock := _clock(row)) is not None)):
-        usual[clock.row.board, clock.of_npu][clock.row.key, clock.row.started_at] = clock.mhz
-    limits = {board: _limit([*known.values()]) for board, known in usual.items()}
+    clocks, older = ([*filter(None, map(_clock, rows))] for rows in (results, history))
+    for clock in (*clocks, *older):
+        usual[clock.place][clock.row.key, clock.row.started_at] = clock.mhz
+    limits = {place: _limit([*known.values()]) for place, known in usual.items()}
     for clock in clocks:
-        board = clock.row.board, clock.of_npu
-        middle, limit = limits[board]
-        if len(usual[board]) >= LEAST_CLOCKS and abs(clock.mhz - middle) > limit:
-            yield _doubt(clock, middle, len(usual[board]))
+        middle, limit = limits[clock.place]
+        if len(usual[clock.place]) >= LEAST_CLOCKS and abs(clock.mhz - middle) > limit:
+            yield _doubt(clock, middle, len(usual[clock.place]))
 
 
 def _limit(known: Sequence[float]) -> tuple[float, float]:
@@ -350,51 +309,40 @@ def _limit(known: Sequence[float]) -> tuple[float, float]:
 
 
 def _doubt(clock: _Clock, usual: float, rows: int) -> Doubt:
-    slower = clock.mhz < usual
-    told = [f"{mhz:.0f}" for mhz in (clock.before, clock.after) if mhz is not None]
-    return doubt_of(
-        clock.row,
-        DoubtClass.UNUSUAL_CLOCK,
-        Strength.strong_if(slower),
-        say("measured at a lower clock than this board's usual one: slower throughout")
-        if slower
-        else say("measured at a higher clock than this board's usual one"),
-        say(
-            "{what}: {told} MHz before and after, {change} against the median of {rows} rows, {usual} MHz",
-            what=say("NPU clock") if clock.of_npu else say("mean clock of the processor"),
-            told=", ".join(told),
-            change=f"{clock.mhz / usual - 1:+.0%}",
-            rows=rows,
-            usual=f"{usual:.0f}",
-        ),
+    told = say(
+        "{what}: {told} MHz before and after, {change} against the median of {rows} rows, {usual} MHz",
+        what=say("NPU clock") if clock.of_npu else say("mean clock of the processor"),
+        told=", ".join(f"{mhz:.0f}" for mhz in clock.told),
+        change=f"{clock.mhz / usual - 1:+.0%}",
+        rows=rows,
+        usual=f"{usual:.0f}",
     )
+    if clock.mhz < usual:
+        reason = say("measured at a lower clock than this board's usual one: slower throughout")
+        return doubt_of(clock.row, DoubtClass.UNUSUAL_CLOCK, Strength.STRONG, reason, told)
+    reason = say("measured at a higher clock than this board's usual one")
+    return doubt_of(clock.row, DoubtClass.UNUSUAL_CLOCK, Strength.WEAK, reason, told)
 
 
 def _clock(row: Result) -> _Clock | None:
     if measured_of(row) is None:
         return None
     for of_npu, read in ((True, _npu_mhz), (False, _processor_mhz)):
-        before, after = read(row.board_before), read(row.board_after)
-        if before is not None or after is not None:
-            return _Clock(row, of_npu, before, after)
+        if told := tuple(filter(None, map(read, (row.board_before, row.board_after)))):
+            return _Clock(row, of_npu, told)
     return None
 
 
 def _processor_mhz(state: BoardState | None) -> float | None:
-    if state is None or not state.clocks_mhz:
-        return None
-    mean = statistics.fmean(state.clocks_mhz)
+    mean = statistics.fmean(state.clocks_mhz) if state and state.clocks_mhz else 0.0
     return mean if mean > 0 else None
 
 
 def _npu_mhz(state: BoardState | None) -> float | None:
     for name, text in (state.extra if state else {}).items():
         found = _NUMBER.fullmatch(text) if _NPU_CLOCK.search(name) else None
-        if found and float(found[1]) > 0:
-            unit = (found[2] or "").casefold()
-            value = float(found[1])
-            if not unit:
-                # Without a unit: kernels tell Hz or kHz, and no NPU runs at 10 GHz or below 10 MHz.
-                unit = "hz" if value >= 1e7 else "khz" if value >= 1e4 else "mhz"
-            return value / {"hz": 1e6, "khz": 1e3, "mhz": 1.0}[unit]
+        if found and (value := float(found[1])) > 0:
+            # Without a unit: kernels tell Hz or kHz, and no NPU runs at 10 GHz or below 10 MHz.
+            likely = "hz" if value >= 1e7 else "khz" if value >= 1e4 else "mhz"
+            return value / {"hz": 1e6, "khz": 1e3, "mhz": 1.0}[(found[2] or likely).casefold()]
     return None

@@ -7,9 +7,11 @@ simulation and what was published as such. The two never stand in for each other
 from dataclasses import dataclass
 from enum import StrEnum
 
-from npubench.domain.records import Figures, Kind, Latency, Result, Status
-from npubench.measure.equal_figures import one_program
+from npubench.domain.figures import Figures, Kind, Latency
+from npubench.domain.records import Result, Status
+from npubench.measure.reliability import one_program
 from npubench.reporting.data.figures import left_out_of
+from npubench.reporting.data.formatting import significant
 
 _OK = Status.OK
 _MEASURED, _SIMULATED = Kind.MEASURED, Kind.SIMULATED
@@ -91,6 +93,11 @@ def call_us(figures: Figures) -> float | None:
     if time is None and figures.throughput_fps and figures.throughput_fps > 0:
         time = samples_per_call(figures) * 1e6 / figures.throughput_fps
     return time
+
+
+def us(value_us: float, digits: int = 3) -> str:
+    """Microseconds, or another figure, as tools print them: no thousands set apart."""
+    return significant(value_us, digits, separator="")
 
 
 def plain(name: str) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from npubench.catalog import load
-from npubench.domain.records import Definition, Figures, Kind, Result, Status, earlier
+from npubench.domain.figures import Figures, Kind
+from npubench.domain.records import Definition, Result, Status, earlier
 from npubench.domain.specs import CaseKind, OperatorSpec, Precision
 from npubench.reporting.data.accuracy import (
     LEAST_COSINE,
@@ -26,6 +27,7 @@ from npubench.reporting.data.accuracy import (
 from npubench.reporting.data.formatting import closeness, significant
 from npubench.reporting.data.translate import recorded, say
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
+from npubench.reporting.sanity.times import simulated_of
 
 MOST_IN_FLOAT = 0.5
 """Share of the MACs above which a row is more of FP32 than of its precision."""
@@ -75,13 +77,11 @@ def float_macs(row: Result) -> Iterator[Doubt]:
     for figures in row.all_figures if row.precision not in (Precision.FP32, Precision.NONE) else ():
         macs = figures.computed.macs if figures.computed else None
         if macs is not None and macs.floating > MOST_IN_FLOAT:
-            yield doubt_of(
-                row,
-                DoubtClass.FLOAT_MACS,
-                Strength.STRONG,
-                say("computed in float for the most part: neither time nor accuracy are of this precision"),
-                say("{share:.1%} of the MACs were computed in float", share=macs.floating),
+            reason = say(
+                "computed in float for the most part: neither time nor accuracy are of this precision"
             )
+            told = say("{share:.1%} of the MACs were computed in float", share=macs.floating)
+            yield doubt_of(row, DoubtClass.FLOAT_MACS, Strength.STRONG, reason, told)
             return
 
 
@@ -93,34 +93,24 @@ def kernels_differ(row: Result) -> Iterator[Doubt]:
             continue
         fused, plain = kernels.fused_cosine, kernels.unoptimised_cosine
         if abs(fused - plain) > FARTHEST_APART:
-            yield doubt_of(
-                row,
-                DoubtClass.KERNELS_DIFFER,
-                Strength.STRONG,
-                say(
-                    "fused kernels compute something else here than the file says: most likely they saturate"
-                ),
-                say(
-                    "cosine {fused} by fused kernels, {plain} without optimisation",
-                    fused=closeness(fused),
-                    plain=closeness(plain),
-                ),
+            reason = say(
+                "fused kernels compute something else here than the file says: most likely they saturate"
             )
+            both = {"fused": closeness(fused), "plain": closeness(plain)}
+            told = say("cosine {fused} by fused kernels, {plain} without optimisation", **both)
+            yield doubt_of(row, DoubtClass.KERNELS_DIFFER, Strength.STRONG, reason, told)
 
 
 def earlier_definitions(results: Sequence[Result]) -> Iterator[Doubt]:
     """One doubt a board, backend, precision and what changed, with all cases that it is of."""
-    groups: defaultdict[tuple[str, str, str, tuple[Definition, ...]], list[str]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, str, tuple[Definition, ...]], list[Result]] = defaultdict(list)
     for row in results:
         if changed := earlier(row):
-            groups[row.board, row.backend, row.precision.value, changed].append(row.case)
-    for (board, backend, precision, changed), cases in groups.items():
-        yield Doubt(
-            DoubtClass.EARLIER_DEFINITION,
-            Strength.WEAK,
-            *(board, backend, precision, tuple(dict.fromkeys(cases))),
-            say("old: of an earlier definition, to be measured again before it stands beside new rows"),
-            tuple(_what_changed(one) for one in changed),
+            groups[row.board, row.backend, row.precision, changed].append(row)
+    reason = say("old: of an earlier definition, to be measured again before it stands beside new rows")
+    for (*_, changed), rows in groups.items():
+        yield doubt_of(
+            rows, DoubtClass.EARLIER_DEFINITION, Strength.WEAK, reason, *map(_what_changed, changed)
         )
 
 
@@ -136,30 +126,22 @@ def missing_board_times(results: Sequence[Result]) -> Iterator[Doubt]:
     for row in results:
         if row.status is Status.OK and row.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR):
             groups[row.board, row.backend, row.case_kind].append(row)
-    for (board, backend, case_kind), rows in groups.items():
+    for (*_, case_kind), rows in groups.items():
         untimed = [row for row in rows if not _has_board_time(row)]
         if not untimed:
             continue
         some = len(untimed) < len(rows)
-        yield Doubt(
+        counts = {"count": len(untimed), "all": len(rows), "kind": say(case_kind.value)}
+        simulated = sum(simulated_of(row) is not None for row in untimed)
+        yield doubt_of(
+            untimed,
             DoubtClass.NO_BOARD_TIME,
             Strength.strong_if(some),
-            board,
-            backend,
-            ", ".join(sorted({row.precision.value for row in untimed})),
-            tuple(dict.fromkeys(row.case for row in untimed)),
             say("built, but no time of a board: what runs in a simulation may not run, or not as fast")
             if some
             else say("nothing was timed on this board: there is a simulation only"),
-            (
-                say(
-                    "{count} of {all} rows that worked have no board time ({kind})",
-                    count=len(untimed),
-                    all=len(rows),
-                    kind=say(case_kind.value),
-                ),
-                say("of these {count} with a simulation", count=sum(map(_has_simulation, untimed))),
-            ),
+            say("{count} of {all} rows that worked have no board time ({kind})", **counts),
+            say("of these {count} with a simulation", count=simulated),
         )
 
 
@@ -168,10 +150,6 @@ def _has_board_time(row: Result) -> bool:
     if figures is None or (figures.latency_us is None and figures.throughput_fps is None):
         return False
     return Kind.MEASURED in (figures.kind, figures.origin)
-
-
-def _has_simulation(row: Result) -> bool:
-    return any(Kind.SIMULATED in (figures.kind, figures.origin) for figures in row.all_figures)
 
 
 OFF = 1.75
@@ -195,10 +173,8 @@ class _Counted:
 def wrong_macs(results: Sequence[Result]) -> Iterator[Doubt]:
     """Models only: of single operators the tool counts padding that dwarfs the operator."""
     by_board: defaultdict[tuple[str, str], list[_Counted]] = defaultdict(list)
-    for row in results:
-        counted = _count(row)
-        if counted is not None:
-            by_board[row.board, row.backend].append(counted)
+    for counted in filter(None, map(_count, results)):
+        by_board[counted.row.board, counted.row.backend].append(counted)
     for models in by_board.values():
         ratios = [one.ratio for one in models]
         usual = statistics.median(ratios) if len(models) >= LEAST_MODELS else 1.0
@@ -227,7 +203,8 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
     )
     same = _same_count(one, fitting)
     # Of a published row the graph is npubench's own, at its own input: another input explains a part.
-    other_input = _is_published(one.row) or not one.row.inputs
+    published = any(figures.kind is Kind.PUBLISHED for figures in one.row.all_figures)
+    other_input = published or not one.row.inputs
     foreign = [other for other in same if not other_input or other.partition("_")[0] != _family(one)]
     evidence = [
         say(
@@ -252,10 +229,6 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
         else say("too many MACs for this architecture: another network or another input may have been built"),
         *evidence,
     )
-
-
-def _is_published(row: Result) -> bool:
-    return any(figures.kind is Kind.PUBLISHED for figures in row.all_figures)
 
 
 def _same_count(one: _Counted, fitting: Sequence[_Counted]) -> list[str]:
@@ -285,17 +258,10 @@ def wrong_operator_macs(row: Result) -> Iterator[Doubt]:
     spec = declared.get(row.case) or declared.get(row.case.rpartition("_")[0])
     due = None if spec is None else _macs(spec, row)
     if due is not None and due != row.macs:
-        yield doubt_of(
-            row,
-            DoubtClass.WRONG_MACS,
-            Strength.STRONG,
-            say("not the MACs of this operator: another operator's count"),
-            say(
-                "{macs} MACs, and its declaration multiplies {due}",
-                macs=significant(row.macs, 12),
-                due=significant(due, 12),
-            ),
-        )
+        reason = say("not the MACs of this operator: another operator's count")
+        counts = {"macs": significant(row.macs, 12), "due": significant(due, 12)}
+        told = say("{macs} MACs, and its declaration multiplies {due}", **counts)
+        yield doubt_of(row, DoubtClass.WRONG_MACS, Strength.STRONG, reason, told)
 
 
 @cache

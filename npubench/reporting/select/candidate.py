@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePath
 
-from npubench.domain.records import Accuracy, Bound, Bounds, Figures, Kind, Result, Status
+from npubench.domain.figures import Accuracy, Bound, Bounds, Figures, Kind
+from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision, Shape
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import bounds_of, figures_of, published_simulation

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from npubench.domain.records import Kind, Result
+from npubench.domain.figures import Kind
+from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.reporting.data.figures import aside, figures_of, mark
 from npubench.reporting.data.figures import why as why_bound

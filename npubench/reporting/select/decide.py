@@ -11,7 +11,8 @@ from pathlib import Path
 from npubench import published
 from npubench.catalog import Catalog
 from npubench.domain.errors import UsageError
-from npubench.domain.records import Bound, Kind, Result, Verdict
+from npubench.domain.figures import Bound, Kind
+from npubench.domain.records import Result, Verdict
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import did_you_mean
 from npubench.reporting.data.figures import latency_text, main_latency_us

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from msgspec import to_builtins
 
-from npubench.domain.records import Bound, Kind
+from npubench.domain.figures import Bound, Kind
 from npubench.domain.text import markdown_table, printable, text_table
-from npubench.reporting.charts.scatter import Corner, Point, Scatter, Titles, scatter
+from npubench.reporting.charts.row_chart import Subject
+from npubench.reporting.charts.scatter import Corner, Point, Scatter, scatter
 from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import say, say_count
@@ -256,14 +257,15 @@ def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
         if len(front) > 1:
             corners.append(Corner(tuple(front), say("best for its price: {kind}", kind=name), origin or kind))
     warnings = "; ".join(warnings_of(drawn))
-    titles = Titles(
-        "pareto",
-        say("Cost against throughput"),
-        say("up and to the left is better"),
-        say("price, USD"),
-        say("how often the job fits"),
+    title, about = say("Cost against throughput"), say("up and to the left is better")
+    return scatter(
+        Subject("pareto", title, about, None, significant),
+        (say("price, USD"), say("how often the job fits")),
+        points,
+        corners,
+        kinds,
+        warnings,
     )
-    return scatter(titles, None, points, corners, (significant, significant), kinds, warnings)
 
 
 def _front(members: Sequence[ChipVerdict]) -> list[tuple[float, float]]:

@@ -139,10 +139,7 @@ def read_requirements(file: Path) -> Requirements:
     except OSError as error:
         hint = "" if file.exists() else path_meant(file, (".toml",))
         raise UsageError(f"cannot read {file}: {(error.strerror or 'it fails').lower()}{hint}") from error
-    return _requirements(checked(file, data, RequirementsTable))
-
-
-def _requirements(table: RequirementsTable) -> Requirements:
+    table = checked(file, data, RequirementsTable)
     weights = tuple((name, weight) for name, weight in structs.asdict(table.ranking).items() if weight > 0)
     return Requirements(
         table.title,

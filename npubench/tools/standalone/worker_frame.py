@@ -135,6 +135,12 @@ def keep(kind: str, runs: list[list[Any]]) -> list[list[str]]:
     return names
 
 
+def compared(outputs: list[list[Any]], expected: list[list[Any]], rounded: list[list[Any]]) -> dict[str, Any]:
+    """The part of an answer that the other side compares: outputs, and what `references` gave, as files."""
+    runs = {"outputs": outputs, "reference": expected, "rounded": rounded}
+    return {kind: keep(kind.removesuffix("s"), run) for kind, run in runs.items()}
+
+
 def reference(model: str, inputs: list[dict[str, Any]]) -> list[list[Any]]:
     """FP32 outputs of ONNX Runtime on the CPU for every sample. Raises when another provider ran."""
     if not inputs:

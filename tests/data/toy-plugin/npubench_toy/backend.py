@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from npubench.backends.isolated.backend import IsolatedBackend, answer_of
-from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
+from npubench.domain.figures import Figures, Kind, Latency
+from npubench.domain.records import Failure, FailureClass, Stage
 
 
 class ToyBackend(IsolatedBackend):

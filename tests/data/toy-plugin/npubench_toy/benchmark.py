@@ -2,7 +2,8 @@
 
 import time
 
-from npubench.domain.records import Failure, FailureClass, Figures, Kind, Latency, Stage
+from npubench.domain.figures import Figures, Kind, Latency
+from npubench.domain.records import Failure, FailureClass, Stage
 from npubench.domain.specs import BenchmarkSpec, CaseKind
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.benchmarks.codec.cases import Operation
-from npubench.benchmarks.codec.engines.base import (
+from npubench.benchmarks.codec.engine import (
     ONE,
     Elapsed,
     EndedError,

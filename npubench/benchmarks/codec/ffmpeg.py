@@ -1,7 +1,7 @@
 """The codecs of an ffmpeg on the board: its arguments, its output, what it makes and measures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from npubench.benchmarks.codec.cases import (
     Recipe,
     encoder_options,
 )
-from npubench.benchmarks.codec.engines.base import (
+from npubench.benchmarks.codec.engine import (
     EndedError,
     Pass,
     Work,
@@ -74,6 +74,7 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return found[-1] if found else None
 
 
+TOOL = "ffmpeg"
 HASH = ("-f", "hash", "-hash", "sha256", "pipe:1")
 NOTHING = ("-f", "null", "-")
 CHECK_ENCODED = """\
@@ -92,80 +93,45 @@ shift 5
 compares it with the source."""
 
 
-def program(settings: Settings) -> str:
-    """What is run: the board's own, else what PATH has."""
-    return settings.program or "ffmpeg"
+def argv_of(case: CodecCase, settings: Settings, path: str, units: int, exact: bool) -> list[str]:
+    """Do a case on so many units (loops of a stream, or frames), to nothing or to be checked (`exact`).
 
-
-def decode(case: CodecCase, settings: Settings, path: str, loops: int, exact: bool) -> list[str]:
-    """Decode a stream `loops` times over, to a hash of the frames or to nothing."""
-    stream = path if loops == 1 else "concat:" + "|".join([path] * loops)
-    how = ["-flags:v", "bitexact", "-idct", "simple"] if exact and not settings.hardware else []
-    name = [DECODERS[case.codec], settings.hardware]
-    filters = [settings.frame_format] if settings.frame_format and exact else []
-    filters += [f"format={_pixels(case)}"] if exact else []
-    return [
-        *_head(settings, exact),
-        *("-threads", str(settings.threads), *how, "-c:v", "_".join(part for part in name if part)),
-        *("-f", FORMATS[case.codec], "-i", stream),
-        *(("-vf", ",".join(filters)) if filters else ()),
-        *(HASH if exact else NOTHING),
-    ]
-
-
-def encode(case: CodecCase, settings: Settings, path: str, frames: int, exact: bool) -> list[str]:
-    """Encode `frames` frames, to nothing or (`exact`) to what the caller adds, without the program's name."""
+    Checked are a hash of the frames, and of an encoder the distance of what it coded, too.
+    """
+    threads, codec, hardware = str(settings.threads), case.codec, settings.hardware
+    # The banner tells the version, once.
+    quiet = [] if exact else ["-hide_banner"]
+    head = [settings.program or TOOL, *quiet, "-nostdin", "-nostats", "-benchmark", "-progress", "pipe:1"]
+    end = HASH if exact else NOTHING
+    if case.operation is Operation.DECODE:
+        how = ["-flags:v", "bitexact", "-idct", "simple"] if exact and not hardware else []
+        name = f"{DECODERS[codec]}_{hardware}" if hardware else DECODERS[codec]
+        stream = path if units == 1 else "concat:" + "|".join([path] * units)
+        fetched = f"{settings.frame_format}," if settings.frame_format else ""
+        filters = ["-vf", f"{fetched}format={_pixels(case)}"] if exact else []
+        words = [*head, "-threads", threads, *how, "-c:v", name, "-f", FORMATS[codec], "-i", stream]
+        return [*words, *filters, *end]
+    size = f"{case.width}x{case.height}"
+    raw = ["-f", "rawvideo", "-pix_fmt", "nv12", "-s", size, "-framerate", str(RATE), "-i", path]
+    raw += ["-frames:v", str(units)]
+    again = ["-stream_loop", "-1"]
+    if case.operation is Operation.IMAGE:
+        chain = case.filters.format(exact=EXACT if exact else "")
+        looped = [] if exact else again
+        return [*head, "-filter_threads", threads, *looped, *raw, "-vf", chain, *end]
     name = encoder(case, settings)
-    options = [word for pair in encoder_options(name, settings.threads).items() for word in _option(pair)]
-    pixels = ["-pix_fmt", _pixels(case)] if not settings.hardware else []
-    return [
-        *_head(settings, exact)[1:],
-        *_raw(case, path, loop=True),
-        *("-frames:v", str(frames), "-threads", str(settings.threads), "-c:v", name, *options, *pixels),
-        *(() if exact else NOTHING),
-    ]
+    options = _options(encoder_options(name, settings.threads).items())
+    pixels = [] if hardware else ["-pix_fmt", _pixels(case)]
+    words = [*head, *again, *raw, "-threads", threads, "-c:v", name, *options, *pixels]
+    if not exact:
+        return [*words, *NOTHING]
+    words[1:1] = [FORMATS[codec], _pixels(case), size, path]
+    return [*shell(CHECK_ENCODED, *words, "-f", FORMATS[codec])]
 
 
 def encoder(case: CodecCase, settings: Settings) -> str:
     """FFmpeg's name of the encoder."""
     return f"{DECODERS[case.codec]}_{settings.hardware}" if settings.hardware else ENCODERS[case.codec]
-
-
-def image(case: CodecCase, settings: Settings, path: str, frames: int, exact: bool) -> list[str]:
-    """Run the case's filters on `frames` frames, to a hash of the results or to nothing."""
-    chain = case.filters.format(exact=EXACT if exact else "")
-    return [
-        *_head(settings, exact),
-        *("-filter_threads", str(settings.threads)),
-        *_raw(case, path, loop=not exact),
-        *("-frames:v", str(frames), "-vf", chain),
-        *(HASH if exact else NOTHING),
-    ]
-
-
-def check_encoded(case: CodecCase, argv: Sequence[str], settings: Settings, path: str) -> tuple[str, ...]:
-    """Arguments of the script CHECK_ENCODED."""
-    return (
-        program(settings),
-        FORMATS[case.codec],
-        _pixels(case),
-        f"{case.width}x{case.height}",
-        path,
-        *argv,
-        *("-f", FORMATS[case.codec]),
-    )
-
-
-def _head(settings: Settings, banner: bool) -> list[str]:
-    # The banner tells the version, once.
-    quiet = [] if banner else ["-hide_banner"]
-    return [program(settings), *quiet, "-nostdin", "-nostats", "-benchmark", "-progress", "pipe:1"]
-
-
-def _raw(case: CodecCase, path: str, loop: bool) -> list[str]:
-    again = ["-stream_loop", "-1"] if loop else []
-    size = f"{case.width}x{case.height}"
-    return [*again, "-f", "rawvideo", "-pix_fmt", "nv12", "-s", size, "-framerate", str(RATE), "-i", path]
 
 
 def _pixels(case: CodecCase) -> str:
@@ -175,20 +141,15 @@ def _pixels(case: CodecCase) -> str:
     return "yuvj420p" if case.codec == "jpeg" else "yuv420p"
 
 
-def _option(pair: tuple[str, str]) -> tuple[str, str]:
-    return (f"-{pair[0]}", pair[1])
+def _options(options: Iterable[tuple[str, str]]) -> list[str]:
+    return [word for name, value in options for word in (f"-{name}", value)]
 
 
 def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Failure:
     """Encode, decode, compare with the source."""
-    read = ["-flags:v", "bitexact", "-idct", "simple", "-f", FORMATS[recipe.codec], "-i", str(path)]
-    steps = (
-        [*source(recipe), *encoding(recipe), "-f", FORMATS[recipe.codec], str(path)],
-        [*read, "-vf", f"format={recipe.pixels}", *HASH],
-        [*read, *_pictures(recipe), "-lavfi", _compare(recipe), *NOTHING],
-    )
+    steps = _steps(recipe, path)
     said = []
-    for words in steps[:1] if recipe.codec == "raw" else steps:
+    for words in steps:
         argv = ["ffmpeg", "-nostdin", "-nostats", "-benchmark", "-progress", "pipe:1", "-y", *words]
         done = process.run(argv, timeout_s=deadline_s, log=log)
         if failure := failure_of("ffmpeg", done):
@@ -212,34 +173,25 @@ def make(recipe: Recipe, path: Path, deadline_s: float, log: Path) -> Made | Fai
     )
 
 
-def source(recipe: Recipe) -> list[str]:
-    """The pictures of a recipe in its pixel format."""
+def _steps(recipe: Recipe, path: Path) -> list[list[str]]:
+    """Write the pictures, encoded; hash what is decoded again, and compare it with them."""
+    size, seconds, output = f"{recipe.width}x{recipe.height}", recipe.frames / RATE, FORMATS[recipe.codec]
+    pictures = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={RATE}:duration={seconds:g}"]
     convert = f"scale=flags=bilinear+accurate_rnd+bitexact,format={recipe.pixels}"
-    return [*_pictures(recipe), "-frames:v", str(recipe.frames), "-vf", convert]
-
-
-def _pictures(recipe: Recipe) -> list[str]:
-    seconds = recipe.frames / RATE
-    size = f"{recipe.width}x{recipe.height}"
-    return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={RATE}:duration={seconds:g}"]
-
-
-def encoding(recipe: Recipe) -> list[str]:
-    """The encoder with its options; x264's note of its own version is left out."""
+    drawn = [*pictures, "-frames:v", str(recipe.frames), "-vf", convert]
     if recipe.codec == "raw":
-        return []
-    options = [word for name, value in recipe.options for word in (f"-{name}", value)]
+        return [[*drawn, "-f", output, str(path)]]
+    coded = ["-c:v", recipe.encoder, "-threads", "1", *_options(recipe.options)]
+    coded += ["-flags:v", "+bitexact", "-fflags", "+bitexact"]
+    # Without x264's note of its own version.
     cleaned = ["-bsf:v", "filter_units=remove_types=6"] if recipe.codec == "h264" else []
-    exact = ["-flags:v", "+bitexact", "-fflags", "+bitexact"]
-    return ["-c:v", recipe.encoder, "-threads", "1", *options, *exact, *cleaned]
-
-
-def _compare(recipe: Recipe) -> str:
-    """The stream's frames with those of the source, in the stream's format."""
-    return f"[1:v]format={recipe.pixels}[source];[0:v][source]psnr=shortest=1"
-
-
-TOOL = "ffmpeg"
+    read = ["-flags:v", "bitexact", "-idct", "simple", "-f", output, "-i", str(path)]
+    compare = f"[1:v]format={recipe.pixels}[source];[0:v][source]psnr=shortest=1"
+    return [
+        [*drawn, *coded, *cleaned, "-f", output, str(path)],
+        [*read, "-vf", f"format={recipe.pixels}", *HASH],
+        [*read, *pictures, "-lavfi", compare, *NOTHING],
+    ]
 
 
 def run(work: Work) -> Found:
@@ -247,34 +199,17 @@ def run(work: Work) -> Found:
     if work.case.operation is Operation.PIPELINE:
         raise EndedError(Skip("ffmpeg runs no model: the engines pyav and command have this case"))
     case, settings, frames, path = work.case, work.settings, work.made.frames, work.put()
-    if case.operation is Operation.DECODE:
-        exact = _ffmpeg(work, decode(case, settings, path, 1, exact=True))
+    decodes, encodes = case.operation is Operation.DECODE, case.operation is Operation.ENCODE
 
-        def argv(loops: int) -> list[str]:
-            return decode(case, settings, path, loops, exact=False)
+    def argv(units: int) -> list[str]:
+        return argv_of(case, settings, path, units, exact=False)
 
-        times = rounds(settings, TOOL, lambda loops: _ffmpeg(work, argv(loops)), frames)
-        return with_streams(work, _found(work, exact, times, work.made.psnr_db), TOOL, argv, frames)
-    if case.operation is Operation.ENCODE:
-        words = check_encoded(case, encode(case, settings, path, frames, exact=True), settings, path)
-        exact = _ffmpeg(work, shell(CHECK_ENCODED, *words))
-        times = rounds(
-            settings,
-            TOOL,
-            lambda number: _ffmpeg(
-                work, [program(settings), *encode(case, settings, path, number, exact=False)]
-            ),
-            *(1, 2 * frames),
-        )
-        return _found(work, exact, times, exact.psnr_db, encoder=encoder(case, settings))
-    exact = _ffmpeg(work, image(case, settings, path, frames, exact=True))
-    times = rounds(
-        settings,
-        TOOL,
-        lambda number: _ffmpeg(work, image(case, settings, path, number, exact=False)),
-        *(1, 4 * frames),
-    )
-    return _found(work, exact, times, None)
+    exact = _ffmpeg(work, argv_of(case, settings, path, 1 if decodes else frames, exact=True))
+    per_unit, first = (frames, 1) if decodes else (1, 2 * frames if encodes else 4 * frames)
+    times = rounds(settings, TOOL, lambda units: _ffmpeg(work, argv(units)), per_unit, first)
+    more = {"encoder": encoder(case, settings)} if encodes else {}
+    found = _found(work, exact, times, work.made.psnr_db if decodes else exact.psnr_db, **more)
+    return with_streams(work, found, TOOL, argv, frames)
 
 
 def _ffmpeg(work: Work, argv: Sequence[str]) -> FfmpegOutput:

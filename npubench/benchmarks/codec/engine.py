@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from npubench.benchmarks.codec.cases import HOLDS_FPS, CodecCase, most_held
 from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed
@@ -169,11 +168,8 @@ class Work:
         )
 
 
-class Engine(Protocol):
-    """Runs one case on a board."""
-
-    def __call__(self, work: Work) -> Found:
-        """Check the output, time it, search for the number of streams. Raises EndedError and as `Session`."""
+Engine = Callable[[Work], Found]
+"""Checks the output, times it, searches for the number of streams. Raises EndedError and as `Session`."""
 
 
 ROUNDS = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from npubench.benchmarks.codec.cases import Operation, Recipe
-from npubench.benchmarks.codec.engines.base import ROUNDS, EndedError, Work, lacking
+from npubench.benchmarks.codec.engine import ROUNDS, EndedError, Work, lacking
 from npubench.benchmarks.codec.figures import Checked, Found, Streams, Timed
 from npubench.benchmarks.codec.media import Made, expected_sha256
 from npubench.benchmarks.codec.settings import LATENCY_SAMPLES

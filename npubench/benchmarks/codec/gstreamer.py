@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from npubench.benchmarks.codec.cases import RATE, CodecCase, Operation
-from npubench.benchmarks.codec.engines.base import (
+from npubench.benchmarks.codec.engine import (
     ONE,
     EndedError,
     Pass,

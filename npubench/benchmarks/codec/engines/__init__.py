@@ -1,1 +1,0 @@
-"""Engines: what runs the cases, one module each; all give a `figures.Found`."""
