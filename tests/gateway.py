@@ -5,7 +5,7 @@ from pathlib import Path
 
 from npubench.domain.records import Kind, Result
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
-from npubench.reporting.data.translate import speaking
+from npubench.reporting.data.translate import use_language
 from npubench.reporting.page.page import PageContext
 from npubench.reporting.select.decide import Decision, decide
 from npubench.reporting.select.requirements import Requirements, read_requirements
@@ -121,7 +121,7 @@ def asked(folder: Path) -> Requirements:
 
 
 def decision(folder: Path, found: list[Result], language: str = "en") -> Decision:
-    with speaking(language):
+    with use_language(language):
         return decide(asked(folder), found, [], boards(), {})
 
 

@@ -44,9 +44,12 @@ def _in_code() -> set[str]:
     found = set()
     for module in (ROOT / "npubench").rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"say", "say_count"}:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
+                "translate",
+                "translate_count",
+            }:
                 # Of a count only the last text is a key: Chinese has one form.
-                first = node.args[-1] if node.func.id == "say_count" else node.args[0]
+                first = node.args[-1] if node.func.id == "translate_count" else node.args[0]
                 found |= {c.value for c in ast.walk(first) if isinstance(c, ast.Constant) and isinstance(c.value, str)
                           and not isinstance(first, (ast.Subscript, ast.JoinedStr, ast.Call))}  # fmt: skip
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from npubench.cli.options import FOLDER, PATH, shared_options
-from npubench.reporting.data.translate import LANGUAGES, say, speaking
+from npubench.reporting.data.translate import LANGUAGES, translate, use_language
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -40,25 +40,25 @@ class SpokenCommand(click.Command):
     ) -> click.Context:
         """As click does it."""
         # The help is printed while options are parsed, whichever of --lang and --help stands first.
-        with speaking(asked_language(args)):
+        with use_language(asked_language(args)):
             return super().make_context(info_name, args, parent, **extra)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The words after the command's name are few: they are translated as one."""
-        pieces = " ".join(say(piece) for piece in self.collect_usage_pieces(ctx))
-        formatter.write_usage(ctx.command_path, pieces, f"{say('Usage')}: ")
+        pieces = " ".join(translate(piece) for piece in self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, f"{translate('Usage')}: ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The first paragraph of the docstring."""
         formatter.write_paragraph()
         with formatter.indentation():
-            formatter.write_text(say(" ".join((self.help or "").split())))
+            formatter.write_text(translate(" ".join((self.help or "").split())))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every option with its line."""
         options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
-        rows = [(_declared(one), say(one.help or "")) for one in options]
-        with formatter.section(say("Options")):
+        rows = [(_declared(one), translate(one.help or "")) for one in options]
+        with formatter.section(translate("Options")):
             formatter.write_dl(rows)
 
 

@@ -41,7 +41,7 @@ def select(
     out: Path,
 ) -> None:
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
-    from npubench.reporting.data.translate import speaking
+    from npubench.reporting.data.translate import use_language
     from npubench.reporting.page.page import render
     from npubench.reporting.select.decide import SelectOptions, choose
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
@@ -49,7 +49,7 @@ def select(
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")
     catalog = load_catalog(catalog_folders)
-    with speaking(lang):
+    with use_language(lang):
         found = choose(SelectOptions(file, out, others, published, boards), catalog)
         target = (output or out / f"selection.{form}").absolute()
         # The verdict first, then the report of the rows that it was made of.

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from npubench.reporting.data.tables import case_tables, ordered
-from npubench.reporting.data.translate import speaking
+from npubench.reporting.data.translate import use_language
 from npubench.reporting.page.page import PageContext, render
 from tests import chromium, sample_results
 
@@ -110,7 +110,7 @@ def test_sorting_works_by_keyboard(tab, tmp_path):
 def test_rows_are_drawn_with_the_texts_of_the_plain_table(tab, tmp_path, language):
     rows = ordered([*sample_results.everything(), *sample_results.hostile(), sample_results.codec()])
     tab.open(written(tmp_path, rows, replace(CONTEXT, language=language)))
-    with speaking(language):
+    with use_language(language):
         for table in case_tables(rows):
             own = 4 if table.several_boards else 3
             drawn = tab.evaluate(

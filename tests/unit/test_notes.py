@@ -7,7 +7,7 @@ import pytest
 from npubench.domain.notes import Note, NoteCode, note_of
 from npubench.domain.records import DataSource, DataUse
 from npubench.reporting.data.rows import row_of
-from npubench.reporting.data.translate import recorded, speaking
+from npubench.reporting.data.translate import recorded, use_language
 from npubench.storage.details import upgraded
 from npubench.storage.json import decode, encode
 from tests.sample_results import result
@@ -86,7 +86,7 @@ def test_sentences_of_earlier_rows_are_notes(sentence, read):
 
 
 def test_they_are_worded_in_the_language_of_now():
-    with speaking("zh"):
+    with use_language("zh"):
         assert recorded(note(NoteCode.SLOWER)) == "每轮都比前一轮慢：请延长预热；各轮中位数相差 10.7%"
         assert recorded("repeats lie 3.1% apart: close other programs, fix the clock").startswith(
             "重复测量相差 3.1%"

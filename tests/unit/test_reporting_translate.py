@@ -13,7 +13,7 @@ from npubench.cli import npubench
 from npubench.domain.records import Figures, Kind, Latency, Status
 from npubench.measure.reliability import assess_stability
 from npubench.reporting.data.provenance import facts_of
-from npubench.reporting.data.translate import catalogue, recorded, say, say_count, speaking
+from npubench.reporting.data.translate import catalogue, recorded, translate, translate_count, use_language
 from npubench.reporting.page.page import PageContext, render
 from npubench.reporting.select.presentation import to_json, to_markdown, to_text, view_of
 from npubench.storage.json import encode
@@ -92,11 +92,11 @@ def test_translations_fill_in_the_same_names():
 
 
 def test_counts_agree_with_their_noun_in_english_only():
-    assert say_count(1, "{count} case", "{count} cases") == "1 case"
-    assert say_count(2, "{count} case", "{count} cases") == "2 cases"
-    with speaking("zh"):
-        assert say_count(1, "{count} case", "{count} cases") == "1 个用例"
-    assert say("Verdict") == "Verdict"
+    assert translate_count(1, "{count} case", "{count} cases") == "1 case"
+    assert translate_count(2, "{count} case", "{count} cases") == "2 cases"
+    with use_language("zh"):
+        assert translate_count(1, "{count} case", "{count} cases") == "1 个用例"
+    assert translate("Verdict") == "Verdict"
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def english_words(text):
 
 def test_a_chinese_page_holds_no_english_of_its_own(chinese_page):
     text, rows, context = chinese_page
-    with speaking("zh"):
+    with use_language("zh"):
         recorded = " ".join(str(value) for row in rows for _, value in facts_of(row))
     boards = " ".join(row.board for row in rows)
     data = set(
@@ -156,7 +156,7 @@ def test_the_verdict_is_the_same_in_both_languages_but_for_its_words(tmp_path):
     for one, other in zip(english["verdicts"], chinese["verdicts"], strict=True):
         assert {name: one[name] for name in figures} == {name: other[name] for name in figures}
         assert one["caveats"] != other["caveats"]
-    with speaking("zh"):
+    with use_language("zh"):
         judged = gateway.decision(tmp_path, rows, "zh")
         for text in (to_text(judged), to_markdown(judged)):
             assert "余量" in text
@@ -275,7 +275,7 @@ def strings_in(value):
 def data_words(rows, context):
     """Words that rows and facts of boards hold and that nobody translates."""
     plain = [replace(row, warnings=(), skip_reason=None) for row in rows]
-    with speaking("zh"):
+    with use_language("zh"):
         facts = " ".join(str(value) for row in plain for _, value in facts_of(row))
     boards = " ".join(
         f"{fact.field} {fact.value} {fact.source}" for one in context.boards for fact in one.facts
@@ -307,7 +307,7 @@ def test_the_walk_sees_names_tips_and_prose_alike():
 def test_sentences_of_npubench_in_rows_are_said_and_those_of_tools_are_left():
     warned = next(row for row in rows_of_every_kind() if row.case == "warned").warnings
     assert len(warned) >= 7
-    with speaking("zh"):
+    with use_language("zh"):
         for sentence in warned:
             left = set(LATIN.findall(recorded(sentence))) - {"powersave", "performance"}
             assert left == set(), recorded(sentence)

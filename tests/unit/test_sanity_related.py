@@ -18,7 +18,7 @@ from npubench.domain.records import (
     Status,
 )
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
-from npubench.reporting.data.translate import say, speaking
+from npubench.reporting.data.translate import translate, use_language
 from npubench.reporting.sanity import DoubtClass, Strength, doubts
 from npubench.storage.details import typed
 from npubench.storage.hashing import digest
@@ -90,8 +90,8 @@ def test_the_same_without_states_and_as_rows_of_a_run():
 
 
 def test_every_class_says_what_to_do_next_in_both_languages():
-    with speaking("zh"):
-        assert all(say(one.next_step) != one.next_step for one in DoubtClass)
+    with use_language("zh"):
+        assert all(translate(one.next_step) != one.next_step for one in DoubtClass)
     assert all(doubt.next_step and doubt.evidence for doubt in doubts(published.results()))
 
 

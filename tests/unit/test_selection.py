@@ -20,7 +20,7 @@ from npubench.domain.records import (
     Verdict,
 )
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
-from npubench.reporting.data.translate import speaking
+from npubench.reporting.data.translate import use_language
 from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
 from npubench.reporting.select.decide import decide
@@ -346,7 +346,7 @@ def test_no_text_of_a_fact_breaks_a_parser(text):
 
 def test_the_chinese_verdict_has_the_same_figures(asked):
     (english,) = judged(asked, FITTING)
-    with speaking("zh"):
+    with use_language("zh"):
         (chinese,) = judged(asked, FITTING)
     assert [(c.name, c.outcome, c.headroom) for c in english.checks] == [
         (c.name, c.outcome, c.headroom) for c in chinese.checks

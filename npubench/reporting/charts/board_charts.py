@@ -36,7 +36,7 @@ from npubench.reporting.data.op_support import (
     of_row,
     placements,
 )
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.select.candidate import facts_of_board, share_of_npu
 from npubench.reporting.select.chip_facts import bandwidth_bytes_per_s, peak_mac_per_s, price_usd
 
@@ -54,7 +54,7 @@ def several_vendors(results: Sequence[Result], kind: Kind | None) -> str:
     backends = sorted({r.backend for r in results if figures_of(r, Kind.SIMULATED)})
     if len(backends) < 2:
         return ""
-    return say(
+    return translate(
         "simulators of several vendors ({names}): each has its own model of clock and memory, so compare "
         "within one of them only",
         names=", ".join(backends),
@@ -68,7 +68,7 @@ def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> Iterator
         rows = [row for row in models if time_us(row, kind, "mean")]
         if len({row.board for row in rows}) > 1:
             statistic = common_statistic(rows, kind)
-            title = say("Latency by model and board")
+            title = translate("Latency by model and board")
             subject = Subject("latency", title, about_times(statistic), kind)
             yield _chart(subject, rows, _reading_of(kind, statistic), slowest=True)
 
@@ -105,7 +105,10 @@ def price_charts(
             return None
         return fps / price, f"{rate_text(figures, fps)} fps / {price:.6g} USD{aside(bounds_of(figures))}"
 
-    title, about = say("Throughput for the price"), say("inferences a second for each USD; right is better")
+    title, about = (
+        translate("Throughput for the price"),
+        translate("inferences a second for each USD; right is better"),
+    )
     yield from (_chart(Subject("price", title, about, kind, significant), models, read) for kind in kinds)
 
 
@@ -121,8 +124,8 @@ def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> Iterato
             return None
         return max(1 - accuracy.cosine, LEAST_ERROR), f"cosine {closeness(accuracy.cosine)}"
 
-    title = say("INT8 accuracy")
-    about = say("1 − cosine of the outputs and the FP32 reference; left is closer")
+    title = translate("INT8 accuracy")
+    about = translate("1 − cosine of the outputs and the FP32 reference; left is closer")
     for kind in kinds:
         subject = Subject("accuracy", title, about, kind, _error, logarithmic=True)
         yield _chart(subject, models, read, slowest=True)
@@ -138,7 +141,10 @@ def missing_chart(missing: Sequence[MissingOperator]) -> RowChart | None:
     for one in missing:
         count = len(one.models)
         rows.setdefault(one.operator, []).append(Value(one.backend, count, str(count), str(count)))
-    title, about = say("Missing operators by models blocked"), say("models that each operator stops")
+    title, about = (
+        translate("Missing operators by models blocked"),
+        translate("models that each operator stops"),
+    )
     subject = Subject("missing", title, about, None, _count, logarithmic=False, bars=True)
     return row_chart(subject, list(rows.items()))
 
@@ -150,15 +156,15 @@ def cpu_chart(results: Sequence[Result]) -> RowChart | None:
         figures = row.figures
         if row.case_kind is not CaseKind.CPU or figures is None or row.emulated:
             continue
-        series = f"{row.board} ({say(figures.kind.value)})"
+        series = f"{row.board} ({translate(figures.kind.value)})"
         for one in figures.processor.rows if figures.processor else ():
             _add(rows, one.row, series, one.throughput_ns)
     if not rows:
         return None
     for peak in published.cpu_peaks():
         if peak.instruction in rows:
-            _add(rows, peak.instruction, f"{peak.chip} ({say('published')})", peak.throughput_ns)
-    title, about = say("CPU peaks"), say("ns an instruction, many in flight; left is faster")
+            _add(rows, peak.instruction, f"{peak.chip} ({translate('published')})", peak.throughput_ns)
+    title, about = translate("CPU peaks"), translate("ns an instruction, many in flight; left is faster")
     return row_chart(Subject("cpu", title, about, None, significant), list(rows.items()))
 
 
@@ -177,7 +183,10 @@ def codec_chart(results: Sequence[Result]) -> RowChart | None:
             return None
         return float(codec.streams), f"{codec.streams} × {codec.streams_fps} fps"
 
-    title, about = say("Codec streams"), say("streams that hold their rate at once; right is better")
+    title, about = (
+        translate("Codec streams"),
+        translate("streams that hold their rate at once; right is better"),
+    )
     return _chart(Subject("codec", title, about, Kind.MEASURED, _count, logarithmic=False), having, read)
 
 
@@ -266,9 +275,9 @@ def _plot(
     share = min((share_of_npu(f, facts) for row in rows if (f := figures_of(row, kind))), default=1.0)
     low, high = min(point.x for point in points), max(point.x for point in points)
     corners = _roof(facts, low, high, share, kind)
-    about = f"{board}, {backend}" if corners else f"{board}, {backend}; {say('no fact tells its roof')}"
-    subject = Subject("roofline", say("Roofline"), about, kind, significant, logarithmic=True)
-    return scatter(subject, (say("MAC a byte"), say("GMAC/s achieved")), points, corners)
+    about = f"{board}, {backend}" if corners else f"{board}, {backend}; {translate('no fact tells its roof')}"
+    subject = Subject("roofline", translate("Roofline"), about, kind, significant, logarithmic=True)
+    return scatter(subject, (translate("MAC a byte"), translate("GMAC/s achieved")), points, corners)
 
 
 def _place(row: Result, kind: Kind) -> tuple[float, float] | None:
@@ -279,7 +288,7 @@ def _place(row: Result, kind: Kind) -> tuple[float, float] | None:
 
 
 def _series(row: Result) -> str:
-    return f"{say(row.case_kind)} {row.precision.upper()}"
+    return f"{translate(row.case_kind)} {row.precision.upper()}"
 
 
 def _point(row: Result, intensity: float, rate: float, kind: Kind) -> Point:
@@ -306,9 +315,9 @@ def _roof(facts: Mapping[str, Fact], low: float, high: float, share: float, kind
     if peak is None:
         return []
     rate = peak.value / 1e9
-    text = say("peak {rate} GMAC/s", rate=significant(rate))
+    text = translate("peak {rate} GMAC/s", rate=significant(rate))
     if share < 1:
-        text = f"{text} ({peak.about or say('of the whole NPU')})"
+        text = f"{text} ({peak.about or translate('of the whole NPU')})"
     left, right = low / 2, high * 2
     if bandwidth is None:
         return [Corner(((left, rate), (right, rate)), text, kind)]

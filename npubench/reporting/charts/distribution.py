@@ -12,7 +12,7 @@ from npubench.reporting.charts.axis import Axis, Tick, axis
 from npubench.reporting.charts.row_chart import WIDTH
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import duration
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.storage.hashing import sha256_of_file
 
 BINS, HEIGHT, LEFT_PX, RIGHT_PX, AXIS_PX, TOP_PX = 60, 220.0, 24.0, 24.0, 34.0, 46.0
@@ -114,7 +114,7 @@ def _marks(row: Result, scale: Axis) -> tuple[tuple[float, str, float], ...]:
     names = ("p50", "mean", "p90", "p99")
     found = [(name, value) for name in names if latency and (value := getattr(latency, name)) is not None]
     inside = [
-        (scale.at(value), f"{say(name)} {duration(value)}")
+        (scale.at(value), f"{translate(name)} {duration(value)}")
         for name, value in found
         if scale.low <= value <= scale.high
     ]

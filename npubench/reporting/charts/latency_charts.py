@@ -38,7 +38,7 @@ from npubench.reporting.data.figures import (
     told,
 )
 from npubench.reporting.data.formatting import duration, significant
-from npubench.reporting.data.translate import say, say_count
+from npubench.reporting.data.translate import translate, translate_count
 
 VALUE_PX, NOTE_PX, ROW_PX, TYPE_PX = 74.0, 124.0, 27.0, 35.1
 MARK_LIMIT = 2000
@@ -47,8 +47,8 @@ _SHAPES = {Precision.FP32: 0}
 
 def about_times(statistic: str) -> str:
     """What a chart of latencies says of them."""
-    word = say("median") if statistic == "p50" else say("mean")
-    return say("{statistic} of one inference; left is faster", statistic=word)
+    word = translate("median") if statistic == "p50" else translate("mean")
+    return translate("{statistic} of one inference; left is faster", statistic=word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def _model_chart(rows: Sequence[Result], kind: Kind) -> RowChart:
     drawn = [_model_row(pair, scale, TOP_PX + ROW_PX * (i + 0.5)) for i, pair in enumerate(shown)]
     names = [precision.upper() for precision in _precisions(drawn)]
     title = (
-        say("{one} against {other} latency", one=names[0], other=names[1])
+        translate("{one} against {other} latency", one=names[0], other=names[1])
         if len(names) == 2
-        else say("{names} latency", names=", ".join(names))
+        else translate("{names} latency", names=", ".join(names))
     )
     return _chart(("model", title, ""), rows, scale, drawn, ROW_PX, len(found) - len(shown))
 
@@ -126,7 +126,7 @@ def _chart(
         f"{rows[0].board}, {rows[0].backend}",
         about_times(scale.statistic),
         more,
-        say("logarithmic axis") if scale.axis.logarithmic else say("linear axis"),
+        translate("logarithmic axis") if scale.axis.logarithmic else translate("linear axis"),
     ]
     return RowChart(
         Subject(name, title, "; ".join(filter(None, about)), scale.kind),
@@ -172,8 +172,8 @@ def _model_row(pair: Pair, scale: _Scale, y: float) -> Row:
 def _note(found: Speedup) -> str:
     factor = found.factor
     if factor >= 1:
-        return say("{factor}× faster", factor=f"{mark(found.bound)}{significant(factor, 2)}")
-    return say("{factor}× slower", factor=f"{mark(opposite(found.bound))}{significant(1 / factor, 2)}")
+        return translate("{factor}× faster", factor=f"{mark(found.bound)}{significant(factor, 2)}")
+    return translate("{factor}× slower", factor=f"{mark(opposite(found.bound))}{significant(1 / factor, 2)}")
 
 
 def _operator_chart(rows: Sequence[Result], kind: Kind) -> RowChart:
@@ -191,7 +191,11 @@ def _operator_chart(rows: Sequence[Result], kind: Kind) -> RowChart:
         _operator_row(name, group, scale, TOP_PX + TYPE_PX * (i + 0.5), each)
         for i, (name, group) in enumerate(shown)
     ]
-    words = "operator", say("Operator latency by type"), say("one mark a case, the bar is the type's median")
+    words = (
+        "operator",
+        translate("Operator latency by type"),
+        translate("one mark a case, the bar is the type's median"),
+    )
     return _chart(words, rows, scale, drawn, TYPE_PX, len(found) - len(shown))
 
 
@@ -208,10 +212,12 @@ def _operator_row(name: str, group: Sequence[Result], scale: _Scale, y: float, e
                 marks.append(replace(found, label="", title=f"{result.case}, {found.title}"))
         if len(timed) > 1 or not each:
             middle = statistics.median(value for _, value in timed)
-            about = say("median of {count}", count=len(timed)) + f" {precision.upper()}: {duration(middle)}"
+            about = (
+                translate("median of {count}", count=len(timed)) + f" {precision.upper()}: {duration(middle)}"
+            )
             medians.append(Mark(scale.axis.at(middle), lane, 0, precision.value, about))
     count = len({result.case for result in group})
-    note = say_count(count, "{count} case", "{count} cases")
+    note = translate_count(count, "{count} case", "{count} cases")
     return Row(y, label_of(name), name, tuple(marks), tuple(medians), note=note)
 
 

@@ -8,7 +8,7 @@ from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import Precision, titled
 from npubench.reporting.data.formatting import closeness
-from npubench.reporting.data.translate import recorded, say
+from npubench.reporting.data.translate import recorded, translate
 
 LEAST_COSINE = 0.98
 """Pulsar's documentation calls a cosine below it a loss of accuracy."""
@@ -28,7 +28,7 @@ WRONG = frozenset({NoAccuracy.ALL_ZEROS, NoAccuracy.CONSTANT})
 
 def word_of(reason: NoAccuracy) -> str:
     """The word of a table's cell."""
-    return say(WORDS[reason])
+    return translate(WORDS[reason])
 
 
 def why_none(reason: NoAccuracy, why: Note | str) -> str:
@@ -88,7 +88,7 @@ def lowest_of(figures: Figures) -> Lowest | None:
         return Lowest(0.0, word_of(NoAccuracy.ALL_ZEROS), True) if zeros else None
     worst = found.worst_slice
     if worst is not None and worst.cosine < LEAST_SLICE and worst.cosine < found.cosine:
-        return Lowest(worst.cosine, say("worst slice {cosine}", cosine=closeness(worst.cosine)), True)
+        return Lowest(worst.cosine, translate("worst slice {cosine}", cosine=closeness(worst.cosine)), True)
     return Lowest(found.cosine, closeness(found.cosine), found.cosine < LEAST_COSINE)
 
 
@@ -115,7 +115,7 @@ def slice_text(accuracy: Accuracy) -> str:
     worst = accuracy.worst_slice
     if worst is None:
         return ""
-    return say(
+    return translate(
         "{output}, entry {index} of axis {axis}: cosine {cosine}",
         output=worst.output, index=worst.index, axis=worst.axis, cosine=closeness(worst.cosine),
     )  # fmt: skip

@@ -20,7 +20,7 @@ from npubench.reporting.data.figures import (
     whole_npu,
 )
 from npubench.reporting.data.formatting import COUNTS, TIMES, Scale, closeness
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 
 ONE = (Scale(""),)
 PERCENT = (Scale("%", 0.01),)
@@ -190,17 +190,17 @@ def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
     def missing(entry: Entry) -> str:
         figures = entry.figures.get(kind)
         if figures is None or figures.latency_us is None:
-            return say("no {kind} latency", kind=say(kind.value))
+            return translate("no {kind} latency", kind=translate(kind.value))
         if figures.statistic:
             return figures.statistic
         count = figures.latency_us.n
         if count < needed:
-            return say(
+            return translate(
                 "{name} needs {needed} runs, there were {count}", name=name, needed=needed, count=count
             )
         return "the tool reports no single runs"
 
-    below = say("Latency that {percentile} % stay below", percentile=percentile)
+    below = translate("Latency that {percentile} % stay below", percentile=percentile)
     hint = "Median latency of one inference" if percentile == 50 else below
     return Column(
         *(name, hint, _statistic(kind, name), TIMES, "µs", missing, kind, always),
@@ -243,12 +243,12 @@ def _accuracy(
     def missing(entry: Entry) -> str:
         figures = entry.figures.get(kind)
         if figures is None:
-            return say("not compared")
+            return translate("not compared")
         reason, why = no_accuracy_of(entry.result, figures)
         if reason is not None:
             return why_none(reason, why)
         if figures.accuracy is None:
-            return say("not compared")
+            return translate("not compared")
         same = title == "PSNR" and figures.accuracy.max_abs == 0
         return "identical outputs: no noise" if same else "does not apply"
 
@@ -270,7 +270,7 @@ def _word(entry: Entry, kind: Kind) -> str:
     if reason is not None:
         return word_of(reason)
     equal = figures.accuracy.equal if figures.accuracy else None
-    return "" if equal is None else say("{share} equal", share=closeness(equal, 3))
+    return "" if equal is None else translate("{share} equal", share=closeness(equal, 3))
 
 
 def _lacks_median(entry: Entry, kind: Kind) -> bool:
@@ -282,7 +282,7 @@ def _no_speedup(entry: Entry) -> str:
     if entry.result.precision is Precision.FP32:
         return "stands on the INT8 row"
     if Definition.QUANTISATION in earlier(entry.result):
-        return say("quantised by an earlier definition: measure it again")
+        return translate("quantised by an earlier definition: measure it again")
     return "no FP32 latency of this kind to compare with"
 
 
@@ -302,7 +302,7 @@ def codec_columns() -> tuple[Column, ...]:
             lambda _: None,
             missing=lambda entry: "" if _is_same(entry) else _why_no_reference(entry),
             kind=Kind.MEASURED,
-            word=lambda entry: say("same") if _is_same(entry) else "",
+            word=lambda entry: translate("same") if _is_same(entry) else "",
             keeps=_is_same,
         ),
         _codec_figure("PSNR", noise, "psnr_db", "dB"),
@@ -329,7 +329,7 @@ def _why_no_reference(entry: Entry) -> str:
     codec = _codec(entry)
     if codec is None or not codec.frames_sha256:
         return "the tool reports no checksum"
-    return say("no standard says what comes out; it was {found}", found=codec.frames_sha256)
+    return translate("no standard says what comes out; it was {found}", found=codec.frames_sha256)
 
 
 def _codec(entry: Entry) -> CodecFigures | None:

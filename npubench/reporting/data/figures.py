@@ -18,7 +18,7 @@ from npubench.domain.figures import (
 from npubench.domain.records import Definition, Result, Status, earlier
 from npubench.domain.specs import Precision, SamplesFrom
 from npubench.reporting.data.formatting import duration, significant
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 
 _OK, _MEASURED, _SIMULATED = Status.OK, Kind.MEASURED, Kind.SIMULATED
 """Looked up once: Python 3.11 calls a function for every use of a member, millions of times for one page."""
@@ -71,16 +71,16 @@ def why(bounds: Bounds) -> str:
     on_cpu = bounds.reason is BoundReason.LAYERS_ON_CPU
     if bounds.reason is BoundReason.PART_OF_NPU:
         if bounds.share == 0.5:
-            return say("half of the NPU")
+            return translate("half of the NPU")
         share = "" if bounds.share is None else f"{bounds.share:.2g}"
-        return say("{share} of the NPU", share=share) if share else say("a part of the NPU")
+        return translate("{share} of the NPU", share=share) if share else translate("a part of the NPU")
     if left_out is None:
-        return say("layers on the CPU not counted") if on_cpu else say("layers not counted")
+        return translate("layers on the CPU not counted") if on_cpu else translate("layers not counted")
     if layers is None:
-        text = say("{count} layers not counted", count=left_out)
+        text = translate("{count} layers not counted", count=left_out)
     else:
-        text = say("{count} of {all} layers not counted", count=left_out, all=layers)
-    return f"{text}: {say('left to the CPU')}" if on_cpu else text
+        text = translate("{count} of {all} layers not counted", count=left_out, all=layers)
+    return f"{text}: {translate('left to the CPU')}" if on_cpu else text
 
 
 def aside(bounds: Bounds | None) -> str:
@@ -113,7 +113,11 @@ def told(figures: Iterable[Figures]) -> str:
     )
     listed = list(reasons)
     more = f", … ({len(listed)})" if len(listed) > 3 else ""
-    return say("bounds, not exact figures: {reasons}", reasons="; ".join(listed[:3]) + more) if listed else ""
+    return (
+        translate("bounds, not exact figures: {reasons}", reasons="; ".join(listed[:3]) + more)
+        if listed
+        else ""
+    )
 
 
 SHORT = {
@@ -130,12 +134,12 @@ SHORT = {
 def source_text(sampling: Sampling) -> str:
     """What says how many samples a call holds."""
     words = {
-        SamplesFrom.SYMBOLIC_AXIS: say("an open axis of the model"),
-        SamplesFrom.MANIFEST: say("the manifest"),
+        SamplesFrom.SYMBOLIC_AXIS: translate("an open axis of the model"),
+        SamplesFrom.MANIFEST: translate("the manifest"),
         SamplesFrom.OPTION: "--batch-axis",
-        SamplesFrom.TOOL: say("the tool's batch"),
-        SamplesFrom.LEADING_SIZE: say("leading size"),
-        SamplesFrom.ONE_A_CALL: say("one sample a call"),
+        SamplesFrom.TOOL: translate("the tool's batch"),
+        SamplesFrom.LEADING_SIZE: translate("leading size"),
+        SamplesFrom.ONE_A_CALL: translate("one sample a call"),
     }
     return words[sampling.source]
 
@@ -148,18 +152,18 @@ def counts_text(figures: Figures) -> str:
     sampling = figures.sampling
     if sampling is None:
         return rate
-    counted = say("{count} a call", count=sampling.samples_per_call)
-    axis = "" if sampling.axis is None else f" ({say('axis {axis}', axis=sampling.axis)})"
+    counted = translate("{count} a call", count=sampling.samples_per_call)
+    axis = "" if sampling.axis is None else f" ({translate('axis {axis}', axis=sampling.axis)})"
     text = f"{counted}: {source_text(sampling)}{axis}"
     return f"{text}, {rate}" if rate else text
 
 
 def _rate(figures: Figures) -> str:
     if figures.throughput_from is RateFrom.MEAN_LATENCY:
-        return say("over the mean latency")
+        return translate("over the mean latency")
     if figures.throughput_from is RateFrom.TOOL:
-        return say("counted by the tool")
-    return say("as it was published") if figures.kind is Kind.PUBLISHED else ""
+        return translate("counted by the tool")
+    return translate("as it was published") if figures.kind is Kind.PUBLISHED else ""
 
 
 def whole_npu(result: Result) -> Figures | None:

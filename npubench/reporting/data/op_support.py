@@ -12,7 +12,7 @@ from npubench.domain.records import Failure, FailureClass, Result, Status
 from npubench.domain.specs import CaseKind
 from npubench.domain.text import markdown_section
 from npubench.reporting.data.accuracy import LEAST_COSINE
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 
 ROUNDINGS = 3
 """An operator in 8 bits rounds inputs, weights and outputs; each may swap what is nearly equal."""
@@ -350,7 +350,7 @@ class Placement:
 
 def word_of(place: str) -> str:
     """A place for a page, in its language."""
-    return {CRASH: say("crash"), WRONG: say("wrong result")}.get(place) or say(place)
+    return {CRASH: translate("crash"), WRONG: translate("wrong result")}.get(place) or translate(place)
 
 
 def placements(

@@ -11,7 +11,7 @@ from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.published import CpuPeak
 from npubench.reporting.data.formatting import significant, size
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _instructions(sources: Sequence[_Source]) -> Sheet:
 def _lines(names: Iterable[str], cells: Callable[[str], Iterable[Cell]]) -> tuple[Line, ...]:
     """A line an instruction, those of one operation together."""
     ordered = sorted(dict.fromkeys(names), key=lambda name: (operation_of(name), name))
-    return tuple(((say(operation_of(name)), name), tuple(cells(name))) for name in ordered)
+    return tuple(((translate(operation_of(name)), name), tuple(cells(name))) for name in ordered)
 
 
 def _many_cores(sources: Sequence[_Source]) -> Sheet:
@@ -207,7 +207,7 @@ def _cores_at_once(source: _Source) -> list[int]:
 
 
 def _cores(count: int) -> str:
-    return say("one core") if count == 1 else say("{count} cores at once", count=count)
+    return translate("one core") if count == 1 else translate("{count} cores at once", count=count)
 
 
 def _set(row: ProcessorRow) -> int:
@@ -234,7 +234,7 @@ def _bandwidth(sources: Sequence[_Source]) -> Sheet:
     titles = (("bandwidth", "GiB/s", "Read and written bytes over time; MegPeak prints it as Gbps"),)
     groups = tuple(Group(source.label, source.kind, source.emulated, titles) for source in sources)
     lines = (
-        (((say("memcpy of {size}", size="100 MiB"),), tuple(cells)),)
+        (((translate("memcpy of {size}", size="100 MiB"),), tuple(cells)),)
         if any(cell.sort for cell in cells)
         else ()
     )
@@ -257,8 +257,8 @@ def _groups(sources: Sequence[_Source], columns: Sequence[Sequence[tuple[str, ..
 def _figure(row: ProcessorRow | None, key: str, unit: str) -> Cell:
     name = f"{key.partition('_')[0]}_spread"
     spread = getattr(row, name, None) if key.endswith("_ns") else None
-    told = "" if spread is None else say("quartiles {share} apart", share=f"{spread:.1%}")
-    return _cell(getattr(row, key, None), "; ".join(filter(None, (say(unit), told))))
+    told = "" if spread is None else translate("quartiles {share} apart", share=f"{spread:.1%}")
+    return _cell(getattr(row, key, None), "; ".join(filter(None, (translate(unit), told))))
 
 
 def _cell(value: float | None, unit: str) -> Cell:

@@ -14,7 +14,7 @@ from npubench.reporting.data.accuracy import slice_text, why_none
 from npubench.reporting.data.figures import whole_npu
 from npubench.reporting.data.formatting import duration, significant, size
 from npubench.reporting.data.tables import json_text, script_text
-from npubench.reporting.data.translate import language, recorded, say, say_count
+from npubench.reporting.data.translate import language, recorded, translate, translate_count
 from npubench.storage.details import details_of
 
 if TYPE_CHECKING:
@@ -30,19 +30,19 @@ def facts_of(result: Result) -> Facts:
 
 def own_facts(result: Result) -> Facts:
     """What a row shares with no other, in reading order."""
-    estimate = f"{say('Estimate')}, "
+    estimate = f"{translate('Estimate')}, "
     return (
-        (say("Artifact SHA-256"), result.artifact_sha256),
-        (say("Artifact size"), None if result.artifact_bytes is None else size(result.artifact_bytes)),
+        (translate("Artifact SHA-256"), result.artifact_sha256),
+        (translate("Artifact size"), None if result.artifact_bytes is None else size(result.artifact_bytes)),
         *(_figures(result.figures) if result.figures else ()),
         *(_figures(result.estimate, estimate) if result.estimate else ()),
         *(_figures(whole, estimate) if (whole := whole_npu(result)) else ()),
-        *(((say("Data"), _data(result.data)),) if result.data else ()),
-        (say("Board before"), _state(result.board_before)),
-        (say("Board after"), _state(result.board_after)),
-        (say("Started"), _started(result)),
-        (say("Log"), _file(result.log_path, result.log_sha256)),
-        (say("Samples"), _file(result.samples_path, result.samples_sha256)),
+        *(((translate("Data"), _data(result.data)),) if result.data else ()),
+        (translate("Board before"), _state(result.board_before)),
+        (translate("Board after"), _state(result.board_after)),
+        (translate("Started"), _started(result)),
+        (translate("Log"), _file(result.log_path, result.log_sha256)),
+        (translate("Samples"), _file(result.samples_path, result.samples_sha256)),
     )
 
 
@@ -50,25 +50,25 @@ def graph_facts(result: Result) -> Facts:
     """What all rows of one exported model have in common."""
     operators = ", ".join(f"{name} × {count}" for name, count in result.operators.items())
     return (
-        (say("Model SHA-256"), result.onnx_sha256),
-        *(((say("Export"), _pairs(result.exported)),) if result.exported else ()),
-        (say("Opset"), str(result.opset) if result.opset is not None else None),
-        (say("Inputs"), _tensors(result.inputs)),
-        (say("Outputs"), _tensors(result.outputs)),
-        (say("Operators"), operators or None),
-        (say("Parameters"), f"{result.parameters:,}" if result.parameters is not None else None),
+        (translate("Model SHA-256"), result.onnx_sha256),
+        *(((translate("Export"), _pairs(result.exported)),) if result.exported else ()),
+        (translate("Opset"), str(result.opset) if result.opset is not None else None),
+        (translate("Inputs"), _tensors(result.inputs)),
+        (translate("Outputs"), _tensors(result.outputs)),
+        (translate("Operators"), operators or None),
+        (translate("Parameters"), f"{result.parameters:,}" if result.parameters is not None else None),
     )
 
 
 def setting_facts(result: Result) -> Facts:
     """What most rows of a run have in common."""
     return (
-        (say("Run"), result.run_id),
-        (say("Tools"), _pairs(result.tools)),
+        (translate("Run"), result.run_id),
+        (translate("Tools"), _pairs(result.tools)),
         ("npubench", result.npubench_version or None),
-        (say("Protocol"), _pairs(result.protocol)),
-        (say("Seeds"), _pairs(result.seeds)),
-        (say("Command"), " ".join(result.command) or None),
+        (translate("Protocol"), _pairs(result.protocol)),
+        (translate("Seeds"), _pairs(result.seeds)),
+        (translate("Command"), " ".join(result.command) or None),
     )
 
 
@@ -80,49 +80,51 @@ _ACCURACIES = (
 
 def _figures(figures: Figures, before: str = "") -> Iterator[tuple[str, str | None]]:
     latency, accuracy = figures.latency_us, figures.accuracy
-    head = f"{before}{say(figures.kind)}"
+    head = f"{before}{translate(figures.kind)}"
     if latency is not None:
-        yield f"{head} {say('latency, µs')}", _latency(latency)
+        yield f"{head} {translate('latency, µs')}", _latency(latency)
         if latency.rounds_p50:
-            yield f"{head} {say('round medians, µs')}", _rounds(latency)
+            yield f"{head} {translate('round medians, µs')}", _rounds(latency)
     if accuracy is not None:
         values = ((name, getattr(accuracy, name)) for name in _ACCURACIES)
         texts = [f"{name} {value:.6g}" for name, value in values if value is not None]
         if accuracy.kernels is not None:
             texts.append(_kernels(accuracy.kernels))
-        inputs = say("{count} inputs", count=accuracy.samples)
-        yield f"{head} {say('accuracy')}", f"{', '.join(texts)}; {inputs}"
+        inputs = translate("{count} inputs", count=accuracy.samples)
+        yield f"{head} {translate('accuracy')}", f"{', '.join(texts)}; {inputs}"
         if text := slice_text(accuracy):
-            yield f"{head} {say('worst slice')}", text
+            yield f"{head} {translate('worst slice')}", text
         if accuracy.dead_slices is not None:
-            yield f"{head} {say('dead slices')}", str(accuracy.dead_slices)
+            yield f"{head} {translate('dead slices')}", str(accuracy.dead_slices)
     if figures.no_accuracy is not None:
-        yield f"{head} {say('no cosine')}", why_none(figures.no_accuracy, figures.no_accuracy_why)
+        yield f"{head} {translate('no cosine')}", why_none(figures.no_accuracy, figures.no_accuracy_why)
     if costs := _costs(figures):
-        yield f"{head} {say('costs')}", costs
+        yield f"{head} {translate('costs')}", costs
     if figures.placement:
-        yield f"{head} {say('placement')}", _pairs(figures.placement)
+        yield f"{head} {translate('placement')}", _pairs(figures.placement)
     if figures.computed is not None:
-        yield f"{head} {say('computed in')}", _computed(figures.computed)
+        yield f"{head} {translate('computed in')}", _computed(figures.computed)
     if details := details_of(figures):
-        yield f"{head} {say('details')}", _pairs(details)
+        yield f"{head} {translate('details')}", _pairs(details)
 
 
 def _kernels(kernels: Kernels) -> str:
     cosines = (kernels.fused_cosine, kernels.unoptimised_cosine)
-    fused, plain = (say("unknown") if one is None else f"{one:.6g}" for one in cosines)
-    return say("cosine {fused} by fused kernels, {plain} without optimisation", fused=fused, plain=plain)
+    fused, plain = (translate("unknown") if one is None else f"{one:.6g}" for one in cosines)
+    return translate(
+        "cosine {fused} by fused kernels, {plain} without optimisation", fused=fused, plain=plain
+    )
 
 
 def _computed(computed: Computed) -> str:
-    operators = say("operators: {shares}", shares=_shares(computed.operators))
+    operators = translate("operators: {shares}", shares=_shares(computed.operators))
     if computed.macs is None:
         return operators
-    return f"{operators}; {say('MACs: {shares}', shares=_shares(computed.macs))}"
+    return f"{operators}; {translate('MACs: {shares}', shares=_shares(computed.macs))}"
 
 
 def _shares(shares: Shares) -> str:
-    names = (say("integers"), "NPU", "CPU", say("float"))
+    names = (translate("integers"), "NPU", "CPU", translate("float"))
     named = zip(names, (shares.integer, shares.npu, shares.cpu, shares.floating), strict=True)
     return ", ".join(f"{name} {share:.1%}" for name, share in named if share)
 
@@ -130,7 +132,7 @@ def _shares(shares: Shares) -> str:
 def _latency(latency: Latency) -> str:
     values = _statistics(latency)
     template = _template(language(), tuple([value is not None for value in values]))
-    runs = say_count(latency.n, "{count} run", "{count} runs")
+    runs = translate_count(latency.n, "{count} run", "{count} runs")
     return f"{template % tuple([value for value in values if value is not None])}; {runs}"
 
 
@@ -138,16 +140,22 @@ _statistics = attrgetter(*_STATISTICS)
 
 
 @cache
-def _template(spoken: str, known: tuple[bool, ...]) -> str:  # noqa: ARG001 - say() depends on it
+def _template(spoken: str, known: tuple[bool, ...]) -> str:  # noqa: ARG001 - translate() depends on it
     """All known statistics are put into one text at once: that takes a third of the time of one by one."""
-    return ", ".join(f"{say(name)} %.6g" for name, there in zip(_STATISTICS, known, strict=True) if there)
+    return ", ".join(
+        f"{translate(name)} %.6g" for name, there in zip(_STATISTICS, known, strict=True) if there
+    )
 
 
 def _rounds(latency: Latency) -> str:
     text = ", ".join([f"{value:.6g}" for value in latency.rounds_p50])
     if latency.spread is not None:
-        text = f"{text}; {say('spread')} {latency.spread:.2%}"
-    return text if latency.outliers is None else f"{text}; {say('{count} outliers', count=latency.outliers)}"
+        text = f"{text}; {translate('spread')} {latency.spread:.2%}"
+    return (
+        text
+        if latency.outliers is None
+        else f"{text}; {translate('{count} outliers', count=latency.outliers)}"
+    )
 
 
 def _costs(figures: Figures) -> str:
@@ -157,18 +165,18 @@ def _costs(figures: Figures) -> str:
         ("memory", figures.memory_bytes, size),
         ("I/O per inference", figures.io_bytes, size),
     )
-    parts = [f"{say(name)} {show(value)}" for name, value, show in told if value is not None]
+    parts = [f"{translate(name)} {show(value)}" for name, value, show in told if value is not None]
     if figures.tool_macs is not None:
-        parts.append(say("{count} MACs by the tool's count", count=f"{figures.tool_macs:,}"))
+        parts.append(translate("{count} MACs by the tool's count", count=f"{figures.tool_macs:,}"))
     if figures.mac_utilisation is not None:
-        parts.append(say("{share} of the peak", share=f"{figures.mac_utilisation:.2%}"))
+        parts.append(translate("{share} of the peak", share=f"{figures.mac_utilisation:.2%}"))
     return ", ".join(parts)
 
 
 def _data(data: DataUse) -> str:
-    counts = say(
+    counts = translate(
         "{source}: {calibrated} samples calibrate, {evaluated} are compared",
-        source=say(data.source),
+        source=translate(data.source),
         calibrated=data.calibrated,
         evaluated=data.evaluated,
     )
@@ -177,7 +185,9 @@ def _data(data: DataUse) -> str:
 
 
 def _tensors(tensors: tuple[TensorSpec, ...]) -> str | None:
-    shapes = (f"{one.name}: {one.dtype} {'×'.join(map(str, one.shape)) or say('scalar')}" for one in tensors)
+    shapes = (
+        f"{one.name}: {one.dtype} {'×'.join(map(str, one.shape)) or translate('scalar')}" for one in tensors
+    )
     return ", ".join(shapes) or None
 
 
@@ -190,7 +200,7 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, default=str)
-    return say("unknown") if value is None else str(value)
+    return translate("unknown") if value is None else str(value)
 
 
 def _state(state: BoardState | None) -> str | None:
@@ -198,17 +208,17 @@ def _state(state: BoardState | None) -> str | None:
         return None
     parts = [state.taken_at]
     if state.governor:
-        parts.append(f"{say('governor')} {state.governor}")
+        parts.append(f"{translate('governor')} {state.governor}")
     if state.clocks_mhz:
         parts.append(_clocks(state.clocks_mhz))
     if state.temperature_c is not None:
         parts.append(f"{significant(state.temperature_c)} °C")
     if state.load_1min is not None:
-        parts.append(f"{say('load, 1 min')} {state.load_1min:.2f}")
+        parts.append(f"{translate('load, 1 min')} {state.load_1min:.2f}")
     if state.memory_available_bytes is not None:
-        parts.append(say("{size} free", size=size(state.memory_available_bytes)))
+        parts.append(translate("{size} free", size=size(state.memory_available_bytes)))
     if state.uptime_s is not None:
-        parts.append(say("up {hours} h", hours=significant(state.uptime_s / 3600)))
+        parts.append(translate("up {hours} h", hours=significant(state.uptime_s / 3600)))
     parts += (" ".join(state.cpu_flags),) if state.cpu_flags else ()
     parts += [f"{name} {value}" for name, value in state.extra.items()]
     return ", ".join(parts)
@@ -216,15 +226,15 @@ def _state(state: BoardState | None) -> str | None:
 
 def _clocks(clocks_mhz: Sequence[float]) -> str:
     low, high = significant(min(clocks_mhz)), significant(max(clocks_mhz))
-    return f"{say('{first} to {last}', first=low, last=high)} MHz"
+    return f"{translate('{first} to {last}', first=low, last=high)} MHz"
 
 
 def _started(result: Result) -> str:
-    return say("{time}, {taken} s", time=result.started_at, taken=significant(result.duration_s))
+    return translate("{time}, {taken} s", time=result.started_at, taken=significant(result.duration_s))
 
 
 def _file(path: str | None, sha256: str | None) -> str | None:
-    return f"{path}, SHA-256 {sha256 or say('unknown')}" if path else None
+    return f"{path}, SHA-256 {sha256 or translate('unknown')}" if path else None
 
 
 def _shared(
@@ -296,9 +306,9 @@ _UNIQUE = ("Model SHA-256", "Artifact SHA-256", "Started", "Log", "Samples", "Bo
 
 
 def _unique() -> frozenset[str]:
-    times = (say("latency, µs"), say("round medians, µs"))
-    heads = (f"{before}{say(kind)}" for before in ("", say("Estimate") + ", ") for kind in Kind)
-    return frozenset((*map(say, _UNIQUE), *(f"{head} {time}" for head in heads for time in times)))
+    times = (translate("latency, µs"), translate("round medians, µs"))
+    heads = (f"{before}{translate(kind)}" for before in ("", translate("Estimate") + ", ") for kind in Kind)
+    return frozenset((*map(translate, _UNIQUE), *(f"{head} {time}" for head in heads for time in times)))
 
 
 def _seen(facts: Facts) -> list[list[str | None]]:
@@ -306,7 +316,7 @@ def _seen(facts: Facts) -> list[list[str | None]]:
 
 
 def _brief(row: Result) -> Iterable[tuple[str, str | None]]:
-    yield say("Model SHA-256"), row.onnx_sha256
-    yield say("Artifact SHA-256"), row.artifact_sha256
-    yield say("Run"), row.run_id
-    yield say("Log"), row.log_path
+    yield translate("Model SHA-256"), row.onnx_sha256
+    yield translate("Artifact SHA-256"), row.artifact_sha256
+    yield translate("Run"), row.run_id
+    yield translate("Log"), row.log_path

@@ -12,7 +12,7 @@ from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.accuracy import Lowest, lowest_of
 from npubench.reporting.data.figures import figures_of, pairs, speedup
 from npubench.reporting.data.formatting import significant, size
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _environment(rows: Sequence[Result]) -> Environment:
     newest = max(rows, key=lambda row: row.started_at)
     return Environment(
         *(newest.board, newest.chip, newest.backend, newest.emulated, len(rows)),
-        facts=tuple((say(label), text) for label, text in _facts(states) if text),
+        facts=tuple((translate(label), text) for label, text in _facts(states) if text),
         tools=tuple((name, ", ".join(versions)) for name, versions in sorted(tools.items())),
     )
 
@@ -170,4 +170,4 @@ def _range(values: Sequence[float], unit: str, show: Callable[[float], str] = si
     if not values:
         return ""
     low, high = show(min(values)), show(max(values))
-    return f"{low if low == high else say('{first} to {last}', first=low, last=high)} {unit}".rstrip()
+    return f"{low if low == high else translate('{first} to {last}', first=low, last=high)} {unit}".rstrip()

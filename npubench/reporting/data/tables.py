@@ -18,7 +18,7 @@ from npubench.measure.statistics import least_samples
 from npubench.reporting.data.columns import Column, Entry, codec_columns, columns_of, nothing
 from npubench.reporting.data.figures import figures_of, kinds_of, speedups
 from npubench.reporting.data.formatting import TIMES, Scale, closeness, common_scale, significant
-from npubench.reporting.data.translate import recorded, say, say_count
+from npubench.reporting.data.translate import recorded, translate, translate_count
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -106,9 +106,16 @@ class CaseTable:
     @property
     def text(self) -> str:
         """The table for readers without the page's script."""
-        heads = [say("Case"), say("Board"), say("Tool" if self.by_tool else "Precision"), say("Verdict")]
+        heads = [
+            translate("Case"),
+            translate("Board"),
+            translate("Tool" if self.by_tool else "Precision"),
+            translate("Verdict"),
+        ]
         for one in self.columns:
-            heads.append(" ".join(filter(None, (one.kind and say(one.kind.value), one.title, one.unit))))
+            heads.append(
+                " ".join(filter(None, (one.kind and translate(one.kind.value), one.title, one.unit)))
+            )
         lines = []
         for at, (_, row) in enumerate(self.rows):
             board, subject, _, word = _shared(row, self.by_tool)
@@ -177,8 +184,8 @@ def _columns(rows: Sequence[Result], more: Sequence[Column], is_long: bool) -> t
         first = column.kind is not None and (not found or found[-1].kind is not column.kind)
         found.append(
             ShownColumn(
-                *(say(column.title), say(scale.unit), say(column.hint), column.kind, first),
-                *(say(column.exact), scale, column.digits, tuple(values)),
+                *(translate(column.title), translate(scale.unit), translate(column.hint), column.kind, first),
+                *(translate(column.exact), scale, column.digits, tuple(values)),
                 asides=_asides(column, scale, entries, values),
                 blanks=_blanks(column, first, entries, values, is_long),
             )
@@ -192,7 +199,7 @@ def _asides(
     found: dict[int, tuple[str, str]] = {}
     if column.mark is nothing and column.aside is nothing:
         return found
-    unit = f" {say(scale.unit)}" if scale.unit else ""
+    unit = f" {translate(scale.unit)}" if scale.unit else ""
     for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
         before, after = ("", "") if value is None else (column.mark(entry), column.aside(entry))
         if before or after:
@@ -213,7 +220,7 @@ def _blanks(
         status = entry.result.status
         # The first column of a kind says why there is none; its neighbours need not repeat it.
         if not is_long and not (column.kind and not first and entry.figures.get(column.kind) is None):
-            why = say(_NO_FIGURE[status] if status is not _OK else column.missing(entry))
+            why = translate(_NO_FIGURE[status] if status is not _OK else column.missing(entry))
         if word or why:
             found[at] = (word, why)
     return found
@@ -245,7 +252,7 @@ def _packed(table: CaseTable) -> "Markup":
         if why := row.failure.message if row.failure else recorded(row.skip_reason or ""):
             reasons[at] = place(why)
         elif row.warnings:
-            more = say_count(len(row.warnings), "{count} note", "{count} notes")
+            more = translate_count(len(row.warnings), "{count} note", "{count} notes")
             notes[at] = [place(more), *(place(recorded(warning)) for warning in row.warnings)]
     text = json_text(
         {
@@ -279,12 +286,12 @@ def _head(column: ShownColumn) -> dict[str, Any]:
 def _shared(row: Result, by_tool: bool) -> tuple[str, str, str, str]:
     """What many rows have the same of: board, precision or tool, class and words of the verdict."""
     if row.failure:
-        badge, word = "bad", say("failed: {stage}", stage=say(row.failure.stage.value))
+        badge, word = "bad", translate("failed: {stage}", stage=translate(row.failure.stage.value))
     elif row.skip_reason is not None:
-        badge, word = "", say("skipped")
+        badge, word = "", translate("skipped")
     else:
         badge = f"v-{row.verdict or 'none'}"
-        word = say(row.verdict.value) if row.verdict else say("no verdict")
+        word = translate(row.verdict.value) if row.verdict else translate("no verdict")
     precision = "" if row.precision is Precision.NONE else row.precision.upper()
     return row.board, row.backend if by_tool else precision, badge, word
 

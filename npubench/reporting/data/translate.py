@@ -15,7 +15,7 @@ _language: ContextVar[str] = ContextVar("language", default="en")
 
 
 @contextlib.contextmanager
-def speaking(language: str) -> Iterator[None]:
+def use_language(language: str) -> Iterator[None]:
     """Everything said inside is said in `language`, one of LANGUAGES."""
     token = _language.set(language)
     try:
@@ -29,7 +29,7 @@ def language() -> str:
     return _language.get()
 
 
-def say(text: str, /, **values: Any) -> str:
+def translate(text: str, /, **values: Any) -> str:
     """`text` in the language of now, its {names} filled in. What has no translation stays as it is."""
     spoken = _language.get()
     if spoken == "en" and not values:
@@ -38,9 +38,9 @@ def say(text: str, /, **values: Any) -> str:
     return found.format(**values) if values else found
 
 
-def say_count(count: int, one: str, many: str) -> str:
+def translate_count(count: int, one: str, many: str) -> str:
     """`one` or `many` with {count} filled in; `many` is the key of the translation."""
-    return say(one if count == 1 and _language.get() == "en" else many, count=count)
+    return translate(one if count == 1 and _language.get() == "en" else many, count=count)
 
 
 @cache
@@ -56,7 +56,7 @@ def recorded(text: Note | str) -> str:
     if language() == "en":
         return str(note)
     if isinstance(note, str):
-        return say(note)
+        return translate(note)
     # Of what a note fills in a kind alone is a word.
-    values = {name: say(str(one)) if name == "kind" else one for name, one in note.values.items()}
-    return say(note.code.text, **values)
+    values = {name: translate(str(one)) if name == "kind" else one for name, one in note.values.items()}
+    return translate(note.code.text, **values)

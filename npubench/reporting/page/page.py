@@ -27,7 +27,7 @@ from npubench.reporting.data.processor import Sheet, processor_sheets
 from npubench.reporting.data.provenance import pack_provenance
 from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
-from npubench.reporting.data.translate import recorded, say, say_count, speaking
+from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
 from npubench.reporting.sanity import doubts
 from npubench.reporting.select.decide import Decision
 from npubench.reporting.select.presentation import view_of
@@ -82,7 +82,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
 
     Everything a row says is escaped; styles and script are inline and allowed by their hashes alone.
     """
-    with speaking(context.language):
+    with use_language(context.language):
         rows = ordered(results)
         style, script = asset("page.css"), asset("page.js")
         if context.live is not None:
@@ -95,7 +95,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
                 style=style,
                 script=script,
                 policy=_policy(style, script, context.live is not None),
-                words=json.dumps({word: say(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
+                words=json.dumps({word: translate(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
                 **_data(rows, context),
             )
         )
@@ -171,7 +171,7 @@ def environment() -> "jinja2.Environment":
     made.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
     made.filters.update(recorded=recorded)
     made.globals.update(least_samples=least_samples, word_of=word_of)
-    made.globals.update(_=say, _n=say_count)
+    made.globals.update(_=translate, _n=translate_count)
     return made
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from npubench.domain.records import Result
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.sanity.consistency import above_peak, disagreeing, simulation_as_time
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength
 from npubench.reporting.sanity.duplicates import equal_chips, equal_times, identical
@@ -63,7 +63,7 @@ def doubts(results: Sequence[Result], history: Sequence[Result] = ()) -> list[Do
     found += [doubt for check_beside in _OF_HISTORY for doubt in check_beside(results, history)]
     strengths, classes = list(Strength), list(DoubtClass)
     return sorted(
-        (replace(one, next_step=say(one.doubt_class.next_step)) for one in _once(found)),
+        (replace(one, next_step=translate(one.doubt_class.next_step)) for one in _once(found)),
         key=lambda one: (
             strengths.index(one.strength),
             classes.index(one.doubt_class),

@@ -19,7 +19,7 @@ from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, Fact
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import (
     board_times,
@@ -153,17 +153,19 @@ def simulation_as_time(row: Result) -> Iterator[Doubt]:
     rounding = 0.005 / rate if rate and rate > 0 else 0.0
     for time in board_times(row):
         if due is not None and abs(time.us / due - 1) <= ROUNDED + rounding:
-            reason = say(
+            reason = translate(
                 "the board's time is the inverse of the simulated rate, to rounding: "
                 "a simulation stands as a measurement"
             )
         elif rate and any(abs(time.us / (rate * unit) - 1) <= 1e-6 for unit in (1.0, 1e3)):
-            reason = say("the board's time is the simulated rate itself: inferences/s stand as a time")
+            reason = translate("the board's time is the simulated rate itself: inferences/s stand as a time")
         else:
             continue
         told = {"board": us(time.us, 6), "due": us(due or 0.0, 6)}
         told["rate"] = "-" if rate is None else us(rate, 6)
-        evidence = say("on the board {board} us; simulated {rate} inferences/s, that is {due} us", **told)
+        evidence = translate(
+            "on the board {board} us; simulated {rate} inferences/s, that is {due} us", **told
+        )
         yield doubt_of(row, DoubtClass.SIMULATION_AS_TIME, Strength.STRONG, reason, evidence)
         return
 
@@ -179,19 +181,19 @@ def above_peak(row: Result) -> Iterator[Doubt]:
         rate, what = rates[0]
         if rate <= ABOVE * peak.value:
             continue
-        told = say(
+        told = translate(
             "{macs} GMAC a call are {rate} GMAC/s by {what} ({kind}), {factor} times the peak, {peak} GMAC/s",
             macs=significant(row.macs / 1e9),
             rate=significant(rate / 1e9),
             what=what,
-            kind=say(figures.kind.value),
+            kind=translate(figures.kind.value),
             factor=significant(rate / peak.value),
             peak=significant(peak.value / 1e9),
         )
-        reason = say(
+        reason = translate(
             "more multiply-accumulates a second than the chip can do: a time too short, or of another unit"
         )
-        source = say("the peak: {source}", source=peak.source)
+        source = translate("the peak: {source}", source=peak.source)
         yield doubt_of(row, DoubtClass.ABOVE_PEAK, Strength.STRONG, reason, told, source)
         return
 
@@ -199,9 +201,9 @@ def above_peak(row: Result) -> Iterator[Doubt]:
 def _rates_by_figure(macs: int, figures: Figures) -> list[tuple[float, str]]:
     """MACs a second, the highest first, and by what."""
     time, rate = typical_us(figures.latency_us), figures.throughput_fps
-    found = [] if time is None else [(macs * 1e6 / time, say("the latency"))]
+    found = [] if time is None else [(macs * 1e6 / time, translate("the latency"))]
     if rate and rate > 0:
-        found.append((macs * rate / samples_per_call(figures), say("the throughput")))
+        found.append((macs * rate / samples_per_call(figures), translate("the throughput")))
     return sorted(found, reverse=True)
 
 
@@ -232,7 +234,9 @@ def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
                 row,
                 DoubtClass.FIGURES_DISAGREE,
                 Strength.STRONG,
-                say("figures of this row contradict each other: at least one is another row's or unit's"),
+                translate(
+                    "figures of this row contradict each other: at least one is another row's or unit's"
+                ),
                 *found,
             )
 
@@ -240,7 +244,7 @@ def disagreeing(results: Sequence[Result]) -> Iterator[Doubt]:
 def _wrong_shares(results: Sequence[Result]) -> dict[int, str]:
     """`id` of a row to what is wrong with its MACs, rate and utilisation."""
     return {
-        id(one.row): say(
+        id(one.row): translate(
             "{macs} GMAC by the tool at {rate} inferences/s are {due} of {peak} GMAC/s, "
             "and the tool tells {told}",
             macs=significant(one.macs / 1e9),
@@ -272,13 +276,13 @@ def _contradicting_rate(row: Result, figures: Figures) -> Iterator[str]:
         return
     if not simulated and figures.calls_overlap and 1 <= in_flight <= MOST_STREAMS:
         return
-    yield say(
+    yield translate(
         "{latency} us a call and {rate} samples/s are {calls} samples a call, and {samples} is told ({kind})",
         latency=us(latency),
         rate=us(rate),
         calls=significant(in_flight),
         samples=samples_per_call(figures),
-        kind=say(figures.kind.value),
+        kind=translate(figures.kind.value),
     )
 
 
@@ -292,7 +296,7 @@ def _statistics(latency: Latency | None) -> Iterator[str]:
     inside = {"mean": latency.mean, "p50": latency.p50, "p90": latency.p90, "p99": latency.p99}
     for name, value in inside.items():
         if value is not None and not low <= value <= high:
-            yield say(
+            yield translate(
                 "{name} {value} us is not between the least and the greatest run, {low} and {high} us",
                 name=name,
                 value=us(value),
@@ -304,7 +308,7 @@ def _statistics(latency: Latency | None) -> Iterator[str]:
         low, high = 0.98 * min(latency.rounds_p50), 1.02 * max(latency.rounds_p50)
         if not low <= latency.p50 <= high:
             median = us(latency.p50)
-            yield say("the median {value} us lies outside the medians of the rounds", value=median)
+            yield translate("the median {value} us lies outside the medians of the rounds", value=median)
 
 
 def _parts(figures: Figures) -> Iterator[str]:
@@ -314,4 +318,4 @@ def _parts(figures: Figures) -> Iterator[str]:
     # Of a published row the two are one number, in two places.
     if part > PART_ABOVE * whole or (figures.kind is Kind.PUBLISHED and whole > PART_ABOVE * part):
         both = {"part": us(part), "whole": us(whole)}
-        yield say("the NPU's part takes {part} us and the whole call {whole} us", **both)
+        yield translate("the NPU's part takes {part} us and the whole call {whole} us", **both)

@@ -9,7 +9,7 @@ from npubench.domain.records import Result
 from npubench.measure.reliability import EqualFigures, lowering, shared_numbers, suspicious_groups
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import (
     Part,
@@ -24,8 +24,12 @@ from npubench.reporting.sanity.times import (
 def identical(results: Sequence[Result]) -> Iterator[Doubt]:
     """Different cases of one board that agree to the last digit without a reason known to npubench."""
     equal = [_equal_figures(group) for group in suspicious_groups(results)]
-    artifacts = say("different models, the same artifact: one file may have been run under several names")
-    times = say("different models, the same measured times: one file may have been run under several names")
+    artifacts = translate(
+        "different models, the same artifact: one file may have been run under several names"
+    )
+    times = translate(
+        "different models, the same measured times: one file may have been run under several names"
+    )
     shared = (
         *_shared_by_files(results, DoubtClass.IDENTICAL_ARTIFACT, lambda row: row.artifact_sha256, artifacts),
         *_shared_by_files(results, DoubtClass.IDENTICAL_FIGURES, _measured_times, times),
@@ -54,10 +58,10 @@ def _shared_by_files(
         if len({row.onnx_sha256 for row in group}) < 2 or len({lowering(row.case) for row in rows}) == 1:
             continue
         evidence = [
-            say("{case}: model SHA-256 {sha256}", case=row.case, sha256=row.onnx_sha256) for row in rows
+            translate("{case}: model SHA-256 {sha256}", case=row.case, sha256=row.onnx_sha256) for row in rows
         ]
         if doubt_class is DoubtClass.IDENTICAL_ARTIFACT:
-            evidence.insert(0, say("artifact SHA-256 {sha256}", sha256=rows[0].artifact_sha256))
+            evidence.insert(0, translate("artifact SHA-256 {sha256}", sha256=rows[0].artifact_sha256))
         yield doubt_of(rows, doubt_class, Strength.STRONG, reason, *evidence)
 
 
@@ -76,13 +80,13 @@ def _equal_figures(group: EqualFigures) -> Doubt:
         if number is not None
     )
     # Of published rows their compiler's simulation is compared: of the board there is one figure.
-    kind = say("published, simulated") if group.kind is Kind.PUBLISHED else say(group.kind.value)
-    reason = say(
+    kind = translate("published, simulated") if group.kind is Kind.PUBLISHED else translate(group.kind.value)
+    reason = translate(
         "different networks with figures ({kind}) that are equal to the last digit: "
         "at most one of them is what it says",
         kind=kind,
     )
-    evidence = (say("shared: {figures}", figures=shared), *_fits(group.rows))
+    evidence = (translate("shared: {figures}", figures=shared), *_fits(group.rows))
     return doubt_of([*group.rows.values()], DoubtClass.IDENTICAL_FIGURES, Strength.STRONG, reason, *evidence)
 
 
@@ -91,7 +95,7 @@ def _fits(rows: Mapping[str, Result]) -> Iterator[str]:
     for case, row in rows.items():
         counts = [figures.tool_macs for figures in reversed(row.all_figures) if figures.tool_macs]
         if counts and row.macs:
-            yield say(
+            yield translate(
                 "{case}: {own} GMAC in its graph, {ratio} times that by the tool",
                 case=case,
                 own=significant(row.macs / 1e9),
@@ -102,8 +106,18 @@ def _fits(rows: Mapping[str, Result]) -> Iterator[str]:
 def _labels(kind: Kind) -> tuple[str, ...]:
     """Names of what `equal_figures.shared_numbers` gives."""
     if kind is Kind.MEASURED:
-        return say("mean latency, us"), say("load, us"), say("NPU time, us"), say("NPU counter")
-    return say("latency, us"), say("inferences/s"), say("MACs by the tool"), say("MAC utilisation")
+        return (
+            translate("mean latency, us"),
+            translate("load, us"),
+            translate("NPU time, us"),
+            translate("NPU counter"),
+        )
+    return (
+        translate("latency, us"),
+        translate("inferences/s"),
+        translate("MACs by the tool"),
+        translate("MAC utilisation"),
+    )
 
 
 TELLING_DIGITS = 4
@@ -126,7 +140,7 @@ def equal_times(results: Sequence[Result]) -> Iterator[Doubt]:
         for time in board_times(row):
             if _digits(time.printed) >= TELLING_DIGITS:
                 groups[row.board, row.backend, row.precision, time.part, time.printed].append(row)
-    reason = say("different networks with one time: by chance, or one was copied")
+    reason = translate("different networks with one time: by chance, or one was copied")
     told = set()
     for (*_, part, number), rows in groups.items():
         if all(are_one_network(rows[0], row) for row in rows[1:]):
@@ -166,12 +180,14 @@ def equal_chips(results: Sequence[Result]) -> Iterator[Doubt]:
             DoubtClass.EQUAL_CHIPS,
             Strength.strong_if(many or any(one.certain for one in equal.values())),
             *(first[0], first[2], precision, tuple(sorted(equal))),
-            say("the same times under two names of chips: one may have been copied from the other"),
+            translate("the same times under two names of chips: one may have been copied from the other"),
             (
-                say("{chip} on {board} and {other} on {other_board}", **boards),
-                say("{equal} of {common} networks that both have are equal to the last digit", **counts),
+                translate("{chip} on {board} and {other} on {other_board}", **boards),
+                translate(
+                    "{equal} of {common} networks that both have are equal to the last digit", **counts
+                ),
                 *(
-                    say("{case}: {told}", case=case, told=_told(one.part, one.number))
+                    translate("{case}: {told}", case=case, told=_told(one.part, one.number))
                     for case, one in sorted(equal.items())[:LEAST_EQUAL]
                 ),
             ),
@@ -216,8 +232,8 @@ def _common(results: Sequence[Result], board: str, other: str, precision: str) -
 
 def _told(part: Part, number: float) -> str:
     if part is Part.RATE:
-        return say("each does {rate} samples/s", rate=f"{number:.12g}")
-    return say("each takes {us} us", us=f"{number:.12g}")
+        return translate("each does {rate} samples/s", rate=f"{number:.12g}")
+    return translate("each takes {us} us", us=f"{number:.12g}")
 
 
 def _digits(number: float) -> int:

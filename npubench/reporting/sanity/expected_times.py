@@ -26,7 +26,7 @@ from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.published import case_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.speed_ups import cores_of
 from npubench.reporting.sanity.times import (
@@ -197,12 +197,12 @@ def _ratio_doubt(
 ) -> Doubt:
     ratio = one.simulated_us / one.board_us
     times = {"simulated": us(one.simulated_us), "board": us(one.board_us), "ratio": significant(ratio)}
-    evidence = [say("simulated {simulated} us, on the board {board} us: {ratio} times", **times)]
+    evidence = [translate("simulated {simulated} us, on the board {board} us: {ratio} times", **times)]
     slow = usual is not None and one.log_ratio < usual
     if usual is not None:
         beside = _beside(usual, ratio, rows)
         evidence.append(
-            say(
+            translate(
                 "the median of {count} rows there is {usual}: the time is {factor} times what that says",
                 **beside,
             )
@@ -212,14 +212,14 @@ def _ratio_doubt(
         slow = one.log_ratio < middle
         beside = _beside(middle, ratio, len(kin))
         evidence.append(
-            say(
+            translate(
                 "the median of {count} relatives, which agree, is {usual}: {factor} times what that says",
                 **beside,
             )
         )
-    reason = say("faster on the board than its simulation says, compared with other rows there")
+    reason = translate("faster on the board than its simulation says, compared with other rows there")
     if slow:
-        reason = say("slower on the board than its simulation says, compared with other rows there")
+        reason = translate("slower on the board than its simulation says, compared with other rows there")
     return doubt_of(one.row, DoubtClass.UNUSUAL_RATIO, strength, reason, *evidence)
 
 
@@ -261,11 +261,11 @@ def far_from_published(row: Result) -> Iterator[Doubt]:
         row,
         DoubtClass.FAR_FROM_PUBLISHED,
         Strength.strong_if(max(factor, 1 / factor) >= FAR_APART),
-        say("far slower than what others published of this network on this chip")
+        translate("far slower than what others published of this network on this chip")
         if factor > 1
-        else say("far faster than what others published of this network on this chip"),
-        say("{own} us here, {their} us there: {factor} times", **times),
-        say("published: {case} on {board}, {source}", **where),
+        else translate("far faster than what others published of this network on this chip"),
+        translate("{own} us here, {their} us there: {factor} times", **times),
+        translate("published: {case} on {board}, {source}", **where),
     )
 
 

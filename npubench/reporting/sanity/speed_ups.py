@@ -14,7 +14,7 @@ from npubench.domain.records import Result
 from npubench.domain.specs import SamplesFrom
 from npubench.reporting.data.figures import pairs, speedup
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import Part, board_times, measured_of, plain, samples_per_call, us
 
@@ -74,7 +74,7 @@ def odd_speed_ups(results: Sequence[Result]) -> Iterator[Doubt]:
     yield from _by_precision(results)
     for one, many in _batches(results):
         if one.us > OVER * many.most_us:
-            told = say(
+            told = translate(
                 "{many} samples take {many_us} us, {one} take {one_us} us: {gain} times as many a second",
                 **_both(one, many),
                 gain=significant(one.us / many.us * many.count / one.count),
@@ -90,13 +90,15 @@ def _both(one: _Run, many: _Run) -> dict[str, object]:
 
 def _slower_batch(one: _Run, many: _Run) -> Doubt:
     alone, together = one.us / one.count, many.us / many.count
-    told = say(
+    told = translate(
         "a sample takes {many_us} us of {many} at once, {one_us} us of {one}: {factor} times",
         **_both(one, many) | {"many_us": us(together, 4), "one_us": us(alone, 4)},
         factor=significant(together / alone),
     )
     strength = Strength.strong_if(together / alone > MUCH_SLOWER)
-    reason = say("a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted")
+    reason = translate(
+        "a sample takes longer in a batch than alone: memory ran out, or the batch is miscounted"
+    )
     return doubt_of(many.row, DoubtClass.SLOWER_BATCH, strength, reason, told)
 
 
@@ -117,7 +119,7 @@ def _by_cores(results: Sequence[Result]) -> Iterator[Doubt]:
     for few, many in _pairs(groups):
         gain, possible = few.us / many.us, many.count / few.count
         if gain > OVER * possible:
-            told = say(
+            told = translate(
                 "{many} cores take {many_us} us and {one} {one_us} us: {gain} times as fast, "
                 "and at most {possible} can be",
                 **_both(few, many),
@@ -134,7 +136,7 @@ def _by_precision(results: Sequence[Result]) -> Iterator[Doubt]:
         found = speedup(pair, Kind.MEASURED)
         if found is None or pair.fp32 is None or pair.int8 is None or found.factor <= INT8_GAIN:
             continue
-        told = say(
+        told = translate(
             "INT8 is {gain} times as fast as FP32 ({statistic}); bytes and instructions give {possible}",
             gain=significant(found.factor),
             statistic=found.statistic,
@@ -144,7 +146,7 @@ def _by_precision(results: Sequence[Result]) -> Iterator[Doubt]:
         if fastest[0] and fastest[1] and fastest[0] / fastest[1] <= INT8_GAIN:
             # Then FP32 is what was held up: of a machine with other work its median may be any slower.
             runs = {"fp32": us(fastest[0]), "int8": us(fastest[1])}
-            held_up = say(
+            held_up = translate(
                 "the fastest runs, {fp32} and {int8} us, are no such speed-up: other programs held FP32 up",
                 **runs,
             )
@@ -212,6 +214,6 @@ def _batch(row: Result, figures: Figures) -> tuple[Hashable, int | None]:
 
 
 def _impossible(row: Result, over: float, *evidence: str) -> Doubt:
-    reason = say("a speed-up above what the hardware can give: one of the two times is wrong")
+    reason = translate("a speed-up above what the hardware can give: one of the two times is wrong")
     strength = Strength.strong_if(over > FAR_OVER)
     return doubt_of(row, DoubtClass.IMPOSSIBLE_SPEED_UP, strength, reason, *evidence)

@@ -11,7 +11,7 @@ from npubench.domain.records import BoardState, Result, Verdict
 from npubench.measure.reliability import CLOCK_CHANGE, HOTTER_C, STABLE_SPREAD
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import measured_of, typical_us, us
 
@@ -76,14 +76,14 @@ def _wide(row: Result, latency: Latency, usual: _Usual | None) -> Iterator[Doubt
         evidence.append(_apart(latency, latency.spread))
     if usual is not None and usual.rows >= LEAST_FOR_USUAL:
         known = {"usual": f"{usual.median:.1%}", "rows": usual.rows}
-        evidence.append(say("usual on this board is {usual}, the median of {rows} rows", **known))
+        evidence.append(translate("usual on this board is {usual}, the median of {rows} rows", **known))
     if deviation > WIDE_DEVIATION:
         runs = {"share": deviation, "count": latency.n}
-        evidence.append(say("standard deviation is {share:.0%} of the mean over {count} runs", **runs))
+        evidence.append(translate("standard deviation is {share:.0%} of the mean over {count} runs", **runs))
     if row.verdict is not None:
-        evidence.append(say("verdict {verdict}", verdict=say(row.verdict.value)))
+        evidence.append(translate("verdict {verdict}", verdict=translate(row.verdict.value)))
     strength = Strength.strong_if(deviation > WIDE_DEVIATION or (latency.spread or 0.0) > WIDE_SPREAD)
-    reason = say("its runs differ widely: a repeat may give another figure")
+    reason = translate("its runs differ widely: a repeat may give another figure")
     yield doubt_of(row, DoubtClass.WIDE_SPREAD, strength, reason, *evidence)
 
 
@@ -91,8 +91,8 @@ def _apart(latency: Latency, spread: float) -> str:
     medians = ", ".join(us(value) for value in latency.rounds_p50)
     known = {"spread": spread, "stable": STABLE_SPREAD, "medians": medians}
     if not medians:
-        return say("calls differ by {spread:.1%}, stable is {stable:.0%}", **known)
-    return say("round medians differ by {spread:.1%}, stable is {stable:.0%}: {medians} us", **known)
+        return translate("calls differ by {spread:.1%}, stable is {stable:.0%}", **known)
+    return translate("round medians differ by {spread:.1%}, stable is {stable:.0%}: {medians} us", **known)
 
 
 def _noisy(
@@ -103,14 +103,16 @@ def _noisy(
         here = [(row, known) for row, known in measured if (row.board, row.backend) == (board, backend)]
         if one.rows < LEAST_FOR_USUAL or one.median <= STABLE_SPREAD or not here:
             continue
-        told = say(
+        told = translate(
             "round medians of {wide} of {rows} rows differ by more than {stable:.0%}, usually by {median}",
             wide=sum((known.spread or 0.0) > STABLE_SPREAD for _, known in here),
             rows=len(here),
             stable=STABLE_SPREAD,
             median=f"{one.median:.1%}",
         )
-        reason = say("this board's rounds usually differ: no row stands out, and all may differ in a repeat")
+        reason = translate(
+            "this board's rounds usually differ: no row stands out, and all may differ in a repeat"
+        )
         strength = Strength.strong_if(one.median > WIDE_SPREAD)
         yield replace(
             doubt_of([row for row, _ in here], DoubtClass.NOISY_BOARD, strength, reason, told), cases=()
@@ -136,7 +138,7 @@ def unlikely_spread(row: Result) -> Iterator[Doubt]:
     if copied := _copied(figures.samples_us):
         strong, evidence = True, [*evidence, copied]
     if evidence:
-        reason = say("its runs agree better than runs of a board do: copied, cached or not measured")
+        reason = translate("its runs agree better than runs of a board do: copied, cached or not measured")
         yield doubt_of(row, DoubtClass.UNLIKELY_SPREAD, Strength.strong_if(strong), reason, *evidence)
 
 
@@ -148,14 +150,16 @@ def _evidence(latency: Latency) -> tuple[bool, list[str]]:
     rounds = latency.rounds_p50
     if len(rounds) >= LEAST_ROUNDS and len(set(rounds)) == 1:
         evidence.append(
-            say("{count} rounds, each with the median {us} us", count=len(rounds), us=f"{rounds[0]:.12g}")
+            translate(
+                "{count} rounds, each with the median {us} us", count=len(rounds), us=f"{rounds[0]:.12g}"
+            )
         )
     elif not rounds and latency.spread == 0 and latency.n >= LEAST_RUNS:
-        evidence.append(say("its spread is zero over {count} runs", count=latency.n))
+        evidence.append(translate("its spread is zero over {count} runs", count=latency.n))
     if latency.n >= LEAST_RUNS and (
         latency.std == 0 or (latency.min is not None and latency.min == latency.max)
     ):
-        evidence.append(say("{count} runs, all of {us} us", count=latency.n, us=f"{latency.mean:.12g}"))
+        evidence.append(translate("{count} runs, all of {us} us", count=latency.n, us=f"{latency.mean:.12g}"))
     if evidence:
         # A clock of coarse steps may well show nothing: then there is nothing to doubt.
         step = _step(latency) / time
@@ -176,7 +180,7 @@ def _finer(latency: Latency) -> list[str]:
     if not 0 < apart < 0.499 * step:
         return []
     return [
-        say(
+        translate(
             "round medians differ by {apart} us, and the clock's steps are {step} us",
             apart=significant(apart),
             step=f"{step:.6g}",
@@ -215,7 +219,9 @@ def _copied(rounds: Sequence[Sequence[float]]) -> str:
         if len(runs) < LEAST_RUNS or len(set(runs)) < 3:
             continue
         if runs in seen:
-            return say("round {other} has the very runs of round {one}", other=at + 1, one=seen[runs] + 1)
+            return translate(
+                "round {other} has the very runs of round {one}", other=at + 1, one=seen[runs] + 1
+            )
         seen[runs] = at
     return ""
 
@@ -231,9 +237,9 @@ def state_drift(row: Result) -> Iterator[Doubt]:
     """A row whose board was not the same before and after: clock, governor, temperature, mode, restart."""
     changes = [] if row.figures is None else list(_changes(row.board_before, row.board_after))
     if row.verdict in _TELLING:
-        changes.append(say("verdict {verdict}", verdict=say(row.verdict.value)))
+        changes.append(translate("verdict {verdict}", verdict=translate(row.verdict.value)))
     if changes:
-        reason = say("the board's state changed meanwhile: part of the runs are of another state")
+        reason = translate("the board's state changed meanwhile: part of the runs are of another state")
         yield doubt_of(row, DoubtClass.BOARD_MOVED, Strength.STRONG, reason, *changes)
 
 
@@ -246,19 +252,19 @@ def _changes(before: BoardState | None, after: BoardState | None) -> Iterator[st
     ]
     for name, one, other in states:
         if one is not None and other is not None and one != other:
-            yield say("{name}: {one}, then {other}", name=name, one=one, other=other)
+            yield translate("{name}: {one}, then {other}", name=name, one=one, other=other)
     if before.clocks_mhz and after.clocks_mhz:
         clock, then = statistics.fmean(before.clocks_mhz), statistics.fmean(after.clocks_mhz)
         if clock > 0 and abs(then / clock - 1) > CLOCK_CHANGE:
             mhz = {"one": clock, "other": then, "change": f"{then / clock - 1:+.0%}"}
-            yield say("mean clock: {one:.0f} MHz, then {other:.0f} MHz ({change})", **mhz)
+            yield translate("mean clock: {one:.0f} MHz, then {other:.0f} MHz ({change})", **mhz)
     if before.temperature_c is not None and after.temperature_c is not None:
         celsius = {"one": before.temperature_c, "other": after.temperature_c}
         if abs(after.temperature_c - before.temperature_c) > HOTTER_C:
-            yield say("temperature: {one:.1f} C, then {other:.1f} C", **celsius)
+            yield translate("temperature: {one:.1f} C, then {other:.1f} C", **celsius)
     if before.uptime_s is not None and after.uptime_s is not None and after.uptime_s < before.uptime_s:
         seconds = {"one": before.uptime_s, "other": after.uptime_s}
-        yield say("it restarted: up {one:.0f} s, then {other:.0f} s", **seconds)
+        yield translate("it restarted: up {one:.0f} s, then {other:.0f} s", **seconds)
 
 
 LEAST_CLOCKS = 5
@@ -309,18 +315,18 @@ def _limit(known: Sequence[float]) -> tuple[float, float]:
 
 
 def _doubt(clock: _Clock, usual: float, rows: int) -> Doubt:
-    told = say(
+    told = translate(
         "{what}: {told} MHz before and after, {change} against the median of {rows} rows, {usual} MHz",
-        what=say("NPU clock") if clock.of_npu else say("mean clock of the processor"),
+        what=translate("NPU clock") if clock.of_npu else translate("mean clock of the processor"),
         told=", ".join(f"{mhz:.0f}" for mhz in clock.told),
         change=f"{clock.mhz / usual - 1:+.0%}",
         rows=rows,
         usual=f"{usual:.0f}",
     )
     if clock.mhz < usual:
-        reason = say("measured at a lower clock than this board's usual one: slower throughout")
+        reason = translate("measured at a lower clock than this board's usual one: slower throughout")
         return doubt_of(clock.row, DoubtClass.UNUSUAL_CLOCK, Strength.STRONG, reason, told)
-    reason = say("measured at a higher clock than this board's usual one")
+    reason = translate("measured at a higher clock than this board's usual one")
     return doubt_of(clock.row, DoubtClass.UNUSUAL_CLOCK, Strength.WEAK, reason, told)
 
 

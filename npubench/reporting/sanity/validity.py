@@ -25,7 +25,7 @@ from npubench.reporting.data.accuracy import (
     slice_text,
 )
 from npubench.reporting.data.formatting import closeness, significant
-from npubench.reporting.data.translate import recorded, say
+from npubench.reporting.data.translate import recorded, translate
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
 from npubench.reporting.sanity.times import simulated_of
 
@@ -48,9 +48,11 @@ def low_accuracy(row: Result) -> Iterator[Doubt]:
             row,
             DoubtClass.LOW_ACCURACY,
             Strength.STRONG,
-            say("outputs hold one number where FP32's differ: the results are wrong, whatever the time is")
+            translate(
+                "outputs hold one number where FP32's differ: the results are wrong, whatever the time is"
+            )
             if wrong
-            else say("outputs are far from FP32's: fast, and perhaps of no use"),
+            else translate("outputs are far from FP32's: fast, and perhaps of no use"),
             *((recorded(why),) if wrong and why else ()),
             *_accuracy_evidence(figures),
         )
@@ -60,16 +62,16 @@ def _accuracy_evidence(figures: Figures) -> Iterator[str]:
     accuracy = figures.accuracy
     if accuracy is None:
         return
-    kind = say(figures.kind.value)
+    kind = translate(figures.kind.value)
     if accuracy.cosine is not None:
-        yield say(
+        yield translate(
             "cosine {cosine} ({kind}, {count} inputs); below {limit} is a loss",
             cosine=closeness(accuracy.cosine), kind=kind, count=accuracy.samples, limit=LEAST_COSINE,
         )  # fmt: skip
     if text := slice_text(accuracy):
-        yield say("worst slice: {slice}; below {limit} is a loss", slice=text, limit=LEAST_SLICE)
+        yield translate("worst slice: {slice}; below {limit} is a loss", slice=text, limit=LEAST_SLICE)
     if accuracy.dead_slices:
-        yield say("{count} slices vary in FP32 and are constant here", count=accuracy.dead_slices)
+        yield translate("{count} slices vary in FP32 and are constant here", count=accuracy.dead_slices)
 
 
 def float_macs(row: Result) -> Iterator[Doubt]:
@@ -77,10 +79,10 @@ def float_macs(row: Result) -> Iterator[Doubt]:
     for figures in row.all_figures if row.precision not in (Precision.FP32, Precision.NONE) else ():
         macs = figures.computed.macs if figures.computed else None
         if macs is not None and macs.floating > MOST_IN_FLOAT:
-            reason = say(
+            reason = translate(
                 "computed in float for the most part: neither time nor accuracy are of this precision"
             )
-            told = say("{share:.1%} of the MACs were computed in float", share=macs.floating)
+            told = translate("{share:.1%} of the MACs were computed in float", share=macs.floating)
             yield doubt_of(row, DoubtClass.FLOAT_MACS, Strength.STRONG, reason, told)
             return
 
@@ -93,11 +95,11 @@ def kernels_differ(row: Result) -> Iterator[Doubt]:
             continue
         fused, plain = kernels.fused_cosine, kernels.unoptimised_cosine
         if abs(fused - plain) > FARTHEST_APART:
-            reason = say(
+            reason = translate(
                 "fused kernels compute something else here than the file says: most likely they saturate"
             )
             both = {"fused": closeness(fused), "plain": closeness(plain)}
-            told = say("cosine {fused} by fused kernels, {plain} without optimisation", **both)
+            told = translate("cosine {fused} by fused kernels, {plain} without optimisation", **both)
             yield doubt_of(row, DoubtClass.KERNELS_DIFFER, Strength.STRONG, reason, told)
 
 
@@ -107,7 +109,7 @@ def earlier_definitions(results: Sequence[Result]) -> Iterator[Doubt]:
     for row in results:
         if changed := earlier(row):
             groups[row.board, row.backend, row.precision, changed].append(row)
-    reason = say("old: of an earlier definition, to be measured again before it stands beside new rows")
+    reason = translate("old: of an earlier definition, to be measured again before it stands beside new rows")
     for (*_, changed), rows in groups.items():
         yield doubt_of(
             rows, DoubtClass.EARLIER_DEFINITION, Strength.WEAK, reason, *map(_what_changed, changed)
@@ -116,8 +118,8 @@ def earlier_definitions(results: Sequence[Result]) -> Iterator[Doubt]:
 
 def _what_changed(definition: Definition) -> str:
     if definition is Definition.THROUGHPUT:
-        return say("fps counts samples by the earlier rule; latencies are as they were")
-    return say("quantised alike for every processor: times and accuracy of INT8 are others today")
+        return translate("fps counts samples by the earlier rule; latencies are as they were")
+    return translate("quantised alike for every processor: times and accuracy of INT8 are others today")
 
 
 def missing_board_times(results: Sequence[Result]) -> Iterator[Doubt]:
@@ -131,17 +133,17 @@ def missing_board_times(results: Sequence[Result]) -> Iterator[Doubt]:
         if not untimed:
             continue
         some = len(untimed) < len(rows)
-        counts = {"count": len(untimed), "all": len(rows), "kind": say(case_kind.value)}
+        counts = {"count": len(untimed), "all": len(rows), "kind": translate(case_kind.value)}
         simulated = sum(simulated_of(row) is not None for row in untimed)
         yield doubt_of(
             untimed,
             DoubtClass.NO_BOARD_TIME,
             Strength.strong_if(some),
-            say("built, but no time of a board: what runs in a simulation may not run, or not as fast")
+            translate("built, but no time of a board: what runs in a simulation may not run, or not as fast")
             if some
-            else say("nothing was timed on this board: there is a simulation only"),
-            say("{count} of {all} rows that worked have no board time ({kind})", **counts),
-            say("of these {count} with a simulation", count=simulated),
+            else translate("nothing was timed on this board: there is a simulation only"),
+            translate("{count} of {all} rows that worked have no board time ({kind})", **counts),
+            translate("of these {count} with a simulation", count=simulated),
         )
 
 
@@ -197,9 +199,9 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
     few = one.ratio < usual
     far = max(one.ratio / usual, usual / one.ratio) >= FAR_OFF
     usually = (
-        say("the median of {count} models there is {usual}", count=models, usual=significant(usual))
+        translate("the median of {count} models there is {usual}", count=models, usual=significant(usual))
         if models >= LEAST_MODELS
-        else say("the two should agree")
+        else translate("the two should agree")
     )
     same = _same_count(one, fitting)
     # Of a published row the graph is npubench's own, at its own input: another input explains a part.
@@ -207,26 +209,32 @@ def _doubt(one: _Counted, usual: float, models: int, fitting: Sequence[_Counted]
     other_input = published or not one.row.inputs
     foreign = [other for other in same if not other_input or other.partition("_")[0] != _family(one)]
     evidence = [
-        say(
+        translate(
             "the tool counts {told} GMAC, the graph has {own}: {ratio} times; {usually}",
             told=significant(one.tool_macs / 1e9),
             own=significant((one.row.macs or 0) / 1e9),
             ratio=significant(one.ratio),
             usually=usually,
         ),
-        *(say("that count is the one of {case}", case=other) for other in same),
+        *(translate("that count is the one of {case}", case=other) for other in same),
     ]
     if one.counts_idle_lanes and not few:
-        evidence.append(say("the tool counts idle lanes, too, which narrow and grouped convolutions leave"))
+        evidence.append(
+            translate("the tool counts idle lanes, too, which narrow and grouped convolutions leave")
+        )
     if other_input and not far:
-        evidence.append(say("the table tells no input: another size than npubench's own would explain it"))
+        evidence.append(
+            translate("the table tells no input: another size than npubench's own would explain it")
+        )
     return doubt_of(
         one.row,
         DoubtClass.WRONG_MACS,
         Strength.strong_if(far or foreign or (few and not other_input)),
-        say("too few MACs for this architecture: another network or another input may have been built")
+        translate("too few MACs for this architecture: another network or another input may have been built")
         if few
-        else say("too many MACs for this architecture: another network or another input may have been built"),
+        else translate(
+            "too many MACs for this architecture: another network or another input may have been built"
+        ),
         *evidence,
     )
 
@@ -258,9 +266,9 @@ def wrong_operator_macs(row: Result) -> Iterator[Doubt]:
     spec = declared.get(row.case) or declared.get(row.case.rpartition("_")[0])
     due = None if spec is None else _macs(spec, row)
     if due is not None and due != row.macs:
-        reason = say("not the MACs of this operator: another operator's count")
+        reason = translate("not the MACs of this operator: another operator's count")
         counts = {"macs": significant(row.macs, 12), "due": significant(due, 12)}
-        told = say("{macs} MACs, and its declaration multiplies {due}", **counts)
+        told = translate("{macs} MACs, and its declaration multiplies {due}", **counts)
         yield doubt_of(row, DoubtClass.WRONG_MACS, Strength.STRONG, reason, told)
 
 

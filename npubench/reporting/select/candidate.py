@@ -15,7 +15,7 @@ from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision, Shape
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import bounds_of, figures_of, published_simulation
 from npubench.reporting.data.op_support import WITHOUT_VERDICT
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.select.requirements import ModelNeed
 
 Shapes = Mapping[str, Sequence[Shape]]
@@ -123,7 +123,7 @@ def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> SelectedRes
             exact = [one for one in timed if is_accurate(one.result, need)]
             return min(exact or timed, key=lambda one: (one.at_least is not None, one.time_us * one.share))
         return _missing(rows, fitting, need, candidate)
-    return Missing(say("no row of {name}", name=" / ".join(need.names)))
+    return Missing(translate("no row of {name}", name=" / ".join(need.names)))
 
 
 def _rows_named(name: str, candidate: Candidate) -> list[Result]:
@@ -152,10 +152,12 @@ def _missing(
             return Missing(f"{need.role}: {row.failure.failure_class}: {row.failure.message}", row)
     if not fitting and need.input_size:
         wide, high = need.input_size
-        return Missing(say("{name} has no figure at {wide}x{high}", name=rows[0].case, wide=wide, high=high))
-    kind = say(candidate.kind.value) if candidate.kind else say("any")
+        return Missing(
+            translate("{name} has no figure at {wide}x{high}", name=rows[0].case, wide=wide, high=high)
+        )
+    kind = translate(candidate.kind.value) if candidate.kind else translate("any")
     ran = next((row for row in fitting if row.status is Status.OK), None)
-    return Missing(say("{name} has no figure that is {kind}", name=rows[0].case, kind=kind), ran=ran)
+    return Missing(translate("{name} has no figure that is {kind}", name=rows[0].case, kind=kind), ran=ran)
 
 
 def _chosen(row: Result, candidate: Candidate) -> SelectedResult | None:

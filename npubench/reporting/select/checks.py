@@ -11,7 +11,7 @@ from npubench.reporting.data.figures import aside, figures_of, mark
 from npubench.reporting.data.figures import why as why_bound
 from npubench.reporting.data.formatting import closeness, duration, significant, size
 from npubench.reporting.data.op_support import on_cpu
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.select.candidate import (
     Candidate,
     Missing,
@@ -137,32 +137,40 @@ def npu_time(jobs: Sequence[Job], candidate: Candidate) -> Check:
     missing = [job.missing.why for job in jobs if job.missing]
     lines = [_load_line(job) for job in jobs]
     if len(jobs) > 1:
-        lines.append(say("sum: {load} % of a second", load=significant(known * 100)))
-    part = say("of half the NPU") if share == 0.5 else say("of {share} of the NPU", share=f"{share:.2g}")
-    have = say("100 % of the NPU") if share == 1 else f"100 % {part}"
+        lines.append(translate("sum: {load} % of a second", load=significant(known * 100)))
+    part = (
+        translate("of half the NPU")
+        if share == 0.5
+        else translate("of {share} of the NPU", share=f"{share:.2g}")
+    )
+    have = translate("100 % of the NPU") if share == 1 else f"100 % {part}"
     need = f"{significant(known * 100)} %"
     check = Check("npu_time", Outcome.FAIL, 1 - known, need, have, "", tuple(lines), candidate.kind)
     if known * share > 1:
         check = replace(check, need=f"≥ {need}") if _lower_bounds(jobs) else check
-        why = say("too slow even at the upper bound of the whole NPU") if share < 1 else say("too slow")
+        why = (
+            translate("too slow even at the upper bound of the whole NPU")
+            if share < 1
+            else translate("too slow")
+        )
         return replace(check, why=why)
     unsure = [*missing, *_lower_bounds(jobs)]
     if unsure:
         need = f"≥ {need}" if known else "–"
         return replace(check, outcome=Outcome.UNKNOWN, headroom=None, need=need, why="; ".join(unsure))
     if known > 1:
-        why = say(
+        why = translate(
             "a part of the NPU is not enough; the whole would be at {bound} % at best, which is an estimate",
             bound=significant(known * share * 100),
         )
         return replace(check, outcome=Outcome.UNKNOWN, why=why)
-    why = say("these figures are of a part of the chip: {part}", part=part) if share < 1 else ""
+    why = translate("these figures are of a part of the chip: {part}", part=part) if share < 1 else ""
     return replace(check, outcome=Outcome.PASS, why=why)
 
 
 def _load_line(job: Job) -> str:
     if job.selected is None or job.load is None:
-        return f"{job.need.role}: {say('unknown')}"
+        return f"{job.need.role}: {translate('unknown')}"
     each = _each(job.selected, job.selected.time_us)
     streams, rate = job.stream.count, significant(job.need.rate)
     return f"{job.need.role}: {streams} × {rate}/s × {each} = {significant(job.load * 100)} %"
@@ -176,7 +184,7 @@ def _each(selected: SelectedResult, us: float) -> str:
 def _lower_bounds(jobs: Sequence[Job]) -> list[str]:
     """Why times that leave something out pass nothing, and what to do next; a line a model."""
     return [
-        say(
+        translate(
             "{role}: only a lower bound ({why}): measure it on a board",
             role=job.need.role,
             why=why_bound(job.selected.at_least),
@@ -202,15 +210,15 @@ def latency(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, time
         least += job.stream.count * value * job.selected.share
         lines.append(f"{job.need.role}: {job.stream.count} × {_each(job.selected, value)} ({name})")
         if asked_of and name != f"p{asked_of}":
-            missing.append(say("{role}: no p{percentile}", role=job.need.role, percentile=asked_of))
-    lines.append(say("decoding and what comes after the NPU are not in it"))
+            missing.append(translate("{role}: no p{percentile}", role=job.need.role, percentile=asked_of))
+    lines.append(translate("decoding and what comes after the NPU are not in it"))
     outcome, headroom = within(total, limit * 1e3)
     need, have = f"{significant(limit)} ms", duration(total)
     check = Check("latency", outcome, headroom, need, have, "", tuple(lines), candidate.kind)
     missing += _lower_bounds(jobs)
     if outcome is Outcome.FAIL and least <= limit * 1e3 < total:
         # Half an NPU is too slow, which says nothing sure of the whole.
-        part = say("these figures are of a part of the NPU: the whole may be fast enough, measure it")
+        part = translate("these figures are of a part of the NPU: the whole may be fast enough, measure it")
         have = f"{'' if missing else '≤ '}{have}"
         return replace(check, outcome=Outcome.UNKNOWN, headroom=None, have=have, why=part)
     if outcome is Outcome.FAIL:
@@ -219,7 +227,7 @@ def latency(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, time
         have = f"≥ {have}" if total else "–"
         return replace(check, outcome=Outcome.UNKNOWN, headroom=None, have=have, why="; ".join(missing))
     if time.outcome is not Outcome.PASS:
-        why = say("frames wait without bound where the NPU's time is not enough")
+        why = translate("frames wait without bound where the NPU's time is not enough")
         return replace(check, outcome=time.outcome, headroom=None, have="–", why=why)
     return check
 
@@ -230,7 +238,7 @@ def _statistic(found: SelectedResult, percentile: int | None) -> tuple[float, st
         return found.time_us, "1/fps"
     name = f"p{percentile or 50}"
     value = getattr(latency_us, name)
-    return (latency_us.mean, say("mean")) if value is None else (value, name)
+    return (latency_us.mean, translate("mean")) if value is None else (value, name)
 
 
 def operators(jobs: Sequence[Job]) -> Check:
@@ -240,8 +248,8 @@ def operators(jobs: Sequence[Job]) -> Check:
     unknown = [one.why for one in missing if not (one.failed or one.ran)]
     left = sorted({name for job in jobs if job.selected for name in on_cpu(job.selected.figures)})
     ran = sum(job.row is not None for job in jobs)
-    need, have = say("{count} models", count=len(jobs)), say("{count} run", count=ran)
-    why = say("on the CPU: {operators}", operators=", ".join(left)) if left else ""
+    need, have = translate("{count} models", count=len(jobs)), translate("{count} run", count=ran)
+    why = translate("on the CPU: {operators}", operators=", ".join(left)) if left else ""
     outcome = Outcome.FAIL if failed else Outcome.UNKNOWN if unknown else Outcome.PASS
     return Check("operators", outcome, None, need, have, "; ".join(failed or unknown) or why)
 
@@ -259,7 +267,7 @@ def _accuracy(job: Job) -> Check:
     value, known = accuracy_value(job.row, metric), accuracy_of(job.row)
     kind = known[1] if known else None
     if value is None:
-        why = say("{role}: not compared with the reference", role=job.need.role)
+        why = translate("{role}: not compared with the reference", role=job.need.role)
         return Check("accuracy", Outcome.UNKNOWN, None, need, "–", why)
     outcome = Outcome.PASS if value >= minimum else Outcome.FAIL
     if metric == "psnr_db":
@@ -292,15 +300,15 @@ def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
     need = f"{name}: {significant(pixels / 1e6)} Mpx/s"
     told = _measured_decoder(codec, candidate) or decode_pixels_per_s(candidate.facts, codec)
     if told is None:
-        why = say("no fact tells the decoder's rate")
+        why = translate("no fact tells the decoder's rate")
         return Check("decode", Outcome.UNKNOWN, None, need, "–", why, lines)
-    source = say("source: {source}", source=told.source)
+    source = translate("source: {source}", source=told.source)
     if told.value == 0:
-        why = say("no {codec} decoder among those listed", codec=name)
+        why = translate("no {codec} decoder among those listed", codec=name)
         return Check("decode", Outcome.FAIL, None, need, "0", why, (*lines, source), Kind.PUBLISHED)
     outcome, headroom = within(pixels, told.value)
     have = f"{significant(told.value / 1e6)} Mpx/s"
-    kind = Kind.MEASURED if told.source == say("measured on the board") else Kind.PUBLISHED
+    kind = Kind.MEASURED if told.source == translate("measured on the board") else Kind.PUBLISHED
     return Check("decode", outcome, headroom, need, have, "", (*lines, source), kind)
 
 
@@ -314,13 +322,13 @@ def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
             held = (told.streams or 0) * (told.streams_fps or 0)
             rate = held or figures.throughput_fps or 0.0
             best = max(best, rate * (told.width or 0) * (told.height or 0))
-    return FactValue(best, say("measured on the board"), "measured") if best else None
+    return FactValue(best, translate("measured on the board"), "measured") if best else None
 
 
 def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known: UserFacts | None) -> Check:
     """Models and held frames against the board's memory; a model counts with what it took, else its file."""
     frames = sum(one.count * one.width * one.height * NV12 * FRAMES_HELD for one in asked.streams)
-    lines = [say("frames: {size}, {count} a stream held", size=size(frames), count=FRAMES_HELD)]
+    lines = [translate("frames: {size}, {count} a stream held", size=size(frames), count=FRAMES_HELD)]
     total, unknown = frames, []
     for job in jobs:
         taken = _taken(job)
@@ -332,13 +340,13 @@ def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known
     told = _memory_of(candidate, known)
     need = f"{'≥ ' if unknown else ''}{size(total)}"
     if told is None:
-        why = say("no fact tells the memory")
+        why = translate("no fact tells the memory")
         return Check("memory", Outcome.UNKNOWN, None, need, "–", why, tuple(lines))
-    lines.append(say("source: {source}", source=told.source))
-    have = f"{say('up to')} {size(told.value)}" if told.about else size(told.value)
+    lines.append(translate("source: {source}", source=told.source))
+    have = f"{translate('up to')} {size(told.value)}" if told.about else size(told.value)
     outcome, headroom = within(total, told.value)
     if unknown and outcome is Outcome.PASS:
-        why = say("not known of: {names}", names=", ".join(unknown))
+        why = translate("not known of: {names}", names=", ".join(unknown))
         return Check("memory", Outcome.UNKNOWN, None, need, have, why, tuple(lines))
     return Check("memory", outcome, headroom, need, have, "", tuple(lines))
 
@@ -354,7 +362,7 @@ def _memory_of(candidate: Candidate, known: UserFacts | None) -> FactValue | Non
     states = [state for row in candidate.rows for state in (row.board_before, row.board_after) if state]
     totals = [state.memory_total_bytes for state in states if state.memory_total_bytes]
     if totals:
-        return FactValue(min(totals), say("the board's own state"))
+        return FactValue(min(totals), translate("the board's own state"))
     return memory_bytes(candidate.facts)
 
 
@@ -367,7 +375,7 @@ def price_of(candidate: Candidate, asked: Requirements, known: UserFacts | None)
 
 def price(asked: Requirements, told: FactValue | None) -> Check | None:
     """Against the bound, when there is one."""
-    return _bound("price", asked.limits.price_usd, told, "USD", say("no fact tells a price in USD"))
+    return _bound("price", asked.limits.price_usd, told, "USD", translate("no fact tells a price in USD"))
 
 
 def power_of(candidate: Candidate, known: UserFacts | None) -> FactValue | None:
@@ -379,7 +387,7 @@ def power_of(candidate: Candidate, known: UserFacts | None) -> FactValue | None:
 
 def power(asked: Requirements, told: FactValue | None) -> Check | None:
     """Against the bound, when there is one."""
-    return _bound("power", asked.limits.power_w, told, "W", say("no fact tells the power"))
+    return _bound("power", asked.limits.power_w, told, "W", translate("no fact tells the power"))
 
 
 def _bound(name: str, limit: float | None, told: FactValue | None, unit: str, unknown: str) -> Check | None:
@@ -389,9 +397,9 @@ def _bound(name: str, limit: float | None, told: FactValue | None, unit: str, un
     if told is None:
         return Check(name, Outcome.UNKNOWN, None, need, "–", unknown)
     outcome, headroom = within(told.value, limit)
-    about = f" ({say(_ABOUT[told.about])})" if told.about in _ABOUT else ""
+    about = f" ({translate(_ABOUT[told.about])})" if told.about in _ABOUT else ""
     have = f"{told.value:.6g} {unit}{about}"
-    line = say("source: {source}", source=told.source)
+    line = translate("source: {source}", source=told.source)
     return Check(name, outcome, headroom, need, have, "", (line,), Kind.PUBLISHED)
 
 

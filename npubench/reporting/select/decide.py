@@ -17,7 +17,7 @@ from npubench.domain.specs import BoardSpec
 from npubench.domain.text import did_you_mean
 from npubench.reporting.data.figures import latency_text, main_latency_us
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.translate import say
+from npubench.reporting.data.translate import translate
 from npubench.reporting.select import checks as by
 from npubench.reporting.select.candidate import Candidate, SelectedResult, Shapes, candidates
 from npubench.reporting.select.checks import BY_OUTCOME, Check, Outcome
@@ -196,13 +196,13 @@ def score_of(terms: Sequence[Term]) -> float:
 
 def _share(headroom: float | None) -> tuple[float | None, str]:
     if headroom is None:
-        return None, say("unknown counts 0")
+        return None, translate("unknown counts 0")
     return min(1.0, max(0.0, headroom)), f"{significant(headroom * 100)} %"
 
 
 def _ratio(best: float | None, own: float | None, unit: str) -> str:
     if not best or not own:
-        return say("unknown counts 0")
+        return translate("unknown counts 0")
     return f"{best:.6g} {unit} / {own:.6g} {unit}"
 
 
@@ -218,27 +218,27 @@ _BASES = {
 def caveats_of(candidate: Candidate, chosen: Sequence[SelectedResult]) -> tuple[str, ...]:
     """One line each, the basis first."""
     if candidate.kind is None:
-        return (say("no row of it has a figure"),)
+        return (translate("no row of it has a figure"),)
     simulated = candidate.origin is Kind.SIMULATED
-    lines = [say(_PUBLISHED_SIMULATION) if simulated else say(_BASES[candidate.kind])]
+    lines = [translate(_PUBLISHED_SIMULATION) if simulated else translate(_BASES[candidate.kind])]
     modes = sorted({c.figures.npu_mode for c in chosen if c.share < 1})
     if modes:
         lines.append(
-            say("figures of a part of the NPU (mode {modes}), not of the chip", modes=", ".join(modes))
+            translate("figures of a part of the NPU (mode {modes}), not of the chip", modes=", ".join(modes))
         )
     shaky = [c.result for c in chosen if c.result.verdict not in (None, Verdict.STABLE)]
     if shaky and candidate.kind is Kind.MEASURED:
-        names = ", ".join(f"{row.case} {say(str(row.verdict))}" for row in shaky)
-        lines.append(say("not stable: {names}", names=names))
+        names = ", ".join(f"{row.case} {translate(str(row.verdict))}" for row in shaky)
+        lines.append(translate("not stable: {names}", names=names))
     for one in chosen:
         if one.at_least is not None:
             told = latency_text(one.figures, main_latency_us(one.figures) or one.time_us)
             text = {"case": one.result.case, "latency": told}
             lines.append(
-                say("{case}: {latency}: a lower bound may fail a requirement and passes none", **text)
+                translate("{case}: {latency}: a lower bound may fail a requirement and passes none", **text)
             )
     if any(c.result.emulated for c in chosen):
-        lines.append(say("the board is emulated: only its simulator's times count"))
+        lines.append(translate("the board is emulated: only its simulator's times count"))
     return tuple(lines)
 
 
@@ -248,14 +248,14 @@ def warnings_of(judged: Sequence[ChipVerdict]) -> tuple[str, ...]:
     backends = sorted({one.backend for one in judged if Kind.SIMULATED in (one.kind, one.origin)})
     if len(backends) > 1:
         lines.append(
-            say(
+            translate(
                 "simulators of several vendors ({names}) stand side by side: each has its own model of clock "
                 "and memory, so their times are no comparison of chips",
                 names=", ".join(backends),
             )
         )
     if len({(one.kind, one.origin) for one in judged if one.kind}) > 1:
-        lines.append(say("figures of several kinds: compare within a kind before you compare across"))
+        lines.append(translate("figures of several kinds: compare within a kind before you compare across"))
     return tuple(lines)
 
 

@@ -15,7 +15,7 @@ from npubench.reporting.charts.row_chart import Subject
 from npubench.reporting.charts.scatter import Corner, Point, Scatter, scatter
 from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import significant
-from npubench.reporting.data.translate import say, say_count
+from npubench.reporting.data.translate import translate, translate_count
 from npubench.reporting.select.checks import TITLES, Check, Outcome
 from npubench.reporting.select.decide import TITLES as TERMS
 from npubench.reporting.select.decide import ChipVerdict, Decision, Term, warnings_of
@@ -24,8 +24,8 @@ from npubench.reporting.select.requirements import ModelNeed, StreamNeed
 
 def kind_text(verdict: ChipVerdict) -> str:
     """The kind of its figures."""
-    text = say(verdict.kind.value) if verdict.kind else "–"
-    return f"{text} ({say('simulated')})" if verdict.origin is Kind.SIMULATED else text
+    text = translate(verdict.kind.value) if verdict.kind else "–"
+    return f"{text} ({translate('simulated')})" if verdict.origin is Kind.SIMULATED else text
 
 
 def percent(share: float | None) -> str:
@@ -36,21 +36,21 @@ def percent(share: float | None) -> str:
 def price_text(verdict: ChipVerdict) -> str:
     """With what it is the price of."""
     if verdict.price_usd is None:
-        return say("unknown")
-    about = f" ({say(verdict.price_about)})" if verdict.price_about else ""
+        return translate("unknown")
+    about = f" ({translate(verdict.price_about)})" if verdict.price_about else ""
     return f"{verdict.price_usd:.6g} USD{about}"
 
 
 def binding_text(verdict: ChipVerdict) -> str:
     """What decides."""
-    return say(TITLES[verdict.binding]) if verdict.binding else "–"
+    return translate(TITLES[verdict.binding]) if verdict.binding else "–"
 
 
 def jobs_text(verdict: ChipVerdict) -> str:
     """How many times the job fits, and of what part of the chip that is told."""
     if verdict.jobs is None:
         return "–"
-    half = f" ({say('of half the NPU')})" if verdict.share == 0.5 else ""
+    half = f" ({translate('of half the NPU')})" if verdict.share == 0.5 else ""
     return f"{mark(opposite(verdict.bound))}{significant(verdict.jobs)} ×{half}"
 
 
@@ -84,12 +84,12 @@ Columns = Sequence[tuple[str, Callable[[Line], str]]]
 
 
 def _table(columns: Columns[Line], lines: Iterable[Line]) -> Table:
-    return [say(head) for head, _ in columns], [[cell(one) for _, cell in columns] for one in lines]
+    return [translate(head) for head, _ in columns], [[cell(one) for _, cell in columns] for one in lines]
 
 
 OVERVIEW: Columns[ChipVerdict] = (
     ("rank", lambda one: str(one.rank or "–")),
-    ("verdict", lambda one: say(one.outcome.value)),
+    ("verdict", lambda one: translate(one.outcome.value)),
     ("board", lambda one: one.board),
     ("chip", lambda one: one.chip),
     ("figures", kind_text),
@@ -102,8 +102,8 @@ OVERVIEW: Columns[ChipVerdict] = (
 """A line a candidate."""
 
 CHECKS: Columns[Check] = (
-    ("requirement", lambda one: say(TITLES[one.name])),
-    ("verdict", lambda one: say(one.outcome.value)),
+    ("requirement", lambda one: translate(TITLES[one.name])),
+    ("verdict", lambda one: translate(one.outcome.value)),
     ("needed", lambda one: one.need),
     ("there is", lambda one: one.have),
     ("head-room", lambda one: percent(one.headroom)),
@@ -124,7 +124,7 @@ ASKED: Columns[tuple[StreamNeed, ModelNeed]] = (
 """A line a model of what is asked."""
 
 TERM_COLUMNS: Columns[Term] = (
-    ("what", lambda one: say(TERMS[one.name])),
+    ("what", lambda one: translate(TERMS[one.name])),
     ("weight", lambda one: f"{one.weight:.3f}"),
     ("value", lambda one: "–" if one.value is None else f"{one.value:.3f}"),
     ("from", lambda one: one.how),
@@ -141,7 +141,7 @@ def check_table(verdict: ChipVerdict) -> Table:
 def term_table(verdict: ChipVerdict) -> Table:
     """The arithmetic of the score, its sum last."""
     head, lines = _table(TERM_COLUMNS, verdict.terms)
-    return head, [*lines, (say("sum"), "", "", "", score_text(verdict))] if lines else []
+    return head, [*lines, (translate("sum"), "", "", "", score_text(verdict))] if lines else []
 
 
 def to_text(decision: Decision) -> str:
@@ -153,7 +153,7 @@ def to_text(decision: Decision) -> str:
     ]
     parts += [f"! {printable(warning)}" for warning in decision.warnings]
     for one in decision.verdicts:
-        parts += ["", f"{printable(_name(one))}: {say(one.outcome.value)}"]
+        parts += ["", f"{printable(_name(one))}: {translate(one.outcome.value)}"]
         parts += [f"  {printable(caveat)}" for caveat in one.caveats]
         parts.append(indent(text_table(*check_table(one), width=None), "  "))
         parts += [f"    {printable(line)}" for line in _arithmetic(one)]
@@ -166,13 +166,13 @@ def to_markdown(decision: Decision) -> str:
     """The same for a document."""
     parts = [
         f"# {decision.asked.title}",
-        say("Written by npubench select; every figure comes of a row or of a fact with its source."),
+        translate("Written by npubench select; every figure comes of a row or of a fact with its source."),
         markdown_table(*_table(ASKED, decision.asked.models)),
         markdown_table(*_table(OVERVIEW, decision.verdicts)),
     ]
-    parts += [f"**{say('Warning')}**: {warning}." for warning in decision.warnings]
+    parts += [f"**{translate('Warning')}**: {warning}." for warning in decision.warnings]
     for one in decision.verdicts:
-        parts.append(f"## {_name(one)}: {say(one.outcome.value)}")
+        parts.append(f"## {_name(one)}: {translate(one.outcome.value)}")
         parts.append("\n".join(f"- {caveat}" for caveat in one.caveats))
         parts.append(markdown_table(*check_table(one)))
         parts.append("\n".join(f"- {line}" for line in _arithmetic(one)))
@@ -186,7 +186,9 @@ def _name(verdict: ChipVerdict) -> str:
 
 
 def _arithmetic(verdict: ChipVerdict) -> list[str]:
-    return [f"{say(TITLES[check.name])}: {line}" for check in verdict.checks for line in check.arithmetic]
+    return [
+        f"{translate(TITLES[check.name])}: {line}" for check in verdict.checks for line in check.arithmetic
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +223,10 @@ def view_of(decision: Decision) -> VerdictView:
 def summary_of(decision: Decision) -> str:
     """The answer in a sentence."""
     counts = Counter(one.outcome for one in decision.verdicts)
-    head = say("No candidate is known to do the job.")
+    head = translate("No candidate is known to do the job.")
     if counts[Outcome.PASS]:
         best = decision.verdicts[0]
-        head = say(
+        head = translate(
             "{chip} ({kind}) does the job with {room} of room, bound by {binding}.",
             chip=best.chip,
             kind=kind_text(best),
@@ -232,9 +234,9 @@ def summary_of(decision: Decision) -> str:
             binding=binding_text(best),
         )
     rest = [
-        say_count(counts[Outcome.PASS], "{count} candidate passes", "{count} candidates pass"),
-        say_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
-        say_count(counts[Outcome.FAIL], "{count} fails", "{count} fail"),
+        translate_count(counts[Outcome.PASS], "{count} candidate passes", "{count} candidates pass"),
+        translate_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
+        translate_count(counts[Outcome.FAIL], "{count} fails", "{count} fail"),
     ]
     return f"{head} {', '.join(rest)}."
 
@@ -255,12 +257,14 @@ def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
         # What fits at most so often beats nobody for sure.
         front = _front([one for one in members if one.bound is Bound.EXACT])
         if len(front) > 1:
-            corners.append(Corner(tuple(front), say("best for its price: {kind}", kind=name), origin or kind))
+            corners.append(
+                Corner(tuple(front), translate("best for its price: {kind}", kind=name), origin or kind)
+            )
     warnings = "; ".join(warnings_of(drawn))
-    title, about = say("Cost against throughput"), say("up and to the left is better")
+    title, about = translate("Cost against throughput"), translate("up and to the left is better")
     return scatter(
         Subject("pareto", title, about, None, significant),
-        (say("price, USD"), say("how often the job fits")),
+        (translate("price, USD"), translate("how often the job fits")),
         points,
         corners,
         kinds,
