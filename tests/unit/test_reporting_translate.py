@@ -165,7 +165,7 @@ def test_the_verdict_is_the_same_in_both_languages_but_for_its_words(tmp_path):
 
 def test_warnings_of_the_cost_plot_are_told_apart(tmp_path):
     decision = gateway.decision(tmp_path, gateway.rows())
-    warning = view_of(decision).pareto.warning
+    warning = view_of(decision)["pareto"].warning
     assert warning.endswith("; figures of several kinds: compare within a kind before you compare across")
 
 

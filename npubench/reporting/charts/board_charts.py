@@ -9,8 +9,17 @@ from npubench.domain.figures import Figures, Kind
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.charts.latency_charts import about_times
-from npubench.reporting.charts.row_chart import RowChart, Subject, Value, row_chart
-from npubench.reporting.charts.scatter import POINT_LIMIT, Corner, Point, Scatter, scatter
+from npubench.reporting.charts.plots import (
+    POINT_LIMIT,
+    Corner,
+    Point,
+    RowChart,
+    Scatter,
+    Subject,
+    Value,
+    row_chart,
+    scatter,
+)
 from npubench.reporting.data.accuracy import lowest_of
 from npubench.reporting.data.figures import (
     aside,

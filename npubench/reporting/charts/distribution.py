@@ -9,7 +9,7 @@ from npubench.domain.figures import Kind
 from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
 from npubench.reporting.charts.axis import Axis, Tick, axis
-from npubench.reporting.charts.row_chart import WIDTH
+from npubench.reporting.charts.plots import WIDTH
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import duration
 from npubench.reporting.data.translate import translate

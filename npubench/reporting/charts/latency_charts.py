@@ -11,7 +11,7 @@ from npubench.domain.figures import Kind
 from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.charts.axis import Axis, axis
-from npubench.reporting.charts.row_chart import (
+from npubench.reporting.charts.plots import (
     AXIS_PX,
     ROW_LIMIT,
     TOP_PX,

@@ -115,11 +115,10 @@ def markdown(comparison: Comparison) -> str:
     lines += [f"- {plain(mean(one))}" for one in comparison.means]
     lines += [f"- {plain(line)}" for line in remarks(comparison)]
     if loud:
-        lines += ["", *_head((*HEADER, "why"))]
-        lines += [_row((*cells(one), details(one))) for one in loud]
+        lines += _table((*HEADER, "why"), [(*cells(one), details(one)) for one in loud])
     if quiet:
-        lines += ["", f"<details><summary>{len(quiet)} unchanged</summary>", "", *_head(HEADER)]
-        lines += [_row(cells(one)) for one in quiet[:_MOST_SAME]]
+        lines += ["", f"<details><summary>{len(quiet)} unchanged</summary>"]
+        lines += _table(HEADER, [cells(one) for one in quiet[:_MOST_SAME]])
         if len(quiet) > _MOST_SAME:
             lines += ["", f"{len(quiet) - _MOST_SAME} more."]
         lines += ["", "</details>"]
@@ -136,13 +135,9 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", printable(text))
 
 
-def _head(names: tuple[str, ...]) -> list[str]:
-    return [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
-
-
-def _row(row: tuple[str, ...]) -> str:
-    case, *rest = row
-    return f"| {code(case)} | {' | '.join(plain(cell) for cell in rest)} |"
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    lines = [f"| {code(case)} | {' | '.join(map(plain, rest))} |" for case, *rest in rows]
+    return ["", f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *lines]
 
 
 _SKIPPED = frozenset({Outcome.UNDECIDED, Outcome.NOT_COMPARABLE, Outcome.FAILS})

@@ -12,6 +12,7 @@ from npubench.domain.figures import Figures, Kind
 from npubench.domain.records import Result
 from npubench.domain.specs import Precision
 from npubench.reporting.data.figures import Speedup, bound_of, figures_of, gmac_per_s, kinds_of, speedups
+from npubench.reporting.data.rows import failure_of, plain_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,8 @@ PROVENANCE = {
     "samples_sha256": "Its hash",
 }
 
+_OF_LATENCY = ("mean", "p50", "p90", "p99", "min", "max")
+_OF_ACCURACY = ("cosine", "relative_error", "psnr_db", "max_abs", "top1_agreement", "equal", "dead_slices")
 _WHOLE = ("macs", "parameters", "opset", "n", "samples_per_call", "tool_macs", "memory_bytes", "io_bytes")
 _COUNTS = frozenset((*_WHOLE, "dead_slices"))
 _TEXTS = frozenset({*WHO, *PROVENANCE, "bound"} - {"emulated"}) - _COUNTS
@@ -100,22 +103,16 @@ def frame(results: Sequence[Result]) -> "pd.DataFrame":
 
 def _row(result: Result, kinds: Iterable[Kind], factors: Mapping[Kind, Speedup]) -> dict[str, Any]:
     failure = result.failure
-    row: dict[str, Any] = {name: getattr(result, name, None) for name in (*WHO, *PROVENANCE)} | {
-        "case_kind": result.case_kind.value,
+    row: dict[str, Any] = {
+        **{name: plain_value(getattr(result, name, None)) for name in (*WHO, *PROVENANCE)},
         "precision": None if result.precision is Precision.NONE else result.precision.value,
-        "status": result.status.value,
-        "verdict": result.verdict.value if result.verdict else None,
         "tools": ", ".join(f"{name} {version}" for name, version in result.tools.items()),
         "seeds": ", ".join(f"{name}={seed}" for name, seed in result.seeds.items()),
         "command": " ".join(result.command),
     }
     if failure is not None:
-        row |= {
-            "failure_stage": failure.stage.value,
-            "failure_class": failure.failure_class.value,
-            "failure_operators": " ".join(failure.operators) or None,
-            "failure_message": failure.message,
-        }
+        row |= {f"failure_{name}": value for name, value in failure_of(failure).items()}
+        row["failure_operators"] = " ".join(failure.operators) or None
     for kind in kinds:
         figures = figures_of(result, kind)
         own = _figures(figures) if figures else {}
@@ -128,18 +125,8 @@ def _row(result: Result, kinds: Iterable[Kind], factors: Mapping[Kind, Speedup])
 def _figures(figures: Figures) -> dict[str, Any]:
     latency, accuracy, sampling = figures.latency_us, figures.accuracy, figures.sampling
     flat: dict[str, Any] = {name: getattr(figures, name, None) for name in FIGURES}
-    flat |= {
-        f"{name}_us": getattr(latency, name, None) for name in ("mean", "p50", "p90", "p99", "min", "max")
-    }
-    flat |= {
-        name: getattr(accuracy, name, None)
-        for name in (
-            *("cosine", "relative_error", "psnr_db", "max_abs"),
-            "top1_agreement",
-            "equal",
-            "dead_slices",
-        )
-    }
+    flat |= {f"{name}_us": getattr(latency, name, None) for name in _OF_LATENCY}
+    flat |= {name: getattr(accuracy, name, None) for name in _OF_ACCURACY}
     return flat | {
         "n": latency.n if latency else None,
         "fps": figures.throughput_fps,

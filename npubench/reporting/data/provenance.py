@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from markupsafe import Markup
+from msgspec import msgpack
 
 from npubench.domain.figures import Computed, Figures, Kernels, Kind, Latency, Shares
 from npubench.domain.records import BoardState, DataUse, Result
@@ -16,9 +19,6 @@ from npubench.reporting.data.formatting import duration, significant, size
 from npubench.reporting.data.tables import json_text, script_text
 from npubench.reporting.data.translate import language, recorded, translate, translate_count
 from npubench.storage.details import details_of
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 Facts = tuple[tuple[str, str | None], ...]
 
@@ -244,8 +244,6 @@ def _shared(
 
     Facts are made once for each distinct set of their `parts`: to encode those takes less time.
     """
-    from msgspec import msgpack
-
     encode = msgpack.Encoder(enc_hook=str).encode
     found: dict[bytes, int] = {}
     facts: list[Facts] = []
@@ -270,7 +268,7 @@ BRIEF_FROM = 20_001
 """Rows from which a page keeps of each row's provenance only what finds it again."""
 
 
-def pack_provenance(rows: Sequence[Result]) -> "Markup":
+def pack_provenance(rows: Sequence[Result]) -> Markup:
     """Facts of every row: labels, repeated texts and shared sets once; rows as the place of their labels,
     of their graph and setting, then a text (or its place) for every label.
     """

@@ -14,7 +14,7 @@ from npubench.published import case_of
 from npubench.reporting.compare.statistics import Interval, geometric_mean, rank_correlation
 from npubench.reporting.data.figures import left_out_of, ratio_bound
 from npubench.reporting.sanity import DoubtClass, Strength, doubts
-from npubench.reporting.sanity.times import call_us
+from npubench.reporting.sanity.doubt import call_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,9 @@ def _group(
         notes.append(f"{chip} against {other.chip}: the ratio compares chips, it checks nobody's figures")
     if precision != other.precision.value:
         notes.append(f"{precision} here, {other.precision.value} there")
-    if any(line.doubtful for line in lines):
-        count = sum(line.doubtful for line in lines)
+    if count := sum(line.doubtful for line in lines):
         notes.append(f"doubtful published figures, left out of both means: {count}")
-    if any(line.bound is not Bound.EXACT for line in lines):
-        count = sum(line.bound is not Bound.EXACT for line in lines)
+    if count := sum(line.bound is not Bound.EXACT for line in lines):
         notes.append(f"ratios that are only bounds, left out of both means: {count}")
     return PublishedComparison(
         *(board, chip, precision, kind, published_board, other.chip, other.precision.value, basis),
@@ -129,13 +127,8 @@ def _pairs(own: Result, other: Result) -> Iterator[tuple[Kind, str, float, float
     if simulated is not None and other.estimate is not None:
         ours, their = call_us(simulated), call_us(other.estimate)
         if ours is not None and their is not None:
-            yield (
-                Kind.SIMULATED,
-                "simulated by both",
-                ours,
-                their,
-                ratio_bound(left_out_of(simulated), left_out_of(other.estimate)),
-            )
+            bound = ratio_bound(left_out_of(simulated), left_out_of(other.estimate))
+            yield Kind.SIMULATED, "simulated by both", ours, their, bound
 
 
 def _doubtful(published: Sequence[Result]) -> set[tuple[str, str]]:

@@ -17,18 +17,10 @@ from npubench.storage.details import details_of
 Row = dict[str, Any]
 _EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None, "share": None}
 
-
 _FIGURES = (
     *("kind", "origin", "latency_us", "bounds", "throughput_fps", "throughput_from", "sampling", "load_us"),
-    *(
-        "host_overhead_us",
-        "tool_macs",
-        "mac_utilisation",
-        "memory_bytes",
-        "io_bytes",
-        "placement",
-        "layers_on",
-    ),
+    *("host_overhead_us", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"),
+    *("placement", "layers_on"),
     *("accuracy", "no_accuracy", "no_accuracy_why", "computed", "details", "latency", "fps_counts"),
 )
 """`latency` and `fps_counts` are texts for people: `>= 30.7 ms (18 of 93 layers not counted)`."""
@@ -36,18 +28,8 @@ _FIGURES = (
 COLUMNS = (
     *("key", "run_id", "started_at", "duration_s", "board", "emulated", "chip", "backend", "tool_version"),
     *("case", "case_kind", "precision", "onnx_sha256", "artifact_sha256", "artifact_bytes", "opset"),
-    *(
-        "input_shapes",
-        "output_shapes",
-        *_FIGURES,
-        "macs",
-        "parameters",
-        "operators",
-        "task",
-        "op",
-        "exported",
-    ),
-    *("status", "failure", "skip_reason", "verdict", "warnings", "estimate", "prediction"),
+    *("input_shapes", "output_shapes", *_FIGURES, "macs", "parameters", "operators", "task", "op"),
+    *("exported", "status", "failure", "skip_reason", "verdict", "warnings", "estimate", "prediction"),
     *("board_before", "board_after", "data", "protocol", "seeds", "command", "log_path", "log_sha256"),
     *("samples", "samples_sha256", "npubench_version", "definitions", "earlier_definitions"),
 )
@@ -62,16 +44,16 @@ def row_of(result: Result) -> Row:
     itself makes of them, below `prediction`.
     """
     return {
-        **{name: _plain(getattr(result, name, None)) for name in COLUMNS},
+        **{name: plain_value(getattr(result, name, None)) for name in COLUMNS},
         **(_figures(result, result.figures) if result.figures else {}),
-        "tool_version": _plain(result.tools),
+        "tool_version": plain_value(result.tools),
         "precision": None if result.precision is Precision.NONE else result.precision.value,
         "input_shapes": _shapes(result.inputs),
         "output_shapes": _shapes(result.outputs),
         "accuracy": _accuracy(result.figures) or _accuracy(result.estimate),
         "task": result.task or None,
         "op": result.op or None,
-        "failure": _failure(result.failure) if result.failure else None,
+        "failure": failure_of(result.failure) if result.failure else None,
         "estimate": _figures(result, result.estimate) if result.estimate else None,
         "prediction": _prediction(result),
         "samples": result.samples_path,
@@ -85,14 +67,14 @@ def _figures(result: Result, figures: Figures) -> Row:
     main = main_latency_us(figures)
     # Exact is said of what there is; cycles without a clock may be a bound without a latency.
     bounds = bounds_of(figures) or (_EXACT if figures.latency_us is not None else None)
-    return {name: _plain(getattr(figures, name, None)) for name in _FIGURES} | {
+    return {name: plain_value(getattr(figures, name, None)) for name in _FIGURES} | {
         "accuracy": _accuracy(figures),
         "no_accuracy": word.value if word else None,
         "no_accuracy_why": str(why) or None,
-        "bounds": _plain(bounds),
+        "bounds": plain_value(bounds),
         "latency": latency_text(figures, main) if main is not None else None,
         "fps_counts": counts_text(figures) or None,
-        "details": _plain(details_of(figures)),
+        "details": plain_value(details_of(figures)),
     }
 
 
@@ -100,17 +82,19 @@ def _accuracy(figures: Figures | None) -> Row | None:
     """With the kind of its own: a row's accuracy may come of a simulated execution, its times of a board."""
     if figures is None or figures.accuracy is None:
         return None
-    return {**_plain(figures.accuracy), "kind": figures.kind.value}
+    return {**plain_value(figures.accuracy), "kind": figures.kind.value}
 
 
 def _prediction(result: Result) -> Row | None:
     whole = whole_npu(result)
     if whole is None:
         return None
-    return {"kind": whole.kind.value, "throughput_fps": _plain(whole.throughput_fps), **details_of(whole)}
+    rate = plain_value(whole.throughput_fps)
+    return {"kind": whole.kind.value, "throughput_fps": rate, **details_of(whole)}
 
 
-def _failure(failure: Failure) -> Row:
+def failure_of(failure: Failure) -> Row:
+    """Where and why it failed."""
     return {
         "stage": failure.stage.value,
         "class": failure.failure_class.value,
@@ -123,17 +107,18 @@ def _shapes(tensors: tuple[TensorSpec, ...]) -> Row:
     return {tensor.name: list(tensor.shape) for tensor in tensors}
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """JSON-ready: records as objects, texts of what JSON has no form for, None for what is not finite."""
     if isinstance(value, Note):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain_value(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(inner) for inner in value]
+        return [plain_value(inner) for inner in value]
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -8,7 +8,10 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from markupsafe import Markup
+from msgspec.json import encode
 
 from npubench.domain.figures import Kind
 from npubench.domain.records import Result, Status
@@ -19,9 +22,6 @@ from npubench.reporting.data.columns import Column, Entry, codec_columns, column
 from npubench.reporting.data.figures import figures_of, kinds_of, speedups
 from npubench.reporting.data.formatting import TIMES, Scale, closeness, common_scale, significant
 from npubench.reporting.data.translate import recorded, translate, translate_count
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 LONG_FROM = 1001
 """Rows from which a page is long: the reasons of its dashes and its tables as plain text are left out."""
@@ -106,16 +106,11 @@ class CaseTable:
     @property
     def text(self) -> str:
         """The table for readers without the page's script."""
-        heads = [
-            translate("Case"),
-            translate("Board"),
-            translate("Tool" if self.by_tool else "Precision"),
-            translate("Verdict"),
-        ]
+        heads = [translate("Case"), translate("Board"), translate("Tool" if self.by_tool else "Precision")]
+        heads.append(translate("Verdict"))
         for one in self.columns:
-            heads.append(
-                " ".join(filter(None, (one.kind and translate(one.kind.value), one.title, one.unit)))
-            )
+            parts = one.kind and translate(one.kind.value), one.title, one.unit
+            heads.append(" ".join(filter(None, parts)))
         lines = []
         for at, (_, row) in enumerate(self.rows):
             board, subject, _, word = _shared(row, self.by_tool)
@@ -123,7 +118,7 @@ class CaseTable:
         return text_table(heads, lines)
 
     @property
-    def packed(self) -> "Markup":
+    def packed(self) -> Markup:
         """The rows as JSON: columns and rows; figures in base units, null unknown; repeated texts once."""
         return _packed(self)
 
@@ -234,7 +229,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _packed(table: CaseTable) -> "Markup":
+def _packed(table: CaseTable) -> Markup:
     names: dict[str, int] = {}
 
     def place(text: str) -> int:
@@ -298,15 +293,11 @@ def _shared(row: Result, by_tool: bool) -> tuple[str, str, str, str]:
 
 def json_text(value: Any) -> str:
     """JSON as msgspec writes it."""
-    from msgspec.json import encode
-
     return encode(value).decode()
 
 
-def script_text(text: str) -> "Markup":
+def script_text(text: str) -> Markup:
     """JSON that no `</script>` in a name can end."""
-    from markupsafe import Markup
-
     return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
 
 

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import jinja2
 from markupsafe import Markup
 
 from npubench.domain.figures import Kind
@@ -33,10 +35,6 @@ from npubench.reporting.select.decide import Decision
 from npubench.reporting.select.presentation import view_of
 from npubench.storage.files import cache_folder, data_root
 from npubench.storage.ledger import Export
-
-if TYPE_CHECKING:
-    import jinja2
-
 
 KINDS = {
     Kind.MEASURED: "timed on the board itself",
@@ -155,10 +153,8 @@ def _source(text: str) -> str:
 
 
 @cache
-def environment() -> "jinja2.Environment":
+def environment() -> jinja2.Environment:
     """Every expression is made visible and escaped; an unknown name is an error."""
-    import jinja2
-
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_root() / "reports"),
         autoescape=True,
@@ -168,8 +164,8 @@ def environment() -> "jinja2.Environment":
         finalize=_shown,
         bytecode_cache=_compiled(),
     )
-    made.filters.update(significant=significant, closeness=closeness, duration=duration, moment=moment)
-    made.filters.update(recorded=recorded)
+    made.filters.update(significant=significant, closeness=closeness, duration=duration)
+    made.filters.update(moment=moment, recorded=recorded)
     made.globals.update(least_samples=least_samples, word_of=word_of)
     made.globals.update(_=translate, _n=translate_count)
     return made
@@ -185,22 +181,19 @@ def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _compiled() -> "jinja2.BytecodeCache | None":
+def _compiled() -> jinja2.BytecodeCache | None:
     """Where compiled templates lie, by release of Jinja; None where nothing can be kept."""
-    import pickle
-
-    import jinja2
 
     class Kept(jinja2.FileSystemBytecodeCache):
         """A full or read-only disk, or a file that is none of its own, costs the time to compile alone."""
 
-        def load_bytecode(self, bucket: "jinja2.bccache.Bucket") -> None:
+        def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
             try:
                 super().load_bytecode(bucket)
             except (OSError, EOFError, ValueError, pickle.UnpicklingError):
                 bucket.reset()
 
-        def dump_bytecode(self, bucket: "jinja2.bccache.Bucket") -> None:
+        def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
             try:
                 super().dump_bytecode(bucket)
             except OSError:

@@ -20,10 +20,13 @@ from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, Fact
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.times import (
+from npubench.reporting.sanity.doubt import (
+    Doubt,
+    DoubtClass,
+    Strength,
     board_times,
     call_us,
+    doubt_of,
     is_exact,
     samples_per_call,
     simulated_of,

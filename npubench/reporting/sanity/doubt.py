@@ -1,10 +1,14 @@
-"""What a sanity check finds: doubts, each with its reason, its evidence and what to do next."""
+"""What sanity checks share: doubts, each with its reason, evidence and next step, and the times of a row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, auto
 
-from npubench.domain.records import Result
+from npubench.domain.figures import Figures, Kind, Latency
+from npubench.domain.records import Result, Status
+from npubench.measure.reliability import one_program
+from npubench.reporting.data.figures import left_out_of
+from npubench.reporting.data.formatting import significant
 
 _LESS_NOISE = "close other programs, fix the clock, then measure again with more rounds"
 _SAME_STATE = "fix clock and governor, let the board cool, then measure again"
@@ -22,52 +26,34 @@ class DoubtClass(StrEnum):
         found.next_step = next_step
         return found
 
-    IDENTICAL_FIGURES = (
-        "identical_figures",
-        "measure all but one of them again, and compare the artifacts' hashes",
-    )
-    IDENTICAL_ARTIFACT = (
-        "identical_artifact",
-        "convert each model again in a folder of its own, then measure again",
-    )
-    LOW_ACCURACY = "low_accuracy", "look up the named output, and calibrate with data of your own"
-    WRONG_MACS = "wrong_macs", "compare the file and its input size with what was built, then build again"
-    BOARD_MOVED = "board_moved", _SAME_STATE
-    WIDE_SPREAD = "wide_spread", _LESS_NOISE
-    NO_BOARD_TIME = "no_board_time", "measure these cases on the board before their simulation is used"
-    FLOAT_MACS = "float_macs", "look up which operators stay in float, and quantise or replace them"
-    KERNELS_DIFFER = (
-        "kernels_differ",
-        "take the accuracy of the fused kernels, or measure on another processor",
-    )
-    EARLIER_DEFINITION = "earlier_definition", "measure it again with this version before it is compared"
+    IDENTICAL_FIGURES = auto(), "measure all but one of them again, and compare the artifacts' hashes"
+    IDENTICAL_ARTIFACT = auto(), "convert each model again in a folder of its own, then measure again"
+    LOW_ACCURACY = auto(), "look up the named output, and calibrate with data of your own"
+    WRONG_MACS = auto(), "compare the file and its input size with what was built, then build again"
+    BOARD_MOVED = auto(), _SAME_STATE
+    WIDE_SPREAD = auto(), _LESS_NOISE
+    NO_BOARD_TIME = auto(), "measure these cases on the board before their simulation is used"
+    FLOAT_MACS = auto(), "look up which operators stay in float, and quantise or replace them"
+    KERNELS_DIFFER = auto(), "take the accuracy of the fused kernels, or measure on another processor"
+    EARLIER_DEFINITION = auto(), "measure it again with this version before it is compared"
     FIGURES_DISAGREE = (
-        "figures_disagree",
+        auto(),
         "look up each of these figures in the tool's own log, then measure or import again",
     )
-    SIMULATION_AS_TIME = "simulation_as_time", "take the time from the board's own log, else leave it empty"
-    UNUSUAL_RATIO = "unusual_ratio", "measure it again beside a row that fits, with the board's clock noted"
-    ABOVE_PEAK = "above_peak", "check the unit of the time and the file that was run, then measure again"
+    SIMULATION_AS_TIME = auto(), "take the time from the board's own log, else leave it empty"
+    UNUSUAL_RATIO = auto(), "measure it again beside a row that fits, with the board's clock noted"
+    ABOVE_PEAK = auto(), "check the unit of the time and the file that was run, then measure again"
     FAR_FROM_PUBLISHED = (
-        "far_from_published",
+        auto(),
         "compare input size, cut of the graph, clocks, cores and what the time includes",
     )
-    EQUAL_TIMES = "equal_times", "measure one of them again: by chance it will not come out the same"
-    EQUAL_CHIPS = "equal_chips", "ask the board for its chip, and measure one of the rows again"
-    UNUSUAL_CLOCK = "unusual_clock", _SAME_STATE
-    IMPOSSIBLE_SPEED_UP = (
-        "impossible_speed_up",
-        "measure both rows again, one after the other, and check their cores",
-    )
-    SLOWER_BATCH = (
-        "slower_batch",
-        "measure both again, and check what a sample is and the memory that is free",
-    )
-    UNLIKELY_SPREAD = (
-        "unlikely_spread",
-        "look at the kept single times, then measure again in fresh processes",
-    )
-    NOISY_BOARD = "noisy_board", _LESS_NOISE
+    EQUAL_TIMES = auto(), "measure one of them again: by chance it will not come out the same"
+    EQUAL_CHIPS = auto(), "ask the board for its chip, and measure one of the rows again"
+    UNUSUAL_CLOCK = auto(), _SAME_STATE
+    IMPOSSIBLE_SPEED_UP = auto(), "measure both rows again, one after the other, and check their cores"
+    SLOWER_BATCH = auto(), "measure both again, and check what a sample is and the memory that is free"
+    UNLIKELY_SPREAD = auto(), "look at the kept single times, then measure again in fresh processes"
+    NOISY_BOARD = auto(), _LESS_NOISE
 
 
 class Strength(StrEnum):
@@ -110,3 +96,96 @@ def doubt_of(
     precisions = ", ".join(sorted({row.precision.value for row in rows}))
     cases = tuple(dict.fromkeys(row.case for row in rows))
     return Doubt(doubt_class, strength, rows[0].board, rows[0].backend, precisions, cases, reason, evidence)
+
+
+class Part(StrEnum):
+    """What a time of a board is of: the whole call, the NPU's part, or a sample where only a rate is told."""
+
+    CALL = "call"
+    NPU = "npu"
+    RATE = "rate"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardTime:
+    """A time on a board."""
+
+    part: Part  # what the time is of
+    us: float  # microseconds
+    printed: float  # the number that was told: us, or samples a second
+
+
+def measured_of(row: Result) -> Figures | None:
+    """Figures that a board gave; None of an emulated board, whose times are no performance of a chip."""
+    if row.status is not Status.OK or row.emulated:
+        return None
+    figures = row.figures
+    return figures if figures is not None and Kind.MEASURED in (figures.kind, figures.origin) else None
+
+
+def simulated_of(row: Result) -> Figures | None:
+    """Figures that a compiler simulated, wherever they stand."""
+    found = reversed(row.all_figures) if row.status is Status.OK else ()
+    return next((figures for figures in found if Kind.SIMULATED in (figures.kind, figures.origin)), None)
+
+
+def board_times(row: Result) -> tuple[BoardTime, ...]:
+    """Times that a board gave: of the call, and of the NPU's part where it is told apart.
+
+    Of a published row there is one, and a table means the same by it throughout.
+    """
+    figures = measured_of(row)
+    if figures is None:
+        return ()
+    call, part = typical_us(figures.latency_us), figures.npu_time_us
+    if figures.kind is Kind.PUBLISHED and call is not None:
+        return (BoardTime(Part.CALL, call, call),)
+    npu = () if part is None or part <= 0 else (BoardTime(Part.NPU, part, part),)
+    if call is None:
+        rate = figures.throughput_fps
+        return npu if npu or not rate or rate <= 0 else (BoardTime(Part.RATE, 1e6 / rate, rate),)
+    return (BoardTime(Part.CALL, call, call), *npu)
+
+
+def is_exact(figures: Figures) -> bool:
+    """Whether the time is the time: one that leaves something out stands in no relation to others.
+
+    A time of a part of the NPU is whole in itself: what it is held against is of that part, too.
+    """
+    return left_out_of(figures) is None
+
+
+def typical_us(latency: Latency | None) -> float | None:
+    """The median, else the mean; None where there is neither or it is no time."""
+    if latency is None:
+        return None
+    time = latency.mean if latency.p50 is None else latency.p50
+    return time if time > 0 else None
+
+
+def samples_per_call(figures: Figures) -> int:
+    """Samples that `throughput_fps` counts a call; 1 where nothing says so."""
+    return figures.sampling.samples_per_call if figures.sampling else 1
+
+
+def call_us(figures: Figures) -> float | None:
+    """Microseconds of one call: the latency, else what the throughput says."""
+    time = typical_us(figures.latency_us)
+    if time is None and figures.throughput_fps and figures.throughput_fps > 0:
+        time = samples_per_call(figures) * 1e6 / figures.throughput_fps
+    return time
+
+
+def us(value_us: float, digits: int = 3) -> str:
+    """Microseconds, or another figure, as tools print them: no thousands set apart."""
+    return significant(value_us, digits, separator="")
+
+
+def plain(name: str) -> str:
+    """A network's name as publishers write it differently: `YOLOX_s`, `yolox-s`."""
+    return name.casefold().replace("_", "-").removesuffix(".onnx")
+
+
+def are_one_network(one: Result, other: Result) -> bool:
+    """Whether two rows are, or by their names may be, of the same program."""
+    return one.case == other.case or one_program({one.case: one, other.case: other}, simulated=False)

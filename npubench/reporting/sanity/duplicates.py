@@ -10,11 +10,14 @@ from npubench.measure.reliability import EqualFigures, lowering, shared_numbers,
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.times import (
+from npubench.reporting.sanity.doubt import (
+    Doubt,
+    DoubtClass,
     Part,
+    Strength,
     are_one_network,
     board_times,
+    doubt_of,
     measured_of,
     plain,
     simulated_of,
@@ -141,15 +144,14 @@ def equal_times(results: Sequence[Result]) -> Iterator[Doubt]:
             if _digits(time.printed) >= TELLING_DIGITS:
                 groups[row.board, row.backend, row.precision, time.part, time.printed].append(row)
     reason = translate("different networks with one time: by chance, or one was copied")
-    told = set()
+    found: dict[object, Doubt] = {}
     for (*_, part, number), rows in groups.items():
         if all(are_one_network(rows[0], row) for row in rows[1:]):
             continue
         rows.sort(key=lambda row: row.case)
         doubt = doubt_of(rows, DoubtClass.EQUAL_TIMES, Strength.WEAK, reason, _told(part, number))
-        if doubt.place not in told:
-            told.add(doubt.place)
-            yield doubt
+        found.setdefault(doubt.place, doubt)
+    yield from found.values()
 
 
 @dataclass(frozen=True, slots=True)

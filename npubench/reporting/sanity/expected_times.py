@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from npubench import published
 from npubench.domain.figures import Figures
@@ -27,12 +28,14 @@ from npubench.domain.specs import CaseKind
 from npubench.published import case_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.speed_ups import cores_of
-from npubench.reporting.sanity.times import (
+from npubench.reporting.sanity.doubt import (
+    Doubt,
+    DoubtClass,
     Part,
+    Strength,
     board_times,
     call_us,
+    doubt_of,
     is_exact,
     measured_of,
     plain,
@@ -40,6 +43,7 @@ from npubench.reporting.sanity.times import (
     typical_us,
     us,
 )
+from npubench.reporting.sanity.speed_ups import cores_of
 
 OFF_FAST, OFF_SLOW = math.log(1.35), math.log(1.3)
 """Strong, from the board's median: above what true rows of the published models are, 1.30 and 1.22. Memory
@@ -91,13 +95,11 @@ def unusual_ratios(results: Sequence[Result]) -> Iterator[Doubt]:
         for time in board_times(row):
             place = (row.board, row.backend, row.precision, row.case_kind, simulation.npu_mode, time.part)
             groups[place].append(_Timed(row, simulated, time.us, simulation.tool_macs or 0))
-    told = set()
-    for group in groups.values():
-        for doubt in _of_group(group):
-            # A row whose call and NPU's part are both odd is one doubt.
-            if doubt.place not in told:
-                told.add(doubt.place)
-                yield doubt
+    found: dict[object, Doubt] = {}
+    for doubt in chain.from_iterable(map(_of_group, groups.values())):
+        # A row whose call and NPU's part are both odd is one doubt.
+        found.setdefault(doubt.place, doubt)
+    yield from found.values()
 
 
 def _of_group(group: Sequence[_Timed]) -> Iterator[Doubt]:

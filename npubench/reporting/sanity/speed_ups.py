@@ -15,8 +15,18 @@ from npubench.domain.specs import SamplesFrom
 from npubench.reporting.data.figures import pairs, speedup
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.times import Part, board_times, measured_of, plain, samples_per_call, us
+from npubench.reporting.sanity.doubt import (
+    Doubt,
+    DoubtClass,
+    Part,
+    Strength,
+    board_times,
+    doubt_of,
+    measured_of,
+    plain,
+    samples_per_call,
+    us,
+)
 
 OVER = 1.1
 """Above what cores or batch can give: noise of two measurements, and caches that fit now."""

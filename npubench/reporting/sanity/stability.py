@@ -12,8 +12,7 @@ from npubench.measure.reliability import CLOCK_CHANGE, HOTTER_C, STABLE_SPREAD
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.times import measured_of, typical_us, us
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, measured_of, typical_us, us
 
 WIDE_SPREAD = 0.1
 WIDE_DEVIATION = 0.5
@@ -149,11 +148,8 @@ def _evidence(latency: Latency) -> tuple[bool, list[str]]:
     evidence = []
     rounds = latency.rounds_p50
     if len(rounds) >= LEAST_ROUNDS and len(set(rounds)) == 1:
-        evidence.append(
-            translate(
-                "{count} rounds, each with the median {us} us", count=len(rounds), us=f"{rounds[0]:.12g}"
-            )
-        )
+        known = {"count": len(rounds), "us": f"{rounds[0]:.12g}"}
+        evidence.append(translate("{count} rounds, each with the median {us} us", **known))
     elif not rounds and latency.spread == 0 and latency.n >= LEAST_RUNS:
         evidence.append(translate("its spread is zero over {count} runs", count=latency.n))
     if latency.n >= LEAST_RUNS and (
@@ -179,13 +175,8 @@ def _finer(latency: Latency) -> list[str]:
     step = _power_of_ten(known, apart / 0.499) if apart > 0 else 0.0
     if not 0 < apart < 0.499 * step:
         return []
-    return [
-        translate(
-            "round medians differ by {apart} us, and the clock's steps are {step} us",
-            apart=significant(apart),
-            step=f"{step:.6g}",
-        )
-    ]
+    told = {"apart": significant(apart), "step": f"{step:.6g}"}
+    return [translate("round medians differ by {apart} us, and the clock's steps are {step} us", **told)]
 
 
 def _step(latency: Latency) -> float:
@@ -219,9 +210,8 @@ def _copied(rounds: Sequence[Sequence[float]]) -> str:
         if len(runs) < LEAST_RUNS or len(set(runs)) < 3:
             continue
         if runs in seen:
-            return translate(
-                "round {other} has the very runs of round {one}", other=at + 1, one=seen[runs] + 1
-            )
+            both = {"one": seen[runs] + 1, "other": at + 1}
+            return translate("round {other} has the very runs of round {one}", **both)
         seen[runs] = at
     return ""
 

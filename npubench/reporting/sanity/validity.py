@@ -26,8 +26,7 @@ from npubench.reporting.data.accuracy import (
 )
 from npubench.reporting.data.formatting import closeness, significant
 from npubench.reporting.data.translate import recorded, translate
-from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of
-from npubench.reporting.sanity.times import simulated_of
+from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength, doubt_of, simulated_of
 
 MOST_IN_FLOAT = 0.5
 """Share of the MACs above which a row is more of FP32 than of its precision."""

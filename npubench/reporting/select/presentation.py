@@ -3,7 +3,6 @@
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from textwrap import indent
 from typing import Any, TypeVar
 
@@ -11,8 +10,7 @@ from msgspec import to_builtins
 
 from npubench.domain.figures import Bound, Kind
 from npubench.domain.text import markdown_table, printable, text_table
-from npubench.reporting.charts.row_chart import Subject
-from npubench.reporting.charts.scatter import Corner, Point, Scatter, scatter
+from npubench.reporting.charts.plots import Corner, Point, Scatter, Subject, scatter
 from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate, translate_count
@@ -191,33 +189,20 @@ def _arithmetic(verdict: ChipVerdict) -> list[str]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictView:
-    """A decision with its tables in the language of now, those of `checks` and `terms` a candidate each."""
-
-    decision: Decision
-    summary: str
-    overview: Table
-    checks: tuple[Table, ...]
-    terms: tuple[Table, ...]
-    pareto: Scatter | None
-    without_price: str
-
-
-def view_of(decision: Decision) -> VerdictView:
-    """What the page's section is drawn of."""
+def view_of(decision: Decision) -> dict[str, Any]:
+    """What the page's section is drawn of, in the language of now; a table of each candidate."""
     verdicts = decision.verdicts
     drawn = [one for one in verdicts if one.price_usd and one.jobs]
     absent = dict.fromkeys(one.board for one in verdicts if one not in drawn)
-    return VerdictView(
-        decision,
-        summary_of(decision),
-        _table(OVERVIEW, verdicts),
-        tuple(map(check_table, verdicts)),
-        tuple(map(term_table, verdicts)),
-        _pareto(drawn),
-        ", ".join(absent),
-    )
+    return {
+        "decision": decision,
+        "summary": summary_of(decision),
+        "overview": _table(OVERVIEW, verdicts),
+        "checks": [*map(check_table, verdicts)],
+        "terms": [*map(term_table, verdicts)],
+        "pareto": _pareto(drawn),
+        "without_price": ", ".join(absent),
+    }
 
 
 def summary_of(decision: Decision) -> str:
