@@ -10,8 +10,8 @@ from npubench.backends.signature import Signature, ToolTensor
 from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.records import Completed, Failure, FailureClass, LogCase, Stage
 from npubench.tools.board_runner import explain_memory
-from npubench.tools.exit_status import classify_run
 from npubench.tools.logs import DamagedError, Field, not_whole, note_line, reading
+from npubench.tools.process import classify_run
 
 STATISTIC = "benchmark_app tells mean, median, least and greatest of a call, and no single runs"
 REPORT = "benchmark_report.json"
