@@ -25,8 +25,8 @@ from npubench.measure.statistics import CallMean, latency_of_means, percentile_o
 from npubench.storage.files import is_regular, write_new
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools.board_runner import run_rounds, upload_verified
-from npubench.tools.exit_status import classify_run
 from npubench.tools.logs import short_lines, whole_lines_and_rest
+from npubench.tools.process import classify_run
 
 STAMP = "start.stamp"
 BUILD_LOG = "build.log"

@@ -22,8 +22,8 @@ from npubench.domain.specs import Options
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
-from npubench.tools.exit_status import classify_exit, killed
 from npubench.tools.logs import short_lines, whole_lines
+from npubench.tools.process import classify_exit, killed
 
 _VERSION = re.compile(r"\s*([0-9]+(?:\.[0-9]+){1,4}(?:[-.]\w+)*)")
 

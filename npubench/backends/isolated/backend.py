@@ -42,7 +42,7 @@ from npubench.storage.files import (
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.storage.json import convert
 from npubench.tools import environments, process, standalone
-from npubench.tools.exit_status import killed
+from npubench.tools.process import killed
 from npubench.tools.worker_protocol import ANSWER, Answer, Worker, ask
 
 MODEL = "model.onnx"
