@@ -16,8 +16,6 @@ from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import printable, text_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from npubench.benchmarks.cpu.builds import Target
 
 
@@ -142,7 +140,7 @@ def remove(name: str) -> None:
         click.echo(f"removed {printable(str(path))}")
 
 
-def _row(name: str, path: "Path") -> list[str]:
+def _row(name: str, path: Path) -> list[str]:
     from npubench.tools import environments
 
     size = f"{environments.disk_bytes(path) / 1e9:.2f} GB"
