@@ -166,8 +166,7 @@ class IsolatedBackend(ABC):
         if isinstance(answer, Failure):
             return answer
         tool_output = text_if_any(workdir / TOOL_LOG)
-        refused = self.refused(model, target, answer, tool_output)
-        if refused is not None:
+        if refused := self.refused(model, target, answer, tool_output):
             return refused
         try:
             in_model_order(answer, model.outputs)
