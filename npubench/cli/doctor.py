@@ -124,9 +124,8 @@ def list_environments() -> None:
 
     rows = []
     for name in environments.names():
-        rows += [_row(name, path) for path in environments.folders(name)]
-        if not environments.folders(name):
-            rows.append([name, "not installed", "-", f"npubench env install {name}", "-"])
+        missing = [name, "not installed", "-", f"npubench env install {name}", "-"]
+        rows += [_row(name, path) for path in environments.folders(name)] or [missing]
     click.echo(text_table(["environment", "state", "disk", "where", "versions"], rows, 160))
 
 
