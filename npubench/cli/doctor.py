@@ -16,8 +16,6 @@ from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import printable, text_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from npubench.benchmarks.cpu.builds import Target
 
 
@@ -126,9 +124,8 @@ def list_environments() -> None:
 
     rows = []
     for name in environments.names():
-        rows += [_row(name, path) for path in environments.folders(name)]
-        if not environments.folders(name):
-            rows.append([name, "not installed", "-", f"npubench env install {name}", "-"])
+        missing = [name, "not installed", "-", f"npubench env install {name}", "-"]
+        rows += [_row(name, path) for path in environments.folders(name)] or [missing]
     click.echo(text_table(["environment", "state", "disk", "where", "versions"], rows, 160))
 
 
@@ -142,7 +139,7 @@ def remove(name: str) -> None:
         click.echo(f"removed {printable(str(path))}")
 
 
-def _row(name: str, path: "Path") -> list[str]:
+def _row(name: str, path: Path) -> list[str]:
     from npubench.tools import environments
 
     size = f"{environments.disk_bytes(path) / 1e9:.2f} GB"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,6 @@ TITLE = "The ONNX project's own node tests, outputs compared"
 UNSUPPORTED = {FailureClass.UNSUPPORTED_OPERATOR, FailureClass.UNSUPPORTED_OPSET}
 
 
-@dataclass(frozen=True, slots=True)
-class NodeTests:
-    """The rows of every node test."""
-
-    before: Mapping[str, Result]  # those of earlier runs, by case
-    new: Mapping[str, Result]  # those of this run, by case
-
-
 def run(options: RunOptions, style: str, strict: bool, dry_run: bool) -> ExitCode:
     """Run what has no row yet, write the report, say the counts; dry: say what would run.
 
@@ -55,23 +47,22 @@ def run(options: RunOptions, style: str, strict: bool, dry_run: bool) -> ExitCod
         raise click.UsageError(f"--suite {NODE_TESTS} goes alone: without cases, other suites and boards")
     board = find_board(load_catalog(options.selection.catalog_folders), options.boards[0])
     versions = _versions(board)
+    before = _before(options, versions)
     if dry_run:
-        _print_plan(_before(options, versions), style)
+        _print_plan(before, style)
         return ExitCode.OK
 
-    def run_missing(session: RunSession) -> NodeTests:
-        before = {} if options.fresh else _rows(session.store, versions)
-        return NodeTests(before, {row.case: row for row in _run(board, versions, before, session)})
+    def run_missing(session: RunSession) -> tuple[Result, ...]:
+        return tuple(_run(board, versions, before, session))
 
-    stages = (SessionStage(run_missing, gives=NodeTests), page_stage())
+    stages = (SessionStage(run_missing, gives=tuple), page_stage())
     given = run_session(options, stages, listener=_listener(style))
-    rows = {**given[NodeTests].before, **given[NodeTests].new}
-    passed = sum(row.status is Status.OK for row in rows.values())
+    rows = (*before.values(), *given[tuple])
+    passed = sum(row.status is Status.OK for row in rows)
     if style == "auto":
-        unsupported = sum(_unsupported(row) for row in rows.values())
+        unsupported = sum(map(_unsupported, rows))
         counts = f"{passed} passed, {unsupported} unsupported, {len(rows) - passed - unsupported} failed"
-        done = f"({len(given[NodeTests].before)} done before)"
-        click.echo(f"{counted(len(rows), 'node test')}: {counts} {done}")
+        click.echo(f"{counted(len(rows), 'node test')}: {counts} ({len(before)} done before)")
     click.echo(f"report: {given[Path]}", err=style == "json")
     return ExitCode.REGRESSION if strict and passed < len(rows) else ExitCode.OK
 
@@ -81,7 +72,7 @@ def _before(options: RunOptions, versions: Mapping[str, str]) -> Mapping[str, Re
     if options.fresh or not database.is_file():
         return {}
     with Store.read(database) as store:
-        return _rows(store, versions)
+        return {row.case: row for row in store.latest() if row.key == _key(row.case, versions)}
 
 
 def _print_plan(before: Mapping[str, Result], style: str) -> None:
@@ -126,10 +117,6 @@ def _key(case: str, versions: Mapping[str, str]) -> str:
     return digest(NODE_TESTS, case, dict(versions))
 
 
-def _rows(store: Store, versions: Mapping[str, str]) -> dict[str, Result]:
-    return {row.case: row for row in store.latest() if row.key == _key(row.case, versions)}
-
-
 def _run(
     board: BoardSpec, versions: Mapping[str, str], done: Mapping[str, Result], session: RunSession
 ) -> Iterator[Result]:
@@ -159,8 +146,8 @@ def _run(
         definitions=CURRENT,
     )
     for case, about, failure in node_tests.run(done, log):
-        row = _row(replace(base, key=_key(case, versions), case=case), about, failure)
-        row = replace(row, log_sha256=sha256_of_file(log))
+        known = replace(base, key=_key(case, versions), case=case, log_sha256=sha256_of_file(log))
+        row = _row(known, about, failure)
         session.store.append(row)
         session.announce(JobFinished(row))
         yield row

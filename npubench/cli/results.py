@@ -131,7 +131,7 @@ def _no_board(board: str, known: Collection[str]) -> str:
 @click.argument("case")
 @click.option("--board", help="Only this board's row.")
 @click.option("--precision", type=click.Choice(["fp32", "int8"]))
-@click.option("--log/--no-log", "with_log", default=True, show_default="yes", help="The raw log, too.")
+@click.option("--log/--no-log", "with_log", default=True, show_default=False, help="The raw log, too.")
 @shared_options("json", "out")
 def show(
     case: str, board: str | None, precision: str | None, with_log: bool, as_json: bool, out: Path

@@ -21,7 +21,7 @@ MOVED = {
     "workspace": "storage.workspace",
     "store": "storage.store",
     "process": "tools.process",
-    "ended": "tools.exit_status",
+    "ended": "tools.process",
     "environments": "tools.environments",
     "logs": "tools.logs",
     "plugins": "engine.plugins",

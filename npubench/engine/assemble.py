@@ -55,7 +55,7 @@ def plan_run(options: RunOptions, announce: Listener = unheard, reached: bool = 
     kinds, benchmarks = parse_stages(options.stages)
     found = _cases(catalog, options.selection, kinds, announce)
     boards = choose_boards(catalog, options, announce, reached)
-    request = _with_digest(Request(options.timing, options.calibration, "", options.deadline_s))
+    request = _with_digest(options)
     finished = {} if options.fresh else _finished_keys(options.out, options.deadline_s)
     plan = _crossed(found.cases, boards, options.precisions, request, finished)
     jobs = list(plan.jobs)

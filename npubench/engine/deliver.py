@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
-from npubench.engine.job import JobState
+from npubench.engine.job import JobState, note_failure
 from npubench.engine.plan import Job
 from npubench.engine.session import JobDelivered, RunSession, SessionStage, Tasks, ended, stop_on_signals
 from npubench.storage.files import link_or_copy
@@ -67,6 +67,8 @@ def _deliver_all(session: RunSession, out: Path, step: Step, finish: Finish | No
 def _deliver(state: JobState, out: Path, names: Names) -> Failure | None:
     """Put every file into the folder; a failure, and nothing is put, where another case has a name there."""
     built = state.artifact or state.model
+    if state.failure is not None:
+        note_failure(state.log, state.failure)
     if state.failure is not None or built is None:
         return state.failure
     stem = _stem(state)

@@ -67,6 +67,12 @@ def note(log: Path, text: str) -> None:
         stream.write(text)
 
 
+def note_failure(log: Path, failure: Failure) -> None:
+    """Append why a job went no further, with all that its tool said of it."""
+    told = f"# {failure.stage} failed: {failure.failure_class}: {failure.message}"
+    note(log, f"{told}\n{failure.detail}\n")
+
+
 def begin(job: Job, session: RunSession) -> JobState:
     """A job of which nothing is done yet, with a log."""
     log = session.workspace.log_file(*session.names(job))
@@ -265,8 +271,7 @@ def row(state: JobState, session: RunSession) -> Result:
     if state.runner is not None:
         base = replace(base, tools={**base.tools, **state.runner.tools})
     if isinstance(outcome, Failure):
-        told = f"# {outcome.stage} failed: {outcome.failure_class}: {outcome.message}"
-        note(state.log, f"{told}\n{outcome.detail}\n")
+        note_failure(state.log, outcome)
         base = replace(base, status=Status.FAILED, failure=replace(outcome, detail=""))
     elif isinstance(outcome, Skip):
         base = replace(base, status=Status.SKIPPED, skip_reason=outcome.reason)

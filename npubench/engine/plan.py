@@ -26,14 +26,14 @@ RESULT_FORMAT = 1
 """Part of every key: a change of what a row means makes every case new."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Everything of a run that decides its figures, besides cases and boards."""
 
     timing: TimingProtocol = field(default_factory=TimingProtocol)  # how long to measure
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
     """Data to quantise with and to compare outputs on."""
-    calibration_digest: str = ""  # what identifies these data by their content
+    calibration_digest: str = ""  # what identifies these data by their content; planning fills it in
     deadline_s: float = 600.0  # seconds that one stage of one case may take
 
 
@@ -156,7 +156,7 @@ class CaseOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(Request):
     """What `run`, `export`, `convert` and `accuracy` are asked: cases, boards, and how."""
 
     selection: CaseOptions = field(default_factory=CaseOptions)  # which cases
@@ -168,10 +168,6 @@ class RunOptions:
     """Kinds of cases, set apart by commas: `ops`, `models`, and names of board benchmarks."""
     benchmark_options: Mapping[str, Options] = field(default_factory=dict)
     """Options by the name of a board benchmark."""
-    timing: TimingProtocol = field(default_factory=TimingProtocol)  # how long to measure
-    calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
-    """Data to quantise with and to compare outputs on."""
-    deadline_s: float = 600.0  # seconds that one stage of one case may take
     wait_s: float | None = None  # seconds to wait for a board that another run holds; None: without end
     workers: int | None = None  # exports and conversions at once; None: half of the processors
     fresh: bool = False  # do everything again, whatever is there

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -274,13 +274,12 @@ class Tasks:
             pool.shutdown(wait=True)
 
 
-def ended(futures: "Iterable[Future[Returned]]") -> "Iterator[Future[Returned]]":
+def ended(futures: "Sequence[Future[Returned]]") -> "Iterator[Future[Returned]]":
     """Each future when it has ended, in that order, and signals heard all the while."""
     done: SimpleQueue[Future[Returned]] = SimpleQueue()
-    waited = list(futures)
-    for future in waited:
+    for future in futures:
         future.add_done_callback(done.put)
-    left = len(waited)
+    left = len(futures)
     while left:
         with suppress(Empty):
             future = done.get(timeout=SIGNAL_SEEN_S)

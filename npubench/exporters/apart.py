@@ -11,7 +11,7 @@ from npubench.graph.read import describe
 from npubench.storage.files import is_regular, write_atomically
 from npubench.storage.json import decode, encode
 from npubench.tools import kept
-from npubench.tools.exit_status import classify_exit
+from npubench.tools.process import classify_exit
 
 DEADLINE_S = 600.0
 """Far above what hashing and checking the largest models take."""

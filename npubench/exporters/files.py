@@ -53,19 +53,13 @@ class FileExporter:
         """Bring the file to `workdir/model.onnx`, its external data beside it."""
         spec = _file_spec(spec)
         brought = bring(spec, workdir)
-        outcome: OnnxModel | Failure
         if isinstance(brought, Failure):
-            outcome = brought
-        else:
-            outcome = describe_apart(brought.path, spec.name, spec.task, log, self._deadline_s)
-            if isinstance(outcome, OnnxModel):
-                outputs = tuple(_completed(one, brought.outputs) for one in outcome.outputs)
-                axes, said = brought.batch_axes, brought.said
-                outcome = replace(outcome, outputs=outputs, batch_axes=axes, exported=said)
-        if isinstance(outcome, Failure):
-            with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
-                stream.write(f"{spec.path}: {outcome.message}\n{outcome.detail}\n")
-        return outcome
+            return brought
+        model = describe_apart(brought.path, spec.name, spec.task, log, self._deadline_s)
+        if isinstance(model, Failure):
+            return model
+        outputs = tuple(_completed(one, brought.outputs) for one in model.outputs)
+        return replace(model, outputs=outputs, batch_axes=brought.batch_axes, exported=brought.said)
 
 
 def _file_spec(spec: CaseSpec) -> FileSpec:

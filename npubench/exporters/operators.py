@@ -41,18 +41,14 @@ class OperatorExporter:
         tools = (f"{name} {version}" for name, version in _tools().items())
         return ", ".join((f"operators {FORMAT}", *tools))
 
-    def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:
+    def export(self, spec: CaseSpec, workdir: Path, log: Path) -> OnnxModel | Failure:  # noqa: ARG002
         """Write `workdir/model.onnx` with static shapes throughout, checked by onnx.checker."""
         if not isinstance(spec, OperatorSpec):
             raise TypeError(f"{type(spec).__name__} is not an operator")
         path = workdir / "model.onnx"
         made = write(spec, path)
         found = made if isinstance(made, Failure) else describe_inferred(path, spec.name, made, made)
-        if isinstance(found, Failure):
-            with log.open("a", encoding="utf-8") as stream:
-                stream.write(f"{found.message}\n{found.detail}\n")
-            return found
-        return replace(found, tools=_tools(), seed=spec.seed)
+        return found if isinstance(found, Failure) else replace(found, tools=_tools(), seed=spec.seed)
 
 
 def write(spec: OperatorSpec, path: Path) -> "onnx.ModelProto | Failure":

@@ -47,13 +47,9 @@ def _macs(layers: Sequence[Placed], model: OnnxModel) -> Shares | None:
         return _shares(sum(macs for _, macs in told), sum(macs for on_npu, macs in told if on_npu))
     if model.macs == 0:
         return None
-    sides = {layer.on_npu for layer in layers if _may_multiply(layer.operators)}
+    # Of a layer that stands for no operator by name nothing is known: it may multiply.
+    sides = {layer.on_npu for layer in layers if not layer.operators or any(map(multiplies, layer.operators))}
     return _shares(1, int(sides.pop())) if len(sides) == 1 else None
-
-
-def _may_multiply(operators: Collection[str]) -> bool:
-    """Of a layer that stands for no operator by name nothing is known."""
-    return not operators or any(map(multiplies, operators))
 
 
 def _shares(total: int, on_npu: int) -> Shares:

@@ -115,12 +115,10 @@ def percentile_of_calls(rounds: Sequence[CallMean], percent: float) -> list[floa
     return known if enough and len(known) == len(rounds) else []
 
 
-def weighted_mean(values: Sequence[float | None], rounds: Sequence[CallMean]) -> float | None:
-    """Mean over all runs of a figure of each call; None when a call lacks it."""
-    known = [(value, r.n) for value, r in zip(values, rounds, strict=True) if value is not None]
-    if len(known) < len(rounds):
-        return None
-    return sum(value * n for value, n in known) / sum(n for _, n in known)
+def weighted_mean(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    """Mean of a figure, each value by its weight (a call's by its runs); None when one is lacking."""
+    known = [value * weight for value, weight in zip(values, weights, strict=True) if value is not None]
+    return sum(known) / sum(weights) if len(known) == len(weights) else None
 
 
 RANKS = (4, 5)

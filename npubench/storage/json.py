@@ -168,12 +168,8 @@ class _Walk:
             case inspect.StructType() | inspect.DataclassType():
                 yield from self._table(value, wanted, key)
             case inspect.ListType() | inspect.VarTupleType():
-                yield from self._items(
-                    value,
-                    [wanted.item_type] * (len(value) if isinstance(value, (list, tuple)) else 0),
-                    wanted.min_length,
-                    key,
-                )
+                count = len(value) if isinstance(value, (list, tuple)) else 0
+                yield from self._items(value, [wanted.item_type] * count, wanted.min_length, key)
             case inspect.TupleType():
                 yield from self._items(value, wanted.item_types, len(wanted.item_types), key)
             case inspect.DictType():

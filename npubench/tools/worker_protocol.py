@@ -16,7 +16,7 @@ from typing import Any
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.storage.files import text_of
-from npubench.tools.exit_status import classify_exit, was_killed
+from npubench.tools.process import classify_exit, was_killed
 
 ANSWER = "answer.json"
 Answer = dict[str, Any]

@@ -25,11 +25,9 @@ from npubench.domain.records import (
 )
 from npubench.domain.specs import (
     BatchAxes,
-    CalibrationSpec,
     ModelSpec,
     Precision,
     TensorSpec,
-    TimingProtocol,
 )
 from npubench.engine import lanes
 from npubench.engine.plan import Plan, PlannedBoard, Request, RunOptions, build
@@ -42,7 +40,7 @@ from npubench.storage.workspace import Workspace
 from npubench.tools import process
 from tests.fakes import FakeBackend, FakeExporter, FakeTransport, FakeTwinExporter, board, case, figures
 
-REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)
+REQUEST = Request(calibration_digest="seeded", deadline_s=60.0)
 
 SLEEP_S = 600
 """What an interrupt has to end: half of it is never reached, however busy the machine."""

@@ -45,3 +45,12 @@ def test_the_same_content_twice_is_no_failure(tmp_path, monkeypatch):
         shutil.copy(tmp_path / "a" / "net.onnx", tmp_path / name)
     done = export(tmp_path, "a/net.onnx", "a_net.onnx", "net.onnx", "b/a_net.onnx")
     assert "4 of 4 written" in done.output
+
+
+def test_what_cannot_be_exported_says_so_in_its_log_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    done = export(tmp_path, "broken.onnx")
+    assert "0 of 1 written" in done.output
+    (log,) = (tmp_path / "out" / ".npubench" / "logs").rglob("*.log")
+    assert log.read_text().count("# export failed: invalid_model: ") == 1

@@ -15,7 +15,7 @@ import pytest
 from npubench.catalog import find_board, load
 from npubench.cli import main
 from npubench.domain.records import ToolInfo
-from npubench.domain.specs import SIMULATION, CalibrationSpec, FileSpec, Precision, TimingProtocol
+from npubench.domain.specs import SIMULATION, FileSpec, Precision, TimingProtocol
 from npubench.engine import plan
 from npubench.storage.store import Store
 from tests.integration.test_keys_stay import printed
@@ -116,7 +116,7 @@ def test_a_run_of_now_asks_for_its_keys(monkeypatch):
         case = FileSpec(asked["case"], Path()) if asked["file"] else catalog.operators[asked["case"]]
         tool = ToolInfo(board.backend, True, asked["tools"])
         request = plan.Request(
-            TimingProtocol(*asked["timing"]), CalibrationSpec(), asked["calibration_digest"], 60.0
+            timing=TimingProtocol(*asked["timing"]), calibration_digest=asked["calibration_digest"]
         )
         (job,) = plan.build(
             [(case, asked["exporter_version"])], [(board, tool)], [Precision(asked["precision"])], request, {}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from npubench.backends.axera import toolchain
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
-from npubench.tools.exit_status import classify_run
 from npubench.tools.logs import short_lines
+from npubench.tools.process import classify_run
 
 DATA = Path(__file__).parents[1] / "data" / "axera"
 CODES = st.integers(-64, 255)

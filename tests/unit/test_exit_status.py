@@ -3,7 +3,7 @@
 import pytest
 
 from npubench.domain.records import Completed, FailureClass
-from npubench.tools.exit_status import classify_run
+from npubench.tools.process import classify_run
 
 
 def ended(code=0, output="", **more):

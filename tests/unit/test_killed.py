@@ -7,12 +7,12 @@ import pytest
 from npubench.backends.axera import toolchain
 from npubench.boards.ssh.facts import evidence
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
-from npubench.tools import board_runner, exit_status
+from npubench.tools import board_runner, process
 
 KILLED = Completed(("tool",), -9, "last words\n", 2.0)
 OF_ALL = (
-    lambda done: exit_status.classify_run("run_joint", done),
-    lambda done: exit_status.classify_run("rknn_benchmark", done, board_runner.explain_memory),
+    lambda done: process.classify_run("run_joint", done),
+    lambda done: process.classify_run("rknn_benchmark", done, board_runner.explain_memory),
     lambda done: toolchain.failed_build("pulsar", done),
 )
 

@@ -2,12 +2,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from npubench.domain.records import ToolInfo
-from npubench.domain.specs import CalibrationSpec, FileSpec, Precision, TimingProtocol
+from npubench.domain.specs import FileSpec, Precision, TimingProtocol
 from npubench.engine import plan
 from npubench.engine.plan import Request, build
 from tests.fakes import board, case
 
-REQUEST = Request(TimingProtocol(), CalibrationSpec(), "seeded", 60.0)
+REQUEST = Request(calibration_digest="seeded", deadline_s=60.0)
 TOOL = ToolInfo("fake", True, {"fake": "1"})
 BOTH = (Precision.FP32, Precision.INT8)
 

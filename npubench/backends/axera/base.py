@@ -25,8 +25,8 @@ from npubench.measure.statistics import CallMean, latency_of_means, percentile_o
 from npubench.storage.files import is_regular, write_new
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools.board_runner import run_rounds, upload_verified
-from npubench.tools.exit_status import classify_run
 from npubench.tools.logs import short_lines, whole_lines_and_rest
+from npubench.tools.process import classify_run
 
 STAMP = "start.stamp"
 BUILD_LOG = "build.log"
@@ -76,8 +76,7 @@ def build(argv: list[str], output: str, work: Work) -> Failure | None:
     tool = argv[0].rpartition("/")[2]
     work.bench.mark(STAMP)
     completed = work.run(argv)
-    failure = toolchain.failed_build(tool, completed)
-    if failure is not None:
+    if failure := toolchain.failed_build(tool, completed):
         return failure
     work.bench.collect()
     write_new(work.workdir / BUILD_LOG, completed.output)
@@ -340,8 +339,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
     def _build(self, chosen: Settings, work: Work) -> tuple[Path, str, dict[str, Any]] | Failure:
         """The artifact, now in the folder itself, its hash, and notes on it. Raises BoardError of a host."""
         name = f"{job_files.stem(work.model)}{self.suffix}"
-        failure = build(self.build_argv(work.model, chosen), f"{self.output}{name}", work)
-        if failure is not None:
+        if failure := build(self.build_argv(work.model, chosen), f"{self.output}{name}", work):
             return failure
         saved = saved_files((work.workdir / BUILD_LOG).read_text(encoding="utf-8"), self.suffix)
         if saved and name not in saved:
@@ -427,8 +425,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
 
         def call(repeat: int, left_s: float) -> Parsed | Failure:
             completed = session.run(runner.argv(str(path), timing.warmup, repeat), left_s, log)
-            failure = classify_run(runner.name, completed, toolchain.explain_run, short_lines)
-            if failure is not None:
+            if failure := classify_run(runner.name, completed, toolchain.explain_run, short_lines):
                 return failure
             parsed = runner.parse(completed.output)
             if isinstance(parsed, Failure):

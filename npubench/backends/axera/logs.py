@@ -87,8 +87,7 @@ def read_log(text: str) -> tuple[LogCase, ...]:
 
 def _read_case(name: str, case: CaseText) -> LogCase:
     empty = LogCase(name, precision=Precision.INT8, skip_reason=Note(NoteCode.NO_PROFILE_SECTION))
-    mixed = _mixed(case)
-    if mixed is not None:
+    if mixed := _mixed(case):
         return replace(empty, failure=mixed)
     estimate = _estimate(case)
     warnings: tuple[str, ...] = ()
@@ -99,8 +98,7 @@ def _read_case(name: str, case: CaseText) -> LogCase:
         estimate = replace(estimate or Figures(Kind.SIMULATED), accuracy=accuracy)
     call = _profile(case)
     if not isinstance(call, Failure):
-        stale = _stale(case)
-        if stale is not None:
+        if stale := _stale(case):
             return replace(empty, failure=stale)
         mode = _mode(case, call.npu_mode)
         figures = pulsar_figures.measured([call], mode, None)
@@ -128,10 +126,8 @@ def _failure(case: CaseText, profile: Failure) -> Failure | None:
     """Why there is no measurement; None for a log that ends well before its profile section."""
     built = _is_built(case)
     whole_log = not case.headed
-    if not built:
-        named = toolchain.explain("pulsar", case.convert)
-        if named is not None:
-            return named
+    if not built and (named := toolchain.explain("pulsar", case.convert)):
+        return named
     copied = () if whole_log else short_lines(case.copy)
     if failed := named_by(((FailureClass.TRANSFER_FAILED, _COPY_FAILED),), copied, Stage.TRANSFER):
         return failed

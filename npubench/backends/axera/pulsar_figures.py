@@ -2,11 +2,11 @@
 
 import re
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from npubench.backends.axera import base, run_joint
 from npubench.backends.axera.run_joint import RunJoint
@@ -39,7 +39,6 @@ from npubench.tools.logs import (
     whole_lines,
 )
 
-T = TypeVar("T")
 INFO_LOG = "info.log"
 RUN_LOG = "simulated_run.log"
 REPORTS = "inference_report"
@@ -120,7 +119,7 @@ def measured(calls: Sequence[RunJoint], npu_mode: str, artifact: Artifact | None
     return replace(
         base.measured("run_joint", rounds, memory, npu_mode, artifact, placed, details),
         load_us=round(statistics.median(creates) * 1000, 3) if creates else None,
-        host_overhead_us=weighted_mean([call.host_overhead_us for call in calls], rounds),
+        host_overhead_us=weighted_mean([call.host_overhead_us for call in calls], [one.n for one in rounds]),
         bounds=part_of_npu(npu_mode),
         npu_time_us=_part_mean(calls, "NEU", rounds),
         npu_counter=last.perf_total,
@@ -141,7 +140,7 @@ def _tensors(listed: Sequence[Any]) -> tuple[TensorSpec, ...]:
 
 def _part_mean(calls: Sequence[RunJoint], name: str, rounds: Sequence[CallMean]) -> float | None:
     times = [call.parts[name].us if name in call.parts else None for call in calls]
-    return weighted_mean(times, rounds)
+    return weighted_mean(times, [one.n for one in rounds])
 
 
 def _sum_of(reports: Sequence[Path]) -> Figures:
@@ -230,7 +229,6 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
     """
     seconds = [part.frame_s / part.batch for part in parts]
     frame_us = sum(1e6 * part.frame_s for part in parts)
-    utilisations = _whole(part.mac_utilisation for part in parts)
     eu: dict[str, dict[str, int]] = {}
     for part in parts:
         for name, cycles in part.eu_cycles.items():
@@ -246,12 +244,10 @@ def add_parts(parts: Sequence[PartReport]) -> Figures:
         throughput_fps=1 / sum(seconds),
         throughput_from=RateFrom.TOOL,
         sampling=Sampling(batch, SamplesFrom.TOOL) if batch > 1 else None,
-        tool_macs=_sum(part.macs for part in parts),
+        tool_macs=_sum([part.macs for part in parts]),
         counts_idle_lanes=True,
-        mac_utilisation=sum(u * s for u, s in zip(utilisations, seconds, strict=True)) / sum(seconds)
-        if utilisations
-        else None,
-        io_bytes=_sum(part.io_bytes for part in parts),
+        mac_utilisation=weighted_mean([part.mac_utilisation for part in parts], seconds),
+        io_bytes=_sum([part.io_bytes for part in parts]),
         details={
             "parts": len(parts),
             "qps_of_parts": [1 / second for second in seconds],
@@ -273,16 +269,9 @@ def split_reports(text: str) -> list[str]:
     return ["\n".join([*lines[begin:end], ""]) for begin, end in pairwise([*starts, len(lines)])]
 
 
-def _whole(values: Iterable[T | None]) -> list[T]:
-    """The values if all of them are known, else none."""
-    listed = list(values)
-    known = [value for value in listed if value is not None]
-    return known if len(known) == len(listed) else []
-
-
-def _sum(values: Iterable[int | None]) -> int | None:
-    known = _whole(values)
-    return sum(known) if known else None
+def _sum(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 @reading(Stage.COMPILE, "inference_report.log")

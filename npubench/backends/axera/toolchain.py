@@ -22,8 +22,8 @@ from npubench.domain.specs import Options
 from npubench.domain.text import last_line
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
-from npubench.tools.exit_status import classify_exit, killed
 from npubench.tools.logs import short_lines, whole_lines
+from npubench.tools.process import classify_exit, killed
 
 _VERSION = re.compile(r"\s*([0-9]+(?:\.[0-9]+){1,4}(?:[-.]\w+)*)")
 
@@ -345,7 +345,7 @@ def failed_build(tool: str, completed: Completed) -> Failure | None:
     """Why this process cannot have made an artifact; None when nothing speaks against it."""
     in_container = any(word.rpartition("/")[2] in ENGINES for word in completed.argv[:5])
     if completed.returncode == _DOCKER_FAILED and not completed.timed_out and in_container:
-        if (named := explain(tool, completed.output)) is not None:
+        if named := explain(tool, completed.output):
             return named
         message = f"the container could not be started: {_last_line(completed.output)}"
         return Failure(Stage.COMPILE, FailureClass.TOOL_MISSING, message)
@@ -363,8 +363,7 @@ def failed_build(tool: str, completed: Completed) -> Failure | None:
 
 def no_artifact(tool: str, text: str, name: str) -> Failure:
     """The failure of a build that ended well but left no file."""
-    named = explain(tool, text)
-    if named is not None:
+    if named := explain(tool, text):
         return named
     message = f"{tool} ended without writing {name}: {_last_line(text)}"
     return Failure(Stage.COMPILE, FailureClass.NO_ARTIFACT, message)

@@ -42,7 +42,7 @@ from npubench.storage.files import (
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.storage.json import convert
 from npubench.tools import environments, process, standalone
-from npubench.tools.exit_status import killed
+from npubench.tools.process import killed
 from npubench.tools.worker_protocol import ANSWER, Answer, Worker, ask
 
 MODEL = "model.onnx"
@@ -166,8 +166,7 @@ class IsolatedBackend(ABC):
         if isinstance(answer, Failure):
             return answer
         tool_output = text_if_any(workdir / TOOL_LOG)
-        refused = self.refused(model, target, answer, tool_output)
-        if refused is not None:
+        if refused := self.refused(model, target, answer, tool_output):
             return refused
         try:
             in_model_order(answer, model.outputs)

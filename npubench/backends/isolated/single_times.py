@@ -22,7 +22,7 @@ from npubench.tools.board_runner import (
     temporary_directory,
     upload_verified,
 )
-from npubench.tools.exit_status import classify_run
+from npubench.tools.process import classify_run
 
 MOST_LOOPS = 10_000
 """Of one call: more lines than that would not fit into the output that a session keeps."""

@@ -16,15 +16,7 @@ from npubench.backends.isolated.backend import (
     with_accuracy,
 )
 from npubench.backends.openvino import benchmark_app
-from npubench.backends.openvino.benchmark_app import (
-    REPORT,
-    STATISTIC,
-    Report,
-    execution_devices,
-    failure_of_run,
-    parse_report,
-    tensors_of,
-)
+from npubench.backends.openvino.benchmark_app import Report
 from npubench.backends.options import text
 from npubench.backends.signature import ran_another
 from npubench.domain.figures import Figures, Kind, Latency
@@ -126,22 +118,21 @@ def _round(
     model: OnnxModel,
 ) -> Report | Failure:  # fmt: skip
     done = session.run(inside(folder, [*argv, "-report_folder", str(folder)]), timeout_s, log)
-    failure = failure_of_run(done)
-    if failure is not None:
+    if failure := benchmark_app.failure_of_run(done):
         return failure
-    ran_on = execution_devices(done.output)
+    ran_on = benchmark_app.execution_devices(done.output)
     if ran_on != (device,):
         message = f"asked for {device}, benchmark_app ran on {', '.join(ran_on) or 'it does not say what'}"
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
-    if other := ran_another("benchmark_app", model, tensors_of(done.output)):
+    if other := ran_another("benchmark_app", model, benchmark_app.tensors_of(done.output)):
         return other
-    there = str(folder / REPORT)
+    there = str(folder / benchmark_app.REPORT)
     if session.run(["test", "-f", there], timeout_s, log).returncode != 0:
-        return parse_report("")
+        return benchmark_app.parse_report("")
     with tempfile.TemporaryDirectory() as here:
-        report = Path(here) / REPORT
-        session.get(folder / REPORT, report)
-        return parse_report(report.read_text(encoding="utf-8", errors="replace"))
+        report = Path(here) / benchmark_app.REPORT
+        session.get(folder / benchmark_app.REPORT, report)
+        return benchmark_app.parse_report(report.read_text(encoding="utf-8", errors="replace"))
 
 
 def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figures:
@@ -162,7 +153,7 @@ def _figures(artifact: Artifact, reports: Sequence[Report], device: str) -> Figu
         load_us=statistics.fmean(report.compile_us for report in reports),
         placement=dict.fromkeys(artifact.onnx.operators, device),
         artifact_sha256=artifact.sha256,
-        statistic=STATISTIC,
+        statistic=benchmark_app.STATISTIC,
         calls_overlap=True,
         # The app multiplies by a batch that it guesses from the layout.
         tool_throughput_fps=statistics.fmean(report.throughput_fps for report in reports),

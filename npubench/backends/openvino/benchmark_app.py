@@ -10,8 +10,8 @@ from npubench.backends.signature import Signature, ToolTensor
 from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.records import Completed, Failure, FailureClass, LogCase, Stage
 from npubench.tools.board_runner import explain_memory
-from npubench.tools.exit_status import classify_run
-from npubench.tools.logs import DamagedError, Field, not_whole, note_line, unparsed
+from npubench.tools.logs import DamagedError, Field, not_whole, note_line, reading
+from npubench.tools.process import classify_run
 
 STATISTIC = "benchmark_app tells mean, median, least and greatest of a call, and no single runs"
 REPORT = "benchmark_report.json"
@@ -56,36 +56,29 @@ class Report:
     throughput_fps: float
 
 
-def parse_report(text: str) -> Report | Failure:
+@reading(Stage.MEASURE, "benchmark_app")
+def parse_report(text: str) -> Report:
     """The report of `-json_stats` (its figures are texts, in milliseconds)."""
     try:
         told = {key: float(value) for key, value in json.loads(text)["execution_results"].items()}
         found = {key: told[name] * factor for key, (name, factor) in _REPORTED.items()}
-        report = _made(found)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        message = f"benchmark_app's report cannot be read: {type(error).__name__}: {error}"
-        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message[:300], detail=text)
-    if why := _doubtful(found):
-        message = f"benchmark_app's report cannot be believed: {why}"
-        return Failure(Stage.MEASURE, FailureClass.UNPARSED_OUTPUT, message, detail=text)
-    return report
+        raise DamagedError(f"its report: {type(error).__name__}: {error}") from error
+    return _made(found)
 
 
 def _made(found: Mapping[str, float]) -> Report:
-    """Raises ValueError or OverflowError where the count is none."""
-    times = (found.get(key, math.nan) for key in ("median", "mean", "min", "max", "compile", "first", "fps"))
-    return Report(int(found["count"]), *times)
-
-
-def _doubtful(found: Mapping[str, float]) -> str | None:
-    """Why no machine can have measured these; None when one can."""
+    """Raises DamagedError where no machine can have measured these."""
     count, median, mean, least, most = (found[key] for key in ("count", "median", "mean", "min", "max"))
-    if count < 1 or not all(0 < least <= one <= most for one in (median, mean)):
-        return f"{count:g} runs, least {least:g}, median {median:g}, mean {mean:g}, greatest {most:g} us"
+    if not 1 <= count < math.inf or not all(0 < least <= one <= most for one in (median, mean)):
+        figures = f"least {least:g}, median {median:g}, mean {mean:g}, greatest {most:g} us"
+        raise DamagedError(f"{count:g} runs, {figures}")
     others = [found[key] for key in ("compile", "first", "fps") if key in found]
     if not all(0 < value < math.inf for value in (most, *others)):
-        return f"compilation, first inference and throughput are {', '.join(f'{v:g}' for v in others)}"
-    return None
+        told = ", ".join(f"{value:g}" for value in others)
+        raise DamagedError(f"compilation, first inference and throughput are {told}")
+    times = (found.get(key, math.nan) for key in ("median", "mean", "min", "max", "compile", "first", "fps"))
+    return Report(int(count), *times)
 
 
 def execution_devices(output: str) -> tuple[str, ...]:
@@ -161,30 +154,28 @@ def read_log(text: str) -> tuple[LogCase, ...]:
     if not any(map(_STEP.match, lines)):
         return ()
     requests = {int(match[1]) for line in lines if (match := _REQUESTS.match(line))}
-    found = _report(lines)
+    found = _report(text)
     if isinstance(found, Failure):
         return (LogCase(failure=found),)
     return (_case(found, ", ".join(execution_devices(text)), requests.pop() if len(requests) == 1 else 1),)
 
 
-def _report(lines: list[str]) -> Report | Failure:
+@reading(Stage.MEASURE, "benchmark_app")
+def _report(text: str) -> Report | Failure:
     """The statistics: all of them, each once. The last line may lack its end: each ends with its unit."""
     found: dict[str, float] = {}
-    try:
-        for line in lines:
-            if not note_line(line, _FIELDS, found) and _KNOWN.match(line):
-                raise not_whole(line)
-    except DamagedError as damage:
-        return _unreadable(str(damage))
+    lines = [line[:1000] for line in text.split("\n")]
+    for line in lines:
+        if not note_line(line, _FIELDS, found) and _KNOWN.match(line):
+            raise not_whole(line)
     missing = [key for key in _LINES if key not in found and key not in {"compile", "first"}]
     if missing:
         printed = [match[1] for line in lines if (match := _ERROR.match(line))]
         if printed:
             message = f"benchmark_app: {printed[-1]}"[:300]
             return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, message)
-        return _unreadable(f"there is no whole line of {', '.join(missing)}")
-    why = _doubtful(found)
-    return _unreadable(why) if why else _made(found)
+        raise DamagedError(f"there is no whole line of {', '.join(missing)}")
+    return _made(found)
 
 
 def _case(report: Report, devices: str, requests: int) -> LogCase:
@@ -211,7 +202,3 @@ def _case(report: Report, devices: str, requests: int) -> LogCase:
         },
     )
     return LogCase(figures=figures, warnings=(at_once,) if requests > 1 else ())
-
-
-def _unreadable(why: str) -> Failure:
-    return unparsed(Stage.MEASURE, "benchmark_app", why, "")

@@ -175,8 +175,7 @@ class RknnBackend(IsolatedBackend):
         found = measure_single_times(tool, self._options, artifact, session, timing, deadline_s, log)
         if isinstance(found, Failure):
             return found
-        other = other_tensors(found.details["calls"], artifact.onnx)
-        if other is not None:
+        if other := other_tensors(found.details["calls"], artifact.onnx):
             return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, other)
         cores = "the tool's own choice" if mask is None else mask
         part = NpuPart(cores=mask.bit_count()) if mask else None

@@ -16,7 +16,7 @@ from npubench.domain.errors import UsageError
 from npubench.domain.figures import NpuPart
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
 from npubench.domain.specs import Options
-from npubench.tools.logs import DamagedError, not_whole, put_once, unparsed
+from npubench.tools.logs import DamagedError, not_whole, put_once, reading
 
 NAME = "rknn_benchmark"
 OWN_WARMUP = 5
@@ -60,6 +60,7 @@ def bench_tool(mask: int | None = None) -> BenchTool:
     )
 
 
+@reading(Stage.MEASURE, NAME)
 def parse_rknn_benchmark(text: str, loops: int | None) -> Call | Failure:
     """Times of the `loops` runs after the warm-up, us; UNPARSED_OUTPUT for anything doubtful.
 
@@ -67,19 +68,12 @@ def parse_rknn_benchmark(text: str, loops: int | None) -> Call | Failure:
     """
     if error := next((line for line in text.splitlines() if _ERROR.match(line.strip())), None):
         return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{NAME}: {error.strip()}"[:300])
-    try:
-        # A line counts only when its end was printed, so that a cut number is never a shorter one.
-        return _parse([line.removesuffix("\r") for line in text.split("\n")[:-1]], loops)
-    except DamagedError as damage:
-        return unparsed(Stage.MEASURE, NAME, str(damage), text)
-
-
-def _parse(lines: list[str], loops: int | None) -> Call:
     warmups, runs = list[float](), list[float]()
     head = Head()
     phase = "head"
     mean: tuple[str, str] | None = None
-    for line in lines:
+    # A line counts only when its end was printed, so that a cut number is never a shorter one.
+    for line in (line.removesuffix("\r") for line in text.split("\n")[:-1]):
         if phase == "head" and head.read(line):
             continue
         if _WARMUP.fullmatch(line) and phase == "head":

@@ -12,7 +12,7 @@ from npubench.backends.isolated.single_times import BenchTool, Call, figures_of
 from npubench.backends.signature import Signature, signature_of
 from npubench.backends.tpu_mlir.worker_tensors import by_the_models_names
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage
-from npubench.tools.logs import DamagedError, not_whole, unparsed
+from npubench.tools.logs import DamagedError, not_whole, reading, unparsed
 
 NAME = "bmrt_test"
 _HEAD = r"(?:\[BMRT\]\[[^\]]*\] ?)?(?:INFO: ?)?"
@@ -36,6 +36,7 @@ def bench_tool() -> BenchTool:
     )
 
 
+@reading(Stage.MEASURE, NAME)
 def parse_bmrt_test(text: str, loops: int) -> Call | Failure:
     """Launch times, us. UNPARSED_OUTPUT for anything doubtful; a failure where nothing ran on the TPU."""
     *whole, rest = text.split("\n")
@@ -45,12 +46,9 @@ def parse_bmrt_test(text: str, loops: int) -> Call | Failure:
             return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, f"{NAME}: {line.strip()}"[:300])
         if _ERROR.match(line):
             return Failure(Stage.MEASURE, FailureClass.TOOL_ERROR, f"{NAME}: {line.strip()}"[:300])
-    try:
-        if "launch total time" in rest:
-            raise DamagedError(f"the line {rest[:80]!r} breaks off")
-        launches = _launches(lines, loops)
-    except DamagedError as damage:
-        return unparsed(Stage.MEASURE, NAME, str(damage), text)
+    if "launch total time" in rest:
+        raise DamagedError(f"the line {rest[:80]!r} breaks off")
+    launches = _launches(lines, loops)
     total, npu, others = zip(*(_times(launch) for launch in launches), strict=True)
     if not any(npu):
         message = f"{NAME} spent nothing on the TPU: the model ran on the board's CPU"

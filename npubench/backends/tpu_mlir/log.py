@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from npubench.domain.records import Failure, FailureClass, Stage
 _COMPARE = re.compile(r"^\[Running\]: npz_tool\.py compare (?P<ours>\S+) (?P<theirs>\S+)")
 _SIMILARITY = re.compile(r"^min_similarity = \((?P<cosine>[^,]+), (?P<euclid>[^,]+), (?P<sqnr>[^)]+)\)")
 _CYCLES = re.compile(r"^TCYC : (\d+)\b", re.M)
-_RUNTIME = re.compile(r"\bruntime: ([\d.]+)\s*ms")
+_RUNTIME = re.compile(r"\bruntime: (\d+(?:\.\d*)?|\.\d+)\s*ms")
 _COMMAND = re.compile(r"(?P<name>[A-Za-z]\w*?)_\d+\|\w+\|s:\d+\|[^ ]*?e:\d+\|t:(?P<cycles>\d+)")
 _NOT_SUPPORTED = re.compile(r"Op not support:\{(?P<names>[^}]*)\}")
 _ONLY = re.compile(r"Only support ArgMax")
@@ -67,14 +68,10 @@ def parse_profile(text: str) -> Profile | None:
     cycles, runtime = _CYCLES.search(text), _RUNTIME.search(text)
     if cycles is None or runtime is None:
         return None
-    try:
-        latency_us = float(runtime[1]) * 1000
-    except ValueError:
-        return None
-    commands: dict[str, int] = {}
+    commands = Counter[str]()
     for match in _COMMAND.finditer(text):
-        commands[match["name"]] = commands.get(match["name"], 0) + int(match["cycles"])
-    return Profile(int(cycles[1]), latency_us, commands)
+        commands[match["name"]] += int(match["cycles"])
+    return Profile(int(cycles[1]), float(runtime[1]) * 1000, commands)
 
 
 def unsupported(tool_output: str) -> Failure | None:

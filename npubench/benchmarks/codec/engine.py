@@ -13,7 +13,7 @@ from npubench.benchmarks.codec.media import Made
 from npubench.benchmarks.codec.settings import Settings
 from npubench.domain.protocols import Session
 from npubench.domain.records import Completed, Failure, FailureClass, Skip, Stage
-from npubench.tools.exit_status import classify_run
+from npubench.tools.process import classify_run
 
 _LACKS = re.compile(
     r"Unknown (?:decoder|encoder) '[^']{1,80}'"

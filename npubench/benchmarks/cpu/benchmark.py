@@ -14,7 +14,7 @@ from npubench.domain.records import Failure, FailureClass, Outcome, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseKind, Options
 from npubench.storage import json
 from npubench.storage.hashing import sha256_of_file
-from npubench.tools.exit_status import classify_run
+from npubench.tools.process import classify_run
 
 CPUPEAK: Final = "cpupeak"
 MEGPEAK: Final = "megpeak"

@@ -22,7 +22,7 @@ from npubench.domain.records import BoardState, Completed
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import last_line
 from npubench.tools import cookies
-from npubench.tools.exit_status import was_killed
+from npubench.tools.process import was_killed
 
 REMOVED_AT_ONCE = 500
 """Names of 64 characters that surely fit into one command line."""
