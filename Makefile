@@ -81,7 +81,7 @@ selection: $(VENV)/.run
 	$(BIN)/npubench select --requirements docs/selection.toml --published $(GATEWAY_BOARDS) --out npubench-out/gateway-local --with npubench-out/gateway-simulated --markdown > generated/selection.md
 
 zoo: $(VENV)/.run
-	$(BIN)/python -m npubench.exporters.openmmlab.codebases models/zoo
+	$(BIN)/python -m tests.zoo_index models/zoo
 
 # Small wrong changes of the code, each of which a test has to notice: tests/mutants/mutants.toml.
 mutants: $(VENV)/.dev

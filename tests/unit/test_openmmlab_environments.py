@@ -48,7 +48,7 @@ def test_the_codebase_of_a_config_is_in_it_or_in_its_base(tmp_path):
     assert codebase_of(config) == "mmpretrain"
 
 
-def test_a_version_is_that_of_the_environment_and_of_the_worker_but_for_its_index(tmp_path, monkeypatch):
+def test_a_version_is_that_of_the_environment_and_of_the_worker(tmp_path, monkeypatch):
     workers = tmp_path / "workers"
     shutil.copytree(exporter.WORKER.parent, workers)
     monkeypatch.setattr(exporter, "WORKER", workers / exporter.WORKER.name)
@@ -59,8 +59,6 @@ def test_a_version_is_that_of_the_environment_and_of_the_worker_but_for_its_inde
 
     before = version("mmpretrain")
     assert version("mmaction2") == before != version("mmdetection")
-    (workers / "worker_index.py").write_text("# lists names alone\n")
-    assert version("mmpretrain") == before
     (workers / "worker_codebases.py").write_text("# builds otherwise\n")
     assert version("mmpretrain") != before
     exporter._tooling.cache_clear()

@@ -1,18 +1,11 @@
-"""The codebases of OpenMMLab that can be exported, and the environment that each needs.
-
-`python -m npubench.exporters.openmmlab.codebases FOLDER` writes the index of names that is shipped as
-models/zoo/*.tsv.
-"""
+"""The codebases of OpenMMLab that can be exported, and the environment that each needs."""
 
 import ast
 import re
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from npubench.domain.errors import ToolchainError
-from npubench.tools import environments, process
+from npubench.tools import environments
 
 LIGHT, FULL = "openmmlab", "openmmlab-full"
 CODEBASES = {
@@ -27,8 +20,6 @@ CODEBASES = {
 }
 """Codebase -> environments that have it; the first one is what its exports are said to come from."""
 
-INDEX_WORKER = Path(__file__).with_name("worker_index.py")
-INDEX_DEADLINE_S = 900.0
 _SCOPE = re.compile(r"^\s*default_scope\s*=\s*['\"](?P<scope>\w+)['\"]", re.MULTILINE)
 _SCOPES = {"mmaction": "mmaction2", "mmseg": "mmsegmentation", "mmdet": "mmdetection"}
 """Those of another name than their codebase."""
@@ -82,25 +73,3 @@ def _bases(file: Path) -> Iterator[str]:
             # `mmpretrain::...` means a file of the pinned package, whose version is known anyway.
             texts = (item.value for item in ast.walk(node.value) if isinstance(item, ast.Constant))
             yield from (text for text in texts if isinstance(text, str) and "::" not in text)
-
-
-def write_index(folder: Path) -> None:
-    """One file a codebase, by the full environment. Raises ToolchainError when that is not there."""
-    ready = environments.find(FULL)
-    if ready is None:
-        raise ToolchainError(
-            "the index is made by the full environment: npubench env install openmmlab --full"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for codebase in CODEBASES:
-        target = folder / f"{codebase}.tsv"
-        with tempfile.TemporaryDirectory() as scratch:
-            log = Path(scratch) / "log"
-            argv = [str(ready.python), "-I", str(INDEX_WORKER), codebase, str(target.absolute())]
-            done = process.run(argv, timeout_s=INDEX_DEADLINE_S, log=log)
-        if done.returncode or done.timed_out:
-            raise ToolchainError(f"the index of {codebase} could not be made: {done.output[-500:]}")
-
-
-if __name__ == "__main__":
-    write_index(Path(sys.argv[1]))

@@ -215,7 +215,7 @@ def _preprocessing(described: dict[str, Any]) -> Preprocessing | None:
 @cache
 def _tooling(codebase: str) -> str:
     """Pins and the text of what runs."""
-    workers = sorted({*WORKER.parent.glob("worker*.py")} - {WORKER.with_name("worker_index.py")})
+    workers = sorted(WORKER.parent.glob("worker*.py"))
     name = CODEBASES.get(codebase, (FULL,))[0]
     return digest(environments.spec(name).pins, [sha256_of_file(file) for file in workers])
 

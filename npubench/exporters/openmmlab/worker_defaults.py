@@ -1,7 +1,7 @@
 """What a config says of its input: shape, mean, deviation, colour order, task and clips.
 
 Runs inside the OpenMMLab environment, imports nothing of npubench. For a model without an entry in a
-manifest, and for the index of names (`worker_index`), so both agree.
+manifest, and for the index of names (`make zoo`), so both agree.
 """
 
 import re

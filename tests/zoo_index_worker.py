@@ -1,4 +1,4 @@
-"""Lists every model of a codebase with what its config says: `worker_index.py CODEBASE FILE`.
+"""Lists every model of a codebase with what its config says: `zoo_index_worker.py CODEBASE FILE`.
 
 Runs inside the OpenMMLab environment, imports nothing of npubench; builds no model. FILE gets one line a
 name: name, task, shape, mean, deviation, colour order, clip, parted by tabs; `-` for what is not told.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from npubench.exporters.openmmlab import worker_codebases, worker_defaults
 else:
-    sys.path.insert(0, str(Path(__file__).parent))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "npubench/exporters/openmmlab"))
     import worker_codebases
     import worker_defaults
 
