@@ -52,12 +52,20 @@ def run(
     from dataclasses import fields
     from pathlib import Path
 
+    from npubench.domain.errors import UsageError
     from npubench.engine.plan import CaseOptions, RunOptions
     from npubench.engine.run import run_plan
 
+    known = {field.name for kind in (CaseOptions, RunOptions) for field in fields(kind)}
+    for name, value in options.items():
+        if name not in known:
+            raise UsageError(f"no option is called {name!r}: there are {', '.join(sorted(known))}")
+        if isinstance(value, str) and name in ("precisions", "suites", "shapes", "batch_axes", "checkpoints"):
+            options[name] = (value,)
     of_cases = {field.name for field in fields(CaseOptions)} & set(options)
     selection = CaseOptions(cases, **{name: options.pop(name) for name in of_cases})
-    return run_plan(RunOptions(selection, Path(out), tuple(boards), **options))
+    names = (boards,) if isinstance(boards, str) else tuple(boards)
+    return run_plan(RunOptions(selection, Path(out), names, **options))
 
 
 def select(requirements: "Folder", out: "Folder" = "npubench-out", **options: "Any") -> "Decision":

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from npubench.domain.errors import CatalogError
 from npubench.domain.specs import (
     BatchAxes,
     ClipSampling,
@@ -107,9 +108,13 @@ def read_zoo(models: Path) -> Zoo:
     zoo = Zoo()
     folder = models / FOLDER
     # mmpretrain first: what its name says is a classifier is one.
-    paths = sorted(folder.glob("*.tsv"), key=lambda path: (path.stem != "mmpretrain", path.name))
-    for path in paths:
-        first, *_ = parts = path.read_text(encoding="utf-8").split("\n\n")
+    try:
+        paths = sorted(folder.glob("*.tsv"), key=lambda path: (path.stem != "mmpretrain", path.name))
+        texts = [(path, path.read_text(encoding="utf-8")) for path in paths]
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{folder}: the index of names cannot be read: {error}") from error
+    for path, text in texts:
+        first, *_ = parts = text.split("\n\n")
         for part in parts:
             lines = [line for line in part.splitlines() if line.count("\t") == COLUMNS - 1]
             for line in lines:

@@ -267,7 +267,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """Definitions (`definitions.py`) that a row rests on; the first, of a row that says none."""
+    """Definitions that a row rests on; the first, of a row that says none."""
 
     quantisation: int = 1  # number of the definition of ONNX Runtime's quantisation
     throughput: int = 1  # number of the definition of fps

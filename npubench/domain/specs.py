@@ -1,6 +1,6 @@
 """What is asked: cases, boards and how to measure. What happened is in `records`.
 
-All are frozen and hashable by content through `identity.digest`, which is how npubench knows
+All are frozen and hashable by content through `hashing.digest`, which is how npubench knows
 that a thing has been done already.
 """
 
@@ -65,7 +65,7 @@ class BatchAxes:
 
 
 NO_IDENTITY = {"identity": False}
-"""Metadata of a field that decides nothing of what is made: it has no part in `identity.digest`."""
+"""Metadata of a field that decides nothing of what is made: it has no part in `hashing.digest`."""
 
 
 @dataclass(frozen=True, slots=True)

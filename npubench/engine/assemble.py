@@ -178,6 +178,9 @@ def _crossed(
     """Cases on boards, with exporter versions looked up."""
     versioned = [(case, plugins.exporter(case).version(case)) for case in cases]
     known = [(board.spec, board.tool) for board in boards.values()]
+    for one in precisions:
+        if one not in {*Precision}:
+            raise UsageError(f"no precision is called {one!r}: name some of {', '.join(Precision)}")
     return build(versioned, known, [Precision(one) for one in precisions], request, finished)
 
 

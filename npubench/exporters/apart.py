@@ -23,7 +23,7 @@ MODEL, FAILURE = "model.json", "failure.json"
 def describe_apart(
     path: Path, case: str, task: str, log: Path, deadline_s: float = DEADLINE_S
 ) -> OnnxModel | Failure:
-    """`onnx_model.describe`, ended at the deadline; output is appended to `log`. Raises Interrupted."""
+    """`graph.read.describe`, ended at the deadline; output is appended to `log`. Raises Interrupted."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = [str(path.absolute()), folder]
         done = kept.run(MODULE, arguments, kept.FILES, timeout_s=deadline_s, log=log)

@@ -52,7 +52,7 @@ def describe(
 
     Operators count nodes in branches and loops and, once a call, in local functions. An output
     dimension that does not follow from the graph is -1, and so is one whose rank does not: (-1,).
-    Hash and size cover external data, which must lie beside the model (`identity.sha256_of_bundle`).
+    Hash and size cover external data, which must lie beside the model (`hashing.sha256_of_bundle`).
     """
     source = read(path)
     if isinstance(source, Failure):

@@ -67,9 +67,16 @@ def test_select_from_python_decides_as_the_command_does(desk, capsys):
     assert [one.board for one in decision.verdicts] == [one["board"] for one in told["verdicts"]]
 
 
-def test_an_option_that_there_is_not_is_an_error_and_not_left_out():
-    with pytest.raises(TypeError, match="precision"):
-        npubench.run("relu_64x112x112", precision="fp32")
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"precision": "fp32"}, "no option is called 'precision'"),
+        ({"precisions": ["fp99"]}, "no precision is called 'fp99'"),
+    ],
+)
+def test_what_there_is_not_is_refused_in_a_line_and_not_left_out(options, says, tmp_path):
+    with pytest.raises(UsageError, match=says):
+        npubench.run("relu_64x112x112", out=tmp_path, **options)
 
 
 def test_a_folder_without_results_is_refused_in_a_line(tmp_path):

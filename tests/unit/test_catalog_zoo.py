@@ -4,6 +4,8 @@ import pytest
 
 from npubench.catalog import find_cases, load
 from npubench.catalog.load import load_folders
+from npubench.catalog.models import read_zoo
+from npubench.domain.errors import CatalogError
 from npubench.domain.specs import ClipSampling, ModelSpec, Preprocessing
 
 INDEX = {
@@ -99,3 +101,10 @@ def test_the_shipped_index_and_manifests_cover_the_published_table():
     assert len(catalog.suites["mmpretrain-classifiers"].cases) > 300
     for name in catalog.suites["mmaction2"].cases:
         assert catalog.models[name].preprocessing.clip is not None
+
+
+def test_an_index_that_cannot_be_read_is_a_line(tmp_path):
+    """A folder in the place of the file stands for whatever the system refuses: tests may run as root."""
+    (tmp_path / "zoo" / "mmpretrain.tsv").mkdir(parents=True)
+    with pytest.raises(CatalogError, match="the index of names cannot be read"):
+        read_zoo(tmp_path)

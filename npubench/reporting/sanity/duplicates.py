@@ -107,7 +107,7 @@ def _fits(rows: Mapping[str, Result]) -> Iterator[str]:
 
 
 def _labels(kind: Kind) -> tuple[str, ...]:
-    """Names of what `equal_figures.shared_numbers` gives."""
+    """Names of what `reliability.shared_numbers` gives."""
     if kind is Kind.MEASURED:
         return (
             translate("mean latency, us"),
