@@ -14,6 +14,7 @@ from npubench.domain.figures import (
     Bounds,
     CodecFigures,
     Figures,
+    Kind,
     NpuPart,
     OutputResolution,
     ProcessorFigures,
@@ -90,7 +91,9 @@ def upgraded(row: Result) -> Result:
 
 def typed(figures: Figures) -> Figures:
     """The figures with what their details told in its own fields; those of today are as they were."""
-    if _EARLIER.isdisjoint(figures.details):
+    # Of all tools whose counts were published there is Pulsar alone.
+    counts_all = figures.kind is Kind.PUBLISHED and figures.tool_macs is not None
+    if _EARLIER.isdisjoint(figures.details) and (figures.counts_idle_lanes or not counts_all):
         return figures
     left, found = dict(figures.details), dict[str, Any]()
     mode = left.get("npu_mode")
@@ -113,6 +116,8 @@ def typed(figures: Figures) -> Figures:
     for name, key in _FLAGS.items():
         if key in left and not getattr(figures, name):
             found[name] = True
+    if counts_all:
+        found["counts_idle_lanes"] = True
     if figures.bounds is None and not found.get("bounds"):
         bounds = _bounds(figures, left, found.get("statistic", figures.statistic))
         found |= {"bounds": bounds} if bounds else {}

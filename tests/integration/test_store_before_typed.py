@@ -14,7 +14,7 @@ import pytest
 
 from npubench.catalog import find_board, load
 from npubench.cli import main
-from npubench.domain.records import ToolInfo
+from npubench.domain.records import Kind, ToolInfo
 from npubench.domain.specs import SIMULATION, FileSpec, Precision, TimingProtocol
 from npubench.engine import plan
 from npubench.storage.store import Store
@@ -132,3 +132,14 @@ def test_logs_that_it_has_are_not_imported_again(out, tmp_path, capsys):
     words = ["import", "logs", str(folder), "--board", "rk3588", "--name", "logs-rk3588", "--out", str(out)]
     assert main(words) == 0
     assert capsys.readouterr().out.startswith("2 cases: 0 added, 2 imported before")
+
+
+def test_published_counts_that_hold_idle_lanes_say_so(out):
+    """The evidence of a doubt: rows of then did not say it of themselves."""
+    with Store.read(out / "results.db") as store:
+        counted = [
+            row.figures for row in store.latest() if row.figures and row.figures.kind is Kind.PUBLISHED
+        ]
+    counted = [figures for figures in counted if figures.tool_macs is not None]
+    assert counted
+    assert all(figures.counts_idle_lanes for figures in counted)
