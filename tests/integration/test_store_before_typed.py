@@ -14,9 +14,11 @@ import pytest
 
 from npubench.catalog import find_board, load
 from npubench.cli import main
+from npubench.domain.figures import Figures
 from npubench.domain.records import Kind, ToolInfo
 from npubench.domain.specs import SIMULATION, FileSpec, Precision, TimingProtocol
 from npubench.engine import plan
+from npubench.storage.details import typed
 from npubench.storage.store import Store
 from tests.integration.test_keys_stay import printed
 
@@ -134,12 +136,8 @@ def test_logs_that_it_has_are_not_imported_again(out, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("2 cases: 0 added, 2 imported before")
 
 
-def test_published_counts_that_hold_idle_lanes_say_so(out):
-    """The evidence of a doubt: rows of then did not say it of themselves."""
-    with Store.read(out / "results.db") as store:
-        counted = [
-            row.figures for row in store.latest() if row.figures and row.figures.kind is Kind.PUBLISHED
-        ]
-    counted = [figures for figures in counted if figures.tool_macs is not None]
-    assert counted
-    assert all(figures.counts_idle_lanes for figures in counted)
+def test_published_counts_that_hold_idle_lanes_say_so():
+    """The evidence of a doubt: rows of then did not say it of themselves, and only Pulsar's were published."""
+    assert typed(Figures(Kind.PUBLISHED, tool_macs=7, details={"columns": {}})).counts_idle_lanes
+    assert not typed(Figures(Kind.MEASURED, tool_macs=7)).counts_idle_lanes
+    assert not typed(Figures(Kind.PUBLISHED, details={"columns": {}})).counts_idle_lanes
