@@ -9,7 +9,6 @@ import click
 
 from npubench import __version__
 from npubench.domain.errors import ExitCode, Interrupted, NpubenchError
-from npubench.domain.text import printable
 
 COMMANDS = {
     "run": ("run:run", "Export, convert and benchmark cases on boards, then write the report."),
@@ -54,6 +53,8 @@ class _LazyGroup(click.Group):
 
             near = get_close_matches(name, COMMANDS, n=1)
             hint = f": did you mean {near[0]!r}?" if near else ": see `npubench --help`"
+            from npubench.domain.text import printable
+
             ctx.fail(f"no command {printable(name)!r}{hint}")
         return super().resolve_command(ctx, args)
 
@@ -93,5 +94,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _fail(message: str, code: ExitCode) -> int:
+    from npubench.domain.text import printable
+
     click.echo(f"npubench: {printable(message)}", err=True)
     return int(code)
