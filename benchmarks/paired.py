@@ -30,8 +30,11 @@ class Paired:
         return statistics.median(a - b for a, b in zip(self.a_s, self.b_s, strict=True))
 
 
-def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """The narrowest symmetric pair of order statistics that holds the median with at least `level`.
+LEVEL = 0.95
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The narrowest symmetric pair of order statistics that holds the median with at least `LEVEL`.
 
     Assumes nothing of the distribution: values below the median are binomial (Conover, Practical
     Nonparametric Statistics, 3.2). Fewer than 6 values have no interval of 95 %: it has no end then.
@@ -40,7 +43,7 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float
     below, found = 0.0, None
     for rank in range(count // 2):
         below += math.comb(count, rank) / 2**count
-        if 1 - 2 * below < level:
+        if 1 - 2 * below < LEVEL:
             break
         found = ordered[rank], ordered[count - 1 - rank]
     return found or (0.0, math.inf)

@@ -1,6 +1,6 @@
 """What a Linux board is made of, from the text of its files: asked for by `npubench board check`.
 
-Beside `board_facts`, which is about a moment and read around every case.
+Beside `state`, which is about a moment and read around every case.
 """
 
 import re

@@ -12,6 +12,7 @@ from npubench.catalog.models import Zoo
 from npubench.domain.errors import CatalogError, UsageError
 from npubench.domain.specs import BoardSpec, CaseSpec, FileSpec, ModelSpec, OperatorSpec, Shape
 from npubench.domain.text import beside, did_you_mean, path_meant
+from npubench.storage.files import configuration_folder
 
 DEFAULT_SUITE = "default"
 GLOB = re.compile(r"[*?\[]")
@@ -233,7 +234,7 @@ def user_folders(extra: Sequence[Path]) -> tuple[Path, ...]:
     named += [("--catalog", path) for path in extra]
     for origin, folder in named:
         _check(origin, folder)
-    configuration = _configuration()
+    configuration = configuration_folder()
     own = [configuration] if configuration is not None and configuration.is_dir() else []
     return tuple(dict.fromkeys((*own, *(folder for _, folder in named))))
 
@@ -245,15 +246,3 @@ def _check(origin: str, folder: Path) -> None:
         raise UsageError(
             f"{origin} {str(folder)!r}: has .toml files, but they belong into its {'/, '.join(KINDS)}/"
         )
-
-
-def _configuration() -> Path | None:
-    # The XDG base directory specification: a relative path counts as unset.
-    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    if base.is_absolute():
-        return base / "npubench"
-    try:
-        return Path.home() / ".config" / "npubench"
-    except RuntimeError:
-        # An account without a home has no configuration either.
-        return None

@@ -18,6 +18,7 @@ _HARDWARE_TIMEOUT_S = 60.0
 if TYPE_CHECKING:
     from npubench.boards.ssh.config import Endpoint
     from npubench.boards.ssh.hostkeys import HostKey
+    from npubench.catalog import Catalog
     from npubench.domain.protocols import Session
     from npubench.domain.records import BoardState
     from npubench.domain.specs import BoardSpec
@@ -47,12 +48,14 @@ def board() -> None:
 def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     """Connect to the board NAME, print its state and parts, and say what it lacks of what npubench needs."""
     from npubench.boards.ssh.transport import SshSession
+    from npubench.catalog import find_board
     from npubench.engine import plugins
 
-    spec = _find(name, catalog_folders)
+    catalog = load_catalog(catalog_folders)
+    spec = find_board(catalog, name)
     with closing(plugins.transport(spec.transport).connect(spec)) as session:
         rows = [*_rows(session.facts()), *_lease(session)]
-        runner, problems = _runner(spec, session, catalog_folders)
+        runner, problems = _runner(spec, session, catalog)
         click.echo(text_table(["board", spec.name], [*rows, *runner, *_hardware(session)], 200))
         findings = session.check() if isinstance(session, SshSession) else None
     if findings is not None and findings.free_bytes is not None:
@@ -143,7 +146,7 @@ def _lease(session: "Session") -> list[list[str]]:
 
 
 def _runner(
-    spec: "BoardSpec", session: "Session", catalog_folders: tuple[Path, ...]
+    spec: "BoardSpec", session: "Session", catalog: "Catalog"
 ) -> tuple[list[list[str]], tuple[str, ...]]:
     """The program that measures there, as its backend declares it; what is wrong with it."""
     from npubench.domain.protocols import Benching, Checking
@@ -151,7 +154,7 @@ def _runner(
     from npubench.engine.assemble import host_opener
     from npubench.tools import board_runner
 
-    backend = plugins.backend_of(spec, host_opener(load_catalog(catalog_folders)))
+    backend = plugins.backend_of(spec, host_opener(catalog))
     if isinstance(backend, Checking):
         backend.check(spec.chip)
     if not isinstance(backend, Benching):

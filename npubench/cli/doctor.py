@@ -41,7 +41,7 @@ def doctor(catalog_folders: tuple[Path, ...], as_json: bool, out: Path) -> int:
     else:
         rows = [[c.what, "yes" if c.usable else "NO", c.found, c.fix] for c in checks]
         click.echo(text_table(["what", "usable", "found", "to make it so"], rows, 400))
-    return 2 if problems else 0
+    return ExitCode.USAGE if problems else ExitCode.OK
 
 
 def _machine(out: Path) -> Iterator[Check]:

@@ -249,7 +249,7 @@ def _exports_of(root: Path, others: Sequence[Path]) -> "dict[str, Export]":
             hint = "" if folder.exists() else path_meant(folder)
             raise UsageError(f"{folder} has no exports{hint}: run `npubench export --out {folder} ...` first")
         found |= attempts
-    return found | read_exports(root / ".npubench") | read_exports(root)
+    return found | read_exports(root)
 
 
 def deliver(html: str, form: str, target: Path) -> Path:

@@ -24,6 +24,9 @@ MOVED = {
     "ended": "tools.process",
     "environments": "tools.environments",
     "logs": "tools.logs",
+    "logs.files": "tools.logs",
+    "logs.imported": "tools.logs",
+    "logs.text": "tools.logs",
     "plugins": "engine.plugins",
     "plan": "engine.plan",
     "timing": "measure.statistics",
@@ -56,6 +59,12 @@ MOVED = {
     "kept": "tools.kept",
     "resources": "storage.files",
     "shares": "graph.shares",
+    "index_ranges": "graph.index_ranges",
+    "input_contents": "graph.input_contents",
+    "onnx_refusal": "graph.check",
+    "onnx_packed": "graph.macs",
+    "process_guard": "tools.process",
+    "kept_server": "tools.kept_server",
     "input_draw": "measure.inputs",
     "input_fit": "measure.inputs",
     "sample_files": "measure.sample_files",
@@ -89,7 +98,8 @@ class Alias:
             while _found(room) is None:
                 room = room.rpartition(".")[0]
             raise ModuleNotFoundError(f"{name} is gone: what it held lies below {room}", name=name)
-        package = found.submodule_search_locations is not None
+        below = f"{name.partition('.')[2]}."
+        package = found.submodule_search_locations is not None or any(old.startswith(below) for old in MOVED)
         return ModuleSpec(name, cls(place), is_package=package)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> "ModuleType":

@@ -97,6 +97,10 @@ def keep(cut: "Cut", whole: OnnxModel, job: Job, key: str, session: RunSession) 
         parts[name] = kept
     head, body, tail = parts["head"], parts["body"], parts["tail"]
     assert body is not None
+    return _parts(head, body, tail, whole)
+
+
+def _parts(head: OnnxModel | None, body: OnnxModel, tail: OnnxModel | None, whole: OnnxModel) -> Parts:
     return Parts(head, body, tail, head is not None or body.fed != whole.fed)
 
 
@@ -127,7 +131,7 @@ def find(key: str, whole: OnnxModel, session: RunSession) -> Parts | None:
     head, body, tail = (session.workspace.find_onnx(f"{key}-{name}") for name in ("head", "body", "tail"))
     if body is None:
         return None
-    return Parts(head, body, tail, head is not None or body.fed != whole.fed)
+    return _parts(head, body, tail, whole)
 
 
 def calibration_for(
@@ -209,7 +213,8 @@ def measure_parts(state: JobState, session: RunSession) -> JobState:
     To be called when nothing is being converted any more. A failure where ONNX Runtime fails at it, which is
     noted for `npubench coverage`, too.
     """
-    return _noted(_measure_parts(state, _key(state.job, session), session), session)
+    measured = _measure_parts(state, _key(state.job, session), session)
+    return _noted(measured, session) if measured is not state and measured.failure else measured
 
 
 def _measure_parts(state: JobState, key: str, session: RunSession) -> JobState:

@@ -30,7 +30,7 @@ class Column:
     name: str  # in the CSV file
     meaning: str  # one line
     kind: Kind | None = None  # measured or simulated; None: no figure
-    field: str = ""  # of `records.Figures`; empty: not imported
+    field: str = ""  # of `domain.figures.Figures`; empty: not imported
     unit: str = ""  # of the cells
     scale: float = 1.0  # to the field's unit
     runs: int | None = None  # that a mean is of; None: not told
@@ -273,16 +273,16 @@ def _figures(
                 values["npu_time_us"] = value
         elif column.field in ("tool_macs", "memory_bytes"):
             values[column.field] = round(value)
-            # Of all tools whose counts were published there is Pulsar alone.
-            values["counts_idle_lanes"] = values.get("tool_macs") is not None
         else:
             values[column.field] = round(value, 6)
+    # Of all tools whose counts were published there is Pulsar alone.
+    values["counts_idle_lanes"] = "tool_macs" in values
     bounds, part = part_of_npu(npu_mode), npu_part(npu_mode)
     return Figures(Kind.PUBLISHED, origin=kind, details=details, bounds=bounds, npu=part, **values)
 
 
 def _macs(line: Mapping[str, str], shape: tuple[int, ...], outputs: tuple[int, ...]) -> int:
-    """MACs of the operator by its definition, as `onnx_macs` counts them; 0 where nothing is multiplied."""
+    """MACs of the operator by its definition, as `graph.macs` counts them; 0 where nothing is multiplied."""
     elements = math.prod(outputs)
     if line["op"].startswith("Conv"):
         return elements * (int(line["ic"]) // int(line["g"])) * int(line["k"]) ** 2

@@ -47,6 +47,18 @@ def cache_folder(name: str) -> Path:
     return Path(cache).absolute() / "npubench" / name
 
 
+def configuration_folder() -> Path | None:
+    """The user's own configuration; None for an account without a home."""
+    # The XDG base directory specification: a relative path counts as unset.
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if base.is_absolute():
+        return base / "npubench"
+    try:
+        return Path.home() / ".config" / "npubench"
+    except RuntimeError:
+        return None
+
+
 def is_regular(path: Path) -> bool:
     """Whether the name itself is a regular file. Never raises."""
     try:

@@ -61,4 +61,4 @@ def sha256_of_bundle(path: Path, beside: Sequence[Path] = ()) -> str:
     if not beside:
         return sha256_of_file(path)
     parts = [(str(file.relative_to(path.parent)), sha256_of_file(file)) for file in (path, *sorted(beside))]
-    return digest([list(part) for part in parts[:1]], [list(part) for part in parts[1:]])
+    return digest(parts[:1], parts[1:])

@@ -35,7 +35,7 @@ def test_only_a_session_locks_a_workspace_opens_its_rows_to_write_and_has_thread
     """Imports do not show it: every module gets a workspace handed."""
     found = {}
     for module in MODULES:
-        for node in ast.walk(ast.parse(module.read_text())):
+        for node in nodes(module):
             words = _session_words(node)
             if words:
                 found.setdefault(module, set()).update(words)
@@ -57,7 +57,7 @@ def _session_words(node):
 def test_no_function_but_a_command_takes_more_than_eight_parameters():
     found = set()
     for module in MODULES:
-        for node in ast.walk(ast.parse(module.read_text())):
+        for node in nodes(module):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not _is_command(node):
                 given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
                 count = sum(one.arg not in {"self", "cls"} for one in given)

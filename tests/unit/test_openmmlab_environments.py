@@ -130,3 +130,12 @@ def test_full_means_the_full_form_and_only_where_there_is_one():
     assert FULL.steps[0] == light.steps[0]
     with pytest.raises(UsageError, match="did you mean"):
         npubench.main(["env", "install", "openmmlap", "--full"], standalone_mode=False)
+
+
+def test_an_account_without_a_home_has_the_shipped_environments_alone(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert "openmmlab" in environments.names()

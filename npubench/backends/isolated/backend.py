@@ -355,8 +355,8 @@ def with_accuracy(figures: Figures, answer: Mapping[str, Any]) -> Figures:
 
 def resolution_of(answer: Mapping[str, Any]) -> OutputResolution | None:
     """What the step of the outputs alone costs, where the tool tells the step."""
-    error_text = answer.get("resolution")
-    return convert(error_text, OutputResolution) if error_text else None
+    step = answer.get("resolution")
+    return convert(step, OutputResolution) if step else None
 
 
 def _worker_version(worker: Path) -> str:

@@ -196,8 +196,8 @@ def other_tensors(calls: Sequence[Mapping[str, Any]], model: OnnxModel) -> str |
     """
     for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         wanted = [tensor.name for tensor in tensors]
-        for error_text in (call[kind] for call in calls if call.get(kind)):
-            names = [one["name"] for one in error_text]
+        for listed in (call[kind] for call in calls if call.get(kind)):
+            names = [one["name"] for one in listed]
             alike = any(a.startswith(b) or b.startswith(a) for a in names for b in wanted)
             if len(names) != len(wanted) or not alike:
                 return f"the board ran a model with {kind} {', '.join(names)}, not {', '.join(wanted)}"[:300]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.domain.errors import BoardError
+from npubench.storage.files import configuration_folder
 
 PORT = 22
 
@@ -89,9 +90,10 @@ def host_name(host: str, port: int) -> str:
 
 
 def own_file() -> Path:
-    """The file that `npubench board trust` writes."""
-    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".config") / "npubench" / "known_hosts"
+    """The file that `npubench board trust` writes. Raises BoardError for an account without a home."""
+    if own := configuration_folder():
+        return own / "known_hosts"
+    raise BoardError("host keys are kept below a home folder, and this account has none: set XDG_CONFIG_HOME")
 
 
 def known(name: str, files: Iterable[Path]) -> Known:

@@ -99,8 +99,10 @@ def _noisy(
 ) -> Iterator[Doubt]:
     """Where every row is wide none is unusual: the board is, and that is said once."""
     for (board, backend), one in usual.items():
+        if one.rows < LEAST_FOR_USUAL or one.median <= STABLE_SPREAD:
+            continue
         here = [(row, known) for row, known in measured if (row.board, row.backend) == (board, backend)]
-        if one.rows < LEAST_FOR_USUAL or one.median <= STABLE_SPREAD or not here:
+        if not here:
             continue
         told = translate(
             "round medians of {wide} of {rows} rows differ by more than {stable:.0%}, usually by {median}",

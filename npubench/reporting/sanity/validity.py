@@ -292,4 +292,4 @@ def _macs(spec: OperatorSpec, row: Result) -> int | None:
 
 
 _ADD_ONLY = frozenset({"Add", "Sub", "Mul", "Relu", "Sigmoid", "Concat", "Softmax", "MaxPool", "Transpose"})
-"""Operators without a multiply-accumulate by the usual count (`onnx_macs`)."""
+"""Operators without a multiply-accumulate by the usual count (`graph.macs`)."""

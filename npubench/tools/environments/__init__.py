@@ -15,6 +15,7 @@ from msgspec import field
 from msgspec.structs import asdict
 
 from npubench.domain.errors import UsageError
+from npubench.storage.files import configuration_folder
 from npubench.storage.hashing import digest
 from npubench.storage.json import Table, Text
 from npubench.storage.toml import checked
@@ -35,8 +36,8 @@ def folders_of_specs() -> tuple[Path, ...]:
     for package in sorted(packages - {"npubench"}):
         place = find_spec(package)
         found += [Path(path) / BESIDE for path in (place.submodule_search_locations or ())] if place else []
-    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    found.append((base if base.is_absolute() else Path.home() / ".config") / "npubench" / BESIDE)
+    if own := configuration_folder():
+        found.append(own / BESIDE)
     return tuple(found)
 
 
