@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from npubench.domain.records import Failure
 from npubench.domain.specs import Shape
@@ -169,7 +169,7 @@ def features_of_file(path: Path, name: str = "") -> GraphFeatures | Failure:
     return source if isinstance(source, Failure) else features_of(source.model, name or path.stem)
 
 
-def _sums(kernels: Iterable[Kernel]) -> dict[str, int]:
+def _sums(kernels: Iterable[Kernel]) -> dict[str, Any]:
     sums: Counter[str] = Counter()
     for kernel in kernels:
         sums["kernels"] += 1

@@ -5,27 +5,15 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any
 
 from npubench.domain.specs import Shape
 from npubench.graph.features import GraphFeatures
 from npubench.published import folder, lines_of
-
-
-class Named(Protocol):
-    """What of a network decides its graph. Sizes are of the input in pixels; 0 or None: not told."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def variant(self) -> str: ...
-    @property
-    def height(self) -> int | None: ...
-    @property
-    def width(self) -> int | None: ...
+from npubench.published.networks import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +50,7 @@ def graphs_of_networks() -> tuple[GraphOf, ...]:
     )
 
 
-def graph_for(network: Named) -> GraphFeatures | None:
+def graph_for(network: Network) -> GraphFeatures | None:
     """The features of a network at its input; None where no graph stands for it.
 
     A graph of another input is scaled by pixels where it is convolutions throughout, which `scaled_from` of
@@ -74,7 +62,7 @@ def graph_for(network: Named) -> GraphFeatures | None:
     names += _by_network().get(network.name, ()) if found is None else ()
     for name in names:
         features = graphs()[name]
-        if 0 in size or features.shape[-2:] == size:
+        if 0 in size or features.shape[2:] == size:
             return features
     return next((scaled for name in names if (scaled := graphs()[name].at(*size))), None)
 
@@ -132,12 +120,12 @@ def line_of(features: GraphFeatures) -> dict[str, str]:
 def _features(line: Mapping[str, str]) -> GraphFeatures:
     shape: Shape = tuple(map(int, line["shape"].split("x")))
     pairs = (pair.rpartition(":") for pair in line["operators"].split())
-    return GraphFeatures(
+    base = GraphFeatures(
         line["name"],
         line["origin"],
         shape,
         line["resizable"] == "yes",
-        (),
-        *(int(line[name] or 0) for name in COUNTS),
-        operators={name: int(count) for name, _, count in pairs},
+        operators=MappingProxyType({name: int(count) for name, _, count in pairs}),
     )
+    counts: dict[str, Any] = {name: int(line[name] or 0) for name in COUNTS}
+    return replace(base, **counts)
