@@ -16,6 +16,7 @@ COMMANDS = {
     "convert": ("convert:convert", "Prepare cases for a board's toolchain without measuring."),
     "report": ("report:report", "Write the HTML report of a result folder."),
     "select": ("select:select", "Say which chips do a job, with what room and at what price."),
+    "predict": ("predict:predict", "Predict figures of networks on chips, with bands, or say why not."),
     "results": ("results:results", "Print results as a table, JSON or CSV."),
     "show": ("results:show", "Show one case with its provenance and log."),
     "compare": ("compare:compare", "Compare two runs, folders, boards or tool versions."),

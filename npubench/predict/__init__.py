@@ -1,0 +1,1 @@
+"""Predicted figures: models fitted to what was published or measured, with bands; else refusals."""

@@ -1,0 +1,63 @@
+"""Joins of publishers' names to networks."""
+
+import pytest
+
+from npubench.published import networks
+from npubench.published.names import Input, batch_of, input_of
+from npubench.published.networks import Confidence, Head, join
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("640", Input(640, 640)),
+        ("640x480", Input(640, 480)),
+        ("736x1280x3", Input(736, 1280)),
+        ("112x112x48", Input(112, 112)),
+        ("3x224x224", Input(224, 224)),
+        ("[1, 3, 48, 320]", Input(48, 320, 1)),
+        ("1x513x513x1", Input(513, 513, 1)),
+        ("", Input()),
+        ("4x77", Input(4, 77)),
+        ("1, 3, 4, 5, 6", Input()),
+        ("about 640", Input()),
+        ("0x3", Input()),
+    ],
+)
+def test_inputs_are_read_in_their_usual_spellings(text, size):
+    assert input_of(text) == size
+
+
+def test_a_batch_is_read_from_a_mode():
+    assert batch_of("batch 8") == 8
+    assert batch_of("3 cores, batch 16") == 16
+    assert batch_of("batch 1 and batch 8") is None
+    assert batch_of("3 cores") is None
+
+
+def test_the_list_joins_by_publisher_name_and_input():
+    found = join("hailo-ai/hailo_model_zoo", "yolov5s", "640x640x3", "batch 8")
+    assert found.network is not None
+    assert found.network.key == "yolov5s-v2@640x640"
+    assert found.network.batch == 8
+    assert found.network.head is Head.NMS
+    assert found.confidence is Confidence.HIGH
+
+
+def test_the_source_tells_models_of_one_name_apart():
+    source = "https://github.com/quic/ai-hub-models/blob/v1/qai_hub_models/models/{}/perf.yaml"
+    keys = ("mediapipe_hand", "mediapipe_hand_gesture")
+    found = [join("quic/ai-hub-models", "HandLandmarkDetector", "", "", source.format(key)) for key in keys]
+    assert [one.network and one.network.name for one in found] == [
+        "mediapipe-hand-landmark-zmurez",
+        "mediapipe-hand-landmark-full",
+    ]
+    assert join("quic/ai-hub-models", "HandLandmarkDetector", "") is networks.NOTHING
+
+
+def test_each_line_of_the_list_has_its_reason_and_a_key_of_its_own():
+    keys = [(one.publisher, one.name, one.input_text, one.source_key) for one in networks.entries()]
+    assert len(set(keys)) == len(keys)
+    for entry in networks.entries():
+        assert entry.join.reason, entry
+        assert entry.join.sure is False or entry.join.network is not None, entry
