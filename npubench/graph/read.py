@@ -60,7 +60,7 @@ def describe(
     model, external = source.model, source.external
     if failure := refusal(model) or checked(path, model, bool(external)):
         return failure
-    inferred = _inferred(model)
+    inferred = prepared(model)
     if isinstance(inferred, Failure):
         return inferred
     found = describe_inferred(path, case, model, inferred, external)
@@ -90,7 +90,7 @@ def describe_inferred(
         outputs=tuple(_tensor_spec(value) for value in graph.output),
         operators=dict(Counter(operator_name(node) for node in all_nodes(graph)).most_common()),
         macs=macs_of_nodes(graph.node, shapes),
-        parameters=_parameter_count(model, inferred),
+        parameters=parameter_count(model, inferred),
         activation_bytes=_activation_bytes(graph, shapes),
         size_bytes=sum(file.stat().st_size for file in (path, *external)),
         external=external,
@@ -142,7 +142,7 @@ def load(path: Path) -> "ModelProto | Failure":
     return model
 
 
-def _inferred(model: "ModelProto") -> "ModelProto | Failure":
+def prepared(model: "ModelProto") -> "ModelProto | Failure":
     """The model with local functions inlined and shapes inferred; takes the data of large tensors away."""
     for tensor in all_tensors(model):
         for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
@@ -152,7 +152,7 @@ def _inferred(model: "ModelProto") -> "ModelProto | Failure":
     return whole if isinstance(whole, Failure) else infer_shapes(whole)
 
 
-def _parameter_count(model: "ModelProto", inferred: "ModelProto") -> int:
+def parameter_count(model: "ModelProto", inferred: "ModelProto") -> int:
     """Elements of initializers and Constant nodes, shapes, indices and 32-bit biases of INT8 left out.
 
     That is: of floating-point type, or integers of at most 8 bits, which are quantised weights. Weights that
