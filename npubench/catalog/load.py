@@ -158,7 +158,9 @@ def _read_board(file: _File, tables: dict[str, Any]) -> None:
         first = given.setdefault((fact.field, fact.about, fact.condition), index)
         if first != index:
             line = file.source.line(("fact", first))
-            what = f"the fact {fact.field!r} is given on line {line} already: remove one, or say in 'condition'"
+            what = (
+                f"the fact {fact.field!r} is given on line {line} already: remove one, or say in 'condition'"
+            )
             file.problem(("fact", index), f"{what} when each of them holds")
     file.layer.boards[name] = BoardEntry(file.source, {"name": name, **tables})
 

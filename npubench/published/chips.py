@@ -60,7 +60,7 @@ def _table() -> Mapping[str, Any]:
 def where_to_look(chip: str, topic: str) -> str:
     """Where a missing fact of a chip is likely to be found: what to look for, and in whose documents.
 
-    `topic` is a key of the table's `[look]`: decode, memory, power, price, clock, cores or peak. Raises KeyError.
+    `topic` is a key of the table's `[look]`. Raises KeyError for another.
     """
     found = find_chip(chip)
     documents = _table()["documents"].get(found.vendor if found else "", "the chip's data sheet")

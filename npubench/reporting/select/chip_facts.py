@@ -1,7 +1,8 @@
 """What is known of a chip, figure by figure: decoder, memory, price, power, clock, peak.
 
-A `FactSheet` holds a candidate's facts, its board's own first. Each question gives what was `Told`: every value
-with its source, the one that counts first. Contradictory ones stay: a verdict that one of them flips says so.
+A `FactSheet` holds a candidate's facts, its board's own first. Each question gives what was `Told`: every
+value with its source, the one that counts first. Contradictory ones stay: a verdict that one of them flips
+says so.
 """
 
 import re
@@ -97,7 +98,9 @@ class FactValue:
 class Told:
     """All that is told of one figure."""
 
-    values: tuple[FactValue, ...] = ()  # the first counts; the others are of other sources, products, conditions
+    values: tuple[
+        FactValue, ...
+    ] = ()  # the first counts; the others are of other sources, products, conditions
     elsewhere: tuple[FactValue, ...] = ()  # of another level than is asked
     wordless: tuple[Fact, ...] = ()  # facts that speak of it without a figure that can be read
     of_host: bool = False  # a fact says that the host's counts
@@ -204,12 +207,20 @@ def power_told(sheet: FactSheet, level: str | None = None) -> Told:
     return _of_level(values, level, wordless, where_to_look(sheet.chip, "power"))
 
 
-_MEMORY = ("board", "board_memory", "memory_capacity", "memory_user", "board_memory_split", "memory", "memory_max")
+_MEMORY = (
+    "board",
+    "board_memory",
+    "memory_capacity",
+    "memory_user",
+    "board_memory_split",
+    "memory",
+    "memory_max",
+)
 _PREFERENCE = ("for the user", "", "in all", "option")
 
 
 def memory_told(sheet: FactSheet) -> Told:
-    """Bytes of memory: the board's own facts first, then the part that is free to use, then what is listed."""
+    """Bytes of memory: of the board's own facts, then of the part that is free to use, then as listed."""
     values, hosts = [], False
     for fact in sheet.of(*_MEMORY):
         hosts = hosts or (fact.field in ("memory", "board") and memory_is_hosts(fact.value))
@@ -250,7 +261,9 @@ def decode_told(sheet: FactSheet, codec: str) -> Told:
             values.append(_decoder(fact, sheet, None, "denied"))
         elif codec in told.without_rate or told.unnamed:
             wordless.append(fact)
-    return Told(_apart(_of_one_source(values)), wordless=tuple(wordless), look=where_to_look(sheet.chip, "decode"))
+    return Told(
+        _apart(_of_one_source(values)), wordless=tuple(wordless), look=where_to_look(sheet.chip, "decode")
+    )
 
 
 _DENIES = re.compile(r"\s*(?:no|none|not supported|unsupported)\s*(?:\(|[;,.]|\Z)", re.IGNORECASE)
@@ -281,7 +294,9 @@ def _listed_with(one: FactValue, other: FactValue) -> bool:
 def clock_told(sheet: FactSheet) -> Told:
     """Megahertz of the NPU at its highest operating point."""
     values = [
-        _value(fact, sheet, amount) for fact in sheet.of("npu_clock_MHz") for amount in megahertz(fact.value)[:1]
+        _value(fact, sheet, amount)
+        for fact in sheet.of("npu_clock_MHz")
+        for amount in megahertz(fact.value)[:1]
     ]
     return Told(_apart(values), look=where_to_look(sheet.chip, "clock"))
 

@@ -1,7 +1,7 @@
 """What a text says of a decoder: `8K60 H.265/VP9, 8K30 H.264`, `HEVC 3840x2160@60`, `H.264 only, 1080p60`.
 
-The text is as a source has it. Read are rates with the codecs that they stand beside, and codecs that the text
-denies; what can be understood in two ways is left out, never guessed.
+The text is as a source has it. Read are rates with the codecs that they stand beside, and codecs that the
+text denies; what can be understood in two ways is left out, never guessed.
 """
 
 import re
@@ -56,7 +56,9 @@ CODECS = {
 """Codec to the ways of writing it."""
 
 _CODEC = re.compile(
-    r"(?<![A-Za-z])(?:" + "|".join(f"(?P<{name}>{text})" for name, text in CODECS.items()) + r")(?![A-Za-z0-9])",
+    r"(?<![A-Za-z])(?:"
+    + "|".join(f"(?P<{name}>{text})" for name, text in CODECS.items())
+    + r")(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 
@@ -204,7 +206,7 @@ def _plain(text: str) -> str:
 
 
 def _remark(found: re.Match[str]) -> str:
-    """What a bracket adds: codecs, rates, or that a codec is denied; a calculation or a profile adds nothing."""
+    """What a bracket adds: codecs, rates, or that a codec is denied; a calculation adds nothing."""
     inside = found[1]
     rest = inside
     for pattern in (_SPEED, _RATE_FIRST, _CODEC):
@@ -309,7 +311,11 @@ class _Reader:
             unnamed = unnamed.joined(rate) if unnamed else rate
         rates = {codec: rate for codec, rate in self.rates.items() if codec not in self.denied}
         return DecodeText(
-            rates, frozenset(self.denied), frozenset(without), self.only, None if rates or without else unnamed
+            rates,
+            frozenset(self.denied),
+            frozenset(without),
+            self.only,
+            None if rates or without else unnamed,
         )
 
 

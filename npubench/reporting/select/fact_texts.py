@@ -22,7 +22,7 @@ class Amount:
 
 
 _NUMBER = r"(?<![\w.,])(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
-_TO = r"\s*(?:-|–|—|~|to|and)\s*"  # noqa: RUF001
+_TO = r"\s*(?:-|–|—|~|to|and)\s*"
 _AT_MOST = re.compile(
     r"(?:<=?|≤|\b(?:up to|at most|(?:no|not) more than|not (?:above|over)|under|below|less than|within"
     r"|max(?:imum|\.)?(?: of)?|peak(?: of)?))\s*\Z",
@@ -62,8 +62,11 @@ def _numbers(*texts: str | None) -> list[float]:
 def _bounded(text: str, told: str, found: re.Match[str], ends: list[float]) -> Amount:
     """An amount with what the words around it say; a bracket may repeat it with a bound."""
     before, behind = told[: found.start(1)], told[found.end() :]
-    repeated = (_AT_MOST.search(inside[0][: again.start()].lstrip("(")) for inside in _BRACKET.finditer(text)
-                for again in re.finditer(re.escape(found[1]), inside[0]))
+    repeated = (
+        _AT_MOST.search(inside[0][: again.start()].lstrip("("))
+        for inside in _BRACKET.finditer(text)
+        for again in re.finditer(re.escape(found[1]), inside[0])
+    )
     bound = Bound.EXACT
     if _AT_MOST.search(before) or _MOST_BEHIND.search(behind) or any(repeated):
         bound = Bound.UPPER
@@ -112,7 +115,15 @@ def _behind(found: re.Match[str]) -> str:
     return f"{found[1]} - {found[2]} USD " if found[2] else f"{found[1]} USD "
 
 
-_SIZES = {"GB": 2.0**30, "GiB": 2.0**30, "MB": 2.0**20, "MiB": 2.0**20, "Gbit": 2.0**27, "Gb": 2.0**27, "Mbit": 2.0**17}
+_SIZES = {
+    "GB": 2.0**30,
+    "GiB": 2.0**30,
+    "MB": 2.0**20,
+    "MiB": 2.0**20,
+    "Gbit": 2.0**27,
+    "Gb": 2.0**27,
+    "Mbit": 2.0**17,
+}
 """Memories are of powers of two, whatever their seller calls them."""
 _UNIT = r"(GiB|GB|MiB|MB|Gbit|Gb|Mbit)\b(?!\s*/\s*s)"
 _NO_MEMORY = r"(?:eMMC|UFS|flash|NAND|NOR|SSD|NVMe|ROM|storage|SD\b|disk|microSD|EEPROM)"
@@ -121,10 +132,12 @@ _SIZE = re.compile(
 )
 _PART = re.compile(rf"(?<![\w.,])(\d+(?:\.\d+)?)\s*(?:{_UNIT})?\s*(?:of|out of)\s*(\d+(?:\.\d+)?)\s*{_UNIT}")
 _USABLE = re.compile(
-    r"\A\s*(?:(?:is|are)\s)?(?:CMM|for (?:the )?(?:user|NPU|models|applications?)|usable|available|free|user\b)", re.IGNORECASE
+    r"\A\s*(?:(?:is|are)\s)?(?:CMM|for (?:the )?(?:user|NPU|models|apps?\b)|usable|available|free|user\b)",
+    re.IGNORECASE,
 )
 _TAKEN = re.compile(
-    r"\A\s*(?:(?:is|are)\s)?(?:system|for (?:the )?(?:accelerator|system|OS|firmware)|reserved|kept)", re.IGNORECASE
+    r"\A\s*(?:(?:is|are)\s)?(?:system|for (?:the )?(?:accelerator|system|OS|firmware)|reserved|kept)",
+    re.IGNORECASE,
 )
 _NONE = re.compile(r"\b(?:none|no memory)\b(?: of its own)?", re.IGNORECASE)
 
@@ -161,4 +174,6 @@ def memory_sizes(text: str) -> tuple[Amount, ...]:
     if usable:
         whole = [replace(one, how=one.how or "in all") for one in whole[:1]]
     sizes = (*usable, *whole[:1], *options)
-    return tuple({one.value: one for one in reversed(sizes)}[value] for value in dict.fromkeys(s.value for s in sizes))
+    return tuple(
+        {one.value: one for one in reversed(sizes)}[value] for value in dict.fromkeys(s.value for s in sizes)
+    )
