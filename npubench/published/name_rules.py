@@ -80,10 +80,14 @@ class Rules:
 def ruled(publisher: str, model: str, input_text: str) -> Ruled | None:
     """What the rules make of `model`; None: no rule fits."""
     parts = spelled(model)
-    for spelling in (parts, parts.unsized):
-        for rule in rules().rules:
-            if rule.publishers and publisher not in rule.publishers:
-                continue
+    read = (parts, parts.unsized) if parts.unsized != parts else (parts,)
+    found = [one for one in (_first(publisher, spelling, input_text) for spelling in read) if one]
+    return next((one for one in found if one.confidence in ("high", "medium")), found[0] if found else None)
+
+
+def _first(publisher: str, spelling: Spelling, input_text: str) -> Ruled | None:
+    for rule in rules().rules:
+        if not rule.publishers or publisher in rule.publishers:
             found = _matched(rule, spelling)
             if found is not None:
                 return _meaning(rule, found, spelling, publisher, input_text)
@@ -134,7 +138,10 @@ def _size(
     rule: Rule, groups: Mapping[str, str], spelling: Spelling, habits: Habits, input_text: str
 ) -> tuple[Input, str, str]:
     """The input, what is left of the rule's confidence with it, and what is doubtful about it."""
-    told, named = input_of(input_text), spelling.size if not groups.get("pixels") else input_of(groups["pixels"])
+    told, named = (
+        input_of(input_text),
+        spelling.size if not groups.get("pixels") else input_of(groups["pixels"]),
+    )
     if habits.width_first:
         named = Input(named.width, named.height)
     usual = input_of(rule.inputs.get(groups.get(rule.input_group, ""), rule.input))

@@ -1,8 +1,8 @@
 """How publishers write names, inputs, batches and precisions: each style read into its parts.
 
-A name is taken apart from its end, as file names are made: `YOLOv5: yolov5s_v6.1_3output_int8_4b_2core` is the stem
-`yolov5s-v6.1` of the sample `YOLOv5`, with a cut head, in int8, at batch 4. What is left over stays in the stem, so
-that a word nobody knows keeps a name from being taken for another.
+A name is taken apart from its end, as file names are made: `YOLOv5: yolov5s_v6.1_3output_int8_4b_2core` is
+the stem `yolov5s-v6.1` of the sample `YOLOv5`, with a cut head, in int8, at batch 4. What is left over stays
+in the stem, so that a word nobody knows keeps a name from being taken for another.
 """
 
 import re
@@ -60,12 +60,13 @@ _KIND_WORDS = {
 }  # fmt: skip
 
 _END = (
-    ("precision", r"int8|uint8|int16|int4|u8|i8|fp16|fp32|bf16|f16|f32|w8a8|w8a16|w4a16|w4a8|float16|float32|float"),
+    ("precision", r"u?int8|int16|int4|[ui]8|b?fp?(?:16|32)|w[48]a(?:8|16)|float(?:16|32)?"),
     ("precision", r"quant|quantized|qat|ptq|asym|quantized-(?:mix|int8)|mix|mixed"),
     ("batch", r"(?P<batch_a>\d+)b|(?:bs|batch)-?(?P<batch_b>\d+)"),
     ("cores", r"(?:\d|single|multi|dual|triple)-?cores?"),
     ("chip", r"bm\d{4}x?|cv\d{3}x?|rk\d{4}|rv\d{4}|ax\d{3}\w?|hailo-?\d\w?|npu\d?|edgetpu"),
-    ("tool", r"onnx|axmodel|rknn|hef|bmodel|tensorrt|trt|rknnopt|rknn-opt|sim|simplified|official|torchvision|ultralytics|pretrained"),
+    ("tool", r"onnx|axmodel|rknn|hef|bmodel|tensorrt|trt|rknn-?opt|sim|simplified"),
+    ("maker", r"official|torchvision|ultralytics|pretrained"),
     ("data", r"coco|imagenet|in1k|ilsvrc|1k"),
     ("nms-core", r"nms-core"),
     ("nms", r"nms|with-nms|postprocess|with-postprocess"),
