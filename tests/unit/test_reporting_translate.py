@@ -166,7 +166,7 @@ def test_the_verdict_is_the_same_in_both_languages_but_for_its_words(tmp_path):
 def test_warnings_of_the_cost_plot_are_told_apart(tmp_path):
     decision = gateway.decision(tmp_path, gateway.rows())
     warning = view_of(decision)["pareto"].warning
-    assert warning.endswith("; figures of several kinds: compare within a kind before you compare across")
+    assert warning.endswith("; figures of several kinds: each names its own, and a sum its weakest")
 
 
 def test_help_is_in_the_language_that_is_asked():

@@ -102,7 +102,8 @@ def test_npu_time_is_shared_among_models_and_streams(asked):
     assert checks["latency"].headroom == pytest.approx(1 - 88 / 100)
     # 4 x 15/s of 1080p against 60/s
     assert checks["decode"].headroom == pytest.approx(0.0)
-    assert checks["accuracy"].headroom == pytest.approx(0.9)
+    # Accuracy ranks and is no capacity: 0.001 of the 0.01 that big may lose is gone.
+    assert (checks["accuracy"].headroom, found.accuracy) == (None, pytest.approx(0.9))
     assert found.outcome is Outcome.PASS
     assert found.binding == "decode"
 
@@ -156,12 +157,30 @@ def test_a_figure_of_half_a_chip_is_of_half_a_chip(asked):
     assert checks["npu_time"].outcome is Outcome.FAIL
 
 
-def test_kinds_are_judged_apart(asked):
-    rows = [replace(FITTING[0], estimate=Figures(Kind.SIMULATED, Latency(1, 9_000.0))), FITTING[1]]
-    measured, simulated = sorted(judged(asked, rows), key=lambda v: str(v.kind))
-    assert (measured.kind, measured.outcome) == (Kind.MEASURED, Outcome.PASS)
-    assert (simulated.kind, simulated.outcome) == (Kind.SIMULATED, Outcome.UNKNOWN)
-    assert "simulated" in simulated.checks[0].why
+def test_a_chip_is_one_candidate_and_its_stronger_kind_speaks_model_by_model(asked):
+    both = replace(FITTING[0], estimate=Figures(Kind.SIMULATED, Latency(1, 9_000.0)))
+    found, checks = one(asked, [both, row("small", 2_000.0, Kind.SIMULATED)])
+    # 4 x 5/s x 20 ms measured + 4 x 10/s x 2 ms simulated: the sum bears the weaker name.
+    assert [(figure.kind, figure.time_us) for figure in found.figures] == [
+        (Kind.MEASURED, 20_000.0),
+        (Kind.SIMULATED, 2_000.0),
+    ]
+    assert found.load == pytest.approx(0.48)
+    assert (found.kind, checks["npu_time"].kind) == (Kind.SIMULATED, Kind.SIMULATED)
+    assert "20.0 ms (measured)" in checks["npu_time"].arithmetic[0]
+    assert "2.00 ms (simulated)" in checks["npu_time"].arithmetic[1]
+
+
+def test_published_speaks_before_simulated_and_two_boards_of_a_chip_are_one_candidate(asked):
+    published = row("big", 30_000.0, Kind.PUBLISHED, board="a-board", chip="X1")
+    simulated = row("big", 10_000.0, Kind.SIMULATED, board="other", chip="x1")
+    found, _ = one(asked, [simulated, published, row("small", 2_000.0, board="other", chip="X1")])
+    assert found.boards == ("a-board", "other")
+    assert [(figure.kind, figure.board) for figure in found.figures] == [
+        (Kind.PUBLISHED, "a-board"),
+        (Kind.MEASURED, "other"),
+    ]
+    assert found.kind is Kind.PUBLISHED
 
 
 def test_times_of_an_emulated_board_do_not_count(asked):
@@ -187,7 +206,7 @@ def test_a_model_that_ran_without_a_time_is_supported_and_as_accurate_as_it_was(
     measured, _ = one(asked, rows)
     checks = {check.name: check for check in measured.checks}
     assert checks["operators"].outcome is Outcome.PASS
-    assert checks["accuracy"].headroom == pytest.approx(0.5)
+    assert measured.accuracy == pytest.approx(0.5)
     assert checks["npu_time"].outcome is Outcome.UNKNOWN
     assert measured.outcome is Outcome.UNKNOWN
 
@@ -195,9 +214,10 @@ def test_a_model_that_ran_without_a_time_is_supported_and_as_accurate_as_it_was(
 def test_accuracy_that_nobody_compared_is_unknown(asked):
     _, checks = one(asked, [row("big", 20_000.0, cosine=None), FITTING[1]])
     assert checks["accuracy"].outcome is Outcome.UNKNOWN
-    _, checks = one(asked, [row("big", 20_000.0, cosine=0.98), FITTING[1]])
+    found, checks = one(asked, [row("big", 20_000.0, cosine=0.98), FITTING[1]])
     assert checks["accuracy"].outcome is Outcome.FAIL
-    assert checks["accuracy"].headroom == pytest.approx(-1.0)
+    assert (checks["accuracy"].headroom, found.accuracy) == (None, pytest.approx(-1.0))
+    assert found.binding == "accuracy"
 
 
 def test_the_accurate_row_is_taken_before_the_fast_one(asked):
