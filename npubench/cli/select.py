@@ -43,8 +43,8 @@ def select(
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
     from npubench.reporting.data.translate import use_language
     from npubench.reporting.page.page import render
-    from npubench.reporting.select.decide import SelectOptions, choose
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
+    from npubench.reporting.select.select import SelectOptions, choose
 
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")

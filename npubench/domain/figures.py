@@ -113,6 +113,7 @@ class BoundReason(StrEnum):
     LAYERS_NOT_COUNTED = "layers_not_counted"
     LAYERS_ON_CPU = "layers_on_cpu"
     PART_OF_NPU = "part_of_npu"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class Bounds:
     left_out: int | None = None  # layers that are not in the latency; None where none are counted
     layers: int | None = None  # layers in all
     share: float | None = None  # part of the NPU that ran, in 0..1, where that is the reason
+    batch: int | None = None  # samples that ran at once, where that is the reason
 
 
 @dataclass(frozen=True, slots=True)

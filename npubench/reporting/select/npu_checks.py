@@ -12,16 +12,17 @@ from npubench.reporting.data.translate import translate
 from npubench.reporting.select.bands import Uncertain, chance_within, total
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.checks import Check, Job, Outcome, kind_of, share_of, tightest
+from npubench.reporting.select.choosing import Beyond, choose
 from npubench.reporting.select.requirements import Requirements
-from npubench.reporting.select.times import ModelTime, Shapes, accuracy_of, accuracy_value, choose
+from npubench.reporting.select.times import ModelTime, accuracy_of, accuracy_value
 
 SURE = 0.9
 """Chance from which a sum with bands passes, and below 1 minus which it fails: ends of what is unknown."""
 
 
-def jobs_of(asked: Requirements, candidate: Candidate, shapes: Shapes) -> list[Job]:
+def jobs_of(asked: Requirements, candidate: Candidate, beyond: Beyond) -> list[Job]:
     """All models of all streams."""
-    return [Job(stream, need, choose(need, candidate, shapes)) for stream, need in asked.models]
+    return [Job(stream, need, choose(need, candidate, beyond)) for stream, need in asked.models]
 
 
 def npu_time(jobs: Sequence[Job]) -> Check:
@@ -33,7 +34,7 @@ def npu_time(jobs: Sequence[Job]) -> Check:
     """
     known = [job for job in jobs if job.time and job.loads]
     loads = [job.loads for job in known if job.loads]
-    least = [job.loads.times(job.time.share) for job in known if job.time and job.loads]
+    least = [job.loads.times(job.time.least) for job in known if job.time and job.loads]
     most, share = total(loads).median, share_of(jobs)
     lines = [_load_line(job) for job in jobs]
     if len(jobs) > 1:
@@ -49,7 +50,7 @@ def npu_time(jobs: Sequence[Job]) -> Check:
     if fails >= SURE:
         why = (
             translate("too slow even at the upper bound of the whole NPU")
-            if share < 1
+            if least != loads
             else translate("too slow")
         )
         need = f"≥ {check.need}" if _incomplete(jobs) else check.need
@@ -62,9 +63,9 @@ def npu_time(jobs: Sequence[Job]) -> Check:
     if chance_within(loads, 1.0) >= SURE:
         why = translate("these figures are of a part of the chip: {part}", part=part) if share < 1 else ""
         return replace(check, outcome=Outcome.PASS, why=why)
-    if share < 1:
+    if least != loads:
         why = translate(
-            "a part of the NPU is not enough; the whole would be at {bound} % at best, which is an estimate",
+            "one after another they do not fit; side by side on all of the NPU they take {bound} % at best, an estimate",
             bound=significant(total(least).median * 100),
         )
         return replace(check, outcome=Outcome.UNKNOWN, confidence=None, why=why)
@@ -149,7 +150,7 @@ def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | No
         value, name = _statistic(job.time, asked_of)
         count = job.stream.count
         most.append(Uncertain(count * value, job.time.sigma, job.time.uncertain.shared))
-        least.append(most[-1].times(job.time.share))
+        least.append(most[-1].times(job.time.least))
         lines.append(f"{job.need.role}: {count} × {each_text(job.time, value)} ({name})")
         if asked_of and name != f"p{asked_of}":
             unsure.append(translate("{role}: no p{percentile}", role=job.need.role, percentile=asked_of))
