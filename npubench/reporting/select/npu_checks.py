@@ -20,6 +20,11 @@ SURE = 0.9
 """Chance from which a sum with bands passes, and below 1 minus which it fails: ends of what is unknown."""
 
 
+IN_FLIGHT = 8
+"""Inferences that a device may hold of which only a rate is told: its latency is at most so many times
+1/rate, at least one. An assumption, and said so."""
+
+
 def jobs_of(asked: Requirements, candidate: Candidate, beyond: Beyond) -> list[Job]:
     """All models of all streams."""
     return [Job(stream, need, choose(need, candidate, beyond)) for stream, need in asked.models]
@@ -65,7 +70,7 @@ def npu_time(jobs: Sequence[Job]) -> Check:
         return replace(check, outcome=Outcome.PASS, why=why)
     if least != loads:
         why = translate(
-            "one after another they do not fit; side by side on all of the NPU they take {bound} % at best, an estimate",
+            "one after another they do not fit; side by side on all of the NPU they take {bound} % at best",
             bound=significant(total(least).median * 100),
         )
         return replace(check, outcome=Outcome.UNKNOWN, confidence=None, why=why)
@@ -148,10 +153,13 @@ def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | No
         if job.time is None:
             continue
         value, name = _statistic(job.time, asked_of)
-        count = job.stream.count
-        most.append(Uncertain(count * value, job.time.sigma, job.time.uncertain.shared))
-        least.append(most[-1].times(job.time.least))
+        count, waiting = job.stream.count, 0 if job.time.latency else IN_FLIGHT - 1
+        each = Uncertain(value, job.time.sigma, job.time.uncertain.shared)
+        most.append(each.times(count + waiting))
+        least.append(each.times(count * job.time.least))
         lines.append(f"{job.need.role}: {count} × {each_text(job.time, value)} ({name})")
+        if waiting:
+            lines[-1] += f", {translate('at most {count} more in flight', count=waiting)}"
         if asked_of and name != f"p{asked_of}":
             unsure.append(translate("{role}: no p{percentile}", role=job.need.role, percentile=asked_of))
     lines.append(translate("decoding and what comes after the NPU are not in it"))
@@ -170,6 +178,9 @@ def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | No
     if unsure:
         return replace(unknown, have=f"≥ {have}" if lines[1:] else "–", why="; ".join(unsure))
     sure = chance_within(most, within_us)
+    if sure < SURE and any(job.time and not job.time.latency for job in jobs):
+        why = translate("a rate tells no latency: it lies below that of {count} in flight", count=IN_FLIGHT)
+        return replace(unknown, have=f"≤ {have}", why=why)
     if sure < SURE and least != most:
         # Half an NPU is too slow, which says nothing sure of the whole.
         part = translate("these figures are of a part of the NPU: the whole may be fast enough, measure it")
