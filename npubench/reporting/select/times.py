@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from npubench.domain.figures import Accuracy, Bound, Bounds, Figures, Kind, Latency
 from npubench.domain.records import Result, Status
-from npubench.domain.specs import Fact, Precision
+from npubench.domain.specs import Precision
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import bounds_of
 from npubench.reporting.data.op_support import on_cpu
 from npubench.reporting.select.bands import Z90, Uncertain
 from npubench.reporting.select.candidate import share_of_npu
+from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.requirements import ModelNeed
 
 ORDER: Mapping[Kind, int] = {Kind.MEASURED: 0, Kind.PUBLISHED: 1, Kind.SIMULATED: 2, Kind.PREDICTED: 3}
@@ -85,7 +86,7 @@ def strength(time: ModelTime) -> float:
     return ORDER[time.kind] + (1.5 if time.origin is Kind.SIMULATED else 0.0)
 
 
-def times_of(row: Result, facts: Mapping[str, Fact]) -> Iterator[ModelTime]:
+def times_of(row: Result, facts: FactSheet) -> Iterator[ModelTime]:
     """The times of a row that worked, each of its kind. What was measured of an emulated board is none."""
     for figures in row.all_figures if row.status is Status.OK else ():
         time_us = time_of(figures)
