@@ -59,7 +59,8 @@ def npu_time(jobs: Sequence[Job]) -> Check:
             else translate("too slow")
         )
         need = f"≥ {check.need}" if _incomplete(jobs) else check.need
-        return replace(check, need=need, why=why, confidence=_sure(least, 1 - fails))
+        room = 1 - total(least).median
+        return replace(check, headroom=room, need=need, why=why, confidence=_sure(least, 1 - fails))
     if unsure := _incomplete(jobs):
         need = f"≥ {check.need}" if most else "–"
         return replace(
@@ -173,8 +174,10 @@ def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | No
     fails = 1 - chance_within(least, within_us)
     unknown = replace(check, outcome=Outcome.UNKNOWN, headroom=None, confidence=None)
     if fails >= SURE:
-        have = f"≥ {have}" if unsure else have
-        return replace(check, have=have, confidence=_sure(least, 1 - fails))
+        at_best = total(least)
+        have = f"≥ {_duration(at_best)}" if unsure or at_best != whole else have
+        room = 1 - at_best.median / within_us
+        return replace(check, have=have, headroom=room, confidence=_sure(least, 1 - fails))
     if unsure:
         return replace(unknown, have=f"≥ {have}" if lines[1:] else "–", why="; ".join(unsure))
     sure = chance_within(most, within_us)
