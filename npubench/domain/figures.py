@@ -125,7 +125,6 @@ class Bounds:
     left_out: int | None = None  # layers that are not in the latency; None where none are counted
     layers: int | None = None  # layers in all
     share: float | None = None  # part of the NPU that ran, in 0..1, where that is the reason
-    batch: int | None = None  # samples that ran at once, where that is the reason
 
 
 @dataclass(frozen=True, slots=True)

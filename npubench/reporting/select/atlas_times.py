@@ -83,7 +83,7 @@ def _time(told: Sequence[PublishedFigure], chip: Chip, network: Network) -> Mode
     rate_us = 1e6 / values[RATE] if RATE in values else 0.0
     bounds = None
     if batch > 1:
-        bounds = Bounds(Bound.LOWER, BoundReason.BATCH, batch=batch)
+        bounds = Bounds(Bound.LOWER, BoundReason.BATCH)
     elif share < 1:
         bounds = Bounds(Bound.UPPER, BoundReason.PART_OF_NPU, share=share)
     mean = latency_us or calculated_us
