@@ -86,7 +86,7 @@ def _problems(words: Cameras) -> list[str]:
             found.append(
                 f"'{printable(name, 60)}' is no model: write a name, or one with its input as yolov8s@640"
             )
-    if not _is_size(words.resolution):
+    if words.resolution.strip().isdecimal() or not _is_size(words.resolution):
         hint = did_you_mean(words.resolution, RESOLUTIONS)
         shown = printable(words.resolution, 60)
         found.append(f"'{shown}' is not a resolution{hint}: write it as 1920x1080, 720p, 1080p or 4K")
