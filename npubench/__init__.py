@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from npubench.engine.run import RunOutcome
-    from npubench.reporting.select.decide import Decision
+    from npubench.reporting.select.verdict import Decision
 
     Folder = str | os.PathLike[str]
 

@@ -3,6 +3,7 @@
 import pytest
 
 from npubench.published import networks
+from npubench.published.name_rules import ruled
 from npubench.published.names import Input, batch_of, input_of
 from npubench.published.networks import Confidence, Head, join
 
@@ -61,3 +62,31 @@ def test_each_line_of_the_list_has_its_reason_and_a_key_of_its_own():
     for entry in networks.entries():
         assert entry.join.reason, entry
         assert entry.join.sure is False or entry.join.network is not None, entry
+
+
+def test_rules_alone_agree_with_the_reviewed_list():
+    """Each entry's name without the entry: what the rules say must be the list's network, or nothing."""
+    sure, same, wrong = 0, 0, []
+    for entry in networks.entries():
+        if entry.join.task in networks.LANGUAGE_TASKS:
+            continue
+        found = ruled(entry.publisher, entry.name, entry.input_text)
+        told = found is not None and found.confidence in ("high", "medium")
+        sure += entry.join.sure
+        if not told:
+            continue
+        known = entry.join.network if entry.join.sure else None
+        same += known is not None and known.name == found.network
+        if known is None or (known.name, known.height, known.width) != (
+            *(found.network, found.size.height, found.size.width),
+        ):
+            wrong.append((entry.publisher, entry.name, known, found))
+    assert same >= 0.9 * sure
+    assert len(wrong) <= 0.01 * sure, wrong
+
+
+def test_rules_know_language_and_speech_from_vision():
+    for entry in networks.entries():
+        found = ruled(entry.publisher, entry.name, entry.input_text)
+        language = found is not None and found.task in networks.LANGUAGE_TASKS
+        assert language == (entry.join.task in networks.LANGUAGE_TASKS), entry.name
