@@ -7,6 +7,7 @@ from dataclasses import replace
 from npubench.domain.figures import Bound
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
+from npubench.published.chips import same_chip
 from npubench.reporting.select.board_checks import (
     decode,
     level_of,
@@ -18,6 +19,7 @@ from npubench.reporting.select.board_checks import (
     prices_of,
 )
 from npubench.reporting.select.candidate import Candidate, candidates
+from npubench.reporting.select.changes import Case, changes_of
 from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.npu_checks import (
@@ -30,6 +32,7 @@ from npubench.reporting.select.npu_checks import (
 )
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
 from npubench.reporting.select.requirements import Requirements, UserFacts
+from npubench.reporting.select.steps import steps_of
 from npubench.reporting.select.times import weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
@@ -54,15 +57,16 @@ def decide(
 
     `known` are the boards whose facts count, `beyond` is what is known beside the rows.
     """
-    found = candidates(results, boards, known, chips)
-    user = [_known_of(one, asked) for one in found]
+    listed = candidates(results, boards, known, chips)
+    user = [_known_of(one, asked) for one in listed]
+    found = [_with_own(one, own) for one, own in zip(listed, user, strict=True)]
     told = [
         (prices_of(one, own, "board"), powers_of(one, own, "board"))
         for one, own in zip(found, user, strict=True)
     ]
     levels = Levels(
         level_of(asked.limits.price_of, [prices for prices, _ in told]),
-        level_of(None, [powers for _, powers in told]),
+        level_of(asked.limits.power_of, [powers for _, powers in told]),
     )
     judged = [_judge(asked, one, own, levels, beyond) for one, own in zip(found, user, strict=True)]
     ranked = _ranked(judged, asked, levels)
@@ -71,8 +75,17 @@ def decide(
 
 
 def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
-    names = {candidate.chip.casefold(), *(board.casefold() for board in candidate.boards)}
-    return next((one for one in asked.known if one.board.casefold() in names), None)
+    """What the asker knows of one of its boards, else of the chip in any spelling."""
+    of_board = (one for one in asked.known if one.board in candidate.boards)
+    of_chip = (one for one in asked.known if one.board and same_chip(one.board, candidate.chip))
+    return next(of_board, None) or next(of_chip, None)
+
+
+def _with_own(candidate: Candidate, known: UserFacts | None) -> Candidate:
+    """Facts that the asker gave count before all others."""
+    if known is None or not known.facts:
+        return candidate
+    return replace(candidate, facts=replace(candidate.facts, own=(*known.facts, *candidate.facts.own)))
 
 
 def _judge(
@@ -92,7 +105,16 @@ def _judge(
         price(asked, prices, levels.price),
         power(asked, powers, levels.power),
     )
-    checks = tuple(check for check in found if check is not None)
+    case = Case(asked, candidate, jobs, beyond, known)
+    checks = tuple(
+        replace(
+            check,
+            steps=steps_of(check, jobs, candidate, asked, beyond),
+            changes=changes_of(check, case),
+        )
+        for check in found
+        if check is not None
+    )
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (

@@ -60,7 +60,14 @@ def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     kept = [row for row in rows if keys is None or chip_key(row.chip, row.board) in keys]
     chips = [chip for chip in (found.by_chip if found else ()) if keys is None or chip in keys]
     chips += [chip.name for name in options.boards if (chip := find_chip(name))]
-    decision = decide(asked, kept, specs, boards, Beyond(shapes, found), chips)
+    decision = decide(
+        asked,
+        kept,
+        specs,
+        boards,
+        Beyond(shapes, found, runs=lambda name: catalog.case(name) is not None),
+        chips,
+    )
     return Selected(decision, kept, boards)
 
 
