@@ -308,7 +308,7 @@ def test_rows_that_are_not_stable_are_named(asked):
     ("change", "told"),
     [
         (("count = 4", "count = 0"), "stream[0].count"),
-        (('"1920x1080"', '"wide"'), "is not WIDTHxHEIGHT"),
+        (('"1920x1080"', '"wide"'), "is not a resolution: write it as 1920x1080"),
         (("fps = 15", "fps = nan"), "stream[0].fps"),
         (("headroom = 3", "luck = 3"), "ranking.luck"),
         (('title = "gate"', "title = "), "is not TOML"),
