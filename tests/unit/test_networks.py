@@ -1,6 +1,8 @@
 """Joins of publishers' names to networks."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from npubench.published import networks
 from npubench.published.name_rules import ruled
@@ -90,3 +92,30 @@ def test_rules_know_language_and_speech_from_vision():
         found = ruled(entry.publisher, entry.name, entry.input_text)
         language = found is not None and found.task in networks.LANGUAGE_TASKS
         assert language == (entry.join.task in networks.LANGUAGE_TASKS), entry.name
+
+
+@given(
+    st.text(st.sampled_from("yolov5s8resnet_-:/. 0123456789xXint8b(é²٣\x1b\n"), max_size=60),
+    st.text(st.sampled_from("0123456789xX×, []()a²٣"), max_size=20),
+)
+def test_no_name_is_too_odd_to_be_read(name, size):
+    for publisher in ("hailo-ai/hailo_model_zoo", "somebody"):
+        found = join(publisher, name, size, size, name)
+        assert found.reason
+        assert not found.sure or found.network is not None
+    told = input_of(size)
+    assert (told.height is None) == (told.width is None)
+
+
+def test_what_is_longer_than_any_name_is_none():
+    assert join("somebody", "yolov8s" + "_int8" * 100_000, "640") is networks.NOTHING
+    assert input_of("9" * 5000) == Input()
+    assert input_of("640x999999") == Input()
+
+
+def test_a_network_has_one_task_by_whichever_name():
+    tasks = {}
+    for entry in networks.entries():
+        if entry.join.network:
+            tasks.setdefault(entry.join.network.name, set()).add(entry.join.network.task)
+    assert {name: found for name, found in tasks.items() if len(found) > 1} == {}
