@@ -1,11 +1,13 @@
 """Joins of publishers' names to networks."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.published import networks
-from npubench.published.name_rules import ruled
+from npubench.published.name_rules import ruled, rules
 from npubench.published.names import Input, batch_of, input_of
 from npubench.published.networks import Confidence, Head, join
 
@@ -119,3 +121,25 @@ def test_a_network_has_one_task_by_whichever_name():
         if entry.join.network:
             tasks.setdefault(entry.join.network.name, set()).add(entry.join.network.task)
     assert {name: found for name, found in tasks.items() if len(found) > 1} == {}
+
+
+def test_every_rule_can_be_followed():
+    for rule in rules().rules:
+        groups = {*re.compile(rule.name).groupindex, "kind"}
+        used = set(re.findall(r"\{(\w+)\}", rule.network + rule.variant))
+        assert used <= groups, rule
+        assert set(rule.words) <= groups, rule
+        assert set(rule.kinds) <= set(rules().kinds), rule
+        assert rule.style in ("", *rules().styles), rule
+        assert not rule.tasks or rule.task_group in groups, rule
+        assert not rule.inputs or rule.input_group in groups, rule
+        assert all(input_of(one).told for one in (*rule.inputs.values(), rule.input) if one), rule
+        assert Confidence(rule.confidence) is not Confidence.NONE or not rule.network, rule
+        Head(rule.head)
+
+
+def test_a_publisher_is_known_at_further_addresses():
+    source = "https://github.com/qualcomm/ai-hub-models/blob/v2/models/yolov7/perf.yaml"
+    found = join("qualcomm/ai-hub-models", "Yolo-v7", "", "", source)
+    assert found == join("quic/ai-hub-models", "Yolo-v7", "", "", source)
+    assert found.network.name == "yolov7-tiny"
