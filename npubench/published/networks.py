@@ -189,7 +189,7 @@ def _by_rule(publisher: str, model: str, input_text: str) -> Join | None:
 
 
 def _by_own_name(model: str, input_text: str) -> Join | None:
-    """A network by the name that it has here; one without a number may be another's, too: at its input alone."""
+    """A network by the name that it has here; one without a number may be another's: at its input alone."""
     parts = spelled(model)
     for spelling in (parts, parts.unsized):
         kind = "" if spelling.kind in ("", "det") else f"-{spelling.kind}"
