@@ -9,6 +9,7 @@ from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.published.chips import same_chip
 from npubench.reporting.select.board_checks import (
+    Told,
     decode,
     level_of,
     memory,
@@ -94,27 +95,8 @@ def _judge(
     jobs = jobs_of(asked, candidate, beyond)
     prices = prices_of(candidate, known, levels.price)
     powers = powers_of(candidate, known, levels.power)
-    time = npu_time(jobs)
-    found = (
-        time,
-        latency(jobs, asked, time),
-        decode(asked, candidate),
-        memory(jobs, asked, candidate, known),
-        operators(jobs),
-        accuracy(jobs),
-        price(asked, prices, levels.price),
-        power(asked, powers, levels.power),
-    )
     case = Case(asked, candidate, jobs, beyond, known)
-    checks = tuple(
-        replace(
-            check,
-            steps=steps_of(check, jobs, candidate, asked, beyond),
-            changes=changes_of(check, case),
-        )
-        for check in found
-        if check is not None
-    )
+    checks = tuple(_advised(check, case) for check in _checks(case, prices, powers, levels))
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -143,6 +125,29 @@ def _judge(
         caveats=caveats_of(times),
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
     )
+
+
+def _checks(case: Case, prices: Told, powers: Told, levels: Levels) -> list[Check]:
+    """Every requirement that is asked."""
+    asked, candidate, jobs = case.asked, case.candidate, case.jobs
+    time = npu_time(jobs)
+    found = (
+        time,
+        latency(jobs, asked, time),
+        decode(asked, candidate),
+        memory(jobs, asked, candidate, case.known),
+        operators(jobs),
+        accuracy(jobs),
+        price(asked, prices, levels.price),
+        power(asked, powers, levels.power),
+    )
+    return [check for check in found if check is not None]
+
+
+def _advised(check: Check, case: Case) -> Check:
+    """With what would settle it, or make it pass."""
+    steps = steps_of(check, case.jobs, case.candidate, case.asked, case.beyond)
+    return replace(check, steps=steps, changes=changes_of(check, case))
 
 
 def confidence_of(checks: Sequence[Check]) -> float | None:
