@@ -25,7 +25,7 @@ from npubench.reporting.data import (
 from npubench.reporting.data import tables as grid
 from npubench.reporting.page import page
 from npubench.reporting.sanity.doubt import DoubtClass
-from npubench.reporting.select import checks, decide, presentation
+from npubench.reporting.select import board_checks, checks, presentation, ranking, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -86,7 +86,7 @@ def _in_tables() -> set[str]:
         *tables.TITLES.values(),
         *checks.TITLES.values(),
         *(one.value for one in checks.Outcome),
-        *decide.TITLES.values(),
+        *ranking.TITLES.values(),
         *(
             name
             for columns_of in (
@@ -97,11 +97,11 @@ def _in_tables() -> set[str]:
             )
             for name, _ in columns_of
         ),
-        *checks._ABOUT.values(),
+        *board_checks.ABOUT.values(),
         *(one.next_step for one in DoubtClass),
-        *checks._ABOUT,
-        *decide._BASES.values(),
-        decide._PUBLISHED_SIMULATION,
+        *board_checks.ABOUT,
+        *verdict._BASES.values(),
+        verdict._PUBLISHED_SIMULATION,
         *provenance._STATISTICS,
         *(label for label, _ in summary._facts([])),
         *(one.title for one in [*columns_said, mean]),

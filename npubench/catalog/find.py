@@ -222,6 +222,9 @@ def _file_name(catalog: Catalog, path: Path, stems: Mapping[str, int]) -> str:
 
 
 KINDS = ("ops", "models", "boards", "suites")
+PUBLISHED = "published"
+"""Tables of what others published lie beside them, and are no part of the catalogue."""
+
 VARIABLE = "NPUBENCH_CATALOG"
 
 
@@ -242,7 +245,7 @@ def user_folders(extra: Sequence[Path]) -> tuple[Path, ...]:
 def _check(origin: str, folder: Path) -> None:
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for names that are too long
         raise UsageError(f"{origin} {str(folder)!r}: no such folder: name one with any of {', '.join(KINDS)}")
-    if not any((folder / kind).is_dir() for kind in KINDS) and any(folder.glob("*.toml")):
+    if not any((folder / kind).is_dir() for kind in (*KINDS, PUBLISHED)) and any(folder.glob("*.toml")):
         raise UsageError(
             f"{origin} {str(folder)!r}: has .toml files, but they belong into its {'/, '.join(KINDS)}/"
         )

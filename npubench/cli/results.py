@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli.atlas import atlas_options, print_published, published_rows, refuse_filters
 from npubench.cli.options import shared_options
 from npubench.domain.errors import UsageError
 from npubench.domain.text import counted, did_you_mean, printable, text_table
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
+    from npubench.published.atlas import PublishedFigure
     from npubench.reporting.data.published_comparison import PublishedComparison
 
 
@@ -29,8 +31,13 @@ if TYPE_CHECKING:
 @click.option(
     "--against", type=click.Choice(["published"]), help="Own rows beside published ones: ratio, ranks."
 )
-@click.option("--published", is_flag=True, help="The rows that others published and npubench ships.")
+@click.option("--published", is_flag=True, help="What others published: shipped, and your own tables of it.")
+@click.option(
+    "--networks", "of_networks", is_flag=True,
+    help="Published: which networks the names mean, why, and which names mean none that is known.",
+)  # fmt: skip
 @click.option("--cpu", "of_processors", is_flag=True, help="The rows of the stage cpu, one by one.")
+@atlas_options
 @shared_options("out")
 def results(
     cases: tuple[str, ...],
@@ -41,33 +48,49 @@ def results(
     doubts: bool,
     against: str | None,
     published: bool,
+    of_networks: bool,
     of_processors: bool,
+    filters: dict[str, tuple[str, ...]],
+    table_folders: tuple[Path, ...],
     out: Path,
 ) -> None:
     """Print the newest row of every case at OUT, or of CASES (names or globs)."""
-    from npubench.reporting.data.rows import row_of
-    from npubench.reporting.data.table import to_csv, to_json, to_text
-
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     asked = {"--missing-operators": missing_operators, "--doubts": doubts, "--against": against is not None}
-    views = [name for name, wanted in asked.items() if wanted]
+    views = [name for name, wanted in {**asked, "--networks": of_networks}.items() if wanted]
     if len(views) > 1:
         raise click.UsageError(f"{' and '.join(views)} exclude each other")
     if views and as_csv:
         raise click.UsageError(f"{views[0]} is a table or --json, not --csv")
     if published and against:
         raise click.UsageError("--against lines up own rows: leave --published out")
-    found, history = _published(cases, board) if published else _stored(out, cases, board, doubts)
+    if not published:
+        refuse_filters(filters, table_folders, of_networks)
+    figures: Sequence[PublishedFigure] = ()
+    if published:
+        found, figures = _published(cases, board, filters, table_folders)
+        history: list[Result] = []
+    else:
+        found, history = _stored(out, cases, board, doubts)
     if views:
-        records, lines = _seen(views[0], found, history, published)
+        records, lines = networks(figures) if of_networks else _seen(views[0], found, history, published)
         as_text = [json.dumps([asdict(one) for one in records], indent=1, allow_nan=False)]
         for line in as_text if as_json else lines:
             click.echo(line)
         return
     if of_processors:
         print_rows(found, as_json, as_csv)
-        return
+    elif published:
+        print_published(found, figures, as_json, as_csv)
+    else:
+        _print_results(found, as_json, as_csv)
+
+
+def _print_results(found: "Sequence[Result]", as_json: bool, as_csv: bool) -> None:
+    from npubench.reporting.data.rows import row_of
+    from npubench.reporting.data.table import to_csv, to_json, to_text
+
     rows = [row_of(result) for result in found]
     if as_csv:
         click.echo(to_csv(rows), nl=False)
@@ -95,12 +118,16 @@ def _stored(
         return found, store.earlier(board=board) if with_history else []
 
 
-def _published(cases: Sequence[str], board: str | None) -> "tuple[list[Result], list[Result]]":
-    from npubench import published
+def _published(
+    cases: Sequence[str], board: str | None, filters: "dict[str, tuple[str, ...]]", folders: Sequence[Path]
+) -> "tuple[list[Result], list[PublishedFigure]]":
+    from npubench.published import results
+    from npubench.published.query import Query
 
-    rows = published.results()
-    found = [row for row in rows if board in (None, row.board)]
-    return _matching(found, cases, board, {row.board for row in rows}), []
+    boards = {row.board for row in results()}
+    if board is not None and board not in boards:
+        raise UsageError(_no_board(board, boards))
+    return published_rows(cases, board, Query(**filters), folders)
 
 
 def _matching(
@@ -206,6 +233,14 @@ def missing_operators(found: "Sequence[Result]") -> View:
     ]
     head = ["operator", "backend", "models", "operator cases", "which models"]
     return ranking, [text_table(head, rows) if rows else "no row says that an operator is missing"]
+
+
+def networks(figures: "Sequence[PublishedFigure]") -> View:
+    """The networks of published figures with their names, and the names that joined to none."""
+    from npubench.reporting.data.networks import networks_of, to_lines, totals
+
+    uses = networks_of(figures)
+    return uses, to_lines(uses, totals(figures))
 
 
 def published_missing_operators() -> View:

@@ -6,6 +6,7 @@ of many chips are the atlas (`atlas`); tables of the AX620A and of AXera's chips
 """
 
 from npubench.published.atlas import PublishedFigure, family, figures, publisher_of
+from npubench.published.declaring import table, tables
 from npubench.published.metrics import Family
 from npubench.published.reference import (
     CpuPeak,
@@ -15,7 +16,7 @@ from npubench.published.reference import (
     missing_operators,
 )
 from npubench.published.rows import case_of, results
-from npubench.published.tables import Column, Table, folder, lines_of, table, tables
+from npubench.published.tables import Column, Table, folder, lines_of
 
 __all__ = [
     "Column",

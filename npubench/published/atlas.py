@@ -15,8 +15,10 @@ from npubench.domain.errors import UsageError
 from npubench.domain.figures import Kind
 from npubench.domain.text import did_you_mean
 from npubench.published.cells import CellProblems, Record, read_sheet
+from npubench.published.declaring import read_tables
 from npubench.published.metrics import METRICS, Family, Metric
-from npubench.published.tables import Column, Role, Table, folder, read_tables
+from npubench.published.networks import LANGUAGE_TASKS, Join, join
+from npubench.published.tables import Column, Role, Table, folder
 from npubench.storage.toml import Problem
 
 
@@ -137,6 +139,7 @@ class _Reader:
             if record.cells[at] and (one := self._figure(record, column, record.cells[at])) is not None
         ]
         problems += self._cells.told()
+        problems.sort(key=lambda one: one.line)
         return found
 
     def _text(self, record: Record, role: Role) -> str:
@@ -150,7 +153,7 @@ class _Reader:
         for role in _NEEDED:
             if not words[role]:
                 self._cells.add(record.line, self._names.get(role, role.value), "is empty: fill it in")
-        value, kind = self._value(record.line, column, text), self._kind(record.line, column, words)
+        value, kind = self._value(record.line, column, metric, text), self._kind(record.line, column, words)
         if said := self._wrong_metric(metric, unit):
             where = Role.UNIT if metric in METRICS else Role.METRIC
             self._cells.add(record.line, self._names.get(where, column.name), said)
@@ -166,14 +169,14 @@ class _Reader:
             column.name,
         )
 
-    def _value(self, line: int, column: Column, text: str) -> float | None:
+    def _value(self, line: int, column: Column, metric: str, text: str) -> float | None:
         if text in self._table.missing:
             return None
         value = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not math.isfinite(value):
             said = f"{text[:60]!r} is no number: correct it, or name it in 'missing' where it tells of none"
             self._cells.add(line, column.name, said)
-        elif value < 0 or (value == 0 and column.metric in METRICS):
+        elif value < 0 or (value == 0 and metric in METRICS):
             self._cells.add(line, column.name, f"{text!r} cannot be: a figure is above 0")
         return value
 
@@ -208,10 +211,26 @@ def _wrong_metric(metric: str, unit: str) -> str:
     return ""
 
 
+def join_of(figure: PublishedFigure) -> Join:
+    """The network that the figure is of, with the reason, by the names that its publisher gives."""
+    return _join(publisher_of(figure.source), figure.model, figure.input, figure.mode, figure.source)
+
+
+_join = lru_cache(maxsize=1 << 14)(join)
+
+
 def family(figure: PublishedFigure) -> Family:
-    """What the figure may share a column with, by its metric."""
+    """What the figure may share a column with: by its metric, a time or a rate by the network's task, too."""
     metric = figure.known_metric
-    return metric.family if metric else Family.OTHER
+    if metric is None or metric.family is not Family.VISION:
+        return metric.family if metric else Family.OTHER
+    task = join_of(figure).task
+    if task in _SPEECH:
+        return Family.OTHER
+    return Family.LANGUAGE if task in LANGUAGE_TASKS else Family.VISION
+
+
+_SPEECH = frozenset(("asr", "tts", "audio"))
 
 
 @lru_cache(maxsize=4096)

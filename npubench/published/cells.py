@@ -30,45 +30,62 @@ class Sheet:
     records: tuple[Record, ...]
 
 
+def read_header(path: Path, problems: list[Problem]) -> tuple[str, ...] | None:
+    """The names of a CSV file's columns; None where there are none to go by, and `problems` gets why."""
+    text = _text(path, problems)
+    if text is None:
+        return None
+    told = len(problems)
+    line, header = next(_records(path, text, problems), (1, None))
+    if header is None:
+        if len(problems) == told:
+            problems.append(Problem(path, 1, "", "is empty: begin it with a line of column names"))
+        return None
+    for name in (name for name, count in Counter(header).items() if count > 1 and name):
+        problems.append(
+            Problem(path, line, "", f"column {name!r} is there more than once: rename one of them")
+        )
+    return header
+
+
 def read_sheet(path: Path, problems: list[Problem]) -> Sheet | None:
-    """Header and records of a CSV file (RFC 4180, UTF-8); blank lines are left out.
+    """Header and records of a CSV file (RFC 4180, UTF-8) whose header can be read; blank lines are left out.
 
     What is wrong goes to `problems` with its line; a record with too many or too few cells is left out.
-    None where there is no header to go by.
     """
+    text = _text(path, problems)
+    if text is None:
+        return None
+    lines = _records(path, text, problems)
+    _, header = next(lines, (1, ()))
+    records: list[Record] = []
+    for line, cells in lines:
+        if len(cells) == len(header):
+            records.append(Record(line, cells))
+        else:
+            said = f"{len(cells)} cells under a header of {len(header)}: quote cells that hold commas"
+            problems.append(Problem(path, line, "", said))
+    return Sheet(header, tuple(records))
+
+
+def _text(path: Path, problems: list[Problem]) -> str | None:
     try:
         with open_regular(path, follow=True) as stream:
             data = stream.read()
     except OSError as error:
-        problems.append(Problem(path, 1, "", f"cannot be read: {error.strerror}: check `file`"))
+        problems.append(Problem(path, 1, "", f"cannot be read: {error.strerror}: check 'file'"))
         return None
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         said = f"byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8"
         problems.append(Problem(path, line, "", said))
         return None
-    header: tuple[str, ...] | None = None
-    records: list[Record] = []
-    for line, cells in _records(path, text, problems):
-        if header is None:
-            header = cells
-            for name in (name for name, count in Counter(cells).items() if count > 1 and name):
-                said = f"column {name!r} is there more than once: rename one of them"
-                problems.append(Problem(path, line, "", said))
-        elif len(cells) != len(header):
-            said = f"{len(cells)} cells under a header of {len(header)}: quote cells that hold commas"
-            problems.append(Problem(path, line, "", said))
-        else:
-            records.append(Record(line, cells))
-    if header is None:
-        problems.append(Problem(path, 1, "", "is empty: begin it with a line of column names"))
-        return None
-    return Sheet(header, tuple(records))
 
 
 def _records(path: Path, text: str, problems: list[Problem]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Lines that records begin on, and their cells; blank ones are left out."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     while True:

@@ -3,14 +3,16 @@
 A wrong join is worse than none: a name that does not say which member of a family it is joins to nothing.
 """
 
-import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
-from npubench.published.names import batch_of
-from npubench.storage.files import data_root
+from npubench.published.name_rules import known_as, ruled
+from npubench.published.names import Input, batch_of, input_of
+from npubench.published.network_facts import zoo
+from npubench.published.tables import folder, lines_of
 
 
 class Confidence(StrEnum):
@@ -85,16 +87,24 @@ def is_vision(metric: str, join: Join) -> bool:
     return metric in VISION_METRICS and join.task not in LANGUAGE_TASKS
 
 
+@lru_cache(maxsize=16384)
 def join(publisher: str, model: str, input_text: str, mode: str = "", source: str = "") -> Join:
     """The network that `publisher` means by `model` at that input.
 
     publisher: as `publisher_of` gives it; input_text, mode and source: the row's own cells. `source` tells
-    models of one name apart where a publisher keeps each in a folder of its own.
+    models of one name apart where a publisher keeps each in a folder of its own. Asked are, in order: the
+    reviewed list; the list for that name at another input; OpenMMLab's own names; the rules of the
+    publisher's style of names, then those for anybody's.
     """
-    listed = _listed(publisher, model, input_text, source)
-    if listed is not None:
-        return _with_mode(listed, mode)
-    return NOTHING
+    publisher = known_as(publisher)
+    found = (
+        _listed(publisher, model, input_text, source)
+        or _listed_elsewhere(publisher, model, input_text, source)
+        or _of_zoo(model, input_text)
+        or _by_rule(publisher, model, input_text)
+        or NOTHING
+    )
+    return _with_graph(_with_mode(found, mode))
 
 
 def _with_mode(found: Join, mode: str) -> Join:
@@ -102,6 +112,15 @@ def _with_mode(found: Join, mode: str) -> Join:
     if found.network is None or batch is None:
         return found
     return replace(found, network=replace(found.network, batch=batch))
+
+
+def _with_graph(found: Join) -> Join:
+    from npubench.published.graphs import graph_for  # which needs `Network`
+
+    if found.network is None or not found.sure:
+        return found
+    features = graph_for(found.network)
+    return found if features is None else replace(found, graph=features.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +135,82 @@ class Entry:
 
 
 def _listed(publisher: str, model: str, input_text: str, source: str) -> Join | None:
-    found = _by_key().get((publisher, model, input_text), ())
+    found = _entries_of().get((publisher, _squeezed(model)), ())
+    same = [one for one in found if (one.name, one.input_text) == (model, input_text)]
+    return _only(_of_source(same, source))
+
+
+def _listed_elsewhere(publisher: str, model: str, input_text: str, source: str) -> Join | None:
+    """The list's network of that name, written otherwise or at another input."""
+    found = _of_source(_entries_of().get((publisher, _squeezed(model)), ()), source)
+    told = input_of(input_text)
+    alike = [one for one in found if one.input_text == input_text or input_of(one.input_text) == told]
+    if alike and (same := _only(alike)) is not None:
+        return replace(same, reason=f"{same.reason}; listed as {alike[0].name!r}")
+    bare = {replace(one.join, network=_sized(one.join.network, Input()), reason="") for one in found}
+    if len(bare) != 1 or not told.told:
+        return None
+    network = _sized(found[0].join.network, told)
+    reason = f"{found[0].join.reason}; listed at input {found[0].input_text or 'untold'!r}"
+    return replace(found[0].join, network=network, reason=reason)
+
+
+def _sized(network: Network | None, size: Input) -> Network | None:
+    return None if network is None else replace(network, height=size.height, width=size.width)
+
+
+def _of_source(found: Sequence[Entry], source: str) -> Sequence[Entry]:
+    """Those for a folder in the source's path; else those for any; else all."""
     parts = frozenset(source.split("/"))
-    best = [one for one in found if one.source_key and one.source_key in parts]
-    best = best or [one for one in found if not one.source_key] or list(found)
-    joins = {one.join for one in best}
+    of_folder = [one for one in found if one.source_key in parts and one.source_key]
+    return of_folder or [one for one in found if not one.source_key] or found
+
+
+def _only(found: Sequence[Entry]) -> Join | None:
+    joins = {one.join for one in found}
     return joins.pop() if len(joins) == 1 else None
 
 
+def _squeezed(name: str) -> str:
+    return re.sub(r"[-_\s]", "", name.lower())
+
+
+def _by_rule(publisher: str, model: str, input_text: str) -> Join | None:
+    found = ruled(publisher, model, input_text)
+    if found is None:
+        return None
+    size = found.size
+    network = Network(
+        *(found.network, found.variant, found.task, size.height, size.width, found.batch), Head(found.head)
+    )
+    named = network if network.name else None
+    return Join(named, Confidence(found.confidence), found.reason, task=found.task)
+
+
+def _of_zoo(model: str, input_text: str) -> Join | None:
+    """A name of OpenMMLab's own, which is a network with its input."""
+    one = zoo().get(model)
+    if one is None:
+        return None
+    told = input_of(input_text)
+    size = told if told.told else Input(one.height, one.width)
+    reason = "OpenMMLab's name" + ("" if told.told else ", at its configuration's input")
+    network = Network(one.network, "", one.task, size.height, size.width)
+    return Join(network, Confidence.HIGH, reason, task=one.task)
+
+
 @cache
-def _by_key() -> Mapping[tuple[str, str, str], Sequence[Entry]]:
-    found: dict[tuple[str, str, str], list[Entry]] = {}
+def _entries_of() -> Mapping[tuple[str, str], Sequence[Entry]]:
+    found: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries():
-        found.setdefault((entry.publisher, entry.name, entry.input_text), []).append(entry)
+        found.setdefault((entry.publisher, _squeezed(entry.name)), []).append(entry)
     return found
 
 
 @cache
 def entries() -> tuple[Entry, ...]:
     """The reviewed list, in its order."""
-    file = data_root() / "reports" / "published" / "network_names.csv"
-    with file.open(encoding="utf-8", newline="") as stream:
-        return tuple(_entry(line) for line in csv.DictReader(stream))
+    return tuple(_entry(line) for line in lines_of(folder() / "network_names.csv"))
 
 
 def _entry(line: Mapping[str, str]) -> Entry:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from npubench.published.tables import folder, lines_of, table
+from npubench.published.declaring import table
+from npubench.published.tables import folder, lines_of
 
 
 @dataclass(frozen=True, slots=True)

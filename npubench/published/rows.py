@@ -15,8 +15,9 @@ from npubench.domain.figures import Figures, Kind, Latency, npu_part, part_of_np
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Failure, FailureClass, Result, Stage, Status
 from npubench.domain.specs import CaseKind, Precision, TensorSpec
+from npubench.published.declaring import table
 from npubench.published.reference import architecture_macs
-from npubench.published.tables import Column, Table, folder, lines_of, table
+from npubench.published.tables import Column, Table, folder, lines_of
 from npubench.storage.hashing import digest
 
 NO_REASON = "published as failed; the table tells neither step nor reason"

@@ -122,9 +122,8 @@ def test_declared_columns_are_those_of_the_files():
         assert {column.name for column in table.columns} <= set(lines_of(table.file)[0]), table.name
         assert all(isinstance(column, Column) and column.meaning for column in table.columns)
     declared = {table.file.name for table in published.tables().values()}
-    # What joins and counts is read by name, and is no table of figures.
-    joins = {"architecture_macs.csv", "same_network.csv", "network_names.csv", "graphs.csv"}
-    assert {f.name for f in folder().glob("*.csv")} - joins == declared
+    # Joins and counts lie beside them, read by their names.
+    assert declared < {file.name for file in folder().glob("*.csv")}
 
 
 def test_failures_and_gaps_stay():

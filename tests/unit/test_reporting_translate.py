@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from npubench.cli import npubench
 from npubench.domain.records import Figures, Kind, Latency, Status
 from npubench.measure.reliability import assess_stability
+from npubench.published import chip_facts
 from npubench.reporting.data.provenance import facts_of
 from npubench.reporting.data.translate import catalogue, recorded, translate, translate_count, use_language
 from npubench.reporting.page.page import PageContext, render
@@ -166,7 +167,7 @@ def test_the_verdict_is_the_same_in_both_languages_but_for_its_words(tmp_path):
 def test_warnings_of_the_cost_plot_are_told_apart(tmp_path):
     decision = gateway.decision(tmp_path, gateway.rows())
     warning = view_of(decision)["pareto"].warning
-    assert warning.endswith("; figures of several kinds: compare within a kind before you compare across")
+    assert warning.endswith("; figures of several kinds: each names its own, and a sum its weakest")
 
 
 def test_help_is_in_the_language_that_is_asked():
@@ -277,9 +278,10 @@ def data_words(rows, context):
     plain = [replace(row, warnings=(), skip_reason=None) for row in rows]
     with use_language("zh"):
         facts = " ".join(str(value) for row in plain for _, value in facts_of(row))
-    boards = " ".join(
-        f"{fact.field} {fact.value} {fact.source}" for one in context.boards for fact in one.facts
-    )
+    chips = {one.chip for one in (*rows, *context.boards)}
+    told = [fact for one in context.boards for fact in one.facts]
+    told += [fact for chip in chips for fact in chip_facts.facts_of(chip)]
+    boards = " ".join(f"{fact.field} {fact.value} {fact.source} {fact.condition}" for fact in told)
     recorded_in = " ".join(text for row in plain for text in strings_in(json.loads(encode(row))))
     asked = json.dumps(to_json(context.decision)["requirements"]) if context.decision else ""
     return set(LATIN.findall(" ".join([facts, boards, recorded_in, asked, context.title, context.command])))

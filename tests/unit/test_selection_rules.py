@@ -6,11 +6,12 @@ import pytest
 
 from npubench.domain.records import Accuracy, Figures, Kind
 from npubench.domain.specs import Precision
-from npubench.reporting.select import candidate, decide
-from npubench.reporting.select import checks as npu_checks
-from npubench.reporting.select.candidate import WRONG, SelectedResult, accuracy_value
-from npubench.reporting.select.checks import Check, Outcome
+from npubench.reporting.data.accuracy import WRONG
+from npubench.reporting.select import npu_checks, ranking, times
+from npubench.reporting.select.checks import Check, Job, Outcome
+from npubench.reporting.select.ranking import Ranked
 from npubench.reporting.select.requirements import ModelNeed, StreamNeed
+from npubench.reporting.select.times import Found, ModelTime, accuracy_value
 from tests import gateway, sample_results
 
 
@@ -19,7 +20,8 @@ def job(value, minimum, metric="cosine"):
     stream = StreamNeed("cameras", 4, 1920, 1080, 25.0, "h264", (need,))
     figures = replace(sample_results.figures(1000.0), accuracy=accuracy(**{metric: value}))
     row = sample_results.result("net", Precision.INT8, figures=figures)
-    return npu_checks.Job(stream, need, SelectedResult(row, figures, 10_000.0, 1.0))
+    time = ModelTime("net", "local", Kind.MEASURED, 10_000.0, precision="int8", result=row)
+    return Job(stream, need, Found(time))
 
 
 def accuracy(**values):
@@ -35,8 +37,8 @@ def test_the_load_is_streams_times_rate_times_time():
 )
 def test_an_accuracy_that_just_reaches_its_minimum_passes(value, outcome):
     check = npu_checks.accuracy([job(value, 0.95)])
-    assert check.outcome is outcome
-    assert check.headroom == pytest.approx(1 - (1 - value) / 0.05)
+    assert (check.outcome, check.headroom) == (outcome, None)
+    assert npu_checks.accuracy_room([job(value, 0.95)]) == pytest.approx(1 - (1 - value) / 0.05)
 
 
 def test_an_fp32_row_is_its_own_reference_unless_its_outputs_are_wrong():
@@ -53,33 +55,33 @@ def test_an_fp32_row_is_its_own_reference_unless_its_outputs_are_wrong():
 
 
 def test_the_time_of_one_inference_is_the_inverse_of_the_throughput_else_the_mean():
-    assert candidate._time_us(Figures(Kind.MEASURED, throughput_fps=200.0)) == 5000.0
+    assert times.time_of(Figures(Kind.MEASURED, throughput_fps=200.0)) == 5000.0
     figures = sample_results.figures(1000.0)
-    assert candidate._time_us(replace(figures, throughput_fps=None)) == figures.latency_us.mean
+    assert times.time_of(replace(figures, throughput_fps=None)) == figures.latency_us.mean
 
 
-def terms(price, cheapest, power=None, thriftiest=None, **room):
+def terms(own, *others, **room):
     checks = [Check(name, Outcome.PASS, value) for name, value in room.items()]
     weights = (("headroom", 3.0), ("price", 1.0), ("power", 1.0))
-    found = decide.terms_of(weights, checks, price, cheapest, power, thriftiest)
+    own = replace(own, checks=checks)
+    found = ranking.terms_of(weights, own, [own, *others])
     return {one.name: one for one in found}
 
 
 def test_the_score_takes_shares_of_weights_of_the_least_room_and_of_the_cheapest_price():
-    found = terms(80.0, 20.0, 2.0, 1.0, npu_time=0.5, latency=0.2)
+    found = terms(Ranked((), 80.0, 2.0), Ranked((), 20.0, 1.0), npu_time=0.5, latency=0.2)
     assert {name: one.value for name, one in found.items()} == {"headroom": 0.2, "price": 0.25, "power": 0.5}
     assert [one.weight for one in found.values()] == [0.6, 0.2, 0.2]
-    assert decide.score_of([*found.values()]) == pytest.approx(0.6 * 0.2 + 0.2 * 0.25 + 0.2 * 0.5)
-    assert terms(None, 20.0)["price"].value is None
+    assert ranking.score_of([*found.values()]) == pytest.approx(0.6 * 0.2 + 0.2 * 0.25 + 0.2 * 0.5)
+    assert terms(Ranked(()), Ranked((), 20.0))["price"].value is None
 
 
 def test_candidates_of_one_outcome_stand_by_their_score_and_the_cheapest_that_runs_has_the_whole_price_term(
     tmp_path,
 ):
     verdicts = [one for one in gateway.decision(tmp_path, gateway.rows()).verdicts if one.score is not None]
-    for outcome in Outcome:
-        scores = [one.score for one in verdicts if one.outcome is outcome]
-        assert scores == sorted(scores, reverse=True)
+    scores = [one.score for one in verdicts if one.outcome is Outcome.PASS]
+    assert scores == sorted(scores, reverse=True)
     assert len({one.score for one in verdicts}) > 2
     prices = [one.price_usd for one in verdicts if one.price_usd]
     assert len(set(prices)) > 1

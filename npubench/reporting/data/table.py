@@ -5,6 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from npubench.domain.figures import Bound, Kind, NoAccuracy, RateFrom
@@ -71,8 +72,18 @@ _EMULATED = " (emulated)"
 
 def to_json(rows: Sequence[Row]) -> str:
     """A JSON array, one row a line; ASCII only, so that no name can break a terminal or a decoder."""
-    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
-    return f"[\n{lines}\n]" if rows else "[]"
+    return json_of(json_lines(rows))
+
+
+def json_lines(rows: Iterable[Row]) -> list[str]:
+    """Each row as a line of JSON."""
+    return [json.dumps(row, allow_nan=False) for row in rows]
+
+
+def json_of(lines: Sequence[str]) -> str:
+    """An array of lines of JSON."""
+    joined = ",\n".join(lines)
+    return f"[\n{joined}\n]" if lines else "[]"
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -81,8 +92,8 @@ def to_csv(rows: Sequence[Row]) -> str:
     A text that a spreadsheet would take for a formula gets a leading apostrophe (OWASP, CSV
     injection); numbers are left alone. What is not known is empty.
     """
-    names = _csv_columns()
-    return csv_of(names, [[_look_up(row, name) for name in names] for row in rows])
+    names = csv_columns()
+    return csv_of(names, [csv_line(row) for row in rows])
 
 
 def csv_of(names: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
@@ -285,12 +296,19 @@ _TEXT_COLUMNS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def _csv_columns() -> list[str]:
+def csv_line(row: Row) -> list[Any]:
+    """A row's values in the order of `csv_columns`."""
+    return [_look_up(row, name) for name in csv_columns()]
+
+
+@cache
+def csv_columns() -> tuple[str, ...]:
+    """The header of `to_csv`."""
     names: list[str] = []
     for name in COLUMNS:
         inner = [f"{name}.{one}" for one in _ESTIMATE] if name == "estimate" else [name]
         names += [full for one in inner for full in _expanded(one)]
-    return names
+    return tuple(names)
 
 
 def _expanded(name: str) -> list[str]:

@@ -31,8 +31,8 @@ from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
 from npubench.reporting.sanity import doubts
-from npubench.reporting.select.decide import Decision
 from npubench.reporting.select.presentation import view_of
+from npubench.reporting.select.verdict import Decision
 from npubench.storage.files import cache_folder, data_root
 from npubench.storage.ledger import Export
 

@@ -1,67 +1,47 @@
-"""A decision as text, Markdown, JSON and the page's section: the same words and figures in all of them."""
+"""A decision as text, Markdown, JSON and the page's section: the same words and figures in all of them.
+
+The answer stands first: a sentence, then a table of the chips with the kind of each figure in its cell.
+"""
 
 import dataclasses
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from textwrap import indent
 from typing import Any, TypeVar
 
 from msgspec import to_builtins
 
-from npubench.domain.figures import Bound, Kind
 from npubench.domain.text import markdown_table, printable, text_table
-from npubench.reporting.charts.plots import Corner, Point, Scatter, Subject, scatter
-from npubench.reporting.data.figures import mark, opposite
-from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate, translate_count
 from npubench.reporting.select.checks import TITLES, Check, Outcome
-from npubench.reporting.select.decide import TITLES as TERMS
-from npubench.reporting.select.decide import ChipVerdict, Decision, Term, warnings_of
+from npubench.reporting.select.pareto import pareto
+from npubench.reporting.select.ranking import TITLES as TERMS
+from npubench.reporting.select.ranking import Term
 from npubench.reporting.select.requirements import ModelNeed, StreamNeed
-
-
-def kind_text(verdict: ChipVerdict) -> str:
-    """The kind of its figures."""
-    text = translate(verdict.kind.value) if verdict.kind else "–"
-    return f"{text} ({translate('simulated')})" if verdict.origin is Kind.SIMULATED else text
-
-
-def percent(share: float | None) -> str:
-    """A head-room."""
-    return "–" if share is None else f"{significant(share * 100)} %"
-
-
-def price_text(verdict: ChipVerdict) -> str:
-    """With what it is the price of."""
-    if verdict.price_usd is None:
-        return translate("unknown")
-    about = f" ({translate(verdict.price_about)})" if verdict.price_about else ""
-    return f"{verdict.price_usd:.6g} USD{about}"
-
-
-def binding_text(verdict: ChipVerdict) -> str:
-    """What decides."""
-    return translate(TITLES[verdict.binding]) if verdict.binding else "–"
-
-
-def jobs_text(verdict: ChipVerdict) -> str:
-    """How many times the job fits, and of what part of the chip that is told."""
-    if verdict.jobs is None:
-        return "–"
-    half = f" ({translate('of half the NPU')})" if verdict.share == 0.5 else ""
-    return f"{mark(opposite(verdict.bound))}{significant(verdict.jobs)} ×{half}"
-
-
-def score_text(verdict: ChipVerdict) -> str:
-    """The sum of its terms, in [0, 1]."""
-    return "–" if verdict.score is None else f"{verdict.score:.3f}"
+from npubench.reporting.select.verdict import ChipVerdict, Decision
+from npubench.reporting.select.wording import (
+    binding_text,
+    confidence_text,
+    figure_text,
+    jobs_text,
+    kind_text,
+    load_text,
+    percent,
+    power_text,
+    price_text,
+    score_text,
+    share_of_second,
+    time_text,
+)
 
 
 def to_json(decision: Decision) -> dict[str, Any]:
     """JSON-ready; outcomes, checks and kinds by their English names in every language, shares of 1."""
     return {
         "title": decision.asked.title,
+        "answer": summary_of(decision),
         "warnings": list(decision.warnings),
+        "levels": dataclasses.asdict(decision.levels),
         "verdicts": [_verdict(one) for one in decision.verdicts],
         "requirements": to_builtins(decision.asked),
     }
@@ -88,23 +68,28 @@ def _table(columns: Columns[Line], lines: Iterable[Line]) -> Table:
 OVERVIEW: Columns[ChipVerdict] = (
     ("rank", lambda one: str(one.rank or "–")),
     ("verdict", lambda one: translate(one.outcome.value)),
-    ("board", lambda one: one.board),
     ("chip", lambda one: one.chip),
-    ("figures", kind_text),
-    ("head-room", lambda one: percent(one.headroom)),
-    ("binding constraint", binding_text),
+    ("sure", lambda one: confidence_text(one.confidence)),
+    ("NPU time", load_text),
+    ("room", lambda one: percent(one.headroom)),
+    ("bound by", binding_text),
     ("fits", jobs_text),
     ("price", price_text),
+    ("power", power_text),
     ("score", score_text),
 )
-"""A line a candidate."""
+"""A line a chip."""
+
+SHORT = ("rank", "verdict", "chip", "sure", "NPU time", "room", "bound by")
+"""Heads of the columns that have room in a terminal of 80 columns."""
 
 CHECKS: Columns[Check] = (
     ("requirement", lambda one: translate(TITLES[one.name])),
     ("verdict", lambda one: translate(one.outcome.value)),
     ("needed", lambda one: one.need),
     ("there is", lambda one: one.have),
-    ("head-room", lambda one: percent(one.headroom)),
+    ("room", lambda one: percent(one.headroom)),
+    ("sure", lambda one: confidence_text(one.confidence)),
     ("why", lambda one: one.why),
 )
 """A line a requirement."""
@@ -131,6 +116,12 @@ TERM_COLUMNS: Columns[Term] = (
 """A line an addend of the score."""
 
 
+def figure_table(decision: Decision) -> Table:
+    """One line a chip, a column a model: what is known of its time, with its kind."""
+    heads = [translate("chip"), *(need.role for _, need in decision.asked.models)]
+    return heads, [[one.chip, *map(figure_text, one.figures)] for one in decision.verdicts]
+
+
 def check_table(verdict: ChipVerdict) -> Table:
     """One line a requirement."""
     return _table(CHECKS, verdict.checks)
@@ -143,13 +134,14 @@ def term_table(verdict: ChipVerdict) -> Table:
 
 
 def to_text(decision: Decision) -> str:
-    """The overview, then every candidate with its requirements, its caveats and its score."""
-    parts = [
-        printable(decision.asked.title),
-        "",
-        text_table(*_table(OVERVIEW, decision.verdicts), width=None),
-    ]
-    parts += [f"! {printable(warning)}" for warning in decision.warnings]
+    """The answer, the overview, then every candidate with its requirements, its caveats and its score."""
+    overview = _table([one for one in OVERVIEW if one[0] in SHORT], decision.verdicts)
+    costs = _table([one for one in OVERVIEW if one[0] not in SHORT or one[0] == "chip"], decision.verdicts)
+    parts = [printable(decision.asked.title), "", summary_of(decision)]
+    if decision.verdicts:
+        tables = (overview, figure_table(decision), costs)
+        parts += [f"\n{text_table(*table, width=None)}" for table in tables]
+    parts += ["", *(f"! {printable(warning)}" for warning in decision.warnings)]
     for one in decision.verdicts:
         parts += ["", f"{printable(_name(one))}: {translate(one.outcome.value)}"]
         parts += [f"  {printable(caveat)}" for caveat in one.caveats]
@@ -165,8 +157,12 @@ def to_markdown(decision: Decision) -> str:
     parts = [
         f"# {decision.asked.title}",
         translate("Written by npubench select; every figure comes of a row or of a fact with its source."),
+        summary_of(decision),
         markdown_table(*_table(ASKED, decision.asked.models)),
-        markdown_table(*_table(OVERVIEW, decision.verdicts)),
+        *(
+            markdown_table(*table) if decision.verdicts else ""
+            for table in (_table(OVERVIEW, decision.verdicts), figure_table(decision))
+        ),
     ]
     parts += [f"**{translate('Warning')}**: {warning}." for warning in decision.warnings]
     for one in decision.verdicts:
@@ -192,32 +188,32 @@ def _arithmetic(verdict: ChipVerdict) -> list[str]:
 def view_of(decision: Decision) -> dict[str, Any]:
     """What the page's section is drawn of, in the language of now; a table of each candidate."""
     verdicts = decision.verdicts
-    drawn = [one for one in verdicts if one.price_usd and one.jobs]
-    absent = dict.fromkeys(one.board for one in verdicts if one not in drawn)
+    drawn = [
+        one for one in verdicts if one.price_usd and one.jobs and one.price_about == decision.levels.price
+    ]
+    absent = dict.fromkeys(one.chip for one in verdicts if one not in drawn)
     return {
         "decision": decision,
         "summary": summary_of(decision),
         "overview": _table(OVERVIEW, verdicts),
+        "loads": [*map(share_of_second, verdicts)],
+        "figures": figure_table(decision),
+        "times": [[*map(time_text, one.figures)] for one in verdicts],
         "checks": [*map(check_table, verdicts)],
         "terms": [*map(term_table, verdicts)],
-        "pareto": _pareto(drawn),
+        "pareto": pareto(drawn),
         "without_price": ", ".join(absent),
     }
 
 
 def summary_of(decision: Decision) -> str:
-    """The answer in a sentence."""
+    """The answer in a sentence or two."""
     counts = Counter(one.outcome for one in decision.verdicts)
+    if not decision.verdicts:
+        return translate("No chip is known to npubench here: give results, or --published.")
     head = translate("No candidate is known to do the job.")
     if counts[Outcome.PASS]:
-        best = decision.verdicts[0]
-        head = translate(
-            "{chip} ({kind}) does the job with {room} of room, bound by {binding}.",
-            chip=best.chip,
-            kind=kind_text(best),
-            room=percent(best.headroom),
-            binding=binding_text(best),
-        )
+        head = _answer(decision.verdicts[0])
     rest = [
         translate_count(counts[Outcome.PASS], "{count} candidate passes", "{count} candidates pass"),
         translate_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
@@ -226,41 +222,13 @@ def summary_of(decision: Decision) -> str:
     return f"{head} {', '.join(rest)}."
 
 
-def _pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
-    """Cost against how often the job fits; a line a kind through what no other of its kind beats."""
-    groups: defaultdict[tuple[Kind | None, Kind | None], list[ChipVerdict]] = defaultdict(list)
-    for one in drawn:
-        groups[one.kind, one.origin].append(one)
-    points, corners, kinds = [], [], []
-    for (kind, origin), members in groups.items():
-        name = kind_text(members[0])
-        kinds.append(origin or kind)
-        for one in members:
-            text = f"{one.chip} ({one.board}, {name}): {price_text(one)}, {jobs_text(one)}"
-            label = f"{mark(opposite(one.bound))}{one.chip}"
-            points.append(Point(one.price_usd or 0.0, one.jobs or 0.0, name, text, label))
-        # What fits at most so often beats nobody for sure.
-        front = _front([one for one in members if one.bound is Bound.EXACT])
-        if len(front) > 1:
-            corners.append(
-                Corner(tuple(front), translate("best for its price: {kind}", kind=name), origin or kind)
-            )
-    warnings = "; ".join(warnings_of(drawn))
-    title, about = translate("Cost against throughput"), translate("up and to the left is better")
-    return scatter(
-        Subject("pareto", title, about, None, significant),
-        (translate("price, USD"), translate("how often the job fits")),
-        points,
-        corners,
-        kinds,
-        warnings,
+def _answer(best: ChipVerdict) -> str:
+    words = {"chip": best.chip, "kind": kind_text(best), "room": percent(best.headroom)}
+    words["binding"] = binding_text(best)
+    if best.confidence is None:
+        return translate("{chip} ({kind}) does the job with {room} of room, bound by {binding}.", **words)
+    return translate(
+        "{chip} ({kind}) does the job with {sure} confidence and {room} of room, bound by {binding}.",
+        **words,
+        sure=confidence_text(best.confidence),
     )
-
-
-def _front(members: Sequence[ChipVerdict]) -> list[tuple[float, float]]:
-    """Places from cheap to dear at which nothing cheaper or as cheap does more."""
-    front: list[tuple[float, float]] = []
-    for one in sorted(members, key=lambda one: (one.price_usd or 0.0, -(one.jobs or 0.0))):
-        if not front or (one.jobs or 0.0) > front[-1][1]:
-            front.append((one.price_usd or 0.0, one.jobs or 0.0))
-    return front

@@ -1,0 +1,133 @@
+"""`npubench results --published`: what others published, queried; the options of that and its output."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from npubench.cli.options import PATH, say_problem
+from npubench.domain.errors import UsageError
+from npubench.domain.text import counted
+
+if TYPE_CHECKING:
+    from npubench.domain.records import Result
+    from npubench.published.atlas import Atlas, PublishedFigure
+    from npubench.published.query import Query
+
+_FILTERS = ("chip", "model", "mode", "precision", "source", "family")
+_OPTIONS = (
+    click.option("--chip", multiple=True, metavar="CHIP", help="Published: of this chip. Repeatable."),
+    click.option(
+        "--model", multiple=True, metavar="NAME",
+        help="Published: of this model, a name, a network's name or a glob. Repeatable.",
+    ),
+    click.option(
+        "--mode", multiple=True, metavar="MODE",
+        help="Published: in this mode or with this part of it, such as `batch 8`. Repeatable.",
+    ),
+    click.option(
+        "--precision", multiple=True, metavar="NAME", help="Published: in this precision. Repeatable."
+    ),
+    click.option(
+        "--source", multiple=True, metavar="NAME",
+        help="Published: of this address, publisher or table. Repeatable.",
+    ),
+    click.option(
+        "--family", multiple=True, type=click.Choice(["vision", "language", "other"]),
+        help="Published: figures of these networks. Repeatable.",
+    ),
+    click.option(
+        "--tables", "table_folders", type=PATH, multiple=True,
+        help="Published: your own folder of tables, too (docs/atlas.md). Repeatable.",
+    ),
+)  # fmt: skip
+
+
+def atlas_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--chip, --model, --mode, --precision, --source, --family and --tables, for what was published.
+
+    The function gets the query as `query`, its words by their names, and `table_folders`.
+    """
+
+    @wraps(function)
+    def gathered(**words: Any) -> Any:
+        return function(filters={name: words.pop(name) for name in _FILTERS}, **words)
+
+    command: Callable[..., Any] = gathered
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def refuse_filters(
+    filters: dict[str, tuple[str, ...]], folders: Sequence[Path], networks: bool = False
+) -> None:
+    """Raises a usage error when something is asked that only published figures have."""
+    given = [f"--{name}" for name, words in filters.items() if words] + ["--tables"] * bool(folders)
+    given += ["--networks"] * networks
+    if given:
+        raise click.UsageError(f"{given[0]} goes with --published")
+
+
+def read_atlas(folders: Sequence[Path]) -> "Atlas":
+    """The shipped tables, those of `published/` beside the user's catalogue, and those of `folders`.
+
+    What is wrong is told line by line, and such a table left out; in `folders` it is an error.
+    """
+    from npubench.catalog import user_folders
+    from npubench.published.atlas import load
+
+    beside = [one / "published" for one in user_folders(()) if (one / "published").is_dir()]
+    atlas = load((*beside, *folders))
+    for problem in atlas.problems:
+        say_problem(str(problem))
+    named = {one.absolute() for one in folders}
+    wrong = [one for one in atlas.problems if {one.file.absolute(), one.file.absolute().parent} & named]
+    if wrong:
+        raise UsageError(f"{counted(len(wrong), 'mistake')} in the folders of --tables: correct them")
+    return atlas
+
+
+def published_rows(
+    cases: Sequence[str], board: str | None, query: "Query", folders: Sequence[Path]
+) -> "tuple[list[Result], list[PublishedFigure]]":
+    """Rows of the tables that are rows, and figures of the atlas, that are meant; a board has rows alone.
+
+    Raises UsageError for a word that nothing is called.
+    """
+    from dataclasses import replace
+
+    from npubench.published import results
+    from npubench.published.query import matching, names_of, names_of_row
+
+    rows = [row for row in results() if board in (None, row.board)]
+    figures = [] if board else list(read_atlas(folders).figures)
+    asked = replace(query, case=tuple(cases))
+    if not asked.asks:
+        return rows, figures
+    found = matching(asked, [*map(names_of_row, rows), *map(names_of, figures)])
+    count = len(rows)
+    return [rows[at] for at in found if at < count], [figures[at - count] for at in found if at >= count]
+
+
+def print_published(
+    rows: "Sequence[Result]", figures: "Sequence[PublishedFigure]", as_json: bool, as_csv: bool
+) -> None:
+    """Rows as `results` prints them, then the figures."""
+    from npubench.reporting.data import atlas
+    from npubench.reporting.data.rows import row_of
+    from npubench.reporting.data.table import json_lines, json_of, to_text
+
+    plain = [row_of(row) for row in rows]
+    if as_json:
+        click.echo(json_of([*json_lines(plain), *atlas.json_lines(figures)]))
+    elif as_csv:
+        click.echo(atlas.to_csv(plain, figures), nl=False)
+    else:
+        width = shutil.get_terminal_size((120, 24)).columns
+        parts = [to_text(plain, width)] if plain else []
+        parts += [atlas.to_text(figures, width)] if figures else []
+        click.echo("\n\n".join(parts) or "no published figure is all of that: ask for less at once")

@@ -1,0 +1,147 @@
+"""What is asked of published figures: by chip, model, mode, precision, source and family."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Result
+from npubench.domain.text import did_you_mean, printable
+from npubench.published.atlas import PublishedFigure, family, join_of, publisher_of
+from npubench.published.chips import canonical, find_chip
+from npubench.published.rows import case_of
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Words for each thing; several of one are alternatives, none leaves it open. Case never matters.
+
+    A word may be a glob. A chip is found by any of its spellings, a model by its publisher's name or by the
+    network's, a mode by one of its parts (`2 cores, batch 8`: `batch 8`), a source by its address, publisher,
+    owner or table.
+    """
+
+    case: tuple[str, ...] = ()  # a model by its publisher's name alone
+    chip: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    mode: tuple[str, ...] = ()
+    precision: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    family: tuple[str, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether it leaves anything out."""
+        return any(getattr(self, one.name) for one in fields(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Under which names one figure, or one row, is found; in small letters, the first as people write it."""
+
+    case: tuple[str, ...]
+    chip: tuple[str, ...]
+    model: tuple[str, ...]
+    mode: tuple[str, ...]
+    precision: tuple[str, ...]
+    source: tuple[str, ...]
+    family: tuple[str, ...]
+
+
+def names_of(figure: PublishedFigure) -> Named:
+    """Names of a figure of the atlas."""
+    network = join_of(figure).network
+    of_network = (network.name, network.key) if network else ()
+    return Named(
+        (figure.model,),
+        _chip_names(figure.chip),
+        (figure.model, *of_network),
+        _mode_names(figure.mode),
+        (figure.precision,),
+        _source_names(figure.source, figure.table),
+        (family(figure).value,),
+    )
+
+
+def names_of_row(row: Result) -> Named:
+    """Names of a published row of the tables that are no part of the atlas."""
+    modes = [str(row.protocol.get("mode", "")), row.figures.npu_mode if row.figures else ""]
+    return Named(
+        (row.case,),
+        _chip_names(row.chip),
+        tuple(dict.fromkeys((row.case, case_of(row)))),
+        tuple(name for mode in modes for name in _mode_names(mode)),
+        (row.precision.value,),
+        _source_names(str(row.protocol.get("source", "")), str(row.protocol.get("table", ""))),
+        ("vision",),
+    )
+
+
+@lru_cache(maxsize=512)
+def _chip_names(text: str) -> tuple[str, ...]:
+    found = find_chip(text)
+    return tuple(dict.fromkeys((text, canonical(text), *(found.speaks_for if found else ()))))
+
+
+@lru_cache(maxsize=512)
+def _mode_names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((text, *(part.strip() for part in text.split(",")))))
+
+
+@lru_cache(maxsize=1024)
+def _source_names(source: str, table: str) -> tuple[str, ...]:
+    publisher = publisher_of(source)
+    return tuple(dict.fromkeys((source, publisher, publisher.partition("/")[0], table)))
+
+
+def matching(query: Query, named: Sequence[Named]) -> list[int]:
+    """Positions of what the query asks for.
+
+    Raises UsageError for a word that names nothing at all there, with what is near.
+    """
+    kept = list(range(len(named)))
+    for one in fields(query):
+        words: tuple[str, ...] = getattr(query, one.name)
+        if words:
+            chosen = _chosen(one.name, words, [getattr(each, one.name) for each in named])
+            kept = [at for at in kept if at in chosen]
+    return kept
+
+
+def _chosen(what: str, words: Iterable[str], named: Sequence[tuple[str, ...]]) -> set[int]:
+    """Positions that one of the words names."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for at, names in enumerate(named):
+        places.setdefault(names, []).append(at)
+    folded = {names: frozenset(map(str.casefold, names)) for names in places}
+    chosen: set[int] = set()
+    for word in words:
+        test = _tester(what, word)
+        found = [names for names, small in folded.items() if test(small)]
+        if not found:
+            known = dict.fromkeys(name for names in places for name in names if name)
+            shown, hint = printable(word, 60), did_you_mean(word, known)
+            raise UsageError(f"no published figure of {what} '{shown}'{hint}: {_SEE[what]}")
+        chosen.update(at for names in found for at in places[names])
+    return chosen
+
+
+_SEE = {
+    **dict.fromkeys(("case", "chip", "model", "mode", "precision"), "see `npubench results --published`"),
+    "source": "name an address, a publisher such as owner/repository, an owner or a table",
+    "family": "there are vision, language and other",
+}
+
+
+def _tester(what: str, word: str) -> Callable[[frozenset[str]], bool]:
+    wanted = {word.casefold()}
+    if what == "chip" and find_chip(word):
+        wanted.add(canonical(word).casefold())
+    pattern = word.casefold()
+    is_glob = any(mark in word for mark in "*?[")
+
+    def test(names: frozenset[str]) -> bool:
+        return not wanted.isdisjoint(names) or (is_glob and any(fnmatchcase(name, pattern) for name in names))
+
+    return test

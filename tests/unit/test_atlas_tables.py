@@ -1,0 +1,167 @@
+import pytest
+
+from npubench import published
+from npubench.domain.errors import UsageError
+from npubench.domain.figures import Kind
+from npubench.published.atlas import load
+
+FIGURES = published.figures()
+
+
+def test_every_line_of_the_shipped_table_is_a_figure():
+    assert len(FIGURES) == 4363
+    first = FIGURES[0]
+    assert (first.table, first.line, first.chip, first.mode, first.model) == (
+        *("edge-npu", 2, "AX615", "1 core", "mobilenetv2"),
+    )
+    assert (first.metric, first.value, first.text, first.unit) == ("latency", 5.411, "5.411", "ms")
+    assert (first.kind, first.tool, first.precision) == (Kind.MEASURED, "Pulsar2 4.2", "int8")
+    assert {one.table for one in FIGURES} == {"edge-npu"}
+    assert len({one.chip for one in FIGURES}) == 39
+
+
+LONG = """[[table]]
+name = "lab"
+file = "lab.csv"
+licence = "our own"
+source = "https://lab.example/figures"
+
+[[table.column]]
+name = "figure"
+role = "value"
+kind = "measured"
+"""
+
+
+def write(folder, toml, **files):
+    (folder / "tables.toml").write_text(toml)
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text)
+    return folder
+
+
+def told(folder):
+    """What is wrong, without the folder."""
+    return [str(one).removeprefix(f"{folder}/") for one in load((folder,)).problems]
+
+
+def test_a_long_table_of_ones_own(tmp_path):
+    write(
+        tmp_path,
+        LONG,
+        lab="chip,model,metric,figure,unit\nX1,resnet18,latency,2.5,ms\n\nX1,resnet18,throughput,400,fps\n",
+    )
+    added = published.figures((tmp_path,))[4363:]
+    assert [(one.line, one.metric, one.value, one.unit, one.source) for one in added] == [
+        (2, "latency", 2.5, "ms", "https://lab.example/figures"),
+        (4, "throughput", 400.0, "fps", "https://lab.example/figures"),
+    ]
+
+
+def test_a_wide_table_has_a_figure_for_each_value_of_a_line(tmp_path):
+    wide = """[[table]]
+name = "wide"
+file = "wide.csv"
+licence = "CC0"
+source = "a page"
+chip = "X2"
+precision = "int8"
+missing = ["-"]
+
+[[table.column]]
+name = "Network"
+role = "model"
+
+[[table.column]]
+name = "us"
+role = "value"
+metric = "latency"
+unit = "us"
+kind = "measured"
+
+[[table.column]]
+name = "sim fps"
+role = "value"
+metric = "throughput"
+unit = "fps"
+kind = "simulated"
+"""
+    write(tmp_path, wide, wide="Network,us,sim fps\na,1500,700\nb,,-\n")
+    added = published.figures((tmp_path,))[4363:]
+    assert [
+        (one.model, one.metric, one.value, one.standard_value, one.kind, one.column) for one in added
+    ] == [
+        ("a", "latency", 1500.0, 1.5, Kind.MEASURED, "us"),
+        ("a", "throughput", 700.0, 700.0, Kind.SIMULATED, "sim fps"),
+        ("b", "throughput", None, None, Kind.SIMULATED, "sim fps"),
+    ]
+    assert {(one.chip, one.precision) for one in added} == {("X2", "int8")}
+
+
+def test_every_mistake_of_a_declaration_is_told_at_once(tmp_path):
+    toml = LONG.replace("licence", "license").replace('"measured"', '"measurd"') + "rol = 1\n"
+    toml += LONG.replace('"lab"', '"two"').replace('name = "figure"', 'name = "figures"').partition("kind")[0]
+    write(tmp_path, toml, lab="chip,model,metric,figure,unit,notes\n")
+    assert told(tmp_path) == [
+        "tables.toml:3: key 'table[0].file': lab.csv has a column 'notes': rename it to 'note', or declare it "
+        "(without a role, to leave it out)",
+        "tables.toml:4: key 'table[0].license': unknown key (did you mean 'licence'?): the keys are "
+        + ", ".join(KEYS),
+        "tables.toml:10: key 'table[0].column[0].kind': must be 'measured' or 'simulated', not 'measurd'",
+        "tables.toml:11: key 'table[0].column[0].rol': unknown key (did you mean 'role'?): the keys are "
+        "name, role, metric, unit, kind, meaning, field, scale, runs",
+        "tables.toml:14: key 'table[1].file': lab.csv has a column 'notes': rename it to 'note', or declare it "
+        "(without a role, to leave it out)",
+        "tables.toml:19: key 'table[1].column[0].name': lab.csv has no column 'figures' (did you mean "
+        "'figure'?): its columns are chip, model, metric, figure, unit, notes",
+        "tables.toml:19: key 'table[1].column[0].name': column 'figures': set 'kind' to 'measured' or "
+        "'simulated'",
+    ]
+
+
+def test_a_file_that_is_not_there_and_a_name_that_is_taken(tmp_path):
+    write(tmp_path, LONG.replace('"lab.csv"', '"lap.csv"') + LONG.replace('"lab"', '"edge-npu"'), lab="a\n")
+    missing, *others = told(tmp_path)
+    assert missing == (
+        "tables.toml:3: key 'table[0].file': there is no lap.csv beside this file (did you mean 'lab.csv'?): "
+        "correct the name"
+    )
+    assert "'edge-npu' is declared at " in others[0]
+    assert "/tables.toml:7 already: rename one of them" in others[0]
+
+
+KEYS = (
+    *("name", "file", "title", "source", "licence", "published_at", "kind", "chip", "mode", "model", "input"),
+    *("precision", "metric", "unit", "tool", "note", "board", "backend", "npu_mode", "missing", "column"),
+)
+
+
+def test_every_bad_cell_is_told_with_line_and_column(tmp_path):
+    lab = (
+        "chip,model,metric,figure,unit\n"
+        "X1,a,latency,fast,ms\n"
+        ",b,latency,1,ms\n"
+        "X1,c,latency,-1,ms\n"
+        "X1,d,throughput,1,ms\n"
+        "X1,e,latancy,1,ms\n"
+        "X1,f,latency,1\n"
+        "X1,g,latency,nan,ms\n"
+        "X1,h,latency,0,ms\n"
+    )
+    write(tmp_path, LONG, lab=lab)
+    assert told(tmp_path) == [
+        "lab.csv:2: column 'figure': 'fast' is no number: correct it, or name it in 'missing' where it tells "
+        "of none",
+        "lab.csv:3: column 'chip': is empty: fill it in",
+        "lab.csv:4: column 'figure': '-1' cannot be: a figure is above 0",
+        "lab.csv:5: column 'unit': 'ms' is no unit of 'throughput': use one of fps, inferences/s, images/s, "
+        "img/s, ips, 1/s",
+        "lab.csv:6: column 'metric': 'latancy' is no metric that npubench knows (did you mean 'latency'?): "
+        "correct it",
+        "lab.csv:7: 4 cells under a header of 5: quote cells that hold commas",
+        "lab.csv:8: column 'figure': 'nan' is no number: correct it, or name it in 'missing' where it tells "
+        "of none",
+        "lab.csv:9: column 'figure': '0' cannot be: a figure is above 0",
+    ]
+    with pytest.raises(UsageError, match=r"lab\.csv:3: column 'chip': is empty"):
+        published.figures((tmp_path,))
