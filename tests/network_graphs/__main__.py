@@ -18,7 +18,7 @@ def write(lines: Path) -> None:
     for text in lines.read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
         if line["uncounted"]:
-            print(f"left out {line['name']}: {line['uncounted']}")  # noqa: T201 - a program's output
+            print(f"left out {line['name']}: {line['uncounted']}")
         elif found.setdefault(line["name"], line) != line:
             raise SystemExit(f"{lines}: {line['name']} is there twice: take one line out")
     with (folder() / "graphs.csv").open("w", encoding="utf-8", newline="") as stream:

@@ -44,7 +44,9 @@ def main(out: Path, patterns: list[str]) -> None:
             stream.write(json.dumps(line) + "\n")
         took = time.monotonic() - started
         macs, weights = int(line["macs"] or 0) / 1e9, int(line["parameters"] or 0) / 1e6
-        print(f"{recipe.graph}: {macs:.4g} GMACs, {weights:.4g} M, {took:.1f} s {line['uncounted']}", flush=True)
+        print(
+            f"{recipe.graph}: {macs:.4g} GMACs, {weights:.4g} M, {took:.1f} s {line['uncounted']}", flush=True
+        )
 
 
 def prepare() -> None:
@@ -81,7 +83,8 @@ def graph_of(recipe):
         return model
     model = worker_rewrites.without_sync(model.eval()).eval()
     for parameter in model.parameters():
-        parameter.requires_grad_(False)
+        if parameter.is_leaf:
+            parameter.requires_grad_(False)
     with torch.no_grad(), worker_rewrites.fixed_shapes():
         raw = export(model, samples)
     return simplified(raw)
@@ -105,7 +108,6 @@ def export(model, samples, opset=17):
 
 def simplified(raw):
     """Constants folded; large weights that nothing is folded of are left without their data."""
-    import onnx
     import onnxsim
 
     aside = worker_write.apart(raw)

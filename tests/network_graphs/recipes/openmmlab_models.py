@@ -88,7 +88,10 @@ MODELS = {
 CLIPS = {
     "c3d": ("c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb", (1, 1, 3, 16, 112, 112)),
     "tsm-r50": ("tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb", (1, 8, 3, 224, 224)),
-    "tsm-mobilenetv2": ("tsm_imagenet-pretrained-mobilenetv2_8xb16-1x1x8-100e_kinetics400-rgb", (1, 8, 3, 224, 224)),
+    "tsm-mobilenetv2": (
+        "tsm_imagenet-pretrained-mobilenetv2_8xb16-1x1x8-100e_kinetics400-rgb",
+        (1, 8, 3, 224, 224),
+    ),
     "slowfast-r50": ("slowfast_r50_8xb8-4x16x1-256e_kinetics400-rgb", (1, 1, 3, 32, 224, 224)),
     "x3d-m": ("x3d_m_16x5x1_facebook-kinetics400-rgb", (1, 1, 3, 16, 256, 256)),
     "videomae-base-p16": ("vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400", (1, 1, 3, 16, 224, 224)),
@@ -134,6 +137,7 @@ def build(name: str, config: str):
     def made(_shape):
         prepare()
         import worker_codebases
+
         worker_codebases.prepare(name)
         codebase = worker_codebases.CODEBASES[name]
         model = codebase.build(codebase.config(config)).eval()

@@ -21,7 +21,6 @@ MODELS = {
     "mobilenetv4-hybrid-large": ("mobilenetv4_hybrid_large", [384, 256]),
     **{f"mobileone-s{n}": f"mobileone_s{n}" for n in range(5)},
     **{f"efficientnet-lite{n}": (f"efficientnet_lite{n}", size) for n, size in enumerate((224, 240, 260, 280, 300))},
-    **{f"efficientnet-edgetpu-{s}": (f"efficientnet_e{s}", size) for s, size in (("s", [224]), ("m", [240]), ("l", [300]))},
     "ghostnet-1.0": "ghostnet_100",
     "ghostnet-1.3": "ghostnet_130",
     "ghostnetv2-1.0": "ghostnetv2_100",
@@ -38,7 +37,6 @@ MODELS = {
     "pnasnet-large": ("pnasnet5large", [331, 224]),
     # Residual and dense ones
     **{name: name for name in ("resnet10t", "resnet14t", "resnet26", "resnet26t")},
-    "resnext26-32x4d": "resnext26ts",
     "resnext101-32x4d": "resnext101_32x4d",
     "resnet50-v1d": "resnet50d",
     "resnet18-v1d": "resnet18d",
@@ -52,7 +50,7 @@ MODELS = {
     **{f"dla{member}": f"dla{member}" for member in ("34", "46_c", "60", "60x", "102", "102x", "102x2", "169")},
     **{f"hrnet-w{width}": f"hrnet_w{width}" for width in (18, 30, 32, 48, 64)},
     **{f"repvgg-{member}": f"repvgg_{member}" for member in ("a0", "a1", "a2", "b0", "b1", "b1g4", "b2", "b3")},
-    **{f"cspdarknet53": ("cspdarknet53", 256), "darknet53-classifier": ("darknet53", 256)},
+    **{"cspdarknet53": ("cspdarknet53", 256), "darknet53-classifier": ("darknet53", 256)},
     "cspresnet50": ("cspresnet50", 256),
     "cspresnext50": ("cspresnext50", 256),
     "inceptionv4": ("inception_v4", 299),
@@ -63,7 +61,7 @@ MODELS = {
     **{f"regnetx-{size}": f"regnetx_{code}" for size, code in (("200mf", "002"), ("600mf", "006"), ("4gf", "040"), ("6.4gf", "064"), ("12gf", "120"))},
     **{f"regnety-{size}": f"regnety_{code}" for size, code in (("200mf", "002"), ("600mf", "006"), ("4gf", "040"), ("6.4gf", "064"), ("12gf", "120"))},
     **{f"hgnetv2-b{n}": f"hgnetv2_b{n}" for n in (0, 1, 2, 4, 5)},
-    **{f"nfnet-f0": ("dm_nfnet_f0", [192, 256])},
+    **{"nfnet-f0": ("dm_nfnet_f0", [192, 256])},
     # Convolutions and attention
     **{f"convnextv2-{member}": f"convnextv2_{member}" for member in ("atto", "femto", "pico", "nano", "tiny", "base")},
     **{f"convnext-{member}": f"convnext_{member}" for member in ("atto", "femto", "pico", "nano")},
@@ -124,7 +122,7 @@ MODELS = {
     "clip-resnet-50-image-encoder": [("resnet50_clip", 224, 1024)],
     "clip-resnet-101-image-encoder": [("resnet101_clip", 224, 512)],
     "clip-resnet-50x4-image-encoder": [("resnet50x4_clip", 288, 640)],
-    "tinyclip-vit-39m-16-text-19m-yfcc15m-image-encoder": [("vit_medium_patch16_clip_224.tinyclip_yfcc15m".split(".")[0], 224, 512)],
+    "tinyclip-vit-39m-16-text-19m-yfcc15m-image-encoder": [(["vit_medium_patch16_clip_224", "tinyclip_yfcc15m"][0], 224, 512)],
     "tinyclip-vit-61m-32-text-29m-laion400m-image-encoder": [("vit_betwixt_patch32_clip_224", 224, 512)],
     "tinyclip-vit-40m-32-text-19m-laion400m-image-encoder": [("vit_medium_patch32_clip_224", 224, 512)],
     "tinyclip-vit-8m-16-text-3m-yfcc15m-image-encoder": [("vit_xsmall_patch16_clip_224", 224, 512)],
@@ -149,8 +147,32 @@ def build(member: str, classes: int | None = None):
     return made
 
 
+def edgetpu(member: str):
+    """As TensorFlow has it: a block that halves does so in its projection, timm's in its expansion."""
+
+    def made(shape):
+        from timm.models._efficientnet_blocks import EdgeResidual
+
+        model = build(f"efficientnet_e{member}")(shape)
+        for block in model.modules():
+            if isinstance(block, EdgeResidual):
+                block.conv_exp.stride, block.conv_pwl.stride = (1, 1), block.conv_exp.stride
+        return model
+
+    return made
+
+
 def recipes() -> Iterator[Recipe]:
+    for member, size in (("s", 224), ("m", 240), ("l", 300)):
+        yield from picture(
+            f"efficientnet-edgetpu-{member}",
+            size,
+            edgetpu(member),
+            f"timm efficientnet_e{member}, strides as in TensorFlow",
+        )
     for name, member in MODELS.items():
-        listed = member if isinstance(member, list) else [member if isinstance(member, tuple) else (member, 224)]
+        listed = (
+            member if isinstance(member, list) else [member if isinstance(member, tuple) else (member, 224)]
+        )
         for model, sizes, *classes in listed:
             yield from picture(name, sizes, build(model, *classes), f"timm {model}")

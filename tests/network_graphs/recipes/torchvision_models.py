@@ -43,7 +43,12 @@ CLASSIFIERS = {
 SIZES = {
     "inceptionv3": [299, 224],
     **{"efficientnet-b1": [224, 240], "efficientnet-b2": [224, 260, 288], "efficientnet-b3": [224, 300]},
-    **{"efficientnet-b4": [380, 224], "efficientnet-b5": [456], "efficientnet-b6": [528], "efficientnet-b7": [600]},
+    **{
+        "efficientnet-b4": [380, 224],
+        "efficientnet-b5": [456],
+        "efficientnet-b6": [528],
+        "efficientnet-b7": [600],
+    },
     **{"efficientnetv2-s": [384, 224], "efficientnetv2-m": [480, 224], "efficientnetv2-l": [480]},
     **{f"swinv2-{member}": [256] for member in ("tiny", "small", "base")},
     **{"alexnet": [224, 227], "squeezenet-1.0": [224, 227], "squeezenet-1.1": [224, 227]},
@@ -82,8 +87,15 @@ def recipes() -> Iterator[Recipe]:
     for name, member in CLASSIFIERS.items():
         yield from picture(name, SIZES.get(name, 224), classifier(member), f"torchvision {member}")
     for backbone in ("resnet50", "resnet101"):
-        yield from picture(f"fcn-{backbone}-torchvision", 520, segmenter(f"fcn_{backbone}"), f"torchvision fcn_{backbone}")
-        yield from picture(f"deeplabv3-{backbone}-torchvision", 520, segmenter(f"deeplabv3_{backbone}"), f"torchvision deeplabv3_{backbone}")
+        yield from picture(
+            f"fcn-{backbone}-torchvision", 520, segmenter(f"fcn_{backbone}"), f"torchvision fcn_{backbone}"
+        )
+        yield from picture(
+            f"deeplabv3-{backbone}-torchvision",
+            520,
+            segmenter(f"deeplabv3_{backbone}"),
+            f"torchvision deeplabv3_{backbone}",
+        )
     for head in ("lraspp", "deeplabv3"):
         member = f"{head}_mobilenet_v3_large"
         yield from picture(f"{head}-mobilenetv3-large", 520, segmenter(member), f"torchvision {member}")

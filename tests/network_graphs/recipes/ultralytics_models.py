@@ -11,7 +11,7 @@ FAMILIES = {
 }
 TASKS = {
     "yolov8": ("", "-seg", "-pose", "-obb", "-cls", "-p2", "-p6", "-world", "-worldv2"),
-    **{name: ("", "-seg", "-pose", "-obb", "-cls") for name in ("yolo11", "yolo12", "yolo26")},
+    **dict.fromkeys(("yolo11", "yolo12", "yolo26"), ("", "-seg", "-pose", "-obb", "-cls")),
     "yolov9": ("",),
 }
 NAMES = {"yolov5": "yolov5{}u", "yolov6": "yolov6{}-ultralytics"}
@@ -47,15 +47,27 @@ def recipes() -> Iterator[Recipe]:
                 size = {"-cls": [224], "-p6": [1280], "-obb": [640, 1024]}.get(task, [640])
                 yield from picture(name, size, build(yaml, task), f"ultralytics {yaml}")
     for member in "ce":
-        yield from picture(f"yolov9{member}-seg", 640, build(f"yolov9{member}-seg.yaml", "-seg"), f"ultralytics yolov9{member}-seg.yaml")
+        yield from picture(
+            f"yolov9{member}-seg",
+            640,
+            build(f"yolov9{member}-seg.yaml", "-seg"),
+            f"ultralytics yolov9{member}-seg.yaml",
+        )
     for name, yaml in (("yolov3-tinyu", "yolov3-tiny"), ("yolov3u", "yolov3"), ("yolov3-sppu", "yolov3-spp")):
         sizes = [640, (224, 640), 416]
         yield from picture(name, sizes, build(f"{yaml}.yaml", ""), f"ultralytics {yaml}.yaml")
     for member in ("l", "x", "resnet50", "resnet101"):
-        yield from picture(f"rtdetr-{member}", 640, build(f"rtdetr-{member}.yaml", ""), f"ultralytics rtdetr-{member}.yaml")
+        yield from picture(
+            f"rtdetr-{member}", 640, build(f"rtdetr-{member}.yaml", ""), f"ultralytics rtdetr-{member}.yaml"
+        )
     # FastSAM is YOLOv8-seg with one class.
     for member in "sx":
-        yield from picture(f"fastsam-{member}", [640, 1024], one_class(member), f"ultralytics yolov8{member}-seg.yaml, one class")
+        yield from picture(
+            f"fastsam-{member}",
+            [640, 1024],
+            one_class(member),
+            f"ultralytics yolov8{member}-seg.yaml, one class",
+        )
 
 
 def one_class(member: str):

@@ -10,7 +10,12 @@ from copy import deepcopy
 from tests.network_graphs.recipe import Recipe, picture
 
 ANCHORS = [[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]]
-FOUR = [[19, 27, 44, 40, 38, 94], [96, 68, 86, 152, 180, 137], [140, 301, 303, 264, 238, 542], [436, 615, 739, 380, 925, 792]]
+FOUR = [
+    [19, 27, 44, 40, 38, 94],
+    [96, 68, 86, 152, 180, 137],
+    [140, 301, 303, 264, 238, 542],
+    [436, 615, 739, 380, 925, 792],
+]
 MULTIPLES = {"n": (0.33, 0.25), "s": (0.33, 0.5), "m": (0.67, 0.75), "l": (1.0, 1.0), "x": (1.33, 1.25)}
 
 
@@ -63,7 +68,6 @@ def replaced(model, activation: str):
 
 
 def finished(model, activation: str, host_focus: bool = False):
-    from torch import nn
 
     model.eval()
     if activation != "silu":
@@ -80,7 +84,7 @@ def finished(model, activation: str, host_focus: bool = False):
         return [*raw(x), detect.proto(x[0])]
 
     detect.forward = masks if hasattr(detect, "proto") else raw
-    return model if isinstance(model, nn.Module) else model
+    return model
 
 
 def build(member: str, version: str, activation: str = "silu", host_focus: bool = False):
@@ -96,8 +100,9 @@ def build(member: str, version: str, activation: str = "silu", host_focus: bool 
 
 def packaged(yaml: str, task: str = ""):
     def made(_shape):
-        import yolov5.models
         from pathlib import Path
+
+        import yolov5.models
         from yolov5.models.yolo import DetectionModel, SegmentationModel
 
         kind = SegmentationModel if task == "segment" else DetectionModel
@@ -110,14 +115,34 @@ def recipes() -> Iterator[Recipe]:
     for member in MULTIPLES:
         yield from picture(f"yolov5{member}-v6", [640, 416, 320], build(member, "v6"), "YOLOv5 6.0 to 7.0")
         yield from picture(f"yolov5{member}-v6-relu", 640, build(member, "v6", "relu"), "YOLOv5 6.0, ReLU")
-        yield from picture(f"yolov5{member}-seg", 640, packaged(f"yolov5{member}-seg.yaml", "segment"), "YOLOv5 7.0")
-        yield from picture(f"yolov5{member}6-v6", 1280, packaged(f"yolov5{member}6.yaml", "hub") if member != "n" else packaged("yolov5n6.yaml", "hub"), "YOLOv5 6.0, four strides")
+        yield from picture(
+            f"yolov5{member}-seg", 640, packaged(f"yolov5{member}-seg.yaml", "segment"), "YOLOv5 7.0"
+        )
+        yield from picture(
+            f"yolov5{member}6-v6",
+            1280,
+            packaged(f"yolov5{member}6.yaml", "hub") if member != "n" else packaged("yolov5n6.yaml", "hub"),
+            "YOLOv5 6.0, four strides",
+        )
         if member != "n":
             yield from picture(f"yolov5{member}-v2", 640, build(member, "v2", "leaky"), "YOLOv5 2.0")
-            yield from picture(f"yolov5{member}-v2-wo-spp", [640, 512], build(member, "v2-wo-spp", "leaky"), "YOLOv5 2.0 without SPP")
+            yield from picture(
+                f"yolov5{member}-v2-wo-spp",
+                [640, 512],
+                build(member, "v2-wo-spp", "leaky"),
+                "YOLOv5 2.0 without SPP",
+            )
         yield from picture(f"yolov5{member}-v5", 640, build(member, "v5"), "YOLOv5 5.0")
         yield from picture(f"yolov5{member}-v5-relu", 640, build(member, "v5", "relu"), "YOLOv5 5.0, ReLU")
-        yield from picture(f"yolov5{member}-c3tr", 640, build(member, "c3tr"), "YOLOv5 6.0, transformer block")
-    yield from picture("yolov3-ultralytics", [640, 416], packaged("yolov3.yaml", "hub"), "YOLOv3 of ultralytics 9.6")
-    yield from picture("yolov3-spp-ultralytics", 640, packaged("yolov3-spp.yaml", "hub"), "YOLOv3-SPP of ultralytics 9.6")
-    yield from picture("yolov3-tiny", [416, 640], packaged("yolov3-tiny.yaml", "hub"), "YOLOv3-tiny of ultralytics 9.6")
+        yield from picture(
+            f"yolov5{member}-c3tr", 640, build(member, "c3tr"), "YOLOv5 6.0, transformer block"
+        )
+    yield from picture(
+        "yolov3-ultralytics", [640, 416], packaged("yolov3.yaml", "hub"), "YOLOv3 of ultralytics 9.6"
+    )
+    yield from picture(
+        "yolov3-spp-ultralytics", 640, packaged("yolov3-spp.yaml", "hub"), "YOLOv3-SPP of ultralytics 9.6"
+    )
+    yield from picture(
+        "yolov3-tiny", [416, 640], packaged("yolov3-tiny.yaml", "hub"), "YOLOv3-tiny of ultralytics 9.6"
+    )
