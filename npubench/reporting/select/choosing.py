@@ -13,6 +13,7 @@ from npubench.domain.specs import CaseKind, Shape
 from npubench.published.networks import Network
 from npubench.reporting.data.op_support import WITHOUT_VERDICT
 from npubench.reporting.data.translate import translate
+from npubench.reporting.select.asked_models import plain
 from npubench.reporting.select.atlas_times import Atlas, network_asked, why_not
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.requirements import ModelNeed
@@ -114,19 +115,14 @@ def _rows_named(name: str, candidate: Candidate) -> list[Result]:
     """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
     stem = PurePath(name).stem if name.endswith(".onnx") else name
     models = [row for row in candidate.rows if row.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR)]
-    for asked in dict.fromkeys((_plain(name), _plain(stem))):
+    for asked in dict.fromkeys((plain(name), plain(stem))):
         if rows := [row for row in models if asked in _names(row)]:
             return rows
     return []
 
 
 def _names(row: Result) -> tuple[str, str]:
-    return _plain(row.case), _plain(str(row.protocol.get("same_network", "")))
-
-
-def _plain(name: str) -> str:
-    """Tables of one vendor write `yolox-s` and `YOLOX_s`."""
-    return name.casefold().replace("_", "-")
+    return plain(row.case), plain(str(row.protocol.get("same_network", "")))
 
 
 def _missing(rows: Sequence[Result], fitting: Sequence[Result], need: ModelNeed) -> Missing:
