@@ -50,7 +50,7 @@ class Form:
 @click.option(
     "--price-of", type=click.Choice(["chip", "module", "board"]), help="With --cameras: what the price is of."
 )
-@click.option("--fps", type=Number(), metavar="N", help="With --cameras: frames a second of each.  [default: 25]")
+@click.option("--fps", type=Number(), metavar="N", help="With --cameras: frames a second.  [default: 25]")
 @click.option("--resolution", help="With --cameras: 1920x1080, 720p, 1080p or 4K.  [default: 1080p]")
 @click.option("--codec", help="With --cameras: h264, h265, av1, vp9, mjpeg or none.  [default: h264]")
 @click.option("--power", type=Number(), metavar="WATTS", help="With --cameras: the power at most.")

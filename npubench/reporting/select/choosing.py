@@ -61,6 +61,7 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
         times = [time for row in fitting for time in times_of(row, candidate.facts)]
         if beyond.atlas and network:
             times += beyond.atlas.times(candidate.chip, network)
+        times = [time for time in times if is_of_precision(time.precision, need.precision)]
         if times:
             best, *others = sorted(times, key=lambda time: _speaks(time, need))
             return Found(_with_least(best, others, need), None, tuple(others), tuple(fitting))
@@ -69,6 +70,19 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     if first and first.missing and first.missing.failed:
         return first
     return _predicted(need, candidate, beyond, first)
+
+
+PRECISIONS: Mapping[str, frozenset[str]] = {
+    "int8": frozenset(("int8", "w8a8", "w8a8_mixed_int16")),
+    "fp16": frozenset(("fp16", "f16", "float")),
+    "fp32": frozenset(("fp32", "f32", "float")),
+}
+"""What is asked to the words of publishers; Qualcomm's `float` may be either."""
+
+
+def is_of_precision(told: str, asked: str) -> bool:
+    """Whether a figure of that precision counts; any does where none is asked."""
+    return not asked or told.casefold() in PRECISIONS[asked]
 
 
 def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Found | None) -> Found:
