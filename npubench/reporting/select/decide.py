@@ -58,9 +58,9 @@ def decide(
 
     `known` are the boards whose facts count, `beyond` is what is known beside the rows.
     """
-    listed = candidates(results, boards, known, chips)
-    user = [_known_of(one, asked) for one in listed]
-    found = [_with_own(one, own) for one, own in zip(listed, user, strict=True)]
+    found = candidates(results, boards, known, chips)
+    user = [_known_of(one, asked) for one in found]
+    found = [_with_given(one, own) for one, own in zip(found, user, strict=True)]
     told = [
         (prices_of(one, own, "board"), powers_of(one, own, "board"))
         for one, own in zip(found, user, strict=True)
@@ -82,11 +82,11 @@ def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
     return next(of_board, None) or next(of_chip, None)
 
 
-def _with_own(candidate: Candidate, known: UserFacts | None) -> Candidate:
-    """Facts that the asker gave count before all others."""
-    if known is None or not known.facts:
-        return candidate
-    return replace(candidate, facts=replace(candidate.facts, own=(*known.facts, *candidate.facts.own)))
+def _with_given(candidate: Candidate, known: UserFacts | None) -> Candidate:
+    """What the asker knows counts before any other fact."""
+    facts = candidate.facts
+    given = known.facts if known else ()
+    return replace(candidate, facts=replace(facts, own=(*given, *facts.own)))
 
 
 def _judge(
