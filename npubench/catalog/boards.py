@@ -43,13 +43,16 @@ def resolve(stacks: Stacks, problems: list[Problem]) -> dict[str, BoardSpec]:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`above` laid over `below`: tables key by key, facts by their field, anything else replaced."""
+    """`above` laid over `below`: tables key by key, anything else replaced.
+
+    Facts of a field stand in for all of that field below.
+    """
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
         if key == "fact" and old:
-            facts = {fact["field"]: fact for fact in (*old, *value)}
-            merged[key] = list(facts.values())
+            told = {fact["field"] for fact in value}
+            merged[key] = [*(fact for fact in old if fact["field"] not in told), *value]
         elif isinstance(old, Mapping) and isinstance(value, Mapping):
             merged[key] = merge(old, value)
         else:

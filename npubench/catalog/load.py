@@ -153,6 +153,15 @@ def _read_board(file: _File, tables: dict[str, Any]) -> None:
         file.problem((), f"the file's name must be the board's: {error}: rename it, or set 'name'")
         return
     file.claim("board", name, ("name",))
+    given: dict[tuple[str, str, str], int] = {}
+    for index, fact in enumerate(table.fact):
+        first = given.setdefault((fact.field, fact.about, fact.condition), index)
+        if first != index:
+            line = file.source.line(("fact", first))
+            what = (
+                f"the fact {fact.field!r} is given on line {line} already: remove one, or say in 'condition'"
+            )
+            file.problem(("fact", index), f"{what} when each of them holds")
     file.layer.boards[name] = BoardEntry(file.source, {"name": name, **tables})
 
 

@@ -43,11 +43,15 @@ Elements = Annotated[list[Element], Meta(min_length=1)]
 
 
 class FactTable(Table, frozen=True, kw_only=True):
-    """`[[fact]]` of a board."""
+    """`[[fact]]` of a board. Two of one field and `about` differ in their `condition`."""
 
     field: Text
     value: Text
     source: Text
+    about: Literal["chip", "module", "board", ""] = ""
+    condition: str = ""
+    date: str = ""
+    unit: str = ""
 
 
 class BoardTable(Table, frozen=True, kw_only=True):

@@ -78,11 +78,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code. Never a traceback for a user's mistake."""
     try:
         outcome: Any = npubench.main(args=argv, prog_name="npubench", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        # A group without a command: its help is the answer, and as little a success as any other mistake.
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
     except click.ClickException as error:
         # click shows "Usage: ..." lines above the message; one line is what scripts and people need.
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "npubench"
-        return _fail(f"{error.format_message()} (see `{where} --help`)", ExitCode.USAGE)
+        # Choices of a missing argument come as one a line.
+        message = " ".join(error.format_message().split())
+        return _fail(f"{message} (see `{where} --help`)", ExitCode.USAGE)
     except NpubenchError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort, Interrupted):

@@ -193,11 +193,15 @@ def titled(case: str, precision: Precision) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One chip fact with the place it was taken from."""
+    """One fact of a chip, or of a module or board with it, with the place it was taken from."""
 
     field: str
-    value: str
+    value: str  # as the source has it
     source: str
+    about: str = ""  # chip, module or board; empty: as its field says
+    condition: str = ""  # under which it holds, or which product it is of
+    date: str = ""  # of the source
+    unit: str = ""  # of a value that is a bare number
 
 
 SIMULATION = "simulation"

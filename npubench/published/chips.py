@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from npubench.domain.errors import UsageError
 from npubench.domain.text import did_you_mean, printable
@@ -47,8 +48,23 @@ class Chip:
 @cache
 def chips() -> Mapping[str, Chip]:
     """Every chip of the table by its canonical name, in the table's order."""
-    text = (data_root() / "reports" / "published" / "chips.toml").read_text(encoding="utf-8")
-    return {one.name: one for one in convert(tomllib.loads(text)["chip"], tuple[Chip, ...])}
+    return {one.name: one for one in convert(_table()["chip"], tuple[Chip, ...])}
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    file = data_root() / "reports" / "published" / "chips.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def where_to_look(chip: str, topic: str) -> str:
+    """Where a missing fact of a chip is likely to be found: what to look for, and in whose documents.
+
+    `topic` is a key of the table's `[look]`. Raises KeyError for another.
+    """
+    found = find_chip(chip)
+    documents = _table()["documents"].get(found.vendor if found else "", "the chip's data sheet")
+    return f"{_table()['look'][topic]}: see {documents}"
 
 
 def find_chip(name: str) -> Chip | None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from npubench.cli import npubench
 from npubench.domain.records import Figures, Kind, Latency, Status
 from npubench.measure.reliability import assess_stability
+from npubench.published import chip_facts
 from npubench.reporting.data.provenance import facts_of
 from npubench.reporting.data.translate import catalogue, recorded, translate, translate_count, use_language
 from npubench.reporting.page.page import PageContext, render
@@ -277,9 +278,10 @@ def data_words(rows, context):
     plain = [replace(row, warnings=(), skip_reason=None) for row in rows]
     with use_language("zh"):
         facts = " ".join(str(value) for row in plain for _, value in facts_of(row))
-    boards = " ".join(
-        f"{fact.field} {fact.value} {fact.source}" for one in context.boards for fact in one.facts
-    )
+    chips = {one.chip for one in (*rows, *context.boards)}
+    told = [fact for one in context.boards for fact in one.facts]
+    told += [fact for chip in chips for fact in chip_facts.facts_of(chip)]
+    boards = " ".join(f"{fact.field} {fact.value} {fact.source} {fact.condition}" for fact in told)
     recorded_in = " ".join(text for row in plain for text in strings_in(json.loads(encode(row))))
     asked = json.dumps(to_json(context.decision)["requirements"]) if context.decision else ""
     return set(LATIN.findall(" ".join([facts, boards, recorded_in, asked, context.title, context.command])))

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import CodecFigures
@@ -22,7 +20,6 @@ from npubench.domain.records import (
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.data.translate import use_language
 from npubench.reporting.select.checks import Outcome
-from npubench.reporting.select.chip_facts import decode_pixels_per_s, memory_bytes, power_w, price_usd
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.presentation import jobs_text
 from npubench.reporting.select.requirements import Limits, read_requirements
@@ -330,38 +327,6 @@ def test_every_mistake_of_a_file_is_told(tmp_path):
         requirements(tmp_path, broken)
     assert "key 'stream[0].count': must be at least 1, not 0" in str(error.value)
     assert "key 'ranking.luck': unknown key" in str(error.value)
-
-
-def told(**texts):
-    return {name: Fact(name, text, "s") for name, text in texts.items()}
-
-
-def test_facts_as_their_sources_have_them():
-    full_hd = 1920 * 1080
-    rockchip = told(video_decode="8K60 H.265/VP9/AVS2, 8K30 H.264, 4K60 AV1")
-    assert decode_pixels_per_s(rockchip, "h264").value == 30 * 16 * full_hd
-    assert decode_pixels_per_s(rockchip, "av1").value == 60 * 4 * full_hd
-    assert decode_pixels_per_s(rockchip, "mjpeg").value == 0
-    assert decode_pixels_per_s(told(video_decode="32 x 1080p30 (960 fps)"), "h264") is None
-    measured = told(video_decode="H.264 only, 1080p60", h264_decode_measured_fps="62 at 1088x1920, 9 at 1x1")
-    assert decode_pixels_per_s(measured, "h264").value == 62 * 1088 * 1920
-    assert price_usd(told(price_chip="5.33-21.59 USD (tiered)")).value == 21.59
-    assert (
-        price_usd(told(price_core_module="279 CNY; under 40 USD", price_board="about 100 USD")).about
-        == "module"
-    )
-    assert price_usd(told(price_board="about 100 USD"), "chip") is None
-    assert memory_bytes(told(memory="SIP 2 Gbit 16-bit LPDDR4x up to 3200 Mbit/s")).value == 2**28
-    assert memory_bytes(told(memory="LPDDR4/4x/5 up to 32 GB")).about == "up to"
-    assert memory_bytes(told(memory="64-bit LPDDR4(x) up to 4266 Mbit/s")) is None
-    assert power_w(told(power_w="2.5 W typical")).value == 2.5
-
-
-@given(st.text(max_size=80))
-def test_no_text_of_a_fact_breaks_a_parser(text):
-    facts = told(**dict.fromkeys(("video_decode", "price_chip", "memory", "power_w", "board"), text))
-    for found in (decode_pixels_per_s(facts, "h264"), price_usd(facts), memory_bytes(facts), power_w(facts)):
-        assert found is None or found.value >= 0
 
 
 def test_the_chinese_verdict_has_the_same_figures(asked):

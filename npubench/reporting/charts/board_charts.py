@@ -1,13 +1,13 @@
 """Charts over all boards: latency, throughput for the price, accuracy, missing operators, CPU, codecs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
 from npubench import published
 from npubench.domain.figures import Figures, Kind
 from npubench.domain.records import Result, Status
-from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
+from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.reporting.charts.latency_charts import about_times
 from npubench.reporting.charts.plots import (
     POINT_LIMIT,
@@ -46,8 +46,14 @@ from npubench.reporting.data.op_support import (
     placements,
 )
 from npubench.reporting.data.translate import translate
-from npubench.reporting.select.candidate import facts_of_board, share_of_npu
-from npubench.reporting.select.chip_facts import bandwidth_bytes_per_s, peak_mac_per_s, price_usd
+from npubench.reporting.select.candidate import share_of_npu
+from npubench.reporting.select.chip_facts import (
+    FactSheet,
+    bandwidth_bytes_per_s,
+    peak_mac_per_s,
+    price_told,
+    sheet_of,
+)
 
 LEAST_ERROR = 1e-7
 """Where outputs that are all but equal are drawn: a logarithmic axis has no zero."""
@@ -102,7 +108,7 @@ def price_charts(
     models = _real(results, CaseKind.MODEL)
     prices = {}
     for board, chip in {(row.board, row.chip) for row in models}:
-        told = price_usd(facts_of_board(board, chip, boards))
+        told = price_told(sheet_of(board, chip, boards)).first
         if told:
             prices[board] = told.value
 
@@ -263,16 +269,14 @@ def rooflines(results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence
         if not row.emulated and row.macs:
             groups.setdefault((row.board, row.backend, row.chip), []).append(row)
     plots = (
-        _plot(board, backend, rows, kind, facts_of_board(board, chip, boards))
+        _plot(board, backend, rows, kind, sheet_of(board, chip, boards))
         for (board, backend, chip), rows in sorted(groups.items())
         for kind in kinds
     )
     return [plot for plot in plots if plot]
 
 
-def _plot(
-    board: str, backend: str, rows: Sequence[Result], kind: Kind, facts: Mapping[str, Fact]
-) -> Scatter | None:
+def _plot(board: str, backend: str, rows: Sequence[Result], kind: Kind, facts: FactSheet) -> Scatter | None:
     places = [(row, *place) for row in rows if (place := _place(row, kind))]
     if not places:
         return None
@@ -318,7 +322,7 @@ def _traffic_bytes(row: Result, kind: Kind) -> float | None:
     return float(elements * ELEMENT_BYTES[row.precision])
 
 
-def _roof(facts: Mapping[str, Fact], low: float, high: float, share: float, kind: Kind) -> list[Corner]:
+def _roof(facts: FactSheet, low: float, high: float, share: float, kind: Kind) -> list[Corner]:
     """The peak, and the slope of the memory up to it."""
     peak, bandwidth = peak_mac_per_s(facts), bandwidth_bytes_per_s(facts)
     if peak is None:
@@ -326,7 +330,7 @@ def _roof(facts: Mapping[str, Fact], low: float, high: float, share: float, kind
     rate = peak.value / 1e9
     text = translate("peak {rate} GMAC/s", rate=significant(rate))
     if share < 1:
-        text = f"{text} ({peak.about or translate('of the whole NPU')})"
+        text = f"{text} ({peak.how or translate('of the whole NPU')})"
     left, right = low / 2, high * 2
     if bandwidth is None:
         return [Corner(((left, rate), (right, rate)), text, kind)]
@@ -409,6 +413,6 @@ def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float, Kind] 
             return figures.mac_utilisation, kind
     for kind in Kind:
         if rate := gmac_per_s(row, kind):
-            peak = peak_mac_per_s(facts_of_board(row.board, row.chip, boards))
+            peak = peak_mac_per_s(sheet_of(row.board, row.chip, boards))
             return (rate * 1e9 / peak.value, kind) if peak else None
     return None

@@ -17,7 +17,7 @@ from functools import cache
 from npubench.catalog import load
 from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.records import Result, Status
-from npubench.domain.specs import BoardSpec, Fact
+from npubench.domain.specs import BoardSpec
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
 from npubench.reporting.sanity.doubt import (
@@ -33,8 +33,8 @@ from npubench.reporting.sanity.doubt import (
     typical_us,
     us,
 )
-from npubench.reporting.select.candidate import facts_of_board, share_of_npu
-from npubench.reporting.select.chip_facts import FactValue, peak_mac_per_s
+from npubench.reporting.select.candidate import share_of_npu
+from npubench.reporting.select.chip_facts import FactSheet, FactValue, peak_mac_per_s, sheet_of
 
 LEAST_FOR_RULE = 3
 """Rows that it takes to tell a tool's rule from themselves."""
@@ -111,7 +111,7 @@ def rule_of(group: Sequence[Utilised]) -> FactValue | None:
         return None
     # Only a peak that was worked out of such rows is the tool's own; it is of half of an AX620A.
     told, _ = _peak_of_board(group[0].row.board, group[0].row.chip)
-    return told if told and told.about and group[0].halved else None
+    return told if told and told.how and group[0].halved else None
 
 
 def chip_peak(row: Result, figures: Figures) -> FactValue | None:
@@ -120,15 +120,15 @@ def chip_peak(row: Result, figures: Figures) -> FactValue | None:
     if told is None:
         return None
     share = share_of_npu(figures, facts)
-    if told.about:
+    if told.how:
         # The fact is of half of the NPU: the whole has two of them.
         return FactValue(told.value * (1 if share <= 0.5 else 2), told.source)
     return FactValue(told.value * share, told.source)
 
 
 @cache
-def _peak_of_board(board: str, chip: str) -> tuple[FactValue | None, Mapping[str, Fact]]:
-    facts = facts_of_board(board, chip, _shipped_boards())
+def _peak_of_board(board: str, chip: str) -> tuple[FactValue | None, FactSheet]:
+    facts = sheet_of(board, chip, _shipped_boards())
     return peak_mac_per_s(facts), facts
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from npubench.domain.figures import Kind
+from npubench.domain.figures import Bound, Kind
 from npubench.domain.specs import CaseKind
 from npubench.reporting.data.figures import figures_of
 from npubench.reporting.data.formatting import significant, size
@@ -10,11 +10,12 @@ from npubench.reporting.data.translate import translate
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.checks import Check, Job, Outcome, tightest, within
 from npubench.reporting.select.chip_facts import (
+    LEVELS,
     FactValue,
-    decode_pixels_per_s,
-    memory_bytes,
-    power_w,
-    price_usd,
+    decode_told,
+    memory_told,
+    power_told,
+    price_told,
 )
 from npubench.reporting.select.requirements import Requirements, UserFacts
 
@@ -39,7 +40,7 @@ def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
     )
     name = codec.upper()
     need = f"{name}: {significant(pixels / 1e6)} Mpx/s"
-    told = _measured_decoder(codec, candidate) or decode_pixels_per_s(candidate.facts, codec)
+    told = _measured_decoder(codec, candidate) or decode_told(candidate.facts, codec).first
     if told is None:
         why = translate("no fact tells the decoder's rate")
         return Check("decode", Outcome.UNKNOWN, None, need, "–", why, lines)
@@ -63,7 +64,7 @@ def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
             held = (told.streams or 0) * (told.streams_fps or 0)
             rate = held or figures.throughput_fps or 0.0
             best = max(best, rate * (told.width or 0) * (told.height or 0))
-    return FactValue(best, translate("measured on the board"), "measured") if best else None
+    return FactValue(best, translate("measured on the board"), how="measured") if best else None
 
 
 def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known: UserFacts | None) -> Check:
@@ -84,7 +85,8 @@ def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known
         why = translate("no fact tells the memory")
         return Check("memory", Outcome.UNKNOWN, None, need, "–", why, tuple(lines))
     lines.append(translate("source: {source}", source=told.source))
-    have = f"{translate('up to')} {size(told.value)}" if told.about else size(told.value)
+    most = told.bound is Bound.UPPER
+    have = f"{translate('up to')} {size(told.value)}" if most else size(told.value)
     outcome, headroom = within(total, told.value)
     if unknown and outcome is Outcome.PASS:
         why = translate("not known of: {names}", names=", ".join(unknown))
@@ -104,11 +106,8 @@ def _memory_of(candidate: Candidate, known: UserFacts | None) -> FactValue | Non
     totals = [state.memory_total_bytes for state in states if state.memory_total_bytes]
     if totals:
         return FactValue(min(totals), translate("the board's own state"))
-    return memory_bytes(candidate.facts)
+    return memory_told(candidate.facts).first
 
-
-LEVELS = ("chip", "module", "board")
-"""What a price or a power is of, each a part of the next."""
 
 Told = Mapping[str, FactValue]
 """Level to what is told of it."""
@@ -116,7 +115,7 @@ Told = Mapping[str, FactValue]
 
 def prices_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told:
     """In USD by level: the facts, and what the asker knows, which is of the level that counts."""
-    facts = {one: price_usd(candidate.facts, one) for one in LEVELS}
+    facts = {one: price_told(candidate.facts, one).first for one in LEVELS}
     found = {one: told for one, told in facts.items() if told}
     own = FactValue(known.price_usd, known.source, level) if known and known.price_usd else None
     return {**found, level: own} if own else found
@@ -130,10 +129,10 @@ def price(asked: Requirements, told: Told, level: str) -> Check | None:
 
 def powers_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told:
     """In watts by level: the facts, and what the asker knows, which is of the level that counts."""
-    told = power_w(candidate.facts)
     if known and known.power_w:
         return {level: FactValue(known.power_w, known.source, level)}
-    return {told.about or level: told} if told else {}
+    facts = {one: power_told(candidate.facts, one).first for one in LEVELS}
+    return {one: told for one, told in facts.items() if told}
 
 
 def power(asked: Requirements, told: Told, level: str) -> Check | None:

@@ -4,13 +4,14 @@ Kinds stand beside each other here, each figure with its own; `times` says which
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.domain.figures import Figures
 from npubench.domain.records import Result
-from npubench.domain.specs import BoardSpec, Fact
+from npubench.domain.specs import BoardSpec
 from npubench.reporting.data.figures import bounds_of
+from npubench.reporting.select.chip_facts import FactSheet, npu_cores, sheet_of
 
 GENERIC = frozenset({"cpu", "npu", "gpu", ""})
 """Names that tell no chip: of these every board is a chip of its own."""
@@ -24,7 +25,7 @@ class Candidate:
     boards: tuple[str, ...]  # names of those that carry it, those with rows first
     backends: tuple[str, ...]  # names of what made its rows, else of its boards' own
     rows: tuple[Result, ...]  # of all its boards, also of their processors and codecs
-    facts: Mapping[str, Fact]  # by field
+    facts: FactSheet  # of its board and chip
 
     @property
     def board(self) -> str:
@@ -58,24 +59,19 @@ def _candidate(rows: Sequence[Result], specs: Sequence[BoardSpec], known: Sequen
     chip = rows[0].chip if rows else specs[0].chip
     names = dict.fromkeys([*sorted({row.board for row in rows}), *(spec.name for spec in specs)])
     backends = dict.fromkeys([*(row.backend for row in rows), *(spec.backend for spec in specs)])
-    facts = next((found for name in names if (found := facts_of_board(name, chip, known))), {})
+    with_facts = {one.name for one in known if one.facts}
+    board = next((name for name in names if name in with_facts), "")
+    facts = sheet_of(board, chip, known)
     return Candidate(chip, tuple(names), tuple(sorted(backends)), tuple(rows), facts)
 
 
-def facts_of_board(name: str, chip: str, boards: Sequence[BoardSpec]) -> Mapping[str, Fact]:
-    """Facts of the board of that name, else of the first with that chip."""
-    fitting = [one for one in boards if one.name == name or one.chip.lower() == chip.lower()]
-    fitting.sort(key=lambda one: one.name != name)
-    return next(({fact.field: fact for fact in one.facts} for one in fitting if one.facts), {})
-
-
-def share_of_npu(figures: Figures, facts: Mapping[str, Fact]) -> float:
+def share_of_npu(figures: Figures, facts: FactSheet) -> float:
     """Part of the NPU that figures are of: a half in the 1_1 modes, n cores of how many the chip has."""
     bounds = bounds_of(figures)
     if bounds is not None and bounds.share is not None:
         return bounds.share
-    part, all_cores = figures.npu, facts.get("npu_cores")
+    part, all_cores = figures.npu, npu_cores(facts)
     cores = part.cores if part is not None and part.mode and not part.halved else None
-    if cores and all_cores and all_cores.value.isdigit() and cores < int(all_cores.value):
-        return cores / int(all_cores.value)
+    if cores and all_cores and cores < all_cores:
+        return cores / all_cores
     return 1.0

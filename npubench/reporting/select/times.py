@@ -11,13 +11,14 @@ from pathlib import PurePath
 
 from npubench.domain.figures import Accuracy, Bound, Bounds, Figures, Kind, Latency
 from npubench.domain.records import Result, Status
-from npubench.domain.specs import CaseKind, Fact, Precision, Shape
+from npubench.domain.specs import CaseKind, Precision, Shape
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import bounds_of
 from npubench.reporting.data.op_support import WITHOUT_VERDICT, on_cpu
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.bands import Z90, Uncertain
 from npubench.reporting.select.candidate import Candidate, share_of_npu
+from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.requirements import ModelNeed
 
 Shapes = Mapping[str, Sequence[Shape]]
@@ -137,7 +138,7 @@ def _missing(rows: Sequence[Result], fitting: Sequence[Result], need: ModelNeed)
     return Missing(translate("{name} has no time", name=rows[0].case), ran=ran)
 
 
-def times_of(row: Result, facts: Mapping[str, Fact]) -> Iterator[ModelTime]:
+def times_of(row: Result, facts: FactSheet) -> Iterator[ModelTime]:
     """The times of a row that worked, each of its kind. What was measured of an emulated board is none."""
     for figures in row.all_figures if row.status is Status.OK else ():
         time_us = time_of(figures)
