@@ -2,17 +2,20 @@
 
 import math
 import re
-from collections.abc import Hashable, Iterable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from npubench.published.atlas import PublishedFigure, family, join_of, publisher_of
 from npubench.published.chips import canonical, mode_of
 from npubench.published.graphs import graph_for
 from npubench.published.metrics import Family
+from npubench.published.network_facts import Stated, stated
 from npubench.published.networks import Network
 
 _BATCH_IN_NAME = re.compile(r"_(\d+)b(?=_|$)")
+_PRECISION_IN_NAME = re.compile(r"_(?:int8|int4|fp16|fp32|f16|f32|\d+core|bm\d+x?|cv\d+x?)(?=_|$)")
 _BATCH_IN_MODE = re.compile(r",?\s*\bbatch \d+\b", re.IGNORECASE)
 _CORES_IN_MODE = re.compile(r"\b(?:\d{1,2} cores?|single core|NPU\d)\b", re.IGNORECASE)
 _PRECISIONS = {"f32": "fp32", "float32": "fp32", "f16": "fp16", "float16": "fp16"}
@@ -21,7 +24,10 @@ _PAGE = re.compile(r"\A(.*/)[^/]*\Z", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One figure of a time or a rate; `image_ms` is the time of one image, a rate taken as its inverse."""
+    """One figure of a time or a rate; `image_ms` is the time of one image, a rate taken as its inverse.
+
+    Of a language model it is the figure in its metric's unit, a rate as its inverse.
+    """
 
     figure: PublishedFigure
     image_ms: float
@@ -34,7 +40,8 @@ class Cell:
     task: str
     batch: int  # images a call; 1 where nothing is told
     cores: int | None  # None where nothing is told
-    macs: int | None  # of one image; None where no graph is known
+    macs: int | None  # of one image, by the graph, else as stated; None where neither tells
+    parameters: int | None  # the same
 
     @property
     def place(self) -> str:
@@ -49,8 +56,9 @@ class Cell:
 
     @property
     def is_rate(self) -> bool:
-        """Whether the publisher states images a second."""
-        return self.figure.metric == "throughput"
+        """Whether the publisher states how many a second."""
+        metric = self.figure.known_metric
+        return metric is not None and metric.rate
 
     @property
     def column(self) -> Hashable:
@@ -88,6 +96,11 @@ class Cell:
         return _CORES_IN_MODE.sub("", self.figure.mode).strip(" ,")
 
     @property
+    def name_without_precision(self) -> str:
+        """The model's name but for batch, precision and cores that it states."""
+        return _PRECISION_IN_NAME.sub("", self.name_without_batch)
+
+    @property
     def name_without_batch(self) -> str:
         """The model's name but for a batch that it states (`yolov8s_int8_4b`)."""
         return _BATCH_IN_NAME.sub("", self.figure.model)
@@ -98,18 +111,30 @@ def cells_of(figures: Iterable[PublishedFigure]) -> list[Cell]:
     return [cell for figure in figures if (cell := _cell(figure)) is not None]
 
 
+def other_cells(figures: Iterable[PublishedFigure]) -> Mapping[str, list[Cell]]:
+    """Figures of language models and all else by metric, which are never held against another's."""
+    found: defaultdict[str, list[Cell]] = defaultdict(list)
+    for figure in figures:
+        if figure.known_metric and family(figure) is not Family.VISION and figure.standard_value:
+            found[f"{family(figure)} {figure.metric}"].append(_made(figure, figure.standard_value))
+    return found
+
+
 @lru_cache(maxsize=1 << 15)
 def _cell(figure: PublishedFigure) -> Cell | None:
     value = figure.standard_value
-    if value is None or value <= 0 or family(figure) is not Family.VISION:
-        return None
+    return _made(figure, value) if value and family(figure) is Family.VISION else None
+
+
+def _made(figure: PublishedFigure, value: float) -> Cell:
+    metric = figure.known_metric
     joined = join_of(figure)
     known = joined.network is not None and joined.sure
     network = joined.network if known else None
     mode = mode_of(figure.mode)
     batch = mode.batch or _batch_of_name(figure.model) or (network.batch if network else None) or 1
     publisher = publisher_of(figure.source)
-    if figure.metric == "throughput":
+    if metric is not None and metric.rate:
         image_ms = 1000 / value
     elif figure.metric == "latency":
         image_ms = value / batch
@@ -120,7 +145,9 @@ def _cell(figure: PublishedFigure) -> Cell | None:
         network.key if network else f"{publisher}: {figure.model} {figure.input}".strip(),
         known,
         *((network.head.value, network.variant) if network else ("", "")),
-        *(joined.task, batch, mode.cores, _macs(network) if network else None),
+        joined.task,
+        *(batch, mode.cores),
+        *(_size(network) if network else (None, None)),
     )
 
 
@@ -130,9 +157,19 @@ def _batch_of_name(model: str) -> int | None:
 
 
 @lru_cache(maxsize=4096)
-def _macs(network: Network) -> int | None:
+def _size(network: Network) -> tuple[int | None, int | None]:
+    """MACs and parameters: of its graph, else as a publisher states them."""
     graph = graph_for(network)
-    return graph.macs or None if graph else None
+    if graph:
+        return graph.macs or None, graph.parameters or None
+    told = _stated().get((network.name, network.height, network.width))
+    macs = round(told.gmacs * 1e9) if told and told.gmacs else None
+    return macs, round(told.params_m * 1e6) if told and told.params_m else None
+
+
+@cache
+def _stated() -> Mapping[tuple[str, int | None, int | None], Stated]:
+    return {(one.network, one.height, one.width): one for one in stated()}
 
 
 def ratio_text(ratio: float) -> str:

@@ -15,7 +15,10 @@ LEAST_EQUAL = 3
 """Networks that two chips must have equal figures of."""
 
 MOST_OF = 0.25
-"""Share of the networks that both have."""
+"""Share of the networks of both from which it is strong."""
+
+BY_CHANCE = 0.03
+"""Share of the networks of both whose figures may be equal by chance: three digits agree once in hundreds."""
 
 APART = 1.05
 """Factor between two figures of one cell that is no noise."""
@@ -42,7 +45,7 @@ def equal_tables(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
                 equal[one_key, other_key].append((one, other))
     for (one_key, other_key), pairs in equal.items():
         common = len(columns[one_key].keys() & columns[other_key].keys())
-        if len(pairs) < LEAST_EQUAL or len(pairs) < MOST_OF * common:
+        if len(pairs) < LEAST_EQUAL + int(BY_CHANCE * common):
             continue
         one, other = pairs[0]
         reason = (
@@ -51,7 +54,8 @@ def equal_tables(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
         )
         lines = [f"{a.printed}: {a.figure.model} ({a.place}, {b.place})" for a, b in pairs[:SHOWN]]
         both = [cell for pair in pairs for cell in pair]
-        yield doubt_of(both, FigureDoubtClass.EQUAL_TABLES, Strength.STRONG, reason, *lines)
+        strength = Strength.strong_if(len(pairs) >= MOST_OF * common)
+        yield doubt_of(both, FigureDoubtClass.EQUAL_TABLES, strength, reason, *lines)
 
 
 def _stand_together(one: Cell, other: Cell) -> bool:

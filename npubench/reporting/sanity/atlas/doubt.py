@@ -63,5 +63,7 @@ def doubt_of(
         ", ".join(dict.fromkeys(cell.publisher for cell in of)),
         tuple(dict.fromkeys(cell.figure.model for cell in of)),
         tuple(dict.fromkeys(cell.place for cell in of)),
-        *(reason, evidence, doubt_class.next_step),
+        reason,
+        evidence,
+        doubt_class.next_step,
     )

@@ -37,10 +37,16 @@ def expectations(cells: Sequence[Cell]) -> list[Expected | None]:
     columns, rows = _groups([cell.column for cell in cells]), _groups([cell.network for cell in cells])
     of_column, of_row = _polish(logs, columns, rows, cells)
     by_macs = _by_macs(cells, of_row)
-    in_column = _without_each(columns, [log - of_row[cell.network] for log, cell in zip(logs, cells, strict=True)])
+    in_column = _without_each(
+        columns, [log - of_row[cell.network] for log, cell in zip(logs, cells, strict=True)]
+    )
     chips = _groups([cell.chip for cell in cells])
-    on_chip = _without_each(chips, [log - of_row[cell.network] for log, cell in zip(logs, cells, strict=True)])
-    in_row = _without_each(rows, [log - of_column[cell.column] for log, cell in zip(logs, cells, strict=True)])
+    on_chip = _without_each(
+        chips, [log - of_row[cell.network] for log, cell in zip(logs, cells, strict=True)]
+    )
+    in_row = _without_each(
+        rows, [log - of_column[cell.column] for log, cell in zip(logs, cells, strict=True)]
+    )
     found: list[Expected | None] = []
     for at, (log, cell) in enumerate(zip(logs, cells, strict=True)):
         column = on_chip[at] if in_column[at] is None else in_column[at]
@@ -57,9 +63,7 @@ def expectations(cells: Sequence[Cell]) -> list[Expected | None]:
     return found
 
 
-def _without_each(
-    groups: Mapping[Hashable, Sequence[int]], values: Sequence[float]
-) -> list[float | None]:
+def _without_each(groups: Mapping[Hashable, Sequence[int]], values: Sequence[float]) -> list[float | None]:
     """Median of the others of each one's group; None of one that is alone."""
     found: list[float | None] = [None] * len(values)
     for places in groups.values():

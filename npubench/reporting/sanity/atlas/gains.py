@@ -20,11 +20,13 @@ MUCH_SLOWER = 1.5
 
 def batches(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
     """Batches that take less time than one image, or more an image than one alone."""
-    for one, many in _pairs(cells, lambda cell: cell.batch, _but_for_batch):
+    for one, many in pairs_by_batch(cells):
         gain = one.image_ms / many.image_ms
         most = many.batch / one.batch
         if gain > OVER * most:
-            reason = f"{many.batch} images at once are {ratio_text(gain)} times as many a second as {one.batch}"
+            reason = (
+                f"{many.batch} images at once are {ratio_text(gain)} times as many a second as {one.batch}"
+            )
             strength = Strength.strong_if(gain > FAR_OVER * most)
             cells_told = (one.told, many.told)
             yield doubt_of([many], FigureDoubtClass.IMPOSSIBLE_SPEED_UP, strength, reason, *cells_told)
@@ -36,13 +38,23 @@ def batches(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
 
 def cores(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
     """More cores that gain more than their number, or that lose time."""
-    for one, many in _pairs(cells, lambda cell: cell.cores, _but_for_cores):
+    for one, many in pairs_by_cores(cells):
         gain, most = one.image_ms / many.image_ms, (many.cores or 1) / (one.cores or 1)
         if gain <= OVER * most:
             continue
         reason = f"{many.cores} cores are {ratio_text(gain)} times as fast as {one.cores}"
         strength = Strength.strong_if(gain > FAR_OVER * most)
         yield doubt_of([many], FigureDoubtClass.IMPOSSIBLE_SPEED_UP, strength, reason, one.told, many.told)
+
+
+def pairs_by_batch(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
+    """A figure of the smallest batch beside each of a greater one, all else equal."""
+    return _pairs(cells, lambda cell: cell.batch, _but_for_batch)
+
+
+def pairs_by_cores(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
+    """A figure of the fewest cores beside each of more, all else equal."""
+    return _pairs(cells, lambda cell: cell.cores, _but_for_cores)
 
 
 def _but_for_batch(cell: Cell) -> Hashable:

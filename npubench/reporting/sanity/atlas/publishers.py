@@ -1,9 +1,9 @@
-"""One publisher beside another on the same chip: usual ratios, figures far from them, two campaigns in a table."""
+"""One publisher beside another on the same chip: usual ratios, figures far from them, two campaigns."""
 
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -67,7 +67,7 @@ def pairs_of_publishers(cells: Sequence[Cell]) -> list[list[Pair]]:
     return found
 
 
-def _by_network(column: Sequence[Cell]) -> dict[tuple[str, int], Cell]:
+def _by_network(column: Iterable[Cell]) -> dict[tuple[str, int], Cell]:
     """Figures by network and batch; heads differ between publishers, which is what a ratio shows."""
     found: dict[tuple[str, int], Cell] = {}
     for cell in column:
@@ -103,12 +103,14 @@ def two_campaigns(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
         band = max(BAND_MS, BAND * abs(overhead))
         inside = [abs(one - overhead) <= band for one in differences]
         outside = [
-            pair
-            for pair, one in zip(pairs, differences, strict=True)
-            if abs(one - overhead) > OUTSIDE * band
+            pair for pair, one in zip(pairs, differences, strict=True) if abs(one - overhead) > OUTSIDE * band
         ]
         scale = statistics.median(pair.one.image_ms for pair in pairs)
-        if sum(inside) < max(LEAST_COMMON, MOST_OF * len(pairs)) or not outside or abs(overhead) < 0.01 * scale:
+        if (
+            sum(inside) < max(LEAST_COMMON, MOST_OF * len(pairs))
+            or not outside
+            or abs(overhead) < 0.01 * scale
+        ):
             continue
         slow, fast = ("one", "other") if overhead > 0 else ("other", "one")
         late = [getattr(pair, slow) for pair in outside]

@@ -1,4 +1,4 @@
-"""Figures that are off by a unit: thousandfold, a rate for a time, or a rate that its own time contradicts."""
+"""Figures that are off by a unit: thousandfold, a rate for a time, a rate that its own time contradicts."""
 
 import math
 from collections import defaultdict
@@ -19,7 +19,7 @@ VERY_FAR = 20.0
 """The same, strong."""
 
 SWAPPED = 4.0
-"""Times from what is expected from which a rate that was written for a time, or the other way, can be told."""
+"""Times from what is expected from which a rate that was written for a time, or the reverse, can be told."""
 
 FITS = 1.6
 """How near the corrected figure must come."""
@@ -72,13 +72,15 @@ def _slip(cell: Cell, due: Expected) -> FigureDoubt:
     else:
         factor = max(due.image_ratio, 1 / due.image_ratio)
         by = "about 1000" if THOUSAND[0] <= factor <= THOUSAND[1] else ratio_text(factor)
-        way = "too long" if due.log_ratio > 0 else "too short"
-        reason = f"its time is {way} by a factor of {by}: a unit was taken for another"
+        way = "too great" if (due.log_ratio > 0) is not cell.is_rate else "too small"
+        reason = f"it is {way} by a factor of {by}: a unit was taken for another"
     return doubt_of([cell], FigureDoubtClass.UNIT_SLIP, Strength.STRONG, reason, *_told(cell, due))
 
 
 def _is_swapped(cell: Cell, due: Expected) -> bool:
     """Whether the figure fits as a rate where it is a time, or the other way round."""
+    if cell.figure.metric not in ("latency", "throughput"):
+        return False
     swapped = abs(due.log_ratio + math.log(1000.0) - 2 * math.log(cell.image_ms))
     return swapped < min(math.log(FITS), abs(due.log_ratio) / 3)
 
@@ -94,17 +96,18 @@ def _far_together(group: Sequence[tuple[Cell, Expected]]) -> Iterator[FigureDoub
 
 
 def _how_far(dues: Sequence[Expected]) -> str:
-    way = "longer" if dues[0].log_ratio > 0 else "shorter"
+    way = "slower" if dues[0].log_ratio > 0 else "faster"
     factors = sorted(math.exp(abs(due.log_ratio)) for due in dues)
     times = " to ".join(dict.fromkeys(map(ratio_text, (factors[0], factors[-1]))))
-    return f"its time is {times} times {way} than its neighbours say"
+    return f"it is {times} times {way} than its neighbours say"
 
 
 def _told(cell: Cell, due: Expected) -> tuple[str, str]:
-    due_ms = cell.image_ms / due.image_ratio
+    value, ratio = cell.figure.standard_value or 0.0, due.image_ratio
+    metric = cell.figure.known_metric
+    expected = value * ratio if cell.is_rate else value / ratio
     by = f"{due.neighbours} figures of the network" if due.neighbours else "its MACs and the chip's others"
-    expected = f"{1000 / due_ms:.3g} fps" if cell.is_rate else f"{due_ms:.3g} ms an image"
-    return cell.told, f"expected about {expected}, by {by}"
+    return cell.told, f"expected about {expected:.3g} {metric.unit if metric else ''}, by {by}"
 
 
 def rates_and_times(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
