@@ -71,12 +71,12 @@ def run(
 def select(requirements: "Folder", out: "Folder" = "npubench-out", **options: "Any") -> "Decision":
     """What `npubench select` decides: which chips do the job of a file of requirements, and why not others.
 
-    `options` are the fields of `reporting.select.decide.SelectOptions`: `others`, `published`, `boards`.
+    `options` are the fields of `reporting.select.select.SelectOptions`: `others`, `published`, `boards`.
     Raises UsageError for requirements that do not read, a folder without results, an unknown board.
     """
     from pathlib import Path
 
     from npubench.engine.assemble import load_catalog
-    from npubench.reporting.select.decide import SelectOptions, choose
+    from npubench.reporting.select.select import SelectOptions, choose
 
     return choose(SelectOptions(Path(requirements), Path(out), **options), load_catalog(())).decision

@@ -7,8 +7,10 @@ from npubench.domain.records import Kind, Result
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.data.translate import use_language
 from npubench.reporting.page.page import PageContext
-from npubench.reporting.select.decide import Decision, decide
+from npubench.reporting.select.choosing import Beyond
+from npubench.reporting.select.decide import decide
 from npubench.reporting.select.requirements import Requirements, read_requirements
+from npubench.reporting.select.verdict import Decision
 from npubench.storage.hashing import digest
 from tests import sample_results
 
@@ -122,7 +124,7 @@ def asked(folder: Path) -> Requirements:
 
 def decision(folder: Path, found: list[Result], language: str = "en") -> Decision:
     with use_language(language):
-        return decide(asked(folder), found, [], boards(), {})
+        return decide(asked(folder), found, [], boards(), Beyond())
 
 
 def context(folder: Path, found: list[Result], language: str = "en", **more) -> PageContext:

@@ -16,6 +16,7 @@ from npubench.cli.run import run
 from npubench.domain.errors import ExitCode
 from npubench.domain.records import TRANSIENT, FailureClass
 from npubench.graph.surgery.rewrites import REWRITES
+from npubench.published.networks import LANGUAGE_TASKS, Confidence, Join, entries
 from npubench.reporting.data import frames
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,6 +103,22 @@ def rewrites() -> str:
     return "\n".join(["| rewrite | backend | gets round | source |", "| --- | --- | --- | --- |", *rows])
 
 
+def joined_names() -> str:
+    """How many names of each publisher the reviewed list joins, and to how many networks."""
+    names: dict[str, list[Join]] = {}
+    for entry in entries():
+        if entry.join.task not in LANGUAGE_TASKS:
+            names.setdefault(entry.publisher, []).append(entry.join)
+    rows = []
+    for publisher, joins in sorted(names.items(), key=lambda one: (-len(one[1]), one[0])):
+        sure = [one.network.key for one in joins if one.sure and one.network is not None]
+        high = sum(one.confidence is Confidence.HIGH for one in joins)
+        counts = (len(joins), high, len(sure) - high, len(joins) - len(sure), len(set(sure)))
+        rows.append(f"| {publisher} | {' | '.join(map(str, counts))} |")
+    head = "| publisher | names | high | medium | low or none | networks |"
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
+
+
 def _first_line(file: Path) -> str:
     text = ast.get_docstring(ast.parse(file.read_text())) or ""
     return text.splitlines()[0]
@@ -116,6 +133,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "frame-columns": frame_columns,
     "layers": layers,
     "rewrites": rewrites,
+    "joined-names": joined_names,
 }
 
 

@@ -63,9 +63,12 @@ def atlas_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def refuse_filters(filters: dict[str, tuple[str, ...]], folders: Sequence[Path]) -> None:
+def refuse_filters(
+    filters: dict[str, tuple[str, ...]], folders: Sequence[Path], networks: bool = False
+) -> None:
     """Raises a usage error when something is asked that only published figures have."""
     given = [f"--{name}" for name, words in filters.items() if words] + ["--tables"] * bool(folders)
+    given += ["--networks"] * networks
     if given:
         raise click.UsageError(f"{given[0]} goes with --published")
 

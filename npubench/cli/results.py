@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     "--against", type=click.Choice(["published"]), help="Own rows beside published ones: ratio, ranks."
 )
 @click.option("--published", is_flag=True, help="What others published: shipped, and your own tables of it.")
+@click.option(
+    "--networks", "of_networks", is_flag=True,
+    help="Published: which networks the names mean, why, and which names mean none that is known.",
+)  # fmt: skip
 @click.option("--cpu", "of_processors", is_flag=True, help="The rows of the stage cpu, one by one.")
 @atlas_options
 @shared_options("out")
@@ -50,6 +54,7 @@ def results(
     doubts: bool,
     against: str | None,
     published: bool,
+    of_networks: bool,
     of_processors: bool,
     filters: dict[str, tuple[str, ...]],
     table_folders: tuple[Path, ...],
@@ -59,7 +64,7 @@ def results(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     asked = {"--missing-operators": missing_operators, "--doubts": doubts, "--against": against is not None}
-    views = [name for name, wanted in asked.items() if wanted]
+    views = [name for name, wanted in {**asked, "--networks": of_networks}.items() if wanted]
     if len(views) > 1:
         raise click.UsageError(f"{' and '.join(views)} exclude each other")
     if views and as_csv:
@@ -67,7 +72,7 @@ def results(
     if published and against:
         raise click.UsageError("--against lines up own rows: leave --published out")
     if not published:
-        refuse_filters(filters, table_folders)
+        refuse_filters(filters, table_folders, of_networks)
     figures: Sequence[PublishedFigure] = ()
     if published:
         found, figures = _published(cases, board, filters, table_folders)
@@ -75,7 +80,7 @@ def results(
     else:
         found, history = _stored(out, cases, board, doubts)
     if views:
-        records, lines = _seen(views[0], found, history, published)
+        records, lines = networks(figures) if of_networks else _seen(views[0], found, history, published)
         if published and doubts:
             more = figure_doubts_seen(figures, table_folders)
             records, lines = [*records, *more[0]], [*lines, *more[1]]
@@ -237,6 +242,14 @@ def missing_operators(found: "Sequence[Result]") -> View:
     ]
     head = ["operator", "backend", "models", "operator cases", "which models"]
     return ranking, [text_table(head, rows) if rows else "no row says that an operator is missing"]
+
+
+def networks(figures: "Sequence[PublishedFigure]") -> View:
+    """The networks of published figures with their names, and the names that joined to none."""
+    from npubench.reporting.data.networks import networks_of, to_lines, totals
+
+    uses = networks_of(figures)
+    return uses, to_lines(uses, totals(figures))
 
 
 def published_missing_operators() -> View:

@@ -19,8 +19,12 @@ from npubench.cli.report import SpokenCommand, deliver, format_option, lang_opti
     "--with", "others", multiple=True, type=FOLDER,
     help="A further folder of results. Repeatable.",
 )  # fmt: skip
-@click.option("--published", is_flag=True, help="Weigh the published results that come with npubench, too.")
-@click.option("--board", "boards", multiple=True, help="Only these boards, also without results. Repeatable.")
+@click.option(
+    "--published", is_flag=True, help="Weigh what others published, too: every chip of the shipped tables."
+)
+@click.option(
+    "--board", "boards", multiple=True, help="Only these boards or chips, also without results. Repeatable."
+)
 @shared_options("json")
 @click.option("--markdown", is_flag=True, help="Markdown for a document.")
 @click.option("-o", "--output", type=PATH, help="Page [OUT/selection.html].")
@@ -43,8 +47,8 @@ def select(
     """Say which chips do a job, with how much room, at what price, how sure that is, and why not others."""
     from npubench.reporting.data.translate import use_language
     from npubench.reporting.page.page import render
-    from npubench.reporting.select.decide import SelectOptions, choose
     from npubench.reporting.select.presentation import to_json, to_markdown, to_text
+    from npubench.reporting.select.select import SelectOptions, choose
 
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")

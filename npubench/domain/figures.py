@@ -113,6 +113,7 @@ class BoundReason(StrEnum):
     LAYERS_NOT_COUNTED = "layers_not_counted"
     LAYERS_ON_CPU = "layers_on_cpu"
     PART_OF_NPU = "part_of_npu"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True)

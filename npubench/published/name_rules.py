@@ -30,7 +30,7 @@ class Rule:
     confidence: str
     reason: str
     task: str = ""
-    publishers: tuple[str, ...] = ()
+    style: str = ""  # of publishers; empty: anybody's
     sample: str = ""
     variant: str = ""
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -45,10 +45,11 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """What a publisher's tables have in common."""
+class Style:
+    """How some publishers write, and what their tables have in common."""
 
-    names: tuple[str, ...]
+    publishers: tuple[str, ...]
+    also: tuple[str, ...] = ()  # further addresses of the first of them
     usual_inputs: bool = False  # a network has its usual input where the row tells none
     width_first: bool = False  # names tell the width before the height
     detection_head: str = ""  # where detectors end
@@ -74,7 +75,17 @@ class Rules:
 
     rules: tuple[Rule, ...]
     kinds: Mapping[str, Kind]
-    habits: Mapping[str, Habits]  # by publisher
+    styles: Mapping[str, Style]
+
+    def styles_of(self, publisher: str) -> tuple[str, ...]:
+        """The styles that a publisher writes in, as known; none of anybody else."""
+        return tuple(name for name, one in self.styles.items() if publisher in one.publishers)
+
+
+def known_as(publisher: str) -> str:
+    """The publisher's name in the list, for another address of theirs."""
+    found = (one.publishers[0] for one in rules().styles.values() if publisher in one.also)
+    return next(found, publisher)
 
 
 def ruled(publisher: str, model: str, input_text: str) -> Ruled | None:
@@ -86,11 +97,13 @@ def ruled(publisher: str, model: str, input_text: str) -> Ruled | None:
 
 
 def _first(publisher: str, spelling: Spelling, input_text: str) -> Ruled | None:
+    styles = rules().styles_of(publisher)
     for rule in rules().rules:
-        if not rule.publishers or publisher in rule.publishers:
+        if not rule.style or rule.style in styles:
             found = _matched(rule, spelling)
             if found is not None:
-                return _meaning(rule, found, spelling, publisher, input_text)
+                style = rules().styles[styles[0]] if styles else Style(())
+                return _meaning(rule, found, spelling, style, input_text)
     return None
 
 
@@ -116,15 +129,14 @@ def _matched(rule: Rule, spelling: Spelling) -> Mapping[str, str] | None:
 
 
 def _meaning(
-    rule: Rule, groups: Mapping[str, str], spelling: Spelling, publisher: str, input_text: str
+    rule: Rule, groups: Mapping[str, str], spelling: Spelling, style: Style, input_text: str
 ) -> Ruled:
-    habits = rules().habits.get(publisher, Habits(()))
     words = {name: rule.words.get(name, {}).get(value, value) for name, value in groups.items()}
     kind = rules().kinds.get(groups.get("kind", ""))
     task = kind.task if kind else rule.tasks.get(groups.get(rule.task_group, ""), rule.task)
     name = rule.network.format_map(words) + (kind.suffix if kind else "")
-    size, confidence, doubt = _size(rule, groups, spelling, habits, input_text)
-    head = spelling.head or rule.head or (habits.detection_head if task in _WITH_BOXES else "")
+    size, confidence, doubt = _size(rule, groups, spelling, style, input_text)
+    head = spelling.head or rule.head or (style.detection_head if task in _WITH_BOXES else "")
     reason = "; ".join(filter(None, (f"rule: {rule.reason}", doubt)))
     batch = spelling.batch or size.batch
     return Ruled(name, rule.variant.format_map(words), task, size, batch, head, confidence, reason)
@@ -135,14 +147,14 @@ _WORST = ("none", "low", "medium", "high")
 
 
 def _size(
-    rule: Rule, groups: Mapping[str, str], spelling: Spelling, habits: Habits, input_text: str
+    rule: Rule, groups: Mapping[str, str], spelling: Spelling, style: Style, input_text: str
 ) -> tuple[Input, str, str]:
     """The input, what is left of the rule's confidence with it, and what is doubtful about it."""
     told, named = (
         input_of(input_text),
         spelling.size if not groups.get("pixels") else input_of(groups["pixels"]),
     )
-    if habits.width_first:
+    if style.width_first:
         named = Input(named.width, named.height)
     usual = input_of(rule.inputs.get(groups.get(rule.input_group, ""), rule.input))
     if not rule.network:
@@ -153,7 +165,7 @@ def _size(
         return Input(), "low", "the name and the row tell different inputs"
     if told.told or named.told:
         return (told if told.told else named), rule.confidence, ""
-    if usual.told and habits.usual_inputs:
+    if usual.told and style.usual_inputs:
         return usual, min(rule.confidence, "medium", key=_WORST.index), "its usual input, as none is told"
     return Input(), min(rule.confidence, "low", key=_WORST.index), "no input is told"
 
@@ -172,12 +184,11 @@ def rules() -> Rules:
     """The shipped rules, in their order."""
     file = data_root() / "reports" / "published" / "network_rules.toml"
     told = tomllib.loads(file.read_text(encoding="utf-8"))
-    habits = [Habits(**{**one, "names": tuple(one["names"])}) for one in told["publisher"]]
     return Rules(
-        tuple(
-            Rule(**{**one, **{key: tuple(one.get(key, ())) for key in ("publishers", "kinds")}})
-            for one in told["rule"]
-        ),
+        tuple(Rule(**{**one, "kinds": tuple(one.get("kinds", ()))}) for one in told["rule"]),
         {name: Kind(**one) for name, one in told["kinds"].items()},
-        {name: one for one in habits for name in one.names},
+        {
+            name: Style(**{**one, "publishers": tuple(one["publishers"]), "also": tuple(one.get("also", ()))})
+            for name, one in told["style"].items()
+        },
     )

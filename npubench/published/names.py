@@ -47,9 +47,14 @@ class Spelling:
         return replace(self, stem=found["stem"], size=size)
 
 
-_BATCH = re.compile(r"\bbatch[ =:]*(\d+)\b", re.I)
-_NUMBERS = re.compile(r"\d+")
+_BATCH = re.compile(r"\bbatch[ =:]*([0-9]{1,6})\b", re.I)
+_NUMBERS = re.compile(r"[0-9]+")
+_LONGEST = 200
+"""Characters of a name or an input; what is longer is none."""
+
 _CHANNELS = (1, 3)
+_LARGEST = 65536
+"""Pixels of a side."""
 
 _SIZE = re.compile(r"(?P<stem>.+?)[-@](?P<height>[1-9]\d{1,3})(?:[x-](?P<width>[1-9]\d{1,3}))?(?:px)?")
 _FILE = re.compile(r"\.(onnx|rknn|hef|bmodel|axmodel|tflite|dlc|engine|pt|pth|bin|xml|nb|kmodel|blob|trt)$")
@@ -62,7 +67,7 @@ _KIND_WORDS = {
 _END = (
     ("precision", r"u?int8|int16|int4|[ui]8|b?fp?(?:16|32)|w[48]a(?:8|16)|float(?:16|32)?"),
     ("precision", r"quant|quantized|qat|ptq|asym|quantized-(?:mix|int8)|mix|mixed"),
-    ("batch", r"(?P<batch_a>\d+)b|(?:bs|batch)-?(?P<batch_b>\d+)"),
+    ("batch", r"(?P<batch_a>[1-9][0-9]{0,3})b|(?:bs|batch)-?(?P<batch_b>[1-9][0-9]{0,3})"),
     ("cores", r"(?:\d|single|multi|dual|triple)-?cores?"),
     ("chip", r"bm\d{4}x?|cv\d{3}x?|rk\d{4}|rv\d{4}|ax\d{3}\w?|hailo-?\d\w?|npu\d?|edgetpu"),
     ("tool", r"onnx|axmodel|rknn|hef|bmodel|tensorrt|trt|rknn-?opt|sim|simplified"),
@@ -81,6 +86,8 @@ _HEADS = frozenset(("nms-core", "nms", "decoded", "raw", "fused", "decoded-trans
 
 def spelled(name: str) -> Spelling:
     """The parts of `name`; nothing is looked up, so any name has them."""
+    if len(name) > _LONGEST:
+        return Spelling("")
     sample, colon, rest = name.partition(": ")
     if not colon:
         sample, rest = "", name
@@ -101,6 +108,13 @@ def _words(text: str) -> str:
 
 def _ended(parts: Spelling) -> Spelling:
     """`parts` without the words at the end that tell something else than the network."""
+    while (shorter := _shortened(parts)) is not None:
+        parts = shorter
+    return parts
+
+
+def _shortened(parts: Spelling) -> Spelling | None:
+    """`parts` without its last word, if that is one of these; else None."""
     for name, pattern in _ENDS:
         found = pattern.fullmatch(parts.stem)
         if found is None:
@@ -108,13 +122,11 @@ def _ended(parts: Spelling) -> Spelling:
         word = parts.stem[len(found["stem"]) + 1 :]
         shorter = replace(parts, stem=found["stem"])
         if name == "precision":
-            shorter = replace(shorter, precision=shorter.precision or word)
-        elif name == "batch":
-            shorter = replace(shorter, batch=int(found["batch_a"] or found["batch_b"]))
-        elif name in _HEADS:
-            shorter = replace(shorter, head=shorter.head or name)
-        return _ended(shorter)
-    return parts
+            return replace(shorter, precision=parts.precision or word)
+        if name == "batch":
+            return replace(shorter, batch=int(found["batch_a"] or found["batch_b"]))
+        return replace(shorter, head=parts.head or name) if name in _HEADS else shorter
+    return None
 
 
 def batch_of(text: str) -> int | None:
@@ -130,8 +142,10 @@ def input_of(text: str) -> Input:
     `[1, 640, 640, 3]` and `112x112x48` (frames among the channels). Other numbers of parts are not, nor are
     three where none can be the channels.
     """
+    if len(text) > _LONGEST or re.search(r"[^0-9\sxX×*,()\[\]]", text):
+        return Input()
     numbers = [int(number) for number in _NUMBERS.findall(text)]
-    if re.search(r"[^\d\sxX×*,()\[\]]", text) or not numbers or 0 in numbers:
+    if not numbers or 0 in numbers or max(numbers) > _LARGEST:
         return Input()
     if len(numbers) == 1:
         return Input(numbers[0], numbers[0])

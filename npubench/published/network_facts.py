@@ -56,7 +56,9 @@ def zoo() -> Mapping[str, ZooName]:
     found = {}
     for file in sorted((data_root() / "models" / "zoo").glob("*.tsv")):
         for line in file.read_text(encoding="utf-8").splitlines():
-            name, task, shape, *_ = [*line.split("\t"), "", ""]
+            if not line:
+                continue
+            name, task, shape, *_ = line.split("\t")
             size = input_of(shape) if shape.count("x") == 3 else Input()
             found[name] = ZooName(ours.get(name, name), task, size.height, size.width)
     return found

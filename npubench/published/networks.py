@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, lru_cache
 
-from npubench.published.name_rules import ruled
+from npubench.published.name_rules import known_as, ruled
 from npubench.published.names import Input, batch_of, input_of
 from npubench.published.network_facts import zoo
 from npubench.published.tables import folder, lines_of
@@ -96,6 +96,7 @@ def join(publisher: str, model: str, input_text: str, mode: str = "", source: st
     reviewed list; the list for that name at another input; OpenMMLab's own names; the rules of the
     publisher's style of names, then those for anybody's.
     """
+    publisher = known_as(publisher)
     found = (
         _listed(publisher, model, input_text, source)
         or _listed_elsewhere(publisher, model, input_text, source)

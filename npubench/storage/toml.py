@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,7 +77,11 @@ def read(path: Path) -> tuple[Source, dict[str, Any]] | Problem:
     return _parsed(path, data)
 
 
-def checked(path: Path, data: bytes, schema: type[Table]) -> Table:
+Further = Callable[[Mapping[str, Any]], Iterable[tuple[KeyPath, str]]]
+"""What is wrong with a file's tables beside their types: places and messages."""
+
+
+def checked(path: Path, data: bytes, schema: type[Table], further: Further | None = None) -> Table:
     """The file as one checked table. Raises UsageError with all that is wrong with it, in a line."""
     parsed = _parsed(path, data)
     if isinstance(parsed, Problem):
@@ -85,7 +89,8 @@ def checked(path: Path, data: bytes, schema: type[Table]) -> Table:
     problems: list[Problem] = []
     source, tables = parsed
     table = source.validated(schema, tables, (), problems)
-    if table is None:
+    problems += [source.problem(key, message) for key, message in (further(tables) if further else ())]
+    if table is None or problems:
         first, *others = sorted(problems, key=lambda one: one.line)
         more = [f"; line {one.line}: key '{one.key}': {one.message}" for one in others]
         raise UsageError(f"{first}{printable(''.join(more))}")

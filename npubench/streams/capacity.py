@@ -78,12 +78,16 @@ def run_seconds(pipeline: Pipeline) -> tuple[float, float]:
     )
     visits = sum(stream.count * (stream.fps or 1.0) * step.runs for stream, step in pipeline.visits())
     seconds = max(3 / rarest, min(700 / asked, VISITS / visits))
-    return seconds, max(1 / rarest, seconds / 10)
+    # Thousands of cameras, which nobody sees through to the end of a rare run.
+    seconds = min(seconds, 10 * VISITS / visits)
+    return seconds, min(max(1 / rarest, seconds / 10), seconds)
 
 
 def trial(pipeline: Pipeline, asked: Asked, seeds: Sequence[int] = SEEDS) -> Trial:
-    """Simulate the pipeline as it is, once a seed."""
+    """Simulate the pipeline as it is, once a seed; an overload that a run is too short for counts, too."""
     seconds, warm_up = run_seconds(pipeline)
+    if pipeline.cameras > 2 * bound_of(pipeline):
+        seeds = seeds[:1]  # hopeless, and the dearest to simulate
     runs = [simulate(pipeline, seed, seconds, warm_up) for seed in seeds]
     latencies = sorted(latency for run in runs for latency in run.latencies_s)
     frames = sum(one.asked for run in runs for one in run.cameras)
@@ -94,7 +98,7 @@ def trial(pipeline: Pipeline, asked: Asked, seeds: Sequence[int] = SEEDS) -> Tri
     ]
     return Trial(
         cameras=pipeline.cameras,
-        held=sum(held),
+        held=min(sum(held), bound_of(pipeline)),
         on_time=min(map(asked.worst, runs)),
         p50_s=percentile(latencies, 0.5),
         p99_s=percentile(latencies, 0.99),
@@ -130,27 +134,36 @@ def holds(pipeline: Pipeline, asked: Asked, seeds: Sequence[int] = SEEDS) -> boo
     return all(asked.held(simulate(pipeline, seed, seconds, warm_up)) for seed in seeds)
 
 
-def most_cameras(pipeline: Pipeline, asked: Asked) -> int:
+def most_cameras(pipeline: Pipeline, asked: Asked, known: Trial | None = None) -> int:
     """The most cameras, in the proportions of the pipeline's streams, that hold their rate at once.
 
-    Never more than the loads allow, which is where the search begins, and at most 256.
+    Never more than the loads allow, which is where the search begins. It goes by one run a
+    number; the number that it ends at has to hold in all of them, else one less. `known` is the trial of the
+    pipeline as it is, which the answer does not contradict.
     """
-    bound = _bound(pipeline)
-    low, high, step = 0, bound + 1, 1
-    probe = bound
+    low, high = 0, bound_of(pipeline) + 1
+    if known is not None:
+        low, high = (known.cameras, high) if known.all_hold else (0, min(high, known.cameras))
+    sure, step = low, 1
     while high - low > 1:
-        if holds(pipeline.with_cameras(probe), asked):
+        probe = (low + high) // 2 if low > sure else max(low + 1, high - step)
+        step *= 2
+        if holds(pipeline.with_cameras(probe), asked, SEEDS[:1]):
             low = probe
         else:
             high = probe
-        probe, step = (max(low + 1, high - step), step * 2) if low == 0 else ((low + high) // 2, step)
+    while low > sure and not holds(pipeline.with_cameras(low), asked, SEEDS[1:]):
+        low -= 1
     return low
 
 
-def _bound(pipeline: Pipeline) -> int:
-    """The largest number whose loads are at most 1; streams of one camera more make the mix another."""
+def bound_of(pipeline: Pipeline) -> int:
+    """The largest number of cameras whose loads are at most 1; at most 256, or what the pipeline has."""
     worst = max(loads(pipeline).values())
-    guess = min(MOST_CAMERAS, math.floor(pipeline.cameras / worst + 1e-9) + len(pipeline.streams))
+    guess = min(
+        max(MOST_CAMERAS, pipeline.cameras),
+        math.floor(pipeline.cameras / worst + 1e-9) + len(pipeline.streams),
+    )
     while guess and max(loads(pipeline.with_cameras(guess)).values()) > 1 + 1e-9:
         guess -= 1
     return guess
@@ -177,4 +190,5 @@ def confidence(pipeline: Pipeline, asked: Asked) -> float:
 
 def capacity(pipeline: Pipeline, asked: Asked) -> Capacity:
     """All three for the pipeline's own number of cameras."""
-    return Capacity(trial(pipeline, asked), most_cameras(pipeline, asked), confidence(pipeline, asked))
+    found = trial(pipeline, asked)
+    return Capacity(found, most_cameras(pipeline, asked, found), confidence(pipeline, asked))

@@ -48,11 +48,11 @@ class Run:
 
 
 class _Frame:
-    __slots__ = ("arrived", "at", "camera", "counted", "dead", "index", "open")
+    __slots__ = ("arrived", "at", "camera", "counted", "dead", "index", "open", "waiting")
 
     def __init__(self, camera: "_Camera", index: int, arrived: float) -> None:
         self.camera, self.index, self.arrived = camera, index, arrived
-        self.at, self.open = -1, 0
+        self.at, self.open, self.waiting = -1, 0, 0
         self.dead = self.counted = False
 
 
@@ -99,34 +99,45 @@ class _Work:
 
 
 class _Place:
-    """A station while it runs; `held` are works done whose frames find no room in the next queue."""
+    """A station while it runs."""
 
     __slots__ = (
-        "blocked",
-        "busy_s",
-        "free",
-        "held",
-        "limit",
-        "per_camera",
-        "shared",
-        "spec",
-        "wait",
-        "waiting",
+        *("blocked", "busy_s", "free", "limit", "lines", "per_camera", "shared", "spec", "wait", "waiting"),
     )
 
     def __init__(self, spec: Station, shared: _Shared) -> None:
         self.spec, self.shared, self.free = spec, shared, spec.servers
-        self.waiting: deque[_Frame] = deque()
+        self.waiting: deque[_Frame] = deque()  # one a run, dropped ones among them
+        self.lines: dict[_Camera | None, deque[_Frame]] = {}  # distinct frames that wait
         self.blocked: deque[_Work] = deque()  # works of others that wait for room here
         self.busy_s, self.limit = 0.0, spec.queue.frames
         self.wait, self.per_camera = spec.queue.overflow is Overflow.WAIT, spec.queue.of_each_camera
 
+    def line_of(self, frame: _Frame) -> deque[_Frame]:
+        """Frames that wait and count against the same limit as this one."""
+        camera = frame.camera if self.per_camera else None
+        return self.lines.setdefault(camera, deque())
+
     def has_room(self, frame: _Frame) -> bool:
         """Whether a further frame may come, with all its runs."""
-        if self.limit is None or self.free > 0:
-            return True
-        camera = frame.camera if self.per_camera else None
-        return len({id(one) for one in self.waiting if camera in (None, one.camera)}) < self.limit
+        return self.limit is None or self.free > 0 or len(self.line_of(frame)) < self.limit
+
+    def add(self, frame: _Frame, runs: int) -> None:
+        self.waiting.extend([frame] * runs)
+        frame.waiting = runs
+        self.line_of(frame).append(frame)
+
+    def take(self, most: int) -> list[_Frame]:
+        """The next frames in the order in which they came, without those that were dropped."""
+        taken: list[_Frame] = []
+        while self.waiting and len(taken) < most:
+            frame = self.waiting.popleft()
+            if not frame.dead:
+                taken.append(frame)
+                frame.waiting -= 1
+                if not frame.waiting:
+                    self.line_of(frame).remove(frame)
+        return taken
 
 
 class _Simulation:
@@ -227,23 +238,22 @@ class _Simulation:
         if not place.wait and not place.has_room(frame):
             self._overflow(place, frame)
         if not frame.dead:
-            place.waiting.extend([frame] * runs)
+            place.add(frame, runs)
             self._start(place)
 
     def _overflow(self, place: _Place, frame: _Frame) -> None:
         if place.spec.queue.overflow is Overflow.NEWEST:
             self._drop(frame)
             return
-        old = next(
-            (one for one in place.waiting if not place.per_camera or one.camera is frame.camera), frame
-        )
-        self._drop(old)
+        line = place.line_of(frame)
+        self._drop(line[0] if line else frame)
 
     def _drop(self, frame: _Frame) -> None:
         frame.dead = True
         frame.camera.dropped += frame.counted
         place = self.places[frame.camera.steps[frame.at].station]
-        place.waiting = deque(one for one in place.waiting if one is not frame)
+        if frame.waiting:
+            place.line_of(frame).remove(frame)
         self._room(place)
 
     def _answered(self, frame: _Frame) -> None:
@@ -253,8 +263,7 @@ class _Simulation:
 
     def _start(self, place: _Place) -> None:
         """Servers that are free take what waits."""
-        while place.free > 0 and place.waiting:
-            frames = [place.waiting.popleft() for _ in range(min(place.spec.batch, len(place.waiting)))]
+        while place.free > 0 and (frames := place.take(place.spec.batch)):
             place.free -= 1
             service = frames[0].camera.steps[frames[0].at].service
             shared = place.shared

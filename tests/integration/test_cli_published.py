@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from npubench.cli import main, npubench
 from npubench.domain.records import Figures, Kind, Latency
 from npubench.domain.specs import Precision
+from npubench.published import figures
+from npubench.reporting.data.networks import totals
 from npubench.storage.store import Store
 from tests import sample_results
 
@@ -45,6 +47,32 @@ def test_published_rows_are_there_without_any_own_result():
     text = invoke("results", "--published", "resnet18_8xb16_cifar10")
     assert "publ. sim. fps" in text
     assert " published " in text
+
+
+def test_networks_of_published_figures_have_their_names_and_reasons():
+    (found,) = json.loads(
+        invoke("results", "--published", "--networks", "--json", "--model", "yolov8s@640x640")
+    )
+    assert (found["network"], found["height"], found["zoo"]) == (
+        *("yolov8s", 640),
+        "yolov8_s_syncbn_fast_8xb16-500e_coco",
+    )
+    publishers = {name["publisher"] for name in found["names"]}
+    assert {"hailo-ai/hailo_model_zoo", "sophgo/sophon-demo", "AXERA-TECH/ax-samples"} <= publishers
+    assert all(name["reason"] for name in found["names"])
+    assert sum(name["figures"] for name in found["names"]) == found["figures"]
+    lines = invoke("results", "--published", "--networks", "--model", "*resnet50*").splitlines()
+    assert lines[0].split()[:2] == ["network", "figures"]
+    assert any(line.startswith("resnet50-v1-tfslim@224x224 ") for line in lines)
+    none = invoke("results", "--published", "--networks", "--model", "GPUNet").splitlines()
+    assert none[1].startswith("GPUNet ")
+    assert none[-1].startswith("25 figures of vision: 0 (0.0%)")
+
+
+def test_nearly_every_figure_of_vision_is_of_a_network_that_is_known():
+    total = totals(figures())
+    assert total.vision > 3600
+    assert total.joined / total.vision >= 0.95
 
 
 def test_published_doubts_and_missing_operators():
@@ -116,6 +144,8 @@ def test_import_says_what_each_column_was_and_adds_nothing_twice(tmp_path):
         (["--published", "--board", "nowhere"], "no results of board 'nowhere'"),
         (["--published", "--board", "published-ax620b"], "(did you mean 'published-ax620a'"),
         (["--against", "rumours"], "rumours"),
+        (["--networks"], "--networks goes with --published"),
+        (["--published", "--networks", "--csv"], "--networks is a table or --json"),
     ],
 )
 def test_mistakes_are_one_line(words, told, capsys):

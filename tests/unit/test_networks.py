@@ -1,9 +1,13 @@
 """Joins of publishers' names to networks."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from npubench.published import networks
-from npubench.published.name_rules import ruled
+from npubench.published.name_rules import ruled, rules
 from npubench.published.names import Input, batch_of, input_of
 from npubench.published.networks import Confidence, Head, join
 
@@ -90,3 +94,52 @@ def test_rules_know_language_and_speech_from_vision():
         found = ruled(entry.publisher, entry.name, entry.input_text)
         language = found is not None and found.task in networks.LANGUAGE_TASKS
         assert language == (entry.join.task in networks.LANGUAGE_TASKS), entry.name
+
+
+@given(
+    st.text(st.sampled_from("yolov5s8resnet_-:/. 0123456789xXint8b(é²٣\x1b\n"), max_size=60),
+    st.text(st.sampled_from("0123456789xX×, []()a²٣"), max_size=20),
+)
+def test_no_name_is_too_odd_to_be_read(name, size):
+    for publisher in ("hailo-ai/hailo_model_zoo", "somebody"):
+        found = join(publisher, name, size, size, name)
+        assert found.reason
+        assert not found.sure or found.network is not None
+    told = input_of(size)
+    assert (told.height is None) == (told.width is None)
+
+
+def test_what_is_longer_than_any_name_is_none():
+    assert join("somebody", "yolov8s" + "_int8" * 100_000, "640") is networks.NOTHING
+    assert input_of("9" * 5000) == Input()
+    assert input_of("640x999999") == Input()
+
+
+def test_a_network_has_one_task_by_whichever_name():
+    tasks = {}
+    for entry in networks.entries():
+        if entry.join.network:
+            tasks.setdefault(entry.join.network.name, set()).add(entry.join.network.task)
+    assert {name: found for name, found in tasks.items() if len(found) > 1} == {}
+
+
+def test_every_rule_can_be_followed():
+    for rule in rules().rules:
+        groups = {*re.compile(rule.name).groupindex, "kind"}
+        used = set(re.findall(r"\{(\w+)\}", rule.network + rule.variant))
+        assert used <= groups, rule
+        assert set(rule.words) <= groups, rule
+        assert set(rule.kinds) <= set(rules().kinds), rule
+        assert rule.style in ("", *rules().styles), rule
+        assert not rule.tasks or rule.task_group in groups, rule
+        assert not rule.inputs or rule.input_group in groups, rule
+        assert all(input_of(one).told for one in (*rule.inputs.values(), rule.input) if one), rule
+        assert Confidence(rule.confidence) is not Confidence.NONE or not rule.network, rule
+        Head(rule.head)
+
+
+def test_a_publisher_is_known_at_further_addresses():
+    source = "https://github.com/qualcomm/ai-hub-models/blob/v2/models/yolov7/perf.yaml"
+    found = join("qualcomm/ai-hub-models", "Yolo-v7", "", "", source)
+    assert found == join("quic/ai-hub-models", "Yolo-v7", "", "", source)
+    assert found.network.name == "yolov7-tiny"

@@ -20,6 +20,7 @@ from npubench.domain.records import (
 from npubench.domain.specs import BoardSpec, CaseKind, Fact, Precision
 from npubench.reporting.data.translate import use_language
 from npubench.reporting.select.checks import Outcome
+from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.presentation import jobs_text
 from npubench.reporting.select.requirements import Limits, read_requirements
@@ -77,7 +78,7 @@ def row(case, mean_us, kind=Kind.MEASURED, cosine=0.999, **changes):
 
 
 def judged(asked, rows, *boards):
-    return decide(asked, rows, [], boards or [board()], {}).verdicts
+    return decide(asked, rows, [], boards or [board()], Beyond()).verdicts
 
 
 def one(asked, rows, *boards):
@@ -293,9 +294,9 @@ def test_the_score_is_the_sum_of_its_terms(asked):
 def test_simulators_of_several_vendors_carry_their_warning(asked):
     rows = [row(case, us, Kind.SIMULATED, board=b, backend=b) for b in ("rknn", "vela") for case, us in
             (("big", 20_000.0), ("small", 2_000.0))]  # fmt: skip
-    warnings = decide(asked, rows, [], [], {}).warnings
+    warnings = decide(asked, rows, [], [], Beyond()).warnings
     assert any("rknn, vela" in warning for warning in warnings)
-    assert decide(asked, rows[:2], [], [], {}).warnings == ()
+    assert decide(asked, rows[:2], [], [], Beyond()).warnings == ()
 
 
 def test_rows_that_are_not_stable_are_named(asked):
@@ -307,7 +308,7 @@ def test_rows_that_are_not_stable_are_named(asked):
     ("change", "told"),
     [
         (("count = 4", "count = 0"), "stream[0].count"),
-        (('"1920x1080"', '"wide"'), "is not WIDTHxHEIGHT"),
+        (('"1920x1080"', '"wide"'), "is not a resolution: write it as 1920x1080"),
         (("fps = 15", "fps = nan"), "stream[0].fps"),
         (("headroom = 3", "luck = 3"), "ranking.luck"),
         (('title = "gate"', "title = "), "is not TOML"),

@@ -9,7 +9,7 @@ from npubench.domain.specs import Fact
 from npubench.reporting.select import board_checks, ranking
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.checks import Check, Outcome
-from npubench.reporting.select.chip_facts import FactValue
+from npubench.reporting.select.chip_facts import FactSheet, FactValue
 from npubench.reporting.select.ranking import place
 from npubench.reporting.select.requirements import UserFacts
 
@@ -56,8 +56,8 @@ def test_price_power_and_accuracy_bind_only_where_they_alone_fail(name):
 
 
 def candidate(**facts):
-    told = {name: Fact(name, text, "a page") for name, text in facts.items()}
-    return Candidate("X1", ("x1",), ("t",), (), told)
+    told = tuple(Fact(name, text, "a page") for name, text in facts.items())
+    return Candidate("X1", ("x1",), ("t",), (), FactSheet("X1", told))
 
 
 def test_a_price_of_a_part_or_of_a_whole_bounds_the_one_that_is_asked():

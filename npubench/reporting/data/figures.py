@@ -74,6 +74,8 @@ def why(bounds: Bounds) -> str:
             return translate("half of the NPU")
         share = "" if bounds.share is None else f"{bounds.share:.2g}"
         return translate("{share} of the NPU", share=share) if share else translate("a part of the NPU")
+    if bounds.reason is BoundReason.BATCH:
+        return translate("of a batch: one alone takes longer")
     if left_out is None:
         return translate("layers on the CPU not counted") if on_cpu else translate("layers not counted")
     if layers is None:

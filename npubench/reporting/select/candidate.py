@@ -4,12 +4,13 @@ Kinds stand beside each other here, each figure with its own; `times` says which
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.figures import Figures
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
+from npubench.published.chips import canonical, find_chip
 from npubench.reporting.data.figures import bounds_of
 from npubench.reporting.select.chip_facts import FactSheet, npu_cores, sheet_of
 
@@ -29,22 +30,24 @@ class Candidate:
 
     @property
     def board(self) -> str:
-        """The board that it is named by."""
-        return self.boards[0]
+        """The board that it is named by; empty of a chip that only tables know."""
+        return self.boards[0] if self.boards else ""
 
 
 def chip_key(chip: str, board: str) -> str:
     """What is equal for two names of one chip; a host's `cpu` is that board's alone."""
-    plain = chip.casefold().strip()
-    return f"board {board}" if plain in GENERIC else plain
+    return f"board {board}" if chip.casefold().strip() in GENERIC else canonical(chip)
 
 
 def candidates(
-    results: Sequence[Result], boards: Sequence[BoardSpec], known: Sequence[BoardSpec]
+    results: Sequence[Result],
+    boards: Sequence[BoardSpec],
+    known: Sequence[BoardSpec],
+    chips: Iterable[str] = (),
 ) -> list[Candidate]:
-    """One candidate a chip, by name: those with rows, and those of `boards` without.
+    """One candidate a chip, by name: those with rows, those of `boards` without, and `chips` of the atlas.
 
-    Facts come from `known`.
+    Facts come from `known`, whose boards a chip of the atlas is named by, too.
     """
     rows: defaultdict[str, list[Result]] = defaultdict(list)
     specs: defaultdict[str, list[BoardSpec]] = defaultdict(list)
@@ -52,11 +55,19 @@ def candidates(
         rows[chip_key(result.chip, result.board)].append(result)
     for spec in boards:
         specs[chip_key(spec.chip, spec.name)].append(spec)
-    return [_candidate(rows[key], specs[key], known) for key in sorted({*rows, *specs})]
+    keys = sorted({*rows, *specs, *map(canonical, chips)})
+    for spec in known:
+        if (key := chip_key(spec.chip, spec.name)) in keys and spec not in specs[key]:
+            specs[key].append(spec)
+    return [_candidate(key, rows[key], specs[key], known) for key in keys]
 
 
-def _candidate(rows: Sequence[Result], specs: Sequence[BoardSpec], known: Sequence[BoardSpec]) -> Candidate:
-    chip = rows[0].chip if rows else specs[0].chip
+def _candidate(
+    key: str, rows: Sequence[Result], specs: Sequence[BoardSpec], known: Sequence[BoardSpec]
+) -> Candidate:
+    told = rows[0].chip if rows else specs[0].chip if specs else key
+    found = find_chip(told)
+    chip = found.name if found else told
     names = dict.fromkeys([*sorted({row.board for row in rows}), *(spec.name for spec in specs)])
     backends = dict.fromkeys([*(row.backend for row in rows), *(spec.backend for spec in specs)])
     with_facts = {one.name for one in known if one.facts}

@@ -1,17 +1,12 @@
 """From requirements and rows to a decision: a verdict per chip, its caveats, and a ranking."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from npubench import published
-from npubench.catalog import Catalog
-from npubench.domain.errors import UsageError
 from npubench.domain.figures import Bound
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
-from npubench.domain.text import did_you_mean
 from npubench.reporting.select.board_checks import (
     decode,
     level_of,
@@ -24,6 +19,7 @@ from npubench.reporting.select.board_checks import (
 )
 from npubench.reporting.select.candidate import Candidate, candidates
 from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
+from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.npu_checks import (
     accuracy,
     accuracy_room,
@@ -33,8 +29,8 @@ from npubench.reporting.select.npu_checks import (
     operators,
 )
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
-from npubench.reporting.select.requirements import Requirements, UserFacts, read_requirements
-from npubench.reporting.select.times import Shapes, weakest
+from npubench.reporting.select.requirements import Requirements, UserFacts
+from npubench.reporting.select.times import weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
     Decision,
@@ -44,7 +40,6 @@ from npubench.reporting.select.verdict import (
     level_warnings,
     warnings_of,
 )
-from npubench.storage.store import Store
 
 
 def decide(
@@ -52,13 +47,14 @@ def decide(
     results: Sequence[Result],
     boards: Sequence[BoardSpec],
     known: Sequence[BoardSpec],
-    shapes: Shapes,
+    beyond: Beyond,
+    chips: Iterable[str] = (),
 ) -> Decision:
-    """Judge every chip with rows, and those of `boards`: what passes first, best first; what fails last.
+    """Judge every chip with rows, those of `boards`, and `chips`: what passes first, what fails last.
 
-    `known` are the boards whose facts count, `shapes` the declared inputs of cases.
+    `known` are the boards whose facts count, `beyond` is what is known beside the rows.
     """
-    found = candidates(results, boards, known)
+    found = candidates(results, boards, known, chips)
     user = [_known_of(one, asked) for one in found]
     told = [
         (prices_of(one, own, "board"), powers_of(one, own, "board"))
@@ -68,7 +64,7 @@ def decide(
         level_of(asked.limits.price_of, [prices for prices, _ in told]),
         level_of(None, [powers for _, powers in told]),
     )
-    judged = [_judge(asked, one, own, levels, shapes) for one, own in zip(found, user, strict=True)]
+    judged = [_judge(asked, one, own, levels, beyond) for one, own in zip(found, user, strict=True)]
     ranked = _ranked(judged, asked, levels)
     warnings = (*warnings_of(ranked), *level_warnings(ranked, levels, asked))
     return Decision(asked, tuple(ranked), warnings, levels)
@@ -80,9 +76,9 @@ def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
 
 
 def _judge(
-    asked: Requirements, candidate: Candidate, known: UserFacts | None, levels: Levels, shapes: Shapes
+    asked: Requirements, candidate: Candidate, known: UserFacts | None, levels: Levels, beyond: Beyond
 ) -> ChipVerdict:
-    jobs = jobs_of(asked, candidate, shapes)
+    jobs = jobs_of(asked, candidate, beyond)
     prices = prices_of(candidate, known, levels.price)
     powers = powers_of(candidate, known, levels.power)
     time = npu_time(jobs)
@@ -178,54 +174,3 @@ def _ranked_by(one: ChipVerdict, levels: Levels) -> Ranked:
     price_usd = one.price_usd if one.price_about == levels.price else None
     power_w = one.power_w if one.power_about == levels.power else None
     return Ranked(one.checks, price_usd, power_w, one.accuracy)
-
-
-@dataclass(frozen=True, slots=True)
-class SelectOptions:
-    """What `select` is asked."""
-
-    requirements: Path  # streams, models, bounds and weights, as TOML
-    out: Path  # a folder of results; it may be missing where `published` is weighed
-    others: tuple[Path, ...] = ()  # further folders of results
-    published: bool = False  # whether the published results that come with npubench are weighed, too
-    boards: tuple[str, ...] = ()  # only these, also without results; nothing is all that have some
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """A decision and what it was made of."""
-
-    decision: Decision  # which chips do the job, and why the others do not
-    rows: Sequence[Result]  # that were weighed
-    boards: Sequence[BoardSpec]  # every known one, those that were asked for first
-
-
-def choose(options: SelectOptions, catalog: Catalog) -> Selected:
-    """Decide; the texts are in the language of now.
-
-    Raises UsageError for requirements that do not read, a folder without results, and an unknown board.
-    """
-    asked = read_requirements(options.requirements)
-    rows = _rows(options)
-    named = dict.fromkeys([*options.boards, *(one.board for one in asked.known)])
-    specs = [catalog.boards[name] for name in named if name in catalog.boards]
-    known = {row.board for row in rows} | set(catalog.boards)
-    for board in options.boards:
-        if board not in known:
-            hint = did_you_mean(board, known)
-            raise UsageError(
-                f"no board is called {board!r}{hint}, and no result is of one: see npubench list boards"
-            )
-    boards = [*specs, *(spec for spec in catalog.boards.values() if spec not in specs)]
-    shapes = {model.name: [one.shape for one in model.inputs] for model in catalog.models.values()}
-    return Selected(decide(asked, rows, specs, boards, shapes), rows, boards)
-
-
-def _rows(options: SelectOptions) -> list[Result]:
-    rows: list[Result] = []
-    spared = options.published and not (options.out / "results.db").is_file()
-    for folder in (*(() if spared else (options.out,)), *options.others):
-        with Store.read(folder / "results.db") as store:
-            rows += store.latest()
-    rows += published.results() if options.published else []
-    return [row for row in rows if not options.boards or row.board in options.boards]

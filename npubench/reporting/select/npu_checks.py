@@ -12,16 +12,22 @@ from npubench.reporting.data.translate import translate
 from npubench.reporting.select.bands import Uncertain, chance_within, total
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.checks import Check, Job, Outcome, kind_of, share_of, tightest
+from npubench.reporting.select.choosing import Beyond, choose
 from npubench.reporting.select.requirements import Requirements
-from npubench.reporting.select.times import ModelTime, Shapes, accuracy_of, accuracy_value, choose
+from npubench.reporting.select.times import ModelTime, accuracy_of, accuracy_value
 
 SURE = 0.9
 """Chance from which a sum with bands passes, and below 1 minus which it fails: ends of what is unknown."""
 
 
-def jobs_of(asked: Requirements, candidate: Candidate, shapes: Shapes) -> list[Job]:
+IN_FLIGHT = 8
+"""Inferences that a device may hold of which only a rate is told: its latency is at most so many times
+1/rate, at least one. An assumption, and said so."""
+
+
+def jobs_of(asked: Requirements, candidate: Candidate, beyond: Beyond) -> list[Job]:
     """All models of all streams."""
-    return [Job(stream, need, choose(need, candidate, shapes)) for stream, need in asked.models]
+    return [Job(stream, need, choose(need, candidate, beyond)) for stream, need in asked.models]
 
 
 def npu_time(jobs: Sequence[Job]) -> Check:
@@ -33,7 +39,7 @@ def npu_time(jobs: Sequence[Job]) -> Check:
     """
     known = [job for job in jobs if job.time and job.loads]
     loads = [job.loads for job in known if job.loads]
-    least = [job.loads.times(job.time.share) for job in known if job.time and job.loads]
+    least = [job.loads.times(job.time.least) for job in known if job.time and job.loads]
     most, share = total(loads).median, share_of(jobs)
     lines = [_load_line(job) for job in jobs]
     if len(jobs) > 1:
@@ -49,11 +55,12 @@ def npu_time(jobs: Sequence[Job]) -> Check:
     if fails >= SURE:
         why = (
             translate("too slow even at the upper bound of the whole NPU")
-            if share < 1
+            if least != loads
             else translate("too slow")
         )
         need = f"≥ {check.need}" if _incomplete(jobs) else check.need
-        return replace(check, need=need, why=why, confidence=_sure(least, 1 - fails))
+        room = 1 - total(least).median
+        return replace(check, headroom=room, need=need, why=why, confidence=_sure(least, 1 - fails))
     if unsure := _incomplete(jobs):
         need = f"≥ {check.need}" if most else "–"
         return replace(
@@ -62,9 +69,9 @@ def npu_time(jobs: Sequence[Job]) -> Check:
     if chance_within(loads, 1.0) >= SURE:
         why = translate("these figures are of a part of the chip: {part}", part=part) if share < 1 else ""
         return replace(check, outcome=Outcome.PASS, why=why)
-    if share < 1:
+    if least != loads:
         why = translate(
-            "a part of the NPU is not enough; the whole would be at {bound} % at best, which is an estimate",
+            "one after another they do not fit; side by side on all of the NPU they take {bound} % at best",
             bound=significant(total(least).median * 100),
         )
         return replace(check, outcome=Outcome.UNKNOWN, confidence=None, why=why)
@@ -147,10 +154,13 @@ def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | No
         if job.time is None:
             continue
         value, name = _statistic(job.time, asked_of)
-        count = job.stream.count
-        most.append(Uncertain(count * value, job.time.sigma, job.time.uncertain.shared))
-        least.append(most[-1].times(job.time.share))
+        count, waiting = job.stream.count, 0 if job.time.latency else IN_FLIGHT - 1
+        each = Uncertain(value, job.time.sigma, job.time.uncertain.shared)
+        most.append(each.times(count + waiting))
+        least.append(each.times(count * job.time.least))
         lines.append(f"{job.need.role}: {count} × {each_text(job.time, value)} ({name})")
+        if waiting:
+            lines[-1] += f", {translate('at most {count} more in flight', count=waiting)}"
         if asked_of and name != f"p{asked_of}":
             unsure.append(translate("{role}: no p{percentile}", role=job.need.role, percentile=asked_of))
     lines.append(translate("decoding and what comes after the NPU are not in it"))
@@ -164,11 +174,16 @@ def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | No
     fails = 1 - chance_within(least, within_us)
     unknown = replace(check, outcome=Outcome.UNKNOWN, headroom=None, confidence=None)
     if fails >= SURE:
-        have = f"≥ {have}" if unsure else have
-        return replace(check, have=have, confidence=_sure(least, 1 - fails))
+        at_best = total(least)
+        have = f"≥ {_duration(at_best)}" if unsure or at_best != whole else have
+        room = 1 - at_best.median / within_us
+        return replace(check, have=have, headroom=room, confidence=_sure(least, 1 - fails))
     if unsure:
         return replace(unknown, have=f"≥ {have}" if lines[1:] else "–", why="; ".join(unsure))
     sure = chance_within(most, within_us)
+    if sure < SURE and any(job.time and not job.time.latency for job in jobs):
+        why = translate("a rate tells no latency: it lies below that of {count} in flight", count=IN_FLIGHT)
+        return replace(unknown, have=f"≤ {have}", why=why)
     if sure < SURE and least != most:
         # Half an NPU is too slow, which says nothing sure of the whole.
         part = translate("these figures are of a part of the NPU: the whole may be fast enough, measure it")

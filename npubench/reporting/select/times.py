@@ -1,28 +1,19 @@
-"""Which figure speaks for a model on a chip: measured before published before simulated before predicted.
-
-What leaves something out speaks where there is nothing else, what is known to be too inaccurate comes last.
-"""
+"""Times of models on chips, each with its kind, its band and what it leaves out; a row's accuracy."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import PurePath
 
 from npubench.domain.figures import Accuracy, Bound, Bounds, Figures, Kind, Latency
 from npubench.domain.records import Result, Status
-from npubench.domain.specs import CaseKind, Precision, Shape
+from npubench.domain.specs import Precision
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import bounds_of
-from npubench.reporting.data.op_support import WITHOUT_VERDICT, on_cpu
-from npubench.reporting.data.translate import translate
+from npubench.reporting.data.op_support import on_cpu
 from npubench.reporting.select.bands import Z90, Uncertain
-from npubench.reporting.select.candidate import Candidate, share_of_npu
+from npubench.reporting.select.candidate import share_of_npu
 from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.requirements import ModelNeed
-
-Shapes = Mapping[str, Sequence[Shape]]
-"""Case name to declared input shapes, for rows that do not say theirs."""
 
 ORDER: Mapping[Kind, int] = {Kind.MEASURED: 0, Kind.PUBLISHED: 1, Kind.SIMULATED: 2, Kind.PREDICTED: 3}
 """Kinds from the strongest to the weakest."""
@@ -37,6 +28,7 @@ class ModelTime:
     kind: Kind  # where it comes from
     time_us: float  # NPU time of one inference
     share: float = 1.0  # of the NPU that it is of; 1.0: the whole
+    least_us: float | None = None  # of the whole NPU for one of many, by another figure; None: by this one
     origin: Kind | None = None  # simulated: by the publisher's own compiler
     latency: Latency | None = None  # microseconds; None: only a rate is known
     sigma: float = 0.0  # of the logarithm of the time; 0: no band is known
@@ -46,12 +38,18 @@ class ModelTime:
     source: str = ""  # publication, or what a prediction rests on
     memory_bytes: float | None = None  # that the run needs
     on_cpu: tuple[str, ...] = ()  # operators that were left to the CPU
+    with_host: bool = False  # the time holds work of the host behind the NPU
     result: Result | None = None  # its row in a workspace
 
     @property
     def at_least(self) -> Bounds | None:
         """What the time leaves out; such a time may fail a requirement, and passes none."""
         return self.bounds if self.bounds and self.bounds.bound is Bound.LOWER else None
+
+    @property
+    def least(self) -> float:
+        """The share of its time that the whole NPU takes at least, for one of many beside each other."""
+        return min(self.share, 1.0 if self.least_us is None else self.least_us / self.time_us)
 
     @property
     def uncertain(self) -> Uncertain:
@@ -80,62 +78,12 @@ class Found:
 
 def weakest(times: Sequence[ModelTime]) -> ModelTime | None:
     """The one of the weakest kind, by which a sum is named; None of none."""
-    return max(times, key=_rank, default=None)
+    return max(times, key=strength, default=None)
 
 
-def _rank(time: ModelTime) -> float:
+def strength(time: ModelTime) -> float:
+    """Where its kind stands, the strongest first; what a publisher's compiler simulated is a simulation."""
     return ORDER[time.kind] + (1.5 if time.origin is Kind.SIMULATED else 0.0)
-
-
-def choose(need: ModelNeed, candidate: Candidate, shapes: Shapes) -> Found:
-    """What is known of the first of the names that has rows; of equal figures the fastest speaks."""
-    for name in need.names:
-        if rows := _rows_named(name, candidate):
-            fitting = [row for row in rows if _fits(row, need, shapes)]
-            times = [time for row in fitting for time in times_of(row, candidate.facts)]
-            if times:
-                best, *others = sorted(times, key=lambda time: _speaks(time, need))
-                return Found(best, None, tuple(others), tuple(fitting))
-            return Found(None, _missing(rows, fitting, need), (), tuple(fitting))
-    return Found(None, Missing(translate("no row of {name}", name=" / ".join(need.names))))
-
-
-def _speaks(time: ModelTime, need: ModelNeed) -> tuple[bool, bool, float, float]:
-    """What speaks before another: the accurate, the whole, the stronger kind, the faster."""
-    wrong = time.result is not None and is_inaccurate(time.result, need)
-    return wrong, time.at_least is not None, _rank(time), time.time_us * time.share
-
-
-def _rows_named(name: str, candidate: Candidate) -> list[Result]:
-    """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
-    stem = PurePath(name).stem if name.endswith(".onnx") else name
-    models = [row for row in candidate.rows if row.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR)]
-    for asked in dict.fromkeys((_plain(name), _plain(stem))):
-        if rows := [row for row in models if asked in _names(row)]:
-            return rows
-    return []
-
-
-def _names(row: Result) -> tuple[str, str]:
-    return _plain(row.case), _plain(str(row.protocol.get("same_network", "")))
-
-
-def _plain(name: str) -> str:
-    """Tables of one vendor write `yolox-s` and `YOLOX_s`."""
-    return name.casefold().replace("_", "-")
-
-
-def _missing(rows: Sequence[Result], fitting: Sequence[Result], need: ModelNeed) -> Missing:
-    for row in rows if not any(row.status is Status.OK for row in rows) else ():
-        if row.failure and row.failure.failure_class not in WITHOUT_VERDICT:
-            return Missing(f"{need.role}: {row.failure.failure_class}: {row.failure.message}", row)
-    if not fitting and need.input_size:
-        wide, high = need.input_size
-        return Missing(
-            translate("{name} has no figure at {wide}x{high}", name=rows[0].case, wide=wide, high=high)
-        )
-    ran = next((row for row in fitting if row.status is Status.OK), None)
-    return Missing(translate("{name} has no time", name=rows[0].case), ran=ran)
 
 
 def times_of(row: Result, facts: FactSheet) -> Iterator[ModelTime]:
@@ -198,18 +146,3 @@ def is_inaccurate(row: Result, need: ModelNeed) -> bool:
         return False
     value = accuracy_value(row, need.metric)
     return value is not None and value < need.minimum
-
-
-def _fits(row: Result, need: ModelNeed, shapes: Shapes) -> bool:
-    """Whether a row's input, else the declared one of its name, is of the size that is asked."""
-    if need.input_size is None:
-        return True
-    wide, high = need.input_size
-    names = (row.case, str(row.protocol.get("same_network", "")))
-    dims = [tensor.shape for tensor in row.inputs] or [
-        shape for one in names for shape in shapes.get(one, ())
-    ]
-    published = str(row.protocol.get("input", ""))
-    if not dims and published.isascii() and published.isdigit():
-        dims = [(int(published), int(published))]
-    return any((high, wide) in pairwise(shape) for shape in dims)

@@ -49,18 +49,21 @@ def figure_doubts(figures: Sequence[PublishedFigure]) -> list[FigureDoubt]:
     return in_order(_merged(found))
 
 
+_OF_ONE_FIGURE = (FigureDoubtClass.UNIT_SLIP, FigureDoubtClass.FAR_FROM_NEIGHBOURS)
+
+
 def _merged(found: Sequence[FigureDoubt]) -> list[FigureDoubt]:
     """One doubt where a time and its rate, say, give the same."""
     kept: dict[object, FigureDoubt] = {}
     for one in found:
-        key = (one.doubt_class, one.strength, one.chip, one.publisher, one.cases, one.reason)
-        first = kept.get(key)
-        if first is None:
-            kept[key] = one
-        else:
+        alone = one.places if one.doubt_class in _OF_ONE_FIGURE else ()
+        key = (one.doubt_class, one.strength, one.chip, one.publisher, one.cases, one.reason, alone)
+        if first := kept.get(key):
             places = tuple(dict.fromkeys((*first.places, *one.places)))
             evidence = tuple(dict.fromkeys((*first.evidence, *one.evidence)))
             kept[key] = replace(first, places=places, evidence=evidence)
+        else:
+            kept[key] = one
     return list(kept.values())
 
 

@@ -41,7 +41,7 @@ def tool_versions(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
         reason = f"its figures are of {len(counts)} versions of {tool}: {counted}"
         usual = counts.most_common(1)[0][0]
         others = [cell for version, cell in found if version != usual]
-        lines = list(_same_networks(found, usual))
+        lines = list(_same_networks(found, usual)) or [cell.told for cell in others]
         yield doubt_of(others, FigureDoubtClass.TOOL_VERSIONS, Strength.WEAK, reason, *lines[:SHOWN])
 
 

@@ -1,0 +1,157 @@
+"""Which figure speaks for a model on a chip: measured before published before simulated before predicted.
+
+What leaves something out speaks where there is nothing else, what is known to be too inaccurate comes last.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import PurePath
+
+from npubench.domain.records import Result, Status
+from npubench.domain.specs import CaseKind, Shape
+from npubench.published.networks import Network
+from npubench.reporting.data.op_support import WITHOUT_VERDICT
+from npubench.reporting.data.translate import translate
+from npubench.reporting.select.atlas_times import Atlas, network_asked, why_not
+from npubench.reporting.select.candidate import Candidate
+from npubench.reporting.select.requirements import ModelNeed
+from npubench.reporting.select.times import (
+    Found,
+    Missing,
+    ModelTime,
+    accuracy_value,
+    is_inaccurate,
+    strength,
+    times_of,
+)
+
+Shapes = Mapping[str, Sequence[Shape]]
+"""Case name to declared input shapes, for rows that do not say theirs."""
+
+Predictor = Callable[[str, Network], ModelTime | Missing]
+"""The time of a network on a chip of that name, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """What is known beside the rows of a workspace."""
+
+    shapes: Shapes = field(default_factory=dict)
+    atlas: Atlas | None = None  # what others published; None: not asked for
+    predict: Predictor | None = None  # for what nobody published; None: not asked for
+
+    def network(self, name: str, size: tuple[int, int] | None) -> Network | None:
+        """The network of the atlas that a name means at an input of (width, height)."""
+        return (
+            network_asked(PurePath(name).stem if name.endswith(".onnx") else name, size, self.atlas)
+            if self.atlas
+            else None
+        )
+
+
+def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
+    """What is known of the first of the names that has rows or published figures, else a prediction."""
+    first: Found | None = None
+    for name in need.names:
+        rows = _rows_named(name, candidate)
+        fitting = [row for row in rows if _fits(row, need, beyond.shapes)]
+        network = beyond.network(name, need.input_size)
+        times = [time for row in fitting for time in times_of(row, candidate.facts)]
+        if beyond.atlas and network:
+            times += beyond.atlas.times(candidate.chip, network)
+        if times:
+            best, *others = sorted(times, key=lambda time: _speaks(time, need))
+            return Found(_with_least(best, others, need), None, tuple(others), tuple(fitting))
+        if rows and first is None:
+            first = Found(None, _missing(rows, fitting, need), (), tuple(fitting))
+    if first and first.missing and first.missing.failed:
+        return first
+    return _predicted(need, candidate, beyond, first)
+
+
+def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Found | None) -> Found:
+    """A prediction of the first of the names that has one, else why there is nothing."""
+    whys: list[str] = []
+    for name in need.names:
+        network = beyond.network(name, need.input_size)
+        if network is None:
+            whys += filter(None, [why_not(name, need.input_size, beyond.atlas) if beyond.atlas else ""])
+            continue
+        if beyond.predict is None:
+            continue
+        answer = beyond.predict(candidate.chip, network)
+        if isinstance(answer, ModelTime):
+            return Found(answer, None, (), known.rows if known else ())
+        whys.append(answer.why)
+    if known:
+        return known
+    nothing = translate("no row of {name}", name=" / ".join(need.names))
+    return Found(None, Missing("; ".join([nothing, *dict.fromkeys(whys)])))
+
+
+def _speaks(time: ModelTime, need: ModelNeed) -> tuple[bool, bool, float, bool, bool, float]:
+    """What speaks before another: the accurate, the whole, the stronger kind; then what the NPU alone took,
+    what was compared with the reference where that is asked, and the faster."""
+    wrong = time.result is not None and is_inaccurate(time.result, need)
+    compared = time.result is not None and accuracy_value(time.result, need.metric) is not None
+    uncompared = need.minimum is not None and not compared
+    return wrong, time.at_least is not None, strength(time), time.with_host, uncompared, time.time_us
+
+
+def _with_least(best: ModelTime, others: Sequence[ModelTime], need: ModelNeed) -> ModelTime:
+    """With what a part of the NPU takes, multiplied by its share, where that is less than the time itself.
+
+    Three cores may do more apart than together: the figure of one bounds what the whole can do at best.
+    """
+    equal = [one for one in others if strength(one) <= strength(best) and not one.at_least]
+    equal = [one for one in equal if one.result is None or not is_inaccurate(one.result, need)]
+    least = min((one.time_us * one.share for one in equal), default=best.time_us)
+    return replace(best, least_us=least) if least < best.time_us * best.share else best
+
+
+def _rows_named(name: str, candidate: Candidate) -> list[Result]:
+    """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
+    stem = PurePath(name).stem if name.endswith(".onnx") else name
+    models = [row for row in candidate.rows if row.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR)]
+    for asked in dict.fromkeys((_plain(name), _plain(stem))):
+        if rows := [row for row in models if asked in _names(row)]:
+            return rows
+    return []
+
+
+def _names(row: Result) -> tuple[str, str]:
+    return _plain(row.case), _plain(str(row.protocol.get("same_network", "")))
+
+
+def _plain(name: str) -> str:
+    """Tables of one vendor write `yolox-s` and `YOLOX_s`."""
+    return name.casefold().replace("_", "-")
+
+
+def _missing(rows: Sequence[Result], fitting: Sequence[Result], need: ModelNeed) -> Missing:
+    for row in rows if not any(row.status is Status.OK for row in rows) else ():
+        if row.failure and row.failure.failure_class not in WITHOUT_VERDICT:
+            return Missing(f"{need.role}: {row.failure.failure_class}: {row.failure.message}", row)
+    if not fitting and need.input_size:
+        wide, high = need.input_size
+        return Missing(
+            translate("{name} has no figure at {wide}x{high}", name=rows[0].case, wide=wide, high=high)
+        )
+    ran = next((row for row in fitting if row.status is Status.OK), None)
+    return Missing(translate("{name} has no time", name=rows[0].case), ran=ran)
+
+
+def _fits(row: Result, need: ModelNeed, shapes: Shapes) -> bool:
+    """Whether a row's input, else the declared one of its name, is of the size that is asked."""
+    if need.input_size is None:
+        return True
+    wide, high = need.input_size
+    names = (row.case, str(row.protocol.get("same_network", "")))
+    dims = [tensor.shape for tensor in row.inputs] or [
+        shape for one in names for shape in shapes.get(one, ())
+    ]
+    published = str(row.protocol.get("input", ""))
+    if not dims and published.isascii() and published.isdigit():
+        dims = [(int(published), int(published))]
+    return any((high, wide) in pairwise(shape) for shape in dims)

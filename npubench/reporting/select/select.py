@@ -1,0 +1,94 @@
+"""`select` from options to a decision: reads requirements, rows and the atlas, and judges.
+
+Raises what `choose` says; nothing is printed.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from npubench import published
+from npubench.catalog import Catalog
+from npubench.domain.errors import UsageError
+from npubench.domain.records import Result
+from npubench.domain.specs import BoardSpec
+from npubench.domain.text import did_you_mean
+from npubench.published.chips import canonical, find_chip
+from npubench.reporting.select.atlas_times import atlas
+from npubench.reporting.select.candidate import chip_key
+from npubench.reporting.select.choosing import Beyond
+from npubench.reporting.select.decide import decide
+from npubench.reporting.select.requirements import read_requirements
+from npubench.reporting.select.verdict import Decision
+from npubench.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class SelectOptions:
+    """What `select` is asked."""
+
+    requirements: Path  # streams, models, bounds and weights, as TOML
+    out: Path  # a folder of results; it may be missing where `published` is weighed
+    others: tuple[Path, ...] = ()  # further folders of results
+    published: bool = False  # whether what others published, and predictions from it, are weighed, too
+    boards: tuple[str, ...] = ()  # only these boards and chips, also without results; nothing is all
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A decision and what it was made of."""
+
+    decision: Decision  # which chips do the job, and why the others do not
+    rows: Sequence[Result]  # that were weighed
+    boards: Sequence[BoardSpec]  # every known one, those that were asked for first
+
+
+def choose(options: SelectOptions, catalog: Catalog) -> Selected:
+    """Decide; the texts are in the language of now.
+
+    Raises UsageError for requirements that do not read, a folder without results, an unknown board or chip.
+    """
+    asked = read_requirements(options.requirements)
+    found = atlas() if options.published else None
+    rows = _rows(options)
+    named = dict.fromkeys([*options.boards, *(one.board for one in asked.known)])
+    specs = [catalog.boards[name] for name in named if name in catalog.boards]
+    _check_names(options.boards, {row.board for row in rows} | set(catalog.boards))
+    boards = [*specs, *(spec for spec in catalog.boards.values() if spec not in specs)]
+    shapes = {model.name: [one.shape for one in model.inputs] for model in catalog.models.values()}
+    keys = _keys(options.boards, rows, catalog.boards.values())
+    kept = [row for row in rows if keys is None or chip_key(row.chip, row.board) in keys]
+    chips = [chip for chip in (found.by_chip if found else ()) if keys is None or chip in keys]
+    chips += [chip.name for name in options.boards if (chip := find_chip(name))]
+    decision = decide(asked, kept, specs, boards, Beyond(shapes, found), chips)
+    return Selected(decision, kept, boards)
+
+
+def _check_names(names: Iterable[str], known: set[str]) -> None:
+    for name in names:
+        if name not in known and find_chip(name) is None:
+            hint = did_you_mean(name, known)
+            raise UsageError(
+                f"no board and no chip is called {name!r}{hint}, and no result is of one: "
+                "see npubench list boards"
+            )
+
+
+def _keys(
+    names: Sequence[str], rows: Iterable[Result], boards: Iterable[BoardSpec]
+) -> Collection[str] | None:
+    """Keys of the chips that are named by themselves or by a board; None: all."""
+    if not names:
+        return None
+    carried = {one.name: chip_key(one.chip, one.name) for one in boards}
+    carried |= {row.board: chip_key(row.chip, row.board) for row in rows}
+    return {carried.get(name) or canonical(name) for name in names}
+
+
+def _rows(options: SelectOptions) -> list[Result]:
+    rows: list[Result] = []
+    spared = options.published and not (options.out / "results.db").is_file()
+    for folder in (*(() if spared else (options.out,)), *options.others):
+        with Store.read(folder / "results.db") as store:
+            rows += store.latest()
+    return [*rows, *published.results()] if options.published else rows
