@@ -209,6 +209,9 @@ def test_other_names_of_one_network_and_one_name_of_others():
         (SOMEBODY, "mobilenet", "224", None),
         (SOMEBODY, "resnet18_8xb32_in1k", "", "resnet18@224x224"),
         (SOMEBODY, "", "", None),
+        (SOMEBODY, "stereonet", "368x1232", "stereonet@368x1232"),
+        (SOMEBODY, "stereonet", "100x100", None),
+        (SOMEBODY, "centerpose-regnetx-800mf", "512", "centerpose-regnetx-800mf@512x512"),
     ],
 )
 def test_names_that_no_list_holds(publisher, model, size, key):

@@ -117,8 +117,10 @@ def prices_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told
     """In USD by level: the facts, and what the asker knows, which is of the level that counts."""
     facts = {one: price_told(candidate.facts, one).first for one in LEVELS}
     found = {one: told for one, told in facts.items() if told}
-    own = FactValue(known.price_usd, known.source, level) if known and known.price_usd else None
-    return {**found, level: own} if own else found
+    if known and known.price_usd:
+        about = known.price_of or level
+        found[about] = FactValue(known.price_usd, known.source, about)
+    return found
 
 
 def price(asked: Requirements, told: Told, level: str) -> Check | None:
@@ -130,7 +132,8 @@ def price(asked: Requirements, told: Told, level: str) -> Check | None:
 def powers_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told:
     """In watts by level: the facts, and what the asker knows, which is of the level that counts."""
     if known and known.power_w:
-        return {level: FactValue(known.power_w, known.source, level)}
+        about = known.power_of or level
+        return {about: FactValue(known.power_w, known.source, about)}
     facts = {one: power_told(candidate.facts, one).first for one in LEVELS}
     return {one: told for one, told in facts.items() if told}
 

@@ -13,6 +13,7 @@ from npubench.domain.specs import CaseKind, Shape
 from npubench.published.networks import Network
 from npubench.reporting.data.op_support import WITHOUT_VERDICT
 from npubench.reporting.data.translate import translate
+from npubench.reporting.select.asked_models import plain
 from npubench.reporting.select.atlas_times import Atlas, network_asked, why_not
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.requirements import ModelNeed
@@ -60,6 +61,7 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
         times = [time for row in fitting for time in times_of(row, candidate.facts)]
         if beyond.atlas and network:
             times += beyond.atlas.times(candidate.chip, network)
+        times = [time for time in times if is_of_precision(time.precision, need.precision)]
         if times:
             best, *others = sorted(times, key=lambda time: _speaks(time, need))
             return Found(_with_least(best, others, need), None, tuple(others), tuple(fitting))
@@ -68,6 +70,19 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     if first and first.missing and first.missing.failed:
         return first
     return _predicted(need, candidate, beyond, first)
+
+
+PRECISIONS: Mapping[str, frozenset[str]] = {
+    "int8": frozenset(("int8", "w8a8", "w8a8_mixed_int16")),
+    "fp16": frozenset(("fp16", "f16", "float")),
+    "fp32": frozenset(("fp32", "f32", "float")),
+}
+"""What is asked to the words of publishers; Qualcomm's `float` may be either."""
+
+
+def is_of_precision(told: str, asked: str) -> bool:
+    """Whether a figure of that precision counts; any does where none is asked."""
+    return not asked or told.casefold() in PRECISIONS[asked]
 
 
 def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Found | None) -> Found:
@@ -114,19 +129,14 @@ def _rows_named(name: str, candidate: Candidate) -> list[Result]:
     """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
     stem = PurePath(name).stem if name.endswith(".onnx") else name
     models = [row for row in candidate.rows if row.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR)]
-    for asked in dict.fromkeys((_plain(name), _plain(stem))):
+    for asked in dict.fromkeys((plain(name), plain(stem))):
         if rows := [row for row in models if asked in _names(row)]:
             return rows
     return []
 
 
 def _names(row: Result) -> tuple[str, str]:
-    return _plain(row.case), _plain(str(row.protocol.get("same_network", "")))
-
-
-def _plain(name: str) -> str:
-    """Tables of one vendor write `yolox-s` and `YOLOX_s`."""
-    return name.casefold().replace("_", "-")
+    return plain(row.case), plain(str(row.protocol.get("same_network", "")))
 
 
 def _missing(rows: Sequence[Result], fitting: Sequence[Result], need: ModelNeed) -> Missing:

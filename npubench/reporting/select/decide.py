@@ -7,6 +7,7 @@ from dataclasses import replace
 from npubench.domain.figures import Bound
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
+from npubench.published.chips import same_chip
 from npubench.reporting.select.board_checks import (
     decode,
     level_of,
@@ -56,13 +57,14 @@ def decide(
     """
     found = candidates(results, boards, known, chips)
     user = [_known_of(one, asked) for one in found]
+    found = [_with_given(one, own) for one, own in zip(found, user, strict=True)]
     told = [
         (prices_of(one, own, "board"), powers_of(one, own, "board"))
         for one, own in zip(found, user, strict=True)
     ]
     levels = Levels(
         level_of(asked.limits.price_of, [prices for prices, _ in told]),
-        level_of(None, [powers for _, powers in told]),
+        level_of(asked.limits.power_of, [powers for _, powers in told]),
     )
     judged = [_judge(asked, one, own, levels, beyond) for one, own in zip(found, user, strict=True)]
     ranked = _ranked(judged, asked, levels)
@@ -71,8 +73,18 @@ def decide(
 
 
 def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
-    names = {candidate.chip.casefold(), *(board.casefold() for board in candidate.boards)}
-    return next((one for one in asked.known if one.board.casefold() in names), None)
+    boards = {board.casefold() for board in candidate.boards}
+    for one in asked.known:
+        if one.board.casefold() in boards or same_chip(one.board, candidate.chip):
+            return one
+    return None
+
+
+def _with_given(candidate: Candidate, known: UserFacts | None) -> Candidate:
+    """What the asker knows counts before any other fact."""
+    facts = candidate.facts
+    given = known.facts if known else ()
+    return replace(candidate, facts=replace(facts, own=(*given, *facts.own)))
 
 
 def _judge(
