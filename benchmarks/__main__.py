@@ -16,6 +16,7 @@ NAMES = (
     "operators_rknn",
     "doubts_recall",
     "own_files",
+    "streams",
 )
 
 for name in sys.argv[1:] or NAMES:
