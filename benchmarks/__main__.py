@@ -15,6 +15,7 @@ NAMES = (
     "convert_rknn",
     "operators_rknn",
     "doubts_recall",
+    "atlas_recall",
     "own_files",
     "streams",
 )

@@ -69,7 +69,14 @@ def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     chips = [chip for chip in (found.by_chip if found else ()) if keys is None or chip in keys]
     chips += [chip.name for name in options.boards if (chip := find_chip(name))]
     notes += check_models(asked, names_of(rows, catalog, found))
-    decision = decide(asked, kept, specs, boards, Beyond(shapes, found), chips)
+    decision = decide(
+        asked,
+        kept,
+        specs,
+        boards,
+        Beyond(shapes, found, runs=lambda name: catalog.case(name) is not None),
+        chips,
+    )
     decision = replace(decision, warnings=(*notes, *decision.warnings))
     return Selected(decision, kept, boards)
 
