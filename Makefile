@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 4
 # Files in the order of their names: the long ones of tests/integration before the short ones of tests/unit.
 DIST := --dist loadscope --no-loadscope-reorder
 
-.PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo mutants bench doubts-recall docs golden clean
+.PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo network-graphs mutants bench doubts-recall atlas-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -83,6 +83,14 @@ selection: $(VENV)/.run
 zoo: $(VENV)/.run
 	$(BIN)/python -m tests.zoo_index models/zoo
 
+# The graphs behind published names: an environment of its own over OpenMMLab's torch, then hours of building.
+GRAPHS := npubench-out/network-graphs
+network-graphs: $(VENV)/.dev
+	tests/network_graphs/environment.sh $(GRAPHS)/env
+	OMP_NUM_THREADS=1 $(GRAPHS)/env/bin/python tests/network_graphs/worker.py $(GRAPHS)/lines.jsonl
+	$(BIN)/python -m tests.network_graphs $(GRAPHS)/lines.jsonl
+	$(BIN)/python -m tests.network_graphs.mapping
+
 # Small wrong changes of the code, each of which a test has to notice: tests/mutants/mutants.toml.
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants
@@ -94,6 +102,10 @@ bench: $(VENV)/.dev
 SEEDS ?= 1
 doubts-recall: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.doubts_recall --seed $(SEEDS)
+
+# The same with figures of the atlas.
+atlas-recall: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.atlas_recall --seed $(SEEDS)
 
 # Pictures of the page's charts that tests compare with: look at each before it is committed.
 golden: $(VENV)/.dev

@@ -44,6 +44,11 @@ class PublishedFigure:
     column: str = ""  # of the CSV file
 
     @property
+    def place(self) -> str:
+        """`table:line`."""
+        return f"{self.table}:{self.line}"
+
+    @property
     def known_metric(self) -> Metric | None:
         """The metric, where it is one of `METRICS`."""
         return METRICS.get(self.metric)

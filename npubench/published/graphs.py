@@ -24,7 +24,7 @@ class GraphOf:
     variant: str
     height: int
     width: int
-    graph: str  # name of it in `graphs`
+    graph: str  # name of it in `graphs`; empty: the one of its name differs too much to be taken
     how: str  # same, or what differs
     stated_gmacs: float | None  # by the network's publisher
     deviation: float | None  # of the graph's MACs from those, as a share
@@ -58,11 +58,10 @@ def graph_for(network: Network) -> GraphFeatures | None:
     """
     size = (network.height or 0, network.width or 0)
     found = _best(network.name, network.variant, size)
-    names = [found.graph] if found else []
-    names += _by_network().get(network.name, ()) if found is None else ()
+    names = [one for one in [found.graph] if one] if found else _by_network().get(network.name, ())
     for name in names:
         features = graphs()[name]
-        if 0 in size or features.shape[2:] == size:
+        if 0 in size or features.shape[-2:] == size:
             return features
     return next((scaled for name in names if (scaled := graphs()[name].at(*size))), None)
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache, lru_cache
 
 from npubench.published.name_rules import known_as, ruled
-from npubench.published.names import Input, batch_of, input_of
+from npubench.published.names import Input, batch_of, input_of, spelled
 from npubench.published.network_facts import zoo
 from npubench.published.tables import folder, lines_of
 
@@ -94,7 +94,7 @@ def join(publisher: str, model: str, input_text: str, mode: str = "", source: st
     publisher: as `publisher_of` gives it; input_text, mode and source: the row's own cells. `source` tells
     models of one name apart where a publisher keeps each in a folder of its own. Asked are, in order: the
     reviewed list; the list for that name at another input; OpenMMLab's own names; the rules of the
-    publisher's style of names, then those for anybody's.
+    publisher's style of names, then those for anybody's; the networks' own names.
     """
     publisher = known_as(publisher)
     found = (
@@ -102,6 +102,7 @@ def join(publisher: str, model: str, input_text: str, mode: str = "", source: st
         or _listed_elsewhere(publisher, model, input_text, source)
         or _of_zoo(model, input_text)
         or _by_rule(publisher, model, input_text)
+        or _by_own_name(model, input_text)
         or NOTHING
     )
     return _with_graph(_with_mode(found, mode))
@@ -185,6 +186,51 @@ def _by_rule(publisher: str, model: str, input_text: str) -> Join | None:
     )
     named = network if network.name else None
     return Join(named, Confidence(found.confidence), found.reason, task=found.task)
+
+
+def _by_own_name(model: str, input_text: str) -> Join | None:
+    """A network by the name that it has here; one without a number may be another's: at its input alone."""
+    parts = spelled(model)
+    for spelling in (parts, parts.unsized):
+        kind = "" if spelling.kind in ("", "det") else f"-{spelling.kind}"
+        known = _own_names().get(_squeezed(spelling.stem + kind))
+        told = input_of(input_text)
+        size = told if told.told else spelling.size
+        if known is None or not size.told or (told.told and spelling.size.told and told != spelling.size):
+            continue
+        if not re.search(r"[0-9]", known.name) and (size.height, size.width) not in known.sizes:
+            continue
+        network = Network(known.name, "", known.task, size.height, size.width, spelling.batch)
+        return Join(network, Confidence.MEDIUM, "the name is the network's own", task=known.task)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnName:
+    """A network that is known here."""
+
+    name: str
+    task: str
+    sizes: frozenset[tuple[int | None, int | None]]
+
+
+@cache
+def _own_names() -> Mapping[str, _OwnName]:
+    """Networks of the list and of graphs by their names without marks; a name of two networks is left out."""
+    from npubench.published.graphs import graphs
+
+    found: dict[str, _OwnName] = {}
+    for one in (entry.join.network for entry in entries() if entry.join.sure):
+        if one is not None and one.task not in LANGUAGE_TASKS:
+            known = found.get(one.name, _OwnName(one.name, one.task, frozenset()))
+            found[one.name] = replace(known, sizes=known.sizes | {(one.height, one.width)})
+    for features in graphs().values():
+        name = features.name.partition("@")[0]
+        found.setdefault(name, _OwnName(name, "", frozenset()))
+    squeezed: dict[str, list[_OwnName]] = {}
+    for known in found.values():
+        squeezed.setdefault(_squeezed(known.name), []).append(known)
+    return {name: several[0] for name, several in squeezed.items() if len(several) == 1}
 
 
 def _of_zoo(model: str, input_text: str) -> Join | None:

@@ -60,13 +60,17 @@ def test_networks_of_published_figures_have_their_names_and_reasons():
     publishers = {name["publisher"] for name in found["names"]}
     assert {"hailo-ai/hailo_model_zoo", "sophgo/sophon-demo", "AXERA-TECH/ax-samples"} <= publishers
     assert all(name["reason"] for name in found["names"])
+    (other,) = json.loads(
+        invoke("results", "--published", "--networks", "--json", "--model", "yolov7-tiny@416x416")
+    )
+    assert (other["zoo_height"], other["zoo_width"]) == (640, 640)
     assert sum(name["figures"] for name in found["names"]) == found["figures"]
     lines = invoke("results", "--published", "--networks", "--model", "*resnet50*").splitlines()
     assert lines[0].split()[:2] == ["network", "figures"]
     assert any(line.startswith("resnet50-v1-tfslim@224x224 ") for line in lines)
-    none = invoke("results", "--published", "--networks", "--model", "GPUNet").splitlines()
-    assert none[1].startswith("GPUNet ")
-    assert none[-1].startswith("25 figures of vision: 0 (0.0%)")
+    none = invoke("results", "--published", "--networks", "--model", "DeepLab V3").splitlines()
+    assert none[1].startswith("DeepLab V3 ")
+    assert none[-1].startswith("2 figures of vision: 0 (0.0%)")
 
 
 def test_nearly_every_figure_of_vision_is_of_a_network_that_is_known():

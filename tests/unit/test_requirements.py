@@ -83,7 +83,7 @@ def test_a_file_is_found_beside_the_requirements(tmp_path):
     (stream,) = read(tmp_path, JOB.replace('"yolov8s"', '"my.onnx"')).streams
     assert stream.models[0].file == str(tmp_path / "my.onnx")
     (stream,) = read(tmp_path, JOB.replace('"yolov8s"', '"other.onnx"')).streams
-    assert stream.models[0].file == ""
+    assert stream.models[0].file == str(tmp_path / "other.onnx")
 
 
 def test_all_problems_are_told_at_once_with_the_nearest_key(tmp_path):

@@ -10,9 +10,11 @@ from pathlib import PurePath
 
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Shape
+from npubench.published.graphs import graph_for
 from npubench.published.networks import Network
 from npubench.reporting.data.op_support import WITHOUT_VERDICT
 from npubench.reporting.data.translate import translate
+from npubench.reporting.select.asked_models import plain
 from npubench.reporting.select.atlas_times import Atlas, network_asked, why_not
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.requirements import ModelNeed
@@ -40,6 +42,7 @@ class Beyond:
     shapes: Shapes = field(default_factory=dict)
     atlas: Atlas | None = None  # what others published; None: not asked for
     predict: Predictor | None = None  # for what nobody published; None: not asked for
+    runs: Callable[[str], bool] = lambda _: False  # whether `npubench run` knows a case of that name
 
     def network(self, name: str, size: tuple[int, int] | None) -> Network | None:
         """The network of the atlas that a name means at an input of (width, height)."""
@@ -60,14 +63,44 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
         times = [time for row in fitting for time in times_of(row, candidate.facts)]
         if beyond.atlas and network:
             times += beyond.atlas.times(candidate.chip, network)
+        times = [time for time in times if is_of_precision(time.precision, need.precision)]
         if times:
             best, *others = sorted(times, key=lambda time: _speaks(time, need))
-            return Found(_with_least(best, others, need), None, tuple(others), tuple(fitting))
+            best = _with_least(best, others, need)
+            return Found(best, None, tuple(others), tuple(fitting), network, graph_bytes(best, network))
         if rows and first is None:
             first = Found(None, _missing(rows, fitting, need), (), tuple(fitting))
     if first and first.missing and first.missing.failed:
         return first
     return _predicted(need, candidate, beyond, first)
+
+
+PRECISIONS: Mapping[str, frozenset[str]] = {
+    "int8": frozenset(("int8", "w8a8", "w8a8_mixed_int16")),
+    "fp16": frozenset(("fp16", "f16", "float")),
+    "fp32": frozenset(("fp32", "f32", "float")),
+}
+"""What is asked to the words of publishers; Qualcomm's `float` may be either."""
+
+
+def is_of_precision(told: str, asked: str) -> bool:
+    """Whether a figure of that precision counts; any does where none is asked."""
+    return not asked or told.casefold() in PRECISIONS[asked]
+
+
+def graph_bytes(time: ModelTime, network: Network | None) -> float | None:
+    """Bytes of weights and of the largest activation by the graph of a network; None: it has no graph."""
+    graph = graph_for(network) if network else None
+    if graph is None:
+        return None
+    wide = (
+        1
+        if is_of_precision(time.precision, "int8")
+        else 4
+        if time.precision.casefold() in ("fp32", "f32")
+        else 2
+    )
+    return float(wide * (graph.parameters + graph.largest_elements))
 
 
 def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Found | None) -> Found:
@@ -82,7 +115,8 @@ def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Fou
             continue
         answer = beyond.predict(candidate.chip, network)
         if isinstance(answer, ModelTime):
-            return Found(answer, None, (), known.rows if known else ())
+            rows = known.rows if known else ()
+            return Found(answer, None, (), rows, network, graph_bytes(answer, network))
         whys.append(answer.why)
     if known:
         return known
@@ -114,19 +148,14 @@ def _rows_named(name: str, candidate: Candidate) -> list[Result]:
     """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
     stem = PurePath(name).stem if name.endswith(".onnx") else name
     models = [row for row in candidate.rows if row.case_kind in (CaseKind.MODEL, CaseKind.OPERATOR)]
-    for asked in dict.fromkeys((_plain(name), _plain(stem))):
+    for asked in dict.fromkeys((plain(name), plain(stem))):
         if rows := [row for row in models if asked in _names(row)]:
             return rows
     return []
 
 
 def _names(row: Result) -> tuple[str, str]:
-    return _plain(row.case), _plain(str(row.protocol.get("same_network", "")))
-
-
-def _plain(name: str) -> str:
-    """Tables of one vendor write `yolox-s` and `YOLOX_s`."""
-    return name.casefold().replace("_", "-")
+    return plain(row.case), plain(str(row.protocol.get("same_network", "")))
 
 
 def _missing(rows: Sequence[Result], fitting: Sequence[Result], need: ModelNeed) -> Missing:

@@ -29,7 +29,7 @@ class ModelNeed:
     input_size: tuple[int, int] | None = None  # width and height, pixels
     minimum: float | None = None  # of `metric`, against the FP32 reference
     metric: str = "cosine"  # cosine, top1_agreement or psnr_db
-    file: str = ""  # path of the model where a name is one of the user's own files
+    file: str = ""  # path where a name is meant as one of the user's own files, which need not be there
     precision: str = ""  # that figures have to be of; empty: any
 
 
@@ -256,8 +256,8 @@ def _model(table: ModelTable, fps: float, folder: Path) -> ModelNeed:
 
 
 def file_of(names: tuple[str, ...], folder: Path) -> str:
-    """The path of the first name that is a file, relative to `folder`; empty: none is."""
-    return next((str(folder / name) for name in names if is_path(name) and (folder / name).is_file()), "")
+    """The path of the first name that is meant as a file, relative to `folder`; empty: none is."""
+    return next((str(folder / name) for name in names if is_path(name)), "")
 
 
 def is_path(name: str) -> bool:

@@ -4,7 +4,7 @@ Raises what `choose` says; nothing is printed.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npubench import published
@@ -14,11 +14,13 @@ from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import did_you_mean
 from npubench.published.chips import canonical, find_chip
+from npubench.reporting.data.translate import translate
+from npubench.reporting.select.asked_models import check_models, names_of
 from npubench.reporting.select.atlas_times import atlas
 from npubench.reporting.select.candidate import chip_key
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.requirements import read_requirements
+from npubench.reporting.select.requirements import Requirements, read_requirements
 from npubench.reporting.select.verdict import Decision
 from npubench.storage.store import Store
 
@@ -27,8 +29,8 @@ from npubench.storage.store import Store
 class SelectOptions:
     """What `select` is asked."""
 
-    requirements: Path  # streams, models, bounds and weights, as TOML
-    out: Path  # a folder of results; it may be missing where `published` is weighed
+    requirements: Path | Requirements  # streams, models, bounds and weights: a TOML file, or as read
+    out: Path  # a folder of results; without any there what others published decides
     others: tuple[Path, ...] = ()  # further folders of results
     published: bool = False  # whether what others published, and predictions from it, are weighed, too
     boards: tuple[str, ...] = ()  # only these boards and chips, also without results; nothing is all
@@ -46,9 +48,15 @@ class Selected:
 def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     """Decide; the texts are in the language of now.
 
-    Raises UsageError for requirements that do not read, a folder without results, an unknown board or chip.
+    Raises UsageError for requirements that do not read, an unknown model, board or chip, and a further folder
+    without results.
     """
-    asked = read_requirements(options.requirements)
+    asked = options.requirements
+    asked = asked if isinstance(asked, Requirements) else read_requirements(asked)
+    notes: tuple[str, ...] = ()
+    if not (options.published or options.others or (options.out / "results.db").is_file()):
+        options = replace(options, published=True)
+        notes = (translate("no results at {out}: decided by what others published", out=str(options.out)),)
     found = atlas() if options.published else None
     rows = _rows(options)
     named = dict.fromkeys([*options.boards, *(one.board for one in asked.known)])
@@ -60,7 +68,16 @@ def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     kept = [row for row in rows if keys is None or chip_key(row.chip, row.board) in keys]
     chips = [chip for chip in (found.by_chip if found else ()) if keys is None or chip in keys]
     chips += [chip.name for name in options.boards if (chip := find_chip(name))]
-    decision = decide(asked, kept, specs, boards, Beyond(shapes, found), chips)
+    notes += check_models(asked, names_of(rows, catalog, found))
+    decision = decide(
+        asked,
+        kept,
+        specs,
+        boards,
+        Beyond(shapes, found, runs=lambda name: catalog.case(name) is not None),
+        chips,
+    )
+    decision = replace(decision, warnings=(*notes, *decision.warnings))
     return Selected(decision, kept, boards)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from npubench.domain.figures import Accuracy, Bound, Bounds, Figures, Kind, Latency
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import Precision
+from npubench.published.networks import Network
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import bounds_of
 from npubench.reporting.data.op_support import on_cpu
@@ -74,6 +75,8 @@ class Found:
     missing: Missing | None = None  # why nothing does
     others: tuple[ModelTime, ...] = ()  # further figures, by how well they would speak
     rows: tuple[Result, ...] = ()  # of a workspace, with and without a time
+    network: Network | None = None  # of the atlas, where the name says one
+    graph_bytes: float | None = None  # that its weights and its largest activation take, by its graph
 
 
 def weakest(times: Sequence[ModelTime]) -> ModelTime | None:

@@ -1,0 +1,1 @@
+"""`make network-graphs`: graphs of networks that publishers name, built here with random weights and counted."""
