@@ -24,6 +24,7 @@ TITLES: Mapping[str, str] = {
     "latency": "Latency",
     "decode": "Decode",
     "memory": "Memory",
+    "streams": "Cameras",
     "operators": "Operator support",
     "accuracy": "Accuracy",
     "price": "Price",

@@ -23,6 +23,7 @@ from npubench.reporting.select.candidate import Candidate, candidates
 from npubench.reporting.select.changes import Case, changes_of
 from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
+from npubench.reporting.select.held import cameras_held, streams_check, told_of
 from npubench.reporting.select.npu_checks import (
     accuracy,
     accuracy_room,
@@ -96,7 +97,12 @@ def _judge(
     prices = prices_of(candidate, known, levels.price)
     powers = powers_of(candidate, known, levels.power)
     case = Case(asked, candidate, jobs, beyond, known)
-    checks = tuple(_advised(check, case) for check in _checks(case, prices, powers, levels))
+    found = _checks(case, prices, powers, levels)
+    held = None
+    if found[0].outcome is Outcome.PASS and worst(found) is not Outcome.FAIL:
+        held = cameras_held(asked, jobs, candidate)
+    simulated = streams_check(held)
+    checks = tuple(_advised(check, case) for check in (*found, *([simulated] if simulated else ())))
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -122,7 +128,8 @@ def _judge(
         power_about=watts.about if watts else "",
         accuracy=accuracy_room(jobs),
         cases=tuple(dict.fromkeys(one.case for one in times)),
-        caveats=caveats_of(times),
+        caveats=(*caveats_of([job.found for job in jobs]), *told_of(held)),
+        streams=held,
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
     )
 
@@ -147,7 +154,7 @@ def _checks(case: Case, prices: Told, powers: Told, levels: Levels) -> list[Chec
 def _advised(check: Check, case: Case) -> Check:
     """With what would settle it, or make it pass."""
     steps = steps_of(check, case.jobs, case.candidate, case.asked, case.beyond)
-    return replace(check, steps=steps, changes=changes_of(check, case))
+    return replace(check, steps=steps, changes=(*check.changes, *changes_of(check, case)))
 
 
 def confidence_of(checks: Sequence[Check]) -> float | None:
