@@ -24,6 +24,7 @@ from npubench.reporting.select.times import (
     ModelTime,
     accuracy_value,
     is_inaccurate,
+    is_of_precision,
     strength,
     times_of,
 )
@@ -31,8 +32,8 @@ from npubench.reporting.select.times import (
 Shapes = Mapping[str, Sequence[Shape]]
 """Case name to declared input shapes, for rows that do not say theirs."""
 
-Predictor = Callable[[str, Network], ModelTime | Missing]
-"""The time of a network on a chip of that name, or why there is none."""
+Predictor = Callable[[str, Network, str], ModelTime | Missing | None]
+"""The time of a network on a chip of that name in a precision, or why there is none; None: not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +76,6 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     return _predicted(need, candidate, beyond, first)
 
 
-PRECISIONS: Mapping[str, frozenset[str]] = {
-    "int8": frozenset(("int8", "w8a8", "w8a8_mixed_int16")),
-    "fp16": frozenset(("fp16", "f16", "float")),
-    "fp32": frozenset(("fp32", "f32", "float")),
-}
-"""What is asked to the words of publishers; Qualcomm's `float` may be either."""
-
-
-def is_of_precision(told: str, asked: str) -> bool:
-    """Whether a figure of that precision counts; any does where none is asked."""
-    return not asked or told.casefold() in PRECISIONS[asked]
-
-
 def graph_bytes(time: ModelTime, network: Network | None) -> float | None:
     """Bytes of weights and of the largest activation by the graph of a network; None: it has no graph."""
     graph = graph_for(network) if network else None
@@ -113,11 +101,11 @@ def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Fou
             continue
         if beyond.predict is None:
             continue
-        answer = beyond.predict(candidate.chip, network)
+        answer = beyond.predict(candidate.chip, network, need.precision)
         if isinstance(answer, ModelTime):
             rows = known.rows if known else ()
             return Found(answer, None, (), rows, network, graph_bytes(answer, network))
-        whys.append(answer.why)
+        whys += [answer.why] if answer else []
     if known:
         return known
     nothing = translate("no row of {name}", name=" / ".join(need.names))

@@ -143,6 +143,19 @@ def accuracy_value(row: Result, metric: str) -> float | None:
     return 1.0 if value is None and row.precision is Precision.FP32 else value
 
 
+PRECISIONS: Mapping[str, frozenset[str]] = {
+    "int8": frozenset(("int8", "w8a8", "w8a8_mixed_int16")),
+    "fp16": frozenset(("fp16", "f16", "float")),
+    "fp32": frozenset(("fp32", "f32", "float")),
+}
+"""What is asked to the words of publishers; Qualcomm's `float` may be either."""
+
+
+def is_of_precision(told: str, asked: str) -> bool:
+    """Whether a figure of that precision counts; any does where none is asked."""
+    return not asked or told.casefold() in PRECISIONS[asked]
+
+
 def is_inaccurate(row: Result, need: ModelNeed) -> bool:
     """Whether a row is known not to be accurate enough."""
     if need.minimum is None:
