@@ -83,7 +83,7 @@ class Rules:
 
 
 def known_as(publisher: str) -> str:
-    """The publisher as styles have it, for another address of theirs or other letters (GitHub's have no case)."""
+    """The publisher as styles have it, for another address of theirs; letters are alike, as on GitHub."""
     return _publishers().get(publisher.casefold(), publisher)
 
 
