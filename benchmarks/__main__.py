@@ -17,6 +17,7 @@ NAMES = (
     "doubts_recall",
     "atlas_recall",
     "own_files",
+    "streams",
 )
 
 for name in sys.argv[1:] or NAMES:

@@ -60,6 +60,10 @@ def test_networks_of_published_figures_have_their_names_and_reasons():
     publishers = {name["publisher"] for name in found["names"]}
     assert {"hailo-ai/hailo_model_zoo", "sophgo/sophon-demo", "AXERA-TECH/ax-samples"} <= publishers
     assert all(name["reason"] for name in found["names"])
+    (other,) = json.loads(
+        invoke("results", "--published", "--networks", "--json", "--model", "yolov7-tiny@416x416")
+    )
+    assert (other["zoo_height"], other["zoo_width"]) == (640, 640)
     assert sum(name["figures"] for name in found["names"]) == found["figures"]
     lines = invoke("results", "--published", "--networks", "--model", "*resnet50*").splitlines()
     assert lines[0].split()[:2] == ["network", "figures"]

@@ -33,6 +33,15 @@ TITLES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """What would settle an unknown."""
+
+    what: str  # in words
+    command: str = ""  # that runs as printed; empty: none is known
+    fact: str = ""  # lines for a file: of the requirements, or of a table
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One requirement and what there is to meet it."""
 
@@ -45,6 +54,8 @@ class Check:
     arithmetic: tuple[str, ...] = ()  # lines that lead to the figures
     kind: Kind | None = None  # weakest of what the figures are; None: a chip fact
     confidence: float | None = None  # chance that it is met, where bands are known; None: they are not
+    steps: tuple[Step, ...] = ()  # of an unknown: what would settle it
+    changes: tuple[str, ...] = ()  # of a failure: what would make it pass
 
 
 def within(need: float, have: float) -> tuple[Outcome, float]:

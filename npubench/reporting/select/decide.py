@@ -9,6 +9,7 @@ from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.published.chips import same_chip
 from npubench.reporting.select.board_checks import (
+    Told,
     decode,
     level_of,
     memory,
@@ -19,6 +20,7 @@ from npubench.reporting.select.board_checks import (
     prices_of,
 )
 from npubench.reporting.select.candidate import Candidate, candidates
+from npubench.reporting.select.changes import Case, changes_of
 from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.npu_checks import (
@@ -31,6 +33,7 @@ from npubench.reporting.select.npu_checks import (
 )
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
 from npubench.reporting.select.requirements import Requirements, UserFacts
+from npubench.reporting.select.steps import steps_of
 from npubench.reporting.select.times import weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
@@ -73,11 +76,10 @@ def decide(
 
 
 def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
-    boards = {board.casefold() for board in candidate.boards}
-    for one in asked.known:
-        if one.board.casefold() in boards or same_chip(one.board, candidate.chip):
-            return one
-    return None
+    """What the asker knows of one of its boards, else of the chip in any spelling."""
+    of_board = (one for one in asked.known if one.board in candidate.boards)
+    of_chip = (one for one in asked.known if one.board and same_chip(one.board, candidate.chip))
+    return next(of_board, None) or next(of_chip, None)
 
 
 def _with_given(candidate: Candidate, known: UserFacts | None) -> Candidate:
@@ -93,18 +95,8 @@ def _judge(
     jobs = jobs_of(asked, candidate, beyond)
     prices = prices_of(candidate, known, levels.price)
     powers = powers_of(candidate, known, levels.power)
-    time = npu_time(jobs)
-    found = (
-        time,
-        latency(jobs, asked, time),
-        decode(asked, candidate),
-        memory(jobs, asked, candidate, known),
-        operators(jobs),
-        accuracy(jobs),
-        price(asked, prices, levels.price),
-        power(asked, powers, levels.power),
-    )
-    checks = tuple(check for check in found if check is not None)
+    case = Case(asked, candidate, jobs, beyond, known)
+    checks = tuple(_advised(check, case) for check in _checks(case, prices, powers, levels))
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -133,6 +125,29 @@ def _judge(
         caveats=caveats_of(times),
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
     )
+
+
+def _checks(case: Case, prices: Told, powers: Told, levels: Levels) -> list[Check]:
+    """Every requirement that is asked."""
+    asked, candidate, jobs = case.asked, case.candidate, case.jobs
+    time = npu_time(jobs)
+    found = (
+        time,
+        latency(jobs, asked, time),
+        decode(asked, candidate),
+        memory(jobs, asked, candidate, case.known),
+        operators(jobs),
+        accuracy(jobs),
+        price(asked, prices, levels.price),
+        power(asked, powers, levels.power),
+    )
+    return [check for check in found if check is not None]
+
+
+def _advised(check: Check, case: Case) -> Check:
+    """With what would settle it, or make it pass."""
+    steps = steps_of(check, case.jobs, case.candidate, case.asked, case.beyond)
+    return replace(check, steps=steps, changes=changes_of(check, case))
 
 
 def confidence_of(checks: Sequence[Check]) -> float | None:

@@ -48,7 +48,8 @@ def to_json(decision: Decision) -> dict[str, Any]:
 
 
 def _verdict(verdict: ChipVerdict) -> dict[str, Any]:
-    plain = dataclasses.asdict(verdict) | {"jobs": verdict.jobs}
+    plain = dataclasses.asdict(verdict) | {"jobs": verdict.jobs, "changes": list(verdict.changes)}
+    plain["steps"] = [dataclasses.asdict(step) for step in verdict.steps]
     plain["terms"] = [{**dataclasses.asdict(term), "points": term.points} for term in verdict.terms]
     return plain
 
@@ -147,6 +148,7 @@ def to_text(decision: Decision) -> str:
         parts += [f"  {printable(caveat)}" for caveat in one.caveats]
         parts.append(indent(text_table(*check_table(one), width=None), "  "))
         parts += [f"    {printable(line)}" for line in _arithmetic(one)]
+        parts += [f"  {line}" for line in _advice(one)]
         if one.terms:
             parts.append(indent(text_table(*term_table(one), width=None), "  "))
     return "\n".join(parts)
@@ -170,6 +172,7 @@ def to_markdown(decision: Decision) -> str:
         parts.append("\n".join(f"- {caveat}" for caveat in one.caveats))
         parts.append(markdown_table(*check_table(one)))
         parts.append("\n".join(f"- {line}" for line in _arithmetic(one)))
+        parts += _markdown_advice(one)
         if one.terms:
             parts.append(markdown_table(*term_table(one)))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -183,6 +186,30 @@ def _arithmetic(verdict: ChipVerdict) -> list[str]:
     return [
         f"{translate(TITLES[check.name])}: {line}" for check in verdict.checks for line in check.arithmetic
     ]
+
+
+def _advice(verdict: ChipVerdict) -> list[str]:
+    """What would settle the unknowns and change the failures, for a terminal."""
+    lines = []
+    for step in verdict.steps:
+        lines.append(f"? {printable(step.what)}")
+        lines += [f"    $ {printable(step.command)}"] if step.command else []
+        lines += [f"    {printable(line)}" for line in step.fact.splitlines()]
+    return lines + [f"> {printable(change)}" for change in verdict.changes]
+
+
+def _markdown_advice(verdict: ChipVerdict) -> list[str]:
+    """The same for a document."""
+    parts = []
+    if verdict.steps:
+        parts.append(f"{translate('What would settle it:')}")
+    for step in verdict.steps:
+        parts.append(step.what)
+        parts += [f"```\n{step.command or step.fact}\n```"] if step.command or step.fact else []
+    if verdict.changes:
+        parts.append(f"{translate('What would have to change:')}")
+        parts.append("\n".join(f"- {change}" for change in verdict.changes))
+    return parts
 
 
 def view_of(decision: Decision) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from npubench.domain.figures import Bound, Kind
 from npubench.domain.records import Verdict
 from npubench.reporting.data.figures import latency_text, main_latency_us
 from npubench.reporting.data.translate import translate
-from npubench.reporting.select.checks import Check, Outcome
+from npubench.reporting.select.checks import Check, Outcome, Step
 from npubench.reporting.select.ranking import Term
 from npubench.reporting.select.requirements import Requirements
 from npubench.reporting.select.times import ModelTime
@@ -62,6 +62,16 @@ class ChipVerdict:
     score: float | None = None  # 0..1
     rank: int | None = None  # from 1 among those that do not fail
     bound: Bound = Bound.EXACT  # of `load`; lower: times leave something out
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What would settle its unknowns, each once."""
+        return tuple(dict.fromkeys(step for check in self.checks for step in check.steps))
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What would make its failures pass, each once."""
+        return tuple(dict.fromkeys(change for check in self.checks for change in check.changes))
 
     @property
     def jobs(self) -> float | None:
