@@ -143,3 +143,7 @@ def test_a_publisher_is_known_at_further_addresses():
     found = join("qualcomm/ai-hub-models", "Yolo-v7", "", "", source)
     assert found == join("quic/ai-hub-models", "Yolo-v7", "", "", source)
     assert found.network.name == "yolov7-tiny"
+    raw = "https://raw.githubusercontent.com/hailo-ai/hailo_model_zoo/v2/docs/table.rst"
+    of_raw = join("raw.githubusercontent.com", "yolov5s", "640x640x3", "", raw)
+    assert of_raw == join("Hailo-AI/hailo_model_zoo", "yolov5s", "640x640x3")
+    assert of_raw.network.name == "yolov5s-v2"
