@@ -28,6 +28,7 @@ TITLES: Mapping[str, str] = {
     "accuracy": "Accuracy",
     "price": "Price",
     "power": "Power",
+    "streams": "Cameras at their rate",
 }
 """Requirements in the order in which they stand."""
 

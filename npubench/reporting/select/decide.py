@@ -34,6 +34,8 @@ from npubench.reporting.select.npu_checks import (
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
 from npubench.reporting.select.requirements import Requirements, UserFacts
 from npubench.reporting.select.steps import steps_of
+from npubench.reporting.select.stream_times import streams_of
+from npubench.reporting.select.stream_wording import streams_check
 from npubench.reporting.select.times import weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
@@ -96,7 +98,9 @@ def _judge(
     prices = prices_of(candidate, known, levels.price)
     powers = powers_of(candidate, known, levels.power)
     case = Case(asked, candidate, jobs, beyond, known)
-    checks = tuple(_advised(check, case) for check in _checks(case, prices, powers, levels))
+    streams = streams_of(asked, jobs, candidate, known)
+    found = [*_checks(case, prices, powers, levels), *streams_check(streams)]
+    checks = tuple(_advised(check, case) for check in _without_second_failure(found))
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -124,7 +128,17 @@ def _judge(
         cases=tuple(dict.fromkeys(one.case for one in times)),
         caveats=caveats_of(times),
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
+        streams=streams,
     )
+
+
+def _without_second_failure(checks: Sequence[Check]) -> list[Check]:
+    """The simulation has its say where the NPU's time and all the rest are not short already."""
+    *others, last = checks
+    if last.name != "streams":
+        return list(checks)
+    enough = others[0].outcome is Outcome.PASS and worst(others) is not Outcome.FAIL
+    return [*others, last] if enough else others
 
 
 def _checks(case: Case, prices: Told, powers: Told, levels: Levels) -> list[Check]:

@@ -10,6 +10,7 @@ from npubench.reporting.data.translate import translate
 from npubench.reporting.select.checks import Check, Outcome, Step
 from npubench.reporting.select.ranking import Term
 from npubench.reporting.select.requirements import Requirements
+from npubench.reporting.select.streams import StreamsVerdict
 from npubench.reporting.select.times import ModelTime
 
 
@@ -62,6 +63,7 @@ class ChipVerdict:
     score: float | None = None  # 0..1
     rank: int | None = None  # from 1 among those that do not fail
     bound: Bound = Bound.EXACT  # of `load`; lower: times leave something out
+    streams: StreamsVerdict | None = None  # cameras that hold their rate, simulated
 
     @property
     def steps(self) -> tuple[Step, ...]:
