@@ -77,10 +77,25 @@ def decide(
 
 
 def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
-    """What the asker knows of one of its boards, else of the chip in any spelling."""
-    of_board = (one for one in asked.known if one.board in candidate.boards)
-    of_chip = (one for one in asked.known if one.board and same_chip(one.board, candidate.chip))
-    return next(of_board, None) or next(of_chip, None)
+    """What the asker knows of its boards and of the chip in any spelling, together: the first of each."""
+    boards = {board.casefold() for board in candidate.boards}
+    found = [
+        one
+        for one in asked.known
+        if one.board.casefold() in boards or (one.board and same_chip(one.board, candidate.chip))
+    ]
+    if not found:
+        return None
+    priced = next((one for one in found if one.price_usd), found[0])
+    powered = next((one for one in found if one.power_w), found[0])
+    memory = next((one.memory_bytes for one in found if one.memory_bytes), None)
+    return replace(
+        priced,
+        power_w=powered.power_w,
+        power_of=powered.power_of,
+        memory_bytes=memory,
+        facts=tuple(fact for one in found for fact in one.facts),
+    )
 
 
 def _with_given(candidate: Candidate, known: UserFacts | None) -> Candidate:
@@ -198,9 +213,9 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements, levels: Levels) 
     for one, own in zip(running, rankings, strict=True):
         terms = terms_of(asked.weights, own, rankings)
         scored.append(replace(one, terms=terms, score=score_of(terms)))
-    scored.sort(key=lambda one: (*place(one.checks, one.score), one.chip, one.board))
+    scored.sort(key=lambda one: (*place(one.checks, one.score, one.timed), one.chip, one.board))
     ranks = itertools.count(1)
-    return [replace(one, rank=next(ranks)) if one.score is not None else one for one in scored]
+    return [one if one.outcome is Outcome.FAIL else replace(one, rank=next(ranks)) for one in scored]
 
 
 def _ranked_by(one: ChipVerdict, levels: Levels) -> Ranked:

@@ -78,6 +78,11 @@ class ChipVerdict:
         return tuple(dict.fromkeys(change for check in self.checks for change in check.changes))
 
     @property
+    def timed(self) -> float:
+        """Share of the models with a time."""
+        return sum(one.time_us is not None for one in self.figures) / len(self.figures)
+
+    @property
     def jobs(self) -> float | None:
         """How many times the whole job fits into the time of `share` of the NPU."""
         return 1 / self.load if self.load else None
