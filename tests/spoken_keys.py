@@ -91,6 +91,7 @@ def _in_tables() -> set[str]:
             name
             for columns_of in (
                 presentation.OVERVIEW,
+                presentation.COSTS,
                 presentation.ASKED,
                 presentation.CHECKS,
                 presentation.TERM_COLUMNS,

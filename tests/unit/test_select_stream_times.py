@@ -43,7 +43,8 @@ def test_what_facts_and_the_asker_tell_is_simulated_and_nothing_is_lacking() -> 
     assert found.p50_ms == pytest.approx(30.3, abs=8)
     assert found.most == 5
     assert cameras_text(found) == "5"
-    assert not list(streams_check(found))
+    (check,) = streams_check(found)
+    assert (check.outcome, check.headroom) == (Outcome.PASS, pytest.approx(1 - 2 / 5))
 
 
 def test_without_the_askers_words_numbers_are_upper_bounds() -> None:
@@ -52,6 +53,7 @@ def test_without_the_askers_words_numbers_are_upper_bounds() -> None:
     assert found.outcome is Outcome.UNKNOWN
     assert [one.settle for one in found.lacking] == ["[[chip]] preprocess_ms", "[[chip]] tail_ms"]
     assert cameras_text(found) == "≤ 5"
+    assert not list(streams_check(found))
 
 
 def test_a_failure_is_a_check_that_says_the_bottleneck() -> None:

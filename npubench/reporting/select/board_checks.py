@@ -93,8 +93,13 @@ def sources(told: FactsTold, shown: Callable[[FactValue], str]) -> list[str]:
     """Where the value that counts is from, and what others say."""
     first, *others = told.values
     lines = [translate("source: {source}", source=first.source)]
+    # Options of one board stand in one fact.
+    by_fact: dict[str, list[str]] = {}
+    for one in others:
+        by_fact.setdefault(one.said, []).append(shown(one))
     return lines + [
-        translate("also told: {value}, {said}", value=shown(one), said=one.said) for one in others
+        translate("also told: {value}, {said}", value=" / ".join(values), said=said)
+        for said, values in by_fact.items()
     ]
 
 

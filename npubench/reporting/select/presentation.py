@@ -32,6 +32,7 @@ from npubench.reporting.select.wording import (
     jobs_text,
     kind_text,
     load_text,
+    next_text,
     percent,
     power_text,
     price_text,
@@ -81,15 +82,18 @@ OVERVIEW: Columns[ChipVerdict] = (
     ("room", lambda one: percent(one.headroom)),
     ("bound by", binding_text),
     ("fits", jobs_text),
-    ("price", price_text),
-    ("power", power_text),
-    ("score", score_text),
     ("cameras", lambda one: cameras_text(one.streams)),
+    ("price", price_text),
+    ("next", next_text),
 )
 """A line a chip."""
 
+COSTS: Columns[ChipVerdict] = (("power", power_text), ("score", score_text))
+"""Of the second table, behind the figures of the models."""
+
 SHORT = ("rank", "verdict", "chip", "sure", "NPU time", "room", "bound by")
-"""Heads of the columns that have room in a terminal of 80 columns."""
+REST = ("chip", "fits", "cameras", "price", "next")
+"""Heads of the columns that have room in a terminal of 80 columns, and of those below."""
 
 CHECKS: Columns[Check] = (
     ("requirement", lambda one: translate(TITLES[one.name])),
@@ -125,9 +129,13 @@ TERM_COLUMNS: Columns[Term] = (
 
 
 def figure_table(decision: Decision) -> Table:
-    """One line a chip, a column a model: what is known of its time, with its kind."""
+    """One line a chip, a column a model: what is known of its time, with its kind; then power and score."""
     heads = [translate("chip"), *(need.role for _, need in decision.asked.models)]
-    return heads, [[one.chip, *map(figure_text, one.figures)] for one in decision.verdicts]
+    lines = [
+        [one.chip, *map(figure_text, one.figures), *(cell(one) for _, cell in COSTS)]
+        for one in decision.verdicts
+    ]
+    return [*heads, *(translate(head) for head, _ in COSTS)], lines
 
 
 def check_table(verdict: ChipVerdict) -> Table:
@@ -156,10 +164,10 @@ def stream_remarks(verdict: ChipVerdict) -> list[str]:
 def to_text(decision: Decision) -> str:
     """The answer, the overview, then every candidate with its requirements, its caveats and its score."""
     overview = _table([one for one in OVERVIEW if one[0] in SHORT], decision.verdicts)
-    costs = _table([one for one in OVERVIEW if one[0] not in SHORT or one[0] == "chip"], decision.verdicts)
+    rest = _table([one for one in OVERVIEW if one[0] in REST], decision.verdicts)
     parts = [printable(decision.asked.title), "", summary_of(decision)]
     if decision.verdicts:
-        tables = (overview, figure_table(decision), costs)
+        tables = (overview, figure_table(decision), rest)
         parts += [f"\n{text_table(*table, width=None)}" for table in tables]
     parts += ["", *(f"! {printable(warning)}" for warning in decision.warnings)]
     for one in decision.verdicts:
@@ -255,7 +263,7 @@ def view_of(decision: Decision) -> dict[str, Any]:
         "terms": [*map(term_table, verdicts)],
         "streams": [*map(stream_table, verdicts)],
         "stream_remarks": [*map(stream_remarks, verdicts)],
-        "pareto": pareto(drawn),
+        "pareto": pareto(drawn) if len(drawn) > 1 else None,
         "without_price": ", ".join(absent),
     }
 

@@ -12,12 +12,25 @@ SURE = 0.05
 
 
 def streams_check(found: StreamsVerdict) -> Iterator[Check]:
-    """A failure, where it is one even of what is known; what is not known makes no check unknown."""
+    """What is decided: a pass of all that there is, or a failure of what is known; else nothing is said.
+
+    A failure that the band of a prediction may turn decides nothing.
+    """
     sure = found.confidence is None or found.confidence <= SURE
-    if found.outcome is Outcome.FAIL and found.simulated and sure:
-        need = translate("{count} cameras", count=found.cameras)
-        why = translate("{station} is the bottleneck", station=station_text(found.bottleneck))
-        yield Check("streams", Outcome.FAIL, None, need, cameras_text(found), why, kind=found.kind)
+    if not found.simulated or (found.outcome is Outcome.FAIL and not sure):
+        return
+    if found.outcome is not Outcome.UNKNOWN:
+        yield Check(
+            "streams",
+            found.outcome,
+            1 - found.cameras / found.most if found.most else -1.0,
+            translate("{count} cameras", count=found.cameras),
+            cameras_text(found),
+            translate("{station} is the bottleneck", station=station_text(found.bottleneck)),
+            kind=found.kind,
+            confidence=found.confidence,
+            changes=found.advice,
+        )
 
 
 def cameras_text(found: StreamsVerdict | None) -> str:
