@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 4
 # Files in the order of their names: the long ones of tests/integration before the short ones of tests/unit.
 DIST := --dist loadscope --no-loadscope-reorder
 
-.PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo network-graphs mutants bench doubts-recall docs golden clean
+.PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo network-graphs mutants bench doubts-recall atlas-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -102,6 +102,10 @@ bench: $(VENV)/.dev
 SEEDS ?= 1
 doubts-recall: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.doubts_recall --seed $(SEEDS)
+
+# The same with figures of the atlas.
+atlas-recall: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.atlas_recall --seed $(SEEDS)
 
 # Pictures of the page's charts that tests compare with: look at each before it is committed.
 golden: $(VENV)/.dev

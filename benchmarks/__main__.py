@@ -15,7 +15,9 @@ NAMES = (
     "convert_rknn",
     "operators_rknn",
     "doubts_recall",
+    "atlas_recall",
     "own_files",
+    "streams",
 )
 
 for name in sys.argv[1:] or NAMES:

@@ -25,7 +25,7 @@ from npubench.reporting.data import (
 from npubench.reporting.data import tables as grid
 from npubench.reporting.page import page
 from npubench.reporting.sanity.doubt import DoubtClass
-from npubench.reporting.select import board_checks, checks, presentation, ranking, verdict
+from npubench.reporting.select import board_checks, checks, presentation, ranking, steps, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -91,6 +91,7 @@ def _in_tables() -> set[str]:
             name
             for columns_of in (
                 presentation.OVERVIEW,
+                presentation.COSTS,
                 presentation.ASKED,
                 presentation.CHECKS,
                 presentation.TERM_COLUMNS,
@@ -100,6 +101,7 @@ def _in_tables() -> set[str]:
         *board_checks.ABOUT.values(),
         *(one.next_step for one in DoubtClass),
         *board_checks.ABOUT,
+        *steps.WHAT,
         *verdict._BASES.values(),
         verdict._PUBLISHED_SIMULATION,
         *provenance._STATISTICS,

@@ -10,12 +10,13 @@ import click
 
 from npubench.cli.options import PATH, say_problem
 from npubench.domain.errors import UsageError
-from npubench.domain.text import counted
+from npubench.domain.text import counted, printable
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
     from npubench.published.atlas import Atlas, PublishedFigure
     from npubench.published.query import Query
+    from npubench.reporting.sanity.atlas import FigureDoubt
 
 _FILTERS = ("chip", "model", "mode", "precision", "source", "family")
 _OPTIONS = (
@@ -113,6 +114,32 @@ def published_rows(
     return [rows[at] for at in found if at < count], [figures[at - count] for at in found if at >= count]
 
 
+def figure_doubts_seen(
+    figures: "Sequence[PublishedFigure]", folders: Sequence[Path]
+) -> "tuple[Sequence[FigureDoubt], list[str]]":
+    """Doubts about these figures, which all figures of the atlas speak of; records, and lines for people."""
+    from npubench.reporting.sanity import Strength
+    from npubench.reporting.sanity.atlas import figure_doubts
+
+    places = {figure.place for figure in figures}
+    found = [one for one in figure_doubts(read_atlas(folders).figures) if places & {*one.places}]
+    lines = []
+    for one in found:
+        lines += [
+            f"{one.strength} {one.doubt_class} on {printable(one.chip)}: {printable(one.reason)}",
+            f"    figures: {printable(', '.join(one.cases), _SHOWN)} by {printable(one.publisher)}",
+            *(f"    {printable(line)}" for line in one.evidence),
+            f"    next: {one.next_step}",
+        ]
+    strong = sum(one.strength is Strength.STRONG for one in found)
+    counts = f"{counted(len(figures), 'figure')}: {counted(len(found), 'doubt')}, {strong} of them strong"
+    return found, [*lines, counts]
+
+
+_SHOWN = 160
+"""Characters of a list of models; JSON has all."""
+
+
 def print_published(
     rows: "Sequence[Result]", figures: "Sequence[PublishedFigure]", as_json: bool, as_csv: bool
 ) -> None:
@@ -130,4 +157,4 @@ def print_published(
         width = shutil.get_terminal_size((120, 24)).columns
         parts = [to_text(plain, width)] if plain else []
         parts += [atlas.to_text(figures, width)] if figures else []
-        click.echo("\n\n".join(parts) or "no published figure is all of that: ask for less at once")
+        click.echo("\n\n".join(parts))

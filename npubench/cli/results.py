@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npubench.cli.atlas import atlas_options, print_published, published_rows, refuse_filters
+from npubench.cli.atlas import (
+    atlas_options,
+    figure_doubts_seen,
+    print_published,
+    published_rows,
+    refuse_filters,
+)
 from npubench.cli.options import shared_options
 from npubench.domain.errors import UsageError
 from npubench.domain.text import counted, did_you_mean, printable, text_table
@@ -75,6 +81,9 @@ def results(
         found, history = _stored(out, cases, board, doubts)
     if views:
         records, lines = networks(figures) if of_networks else _seen(views[0], found, history, published)
+        if published and doubts:
+            more = figure_doubts_seen(figures, table_folders)
+            records, lines = [*records, *more[0]], [*lines, *more[1]]
         as_text = [json.dumps([asdict(one) for one in records], indent=1, allow_nan=False)]
         for line in as_text if as_json else lines:
             click.echo(line)

@@ -83,9 +83,17 @@ class Rules:
 
 
 def known_as(publisher: str) -> str:
-    """The publisher's name in the list, for another address of theirs."""
-    found = (one.publishers[0] for one in rules().styles.values() if publisher in one.also)
-    return next(found, publisher)
+    """The publisher as styles have it, for another address of theirs; letters are alike, as on GitHub."""
+    return _publishers().get(publisher.casefold(), publisher)
+
+
+@cache
+def _publishers() -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for one in rules().styles.values():
+        found |= {name.casefold(): name for name in one.publishers}
+        found |= {name.casefold(): one.publishers[0] for name in one.also}
+    return found
 
 
 def ruled(publisher: str, model: str, input_text: str) -> Ruled | None:

@@ -96,7 +96,7 @@ def join(publisher: str, model: str, input_text: str, mode: str = "", source: st
     reviewed list; the list for that name at another input; OpenMMLab's own names; the rules of the
     publisher's style of names, then those for anybody's; the networks' own names.
     """
-    publisher = known_as(publisher)
+    publisher = known_as(_owner(source) if publisher == _RAW_FILES else publisher)
     found = (
         _listed(publisher, model, input_text, source)
         or _listed_elsewhere(publisher, model, input_text, source)
@@ -106,6 +106,14 @@ def join(publisher: str, model: str, input_text: str, mode: str = "", source: st
         or NOTHING
     )
     return _with_graph(_with_mode(found, mode))
+
+
+_RAW_FILES = "raw.githubusercontent.com"
+
+
+def _owner(source: str) -> str:
+    """Owner and repository of a file's address on GitHub's host of raw files."""
+    return "/".join(source.partition(f"{_RAW_FILES}/")[2].split("/")[:2])
 
 
 def _with_mode(found: Join, mode: str) -> Join:

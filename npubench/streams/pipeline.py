@@ -138,6 +138,7 @@ class Stream:
     fps: float | None  # frames a second of each camera; None: the next frame whenever the first station can
     steps: tuple[Step, ...]  # in order
     jitter: Spread = Spread.FIXED  # of the times between frames
+    on_way: int | None = None  # of a stream without a rate: frames at once, as of callers that wait
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from npubench.streams.pipeline import Cores, Overflow, Pipeline, Spread, Station, Step
+from npubench.streams.pipeline import Cores, Overflow, Pipeline, Spread, Station, Stream
 
 FRAMES = 100_000
 """Cameras start at any of so many frames."""
@@ -57,11 +57,16 @@ class _Frame:
 
 
 class _Camera:
-    __slots__ = ("asked", "dropped", "jitter", "latencies", "next_index", "period", "steps", "stream")
+    __slots__ = (
+        *("asked", "dropped", "jitter", "latencies", "most_on_way", "next_index", "on_way"),
+        *("period", "steps", "stream"),
+    )
 
-    def __init__(self, stream: str, steps: tuple[Step, ...], period: float | None, jitter: Spread) -> None:
-        self.stream, self.steps, self.period, self.jitter = stream, steps, period, jitter
-        self.next_index = self.asked = self.dropped = 0
+    def __init__(self, stream: Stream) -> None:
+        self.stream, self.steps, self.jitter = stream.name, stream.steps, stream.jitter
+        self.period = 1 / stream.fps if stream.fps else None
+        self.most_on_way = math.inf if stream.on_way is None else stream.on_way
+        self.next_index = self.asked = self.dropped = self.on_way = 0
         self.latencies: list[float] = []
 
 
@@ -154,11 +159,7 @@ class _Simulation:
         self.shared = list({id(one.shared): one.shared for one in self.places.values()}.values())
         self.timers: list[tuple[float, int, _Camera | _Frame]] = []
         self.idle: deque[_Camera] = deque()
-        self.cameras = [
-            _Camera(one.name, one.steps, 1 / one.fps if one.fps else None, one.jitter)
-            for one in pipeline.streams
-            for _ in range(one.count)
-        ]
+        self.cameras = [_Camera(one) for one in pipeline.streams for _ in range(one.count)]
 
     def run(self) -> Run:
         for camera in self.cameras:
@@ -213,12 +214,14 @@ class _Simulation:
         for _ in range(len(self.idle)):
             camera = self.idle.popleft()
             self.idle.append(camera)
-            while self.places[camera.steps[0].station].free > 0:
+            place = self.places[camera.steps[0].station]
+            while place.free > 0 and camera.on_way < camera.most_on_way:
                 self._arrive(camera)
 
     def _arrive(self, camera: _Camera) -> None:
         frame = _Frame(camera, camera.next_index, self.now)
         camera.next_index += 1
+        camera.on_way += 1
         asked = any(step.model and step.runs_of(frame.index) for step in camera.steps)
         frame.counted = asked and self.from_s <= self.now < self.until
         camera.asked += frame.counted
@@ -250,6 +253,7 @@ class _Simulation:
 
     def _drop(self, frame: _Frame) -> None:
         frame.dead = True
+        frame.camera.on_way -= 1
         frame.camera.dropped += frame.counted
         place = self.places[frame.camera.steps[frame.at].station]
         if frame.waiting:
@@ -257,6 +261,7 @@ class _Simulation:
         self._room(place)
 
     def _answered(self, frame: _Frame) -> None:
+        frame.camera.on_way -= 1
         self.done += self.from_s <= self.now < self.until
         if frame.counted:
             frame.camera.latencies.append(self.now - frame.arrived)
@@ -304,6 +309,7 @@ class _Simulation:
         place.busy_s += max(0.0, counted)
         place.free += 1
         self._start(place)
+        self._room(place)
 
     def _following(self, frame: _Frame) -> _Place | None:
         if frame.dead or frame.open > 1:

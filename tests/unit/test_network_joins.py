@@ -1,6 +1,7 @@
 """Joins that were checked one by one, and names that look equal and differ."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from npubench.published.graphs import graph_for
 from npubench.published.network_facts import stated, zoo
 from npubench.published.networks import Confidence, Head, Network, join
 
-CHECKED = Path(__file__).resolve().parents[1] / "data" / "networks" / "checked_joins.csv"
+ROOT = Path(__file__).resolve().parents[2]
+CHECKED = ROOT / "tests" / "data" / "networks" / "checked_joins.csv"
 """Drawn over all publishers; networks and inputs by what the publishers' own files say, GMACs as the makers of the
 architectures state them or worked out by hand; empty where neither is to be had."""
 
@@ -114,6 +116,8 @@ def test_heads_and_samples_of_yolov8s():
     opt = join(SOPHON, "YOLOv8_det: yolov8s_opt_int8_1b", "").network
     assert (whole.key, whole.head, whole.batch) == ("yolov8s@640x640", Head.DECODED, 1)
     assert (opt.key, opt.head) == ("yolov8s@640x640", Head.DECODED_TRANSPOSED)
+    unseen = join(SOPHON, "YOLOv8_det: yolov8m_opt_int8_4b", "").network
+    assert (unseen.key, unseen.head, unseen.batch) == ("yolov8m@640x640", Head.DECODED_TRANSPOSED, 4)
     assert named(SOPHON, "YOLOv8_seg: yolov8s_int8_1b") == "yolov8s-seg"
     assert named(SOPHON, "YOLOv9_seg: yolov9c_int8_4b") == "yolov9c-seg"
     assert join(AXERA, "yolov8s", "640").network.head is Head.RAW
@@ -197,6 +201,7 @@ def test_other_names_of_one_network_and_one_name_of_others():
         (AXERA, "YOLO11m-seg", "640", "yolo11m-seg@640x640"),
         (AXERA, "MobileNetV3-Large", "224", "mobilenetv3-large@224x224"),
         (AXELERA, "YOLO11s", "", "yolo11s@640x640"),
+        (AXELERA, "YOLOv8s 640x480", "", "yolov8s@480x640"),
         (AXELERA, "YOLOX-tiny", "", "yolox-tiny@416x416"),
         ("google-coral/edgetpu", "mobilenet_v1_0.75_192_quant", "", "mobilenetv1-0.75@192x192"),
         ("google-coral/edgetpu", "mobilenet_v2_1.0_224_inat_bird_quant", "", None),
@@ -209,6 +214,21 @@ def test_other_names_of_one_network_and_one_name_of_others():
         (SOMEBODY, "mobilenet", "224", None),
         (SOMEBODY, "resnet18_8xb32_in1k", "", "resnet18@224x224"),
         (SOMEBODY, "", "", None),
+        (SOMEBODY, "yolov5l6", "1280", None),
+        (SOMEBODY, "yolov5l6_v7.0", "1280", "yolov5l6-v6@1280x1280"),
+        (SOMEBODY, "yolov9c-seg", "640", "yolov9c-seg@640x640"),
+        (SOMEBODY, "yolov9m-seg", "640", None),
+        (SOMEBODY, "ssd_mobilenet_v1_coco", "300", None),
+        (SOMEBODY, "resnet50_v2", "224", None),
+        (SOMEBODY, "resnet18_v1", "224", "resnet18@224x224"),
+        (SOMEBODY, "shufflenet_v2_x1_0", "224", "shufflenetv2-x1.0@224x224"),
+        (SOMEBODY, "regnetx_040", "224", "regnetx-4gf@224x224"),
+        (SOMEBODY, "mobilenetv2_140", "224", "mobilenetv2-1.4@224x224"),
+        (SOMEBODY, "mobilefacenet", "112", None),
+        (SOMEBODY, "resnext101", "224", None),
+        (SOMEBODY, "hrnet_w48_pose", "256x192", "hrnet-w48-pose@256x192"),
+        (SOMEBODY, "PP-YOLOE+_l", "640", "ppyoloe-plus-l@640x640"),
+        (SOMEBODY, "ppyoloe_l", "640", None),
         (SOMEBODY, "stereonet", "368x1232", "stereonet@368x1232"),
         (SOMEBODY, "stereonet", "100x100", None),
         (SOMEBODY, "centerpose-regnetx-800mf", "512", "centerpose-regnetx-800mf@512x512"),
@@ -223,3 +243,23 @@ def test_each_name_of_the_zoo_that_is_claimed_is_one():
         if one.zoo:
             assert one.zoo in zoo(), one
             assert zoo()[one.zoo].network == one.network
+
+
+def test_networks_of_the_zoo_have_the_macs_and_parameters_that_publishers_state():
+    """Counted by npubench on the zoo's own graph (generated/coverage.jsonl), scaled to the input by its pixels."""
+    with (ROOT / "generated" / "coverage.jsonl").open(encoding="utf-8") as stream:
+        counted = {line["case"]: line for line in map(json.loads, stream) if line.get("macs")}
+    compared = 0
+    for one in stated():
+        graph = counted.get(one.zoo)
+        if graph is None:
+            continue
+        *_, height, width = map(int, graph["shape"].split("x"))
+        if one.gmacs:
+            compared += 1
+            pixels = one.height * one.width / (height * width)
+            assert one.gmacs == pytest.approx(graph["macs"] / 1e9 * pixels, rel=0.035), one
+        if one.params_m:
+            # Hailo's DeiT are told without their classifier.
+            assert one.params_m == pytest.approx(graph["parameters"] / 1e6, rel=0.075), one
+    assert compared > 15

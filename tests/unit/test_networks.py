@@ -112,7 +112,8 @@ def test_no_name_is_too_odd_to_be_read(name, size):
 def test_what_is_longer_than_any_name_is_none():
     assert join("somebody", "yolov8s" + "_int8" * 100_000, "640") is networks.NOTHING
     assert input_of("9" * 5000) == Input()
-    assert input_of("640x999999") == Input()
+    assert input_of("640x65537") == Input()
+    assert input_of("640x65536") == Input(640, 65536)
 
 
 def test_a_network_has_one_task_by_whichever_name():
@@ -143,3 +144,7 @@ def test_a_publisher_is_known_at_further_addresses():
     found = join("qualcomm/ai-hub-models", "Yolo-v7", "", "", source)
     assert found == join("quic/ai-hub-models", "Yolo-v7", "", "", source)
     assert found.network.name == "yolov7-tiny"
+    raw = "https://raw.githubusercontent.com/hailo-ai/hailo_model_zoo/v2/docs/table.rst"
+    of_raw = join("raw.githubusercontent.com", "yolov5s", "640x640x3", "", raw)
+    assert of_raw == join("Hailo-AI/hailo_model_zoo", "yolov5s", "640x640x3")
+    assert of_raw.network.name == "yolov5s-v2"

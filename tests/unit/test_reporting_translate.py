@@ -28,6 +28,8 @@ ALLOWED = frozenset(
         "results",
         "run",
         "doctor",
+        "docs/atlas",
+        "atlas",
         "NPU",
         "CPU",
         "INT8",
@@ -284,7 +286,10 @@ def data_words(rows, context):
     boards = " ".join(f"{fact.field} {fact.value} {fact.source} {fact.condition}" for fact in told)
     recorded_in = " ".join(text for row in plain for text in strings_in(json.loads(encode(row))))
     asked = json.dumps(to_json(context.decision)["requirements"]) if context.decision else ""
-    return set(LATIN.findall(" ".join([facts, boards, recorded_in, asked, context.title, context.command])))
+    verdicts = context.decision.verdicts if context.decision else ()
+    typed = " ".join(f"{step.command} {step.fact}" for one in verdicts for step in one.steps)
+    data = [facts, boards, recorded_in, asked, typed, context.title, context.command]
+    return set(LATIN.findall(" ".join(data)))
 
 
 def test_no_prose_of_the_chinese_page_is_english_wherever_it_stands(tmp_path):

@@ -57,7 +57,7 @@ def test_price_power_and_accuracy_bind_only_where_they_alone_fail(name):
 
 def candidate(**facts):
     told = tuple(Fact(name, text, "a page") for name, text in facts.items())
-    return Candidate("X1", ("x1",), ("t",), (), FactSheet("X1", told))
+    return Candidate("X1", ("x1",), ("t",), (), (), FactSheet("X1", told))
 
 
 def test_a_price_of_a_part_or_of_a_whole_bounds_the_one_that_is_asked():

@@ -6,6 +6,7 @@ from npubench.backends.isolated.backend import IsolatedBackend
 from npubench.catalog import load
 from npubench.domain.specs import CalibrationSpec, Precision, Target
 from npubench.engine import plugins
+from npubench.reporting.select.chip_facts import clock_told, sheet_of
 from tests.fakes import model
 
 CHIPS = {
@@ -42,3 +43,18 @@ def test_every_fact_of_a_board_says_where_it_is_from(name):
     for fact in BOARDS[name].facts:
         assert fact.source.strip(), fact
         assert fact.source != "same", "names the row above it in a table that is not here"
+
+
+def test_a_declared_npu_clock_is_a_sourced_fact_of_the_chip():
+    declared = {
+        name: board.backend_options["npu_clock_mhz"]
+        for name, board in BOARDS.items()
+        if "npu_clock_mhz" in board.backend_options
+    }
+    assert declared == {
+        "rk3588": 1000, "rk3576": 1000, "rk3568": 900, "rk3566": 900, "rk3562": 1000, "rv1126b": 950,
+    }  # fmt: skip
+    for name, mhz in declared.items():
+        told = clock_told(sheet_of(name, BOARDS[name].chip, ()))
+        assert told.first.value == mhz
+        assert told.first.source

@@ -114,6 +114,26 @@ def test_a_full_queue_that_waits_keeps_the_server_before() -> None:
     assert sum(one.dropped for one in run.cameras) == 0
 
 
+def test_a_queue_without_room_hands_over_when_the_server_is_free() -> None:
+    stations = (Station("a", 1), Station("b", 1, queue=Queue(0, Overflow.WAIT)))
+    steps = (Step("a", ServiceTime(0.5)), Step("b", ServiceTime(1)))
+    run = simulate(Pipeline(stations, (Stream("x", 1, None, steps),)), 1, 100, 10)
+    assert run.throughput_fps == pytest.approx(1, abs=0.011)
+    assert max(run.latencies_s) == pytest.approx(2)  # ready after 0.5 s, taken after 1 s
+
+
+def test_callers_that_wait_are_never_more_than_there_are() -> None:
+    # Two callers, a second outside and a second on the one server: a frame a second, never both at once.
+    stations = (Station("outside", 2), Station("server", 1))
+    steps = (Step("outside", ServiceTime(1)), Step("server", ServiceTime(1)))
+    one, two = (
+        simulate(Pipeline(stations, (Stream("x", 1, None, steps, on_way=count),)), 1, 100, 10)
+        for count in (1, 2)
+    )
+    assert one.throughput_fps == pytest.approx(0.5, abs=0.011)
+    assert two.throughput_fps == pytest.approx(1, abs=0.011)
+
+
 def test_a_server_takes_a_batch_in_the_time_of_one() -> None:
     stream = Stream("x", 8, 1.0, (Step("npu", ServiceTime(1)),))
     station = Station("npu", 1, batch=8)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from npubench.domain.text import counted, text_table
 from npubench.published.atlas import PublishedFigure, join_of, publisher_of
-from npubench.published.network_facts import stated
+from npubench.published.network_facts import stated, zoo
 from npubench.published.networks import Confidence, Join, Network, is_vision
 
 
@@ -32,6 +32,8 @@ class NetworkUse:
     figures: int
     graph: str  # name in reports/published/graphs.csv; empty: none
     zoo: str  # OpenMMLab's name; empty: none
+    zoo_height: int | None  # of the input that it has there, pixels
+    zoo_width: int | None
     names: tuple[NameUse, ...]
 
 
@@ -68,8 +70,7 @@ def networks_of(figures: Iterable[PublishedFigure]) -> tuple[NetworkUse, ...]:
     for one in figures:
         joined = join_of(one)
         uses.setdefault(_key(one, joined), []).append((one, joined))
-    zoo = {(one.network, one.height, one.width): one.zoo for one in stated()}
-    found = [_use(members, zoo) for members in uses.values()]
+    found = [_use(members) for members in uses.values()]
     return tuple(sorted(found, key=lambda one: (one.network is None, -one.figures, one.network or "")))
 
 
@@ -79,9 +80,7 @@ def _key(figure: PublishedFigure, joined: Join) -> tuple[str, ...]:
     return ("", publisher_of(figure.source), figure.model, figure.input)
 
 
-def _use(
-    members: Sequence[tuple[PublishedFigure, Join]], zoo: dict[tuple[str, int | None, int | None], str]
-) -> NetworkUse:
+def _use(members: Sequence[tuple[PublishedFigure, Join]]) -> NetworkUse:
     names: dict[tuple[str, str, str, Confidence, str], int] = {}
     for figure, joined in members:
         key = (publisher_of(figure.source), figure.model, figure.input, joined.confidence, joined.reason)
@@ -90,15 +89,22 @@ def _use(
     joined = members[0][1]
     known = joined.network if joined.sure else None
     size = (known.height, known.width) if known else (None, None)
+    name = _zoo_name(known) if known else ""
+    there = zoo().get(name)
     return NetworkUse(
-        known.name if known else None,
-        joined.task,
-        *size,
+        *(known.name if known else None, joined.task, *size),
         len(members),
-        joined.graph,
-        zoo.get((known.name, *size), "") if known else "",
+        *(joined.graph, name),
+        *((there.height, there.width) if there else (None, None)),
         used,
     )
+
+
+def _zoo_name(network: Network) -> str:
+    """OpenMMLab's name for a network: of the same input, if it has one of it."""
+    named = [one for one in stated() if one.zoo and one.network == network.name]
+    same = (one.zoo for one in named if (one.height, one.width) == (network.height, network.width))
+    return next(same, named[0].zoo if named else "")
 
 
 _HEAD = ("network", "figures", "task", "graph", "published as")

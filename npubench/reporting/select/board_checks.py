@@ -1,6 +1,7 @@
 """Requirements that the chip's board has to meet beside the NPU: decoders, memory, price and power."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from npubench.domain.figures import Bound, Kind
 from npubench.domain.specs import CaseKind
@@ -17,7 +18,9 @@ from npubench.reporting.select.chip_facts import (
     power_told,
     price_told,
 )
-from npubench.reporting.select.requirements import Requirements, UserFacts
+from npubench.reporting.select.chip_facts import Told as FactsTold
+from npubench.reporting.select.requirements import Requirements, StreamNeed, UserFacts
+from npubench.reporting.select.times import ORDER
 
 FRAMES_HELD = 4
 """Decoded frames that a stream keeps: in the decoder, scaled, in work, shown. An assumption, and said so."""
@@ -32,26 +35,84 @@ def decode(asked: Requirements, candidate: Candidate) -> Check | None:
     return tightest([_decode(codec, asked, candidate) for codec in sorted(codecs)])
 
 
+def pixels_of(codec: str, asked: Requirements) -> float:
+    """Pixels a second of all streams of a codec."""
+    streams = [stream for stream in asked.streams if stream.codec == codec]
+    return sum(one.count * one.width * one.height * one.fps for one in streams)
+
+
 def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
     streams = [stream for stream in asked.streams if stream.codec == codec]
-    pixels = sum(one.count * one.width * one.height * one.fps for one in streams)
-    lines = tuple(
+    pixels = pixels_of(codec, asked)
+    lines = [
         f"{one.name}: {one.count} × {one.width}×{one.height} × {significant(one.fps)}/s" for one in streams
-    )
+    ]
     name = codec.upper()
-    need = f"{name}: {significant(pixels / 1e6)} Mpx/s"
-    told = _measured_decoder(codec, candidate) or decode_told(candidate.facts, codec).first
+    check = Check("decode", Outcome.UNKNOWN, need=f"{name}: {significant(pixels / 1e6)} Mpx/s", have="–")
+    all_told = decoders(codec, candidate)
+    told = all_told.first
     if told is None:
+        lines += [told_of.source for told_of in all_told.wordless[:1]]
         why = translate("no fact tells the decoder's rate")
-        return Check("decode", Outcome.UNKNOWN, None, need, "–", why, lines)
-    source = translate("source: {source}", source=told.source)
+        return replace(check, why=why, arithmetic=tuple(lines))
+    kind = Kind.MEASURED if told.how == "measured" else Kind.PUBLISHED
+    lines += sources(all_told, lambda one: f"{significant(one.value / 1e6)} Mpx/s")
+    check = replace(check, kind=kind, arithmetic=tuple(lines))
     if told.value == 0:
         why = translate("no {codec} decoder among those listed", codec=name)
-        return Check("decode", Outcome.FAIL, None, need, "0", why, (*lines, source), Kind.PUBLISHED)
+        return replace(check, outcome=Outcome.FAIL, have="0", why=why)
     outcome, headroom = within(pixels, told.value)
-    have = f"{significant(told.value / 1e6)} Mpx/s"
-    kind = Kind.MEASURED if told.source == translate("measured on the board") else Kind.PUBLISHED
-    return Check("decode", outcome, headroom, need, have, "", (*lines, source), kind)
+    check = replace(check, outcome=outcome, headroom=headroom, have=f"{significant(told.value / 1e6)} Mpx/s")
+    if outcome is Outcome.PASS and (large := _too_large(streams, told)):
+        why = translate("listed up to {size}, and {name} is larger", size=_frame(told), name=large)
+        return replace(check, outcome=Outcome.UNKNOWN, why=why)
+    return contradicted(check, all_told, lambda one: within(pixels, one.value)[0])
+
+
+def decoders(codec: str, candidate: Candidate) -> FactsTold:
+    """What is told of a decoder: a measurement of the board first, then its facts."""
+    told = decode_told(candidate.facts, codec)
+    measured = _measured_decoder(codec, candidate)
+    return replace(told, values=(measured, *told.values)) if measured else told
+
+
+def _too_large(streams: Sequence[StreamNeed], told: FactValue) -> str:
+    """The stream whose frames are larger than any that the decoder is told to take."""
+    if not told.width or not told.height:
+        return ""
+    # A decoder of 4096 x 2304 may be listed as 4K: only what is larger both ways counts.
+    large = (one.name for one in streams if one.width > told.width and one.height > told.height)
+    return next(large, "")
+
+
+def _frame(told: FactValue) -> str:
+    return f"{told.width}×{told.height}"
+
+
+def sources(told: FactsTold, shown: Callable[[FactValue], str]) -> list[str]:
+    """Where the value that counts is from, and what others say."""
+    first, *others = told.values
+    lines = [translate("source: {source}", source=first.source)]
+    # Options of one board stand in one fact.
+    by_fact: dict[str, list[str]] = {}
+    for one in others:
+        by_fact.setdefault(one.said, []).append(shown(one))
+    return lines + [
+        translate("also told: {value}, {said}", value=" / ".join(values), said=said)
+        for said, values in by_fact.items()
+    ]
+
+
+def contradicted(check: Check, told: FactsTold, verdict: Callable[[FactValue], Outcome]) -> Check:
+    """The check with the facts, if any, by which it would come out otherwise."""
+    others = told.others(verdict)
+    if not others:
+        return check
+    why = "; ".join(
+        translate("{outcome} by another fact: {said}", outcome=translate(verdict(one).value), said=one.said)
+        for one in others
+    )
+    return replace(check, why="; ".join(filter(None, (check.why, why))))
 
 
 def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
@@ -67,46 +128,68 @@ def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
     return FactValue(best, translate("measured on the board"), how="measured") if best else None
 
 
+def frames_bytes(asked: Requirements) -> float:
+    """Bytes of the decoded frames that all streams keep."""
+    return sum(one.count * one.width * one.height * NV12 * FRAMES_HELD for one in asked.streams)
+
+
 def memory(jobs: Sequence[Job], asked: Requirements, candidate: Candidate, known: UserFacts | None) -> Check:
-    """Models and held frames against the board's memory; a model counts with what it took, else its file."""
-    frames = sum(one.count * one.width * one.height * NV12 * FRAMES_HELD for one in asked.streams)
-    lines = [translate("frames: {size}, {count} a stream held", size=size(frames), count=FRAMES_HELD)]
-    total, unknown = frames, []
+    """Models and held frames against the board's memory.
+
+    A model counts with what it took, else with its file, else with what its graph holds at least: weights and
+    the largest activation.
+    """
+    total = frames_bytes(asked)
+    lines = [translate("frames: {size}, {count} a stream held", size=size(total), count=FRAMES_HELD)]
+    unknown, kinds = list[str](), list[Kind]()
     for job in jobs:
-        taken = _taken(job)
+        taken = memory_taken(job)
         if taken is None:
             unknown.append(job.need.role)
         else:
-            total += taken
-            lines.append(f"{job.need.role}: {size(taken)}")
-    told = _memory_of(candidate, known)
-    need = f"{'≥ ' if unknown else ''}{size(total)}"
+            total += taken[0]
+            kinds.append(taken[1])
+            lines.append(f"{job.need.role}: {size(taken[0])} ({translate(taken[1].value)})")
+    all_told = memory_of(candidate, known)
+    told = all_told.first
+    check = Check("memory", Outcome.UNKNOWN, None, f"{'≥ ' if unknown else ''}{size(total)}", "–")
     if told is None:
-        why = translate("no fact tells the memory")
-        return Check("memory", Outcome.UNKNOWN, None, need, "–", why, tuple(lines))
-    lines.append(translate("source: {source}", source=told.source))
+        of_host = all_told.of_host
+        why = translate(
+            "the host's memory counts, which no fact tells" if of_host else "no fact tells the memory"
+        )
+        return replace(check, why=why, arithmetic=tuple(lines))
+    lines += sources(all_told, lambda one: size(one.value))
     most = told.bound is Bound.UPPER
     have = f"{translate('up to')} {size(told.value)}" if most else size(told.value)
     outcome, headroom = within(total, told.value)
+    kind = max(kinds, key=lambda one: ORDER[one], default=None)
+    check = replace(check, have=have, arithmetic=tuple(lines), kind=kind)
     if unknown and outcome is Outcome.PASS:
-        why = translate("not known of: {names}", names=", ".join(unknown))
-        return Check("memory", Outcome.UNKNOWN, None, need, have, why, tuple(lines))
-    return Check("memory", outcome, headroom, need, have, "", tuple(lines))
+        return replace(check, why=translate("not known of: {names}", names=", ".join(unknown)))
+    check = replace(check, outcome=outcome, headroom=headroom)
+    return contradicted(check, all_told, lambda one: within(total, one.value)[0])
 
 
-def _taken(job: Job) -> float | None:
-    took = job.time.memory_bytes if job.time else None
-    return took or (job.row.artifact_bytes if job.row else None)
+def memory_taken(job: Job) -> tuple[float, Kind] | None:
+    """Bytes that a model takes, with what kind of figure that is; None: nothing tells."""
+    if job.time and job.time.memory_bytes:
+        return job.time.memory_bytes, job.time.kind
+    if job.row and job.row.artifact_bytes:
+        return float(job.row.artifact_bytes), Kind.MEASURED
+    return (job.found.graph_bytes, Kind.PREDICTED) if job.found.graph_bytes else None
 
 
-def _memory_of(candidate: Candidate, known: UserFacts | None) -> FactValue | None:
+def memory_of(candidate: Candidate, known: UserFacts | None) -> FactsTold:
+    """What is told of the memory: by the asker, by the board itself, by facts."""
+    told = memory_told(candidate.facts)
     if known and known.memory_bytes:
-        return FactValue(known.memory_bytes, known.source)
+        return replace(told, values=(FactValue(known.memory_bytes, known.source), *told.values))
     states = [state for row in candidate.rows for state in (row.board_before, row.board_after) if state]
     totals = [state.memory_total_bytes for state in states if state.memory_total_bytes]
     if totals:
-        return FactValue(min(totals), translate("the board's own state"))
-    return memory_told(candidate.facts).first
+        return FactsTold((FactValue(min(totals), translate("the board's own state")),))
+    return told
 
 
 Told = Mapping[str, FactValue]
@@ -117,10 +200,10 @@ def prices_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told
     """In USD by level: the facts, and what the asker knows, which is of the level that counts."""
     facts = {one: price_told(candidate.facts, one).first for one in LEVELS}
     found = {one: told for one, told in facts.items() if told}
-    if known and known.price_usd:
-        about = known.price_of or level
-        found[about] = FactValue(known.price_usd, known.source, about)
-    return found
+    if not (known and known.price_usd):
+        return found
+    of = known.price_of or level
+    return {**found, of: FactValue(known.price_usd, known.source, of)}
 
 
 def price(asked: Requirements, told: Told, level: str) -> Check | None:
@@ -131,11 +214,12 @@ def price(asked: Requirements, told: Told, level: str) -> Check | None:
 
 def powers_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told:
     """In watts by level: the facts, and what the asker knows, which is of the level that counts."""
-    if known and known.power_w:
-        about = known.power_of or level
-        return {about: FactValue(known.power_w, known.source, about)}
     facts = {one: power_told(candidate.facts, one).first for one in LEVELS}
-    return {one: told for one, told in facts.items() if told}
+    found = {one: told for one, told in facts.items() if told}
+    if not (known and known.power_w):
+        return found
+    of = known.power_of or level
+    return {**found, of: FactValue(known.power_w, known.source, of)}
 
 
 def power(asked: Requirements, told: Told, level: str) -> Check | None:

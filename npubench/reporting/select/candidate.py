@@ -26,6 +26,7 @@ class Candidate:
     boards: tuple[str, ...]  # names of those that carry it, those with rows first
     backends: tuple[str, ...]  # names of what made its rows, else of its boards' own
     rows: tuple[Result, ...]  # of all its boards, also of their processors and codecs
+    specs: tuple[BoardSpec, ...]  # its boards of the catalogue, those that are asked for first
     facts: FactSheet  # of its board and chip
 
     @property
@@ -73,7 +74,7 @@ def _candidate(
     with_facts = {one.name for one in known if one.facts}
     board = next((name for name in names if name in with_facts), "")
     facts = sheet_of(board, chip, known)
-    return Candidate(chip, tuple(names), tuple(sorted(backends)), tuple(rows), facts)
+    return Candidate(chip, tuple(names), tuple(sorted(backends)), tuple(rows), tuple(specs), facts)
 
 
 def share_of_npu(figures: Figures, facts: FactSheet) -> float:

@@ -24,12 +24,23 @@ TITLES: Mapping[str, str] = {
     "latency": "Latency",
     "decode": "Decode",
     "memory": "Memory",
+    "streams": "Cameras",
     "operators": "Operator support",
     "accuracy": "Accuracy",
     "price": "Price",
     "power": "Power",
 }
 """Requirements in the order in which they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What would settle an unknown."""
+
+    what: str  # in words
+    command: str = ""  # that runs as printed; empty: none is known
+    fact: str = ""  # lines for a file: of the requirements, or of a table
+    brief: str = ""  # the same in a few words, for a cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,8 @@ class Check:
     arithmetic: tuple[str, ...] = ()  # lines that lead to the figures
     kind: Kind | None = None  # weakest of what the figures are; None: a chip fact
     confidence: float | None = None  # chance that it is met, where bands are known; None: they are not
+    steps: tuple[Step, ...] = ()  # of an unknown: what would settle it
+    changes: tuple[str, ...] = ()  # of a failure: what would make it pass
 
 
 def within(need: float, have: float) -> tuple[Outcome, float]:

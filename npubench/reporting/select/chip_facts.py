@@ -223,7 +223,7 @@ def memory_told(sheet: FactSheet) -> Told:
     """Bytes of memory: of the board's own facts, then of the part that is free to use, then as listed."""
     values, hosts = [], False
     for fact in sheet.of(*_MEMORY):
-        hosts = hosts or (fact.field in ("memory", "board") and memory_is_hosts(fact.value))
+        hosts = hosts or memory_is_hosts(fact.value)
         values += [_value(fact, sheet, amount) for amount in memory_sizes(fact.value)]
     own = {(fact.field, fact.source) for fact in sheet.own}
 
@@ -231,7 +231,9 @@ def memory_told(sheet: FactSheet) -> Told:
         return (one.field, one.source) not in own, one.bound is not Bound.EXACT, _PREFERENCE.index(one.how)
 
     values.sort(key=order)
-    return Told(_apart(values), of_host=hosts and not values, look=where_to_look(sheet.chip, "memory"))
+    sizes = {(one.value, one.bound): one for one in reversed(values)}
+    told = tuple(one for one in values if sizes[one.value, one.bound] is one)
+    return Told(told, of_host=hosts and not values, look=where_to_look(sheet.chip, "memory"))
 
 
 def decode_told(sheet: FactSheet, codec: str) -> Told:
@@ -261,9 +263,10 @@ def decode_told(sheet: FactSheet, codec: str) -> Told:
             values.append(_decoder(fact, sheet, None, "denied"))
         elif codec in told.without_rate or told.unnamed:
             wordless.append(fact)
-    return Told(
-        _apart(_of_one_source(values)), wordless=tuple(wordless), look=where_to_look(sheet.chip, "decode")
-    )
+    hosts = not values and not wordless and memory_told(sheet).of_host
+    look = where_to_look(sheet.chip, "decode")
+    # A chip without memory of its own holds no frame either: its host decodes.
+    return Told(_apart(_of_one_source(values)), (), tuple(wordless), hosts, look)
 
 
 _DENIES = re.compile(r"\s*(?:no|none|not supported|unsupported)\s*(?:\(|[;,.]|\Z)", re.IGNORECASE)

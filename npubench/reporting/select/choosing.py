@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Shape
+from npubench.published.graphs import graph_for
 from npubench.published.networks import Network
 from npubench.reporting.data.op_support import WITHOUT_VERDICT
 from npubench.reporting.data.translate import translate
@@ -23,6 +24,7 @@ from npubench.reporting.select.times import (
     ModelTime,
     accuracy_value,
     is_inaccurate,
+    is_of_precision,
     strength,
     times_of,
 )
@@ -30,8 +32,8 @@ from npubench.reporting.select.times import (
 Shapes = Mapping[str, Sequence[Shape]]
 """Case name to declared input shapes, for rows that do not say theirs."""
 
-Predictor = Callable[[str, Network], ModelTime | Missing]
-"""The time of a network on a chip of that name, or why there is none."""
+Predictor = Callable[[str, Network, str], ModelTime | Missing | None]
+"""The time of a network on a chip of that name in a precision, or why there is none; None: not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Beyond:
     shapes: Shapes = field(default_factory=dict)
     atlas: Atlas | None = None  # what others published; None: not asked for
     predict: Predictor | None = None  # for what nobody published; None: not asked for
+    runs: Callable[[str], bool] = lambda _: False  # whether `npubench run` knows a case of that name
 
     def network(self, name: str, size: tuple[int, int] | None) -> Network | None:
         """The network of the atlas that a name means at an input of (width, height)."""
@@ -55,16 +58,18 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     """What is known of the first of the names that has rows or published figures, else a prediction."""
     first: Found | None = None
     for name in need.names:
+        network = beyond.network(name, need.input_size)
         rows = _rows_named(name, candidate)
         fitting = [row for row in rows if _fits(row, need, beyond.shapes)]
-        network = beyond.network(name, need.input_size)
+        fitting += [row for row in _rows_of(network, candidate, beyond) if row not in rows]
         times = [time for row in fitting for time in times_of(row, candidate.facts)]
         if beyond.atlas and network:
             times += beyond.atlas.times(candidate.chip, network)
         times = [time for time in times if is_of_precision(time.precision, need.precision)]
         if times:
             best, *others = sorted(times, key=lambda time: _speaks(time, need))
-            return Found(_with_least(best, others, need), None, tuple(others), tuple(fitting))
+            best = _with_least(best, others, need)
+            return Found(best, None, tuple(others), tuple(fitting), network, graph_bytes(best, network))
         if rows and first is None:
             first = Found(None, _missing(rows, fitting, need), (), tuple(fitting))
     if first and first.missing and first.missing.failed:
@@ -72,17 +77,19 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     return _predicted(need, candidate, beyond, first)
 
 
-PRECISIONS: Mapping[str, frozenset[str]] = {
-    "int8": frozenset(("int8", "w8a8", "w8a8_mixed_int16")),
-    "fp16": frozenset(("fp16", "f16", "float")),
-    "fp32": frozenset(("fp32", "f32", "float")),
-}
-"""What is asked to the words of publishers; Qualcomm's `float` may be either."""
-
-
-def is_of_precision(told: str, asked: str) -> bool:
-    """Whether a figure of that precision counts; any does where none is asked."""
-    return not asked or told.casefold() in PRECISIONS[asked]
+def graph_bytes(time: ModelTime, network: Network | None) -> float | None:
+    """Bytes of weights and of the largest activation by the graph of a network; None: it has no graph."""
+    graph = graph_for(network) if network else None
+    if graph is None:
+        return None
+    wide = (
+        1
+        if is_of_precision(time.precision, "int8")
+        else 4
+        if time.precision.casefold() in ("fp32", "f32")
+        else 2
+    )
+    return float(wide * (graph.parameters + graph.largest_elements))
 
 
 def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Found | None) -> Found:
@@ -95,10 +102,11 @@ def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Fou
             continue
         if beyond.predict is None:
             continue
-        answer = beyond.predict(candidate.chip, network)
+        answer = beyond.predict(candidate.chip, network, need.precision)
         if isinstance(answer, ModelTime):
-            return Found(answer, None, (), known.rows if known else ())
-        whys.append(answer.why)
+            rows = known.rows if known else ()
+            return Found(answer, None, (), rows, network, graph_bytes(answer, network))
+        whys += [answer.why] if answer else []
     if known:
         return known
     nothing = translate("no row of {name}", name=" / ".join(need.names))
@@ -123,6 +131,25 @@ def _with_least(best: ModelTime, others: Sequence[ModelTime], need: ModelNeed) -
     equal = [one for one in equal if one.result is None or not is_inaccurate(one.result, need)]
     least = min((one.time_us * one.share for one in equal), default=best.time_us)
     return replace(best, least_us=least) if least < best.time_us * best.share else best
+
+
+def _rows_of(network: Network | None, candidate: Candidate, beyond: Beyond) -> list[Result]:
+    """Rows of the same network under another name, at its input."""
+    if network is None:
+        return []
+    return [
+        row
+        for row in candidate.rows
+        if row.case_kind is CaseKind.MODEL
+        and (told := beyond.network(row.case, _size_of(row, beyond.shapes)))
+        and told.key == network.key
+    ]
+
+
+def _size_of(row: Result, shapes: Shapes) -> tuple[int, int] | None:
+    """Width and height of a row's first input, else of the declared one of its name; None: not told."""
+    shape = next(iter(_shapes_of(row, shapes)), ())
+    return (shape[-1], shape[-2]) if len(shape) >= 2 else None
 
 
 def _rows_named(name: str, candidate: Candidate) -> list[Result]:
@@ -157,11 +184,16 @@ def _fits(row: Result, need: ModelNeed, shapes: Shapes) -> bool:
     if need.input_size is None:
         return True
     wide, high = need.input_size
+    return any((high, wide) in pairwise(shape) for shape in _shapes_of(row, shapes))
+
+
+def _shapes_of(row: Result, shapes: Shapes) -> list[Shape]:
+    """Shapes of a row's inputs, else those that its name declares, else the size that its table tells."""
     names = (row.case, str(row.protocol.get("same_network", "")))
-    dims = [tensor.shape for tensor in row.inputs] or [
+    told = [tensor.shape for tensor in row.inputs] or [
         shape for one in names for shape in shapes.get(one, ())
     ]
     published = str(row.protocol.get("input", ""))
-    if not dims and published.isascii() and published.isdigit():
-        dims = [(int(published), int(published))]
-    return any((high, wide) in pairwise(shape) for shape in dims)
+    if not told and published.isascii() and published.isdigit():
+        told = [(int(published), int(published))]
+    return told

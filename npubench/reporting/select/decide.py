@@ -9,6 +9,7 @@ from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.published.chips import same_chip
 from npubench.reporting.select.board_checks import (
+    Told,
     decode,
     level_of,
     memory,
@@ -19,8 +20,10 @@ from npubench.reporting.select.board_checks import (
     prices_of,
 )
 from npubench.reporting.select.candidate import Candidate, candidates
+from npubench.reporting.select.changes import Case, changes_of
 from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
+from npubench.reporting.select.held import cameras_held, streams_check, told_of
 from npubench.reporting.select.npu_checks import (
     accuracy,
     accuracy_room,
@@ -31,6 +34,7 @@ from npubench.reporting.select.npu_checks import (
 )
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
 from npubench.reporting.select.requirements import Requirements, UserFacts
+from npubench.reporting.select.steps import steps_of
 from npubench.reporting.select.times import weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
@@ -73,11 +77,25 @@ def decide(
 
 
 def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
+    """What the asker knows of its boards and of the chip in any spelling, together: the first of each."""
     boards = {board.casefold() for board in candidate.boards}
-    for one in asked.known:
-        if one.board.casefold() in boards or same_chip(one.board, candidate.chip):
-            return one
-    return None
+    found = [
+        one
+        for one in asked.known
+        if one.board.casefold() in boards or (one.board and same_chip(one.board, candidate.chip))
+    ]
+    if not found:
+        return None
+    priced = next((one for one in found if one.price_usd), found[0])
+    powered = next((one for one in found if one.power_w), found[0])
+    memory = next((one.memory_bytes for one in found if one.memory_bytes), None)
+    return replace(
+        priced,
+        power_w=powered.power_w,
+        power_of=powered.power_of,
+        memory_bytes=memory,
+        facts=tuple(fact for one in found for fact in one.facts),
+    )
 
 
 def _with_given(candidate: Candidate, known: UserFacts | None) -> Candidate:
@@ -93,18 +111,13 @@ def _judge(
     jobs = jobs_of(asked, candidate, beyond)
     prices = prices_of(candidate, known, levels.price)
     powers = powers_of(candidate, known, levels.power)
-    time = npu_time(jobs)
-    found = (
-        time,
-        latency(jobs, asked, time),
-        decode(asked, candidate),
-        memory(jobs, asked, candidate, known),
-        operators(jobs),
-        accuracy(jobs),
-        price(asked, prices, levels.price),
-        power(asked, powers, levels.power),
-    )
-    checks = tuple(check for check in found if check is not None)
+    case = Case(asked, candidate, jobs, beyond, known)
+    found = _checks(case, prices, powers, levels)
+    held = None
+    if found[0].outcome is Outcome.PASS and worst(found) is not Outcome.FAIL:
+        held = cameras_held(asked, jobs, candidate)
+    simulated = streams_check(held)
+    checks = tuple(_advised(check, case) for check in (*found, *([simulated] if simulated else ())))
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -130,9 +143,33 @@ def _judge(
         power_about=watts.about if watts else "",
         accuracy=accuracy_room(jobs),
         cases=tuple(dict.fromkeys(one.case for one in times)),
-        caveats=caveats_of(times),
+        caveats=(*caveats_of([job.found for job in jobs]), *told_of(held)),
+        streams=held,
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
     )
+
+
+def _checks(case: Case, prices: Told, powers: Told, levels: Levels) -> list[Check]:
+    """Every requirement that is asked."""
+    asked, candidate, jobs = case.asked, case.candidate, case.jobs
+    time = npu_time(jobs)
+    found = (
+        time,
+        latency(jobs, asked, time),
+        decode(asked, candidate),
+        memory(jobs, asked, candidate, case.known),
+        operators(jobs),
+        accuracy(jobs),
+        price(asked, prices, levels.price),
+        power(asked, powers, levels.power),
+    )
+    return [check for check in found if check is not None]
+
+
+def _advised(check: Check, case: Case) -> Check:
+    """With what would settle it, or make it pass."""
+    steps = steps_of(check, case.jobs, case.candidate, case.asked, case.beyond)
+    return replace(check, steps=steps, changes=(*check.changes, *changes_of(check, case)))
 
 
 def confidence_of(checks: Sequence[Check]) -> float | None:
@@ -176,9 +213,9 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements, levels: Levels) 
     for one, own in zip(running, rankings, strict=True):
         terms = terms_of(asked.weights, own, rankings)
         scored.append(replace(one, terms=terms, score=score_of(terms)))
-    scored.sort(key=lambda one: (*place(one.checks, one.score), one.chip, one.board))
+    scored.sort(key=lambda one: (*place(one.checks, one.score, one.timed), one.chip, one.board))
     ranks = itertools.count(1)
-    return [replace(one, rank=next(ranks)) if one.score is not None else one for one in scored]
+    return [one if one.outcome is Outcome.FAIL else replace(one, rank=next(ranks)) for one in scored]
 
 
 def _ranked_by(one: ChipVerdict, levels: Levels) -> Ranked:

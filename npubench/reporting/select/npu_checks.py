@@ -217,9 +217,13 @@ def operators(jobs: Sequence[Job]) -> Check:
     left = sorted({name for job in jobs if job.time for name in job.time.on_cpu})
     ran = sum(job.time is not None or job.row is not None for job in jobs)
     need, have = translate("{count} models", count=len(jobs)), translate("{count} run", count=ran)
-    why = translate("on the CPU: {operators}", operators=", ".join(left)) if left else ""
+    untried = [job.need.role for job in jobs if job.time and job.time.kind is Kind.PREDICTED]
+    whys = [translate("on the CPU: {operators}", operators=", ".join(left))] if left else []
+    # Nothing says that it does not run; a pass that rests on this is named by its weakest kind.
+    whys += [translate("not tried on this chip: {names}", names=", ".join(untried))] if untried else []
     outcome = Outcome.FAIL if failed else Outcome.UNKNOWN if unknown else Outcome.PASS
-    return Check("operators", outcome, None, need, have, "; ".join(failed or unknown) or why)
+    why = "; ".join(failed or unknown or whys)
+    return Check("operators", outcome, None, need, have, why, kind=Kind.PREDICTED if untried else None)
 
 
 def accuracy(jobs: Sequence[Job]) -> Check | None:

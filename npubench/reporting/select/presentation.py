@@ -26,6 +26,7 @@ from npubench.reporting.select.wording import (
     jobs_text,
     kind_text,
     load_text,
+    next_text,
     percent,
     power_text,
     price_text,
@@ -48,7 +49,8 @@ def to_json(decision: Decision) -> dict[str, Any]:
 
 
 def _verdict(verdict: ChipVerdict) -> dict[str, Any]:
-    plain = dataclasses.asdict(verdict) | {"jobs": verdict.jobs}
+    plain = dataclasses.asdict(verdict) | {"jobs": verdict.jobs, "changes": list(verdict.changes)}
+    plain["steps"] = [dataclasses.asdict(step) for step in verdict.steps]
     plain["terms"] = [{**dataclasses.asdict(term), "points": term.points} for term in verdict.terms]
     return plain
 
@@ -75,13 +77,16 @@ OVERVIEW: Columns[ChipVerdict] = (
     ("bound by", binding_text),
     ("fits", jobs_text),
     ("price", price_text),
-    ("power", power_text),
-    ("score", score_text),
+    ("next", next_text),
 )
 """A line a chip."""
 
+COSTS: Columns[ChipVerdict] = (("power", power_text), ("score", score_text))
+"""Of the second table, behind the figures of the models."""
+
 SHORT = ("rank", "verdict", "chip", "sure", "NPU time", "room", "bound by")
-"""Heads of the columns that have room in a terminal of 80 columns."""
+REST = ("chip", "fits", "price", "next")
+"""Heads of the columns that have room in a terminal of 80 columns, and of those below."""
 
 CHECKS: Columns[Check] = (
     ("requirement", lambda one: translate(TITLES[one.name])),
@@ -117,9 +122,13 @@ TERM_COLUMNS: Columns[Term] = (
 
 
 def figure_table(decision: Decision) -> Table:
-    """One line a chip, a column a model: what is known of its time, with its kind."""
+    """One line a chip, a column a model: what is known of its time, with its kind; then power and score."""
     heads = [translate("chip"), *(need.role for _, need in decision.asked.models)]
-    return heads, [[one.chip, *map(figure_text, one.figures)] for one in decision.verdicts]
+    lines = [
+        [one.chip, *map(figure_text, one.figures), *(cell(one) for _, cell in COSTS)]
+        for one in decision.verdicts
+    ]
+    return [*heads, *(translate(head) for head, _ in COSTS)], lines
 
 
 def check_table(verdict: ChipVerdict) -> Table:
@@ -136,10 +145,10 @@ def term_table(verdict: ChipVerdict) -> Table:
 def to_text(decision: Decision) -> str:
     """The answer, the overview, then every candidate with its requirements, its caveats and its score."""
     overview = _table([one for one in OVERVIEW if one[0] in SHORT], decision.verdicts)
-    costs = _table([one for one in OVERVIEW if one[0] not in SHORT or one[0] == "chip"], decision.verdicts)
+    rest = _table([one for one in OVERVIEW if one[0] in REST], decision.verdicts)
     parts = [printable(decision.asked.title), "", summary_of(decision)]
     if decision.verdicts:
-        tables = (overview, figure_table(decision), costs)
+        tables = (overview, figure_table(decision), rest)
         parts += [f"\n{text_table(*table, width=None)}" for table in tables]
     parts += ["", *(f"! {printable(warning)}" for warning in decision.warnings)]
     for one in decision.verdicts:
@@ -147,6 +156,7 @@ def to_text(decision: Decision) -> str:
         parts += [f"  {printable(caveat)}" for caveat in one.caveats]
         parts.append(indent(text_table(*check_table(one), width=None), "  "))
         parts += [f"    {printable(line)}" for line in _arithmetic(one)]
+        parts += [f"  {line}" for line in _advice(one)]
         if one.terms:
             parts.append(indent(text_table(*term_table(one), width=None), "  "))
     return "\n".join(parts)
@@ -170,6 +180,7 @@ def to_markdown(decision: Decision) -> str:
         parts.append("\n".join(f"- {caveat}" for caveat in one.caveats))
         parts.append(markdown_table(*check_table(one)))
         parts.append("\n".join(f"- {line}" for line in _arithmetic(one)))
+        parts += _markdown_advice(one)
         if one.terms:
             parts.append(markdown_table(*term_table(one)))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -183,6 +194,30 @@ def _arithmetic(verdict: ChipVerdict) -> list[str]:
     return [
         f"{translate(TITLES[check.name])}: {line}" for check in verdict.checks for line in check.arithmetic
     ]
+
+
+def _advice(verdict: ChipVerdict) -> list[str]:
+    """What would settle the unknowns and change the failures, for a terminal."""
+    lines = []
+    for step in verdict.steps:
+        lines.append(f"? {printable(step.what)}")
+        lines += [f"    $ {printable(step.command)}"] if step.command else []
+        lines += [f"    {printable(line)}" for line in step.fact.splitlines()]
+    return lines + [f"> {printable(change)}" for change in verdict.changes]
+
+
+def _markdown_advice(verdict: ChipVerdict) -> list[str]:
+    """The same for a document."""
+    parts = []
+    if verdict.steps:
+        parts.append(f"{translate('What would settle it:')}")
+    for step in verdict.steps:
+        parts.append(step.what)
+        parts += [f"```\n{step.command or step.fact}\n```"] if step.command or step.fact else []
+    if verdict.changes:
+        parts.append(f"{translate('What would have to change:')}")
+        parts.append("\n".join(f"- {change}" for change in verdict.changes))
+    return parts
 
 
 def view_of(decision: Decision) -> dict[str, Any]:
@@ -201,7 +236,7 @@ def view_of(decision: Decision) -> dict[str, Any]:
         "times": [[*map(time_text, one.figures)] for one in verdicts],
         "checks": [*map(check_table, verdicts)],
         "terms": [*map(term_table, verdicts)],
-        "pareto": pareto(drawn),
+        "pareto": pareto(drawn) if len(drawn) > 1 else None,
         "without_price": ", ".join(absent),
     }
 

@@ -16,10 +16,11 @@ from npubench.domain.text import did_you_mean
 from npubench.published.chips import canonical, find_chip
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.asked_models import check_models, names_of
-from npubench.reporting.select.atlas_times import atlas
+from npubench.reporting.select.atlas_times import Atlas, atlas, network_asked
 from npubench.reporting.select.candidate import chip_key
-from npubench.reporting.select.choosing import Beyond
+from npubench.reporting.select.choosing import Beyond, Predictor
 from npubench.reporting.select.decide import decide
+from npubench.reporting.select.predicted_times import Wanted, predicted_times
 from npubench.reporting.select.requirements import Requirements, read_requirements
 from npubench.reporting.select.verdict import Decision
 from npubench.storage.store import Store
@@ -69,7 +70,9 @@ def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     chips = [chip for chip in (found.by_chip if found else ()) if keys is None or chip in keys]
     chips += [chip.name for name in options.boards if (chip := find_chip(name))]
     notes += check_models(asked, names_of(rows, catalog, found))
-    decision = decide(asked, kept, specs, boards, Beyond(shapes, found), chips)
+    predict = _predictor(asked, {*chips, *(row.chip for row in kept)}, found) if found else None
+    beyond = Beyond(shapes, found, predict, lambda name: catalog.case(name) is not None)
+    decision = decide(asked, kept, specs, boards, beyond, chips)
     decision = replace(decision, warnings=(*notes, *decision.warnings))
     return Selected(decision, kept, boards)
 
@@ -93,6 +96,24 @@ def _keys(
     carried = {one.name: chip_key(one.chip, one.name) for one in boards}
     carried |= {row.board: chip_key(row.chip, row.board) for row in rows}
     return {carried.get(name) or canonical(name) for name in names}
+
+
+def _predictor(asked: Requirements, chips: Iterable[str], found: Atlas) -> Predictor:
+    """Predicts what the atlas lacks of these chips: all of it in one fit."""
+    networks = [
+        (network, need.precision)
+        for _, need in asked.models
+        for name in need.names
+        if (network := network_asked(name, need.input_size, found))
+    ]
+    wanted = [
+        Wanted(canonical(chip), network, precision)
+        for chip in sorted(chips)
+        for network, precision in networks
+        if not found.times(chip, network)
+    ]
+    answers = predicted_times(wanted)
+    return lambda chip, network, precision: answers.get(Wanted(canonical(chip), network, precision))
 
 
 def _rows(options: SelectOptions) -> list[Result]:

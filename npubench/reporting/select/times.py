@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from npubench.domain.figures import Accuracy, Bound, Bounds, Figures, Kind, Latency
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import Precision
+from npubench.published.chips import find_chip, mode_of, share_of_mode
+from npubench.published.networks import Network
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import bounds_of
 from npubench.reporting.data.op_support import on_cpu
@@ -74,6 +76,8 @@ class Found:
     missing: Missing | None = None  # why nothing does
     others: tuple[ModelTime, ...] = ()  # further figures, by how well they would speak
     rows: tuple[Result, ...] = ()  # of a workspace, with and without a time
+    network: Network | None = None  # of the atlas, where the name says one
+    graph_bytes: float | None = None  # that its weights and its largest activation take, by its graph
 
 
 def weakest(times: Sequence[ModelTime]) -> ModelTime | None:
@@ -92,19 +96,28 @@ def times_of(row: Result, facts: FactSheet) -> Iterator[ModelTime]:
         time_us = time_of(figures)
         if time_us is None or (row.emulated and figures.kind is Kind.MEASURED):
             continue
+        mode = figures.npu_mode or str(row.protocol.get("mode", ""))
         yield ModelTime(
-            *(row.case, row.board, figures.kind, time_us, share_of_npu(figures, facts)),
+            *(row.case, row.board, figures.kind, time_us, _share(row, figures, facts)),
             origin=Kind.SIMULATED if figures.origin is Kind.SIMULATED else None,
             latency=figures.latency_us,
             sigma=_sigma(figures),
             bounds=bounds_of(figures),
-            mode=figures.npu_mode,
+            mode=mode,
             precision=str(row.precision),
             source=str(row.protocol.get("source", "")),
             memory_bytes=figures.memory_bytes,
             on_cpu=tuple(on_cpu(figures)),
             result=row,
         )
+
+
+def _share(row: Result, figures: Figures, facts: FactSheet) -> float:
+    """Part of the NPU: by the figures themselves, else by what a published table says of its mode."""
+    chip = find_chip(row.chip)
+    if figures.npu is None and chip and (told := str(row.protocol.get("mode", ""))):
+        return share_of_mode(chip, mode_of(told)) or 1.0
+    return share_of_npu(figures, facts)
 
 
 def _sigma(figures: Figures) -> float:
@@ -138,6 +151,19 @@ def accuracy_value(row: Result, metric: str) -> float | None:
     if any(figures.no_accuracy in WRONG for figures in row.all_figures):
         return 0.0
     return 1.0 if value is None and row.precision is Precision.FP32 else value
+
+
+PRECISIONS: Mapping[str, frozenset[str]] = {
+    "int8": frozenset(("int8", "w8a8", "w8a8_mixed_int16")),
+    "fp16": frozenset(("fp16", "f16", "float")),
+    "fp32": frozenset(("fp32", "f32", "float")),
+}
+"""What is asked to the words of publishers; Qualcomm's `float` may be either."""
+
+
+def is_of_precision(told: str, asked: str) -> bool:
+    """Whether a figure of that precision counts; any does where none is asked."""
+    return not asked or told.casefold() in PRECISIONS[asked]
 
 
 def is_inaccurate(row: Result, need: ModelNeed) -> bool:

@@ -1,0 +1,282 @@
+"""The queueing simulation against real pipelines of this machine, and against a published thread sweep.
+
+Twenty mixes of models, streams and threads, each as fast as it can. For a mix, in turn and in the same
+minute: service times of its stages, one thread alone and two and four at once, and the frames a second of the
+whole. The simulation gets the service times and the factor by which threads slow each other, nothing of the
+whole. Say `--write docs/streams.md` to put the tables there. Needs an idle machine and four minutes.
+
+    python -m benchmarks streams
+    python -m benchmarks.streams --mixes 3 --rounds 1            # a quick look
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import streams_sweep
+from benchmarks.streams_pipeline import (
+    NETS,
+    Line,
+    Part,
+    Pool,
+    Stage,
+    Value,
+    decode_stage,
+    infer_stage,
+    preprocess_stage,
+    save_net,
+    service_s,
+    tail_stage,
+    throughput_fps,
+    whole,
+)
+from npubench.domain.text import markdown_table
+from npubench.streams.pipeline import Cores, Overflow, Pipeline, Queue, ServiceTime, Station, Step, Stream
+from npubench.streams.simulate import simulate
+
+ROOM = 2
+AT_ONCE = (1, 2, 4)
+MEDIAN_GOAL, WORST_GOAL = 0.05, 0.15
+START, END = "<!-- measured: python -m benchmarks.streams -->", "<!-- end of measured -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Lines that run at once, each a chain of pools of threads."""
+
+    name: str
+    lines: tuple[tuple[Pool, ...], ...]
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """All, by name."""
+        return {part.stage.name: part.stage for line in self.lines for pool in line for part in pool.parts}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One mix; frames a second."""
+
+    mix: Mix
+    predicted: float
+    alone: float  # predicted if threads did not slow each other
+    observed: float
+    spread: float  # (max - min) / median of the observed rounds
+
+    @property
+    def error(self) -> float:
+        """Relative."""
+        return self.predicted / self.observed - 1
+
+
+class Parts:
+    """Stages of every net, and a value that each can be timed on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.decode, self.decoder = decode_stage(folder)
+        frame = self.decode.make()(None)
+        self.values: dict[str, Value] = {self.decode.name: None}
+        self.before: dict[str, Stage] = {}
+        self.infer: dict[str, Stage] = {}
+        self.model: dict[str, Stage] = {}
+        scores = None
+        for net in NETS.values():
+            path = folder / f"{net.name}.onnx"
+            save_net(net, path)
+            before, infer = preprocess_stage(net), infer_stage(net, path)
+            picture = before.make()(frame)
+            scores = infer.make()(picture)
+            self.before[net.name], self.infer[net.name] = before, infer
+            self.model[net.name] = whole(f"model {net.name}", before, infer)
+            self.values |= {before.name: frame, infer.name: picture, f"model {net.name}": frame}
+        self.tail, self.long_tail = tail_stage(1), tail_stage(4)
+        self.values |= {self.tail.name: scores, self.long_tail.name: scores}
+
+    def workers(self, threads: int, net: str, tail: Stage | None = None) -> tuple[Pool, ...]:
+        """Threads that take a frame through all of it."""
+        stages = (self.decode, self.before[net], self.infer[net], tail or self.tail)
+        return (Pool(threads, tuple(map(Part, stages))),)
+
+    def staged(
+        self, cameras: int, net: str, infer: int, tails: int, tail: Stage | None = None
+    ) -> tuple[Pool, ...]:
+        """A decoder each camera; preprocessing and model in one pool, tails in another."""
+        middle = (Part(self.before[net]), Part(self.infer[net]))
+        return _pools((cameras, Part(self.decode)), (infer, *middle), (tails, Part(tail or self.tail)))
+
+
+def _pools(*pools: tuple[int | Part, ...]) -> tuple[Pool, ...]:
+    return tuple(Pool(int(threads), tuple(parts)) for threads, *parts in pools)  # type: ignore[arg-type]
+
+
+def mixes(parts: Parts) -> list[Mix]:
+    """Twenty, from one thread to eight, with the bottleneck in each of the stages."""
+    decode, model = Part(parts.decode), parts.model
+    every_third, crops = Part(model["small"], 1 / 3), Part(model["tiny"], 4)
+    two = (Part(model["small"]), Part(model["large"], 1 / 2))
+    lines = {
+        "1 worker, medium": [parts.workers(1, "medium")],
+        "2 workers, medium": [parts.workers(2, "medium")],
+        "3 workers, large": [parts.workers(3, "large")],
+        "4 workers, small": [parts.workers(4, "small")],
+        "1 camera > 1 small > 1 tail": [parts.staged(1, "small", 1, 1)],
+        "1 camera > 1 medium > 1 tail": [parts.staged(1, "medium", 1, 1)],
+        "1 camera > 1 large > 1 tail": [parts.staged(1, "large", 1, 1)],
+        "2 cameras > 1 medium > 1 tail": [parts.staged(2, "medium", 1, 1)],
+        "2 cameras > 2 medium > 1 tail": [parts.staged(2, "medium", 2, 1)],
+        "4 cameras > 1 large > 1 tail": [parts.staged(4, "large", 1, 1)],
+        "1 camera > 1 small > 1 long tail": [parts.staged(1, "small", 1, 1, parts.long_tail)],
+        "1 camera > 2 medium > 2 long tails": [parts.staged(1, "medium", 2, 2, parts.long_tail)],
+        "1 camera > 3 large > 1 tail": [parts.staged(1, "large", 3, 1)],
+        "1 worker small + 1 worker large": [parts.workers(1, "small"), parts.workers(1, "large")],
+        "camera > small > tail + camera > medium > tail": [
+            parts.staged(1, "small", 1, 1),
+            parts.staged(1, "medium", 1, 1),
+        ],
+        "2 workers medium + 1 worker tiny": [parts.workers(2, "medium"), parts.workers(1, "tiny")],
+        "1 worker each of tiny, small, medium": [
+            parts.workers(1, name) for name in ("tiny", "small", "medium")
+        ],
+        "2 workers, medium, small every 3rd frame": [_pools((2, decode, Part(model["medium"]), every_third))],
+        "1 camera > 2 medium, tiny on 4 crops": [_pools((1, decode), (2, Part(model["medium"]), crops))],
+        "2 cameras > 2 small, large every 2nd frame": [_pools((2, decode), (2, *two))],
+    }
+    return [Mix(name, tuple(made)) for name, made in lines.items()]
+
+
+def predicted_fps(
+    mix: Mix, alone_s: dict[str, float], slowdown: tuple[float, ...], cores: int, seconds: float = 30.0
+) -> float:
+    """Frames a second out of all lines, simulated; each frame of a pool takes the sum of its stages."""
+    stations, streams = [], []
+    for at, line in enumerate(mix.lines):
+        steps = []
+        for place, pool in enumerate(line):
+            name = f"line {at} pool {place}"
+            room = Queue(ROOM, Overflow.WAIT) if place else Queue()
+            stations.append(Station(name, pool.threads, "cpu", room))
+            mean = sum(part.runs * alone_s[part.stage.name] for part in pool.parts)
+            steps.append(Step(name, ServiceTime(mean)))
+        streams.append(Stream(f"line {at}", 1, None, tuple(steps)))
+    pipeline = Pipeline(tuple(stations), tuple(streams), (Cores("cpu", cores, slowdown),))
+    return simulate(pipeline, 1, seconds, 3.0).throughput_fps
+
+
+def slowdown_of(mix: Mix, times: dict[str, dict[int, float]], cores: int) -> tuple[float, ...]:
+    """Factor with 1, 2, 3 and 4 threads, beyond that cores are shared: mean of the stages, by their times."""
+    weights = {part.stage.name: 0.0 for line in mix.lines for pool in line for part in pool.parts}
+    for line in mix.lines:
+        for pool in line:
+            for part in pool.parts:
+                weights[part.stage.name] += part.runs * times[part.stage.name][1]
+    whole_s = sum(weights.values())
+
+    def factor(threads: int) -> float:
+        share = min(1.0, cores / threads)
+        return (
+            share
+            * sum(weight * times[name][threads] / times[name][1] for name, weight in weights.items())
+            / whole_s
+        )
+
+    two, four = factor(2), factor(4)
+    return 1.0, two, (two + four) / 2, four
+
+
+def compare(mix: Mix, values: dict[str, Value], rounds: int, seconds: float) -> Compared:
+    """Service times and the whole in turn; medians of both."""
+    cores = len(os.sched_getaffinity(0))
+    told: dict[str, dict[int, list[float]]] = {name: {n: [] for n in AT_ONCE} for name in mix.stages}
+    observed = []
+    for _ in range(rounds):
+        for name, stage in mix.stages.items():
+            for threads in AT_ONCE:
+                told[name][threads].append(service_s(stage, values[name], threads, seconds / 16))
+        observed.append(throughput_fps([Line(line, ROOM) for line in mix.lines], seconds, seconds / 5))
+    times = {name: {n: statistics.median(found) for n, found in by.items()} for name, by in told.items()}
+    alone_s = {name: by[1] for name, by in times.items()}
+    middle = statistics.median(observed)
+    return Compared(
+        mix,
+        predicted_fps(mix, alone_s, slowdown_of(mix, times, cores), cores),
+        predicted_fps(mix, alone_s, (), cores),
+        middle,
+        (max(observed) - min(observed)) / middle,
+    )
+
+
+def table(found: Sequence[Compared]) -> list[list[str]]:
+    """A line a mix."""
+    return [
+        [
+            one.mix.name,
+            f"{one.predicted:.1f}",
+            f"{one.observed:.1f}",
+            f"{one.error:+.1%}",
+            f"{one.alone / one.observed - 1:+.1%}",
+            f"{one.spread:.1%}",
+        ]
+        for one in found
+    ]
+
+
+HEAD = ("mix", "simulated fps", "observed fps", "error", "without slowing", "rounds differ by")
+
+
+def summary(found: Sequence[Compared], decoder: str, took_s: float) -> str:
+    """What came of it, in a sentence, with what it was measured on."""
+    errors = [abs(one.error) for one in found]
+    loaded, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    reached = statistics.median(errors) <= MEDIAN_GOAL and max(errors) <= WORST_GOAL
+    return (
+        f"{len(found)} mixes, {cores} cores ({platform.machine()}), decode: {decoder}; {took_s:.0f} s, "
+        f"load {loaded:.1f} at the end. Error: median {statistics.median(errors):.1%} (goal 5 %), worst "
+        f"{max(errors):.1%} (goal 15 %): {'reached' if reached else 'NOT reached'}."
+    )
+
+
+def main(words: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--mixes", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=1.2)
+    parser.add_argument("--write", type=Path, help="document with a part to replace")
+    asked = parser.parse_args(words)
+    text = "\n\n".join(_measured(asked.mixes, asked.rounds, asked.seconds, print))
+    text += "\n\n" + "\n\n".join(streams_sweep.lines())
+    print(text)
+    if asked.write:
+        write(asked.write, text)
+
+
+def _measured(count: int, rounds: int, seconds: float, say: Callable[[str], None]) -> Iterator[str]:
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        parts = Parts(Path(folder))
+        found = []
+        for mix in mixes(parts)[:count]:
+            found.append(compare(mix, parts.values, rounds, seconds))
+            say(f"{mix.name}: {found[-1].predicted:.1f} / {found[-1].observed:.1f} {found[-1].error:+.1%}")
+    yield summary(found, parts.decoder, time.perf_counter() - started)
+    yield markdown_table(HEAD, table(found))
+
+
+def write(document: Path, text: str) -> None:
+    """Replace what stands between the two marks. Raises ValueError where they are not."""
+    before, _, rest = document.read_text(encoding="utf-8").partition(START)
+    _, _, after = rest.partition(END)
+    if not after:
+        raise ValueError(f"{document} has no part between {START} and {END}")
+    document.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])

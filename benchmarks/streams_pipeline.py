@@ -1,0 +1,282 @@
+"""Real pipelines of this machine for `benchmarks.streams`: frames, small CNNs, numpy around them, threads.
+
+Every stage is code that lets other threads run (PyAV, ONNX Runtime with one thread, numpy on large arrays),
+so that what is compared with the simulation is the processor and not Python's lock.
+"""
+
+import math
+import queue
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+WIDTH, HEIGHT, CLIP_FRAMES = 1280, 720, 50
+
+Value = Any
+"""What goes from stage to stage: a frame, an array, a list of boxes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a frame; `make` gives a function of a thread's own (a decoder has a state)."""
+
+    name: str
+    make: Callable[[], Callable[[Value], Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """A small CNN: channels of its 3x3 convolutions, each of stride 2 where `strides` says so."""
+
+    name: str
+    size: int  # pixels, of a square picture
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+NETS = {
+    "tiny": Net("tiny", 96, (16, 32, 32), (2, 2, 1)),
+    "small": Net("small", 128, (16, 32, 64, 64), (2, 2, 1, 2)),
+    "medium": Net("medium", 192, (16, 32, 64, 64), (2, 2, 1, 2)),
+    "large": Net("large", 256, (24, 48, 64, 96, 96), (2, 2, 1, 2, 1)),
+}
+
+
+def save_net(net: Net, path: Path) -> None:
+    """Convolutions with ReLU, and a mean over each channel at the end."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    random = np.random.default_rng(0)
+    nodes, weights, ins, last = [], [], 3, "x"
+    for at, (outs, stride) in enumerate(zip(net.channels, net.strides, strict=True)):
+        kernel = random.standard_normal((outs, ins, 3, 3)).astype(np.float32) / np.sqrt(9 * ins)
+        weights.append(numpy_helper.from_array(kernel.astype(np.float32), f"w{at}"))
+        nodes.append(
+            helper.make_node(
+                "Conv", [last, f"w{at}"], [f"c{at}"], pads=[1, 1, 1, 1], strides=[stride, stride]
+            )
+        )
+        nodes.append(helper.make_node("Relu", [f"c{at}"], [f"r{at}"]))
+        ins, last = outs, f"r{at}"
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, net.size, net.size])
+    y = helper.make_tensor_value_info(last, TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, net.name, [x], [y], weights)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+def infer_stage(net: Net, path: Path) -> Stage:
+    """ONNX Runtime on one thread; the session is shared by all threads, as it may be."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return Stage(f"infer {net.name}", lambda: lambda value: session.run(None, {"x": value})[0])
+
+
+def preprocess_stage(net: Net) -> Stage:
+    """A picture of the net's size out of the frame: mean of four neighbours, scaled, channels first."""
+
+    def work(frame: Value) -> Value:
+        part = frame[: 2 * net.size, : 2 * net.size].astype(np.float32)
+        small = part[0::2, 0::2] + part[1::2, 0::2] + part[0::2, 1::2] + part[1::2, 1::2]
+        small *= np.float32(1 / 1020)
+        return np.ascontiguousarray(small.transpose(2, 0, 1)[None])
+
+    return Stage(f"preprocess {net.name}", lambda: work)
+
+
+def tail_stage(repeat: int) -> Stage:
+    """What a detector's tail does with scores: logistic function, sort, the best hundred."""
+
+    def work(scores: Value) -> Value:
+        flat = np.resize(scores, 20_000)
+        for _ in range(repeat):
+            flat = 1 / (1 + np.exp(-flat))
+            best = np.argsort(flat)[-100:]
+        return best
+
+    return Stage(f"tail x{repeat}", lambda: work)
+
+
+def decode_stage(folder: Path) -> tuple[Stage, str]:
+    """H.264 in 1280x720 by PyAV on one thread, and what it is; copies of a picture without PyAV or ffmpeg."""
+    clip = folder / "clip.h264"
+    try:
+        import av
+    except ImportError:
+        av = None
+    if av is None or shutil.which("ffmpeg") is None or not _make_clip(clip):
+        return Stage(
+            "decode", _stand_in
+        ), "stand-in: copies of a picture (no PyAV, or no ffmpeg with libx264)"
+    return Stage("decode", lambda: _decoder(av, clip)), f"PyAV {av.__version__}, H.264 {WIDTH}x{HEIGHT}"
+
+
+def _make_clip(path: Path) -> bool:
+    source = f"testsrc2=size={WIDTH}x{HEIGHT}:rate=25"
+    argv = ["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi", "-i", source]
+    argv += ["-frames:v", str(CLIP_FRAMES), "-c:v", "libx264", "-preset", "veryfast", "-bf", "0"]
+    return subprocess.run([*argv, str(path)], check=False).returncode == 0
+
+
+def _decoder(av: Any, clip: Path) -> Callable[[Value], Value]:
+    def frames() -> Iterator[Value]:
+        while True:
+            with av.open(str(clip)) as container:
+                container.streams.video[0].codec_context.thread_count = 1
+                for frame in container.decode(video=0):
+                    yield frame.to_ndarray(format="rgb24")
+
+    endless = frames()
+    return lambda _: next(endless)
+
+
+def _stand_in() -> Callable[[Value], Value]:
+    picture = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+    def work(_: Value) -> Value:
+        frame = picture.copy()
+        return np.bitwise_xor(frame, 1, out=frame)
+
+    return work
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stage of a pool; `runs` a frame: 1/3 is every third frame, 4 are four crops."""
+
+    stage: Stage
+    runs: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Threads that do some stages one after the other."""
+
+    threads: int
+    parts: tuple[Part, ...]
+
+
+def whole(name: str, *stages: Stage) -> Stage:
+    """All of a model as one stage: a frame goes in and comes out, so that further models may have it."""
+
+    def make() -> Callable[[Value], Value]:
+        works = [stage.make() for stage in stages]
+
+        def work(frame: Value) -> Value:
+            value = frame
+            for one in works:
+                value = one(value)
+            return frame
+
+        return work
+
+    return Stage(name, make)
+
+
+class Line:
+    """Pools with a bounded queue between each two; the first makes frames as fast as it may."""
+
+    def __init__(self, pools: Sequence[Pool], room: int) -> None:
+        self.pools, self.counted = pools, 0
+        self.queues: list[queue.Queue[Value]] = [queue.Queue(room) for _ in pools[1:]]
+        self.lock, self.stop = threading.Lock(), threading.Event()
+
+    def threads(self) -> list[threading.Thread]:
+        """Of all pools, not started."""
+        return [
+            threading.Thread(target=self._work, args=(at, _works(pool)), daemon=True)
+            for at, pool in enumerate(self.pools)
+            for _ in range(pool.threads)
+        ]
+
+    def _work(self, at: int, works: Sequence[Callable[[Value], Value]]) -> None:
+        source = self.queues[at - 1] if at else None
+        target = self.queues[at] if at < len(self.queues) else None
+        while not self.stop.is_set():
+            try:
+                value = source.get(timeout=0.2) if source else None
+            except queue.Empty:
+                continue
+            for work in works:
+                value = work(value)
+            if target is None:
+                with self.lock:
+                    self.counted += 1
+            else:
+                self._put(target, value)
+
+    def _put(self, target: "queue.Queue[Value]", value: Value) -> None:
+        while not self.stop.is_set():
+            try:
+                target.put(value, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+
+def _works(pool: Pool) -> list[Callable[[Value], Value]]:
+    return [_repeated(part.stage.make(), part.runs) for part in pool.parts]
+
+
+def _repeated(work: Callable[[Value], Value], runs: float) -> Callable[[Value], Value]:
+    if runs == 1:
+        return work
+    frame = 0
+
+    def some(value: Value) -> Value:
+        nonlocal frame
+        times = math.floor((frame + 1) * runs + 1e-9) - math.floor(frame * runs + 1e-9)
+        frame += 1
+        for _ in range(times):
+            work(value)
+        return value
+
+    return some
+
+
+def throughput_fps(lines: Sequence[Line], seconds: float, warm_up: float) -> float:
+    """Frames a second out of all lines while they run at once, after the warm-up."""
+    threads = [thread for line in lines for thread in line.threads()]
+    for thread in threads:
+        thread.start()
+    time.sleep(warm_up)
+    before, started = [line.counted for line in lines], time.perf_counter()
+    time.sleep(seconds)
+    after, took = [line.counted for line in lines], time.perf_counter() - started
+    for line in lines:
+        line.stop.set()
+    for thread in threads:
+        thread.join()
+    return (sum(after) - sum(before)) / took
+
+
+def service_s(stage: Stage, value: Value, threads: int, seconds: float) -> float:
+    """Seconds of one run while so many threads do the same at once."""
+    workers = [stage.make() for _ in range(threads)]
+    barrier = threading.Barrier(threads)
+    times: list[float] = []
+
+    def loop(work: Callable[[Value], Value]) -> None:
+        work(value)
+        barrier.wait()
+        count, started = 0, time.perf_counter()
+        while count == 0 or time.perf_counter() - started < seconds:
+            work(value)
+            count += 1
+        times.append((time.perf_counter() - started) / count)
+
+    pool = [threading.Thread(target=loop, args=(work,)) for work in workers]
+    for one in pool:
+        one.start()
+    for one in pool:
+        one.join()
+    return sum(times) / threads
