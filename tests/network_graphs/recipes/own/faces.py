@@ -401,7 +401,7 @@ def lightface(_shape):
             heads = lambda n: nn.ModuleList(
                 self._head(inner, anchors * n, last)
                 for (inner, anchors), last in zip(sizes, (0, 0, 0, 1), strict=True)
-            )  # noqa: E731
+            )
             self.boxes, self.scores = heads(4), heads(2)
 
         @staticmethod
@@ -419,7 +419,7 @@ def lightface(_shape):
             levels = (a, b, c, self.d(c))
             flat = lambda heads, n: torch.cat(
                 [h(o).permute(0, 2, 3, 1).reshape(1, -1, n) for h, o in zip(heads, levels, strict=True)], 1
-            )  # noqa: E731
+            )
             return flat(self.boxes, 4), flat(self.scores, 2).softmax(-1)
 
     return Net()

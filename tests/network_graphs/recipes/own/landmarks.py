@@ -64,7 +64,7 @@ class Detector(nn.Module):
     def __init__(self, first, second, channels, numbers):
         super().__init__()
         self.first, self.second, self.numbers = first, second, numbers
-        heads = lambda n: nn.ModuleList(nn.Conv2d(c, a * n, 1) for c, a in zip(channels, (2, 6), strict=True))  # noqa: E731
+        heads = lambda n: nn.ModuleList(nn.Conv2d(c, a * n, 1) for c, a in zip(channels, (2, 6), strict=True))
         self.scores, self.boxes = heads(1), heads(numbers)
 
     def forward(self, x):
@@ -100,13 +100,13 @@ def blazepose_detector(_shape):
 class Palm(nn.Module):
     def __init__(self):
         super().__init__()
-        seven = lambda c: " ".join([str(c)] * 7)  # noqa: E731
+        seven = lambda c: " ".join([str(c)] * 7)
         self.a = nn.Sequential(stem(32), chain(f"{seven(32)} *64 {seven(64)} *128 {seven(128)}", first=32))
         self.b = chain(f"*256 {seven(256)}", first=128)
         self.c = chain(f"*256 {seven(256)}", first=256)
         self.up1, self.up2 = nn.ConvTranspose2d(256, 256, 2, 2), nn.ConvTranspose2d(256, 128, 2, 2)
         self.last1, self.last2 = Blaze(256, 256), Blaze(128, 128)
-        heads = lambda n: nn.ModuleList(nn.Conv2d(c, a * n, 1) for c, a in ((128, 2), (256, 2), (256, 6)))  # noqa: E731
+        heads = lambda n: nn.ModuleList(nn.Conv2d(c, a * n, 1) for c, a in ((128, 2), (256, 2), (256, 6)))
         self.scores, self.boxes = heads(1), heads(18)
 
     def forward(self, x):
@@ -155,7 +155,7 @@ class Face(nn.Module):
         super().__init__()
         plan = "16 16 *32 32 32 *64 64 64 *128 128 128 *128 128 128"
         self.body = nn.Sequential(stem(16, act="prelu"), chain(plan, act="prelu", first=16))
-        end = lambda first, n: nn.Sequential(  # noqa: E731
+        end = lambda first, n: nn.Sequential(
             chain(first, act="prelu", first=128),
             nn.Conv2d(128, 32, 1),
             nn.PReLU(32),
@@ -178,7 +178,7 @@ class Pose(nn.Module):
             chain("*192 192 192 192 192 192", first=96),
             chain("*288 288 288 288 288 288 288", first=192),
         )
-        plain = lambda i, o: nn.Sequential(nn.Conv2d(i, i, 3, 1, 1, groups=i), nn.Conv2d(i, o, 1), nn.ReLU())  # noqa: E731
+        plain = lambda i, o: nn.Sequential(nn.Conv2d(i, i, 3, 1, 1, groups=i), nn.Conv2d(i, o, 1), nn.ReLU())
         self.side = nn.ModuleList(plain(i, 48) for i in (288, 192, 96, 48))
         self.skip = nn.ModuleList(plain(i, i) for i in (96, 192, 288))
         self.f, self.g = chain("*96 96 96 96 96", first=48), chain("*192 192 192 192 192 192", first=96)

@@ -99,7 +99,7 @@ class CasVit(nn.Module):
 class CasBlock(nn.Module):
     def __init__(self, width):
         super().__init__()
-        depthwise = lambda: nn.Conv2d(width, width, 3, 1, 1, groups=width)  # noqa: E731
+        depthwise = lambda: nn.Conv2d(width, width, 3, 1, 1, groups=width)
         self.local = Residual(nn.Sequential(
             nn.Conv2d(width, width, 1), nn.BatchNorm2d(width), depthwise(), nn.GELU(), nn.Conv2d(width, width, 1)
         ))  # fmt: skip
@@ -109,7 +109,7 @@ class CasBlock(nn.Module):
                 nn.Sequential(
                     depthwise(), nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, 1, 1, bias=False)
                 )
-            ),  # noqa: E731
+            ),
             Gate(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, width, 1, bias=False))),
         )
         self.q, self.k, self.mix, self.last = gate(), gate(), depthwise(), depthwise()
@@ -274,7 +274,7 @@ class Unet(nn.Module):
 
     def __init__(self, widths=(64, 128, 256, 512, 1024), classes=2, inner=3):
         super().__init__()
-        twice = lambda i, o: nn.Sequential(conv(i, o), conv(o, o))  # noqa: E731
+        twice = lambda i, o: nn.Sequential(conv(i, o), conv(o, o))
         self.down = nn.ModuleList(twice(i, o) for i, o in zip((inner, *widths), widths, strict=False))
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, 2) for w in widths[-2::-1])
         self.after = nn.ModuleList(twice(2 * w, w) for w in widths[-2::-1])
@@ -339,7 +339,7 @@ class BiSeNet(nn.Module):
             conv(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1), stage(64, 64, 2, 1), stage(64, 128, 2, 2)
         )
         self.c3, self.c4 = nn.Sequential(stem, stage(128, 256, 2, 2)), stage(256, 512, 2, 2)
-        gate = lambda c: nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(c, c, 1, act="sigmoid"))  # noqa: E731
+        gate = lambda c: nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(c, c, 1, act="sigmoid"))
         self.gates = nn.ModuleList((gate(256), gate(512)))
         self.join = conv(1024, classes)
         self.excite = SqueezeExcite(classes, classes)
@@ -374,7 +374,7 @@ class P2p(nn.Module):
             nn.Conv2d(256, 256, 3, 1, 1),
             nn.ReLU(),
             nn.Conv2d(256, 8, 3, 1, 1),
-        )  # noqa: E731
+        )
         self.points, self.scores = head(), head()
 
     def forward(self, x):
@@ -384,7 +384,7 @@ class P2p(nn.Module):
             found.append(x)
         c3, c4, c5 = (side(one) for side, one in zip(self.side, found[1:], strict=True))
         x = self.smooth[1](c4 + functional.interpolate(c5, size=c4.shape[-2:]))
-        flat = lambda one: one.permute(0, 2, 3, 1).reshape(1, -1, 2)  # noqa: E731
+        flat = lambda one: one.permute(0, 2, 3, 1).reshape(1, -1, 2)
         return flat(self.points(x)), flat(self.scores(x))
 
 
@@ -408,7 +408,7 @@ class BgNet(nn.Module):
 
     def forward(self, x):
         found = self.body(x)
-        resize = lambda one, like: functional.interpolate(one, size=like.shape[-2:], mode="bilinear")  # noqa: E731
+        resize = lambda one, like: functional.interpolate(one, size=like.shape[-2:], mode="bilinear")
         edge = self.edge(torch.cat([resize(self.high(found[3]), found[0]), self.low(found[0])], 1))
         gate = edge.sigmoid()
         levels = []
@@ -461,7 +461,7 @@ class Midas(nn.Module):
         )
         unit = lambda c: Residual(
             nn.Sequential(nn.ReLU(), nn.Conv2d(c, c, 3, 1, 1), nn.ReLU(), nn.Conv2d(c, c, 3, 1, 1))
-        )  # noqa: E731
+        )
         self.units = nn.ModuleList(nn.ModuleList((unit(c), unit(c))) for c in widths)
         self.less = nn.ModuleList(nn.Conv2d(c, max(64, c // 2), 1) for c in widths)
         self.head = nn.Sequential(
@@ -561,7 +561,7 @@ class Linknet(nn.Module):
             nn.BatchNorm2d(i // 4),
             nn.ReLU(),
             conv(i // 4, o, 1),
-        )  # noqa: E731
+        )
         self.up = nn.ModuleList(
             (decoder(512, 256, 2), decoder(256, 128, 2), decoder(128, 64, 2), decoder(64, 64, 1))
         )
@@ -594,7 +594,7 @@ class ScDepth(nn.Module):
             stage(i, o, 2, 1 if n == 0 else 2)
             for n, (i, o) in enumerate(zip((64, *widths), widths, strict=False))
         )
-        block = lambda i, o: nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(i, o, 3), nn.ELU())  # noqa: E731
+        block = lambda i, o: nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(i, o, 3), nn.ELU())
         outs, sides = (256, 128, 64, 32, 16), (256, 128, 64, 64, 0)
         self.first = nn.ModuleList(block(i, o) for i, o in zip((512, *outs), outs, strict=False))
         self.second = nn.ModuleList(block(o + s, o) for o, s in zip(outs, sides, strict=True))
@@ -672,10 +672,10 @@ def lama(_shape):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            ways = lambda c: MultiDilated(c)  # noqa: E731
+            ways = lambda c: MultiDilated(c)
             block = lambda _: Residual(
                 nn.Sequential(ways(512), nn.BatchNorm2d(512), nn.ReLU(), ways(512), nn.BatchNorm2d(512))
-            )  # noqa: E731
+            )
             parts = [
                 nn.ReflectionPad2d(3),
                 conv(4, 64, 7, padding=0),

@@ -33,10 +33,10 @@ class Rrdb(nn.Module):
         super().__init__()
         self.fold = nn.PixelUnshuffle(4 // scale) if scale < 4 else nn.Identity()
         self.first = nn.Conv2d(3 * (4 // scale) ** 2, channels, 3, 1, 1)
-        triple = lambda _: ScaledResidual(repeated(3, lambda _: DenseBlock(channels)))  # noqa: E731
+        triple = lambda _: ScaledResidual(repeated(3, lambda _: DenseBlock(channels)))
         self.body = nn.Sequential(repeated(blocks, triple), nn.Conv2d(channels, channels, 3, 1, 1))
         act = nn.LeakyReLU(0.2)
-        wide = lambda: nn.Conv2d(channels, channels, 3, 1, 1)  # noqa: E731
+        wide = lambda: nn.Conv2d(channels, channels, 3, 1, 1)
         self.last = nn.Sequential(
             nn.Upsample(scale_factor=2), wide(), act, nn.Upsample(scale_factor=2), wide(), act,
             wide(), act, nn.Conv2d(channels, 3, 3, 1, 1),
@@ -104,9 +104,7 @@ class Xlsr(nn.Module):
 
     def __init__(self, scale=3):
         super().__init__()
-        block = lambda: nn.Sequential(  # noqa: E731
-            nn.Conv2d(32, 32, 3, 1, 1, groups=4), nn.ReLU(), nn.Conv2d(32, 32, 1)
-        )
+        block = lambda: nn.Sequential(nn.Conv2d(32, 32, 3, 1, 1, groups=4), nn.ReLU(), nn.Conv2d(32, 32, 1))
         self.groups = nn.ModuleList(nn.Conv2d(3, 8, 3, 1, 1) for _ in range(4))
         self.side = nn.Conv2d(3, 16, 3, 1, 1)
         self.mix = nn.Conv2d(32, 32, 1)
@@ -169,7 +167,7 @@ def zero_dce(_shape):
 
 
 def zero_dce_pp(_shape):
-    make = lambda i, o: nn.Sequential(nn.Conv2d(i, i, 3, 1, 1, groups=i), nn.Conv2d(i, o, 1))  # noqa: E731
+    make = lambda i, o: nn.Sequential(nn.Conv2d(i, i, 3, 1, 1, groups=i), nn.Conv2d(i, o, 1))
     return ZeroDce(make, make(64, 3))
 
 
@@ -179,7 +177,7 @@ def edsr(blocks, channels, scale):
         nn.Sequential(
             nn.Conv2d(channels, channels, 3, 1, 1), nn.ReLU(), nn.Conv2d(channels, channels, 3, 1, 1)
         )
-    )  # noqa: E731
+    )
     return nn.Sequential(
         nn.Conv2d(3, channels, 3, 1, 1), Residual(nn.Sequential(repeated(blocks, block), nn.Conv2d(channels, channels, 3, 1, 1))),
         nn.Conv2d(channels, channels * scale**2, 3, 1, 1), nn.PixelShuffle(scale), nn.Conv2d(channels, 3, 3, 1, 1),
@@ -188,7 +186,7 @@ def edsr(blocks, channels, scale):
 
 def srgan(scale=4, blocks=16):
     """SRGAN's generator (Ledig et al., 2017)."""
-    block = lambda _: Residual(nn.Sequential(conv(64, 64, act="prelu"), conv(64, 64, act="")))  # noqa: E731
+    block = lambda _: Residual(nn.Sequential(conv(64, 64, act="prelu"), conv(64, 64, act="")))
     ups = [
         nn.Sequential(nn.Conv2d(64, 256, 3, 1, 1), nn.PixelShuffle(2), nn.PReLU(64))
         for _ in range(scale // 2)
@@ -227,7 +225,7 @@ def recipes() -> Iterator[Recipe]:
     yield from picture("realesr-animevideov3", [128, 256], lambda _: Srvgg(layers=16), real)
     for size, channels, layers in (("small", 32, 2), ("medium", 32, 5), ("large", 64, 11)):
         for scale in (2, 3, 4):
-            made = lambda _, c=channels, n=layers, s=scale: quicksrnet(c, n, s)  # noqa: E731
+            made = lambda _, c=channels, n=layers, s=scale: quicksrnet(c, n, s)
             yield from picture(f"quicksrnet-{size}-x{scale}", [128], made, "Berger et al., QuickSRNet, 2023")
     for layers in (3, 5, 7, 11):
         for scale in (2, 3, 4):
