@@ -23,7 +23,6 @@ from npubench.reporting.select.candidate import Candidate, candidates
 from npubench.reporting.select.changes import Case, changes_of
 from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
-from npubench.reporting.select.held import cameras_held, streams_check, told_of
 from npubench.reporting.select.npu_checks import (
     accuracy,
     accuracy_room,
@@ -35,6 +34,8 @@ from npubench.reporting.select.npu_checks import (
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
 from npubench.reporting.select.requirements import Requirements, UserFacts
 from npubench.reporting.select.steps import steps_of
+from npubench.reporting.select.stream_times import streams_of
+from npubench.reporting.select.stream_wording import streams_check
 from npubench.reporting.select.times import weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
@@ -77,10 +78,25 @@ def decide(
 
 
 def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
-    """What the asker knows of one of its boards, else of the chip in any spelling."""
-    of_board = (one for one in asked.known if one.board in candidate.boards)
-    of_chip = (one for one in asked.known if one.board and same_chip(one.board, candidate.chip))
-    return next(of_board, None) or next(of_chip, None)
+    """What the asker knows of its boards and of the chip in any spelling, together: the first of each."""
+    boards = {board.casefold() for board in candidate.boards}
+    found = [
+        one
+        for one in asked.known
+        if one.board.casefold() in boards or (one.board and same_chip(one.board, candidate.chip))
+    ]
+    if not found:
+        return None
+    priced = next((one for one in found if one.price_usd), found[0])
+    powered = next((one for one in found if one.power_w), found[0])
+    memory = next((one.memory_bytes for one in found if one.memory_bytes), None)
+    return replace(
+        priced,
+        power_w=powered.power_w,
+        power_of=powered.power_of,
+        memory_bytes=memory,
+        facts=tuple(fact for one in found for fact in one.facts),
+    )
 
 
 def _with_given(candidate: Candidate, known: UserFacts | None) -> Candidate:
@@ -98,11 +114,11 @@ def _judge(
     powers = powers_of(candidate, known, levels.power)
     case = Case(asked, candidate, jobs, beyond, known)
     found = _checks(case, prices, powers, levels)
-    held = None
+    streams = streams_of(asked, jobs, candidate, known)
+    # The simulation has its say where the NPU's time is enough and nothing else fails.
     if found[0].outcome is Outcome.PASS and worst(found) is not Outcome.FAIL:
-        held = cameras_held(asked, jobs, candidate)
-    simulated = streams_check(held)
-    checks = tuple(_advised(check, case) for check in (*found, *([simulated] if simulated else ())))
+        found = [*found, *streams_check(streams)]
+    checks = tuple(_advised(check, case) for check in found)
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -128,9 +144,9 @@ def _judge(
         power_about=watts.about if watts else "",
         accuracy=accuracy_room(jobs),
         cases=tuple(dict.fromkeys(one.case for one in times)),
-        caveats=(*caveats_of([job.found for job in jobs]), *told_of(held)),
-        streams=held,
+        caveats=caveats_of([job.found for job in jobs]),
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
+        streams=streams,
     )
 
 
@@ -198,9 +214,9 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements, levels: Levels) 
     for one, own in zip(running, rankings, strict=True):
         terms = terms_of(asked.weights, own, rankings)
         scored.append(replace(one, terms=terms, score=score_of(terms)))
-    scored.sort(key=lambda one: (*place(one.checks, one.score), one.chip, one.board))
+    scored.sort(key=lambda one: (*place(one.checks, one.score, one.timed), one.chip, one.board))
     ranks = itertools.count(1)
-    return [replace(one, rank=next(ranks)) if one.score is not None else one for one in scored]
+    return [one if one.outcome is Outcome.FAIL else replace(one, rank=next(ranks)) for one in scored]
 
 
 def _ranked_by(one: ChipVerdict, levels: Levels) -> Ranked:

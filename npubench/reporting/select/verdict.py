@@ -61,7 +61,7 @@ class ChipVerdict:
     accuracy: float | None  # least share of the allowed error that is left
     cases: tuple[str, ...]  # names of the rows that speak
     caveats: tuple[str, ...]  # how sure it is, a line each
-    streams: StreamsVerdict | None = None  # of the simulation of all cameras; None: not simulated
+    streams: StreamsVerdict | None = None  # cameras that hold their rate, simulated; None: not tried
     terms: tuple[Term, ...] = ()  # addends of the score
     score: float | None = None  # 0..1
     rank: int | None = None  # from 1 among those that do not fail
@@ -76,6 +76,11 @@ class ChipVerdict:
     def changes(self) -> tuple[str, ...]:
         """What would make its failures pass, each once."""
         return tuple(dict.fromkeys(change for check in self.checks for change in check.changes))
+
+    @property
+    def timed(self) -> float:
+        """Share of the models with a time."""
+        return sum(one.time_us is not None for one in self.figures) / len(self.figures)
 
     @property
     def jobs(self) -> float | None:
