@@ -157,4 +157,4 @@ def print_published(
         width = shutil.get_terminal_size((120, 24)).columns
         parts = [to_text(plain, width)] if plain else []
         parts += [atlas.to_text(figures, width)] if figures else []
-        click.echo("\n\n".join(parts) or "no published figure is all of that: ask for less at once")
+        click.echo("\n\n".join(parts))

@@ -5,7 +5,7 @@ Each is of kind `published`; `PublishedFigure.kind` is what it was for its publi
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -91,10 +91,15 @@ def load(folders: tuple[Path, ...] = ()) -> Atlas:
 def _state(one: Path) -> tuple[tuple[str, int, int], ...]:
     """Names, sizes and times of a folder's files: what was read is read anew when they change."""
     try:
-        found = [(path.name, path.stat()) for path in one.iterdir() if path.suffix in (".toml", ".csv")]
+        found = [path for path in one.iterdir() if path.suffix in (".toml", ".csv")]
+        return tuple(sorted(map(_state_of, found)))
     except OSError:
         return ()
-    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found))
+
+
+def _state_of(file: Path) -> tuple[str, int, int]:
+    found = file.stat()
+    return file.name, found.st_size, found.st_mtime_ns
 
 
 @lru_cache(maxsize=8)
@@ -104,14 +109,34 @@ def _load(folders: tuple[Path, ...], _state: object) -> Atlas:
     read: list[PublishedFigure] = []
     mistakes = [*problems]
     for name, table in found.items():
-        told: list[Problem] = []
-        of_table = _Reader(table).figures(told) if table.values else []
+        of_table, told = _read(table, _state_of(table.file))
         mistakes += told
         if not told:
             kept[name] = table
             read += of_table
     return Atlas(kept, tuple(read), tuple(mistakes))
 
+
+_KEPT: dict[str, tuple[object, tuple[PublishedFigure, ...], tuple[Problem, ...]]] = {}
+"""What was read last of each table, by its declaration, with the state of its file then."""
+
+
+def _read(table: Table, state: object) -> tuple[Sequence[PublishedFigure], Sequence[Problem]]:
+    """Figures of one table and its bad cells; a file is read once as long as nothing changes."""
+    if not table.values:
+        return (), ()
+    key = repr(table)
+    kept = _KEPT.get(key)
+    if kept is None or kept[0] != state:
+        told: list[Problem] = []
+        kept = (state, tuple(_Reader(table).figures(told)), tuple(told))
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[key] = kept
+    return kept[1:]
+
+
+_MOST_KEPT = 64
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _NEEDED = (Role.CHIP, Role.MODEL, Role.SOURCE)

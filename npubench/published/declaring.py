@@ -41,7 +41,7 @@ def read_tables(folders: Iterable[Path]) -> tuple[Mapping[str, Table], tuple[Pro
     A name that an earlier table has is a mistake.
     """
     found: dict[str, Table] = {}
-    places: dict[str, str] = {}
+    places: dict[str, tuple[Source, KeyPath]] = {}
     problems: list[Problem] = []
     for one in folders:
         for path in _files(one, problems):
@@ -76,7 +76,10 @@ def _files(one: Path, problems: list[Problem]) -> Sequence[Path]:
 
 
 def _tables(
-    source: Source, tree: dict[str, Any], places: dict[str, str], problems: list[Problem]
+    source: Source,
+    tree: dict[str, Any],
+    places: dict[str, tuple[Source, KeyPath]],
+    problems: list[Problem],
 ) -> list[Table]:
     """The right ones of a file; `places` are names that are taken, with where."""
     wrong = {one.key: one.message for one in mistakes(tree, TablesFile)}
@@ -92,9 +95,11 @@ def _tables(
         name_at = (*at, "name")
         taken = places.get(declared.name)
         if taken:
-            said = f"{declared.name!r} is declared at {taken} already: rename one of them"
+            where, at_name = taken
+            place = f"{where.path}:{where.line(at_name)}"
+            said = f"{declared.name!r} is declared at {place} already: rename one of them"
             problems.append(source.problem(name_at, said))
-        places.setdefault(declared.name, f"{source.path}:{source.line(name_at)}")
+        places.setdefault(declared.name, (source, name_at))
         checked = _Checked(source, declared, at, blamed).table(problems)
         if checked is not None and not taken and not blamed:
             made.append(checked)

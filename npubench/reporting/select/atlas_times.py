@@ -15,7 +15,7 @@ from npubench.domain.figures import Bound, BoundReason, Bounds, Kind, Latency
 from npubench.published.atlas import PublishedFigure, family, figures, join_of, publisher_of
 from npubench.published.chips import Chip, canonical, find_chip, mode_of, share_of_mode
 from npubench.published.metrics import Family
-from npubench.published.networks import Head, Network, join
+from npubench.published.networks import Head, Join, Network, join
 from npubench.reporting.select.times import ModelTime
 
 CALCULATED, RATE, LATENCY = "calculate time", "throughput", "latency"
@@ -101,6 +101,11 @@ def _time(told: Sequence[PublishedFigure], chip: Chip, network: Network) -> Mode
     )
 
 
+@lru_cache(maxsize=1 << 14)
+def _joined(name: str, text: str) -> Join:
+    return join("", name, text)
+
+
 def network_asked(name: str, size: tuple[int, int] | None, atlas: Atlas) -> Network | None:
     """The network that a name means at an input of (width, height), else at the one that most figures have.
 
@@ -109,7 +114,7 @@ def network_asked(name: str, size: tuple[int, int] | None, atlas: Atlas) -> Netw
     """
     network = atlas.named.get(name.casefold().replace("_", "-"))
     if network is None:
-        network = join("", name, "").network
+        network = _joined(name, "").network
         if network is None:
             return None
     height, width = (size[1], size[0]) if size else atlas.usual_input.get(network.name, (None, None))
@@ -117,7 +122,7 @@ def network_asked(name: str, size: tuple[int, int] | None, atlas: Atlas) -> Netw
         height, width = network.height, network.width
     if network.name in atlas.named:
         return replace(atlas.named[network.name], height=height, width=width)
-    joined = join("", name, f"{height}x{width}" if height else "")
+    joined = _joined(name, f"{height}x{width}" if height else "")
     return joined.network if joined.sure else None
 
 

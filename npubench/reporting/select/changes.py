@@ -39,6 +39,8 @@ def changes_of(check: Check, case: Case) -> tuple[str, ...]:
     """What would make a failed check pass, the least change first; nothing of another outcome."""
     if check.outcome is not Outcome.FAIL:
         return ()
+    if check.name == "streams":
+        return ()
     give = {
         "npu_time": _of_times,
         "latency": _of_times,

@@ -58,9 +58,10 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     """What is known of the first of the names that has rows or published figures, else a prediction."""
     first: Found | None = None
     for name in need.names:
+        network = beyond.network(name, need.input_size)
         rows = _rows_named(name, candidate)
         fitting = [row for row in rows if _fits(row, need, beyond.shapes)]
-        network = beyond.network(name, need.input_size)
+        fitting += [row for row in _rows_of(network, candidate, beyond) if row not in rows]
         times = [time for row in fitting for time in times_of(row, candidate.facts)]
         if beyond.atlas and network:
             times += beyond.atlas.times(candidate.chip, network)
@@ -132,6 +133,25 @@ def _with_least(best: ModelTime, others: Sequence[ModelTime], need: ModelNeed) -
     return replace(best, least_us=least) if least < best.time_us * best.share else best
 
 
+def _rows_of(network: Network | None, candidate: Candidate, beyond: Beyond) -> list[Result]:
+    """Rows of the same network under another name, at its input."""
+    if network is None:
+        return []
+    return [
+        row
+        for row in candidate.rows
+        if row.case_kind is CaseKind.MODEL
+        and (told := beyond.network(row.case, _size_of(row, beyond.shapes)))
+        and told.key == network.key
+    ]
+
+
+def _size_of(row: Result, shapes: Shapes) -> tuple[int, int] | None:
+    """Width and height of a row's first input, else of the declared one of its name; None: not told."""
+    shape = next(iter(_shapes_of(row, shapes)), ())
+    return (shape[-1], shape[-2]) if len(shape) >= 2 else None
+
+
 def _rows_named(name: str, candidate: Candidate) -> list[Result]:
     """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
     stem = PurePath(name).stem if name.endswith(".onnx") else name
@@ -164,11 +184,16 @@ def _fits(row: Result, need: ModelNeed, shapes: Shapes) -> bool:
     if need.input_size is None:
         return True
     wide, high = need.input_size
+    return any((high, wide) in pairwise(shape) for shape in _shapes_of(row, shapes))
+
+
+def _shapes_of(row: Result, shapes: Shapes) -> list[Shape]:
+    """Shapes of a row's inputs, else those that its name declares, else the size that its table tells."""
     names = (row.case, str(row.protocol.get("same_network", "")))
-    dims = [tensor.shape for tensor in row.inputs] or [
+    told = [tensor.shape for tensor in row.inputs] or [
         shape for one in names for shape in shapes.get(one, ())
     ]
     published = str(row.protocol.get("input", ""))
-    if not dims and published.isascii() and published.isdigit():
-        dims = [(int(published), int(published))]
-    return any((high, wide) in pairwise(shape) for shape in dims)
+    if not told and published.isascii() and published.isdigit():
+        told = [(int(published), int(published))]
+    return told

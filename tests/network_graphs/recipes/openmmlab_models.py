@@ -12,7 +12,7 @@ PRETRAIN, ACTION, OCR = "mmpretrain", "mmaction2", "mmocr"
 MODELS = {
     YOLO: {
         **{f"yolov7-{m}" if m != "l" else "yolov7": (f"yolov7_{m}_syncbn_fast_8x16b-300e_coco", [640] if m == "x" else [640, 416, (480, 640)]) for m in ("tiny", "l", "x")},
-        **{f"yolov7-{m}": (f"yolov7_{m}-p6_syncbn_fast_8x16b-300e_coco", 1280) for m in ("w6", "e6", "d6")},
+        **{f"yolov7-{m}": (f"yolov7_{m[0]}-p6_syncbn_fast_8x16b-300e_coco", 1280) for m in ("w6", "e6", "d6")},
         "yolov7-e6e": ("yolov7_e2e-p6_syncbn_fast_8x16b-300e_coco", 1280),
         **{f"yolov6{m}-v2": (f"yolov6_{m}_syncbn_fast_8xb32-{e}e_coco", 640) for m, e in (("n", 400), ("t", 400), ("s", 400), ("m", 300), ("l", 300))},
         **{f"yolov6{m}-v3": (f"yolov6_v3_{m}_syncbn_fast_8xb32-300e_coco", [640]) for m in "nsml"},
@@ -107,7 +107,8 @@ def prepare() -> None:
     sys.modules.setdefault("mmcv._ext", operators)
     for name in ("xtcocotools", "xtcocotools.coco", "xtcocotools.cocoeval", "xtcocotools.mask"):
         sys.modules.setdefault(name, MagicMock())
-    sys.modules.setdefault("mmpretrain.models.multimodal", ModuleType("mmpretrain.models.multimodal"))
+    for name in ("mmpretrain.models.multimodal", "mmaction.models.multimodal"):
+        sys.modules.setdefault(name, ModuleType(name))
 
 
 def _operator(name: str):
