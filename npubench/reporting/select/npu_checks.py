@@ -20,11 +20,6 @@ SURE = 0.9
 """Chance from which a sum with bands passes, and below 1 minus which it fails: ends of what is unknown."""
 
 
-IN_FLIGHT = 8
-"""Inferences that a device may hold of which only a rate is told: its latency is at most so many times
-1/rate, at least one. An assumption, and said so."""
-
-
 def jobs_of(asked: Requirements, candidate: Candidate, beyond: Beyond) -> list[Job]:
     """All models of all streams."""
     return [Job(stream, need, choose(need, candidate, beyond)) for stream, need in asked.models]
@@ -154,7 +149,7 @@ def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | No
         if job.time is None:
             continue
         value, name = _statistic(job.time, asked_of)
-        count, waiting = job.stream.count, 0 if job.time.latency else IN_FLIGHT - 1
+        count, waiting = job.stream.count, 0 if job.time.latency else job.time.in_flight - 1
         each = Uncertain(value, job.time.sigma, job.time.uncertain.shared)
         most.append(each.times(count + waiting))
         least.append(each.times(count * job.time.least))
@@ -182,7 +177,8 @@ def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | No
         return replace(unknown, have=f"≥ {have}" if lines[1:] else "–", why="; ".join(unsure))
     sure = chance_within(most, within_us)
     if sure < SURE and any(job.time and not job.time.latency for job in jobs):
-        why = translate("a rate tells no latency: it lies below that of {count} in flight", count=IN_FLIGHT)
+        most_held = max(job.time.in_flight for job in jobs if job.time and not job.time.latency)
+        why = translate("a rate tells no latency: it lies below that of {count} in flight", count=most_held)
         return replace(unknown, have=f"≤ {have}", why=why)
     if sure < SURE and least != most:
         # Half an NPU is too slow, which says nothing sure of the whole.
