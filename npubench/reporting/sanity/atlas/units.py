@@ -75,8 +75,8 @@ def _slip(cell: Cell, due: Expected) -> FigureDoubt:
         by = "about 1000" if THOUSAND[0] <= factor <= THOUSAND[1] else ratio_text(factor)
         way = "too great" if (due.log_ratio > 0) is not cell.is_rate else "too small"
         reason = f"it is {way} by a factor of {by}: a unit was taken for another"
-    # Of two figures that nothing else speaks of either may be the one.
-    alone = due.neighbours == 1 and due.by_macs is None
+    # Of two figures that nothing else speaks of either may be the one, unless its column has no like of it.
+    alone = due.neighbours == 1 and due.by_macs is None and due.outside < math.log(SWAPPED)
     reason += ", or its one neighbour was" if alone else ""
     strength = Strength.strong_if(not alone)
     return doubt_of([cell], FigureDoubtClass.UNIT_SLIP, strength, reason, *_told(cell, due))
