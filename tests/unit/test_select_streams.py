@@ -68,7 +68,7 @@ def test_what_is_not_known_is_named_with_its_command_and_passes_nothing() -> Non
     assert (found.outcome, found.held, found.at_most) == (Outcome.UNKNOWN, 2, True)
     assert found.simulated == ("NPU",)
     told = {one.what: one.settle for one in found.lacking}
-    assert told["decode of H264"] == "npubench run --board toy --stages codec"
+    assert told["decode of H264"] == "npubench run --board toy --stages codec; [[chip]] decode"
     assert set(told) == {
         "decode of H264",
         "cores of the processor",

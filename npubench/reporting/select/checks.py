@@ -24,7 +24,7 @@ TITLES: Mapping[str, str] = {
     "latency": "Latency",
     "decode": "Decode",
     "memory": "Memory",
-    "streams": "Cameras",
+    "streams": "Cameras at their rate",
     "operators": "Operator support",
     "accuracy": "Accuracy",
     "price": "Price",

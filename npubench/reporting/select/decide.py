@@ -23,7 +23,6 @@ from npubench.reporting.select.candidate import Candidate, candidates
 from npubench.reporting.select.changes import Case, changes_of
 from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
-from npubench.reporting.select.held import cameras_held, streams_check, told_of
 from npubench.reporting.select.npu_checks import (
     accuracy,
     accuracy_room,
@@ -35,6 +34,8 @@ from npubench.reporting.select.npu_checks import (
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
 from npubench.reporting.select.requirements import Requirements, UserFacts
 from npubench.reporting.select.steps import steps_of
+from npubench.reporting.select.stream_times import streams_of
+from npubench.reporting.select.stream_wording import streams_check
 from npubench.reporting.select.times import weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
@@ -113,11 +114,11 @@ def _judge(
     powers = powers_of(candidate, known, levels.power)
     case = Case(asked, candidate, jobs, beyond, known)
     found = _checks(case, prices, powers, levels)
-    held = None
+    streams = streams_of(asked, jobs, candidate, known)
+    # The simulation has its say where the NPU's time is enough and nothing else fails.
     if found[0].outcome is Outcome.PASS and worst(found) is not Outcome.FAIL:
-        held = cameras_held(asked, jobs, candidate)
-    simulated = streams_check(held)
-    checks = tuple(_advised(check, case) for check in (*found, *([simulated] if simulated else ())))
+        found = [*found, *streams_check(streams)]
+    checks = tuple(_advised(check, case) for check in found)
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -143,9 +144,9 @@ def _judge(
         power_about=watts.about if watts else "",
         accuracy=accuracy_room(jobs),
         cases=tuple(dict.fromkeys(one.case for one in times)),
-        caveats=(*caveats_of([job.found for job in jobs]), *told_of(held)),
-        streams=held,
+        caveats=caveats_of([job.found for job in jobs]),
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
+        streams=streams,
     )
 
 

@@ -61,7 +61,7 @@ class ChipVerdict:
     accuracy: float | None  # least share of the allowed error that is left
     cases: tuple[str, ...]  # names of the rows that speak
     caveats: tuple[str, ...]  # how sure it is, a line each
-    streams: StreamsVerdict | None = None  # of the simulation of all cameras; None: not simulated
+    streams: StreamsVerdict | None = None  # cameras that hold their rate, simulated; None: not tried
     terms: tuple[Term, ...] = ()  # addends of the score
     score: float | None = None  # 0..1
     rank: int | None = None  # from 1 among those that do not fail
