@@ -25,6 +25,7 @@ from npubench.reporting.sanity.atlas.copies import columns_of
 from npubench.reporting.sanity.atlas.gains import pairs_by_batch, pairs_by_cores
 from npubench.reporting.sanity.atlas.peaks import peak_of
 from npubench.reporting.sanity.atlas.publishers import pairs_of_publishers
+from npubench.reporting.sanity.atlas.versions import versions_of
 
 Figures = list[PublishedFigure]
 Corrupt = Callable[[Figures, random.Random], set[str]]
@@ -137,16 +138,15 @@ def _off_for_one_publisher(figures: Figures, source: random.Random) -> set[str]:
 
 def _another_version(figures: Figures, source: random.Random) -> set[str]:
     """Three figures of a chip by a version that it has no other of."""
-    told = [cell for cell in cells_of(figures) if " " in cell.figure.tool]
-    versions: dict[str, set[str]] = {}
+    told = [cell for cell in cells_of(figures) if versions_of(cell.figure.tool)]
+    tools: dict[str, list[str]] = {}
     for cell in told:
-        versions.setdefault(cell.chip, set()).add(cell.figure.tool)
-    chip = source.choice([chip for chip, tools in versions.items() if len(tools) == 1])
+        tools.setdefault(cell.chip, []).append(cell.figure.tool)
+    chip = source.choice([chip for chip, of in tools.items() if len({*of}) == 1 and len(of) > 6])
     places = set()
     for cell in source.sample([cell for cell in told if cell.chip == chip], 3):
         at = _at(figures, cell)
-        name = figures[at].tool.split()[0]
-        figures[at] = replace(figures[at], tool=f"{name} 0.9.9")
+        figures[at] = replace(figures[at], tool=f"{next(iter(versions_of(figures[at].tool)))} 0.9.9")
         places.add(cell.place)
     return places
 

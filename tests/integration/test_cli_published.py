@@ -101,6 +101,18 @@ def test_own_rows_beside_published_ones(store, tmp_path):
     assert same["lines"][0]["ratio"] == pytest.approx(1.1)
 
 
+def test_own_rows_beside_the_atlas_with_the_causes_of_a_difference(store, tmp_path):
+    figures = Figures(Kind.MEASURED, Latency(99, 20_000.0))
+    where = {"board": "rock5", "chip": "RK3588", "tools": {"rknn-toolkit2": "2.1.0"}, "figures": figures}
+    store.append(sample_results.result("resnet50-v2-7", Precision.INT8, **where))
+    text = invoke("results", "--against", "published", "--out", tmp_path)
+    assert "rock5 (RK3588, int8) beside airockchip/rknn_model_zoo, single core" in text
+    assert "version: rknn-toolkit2 2.1.0 here, rknn 2.3.2 there" in text
+    (one,) = json.loads(invoke("results", "--against", "published", "--json", "--out", tmp_path))
+    assert one["lines"][0]["network"] == "resnet50-v2@224x224"
+    assert {"kind", "told", "up_to"} == set(one["lines"][0]["causes"][0])
+
+
 def test_doubts_of_own_rows(store, tmp_path):
     store.append(
         own(board_before=sample_results.state(0), board_after=sample_results.state(1, governor="performance"))

@@ -99,6 +99,28 @@ class Sesr(nn.Module):
         return self.shuffle(whole + x.repeat_interleave(self.scale**2, 1))
 
 
+class SesrExpanded(nn.Module):
+    """SESR-M as it is trained: each linear block is a convolution to 256 channels and a 1 x 1 back."""
+
+    def __init__(self, layers=5, channels=16, scale=3):
+        super().__init__()
+        self.first = self.block(3, channels, 5)
+        self.body = nn.ModuleList(self.block(channels, channels, 3) for _ in range(layers))
+        self.last = self.block(channels, 3 * scale**2, 5)
+        self.shuffle, self.scale = nn.PixelShuffle(scale), scale
+
+    @staticmethod
+    def block(inputs, outputs, kernel):
+        expand = nn.Conv2d(inputs, 256, kernel, 1, kernel // 2, bias=False)
+        return nn.Sequential(expand, nn.Conv2d(256, outputs, 1))
+
+    def forward(self, x):
+        first = found = nn.functional.relu(self.first(x))
+        for block in self.body:
+            found = nn.functional.relu(block(found) + found)
+        return self.shuffle(self.last(found + first) + x.repeat_interleave(self.scale**2, 1))
+
+
 class Xlsr(nn.Module):
     """XLSR (Ayazoglu, 2021): blocks of four groups, each a 3 x 3 convolution, a 1 x 1 behind them."""
 
@@ -234,6 +256,12 @@ def recipes() -> Iterator[Recipe]:
                 [128],
                 lambda _, n=layers, s=scale: Sesr(n, 16, s),
                 "Bhardwaj et al., SESR, 2022",
+            )
+            yield from picture(
+                f"sesr-m{layers}-x{scale}-expanded",
+                [128],
+                lambda _, n=layers, s=scale: SesrExpanded(n, 16, s),
+                "Bhardwaj et al., SESR, 2022; not collapsed",
             )
     for scale in (2, 3, 4):
         yield from picture(f"xlsr-x{scale}", [128], lambda _, s=scale: Xlsr(s), "Ayazoglu, XLSR, 2021")
