@@ -184,3 +184,10 @@ def test_a_figure_that_is_doubted_is_in_no_mean():
     (line,) = [line for one in found for line in one.lines if line.place == "made:9"]
     assert line.doubtful
     assert not line.sure
+
+
+def test_a_published_time_is_compared_once():
+    rows, figures = [own("yolov8n", 20_000.0)], published.figures()
+    found = compare_with_atlas(rows, figures)
+    assert found
+    assert compare_with_atlas(rows, figures, found) == []

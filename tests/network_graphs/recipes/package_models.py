@@ -144,20 +144,6 @@ def depth_anything(size, neck, hidden):
     )
 
 
-def torchreid(name):
-    def made(_shape):
-        import sys
-        from unittest.mock import MagicMock
-
-        for missing in ("gdown", "tensorboard", "torch.utils.tensorboard", "bs4", "h5py"):
-            sys.modules.setdefault(missing, MagicMock())
-        from torchreid.models import build_model
-
-        return build_model(name, 751, pretrained=False)
-
-    return made
-
-
 def easyocr_craft(_shape):
     from easyocr.craft import CRAFT
 
@@ -184,6 +170,18 @@ def easyocr_recogniser(_shape):
 
 def super_gradient(name, classes=80):
     def made(_shape):
+        import sys
+        from unittest.mock import MagicMock
+
+        for missing in (
+            "boto3",
+            "botocore",
+            "botocore.exceptions",
+            "jsonschema",
+            "tensorboard",
+            "torch.utils.tensorboard",
+        ):
+            sys.modules.setdefault(missing, MagicMock())
         from super_gradients.training import models
 
         model = models.get(name, num_classes=classes).eval()
@@ -273,13 +271,6 @@ def recipes() -> Iterator[Recipe]:
         "depth-anything-vits", [518, 224], depth_anything("s", [48, 96, 192, 384], 64), anything
     )
     yield from picture("depth-anything-vitb", [518], depth_anything("b", [96, 192, 384, 768], 128), anything)
-    for name in ("osnet_x1_0", "osnet_x0_75", "osnet_x0_5", "osnet_x0_25", "osnet_ain_x1_0"):
-        yield from picture(
-            name.replace("_x", "-x").replace("_", ".", 1) if "ain" not in name else "osnet-ain-x1.0",
-            [(256, 128)],
-            torchreid(name),
-            f"torchreid {name}",
-        )
     yield from picture("easyocr-craft", [(608, 800)], easyocr_craft, "easyocr CRAFT")
     yield from picture(
         "easyocr-recognizer", [(64, 800), (64, 1000)], easyocr_recogniser, "easyocr generation 2", channels=1
