@@ -17,6 +17,7 @@ from npubench.reporting.select.chip_facts import (
     memory_told,
     power_told,
     price_told,
+    said,
 )
 from npubench.reporting.select.chip_facts import Told as FactsTold
 from npubench.reporting.select.requirements import Requirements, StreamNeed, UserFacts
@@ -57,10 +58,15 @@ def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
         return replace(check, why=why, arithmetic=tuple(lines))
     kind = Kind.MEASURED if told.how == "measured" else Kind.PUBLISHED
     lines += sources(all_told, lambda one: f"{significant(one.value / 1e6)} Mpx/s")
+    lines += [
+        translate("{codec} is not named by {said}", codec=name, said=said(one)) for one in all_told.silent
+    ]
     check = replace(check, kind=kind, arithmetic=tuple(lines))
     if told.value == 0:
-        why = translate("no {codec} decoder among those listed", codec=name)
-        return replace(check, outcome=Outcome.FAIL, have="0", why=why)
+        whys = [translate("no {codec} decoder among those listed", codec=name)]
+        whys += [_otherwise(Outcome.UNKNOWN, said(fact)) for fact in all_told.wordless]
+        check = replace(check, outcome=Outcome.FAIL, have="0", why="; ".join(whys))
+        return contradicted(check, all_told, lambda one: within(pixels, one.value)[0])
     outcome, headroom = within(pixels, told.value)
     check = replace(check, outcome=outcome, headroom=headroom, have=f"{significant(told.value / 1e6)} Mpx/s")
     if outcome is Outcome.PASS and (large := _too_large(streams, told)):
@@ -108,11 +114,12 @@ def contradicted(check: Check, told: FactsTold, verdict: Callable[[FactValue], O
     others = told.others(verdict)
     if not others:
         return check
-    why = "; ".join(
-        translate("{outcome} by another fact: {said}", outcome=translate(verdict(one).value), said=one.said)
-        for one in others
-    )
+    why = "; ".join(_otherwise(verdict(one), one.said) for one in others)
     return replace(check, why="; ".join(filter(None, (check.why, why))))
+
+
+def _otherwise(outcome: Outcome, fact: str) -> str:
+    return translate("{outcome} by another fact: {said}", outcome=translate(outcome.value), said=fact)
 
 
 def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
