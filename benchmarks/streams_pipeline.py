@@ -133,7 +133,8 @@ def _decoder(av: Any, clip: Path) -> Callable[[Value], Value]:
             with av.open(str(clip)) as container:
                 container.streams.video[0].codec_context.thread_count = 1
                 for frame in container.decode(video=0):
-                    yield frame.to_ndarray(format="rgb24")
+                    # Left alone, the conversion takes threads of its own, as many as there are cores.
+                    yield frame.to_ndarray(format="rgb24", threads=1)
 
     endless = frames()
     return lambda _: next(endless)
@@ -183,12 +184,16 @@ def whole(name: str, *stages: Stage) -> Stage:
 
 
 class Line:
-    """Pools with a bounded queue between each two; the first makes frames as fast as it may."""
+    """Pools with a bounded queue between each two; the first makes frames as fast as it may.
 
-    def __init__(self, pools: Sequence[Pool], room: int) -> None:
-        self.pools, self.counted = pools, 0
+    `on_way` lets so many frames in at once, of all lines that share it; None: as many as there is room for.
+    """
+
+    def __init__(self, pools: Sequence[Pool], room: int, on_way: threading.Semaphore | None = None) -> None:
+        self.pools, self.on_way = pools, on_way
         self.queues: list[queue.Queue[Value]] = [queue.Queue(room) for _ in pools[1:]]
         self.lock, self.stop = threading.Lock(), threading.Event()
+        self.spent, self.counted = [0.0] * len(pools), [0] * len(pools)
 
     def threads(self) -> list[threading.Thread]:
         """Of all pools, not started."""
@@ -198,29 +203,47 @@ class Line:
             for _ in range(pool.threads)
         ]
 
+    def snapshot(self) -> tuple[list[float], list[int]]:
+        """Seconds that each pool has worked, and its frames, until now."""
+        with self.lock:
+            return list(self.spent), list(self.counted)
+
     def _work(self, at: int, works: Sequence[Callable[[Value], Value]]) -> None:
-        source = self.queues[at - 1] if at else None
-        target = self.queues[at] if at < len(self.queues) else None
         while not self.stop.is_set():
-            try:
-                value = source.get(timeout=0.2) if source else None
-            except queue.Empty:
+            taken, value = self._next(at)
+            if not taken:
                 continue
-            for work in works:
-                value = work(value)
-            if target is None:
-                with self.lock:
-                    self.counted += 1
-            else:
-                self._put(target, value)
+            started = time.perf_counter()
+            value = _through(works, value)
+            took = time.perf_counter() - started
+            with self.lock:
+                self.spent[at] += took
+                self.counted[at] += 1
+            if at < len(self.queues):
+                self._put(self.queues[at], value)
+            elif self.on_way is not None:
+                self.on_way.release()
+
+    def _next(self, at: int) -> tuple[bool, Value]:
+        """Whether there is something to do, and what; waits a little for it."""
+        if at == 0:
+            return self.on_way is None or self.on_way.acquire(timeout=WAIT_S), None
+        try:
+            return True, self.queues[at - 1].get(timeout=WAIT_S)
+        except queue.Empty:
+            return False, None
 
     def _put(self, target: "queue.Queue[Value]", value: Value) -> None:
         while not self.stop.is_set():
             try:
-                target.put(value, timeout=0.2)
+                target.put(value, timeout=WAIT_S)
                 return
             except queue.Full:
                 continue
+
+
+WAIT_S = 0.05
+"""Seconds after which a thread that waits looks whether it is to end."""
 
 
 def _works(pool: Pool) -> list[Callable[[Value], Value]]:
@@ -243,40 +266,42 @@ def _repeated(work: Callable[[Value], Value], runs: float) -> Callable[[Value], 
     return some
 
 
-def throughput_fps(lines: Sequence[Line], seconds: float, warm_up: float) -> float:
-    """Frames a second out of all lines while they run at once, after the warm-up."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What lines did while they were watched."""
+
+    fps: float  # frames a second out of all of them
+    seconds_a_frame: tuple[tuple[float, ...], ...]  # of work of each pool of each line, without waiting
+
+
+def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
+    """All lines at once; the warm-up is not counted."""
     threads = [thread for line in lines for thread in line.threads()]
     for thread in threads:
         thread.start()
     time.sleep(warm_up)
-    before, started = [line.counted for line in lines], time.perf_counter()
+    before, started = [line.snapshot() for line in lines], time.perf_counter()
     time.sleep(seconds)
-    after, took = [line.counted for line in lines], time.perf_counter() - started
+    after, took = [line.snapshot() for line in lines], time.perf_counter() - started
     for line in lines:
         line.stop.set()
     for thread in threads:
         thread.join()
-    return (sum(after) - sum(before)) / took
+    ended = sum(counts[-1] - old[-1] for (_, counts), (_, old) in zip(after, before, strict=True))
+    means = [_means(*now, *then) for now, then in zip(after, before, strict=True)]
+    return Ran(ended / took, tuple(means))
 
 
-def service_s(stage: Stage, value: Value, threads: int, seconds: float) -> float:
-    """Seconds of one run while so many threads do the same at once."""
-    workers = [stage.make() for _ in range(threads)]
-    barrier = threading.Barrier(threads)
-    times: list[float] = []
+def _means(
+    spent: Sequence[float], counts: Sequence[int], spent_before: Sequence[float], before: Sequence[int]
+) -> tuple[float, ...]:
+    return tuple(
+        (one - old) / max(1, count - counted)
+        for one, count, old, counted in zip(spent, counts, spent_before, before, strict=True)
+    )
 
-    def loop(work: Callable[[Value], Value]) -> None:
-        work(value)
-        barrier.wait()
-        count, started = 0, time.perf_counter()
-        while count == 0 or time.perf_counter() - started < seconds:
-            work(value)
-            count += 1
-        times.append((time.perf_counter() - started) / count)
 
-    pool = [threading.Thread(target=loop, args=(work,)) for work in workers]
-    for one in pool:
-        one.start()
-    for one in pool:
-        one.join()
-    return sum(times) / threads
+def _through(works: Sequence[Callable[[Value], Value]], value: Value) -> Value:
+    for work in works:
+        value = work(value)
+    return value

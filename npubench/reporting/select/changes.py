@@ -52,13 +52,25 @@ def _of_times(name: str, case: Case) -> Iterator[str]:
     def fits(share: float) -> bool:
         return _passes(name, case, with_streams(case.jobs, share))
 
-    if all(job.time for job in case.jobs):
-        most = max(stream.count for stream in case.asked.streams)
-        if count := _largest(lambda count: fits(count / most), most - 1):
-            yield _fewer(case, count / most)
-        if percent := _largest(lambda one: _passes(name, case, with_rates(case.jobs, one / 100)), 99):
-            yield translate("rates of at most {percent} % of those asked", percent=percent)
-    yield from _other_models(name, case)
+    # Where a model has no figure these are what the others leave at most.
+    most = max(stream.count for stream in case.asked.streams)
+    count = _largest(lambda count: fits(count / most), most - 1)
+    if count:
+        yield _fewer(case, count / most)
+    percent = _largest(lambda one: _passes(name, case, with_rates(case.jobs, one / 100)), 99)
+    if percent:
+        yield translate("rates of at most {percent} % of those asked", percent=percent)
+    others = [*_other_models(name, case)]
+    yield from others
+    if not (count or percent or others):
+        yield translate("an NPU {factor} times as fast", factor=significant(_excess(name, case)))
+
+
+def _excess(name: str, case: Case) -> float:
+    """How many times the limit the check takes at best."""
+    time = npu_time(case.jobs)
+    check = time if name == "npu_time" else latency(case.jobs, case.asked, time)
+    return 1 - (check.headroom or 0.0) if check else 1.0
 
 
 def _largest(passes: Callable[[int], bool], most: int) -> int:
