@@ -205,7 +205,7 @@ Told = Mapping[str, FactValue]
 
 def prices_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told:
     """In USD by level: the facts, and what the asker knows, which is of the level that counts."""
-    facts = {one: price_told(candidate.facts, one).first for one in LEVELS}
+    facts = {one: price_told(candidate.facts, one).first_with_others for one in LEVELS}
     found = {one: told for one, told in facts.items() if told}
     if not (known and known.price_usd):
         return found
@@ -221,7 +221,7 @@ def price(asked: Requirements, told: Told, level: str) -> Check | None:
 
 def powers_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told:
     """In watts by level: the facts, and what the asker knows, which is of the level that counts."""
-    facts = {one: power_told(candidate.facts, one).first for one in LEVELS}
+    facts = {one: power_told(candidate.facts, one).first_with_others for one in LEVELS}
     found = {one: told for one, told in facts.items() if told}
     if not (known and known.power_w):
         return found
@@ -258,19 +258,35 @@ def bounded(name: str, limit: float | None, told: Told, level: str, unit: str, u
         return None
     need = f"≤ {limit:.6g} {unit} ({translate(ABOUT[level])})"
     at = LEVELS.index(level)
-    less = [told[one] for one in LEVELS[:at] if one in told and told[one].value > limit]
-    more = [told[one] for one in LEVELS[at + 1 :] if one in told and told[one].value <= limit]
+    less = [told[one] for one in LEVELS[:at] if one in told and stays(told[one], limit) is Outcome.FAIL]
+    more = [told[one] for one in LEVELS[at + 1 :] if one in told and stays(told[one], limit) is Outcome.PASS]
     decides = told.get(level) or next(iter((*less, *more)), None)
     shown = decides or nearest_level(told, level)
     if shown is None:
         return Check(name, Outcome.UNKNOWN, None, need, "–", unknown)
-    have = f"{shown.value:.6g} {unit} ({translate(ABOUT[shown.about])})"
-    line = translate("source: {source}", source=shown.source)
+    have = f"{amount_text(shown)} {unit} ({translate(ABOUT[shown.about])})"
+    lines = sources(FactsTold((shown, *shown.others)), lambda one: f"{amount_text(one)} {unit}")
+    check = Check(name, Outcome.UNKNOWN, None, need, have, "", tuple(lines), Kind.PUBLISHED)
     if decides is None:
-        why = translate("told of another level only")
-        return Check(name, Outcome.UNKNOWN, None, need, have, why, (line,), Kind.PUBLISHED)
-    outcome = Outcome.PASS if decides.value <= limit else Outcome.FAIL
-    return Check(name, outcome, None, need, have, "", (line,), Kind.PUBLISHED)
+        return replace(check, why=translate("told of another level only"))
+    outcome = stays(decides, limit)
+    why = translate("what is told spans the limit") if outcome is Outcome.UNKNOWN else ""
+    everything = FactsTold((decides, *decides.others))
+    return contradicted(replace(check, outcome=outcome, why=why), everything, lambda one: stays(one, limit))
+
+
+def stays(value: FactValue, limit: float) -> Outcome:
+    """Whether a value stays within a limit: a bound decides one way only, a range if both of its ends do."""
+    low = value.value if value.low is None else value.low
+    if value.value <= limit and value.bound is not Bound.LOWER:
+        return Outcome.PASS
+    return Outcome.FAIL if low > limit and value.bound is not Bound.UPPER else Outcome.UNKNOWN
+
+
+def amount_text(value: FactValue) -> str:
+    """`59.9`, `7 … 25`, `≤ 8`."""
+    bound = {Bound.UPPER: "≤ ", Bound.LOWER: "≥ ", Bound.EXACT: ""}[value.bound]
+    return f"{bound}{'' if value.low is None else f'{value.low:.6g} … '}{value.value:.6g}"
 
 
 ABOUT: Mapping[str, str] = {"chip": "chip alone", "module": "core module", "board": "whole board"}

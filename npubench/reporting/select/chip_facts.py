@@ -85,6 +85,7 @@ class FactValue:
     text: str = ""  # of the fact, as the source has it
     width: int | None = None  # of the largest frame that a decoder is told to take, pixels
     height: int | None = None
+    others: tuple["FactValue", ...] = ()  # what other facts of the same level say
 
     @property
     def said(self) -> str:
@@ -120,6 +121,11 @@ class Told:
     def first(self) -> FactValue | None:
         """The value that counts."""
         return self.values[0] if self.values else None
+
+    @property
+    def first_with_others(self) -> FactValue | None:
+        """The value that counts, which knows what the others say."""
+        return replace(self.values[0], others=self.values[1:]) if self.values else None
 
     def others(self, verdict: Callable[[FactValue], object]) -> tuple[FactValue, ...]:
         """Values by which the verdict would be another than by the first."""
