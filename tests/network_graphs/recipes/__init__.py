@@ -12,6 +12,7 @@ SOURCES = (
     "mediapipe_models",
     "own.detectors",
     "own.poses",
+    "own.texts",
     "own.segmenters",
     "own.landmarks",
     "package_models",

@@ -237,7 +237,54 @@ def sam_encoder(kind):
     return made
 
 
+def tiny_vit(shape):
+    """MobileSAM's encoder (Zhang et al., 2023) at any size."""
+    from ultralytics.models.sam.modules.tiny_encoder import TinyViT
+
+    return TinyViT(
+        img_size=shape[-1], in_chans=3, num_classes=1000, embed_dims=[64, 128, 160, 320], depths=[2, 2, 6, 2], num_heads=[2, 4, 5, 10],
+        window_sizes=[7, 7, 14, 7], mlp_ratio=4.0, drop_rate=0.0, drop_path_rate=0.0, use_checkpoint=False, mbconv_expand_ratio=4.0,
+        local_conv_size=3, layer_lr_decay=0.8,
+    )  # fmt: skip
+
+
+def sam2_encoder(_shape):
+    """SAM 2.1's tiny encoder (Ravi et al., 2024): Hiera, the neck, and the two maps of high resolution."""
+    import torch
+    from ultralytics.models.sam.modules.encoders import FpnNeck, Hiera
+
+    class Whole(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = Hiera(
+                embed_dim=96,
+                num_heads=1,
+                stages=(1, 2, 7, 2),
+                global_att_blocks=(5, 7, 9),
+                window_pos_embed_bkg_spatial_size=(7, 7),
+            )
+            self.neck = FpnNeck(
+                d_model=256,
+                backbone_channel_list=[768, 384, 192, 96],
+                fpn_top_down_levels=[2, 3],
+                fpn_interp_model="nearest",
+            )
+            self.high = torch.nn.ModuleList((torch.nn.Conv2d(256, 32, 1), torch.nn.Conv2d(256, 64, 1)))
+
+        def forward(self, x):
+            maps, _places = self.neck(self.body(x))
+            return self.high[0](maps[0]), self.high[1](maps[1]), maps[2]
+
+    return Whole()
+
+
 def recipes() -> Iterator[Recipe]:
+    yield from picture(
+        "sam2.1-hiera-tiny-encoder",
+        [1024, 720],
+        sam2_encoder,
+        "Ravi et al., SAM 2, 2024; ultralytics' layers",
+    )
     for name, size in PYTORCHCV.items():
         code = CODES.get(name, name)
         yield from picture(name, size, pytorchcv(code), f"pytorchcv {code}")
