@@ -1,8 +1,8 @@
 """The queueing simulation against real pipelines of this machine, and against a published thread sweep.
 
 Twenty mixes of models, streams and threads, each as fast as it can. For a mix, in turn and in the same
-minute: what each pool of threads takes for a frame while one frame is under way and while there are as many
-as cores, and the frames a second of the whole with full queues. The simulation gets the service times, the
+minute: processor time that each pool of threads takes for a frame, with one frame under way and with two a
+core, and the frames a second of the whole with full queues. The simulation gets the service times, the
 threads and the queues, and nothing of the whole. `--write docs/streams.md` puts the tables there. It needs an
 idle machine and four minutes.
 
@@ -27,7 +27,6 @@ from benchmarks.streams_pipeline import (
     Line,
     Part,
     Pool,
-    Ran,
     Stage,
     decode_stage,
     infer_stage,
@@ -42,6 +41,11 @@ from npubench.streams.pipeline import Cores, Overflow, Pipeline, Queue, ServiceT
 from npubench.streams.simulate import simulate
 
 ROOM = 2
+"""Frames that fit between two pools."""
+
+UNDER_WAY = 2
+"""Frames a core that are let in while service times are taken: caches are shared as they will be."""
+
 MEDIAN_GOAL, WORST_GOAL = 0.05, 0.15
 START, END = "<!-- measured: python -m benchmarks.streams -->", "<!-- end of measured -->"
 
@@ -158,11 +162,12 @@ def predicted_fps(mix: Mix, times: Times, cores: int, seconds: float = 30.0) -> 
 def compare(mix: Mix, rounds: int, seconds: float) -> Compared:
     """Service times and the whole in turn; medians of both."""
     cores = len(os.sched_getaffinity(0))
-    alone, busy, observed = list[Ran](), list[Ran](), list[float]()
+    alone, busy, observed = list[Times](), list[Times](), list[float]()
+    each = max(1, UNDER_WAY * cores // len(mix.lines))
     for _ in range(rounds):
-        for told, frames in ((alone, 1), (busy, cores)):
-            on_way = threading.Semaphore(frames)
-            told.append(run([Line(line, ROOM, on_way) for line in mix.lines], seconds / 2, seconds / 8))
+        alone.append([_alone(line, seconds / 2 / len(mix.lines)) for line in mix.lines])
+        lines = [Line(line, ROOM, threading.Semaphore(each)) for line in mix.lines]
+        busy.append(run(lines, seconds / 2, seconds / 8).seconds_a_frame)
         observed.append(run([Line(line, ROOM) for line in mix.lines], seconds, seconds / 5).fps)
     middle = statistics.median(observed)
     return Compared(
@@ -174,10 +179,16 @@ def compare(mix: Mix, rounds: int, seconds: float) -> Compared:
     )
 
 
-def _medians(rounds: Sequence[Ran]) -> Times:
+def _alone(line: Sequence[Pool], seconds: float) -> Sequence[float]:
+    """Of one frame under way, with nothing else on the machine."""
+    return run([Line(line, ROOM, threading.Semaphore(1))], seconds, seconds / 4).seconds_a_frame[0]
+
+
+def _medians(rounds: Sequence[Times]) -> Times:
     """Of each pool of each line over the rounds."""
-    by_line = zip(*(one.seconds_a_frame for one in rounds), strict=True)
-    return [[statistics.median(pool) for pool in zip(*line, strict=True)] for line in by_line]
+    return [
+        [statistics.median(pool) for pool in zip(*line, strict=True)] for line in zip(*rounds, strict=True)
+    ]
 
 
 def table(found: Sequence[Compared]) -> list[list[str]]:

@@ -204,7 +204,7 @@ class Line:
         ]
 
     def snapshot(self) -> tuple[list[float], list[int]]:
-        """Seconds that each pool has worked, and its frames, until now."""
+        """Processor seconds of each pool, and its frames, until now."""
         with self.lock:
             return list(self.spent), list(self.counted)
 
@@ -213,9 +213,9 @@ class Line:
             taken, value = self._next(at)
             if not taken:
                 continue
-            started = time.perf_counter()
+            started = time.thread_time()
             value = _through(works, value)
-            took = time.perf_counter() - started
+            took = time.thread_time() - started
             with self.lock:
                 self.spent[at] += took
                 self.counted[at] += 1
@@ -271,7 +271,7 @@ class Ran:
     """What lines did while they were watched."""
 
     fps: float  # frames a second out of all of them
-    seconds_a_frame: tuple[tuple[float, ...], ...]  # of work of each pool of each line, without waiting
+    seconds_a_frame: tuple[tuple[float, ...], ...]  # processor time of each pool of each line
 
 
 def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
@@ -281,8 +281,12 @@ def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
         thread.start()
     time.sleep(warm_up)
     before, started = [line.snapshot() for line in lines], time.perf_counter()
-    time.sleep(seconds)
-    after, took = [line.snapshot() for line in lines], time.perf_counter() - started
+    after = before
+    # On a busy machine a short look may see no frame at all of a pool.
+    while any(now == then for now, then in _counts(after, before)):
+        time.sleep(seconds)
+        after = [line.snapshot() for line in lines]
+    took = time.perf_counter() - started
     for line in lines:
         line.stop.set()
     for thread in threads:
@@ -292,11 +296,20 @@ def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
     return Ran(ended / took, tuple(means))
 
 
+Snapshots = Sequence[tuple[list[float], list[int]]]
+
+
+def _counts(after: Snapshots, before: Snapshots) -> Iterator[tuple[int, int]]:
+    """Frames of each pool then and now."""
+    for (_, counts), (_, old) in zip(after, before, strict=True):
+        yield from zip(counts, old, strict=True)
+
+
 def _means(
     spent: Sequence[float], counts: Sequence[int], spent_before: Sequence[float], before: Sequence[int]
 ) -> tuple[float, ...]:
     return tuple(
-        (one - old) / max(1, count - counted)
+        (one - old) / (count - counted)
         for one, count, old, counted in zip(spent, counts, spent_before, before, strict=True)
     )
 
