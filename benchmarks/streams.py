@@ -236,10 +236,10 @@ def summary(found: Sequence[Compared], decoder: str, took_s: float) -> str:
     middle, worst, others = statistics.median(errors), max(errors), max(one.others for one in found)
     reached = "reached" if middle <= MEDIAN_GOAL and worst <= WORST_GOAL else "NOT reached"
     idle = "" if others <= DISTURBED else "; the machine was NOT idle"
-
-
-
-
+    return (
+        f"{len(found)} mixes, {cores} cores ({platform.machine()}), decode: {decoder}; {took_s:.0f} s, other "
+        f"programs had {others:.0%} of the machine at most{idle}. Error: median {middle:.1%} (goal 5 %), "
+        f"worst {worst:.1%} (goal 15 %): {reached}."
     )
 
 
