@@ -109,7 +109,9 @@ def published_rows(
     asked = replace(query, case=tuple(cases))
     if not asked.asks:
         return rows, figures
-    found = matching(asked, [*map(names_of_row, rows), *map(names_of, figures)])
+    joined = bool(asked.model or asked.family)
+    named = [*map(names_of_row, rows), *(names_of(figure, joined) for figure in figures)]
+    found = matching(asked, named)
     count = len(rows)
     return [rows[at] for at in found if at < count], [figures[at - count] for at in found if at >= count]
 

@@ -291,7 +291,7 @@ def against_published(own: "Sequence[Result]", folders: Sequence[Path] = ()) -> 
     from npubench.reporting.data.published_comparison import compare_with_published, left_out
 
     found = compare_with_published(own, published.results())
-    found += compare_with_atlas(own, read_atlas(folders).figures)
+    found += compare_with_atlas(own, read_atlas(folders).figures, found)
     lines = [line for one in found for line in _line_up(one)]
     if emulated := left_out(own):
         lines.append(f"{counted(emulated, 'emulated row')} left out: no figure of theirs is a chip's")

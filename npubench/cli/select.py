@@ -55,6 +55,9 @@ class Form:
 @click.option("--codec", help="With --cameras: h264, h265, av1, vp9, mjpeg or none.  [default: h264]")
 @click.option("--power", type=Number(), metavar="WATTS", help="With --cameras: the power at most.")
 @click.option(
+    "--power-of", type=click.Choice(["chip", "module", "board"]), help="With --cameras: what the power is of."
+)
+@click.option(
     "--latency", type=Number(), metavar="MS", help="With --cameras: milliseconds to an answer at most."
 )
 @click.option(
@@ -145,6 +148,7 @@ def _asked(file: Path | None, words: dict[str, Any]) -> "Requirements":
             *(given.get("budget"), given.get("price_of"), given.get("power"), given.get("latency")),
             *(given.get("fps"), given.get("resolution", "1080p"), given.get("codec", "h264")),
             given.get("precision", ""),
+            given.get("power_of"),
         )
     )
 

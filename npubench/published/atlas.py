@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import Kind
-from npubench.domain.text import did_you_mean
 from npubench.published.cells import CellProblems, Record, read_sheet
 from npubench.published.declaring import read_tables
-from npubench.published.metrics import METRICS, Family, Metric
+from npubench.published.metrics import METRICS, Family, Metric, known_as, wrong_metric
 from npubench.published.networks import LANGUAGE_TASKS, Join, join
 from npubench.published.tables import Column, Role, Table, folder
 from npubench.storage.toml import Problem
@@ -55,11 +54,15 @@ class PublishedFigure:
 
     @property
     def standard_value(self) -> float | None:
-        """The value in the metric's own unit (ms, fps, tokens/s, MB); of another metric as it is."""
+        """The value in the metric's own unit (ms, fps, tokens/s, MB); of another metric as it is.
+
+        None where the metric has no such unit, which no table can say.
+        """
         metric = self.known_metric
         if metric is None or self.value is None:
             return self.value
-        return self.value * metric.scales[self.unit.casefold()]
+        scale = metric.scales.get(self.unit.casefold())
+        return None if scale is None else self.value * scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +181,9 @@ class _Reader:
 
     def _figure(self, record: Record, column: Column, text: str) -> PublishedFigure | None:
         words: dict[Role, str] = {role: self._text(record, role) for role in _WORDS}
+        words.update(column.constants)
         metric, unit = column.metric or words[Role.METRIC], column.unit or words[Role.UNIT]
-        metric = metric.casefold() if metric.casefold() in METRICS else metric
+        metric = known_as(metric)
         for role in _NEEDED:
             if not words[role]:
                 self._cells.add(record.line, self._names.get(role, role.value), "is empty: fill it in")
@@ -222,23 +226,11 @@ class _Reader:
         """What is wrong with a metric or its unit; empty where nothing is."""
         known = self._metrics.get((metric, unit))
         if known is None:
-            known = self._metrics[metric, unit] = _wrong_metric(metric, unit)
+            known = self._metrics[metric, unit] = wrong_metric(metric, unit)
         return known
 
 
 _KINDS = (Kind.MEASURED.value, Kind.SIMULATED.value)
-
-
-def _wrong_metric(metric: str, unit: str) -> str:
-    if not metric:
-        return "is empty: name the metric"
-    known = METRICS.get(metric)
-    if known is not None and unit.casefold() not in known.scales:
-        units = ", ".join(filter(None, known.scales))
-        return f"{unit[:60]!r} is no unit of {metric!r}: use one of {units}"
-    if known is None and (near := did_you_mean(metric, METRICS, most=1)) and len(metric.split()) == 1:
-        return f"{metric[:60]!r} is no metric that npubench knows{near}: correct it"
-    return ""
 
 
 def join_of(figure: PublishedFigure) -> Join:

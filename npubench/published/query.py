@@ -50,9 +50,9 @@ class Named:
     family: tuple[str, ...]
 
 
-def names_of(figure: PublishedFigure) -> Named:
-    """Names of a figure of the atlas."""
-    network = join_of(figure).network
+def names_of(figure: PublishedFigure, joined: bool = True) -> Named:
+    """Names of a figure of the atlas; without `joined` neither network nor family, which take long."""
+    network = join_of(figure).network if joined else None
     of_network = (network.name, network.key) if network else ()
     return Named(
         (figure.model,),
@@ -61,7 +61,7 @@ def names_of(figure: PublishedFigure) -> Named:
         _mode_names(figure.mode),
         (figure.precision,),
         _source_names(figure.source, figure.table),
-        (family(figure).value,),
+        (family(figure).value,) if joined else (),
     )
 
 

@@ -115,7 +115,8 @@ def test_every_mistake_of_a_declaration_is_told_at_once(tmp_path):
         + ", ".join(KEYS),
         "tables.toml:10: key 'table[0].column[0].kind': must be 'measured' or 'simulated', not 'measurd'",
         "tables.toml:11: key 'table[0].column[0].rol': unknown key (did you mean 'role'?): the keys are "
-        "name, role, metric, unit, kind, meaning, field, scale, runs",
+        "name, role, metric, unit, kind, meaning, chip, mode, model, input, precision, tool, note, source, field, "
+        "scale, runs",
         "tables.toml:14: key 'table[1].file': lab.csv has a column 'notes': rename it to 'note', or declare it "
         "(without a role, to leave it out)",
         "tables.toml:19: key 'table[1].column[0].name': lab.csv has no column 'figures' (did you mean "
@@ -161,7 +162,7 @@ def test_every_bad_cell_is_told_with_line_and_column(tmp_path):
         "lab.csv:3: column 'chip': is empty: fill it in",
         "lab.csv:4: column 'figure': '-1' cannot be: a figure is above 0",
         "lab.csv:5: column 'unit': 'ms' is no unit of 'throughput': use one of fps, inferences/s, images/s, "
-        "img/s, ips, 1/s",
+        "frames/s, samples/s, img/s, ips, qps, 1/s",
         "lab.csv:6: column 'metric': 'latancy' is no metric that npubench knows (did you mean 'latency'?): "
         "correct it",
         "lab.csv:7: 4 cells under a header of 5: quote cells that hold commas",
@@ -242,3 +243,57 @@ def test_no_csv_file_stops_the_reader(lines, headed):
     assert atlas.problems or "lab" in atlas.tables
     assert all(one.value is None or one.value >= 0 for one in atlas.figures)
     assert all(str(one) == printable(str(one)) for one in atlas.problems)
+
+
+CHIPS_IN_COLUMNS = """[[table]]
+name = "zoo"
+file = "zoo.csv"
+licence = "CC0"
+source = "a page"
+metric = "throughput"
+unit = "fps"
+kind = "measured"
+
+[[table.column]]
+name = "RK3566"
+role = "value"
+chip = "RK3566"
+
+[[table.column]]
+name = "RK3588 1 core"
+role = "value"
+chip = "RK3588"
+mode = "single core"
+precision = "int8"
+"""
+
+
+def test_a_column_of_values_may_be_of_a_chip_of_its_own(tmp_path):
+    write(tmp_path, CHIPS_IN_COLUMNS, zoo="model,RK3566,RK3588 1 core\na,10,40\n")
+    added = published.figures((tmp_path,))[4363:]
+    assert [(one.chip, one.mode, one.precision, one.value) for one in added] == [
+        ("RK3566", "", "", 10.0),
+        ("RK3588", "single core", "int8", 40.0),
+    ]
+
+
+def test_a_chip_is_needed_of_every_column(tmp_path):
+    toml = CHIPS_IN_COLUMNS.replace('chip = "RK3566"\n', "")
+    write(tmp_path, toml, zoo="model,RK3566,RK3588 1 core\na,10,40\n")
+    assert told(tmp_path) == [
+        "tables.toml:2: key 'table[0].name': no chip: set 'chip', or give a column that role"
+    ]
+
+
+def test_a_unit_that_does_not_fit_is_told_where_it_is_declared(tmp_path):
+    toml = CHIPS_IN_COLUMNS.replace('chip = "RK3566"\n', 'chip = "RK3566"\nunit = "ms"\n')
+    write(tmp_path, toml, zoo="model,RK3566,RK3588 1 core\n" + 30 * "a,10,40\n")
+    (line,) = told(tmp_path)
+    assert line.startswith(
+        "tables.toml:14: key 'table[0].column[0].unit': column 'RK3566': 'ms' is no unit of 'throughput'"
+    )
+
+
+def test_one_empty_cell_that_spoils_several_figures_is_told_once(tmp_path):
+    write(tmp_path, CHIPS_IN_COLUMNS, zoo="model,RK3566,RK3588 1 core\n,10,40\n")
+    assert told(tmp_path) == ["zoo.csv:2: column 'model': is empty: fill it in"]

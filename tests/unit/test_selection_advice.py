@@ -107,12 +107,13 @@ def test_a_decoder_that_is_too_slow_names_the_streams_that_it_takes(tmp_path):
 
 
 def test_facts_of_one_chip_may_stand_in_several_tables(tmp_path, shipped):
-    found, _ = judged(tmp_path, shipped, "Hailo-15H", CAMERAS)
+    relaxed = CAMERAS.replace("latency_ms = 100", "latency_ms = 300")
+    found, _ = judged(tmp_path, shipped, "AX615", relaxed)
     facts = [step.fact for step in found.steps]
     assert [fact.splitlines()[-1] for fact in facts] == ['decode = "H264 4K60"', 'memory = "4 GB"']
     told = tmp_path / "told.toml"
-    told.write_text(CAMERAS + "\n".join(facts))
+    told.write_text(relaxed + "\n".join(facts))
     asked = read_requirements(told)
-    (again,) = decide(asked, [], [], [], Beyond(atlas=shipped), ["Hailo-15H"]).verdicts
+    (again,) = decide(asked, [], [], [], Beyond(atlas=shipped), ["AX615"]).verdicts
     outcomes = {check.name: check.outcome for check in again.checks}
     assert (outcomes["decode"], outcomes["memory"]) == (Outcome.PASS, Outcome.PASS)

@@ -36,12 +36,15 @@ _WRONG = frozenset(
 
 
 def compare_with_atlas(
-    own: Sequence[Result], figures: Sequence[PublishedFigure]
+    own: Sequence[Result],
+    figures: Sequence[PublishedFigure],
+    compared: Sequence[PublishedComparison] = (),
 ) -> list[PublishedComparison]:
     """Every own board beside every column of the atlas on its chip, most cases first.
 
     A case is compared where own name and publisher's are surely one network at one input. Times are of one
     image; own times of a board stand beside those that a publisher measured, simulations beside simulations.
+    What `compared` holds already of a board, case and published time is not compared again.
     """
     chips = {chip for row in own for chip in _chips(row.chip)}
     known = [cell for cell in cells_of(figures) if cell.known]
@@ -53,10 +56,12 @@ def compare_with_atlas(
     by_network: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in _once(cells):
         by_network[cell.chip, cell.network.partition("@")[0]].append(cell)
+    told = {_told(one.board, line.case, line.published_us) for one in compared for line in one.lines}
     groups: defaultdict[tuple[str, ...], list[tuple[Line, Cell]]] = defaultdict(list)
     for row in rows:
         for cell in (cell for chip in row.chips for cell in by_network[chip, row.network.name]):
-            if _fits(row, cell):
+            again = _told(row.row.board, row.row.case, cell.image_ms * 1000) in told
+            if _fits(row, cell) and not again:
                 one = cell.figure
                 where = ", ".join(filter(None, (cell.publisher, one.mode)))
                 key = (row.row.board, row.row.chip, row.row.precision.value, row.kind.value, where)
@@ -67,6 +72,10 @@ def compare_with_atlas(
         for key, lines in groups.items()
     ]
     return sorted(found, key=lambda one: (-len(one.lines), one.board, one.published_board, one.precision))
+
+
+def _told(board: str, case: str, published_us: float) -> tuple[str, str, str]:
+    return board, case, f"{published_us:.4g}"
 
 
 @dataclass(frozen=True, slots=True)

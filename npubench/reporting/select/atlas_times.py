@@ -16,7 +16,7 @@ from npubench.published.atlas import PublishedFigure, family, figures, join_of, 
 from npubench.published.chips import Chip, canonical, find_chip, mode_of, share_of_mode
 from npubench.published.metrics import Family
 from npubench.published.networks import Head, Join, Network, join
-from npubench.reporting.select.times import ModelTime
+from npubench.reporting.select.times import IN_FLIGHT, ONE_CORE, ModelTime
 
 CALCULATED, RATE, LATENCY = "calculate time", "throughput", "latency"
 METRICS = (CALCULATED, RATE, LATENCY)
@@ -93,6 +93,7 @@ def _time(told: Sequence[PublishedFigure], chip: Chip, network: Network) -> Mode
         share,
         origin=Kind.SIMULATED if one.kind is Kind.SIMULATED else None,
         latency=Latency(1, mean) if mean else None,
+        in_flight=ONE_CORE if 1 in (mode.cores, chip.cores) else IN_FLIGHT,
         bounds=bounds,
         mode=one.mode,
         precision=one.precision,

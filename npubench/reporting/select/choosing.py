@@ -5,12 +5,14 @@ What leaves something out speaks where there is nothing else, what is known to b
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import PurePath
 
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Shape
 from npubench.published.graphs import graph_for
+from npubench.published.network_facts import stated
 from npubench.published.networks import Network
 from npubench.reporting.data.op_support import WITHOUT_VERDICT
 from npubench.reporting.data.translate import translate
@@ -77,19 +79,34 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     return _predicted(need, candidate, beyond, first)
 
 
+MAPS = 64
+"""Values a pixel of the input that the largest activation of nine in ten graphs of the atlas has at most."""
+
+
 def graph_bytes(time: ModelTime, network: Network | None) -> float | None:
-    """Bytes of weights and of the largest activation by the graph of a network; None: it has no graph."""
+    """Bytes of weights and of the largest activation: by a network's graph, else by what is stated of it.
+
+    None: it has no graph, and nobody states its parameters and its input.
+    """
     graph = graph_for(network) if network else None
-    if graph is None:
+    wide = 1 if is_of_precision(time.precision, "int8") else 2
+    wide = 4 if time.precision.casefold() in ("fp32", "f32") else wide
+    if graph is not None:
+        return float(wide * (graph.parameters + graph.largest_elements))
+    millions = _stated_parameters().get(network.name) if network else None
+    if network is None or not network.height or not network.width or not millions:
         return None
-    wide = (
-        1
-        if is_of_precision(time.precision, "int8")
-        else 4
-        if time.precision.casefold() in ("fp32", "f32")
-        else 2
-    )
-    return float(wide * (graph.parameters + graph.largest_elements))
+    return wide * (millions * 1e6 + MAPS * network.height * network.width)
+
+
+@cache
+def _stated_parameters() -> Mapping[str, float]:
+    """Millions of parameters by network, as publishers state them: the most of several."""
+    found: dict[str, float] = {}
+    for one in stated():
+        if one.params_m:
+            found[one.network] = max(one.params_m, found.get(one.network, 0.0))
+    return found
 
 
 def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Found | None) -> Found:

@@ -19,7 +19,7 @@ from npubench.published.networks import Network
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.atlas_times import CALCULATED, LATENCY, METRICS, RATE
 from npubench.reporting.select.bands import sigma_of
-from npubench.reporting.select.times import Missing, ModelTime, is_of_precision
+from npubench.reporting.select.times import IN_FLIGHT, ONE_CORE, Missing, ModelTime, is_of_precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ def time_of_answer(answer: Answer, wanted: Wanted, column: PublishedFigure) -> M
     return ModelTime(
         *(wanted.network.key, "npubench", Kind.PREDICTED, time_us, share),
         latency=Latency(1, time_us) if column.metric in (LATENCY, CALCULATED) else None,
+        in_flight=ONE_CORE if 1 in (mode.cores, chip.cores) else IN_FLIGHT,
         sigma=sigma_of(low, high),
         bounds=Bounds(Bound.LOWER, BoundReason.BATCH) if batch > 1 else bounds,
         mode=column.mode,

@@ -212,7 +212,7 @@ def to_markdown(decision: Decision) -> str:
 
 
 def _name(verdict: ChipVerdict) -> str:
-    return f"{verdict.chip} ({verdict.board}, {kind_text(verdict)})"
+    return f"{verdict.chip} ({', '.join(filter(None, (verdict.board, kind_text(verdict))))})"
 
 
 def _arithmetic(verdict: ChipVerdict) -> list[str]:

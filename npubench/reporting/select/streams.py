@@ -117,7 +117,7 @@ def hold(asked: Requirements, models: Sequence[TimedModel], board: BoardCapacity
     A camera holds its rate when 99 % of the frames that a model is to answer are answered, within the limit
     of the latency where one is asked.
     """
-    if len({one.parts for one in models}) > 1:
+    if len({one.parts for one in models if one.npu is not None}) > 1:
         return _hold_mixed(asked, models, board)
     lacking = tuple(_lacking(asked, models, board))
     cameras = sum(stream.count for stream in asked.streams)
@@ -163,16 +163,31 @@ def _hold_mixed(asked: Requirements, models: Sequence[TimedModel], board: BoardC
     What fails so is unknown as long as the shares of the NPU that all runs take add up to 1 at most.
     """
     verdict = hold(asked, [replace(one, parts=1) for one in models], board)
-    shares = (
+    share = sum(
         one.stream.count * one.need.rate * one.npu.mean_s / (one.batch * one.parts)
         for one in models
         if one.npu is not None
     )
-    if verdict.outcome is not Outcome.FAIL or sum(shares) > 1 or verdict.bottleneck != NPU:
+    if verdict.outcome is not Outcome.FAIL or share > 1 or verdict.bottleneck != NPU:
         return verdict
     settle = translate("figures of all models with the same cores of the NPU")
     lacking = Lacking(translate("how runs on one core and on all cores of the NPU go together"), settle)
-    return replace(verdict, outcome=Outcome.UNKNOWN, lacking=(*verdict.lacking, lacking))
+    return replace(
+        verdict,
+        outcome=Outcome.UNKNOWN,
+        lacking=(*verdict.lacking, lacking),
+        # What one run at a time comes to is no bound of what is possible: only the shares are.
+        held=verdict.cameras,
+        most=math.floor(verdict.cameras / share),
+        on_time=None,
+        p50_ms=None,
+        p99_ms=None,
+        p99_interval_ms=None,
+        dropped=None,
+        confidence=None,
+        busy=(),
+        advice=(),
+    )
 
 
 def _outcome(found: Trial, lacking: Sequence[Lacking]) -> Outcome:

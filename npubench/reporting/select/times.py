@@ -21,6 +21,11 @@ ORDER: Mapping[Kind, int] = {Kind.MEASURED: 0, Kind.PUBLISHED: 1, Kind.SIMULATED
 """Kinds from the strongest to the weakest."""
 
 
+IN_FLIGHT, ONE_CORE = 8, 2
+"""Inferences that a device may hold of which only a rate is told, and a single core, which may take an input
+while it computes. Its latency is at most so many times 1/rate, at least one. An assumption, and said so."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelTime:
     """A figure of a model on a chip, of one kind."""
@@ -33,6 +38,7 @@ class ModelTime:
     least_us: float | None = None  # of the whole NPU for one of many, by another figure; None: by this one
     origin: Kind | None = None  # simulated: by the publisher's own compiler
     latency: Latency | None = None  # microseconds; None: only a rate is known
+    in_flight: int = IN_FLIGHT  # inferences that the device may hold at once, where only a rate is known
     sigma: float = 0.0  # of the logarithm of the time; 0: no band is known
     bounds: Bounds | None = None  # what the figure leaves out; None of a whole one
     mode: str = ""  # the vendor's name of what ran

@@ -69,7 +69,9 @@ class ChipVerdict:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What would settle its unknowns, each once."""
+        """What would settle its unknowns, each once; nothing where it fails whatever they are."""
+        if self.outcome is Outcome.FAIL:
+            return ()
         return tuple(dict.fromkeys(step for check in self.checks for step in check.steps))
 
     @property

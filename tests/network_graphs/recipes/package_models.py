@@ -144,20 +144,6 @@ def depth_anything(size, neck, hidden):
     )
 
 
-def torchreid(name):
-    def made(_shape):
-        import sys
-        from unittest.mock import MagicMock
-
-        for missing in ("gdown", "tensorboard", "torch.utils.tensorboard", "bs4", "h5py"):
-            sys.modules.setdefault(missing, MagicMock())
-        from torchreid.models import build_model
-
-        return build_model(name, 751, pretrained=False)
-
-    return made
-
-
 def easyocr_craft(_shape):
     from easyocr.craft import CRAFT
 
@@ -184,6 +170,18 @@ def easyocr_recogniser(_shape):
 
 def super_gradient(name, classes=80):
     def made(_shape):
+        import sys
+        from unittest.mock import MagicMock
+
+        for missing in (
+            "boto3",
+            "botocore",
+            "botocore.exceptions",
+            "jsonschema",
+            "tensorboard",
+            "torch.utils.tensorboard",
+        ):
+            sys.modules.setdefault(missing, MagicMock())
         from super_gradients.training import models
 
         model = models.get(name, num_classes=classes).eval()
@@ -239,7 +237,54 @@ def sam_encoder(kind):
     return made
 
 
+def tiny_vit(shape):
+    """MobileSAM's encoder (Zhang et al., 2023) at any size."""
+    from ultralytics.models.sam.modules.tiny_encoder import TinyViT
+
+    return TinyViT(
+        img_size=shape[-1], in_chans=3, num_classes=1000, embed_dims=[64, 128, 160, 320], depths=[2, 2, 6, 2], num_heads=[2, 4, 5, 10],
+        window_sizes=[7, 7, 14, 7], mlp_ratio=4.0, drop_rate=0.0, drop_path_rate=0.0, use_checkpoint=False, mbconv_expand_ratio=4.0,
+        local_conv_size=3, layer_lr_decay=0.8,
+    )  # fmt: skip
+
+
+def sam2_encoder(_shape):
+    """SAM 2.1's tiny encoder (Ravi et al., 2024): Hiera, the neck, and the two maps of high resolution."""
+    import torch
+    from ultralytics.models.sam.modules.encoders import FpnNeck, Hiera
+
+    class Whole(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = Hiera(
+                embed_dim=96,
+                num_heads=1,
+                stages=(1, 2, 7, 2),
+                global_att_blocks=(5, 7, 9),
+                window_pos_embed_bkg_spatial_size=(7, 7),
+            )
+            self.neck = FpnNeck(
+                d_model=256,
+                backbone_channel_list=[768, 384, 192, 96],
+                fpn_top_down_levels=[2, 3],
+                fpn_interp_model="nearest",
+            )
+            self.high = torch.nn.ModuleList((torch.nn.Conv2d(256, 32, 1), torch.nn.Conv2d(256, 64, 1)))
+
+        def forward(self, x):
+            maps, _places = self.neck(self.body(x))
+            return self.high[0](maps[0]), self.high[1](maps[1]), maps[2]
+
+    return Whole()
+
+
 def recipes() -> Iterator[Recipe]:
+    yield from picture(
+        "sam2.1-hiera-tiny-encoder",
+        [1024, 720],
+        sam2_encoder,
+        "Ravi et al., SAM 2, 2024; ultralytics' layers",
+    )
     for name, size in PYTORCHCV.items():
         code = CODES.get(name, name)
         yield from picture(name, size, pytorchcv(code), f"pytorchcv {code}")
@@ -273,13 +318,6 @@ def recipes() -> Iterator[Recipe]:
         "depth-anything-vits", [518, 224], depth_anything("s", [48, 96, 192, 384], 64), anything
     )
     yield from picture("depth-anything-vitb", [518], depth_anything("b", [96, 192, 384, 768], 128), anything)
-    for name in ("osnet_x1_0", "osnet_x0_75", "osnet_x0_5", "osnet_x0_25", "osnet_ain_x1_0"):
-        yield from picture(
-            name.replace("_x", "-x").replace("_", ".", 1) if "ain" not in name else "osnet-ain-x1.0",
-            [(256, 128)],
-            torchreid(name),
-            f"torchreid {name}",
-        )
     yield from picture("easyocr-craft", [(608, 800)], easyocr_craft, "easyocr CRAFT")
     yield from picture(
         "easyocr-recognizer", [(64, 800), (64, 1000)], easyocr_recogniser, "easyocr generation 2", channels=1

@@ -50,6 +50,8 @@ def class_of(folder: str, name: str):
             module = line.split()[1]
             if module not in places and module.rpartition(".")[2] not in REAL:
                 sys.modules[module] = StandIn(module)
+    whole = importlib.import_module(f"qai_hub_models.models.{folder}.model")
+    whole.detect_postprocess = lambda boxes: boxes
     model = getattr(importlib.import_module(f"qai_hub_models.models.{folder}.model"), name)
     model.load_weights = model.load_state_dict = lambda *_words, **_keywords: None
     return model, nn
