@@ -5,6 +5,7 @@ so that what is compared with the simulation is the processor and not Python's l
 """
 
 import math
+import os
 import queue
 import shutil
 import subprocess
@@ -204,7 +205,7 @@ class Line:
         ]
 
     def snapshot(self) -> tuple[list[float], list[int]]:
-        """Seconds that each pool has worked, and its frames, until now."""
+        """Processor seconds of each pool, and its frames, until now."""
         with self.lock:
             return list(self.spent), list(self.counted)
 
@@ -213,9 +214,9 @@ class Line:
             taken, value = self._next(at)
             if not taken:
                 continue
-            started = time.perf_counter()
+            started = time.thread_time()
             value = _through(works, value)
-            took = time.perf_counter() - started
+            took = time.thread_time() - started
             with self.lock:
                 self.spent[at] += took
                 self.counted[at] += 1
@@ -271,7 +272,8 @@ class Ran:
     """What lines did while they were watched."""
 
     fps: float  # frames a second out of all of them
-    seconds_a_frame: tuple[tuple[float, ...], ...]  # of work of each pool of each line, without waiting
+    seconds_a_frame: tuple[tuple[float, ...], ...]  # processor time of each pool of each line
+    others: float  # share of the machine's processor time that other programs had, in 0..1
 
 
 def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
@@ -280,23 +282,47 @@ def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
     for thread in threads:
         thread.start()
     time.sleep(warm_up)
-    before, started = [line.snapshot() for line in lines], time.perf_counter()
-    time.sleep(seconds)
-    after, took = [line.snapshot() for line in lines], time.perf_counter() - started
+    before, started, machine = [line.snapshot() for line in lines], time.perf_counter(), _machine()
+    after = before
+    # On a busy machine a short look may see no frame at all of a pool.
+    while any(now == then for now, then in _counts(after, before)):
+        time.sleep(seconds)
+        after = [line.snapshot() for line in lines]
+    took, busy = time.perf_counter() - started, _machine() - machine
     for line in lines:
         line.stop.set()
     for thread in threads:
         thread.join()
     ended = sum(counts[-1] - old[-1] for (_, counts), (_, old) in zip(after, before, strict=True))
     means = [_means(*now, *then) for now, then in zip(after, before, strict=True)]
-    return Ran(ended / took, tuple(means))
+    return Ran(ended / took, tuple(means), max(0.0, busy / took / (os.cpu_count() or 1)))
+
+
+def _machine() -> float:
+    """Processor seconds of all programs but this one since the start, idle time left out; 0 without /proc."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, irq, soft_irq, stolen, *_ = map(int, first)
+    whole = (user + nice + system + irq + soft_irq + stolen) / os.sysconf("SC_CLK_TCK")
+    return whole - time.process_time()
+
+
+Snapshots = Sequence[tuple[list[float], list[int]]]
+
+
+def _counts(after: Snapshots, before: Snapshots) -> Iterator[tuple[int, int]]:
+    """Frames of each pool then and now."""
+    for (_, counts), (_, old) in zip(after, before, strict=True):
+        yield from zip(counts, old, strict=True)
 
 
 def _means(
     spent: Sequence[float], counts: Sequence[int], spent_before: Sequence[float], before: Sequence[int]
 ) -> tuple[float, ...]:
     return tuple(
-        (one - old) / max(1, count - counted)
+        (one - old) / (count - counted)
         for one, count, old, counted in zip(spent, counts, spent_before, before, strict=True)
     )
 

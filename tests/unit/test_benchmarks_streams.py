@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.streams import END, START, Mix, _medians, predicted_fps, write
-from benchmarks.streams_pipeline import Line, Part, Pool, Ran, Stage, _repeated, run, whole
+from benchmarks.streams_pipeline import Line, Part, Pool, Stage, _repeated, run, whole
 
 
 def stage(name: str) -> Stage:
@@ -28,7 +28,7 @@ def test_the_slowest_pool_or_the_cores_bound_the_rate() -> None:
 
 
 def test_medians_are_of_each_pool() -> None:
-    rounds = [Ran(1.0, ((1.0, 9.0), (5.0,))), Ran(1.0, ((3.0, 7.0), (4.0,))), Ran(1.0, ((2.0, 8.0), (6.0,)))]
+    rounds = [((1.0, 9.0), (5.0,)), ((3.0, 7.0), (4.0,)), ((2.0, 8.0), (6.0,))]
     assert _medians(rounds) == [[2.0, 8.0], [5.0]]
 
 

@@ -36,7 +36,7 @@ def test_causes_come_in_order_those_that_both_tell_of_first():
     assert [one.told for one in found] == [
         "the network ends with boxes decoded here, at raw maps, decoding elsewhere there",
         "1 at once here, 8 there: up to 8 times by itself",
-        "1 cores here, 3 there: up to 3 times by itself",
+        "1 core here, 3 there: up to 3 times by itself",
         "800 MHz here, 1000 MHz there (maximum NPU frequency)",
         "rknn-toolkit2 2.1.0 here, rknn 2.3.2 there",
         "others' times are usually 1.3 of its times (20 networks), which leaves 3.85",

@@ -16,6 +16,7 @@ from functools import cache
 from npubench.domain.figures import Figures
 from npubench.domain.records import Result
 from npubench.domain.specs import TensorSpec
+from npubench.domain.text import counted
 from npubench.published.atlas import publisher_of
 from npubench.published.chips import find_chip
 from npubench.published.networks import Head, join
@@ -34,6 +35,10 @@ LEAST_USUAL = 3
 
 CLOCK_SLACK = 0.03
 """Of a clock: closer ones are one clock."""
+
+
+PUBLISHED = "published"
+"""What the other side is called."""
 
 
 class CauseKind(StrEnum):
@@ -99,8 +104,8 @@ _SPEAKS_OF_CLOCK = re.compile(r"freq|clock|\b\d+ ?W\b|\bSuper\b", re.IGNORECASE)
 _AT_MOST = re.compile(r"max\w*[^;]*NPU[^;]*freq|max\w* NPU freq|all clocks fixed", re.IGNORECASE)
 
 
-def side_of_row(row: Result, figures: Figures, name: str = "own") -> Side:
-    """Of a row of npubench's: own, or one of the tables of AXera's chips."""
+def side_of_row(row: Result, figures: Figures) -> Side:
+    """Of an own row."""
     clocks = [mhz for state in (row.board_before, row.board_after) if (mhz := npu_mhz(state))]
     outputs = figures.told_outputs or row.outputs
     versions = {tool.casefold(): version for tool, version in row.tools.items()}
@@ -117,7 +122,6 @@ def side_of_row(row: Result, figures: Figures, name: str = "own") -> Side:
         mode if _SPEAKS_OF_CLOCK.search(mode) else "",
         versions,
         ", ".join(f"{tool} {version}" for tool, version in row.tools.items()),
-        name,
     )
 
 
@@ -125,10 +129,10 @@ def side_of_published_row(row: Result, figures: Figures) -> Side:
     """Of a published row: its publisher's head by the network that its name was joined to."""
     publisher = publisher_of(str(row.protocol.get("source", "")))
     joined = join(publisher, row.case, str(row.protocol.get("input", "")))
-    side = side_of_row(row, figures, publisher)
+    side = side_of_row(row, figures)
     head = joined.network.head if joined.network and _has_head(joined.task) else None
     return Side(
-        *(head, 1, side.cores, side.of_cores, None, side.clock_told, side.versions, side.tool, publisher)
+        *(head, 1, side.cores, side.of_cores, None, side.clock_told, side.versions, side.tool, PUBLISHED)
     )
 
 
@@ -143,7 +147,7 @@ def side_of_cell(cell: Cell) -> Side:
         told,
         versions_of(one.tool),
         one.tool,
-        cell.publisher,
+        PUBLISHED,
     )
 
 
@@ -226,7 +230,9 @@ def _cores(own: Side, theirs: Side, slower: bool) -> Found:
         up_to = theirs.cores / own.cores
         if up_to == 1 or (up_to > 1) is not slower:
             return None
-        told = f"{own.cores} cores here, {theirs.cores} there: up to {_factor(up_to)} times by itself"
+        told = (
+            f"{counted(own.cores, 'core')} here, {theirs.cores} there: up to {_factor(up_to)} times by itself"
+        )
         return Cause(CauseKind.CORES, told, up_to), True
     most = theirs.of_cores or own.of_cores
     if not most or most == 1 or (own.cores is None and theirs.cores is None):
@@ -265,12 +271,11 @@ def _version(own: Side, theirs: Side, slower: bool) -> Found:
         apart += [f"{name} {one} here, {tool} {version} there" for name, one in mine.items()]
     if apart:
         return Cause(CauseKind.VERSION, f"{'; '.join(apart)}"), True
-    mine_told, theirs_told = own.tool or "not told", theirs.tool or "not told"
-    if not theirs.versions and own.versions:
-        return Cause(CauseKind.VERSION, f"{mine_told} here; {theirs_told}, no version, there"), False
-    if theirs.versions:
-        return Cause(CauseKind.VERSION, f"{mine_told} here; {theirs_told} there"), False
-    return None
+    if not own.versions and not theirs.versions:
+        return None
+    told = f"{own.tool or 'not told'} here; {theirs.tool or 'not told'} there"
+    without = "" if theirs.versions else ", without a version"
+    return Cause(CauseKind.VERSION, f"{told}{without if theirs.tool else ''}"), False
 
 
 def _is_same_version(one: str, other: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from npubench.domain.figures import Bound, Kind
 from npubench.domain.records import Result, Status
 from npubench.published import case_of
+from npubench.published.chips import same_chip
 from npubench.reporting.compare.statistics import Interval, geometric_mean, rank_correlation
 from npubench.reporting.data.causes import (
     LEAST_USUAL,
@@ -58,6 +59,7 @@ class Line:
     case: ComparedCase
     own: Side
     theirs: Side
+    alike: bool = True  # whether they are of one chip, so that a difference is to be explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,9 @@ def _line(case: ComparedCase, row: Result, other: Result, kind: Kind) -> Line:
     """A case with how both of its times were made; of simulations nothing but the tools is told."""
     mine = next((one for one in row.all_figures if one.kind is kind), None)
     theirs = other.figures if kind is Kind.MEASURED else other.estimate
-    if mine is None or theirs is None:
-        return Line(case, Side(), Side())
+    if mine is None or theirs is None or not same_chip(row.chip, other.chip):
+        # Between chips nothing is to be explained: they are what differs.
+        return Line(case, Side(), Side(), alike=False)
     return Line(case, side_of_row(row, mine), side_of_published_row(other, theirs))
 
 
@@ -135,7 +138,7 @@ def grouped(
 
 
 def _causes(line: Line, lines: Sequence[Line], others: Sequence[Usual]) -> tuple[Cause, ...]:
-    if line.case.bound is not Bound.EXACT:
+    if line.case.bound is not Bound.EXACT or not line.alike:
         return ()
     rest = [one.case.ratio for one in lines if one is not line and one.case.sure]
     usual = list(others)
