@@ -5,6 +5,7 @@ so that what is compared with the simulation is the processor and not Python's l
 """
 
 import math
+import os
 import queue
 import shutil
 import subprocess
@@ -209,20 +210,22 @@ class Line:
             return list(self.spent), list(self.counted)
 
     def _work(self, at: int, works: Sequence[Callable[[Value], Value]]) -> None:
+        # The queues' own work counts, too; waiting takes no processor time.
+        before = time.thread_time()
         while not self.stop.is_set():
             taken, value = self._next(at)
             if not taken:
                 continue
-            started = time.thread_time()
             value = _through(works, value)
-            took = time.thread_time() - started
-            with self.lock:
-                self.spent[at] += took
-                self.counted[at] += 1
             if at < len(self.queues):
                 self._put(self.queues[at], value)
             elif self.on_way is not None:
                 self.on_way.release()
+            now = time.thread_time()
+            with self.lock:
+                self.spent[at] += now - before
+                self.counted[at] += 1
+            before = now
 
     def _next(self, at: int) -> tuple[bool, Value]:
         """Whether there is something to do, and what; waits a little for it."""
@@ -272,6 +275,7 @@ class Ran:
 
     fps: float  # frames a second out of all of them
     seconds_a_frame: tuple[tuple[float, ...], ...]  # processor time of each pool of each line
+    others: float  # share of the machine's processor time that other programs had, in 0..1
 
 
 def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
@@ -280,20 +284,31 @@ def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
     for thread in threads:
         thread.start()
     time.sleep(warm_up)
-    before, started = [line.snapshot() for line in lines], time.perf_counter()
+    before, started, machine = [line.snapshot() for line in lines], time.perf_counter(), _machine()
     after = before
     # On a busy machine a short look may see no frame at all of a pool.
     while any(now == then for now, then in _counts(after, before)):
         time.sleep(seconds)
         after = [line.snapshot() for line in lines]
-    took = time.perf_counter() - started
+    took, busy = time.perf_counter() - started, _machine() - machine
     for line in lines:
         line.stop.set()
     for thread in threads:
         thread.join()
     ended = sum(counts[-1] - old[-1] for (_, counts), (_, old) in zip(after, before, strict=True))
     means = [_means(*now, *then) for now, then in zip(after, before, strict=True)]
-    return Ran(ended / took, tuple(means))
+    return Ran(ended / took, tuple(means), max(0.0, busy / took / (os.cpu_count() or 1)))
+
+
+def _machine() -> float:
+    """Processor seconds of all programs but this one since the start, idle time left out; 0 without /proc."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, irq, soft_irq, stolen, *_ = map(int, first)
+    whole = (user + nice + system + irq + soft_irq + stolen) / os.sysconf("SC_CLK_TCK")
+    return whole - time.process_time()
 
 
 Snapshots = Sequence[tuple[list[float], list[int]]]

@@ -78,6 +78,10 @@ class Form:
     is_flag=True,
     help="First run what is missing of your models by the vendors' simulators.",
 )
+@click.option(
+    "--tables", "table_folders", type=PATH, multiple=True,
+    help="Published: your own folder of tables, too (docs/atlas.md). Repeatable.",
+)  # fmt: skip
 @shared_options("json")
 @click.option("--markdown", is_flag=True, help="Markdown for a document.")
 @click.option("-o", "--output", type=PATH, help="Page [OUT/selection.html].")
@@ -91,6 +95,7 @@ def select(
     published: bool,
     boards: tuple[str, ...],
     simulate: bool,
+    table_folders: tuple[Path, ...],
     as_json: bool,
     markdown: bool,
     output: Path | None,
@@ -113,7 +118,9 @@ def select(
     catalog = load_catalog(catalog_folders)
     if simulate:
         _simulate(asked, catalog, boards, out)
-    options = SelectOptions(asked, out, others, published or file is None, boards)
+    options = SelectOptions(
+        asked, out, others, published or file is None or bool(table_folders), boards, table_folders
+    )
     with use_language(lang):
         _say(choose(options, catalog), out, Form(as_json, markdown, output, form, lang))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from npubench.domain.figures import Bound, BoundReason, Bounds, Kind, Latency
 from npubench.published.atlas import PublishedFigure, family, figures, join_of, publisher_of
-from npubench.published.chips import Chip, canonical, find_chip, mode_of, share_of_mode
+from npubench.published.chips import Chip, canonical, chip_named, mode_of, share_of_mode
 from npubench.published.metrics import Family
 from npubench.published.networks import Head, Join, Network, join
 from npubench.reporting.select.times import IN_FLIGHT, ONE_CORE, ModelTime
@@ -56,8 +56,8 @@ def atlas(folders: tuple[Path, ...] = ()) -> Atlas:
     inputs: defaultdict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
     named: dict[str, Network] = {}
     for told in groups.values():
-        joined, chip = join_of(told[0]), find_chip(told[0].chip)
-        if chip is None or joined.network is None or not joined.sure or mode_of(told[0].mode).modules > 1:
+        joined, chip = join_of(told[0]), chip_named(told[0].chip)
+        if joined.network is None or not joined.sure or mode_of(told[0].mode).modules > 1:
             continue
         network = joined.network
         if network.height and network.width:
