@@ -210,20 +210,22 @@ class Line:
             return list(self.spent), list(self.counted)
 
     def _work(self, at: int, works: Sequence[Callable[[Value], Value]]) -> None:
+        # The queues' own work counts, too; waiting takes no processor time.
+        before = time.thread_time()
         while not self.stop.is_set():
             taken, value = self._next(at)
             if not taken:
                 continue
-            started = time.thread_time()
             value = _through(works, value)
-            took = time.thread_time() - started
-            with self.lock:
-                self.spent[at] += took
-                self.counted[at] += 1
             if at < len(self.queues):
                 self._put(self.queues[at], value)
             elif self.on_way is not None:
                 self.on_way.release()
+            now = time.thread_time()
+            with self.lock:
+                self.spent[at] += now - before
+                self.counted[at] += 1
+            before = now
 
     def _next(self, at: int) -> tuple[bool, Value]:
         """Whether there is something to do, and what; waits a little for it."""

@@ -13,6 +13,7 @@ SOURCES = (
     "own.detectors",
     "own.poses",
     "own.texts",
+    "damo_models",
     "own.segmenters",
     "own.landmarks",
     "package_models",

@@ -293,7 +293,7 @@ class Unet(nn.Module):
 class UnetMobile(nn.Module):
     """The U-Net of TensorFlow's tutorial: MobileNetV2's expansions, transposed convolutions of 512 to 64."""
 
-    def __init__(self, classes=3, ups=(512, 256, 128, 64)):
+    def __init__(self, kernel=3, classes=3, ups=(512, 256, 128, 64)):
         super().__init__()
         first, *rest = mobilenetv2()
         self.stem = nn.Sequential(first, rest[0])
@@ -307,11 +307,13 @@ class UnetMobile(nn.Module):
         for outer, side in zip(ups, sides, strict=True):
             self.ups.append(
                 nn.Sequential(
-                    nn.ConvTranspose2d(inner, outer, 3, 2, 1, 1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()
+                    nn.ConvTranspose2d(inner, outer, kernel, 2, 1, 4 - kernel, bias=False),
+                    nn.BatchNorm2d(outer),
+                    nn.ReLU(),
                 )
             )
             inner = outer + side
-        self.end = nn.ConvTranspose2d(inner, classes, 3, 2, 1, 1)
+        self.end = nn.ConvTranspose2d(inner, classes, kernel, 2, 1, 4 - kernel)
 
     def forward(self, x):
         x = self.stem(x)
@@ -759,6 +761,12 @@ def recipes() -> Iterator[Recipe]:
     yield from picture("unet-milesial", [(640, 1280)], lambda _: Unet(), "Ronneberger et al., U-Net, 2015")
     yield from picture(
         "unet-mobilenetv2", [256, 128], lambda _: UnetMobile(), "TensorFlow's tutorial of segmentation"
+    )
+    yield from picture(
+        "unet-mobilenetv2-hailo",
+        [256],
+        lambda _: UnetMobile(4),
+        "TensorFlow's tutorial of segmentation, kernels of 4 x 4",
     )
     yield from picture("bisenet-ooooverflow", [(720, 960)], lambda _: BiSeNet(), "Yu et al., BiSeNet, 2018")
     yield from picture("p2pnet", [512], lambda _: P2p(), "Song et al., P2PNet, 2021")
