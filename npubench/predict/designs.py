@@ -27,6 +27,7 @@ class Work(StrEnum):
     LANES = "lanes"  # multiply-accumulates, of lanes that stand idle too
     MACS = "macs"
     ELEMENTS = "elements"  # of activations that go in and out
+    WINDOWS = "windows"  # of each group, one a place of what goes out
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class Design:
             return float(kernel.activations)
         if work is Work.MACS:
             return float(kernel.macs)
+        if work is Work.WINDOWS:
+            return float(kernel.pixels * kernel.groups)
         lanes_in, lanes_out, lanes_of_taps = self.lanes
         pixels = float(kernel.pixels)
         if kernel.operator == POINTWISE:
