@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 4
 # Files in the order of their names: the long ones of tests/integration before the short ones of tests/unit.
 DIST := --dist loadscope --no-loadscope-reorder
 
-.PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection zoo network-graphs mutants bench doubts-recall atlas-recall docs golden clean
+.PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection selection-atlas zoo network-graphs mutants bench doubts-recall atlas-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -79,6 +79,11 @@ selection: $(VENV)/.run
 	-$(BIN)/npubench run --board local --precision int8 --out npubench-out/gateway-local $(GATEWAY)
 	-$(BIN)/npubench run --simulate --board rk3588 --board rv1106 --board bm1688 --board ethos-u65-512 --out npubench-out/gateway-simulated $(GATEWAY)
 	$(BIN)/npubench select --requirements docs/selection.toml --published $(GATEWAY_BOARDS) --out npubench-out/gateway-local --with npubench-out/gateway-simulated --markdown > generated/selection.md
+
+# Decided by what others published, predictions and facts of chips alone: needs no board and no toolchain.
+ATLAS_CHIPS := $(addprefix --board ,AX650N BM1684 RK3588 RK3576 QCS6490 QCS9075 RK3566 RK3568 RK3562 AX620A AX620Q AX630C RV1126 RV1109 RK1808)
+selection-atlas: $(VENV)/.run
+	$(BIN)/npubench select --requirements docs/selection-atlas.toml --published $(ATLAS_CHIPS) --out npubench-out/selection-atlas --markdown > generated/selection-atlas.md
 
 zoo: $(VENV)/.run
 	$(BIN)/python -m tests.zoo_index models/zoo

@@ -16,6 +16,7 @@ NAMES = (
     "operators_rknn",
     "doubts_recall",
     "atlas_recall",
+    "atlas_load",
     "own_files",
     "streams",
 )

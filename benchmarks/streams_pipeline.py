@@ -5,6 +5,7 @@ so that what is compared with the simulation is the processor and not Python's l
 """
 
 import math
+import os
 import queue
 import shutil
 import subprocess
@@ -133,7 +134,8 @@ def _decoder(av: Any, clip: Path) -> Callable[[Value], Value]:
             with av.open(str(clip)) as container:
                 container.streams.video[0].codec_context.thread_count = 1
                 for frame in container.decode(video=0):
-                    yield frame.to_ndarray(format="rgb24")
+                    # Left alone, the conversion takes threads of its own, as many as there are cores.
+                    yield frame.to_ndarray(format="rgb24", threads=1)
 
     endless = frames()
     return lambda _: next(endless)
@@ -183,12 +185,16 @@ def whole(name: str, *stages: Stage) -> Stage:
 
 
 class Line:
-    """Pools with a bounded queue between each two; the first makes frames as fast as it may."""
+    """Pools with a bounded queue between each two; the first makes frames as fast as it may.
 
-    def __init__(self, pools: Sequence[Pool], room: int) -> None:
-        self.pools, self.counted = pools, 0
+    `on_way` lets so many frames in at once, of all lines that share it; None: as many as there is room for.
+    """
+
+    def __init__(self, pools: Sequence[Pool], room: int, on_way: threading.Semaphore | None = None) -> None:
+        self.pools, self.on_way = pools, on_way
         self.queues: list[queue.Queue[Value]] = [queue.Queue(room) for _ in pools[1:]]
         self.lock, self.stop = threading.Lock(), threading.Event()
+        self.spent, self.counted = [0.0] * len(pools), [0] * len(pools)
 
     def threads(self) -> list[threading.Thread]:
         """Of all pools, not started."""
@@ -198,29 +204,49 @@ class Line:
             for _ in range(pool.threads)
         ]
 
+    def snapshot(self) -> tuple[list[float], list[int]]:
+        """Processor seconds of each pool, and its frames, until now."""
+        with self.lock:
+            return list(self.spent), list(self.counted)
+
     def _work(self, at: int, works: Sequence[Callable[[Value], Value]]) -> None:
-        source = self.queues[at - 1] if at else None
-        target = self.queues[at] if at < len(self.queues) else None
+        # The queues' own work counts, too; waiting takes no processor time.
+        before = time.thread_time()
         while not self.stop.is_set():
-            try:
-                value = source.get(timeout=0.2) if source else None
-            except queue.Empty:
+            taken, value = self._next(at)
+            if not taken:
                 continue
-            for work in works:
-                value = work(value)
-            if target is None:
-                with self.lock:
-                    self.counted += 1
-            else:
-                self._put(target, value)
+            value = _through(works, value)
+            if at < len(self.queues):
+                self._put(self.queues[at], value)
+            elif self.on_way is not None:
+                self.on_way.release()
+            now = time.thread_time()
+            with self.lock:
+                self.spent[at] += now - before
+                self.counted[at] += 1
+            before = now
+
+    def _next(self, at: int) -> tuple[bool, Value]:
+        """Whether there is something to do, and what; waits a little for it."""
+        if at == 0:
+            return self.on_way is None or self.on_way.acquire(timeout=WAIT_S), None
+        try:
+            return True, self.queues[at - 1].get(timeout=WAIT_S)
+        except queue.Empty:
+            return False, None
 
     def _put(self, target: "queue.Queue[Value]", value: Value) -> None:
         while not self.stop.is_set():
             try:
-                target.put(value, timeout=0.2)
+                target.put(value, timeout=WAIT_S)
                 return
             except queue.Full:
                 continue
+
+
+WAIT_S = 0.05
+"""Seconds after which a thread that waits looks whether it is to end."""
 
 
 def _works(pool: Pool) -> list[Callable[[Value], Value]]:
@@ -243,40 +269,67 @@ def _repeated(work: Callable[[Value], Value], runs: float) -> Callable[[Value], 
     return some
 
 
-def throughput_fps(lines: Sequence[Line], seconds: float, warm_up: float) -> float:
-    """Frames a second out of all lines while they run at once, after the warm-up."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What lines did while they were watched."""
+
+    fps: float  # frames a second out of all of them
+    seconds_a_frame: tuple[tuple[float, ...], ...]  # processor time of each pool of each line
+    others: float  # share of the machine's processor time that other programs had, in 0..1
+
+
+def run(lines: Sequence[Line], seconds: float, warm_up: float) -> Ran:
+    """All lines at once; the warm-up is not counted."""
     threads = [thread for line in lines for thread in line.threads()]
     for thread in threads:
         thread.start()
     time.sleep(warm_up)
-    before, started = [line.counted for line in lines], time.perf_counter()
-    time.sleep(seconds)
-    after, took = [line.counted for line in lines], time.perf_counter() - started
+    before, started, machine = [line.snapshot() for line in lines], time.perf_counter(), _machine()
+    after = before
+    # On a busy machine a short look may see no frame at all of a pool.
+    while any(now == then for now, then in _counts(after, before)):
+        time.sleep(seconds)
+        after = [line.snapshot() for line in lines]
+    took, busy = time.perf_counter() - started, _machine() - machine
     for line in lines:
         line.stop.set()
     for thread in threads:
         thread.join()
-    return (sum(after) - sum(before)) / took
+    ended = sum(counts[-1] - old[-1] for (_, counts), (_, old) in zip(after, before, strict=True))
+    means = [_means(*now, *then) for now, then in zip(after, before, strict=True)]
+    return Ran(ended / took, tuple(means), max(0.0, busy / took / (os.cpu_count() or 1)))
 
 
-def service_s(stage: Stage, value: Value, threads: int, seconds: float) -> float:
-    """Seconds of one run while so many threads do the same at once."""
-    workers = [stage.make() for _ in range(threads)]
-    barrier = threading.Barrier(threads)
-    times: list[float] = []
+def _machine() -> float:
+    """Processor seconds of all programs but this one since the start, idle time left out; 0 without /proc."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, irq, soft_irq, stolen, *_ = map(int, first)
+    whole = (user + nice + system + irq + soft_irq + stolen) / os.sysconf("SC_CLK_TCK")
+    return whole - time.process_time()
 
-    def loop(work: Callable[[Value], Value]) -> None:
-        work(value)
-        barrier.wait()
-        count, started = 0, time.perf_counter()
-        while count == 0 or time.perf_counter() - started < seconds:
-            work(value)
-            count += 1
-        times.append((time.perf_counter() - started) / count)
 
-    pool = [threading.Thread(target=loop, args=(work,)) for work in workers]
-    for one in pool:
-        one.start()
-    for one in pool:
-        one.join()
-    return sum(times) / threads
+Snapshots = Sequence[tuple[list[float], list[int]]]
+
+
+def _counts(after: Snapshots, before: Snapshots) -> Iterator[tuple[int, int]]:
+    """Frames of each pool then and now."""
+    for (_, counts), (_, old) in zip(after, before, strict=True):
+        yield from zip(counts, old, strict=True)
+
+
+def _means(
+    spent: Sequence[float], counts: Sequence[int], spent_before: Sequence[float], before: Sequence[int]
+) -> tuple[float, ...]:
+    return tuple(
+        (one - old) / (count - counted)
+        for one, count, old, counted in zip(spent, counts, spent_before, before, strict=True)
+    )
+
+
+def _through(works: Sequence[Callable[[Value], Value]], value: Value) -> Value:
+    for work in works:
+        value = work(value)
+    return value

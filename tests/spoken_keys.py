@@ -25,7 +25,7 @@ from npubench.reporting.data import (
 from npubench.reporting.data import tables as grid
 from npubench.reporting.page import page
 from npubench.reporting.sanity.doubt import DoubtClass
-from npubench.reporting.select import board_checks, checks, presentation, ranking, steps, verdict
+from npubench.reporting.select import board_checks, checks, presentation, ranking, steps, streams, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -91,6 +91,7 @@ def _in_tables() -> set[str]:
             name
             for columns_of in (
                 presentation.OVERVIEW,
+                presentation.COSTS,
                 presentation.ASKED,
                 presentation.CHECKS,
                 presentation.TERM_COLUMNS,
@@ -101,6 +102,7 @@ def _in_tables() -> set[str]:
         *(one.next_step for one in DoubtClass),
         *board_checks.ABOUT,
         *steps.WHAT,
+        *streams.STATIONS,
         *verdict._BASES.values(),
         verdict._PUBLISHED_SIMULATION,
         *provenance._STATISTICS,

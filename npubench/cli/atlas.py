@@ -109,7 +109,9 @@ def published_rows(
     asked = replace(query, case=tuple(cases))
     if not asked.asks:
         return rows, figures
-    found = matching(asked, [*map(names_of_row, rows), *map(names_of, figures)])
+    joined = bool(asked.model or asked.family)
+    named = [*map(names_of_row, rows), *(names_of(figure, joined) for figure in figures)]
+    found = matching(asked, named)
     count = len(rows)
     return [rows[at] for at in found if at < count], [figures[at - count] for at in found if at >= count]
 
@@ -157,4 +159,4 @@ def print_published(
         width = shutil.get_terminal_size((120, 24)).columns
         parts = [to_text(plain, width)] if plain else []
         parts += [atlas.to_text(figures, width)] if figures else []
-        click.echo("\n\n".join(parts) or "no published figure is all of that: ask for less at once")
+        click.echo("\n\n".join(parts))

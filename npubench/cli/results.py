@@ -15,6 +15,7 @@ from npubench.cli.atlas import (
     figure_doubts_seen,
     print_published,
     published_rows,
+    read_atlas,
     refuse_filters,
 )
 from npubench.cli.options import shared_options
@@ -24,7 +25,7 @@ from npubench.domain.text import counted, did_you_mean, printable, text_table
 if TYPE_CHECKING:
     from npubench.domain.records import Result
     from npubench.published.atlas import PublishedFigure
-    from npubench.reporting.data.published_comparison import PublishedComparison
+    from npubench.reporting.data.published_comparison import ComparedCase, PublishedComparison
 
 
 @click.command()
@@ -72,7 +73,7 @@ def results(
     if published and against:
         raise click.UsageError("--against lines up own rows: leave --published out")
     if not published:
-        refuse_filters(filters, table_folders, of_networks)
+        refuse_filters(filters, () if against else table_folders, of_networks)
     figures: Sequence[PublishedFigure] = ()
     if published:
         found, figures = _published(cases, board, filters, table_folders)
@@ -80,7 +81,12 @@ def results(
     else:
         found, history = _stored(out, cases, board, doubts)
     if views:
-        records, lines = networks(figures) if of_networks else _seen(views[0], found, history, published)
+        if of_networks:
+            records, lines = networks(figures)
+        elif against:
+            records, lines = against_published(found, table_folders)
+        else:
+            records, lines = _seen(views[0], found, history, published)
         if published and doubts:
             more = figure_doubts_seen(figures, table_folders)
             records, lines = [*records, *more[0]], [*lines, *more[1]]
@@ -111,8 +117,6 @@ def _print_results(found: "Sequence[Result]", as_json: bool, as_csv: bool) -> No
 def _seen(view: str, found: "Sequence[Result]", history: "Sequence[Result]", published: bool) -> "View":
     if view == "--doubts":
         return doubts(found, history)
-    if view == "--against":
-        return against_published(found)
     return published_missing_operators() if published else missing_operators(found)
 
 
@@ -280,20 +284,20 @@ def doubts(found: "Sequence[Result]", history: "Sequence[Result]") -> View:
     return all_doubts, [*lines, counts]
 
 
-def against_published(own: "Sequence[Result]") -> View:
-    """Own rows beside the published ones of the same cases."""
+def against_published(own: "Sequence[Result]", folders: Sequence[Path] = ()) -> View:
+    """Own rows beside the published ones of the same cases, and of the same networks on the same chip."""
     from npubench import published
+    from npubench.reporting.data.atlas_comparison import compare_with_atlas
     from npubench.reporting.data.published_comparison import compare_with_published, left_out
 
     found = compare_with_published(own, published.results())
+    found += compare_with_atlas(own, read_atlas(folders).figures, found)
     lines = [line for one in found for line in _line_up(one)]
     if emulated := left_out(own):
         lines.append(f"{counted(emulated, 'emulated row')} left out: no figure of theirs is a chip's")
     if not found:
-        lines.append(
-            "no own figure has a published one of the same case and kind; names are OpenMMLab's, see"
-        )
-        lines.append("`npubench results --published` for what is there")
+        lines.append("no own figure has a published one of the same network, chip and kind: see")
+        lines.append("`npubench results --published --networks` for the names that are joined")
     return found, lines
 
 
@@ -303,7 +307,7 @@ def _line_up(one: "PublishedComparison") -> list[str]:
     here = f"{one.board} ({one.chip}, {one.precision})"
     rows = [
         [
-            *(line.case, f"{line.own_us:.6g}", f"{line.published_us:.6g}"),
+            *(line.case, line.published_case, f"{line.own_us:.6g}", f"{line.published_us:.6g}"),
             f"{mark(line.bound)}{line.ratio:.3f}" if line.bound else "-",
             "doubtful" if line.doubtful else "a bound" if not line.sure else "",
         ]
@@ -314,12 +318,21 @@ def _line_up(one: "PublishedComparison") -> list[str]:
     return [
         f"{printable(here)} beside {printable(one.published_board)}: {one.basis}",
         f"    {one.kind} here; published there, {one.kind} by its publisher: {printable(one.source)}",
-        text_table(["case", "own us", "published us", "ratio", ""], rows),
+        text_table(["case", "published as", "own us", "published us", "ratio", ""], rows),
+        *(line for case in one.lines for line in _why(case)),
         f"    geometric mean of own / published over {count}: {_interval(one.ratio)}",
         f"    Spearman's rank correlation: {rho}",
         *(f"    {printable(note)}" for note in one.notes),
         "",
     ]
+
+
+def _why(line: "ComparedCase") -> list[str]:
+    """The likely causes of a difference, the likeliest first."""
+    if not line.causes:
+        return []
+    causes = "; ".join(f"{number}. {cause.kind}: {cause.told}" for number, cause in enumerate(line.causes, 1))
+    return [f"    {printable(line.case)}, {line.ratio:.2f}: {printable(causes)}"]
 
 
 def _interval(value: Any) -> str:

@@ -55,6 +55,9 @@ class Form:
 @click.option("--codec", help="With --cameras: h264, h265, av1, vp9, mjpeg or none.  [default: h264]")
 @click.option("--power", type=Number(), metavar="WATTS", help="With --cameras: the power at most.")
 @click.option(
+    "--power-of", type=click.Choice(["chip", "module", "board"]), help="With --cameras: what the power is of."
+)
+@click.option(
     "--latency", type=Number(), metavar="MS", help="With --cameras: milliseconds to an answer at most."
 )
 @click.option(
@@ -75,6 +78,10 @@ class Form:
     is_flag=True,
     help="First run what is missing of your models by the vendors' simulators.",
 )
+@click.option(
+    "--tables", "table_folders", type=PATH, multiple=True,
+    help="Published: your own folder of tables, too (docs/atlas.md). Repeatable.",
+)  # fmt: skip
 @shared_options("json")
 @click.option("--markdown", is_flag=True, help="Markdown for a document.")
 @click.option("-o", "--output", type=PATH, help="Page [OUT/selection.html].")
@@ -88,6 +95,7 @@ def select(
     published: bool,
     boards: tuple[str, ...],
     simulate: bool,
+    table_folders: tuple[Path, ...],
     as_json: bool,
     markdown: bool,
     output: Path | None,
@@ -110,7 +118,9 @@ def select(
     catalog = load_catalog(catalog_folders)
     if simulate:
         _simulate(asked, catalog, boards, out)
-    options = SelectOptions(asked, out, others, published or file is None, boards)
+    options = SelectOptions(
+        asked, out, others, published or file is None or bool(table_folders), boards, table_folders
+    )
     with use_language(lang):
         _say(choose(options, catalog), out, Form(as_json, markdown, output, form, lang))
 
@@ -145,6 +155,7 @@ def _asked(file: Path | None, words: dict[str, Any]) -> "Requirements":
             *(given.get("budget"), given.get("price_of"), given.get("power"), given.get("latency")),
             *(given.get("fps"), given.get("resolution", "1080p"), given.get("codec", "h264")),
             given.get("precision", ""),
+            given.get("power_of"),
         )
     )
 

@@ -1,17 +1,148 @@
 """Model A: figures of a network of the atlas on a chip of the atlas, completed from all the others."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from npubench.predict.answer import Answer, Refusal, RefusalKind
+from npubench.domain.figures import Kind
+from npubench.predict.answer import Answer, Prediction, Refusal
 from npubench.predict.asked import AskedRow
-from npubench.predict.samples import problem_of
+from npubench.predict.experts import Table
+from npubench.predict.knowledge import Ground, Knowledge
+from npubench.predict.learning import Bands, bands, widened
+from npubench.predict.mixture import Mixture
+from npubench.predict.parameters import Parameters, read_parameters
+from npubench.predict.physical import Physics
+from npubench.predict.process import Expected, Process
+from npubench.predict.samples import Sample, sample_of, value_of
 from npubench.predict.validate import Validation, judged
+from npubench.published import figures
+from npubench.published.atlas import PublishedFigure
+from npubench.storage.hashing import digest
+
+
+class Completion:
+    """The atlas's samples, what was learned of them, and answers; made once, asked for many at once."""
+
+    def __init__(self, samples: Sequence[Sample], parameters: Parameters, data_sha256: str) -> None:
+        self.samples = samples
+        self.parameters = parameters
+        self.data_sha256 = data_sha256
+        self._physics = Physics(samples)
+        self._process = Process(samples, parameters, self._physics)
+        self._table = Table(samples)
+        self._knowledge = Knowledge(samples)
+        self._places = {one.row.key: place for place, one in enumerate(samples)}
+
+    def answers(self, asked: Sequence[Sample | Refusal]) -> list[Answer]:
+        """An answer to each; a sample of ours is answered without its cell."""
+        found: list[Answer] = []
+        without = [isinstance(one, Sample) and one.row.key in self._places for one in asked]
+        bases = [
+            one if isinstance(one, Refusal) else self._knowledge.basis(one, left)
+            for one, left in zip(asked, without, strict=True)
+        ]
+        kept = [
+            (one, left)
+            for one, left, basis in zip(asked, without, bases, strict=True)
+            if isinstance(one, Sample) and not isinstance(basis, Refusal)
+        ]
+        of_kept = iter(self._predicted([one for one, _ in kept], [left for _, left in kept]))
+        for one, basis in zip(asked, bases, strict=True):
+            if isinstance(one, Refusal):
+                found.append(one)
+            else:
+                found.append(basis if isinstance(basis, Refusal) else self._said(one, basis, next(of_kept)))
+        return found
+
+    def _said(self, asked: Sample, ground: Ground, times: tuple[float, float, float]) -> Prediction:
+        low, value, high = sorted(value_of(asked.row, asked.column, time) for time in times)
+        return Prediction(
+            *(value, low, high),
+            unit=asked.row.unit,
+            metric=asked.row.metric,
+            basis=ground.basis,
+            rests_on=ground.rests_on,
+            costs=self._physics.shares(asked),
+            data_sha256=self.data_sha256,
+            calibration_sha256=self.parameters.sha256,
+        )
+
+    def _predicted(
+        self, asked: Sequence[Sample], without: Sequence[bool]
+    ) -> list[tuple[float, float, float]]:
+        if not asked:
+            return []
+        found = self.bands(asked, without)
+        return list(zip(map(float, found.low), map(float, found.middle), map(float, found.high), strict=True))
+
+    def bands(self, asked: Sequence[Sample], without: Sequence[bool]) -> Bands:
+        """Bands of samples; `without`: whether a sample is ours and is left out with its cell."""
+        import numpy as np
+
+        expected = self._expected(asked, without)
+        opinions = self._table.opinions(asked, without)
+        found = bands(Mixture(opinions, expected), self.parameters.mixture)
+        kinds = [self.kind(one, int(count)) for one, count in zip(asked, found.opinions, strict=True)]
+        widths = self.parameters.widths
+        return widened(found, np.array([widths.get(kind, 1.0) for kind in kinds]))
+
+    def ground(self, sample: Sample, without_cell: bool = False) -> Ground | Refusal:
+        """What an answer to the sample rests on, or why there is none."""
+        return self._knowledge.basis(sample, without_cell)
+
+    def kind(self, sample: Sample, opinions: int) -> str:
+        """What a band's width is known by."""
+        return (
+            "alone" if opinions == 1 else self.parameters.groups[self.parameters.group_of(sample.column)].name
+        )
+
+    def _expected(self, asked: Sequence[Sample], without: Sequence[bool]) -> Expected:
+        import numpy as np
+
+        means, deviations = np.zeros(len(asked)), np.zeros(len(asked))
+        new = [place for place, left in enumerate(without) if not left]
+        if new:
+            found = self._process.expected([asked[place] for place in new])
+            means[new], deviations[new] = found.means, found.deviations
+        ours = [place for place, left in enumerate(without) if left]
+        if ours:
+            left = self._process.left_out([one.cell for one in self.samples])
+            places = [self._places[asked[place].row.key] for place in ours]
+            means[ours], deviations[ours] = left.means[places], left.deviations[places]
+        return Expected(means, deviations)
+
+
+def row_of(figure: PublishedFigure) -> AskedRow:
+    """A published figure as a row that may be asked for."""
+    return AskedRow(
+        figure.line, figure.chip, figure.mode, figure.model, figure.input, figure.precision,
+        figure.metric, figure.unit, figure.source, figure.tool, figure.note, figure.value,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def atlas_samples() -> tuple[Sample, ...]:
+    """Every measured vision figure of the atlas that is of one chip."""
+    found = [
+        sample_of(row_of(one)) for one in figures() if one.value is not None and one.kind is Kind.MEASURED
+    ]
+    return tuple(one for one in found if isinstance(one, Sample) and " x " not in one.column.chip)
+
+
+def data_hash(samples: Sequence[Sample]) -> str:
+    """Of the samples' rows: what a calibration was learned from."""
+    return digest(*((*one.row.key, repr(one.log_ms), one.subject.key) for one in samples))
+
+
+@lru_cache(maxsize=1)
+def completion() -> Completion:
+    """The shipped atlas with the shipped calibration. Some seconds, once."""
+    samples = atlas_samples()
+    return Completion(samples, read_parameters(), data_hash(samples))
 
 
 def complete(rows: Sequence[AskedRow]) -> Validation:
     """An answer for each row, made without the row itself and without the other rows of its cell."""
-    return judged(rows, [_answer(row) for row in rows], "", "")
-
-
-def _answer(row: AskedRow) -> Answer:
-    return problem_of(row) or Refusal(RefusalKind.CHIP, f"no figure of chip {row.chip!r} is known")
+    made = completion()
+    answers = made.answers([sample_of(row) for row in rows])
+    return judged(rows, answers, made.data_sha256, made.parameters.sha256)

@@ -5,7 +5,7 @@ Each is of kind `published`; `PublishedFigure.kind` is what it was for its publi
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import Kind
-from npubench.domain.text import did_you_mean
 from npubench.published.cells import CellProblems, Record, read_sheet
 from npubench.published.declaring import read_tables
-from npubench.published.metrics import METRICS, Family, Metric
+from npubench.published.metrics import METRICS, Family, Metric, known_as, wrong_metric
 from npubench.published.networks import LANGUAGE_TASKS, Join, join
 from npubench.published.tables import Column, Role, Table, folder
 from npubench.storage.toml import Problem
@@ -55,11 +54,15 @@ class PublishedFigure:
 
     @property
     def standard_value(self) -> float | None:
-        """The value in the metric's own unit (ms, fps, tokens/s, MB); of another metric as it is."""
+        """The value in the metric's own unit (ms, fps, tokens/s, MB); of another metric as it is.
+
+        None where the metric has no such unit, which no table can say.
+        """
         metric = self.known_metric
         if metric is None or self.value is None:
             return self.value
-        return self.value * metric.scales[self.unit.casefold()]
+        scale = metric.scales.get(self.unit.casefold())
+        return None if scale is None else self.value * scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +94,15 @@ def load(folders: tuple[Path, ...] = ()) -> Atlas:
 def _state(one: Path) -> tuple[tuple[str, int, int], ...]:
     """Names, sizes and times of a folder's files: what was read is read anew when they change."""
     try:
-        found = [(path.name, path.stat()) for path in one.iterdir() if path.suffix in (".toml", ".csv")]
+        found = [path for path in one.iterdir() if path.suffix in (".toml", ".csv")]
+        return tuple(sorted(map(_state_of, found)))
     except OSError:
         return ()
-    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found))
+
+
+def _state_of(file: Path) -> tuple[str, int, int]:
+    found = file.stat()
+    return file.name, found.st_size, found.st_mtime_ns
 
 
 @lru_cache(maxsize=8)
@@ -104,14 +112,34 @@ def _load(folders: tuple[Path, ...], _state: object) -> Atlas:
     read: list[PublishedFigure] = []
     mistakes = [*problems]
     for name, table in found.items():
-        told: list[Problem] = []
-        of_table = _Reader(table).figures(told) if table.values else []
+        of_table, told = _read(table, _state_of(table.file))
         mistakes += told
         if not told:
             kept[name] = table
             read += of_table
     return Atlas(kept, tuple(read), tuple(mistakes))
 
+
+_KEPT: dict[str, tuple[object, tuple[PublishedFigure, ...], tuple[Problem, ...]]] = {}
+"""What was read last of each table, by its declaration, with the state of its file then."""
+
+
+def _read(table: Table, state: object) -> tuple[Sequence[PublishedFigure], Sequence[Problem]]:
+    """Figures of one table and its bad cells; a file is read once as long as nothing changes."""
+    if not table.values:
+        return (), ()
+    key = repr(table)
+    kept = _KEPT.get(key)
+    if kept is None or kept[0] != state:
+        told: list[Problem] = []
+        kept = (state, tuple(_Reader(table).figures(told)), tuple(told))
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[key] = kept
+    return kept[1:]
+
+
+_MOST_KEPT = 64
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _NEEDED = (Role.CHIP, Role.MODEL, Role.SOURCE)
@@ -153,8 +181,9 @@ class _Reader:
 
     def _figure(self, record: Record, column: Column, text: str) -> PublishedFigure | None:
         words: dict[Role, str] = {role: self._text(record, role) for role in _WORDS}
+        words.update(column.constants)
         metric, unit = column.metric or words[Role.METRIC], column.unit or words[Role.UNIT]
-        metric = metric.casefold() if metric.casefold() in METRICS else metric
+        metric = known_as(metric)
         for role in _NEEDED:
             if not words[role]:
                 self._cells.add(record.line, self._names.get(role, role.value), "is empty: fill it in")
@@ -197,23 +226,11 @@ class _Reader:
         """What is wrong with a metric or its unit; empty where nothing is."""
         known = self._metrics.get((metric, unit))
         if known is None:
-            known = self._metrics[metric, unit] = _wrong_metric(metric, unit)
+            known = self._metrics[metric, unit] = wrong_metric(metric, unit)
         return known
 
 
 _KINDS = (Kind.MEASURED.value, Kind.SIMULATED.value)
-
-
-def _wrong_metric(metric: str, unit: str) -> str:
-    if not metric:
-        return "is empty: name the metric"
-    known = METRICS.get(metric)
-    if known is not None and unit.casefold() not in known.scales:
-        units = ", ".join(filter(None, known.scales))
-        return f"{unit[:60]!r} is no unit of {metric!r}: use one of {units}"
-    if known is None and (near := did_you_mean(metric, METRICS, most=1)) and len(metric.split()) == 1:
-        return f"{metric[:60]!r} is no metric that npubench knows{near}: correct it"
-    return ""
 
 
 def join_of(figure: PublishedFigure) -> Join:

@@ -106,11 +106,11 @@ class CellProblems:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._found: list[tuple[int, str, str]] = []
+        self._found: dict[tuple[int, str, str], None] = {}
 
     def add(self, line: int, column: str, message: str) -> None:
-        """Note a bad cell."""
-        self._found.append((line, column, message))
+        """Note a bad cell; the same is told once, however many figures it spoils."""
+        self._found[line, column, message] = None
 
     def told(self) -> Sequence[Problem]:
         """Problems in the order of the file."""

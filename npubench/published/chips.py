@@ -99,8 +99,12 @@ def same_chip(one: str, other: str) -> bool:
 
 def canonical(name: str) -> str:
     """The name that pages write; an unknown one without what is never told apart (case, blanks, hyphens)."""
-    found = find_chip(name)
-    return found.name if found else _key(name)
+    return chip_named(name).name
+
+
+def chip_named(name: str) -> Chip:
+    """The chip of that name, of which nothing else is known where the table does not have it."""
+    return find_chip(name) or Chip(_key(name).upper(), "")
 
 
 _SEVERAL = re.compile(r"\s*(\d{1,3})\s*[x×*]\s*(\S.*)", re.IGNORECASE)

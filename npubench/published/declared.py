@@ -33,6 +33,14 @@ class DeclaredColumn(Table, frozen=True, kw_only=True):
     unit: str = ""
     kind: OfPublisher | None = None
     meaning: str = ""
+    chip: str = ""
+    mode: str = ""
+    model: str = ""
+    input: str = ""
+    precision: str = ""
+    tool: str = ""
+    note: str = ""
+    source: str = ""
     field: FieldName | Literal[""] = ""
     scale: Positive = 1.0
     runs: Annotated[int, Meta(ge=1)] | None = None

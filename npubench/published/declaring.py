@@ -1,6 +1,6 @@
 """Declarations of published tables read and checked: every mistake of a file at once, by its line."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from npubench.domain.figures import Kind
 from npubench.domain.text import did_you_mean, path_meant
 from npubench.published.cells import read_header
 from npubench.published.declared import DeclaredColumn, DeclaredTable, TablesFile
+from npubench.published.metrics import known_as, wrong_metric
 from npubench.published.tables import Column, Role, Table, folder
 from npubench.storage.json import KeyPath, mistakes
 from npubench.storage.toml import Problem, Source, read
@@ -41,7 +42,7 @@ def read_tables(folders: Iterable[Path]) -> tuple[Mapping[str, Table], tuple[Pro
     A name that an earlier table has is a mistake.
     """
     found: dict[str, Table] = {}
-    places: dict[str, str] = {}
+    places: dict[str, tuple[Source, KeyPath]] = {}
     problems: list[Problem] = []
     for one in folders:
         for path in _files(one, problems):
@@ -76,7 +77,10 @@ def _files(one: Path, problems: list[Problem]) -> Sequence[Path]:
 
 
 def _tables(
-    source: Source, tree: dict[str, Any], places: dict[str, str], problems: list[Problem]
+    source: Source,
+    tree: dict[str, Any],
+    places: dict[str, tuple[Source, KeyPath]],
+    problems: list[Problem],
 ) -> list[Table]:
     """The right ones of a file; `places` are names that are taken, with where."""
     wrong = {one.key: one.message for one in mistakes(tree, TablesFile)}
@@ -92,9 +96,11 @@ def _tables(
         name_at = (*at, "name")
         taken = places.get(declared.name)
         if taken:
-            said = f"{declared.name!r} is declared at {taken} already: rename one of them"
+            where, at_name = taken
+            place = f"{where.path}:{where.line(at_name)}"
+            said = f"{declared.name!r} is declared at {place} already: rename one of them"
             problems.append(source.problem(name_at, said))
-        places.setdefault(declared.name, f"{source.path}:{source.line(name_at)}")
+        places.setdefault(declared.name, (source, name_at))
         checked = _Checked(source, declared, at, blamed).table(problems)
         if checked is not None and not taken and not blamed:
             made.append(checked)
@@ -221,8 +227,10 @@ class _Checked:
                 self._tell(
                     f"{roles.count(role)} columns have the role {role.value!r}: leave it to one", "name"
                 )
+        values = [column for column in columns if column.role is Role.VALUE]
         for role in (Role.CHIP, Role.MODEL, Role.SOURCE):
-            if role not in roles and not getattr(self._declared, role.value):
+            everywhere = getattr(self._declared, role.value) or all(one.constants.get(role) for one in values)
+            if role not in roles and not everywhere:
                 self._lack(role, f"no {role}: set {role.value!r}, or give a column that role")
         if not self._declared.licence:
             self._lack("licence", "no licence: say in 'licence' what the figures may be used for")
@@ -235,23 +243,33 @@ class _Checked:
                 if given:
                     self._tell(f"belongs to shipped rows: leave {name!r} out of a table of figures", *key)
             if column.role is not Role.VALUE:
-                if column.metric or column.unit or column.kind:
-                    self._tell(
-                        "only a column of values has 'metric', 'unit' and 'kind': leave them out", *key
-                    )
+                if column.metric or column.unit or column.kind or column.constants:
+                    said = "only a column of values has 'metric', 'unit', 'kind', 'chip' and the like"
+                    self._tell(f"{said}: remove them", *key)
                 continue
+            self._check_unit(column, roles, *key[:2])
             if not (column.metric or declared.metric or Role.METRIC in roles):
                 said = f"column {column.name!r} is of no metric: set 'metric', or give a column that role"
                 self._tell(said, *key)
             if not (column.kind or declared.kind or Role.KIND in roles):
                 self._tell(f"column {column.name!r}: set 'kind' to 'measured' or 'simulated'", *key)
 
+    def _check_unit(self, column: Column, roles: Collection[Role | None], *key: str | int) -> None:
+        """A metric and a unit that no cell says have to fit."""
+        metric, unit = column.metric or self._declared.metric, column.unit or self._declared.unit
+        said = {role for role, own in ((Role.METRIC, column.metric), (Role.UNIT, column.unit)) if not own}
+        if metric and not said & set(roles) and (wrong := wrong_metric(known_as(metric), unit)):
+            self._tell(f"column {column.name!r}: {wrong}", *key, "unit" if column.unit else "name")
+
+
+_OF_COLUMN = (Role.CHIP, Role.MODE, Role.MODEL, Role.INPUT, Role.PRECISION, Role.TOOL, Role.NOTE, Role.SOURCE)
+
 
 def _column(one: DeclaredColumn) -> Column:
     kind, role = Kind(one.kind) if one.kind else None, Role(one.role) if one.role else None
-    return Column(
-        *(one.name, one.meaning, kind, one.field, one.unit, one.scale, one.runs), role=role, metric=one.metric
-    )
+    own = {each: text for each in _OF_COLUMN if (text := getattr(one, each.value))}
+    plain = (one.name, one.meaning, kind, one.field, one.unit, one.scale, one.runs)
+    return Column(*plain, role=role, metric=one.metric, constants=own)
 
 
 def _by_name(columns: Sequence[Column], header: Sequence[str]) -> list[Column]:

@@ -18,7 +18,7 @@ from npubench.published.networks import Network
 
 @dataclass(frozen=True, slots=True)
 class GraphOf:
-    """Which graph stands for a network; an empty variant or a size of 0 is any."""
+    """Which graph stands for a network; an empty variant is any, a size of 0 not told."""
 
     network: str
     variant: str
@@ -57,8 +57,11 @@ def graph_for(network: Network) -> GraphFeatures | None:
     the result tells. An input that is not told is the one that the graph was counted at.
     """
     size = (network.height or 0, network.width or 0)
-    found = _best(network.name, network.variant, size)
-    names = [one for one in [found.graph] if one] if found else _by_network().get(network.name, ())
+    line = _best(network.name, network.variant, size)
+    if line is not None and not line.graph:
+        return None
+    family = line.graph.partition("@")[0] if line else network.name
+    names = [*([line.graph] if line else []), *_by_network().get(family, ())]
     for name in names:
         features = graphs()[name]
         if 0 in size or features.shape[-2:] == size:
@@ -67,13 +70,11 @@ def graph_for(network: Network) -> GraphFeatures | None:
 
 
 def _best(network: str, variant: str, size: tuple[int, int]) -> GraphOf | None:
-    """The closest line: the same variant before any, the same input before any."""
-    fitting = [
-        one
-        for one in _lines_of_networks().get(network, ())
-        if one.variant in (variant, "") and (0 in size or (one.height, one.width) in (size, (0, 0)))
-    ]
-    return max(fitting, key=lambda one: (one.variant == variant, one.height > 0), default=None)
+    """The closest line: of the same input before another, of the same variant before any."""
+    fitting = [one for one in _lines_of_networks().get(network, ()) if one.variant in (variant, "")]
+    return max(
+        fitting, key=lambda one: ((one.height, one.width) == size, one.variant == variant), default=None
+    )
 
 
 @cache

@@ -1,7 +1,8 @@
 """What is asked of published figures: by chip, model, mode, precision, source and family."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -49,9 +50,9 @@ class Named:
     family: tuple[str, ...]
 
 
-def names_of(figure: PublishedFigure) -> Named:
-    """Names of a figure of the atlas."""
-    network = join_of(figure).network
+def names_of(figure: PublishedFigure, joined: bool = True) -> Named:
+    """Names of a figure of the atlas; without `joined` neither network nor family, which take long."""
+    network = join_of(figure).network if joined else None
     of_network = (network.name, network.key) if network else ()
     return Named(
         (figure.model,),
@@ -60,7 +61,7 @@ def names_of(figure: PublishedFigure) -> Named:
         _mode_names(figure.mode),
         (figure.precision,),
         _source_names(figure.source, figure.table),
-        (family(figure).value,),
+        (family(figure).value,) if joined else (),
     )
 
 
@@ -98,15 +99,49 @@ def _source_names(source: str, table: str) -> tuple[str, ...]:
 def matching(query: Query, named: Sequence[Named]) -> list[int]:
     """Positions of what the query asks for.
 
-    Raises UsageError for a word that names nothing at all there, with what is near.
+    Raises UsageError for a word that names nothing at all there, with what is near, and for words that name
+    nothing together, with how many there are without each and what is near among those.
     """
-    kept = list(range(len(named)))
+    chosen: dict[str, set[int]] = {}
     for one in fields(query):
         words: tuple[str, ...] = getattr(query, one.name)
         if words:
-            chosen = _chosen(one.name, words, [getattr(each, one.name) for each in named])
-            kept = [at for at in kept if at in chosen]
+            chosen[one.name] = _chosen(one.name, words, [getattr(each, one.name) for each in named])
+    kept = sorted(set.intersection(*chosen.values())) if chosen else list(range(len(named)))
+    if not kept:
+        raise UsageError(_nothing_together(query, named, chosen))
     return kept
+
+
+def _nothing_together(query: Query, named: Sequence[Named], chosen: Mapping[str, set[int]]) -> str:
+    asked = {
+        what: " or ".join(f"'{printable(word, 60)}'" for word in getattr(query, what)) for what in chosen
+    }
+    together = " and ".join(f"{what} {words}" for what, words in asked.items())
+    left = {
+        what: set.intersection(*(places for other, places in chosen.items() if other != what))
+        for what in chosen
+    }
+    without = []
+    for what, places in left.items():
+        if places:
+            near = _near(getattr(query, what)[0], what, named, places)
+            without.append(f"without the {what} there are {len(places)}{near}")
+    told = "; ".join(without) or "no two of these have a figure in common"
+    return f"no published figure of {together} at once: {told}"
+
+
+def _near(word: str, what: str, named: Sequence[Named], places: Iterable[int]) -> str:
+    """What is called nearly so there, a model with the network that it is; of few names all of them."""
+    by_name = {name: getattr(named[at], what) for at in sorted(places) for name in getattr(named[at], what)}
+    by_name.pop("", None)
+    near = get_close_matches(word.casefold(), by_name, n=1) or get_close_matches(word, by_name, n=1)
+    if near:
+        first, *others = by_name[near[0]]
+        other = f", which is network '{printable(others[0], 60)}'" if what == "model" and others else ""
+        return f" (did you mean '{printable(first, 60)}'{other}?)"
+    few = ", ".join(printable(name, 40) for name in by_name) if len(by_name) <= _FEW else ""
+    return f" ({few})" if few else ""
 
 
 def _chosen(what: str, words: Iterable[str], named: Sequence[tuple[str, ...]]) -> set[int]:
@@ -126,6 +161,9 @@ def _chosen(what: str, words: Iterable[str], named: Sequence[tuple[str, ...]]) -
         chosen.update(at for names in found for at in places[names])
     return chosen
 
+
+_FEW = 6
+"""Names that are told one by one."""
 
 _SEE = {
     **dict.fromkeys(("case", "chip", "model", "mode", "precision"), "see `npubench results --published`"),

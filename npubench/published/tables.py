@@ -5,7 +5,8 @@ The shipped ones are those of `reports/published/`; a folder of a user's own has
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as field_of
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,7 @@ class Column:
     runs: int | None = None  # that a mean is of; None: not told
     role: Role | None = None  # in a figure of the atlas; None: in none
     metric: str = ""  # of a column of values; empty: the row says it
+    constants: Mapping[Role, str] = field_of(default_factory=dict)  # of its figures alone
 
     @property
     def statement(self) -> str:
@@ -69,7 +71,7 @@ class Table:
     npu_mode: str = ""  # of all rows
     licence: str = ""  # what its figures may be used for
     kind: Kind | None = None  # of all columns that say none
-    constants: Mapping[Role, str] = field(default_factory=dict)  # of cells that are empty, and of all rows
+    constants: Mapping[Role, str] = field_of(default_factory=dict)  # of cells that are empty, and of all rows
     missing: frozenset[str] = frozenset()  # cells that say that there is no figure
 
     @property

@@ -101,6 +101,18 @@ def test_own_rows_beside_published_ones(store, tmp_path):
     assert same["lines"][0]["ratio"] == pytest.approx(1.1)
 
 
+def test_own_rows_beside_the_atlas_with_the_causes_of_a_difference(store, tmp_path):
+    figures = Figures(Kind.MEASURED, Latency(99, 20_000.0))
+    where = {"board": "rock5", "chip": "RK3588", "tools": {"rknn-toolkit2": "2.1.0"}, "figures": figures}
+    store.append(sample_results.result("resnet50-v2-7", Precision.INT8, **where))
+    text = invoke("results", "--against", "published", "--out", tmp_path)
+    assert "rock5 (RK3588, int8) beside airockchip/rknn_model_zoo, single core" in text
+    assert "version: rknn-toolkit2 2.1.0 here, rknn 2.3.2 there" in text
+    (one,) = json.loads(invoke("results", "--against", "published", "--json", "--out", tmp_path))
+    assert one["lines"][0]["network"] == "resnet50-v2@224x224"
+    assert {"kind", "told", "up_to"} == set(one["lines"][0]["causes"][0])
+
+
 def test_doubts_of_own_rows(store, tmp_path):
     store.append(
         own(board_before=sample_results.state(0), board_after=sample_results.state(1, governor="performance"))
@@ -157,3 +169,73 @@ def test_mistakes_are_one_line(words, told, capsys):
     error = capsys.readouterr().err
     assert told in error
     assert len(error.splitlines()) == 1
+
+
+TABLE = """[[table]]
+name = "lab"
+file = "lab.csv"
+licence = "our own"
+source = "https://lab.example/figures"
+chip = "X9"
+
+[[table.column]]
+name = "ms"
+role = "value"
+metric = "latency"
+unit = "ms"
+kind = "measured"
+"""
+
+
+def own_tables(folder, text="model,ms\nresnet18,2.5\n"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "lab.toml").write_text(TABLE)
+    (folder / "lab.csv").write_text(text)
+    return folder
+
+
+def test_tables_of_ones_own_are_queried_with_the_shipped_ones(tmp_path):
+    folder = own_tables(tmp_path / "mine")
+    words = ("results", "--published", "--tables", folder, "--chip", "X9", "--json")
+    ((row,),) = [json.loads(invoke(*words))]
+    assert (row["kind"], row["origin"], row["value"], row["unit"]) == ("published", "measured", 2.5, "ms")
+    assert "published, measured" in invoke(*words[:-1])
+    assert "1 figure: 0 doubts, 0 of them strong" in invoke(*words[:-1], "--doubts")
+
+
+def test_tables_lie_beside_the_catalogue_too(tmp_path, monkeypatch):
+    own_tables(tmp_path / "catalogue" / "published")
+    monkeypatch.setenv("NPUBENCH_CATALOG", str(tmp_path / "catalogue"))
+    assert "resnet18" in invoke("results", "--published", "--chip", "X9")
+
+
+def test_a_broken_table_beside_the_catalogue_is_told_and_left_out(tmp_path, monkeypatch, capsys):
+    own_tables(tmp_path / "published", "model,ms\nresnet18,fast\n")
+    monkeypatch.setenv("NPUBENCH_CATALOG", str(tmp_path))
+    assert main(["results", "--published", "--chip", "rk3588", "--model", "yolov8n"]) == 0
+    said = capsys.readouterr()
+    assert "lab.csv:2: column 'ms': 'fast' is no number" in said.err
+    assert "yolov8n" in said.out
+
+
+def test_mistakes_in_a_named_folder_are_all_told_and_end_it(tmp_path, capsys):
+    folder = own_tables(tmp_path / "mine", "model,ms\nresnet18,fast\n,3\n")
+    assert main(["results", "--published", "--tables", str(folder)]) == 2
+    first, second, last = capsys.readouterr().err.splitlines()
+    assert "lab.csv:2: column 'ms': 'fast' is no number" in first
+    assert "lab.csv:3: column 'model': is empty: fill it in" in second
+    assert last == "npubench: 2 mistakes in the folders of --tables: correct them"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--chip", "rk3588"], "--chip goes with --published"),
+        (["--published", "--chip", "rk3589"], "did you mean 'RK3588'"),
+        (["--published", "--chip", "hailo-8", "--precision", "fp32"], "at once"),
+        (["--published", "--tables", "nowhere"], "is no folder"),
+    ],
+)
+def test_mistakes_in_a_query_are_told(words, told, capsys):
+    assert main(["results", *words]) == 2
+    assert told in capsys.readouterr().err

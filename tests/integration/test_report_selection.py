@@ -39,7 +39,8 @@ def drawn(language):
 ROWS = """[...document.querySelectorAll('#verdict table')[0].tBodies[0].rows].map(row => ({
   board: row.dataset.board, outcome: row.dataset.outcome,
   headroom: row.cells[5].dataset.v === undefined ? null : Number(row.cells[5].dataset.v),
-  binding: row.cells[6].innerText, score: row.cells[10].dataset.v === undefined ? null : Number(row.cells[10].dataset.v),
+  binding: row.cells[6].innerText, score: (cell => cell.dataset.v === undefined ? null : Number(cell.dataset.v))(
+    document.querySelectorAll('#verdict td.score')[row.rowIndex - 1]),
 }))"""
 
 

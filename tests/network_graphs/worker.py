@@ -85,9 +85,33 @@ def graph_of(recipe):
     for parameter in model.parameters():
         if parameter.is_leaf:
             parameter.requires_grad_(False)
+    model = Tensors(model)
     with torch.no_grad(), worker_rewrites.fixed_shapes():
         raw = export(model, samples)
     return simplified(raw)
+
+
+def Tensors(model):  # noqa: N802 - a class whose base is only known where torch is
+    """The model with all tensors that it gives, however they are packed, as one tuple."""
+    import torch
+
+    def tensors(value):
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, dict):
+            yield from (found for one in value.values() for found in tensors(one))
+        elif isinstance(value, (list, tuple)):
+            yield from (found for one in value for found in tensors(one))
+
+    class Whole(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, *inputs):
+            return tuple(dict.fromkeys(tensors(self.model(*inputs))))
+
+    return Whole().eval()
 
 
 def export(model, samples, opset=17):

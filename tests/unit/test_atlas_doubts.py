@@ -87,7 +87,7 @@ def test_a_rate_and_its_time_have_to_agree():
         figure("C1", "alpha", 41.0, "throughput", "fps", mode="1 core"),
     ]
     (doubt,) = told(numbered(pair), FigureDoubtClass.RATE_AND_TIME)
-    assert doubt.reason == "41 fps is 0.82 of what 20 ms an inference give"
+    assert doubt.reason == "41 fps is 0.82 times what 20 ms an inference give"
     assert doubt.strength is Strength.STRONG
     pair[1] = replace(pair[1], value=50.0, text="50")
     assert told(numbered(pair), FigureDoubtClass.RATE_AND_TIME) == []
@@ -140,6 +140,26 @@ def test_equal_figures_under_two_chips_are_told():
     (doubt,) = told(numbered([*one, *other]), FigureDoubtClass.EQUAL_TABLES)
     assert doubt.reason.startswith("6 of 6 figures of C1 and C2 are equal")
     assert told(numbered([*one, *other[:2]]), FigureDoubtClass.EQUAL_TABLES) == []
+
+
+def test_a_table_is_a_copy_whatever_its_publisher_calls_the_networks_ends():
+    zoo = [one for one in published.figures() if one.chip == "RK3588" and one.mode == "single core"][:8]
+    copied = [
+        replace(one, chip="Foo-9", mode="", source="https://b.example/", line=9000 + at)
+        for at, one in enumerate(zoo)
+    ]
+    (doubt,) = told([*zoo, *copied], FigureDoubtClass.EQUAL_TABLES)
+    assert doubt.reason.startswith("8 of 8 figures of RK3588 and Foo-9 are equal")
+    assert doubt.strength is Strength.STRONG
+
+
+def test_of_two_figures_that_nothing_else_speaks_of_either_may_have_slipped():
+    figures = [*clean(), *(figure(chip, "lonely", ms) for chip, ms in (("C1", 4.0), ("C2", 10_000.0)))]
+    strong, weak = told(numbered(figures), FigureDoubtClass.UNIT_SLIP)
+    # 10,000 ms is like nothing else on C2, 4 ms is among the figures of C1.
+    assert (strong.chip, strong.strength) == ("C2", Strength.STRONG)
+    assert (weak.chip, weak.strength) == ("C1", Strength.WEAK)
+    assert weak.reason.endswith(", or its one neighbour was")
 
 
 def both_publishers(extra_ms, factors):
@@ -262,6 +282,7 @@ def shipped(kind, **wanted):
         ("one_network_apart", {"cases": "yolov6n_0.2.1_nms_core", "reason": "nms-core"}),
         ("one_network_apart", {"cases": "yolov8s_opt_int8_4b", "chip": "CV186X"}),
         ("one_network_apart", {"cases": "ppyolov3_fp16_1b", "reason": "one network"}),
+        ("one_network_apart", {"cases": "deit_base", "evidence": "vit_base", "reason": "equal MACs"}),
         # Figures that cannot be, or that the rest of the table contradicts.
         ("rate_and_time", {"cases": "yolo26x", "reason": "41.0 fps"}),
         ("impossible_speed_up", {"cases": "yolo26s", "reason": "2.97 times as fast"}),

@@ -1,8 +1,14 @@
+import tempfile
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from npubench import published
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import Kind
+from npubench.domain.text import printable
 from npubench.published.atlas import load
 
 FIGURES = published.figures()
@@ -109,7 +115,8 @@ def test_every_mistake_of_a_declaration_is_told_at_once(tmp_path):
         + ", ".join(KEYS),
         "tables.toml:10: key 'table[0].column[0].kind': must be 'measured' or 'simulated', not 'measurd'",
         "tables.toml:11: key 'table[0].column[0].rol': unknown key (did you mean 'role'?): the keys are "
-        "name, role, metric, unit, kind, meaning, field, scale, runs",
+        "name, role, metric, unit, kind, meaning, chip, mode, model, input, precision, tool, note, source, field, "
+        "scale, runs",
         "tables.toml:14: key 'table[1].file': lab.csv has a column 'notes': rename it to 'note', or declare it "
         "(without a role, to leave it out)",
         "tables.toml:19: key 'table[1].column[0].name': lab.csv has no column 'figures' (did you mean "
@@ -155,7 +162,7 @@ def test_every_bad_cell_is_told_with_line_and_column(tmp_path):
         "lab.csv:3: column 'chip': is empty: fill it in",
         "lab.csv:4: column 'figure': '-1' cannot be: a figure is above 0",
         "lab.csv:5: column 'unit': 'ms' is no unit of 'throughput': use one of fps, inferences/s, images/s, "
-        "img/s, ips, 1/s",
+        "frames/s, samples/s, img/s, ips, qps, 1/s",
         "lab.csv:6: column 'metric': 'latancy' is no metric that npubench knows (did you mean 'latency'?): "
         "correct it",
         "lab.csv:7: 4 cells under a header of 5: quote cells that hold commas",
@@ -165,3 +172,128 @@ def test_every_bad_cell_is_told_with_line_and_column(tmp_path):
     ]
     with pytest.raises(UsageError, match=r"lab\.csv:3: column 'chip': is empty"):
         published.figures((tmp_path,))
+
+
+def test_a_figure_in_ones_own_unit_stands_in_the_metrics(tmp_path):
+    lab = "chip,model,metric,figure,unit\nX,a,latency,2500,us\nX,a,latency,0.5,s\nX,a,memory,2,GB\nX,a,mAP,0.4,\n"
+    write(tmp_path, LONG, lab=lab)
+    added = published.figures((tmp_path,))[4363:]
+    assert [one.standard_value for one in added] == pytest.approx([2.5, 500.0, 2000.0, 0.4])
+    assert [one.unit for one in added] == ["us", "s", "GB", ""]
+
+
+def test_a_row_may_say_its_kind(tmp_path):
+    toml = LONG.replace('kind = "measured"\n', "")
+    lab = "chip,model,metric,figure,unit,kind\nX,a,latency,2,ms,simulated\nX,a,latency,2,ms,Measured\nX,a,latency,2,ms,felt\n"
+    write(tmp_path, toml, lab=lab)
+    assert told(tmp_path) == ["lab.csv:4: column 'kind': 'felt' is no kind: write 'measured' or 'simulated'"]
+    (tmp_path / "lab.csv").write_text(lab.replace("felt", "measured"))
+    assert [one.kind for one in published.figures((tmp_path,))[4363:]] == [
+        *(Kind.SIMULATED, Kind.MEASURED, Kind.MEASURED),
+    ]
+
+
+def test_what_was_read_is_read_anew_when_it_changes(tmp_path):
+    lab = "chip,model,metric,figure,unit\nX,a,latency,2,ms\n"
+    write(tmp_path, LONG, lab=lab)
+    assert len(published.figures((tmp_path,))) == 4364
+    (tmp_path / "lab.csv").write_text(lab + "X,b,latency,2,ms\n")
+    assert len(published.figures((tmp_path,))) == 4365
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"chip,model\xff\n", "lab.csv:1: byte 0xff is not UTF-8: save the file as UTF-8"),
+        (b"", "lab.csv:1: is empty: begin it with a line of column names"),
+        (
+            b'chip,model,metric,figure,unit\nX,"a\n',
+            "lab.csv:2: is not CSV: unexpected end of data: correct the quotes",
+        ),
+        (
+            b"chip,chip,model,metric,figure,unit\n",
+            "lab.csv:1: column 'chip' is there more than once: rename one of them",
+        ),
+    ],
+)
+def test_files_that_are_no_tables(tmp_path, text, line):
+    write(tmp_path, LONG)
+    (tmp_path / "lab.csv").write_bytes(text)
+    assert line in told(tmp_path)
+
+
+def test_many_bad_cells_of_one_column_are_counted(tmp_path):
+    write(tmp_path, LONG, lab="chip,model,metric,figure,unit\n" + 30 * 'X,a,latency,"3,5",ms\n')
+    lines = told(tmp_path)
+    assert len(lines) == 21
+    assert lines[-1] == "lab.csv:31: column 'figure': 10 more bad cells, the last one here"
+
+
+CELLS = st.text(st.characters(codec="utf-8"), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(CELLS, max_size=7).map(",".join), max_size=6), st.booleans())
+def test_no_csv_file_stops_the_reader(lines, headed):
+    head = ["chip,model,metric,figure,unit"] if headed else []
+    with tempfile.TemporaryDirectory() as name:
+        write(Path(name), LONG)
+        (Path(name) / "lab.csv").write_text("\n".join([*head, *lines]), newline="")
+        atlas = load((Path(name),))
+    assert atlas.problems or "lab" in atlas.tables
+    assert all(one.value is None or one.value >= 0 for one in atlas.figures)
+    assert all(str(one) == printable(str(one)) for one in atlas.problems)
+
+
+CHIPS_IN_COLUMNS = """[[table]]
+name = "zoo"
+file = "zoo.csv"
+licence = "CC0"
+source = "a page"
+metric = "throughput"
+unit = "fps"
+kind = "measured"
+
+[[table.column]]
+name = "RK3566"
+role = "value"
+chip = "RK3566"
+
+[[table.column]]
+name = "RK3588 1 core"
+role = "value"
+chip = "RK3588"
+mode = "single core"
+precision = "int8"
+"""
+
+
+def test_a_column_of_values_may_be_of_a_chip_of_its_own(tmp_path):
+    write(tmp_path, CHIPS_IN_COLUMNS, zoo="model,RK3566,RK3588 1 core\na,10,40\n")
+    added = published.figures((tmp_path,))[4363:]
+    assert [(one.chip, one.mode, one.precision, one.value) for one in added] == [
+        ("RK3566", "", "", 10.0),
+        ("RK3588", "single core", "int8", 40.0),
+    ]
+
+
+def test_a_chip_is_needed_of_every_column(tmp_path):
+    toml = CHIPS_IN_COLUMNS.replace('chip = "RK3566"\n', "")
+    write(tmp_path, toml, zoo="model,RK3566,RK3588 1 core\na,10,40\n")
+    assert told(tmp_path) == [
+        "tables.toml:2: key 'table[0].name': no chip: set 'chip', or give a column that role"
+    ]
+
+
+def test_a_unit_that_does_not_fit_is_told_where_it_is_declared(tmp_path):
+    toml = CHIPS_IN_COLUMNS.replace('chip = "RK3566"\n', 'chip = "RK3566"\nunit = "ms"\n')
+    write(tmp_path, toml, zoo="model,RK3566,RK3588 1 core\n" + 30 * "a,10,40\n")
+    (line,) = told(tmp_path)
+    assert line.startswith(
+        "tables.toml:14: key 'table[0].column[0].unit': column 'RK3566': 'ms' is no unit of 'throughput'"
+    )
+
+
+def test_one_empty_cell_that_spoils_several_figures_is_told_once(tmp_path):
+    write(tmp_path, CHIPS_IN_COLUMNS, zoo="model,RK3566,RK3588 1 core\n,10,40\n")
+    assert told(tmp_path) == ["zoo.csv:2: column 'model': is empty: fill it in"]

@@ -25,6 +25,7 @@ from npubench.reporting.select.chip_facts import (
     peak_mac_per_s,
     power_told,
     price_told,
+    said,
     sheet_of,
 )
 
@@ -160,7 +161,10 @@ def test_what_one_page_denies_and_another_lists_stays_contradictory():
     told = decode_told(sheet("SG2002"), "h265")
     assert (told.first.value, told.first.how) == (0, "denied")
     assert [fact.about for fact in told.wordless] == ["board"]
-    assert decode_told(sheet("AX630C"), "h265").first.field == "video_decode_other"
+    by_other = decode_told(sheet("AX630C"), "h265")
+    assert by_other.first.field == "video_decode_other"
+    assert [fact.value for fact in by_other.silent] == ["H.264 1080p60"]
+    assert "video_decode: H.264 1080p60 (chip)" in said(by_other.silent[0])
 
 
 def test_power_is_of_one_level_and_a_maximum_is_a_bound():
@@ -325,8 +329,8 @@ def test_all_that_is_wrong_with_a_table_is_told_at_once(tmp_path):
                 ["RK3588", "power_w"],
             )
         )
-    for said in ("line 2: no chip", "line 3: a field, a value", "'lab'", "line 4: 2 cells, not 8"):
-        assert said in str(told.value)
+    for part in ("line 2: no chip", "line 3: a field, a value", "'lab'", "line 4: 2 cells, not 8"):
+        assert part in str(told.value)
 
 
 def test_a_fact_given_twice_in_a_board_s_file_is_an_error(tmp_path):

@@ -41,6 +41,9 @@ K8 = 7680 * 4320
         ("16×1080p@30 H.264", {"h264": 16 * HD * 30}),
         ("128x1080p30 H.264", {"h264": 128 * HD * 30}),
         ("16-channel 1080p30 H.264", {"h264": 16 * HD * 30}),
+        ("32ch@1080p30 H.264", {"h264": 32 * HD * 30}),
+        ("dual 4K60 H.264", {"h264": 2 * UHD * 60}),
+        ("4K H.265 at 30 fps", {"h265": UHD * 30}),
         ("32 channels of 1080p@25 H.264", {"h264": 32 * HD * 25}),
         ("H.264 1080p@30 16ch", {"h264": 16 * HD * 30}),
         ("H.265 (4K60), H.264 (1080p60)", {"h265": UHD * 60, "h264": HD * 60}),
@@ -108,6 +111,12 @@ def test_what_can_be_meant_in_two_ways_is_neither_a_rate_nor_a_denial(text, code
     told = decode_text(text)
     assert codec not in told.rates
     assert not told.denies(codec)
+
+
+@pytest.mark.parametrize("text", ["none", "no hardware decoder", "No video decoder", "software only"])
+def test_a_chip_without_a_decoder_denies_all(text):
+    assert decode_text(text).denies("h264")
+    assert not decode_text("none of its own (the host decodes)").denies("h264")
 
 
 def test_a_rate_without_a_codec_is_kept_apart():

@@ -41,6 +41,8 @@ GIB = 2**30
         (">= 2 W", Amount(2, bound=Bound.LOWER)),
         ("2.5 W typical", Amount(2.5, how="typical")),
         ("typ. 2.5 W", Amount(2.5, how="typical")),
+        ("6 W (typ.)", Amount(6, how="typical")),
+        ("8 W (max.)", Amount(8, bound=Bound.UPPER)),
         ("~5 W", Amount(5, how="about")),
         ("about 1.5 W", Amount(1.5, how="about")),
         ("7 to 25", Amount(25, 7)),
@@ -87,6 +89,9 @@ def test_several_amounts_stay_in_their_order():
         ("from 99 USD", Amount(99, bound=Bound.LOWER)),
         ("38 USD for 4 GB, 66 USD for 8 GB", Amount(66, 38)),
         ("85 EUR or 99 USD", Amount(99)),
+        ("€85 / $99", Amount(99)),
+        ("99.90 USD/pc", Amount(99.9)),
+        ("US$59.9+", Amount(59.9, bound=Bound.LOWER)),
     ],
 )
 def test_dollars(text, amount):
@@ -110,6 +115,8 @@ def test_what_names_no_dollars(text):
         ("945 MiB system + 7040 MiB CMM", [(6.875, "for the user")]),
         ("SIP 256 MiB 16-bit LPDDR4x", [(0.25, "")]),
         ("SIP 2 Gbit 16-bit LPDDR4x up to 3200 Mbit/s", [(0.25, "")]),
+        ("2x 2 GB LPDDR4", [(4, "")]),
+        ("8 GB (2 x 4 GB)", [(8, "")]),
         ("512 MB (4 Gb) 32-bit LPDDR3 2133", [(0.5, "")]),
         ("LPDDR5 2 GB / 4 GB / 8 GB options", [(2, ""), (4, "option"), (8, "option")]),
         ("64-bit LPDDR5 5500 MT/s: 8/16 GB options", [(8, ""), (16, "option")]),

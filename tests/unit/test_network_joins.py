@@ -116,6 +116,8 @@ def test_heads_and_samples_of_yolov8s():
     opt = join(SOPHON, "YOLOv8_det: yolov8s_opt_int8_1b", "").network
     assert (whole.key, whole.head, whole.batch) == ("yolov8s@640x640", Head.DECODED, 1)
     assert (opt.key, opt.head) == ("yolov8s@640x640", Head.DECODED_TRANSPOSED)
+    unseen = join(SOPHON, "YOLOv8_det: yolov8m_opt_int8_4b", "").network
+    assert (unseen.key, unseen.head, unseen.batch) == ("yolov8m@640x640", Head.DECODED_TRANSPOSED, 4)
     assert named(SOPHON, "YOLOv8_seg: yolov8s_int8_1b") == "yolov8s-seg"
     assert named(SOPHON, "YOLOv9_seg: yolov9c_int8_4b") == "yolov9c-seg"
     assert join(AXERA, "yolov8s", "640").network.head is Head.RAW
@@ -199,6 +201,7 @@ def test_other_names_of_one_network_and_one_name_of_others():
         (AXERA, "YOLO11m-seg", "640", "yolo11m-seg@640x640"),
         (AXERA, "MobileNetV3-Large", "224", "mobilenetv3-large@224x224"),
         (AXELERA, "YOLO11s", "", "yolo11s@640x640"),
+        (AXELERA, "YOLOv8s 640x480", "", "yolov8s@480x640"),
         (AXELERA, "YOLOX-tiny", "", "yolox-tiny@416x416"),
         ("google-coral/edgetpu", "mobilenet_v1_0.75_192_quant", "", "mobilenetv1-0.75@192x192"),
         ("google-coral/edgetpu", "mobilenet_v2_1.0_224_inat_bird_quant", "", None),

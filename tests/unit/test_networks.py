@@ -112,7 +112,8 @@ def test_no_name_is_too_odd_to_be_read(name, size):
 def test_what_is_longer_than_any_name_is_none():
     assert join("somebody", "yolov8s" + "_int8" * 100_000, "640") is networks.NOTHING
     assert input_of("9" * 5000) == Input()
-    assert input_of("640x999999") == Input()
+    assert input_of("640x65537") == Input()
+    assert input_of("640x65536") == Input(640, 65536)
 
 
 def test_a_network_has_one_task_by_whichever_name():

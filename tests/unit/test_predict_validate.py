@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from npubench.domain.errors import UsageError
 from npubench.predict.answer import Basis, Prediction, Refusal, RefusalKind
-from npubench.predict.asked import OPTIONAL, REQUIRED, AskedRow, number, read_rows
+from npubench.predict.asked import REQUIRED, AskedRow, number, read_rows
 from npubench.predict.presentation import to_csv, to_json, to_text
-from npubench.predict.samples import ms_of, problem_of
+from npubench.predict.samples import family_of, sample_of, value_of
 from npubench.predict.validate import judged
 from tests.commands import npubench
 
@@ -83,18 +83,29 @@ def test_any_cells_come_back_or_the_row_is_empty(tmp_path_factory, cells):
 
 
 def test_what_is_no_vision_figure_is_refused_with_its_word():
-    refused = problem_of(asked(metric="decode", unit="tokens/s"))
-    assert refused is not None
+    refused = sample_of(asked(metric="decode", unit="tokens/s"))
+    assert isinstance(refused, Refusal)
     assert (refused.kind, "'decode'" in refused.reason) == (RefusalKind.NOT_VISION, True)
-    wrong = problem_of(asked(unit="fps"))
-    assert wrong is not None
+    wrong = sample_of(asked(unit="fps"))
+    assert isinstance(wrong, Refusal)
     assert (wrong.kind, "latency in 'fps'" in wrong.reason) == (RefusalKind.INPUT, True)
-    assert problem_of(asked()) is None
+    unknown = sample_of(asked(chip="RK9999"))
+    assert isinstance(unknown, Refusal)
+    assert unknown.kind == RefusalKind.CHIP
+    assert not isinstance(sample_of(asked(chip="RK3588")), Refusal)
 
 
 def test_values_become_milliseconds():
-    assert ms_of(asked(unit="us"), 2500) == 2.5
-    assert ms_of(asked(metric="throughput", unit="fps"), 250) == 4
+    def ms(**words):
+        sample = sample_of(asked(chip="RK3588", model="yolov8s", **words))
+        assert value_of(sample.row, sample.column, sample.log_ms) == pytest.approx(words["value"])
+        return math.exp(sample.log_ms)
+
+    assert ms(unit="us", value=2500.0) == pytest.approx(2.5)
+    assert ms(metric="throughput", unit="fps", value=250.0) == pytest.approx(4)
+    # A latency is a whole call's, a throughput and a calculate time are an image's.
+    assert ms(mode="batch 4", value=8.0) == pytest.approx(2)
+    assert ms(mode="batch 4", metric="calculate time", value=8.0) == pytest.approx(8)
 
 
 def test_totals_are_those_worked_out_by_hand():
@@ -142,5 +153,14 @@ def test_usage_is_one_line(tmp_path):
     assert npubench("predict", "--validate", "x.csv", "--json", "--csv").returncode == 2
 
 
-def test_optional_columns_are_really_optional():
-    assert set(OPTIONAL) & set(REQUIRED) == set()
+@pytest.mark.parametrize(
+    ("network", "family"),
+    [
+        ("yolov8s-pose", "yolov8"),
+        ("yolo11n", "yolo11"),
+        ("resnet50-v2", "resnet"),
+        ("mobilenetv2-1.0", "mobilenetv2"),
+    ],
+)
+def test_members_of_different_size_are_one_family(network, family):
+    assert family_of(network) == family

@@ -62,6 +62,19 @@ def test_a_network_of_convolutions_is_scaled_and_a_transformer_is_not():
     assert graph_for(Network("vit-base-p16", "", "", 320, 320)) is None
 
 
+def test_a_network_of_another_name_has_its_graph_at_other_inputs_too():
+    found = graph_for(Network("scrfd-10g", "", "", 320, 320))
+    assert found.name == "scrfd-10g-kps@640x640"
+    assert found.scaled_from == (1, 3, 640, 640)
+
+
+def test_a_graph_that_differs_too_much_is_taken_at_no_input():
+    refused = next(line for line in graphs_of_networks() if not line.graph)
+    assert refused.network in {name.partition("@")[0] for name in graphs()}
+    for size in (refused.height, 64):
+        assert graph_for(Network(refused.network, refused.variant, "", size, size)) is None
+
+
 def test_an_input_that_is_not_told_is_the_one_that_was_counted():
     assert graph_for(Network("resnet18")).shape == (1, 3, 224, 224)
     assert graph_for(Network("no-such-network")) is None

@@ -288,6 +288,9 @@ def data_words(rows, context):
     asked = json.dumps(to_json(context.decision)["requirements"]) if context.decision else ""
     verdicts = context.decision.verdicts if context.decision else ()
     typed = " ".join(f"{step.command} {step.fact}" for one in verdicts for step in one.steps)
+    typed += " ".join(
+        one.settle for verdict in verdicts if verdict.streams for one in verdict.streams.lacking
+    )
     data = [facts, boards, recorded_in, asked, typed, context.title, context.command]
     return set(LATIN.findall(" ".join(data)))
 

@@ -68,7 +68,7 @@ def test_what_is_not_known_is_named_with_its_command_and_passes_nothing() -> Non
     assert (found.outcome, found.held, found.at_most) == (Outcome.UNKNOWN, 2, True)
     assert found.simulated == ("NPU",)
     told = {one.what: one.settle for one in found.lacking}
-    assert told["decode of H264"] == "npubench run --board toy --stages codec"
+    assert told["decode of H264"] == "npubench run --board toy --stages codec; [[chip]] decode"
     assert set(told) == {
         "decode of H264",
         "cores of the processor",
@@ -129,8 +129,11 @@ def test_figures_of_a_part_and_of_the_whole_run_one_at_a_time() -> None:
     whole, part = timed(asked, 60, 60)
     found = hold(asked, [whole, replace(part, parts=3)], BOARD)
     # 120 % one after the other, 80 % if the one core leaves two free: nobody knows.
-    assert found.outcome is Outcome.UNKNOWN
+    assert (found.outcome, found.held, found.most, found.p99_ms) == (Outcome.UNKNOWN, 1, 1, None)
     assert "one core and on all cores" in found.lacking[-1].what
+    # A model without a figure has no part of the NPU, and makes no bound of the others' smaller.
+    alone = hold(asked, [replace(whole, npu=None), replace(part, parts=3)], BOARD)
+    assert alone.most == 5  # 3 / (10/s x 60 ms)
 
 
 def test_a_batch_is_of_one_npu_and_not_of_another() -> None:

@@ -101,7 +101,8 @@ def test_every_model_that_names_nothing_is_told_at_once():
 
 def test_a_file_that_is_there_is_asked_for_and_has_no_figure_yet(desk):
     (desk / "mine.onnx").touch()
-    assert notes("mine.onnx") == ()
+    (note,) = notes("mine.onnx")
+    assert "--simulate runs it" in note
 
 
 def test_of_several_inputs_it_is_said_which_was_taken():
@@ -133,3 +134,43 @@ def test_a_precision_is_asked_in_the_words_of_every_publisher():
     assert is_of_precision("anything", "")
     assert not is_of_precision("w8a16", "int8")
     assert not is_of_precision("int8", "fp16")
+
+
+TABLE = """\
+[[table]]
+name = "our-lab"
+file = "our_lab.csv"
+source = "https://lab.example/npu"
+licence = "our own"
+[[table.column]]
+name = "ms"
+role = "value"
+kind = "measured"
+metric = "latency"
+unit = "ms"
+"""
+
+
+def test_a_table_of_one_s_own_brings_a_chip_that_nobody_knows(desk, capsys):
+    (desk / "lab").mkdir()
+    (desk / "lab" / "lab.toml").write_text(TABLE)
+    (desk / "lab" / "our_lab.csv").write_text(
+        "chip,model,input,precision,ms\nNewChip 9,yolov8s,640,int8,10\nnewchip-9,resnet18,224,int8,1\n"
+    )
+    words = (
+        "--cameras",
+        "1",
+        "--models",
+        "yolov8s,resnet18",
+        "--tables",
+        "lab",
+        "--board",
+        "new chip 9",
+        "--json",
+    )
+    code, out, _ = run(capsys, *words)
+    (verdict,) = json.loads(out)["verdicts"]
+    assert code == 0
+    assert verdict["chip"] == "NEWCHIP9"
+    # 25 frames a second x (10 + 1) ms
+    assert verdict["load"] == pytest.approx(0.275)

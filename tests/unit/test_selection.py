@@ -184,8 +184,7 @@ def test_published_speaks_before_simulated_and_two_boards_of_a_chip_are_one_cand
 def test_times_of_an_emulated_board_do_not_count(asked):
     found, _ = one(asked, [replace(one_, emulated=True) for one_ in FITTING])
     assert found.kind is None
-    assert found.outcome is Outcome.UNKNOWN
-    assert found.rank is None
+    assert (found.outcome, found.score) == (Outcome.UNKNOWN, None)
 
 
 def test_a_model_that_does_not_convert_fails_and_says_why(asked):

@@ -104,3 +104,16 @@ def test_a_decoder_that_is_too_slow_names_the_streams_that_it_takes(tmp_path):
     assert decode.outcome is Outcome.FAIL
     assert decode.changes[0] == "fewer streams: 2 of 4 of camera"
     assert "62.0 %" in decode.changes[1]
+
+
+def test_facts_of_one_chip_may_stand_in_several_tables(tmp_path, shipped):
+    relaxed = CAMERAS.replace("latency_ms = 100", "latency_ms = 300")
+    found, _ = judged(tmp_path, shipped, "AX615", relaxed)
+    facts = [step.fact for step in found.steps]
+    assert [fact.splitlines()[-1] for fact in facts] == ['decode = "H264 4K60"', 'memory = "4 GB"']
+    told = tmp_path / "told.toml"
+    told.write_text(relaxed + "\n".join(facts))
+    asked = read_requirements(told)
+    (again,) = decide(asked, [], [], [], Beyond(atlas=shipped), ["AX615"]).verdicts
+    outcomes = {check.name: check.outcome for check in again.checks}
+    assert (outcomes["decode"], outcomes["memory"]) == (Outcome.PASS, Outcome.PASS)

@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from npubench import published
 from npubench.domain.figures import Bound, Kind
 from npubench.reporting.select.atlas_times import atlas, network_asked, why_not
 from npubench.reporting.select.checks import Outcome
+from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from tests.unit.test_selection import requirements
+from npubench.reporting.select.presentation import stream_table
+from npubench.reporting.select.times import times_of
+from tests.unit.test_selection import requirements, row
 
 JOB = """
 title = "gate"
@@ -116,10 +120,43 @@ def test_two_chips_in_one_string_are_both_and_several_at_work_are_none(shipped):
 
 
 def test_what_one_measured_speaks_before_what_others_published(tmp_path, shipped):
-    from tests.unit.test_selection import row
-
     asked = requirements(tmp_path, JOB)
     own = replace(row("yolov8s", 9_000.0, board="b", chip="BM1684X"), inputs=())
     shapes = {"yolov8s": [(1, 3, 640, 640)]}
     (found,) = decide(asked, [own], [], [], Beyond(shapes, shipped)).verdicts
     assert (found.figures[0].kind, found.figures[0].time_us) == (Kind.MEASURED, 9_000.0)
+
+
+def test_a_row_of_the_same_network_under_another_name_speaks(tmp_path, shipped):
+    asked = requirements(tmp_path, JOB.replace("yolov8s", "resnet18").replace("640x640", "224x224"))
+    shapes = {"resnet18_8xb32_in1k": [(1, 3, 224, 224)]}
+    own = replace(row("resnet18_8xb32_in1k", 9_000.0, board="b", chip="BM1684X"), inputs=())
+    (found,) = decide(asked, [own], [], [], Beyond(shapes, shipped)).verdicts
+    assert [(one.kind, one.case) for one in found.figures] == [(Kind.MEASURED, "resnet18_8xb32_in1k")]
+    at_other_size = {"resnet18_8xb32_in1k": [(1, 3, 96, 96)]}
+    (other,) = decide(asked, [own], [], [], Beyond(at_other_size, shipped)).verdicts
+    assert other.kind is None
+
+
+def test_one_core_of_a_table_of_rows_is_a_part_of_the_chip(tmp_path):
+    rows = [one for one in published.results() if one.chip == "AX650N" and one.case.lower() == "yolov8s"]
+    asked = requirements(tmp_path, JOB)
+    (found,) = decide(asked, rows, [], [], Beyond()).verdicts
+    shares = {time.share for one in rows for time in times_of(one, FactSheet("AX650N"))}
+    assert sorted(shares) == pytest.approx([1 / 3, 1.0])
+    assert found.share == 1
+
+
+def test_publishers_that_are_far_apart_are_both_told(tmp_path, shipped):
+    found, _ = judged(tmp_path, shipped, "RK3566")
+    # 1000 / 15.1 fps and 1000 / 8.9 fps of edge_npu.csv.
+    assert any("Qengineering" in one and "airockchip/rknn_model_zoo" in one for one in found.caveats)
+
+
+def test_a_simulation_of_the_cameras_says_how_many_hold(tmp_path, shipped):
+    found, _ = judged(tmp_path, shipped, "BM1684X")
+    assert (found.streams.cameras, found.streams.held) == (4, 4)
+    assert dict(stream_table(found)[1])["cameras that hold their rate"] == "≤ 4 / 4"
+    # What follows the NPU is not known of a published figure: no pass of its own.
+    assert found.streams.outcome is Outcome.UNKNOWN
+    assert "streams" not in {check.name for check in found.checks}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from npubench.domain.figures import Bound
 from npubench.domain.specs import Fact
 from npubench.reporting.select import board_checks, ranking
 from npubench.reporting.select.candidate import Candidate
@@ -71,6 +72,24 @@ def test_a_price_of_a_part_or_of_a_whole_bounds_the_one_that_is_asked():
     assert [outcome(50.0, level) for level in ("chip", "module", "board")] == [PASS, PASS, UNKNOWN]
     assert board_checks.bounded("price", None, told, "board", "USD", "none") is None
     assert board_checks.bounded("price", 9.0, {}, "board", "USD", "none").why == "none"
+
+
+def test_a_bound_decides_one_way_only_and_a_range_by_both_of_its_ends():
+    most = FactValue(8.0, "s", "board", bound=Bound.UPPER)
+    least = FactValue(8.0, "s", "board", bound=Bound.LOWER)
+    both = FactValue(25.0, "s", "board", low=7.0)
+    assert [board_checks.stays(most, limit) for limit in (10.0, 5.0)] == [PASS, UNKNOWN]
+    assert [board_checks.stays(least, limit) for limit in (10.0, 5.0)] == [UNKNOWN, FAIL]
+    assert [board_checks.stays(both, limit) for limit in (30.0, 15.0, 5.0)] == [PASS, UNKNOWN, FAIL]
+    assert list(map(board_checks.amount_text, (most, least, both))) == ["≤ 8", "≥ 8", "7 … 25"]
+
+
+def test_another_product_s_price_that_turns_the_verdict_is_named():
+    told = board_checks.prices_of(candidate(price_board="59.9 USD", price="120 USD"), None, "board")
+    check = board_checks.bounded("price", 100.0, told, "board", "USD", "none")
+    assert check.outcome is PASS
+    assert "fail by another fact: 120 USD" in check.why
+    assert board_checks.bounded("price", 200.0, told, "board", "USD", "none").why == ""
 
 
 def test_prices_are_told_by_level_and_the_askers_own_is_of_the_level_that_counts():

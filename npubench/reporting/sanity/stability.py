@@ -325,7 +325,7 @@ def _doubt(clock: _Clock, usual: float, rows: int) -> Doubt:
 def _clock(row: Result) -> _Clock | None:
     if measured_of(row) is None:
         return None
-    for of_npu, read in ((True, _npu_mhz), (False, _processor_mhz)):
+    for of_npu, read in ((True, npu_mhz), (False, _processor_mhz)):
         if told := tuple(filter(None, map(read, (row.board_before, row.board_after)))):
             return _Clock(row, of_npu, told)
     return None
@@ -336,7 +336,8 @@ def _processor_mhz(state: BoardState | None) -> float | None:
     return mean if mean > 0 else None
 
 
-def _npu_mhz(state: BoardState | None) -> float | None:
+def npu_mhz(state: BoardState | None) -> float | None:
+    """The NPU's clock in MHz, where the board tells it; None where it does not."""
     for name, text in (state.extra if state else {}).items():
         found = _NUMBER.fullmatch(text) if _NPU_CLOCK.search(name) else None
         if found and (value := float(found[1])) > 0:

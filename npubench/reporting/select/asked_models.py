@@ -55,9 +55,17 @@ def check_models(asked: Requirements, names: Names) -> tuple[str, ...]:
             problems.append(_unknown(need, names))
         if taken and names.atlas and (note := _note(need, taken[0], names.atlas)):
             notes[note] = None
+        if not taken and need.file and not any(_in_rows(name, names) for name in need.names):
+            notes[_without_result(need.names[0])] = None
     if problems:
         raise UsageError("; ".join(dict.fromkeys(problems)))
     return tuple(notes)
+
+
+def _without_result(name: str) -> str:
+    return translate(
+        "{name} has no result yet: --simulate runs it by the simulators that are here", name=name
+    )
 
 
 def _network(name: str, need: ModelNeed, names: Names) -> Network | None:
@@ -67,9 +75,13 @@ def _network(name: str, need: ModelNeed, names: Names) -> Network | None:
 
 
 def _is_known(name: str, need: ModelNeed, names: Names) -> bool:
+    known = _in_rows(name, names) or bool(names.catalog.case(name))
+    return known or (is_path(name) and Path(need.file).is_file())
+
+
+def _in_rows(name: str, names: Names) -> bool:
     stem = PurePath(name).stem if is_path(name) else name
-    in_rows = not {plain(name), plain(stem)}.isdisjoint(names.rows)
-    return in_rows or bool(names.catalog.case(name)) or (is_path(name) and Path(need.file).is_file())
+    return not {plain(name), plain(stem)}.isdisjoint(names.rows)
 
 
 def _unknown(need: ModelNeed, names: Names) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from npubench.domain.figures import Bound, BoundReason, Bounds, Kind, Latency
 from npubench.published.atlas import PublishedFigure, family, figures, join_of, publisher_of
-from npubench.published.chips import Chip, canonical, find_chip, mode_of, share_of_mode
+from npubench.published.chips import Chip, canonical, chip_named, mode_of, share_of_mode
 from npubench.published.metrics import Family
-from npubench.published.networks import Head, Network, join
-from npubench.reporting.select.times import ModelTime
+from npubench.published.networks import Head, Join, Network, join
+from npubench.reporting.select.times import IN_FLIGHT, ONE_CORE, ModelTime
 
 CALCULATED, RATE, LATENCY = "calculate time", "throughput", "latency"
 METRICS = (CALCULATED, RATE, LATENCY)
@@ -56,8 +56,8 @@ def atlas(folders: tuple[Path, ...] = ()) -> Atlas:
     inputs: defaultdict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
     named: dict[str, Network] = {}
     for told in groups.values():
-        joined, chip = join_of(told[0]), find_chip(told[0].chip)
-        if chip is None or joined.network is None or not joined.sure or mode_of(told[0].mode).modules > 1:
+        joined, chip = join_of(told[0]), chip_named(told[0].chip)
+        if joined.network is None or not joined.sure or mode_of(told[0].mode).modules > 1:
             continue
         network = joined.network
         if network.height and network.width:
@@ -93,12 +93,18 @@ def _time(told: Sequence[PublishedFigure], chip: Chip, network: Network) -> Mode
         share,
         origin=Kind.SIMULATED if one.kind is Kind.SIMULATED else None,
         latency=Latency(1, mean) if mean else None,
+        in_flight=ONE_CORE if 1 in (mode.cores, chip.cores) else IN_FLIGHT,
         bounds=bounds,
         mode=one.mode,
         precision=one.precision,
         source=one.source,
         with_host=network.head is Head.HOST,
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _joined(name: str, text: str) -> Join:
+    return join("", name, text)
 
 
 def network_asked(name: str, size: tuple[int, int] | None, atlas: Atlas) -> Network | None:
@@ -109,7 +115,7 @@ def network_asked(name: str, size: tuple[int, int] | None, atlas: Atlas) -> Netw
     """
     network = atlas.named.get(name.casefold().replace("_", "-"))
     if network is None:
-        network = join("", name, "").network
+        network = _joined(name, "").network
         if network is None:
             return None
     height, width = (size[1], size[0]) if size else atlas.usual_input.get(network.name, (None, None))
@@ -117,7 +123,7 @@ def network_asked(name: str, size: tuple[int, int] | None, atlas: Atlas) -> Netw
         height, width = network.height, network.width
     if network.name in atlas.named:
         return replace(atlas.named[network.name], height=height, width=width)
-    joined = join("", name, f"{height}x{width}" if height else "")
+    joined = _joined(name, f"{height}x{width}" if height else "")
     return joined.network if joined.sure else None
 
 

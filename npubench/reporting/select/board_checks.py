@@ -17,6 +17,7 @@ from npubench.reporting.select.chip_facts import (
     memory_told,
     power_told,
     price_told,
+    said,
 )
 from npubench.reporting.select.chip_facts import Told as FactsTold
 from npubench.reporting.select.requirements import Requirements, StreamNeed, UserFacts
@@ -57,10 +58,15 @@ def _decode(codec: str, asked: Requirements, candidate: Candidate) -> Check:
         return replace(check, why=why, arithmetic=tuple(lines))
     kind = Kind.MEASURED if told.how == "measured" else Kind.PUBLISHED
     lines += sources(all_told, lambda one: f"{significant(one.value / 1e6)} Mpx/s")
+    lines += [
+        translate("{codec} is not named by {said}", codec=name, said=said(one)) for one in all_told.silent
+    ]
     check = replace(check, kind=kind, arithmetic=tuple(lines))
     if told.value == 0:
-        why = translate("no {codec} decoder among those listed", codec=name)
-        return replace(check, outcome=Outcome.FAIL, have="0", why=why)
+        whys = [translate("no {codec} decoder among those listed", codec=name)]
+        whys += [_otherwise(Outcome.UNKNOWN, said(fact)) for fact in all_told.wordless]
+        check = replace(check, outcome=Outcome.FAIL, have="0", why="; ".join(whys))
+        return contradicted(check, all_told, lambda one: within(pixels, one.value)[0])
     outcome, headroom = within(pixels, told.value)
     check = replace(check, outcome=outcome, headroom=headroom, have=f"{significant(told.value / 1e6)} Mpx/s")
     if outcome is Outcome.PASS and (large := _too_large(streams, told)):
@@ -93,8 +99,13 @@ def sources(told: FactsTold, shown: Callable[[FactValue], str]) -> list[str]:
     """Where the value that counts is from, and what others say."""
     first, *others = told.values
     lines = [translate("source: {source}", source=first.source)]
+    # Options of one board stand in one fact.
+    by_fact: dict[str, list[str]] = {}
+    for one in others:
+        by_fact.setdefault(one.said, []).append(shown(one))
     return lines + [
-        translate("also told: {value}, {said}", value=shown(one), said=one.said) for one in others
+        translate("also told: {value}, {said}", value=" / ".join(values), said=said)
+        for said, values in by_fact.items()
     ]
 
 
@@ -103,11 +114,12 @@ def contradicted(check: Check, told: FactsTold, verdict: Callable[[FactValue], O
     others = told.others(verdict)
     if not others:
         return check
-    why = "; ".join(
-        translate("{outcome} by another fact: {said}", outcome=translate(verdict(one).value), said=one.said)
-        for one in others
-    )
+    why = "; ".join(_otherwise(verdict(one), one.said) for one in others)
     return replace(check, why="; ".join(filter(None, (check.why, why))))
+
+
+def _otherwise(outcome: Outcome, fact: str) -> str:
+    return translate("{outcome} by another fact: {said}", outcome=translate(outcome.value), said=fact)
 
 
 def _measured_decoder(codec: str, candidate: Candidate) -> FactValue | None:
@@ -193,7 +205,7 @@ Told = Mapping[str, FactValue]
 
 def prices_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told:
     """In USD by level: the facts, and what the asker knows, which is of the level that counts."""
-    facts = {one: price_told(candidate.facts, one).first for one in LEVELS}
+    facts = {one: price_told(candidate.facts, one).first_with_others for one in LEVELS}
     found = {one: told for one, told in facts.items() if told}
     if not (known and known.price_usd):
         return found
@@ -209,7 +221,7 @@ def price(asked: Requirements, told: Told, level: str) -> Check | None:
 
 def powers_of(candidate: Candidate, known: UserFacts | None, level: str) -> Told:
     """In watts by level: the facts, and what the asker knows, which is of the level that counts."""
-    facts = {one: power_told(candidate.facts, one).first for one in LEVELS}
+    facts = {one: power_told(candidate.facts, one).first_with_others for one in LEVELS}
     found = {one: told for one, told in facts.items() if told}
     if not (known and known.power_w):
         return found
@@ -246,19 +258,35 @@ def bounded(name: str, limit: float | None, told: Told, level: str, unit: str, u
         return None
     need = f"≤ {limit:.6g} {unit} ({translate(ABOUT[level])})"
     at = LEVELS.index(level)
-    less = [told[one] for one in LEVELS[:at] if one in told and told[one].value > limit]
-    more = [told[one] for one in LEVELS[at + 1 :] if one in told and told[one].value <= limit]
+    less = [told[one] for one in LEVELS[:at] if one in told and stays(told[one], limit) is Outcome.FAIL]
+    more = [told[one] for one in LEVELS[at + 1 :] if one in told and stays(told[one], limit) is Outcome.PASS]
     decides = told.get(level) or next(iter((*less, *more)), None)
     shown = decides or nearest_level(told, level)
     if shown is None:
         return Check(name, Outcome.UNKNOWN, None, need, "–", unknown)
-    have = f"{shown.value:.6g} {unit} ({translate(ABOUT[shown.about])})"
-    line = translate("source: {source}", source=shown.source)
+    have = f"{amount_text(shown)} {unit} ({translate(ABOUT[shown.about])})"
+    lines = sources(FactsTold((shown, *shown.others)), lambda one: f"{amount_text(one)} {unit}")
+    check = Check(name, Outcome.UNKNOWN, None, need, have, "", tuple(lines), Kind.PUBLISHED)
     if decides is None:
-        why = translate("told of another level only")
-        return Check(name, Outcome.UNKNOWN, None, need, have, why, (line,), Kind.PUBLISHED)
-    outcome = Outcome.PASS if decides.value <= limit else Outcome.FAIL
-    return Check(name, outcome, None, need, have, "", (line,), Kind.PUBLISHED)
+        return replace(check, why=translate("told of another level only"))
+    outcome = stays(decides, limit)
+    why = translate("what is told spans the limit") if outcome is Outcome.UNKNOWN else ""
+    everything = FactsTold((decides, *decides.others))
+    return contradicted(replace(check, outcome=outcome, why=why), everything, lambda one: stays(one, limit))
+
+
+def stays(value: FactValue, limit: float) -> Outcome:
+    """Whether a value stays within a limit: a bound decides one way only, a range if both of its ends do."""
+    low = value.value if value.low is None else value.low
+    if value.value <= limit and value.bound is not Bound.LOWER:
+        return Outcome.PASS
+    return Outcome.FAIL if low > limit and value.bound is not Bound.UPPER else Outcome.UNKNOWN
+
+
+def amount_text(value: FactValue) -> str:
+    """`59.9`, `7 … 25`, `≤ 8`."""
+    bound = {Bound.UPPER: "≤ ", Bound.LOWER: "≥ ", Bound.EXACT: ""}[value.bound]
+    return f"{bound}{'' if value.low is None else f'{value.low:.6g} … '}{value.value:.6g}"
 
 
 ABOUT: Mapping[str, str] = {"chip": "chip alone", "module": "core module", "board": "whole board"}

@@ -37,6 +37,7 @@ class Cameras:
     resolution: str = "1080p"
     codec: str = "h264"
     precision: str = ""
+    power_of: Level | None = None
 
 
 def asked_by(words: Cameras) -> Requirements:
@@ -54,6 +55,7 @@ def asked_by(words: Cameras) -> Requirements:
         price_usd=words.budget_usd,
         price_of=words.price_of,
         power_w=words.power_w,
+        power_of=words.power_of,
     )
     weights = [("headroom", 1.0)]
     weights += [("price", 1.0)] if words.budget_usd else []

@@ -39,28 +39,38 @@ def changes_of(check: Check, case: Case) -> tuple[str, ...]:
     """What would make a failed check pass, the least change first; nothing of another outcome."""
     if check.outcome is not Outcome.FAIL:
         return ()
-    give = {
-        "npu_time": _of_times,
-        "latency": _of_times,
-        "operators": _of_operators,
-        "decode": _of_decoder,
-        "memory": _of_memory,
-    }.get(check.name)
+    if check.name == "streams":
+        return ()
+    if check.name in ("npu_time", "latency"):
+        return tuple(dict.fromkeys(_of_times(check.name, case)))
+    give = {"operators": _of_operators, "decode": _of_decoder, "memory": _of_memory}.get(check.name)
     found = give(case) if give else iter((translate("a bound of {have}", have=check.have),))
     return tuple(dict.fromkeys(found))
 
 
-def _of_times(case: Case) -> Iterator[str]:
+def _of_times(name: str, case: Case) -> Iterator[str]:
     def fits(share: float) -> bool:
-        return _passes(case, with_streams(case.jobs, share))
+        return _passes(name, case, with_streams(case.jobs, share))
 
-    if all(job.time for job in case.jobs):
-        most = max(stream.count for stream in case.asked.streams)
-        if count := _largest(lambda count: fits(count / most), most - 1):
-            yield _fewer(case, count / most)
-        if percent := _largest(lambda one: _passes(case, with_rates(case.jobs, one / 100)), 99):
-            yield translate("rates of at most {percent} % of those asked", percent=percent)
-    yield from _other_models(case)
+    # Where a model has no figure these are what the others leave at most.
+    most = max(stream.count for stream in case.asked.streams)
+    count = _largest(lambda count: fits(count / most), most - 1)
+    if count:
+        yield _fewer(case, count / most)
+    percent = _largest(lambda one: _passes(name, case, with_rates(case.jobs, one / 100)), 99)
+    if percent:
+        yield translate("rates of at most {percent} % of those asked", percent=percent)
+    others = [*_other_models(name, case)]
+    yield from others
+    if not (count or percent or others):
+        yield translate("an NPU {factor} times as fast", factor=significant(_excess(name, case)))
+
+
+def _excess(name: str, case: Case) -> float:
+    """How many times the limit the check takes at best."""
+    time = npu_time(case.jobs)
+    check = time if name == "npu_time" else latency(case.jobs, case.asked, time)
+    return 1 - (check.headroom or 0.0) if check else 1.0
 
 
 def _largest(passes: Callable[[int], bool], most: int) -> int:
@@ -86,13 +96,15 @@ def with_rates(jobs: Sequence[Job], share: float) -> list[Job]:
     return [replace(job, need=replace(job.need, rate=job.need.rate * share)) for job in jobs]
 
 
-def _passes(case: Case, jobs: Sequence[Job]) -> bool:
-    """Whether time and latency are met; where a model has no figure, whether the others do not fail."""
+def _passes(name: str, case: Case, jobs: Sequence[Job]) -> bool:
+    """Whether the check of that name passes and none other fails; one without all figures must not fail."""
     time = npu_time(jobs)
-    checks = [time, latency(jobs, case.asked, time)]
-    if all(job.time for job in jobs):
-        return all(check is None or check.outcome is Outcome.PASS for check in checks)
-    return all(check is None or check.outcome is not Outcome.FAIL for check in checks)
+    checks = [check for check in (time, latency(jobs, case.asked, time)) if check]
+    whole = all(job.time for job in jobs)
+    return all(
+        check.outcome is Outcome.PASS if check.name == name and whole else check.outcome is not Outcome.FAIL
+        for check in checks
+    )
 
 
 def _fewer(case: Case, share: float) -> str:
@@ -104,7 +116,7 @@ def _fewer(case: Case, share: float) -> str:
     return translate("fewer streams: {parts}", parts=", ".join(parts))
 
 
-def _other_models(case: Case) -> Iterator[str]:
+def _other_models(name: str, case: Case) -> Iterator[str]:
     """Published networks of the costliest model's task on this chip that would do, each with its figure."""
     known = [job for job in case.jobs if job.time]
     if not known or case.beyond.atlas is None:
@@ -114,7 +126,7 @@ def _other_models(case: Case) -> Iterator[str]:
     shown = 0
     for network, time in sorted(others, key=lambda one: _nearness(costly, *one)):
         jobs = [replace(job, found=Found(time)) if job is costly else job for job in case.jobs]
-        if shown < MOST_OTHERS and _passes(case, jobs):
+        if shown < MOST_OTHERS and _passes(name, case, jobs):
             shown += 1
             load = significant(100 * sum(job.load or 0.0 for job in jobs))
             yield translate(

@@ -24,6 +24,7 @@ TITLES: Mapping[str, str] = {
     "latency": "Latency",
     "decode": "Decode",
     "memory": "Memory",
+    "streams": "Cameras at their rate",
     "operators": "Operator support",
     "accuracy": "Accuracy",
     "price": "Price",
@@ -39,6 +40,7 @@ class Step:
     what: str  # in words
     command: str = ""  # that runs as printed; empty: none is known
     fact: str = ""  # lines for a file: of the requirements, or of a table
+    brief: str = ""  # the same in a few words, for a cell
 
 
 @dataclass(frozen=True, slots=True)

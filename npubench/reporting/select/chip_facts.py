@@ -85,13 +85,23 @@ class FactValue:
     text: str = ""  # of the fact, as the source has it
     width: int | None = None  # of the largest frame that a decoder is told to take, pixels
     height: int | None = None
+    others: tuple["FactValue", ...] = ()  # what other facts of the same level say
 
     @property
     def said(self) -> str:
         """The fact in its source's words, with what it is about, its condition, source and date."""
-        about = "; ".join(filter(None, (self.about, self.condition)))
-        source = ", ".join(filter(None, (self.source, self.date)))
-        return f"{self.text}{f' ({about})' if about else ''}: {source}"
+        return _in_words(self.text, (self.about, self.condition), (self.source, self.date))
+
+
+def said(fact: Fact) -> str:
+    """The same of a fact without a figure."""
+    text = f"{fact.field}: {fact.value}"
+    return _in_words(text, (level_of(fact), fact.condition), (fact.source, fact.date))
+
+
+def _in_words(text: str, about: Iterable[str], source: Iterable[str]) -> str:
+    aside = "; ".join(filter(None, about))
+    return f"{text}{f' ({aside})' if aside else ''}: {', '.join(filter(None, source))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +115,17 @@ class Told:
     wordless: tuple[Fact, ...] = ()  # facts that speak of it without a figure that can be read
     of_host: bool = False  # a fact says that the host's counts
     look: str = ""  # where to look for what is missing
+    silent: tuple[Fact, ...] = ()  # listings that name others and not this
 
     @property
     def first(self) -> FactValue | None:
         """The value that counts."""
         return self.values[0] if self.values else None
+
+    @property
+    def first_with_others(self) -> FactValue | None:
+        """The value that counts, which knows what the others say."""
+        return replace(self.values[0], others=self.values[1:]) if self.values else None
 
     def others(self, verdict: Callable[[FactValue], object]) -> tuple[FactValue, ...]:
         """Values by which the verdict would be another than by the first."""
@@ -246,6 +262,7 @@ def decode_told(sheet: FactSheet, codec: str) -> Told:
     still = ("video_decode_jpeg",) if codec == "mjpeg" else ()
     values: list[FactValue] = []
     wordless: list[Fact] = []
+    silent: list[Fact] = []
     for fact in sheet.of(*fields, *still, "video_decode_other", f"{codec}_decode"):
         if fact.field == f"{codec}_decode":
             if _DENIES.match(fact.value):
@@ -263,10 +280,12 @@ def decode_told(sheet: FactSheet, codec: str) -> Told:
             values.append(_decoder(fact, sheet, None, "denied"))
         elif codec in told.without_rate or told.unnamed:
             wordless.append(fact)
+        elif told.rates and fact.field.startswith("video_decode"):
+            silent.append(fact)
     hosts = not values and not wordless and memory_told(sheet).of_host
     look = where_to_look(sheet.chip, "decode")
     # A chip without memory of its own holds no frame either: its host decodes.
-    return Told(_apart(_of_one_source(values)), (), tuple(wordless), hosts, look)
+    return Told(_apart(_of_one_source(values)), (), tuple(wordless), hosts, look, tuple(silent))
 
 
 _DENIES = re.compile(r"\s*(?:no|none|not supported|unsupported)\s*(?:\(|[;,.]|\Z)", re.IGNORECASE)

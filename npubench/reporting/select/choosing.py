@@ -5,12 +5,14 @@ What leaves something out speaks where there is nothing else, what is known to b
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import PurePath
 
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Shape
 from npubench.published.graphs import graph_for
+from npubench.published.network_facts import stated
 from npubench.published.networks import Network
 from npubench.reporting.data.op_support import WITHOUT_VERDICT
 from npubench.reporting.data.translate import translate
@@ -58,9 +60,10 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     """What is known of the first of the names that has rows or published figures, else a prediction."""
     first: Found | None = None
     for name in need.names:
+        network = beyond.network(name, need.input_size)
         rows = _rows_named(name, candidate)
         fitting = [row for row in rows if _fits(row, need, beyond.shapes)]
-        network = beyond.network(name, need.input_size)
+        fitting += [row for row in _rows_of(network, candidate, beyond) if row not in rows]
         times = [time for row in fitting for time in times_of(row, candidate.facts)]
         if beyond.atlas and network:
             times += beyond.atlas.times(candidate.chip, network)
@@ -76,19 +79,34 @@ def choose(need: ModelNeed, candidate: Candidate, beyond: Beyond) -> Found:
     return _predicted(need, candidate, beyond, first)
 
 
+MAPS = 64
+"""Values a pixel of the input that the largest activation of nine in ten graphs of the atlas has at most."""
+
+
 def graph_bytes(time: ModelTime, network: Network | None) -> float | None:
-    """Bytes of weights and of the largest activation by the graph of a network; None: it has no graph."""
+    """Bytes of weights and of the largest activation: by a network's graph, else by what is stated of it.
+
+    None: it has no graph, and nobody states its parameters and its input.
+    """
     graph = graph_for(network) if network else None
-    if graph is None:
+    wide = 1 if is_of_precision(time.precision, "int8") else 2
+    wide = 4 if time.precision.casefold() in ("fp32", "f32") else wide
+    if graph is not None:
+        return float(wide * (graph.parameters + graph.largest_elements))
+    millions = _stated_parameters().get(network.name) if network else None
+    if network is None or not network.height or not network.width or not millions:
         return None
-    wide = (
-        1
-        if is_of_precision(time.precision, "int8")
-        else 4
-        if time.precision.casefold() in ("fp32", "f32")
-        else 2
-    )
-    return float(wide * (graph.parameters + graph.largest_elements))
+    return wide * (millions * 1e6 + MAPS * network.height * network.width)
+
+
+@cache
+def _stated_parameters() -> Mapping[str, float]:
+    """Millions of parameters by network, as publishers state them: the most of several."""
+    found: dict[str, float] = {}
+    for one in stated():
+        if one.params_m:
+            found[one.network] = max(one.params_m, found.get(one.network, 0.0))
+    return found
 
 
 def _predicted(need: ModelNeed, candidate: Candidate, beyond: Beyond, known: Found | None) -> Found:
@@ -132,6 +150,25 @@ def _with_least(best: ModelTime, others: Sequence[ModelTime], need: ModelNeed) -
     return replace(best, least_us=least) if least < best.time_us * best.share else best
 
 
+def _rows_of(network: Network | None, candidate: Candidate, beyond: Beyond) -> list[Result]:
+    """Rows of the same network under another name, at its input."""
+    if network is None:
+        return []
+    return [
+        row
+        for row in candidate.rows
+        if row.case_kind is CaseKind.MODEL
+        and (told := beyond.network(row.case, _size_of(row, beyond.shapes)))
+        and told.key == network.key
+    ]
+
+
+def _size_of(row: Result, shapes: Shapes) -> tuple[int, int] | None:
+    """Width and height of a row's first input, else of the declared one of its name; None: not told."""
+    shape = next(iter(_shapes_of(row, shapes)), ())
+    return (shape[-1], shape[-2]) if len(shape) >= 2 else None
+
+
 def _rows_named(name: str, candidate: Candidate) -> list[Result]:
     """Rows of that name; else, of a file's, those of its stem, which is what its case is called."""
     stem = PurePath(name).stem if name.endswith(".onnx") else name
@@ -164,11 +201,16 @@ def _fits(row: Result, need: ModelNeed, shapes: Shapes) -> bool:
     if need.input_size is None:
         return True
     wide, high = need.input_size
+    return any((high, wide) in pairwise(shape) for shape in _shapes_of(row, shapes))
+
+
+def _shapes_of(row: Result, shapes: Shapes) -> list[Shape]:
+    """Shapes of a row's inputs, else those that its name declares, else the size that its table tells."""
     names = (row.case, str(row.protocol.get("same_network", "")))
-    dims = [tensor.shape for tensor in row.inputs] or [
+    told = [tensor.shape for tensor in row.inputs] or [
         shape for one in names for shape in shapes.get(one, ())
     ]
     published = str(row.protocol.get("input", ""))
-    if not dims and published.isascii() and published.isdigit():
-        dims = [(int(published), int(published))]
-    return any((high, wide) in pairwise(shape) for shape in dims)
+    if not told and published.isascii() and published.isdigit():
+        told = [(int(published), int(published))]
+    return told

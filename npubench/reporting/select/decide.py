@@ -34,6 +34,8 @@ from npubench.reporting.select.npu_checks import (
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
 from npubench.reporting.select.requirements import Requirements, UserFacts
 from npubench.reporting.select.steps import steps_of
+from npubench.reporting.select.stream_times import streams_of
+from npubench.reporting.select.stream_wording import streams_check
 from npubench.reporting.select.times import weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
@@ -76,10 +78,25 @@ def decide(
 
 
 def _known_of(candidate: Candidate, asked: Requirements) -> UserFacts | None:
-    """What the asker knows of one of its boards, else of the chip in any spelling."""
-    of_board = (one for one in asked.known if one.board in candidate.boards)
-    of_chip = (one for one in asked.known if one.board and same_chip(one.board, candidate.chip))
-    return next(of_board, None) or next(of_chip, None)
+    """What the asker knows of its boards and of the chip in any spelling, together: the first of each."""
+    boards = {board.casefold() for board in candidate.boards}
+    found = [
+        one
+        for one in asked.known
+        if one.board.casefold() in boards or (one.board and same_chip(one.board, candidate.chip))
+    ]
+    if not found:
+        return None
+    priced = next((one for one in found if one.price_usd), found[0])
+    powered = next((one for one in found if one.power_w), found[0])
+    memory = next((one.memory_bytes for one in found if one.memory_bytes), None)
+    return replace(
+        priced,
+        power_w=powered.power_w,
+        power_of=powered.power_of,
+        memory_bytes=memory,
+        facts=tuple(fact for one in found for fact in one.facts),
+    )
 
 
 def _with_given(candidate: Candidate, known: UserFacts | None) -> Candidate:
@@ -96,7 +113,12 @@ def _judge(
     prices = prices_of(candidate, known, levels.price)
     powers = powers_of(candidate, known, levels.power)
     case = Case(asked, candidate, jobs, beyond, known)
-    checks = tuple(_advised(check, case) for check in _checks(case, prices, powers, levels))
+    found = _checks(case, prices, powers, levels)
+    streams = streams_of(asked, jobs, candidate, known)
+    # The simulation has its say where the NPU's time is enough and nothing else fails.
+    if found[0].outcome is Outcome.PASS and worst(found) is not Outcome.FAIL:
+        found = [*found, *streams_check(streams)]
+    checks = tuple(_advised(check, case) for check in found)
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -122,8 +144,9 @@ def _judge(
         power_about=watts.about if watts else "",
         accuracy=accuracy_room(jobs),
         cases=tuple(dict.fromkeys(one.case for one in times)),
-        caveats=caveats_of(times),
+        caveats=caveats_of([job.found for job in jobs]),
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
+        streams=streams,
     )
 
 
@@ -147,7 +170,7 @@ def _checks(case: Case, prices: Told, powers: Told, levels: Levels) -> list[Chec
 def _advised(check: Check, case: Case) -> Check:
     """With what would settle it, or make it pass."""
     steps = steps_of(check, case.jobs, case.candidate, case.asked, case.beyond)
-    return replace(check, steps=steps, changes=changes_of(check, case))
+    return replace(check, steps=steps, changes=(*check.changes, *changes_of(check, case)))
 
 
 def confidence_of(checks: Sequence[Check]) -> float | None:
@@ -191,9 +214,9 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements, levels: Levels) 
     for one, own in zip(running, rankings, strict=True):
         terms = terms_of(asked.weights, own, rankings)
         scored.append(replace(one, terms=terms, score=score_of(terms)))
-    scored.sort(key=lambda one: (*place(one.checks, one.score), one.chip, one.board))
+    scored.sort(key=lambda one: (*place(one.checks, one.score, one.timed), one.chip, one.board))
     ranks = itertools.count(1)
-    return [replace(one, rank=next(ranks)) if one.score is not None else one for one in scored]
+    return [one if one.outcome is Outcome.FAIL else replace(one, rank=next(ranks)) for one in scored]
 
 
 def _ranked_by(one: ChipVerdict, levels: Levels) -> Ranked:

@@ -32,12 +32,13 @@ class DecodeText:
     denied: frozenset[str] = frozenset()  # the text says that they are not decoded
     without_rate: frozenset[str] = frozenset()  # named, and no rate for sure theirs
     only: bool = False  # the text says that there are no others than those named
+    nothing: bool = False  # the text says that nothing is decoded
     unnamed: Rate | None = None  # a rate beside which no codec stands
 
     def denies(self, codec: str) -> bool:
         """Whether the text says that this codec is not decoded."""
         named = {*self.rates, *self.without_rate}
-        return codec in self.denied or (self.only and bool(named) and codec not in named)
+        return self.nothing or codec in self.denied or (self.only and bool(named) and codec not in named)
 
 
 CODECS = {
@@ -95,7 +96,7 @@ _END = rf"\s*(?:\Z|[/)]|{'|'.join(CODECS.values())})"
 _FPS = r"(?P<fps>\d{1,4}(?:\.\d+)?)(?:\s?(?:-|to|/)\s?(?P<other>\d{1,4})(?![\dpKb.]|\s?-?bit))?"
 _SPEED = re.compile(
     rf"""(?<![\w.])
-    (?:(?P<count>\d{{1,3}})\s?(?:x|[-\s]?{_STREAMS}(?:\s?of|\s?x)?)\s?)?
+    (?:(?P<count>\d{{1,3}})\s?(?:x|[-\s]?{_STREAMS}(?:\s?of|\s?x|\s?@|:)?)\s?)?
     {_FRAME}
     (?: \s?(?:@|at\b)\s?p? | (?<=[pP\dK])p?(?=\d)
       | \s(?=\d{{1,4}}(?:\.\d+)?\s?{_UNIT}) | \s(?=\d{{1,3}}{_END}) | (?<=MP)(?=\d) )\s?
@@ -190,6 +191,13 @@ _BOTH = re.compile(
     r"\b(?:encod\w*\s?(?:and|\+|/|&)\s?decod\w*|decod\w*\s?(?:and|\+|/|&)\s?encod\w*)", re.IGNORECASE
 )
 _BRACKET = re.compile(r"\(([^()]*)\)")
+_FRAME_CODEC_FPS = re.compile(
+    rf"\b({_NAMED})\s({'|'.join(CODECS.values())})\s(?:at|@)\s?(\d{{1,3}})\s?{_UNIT}", re.IGNORECASE
+)
+_NOTHING = re.compile(
+    r"\s*(?:none|no (?:hardware |video )*(?:decod\w*|codec)|(?:in )?software only|not supported)\b",
+    re.IGNORECASE,
+)
 
 
 def _plain(text: str) -> str:
@@ -200,6 +208,14 @@ def _plain(text: str) -> str:
     text = re.sub(r"\bH\.?264\s?([/&])\s?(?:26)?5\b", r"H.264\1H.265", text, flags=re.IGNORECASE)
     text = re.sub(r"\bH\.?265\s?([/&])\s?(?:26)?4\b", r"H.265\1H.264", text, flags=re.IGNORECASE)
     text = _BOTH.sub("decode", text)
+    for word, count in (("dual|two", 2), ("quad|four", 4), ("single|one", 1)):
+        text = re.sub(
+            rf"\b(?:{word})[\s-](?=(?:{_NAMED})\b|(?:{_NAMED})p?@?\d)",
+            f"{count} x ",
+            text,
+            flags=re.IGNORECASE,
+        )
+    text = _FRAME_CODEC_FPS.sub(r"\1@\3 \2", text)
     text = re.sub(r"\bwhile\b.*", "", text, flags=re.IGNORECASE | re.DOTALL)
     text = re.sub(rf",\s*(?=\d+(?:\.\d+)?\s?{_UNIT})", " ", text, flags=re.IGNORECASE)
     return _BRACKET.sub(_remark, text)
@@ -315,7 +331,7 @@ class _Reader:
             frozenset(self.denied),
             frozenset(without),
             self.only,
-            None if rates or without else unnamed,
+            unnamed=None if rates or without else unnamed,
         )
 
 
@@ -343,7 +359,9 @@ def decode_text(text: str) -> DecodeText:
             denies = False
             reader.only = reader.only or bool(codecs and _ONLY.search(part))
             reader.part(runs)
-    return reader.finish()
+    told = reader.finish()
+    silent = not (told.rates or told.without_rate or told.denied or told.unnamed)
+    return replace(told, nothing=silent and bool(_NOTHING.match(text)) and "host" not in text.casefold())
 
 
 def _labelled(part: str) -> bool:

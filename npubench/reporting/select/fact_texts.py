@@ -72,7 +72,12 @@ def _bounded(text: str, told: str, found: re.Match[str], ends: list[float]) -> A
         bound = Bound.UPPER
     elif _AT_LEAST.search(before) or _LEAST_BEHIND.search(behind):
         bound = Bound.LOWER
-    near = re.split(r"[,;]", before)[-1] + re.split(r"[,;]", behind)[0]
+    beside = re.search(rf"{re.escape(found[0].strip())}\s*\(([^()]*)\)", text)
+    near = " ".join(
+        (re.split(r"[,;]", before)[-1], re.split(r"[,;]", behind)[0], beside[1] if beside else "")
+    )
+    if bound is Bound.EXACT and beside and _MOST_BEHIND.search(beside[1]):
+        bound = Bound.UPPER
     how = "typical" if _TYPICAL.search(near) else "about" if _ABOUT.search(before) else ""
     return Amount(max(ends), min(ends) if len(ends) > 1 and min(ends) < max(ends) else None, bound, how)
 
@@ -102,7 +107,7 @@ _AHEAD = re.compile(rf"\bUSD\s+{_NUMBER}(?:{_TO}(?:USD\s*)?{_NUMBER})?(?!\s*USD|
 def us_dollars(text: str) -> Amount | None:
     """The dearest price in US dollars that a text names, with the cheapest as the lower end of a range."""
     plain = _AHEAD.sub(_behind, _DOLLAR.sub(" USD ", text))
-    found = list(_amounts(plain, _USD, r"(USD)\b(?!\s*/)", None))
+    found = list(_amounts(plain, _USD, r"(USD)\b(?!\s*(?:/|a|per)\s*(?:mo|y(?:ea)?r|h))", None))
     if not found:
         return None
     dearest = max(found, key=lambda one: one.value)
@@ -128,7 +133,7 @@ _SIZES = {
 _UNIT = r"(GiB|GB|MiB|MB|Gbit|Gb|Mbit)\b(?!\s*/\s*s)"
 _NO_MEMORY = r"(?:eMMC|UFS|flash|NAND|NOR|SSD|NVMe|ROM|storage|SD\b|disk|microSD|EEPROM)"
 _SIZE = re.compile(
-    rf"(?<![\w.,])((?:\d+(?:\.\d+)?\s*/\s*)*)(\d+(?:\.\d+)?)\s*{_UNIT}(?!\s*(?:[\w-]+\s)?{_NO_MEMORY})"
+    rf"(?<![\w.,])(?:(\d{{1,2}})\s*[x×]\s*)?((?:\d+(?:\.\d+)?\s*/\s*)*)(\d+(?:\.\d+)?)\s*{_UNIT}(?!\s*(?:[\w-]+\s)?{_NO_MEMORY})"
 )
 _PART = re.compile(rf"(?<![\w.,])(\d+(?:\.\d+)?)\s*(?:{_UNIT})?\s*(?:of|out of)\s*(\d+(?:\.\d+)?)\s*{_UNIT}")
 _USABLE = re.compile(
@@ -164,8 +169,8 @@ def memory_sizes(text: str) -> tuple[Amount, ...]:
         behind = rest[found.end() :]
         if _TAKEN.search(behind):
             continue
-        scale = _SIZES[found[3]]
-        numbers = [float(one) for one in (*found[1].split("/"), found[2]) if one.strip()]
+        scale = _SIZES[found[4]] * int(found[1] or 1)
+        numbers = [float(one) for one in (*found[2].split("/"), found[3]) if one.strip()]
         bound = Bound.UPPER if _AT_MOST.search(rest[: found.start()]) else Bound.EXACT
         how = "for the user" if _USABLE.search(behind) else ""
         named = [Amount(number * scale, bound=bound, how=how) for number in numbers]

@@ -1,7 +1,7 @@
 """Requirements that the NPU has to meet: its time, the latency, operators and accuracy."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from npubench.domain.figures import Kind
 from npubench.domain.records import Result
@@ -18,11 +18,6 @@ from npubench.reporting.select.times import ModelTime, accuracy_of, accuracy_val
 
 SURE = 0.9
 """Chance from which a sum with bands passes, and below 1 minus which it fails: ends of what is unknown."""
-
-
-IN_FLIGHT = 8
-"""Inferences that a device may hold of which only a rate is told: its latency is at most so many times
-1/rate, at least one. An assumption, and said so."""
 
 
 def jobs_of(asked: Requirements, candidate: Candidate, beyond: Beyond) -> list[Job]:
@@ -143,57 +138,78 @@ def _incomplete(jobs: Sequence[Job]) -> list[str]:
     return [*(job.missing.why for job in jobs if job.missing), *bounds]
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """All frames that come at once, one inference after another."""
+
+    most: tuple[Uncertain, ...]  # microseconds of each model, with what may be in flight before it
+    least: tuple[Uncertain, ...]  # microseconds of each model at best
+    lines: tuple[str, ...]  # arithmetic
+    unsure: tuple[str, ...]  # why the sum is not the whole
+
+
+def queue_of(jobs: Sequence[Job], percentile: int | None) -> Queue:
+    """The queue of a job, in the statistic that is asked."""
+    most, least, lines, unsure = list[Uncertain](), list[Uncertain](), list[str](), _incomplete(jobs)
+    for job in jobs:
+        if job.time is None:
+            continue
+        value, name = _statistic(job.time, percentile)
+        count, waiting = job.stream.count, 0 if job.time.latency else job.time.in_flight - 1
+        each = Uncertain(value, job.time.sigma, job.time.uncertain.shared)
+        most.append(each.times(count + waiting))
+        least.append(each.times(count * job.time.least))
+        line = f"{job.need.role}: {count} × {each_text(job.time, value)} ({name})"
+        if waiting:
+            line += f", {translate('at most {count} more in flight', count=waiting)}"
+        lines.append(line)
+        if percentile and name != f"p{percentile}":
+            unsure.append(translate("{role}: no p{percentile}", role=job.need.role, percentile=percentile))
+    lines.append(translate("decoding and what comes after the NPU are not in it"))
+    return Queue(tuple(most), tuple(least), tuple(lines), tuple(unsure))
+
+
 def latency(jobs: Sequence[Job], asked: Requirements, time: Check) -> Check | None:
     """From a frame in memory to the last answer when all frames come at once: one queue, no overtaking."""
     limit = asked.limits.latency_ms
     if limit is None:
         return None
-    asked_of, unsure = asked.limits.percentile, _incomplete(jobs)
-    most, least, lines = list[Uncertain](), list[Uncertain](), list[str]()
-    for job in jobs:
-        if job.time is None:
-            continue
-        value, name = _statistic(job.time, asked_of)
-        count, waiting = job.stream.count, 0 if job.time.latency else IN_FLIGHT - 1
-        each = Uncertain(value, job.time.sigma, job.time.uncertain.shared)
-        most.append(each.times(count + waiting))
-        least.append(each.times(count * job.time.least))
-        lines.append(f"{job.need.role}: {count} × {each_text(job.time, value)} ({name})")
-        if waiting:
-            lines[-1] += f", {translate('at most {count} more in flight', count=waiting)}"
-        if asked_of and name != f"p{asked_of}":
-            unsure.append(translate("{role}: no p{percentile}", role=job.need.role, percentile=asked_of))
-    lines.append(translate("decoding and what comes after the NPU are not in it"))
-    whole, within_us = total(most), limit * 1e3
+    queue = queue_of(jobs, asked.limits.percentile)
+    whole, at_best, within_us = total(queue.most), total(queue.least), limit * 1e3
     need, have = f"{significant(limit)} ms", _duration(whole)
     check = Check(
-        *("latency", Outcome.FAIL, 1 - whole.median / within_us, need, have, "", tuple(lines)),
+        *("latency", Outcome.FAIL, 1 - whole.median / within_us, need, have, "", queue.lines),
         kind=kind_of(jobs),
-        confidence=chance(most, within_us),
+        confidence=chance(queue.most, within_us),
     )
-    fails = 1 - chance_within(least, within_us)
+    fails = 1 - chance_within(queue.least, within_us)
     unknown = replace(check, outcome=Outcome.UNKNOWN, headroom=None, confidence=None)
     if fails >= SURE:
-        at_best = total(least)
-        have = f"≥ {_duration(at_best)}" if unsure or at_best != whole else have
+        have = f"≥ {_duration(at_best)}" if queue.unsure or at_best != whole else have
         room = 1 - at_best.median / within_us
-        return replace(check, have=have, headroom=room, confidence=_sure(least, 1 - fails))
-    if unsure:
-        return replace(unknown, have=f"≥ {have}" if lines[1:] else "–", why="; ".join(unsure))
-    sure = chance_within(most, within_us)
-    if sure < SURE and any(job.time and not job.time.latency for job in jobs):
-        why = translate("a rate tells no latency: it lies below that of {count} in flight", count=IN_FLIGHT)
-        return replace(unknown, have=f"≤ {have}", why=why)
-    if sure < SURE and least != most:
-        # Half an NPU is too slow, which says nothing sure of the whole.
-        part = translate("these figures are of a part of the NPU: the whole may be fast enough, measure it")
-        return replace(unknown, have=f"≤ {have}", why=part)
-    if sure < SURE:
-        return replace(unknown, confidence=check.confidence, why=_within_band(check.confidence))
+        return replace(check, have=have, headroom=room, confidence=_sure(queue.least, 1 - fails))
+    if queue.unsure:
+        have = f"≥ {have}" if queue.most else "–"
+        return replace(unknown, have=have, why="; ".join(queue.unsure))
+    if chance_within(queue.most, within_us) < SURE:
+        return _late(unknown, jobs, check.confidence, at_best != whole)
     if time.outcome is not Outcome.PASS:
         why = translate("frames wait without bound where the NPU's time is not enough")
         return replace(unknown, outcome=time.outcome, confidence=time.confidence, have="–", why=why)
     return replace(check, outcome=Outcome.PASS)
+
+
+def _late(unknown: Check, jobs: Sequence[Job], confidence: float | None, bounded: bool) -> Check:
+    """Why a queue that is too late as far as known may be in time."""
+    held = max((job.time.in_flight for job in jobs if job.time and not job.time.latency), default=0)
+    if held:
+        why = translate("a rate tells no latency: it lies below that of {count} in flight", count=held)
+        return replace(unknown, have=f"≤ {unknown.have}", why=why)
+    if bounded:
+        # Half an NPU is too slow, which says nothing sure of the whole.
+        why = translate("these figures are of a part of the NPU: the whole may be fast enough, measure it")
+        return replace(unknown, have=f"≤ {unknown.have}", why=why)
+    return replace(unknown, confidence=confidence, why=_within_band(confidence))
 
 
 def _duration(whole: Uncertain) -> str:

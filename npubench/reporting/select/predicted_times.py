@@ -13,13 +13,13 @@ from npubench.domain.figures import Bound, BoundReason, Bounds, Kind, Latency
 from npubench.predict.answer import Answer, Prediction
 from npubench.predict.asked import AskedRow
 from npubench.published.atlas import PublishedFigure, family, figures
-from npubench.published.chips import canonical, find_chip, mode_of, share_of_mode
+from npubench.published.chips import canonical, chip_named, mode_of, share_of_mode
 from npubench.published.metrics import Family
 from npubench.published.networks import Network
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.atlas_times import CALCULATED, LATENCY, METRICS, RATE
 from npubench.reporting.select.bands import sigma_of
-from npubench.reporting.select.times import Missing, ModelTime, is_of_precision
+from npubench.reporting.select.times import IN_FLIGHT, ONE_CORE, Missing, ModelTime, is_of_precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def _columns() -> Mapping[str, Sequence[tuple[PublishedFigure, int]]]:
             first.setdefault(key, one)
     found: defaultdict[str, list[tuple[PublishedFigure, int]]] = defaultdict(list)
     for column, figure in first.items():
-        chip = find_chip(figure.chip)
-        for name in chip.speaks_for if chip and mode_of(figure.mode).modules == 1 else ():
+        chip = chip_named(figure.chip)
+        for name in chip.speaks_for if mode_of(figure.mode).modules == 1 else ():
             found[name].append((figure, counted[column]))
     return found
 
@@ -95,10 +95,9 @@ def _row(line: int, wanted: Wanted, column: PublishedFigure) -> AskedRow:
 
 def time_of_answer(answer: Answer, wanted: Wanted, column: PublishedFigure) -> ModelTime | Missing:
     """A prediction as a time: rates turned round, with the part of the NPU that the column is of."""
-    chip = find_chip(wanted.chip)
-    if not isinstance(answer, Prediction) or chip is None:
-        reason = answer.reason if not isinstance(answer, Prediction) else ""
-        return Missing(translate("not predicted: {reason}", reason=reason))
+    chip = chip_named(wanted.chip)
+    if not isinstance(answer, Prediction):
+        return Missing(translate("not predicted: {reason}", reason=answer.reason))
     scale = column.known_metric.scales[column.unit.casefold()] if column.known_metric else 1.0
     ends = [end * scale for end in (answer.low, answer.value, answer.high)]
     low, time_us, high = sorted(1e6 / end if column.metric == RATE else end * 1e3 for end in ends)
@@ -110,6 +109,7 @@ def time_of_answer(answer: Answer, wanted: Wanted, column: PublishedFigure) -> M
     return ModelTime(
         *(wanted.network.key, "npubench", Kind.PREDICTED, time_us, share),
         latency=Latency(1, time_us) if column.metric in (LATENCY, CALCULATED) else None,
+        in_flight=ONE_CORE if 1 in (mode.cores, chip.cores) else IN_FLIGHT,
         sigma=sigma_of(low, high),
         bounds=Bounds(Bound.LOWER, BoundReason.BATCH) if batch > 1 else bounds,
         mode=column.mode,

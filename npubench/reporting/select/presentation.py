@@ -18,6 +18,12 @@ from npubench.reporting.select.pareto import pareto
 from npubench.reporting.select.ranking import TITLES as TERMS
 from npubench.reporting.select.ranking import Term
 from npubench.reporting.select.requirements import ModelNeed, StreamNeed
+from npubench.reporting.select.stream_wording import (
+    cameras_text,
+    lacking_lines,
+    stream_lines,
+    stream_notes,
+)
 from npubench.reporting.select.verdict import ChipVerdict, Decision
 from npubench.reporting.select.wording import (
     binding_text,
@@ -26,6 +32,7 @@ from npubench.reporting.select.wording import (
     jobs_text,
     kind_text,
     load_text,
+    next_text,
     percent,
     power_text,
     price_text,
@@ -75,14 +82,18 @@ OVERVIEW: Columns[ChipVerdict] = (
     ("room", lambda one: percent(one.headroom)),
     ("bound by", binding_text),
     ("fits", jobs_text),
+    ("cameras", lambda one: cameras_text(one.streams)),
     ("price", price_text),
-    ("power", power_text),
-    ("score", score_text),
+    ("next", next_text),
 )
 """A line a chip."""
 
+COSTS: Columns[ChipVerdict] = (("power", power_text), ("score", score_text))
+"""Of the second table, behind the figures of the models."""
+
 SHORT = ("rank", "verdict", "chip", "sure", "NPU time", "room", "bound by")
-"""Heads of the columns that have room in a terminal of 80 columns."""
+REST = ("chip", "fits", "cameras", "price", "next")
+"""Heads of the columns that have room in a terminal of 80 columns, and of those below."""
 
 CHECKS: Columns[Check] = (
     ("requirement", lambda one: translate(TITLES[one.name])),
@@ -118,9 +129,13 @@ TERM_COLUMNS: Columns[Term] = (
 
 
 def figure_table(decision: Decision) -> Table:
-    """One line a chip, a column a model: what is known of its time, with its kind."""
+    """One line a chip, a column a model: what is known of its time, with its kind; then power and score."""
     heads = [translate("chip"), *(need.role for _, need in decision.asked.models)]
-    return heads, [[one.chip, *map(figure_text, one.figures)] for one in decision.verdicts]
+    lines = [
+        [one.chip, *map(figure_text, one.figures), *(cell(one) for _, cell in COSTS)]
+        for one in decision.verdicts
+    ]
+    return [*heads, *(translate(head) for head, _ in COSTS)], lines
 
 
 def check_table(verdict: ChipVerdict) -> Table:
@@ -134,13 +149,25 @@ def term_table(verdict: ChipVerdict) -> Table:
     return head, [*lines, (translate("sum"), "", "", "", score_text(verdict))] if lines else []
 
 
+def stream_table(verdict: ChipVerdict) -> Table:
+    """One line a figure of the simulation; none where nothing could be simulated."""
+    lines = stream_lines(verdict.streams) if verdict.streams else []
+    return [translate("streams, simulated"), translate("value")] if lines else [], lines
+
+
+def stream_remarks(verdict: ChipVerdict) -> list[str]:
+    """What is not in the simulation, what would have to change, what was taken for granted."""
+    found = verdict.streams
+    return [*lacking_lines(found.lacking), *stream_notes(found)] if found and found.simulated else []
+
+
 def to_text(decision: Decision) -> str:
     """The answer, the overview, then every candidate with its requirements, its caveats and its score."""
     overview = _table([one for one in OVERVIEW if one[0] in SHORT], decision.verdicts)
-    costs = _table([one for one in OVERVIEW if one[0] not in SHORT or one[0] == "chip"], decision.verdicts)
+    rest = _table([one for one in OVERVIEW if one[0] in REST], decision.verdicts)
     parts = [printable(decision.asked.title), "", summary_of(decision)]
     if decision.verdicts:
-        tables = (overview, figure_table(decision), costs)
+        tables = (overview, figure_table(decision), rest)
         parts += [f"\n{text_table(*table, width=None)}" for table in tables]
     parts += ["", *(f"! {printable(warning)}" for warning in decision.warnings)]
     for one in decision.verdicts:
@@ -149,6 +176,9 @@ def to_text(decision: Decision) -> str:
         parts.append(indent(text_table(*check_table(one), width=None), "  "))
         parts += [f"    {printable(line)}" for line in _arithmetic(one)]
         parts += [f"  {line}" for line in _advice(one)]
+        if stream_table(one)[1]:
+            parts.append(indent(text_table(*stream_table(one), width=None), "  "))
+            parts += [f"    {printable(line)}" for line in stream_remarks(one)]
         if one.terms:
             parts.append(indent(text_table(*term_table(one), width=None), "  "))
     return "\n".join(parts)
@@ -173,13 +203,16 @@ def to_markdown(decision: Decision) -> str:
         parts.append(markdown_table(*check_table(one)))
         parts.append("\n".join(f"- {line}" for line in _arithmetic(one)))
         parts += _markdown_advice(one)
+        if stream_table(one)[1]:
+            parts.append(markdown_table(*stream_table(one)))
+            parts.append("\n".join(f"- {line}" for line in stream_remarks(one)))
         if one.terms:
             parts.append(markdown_table(*term_table(one)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _name(verdict: ChipVerdict) -> str:
-    return f"{verdict.chip} ({verdict.board}, {kind_text(verdict)})"
+    return f"{verdict.chip} ({', '.join(filter(None, (verdict.board, kind_text(verdict))))})"
 
 
 def _arithmetic(verdict: ChipVerdict) -> list[str]:
@@ -228,7 +261,9 @@ def view_of(decision: Decision) -> dict[str, Any]:
         "times": [[*map(time_text, one.figures)] for one in verdicts],
         "checks": [*map(check_table, verdicts)],
         "terms": [*map(term_table, verdicts)],
-        "pareto": pareto(drawn),
+        "streams": [*map(stream_table, verdicts)],
+        "stream_remarks": [*map(stream_remarks, verdicts)],
+        "pareto": pareto(drawn) if len(drawn) > 1 else None,
         "without_price": ", ".join(absent),
     }
 

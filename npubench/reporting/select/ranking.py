@@ -1,8 +1,8 @@
 """In which order candidates stand, and why: outcome, what is known, how near it is, and the score.
 
 What passes stands by its score, best first. What is not known follows: what has no failing or negative figure
-before what has one, then by how many requirements are decided, then by how near the others are. What fails is
-last, the nearest first. The score is weights times values between 0 and 1, all of them shown.
+before what has one, then by the share of requirements decided and of models timed, then by how near the rest
+is. What fails is last, the nearest first. A score is weights times values between 0 and 1, all of them shown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,10 +94,10 @@ def binding(checks: Sequence[Check]) -> Check | None:
     return min(known, key=lambda check: check.headroom or 0.0)
 
 
-def place(checks: Sequence[Check], score: float | None) -> tuple[float, ...]:
-    """Where a candidate stands: the less, the higher up."""
+def place(checks: Sequence[Check], score: float | None, timed: float = 1.0) -> tuple[float, ...]:
+    """Where a candidate stands: the less, the higher up. `timed` is the share of models with a time."""
     outcome = worst(checks)
-    decided = sum(check.outcome is not Outcome.UNKNOWN for check in checks) / len(checks)
+    decided = sum(check.outcome is not Outcome.UNKNOWN for check in checks) / len(checks) + timed
     room = [check.headroom for check in checks if check.headroom is not None]
     least, first = min(room, default=-1.0), float(-BY_OUTCOME[outcome])
     if outcome is Outcome.PASS:

@@ -69,6 +69,9 @@ class UserFacts:
     price_of: str = ""  # chip, module or board; empty: of what is compared
     power_of: str = ""
     facts: tuple[Fact, ...] = ()  # the texts that were given, which count before any other
+    cpu_cores: int | None = None  # of its processor
+    preprocess_ms: float | None = None  # of one core, before each run of a model; 0: there is none
+    tail_ms: float | None = None  # of one core, after each run of a model; 0: there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,9 @@ class ChipTable(Table, frozen=True):
     memory_mib: Positive | None = None
     memory: Text | None = None
     decode: Text | None = None
+    cpu_cores: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    preprocess_ms: Weight | None = None
+    tail_ms: Weight | None = None
 
 
 class RankingTable(Table, frozen=True):
@@ -229,6 +235,7 @@ def _user_facts(table: ChipTable) -> UserFacts:
     return UserFacts(
         *(table.board or table.chip or "", table.source, table.price_usd, table.power_w, memory),
         *(table.price_of or "", table.power_of or "", facts),
+        *(table.cpu_cores, table.preprocess_ms, table.tail_ms),
     )
 
 

@@ -35,6 +35,7 @@ class SelectOptions:
     others: tuple[Path, ...] = ()  # further folders of results
     published: bool = False  # whether what others published, and predictions from it, are weighed, too
     boards: tuple[str, ...] = ()  # only these boards and chips, also without results; nothing is all
+    tables: tuple[Path, ...] = ()  # folders of tables of what others published, besides the shipped ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,11 @@ def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     if not (options.published or options.others or (options.out / "results.db").is_file()):
         options = replace(options, published=True)
         notes = (translate("no results at {out}: decided by what others published", out=str(options.out)),)
-    found = atlas() if options.published else None
+    found = atlas(options.tables) if options.published else None
     rows = _rows(options)
     named = dict.fromkeys([*options.boards, *(one.board for one in asked.known)])
     specs = [catalog.boards[name] for name in named if name in catalog.boards]
-    _check_names(options.boards, {row.board for row in rows} | set(catalog.boards))
+    _check_names(options.boards, {row.board for row in rows}, catalog, found)
     boards = [*specs, *(spec for spec in catalog.boards.values() if spec not in specs)]
     shapes = {model.name: [one.shape for one in model.inputs] for model in catalog.models.values()}
     keys = _keys(options.boards, rows, catalog.boards.values())
@@ -77,9 +78,10 @@ def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     return Selected(decision, kept, boards)
 
 
-def _check_names(names: Iterable[str], known: set[str]) -> None:
+def _check_names(names: Iterable[str], of_rows: set[str], catalog: Catalog, atlas: Atlas | None) -> None:
+    known = {*of_rows, *catalog.boards, *(atlas.by_chip if atlas else ())}
     for name in names:
-        if name not in known and find_chip(name) is None:
+        if name not in known and canonical(name) not in known and find_chip(name) is None:
             hint = did_you_mean(name, known)
             raise UsageError(
                 f"no board and no chip is called {name!r}{hint}, and no result is of one: "

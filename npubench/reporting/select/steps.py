@@ -23,8 +23,8 @@ SIMULATORS = frozenset({"rknn", "tpu-mlir", "ethos-u", "pulsar2"})
 _FACTS = {
     "decode": ("the rate of its decoder", 'decode = "{codec} 4K60"'),
     "memory": ("its memory", 'memory = "4 GB"'),
-    "price": ("its price", 'price_usd = 100\nprice_of = "{price}"'),
-    "power": ("its power", 'power_w = 5\npower_of = "{power}"'),
+    "price": ("its price", "price_usd = 100"),
+    "power": ("its power", "power_w = 5"),
 }
 """What a check lacks, and how the requirements tell it; the figures are examples."""
 
@@ -43,7 +43,7 @@ def steps_of(
     elif check.name == "memory" and any(memory_taken(job) is None for job in jobs) and check.have != "–":
         found = [run_step(job, candidate, beyond, False) for job in jobs if memory_taken(job) is None]
     else:
-        found = [fact_step(check.name, candidate, asked)]
+        found = [fact_step(check, candidate, asked)]
     return tuple(dict.fromkeys(found))
 
 
@@ -82,7 +82,7 @@ def run_step(job: Job, candidate: Candidate, beyond: Beyond, measured: bool) -> 
             chip=candidate.chip,
             model=job.need.names[0],
         )
-        return Step(what, fact=f"{_HEAD}\n{line}")
+        return Step(what, fact=f"{_HEAD}\n{line}", brief=translate("a row of {model}", model=told[2]))
     spec = candidate.specs[0]
     simulated = not measured and spec.backend in SIMULATORS
     command = ["npubench", "run", model, "--board", spec.name, *(["--simulate"] if simulated else [])]
@@ -93,23 +93,22 @@ def run_step(job: Job, candidate: Candidate, beyond: Beyond, measured: bool) -> 
         what = translate(
             "with the network as {model} here, on {board}{how}; then select --with npubench-out", **words
         )
-    return Step(what, shlex.join(command))
+    return Step(what, shlex.join(command), brief=shlex.join(command))
 
 
 _HEAD = "chip,mode,model,input,precision,metric,value,unit,source"
 
 
-def fact_step(name: str, candidate: Candidate, asked: Requirements) -> Step:
+def fact_step(check: Check, candidate: Candidate, asked: Requirements) -> Step:
     """The fact that a check lacks, as lines of the requirements, and where it is likely to be found."""
-    what, line = _FACTS[name]
-    codec = next((one.codec for one in asked.streams if one.codec != "none"), "h264").upper()
-    levels = {"price": asked.limits.price_of or "board", "power": asked.limits.power_of or "board"}
+    what, line = _FACTS[check.name]
+    codec = check.need.partition(":")[0]
+    level = asked.limits.price_of if check.name == "price" else asked.limits.power_of
+    of = f'\n{check.name}_of = "{level}"' if level and check.name in ("price", "power") else ""
     text = translate(
         "tell {what} in the requirements: {look}",
         what=translate(what),
-        look=where_to_look(candidate.chip, name),
+        look=where_to_look(candidate.chip, check.name),
     )
-    return Step(
-        text,
-        fact=f'[[chip]]\nchip = "{candidate.chip}"\nsource = "..."\n{line.format(codec=codec, **levels)}',
-    )
+    lines = ("[[chip]]", f'chip = "{candidate.chip}"', 'source = "..."', line.format(codec=codec) + of)
+    return Step(text, fact="\n".join(lines), brief=translate(what))

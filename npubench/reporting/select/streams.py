@@ -7,7 +7,7 @@ that, a failure stays one, and nothing passes.
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from npubench.domain.figures import Kind
 from npubench.reporting.data.translate import translate
@@ -31,8 +31,9 @@ WAITING = 2
 
 QUEUE = Queue(WAITING, Overflow.OLDEST, of_each_camera=True)
 CPU, DECODE, PREPROCESS, NPU, TAIL = "CPU", "decode", "preprocessing", "NPU", "tail"
-NPU_CORES = "NPU cores"
-"""What can be the bottleneck; an NPU core of a model's own is `NPU` and the model's role."""
+DECODE_ON_CPU, NPU_CORES = "decode (CPU)", "NPU cores"
+STATIONS = (DECODE, DECODE_ON_CPU, PREPROCESS, NPU, TAIL, CPU, NPU_CORES)
+"""What can be the bottleneck; NPU cores of a model's own are `NPU`, a colon and the model's role."""
 
 MOST_SPLITS = 12
 
@@ -46,8 +47,9 @@ class TimedModel:
     npu: ServiceTime | None  # of one run, or of a whole batch, on one of `parts`
     parts: int = 1  # equal parts of the NPU (cores, halves) that such runs fit into beside each other
     batch: int = 1  # samples of a run
-    preprocess: ServiceTime | None = None  # seconds of one processor core
-    tail: ServiceTime | None = None  # seconds of one processor core
+    preprocess: ServiceTime | None = None  # seconds of one processor core; of mean 0: there is none
+    tail: ServiceTime | None = None  # likewise, after the NPU
+    leaves_out: bool = False  # the NPU's time is only a lower bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,10 @@ class BoardCapacity:
 
     decode_pixels_per_s: Mapping[str, float]  # by codec; 0: there is no such decoder
     cpu_cores: int | None = None
+    decode_cpu_s_per_pixel: Mapping[str, float] = field(default_factory=dict)  # of decoders that are programs
     npu_slowdown: tuple[float, ...] = ()  # factor of the time with 1, 2, ... parts busy; empty: not measured
+    slowdown_source: str = ""
+    decode_measured: frozenset[str] = frozenset()  # codecs whose rate was measured on the board
     board: str = ""  # name, for commands
 
 
@@ -112,7 +117,7 @@ def hold(asked: Requirements, models: Sequence[TimedModel], board: BoardCapacity
     A camera holds its rate when 99 % of the frames that a model is to answer are answered, within the limit
     of the latency where one is asked.
     """
-    if len({one.parts for one in models}) > 1:
+    if len({one.parts for one in models if one.npu is not None}) > 1:
         return _hold_mixed(asked, models, board)
     lacking = tuple(_lacking(asked, models, board))
     cameras = sum(stream.count for stream in asked.streams)
@@ -158,16 +163,31 @@ def _hold_mixed(asked: Requirements, models: Sequence[TimedModel], board: BoardC
     What fails so is unknown as long as the shares of the NPU that all runs take add up to 1 at most.
     """
     verdict = hold(asked, [replace(one, parts=1) for one in models], board)
-    shares = (
+    share = sum(
         one.stream.count * one.need.rate * one.npu.mean_s / (one.batch * one.parts)
         for one in models
         if one.npu is not None
     )
-    if verdict.outcome is not Outcome.FAIL or sum(shares) > 1 or verdict.bottleneck != NPU:
+    if verdict.outcome is not Outcome.FAIL or share > 1 or verdict.bottleneck != NPU:
         return verdict
     settle = translate("figures of all models with the same cores of the NPU")
     lacking = Lacking(translate("how runs on one core and on all cores of the NPU go together"), settle)
-    return replace(verdict, outcome=Outcome.UNKNOWN, lacking=(*verdict.lacking, lacking))
+    return replace(
+        verdict,
+        outcome=Outcome.UNKNOWN,
+        lacking=(*verdict.lacking, lacking),
+        # What one run at a time comes to is no bound of what is possible: only the shares are.
+        held=verdict.cameras,
+        most=math.floor(verdict.cameras / share),
+        on_time=None,
+        p50_ms=None,
+        p99_ms=None,
+        p99_interval_ms=None,
+        dropped=None,
+        confidence=None,
+        busy=(),
+        advice=(),
+    )
 
 
 def _outcome(found: Trial, lacking: Sequence[Lacking]) -> Outcome:
@@ -270,10 +290,14 @@ def _pipeline(
 
 
 def _decode_steps(stream: StreamNeed, board: BoardCapacity) -> Iterator[Step]:
+    pixels = stream.width * stream.height
     rate = board.decode_pixels_per_s.get(stream.codec)
-    if stream.codec != "none" and rate:
-        seconds = stream.width * stream.height / rate
-        yield Step(DECODE, ServiceTime(seconds, kind=Kind.PUBLISHED), model=False)
+    on_cpu = board.decode_cpu_s_per_pixel.get(stream.codec) if board.cpu_cores else None
+    if on_cpu and stream.codec != "none":
+        yield Step(DECODE_ON_CPU, ServiceTime(pixels * on_cpu, kind=Kind.MEASURED), model=False)
+    elif rate and stream.codec != "none":
+        kind = Kind.MEASURED if stream.codec in board.decode_measured else Kind.PUBLISHED
+        yield Step(DECODE, ServiceTime(pixels / rate, kind=kind), model=False)
 
 
 def _model_steps(model: TimedModel, board: BoardCapacity, split: _Split) -> Iterator[Step]:
@@ -281,7 +305,7 @@ def _model_steps(model: TimedModel, board: BoardCapacity, split: _Split) -> Iter
     npu = f"{NPU}: {model.need.role}" if split.npu or model.batch > 1 else NPU
     times = ((PREPROCESS, model.preprocess), (npu, model.npu), (TAIL, model.tail))
     for station, service in times:
-        if service is not None and (station == npu or board.cpu_cores):
+        if service is not None and service.mean_s > 0 and (station == npu or board.cpu_cores):
             yield Step(station, service, runs)
 
 
@@ -290,6 +314,7 @@ def _stations(models: Sequence[TimedModel], board: BoardCapacity, split: _Split)
     # A station of its own, as a batch needs, must not be an NPU of its own.
     npu_cores = NPU_CORES if board.npu_slowdown or any(one.batch > 1 for one in models) else ""
     yield Station(DECODE, 1, queue=QUEUE)
+    yield Station(DECODE_ON_CPU, cores, CPU, QUEUE)
     first, rest = (split.preprocess, cores - split.preprocess) if split.preprocess else (cores, cores)
     yield Station(PREPROCESS, first, CPU, QUEUE)
     yield Station(NPU, max(one.parts for one in models), npu_cores, QUEUE)
@@ -344,31 +369,43 @@ def _compositions(whole: int, into: int) -> Iterator[tuple[int, ...]]:
 
 
 def _lacking(asked: Requirements, models: Sequence[TimedModel], board: BoardCapacity) -> Iterator[Lacking]:
-    name = board.board or "BOARD"
     codecs = dict.fromkeys(stream.codec for stream in asked.streams if stream.codec != "none")
     for codec in codecs:
         if codec not in board.decode_pixels_per_s:
-            settle = f"npubench run --board {name} --stages codec"
-            yield Lacking(translate("decode of {codec}", codec=codec.upper()), settle)
+            yield Lacking(translate("decode of {codec}", codec=codec.upper()), _codec_run(board, "decode"))
     for model in models:
+        run = f"npubench run --board {board.board} {model.need.file or model.need.names[0]}"
+        settle = run if board.board else translate("a row in a table of your own (docs/atlas.md)")
         if model.npu is None:
-            settle = f"npubench run --board {name} {model.need.names[0]}"
             yield Lacking(translate("NPU time of {role}", role=model.need.role), settle)
-    if board.cpu_cores is None:
+        elif model.leaves_out:
+            yield Lacking(translate("what the NPU time of {role} leaves out", role=model.need.role), settle)
+    works = [one.preprocess for one in models] + [one.tail for one in models]
+    if board.cpu_cores is None and any(one is None or one.mean_s > 0 for one in works):
         yield Lacking(translate("cores of the processor"), "[[chip]] cpu_cores")
     if before := [one.need.role for one in models if one.preprocess is None]:
-        settle = f"npubench run --board {name} --stages codec; [[chip]] preprocess_ms"
-        yield Lacking(translate("preprocessing of {roles}", roles=", ".join(before)), settle)
+        what = translate("preprocessing of {roles}", roles=", ".join(before))
+        yield Lacking(what, _codec_run(board, "preprocess_ms"))
     if after := [one.need.role for one in models if one.tail is None]:
         yield Lacking(translate("tail of {roles}", roles=", ".join(after)), "[[chip]] tail_ms")
+
+
+def _codec_run(board: BoardCapacity, key: str) -> str:
+    """The stage that measures decoders and scalers of a board that there is a file of, or the fact."""
+    fact = f"[[chip]] {key}"
+    return f"npubench run --board {board.board} --stages codec; {fact}" if board.board else fact
 
 
 def _assumptions(models: Sequence[TimedModel], board: BoardCapacity) -> Iterator[str]:
     yield translate(
         "each camera has at most {count} frames waiting at a station, of which the oldest goes", count=WAITING
     )
-    if max(one.parts for one in models) > 1 and not board.npu_slowdown:
+    parts = max(one.parts for one in models)
+    if parts > 1 and not board.npu_slowdown:
         yield translate("parts of the NPU run beside each other as fast as alone: not measured")
+    elif parts > 1:
+        factor = {"factor": f"{board.npu_slowdown[-1]:.3g}", "source": board.slowdown_source or "–"}
+        yield translate("with all cores busy each is {factor} times slower ({source})", **factor)
     if len({one.stream.name for one in models}) < len(models):
         yield translate("models of one frame run after each other, in the order of the job")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from npubench.domain.figures import Accuracy, Bound, Bounds, Figures, Kind, Latency
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import Precision
+from npubench.published.chips import find_chip, mode_of, share_of_mode
 from npubench.published.networks import Network
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import bounds_of
@@ -18,6 +19,11 @@ from npubench.reporting.select.requirements import ModelNeed
 
 ORDER: Mapping[Kind, int] = {Kind.MEASURED: 0, Kind.PUBLISHED: 1, Kind.SIMULATED: 2, Kind.PREDICTED: 3}
 """Kinds from the strongest to the weakest."""
+
+
+IN_FLIGHT, ONE_CORE = 8, 2
+"""Inferences that a device may hold of which only a rate is told, and a single core, which may take an input
+while it computes. Its latency is at most so many times 1/rate, at least one. An assumption, and said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class ModelTime:
     least_us: float | None = None  # of the whole NPU for one of many, by another figure; None: by this one
     origin: Kind | None = None  # simulated: by the publisher's own compiler
     latency: Latency | None = None  # microseconds; None: only a rate is known
+    in_flight: int = IN_FLIGHT  # inferences that the device may hold at once, where only a rate is known
     sigma: float = 0.0  # of the logarithm of the time; 0: no band is known
     bounds: Bounds | None = None  # what the figure leaves out; None of a whole one
     mode: str = ""  # the vendor's name of what ran
@@ -95,19 +102,28 @@ def times_of(row: Result, facts: FactSheet) -> Iterator[ModelTime]:
         time_us = time_of(figures)
         if time_us is None or (row.emulated and figures.kind is Kind.MEASURED):
             continue
+        mode = figures.npu_mode or str(row.protocol.get("mode", ""))
         yield ModelTime(
-            *(row.case, row.board, figures.kind, time_us, share_of_npu(figures, facts)),
+            *(row.case, row.board, figures.kind, time_us, _share(row, figures, facts)),
             origin=Kind.SIMULATED if figures.origin is Kind.SIMULATED else None,
             latency=figures.latency_us,
             sigma=_sigma(figures),
             bounds=bounds_of(figures),
-            mode=figures.npu_mode,
+            mode=mode,
             precision=str(row.precision),
             source=str(row.protocol.get("source", "")),
             memory_bytes=figures.memory_bytes,
             on_cpu=tuple(on_cpu(figures)),
             result=row,
         )
+
+
+def _share(row: Result, figures: Figures, facts: FactSheet) -> float:
+    """Part of the NPU: by the figures themselves, else by what a published table says of its mode."""
+    chip = find_chip(row.chip)
+    if figures.npu is None and chip and (told := str(row.protocol.get("mode", ""))):
+        return share_of_mode(chip, mode_of(told)) or 1.0
+    return share_of_npu(figures, facts)
 
 
 def _sigma(figures: Figures) -> float:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from npubench.domain.figures import Bound, Kind
 from npubench.domain.records import Verdict
+from npubench.published.atlas import publisher_of
 from npubench.reporting.data.figures import latency_text, main_latency_us
+from npubench.reporting.data.formatting import duration
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.checks import Check, Outcome, Step
 from npubench.reporting.select.ranking import Term
 from npubench.reporting.select.requirements import Requirements
-from npubench.reporting.select.times import ModelTime
+from npubench.reporting.select.streams import StreamsVerdict
+from npubench.reporting.select.times import Found, ModelTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class ChipVerdict:
     accuracy: float | None  # least share of the allowed error that is left
     cases: tuple[str, ...]  # names of the rows that speak
     caveats: tuple[str, ...]  # how sure it is, a line each
+    streams: StreamsVerdict | None = None  # cameras that hold their rate, simulated; None: not tried
     terms: tuple[Term, ...] = ()  # addends of the score
     score: float | None = None  # 0..1
     rank: int | None = None  # from 1 among those that do not fail
@@ -65,13 +69,20 @@ class ChipVerdict:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What would settle its unknowns, each once."""
+        """What would settle its unknowns, each once; nothing where it fails whatever they are."""
+        if self.outcome is Outcome.FAIL:
+            return ()
         return tuple(dict.fromkeys(step for check in self.checks for step in check.steps))
 
     @property
     def changes(self) -> tuple[str, ...]:
         """What would make its failures pass, each once."""
         return tuple(dict.fromkeys(change for check in self.checks for change in check.changes))
+
+    @property
+    def timed(self) -> float:
+        """Share of the models with a time."""
+        return sum(one.time_us is not None for one in self.figures) / len(self.figures)
 
     @property
     def jobs(self) -> float | None:
@@ -106,8 +117,9 @@ _BASES = {
 }
 
 
-def caveats_of(chosen: Sequence[ModelTime]) -> tuple[str, ...]:
+def caveats_of(found: Sequence[Found]) -> tuple[str, ...]:
     """One line each, the bases first, of several kinds each with the models that it is of."""
+    chosen = [one.best for one in found if one.best]
     if not chosen:
         return (translate("no row of it has a figure"),)
     bases: dict[str, list[str]] = {}
@@ -130,9 +142,42 @@ def caveats_of(chosen: Sequence[ModelTime]) -> tuple[str, ...]:
         names = ", ".join(f"{row.case} {translate(str(row.verdict))}" for row in shaky)
         lines.append(translate("not stable: {names}", names=names))
     lines += [_left_out(one) for one in chosen if one.at_least]
+    lines += [line for one in found for line in _otherwise(one)]
     if any(one.result and one.result.emulated for one in chosen):
         lines.append(translate("the board is emulated: only its simulator's times count"))
     return tuple(lines)
+
+
+APART = 1.25
+"""Figures of two publishers of one network on one chip that differ by more than this factor are told."""
+
+
+def _otherwise(found: Found) -> list[str]:
+    """The slowest of other publishers' figures of the same precision and part, where it is far off."""
+    best = found.best
+    if best is None or best.kind is not Kind.PUBLISHED:
+        return []
+    others = [
+        one
+        for one in found.others
+        if publisher_of(one.source) != publisher_of(best.source)
+        and (one.kind, one.precision, one.share) == (best.kind, best.precision, best.share)
+        and not one.at_least
+        and one.time_us > APART * best.time_us
+    ]
+    slowest = max(others, key=lambda one: one.time_us, default=None)
+    if slowest is None:
+        return []
+    return [
+        translate(
+            "{case}: {other} publishes {time}, {best} {own}",
+            case=best.case,
+            other=publisher_of(slowest.source),
+            time=duration(slowest.time_us),
+            best=publisher_of(best.source),
+            own=duration(best.time_us),
+        )
+    ]
 
 
 def _left_out(one: ModelTime) -> str:

@@ -4,7 +4,7 @@ from npubench.domain.figures import Kind
 from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import duration, significant
 from npubench.reporting.data.translate import translate
-from npubench.reporting.select.checks import TITLES
+from npubench.reporting.select.checks import TITLES, Outcome
 from npubench.reporting.select.verdict import ChipVerdict, Figure
 
 
@@ -101,3 +101,13 @@ def jobs_text(verdict: ChipVerdict) -> str:
 def score_text(verdict: ChipVerdict) -> str:
     """The sum of its terms, in [0, 1]."""
     return "–" if verdict.score is None else f"{verdict.score:.3f}"
+
+
+def next_text(verdict: ChipVerdict) -> str:
+    """What would settle the unknowns, in a few words, else the first of what would make a failure pass."""
+    if verdict.outcome is Outcome.FAIL:
+        return verdict.changes[0] if verdict.changes else "–"
+    if not verdict.steps:
+        return "–"
+    first, *rest = (step.brief for step in verdict.steps)
+    return f"{first} (+{len(rest)})" if rest else first

@@ -5,7 +5,24 @@ from collections.abc import Iterator
 
 from tests.network_graphs.recipe import Recipe
 
-SOURCES = ("yolov5_releases", "openmmlab_models", "torchvision_models", "timm_models", "ultralytics_models")
+SOURCES = (
+    "qualcomm_models",
+    "own.super_resolution",
+    "own.faces",
+    "mediapipe_models",
+    "own.detectors",
+    "own.poses",
+    "own.texts",
+    "damo_models",
+    "own.segmenters",
+    "own.landmarks",
+    "package_models",
+    "yolov5_releases",
+    "openmmlab_models",
+    "torchvision_models",
+    "timm_models",
+    "ultralytics_models",
+)
 
 
 def recipes() -> Iterator[Recipe]:

@@ -12,7 +12,7 @@ PRETRAIN, ACTION, OCR = "mmpretrain", "mmaction2", "mmocr"
 MODELS = {
     YOLO: {
         **{f"yolov7-{m}" if m != "l" else "yolov7": (f"yolov7_{m}_syncbn_fast_8x16b-300e_coco", [640] if m == "x" else [640, 416, (480, 640)]) for m in ("tiny", "l", "x")},
-        **{f"yolov7-{m}": (f"yolov7_{m}-p6_syncbn_fast_8x16b-300e_coco", 1280) for m in ("w6", "e6", "d6")},
+        **{f"yolov7-{m}": (f"yolov7_{m[0]}-p6_syncbn_fast_8x16b-300e_coco", 1280) for m in ("w6", "e6", "d6")},
         "yolov7-e6e": ("yolov7_e2e-p6_syncbn_fast_8x16b-300e_coco", 1280),
         **{f"yolov6{m}-v2": (f"yolov6_{m}_syncbn_fast_8xb32-{e}e_coco", 640) for m, e in (("n", 400), ("t", 400), ("s", 400), ("m", 300), ("l", 300))},
         **{f"yolov6{m}-v3": (f"yolov6_v3_{m}_syncbn_fast_8xb32-300e_coco", [640]) for m in "nsml"},
@@ -107,7 +107,8 @@ def prepare() -> None:
     sys.modules.setdefault("mmcv._ext", operators)
     for name in ("xtcocotools", "xtcocotools.coco", "xtcocotools.cocoeval", "xtcocotools.mask"):
         sys.modules.setdefault(name, MagicMock())
-    sys.modules.setdefault("mmpretrain.models.multimodal", ModuleType("mmpretrain.models.multimodal"))
+    for name in ("mmpretrain.models.multimodal", "mmaction.models.multimodal"):
+        sys.modules.setdefault(name, ModuleType(name))
 
 
 def _operator(name: str):
@@ -133,23 +134,110 @@ class Forward:
         return Whole()
 
 
-def build(name: str, config: str):
+def build(name: str, config: str, change=None, activation: str = ""):
     def made(_shape):
         prepare()
         import worker_codebases
 
         worker_codebases.prepare(name)
         codebase = worker_codebases.CODEBASES[name]
-        model = codebase.build(codebase.config(config)).eval()
+        loaded = codebase.config(config)
+        if change:
+            change(loaded.model)
+        model = codebase.build(loaded).eval()
+        if activation:
+            with_activation(model, activation)
         for module in list(model.modules()):
             if hasattr(module, "switch_to_deploy"):
                 module.switch_to_deploy()
-        return Forward(codebase, model)
+        return Yolact(model) if "yolact" in config else Forward(codebase, model)
 
     return made
 
 
+class Yolact:
+    """YOLACT's heads and its prototypes, without the masks that follow from chosen boxes."""
+
+    def __new__(cls, model):
+        from torch import nn
+
+        class Whole(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = model
+
+            def forward(self, x):
+                maps = self.model.extract_feat(x)
+                prototypes = maps[0]
+                for layer in self.model.mask_head.protonet:
+                    prototypes = layer(prototypes)
+                return self.model.bbox_head.forward(maps), prototypes
+
+        return Whole()
+
+
+def with_activation(model, activation: str) -> None:
+    """Another activation in place of SiLU."""
+    from torch import nn
+
+    other = {"relu": nn.ReLU, "leaky": lambda: nn.LeakyReLU(0.1)}[activation]
+    for module in model.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.SiLU) or type(child).__name__ == "Swish":
+                setattr(module, name, other())
+
+
+def dilated(model) -> None:
+    """DC5: the last stage of the backbone does not halve."""
+    model.backbone.strides, model.backbone.dilations = (1, 2, 2, 1), (1, 1, 1, 2)
+
+
+def regnet(arch: str, channels: list[int]):
+    def change(model) -> None:
+        model.backbone = {"type": "RegNet", "arch": arch, "out_indices": (0, 1, 2, 3), "style": "pytorch"}
+        model.neck.in_channels = channels
+
+    return change
+
+
+def wide(model) -> None:
+    """YOLOX-s of three quarters of the width."""
+    for part in (model.backbone, model.neck, model.bbox_head.head_module):
+        part.widen_factor = 0.75
+
+
 def recipes() -> Iterator[Recipe]:
+    for member in ("tiny", "s", "m", "l"):
+        config = f"yolox_{member}_fast_8xb8-300e_coco"
+        yield from picture(
+            f"yolox-{member}-leaky",
+            [640, 416],
+            build(YOLO, config, activation="leaky"),
+            f"{YOLO} {config}, LeakyReLU",
+        )
+        yield from picture(
+            f"yolox-{member}-relu", [640], build(YOLO, config, activation="relu"), f"{YOLO} {config}, ReLU"
+        )
+    config = "yolox_s_fast_8xb8-300e_coco"
+    yield from picture(
+        "yolox-s-wide-leaky", [640], build(YOLO, config, wide, "leaky"), f"{YOLO} {config}, wider, LeakyReLU"
+    )
+    for depth in (50, 101):
+        config = f"detr_r{depth}_8xb2-{ {50: 150, 101: 500}[depth] }e_coco"
+        yield from picture(
+            f"detr-r{depth}-dc5", [480, 640], build(DET, config, dilated), f"{DET} {config}, dilated"
+        )
+    yield from picture(
+        "detr-r18-bn", [800], build(DET, "detr_r18_8xb2-500e_coco"), f"{DET} detr_r18_8xb2-500e_coco"
+    )
+    for size, channels in (("800mf", [64, 128, 288, 672]), ("1.6gf", [72, 168, 408, 912])):
+        config = "yolact_r50_1xb8-55e_coco"
+        yield from picture(
+            f"yolact-regnetx-{size}",
+            [512],
+            build(DET, config, regnet(f"regnetx_{size}", channels)),
+            f"{DET} {config}, RegNetX",
+        )
     for codebase, members in MODELS.items():
         for name, (config, sizes) in members.items():
             yield from picture(name, sizes, build(codebase, config), f"{codebase} {config}")

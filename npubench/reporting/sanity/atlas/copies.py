@@ -26,25 +26,33 @@ APART = 1.05
 SHOWN = 6
 """Figures that are shown of a longer list."""
 
+Pairs = dict[tuple[str, str], tuple[Cell, Cell]]
+"""Figures of two columns by their places."""
+
 Column = Mapping[str, Cell]
 """Figures of one column by network and batch."""
 
 
 def equal_tables(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
     """Columns of two chips whose figures are the same to the last digit."""
-    columns = columns_of(cells)
-    by_figure: defaultdict[Hashable, list[tuple[Hashable, Cell]]] = defaultdict(list)
-    for key, column in columns.items():
-        for name, cell in column.items():
-            if _digits(cell.figure.text) >= LEAST_DIGITS:
-                by_figure[name, cell.is_rate, cell.figure.standard_value].append((key, cell))
-    equal: defaultdict[tuple[Hashable, Hashable], list[tuple[Cell, Cell]]] = defaultdict(list)
+    columns: defaultdict[Hashable, list[Cell]] = defaultdict(list)
+    by_figure: defaultdict[Hashable, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        columns[cell.column].append(cell)
+        if _digits(cell.figure.text) >= LEAST_DIGITS:
+            for name in _identities(cell):
+                by_figure[name, cell.is_rate, cell.figure.standard_value].append(cell)
+    equal: defaultdict[tuple[Hashable, Hashable], Pairs] = defaultdict(dict)
     for found in by_figure.values():
-        for (one_key, one), (other_key, other) in combinations(found, 2):
+        for one, other in combinations(found, 2):
             if one.chip != other.chip and not _stand_together(one, other):
-                equal[one_key, other_key].append((one, other))
-    for (one_key, other_key), pairs in equal.items():
-        common = len(columns[one_key].keys() & columns[other_key].keys())
+                equal[one.column, other.column].setdefault((one.place, other.place), (one, other))
+    for (one_key, other_key), by_place in equal.items():
+        pairs = list(by_place.values())
+        if len(pairs) < LEAST_EQUAL:
+            continue
+        there = {name for cell in columns[other_key] for name in _identities(cell)}
+        common = sum(not there.isdisjoint(_identities(cell)) for cell in columns[one_key])
         if len(pairs) < LEAST_EQUAL + int(BY_CHANCE * common):
             continue
         one, other = pairs[0]
@@ -56,6 +64,12 @@ def equal_tables(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
         both = [cell for pair in pairs for cell in pair]
         strength = Strength.strong_if(len(pairs) >= MOST_OF * common)
         yield doubt_of(both, FigureDoubtClass.EQUAL_TABLES, strength, reason, *lines)
+
+
+def _identities(cell: Cell) -> tuple[Hashable, ...]:
+    """What says that two figures are of one network: what both names were joined to, or one name."""
+    name = cell.name_without_batch.casefold(), cell.batch
+    return ((cell.network, cell.batch), name) if cell.known else (name,)
 
 
 def _stand_together(one: Cell, other: Cell) -> bool:

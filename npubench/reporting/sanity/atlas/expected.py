@@ -24,6 +24,7 @@ class Expected:
     neighbours: int  # figures of the same network that speak; 0: MACs alone do
     in_column: int  # figures of other networks that say how fast the column is; 0: the chip's others do
     by_macs: float | None  # the same ratio by MACs alone; None where they are not known
+    outside: float = 0.0  # with one neighbour: how far the logarithm lies beyond all others of its column
 
     @property
     def image_ratio(self) -> float:
@@ -57,10 +58,15 @@ def expectations(cells: Sequence[Cell]) -> list[Expected | None]:
         macs_ratio = None if macs_row is None else log - column - macs_row
         if row is not None:
             neighbours = len(rows[cell.network]) - 1
-            found.append(Expected(log - column - row, neighbours, others, macs_ratio))
+            alike = [logs[one] for one in columns[cell.column] if one != at] if neighbours == 1 else []
+            found.append(Expected(log - column - row, neighbours, others, macs_ratio, _outside(log, alike)))
         else:
             found.append(None if macs_ratio is None else Expected(macs_ratio, 0, others, macs_ratio))
     return found
+
+
+def _outside(log: float, others: Sequence[float]) -> float:
+    return max(log - max(others), min(others) - log, 0.0) if others else 0.0
 
 
 def _without_each(groups: Mapping[Hashable, Sequence[int]], values: Sequence[float]) -> list[float | None]:

@@ -79,6 +79,8 @@ def one_network_apart(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
             f"heads {slow.head or 'untold'} and {fast.head or 'untold'}"
             if slow.head != fast.head
             else "one graph, another compilation"
+            if slow.network == fast.network
+            else "other layers of equal size, or another compilation"
         )
         same = "one network" if slow.network == fast.network else "networks of equal MACs"
         reason = f"{same}, {span} times apart in {len(found)} columns, alike in {alike[names]}: {why}"

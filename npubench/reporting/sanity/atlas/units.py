@@ -43,7 +43,8 @@ def unit_slips(cells: Sequence[Cell], expected: Sequence[Expected | None]) -> It
             continue
         off = abs(due.log_ratio)
         if off > math.log(SLIP):
-            yield _slip(cell, due)
+            if not _is_neighbours_slip(due):
+                yield _slip(cell, due)
         elif off > math.log(SWAPPED) and due.in_column >= LEAST_IN_COLUMN:
             far[cell.publisher, cell.network, due.log_ratio > 0].append((cell, due))
     for group in far.values():
@@ -74,7 +75,16 @@ def _slip(cell: Cell, due: Expected) -> FigureDoubt:
         by = "about 1000" if THOUSAND[0] <= factor <= THOUSAND[1] else ratio_text(factor)
         way = "too great" if (due.log_ratio > 0) is not cell.is_rate else "too small"
         reason = f"it is {way} by a factor of {by}: a unit was taken for another"
-    return doubt_of([cell], FigureDoubtClass.UNIT_SLIP, Strength.STRONG, reason, *_told(cell, due))
+    # Of two figures that nothing else speaks of either may be the one, unless its column has no like of it.
+    alone = due.neighbours == 1 and due.by_macs is None and due.outside < math.log(SWAPPED)
+    reason += ", or its one neighbour was" if alone else ""
+    strength = Strength.strong_if(not alone)
+    return doubt_of([cell], FigureDoubtClass.UNIT_SLIP, strength, reason, *_told(cell, due))
+
+
+def _is_neighbours_slip(due: Expected) -> bool:
+    """Whether a figure with one neighbour is what the network's MACs let expect, and the neighbour is not."""
+    return due.neighbours == 1 and due.by_macs is not None and abs(due.by_macs) < math.log(SLIP) / 2
 
 
 def _is_swapped(cell: Cell, due: Expected) -> bool:
@@ -129,7 +139,7 @@ def rates_and_times(cells: Sequence[Cell]) -> Iterator[FigureDoubt]:
         if abs(product - 1) <= DISAGREE + rounding:
             continue
         many = product > 1 and ((rate.cores or 1) > 1 or rate.batch > 1) and product < 2
-        reason = f"{rate.printed} is {ratio_text(product)} of what {time.printed} an inference give"
+        reason = f"{rate.printed} is {ratio_text(product)} times what {time.printed} an inference give"
         alone = f"1000 / {time.image_ms:.4g} ms is {1000 / time.image_ms:.4g} images a second"
         strength = Strength.strong_if(not many)
         yield doubt_of(

@@ -1,0 +1,117 @@
+"""Learns the completion of the atlas, and writes its errors on kept-back figures: generated/prediction.md.
+
+python -m benchmarks.predict_atlas            # all: some minutes of two cores, continued where it stopped
+python -m benchmarks.predict_atlas cells 0    # one fold alone, for a second process
+
+Each fold is learned anew without its figures. What the folds say of the bands goes into the calibration
+that npubench ships, reports/calibrations/atlas.toml, which is learned from all figures.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import fmean, median
+
+from npubench.domain.text import markdown_table
+from npubench.predict.completion import atlas_samples, data_hash
+from npubench.predict.floor import contradictions
+from npubench.predict.folds import FOLDS, Kept, Outcome, outcomes, widened_outcomes, widths
+from npubench.predict.learning import learn
+from npubench.predict.parameters import shipped_file, to_toml
+from npubench.storage.files import write_atomically
+
+ROOT = Path(__file__).resolve().parents[1]
+DONE = ROOT / "npubench-out" / "predict_atlas"
+HEAD = ("figures", "answered", "median error", "mean error", "in the 90 % band", "median ln(high / low)")
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    if len(words) == 2:
+        fold(Kept(words[0]), int(words[1]))
+        return
+    samples = atlas_samples()
+    found = [one for kept in Kept for number in range(FOLDS[kept]) for one in fold(kept, number)]
+    by = widths(found)
+    learned = replace(learn(samples, data_hash(samples)), widths=by)
+    write_atomically(shipped_file(), to_toml(learned))
+    document = text(widened_outcomes(found, by), by, len(samples))
+    write_atomically(ROOT / "generated" / "prediction.md", document)
+
+
+def fold(kept: Kept, number: int) -> list[Outcome]:
+    """The outcomes of a fold: computed, or as they were for the same figures."""
+    samples = atlas_samples()
+    file = DONE / f"{kept}-{number}-{data_hash(samples)[:12]}.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(
+            json.dumps([asdict(one) for one in outcomes(samples, kept, number)]), encoding="utf-8"
+        )
+    return [
+        Outcome(**{**one, "kept": Kept(one["kept"])}) for one in json.loads(file.read_text(encoding="utf-8"))
+    ]
+
+
+def text(found: Sequence[Outcome], by: dict[str, float], count: int) -> str:
+    """The document."""
+    parts = [
+        "# Errors of completed figures",
+        "Made by `make prediction` (`python -m benchmarks.predict_atlas`): "
+        f"{count} vision figures of the atlas, part of them kept back and predicted from the rest.",
+    ]
+    for kept, title in TITLES.items():
+        mine = [one for one in found if one.kept is kept]
+        groups = [("all", mine)]
+        groups += [(f"basis: {key}", part) for key, part in _by(mine, "basis") if key]
+        groups += [(key, part) for key, part in _by(mine, "publisher") if len(part) >= 20]
+        if kept is Kept.CHIPS:
+            groups += [(key, part) for key, part in _by(mine, "chip")]
+        rows = [[name, *_row(part)] for name, part in groups]
+        parts += [f"## {title}", markdown_table(("", *HEAD), rows), _plain(mine)]
+    parts += ["## What limits it", *contradictions(atlas_samples())]
+    told = ", ".join(f"{kind} {width:.2f}" for kind, width in by.items())
+    parts.append(f"Bands are those of the model, widened by what the folds ask for: {told}.")
+    return "\n\n".join(parts) + "\n"
+
+
+TITLES = {
+    Kept.CELLS: "A name of one publisher on one chip kept back in all its modes",
+    Kept.NETWORKS: "Networks kept back whole: predicted from their graphs",
+    Kept.CHIPS: "Chips of which six networks are known",
+}
+
+
+def _by(found: Sequence[Outcome], name: str) -> Iterable[tuple[str, list[Outcome]]]:
+    for key in sorted({str(getattr(one, name)) for one in found}):
+        yield key, [one for one in found if getattr(one, name) == key]
+
+
+def _row(found: Sequence[Outcome]) -> list[str]:
+    answered = [one for one in found if one.basis]
+    if not answered:
+        return [str(len(found)), "0", "-", "-", "-", "-"]
+    errors = [abs(math.expm1(one.middle - one.value)) for one in answered]
+    inside = fmean(one.low <= one.value <= one.high for one in answered)
+    band = median(one.high - one.low for one in answered)
+    figures = [f"{100 * x:.1f} %" for x in (median(errors), fmean(errors), inside)]
+    return [str(len(found)), str(len(answered)), *figures, f"{band:.2f}"]
+
+
+def _plain(found: Sequence[Outcome]) -> str:
+    """What a column's level plus a network's would give, with a band that holds 90 % of the same figures."""
+    answered = [one for one in found if one.basis]
+    off = sorted(one.value - one.plain for one in answered)
+    errors = [abs(math.expm1(-one)) for one in off]
+    band = off[int(0.95 * (len(off) - 1))] - off[int(0.05 * (len(off) - 1))]
+    return (
+        f"Column and row alone on the same figures: median error {100 * median(errors):.1f} %, "
+        f"mean {100 * fmean(errors):.1f} %, ln(high / low) of a band that holds 90 % of them {band:.2f}."
+    )
+
+
+if __name__ == "__main__":
+    main()

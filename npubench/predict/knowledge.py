@@ -1,0 +1,118 @@
+"""What is known of a sample's chip, mode and network: what an answer rests on, or why there is none."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from npubench.domain.text import counted
+from npubench.predict.answer import Basis, LackingOperator, Refusal, RefusalKind
+from npubench.predict.experts import network_of
+from npubench.predict.samples import Column, Sample
+
+SHOWN = 6
+"""Names that a sentence lists."""
+LACKING = 0.1
+"""Share of a graph's nodes of operators never measured from which on there is no figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What an answer rests on."""
+
+    basis: Basis
+    rests_on: tuple[str, ...]
+
+
+class Knowledge:
+    """The samples by chip, mode, precision and network."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._of_chip: dict[str, list[Column]] = {}
+        for column in dict.fromkeys(one.column for one in samples):
+            self._of_chip.setdefault(column.chip, []).append(column)
+        self._of_network = _grouped((network_of(one.subject), one) for one in samples)
+        self._of_name = _grouped((one.subject.network, one) for one in samples)
+        self._of_family = _grouped((one.subject.family, one) for one in samples)
+        self._of_column = Counter(one.column for one in samples)
+        self._operators: dict[str, set[str]] = {}
+        for one in samples:
+            if one.subject.features is not None:
+                self._operators.setdefault(one.column.generation, set()).update(
+                    one.subject.features.operators
+                )
+
+    def basis(self, asked: Sample, without_cell: bool) -> Ground | Refusal:
+        """What the answer to a sample rests on; a refusal where nothing was measured that is near enough."""
+        return self._of_where(asked) or self._of_what(asked, without_cell)
+
+    def _of_where(self, asked: Sample) -> Refusal | None:
+        column = asked.column
+        known = self._of_chip.get(column.chip, [])
+        if not known:
+            return Refusal(RefusalKind.CHIP, f"chip {asked.row.chip!r} has no figure of a vision network")
+        if not any((one.setting, one.runtime) == (column.setting, column.runtime) for one in known):
+            told = _listed(one.mode or one.setting for one in known)
+            words = f"mode {asked.row.mode!r} was never measured on {column.chip}; known are {told}"
+            return Refusal(RefusalKind.MODE, words)
+        if not any(one.precision == column.precision for one in known):
+            told = _listed(one.precision for one in known)
+            words = f"precision {asked.row.precision!r} was never measured on {column.chip}; known are {told}"
+            return Refusal(RefusalKind.MODE, words)
+        return None
+
+    def _of_what(self, asked: Sample, without_cell: bool) -> Ground | Refusal:
+        def others(found: Iterable[Sample]) -> list[Sample]:
+            return [one for one in found if not (without_cell and one.cell == asked.cell)]
+
+        subject, column = asked.subject, asked.column
+        same = others(self._of_network.get(network_of(subject), ()))
+        here = f"{self._of_column.get(column, 0)} other figures in this column"
+        if same:
+            chips = [one.column.chip for one in same]
+            told = f"{counted(len(same), 'figure')} of {subject.network} on {_listed(chips)}"
+            basis = Basis.SAME_CELL if column.chip in chips else Basis.KNOWN_NETWORK
+            return Ground(basis, (told, here))
+        if not subject.known:
+            words = f"{asked.row.model!r} is no network that is known, and has no other figure"
+            return Refusal(RefusalKind.NETWORK, words)
+        if subject.features is None:
+            words = f"{subject.network} has no figure elsewhere, and no graph tells what it costs"
+            command = "npubench predict --chip CHIP MODEL.onnx"
+            return Refusal(RefusalKind.GRAPH, words, command=command)
+        if lacking := self._lacking(asked):
+            names = ", ".join(f"{one.operator} ({100 * one.share:.0f} %)" for one in lacking)
+            words = f"operators of {subject.network} that were never measured on such a chip: {names}"
+            return Refusal(RefusalKind.OPERATORS, words, lacking)
+        graph = f"the graph {subject.features.name} ({subject.features.macs / 1e9:.2f} GMACs)"
+        family = others(self._of_name.get(subject.network, ())) or others(
+            self._of_family.get(subject.family, ())
+        )
+        if family:
+            names = _listed(one.subject.network for one in family)
+            return Ground(Basis.KNOWN_FAMILY, (f"{names} of its family", graph, here))
+        return Ground(Basis.SEEN_OPERATORS, (graph, here))
+
+    def _lacking(self, asked: Sample) -> tuple[LackingOperator, ...]:
+        features = asked.subject.features
+        if features is None:
+            return ()
+        seen = self._operators.get(asked.column.generation, set())
+        nodes = sum(features.operators.values())
+        lacking = {name: count / nodes for name, count in features.operators.items() if name not in seen}
+        if sum(lacking.values()) <= LACKING:
+            return ()
+        ordered = sorted(lacking.items(), key=lambda pair: (-pair[1], pair[0]))
+        return tuple(LackingOperator(name, share) for name, share in ordered)
+
+
+def _grouped(pairs: Iterable[tuple[Hashable, Sample]]) -> dict[Hashable, list[Sample]]:
+    found: dict[Hashable, list[Sample]] = {}
+    for key, sample in pairs:
+        found.setdefault(key, []).append(sample)
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more
