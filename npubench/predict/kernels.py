@@ -247,7 +247,9 @@ class _Walk:
         if node.op_type in _PRODUCT_TYPES:
             return quantised + (PRODUCT if _weight_of(node) in self.constants else COMPUTED_PRODUCT)
         if node.op_type == "Resize":
-            return f"Resize {printable(attribute_of(node, 'mode', b'nearest').decode('utf-8', 'replace'), 20)}"
+            return (
+                f"Resize {printable(attribute_of(node, 'mode', b'nearest').decode('utf-8', 'replace'), 20)}"
+            )
         if node.op_type == "Mul" and self._is_gate(node):
             return GATE_BEFORE_SUM if node.output[0] in self.summed else GATE
         return name.removeprefix("com.microsoft.") if not multiplies(name) else name
