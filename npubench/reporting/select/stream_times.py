@@ -60,6 +60,7 @@ def timed(job: Job, candidate: Candidate, known: UserFacts | None) -> TimedModel
         _before(job.need, candidate, known),
         tail,
         # A batch is simulated as one: what its time per sample leaves out, the wait for the others, is in it.
+        in_flight=1 if time.latency else time.in_flight,
         leaves_out=left_out is not None and not (left_out.reason is BoundReason.BATCH and batch > 1),
     )
 
