@@ -261,3 +261,15 @@ def test_sizes_are_no_activations_and_views_are_no_kernels():
     (relu,) = kernels(nodes, weights, (1, 3, 2, 2)).kernels
     assert relu.operators == ("Relu",)
     assert math.prod(relu.output) == 12
+
+
+def test_a_recurrence_of_which_only_the_last_state_is_read():
+    weights = {"w": (1, 16, 3), "r": (1, 16, 4)}
+    nodes = [("LSTM", ["x", "w", "r"], ["", "y"], {"hidden_size": 4})]
+    (kernel,) = kernels(nodes, weights, (5, 1, 3)).kernels
+    assert (kernel.kind, kernel.macs, kernel.output) == (Kind.RECURRENT, 5 * 16 * 7, (1, 1, 4))
+
+
+def test_a_product_of_two_vectors_is_one_number():
+    (kernel,) = kernels([("MatMul", ["x", "w"], ["y"], {})], {"w": (6,)}, (6,)).kernels
+    assert (kernel.kind, kernel.macs, kernel.output, kernel.out_channels) == (Kind.LINEAR, 6, (), 1)
