@@ -2,37 +2,102 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from npubench.cli.options import FILE, shared_options
+from npubench.cli.options import FILE, Number, shared_options
 from npubench.domain.errors import ExitCode
 
 if TYPE_CHECKING:
     from npubench.predict.validate import Validation
 
 
+class BoardOptions(TypedDict):
+    """What `--board` is asked with."""
+
+    simulate: bool
+    published: bool
+    precisions: tuple[str, ...]
+    simulated_qps: float | None
+    calibration: Path | None
+    catalog_folders: tuple[Path, ...]
+    out: Path
+
+
 @click.command()
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--board", help="Ask this board's calibration of MODELS.")
+@click.option(
+    "--fit", is_flag=True, help="Calibrate the board: a sweep of operators, and MODELS or two networks."
+)
+@click.option(
+    "--simulate", is_flag=True, help="With --fit: no board needed, its toolchain's simulation is fitted."
+)
+@click.option(
+    "--published", is_flag=True, help="With --fit: no sweep, the published tables of the board's chip."
+)
+@shared_options("precision")
+@click.option(
+    "--simulated-qps", type=Number(0, min_open=True),
+    help="Inferences a second that the simulator of the board's compiler tells of the one model.",
+)  # fmt: skip
+@click.option(
+    "--calibration", type=FILE, help="The board's calibration; else your own, else the shipped one."
+)
+@shared_options("catalog", "out")
 @click.option(
     "--validate", "file", type=FILE,
     help="A table with the columns of the published one: what is predicted for each row without it.",
 )  # fmt: skip
 @shared_options("json")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets.")
-def predict(file: Path | None, as_json: bool, as_csv: bool) -> int:
-    """Predict figures with 90 % bands, or say why there is none.
+def predict(
+    models: tuple[Path, ...],
+    board: str | None,
+    fit: bool,
+    file: Path | None,
+    as_json: bool,
+    as_csv: bool,
+    **asked: Unpack["BoardOptions"],
+) -> int:
+    """Predict figures with 90 % bands, or say why there is none: of MODELS (.onnx) on a board, or of a table.
 
-    Exit codes: 0 something was answered, 2 usage, 3 nothing could be answered.
+    Exit codes: 0 answered, 2 usage, 3 refused: of a board any model, of a table every row.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    if board is not None:
+        return _of_board(board, models, fit, as_json, asked)
+    if fit or models:
+        raise click.UsageError("say which board: --board B")
     if file is None:
-        raise click.UsageError("say what to predict: --validate FILE.csv")
+        raise click.UsageError("say what to predict: --board B MODEL.onnx, or --validate FILE.csv")
     from npubench.predict.asked import read_rows
     from npubench.predict.completion import complete
 
     return _say(complete(read_rows(file)), as_json, as_csv)
+
+
+def _of_board(board: str, models: tuple[Path, ...], fit: bool, as_json: bool, asked: "BoardOptions") -> int:
+    from npubench.cli.predict_board import BoardQuestion, ask_board
+    from npubench.cli.predict_board import fit as fit_board
+
+    question = BoardQuestion(
+        board,
+        models,
+        asked["precisions"],
+        asked["simulated_qps"],
+        asked["calibration"],
+        asked["out"],
+        asked["catalog_folders"],
+    )
+    if fit:
+        networks = [str(model) for model in models]
+        return fit_board(question, networks, published=asked["published"], simulate=asked["simulate"])
+    if asked["published"] or asked["simulate"]:
+        raise click.UsageError("--published and --simulate go with --fit")
+    return ask_board(question, as_json)
 
 
 def _say(found: "Validation", as_json: bool, as_csv: bool) -> int:

@@ -168,6 +168,14 @@ class Predicting(Protocol):
 
 
 @runtime_checkable
+class Fusing(Protocol):
+    """A backend whose runtime tells which operators are one kernel: what `npubench predict` counts."""
+
+    def fused(self, artifact: Artifact, workdir: Path, log: Path) -> Path | Failure:
+        """Write the graph that the runtime makes of an artifact below `workdir`; tensors keep their names."""
+
+
+@runtime_checkable
 class Simulating(Protocol):
     """A backend whose `compile` runs a simulator: what `npubench convert --cut` joins and compares."""
 

@@ -16,10 +16,10 @@ from msgspec import Meta, field
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import Precision
 from npubench.domain.text import printable
-from npubench.predict.designs import Design, designs
-from npubench.predict.fitting import Figure, Fitted, Rest, fit, kernels_sha256
+from npubench.predict.designs import Design, calibrations_folder, designs
+from npubench.predict.fitting import Figure, Fitted, Rest, fit, kernels_sha256, scale_of
 from npubench.predict.kernels import Kernel, counted
-from npubench.storage.files import write_atomically
+from npubench.storage.files import configuration_folder, write_atomically
 from npubench.storage.hashing import digest
 from npubench.storage.json import Positive, Table, Text
 from npubench.storage.toml import checked
@@ -52,6 +52,7 @@ class BoardModel:
     rests: tuple[Rest, ...]
     operators: int  # figures of single operators behind it
     data_sha256: str  # of the figures
+    scale: float = 1.0  # by which all of the design's prices were off together
 
     @property
     def weight_bytes(self) -> float:
@@ -75,6 +76,7 @@ class Calibration:
     figure: str  # what a time is, one line
     made_of: str  # where the figures are from, one line
     models: tuple[BoardModel, ...]
+    rows_until: str = ""  # ISO 8601, UTC, of the newest row; empty where it is none of a workspace
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -86,10 +88,13 @@ def calibrate(
     design: Design, precision: Precision, figures: Sequence[Figure], data_sha256: str
 ) -> BoardModel:
     """Fit a board's model. Raises ValueError without figures."""
-    fitted: Fitted = fit(design, figures, BYTES_OF_A_WEIGHT[precision])
+    weight_bytes = BYTES_OF_A_WEIGHT[precision]
+    scale = scale_of(design, figures, weight_bytes) if design.scales and figures else 1.0
+    design = design.scaled(scale) if scale != 1 else design
+    fitted: Fitted = fit(design, figures, weight_bytes)
     operators = sum(not one.is_network for one in figures)
     seen = seen_in(design, [one.kernels for one in figures])
-    return BoardModel(precision, design, fitted.prices, seen, fitted.rests, operators, data_sha256)
+    return BoardModel(precision, design, fitted.prices, seen, fitted.rests, operators, data_sha256, scale)
 
 
 def seen_in(design: Design, figures: Sequence[Sequence[Kernel]]) -> Mapping[str, Seen]:
@@ -137,6 +142,7 @@ def to_toml(calibration: Calibration) -> str:
         "backend": calibration.backend,
         "figure": calibration.figure,
         "made_of": calibration.made_of,
+        "rows_until": calibration.rows_until,
     }
     lines = [_COMMENT, *_pairs(head)]
     for model in calibration.models:
@@ -155,9 +161,10 @@ def _model_lines(model: BoardModel) -> Iterator[str]:
         {
             "precision": model.precision.value,
             "design": model.design.name,
-            "design_sha256": digest(model.design),
+            "design_sha256": digest(designs()[model.design.name]),
             "data_sha256": model.data_sha256,
             "operators": model.operators,
+            "scale": model.scale,
         }
     )
     yield from ("", "[model.prices]", *_pairs(model.prices))
@@ -214,6 +221,7 @@ class _Model(Table, frozen=True, kw_only=True):
     design_sha256: Text
     data_sha256: Text
     operators: Annotated[int, Meta(ge=0)]
+    scale: Positive
     prices: dict[str, Positive]
     seen: tuple[_Seen, ...] = ()
     network: tuple[_Network, ...] = ()
@@ -226,6 +234,7 @@ class _File(Table, frozen=True, kw_only=True):
     backend: Text
     figure: Text
     made_of: Text
+    rows_until: str
     models: tuple[_Model, ...] = field(name="model")
 
 
@@ -254,7 +263,7 @@ def read(path: Path) -> Read:
         )
     models = tuple(_model(path, file.board, one) for one in file.models)
     words = file.board, file.chip, file.backend, file.figure, file.made_of
-    return Read(Calibration(*words, models), path, hashlib.sha256(data).hexdigest())
+    return Read(Calibration(*words, models, file.rows_until), path, hashlib.sha256(data).hexdigest())
 
 
 def _model(path: Path, board: str, table: _Model) -> BoardModel:
@@ -273,6 +282,31 @@ def _model(path: Path, board: str, table: _Model) -> BoardModel:
         Rest(one.name, one.target, one.kernels_sha256, one.composition, one.log_ratio)
         for one in table.network
     )
+    made = design.scaled(table.scale) if table.scale != 1 else design
     return BoardModel(
-        *(table.precision, design, table.prices, seen, rests, table.operators, table.data_sha256)
+        *(table.precision, made, table.prices, seen, rests, table.operators, table.data_sha256, table.scale)
     )
+
+
+def find(board: str, given: Path | None = None) -> Read:
+    """The calibration of a board: the given file, the user's own, or the shipped one.
+
+    Raises UsageError where there is none, and for a file that is another board's.
+    """
+    own = own_file(board)
+    shipped = calibrations_folder() / "boards" / f"{board}.toml"
+    path = given or next((path for path in (own, shipped) if path and path.is_file()), None)
+    if path is None:
+        again = f"npubench predict --fit --board {printable(board, 60)}"
+        raise UsageError(f"board {printable(board, 60)} has no calibration: {again}")
+    found = read(path)
+    if found.calibration.board != board:
+        told = f"is of board {printable(found.calibration.board, 60)}, not {printable(board, 60)}"
+        raise UsageError(f"{path}: {told}: name its board, or another file")
+    return found
+
+
+def own_file(board: str) -> Path | None:
+    """Where the user's own calibration of a board lies; None for an account without a home."""
+    folder = configuration_folder()
+    return folder / "calibrations" / f"{board}.toml" if folder else None

@@ -5,7 +5,7 @@ Designs are data, `reports/calibrations/designs.toml`; a calibration names the o
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ class Work(StrEnum):
     LANES = "lanes"  # multiply-accumulates, of lanes that stand idle too
     MACS = "macs"
     ELEMENTS = "elements"  # of activations that go in and out
+    WINDOWS = "windows"  # of each group, one a place of what goes out
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Price:
 
     median: float
     spread: float  # standard deviation of its natural logarithm
+
+    def times(self, factor: float) -> "Price":
+        """A price of so many times its size."""
+        return replace(self, median=self.median * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ class CostClass:
     compute: Price  # ps a unit of work
     hides: bool = False  # whether weights come in while it computes
     spill: Price | None = None  # bytes of memory an element that goes in or out; None: it stays inside
+
+    def scaled(self, factor: float) -> "CostClass":
+        """The same, so many times as dear; what spills is not more for that."""
+        return replace(self, compute=self.compute.times(factor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,19 @@ class Design:
     spreads: Spreads
     reach: float  # factor beyond the sizes that were seen up to which a class is trusted
     tolerated: float  # share of a time that may go to what was never timed
+    scales: bool  # whether all prices may be some factor off together, which the figures tell first
     rules: tuple[Rule, ...]
+
+    def scaled(self, factor: float) -> "Design":
+        """The design of a machine that takes `factor` times as long for everything."""
+        return replace(
+            self,
+            fixed=self.fixed.times(factor),
+            launch=self.launch.times(factor),
+            weights={target: price.times(1 / factor) for target, price in self.weights.items()},
+            activations={target: price.times(1 / factor) for target, price in self.activations.items()},
+            rules=tuple(replace(rule, cost_class=rule.cost_class.scaled(factor)) for rule in self.rules),
+        )
 
     def class_of(self, kernel: Kernel) -> CostClass:
         """What a kernel is paid by; every design ends with a rule for all."""
@@ -110,6 +131,8 @@ class Design:
             return float(kernel.activations)
         if work is Work.MACS:
             return float(kernel.macs)
+        if work is Work.WINDOWS:
+            return float(kernel.pixels * kernel.groups)
         lanes_in, lanes_out, lanes_of_taps = self.lanes
         pixels = float(kernel.pixels)
         if kernel.operator == POINTWISE:
@@ -167,6 +190,7 @@ class _Design(Table, frozen=True, kw_only=True):
     unseen: float
     reach: float
     tolerated: float
+    scales: bool = False
     classes: tuple[_Class, ...] = field(name="class")
 
     def made(self) -> Design:
@@ -185,6 +209,7 @@ class _Design(Table, frozen=True, kw_only=True):
             spreads=spreads,
             reach=self.reach,
             tolerated=self.tolerated,
+            scales=self.scales,
             rules=tuple(one.made() for one in self.classes),
         )
 

@@ -113,6 +113,17 @@ def fit(design: Design, figures: Sequence[Figure], weight_bytes: float) -> Fitte
     return Fitted(named, tuple(networks))
 
 
+def scale_of(design: Design, figures: Sequence[Figure], weight_bytes: float) -> float:
+    """How many times as long the figures take as the design thinks, to a power of a hundred: the median."""
+    each = [counted(one.kernels) for one in figures]
+    model = CostModel(design, classes_of(design, each), weight_bytes)
+    targets = np.array([design.targets.index(one.target) for one in figures])
+    prices = model.prices(np.zeros(len(model.names)))
+    times = model.parts(model.spent(model.terms(each), prices, targets)).total
+    ratio = np.median(np.array([one.time_us for one in figures]) / times)
+    return float(100.0 ** round(math.log(ratio, 100.0)))
+
+
 def _polished(
     start: "Floats", residuals: "Callable[[Floats], Floats]", slopes: "Callable[[Floats], Floats]"
 ) -> "Floats":

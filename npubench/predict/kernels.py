@@ -1,7 +1,8 @@
-"""A graph as the kernels that a runtime launches: what is fused is one, what only renames a tensor is none.
+"""A graph as the kernels that a machine launches: what is fused is one, what only renames a tensor is none.
 
-A convolution, product or normalisation takes the activation behind it, and the sum with a residual, where
-nothing else reads what is between. Sizes are elements, not bytes: the precision is the calibration's.
+What fuses with what a `Fusion` says: a compiler's, which is taken to join a convolution, product or
+normalisation with the activation behind it where nothing else reads what is between; or a runtime's, whose
+graph is its own optimised one already. Sizes are elements, not bytes: the precision is the calibration's.
 """
 
 import math
@@ -14,7 +15,14 @@ from npubench.domain.errors import UsageError
 from npubench.domain.specs import NO_IDENTITY, Shape
 from npubench.domain.text import printable
 from npubench.graph.macs import macs_of_nodes, multiplies
-from npubench.graph.walk import attribute_of, fixed_shapes, operator_name, subgraphs, typed_values
+from npubench.graph.walk import (
+    attribute_of,
+    fixed_shapes,
+    infer_shapes,
+    operator_name,
+    subgraphs,
+    typed_values,
+)
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -64,10 +72,16 @@ class Kernel:
 FREE = frozenset(
     {
         *("Constant", "Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size"),
-        *("ConstantOfShape", "Cast", "QuantizeLinear", "DequantizeLinear"),
+        *("ConstantOfShape", "Cast"),
     }
 )
-"""They rename a tensor, or stand for a number format: no work of the network's own."""
+"""They rename a tensor: no work."""
+
+CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+"""Work where a runtime does them, and a way to write down a number format where a compiler reads them."""
+
+QUANTISED = "QLinear"
+"""Begins the name of a product or convolution of whole numbers."""
 
 ACTIVATIONS = frozenset(
     {"Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu"}
@@ -75,17 +89,47 @@ ACTIVATIONS = frozenset(
 TAKING = frozenset({"BatchNormalization", "Add", *CONVOLUTIONS, "ConvTranspose", PRODUCT})
 """Kernels that take what stands behind them."""
 
-_CONVOLUTION_TYPES = frozenset({"Conv", "FusedConv", "NhwcFusedConv"})
-_PRODUCT_TYPES = frozenset({"Gemm", "MatMul", "FusedGemm", "FusedMatMul"})
+_GATES = frozenset({"Sigmoid", "HardSigmoid"})
+_CONVOLUTION_TYPES = frozenset({"Conv", "FusedConv", "NhwcFusedConv", "QLinearConv"})
+_PRODUCT_TYPES = frozenset({"Gemm", "MatMul", "FusedGemm", "FusedMatMul", "QLinearMatMul", "QGemm"})
+_WHOLE_NUMBERS = frozenset({"QLinearConv", "QLinearMatMul", "QGemm"})
+"""They take a scale and a zero point behind each of their two factors."""
 
 
-def kernels_of(model: "ModelProto") -> tuple[Kernel, ...]:
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """What becomes part of the kernel before it."""
+
+    activations: frozenset[str]  # functions of one tensor, by their operators
+    gates: bool  # x * sigmoid(x) behind what gives x
+    sums: bool  # a residual's Add behind a convolution
+    conversions: bool  # changes of the number format, as if they were nothing
+
+
+COMPILER = Fusion(ACTIVATIONS, gates=True, sums=False, conversions=True)
+RUNTIME = Fusion(frozenset({"Relu", "Clip"}), gates=False, sums=True, conversions=False)
+"""ONNX Runtime's optimised graph, which shows what else it fused; sums go with its convolutions' layout."""
+
+
+def kernels_of(model: "ModelProto", fusion: Fusion = COMPILER) -> tuple[Kernel, ...]:
     """The kernels of a model whose shapes are inferred, in its order.
 
     Raises UsageError where a shape is not fixed, where the data decide how often a node runs, and where an
     operator hides products whose number is not known.
     """
-    return _Walk(model.graph).kernels()
+    return _Walk(model.graph, fusion).kernels()
+
+
+def optimised_kernels(optimised: "ModelProto", source: "ModelProto") -> tuple[Kernel, ...]:
+    """The kernels of the graph that a runtime made of `source`, whose tensors keep their names.
+
+    A runtime's own operators tell no shapes: what they give has them from `source`. Raises like `kernels_of`.
+    """
+    known = infer_shapes(source).graph
+    typed = {value.name for value in typed_values(optimised.graph)}
+    given = {name for node in optimised.graph.node for name in node.output} - typed
+    optimised.graph.value_info.extend(one for one in typed_values(known) if one.name in given)
+    return kernels_of(infer_shapes(optimised), RUNTIME)
 
 
 def counted(kernels: Sequence[Kernel]) -> Mapping[Kernel, int]:
@@ -94,8 +138,9 @@ def counted(kernels: Sequence[Kernel]) -> Mapping[Kernel, int]:
 
 
 class _Walk:
-    def __init__(self, graph: "GraphProto") -> None:
+    def __init__(self, graph: "GraphProto", fusion: Fusion) -> None:
         self.nodes = list(graph.node)
+        self.fusion = fusion
         self.shapes = fixed_shapes(graph)
         self.integers = _integer_tensors(graph)
         self.constants = {tensor.name for tensor in graph.initializer}
@@ -119,7 +164,8 @@ class _Walk:
     def _is_free(self, node: "NodeProto") -> bool:
         """Views, and whole numbers that are shapes and indices; a view's reader may still be taken."""
         outputs = [name for name in node.output if name]
-        if node.op_type in FREE or all(name in self.constants for name in node.input if name):
+        free = node.op_type in FREE or (self.fusion.conversions and node.op_type in CONVERSIONS)
+        if free or all(name in self.constants for name in node.input if name):
             if outputs and node.input and node.input[0] in self.open and self.readers[node.input[0]] == 1:
                 self.open[outputs[0]] = self.open[node.input[0]]
             if node.input and node.input[0] in self.constants:
@@ -128,24 +174,34 @@ class _Walk:
         return bool(outputs) and all(name in self.integers for name in outputs)
 
     def _is_taken(self, node: "NodeProto") -> bool:
-        """Whether a kernel before takes it: an activation, a gate of its own output, or a residual's sum."""
-        output = node.output[0]
+        """Whether the kernel that gives its input takes it."""
         computed = [name for name in node.input if name and name not in self.constants]
-        places = [self.open[name] for name in computed if name in self.open]
-        if node.op_type in ACTIVATIONS and len(computed) == 1 and places:
+        given = [self.open[name] for name in computed if name in self.open]
+        alone = [self.open[name] for name in computed if name in self.open and self.readers[name] == 1]
+        if not given:
+            return False
+        place = self._taker(node.op_type, computed, given, alone)
+        return place is not None and self._take(place, node.op_type, node.output[0])
+
+    def _taker(
+        self, operator: str, computed: Sequence[str], given: Sequence[int], alone: Sequence[int]
+    ) -> int | None:
+        """The place of the kernel that takes an operator: `given` give its inputs, `alone` to nobody else."""
+        fusion = self.fusion
+        if len(computed) == 1:
             # x * sigmoid(x): both read x, and nothing else does.
-            gated = node.op_type in {"Sigmoid", "HardSigmoid"} and self.readers[computed[0]] == 2
-            if self.readers[computed[0]] == 1 or gated:
-                return self._take(places[0], node.op_type, output)
-        if node.op_type == "BatchNormalization" and places and self.readers[computed[0]] == 1:
-            # At run time it is part of the weights, if nothing stands between.
-            return self._is_convolution(places[0]) and self._take(places[0], node.op_type, output)
-        if node.op_type == "Add" and places and len(computed) == 1 and self.readers[computed[0]] == 1:
-            # The bias of a product or convolution.
-            return not self.found[places[0]].fused and self._take(places[0], node.op_type, output)
-        if node.op_type == "Mul" and len(set(places)) == 1 and len(places) == len(computed) == 2:
-            return self._take(places[0], node.op_type, output)
-        return False
+            gated = fusion.gates and operator in _GATES and self.readers[computed[0]] == 2
+            if operator in fusion.activations and (alone or gated):
+                return given[0]
+            # A constant factor and shift, or a bias: part of the weights where nothing stands between.
+            folded = operator == "BatchNormalization" and self._is_convolution(given[0])
+            folded = folded or (operator == "Add" and not self.found[given[0]].fused)
+            return given[0] if alone and folded else None
+        if operator == "Mul" and fusion.gates and len(computed) == len(given) == 2 and given[0] == given[1]:
+            return given[0]
+        if operator == "Add" and fusion.sums:
+            return next((place for place in reversed(alone) if self._is_convolution(place)), None)
+        return None
 
     def _is_convolution(self, place: int) -> bool:
         kernel = self.found[place]
@@ -182,13 +238,18 @@ class _Walk:
         return self._with_window(kernel, node) if is_convolution else kernel
 
     def _operator(self, node: "NodeProto") -> str:
-        name = operator_name(node)
+        name, quantised = operator_name(node), QUANTISED if node.op_type in _WHOLE_NUMBERS else ""
         if node.op_type in _CONVOLUTION_TYPES:
-            return _kind_of_convolution(
-                self._shape(node, node.input[0]), self._shape(node, node.input[1]), node
+            kind = _kind_of_convolution(
+                self._shape(node, node.input[0]), self._shape(node, _weight_of(node)), node
             )
+            return quantised + kind
         if node.op_type in _PRODUCT_TYPES:
-            return PRODUCT if node.input[1] in self.constants else COMPUTED_PRODUCT
+            return quantised + (PRODUCT if _weight_of(node) in self.constants else COMPUTED_PRODUCT)
+        if node.op_type == "Resize":
+            return (
+                f"Resize {printable(attribute_of(node, 'mode', b'nearest').decode('utf-8', 'replace'), 20)}"
+            )
         if node.op_type == "Mul" and self._is_gate(node):
             return GATE_BEFORE_SUM if node.output[0] in self.summed else GATE
         return name.removeprefix("com.microsoft.") if not multiplies(name) else name
@@ -201,7 +262,7 @@ class _Walk:
         return len(small) == len(large) > 2 and math.prod(small[2:]) == 1 < math.prod(large[2:])
 
     def _with_window(self, kernel: Kernel, node: "NodeProto") -> Kernel:
-        source, weight = self._shape(node, node.input[0]), self._shape(node, node.input[1])
+        source, weight = self._shape(node, node.input[0]), self._shape(node, _weight_of(node))
         return replace(
             kernel,
             taps=math.prod(weight[2:]),
@@ -216,6 +277,10 @@ class _Walk:
         except KeyError:
             told = f"the size of '{printable(name, 60)}' at {_named(node)} does not follow from the graph"
             raise UsageError(f"{told}: export it with fixed shapes") from None
+
+
+def _weight_of(node: "NodeProto") -> str:
+    return str(node.input[3 if node.op_type in _WHOLE_NUMBERS else 1])
 
 
 def _kind_of_convolution(source: Shape, weight: Shape, node: "NodeProto") -> str:

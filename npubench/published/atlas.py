@@ -211,7 +211,9 @@ class _Reader:
             said = f"{text[:60]!r} is no number: correct it, or name it in 'missing' where it tells of none"
             self._cells.add(line, column.name, said)
         elif value < 0 or (value == 0 and metric in METRICS):
-            self._cells.add(line, column.name, f"{text!r} cannot be: a figure is above 0")
+            self._cells.add(line, column.name, f"{text[:60]!r} cannot be: a figure is above 0")
+        elif value and not _LEAST <= value <= _MOST:
+            self._cells.add(line, column.name, f"{text[:60]!r} cannot be: no metric is so small or great")
         return value
 
     def _kind(self, line: int, column: Column, words: Mapping[Role, str]) -> Kind | None:
@@ -229,6 +231,9 @@ class _Reader:
             known = self._metrics[metric, unit] = wrong_metric(metric, unit)
         return known
 
+
+_LEAST, _MOST = 1e-12, 1e15
+"""Bounds of a figure in any unit."""
 
 _KINDS = (Kind.MEASURED.value, Kind.SIMULATED.value)
 

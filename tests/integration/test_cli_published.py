@@ -203,6 +203,16 @@ def test_tables_of_ones_own_are_queried_with_the_shipped_ones(tmp_path):
     assert "1 figure: 0 doubts, 0 of them strong" in invoke(*words[:-1], "--doubts")
 
 
+def test_own_rows_stand_beside_ones_own_tables(store, tmp_path):
+    folder = own_tables(tmp_path / "mine", "model,input,ms\nresnet18,224,2.5\n")
+    figures = Figures(Kind.MEASURED, Latency(9, 5000.0))
+    where = {"board": "bench", "chip": "X9", "figures": figures}
+    store.append(sample_results.result("resnet18_8xb32_in1k", Precision.INT8, **where))
+    words = ("results", "--against", "published", "--tables", folder, "--json", "--out", tmp_path)
+    (one,) = [one for one in json.loads(invoke(*words)) if one["published_board"] == "lab.example"]
+    assert (one["published_chip"], one["lines"][0]["ratio"]) == ("X9", 2.0)
+
+
 def test_tables_lie_beside_the_catalogue_too(tmp_path, monkeypatch):
     own_tables(tmp_path / "catalogue" / "published")
     monkeypatch.setenv("NPUBENCH_CATALOG", str(tmp_path / "catalogue"))

@@ -59,6 +59,10 @@ def test_families_share_no_figure():
     assert {one.metric for one in by_family["vision"]} == {"latency", "throughput", "calculate time"}
     assert {"decode", "ttft", "memory", "prefill"} <= {one.metric for one in by_family["language"]}
     assert {"rtf", "cmm memory"} <= {one.metric for one in by_family["other"]}
+    # Times of sound and of text are none of pictures.
+    times = {name: {one.model for one in of if one.metric == "latency"} for name, of in by_family.items()}
+    assert "YamNet" in times["other"]
+    assert not times["other"] & times["vision"]
 
 
 @pytest.mark.parametrize(

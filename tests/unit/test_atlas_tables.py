@@ -154,6 +154,7 @@ def test_every_bad_cell_is_told_with_line_and_column(tmp_path):
         "X1,f,latency,1\n"
         "X1,g,latency,nan,ms\n"
         "X1,h,latency,0,ms\n"
+        "X1,i,latency,1e308,ms\n"
     )
     write(tmp_path, LONG, lab=lab)
     assert told(tmp_path) == [
@@ -169,6 +170,7 @@ def test_every_bad_cell_is_told_with_line_and_column(tmp_path):
         "lab.csv:8: column 'figure': 'nan' is no number: correct it, or name it in 'missing' where it tells "
         "of none",
         "lab.csv:9: column 'figure': '0' cannot be: a figure is above 0",
+        "lab.csv:10: column 'figure': '1e308' cannot be: no metric is so small or great",
     ]
     with pytest.raises(UsageError, match=r"lab\.csv:3: column 'chip': is empty"):
         published.figures((tmp_path,))
@@ -297,3 +299,14 @@ def test_a_unit_that_does_not_fit_is_told_where_it_is_declared(tmp_path):
 def test_one_empty_cell_that_spoils_several_figures_is_told_once(tmp_path):
     write(tmp_path, CHIPS_IN_COLUMNS, zoo="model,RK3566,RK3588 1 core\n,10,40\n")
     assert told(tmp_path) == ["zoo.csv:2: column 'model': is empty: fill it in"]
+
+
+def test_a_right_table_of_a_taken_name_is_left_out(tmp_path):
+    write(
+        tmp_path, LONG.replace('"lab"', '"edge-npu"'), lab="chip,model,metric,figure,unit\nX,a,latency,2,ms\n"
+    )
+    (line,) = told(tmp_path)
+    assert "'edge-npu' is declared at " in line
+    atlas = load((tmp_path,))
+    assert atlas.figures == FIGURES
+    assert atlas.tables["edge-npu"].file.name == "edge_npu.csv"

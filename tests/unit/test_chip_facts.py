@@ -215,6 +215,7 @@ def test_a_board_inherits_its_chip_s_facts_and_its_own_win():
     assert [one.value for one in decoder.values] == [1920 * 1080 * 30, 7680 * 4320 * 30]
     assert clock_told(found).first.value == 1000
     prices = price_told(found, "board").values
+    assert prices[0].value == 59.9, "the chip's own table comes before other boards with it"
     assert [one.condition for one in prices if one.value == 80] == ["board other"]
 
 

@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.domain.errors import UsageError
+from npubench.published.atlas import figures
 from npubench.published.chips import (
     Mode,
     canonical,
+    chip_named,
     chip_of,
     chips,
     find_chip,
@@ -120,6 +122,16 @@ def test_the_table_agrees_with_itself():
             assert other != one.name
         assert one.vendor
         assert one.single or one.note
+
+
+def test_every_chip_of_the_atlas_is_in_the_table():
+    assert [one.chip for one in figures() if find_chip(one.chip) is None] == []
+
+
+def test_a_chip_that_the_table_lacks_is_itself_in_any_spelling():
+    one, other = chip_named("New Chip-9"), chip_named("newchip 9")
+    assert one == other
+    assert (one.name, one.speaks_for, one.cores) == ("NEWCHIP9", ("NEWCHIP9",), None)
 
 
 @given(st.text(max_size=30))

@@ -152,5 +152,7 @@ def test_all_that_is_wrong_with_the_words_is_told_at_once():
         assert said in str(told.value)
     with pytest.raises(UsageError, match=r"'1080' is not a resolution \(did you mean '1080p'"):
         asked_by(Cameras(1, ("yolov8s",), resolution="1080"))
+    with pytest.raises(UsageError, match="cameras must be at most 10000, not 10001"):
+        asked_by(Cameras(10_001, ("yolov8s",)))
     with pytest.raises(UsageError, match="name the models"):
         asked_by(Cameras(1, ()))

@@ -154,6 +154,17 @@ def test_the_limit_counts_the_whole_way() -> None:
     assert "no station is overloaded" in found.advice[0]
 
 
+def test_a_rate_alone_tells_no_latency() -> None:
+    # 5 + 2 + 20 + 1 ms if one run is under way, 60 ms more if three are before it.
+    asked = job(1, DETECTOR, limit_ms=50)
+    (model,) = timed(asked, 20)
+    found = hold(asked, [replace(model, in_flight=4)], BOARD)
+    assert (found.outcome, found.held) == (Outcome.UNKNOWN, 1)
+    assert found.lacking[-1].what == "latency of detector"
+    late = job(1, DETECTOR, limit_ms=95)
+    assert hold(late, [replace(timed(late, 20)[0], in_flight=4)], BOARD).outcome is Outcome.PASS
+
+
 def test_cores_are_given_to_models_where_that_is_better() -> None:
     # A short and a long model on two cores: in one queue the short one waits behind the long one's runs.
     short, long = replace(DETECTOR, rate=10.0), replace(CLASSIFIER, rate=10.0)

@@ -38,6 +38,7 @@ from npubench.tools import kept
 
 PACKAGES = ("onnxruntime", "onnx", "numpy")
 WORKER = "npubench.backends.onnxruntime.worker"
+FUSION_DEADLINE_S = 600.0
 
 
 class OnnxRuntimeBackend:
@@ -133,6 +134,13 @@ class OnnxRuntimeBackend:
             return answer
         losses = tuple(LayerLoss(**one) for one in answer["losses"])
         return Predictions(workdir / "outputs.npy", Kind.MEASURED, answer["artifact_sha256"], losses)
+
+    def fused(self, artifact: Artifact, workdir: Path, log: Path) -> Path | Failure:
+        """The graph after ONNX Runtime's own fusion; written in a process of its own."""
+        path = workdir / "fused.onnx"
+        job = {"step": "optimise", "artifact": str(artifact.path), "output": str(path)}
+        answer = answer_of(WORKER, job, Stage.COMPILE, lambda argv: _on_files(argv, FUSION_DEADLINE_S, log))
+        return answer if isinstance(answer, Failure) else path
 
     def _artifact(
         self,

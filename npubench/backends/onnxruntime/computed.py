@@ -57,15 +57,20 @@ def profiled(model: Path, feeds: Mapping[str, Any], scratch: Path) -> None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(scratch / OPTIMISED)
-    entry = "session.optimized_model_external_initializers_"
-    options.add_session_config_entry(f"{entry}file_name", WEIGHTS)
-    options.add_session_config_entry(f"{entry}min_size_in_bytes", str(SMALL_BYTES))
+    keep_graph(options, scratch / OPTIMISED)
     options.enable_profiling = True
     options.profile_file_prefix = str(scratch / PROFILE)
     session = open_session(model, options)
     session.run(None, dict(feeds))
     session.end_profiling()
+
+
+def keep_graph(options: Any, path: Path) -> None:
+    """Have a session write the graph that it made, its weights beside it."""
+    options.optimized_model_filepath = str(path)
+    entry = "session.optimized_model_external_initializers_"
+    options.add_session_config_entry(f"{entry}file_name", WEIGHTS)
+    options.add_session_config_entry(f"{entry}min_size_in_bytes", str(SMALL_BYTES))
 
 
 def computed(scratch: Path, fed: Mapping[str, Shape]) -> dict[str, Any] | None:

@@ -91,6 +91,17 @@ def compared_with(
     return {**found.as_answer(), "wrong": found.wrong, "kernels": cosines}
 
 
+def optimise(job: dict[str, Any]) -> dict[str, Any]:
+    """Write the graph with its operators fused, layouts of processors left out: those tell no shapes."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    computed.keep_graph(options, Path(job["output"]))
+    open_session(Path(job["artifact"]), options)
+    return {}
+
+
 def profiled(path: Path, feeds: dict[str, Any], scratch: Path) -> bool:
     """Leave what tells in what it computed; what keeps that from being told is no failure of the figures."""
     try:
@@ -123,7 +134,7 @@ def fed(job: dict[str, Any]) -> ModelInputs:
     return decode(ModelInputs, job["fed"])
 
 
-STEPS = {"quantise": quantise, "measure": measure, "shares": shares, "predict": predict}
+STEPS = {"quantise": quantise, "measure": measure, "shares": shares, "predict": predict, "optimise": optimise}
 
 
 if __name__ == "__main__":

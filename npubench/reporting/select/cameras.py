@@ -21,6 +21,8 @@ from npubench.reporting.select.requirements import (
 
 USUAL_FPS = 25.0
 """Frames a second of a camera where nobody says so."""
+MOST_CAMERAS = 10_000
+"""As many as a file may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def _problems(words: Cameras) -> list[str]:
         for name, value in positive.items()
         if value is not None and not value > 0
     ]
+    if words.count > MOST_CAMERAS:
+        found.append(f"cameras must be at most {MOST_CAMERAS}, not {words.count}")
     if not [name for name in words.models if name.strip()]:
         found.append("name the models that each frame meets: --models yolov8s,resnet18")
     for name in words.models:

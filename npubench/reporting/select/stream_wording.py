@@ -26,7 +26,7 @@ def streams_check(found: StreamsVerdict) -> Iterator[Check]:
             1 - found.cameras / found.most if found.most else -1.0,
             translate("{count} cameras", count=found.cameras),
             cameras_text(found),
-            translate("{station} is the bottleneck", station=station_text(found.bottleneck)),
+            translate("bottleneck: {station}", station=station_text(found.bottleneck)),
             kind=found.kind,
             confidence=found.confidence,
             changes=found.advice,

@@ -50,6 +50,9 @@ class TimedModel:
     preprocess: ServiceTime | None = None  # seconds of one processor core; of mean 0: there is none
     tail: ServiceTime | None = None  # likewise, after the NPU
     leaves_out: bool = False  # the NPU's time is only a lower bound
+    in_flight: int = (
+        1  # runs that the NPU may hold at once where only a rate is known, which tells no latency
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +206,33 @@ def _judged_by_parts(
     goal: Asked,
     verdict: StreamsVerdict,
 ) -> StreamsVerdict:
-    """What passes only with several parts of the NPU beside each other is sure when that was measured."""
-    if verdict.outcome is not Outcome.PASS or board.npu_slowdown or max(one.parts for one in models) == 1:
+    """What passes only by what nobody measured is unknown: parts of an NPU at once, a rate's latency."""
+    if verdict.outcome is not Outcome.PASS:
         return verdict
-    alone = _pipeline(asked, [replace(one, parts=1) for one in models], board, _Split())
-    if alone is not None and trial(alone, goal).all_hold:
-        return verdict
-    settle = translate("a measurement with all cores of the NPU busy at once")
-    lacking = (*verdict.lacking, Lacking(translate("how much cores of the NPU slow each other"), settle))
-    return replace(verdict, outcome=Outcome.UNKNOWN, lacking=lacking)
+    lacking = list(verdict.lacking)
+
+    def holds_with(changed: Sequence[TimedModel]) -> bool:
+        made = _pipeline(asked, changed, board, _Split())
+        return made is not None and trial(made, goal).all_hold
+
+    apart = max(one.parts for one in models) > 1 and not board.npu_slowdown
+    if apart and not holds_with([replace(one, parts=1) for one in models]):
+        settle = translate("a measurement with all cores of the NPU busy at once")
+        lacking.append(Lacking(translate("how much cores of the NPU slow each other"), settle))
+    unsure = [one for one in models if one.in_flight > 1]
+    if unsure and goal.limit_s is not None and not holds_with([_delayed(one) for one in models]):
+        roles = ", ".join(one.need.role for one in unsure)
+        lacking.append(Lacking(translate("latency of {roles}", roles=roles), _model_run(unsure[0], board)))
+    outcome = Outcome.UNKNOWN if len(lacking) > len(verdict.lacking) else verdict.outcome
+    return replace(verdict, outcome=outcome, lacking=tuple(lacking))
+
+
+def _delayed(model: TimedModel) -> TimedModel:
+    """With all runs before it that the NPU may hold, which is the latest that its rate allows."""
+    if model.npu is None:
+        return model
+    delay_s = model.npu.delay_s + (model.in_flight - 1) * model.npu.mean_s
+    return replace(model, npu=replace(model.npu, delay_s=delay_s))
 
 
 def _ms(seconds: float | None) -> float | None:
@@ -374,8 +395,7 @@ def _lacking(asked: Requirements, models: Sequence[TimedModel], board: BoardCapa
         if codec not in board.decode_pixels_per_s:
             yield Lacking(translate("decode of {codec}", codec=codec.upper()), _codec_run(board, "decode"))
     for model in models:
-        run = f"npubench run --board {board.board} {model.need.file or model.need.names[0]}"
-        settle = run if board.board else translate("a row in a table of your own (docs/atlas.md)")
+        settle = _model_run(model, board)
         if model.npu is None:
             yield Lacking(translate("NPU time of {role}", role=model.need.role), settle)
         elif model.leaves_out:
@@ -388,6 +408,11 @@ def _lacking(asked: Requirements, models: Sequence[TimedModel], board: BoardCapa
         yield Lacking(what, _codec_run(board, "preprocess_ms"))
     if after := [one.need.role for one in models if one.tail is None]:
         yield Lacking(translate("tail of {roles}", roles=", ".join(after)), "[[chip]] tail_ms")
+
+
+def _model_run(model: TimedModel, board: BoardCapacity) -> str:
+    run = f"npubench run --board {board.board} {model.need.file or model.need.names[0]}"
+    return run if board.board else translate("a row in a table of your own (docs/atlas.md)")
 
 
 def _codec_run(board: BoardCapacity, key: str) -> str:
@@ -406,6 +431,8 @@ def _assumptions(models: Sequence[TimedModel], board: BoardCapacity) -> Iterator
     elif parts > 1:
         factor = {"factor": f"{board.npu_slowdown[-1]:.3g}", "source": board.slowdown_source or "–"}
         yield translate("with all cores busy each is {factor} times slower ({source})", **factor)
+    if rates := [one.need.role for one in models if one.in_flight > 1]:
+        yield translate("a rate tells no latency: 1 / rate is taken of {roles}", roles=", ".join(rates))
     if len({one.stream.name for one in models}) < len(models):
         yield translate("models of one frame run after each other, in the order of the job")
 
