@@ -194,7 +194,7 @@ def planned(monkeypatch):
 def test_what_is_missing_is_simulated_first_when_that_is_asked(desk, capsys, planned):
     (desk / "mine.onnx").touch()
     asked = planned(usable=True)
-    words = ("--cameras", "1", "--models", "mine.onnx,yolov8s", "--board", "rk3588", "--simulate")
+    words = ("--cameras", "1", "--models", "mine.onnx", "--board", "rk3588", "--simulate")
     assert run(capsys, *words)[0] == 0
     (options,) = asked
     assert (options.simulate, options.boards, options.selection.cases) == (
