@@ -1,6 +1,7 @@
 """Predictions in a selection: turned into times, and their bands carried to the verdict, by hand."""
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 import pytest
@@ -16,6 +17,7 @@ from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.predicted_times import Wanted, column_of, time_of_answer
 from npubench.reporting.select.presentation import to_text
+from npubench.reporting.select.select import far_off
 from npubench.reporting.select.times import Missing, ModelTime
 from tests.unit.test_selection import requirements
 from tests.unit.test_selection_atlas import JOB
@@ -108,3 +110,17 @@ def test_a_measured_or_published_figure_is_not_predicted_anew(tmp_path):
 
 def test_what_can_be_asked_of_every_chip_of_the_atlas():
     assert all(column_of(chip) for chip in atlas().by_chip)
+
+
+def test_an_input_far_from_all_that_were_published_is_not_predicted():
+    shipped = atlas()
+    # yolov8s is published at 640 x 640: a quarter and four times its pixels are near enough, 12 x 12 is not.
+    assert [
+        far_off(replace(NETWORK, height=side, width=side), shipped) == "" for side in (12, 320, 640, 1280)
+    ] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert "far from the inputs" in far_off(replace(NETWORK, height=12, width=12), shipped)

@@ -228,7 +228,7 @@ def _statistic(time: ModelTime, percentile: int | None) -> tuple[float, str]:
 def operators(jobs: Sequence[Job]) -> Check | None:
     """Whether every model converts and runs; a failure names the operators at fault.
 
-    None where nothing fails and a model was never tried on the chip, as its time is predicted: that is no pass.
+    None where nothing fails and a model was never tried on the chip, as its time is predicted: no pass.
     """
     missing = [job.missing for job in jobs if job.missing]
     failed = [one.why for one in missing if one.failed]
