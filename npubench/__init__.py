@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from npubench.engine.run import RunOutcome
+    from npubench.reporting.select.requirements import Requirements
     from npubench.reporting.select.verdict import Decision
 
     Folder = str | os.PathLike[str]
@@ -68,15 +69,21 @@ def run(
     return run_plan(RunOptions(selection, Path(out), names, **options))
 
 
-def select(requirements: "Folder", out: "Folder" = "npubench-out", **options: "Any") -> "Decision":
-    """What `npubench select` decides: which chips do the job of a file of requirements, and why not others.
+def select(
+    requirements: "Folder | Requirements", out: "Folder" = "npubench-out", **options: "Any"
+) -> "Decision":
+    """What `npubench select` decides: which chips do a job, and why not others.
 
-    `options` are the fields of `reporting.select.select.SelectOptions`: `others`, `published`, `boards`.
-    Raises UsageError for requirements that do not read, a folder without results, an unknown board.
+    `requirements` are a file, or what `reporting.select.cameras.asked_by` makes of a few words. `options` are
+    the fields of `reporting.select.select.SelectOptions`: `others`, `published`, `boards`, `tables`. Without
+    results at `out` what others published decides. Raises UsageError for requirements that do not read, an
+    unknown model, board or chip.
     """
     from pathlib import Path
 
     from npubench.engine.assemble import load_catalog
+    from npubench.reporting.select.requirements import Requirements
     from npubench.reporting.select.select import SelectOptions, choose
 
-    return choose(SelectOptions(Path(requirements), Path(out), **options), load_catalog(())).decision
+    asked = requirements if isinstance(requirements, Requirements) else Path(requirements)
+    return choose(SelectOptions(asked, Path(out), **options), load_catalog(())).decision

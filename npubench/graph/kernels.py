@@ -258,7 +258,7 @@ class _Reader:
         for name in reads:
             self.readers.setdefault(name, set()).add(root)
         depth = max(self.depth.get(name, 0) for name in reads)
-        kernel = None if root or unknown else self._kernel(node, operator, reads)
+        kernel = None if root or unknown else self._kernel(node, operator, reads, written)
         self.depth.update(dict.fromkeys(written, depth + (kernel is not None and kernel.kind in PRODUCTS)))
         if kernel is not None:
             self.made[written[0]] = kernel
@@ -282,7 +282,9 @@ class _Reader:
         self.order[root] = None
         return root
 
-    def _kernel(self, node: "NodeProto", operator: str, reads: Sequence[str]) -> Kernel | None:
+    def _kernel(
+        self, node: "NodeProto", operator: str, reads: Sequence[str], written: Sequence[str]
+    ) -> Kernel | None:
         macs = macs_of_nodes([node], self.shapes)
         if macs is None:
             return None
@@ -290,7 +292,7 @@ class _Reader:
         kernel = Kernel(
             kind=kind,
             operators=(operator,),
-            output=self.shapes[node.output[0]],
+            output=self.shapes[written[0]],
             macs=macs,
             input_elements=sum(math.prod(self.shapes[name]) for name in dict.fromkeys(reads)),
             output_elements=sum(math.prod(self.shapes.get(name, ())) for name in node.output if name),
@@ -308,7 +310,7 @@ class _Reader:
             self.resizable = False
         elif kind is Kind.LINEAR:
             rows = math.prod(kernel.output[:-1])
-            self.resizable &= rows == kernel.output[0] and math.prod(source[2:]) == 1
+            self.resizable &= kernel.output[:1] == (rows,) and math.prod(source[2:]) == 1
 
 
 def _kind(node: "NodeProto", operator: str, operands: int) -> Kind:
@@ -339,7 +341,7 @@ def _channels(kernel: Kernel, node: "NodeProto", shapes: Sequence[Shape]) -> "_C
         inner, out = weight[0] // groups, weight[1] * groups
         return {"in_channels": inner, "out_channels": out, "taps": math.prod(weight[2:])}
     inner = kernel.macs // max(1, math.prod(kernel.output))
-    return {"in_channels": inner, "out_channels": kernel.output[-1]}
+    return {"in_channels": inner, "out_channels": kernel.output[-1] if kernel.output else 1}
 
 
 def _reductions_of_norms(graph: "GraphProto") -> frozenset[str]:

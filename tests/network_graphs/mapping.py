@@ -1,15 +1,14 @@
 """Which graph stands for which network: reports/published/network_graphs.csv, checked against stated MACs.
 
 `python -m tests.network_graphs.mapping`. A network's own graph is the one of its name, or what aliases.csv says.
-stated.csv holds what publishers state of a network themselves: GMACs (Hailo's OPS are twice these) and
-millions of parameters. A graph whose MACs are more than a tenth off is not taken, unless aliases.csv says why they are (`reviewed`).
+reports/published/networks.csv holds what publishers state of a network themselves. A graph whose MACs are more than a tenth off is not taken, unless aliases.csv says why they are (`reviewed`).
 """
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from npubench.published import folder
+from npubench.published import folder, lines_of
 from npubench.published.graphs import graphs
 from npubench.published.networks import LANGUAGE_TASKS, Network, entries
 
@@ -21,7 +20,7 @@ COLUMNS = ("network", "variant", "height", "width", "graph", "how", "stated_gmac
 
 def lines() -> Iterator[dict[str, str]]:
     """A line for each network and input of the reviewed list that is vision's."""
-    named = read("aliases.csv")
+    named = lines_of(HERE / "aliases.csv")
     other = {(line["network"], line["variant"]): (line["graph"], line["how"]) for line in named}
     seen = set()
     for entry in entries():
@@ -43,6 +42,9 @@ def line_for(network: Network, graph: str, how: str) -> Iterator[dict[str, str]]
     if not found:
         return
     stated = stated_of(network)
+    weights = stated_of(network, "params_m")
+    if weights and abs(taken.parameters / 1e6 / weights - 1) > TAKEN:
+        print(f"{network.key}: {taken.parameters / 1e6:.4g} M parameters, stated {weights:g}")
     deviation = taken.macs / 1e9 / stated - 1 if stated else None
     if taken.scaled_from:
         how += "; scaled by pixels"
@@ -74,19 +76,15 @@ def features(graph: str, network: Network):
     return next(((name, one) for name in names if (one := all_graphs[name].at(*size))), ("", None))
 
 
-def stated_of(network: Network) -> float | None:
+def stated_of(network: Network, column: str = "gmacs") -> float | None:
+    """GMACs, or millions of parameters (`params_m`), as a publisher states them."""
     size = (str(network.height or ""), str(network.width or ""))
     told = [
-        float(line["gmacs"])
-        for line in read("stated.csv")
-        if line["gmacs"] and (line["network"], line["height"], line["width"]) == (network.name, *size)
+        float(line[column])
+        for line in lines_of(folder() / "networks.csv")
+        if line[column] and (line["network"], line["height"], line["width"]) == (network.name, *size)
     ]
     return told[0] if told else None
-
-
-def read(name: str) -> list[dict[str, str]]:
-    with (HERE / name).open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ class Recipe:
     @property
     def graph(self) -> str:
         """The graph's name: the network's and its input, which a picture's last two sizes are."""
-        if len(self.shape) < 3:
+        if len(self.shape) < 4:
             return self.name
         return f"{self.name}@{self.shape[-2]}x{self.shape[-1]}"
 

@@ -82,9 +82,13 @@ def graph_of(recipe):
     if hasattr(model, "graph") and hasattr(model, "opset_import"):
         return model
     model = worker_rewrites.without_sync(model.eval()).eval()
-    for parameter in model.parameters():
-        if parameter.is_leaf:
-            parameter.requires_grad_(False)
+    with torch.no_grad():
+        torch.manual_seed(0)
+        # Weights that start as zeros, or become so behind such a normalisation, would be taken for one tensor.
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.is_floating_point() and tensor.is_leaf:
+                tensor.requires_grad_(False)
+                tensor.uniform_(0.01, 1.0)
     model = Tensors(model)
     with torch.no_grad(), worker_rewrites.fixed_shapes():
         raw = export(model, samples)

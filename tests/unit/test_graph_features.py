@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, save_model
 
-from npubench.graph.features import MACS_BY_KIND, features_of
+from npubench.domain.records import Failure
+from npubench.graph.features import MACS_BY_KIND, features_of, features_of_file
 from npubench.graph.kernels import Activation, Kind, kernels_of
 from npubench.graph.walk import infer_shapes
 
@@ -261,3 +262,39 @@ def test_sizes_are_no_activations_and_views_are_no_kernels():
     (relu,) = kernels(nodes, weights, (1, 3, 2, 2)).kernels
     assert relu.operators == ("Relu",)
     assert math.prod(relu.output) == 12
+
+
+def test_a_recurrence_of_which_only_the_last_state_is_read():
+    weights = {"w": (1, 16, 3), "r": (1, 16, 4)}
+    nodes = [("LSTM", ["x", "w", "r"], ["", "y"], {"hidden_size": 4})]
+    (kernel,) = kernels(nodes, weights, (5, 1, 3)).kernels
+    assert (kernel.kind, kernel.macs, kernel.output) == (Kind.RECURRENT, 5 * 16 * 7, (1, 1, 4))
+
+
+def test_a_product_of_two_vectors_is_one_number():
+    (kernel,) = kernels([("MatMul", ["x", "w"], ["y"], {})], {"w": (6,)}, (6,)).kernels
+    assert (kernel.kind, kernel.macs, kernel.output, kernel.out_channels) == (Kind.LINEAR, 6, (), 1)
+
+
+def test_a_file_is_counted_like_the_model_in_it_and_a_missing_one_is_a_failure(tmp_path):
+    path = tmp_path / "net.onnx"
+    save_model(CLASSIFIER, path)
+    assert features_of_file(path) == features_of(CLASSIFIER, "net")
+    assert isinstance(features_of_file(tmp_path / "none.onnx"), Failure)
+
+
+def test_quantised_weights_and_activations_change_no_count():
+    scale = {"s": np.array(0.1, np.float32), "z": np.array(0, np.uint8)}
+    nodes = [
+        ("QuantizeLinear", ["x", "s", "z"], ["xq"], {}),
+        ("DequantizeLinear", ["xq", "s", "z"], ["xf"], {}),
+        ("DequantizeLinear", ["w", "s", "z"], ["wf"], {}),
+        ("Conv", ["xf", "wf"], ["c"], {}),
+        ("QuantizeLinear", ["c", "s", "z"], ["cq"], {}),
+        ("DequantizeLinear", ["cq", "s", "z"], ["cf"], {}),
+        ("Relu", ["cf"], ["y"], {}),
+    ]
+    weights = {"w": np.ones((4, 3, 1, 1), np.uint8), **scale}
+    (kernel,) = kernels(nodes, weights, (1, 3, 2, 2)).kernels
+    assert (kernel.kind, kernel.activation) == (Kind.POINTWISE, Activation.RELU)
+    assert (kernel.macs, kernel.weights, kernel.output_elements) == (48, 12, 16)

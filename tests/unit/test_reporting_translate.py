@@ -29,6 +29,8 @@ ALLOWED = frozenset(
         "run",
         "doctor",
         "docs/atlas",
+        "docs/boards",
+        "boards",
         "atlas",
         "NPU",
         "CPU",

@@ -3,6 +3,7 @@
 import json
 import re
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
@@ -174,3 +175,41 @@ def test_a_table_of_one_s_own_brings_a_chip_that_nobody_knows(desk, capsys):
     assert verdict["chip"] == "NEWCHIP9"
     # 25 frames a second x (10 + 1) ms
     assert verdict["load"] == pytest.approx(0.275)
+
+
+@pytest.fixture
+def planned(monkeypatch):
+    """What `--simulate` would have run, on a machine where every toolchain is usable or none is."""
+    asked = []
+
+    def with_tools(usable):
+        tool = SimpleNamespace(probe=lambda: SimpleNamespace(usable=usable))
+        monkeypatch.setattr("npubench.engine.plugins.backend", lambda name: tool)
+        monkeypatch.setattr("npubench.engine.run.run_plan", asked.append)
+        return asked
+
+    return with_tools
+
+
+def test_what_is_missing_is_simulated_first_when_that_is_asked(desk, capsys, planned):
+    (desk / "mine.onnx").touch()
+    asked = planned(usable=True)
+    words = ("--cameras", "1", "--models", "mine.onnx,yolov8s", "--board", "rk3588", "--simulate")
+    assert run(capsys, *words)[0] == 0
+    (options,) = asked
+    assert (options.simulate, options.boards, options.selection.cases) == (
+        True,
+        ("rk3588",),
+        ("mine.onnx",),
+    )
+
+
+def test_a_simulation_without_a_simulator_or_a_model_says_what_to_do(desk, capsys, planned):
+    (desk / "mine.onnx").touch()
+    asked = planned(usable=False)
+    code, _, err = run(capsys, "--cameras", "1", "--models", "mine.onnx", "--simulate")
+    assert (code, "see `npubench doctor`" in err) == (2, True)
+    planned(usable=True)
+    code, _, err = run(capsys, "--cameras", "1", "--models", "yolov8s", "--simulate")
+    assert (code, "--simulate needs a model that can be run" in err) == (2, True)
+    assert asked == []

@@ -10,6 +10,7 @@ from npubench.reporting.select.atlas_times import atlas
 from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
+from npubench.reporting.select.presentation import summary_of, to_json, to_text, view_of
 from npubench.reporting.select.requirements import read_requirements
 from tests.unit.test_selection import board, requirements, row
 from tests.unit.test_selection_atlas import JOB, judged
@@ -117,3 +118,30 @@ def test_facts_of_one_chip_may_stand_in_several_tables(tmp_path, shipped):
     (again,) = decide(asked, [], [], [], Beyond(atlas=shipped), ["AX615"]).verdicts
     outcomes = {check.name: check.outcome for check in again.checks}
     assert (outcomes["decode"], outcomes["memory"]) == (Outcome.PASS, Outcome.PASS)
+
+
+def test_what_only_a_run_can_tell_is_no_row_of_a_table(tmp_path, shipped):
+    text = CAMERAS.replace("rate = 5", "rate = 5\nminimum_accuracy = 0.99")
+    found, _ = judged(tmp_path, shipped, "Hailo-8", text)
+    (step,) = [step for step in found.steps if "docs/boards.md" in step.what]
+    assert (step.command, step.fact, step.brief) == ("", "", "a run of yolov8s.onnx")
+
+
+@pytest.mark.parametrize("rate", ["1e9", "1e-9"])
+def test_absurd_rates_are_decided_at_once_and_without_a_simulation(tmp_path, shipped, rate):
+    found, checks = judged(tmp_path, shipped, "BM1684X", JOB.replace("rate = 5", f"rate = {rate}"))
+    expected = Outcome.FAIL if rate == "1e9" else Outcome.PASS
+    assert checks["npu_time"].outcome is expected
+    assert found.streams.outcome is Outcome.UNKNOWN
+    if rate == "1e9":
+        # 4 x 1e9/s x 2.94 ms
+        assert found.changes[0] == "an NPU 11\u202f760\u202f000 times as fast"
+
+
+def test_no_chip_at_all_says_what_to_give(tmp_path):
+    decision = decide(requirements(tmp_path, JOB), [], [], [], Beyond())
+    assert decision.verdicts == ()
+    assert "--published" in summary_of(decision)
+    assert "--published" in to_text(decision)
+    assert to_json(decision)["verdicts"] == []
+    assert view_of(decision)["pareto"] is None

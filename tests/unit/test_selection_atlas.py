@@ -11,7 +11,7 @@ from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.presentation import stream_table
+from npubench.reporting.select.presentation import stream_table, summary_of, to_json
 from npubench.reporting.select.times import times_of
 from tests.unit.test_selection import requirements, row
 
@@ -154,7 +154,12 @@ def test_publishers_that_are_far_apart_are_both_told(tmp_path, shipped):
 
 
 def test_a_simulation_of_the_cameras_says_how_many_hold(tmp_path, shipped):
-    found, _ = judged(tmp_path, shipped, "BM1684X")
+    asked = requirements(tmp_path, JOB)
+    decision = decide(asked, [], [], [], Beyond(atlas=shipped), ["BM1684X"])
+    (found,) = decision.verdicts
+    assert f"keeps up with ≤ {found.streams.most} such cameras" in summary_of(decision)
+    told = to_json(decision)["verdicts"][0]["streams"]
+    assert (told["most"], told["at_most"], told["bottleneck"]) == (found.streams.most, True, "NPU")
     assert (found.streams.cameras, found.streams.held) == (4, 4)
     assert dict(stream_table(found)[1])["cameras that hold their rate"] == "≤ 4 / 4"
     # What follows the NPU is not known of a published figure: no pass of its own.

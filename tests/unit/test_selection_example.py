@@ -113,7 +113,8 @@ def test_the_sums_of_the_page_that_was_written_add_up():
             assert float(load) == pytest.approx(percent, rel=0.006)
             parts.append(float(load))
         elif found := re.match(r"- NPU time: sum: ([\d.]+)", line):
-            assert float(found[1]) == pytest.approx(sum(parts), rel=0.006)
+            # Three digits of each; a sum's median may lie a little beside the sum of medians.
+            assert float(found[1]) == pytest.approx(sum(parts), rel=0.012)
             parts, sums = [], sums + 1
         elif line.startswith("## "):
             parts = []

@@ -62,8 +62,9 @@ def _of_times(name: str, case: Case) -> Iterator[str]:
         yield translate("rates of at most {percent} % of those asked", percent=percent)
     others = [*_other_models(name, case)]
     yield from others
-    if not (count or percent or others):
-        yield translate("an NPU {factor} times as fast", factor=significant(_excess(name, case)))
+    excess = _excess(name, case)
+    if not (count or percent or others) and excess > 1:
+        yield translate("an NPU {factor} times as fast", factor=significant(excess))
 
 
 def _excess(name: str, case: Case) -> float:

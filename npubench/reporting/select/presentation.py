@@ -56,6 +56,8 @@ def to_json(decision: Decision) -> dict[str, Any]:
 
 def _verdict(verdict: ChipVerdict) -> dict[str, Any]:
     plain = dataclasses.asdict(verdict) | {"jobs": verdict.jobs, "changes": list(verdict.changes)}
+    if verdict.streams:
+        plain["streams"]["at_most"] = verdict.streams.at_most
     plain["steps"] = [dataclasses.asdict(step) for step in verdict.steps]
     plain["terms"] = [{**dataclasses.asdict(term), "points": term.points} for term in verdict.terms]
     return plain
@@ -281,7 +283,15 @@ def summary_of(decision: Decision) -> str:
         translate_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
         translate_count(counts[Outcome.FAIL], "{count} fails", "{count} fail"),
     ]
-    return f"{head} {', '.join(rest)}."
+    return " ".join(filter(None, (head, _cameras(decision.verdicts[0]), f"{', '.join(rest)}.")))
+
+
+def _cameras(best: ChipVerdict) -> str:
+    """How many such cameras the first chip keeps up with, where that was simulated."""
+    if best.outcome is Outcome.FAIL or best.streams is None or not best.streams.simulated:
+        return ""
+    words = {"chip": best.chip, "cameras": cameras_text(best.streams)}
+    return translate("{chip} keeps up with {cameras} such cameras (simulated).", **words)
 
 
 def _answer(best: ChipVerdict) -> str:

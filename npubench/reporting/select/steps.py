@@ -39,7 +39,11 @@ def steps_of(
     if check.outcome is not Outcome.UNKNOWN:
         return ()
     if check.name in OF_TIMES:
-        found = [run_step(job, candidate, beyond, _measured(check, job)) for job in _open(check, jobs)]
+        # No table tells an accuracy; a vendor's simulator does.
+        by_run = check.name == "accuracy" and not candidate.specs
+        found = [
+            run_step(job, candidate, beyond, by_run or _measured(check, job)) for job in _open(check, jobs)
+        ]
     elif check.name == "memory" and any(memory_taken(job) is None for job in jobs) and check.have != "–":
         found = [run_step(job, candidate, beyond, False) for job in jobs if memory_taken(job) is None]
     else:
@@ -74,6 +78,13 @@ def run_step(job: Job, candidate: Candidate, beyond: Beyond, measured: bool) -> 
     name = next((one for one in job.need.names if beyond.runs(one)), "")
     model = name or job.need.file or f"{PurePath(job.need.names[0]).stem}.onnx"
     size = job.need.input_size
+    if not candidate.specs and measured:
+        what = translate(
+            "no board file carries {chip}: write one (docs/boards.md) and run {model} on it",
+            chip=candidate.chip,
+            model=model,
+        )
+        return Step(what, brief=translate("a run of {model}", model=model))
     if not candidate.specs:
         told = (candidate.chip, "", job.need.names[0], f"{size[1]}x{size[0]}" if size else "", "int8")
         line = ",".join((*told, "latency", "...", "ms", "..."))

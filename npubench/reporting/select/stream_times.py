@@ -10,14 +10,18 @@ from npubench.domain.specs import CaseKind
 from npubench.published.chips import mode_of
 from npubench.published.thread_sweeps import npu_slowdown
 from npubench.reporting.data.figures import figures_of
+from npubench.reporting.data.translate import translate
 from npubench.reporting.select.bands import Uncertain
 from npubench.reporting.select.board_checks import decoders
 from npubench.reporting.select.candidate import Candidate
-from npubench.reporting.select.checks import Job
+from npubench.reporting.select.checks import Job, Outcome
 from npubench.reporting.select.requirements import ModelNeed, Requirements, UserFacts
-from npubench.reporting.select.streams import BoardCapacity, StreamsVerdict, TimedModel, hold
+from npubench.reporting.select.streams import BoardCapacity, Lacking, StreamsVerdict, TimedModel, hold
 from npubench.reporting.select.times import ModelTime
 from npubench.streams.pipeline import ServiceTime, Spread, log_normal
+
+LEAST_RUNS, MOST_RUNS = 1e-3, 100
+"""Runs of a model for one frame between which a job is simulated: what is rarer takes hours of a camera."""
 
 SOFTWARE = 0.5
 """Cores that a codec row keeps busy from which on the work counts as the processor's, below as hardware's."""
@@ -26,7 +30,11 @@ SOFTWARE = 0.5
 def streams_of(
     asked: Requirements, jobs: Sequence[Job], candidate: Candidate, known: UserFacts | None
 ) -> StreamsVerdict:
-    """How many of the asked cameras hold their rate on a chip."""
+    """How many of the asked cameras hold their rate on a chip; rates beyond reason are not simulated."""
+    if any(not LEAST_RUNS <= job.need.rate / job.stream.fps <= MOST_RUNS for job in jobs):
+        why = Lacking(translate("a simulation of so many or so few runs a frame"), "")
+        cameras = sum(stream.count for stream in asked.streams)
+        return StreamsVerdict(Outcome.UNKNOWN, cameras, 0, 0, lacking=(why,))
     models = [timed(job, candidate, known) for job in jobs]
     return hold(asked, models, capacity_of(asked, models, candidate, known))
 

@@ -11,7 +11,7 @@ YOLO, DET, SEG, POSE = "mmyolo", "mmdetection", "mmsegmentation", "mmpose"
 PRETRAIN, ACTION, OCR = "mmpretrain", "mmaction2", "mmocr"
 MODELS = {
     YOLO: {
-        **{f"yolov7-{m}" if m != "l" else "yolov7": (f"yolov7_{m}_syncbn_fast_8x16b-300e_coco", [640] if m == "x" else [640, 416, (480, 640)]) for m in ("tiny", "l", "x")},
+        **{{"l": "yolov7", "x": "yolov7x", "tiny": "yolov7-tiny"}[m]: (f"yolov7_{m}_syncbn_fast_8x16b-300e_coco", [640] if m == "x" else [640, 416, (480, 640)]) for m in ("tiny", "l", "x")},
         **{f"yolov7-{m}": (f"yolov7_{m[0]}-p6_syncbn_fast_8x16b-300e_coco", 1280) for m in ("w6", "e6", "d6")},
         "yolov7-e6e": ("yolov7_e2e-p6_syncbn_fast_8x16b-300e_coco", 1280),
         **{f"yolov6{m}-v2": (f"yolov6_{m}_syncbn_fast_8xb32-{e}e_coco", 640) for m, e in (("n", 400), ("t", 400), ("s", 400), ("m", 300), ("l", 300))},

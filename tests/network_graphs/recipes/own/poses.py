@@ -1,5 +1,6 @@
 """Key points, embeddings and classifiers that no package here defines."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -303,7 +304,78 @@ def repvgg_reid(_shape):
     return reparameterize_model(timm.create_model("repvgg_a0", pretrained=False, num_classes=512).eval())
 
 
+class Mspn(nn.Module):
+    """One stage of MSPN (Li et al., 2019) on RegNetX-800MF: 256 channels on the way up, heat maps at the finest."""
+
+    def __init__(self, points=17):
+        super().__init__()
+        import timm
+
+        self.body = timm.create_model(
+            "regnetx_008", pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)
+        )
+        self.side = nn.ModuleList(conv(c, 256, 1, act="") for c in (672, 288, 128, 64))
+        self.up = nn.ModuleList(conv(256, 256, 1, act="") for _ in range(3))
+        self.head = nn.Sequential(conv(256, 256, 1), conv(256, points, act=""))
+
+    def forward(self, x):
+        levels = self.body(x)[::-1]
+        x = self.side[0](levels[0]).relu()
+        for up, side, one in zip(self.up, self.side[1:], levels[1:], strict=True):
+            wide = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+            x = (side(one) + up(wide)).relu()
+        return self.head(x)
+
+
+class SuperGlue(nn.Module):
+    """SuperGlue (Sarlin et al., 2020): 18 layers of attention over the points of two pictures, then Sinkhorn's steps."""
+
+    def __init__(self, steps=20):
+        super().__init__()
+        layers = lambda *widths: [
+            one
+            for i, o in itertools.pairwise(widths)
+            for one in (nn.Conv1d(i, o, 1), nn.BatchNorm1d(o), nn.ReLU())
+        ][:-2]
+        self.places = nn.Sequential(*layers(3, 32, 64, 128, 256, 256))
+        self.qkv = nn.ModuleList(nn.ModuleList(nn.Conv1d(256, 256, 1) for _ in range(4)) for _ in range(18))
+        self.mlp = nn.ModuleList(nn.Sequential(*layers(512, 512, 256)) for _ in range(18))
+        self.last, self.steps = nn.Conv1d(256, 256, 1), steps
+
+    def forward(self, places0, places1, words0, words1):
+        a, b = words0 + self.places(places0), words1 + self.places(places1)
+        for n, (maps, mlp) in enumerate(zip(self.qkv, self.mlp, strict=True)):
+            one, two = (b, a) if n % 2 else (a, b)
+            a, b = a + self.delta(maps, mlp, a, one), b + self.delta(maps, mlp, b, two)
+        scores = self.last(a).transpose(1, 2) @ self.last(b) / 16
+        scores = functional.pad(scores, (0, 1, 0, 1))
+        u, v = torch.zeros_like(scores[:, :, :1]), torch.zeros_like(scores[:, :1])
+        for _ in range(self.steps):
+            u = -torch.logsumexp(scores + v, 2, keepdim=True)
+            v = -torch.logsumexp(scores + u, 1, keepdim=True)
+        return scores + u + v
+
+    def delta(self, maps, mlp, x, source):
+        count = x.shape[2]
+        heads = lambda one: one.reshape(1, 64, 4, count)
+        q, k, v = heads(maps[0](x)), heads(maps[1](source)), heads(maps[2](source))
+        weights = (q.permute(0, 2, 3, 1) @ k.permute(0, 2, 1, 3) / 8).softmax(-1)
+        mixed = (weights @ v.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).reshape(1, 256, count)
+        return mlp(torch.cat([x, maps[3](mixed)], 1))
+
+
+def superglue(_shape):
+    return SuperGlue(), (
+        torch.rand(1, 3, 1024),
+        torch.rand(1, 3, 1024),
+        torch.rand(1, 256, 1024),
+        torch.rand(1, 256, 1024),
+    )
+
+
 def recipes() -> Iterator[Recipe]:
+    yield from picture("mspn-regnetx-800mf", [(256, 192)], lambda _: Mspn(), "Li et al., MSPN, 2019; RegNetX")
+    yield Recipe("superglue", (1, 3, 1024), superglue, "Sarlin et al., SuperGlue, 2020; 1024 points")
     yield from picture(
         "posenet-mobilenetv1-1.0", [(513, 257)], lambda _: PoseNet(), "Papandreou et al., PersonLab, 2018"
     )
