@@ -72,6 +72,10 @@ coverage-missing: $(VENV)/.run
 	-$(COVERAGE) --missing | xargs -r $(BIN)/npubench export --jobs 2 --out npubench-out/zoo
 	$(COVERAGE) --keep $(RECORDS) -o generated/coverage.md
 
+# Learns the completion of published figures (reports/calibrations/atlas.toml), and its errors on what is kept back.
+prediction: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.predict_atlas
+
 # The worked example: published AX620A tables, simulators of what is installed (npubench env), this machine.
 GATEWAY := resnet18_8xb32_in1k yolox_s_8xb8-300e_coco tsn_imagenet-pretrained-r50_8xb32-1x1x3-100e_kinetics400-rgb
 GATEWAY_BOARDS := $(addprefix --board ,published-ax620a published-ax620a-vendor rk3588 rv1106 bm1688 ethos-u65-512 local)

@@ -8,13 +8,14 @@ import pytest
 from npubench.domain.figures import Kind
 from npubench.predict.answer import Basis, Prediction, Refusal, RefusalKind
 from npubench.published.networks import Network
+from npubench.reporting.select.answer import summary_of
 from npubench.reporting.select.atlas_times import atlas
 from npubench.reporting.select.bands import Z90
 from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.predicted_times import Wanted, column_of, time_of_answer
-from npubench.reporting.select.presentation import summary_of, to_text
+from npubench.reporting.select.presentation import to_text
 from npubench.reporting.select.times import Missing, ModelTime
 from tests.unit.test_selection import requirements
 from tests.unit.test_selection_atlas import JOB
