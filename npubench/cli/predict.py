@@ -65,7 +65,7 @@ def predict(
 ) -> int:
     """Predict figures with 90 % bands, or say why there is none: of MODELS (.onnx) on a board, or of a table.
 
-    Exit codes: 0 answered, 2 usage, 3 refused: of a board any model, of a table every row.
+    Exit codes: 0 answered, 2 usage, 3 refused: any model of a board or chip, every row of a table.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")

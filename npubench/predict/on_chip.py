@@ -9,6 +9,7 @@ from npubench.domain.errors import UsageError
 from npubench.graph.features import GraphFeatures
 from npubench.predict.answer import Answer, LackingOperator, Refusal, RefusalKind
 from npubench.predict.completion import Completion
+from npubench.predict.from_tables import published_boards
 from npubench.predict.samples import Column, Sample, Subject, precision_of
 from npubench.published.chips import chip_of
 from npubench.published.networks import Confidence, Join
@@ -44,9 +45,11 @@ def ask_chip(
             chosen.setdefault((column.mode, column.precision), column)
     if not chosen:
         have = ", ".join(sorted({one.precision for one in columns})) or "none at all"
-        raise UsageError(
-            f"chip {chip} has no figure of that kind: there are {have}: npubench results --published"
+        boards = [board for board, one in published_boards().items() if one.source.chip == chip]
+        hint = (
+            f"ask its board: npubench predict --board {boards[0]}" if boards else "name another --precision"
         )
+        raise UsageError(f"chip {chip} has no figure of that kind in the atlas (there are {have}): {hint}")
     well_known = {key: column for key, column in chosen.items() if columns[column] >= LEAST}
     chosen = well_known or chosen
     examples = {one.column: one for one in known.samples}

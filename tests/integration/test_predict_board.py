@@ -171,6 +171,7 @@ def test_chip_of_the_atlas_answers_for_a_graph_by_mode(predict, model):
     [
         (("--chip", "rk35", "m.onnx"), "no chip is called 'rk35'"),
         (("--chip", "rk3588", "absent.onnx"), "no such file"),
+        (("--chip", "AX620A", "m.onnx"), "npubench predict --board axera-pi"),
         (("--chip", "rk3588"), "name the .onnx files"),
         (("--chip", "rk3588", "--board", "axera-pi", "m.onnx"), "exclude each other"),
     ],
