@@ -1,26 +1,38 @@
 """Learns the completion of the atlas, and writes its errors on kept-back figures: generated/prediction.md.
 
 python -m benchmarks.predict_atlas            # all: some minutes of two cores, continued where it stopped
-python -m benchmarks.predict_atlas cells 0    # one fold alone, for a second process
+python -m benchmarks.predict_atlas chips 0    # one fold alone, for a second process
 
 Each fold is learned anew without its figures. What the folds say of the bands goes into the calibration
 that npubench ships, reports/calibrations/atlas.toml, which is learned from all figures.
 """
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 
 from npubench.domain.text import markdown_table
 from npubench.predict.completion import atlas_samples, data_hash
 from npubench.predict.floor import contradictions
-from npubench.predict.folds import FOLDS, Kept, Outcome, outcomes, widened_outcomes, widths
+from npubench.predict.folds import (
+    CHIP_FOLDS,
+    NETWORK_FOLDS,
+    Kept,
+    Outcome,
+    left_of_chips,
+    left_of_networks,
+    of_chips,
+    of_networks,
+    plain_offs,
+    widened_outcomes,
+    widths,
+)
 from npubench.predict.learning import learn
-from npubench.predict.parameters import shipped_file, to_toml
+from npubench.predict.parameters import Parameters, read_parameters, shipped_file, to_toml
+from npubench.predict.samples import Sample
 from npubench.storage.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,29 +43,39 @@ HEAD = ("figures", "answered", "median error", "mean error", "in the 90 % band",
 def main() -> None:
     words = sys.argv[1:]
     if len(words) == 2:
-        fold(Kept(words[0]), int(words[1]))
+        fold(words[0], int(words[1]))
         return
     samples = atlas_samples()
-    found = [one for kept in Kept for number in range(FOLDS[kept]) for one in fold(kept, number)]
+    found = [
+        one for name, (count, *_) in FOLDS.items() for number in range(count) for one in fold(name, number)
+    ]
     by = widths(found)
-    learned = replace(learn(samples, data_hash(samples)), widths=by)
+    learned = replace(parameters_of(samples, "all"), data_sha256=data_hash(samples), widths=by)
     write_atomically(shipped_file(), to_toml(learned))
     document = text(widened_outcomes(found, by), by, len(samples))
     write_atomically(ROOT / "generated" / "prediction.md", document)
 
 
-def fold(kept: Kept, number: int) -> list[Outcome]:
-    """The outcomes of a fold: computed, or as they were for the same figures."""
+FOLDS = {
+    "networks": (NETWORK_FOLDS, left_of_networks, of_networks),
+    "chips": (CHIP_FOLDS, left_of_chips, of_chips),
+}
+
+
+def fold(name: str, number: int) -> list[Outcome]:
+    """The outcomes of a fold."""
     samples = atlas_samples()
-    file = DONE / f"{kept}-{number}-{data_hash(samples)[:12]}.json"
+    _, left, judge = FOLDS[name]
+    return judge(samples, parameters_of(left(samples, number), f"{name}-{number}"), number)
+
+
+def parameters_of(samples: Sequence[Sample], name: str) -> Parameters:
+    """What is learned of samples: now, or as it was for the same ones."""
+    file = DONE / f"{name}-{data_hash(samples)[:12]}.toml"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(
-            json.dumps([asdict(one) for one in outcomes(samples, kept, number)]), encoding="utf-8"
-        )
-    return [
-        Outcome(**{**one, "kept": Kept(one["kept"])}) for one in json.loads(file.read_text(encoding="utf-8"))
-    ]
+        write_atomically(file, to_toml(learn(samples)))
+    return read_parameters(file)
 
 
 def text(found: Sequence[Outcome], by: dict[str, float], count: int) -> str:
@@ -71,7 +93,8 @@ def text(found: Sequence[Outcome], by: dict[str, float], count: int) -> str:
         if kept is Kept.CHIPS:
             groups += [(key, part) for key, part in _by(mine, "chip")]
         rows = [[name, *_row(part)] for name, part in groups]
-        parts += [f"## {title}", markdown_table(("", *HEAD), rows), _plain(mine)]
+        parts += [f"## {title}", markdown_table(("", *HEAD), rows)]
+        parts += [_plain()] if kept is Kept.CELLS else []
     parts += ["## What limits it", *contradictions(atlas_samples())]
     told = ", ".join(f"{kind} {width:.2f}" for kind, width in by.items())
     parts.append(f"Bands are those of the model, widened by what the folds ask for: {told}.")
@@ -101,14 +124,13 @@ def _row(found: Sequence[Outcome]) -> list[str]:
     return [str(len(found)), str(len(answered)), *figures, f"{band:.2f}"]
 
 
-def _plain(found: Sequence[Outcome]) -> str:
+def _plain() -> str:
     """What a column's level plus a network's would give, with a band that holds 90 % of the same figures."""
-    answered = [one for one in found if one.basis]
-    off = sorted(one.value - one.plain for one in answered)
-    errors = [abs(math.expm1(-one)) for one in off]
+    off = sorted(plain_offs(atlas_samples()))
+    errors = [abs(math.expm1(one)) for one in off]
     band = off[int(0.95 * (len(off) - 1))] - off[int(0.05 * (len(off) - 1))]
     return (
-        f"Column and row alone on the same figures: median error {100 * median(errors):.1f} %, "
+        f"Column and row alone, ten folds of cells: median error {100 * median(errors):.1f} %, "
         f"mean {100 * fmean(errors):.1f} %, ln(high / low) of a band that holds 90 % of them {band:.2f}."
     )
 

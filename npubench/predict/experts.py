@@ -35,8 +35,8 @@ class Opinions:
     alike: "Matrix"  # opinions x ALIKE, 1 or 0
 
 
-ALIKE = ("chip", "generation", "publisher", "precision")
-"""In what the expert's figure is the asked one's like."""
+ALIKE = ("chip", "generation", "publisher", "precision", "costs")
+"""In what the expert's figure is the asked one's like; last: whether it is no figure but the sum of costs."""
 
 
 class Table:
@@ -129,6 +129,20 @@ class Table:
         return likeness
 
 
+def joined(one: Opinions, other: Opinions) -> Opinions:
+    """Both, ordered by sample."""
+    import numpy as np
+
+    order = np.argsort(np.concatenate([one.sample, other.sample]), kind="stable")
+    return Opinions(
+        np.concatenate([one.sample, other.sample])[order],
+        np.concatenate([one.mean, other.mean])[order],
+        np.concatenate([one.spread, other.spread])[order],
+        np.concatenate([one.worth, other.worth])[order],
+        np.concatenate([one.alike, other.alike])[order],
+    )
+
+
 def network_of(subject: Subject) -> Hashable:
     """What experts take for one network: whatever its head."""
     if not subject.known:
@@ -151,6 +165,7 @@ def _alike(asked: Column, other: Column) -> tuple[float, ...]:
         float(asked.generation == other.generation),
         float(asked.publisher == other.publisher),
         float(asked.precision == other.precision),
+        0.0,
     )
 
 

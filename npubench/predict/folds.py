@@ -1,13 +1,19 @@
-"""Errors on figures that are kept back: cells, whole networks, and chips of which six networks are left."""
+"""Errors on figures that are kept back: cells, whole networks, chips of which six networks are left."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import zlib
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from npubench.predict.completion import Completion
+from npubench.predict.completion import Completion, Left
 from npubench.predict.knowledge import Ground
-from npubench.predict.learning import Bands, learn, width_needed
+from npubench.predict.learning import Bands, width_needed
+from npubench.predict.parameters import Parameters
 from npubench.predict.samples import Sample
+
+if TYPE_CHECKING:
+    from npubench.predict.design import Index, Matrix
 
 SEED = 5
 NETWORKS_LEFT = 6
@@ -23,7 +29,8 @@ class Kept(StrEnum):
     CHIPS = "chips"  # all rows of a chip but those of six networks
 
 
-FOLDS: Mapping[Kept, int] = {Kept.CELLS: 3, Kept.NETWORKS: 2, Kept.CHIPS: 2}
+NETWORK_FOLDS = 3
+CHIP_FOLDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,94 +46,116 @@ class Outcome:
     low: float  # ends before they are widened
     middle: float
     high: float
-    plain: float  # by column and row alone
 
 
-def outcomes(samples: Sequence[Sample], kept: Kept, fold: int) -> list[Outcome]:
-    """Everything is learned anew without the figures of the fold, which are then predicted."""
-    rest, asked = split(samples, kept, fold)
-    made = Completion(rest, learn(rest), "")
-    found = made.bands(asked, [False] * len(asked))
-    plain = column_and_row(rest, asked)
+def left_of_networks(samples: Sequence[Sample], fold: int) -> list[Sample]:
+    """What is learned from when cells or networks of a fold are judged: rows of the other folds' networks."""
+    return [one for one in samples if _fold(one, NETWORK_FOLDS) != fold]
+
+
+def of_networks(samples: Sequence[Sample], parameters: Parameters, fold: int) -> list[Outcome]:
+    """Cells, and whole networks, of the fold, each left out of all figures in turn.
+
+    `parameters`: learned from `left_of_networks`, so from nothing of the networks judged.
+    """
+    made = Completion(samples, parameters, "")
+    asked = [one for one in samples if _fold(one, NETWORK_FOLDS) == fold]
+    cells = _judged(made, Kept.CELLS, asked, [Left.CELL] * len(asked))
+    return cells + _judged(made, Kept.NETWORKS, asked, [Left.NETWORK] * len(asked))
+
+
+def left_of_chips(samples: Sequence[Sample], fold: int) -> list[Sample]:
+    """What is learned from when chips of a fold are judged: they have six networks each."""
+    cut = {id(one) for chip in chips_of(samples, fold) for one in _cut(samples, chip)}
+    return [one for one in samples if id(one) not in cut]
+
+
+def of_chips(samples: Sequence[Sample], parameters: Parameters, fold: int) -> list[Outcome]:
+    """The chips of the fold, one after the other cut down to six networks, with all other chips whole.
+
+    `parameters`: learned from `left_of_chips`.
+    """
+    found: list[Outcome] = []
+    for chip in chips_of(samples, fold):
+        asked = _cut(samples, chip)
+        gone = {id(one) for one in asked}
+        made = Completion([one for one in samples if id(one) not in gone], parameters, "")
+        found += _judged(made, Kept.CHIPS, asked, [Left.NOTHING] * len(asked))
+    return found
+
+
+def chips_of(samples: Sequence[Sample], fold: int) -> list[str]:
+    """Chips of a fold that have networks enough to be cut down."""
+    networks: dict[str, set[str]] = {}
+    for one in samples:
+        networks.setdefault(one.column.chip, set()).add(one.subject.network)
+    large = sorted(chip for chip, names in networks.items() if len(names) >= LEAST_NETWORKS)
+    return large[fold::CHIP_FOLDS]
+
+
+def _cut(samples: Sequence[Sample], chip: str) -> list[Sample]:
+    """The chip's rows but those of six networks, which are drawn by chance, the same in every run."""
+    import numpy as np
+
+    names = sorted({one.subject.network for one in samples if one.column.chip == chip})
+    left = set(np.random.default_rng(SEED).permutation(names)[:NETWORKS_LEFT])
+    return [one for one in samples if one.column.chip == chip and one.subject.network not in left]
+
+
+def _fold(sample: Sample, count: int) -> int:
+    return zlib.crc32(f"fold {sample.subject.network}".encode()) % count
+
+
+def _judged(made: Completion, kept: Kept, asked: Sequence[Sample], without: Sequence[Left]) -> list[Outcome]:
+    found = made.bands(asked, without)
     result = []
-    for place, one in enumerate(asked):
-        ground = made.ground(one)
+    for place, (one, left) in enumerate(zip(asked, without, strict=True)):
+        ground = made.ground(one, left)
         result.append(
             Outcome(
                 *(kept, one.column.publisher, one.column.chip),
                 made.kind(one, int(found.opinions[place])),
                 str(ground.basis) if isinstance(ground, Ground) else "",
                 *(one.log_ms, float(found.low[place]), float(found.middle[place]), float(found.high[place])),
-                plain[place],
             )
         )
     return result
 
 
-def split(samples: Sequence[Sample], kept: Kept, fold: int) -> tuple[list[Sample], list[Sample]]:
-    """Samples to learn from, and those that are kept back in this fold."""
-    if kept is Kept.CHIPS:
-        return _cut_chips(samples, fold)
-    key: Callable[[Sample], Hashable] = _cell if kept is Kept.CELLS else _network
-    folds = _dealt([key(one) for one in samples], FOLDS[kept])
-    asked = [one for one in samples if folds[key(one)] == fold]
-    return [one for one in samples if folds[key(one)] != fold], asked
+def plain_offs(samples: Sequence[Sample], rounds: int = 12) -> list[float]:
+    """Of each sample what a column's level plus a network's are off by, the sample's cell kept back.
 
-
-def _cell(sample: Sample) -> Hashable:
-    return sample.cell
-
-
-def _network(sample: Sample) -> Hashable:
-    return sample.subject.network
-
-
-def _dealt(keys: Sequence[Hashable], count: int) -> dict[Hashable, int]:
-    """Distinct keys dealt into folds in an order of chance that is the same in every run."""
-    import numpy as np
-
-    found = sorted(set(keys), key=repr)
-    order = np.random.default_rng(SEED).permutation(len(found))
-    return {found[place]: number % count for number, place in enumerate(order)}
-
-
-def _cut_chips(samples: Sequence[Sample], fold: int) -> tuple[list[Sample], list[Sample]]:
-    chips = _dealt([one.column.chip for one in samples], FOLDS[Kept.CHIPS])
-    known: dict[Hashable, set[Hashable]] = {}
-    for chip, number in chips.items():
-        networks = {one.subject.network for one in samples if one.column.chip == chip}
-        if number == fold and len(networks) >= LEAST_NETWORKS:
-            dealt = _dealt(sorted(networks), len(networks))
-            known[chip] = {name for name, place in dealt.items() if place < NETWORKS_LEFT}
-    asked = [
-        one for one in samples if one.subject.network not in known.get(one.column.chip, {one.subject.network})
-    ]
-    gone = {id(one) for one in asked}
-    return [one for one in samples if id(one) not in gone], asked
-
-
-def column_and_row(samples: Sequence[Sample], asked: Sequence[Sample], rounds: int = 20) -> list[float]:
-    """The plain completion that others are measured by: a column's level plus a network's, each shrunk."""
+    Logarithms; the plain completion that others are measured by, both levels shrunk. Ten folds of cells.
+    """
     import numpy as np
 
     columns: dict[Hashable, int] = {}
     networks: dict[Hashable, int] = {}
-    places = np.array(
-        [
-            (columns.setdefault(o.column, len(columns)), networks.setdefault(o.subject.key, len(networks)))
-            for o in samples
-        ]
-    )
+    of_column = np.array([columns.setdefault(one.column, len(columns)) for one in samples])
+    of_network = np.array([networks.setdefault(one.subject.key, len(networks)) for one in samples])
     times = np.array([one.log_ms for one in samples])
-    mean, of_column, of_network = float(times.mean()), np.zeros(len(columns)), np.zeros(len(networks))
-    for _ in range(rounds):
-        left = times - mean - of_network[places[:, 1]]
-        of_column = np.bincount(places[:, 0], left) / (np.bincount(places[:, 0]) + 0.1)
-        left = times - mean - of_column[places[:, 0]]
-        of_network = np.bincount(places[:, 1], left) / (np.bincount(places[:, 1]) + 0.1)
-    levels = {key: float(of_column[place]) for key, place in columns.items()}
-    works = {key: float(of_network[place]) for key, place in networks.items()}
-    return [mean + levels.get(one.column, 0.0) + works.get(one.subject.key, 0.0) for one in asked]
+    fold = np.array([zlib.crc32(repr(one.cell).encode()) % 10 for one in samples])
+    found = np.zeros(len(times))
+    for number in range(10):
+        known, asked = fold != number, fold == number
+        mean, levels, works = times[known].mean(), np.zeros(len(columns)), np.zeros(len(networks))
+        for _ in range(rounds):
+            left = times[known] - mean - works[of_network[known]]
+            levels = _shrunk(left, of_column[known], len(columns))
+            left = times[known] - mean - levels[of_column[known]]
+            works = _shrunk(left, of_network[known], len(networks))
+        found[asked] = mean + levels[of_column[asked]] + works[of_network[asked]] - times[asked]
+    return list(map(float, found))
+
+
+def _shrunk(values: "Matrix", groups: "Index", count: int) -> "Matrix":
+    """The mean of each group, drawn to 0 as by a tenth of a figure."""
+    import numpy as np
+
+    found: Matrix = np.bincount(groups, values, minlength=count) / (
+        np.bincount(groups, minlength=count) + 0.1
+    )
+    return found
 
 
 def widths(found: Sequence[Outcome]) -> dict[str, float]:

@@ -1,8 +1,10 @@
 """What is known of a sample's chip, mode and network: what an answer rests on, or why there is none."""
 
+import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from npubench.domain.text import counted
 from npubench.predict.answer import Basis, LackingOperator, Refusal, RefusalKind
@@ -11,6 +13,9 @@ from npubench.predict.samples import Column, Sample
 
 SHOWN = 6
 """Names that a sentence lists."""
+LEAST_SHARED = 3
+BIAS_WORTH = 2.0
+"""Networks that equality of publishers is worth."""
 LACKING = 0.1
 """Share of a graph's nodes of operators never measured from which on there is no figure."""
 
@@ -34,6 +39,9 @@ class Knowledge:
         self._of_name = _grouped((one.subject.network, one) for one in samples)
         self._of_family = _grouped((one.subject.family, one) for one in samples)
         self._of_column = Counter(one.column for one in samples)
+        self._times: dict[Column, dict[Hashable, float]] = {}
+        for one in samples:
+            self._times.setdefault(one.column, {})[network_of(one.subject)] = one.log_ms
         self._operators: dict[str, set[str]] = {}
         for one in samples:
             if one.subject.features is not None:
@@ -41,9 +49,12 @@ class Knowledge:
                     one.subject.features.operators
                 )
 
-    def basis(self, asked: Sample, without_cell: bool) -> Ground | Refusal:
-        """What the answer to a sample rests on; a refusal where nothing was measured that is near enough."""
-        return self._of_where(asked) or self._of_what(asked, without_cell)
+    def basis(self, asked: Sample, is_left_out: Callable[[Sample], bool]) -> Ground | Refusal:
+        """What the answer to a sample rests on; a refusal where nothing was measured that is near enough.
+
+        `is_left_out`: samples that are taken for unknown.
+        """
+        return self._of_where(asked) or self._of_what(asked, is_left_out)
 
     def _of_where(self, asked: Sample) -> Refusal | None:
         column = asked.column
@@ -60,9 +71,9 @@ class Knowledge:
             return Refusal(RefusalKind.MODE, words)
         return None
 
-    def _of_what(self, asked: Sample, without_cell: bool) -> Ground | Refusal:
+    def _of_what(self, asked: Sample, is_left_out: Callable[[Sample], bool]) -> Ground | Refusal:
         def others(found: Iterable[Sample]) -> list[Sample]:
-            return [one for one in found if not (without_cell and one.cell == asked.cell)]
+            return [one for one in found if not is_left_out(one)]
 
         subject, column = asked.subject, asked.column
         same = others(self._of_network.get(network_of(subject), ()))
@@ -71,7 +82,7 @@ class Knowledge:
             chips = [one.column.chip for one in same]
             told = f"{counted(len(same), 'figure')} of {subject.network} on {_listed(chips)}"
             basis = Basis.SAME_CELL if column.chip in chips else Basis.KNOWN_NETWORK
-            return Ground(basis, (told, here))
+            return Ground(basis, (told, here, *self._bias(column)))
         if not subject.known:
             words = f"{asked.row.model!r} is no network that is known, and has no other figure"
             return Refusal(RefusalKind.NETWORK, words)
@@ -91,6 +102,20 @@ class Knowledge:
             names = _listed(one.subject.network for one in family)
             return Ground(Basis.KNOWN_FAMILY, (f"{names} of its family", graph, here))
         return Ground(Basis.SEEN_OPERATORS, (graph, here))
+
+    def _bias(self, asked: Column) -> tuple[str, ...]:
+        """How the publisher's times compare to others' on the chip, shrunk to equality for few in common."""
+        mine: dict[Hashable, float] = {}
+        others: dict[Hashable, float] = {}
+        for column in self._of_chip.get(asked.chip, ()):
+            if (column.precision, column.setting) == (asked.precision, asked.setting):
+                (mine if column.publisher == asked.publisher else others).update(self._times[column])
+        shared = mine.keys() & others.keys()
+        if len(shared) < LEAST_SHARED:
+            return ()
+        ratio = median(mine[key] - others[key] for key in shared) * len(shared) / (len(shared) + BIAS_WORTH)
+        told = f"{asked.publisher}: times there are {math.exp(ratio):.2f} of other publishers'"
+        return (f"{told}, by {counted(len(shared), 'network')}, shrunk",)
 
     def _lacking(self, asked: Sample) -> tuple[LackingOperator, ...]:
         features = asked.subject.features

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from npubench.predict.experts import Table
+from npubench.predict.experts import Table, joined
 from npubench.predict.mixture import Mixture, learned_mixture
 from npubench.predict.parameters import TERMS, VERSION, Parameters
 from npubench.predict.physical import Physics
@@ -64,9 +64,9 @@ def with_mixture(samples: Sequence[Sample], parameters: Parameters, physics: Phy
     process = Process(samples, parameters, physics)
     times = np.array([one.log_ms for one in samples])
     opinions = Table(samples).opinions(samples, [True] * len(samples))
-    of_cells = Mixture(opinions, process.left_out([one.cell for one in samples]))
-    nobody = Table(samples).opinions([], [])
-    of_networks = Mixture(nobody, process.left_out([one.subject.network for one in samples]))
+    sums = physics.opinions(samples)
+    of_cells = Mixture(joined(opinions, sums), process.left_out([one.cell for one in samples]))
+    of_networks = Mixture(sums, process.left_out([one.subject.network for one in samples]))
     return replace(parameters, mixture=learned_mixture([(of_cells, times), (of_networks, times)]))
 
 

@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 
     from npubench.predict.design import Matrix
 
-WEIGHTS = ("spread", "worth", *ALIKE, "process", "process spread")
+WEIGHTS = ("spread", "worth", *ALIKE, "process", "process spread", "costs alone")
 """What an opinion's weight is made of: the logarithms of its spread and worth, and what it is like in."""
 START: Mapping[str, float] = {
     "spread": -1.5, "worth": 0.2, **dict.fromkeys(ALIKE, 0.0), "process": 0.0, "process spread": -1.0,
+    "costs alone": 0.0,
     "scale": 0.0, "scale by spread": 1.0, "process scale": -0.5, "alone scale": -0.3,
     "freedom": 0.7, "process freedom": 1.0, "alone freedom": 1.5,
 }  # fmt: skip
 """Where learning starts, and what it is drawn to: logarithms but for the weights' factors."""
+ALONE = 2
+"""Opinions of a sample that no figure of its network speaks for: the process's and the sum of costs."""
 LEAST_SPREAD = 0.005
 LEAST_FREEDOM = 0.7
 PULL = 0.1
@@ -41,15 +44,15 @@ class Mixture:
         worth = np.concatenate([opinions.worth, np.ones(count)])[order]
         alike = np.concatenate([opinions.alike, np.zeros((count, len(ALIKE)))])[order]
         of_expert = ~self._process
+        self.counts = np.bincount(self.sample, minlength=count)
+        self._alone = (self.counts == ALONE)[self.sample]
         self._features = np.column_stack(
             [
                 *(self._log_spread * of_expert, np.log(worth) * of_expert, alike),
-                *(self._process, self._log_spread * self._process),
+                *(self._process, self._log_spread * self._process, alike[:, -1] * self._alone),
             ]
         )
-        self.counts = np.bincount(self.sample, minlength=count)
         self._starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.intp)
-        self._alone = (self.counts == 1)[self.sample]
 
     def _parts(self, values: Mapping[str, float]) -> "tuple[Matrix, Matrix, Matrix]":
         """Weight, scale and degrees of freedom of each opinion; weights of a sample sum to 1."""

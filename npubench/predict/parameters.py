@@ -11,7 +11,7 @@ from npubench.domain.errors import UsageError
 from npubench.predict.samples import Column
 from npubench.storage.files import data_root
 from npubench.storage.hashing import sha256_of_file
-from npubench.storage.json import convert
+from npubench.storage.json import InvalidError, convert
 
 VERSION = 1
 TERMS = ("one", "linear", "smooth", "task", "family", "network", "subject")
@@ -73,16 +73,21 @@ def _read(file: Path, _changed: int) -> Parameters:
     try:
         found: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file}: no calibration: {error}; `npubench predict --fit` makes one") from None
+        raise UsageError(f"{file}: no calibration: {error}; `make prediction` makes one") from None
     if found.get("version") != VERSION:
-        raise UsageError(f"{file}: version {found.get('version')}, not {VERSION}: `npubench predict --fit`")
-    return convert({**found, "sha256": sha256_of_file(file)}, Parameters)
+        raise UsageError(
+            f"{file}: version {found.get('version')}, not {VERSION}: `make prediction` makes one"
+        )
+    try:
+        return convert({**found, "sha256": sha256_of_file(file)}, Parameters)
+    except InvalidError as error:
+        raise UsageError(f"{file}: {error}; `make prediction` makes one") from None
 
 
 def to_toml(found: Parameters) -> str:
     """The file's text: numbers with five digits, tables in a fixed order."""
     lines = [
-        "# Made by `npubench predict --fit`: what the completion of published figures has learned.",
+        "# Made by `make prediction`: what the completion of published figures has learned.",
         f"version = {found.version}",
         f'data_sha256 = "{found.data_sha256}"',
         f"mean = {found.mean:.6g}",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from npubench.graph.features import GraphFeatures
 from npubench.predict.answer import Costs
 from npubench.predict.design import stated_of
+from npubench.predict.experts import ALIKE, Opinions
 from npubench.predict.samples import Column, Sample, Subject
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ PRIOR = 3.0
 LEAST_OWN = 6
 """Networks that a column needs for costs of its own."""
 FLOOR_MS = 1e-3
+SPREAD = 0.25
+SPREAD_WORTH = 5.0
+"""A spread before any is seen, and how many figures it is worth."""
 
 
 def work_of(features: GraphFeatures) -> "Matrix":
@@ -59,6 +63,8 @@ class Physics:
     def __init__(self, samples: Sequence[Sample]) -> None:
         import numpy as np
 
+        self._samples = samples
+        self._offs: dict[Hashable, list[float]] = {}
         self._folds = {one.subject.network: fold_of(one.subject.network) for one in samples}
         subjects = dict.fromkeys(one.subject for one in samples)
         counted = [work_of(one.features) for one in subjects if one.features and one.features.macs]
@@ -107,6 +113,35 @@ class Physics:
             time = float(self.work(one.subject) @ self._costs_of(one.column, fold))
             found[place] = np.log(max(time, FLOOR_MS))
         return found
+
+    def opinions(self, samples: Sequence[Sample]) -> Opinions:
+        """Each sample's sum of costs as an opinion; its spread is that of the column's other networks."""
+        import numpy as np
+
+        spreads = [self._spread_of(one.column) for one in samples]
+        alike = np.zeros((len(samples), len(ALIKE)))
+        alike[:, -1] = 1
+        return Opinions(
+            np.arange(len(samples)),
+            self.log_times(samples),
+            np.array([spread for spread, _ in spreads]),
+            np.array([worth for _, worth in spreads]),
+            alike,
+        )
+
+    def _spread_of(self, column: Column) -> tuple[float, float]:
+        """Typical absolute deviation of a column's sums, and on how many figures it rests."""
+        import numpy as np
+
+        key = class_of(column)
+        if not self._offs:
+            offs = np.log(self._times) - self.log_times(self._samples)
+            for one, off, known in zip(self._samples, offs, self._known, strict=True):
+                if known:
+                    self._offs.setdefault(class_of(one.column), []).append(abs(float(off)))
+        found = self._offs.get(key, [])
+        spread = (float(np.median(found)) * len(found) if found else 0.0) + SPREAD * SPREAD_WORTH
+        return spread / (len(found) + SPREAD_WORTH), len(found) + 1.0
 
     def shares(self, sample: Sample) -> Costs | None:
         """What of the time is computing, moving data and fixed; None without a graph."""

@@ -14,7 +14,7 @@ from npubench.published import folder, publisher_of
 from npubench.published.chips import Chip, find_chip, mode_of
 from npubench.published.graphs import graph_for
 from npubench.published.metrics import METRICS, Family
-from npubench.published.networks import LANGUAGE_TASKS, Join, Network, join
+from npubench.published.networks import LANGUAGE_TASKS, Confidence, Join, Network, join
 
 VISION = tuple(name for name, metric in METRICS.items() if metric.family is Family.VISION)
 
@@ -65,8 +65,11 @@ class Sample:
         return (self.column.chip, self.column.publisher, self.row.model, self.row.input)
 
 
-def sample_of(row: AskedRow) -> Sample | Refusal:
-    """The row as a sample; a refusal where it is none of a vision network in a unit that fits its metric."""
+def sample_of(row: AskedRow, network: Network | None = None) -> Sample | Refusal:
+    """The row as a sample; a refusal where it is none of a vision network in a unit that fits its metric.
+
+    `network`: what the row's model is, where that is known better than by its name.
+    """
     metric = METRICS.get(row.metric.casefold())
     if metric is None or metric.family is not Family.VISION:
         words = f"metric {row.metric!r} is none of vision: predicted are {', '.join(VISION)}"
@@ -78,7 +81,10 @@ def sample_of(row: AskedRow) -> Sample | Refusal:
     if chip is None:
         return Refusal(RefusalKind.CHIP, f"chip {row.chip!r} is known to no table")
     publisher = publisher_of(row.source)
-    found = join(publisher, row.model, row.input, row.mode, row.source)
+    if network is None:
+        found = join(publisher, row.model, row.input, row.mode, row.source)
+    else:
+        found = Join(network, Confidence.HIGH, "given", task=network.task)
     if found.task in LANGUAGE_TASKS:
         words = f"{row.model!r} is of {found.task}: predicted are figures of vision networks"
         return Refusal(RefusalKind.NOT_VISION, words)

@@ -34,7 +34,7 @@ class Plan:
     name: str
     vendors: tuple[str, ...]  # none: every other
     loading: float  # prior deviation of a loading: the fewer rows a column has, the smaller
-    steps: int = 40
+    steps: int = 30
 
 
 RANKS = {"one": 2, "linear": 2, "smooth": 3, "task": 1, "family": 2, "network": 2, "subject": 5}

@@ -1,5 +1,6 @@
 """Declarations of published tables read and checked: every mistake of a file at once, by its line."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -13,10 +14,13 @@ from npubench.domain.figures import Kind
 from npubench.domain.text import did_you_mean, path_meant
 from npubench.published.cells import read_header
 from npubench.published.declared import DeclaredColumn, DeclaredTable, TablesFile
-from npubench.published.metrics import known_as, wrong_metric
+from npubench.published.metrics import METRICS, known_as, wrong_metric
 from npubench.published.tables import Column, Role, Table, folder
 from npubench.storage.json import KeyPath, mistakes
 from npubench.storage.toml import Problem, Source, read
+
+_NAMELESS = "nameless"
+"""A table whose own name is wrong, until that is corrected."""
 
 _NEAR = 0.8
 """Likeness of a column's name to a role's from which it is taken for a slip of the pen."""
@@ -94,13 +98,14 @@ def _tables(
         if declared is None:
             continue
         name_at = (*at, "name")
-        taken = places.get(declared.name)
+        taken = places.get(declared.name) if (*at, "name") not in blamed else None
         if taken:
             where, at_name = taken
             place = f"{where.path}:{where.line(at_name)}"
             said = f"{declared.name!r} is declared at {place} already: rename one of them"
             problems.append(source.problem(name_at, said))
-        places.setdefault(declared.name, (source, name_at))
+        if name_at not in blamed:
+            places.setdefault(declared.name, (source, name_at))
         checked = _Checked(source, declared, at, blamed).table(problems)
         if checked is not None and not taken and not blamed:
             made.append(checked)
@@ -109,8 +114,10 @@ def _tables(
 
 def _declared(element: Any, wrong: set[KeyPath]) -> DeclaredTable | None:
     """The table without its wrong keys, so that the rest is checked, too; None where too little is left."""
+    kept = _without(element, wrong, ())
     try:
-        return msgspec.convert(_without(element, wrong, ()), DeclaredTable)
+        # Without its name, which was told, the rest can be checked.
+        return msgspec.convert({"name": _NAMELESS, **kept} if isinstance(kept, dict) else kept, DeclaredTable)
     except msgspec.ValidationError:
         return None
 
@@ -170,7 +177,7 @@ class _Checked:
         """A mistake of what is not there; not where a key was mistyped that may be it."""
         names = [str(key[2]) for key in self._blamed if len(key) == 3]
         if what not in names and not get_close_matches(what, names):
-            self._tell(message, "name")
+            self._problems.append(self._source.problem(self._at, message))
 
     def _columns(self) -> list[Column]:
         declared = self._declared
@@ -202,6 +209,8 @@ class _Checked:
             key = ("column", index, "name")
             if column.name not in header:
                 hint, have = did_you_mean(column.name, header), ", ".join(header)
+                if len(header) == 1 and re.search(r"[;\t|]", have):
+                    hint = " (cells are separated by commas)"
                 said = f"{self._declared.file} has no column {column.name!r}{hint}: its columns are {have}"
                 self._tell(said, *key)
             elif column.name in seen:
@@ -259,7 +268,8 @@ class _Checked:
         metric, unit = column.metric or self._declared.metric, column.unit or self._declared.unit
         said = {role for role, own in ((Role.METRIC, column.metric), (Role.UNIT, column.unit)) if not own}
         if metric and not said & set(roles) and (wrong := wrong_metric(known_as(metric), unit)):
-            self._tell(f"column {column.name!r}: {wrong}", *key, "unit" if column.unit else "name")
+            at_fault = "metric" if column.metric and known_as(metric) not in METRICS else "unit"
+            self._tell(f"column {column.name!r}: {wrong}", *key, at_fault)
 
 
 _OF_COLUMN = (Role.CHIP, Role.MODE, Role.MODEL, Role.INPUT, Role.PRECISION, Role.TOOL, Role.NOTE, Role.SOURCE)

@@ -133,8 +133,8 @@ def test_a_file_that_is_not_there_and_a_name_that_is_taken(tmp_path):
         "tables.toml:3: key 'table[0].file': there is no lap.csv beside this file (did you mean 'lab.csv'?): "
         "correct the name"
     )
-    assert "'edge-npu' is declared at " in others[0]
-    assert "/tables.toml:7 already: rename one of them" in others[0]
+    (taken,) = [line for line in others if "'edge-npu' is declared at " in line]
+    assert "/tables.toml:7 already: rename one of them" in taken
 
 
 KEYS = (
@@ -283,7 +283,7 @@ def test_a_chip_is_needed_of_every_column(tmp_path):
     toml = CHIPS_IN_COLUMNS.replace('chip = "RK3566"\n', "")
     write(tmp_path, toml, zoo="model,RK3566,RK3588 1 core\na,10,40\n")
     assert told(tmp_path) == [
-        "tables.toml:2: key 'table[0].name': no chip: set 'chip', or give a column that role"
+        "tables.toml:1: key 'table[0]': no chip: set 'chip', or give a column that role"
     ]
 
 
@@ -310,3 +310,19 @@ def test_a_right_table_of_a_taken_name_is_left_out(tmp_path):
     atlas = load((tmp_path,))
     assert atlas.figures == FIGURES
     assert atlas.tables["edge-npu"].file.name == "edge_npu.csv"
+
+
+def test_a_table_whose_name_is_wrong_is_checked_all_the_same(tmp_path):
+    toml = LONG.replace('"lab"', "3").replace('licence = "our own"\n', "").replace('"figure"', '"v"')
+    toml += 'metric = "latncy"\n'
+    write(tmp_path, toml, lab="v;w\n1;2\n")
+    assert told(tmp_path) == [
+        "tables.toml:1: key 'table[0]': no chip: set 'chip', or give a column that role",
+        "tables.toml:1: key 'table[0]': no model: set 'model', or give a column that role",
+        "tables.toml:1: key 'table[0]': no licence: say in 'licence' what the figures may be used for",
+        "tables.toml:2: key 'table[0].name': must be text in quotes, not 3",
+        "tables.toml:7: key 'table[0].column[0].name': lab.csv has no column 'v' (cells are separated by "
+        "commas): its columns are v;w",
+        "tables.toml:10: key 'table[0].column[0].metric': column 'v': 'latncy' is no metric that npubench knows "
+        "(did you mean 'latency'?): correct it",
+    ]

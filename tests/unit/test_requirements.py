@@ -60,6 +60,11 @@ def test_any_text_is_a_frame_or_a_key_error(text):
     assert high >= 0
 
 
+def test_a_job_without_a_title_is_called_as_its_file(tmp_path):
+    assert read(tmp_path, JOB.replace('title = "gate"', "")).title == "job"
+    assert read(tmp_path, JOB).title == "gate"
+
+
 def test_a_job_in_six_lines(tmp_path):
     (stream,) = read(tmp_path, JOB).streams
     assert (stream.width, stream.height, stream.codec, stream.name) == (1920, 1080, "h265", "camera")

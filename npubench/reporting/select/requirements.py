@@ -181,7 +181,7 @@ class RequirementsTable(Table, frozen=True):
     """The whole file. Strict: nothing unknown, nothing converted."""
 
     stream: Annotated[list[StreamTable], Meta(min_length=1)]
-    title: Text = "job"
+    title: Text | None = None
     limits: Limits = Limits()
     ranking: RankingTable = RankingTable()
     chip: tuple[ChipTable, ...] = ()
@@ -197,7 +197,7 @@ def read_requirements(file: Path) -> Requirements:
     table = checked(file, data, RequirementsTable, _beyond_types)
     weights = tuple((name, weight) for name, weight in structs.asdict(table.ranking).items() if weight > 0)
     return Requirements(
-        table.title,
+        table.title or file.stem,
         tuple(_stream(one, file.parent) for one in table.stream),
         table.limits,
         weights or (("headroom", 1.0),),
