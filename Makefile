@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 4
 # Files in the order of their names: the long ones of tests/integration before the short ones of tests/unit.
 DIST := --dist loadscope --no-loadscope-reorder
 
-.PHONY: run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection selection-atlas zoo network-graphs mutants bench doubts-recall atlas-recall docs golden clean
+.PHONY: local-calibration run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection selection-atlas zoo network-graphs mutants bench doubts-recall atlas-recall docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -79,10 +79,14 @@ prediction: $(VENV)/.dev
 # The worked example: published AX620A tables, simulators of what is installed (npubench env), this machine.
 GATEWAY := resnet18_8xb32_in1k yolox_s_8xb8-300e_coco tsn_imagenet-pretrained-r50_8xb32-1x1x3-100e_kinetics400-rgb
 GATEWAY_BOARDS := $(addprefix --board ,published-ax620a published-ax620a-vendor rk3588 rv1106 bm1688 ethos-u65-512 local)
-selection: $(VENV)/.run
+selection: local-calibration
 	-$(BIN)/npubench run --board local --precision int8 --out npubench-out/gateway-local $(GATEWAY)
 	-$(BIN)/npubench run --simulate --board rk3588 --board rv1106 --board bm1688 --board ethos-u65-512 --out npubench-out/gateway-simulated $(GATEWAY)
 	$(BIN)/npubench select --requirements docs/selection.toml --published $(GATEWAY_BOARDS) --out npubench-out/gateway-local --with npubench-out/gateway-simulated --markdown > generated/selection.md
+
+# Prices of operators on this machine, for `npubench predict --board local`: minutes, while nothing else runs here.
+local-calibration: $(VENV)/.run
+	-$(BIN)/npubench predict --fit --board local --out npubench-out/local-calibration
 
 # Decided by what others published, predictions and facts of chips alone: needs no board and no toolchain.
 ATLAS_CHIPS := $(addprefix --board ,AX650N BM1684 RK3588 RK3576 QCS6490 QCS9075 RK3566 RK3568 RK3562 AX620A AX620Q AX630C RV1126 RV1109 RK1808)

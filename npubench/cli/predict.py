@@ -28,6 +28,7 @@ class BoardOptions(TypedDict):
 @click.command()
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--board", help="Ask this board's calibration of MODELS.")
+@click.option("--chip", help="Ask what was published of this chip.")
 @click.option(
     "--fit", is_flag=True, help="Calibrate the board: a sweep of operators, and MODELS or two networks."
 )
@@ -55,6 +56,7 @@ class BoardOptions(TypedDict):
 def predict(
     models: tuple[Path, ...],
     board: str | None,
+    chip: str | None,
     fit: bool,
     file: Path | None,
     as_json: bool,
@@ -63,16 +65,24 @@ def predict(
 ) -> int:
     """Predict figures with 90 % bands, or say why there is none: of MODELS (.onnx) on a board, or of a table.
 
-    Exit codes: 0 answered, 2 usage, 3 refused: of a board any model, of a table every row.
+    Exit codes: 0 answered, 2 usage, 3 refused: any model of a board or chip, every row of a table.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    if board is not None and chip is not None:
+        raise click.UsageError("--board and --chip exclude each other")
+    if chip is not None:
+        from npubench.cli.predict_chip import ask
+
+        return ask(chip, models, asked["precisions"], as_json)
     if board is not None:
         return _of_board(board, models, fit, as_json, asked)
     if fit or models:
-        raise click.UsageError("say which board: --board B")
+        raise click.UsageError("say where: --board B" + ("" if fit else " or --chip C"))
     if file is None:
-        raise click.UsageError("say what to predict: --board B MODEL.onnx, or --validate FILE.csv")
+        raise click.UsageError(
+            "say what to predict: --board B or --chip C with MODEL.onnx, or --validate FILE"
+        )
     from npubench.predict.asked import read_rows
     from npubench.predict.completion import complete
 

@@ -90,7 +90,7 @@ def calibration_of(session: RunSession, outcome: RunOutcome) -> Calibration:
         for precision, figures in sorted(enough.items())
     )
     kind = "simulated by its toolchain" if board.simulated else "measured"
-    figure = f"latency of one inference, {kind}, as a row of `npubench run` tells it"
+    figure = f"latency of one inference, {kind}: the median of the best round of `npubench run`"
     until = max(rows[job.key].started_at for job in jobs if job.key in rows)
     made_of = f"rows of the suite {SWEEP} and of networks, {kind}"
     return Calibration(board.name, board.chip, board.backend, figure, made_of, models, until)
@@ -109,7 +109,8 @@ def time_of(row: Result) -> float | None:
 def _time_of(figures: Figures) -> float | None:
     latency = figures.latency_us
     if latency is not None:
-        return latency.mean if latency.p50 is None else latency.p50
+        # Other work on the machine makes rounds longer, never shorter.
+        return min(latency.rounds_p50, default=latency.mean if latency.p50 is None else latency.p50)
     return 1e6 / figures.throughput_fps if figures.throughput_fps else None
 
 

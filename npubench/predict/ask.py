@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from npubench.domain.errors import UsageError
+from npubench.domain.text import counted as count_of
 from npubench.predict.answer import Answer, Basis, LackingOperator, Prediction, Refusal, RefusalKind
 from npubench.predict.calibration import BoardModel
 from npubench.predict.costs import CostModel, classes_of, shares_of
@@ -145,9 +146,9 @@ def _rests_on(
     model: BoardModel, known: Sequence[str], correction: Correction, lacking: Sequence[LackingOperator]
 ) -> "list[str]":
     told = [f"the very graph was timed there: {', '.join(known)}"] if known else []
-    behind = f"{len(model.networks)} networks"
+    behind = count_of(len(model.networks), "network")
     if model.operators:
-        behind = f"{model.operators} operators and {behind}"
+        behind = f"{count_of(model.operators, 'operator')} and {behind}"
     told.append(
         f"{behind} timed there in {model.precision}; likeness to the nearest {correction.likeness:.2f}"
     )

@@ -167,7 +167,10 @@ _CORES = re.compile(r"\b(\d{1,2})[\s-]*cores?\b|\bNPU(\d)\b", re.IGNORECASE)
 _ONE_CORE = re.compile(r"\b(?:single|one)[\s_-]*core\b", re.IGNORECASE)
 _HALF = re.compile(r"\bhalf\b|\b1_1\b|\b11[12]\b", re.IGNORECASE)
 _BATCH = re.compile(r"\bbatch(?:[\s_-]*size)?[\s:=_-]*(\d{1,4})\b|\b(?:bs|b)(\d{1,4})\b", re.IGNORECASE)
-_THREADS = re.compile(r"\b(\d{1,3})[\s-]*threads?\b", re.IGNORECASE)
+_THREADS = re.compile(
+    r"\b(\d{1,3})[\s-]*(?:threads?|workers?|goroutines?)\b|\b(?:pool|threads?)(?:[\s-]*(?:of|size))?[\s:=-]*(\d{1,3})\b",
+    re.IGNORECASE,
+)
 _MODULES = re.compile(r"\b(\d{1,2})[\s-]*modules?\b", re.IGNORECASE)
 
 

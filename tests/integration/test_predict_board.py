@@ -106,8 +106,8 @@ def test_refusal_names_operator_share_and_command_and_no_number(tmp_path, predic
         (("--board", "axera-pi", "--calibration", "absent.toml", "m.onnx"), "No such file"),
         (("--board", "axera-pi", "--simulated-qps", "9", "m.onnx", "m.onnx"), "name one"),
         (("--board", "axera-pi", "--published", "m.onnx"), "go with --fit"),
-        (("--fit",), "say which board"),
-        (("m.onnx",), "say which board"),
+        (("--fit",), "say where: --board B"),
+        (("m.onnx",), "say where: --board B"),
         (("--fit", "--published", "--board", "rk3588"), "no published table calibrates rk3588"),
     ],
 )
@@ -152,3 +152,32 @@ def test_calibration_of_another_board_is_refused(tmp_path, predict, model):
     found = predict("--board", "local", "--calibration", own, model)
     assert found.exit_code == 2
     assert "is of board axera-pi, not local" in found.output
+
+
+def test_chip_of_the_atlas_answers_for_a_graph_by_mode(predict, model):
+    found = predict("--chip", "rk3588", model, "--json")
+    assert found.exit_code == 0, found.output
+    records = json.loads(found.stdout)
+    assert {(one["chip"], one["kind"]) for one in records} == {("RK3588", "predicted")}
+    answered = [one for one in records if "value" in one]
+    assert answered
+    assert all(one["low"] < one["value"] < one["high"] for one in answered)
+    # A file's name is no network: the graph alone is asked.
+    assert {one["basis"] for one in answered} == {"seen operators"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--chip", "rk35", "m.onnx"), "no chip is called 'rk35'"),
+        (("--chip", "rk3588", "absent.onnx"), "no such file"),
+        (("--chip", "AX620A", "m.onnx"), "npubench predict --board axera-pi"),
+        (("--chip", "rk3588"), "name the .onnx files"),
+        (("--chip", "rk3588", "--board", "axera-pi", "m.onnx"), "exclude each other"),
+    ],
+)
+def test_mistakes_about_chips_are_told_in_a_line(predict, model, words, told):
+    found = predict(*words)
+    assert found.exit_code == 2
+    assert told in found.output
+    assert "Traceback" not in found.output

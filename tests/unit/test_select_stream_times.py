@@ -1,9 +1,12 @@
 """Service times for the simulation of streams: of figures, codec rows, facts and the asker's words."""
 
+from dataclasses import replace
+
 import pytest
 
-from npubench.domain.figures import Bound, BoundReason, Bounds, Kind, Latency
-from npubench.domain.specs import Fact
+from npubench.domain.figures import Bound, BoundReason, Bounds, CodecFigures, Figures, Kind, Latency
+from npubench.domain.records import Result
+from npubench.domain.specs import CaseKind, Fact, Precision
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.checks import Job, Outcome
 from npubench.reporting.select.chip_facts import FactSheet
@@ -12,6 +15,7 @@ from npubench.reporting.select.stream_times import cores_said, npu_service, part
 from npubench.reporting.select.stream_wording import cameras_text, streams_check
 from npubench.reporting.select.times import Found, ModelTime
 from npubench.streams.pipeline import Spread
+from tests import sample_results
 
 NEED = ModelNeed(("net",), "net", 10.0, (640, 640))
 STREAM = StreamNeed("camera", 2, 1920, 1080, 10.0, "h264", (NEED,))
@@ -85,6 +89,44 @@ def test_spread_and_band_are_taken_over() -> None:
     banded = npu_service(figure(10_000, sigma=0.1), 1)
     assert banded.low_s == pytest.approx(0.01 * 0.8483, rel=1e-3)
     assert banded.high_s == pytest.approx(0.01 * 1.1788, rel=1e-3)
+
+
+def codec_row(**told: object) -> Result:
+    figures = Figures(Kind.MEASURED, throughput_fps=100.0, codec=CodecFigures(**told))  # type: ignore[arg-type]
+    changes = {"case_kind": CaseKind.CODEC, "figures": figures, "backend": "pyav"}
+    return sample_results.result("codec", Precision.NONE, **changes)
+
+
+def test_preprocessing_is_the_picture_operation_that_is_nearest_in_size() -> None:
+    # 100 a second of half a core each: 5 ms for 320 x 320, four times as much for 640 x 640.
+    near = codec_row(operation="image", codec="raw", output=(320, 320), cpu_cores=0.5)
+    far = codec_row(operation="image", codec="raw", output=(32, 32), cpu_cores=1.0)
+    other = codec_row(operation="encode", codec="h264", width=640, height=640, cpu_cores=1.0)
+    before = timed(job(figure(1_000)), replace(CHIP, rows=(far, near, other)), None).preprocess
+    assert before is not None
+    assert (before.mean_s, before.kind) == (pytest.approx(0.02), Kind.MEASURED)
+    # What the asker says comes first; without a size nothing is nearest.
+    told = timed(job(figure(1_000)), replace(CHIP, rows=(near,)), KNOWN).preprocess
+    assert told is not None
+    assert told.mean_s == 0.002
+    sizeless = Job(STREAM, replace(NEED, input_size=None), Found(figure(1_000)))
+    assert timed(sizeless, replace(CHIP, rows=(near,)), None).preprocess is None
+
+
+def test_a_decoder_that_is_a_program_takes_the_processors_time() -> None:
+    # 100 frames a second by one core: 2 streams x 10/s x 10 ms = 20 % of one of the row's cores.
+    row = codec_row(operation="decode", codec="h264", width=1920, height=1080, cpu_cores=1.0)
+    asked = Requirements("job", (STREAM,), Limits(), ())
+    cores = row.board_before.cores if row.board_before else None
+    found = streams_of(asked, [job(figure(20_000))], replace(CHIP, rows=(row,)), KNOWN)
+    busy = {one.station: one.share for one in found.busy}
+    assert "decode (CPU)" in found.simulated
+    assert cores
+    assert busy["CPU"] == pytest.approx((0.2 + 0.04) / cores, abs=0.01)  # and 20/s x 2 ms of preprocessing
+    hardware = codec_row(operation="decode", codec="h264", width=1920, height=1080, cpu_cores=0.1)
+    assert (
+        "decode" in streams_of(asked, [job(figure(20_000))], replace(CHIP, rows=(hardware,)), KNOWN).simulated
+    )
 
 
 def test_what_a_published_time_holds_of_the_host_is_no_tail_of_its_own() -> None:

@@ -52,6 +52,18 @@ def test_two_models_share_the_npu() -> None:
     assert one.p99_ms == pytest.approx(41)
 
 
+def test_equal_streams_are_two_and_models_of_one_role_have_cores_of_their_own() -> None:
+    # Twice one camera of 10/s x 20 ms: 40 % of one NPU, and of two cores a fifth each.
+    stream = StreamNeed("camera", 1, 1000, 1000, 10.0, "none", (DETECTOR,))
+    asked = Requirements("job", (stream, replace(stream)), Limits(), ())
+    found = hold(asked, timed(asked, 20, 20), BOARD)
+    assert (found.outcome, found.most) == (Outcome.PASS, 5)
+    assert {one.station: one.share for one in found.busy}["NPU"] == pytest.approx(0.4, abs=0.01)
+    split = hold(asked, timed(asked, 20, 20, parts=2), replace(BOARD, npu_slowdown=(1.0, 1.0)))
+    busy = {one.station: one.share for one in split.busy if one.station.startswith("NPU:")}
+    assert all(share == pytest.approx(0.2, abs=0.01) for share in busy.values())
+
+
 def test_too_many_cameras_fail_and_are_told_what_would_have_to_change() -> None:
     asked = job(4, DETECTOR, CLASSIFIER)
     found = hold(asked, timed(asked, 20, 10), BOARD)

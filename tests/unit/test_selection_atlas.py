@@ -6,12 +6,13 @@ import pytest
 
 from npubench import published
 from npubench.domain.figures import Bound, Kind
+from npubench.reporting.select.answer import summary_of
 from npubench.reporting.select.atlas_times import atlas, network_asked, why_not
 from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.presentation import stream_table, summary_of, to_json
+from npubench.reporting.select.presentation import stream_table, to_json
 from npubench.reporting.select.times import times_of
 from tests.unit.test_selection import requirements, row
 

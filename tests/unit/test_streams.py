@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from npubench.streams.capacity import Asked, capacity, confidence, holds, most_cameras, percentile, trial
 from npubench.streams.pipeline import (
@@ -233,6 +235,51 @@ def test_a_log_normal_has_its_mean_and_its_percentiles() -> None:
     assert mean_sojourn(run) == pytest.approx(1.05, rel=0.01)
     p50, p99 = (percentile(run.latencies_s, share) or 0.0 for share in (0.5, 0.99))
     assert p99 / p50 == pytest.approx(2, rel=0.03)
+
+
+queues = st.builds(
+    Queue, st.none() | st.integers(0, 3), st.sampled_from(Overflow), of_each_camera=st.booleans()
+)
+
+
+@given(
+    queues=st.lists(queues, min_size=3, max_size=3),
+    servers=st.tuples(*[st.integers(1, 3)] * 3),
+    batch=st.integers(1, 3),
+    runs=st.tuples(*[st.sampled_from([0.4, 1.0, 2.5])] * 3),
+    times=st.tuples(*[st.floats(0.01, 3)] * 3),
+    counts=st.tuples(st.integers(1, 4), st.integers(1, 3)),
+    delay=st.sampled_from([0.0, 0.7]),
+)
+@settings(max_examples=80, deadline=None)
+def test_every_frame_that_is_asked_is_answered_or_dropped(
+    queues: list[Queue],
+    servers: tuple[int, ...],
+    batch: int,
+    runs: tuple[float, ...],
+    times: tuple[float, ...],
+    counts: tuple[int, int],
+    delay: float,
+) -> None:
+    names, cores = ("a", "b", "c"), ("", "cpu", "cpu")
+    stations = tuple(
+        Station(name, count, core, queue, batch if name == "b" else 1)
+        for name, count, core, queue in zip(names, servers, cores, queues, strict=True)
+    )
+    steps = tuple(
+        Step(name, ServiceTime(seconds, delay_s=delay if name == "b" else 0.0), per_frame)
+        for name, seconds, per_frame in zip(names, times, runs, strict=True)
+    )
+    streams = (Stream("x", counts[0], 1.0, steps), Stream("y", counts[1], 0.7, steps[::2]))
+    pipeline = Pipeline(stations, streams, (Cores("cpu", 2, (1.0, 1.1)),))
+    run = simulate(pipeline, 3, 20.0, 2.0)
+    assert len(run.cameras) == sum(counts)
+    for camera in run.cameras:
+        assert camera.asked == len(camera.latencies_s) + camera.dropped
+        assert camera.dropped == 0 or any(queue.frames is not None for queue in queues)
+        # No frame is done before the least that its own steps take.
+        assert min(camera.latencies_s, default=math.inf) >= min(times) - 1e-9
+    assert all(-1e-9 <= share <= 1 + 1e-9 for share in run.busy.values())
 
 
 def test_names_and_times_that_are_none_are_refused() -> None:

@@ -4,7 +4,6 @@ The answer stands first: a sentence, then a table of the chips with the kind of 
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from textwrap import indent
 from typing import Any, TypeVar
@@ -12,8 +11,9 @@ from typing import Any, TypeVar
 from msgspec import to_builtins
 
 from npubench.domain.text import markdown_table, printable, text_table
-from npubench.reporting.data.translate import translate, translate_count
-from npubench.reporting.select.checks import TITLES, Check, Outcome
+from npubench.reporting.data.translate import translate
+from npubench.reporting.select.answer import summary_of, weighed_by
+from npubench.reporting.select.checks import TITLES, Check
 from npubench.reporting.select.pareto import pareto
 from npubench.reporting.select.ranking import TITLES as TERMS
 from npubench.reporting.select.ranking import Term
@@ -163,8 +163,12 @@ def stream_remarks(verdict: ChipVerdict) -> list[str]:
     return [*lacking_lines(found.lacking), *stream_notes(found)] if found and found.simulated else []
 
 
+DETAILED = 6
+"""Chips whose details a terminal shows; the page and JSON have all."""
+
+
 def to_text(decision: Decision) -> str:
-    """The answer, the overview, then every candidate with its requirements, its caveats and its score."""
+    """The answer, the overview, then the first candidates with their requirements, caveats and scores."""
     overview = _table([one for one in OVERVIEW if one[0] in SHORT], decision.verdicts)
     rest = _table([one for one in OVERVIEW if one[0] in REST], decision.verdicts)
     parts = [printable(decision.asked.title), "", summary_of(decision)]
@@ -172,7 +176,7 @@ def to_text(decision: Decision) -> str:
         tables = (overview, figure_table(decision), rest)
         parts += [f"\n{text_table(*table, width=None)}" for table in tables]
     parts += ["", *(f"! {printable(warning)}" for warning in decision.warnings)]
-    for one in decision.verdicts:
+    for one in decision.verdicts[:DETAILED]:
         parts += ["", f"{printable(_name(one))}: {translate(one.outcome.value)}"]
         parts += [f"  {printable(caveat)}" for caveat in one.caveats]
         parts.append(indent(text_table(*check_table(one), width=None), "  "))
@@ -183,6 +187,8 @@ def to_text(decision: Decision) -> str:
             parts += [f"    {printable(line)}" for line in stream_remarks(one)]
         if one.terms:
             parts.append(indent(text_table(*term_table(one), width=None), "  "))
+    if more := len(decision.verdicts[DETAILED:]):
+        parts += ["", translate("{count} more chips: on the page, and with --json or --markdown", count=more)]
     return "\n".join(parts)
 
 
@@ -257,6 +263,7 @@ def view_of(decision: Decision) -> dict[str, Any]:
     return {
         "decision": decision,
         "summary": summary_of(decision),
+        "weighed": weighed_by(decision),
         "overview": _table(OVERVIEW, verdicts),
         "loads": [*map(share_of_second, verdicts)],
         "figures": figure_table(decision),
@@ -268,39 +275,3 @@ def view_of(decision: Decision) -> dict[str, Any]:
         "pareto": pareto(drawn) if len(drawn) > 1 else None,
         "without_price": ", ".join(absent),
     }
-
-
-def summary_of(decision: Decision) -> str:
-    """The answer in a sentence or two."""
-    counts = Counter(one.outcome for one in decision.verdicts)
-    if not decision.verdicts:
-        return translate("No chip is known to npubench here: give results, or --published.")
-    head = translate("No candidate is known to do the job.")
-    if counts[Outcome.PASS]:
-        head = _answer(decision.verdicts[0])
-    rest = [
-        translate_count(counts[Outcome.PASS], "{count} candidate passes", "{count} candidates pass"),
-        translate_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
-        translate_count(counts[Outcome.FAIL], "{count} fails", "{count} fail"),
-    ]
-    return " ".join(filter(None, (head, _cameras(decision.verdicts[0]), f"{', '.join(rest)}.")))
-
-
-def _cameras(best: ChipVerdict) -> str:
-    """How many such cameras the first chip keeps up with, where that was simulated."""
-    if best.outcome is Outcome.FAIL or best.streams is None or not best.streams.simulated:
-        return ""
-    words = {"chip": best.chip, "cameras": cameras_text(best.streams)}
-    return translate("{chip} keeps up with {cameras} such cameras (simulated).", **words)
-
-
-def _answer(best: ChipVerdict) -> str:
-    words = {"chip": best.chip, "kind": kind_text(best), "room": percent(best.headroom)}
-    words["binding"] = binding_text(best)
-    if best.confidence is None:
-        return translate("{chip} ({kind}) does the job with {room} of room, bound by {binding}.", **words)
-    return translate(
-        "{chip} ({kind}) does the job with {sure} confidence and {room} of room, bound by {binding}.",
-        **words,
-        sure=confidence_text(best.confidence),
-    )

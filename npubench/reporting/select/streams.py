@@ -117,6 +117,8 @@ class StreamsVerdict:
 def hold(asked: Requirements, models: Sequence[TimedModel], board: BoardCapacity) -> StreamsVerdict:
     """Simulate all streams of a job on one chip; deterministic, some tenths of a second.
 
+    `models` are those of `asked.models`, in that order.
+
     A camera holds its rate when 99 % of the frames that a model is to answer are answered, within the limit
     of the latency where one is asked.
     """
@@ -292,12 +294,11 @@ def _pipeline(
     asked: Requirements, models: Sequence[TimedModel], board: BoardCapacity, split: _Split
 ) -> Pipeline | None:
     """Of all that is known; None where that is nothing."""
-    streams = []
+    streams, named = [], iter(zip(models, _own_npus(models), strict=True))
     for stream in asked.streams:
         steps = [*_decode_steps(stream, board)]
-        for model in models:
-            if model.stream == stream:
-                steps += _model_steps(model, board, split)
+        for model, name in itertools.islice(named, len(stream.models)):
+            steps += _model_steps(model, name if split.npu or model.batch > 1 else NPU, board)
         if steps:
             streams.append(Stream(stream.name, stream.count, stream.fps, tuple(steps)))
     used = {step.station for stream in streams for step in stream.steps}
@@ -321,9 +322,17 @@ def _decode_steps(stream: StreamNeed, board: BoardCapacity) -> Iterator[Step]:
         yield Step(DECODE, ServiceTime(pixels / rate, kind=kind), model=False)
 
 
-def _model_steps(model: TimedModel, board: BoardCapacity, split: _Split) -> Iterator[Step]:
+def _own_npus(models: Sequence[TimedModel]) -> list[str]:
+    """Names of the stations of NPU cores that a model has for itself; two models may have one role."""
+    roles = [one.need.role for one in models]
+    return [
+        f"{NPU}: {role}" if roles.count(role) == 1 else f"{NPU}: {role} {at + 1}"
+        for at, role in enumerate(roles)
+    ]
+
+
+def _model_steps(model: TimedModel, npu: str, board: BoardCapacity) -> Iterator[Step]:
     runs = model.need.rate / model.stream.fps
-    npu = f"{NPU}: {model.need.role}" if split.npu or model.batch > 1 else NPU
     times = ((PREPROCESS, model.preprocess), (npu, model.npu), (TAIL, model.tail))
     for station, service in times:
         if service is not None and service.mean_s > 0 and (station == npu or board.cpu_cores):
@@ -339,9 +348,9 @@ def _stations(models: Sequence[TimedModel], board: BoardCapacity, split: _Split)
     first, rest = (split.preprocess, cores - split.preprocess) if split.preprocess else (cores, cores)
     yield Station(PREPROCESS, first, CPU, QUEUE)
     yield Station(NPU, max(one.parts for one in models), npu_cores, QUEUE)
-    for at, model in enumerate(models):
+    for at, (model, name) in enumerate(zip(models, _own_npus(models), strict=True)):
         servers = split.npu[at] if split.npu else model.parts
-        yield Station(f"{NPU}: {model.need.role}", servers, npu_cores, QUEUE, model.batch)
+        yield Station(name, servers, npu_cores, QUEUE, model.batch)
     yield Station(TAIL, rest, CPU, QUEUE)
 
 
