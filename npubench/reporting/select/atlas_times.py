@@ -7,7 +7,7 @@ the rate, else the latency.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,6 +37,9 @@ class Atlas:
     by_chip: Mapping[str, Mapping[str, tuple[AtlasTime, ...]]]  # canonical name of the chip first
     usual_input: Mapping[str, tuple[int, int]]  # height and width that most figures of a network have
     named: Mapping[str, Network]  # networks with figures, by their own names, without input
+    pixels: Mapping[str, tuple[int, int]] = field(
+        default_factory=dict
+    )  # least and most of a network's inputs
 
     def times(self, chip: str, network: Network) -> list[ModelTime]:
         """Of that network at its input on a chip of any spelling."""
@@ -70,7 +73,14 @@ def atlas(folders: tuple[Path, ...] = ()) -> Atlas:
         {chip: {name: tuple(times) for name, times in of.items()} for chip, of in found.items()},
         {name: counted.most_common(1)[0][0] for name, counted in inputs.items()},
         named,
+        {name: _range(counted) for name, counted in inputs.items()},
     )
+
+
+def _range(counted: Mapping[tuple[int, int], int]) -> tuple[int, int]:
+    """Least and most pixels of some inputs."""
+    pixels = [height * width for height, width in counted]
+    return min(pixels), max(pixels)
 
 
 def _time(told: Sequence[PublishedFigure], chip: Chip, network: Network) -> ModelTime:

@@ -5,14 +5,21 @@ networks of the same task; those of the same family stand first, and of each tho
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from npubench.published.chips import canonical
 from npubench.published.networks import Head, Network
 from npubench.reporting.data.formatting import duration, significant, size
 from npubench.reporting.data.translate import translate
-from npubench.reporting.select.board_checks import decoders, frames_bytes, memory_of, pixels_of
+from npubench.reporting.select.board_checks import (
+    decode,
+    decoders,
+    frames_bytes,
+    memory,
+    memory_of,
+    pixels_of,
+)
 from npubench.reporting.select.candidate import Candidate
 from npubench.reporting.select.checks import Check, Job, Outcome
 from npubench.reporting.select.choosing import Beyond
@@ -48,22 +55,37 @@ def changes_of(check: Check, case: Case) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _of_times(name: str, case: Case) -> Iterator[str]:
-    def fits(share: float) -> bool:
-        return _passes(name, case, with_streams(case.jobs, share))
+def fewer_streams(checks: Sequence[Check], case: Case) -> str:
+    """The most streams of each kind with which no check fails any more; empty where no number does.
 
-    # Where a model has no figure these are what the others leave at most.
+    One answer for all checks: what is enough for the decoder alone is none where the NPU needs fewer.
+    """
+    failed = {check.name for check in checks if check.outcome is Outcome.FAIL}
+    if not failed or failed - {"npu_time", "latency", "decode", "memory", "streams"}:
+        return ""
     most = max(stream.count for stream in case.asked.streams)
-    count = _largest(lambda count: fits(count / most), most - 1)
-    if count:
-        yield _fewer(case, count / most)
+    count = _largest(lambda count: _holds(failed, case, count / most), most - 1)
+    return _fewer(case, count / most) if count else ""
+
+
+def _holds(failed: Collection[str], case: Case, share: float) -> bool:
+    jobs = with_streams(case.jobs, share)
+    streams = tuple(replace(one, count=_part(one.count, share)) for one in case.asked.streams)
+    asked = replace(case.asked, streams=streams)
+    board = (decode(asked, case.candidate), memory(jobs, asked, case.candidate, case.known))
+    times = all(_passes(name, case, jobs) for name in ("npu_time", "latency") if name in failed)
+    return times and all(check is None or check.outcome is not Outcome.FAIL for check in board)
+
+
+def _of_times(name: str, case: Case) -> Iterator[str]:
+    # Where a model has no figure these are what the others leave at most.
     percent = _largest(lambda one: _passes(name, case, with_rates(case.jobs, one / 100)), 99)
     if percent:
         yield translate("rates of at most {percent} % of those asked", percent=percent)
     others = [*_other_models(name, case)]
     yield from others
     excess = _excess(name, case)
-    if not (count or percent or others) and excess > 1:
+    if not (percent or others) and excess > 1:
         yield translate("an NPU {factor} times as fast", factor=significant(excess))
 
 
@@ -190,9 +212,6 @@ def _of_decoder(case: Case) -> Iterator[str]:
         if told.value == 0:
             yield translate("another codec than {codec}", codec=codec.upper())
             continue
-        most = max(one.count for one in case.asked.streams if one.codec == codec)
-        if count := math.floor(most * told.value / pixels):
-            yield _fewer(case, count / most)
         yield translate(
             "{codec} streams of at most {percent} % of the pixels a second: a lower frame rate or resolution",
             codec=codec.upper(),

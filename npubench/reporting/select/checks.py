@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from npubench.domain.figures import Kind
 from npubench.domain.records import Result
-from npubench.reporting.select.bands import Uncertain
+from npubench.reporting.select.bands import Uncertain, total
 from npubench.reporting.select.requirements import ModelNeed, StreamNeed
 from npubench.reporting.select.times import Found, Missing, ModelTime, weakest
 
@@ -132,7 +132,9 @@ def kind_of(jobs: Sequence[Job]) -> Kind | None:
 
 def load_of(jobs: Sequence[Job]) -> float | None:
     """Share of the NPU, or of its part, that the whole job takes; None when a model has no figure."""
-    return sum(job.load or 0.0 for job in jobs) if all(job.time for job in jobs) else None
+    if not all(job.time for job in jobs):
+        return None
+    return total([job.loads for job in jobs if job.loads]).median
 
 
 def share_of(jobs: Sequence[Job]) -> float:

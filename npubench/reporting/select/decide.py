@@ -8,6 +8,7 @@ from npubench.domain.figures import Bound
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.published.chips import same_chip
+from npubench.reporting.data.translate import translate
 from npubench.reporting.select.board_checks import (
     Told,
     decode,
@@ -20,7 +21,7 @@ from npubench.reporting.select.board_checks import (
     prices_of,
 )
 from npubench.reporting.select.candidate import Candidate, candidates
-from npubench.reporting.select.changes import Case, changes_of
+from npubench.reporting.select.changes import Case, changes_of, fewer_streams
 from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.npu_checks import (
@@ -30,6 +31,7 @@ from npubench.reporting.select.npu_checks import (
     latency,
     npu_time,
     operators,
+    untried_of,
 )
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
 from npubench.reporting.select.requirements import Requirements, UserFacts
@@ -119,6 +121,7 @@ def _judge(
     if found[0].outcome is Outcome.PASS and worst(found) is not Outcome.FAIL:
         found = [*found, *streams_check(streams)]
     checks = tuple(_advised(check, case) for check in found)
+    fewer = fewer_streams(checks, case)
     decides = binding(checks)
     times = [job.time for job in jobs if job.time]
     least, cost, watts = (
@@ -144,9 +147,10 @@ def _judge(
         power_about=watts.about if watts else "",
         accuracy=accuracy_room(jobs),
         cases=tuple(dict.fromkeys(one.case for one in times)),
-        caveats=caveats_of([job.found for job in jobs]),
+        caveats=(*caveats_of([job.found for job in jobs]), *untried_lines(jobs)),
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
         streams=streams,
+        fewer_streams=fewer,
     )
 
 
@@ -187,6 +191,18 @@ def confidence_of(checks: Sequence[Check]) -> float | None:
         sure = any(check.confidence is None for check in deciding)
         return None if sure or not known else 1 - min(known)
     return min(known, default=None)
+
+
+def untried_lines(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """That models were never tried on the chip; nothing where all were."""
+    names = untried_of(jobs)
+    if not names:
+        return ()
+    return (
+        translate(
+            "not tried on this chip, so whether they convert is not known: {names}", names=", ".join(names)
+        ),
+    )
 
 
 def figure_of(job: Job) -> Figure:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from npubench.domain.figures import Kind
-from npubench.domain.records import Result
+from npubench.domain.records import Result, Status
 from npubench.reporting.data.figures import aside, mark
 from npubench.reporting.data.figures import why as why_bound
 from npubench.reporting.data.formatting import closeness, duration, significant
@@ -225,21 +225,34 @@ def _statistic(time: ModelTime, percentile: int | None) -> tuple[float, str]:
     return (time.latency.mean, translate("mean")) if value is None else (value, name)
 
 
-def operators(jobs: Sequence[Job]) -> Check:
-    """Whether every model converts and runs; a failure names the operators at fault."""
+def operators(jobs: Sequence[Job]) -> Check | None:
+    """Whether every model converts and runs; a failure names the operators at fault.
+
+    None where nothing fails and a model was never tried on the chip, as its time is predicted: no pass.
+    """
     missing = [job.missing for job in jobs if job.missing]
     failed = [one.why for one in missing if one.failed]
     unknown = [one.why for one in missing if not (one.failed or one.ran)]
+    untried = untried_of(jobs)
     left = sorted({name for job in jobs if job.time for name in job.time.on_cpu})
-    ran = sum(job.time is not None or job.row is not None for job in jobs)
+    ran = sum(job.time is not None or job.row is not None for job in jobs) - len(untried)
     need, have = translate("{count} models", count=len(jobs)), translate("{count} run", count=ran)
-    untried = [job.need.role for job in jobs if job.time and job.time.kind is Kind.PREDICTED]
-    whys = [translate("on the CPU: {operators}", operators=", ".join(left))] if left else []
-    # Nothing says that it does not run; a pass that rests on this is named by its weakest kind.
-    whys += [translate("not tried on this chip: {names}", names=", ".join(untried))] if untried else []
+    why = translate("on the CPU: {operators}", operators=", ".join(left)) if left else ""
     outcome = Outcome.FAIL if failed else Outcome.UNKNOWN if unknown else Outcome.PASS
-    why = "; ".join(failed or unknown or whys)
-    return Check("operators", outcome, None, need, have, why, kind=Kind.PREDICTED if untried else None)
+    if untried and outcome is Outcome.PASS:
+        return None
+    have += f", {translate('{count} not tried', count=len(untried))}" if untried else ""
+    return Check("operators", outcome, None, need, have, "; ".join(failed or unknown) or why)
+
+
+def untried_of(jobs: Sequence[Job]) -> list[str]:
+    """Models whose time is predicted and of which no row tells that they run on the chip."""
+    return [
+        job.need.role
+        for job in jobs
+        if job.time and job.time.kind is Kind.PREDICTED
+        if not any(row.status is Status.OK for row in job.found.rows)
+    ]
 
 
 def accuracy(jobs: Sequence[Job]) -> Check | None:

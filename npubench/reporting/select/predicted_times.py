@@ -16,6 +16,7 @@ from npubench.published.atlas import PublishedFigure, family, figures
 from npubench.published.chips import canonical, chip_named, mode_of, share_of_mode
 from npubench.published.metrics import Family
 from npubench.published.networks import Network
+from npubench.reporting.data.formatting import duration
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.atlas_times import CALCULATED, LATENCY, METRICS, RATE
 from npubench.reporting.select.bands import sigma_of
@@ -30,6 +31,9 @@ class Wanted:
     network: Network
     precision: str = ""  # int8, fp16 or fp32; empty: int8 before others
 
+
+WIDEST = 20.0
+"""Upper end of a band over its lower one beyond which a prediction decides nothing."""
 
 Answers = Mapping[Wanted, ModelTime | Missing]
 
@@ -101,6 +105,9 @@ def time_of_answer(answer: Answer, wanted: Wanted, column: PublishedFigure) -> M
     scale = column.known_metric.scales[column.unit.casefold()] if column.known_metric else 1.0
     ends = [end * scale for end in (answer.low, answer.value, answer.high)]
     low, time_us, high = sorted(1e6 / end if column.metric == RATE else end * 1e3 for end in ends)
+    if high > WIDEST * low:
+        words = {"low": duration(low), "high": duration(high)}
+        return Missing(translate("not predicted: between {low} and {high} is too wide to decide on", **words))
     mode = mode_of(column.mode)
     share, batch = share_of_mode(chip, mode) or 1.0, mode.batch or 1
     if column.metric == LATENCY:
@@ -110,7 +117,8 @@ def time_of_answer(answer: Answer, wanted: Wanted, column: PublishedFigure) -> M
         *(wanted.network.key, "npubench", Kind.PREDICTED, time_us, share),
         latency=Latency(1, time_us) if column.metric in (LATENCY, CALCULATED) else None,
         in_flight=ONE_CORE if 1 in (mode.cores, chip.cores) else IN_FLIGHT,
-        sigma=sigma_of(low, high),
+        # The wider side counts on both: a band may lie askew of its figure.
+        sigma=max(sigma_of(time_us, high), sigma_of(low, time_us)) * 2,
         bounds=Bounds(Bound.LOWER, BoundReason.BATCH) if batch > 1 else bounds,
         mode=column.mode,
         precision=column.precision,

@@ -163,8 +163,12 @@ def stream_remarks(verdict: ChipVerdict) -> list[str]:
     return [*lacking_lines(found.lacking), *stream_notes(found)] if found and found.simulated else []
 
 
+DETAILED = 6
+"""Chips whose details a terminal shows; the page and JSON have all."""
+
+
 def to_text(decision: Decision) -> str:
-    """The answer, the overview, then every candidate with its requirements, its caveats and its score."""
+    """The answer, the overview, then the first candidates with their requirements, caveats and scores."""
     overview = _table([one for one in OVERVIEW if one[0] in SHORT], decision.verdicts)
     rest = _table([one for one in OVERVIEW if one[0] in REST], decision.verdicts)
     parts = [printable(decision.asked.title), "", summary_of(decision)]
@@ -172,7 +176,7 @@ def to_text(decision: Decision) -> str:
         tables = (overview, figure_table(decision), rest)
         parts += [f"\n{text_table(*table, width=None)}" for table in tables]
     parts += ["", *(f"! {printable(warning)}" for warning in decision.warnings)]
-    for one in decision.verdicts:
+    for one in decision.verdicts[:DETAILED]:
         parts += ["", f"{printable(_name(one))}: {translate(one.outcome.value)}"]
         parts += [f"  {printable(caveat)}" for caveat in one.caveats]
         parts.append(indent(text_table(*check_table(one), width=None), "  "))
@@ -183,6 +187,8 @@ def to_text(decision: Decision) -> str:
             parts += [f"    {printable(line)}" for line in stream_remarks(one)]
         if one.terms:
             parts.append(indent(text_table(*term_table(one), width=None), "  "))
+    if more := len(decision.verdicts[DETAILED:]):
+        parts += ["", translate("{count} more chips: on the page, and with --json or --markdown", count=more)]
     return "\n".join(parts)
 
 

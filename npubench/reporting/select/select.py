@@ -14,6 +14,7 @@ from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import did_you_mean
 from npubench.published.chips import canonical, find_chip
+from npubench.published.networks import Network
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.asked_models import check_models, names_of
 from npubench.reporting.select.atlas_times import Atlas, atlas, network_asked
@@ -22,6 +23,7 @@ from npubench.reporting.select.choosing import Beyond, Predictor
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.predicted_times import Wanted, predicted_times
 from npubench.reporting.select.requirements import Requirements, read_requirements
+from npubench.reporting.select.times import Missing, ModelTime
 from npubench.reporting.select.verdict import Decision
 from npubench.storage.store import Store
 
@@ -112,10 +114,34 @@ def _predictor(asked: Requirements, chips: Iterable[str], found: Atlas) -> Predi
         Wanted(canonical(chip), network, precision)
         for chip in sorted(chips)
         for network, precision in networks
-        if not found.times(chip, network)
+        if not found.times(chip, network) and not far_off(network, found)
     ]
     answers = predicted_times(wanted)
-    return lambda chip, network, precision: answers.get(Wanted(canonical(chip), network, precision))
+
+    def predict(chip: str, network: Network, precision: str) -> ModelTime | Missing | None:
+        if told := far_off(network, found):
+            return Missing(told)
+        return answers.get(Wanted(canonical(chip), network, precision))
+
+    return predict
+
+
+FAR = 4
+"""Times the pixels of a network's largest published input, and parts of its smallest, that are predicted."""
+
+
+def far_off(network: Network, found: Atlas) -> str:
+    """Why an input is too far from all that were published of a network to be predicted; empty: it is not."""
+    least, most = found.pixels.get(network.name, (0, 0))
+    pixels = (network.height or 0) * (network.width or 0)
+    if not most or not pixels or least / FAR <= pixels <= most * FAR:
+        return ""
+    return translate(
+        "not predicted: {network} is far from the inputs that were published, {least} to {most} pixels",
+        network=network.key,
+        least=least,
+        most=most,
+    )
 
 
 def _rows(options: SelectOptions) -> list[Result]:

@@ -9,7 +9,7 @@ from npubench.published.atlas import publisher_of
 from npubench.reporting.data.figures import latency_text, main_latency_us
 from npubench.reporting.data.formatting import duration
 from npubench.reporting.data.translate import translate
-from npubench.reporting.select.checks import Check, Outcome, Step
+from npubench.reporting.select.checks import TITLES, Check, Outcome, Step
 from npubench.reporting.select.ranking import Term
 from npubench.reporting.select.requirements import Requirements
 from npubench.reporting.select.streams import StreamsVerdict
@@ -62,6 +62,7 @@ class ChipVerdict:
     cases: tuple[str, ...]  # names of the rows that speak
     caveats: tuple[str, ...]  # how sure it is, a line each
     streams: StreamsVerdict | None = None  # cameras that hold their rate, simulated; None: not tried
+    fewer_streams: str = ""  # the most of them with which nothing fails; empty: none, or nothing fails
     terms: tuple[Term, ...] = ()  # addends of the score
     score: float | None = None  # 0..1
     rank: int | None = None  # from 1 among those that do not fail
@@ -76,8 +77,9 @@ class ChipVerdict:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What would make its failures pass, each once."""
-        return tuple(dict.fromkeys(change for check in self.checks for change in check.changes))
+        """What would make its failures pass: of all together first, then check by check, each named."""
+        own = [f"{translate(TITLES[check.name])}: {one}" for check in self.checks for one in check.changes]
+        return tuple(dict.fromkeys(filter(None, (self.fewer_streams, *own))))
 
     @property
     def timed(self) -> float:
