@@ -78,7 +78,8 @@ def calibration_of(session: RunSession, outcome: RunOutcome) -> Calibration:
         kernels = None if time_us is None else _kernels_of_job(job, session)
         if time_us is not None and kernels:
             is_network = case_kind(job.case) is CaseKind.MODEL
-            timed = Figure(job.case.name, "board", kernels, time_us, is_network)
+            name = job.case.path.name if isinstance(job.case, FileSpec) else job.case.name
+            timed = Figure(name, "board", kernels, time_us, is_network)
             found.setdefault(job.precision, []).append(timed)
     enough = {precision: figures for precision, figures in found.items() if len(figures) >= LEAST}
     if not enough:
@@ -90,7 +91,8 @@ def calibration_of(session: RunSession, outcome: RunOutcome) -> Calibration:
         for precision, figures in sorted(enough.items())
     )
     kind = "simulated by its toolchain" if board.simulated else "measured"
-    figure = f"latency of one inference, {kind}: the median of the best round of `npubench run`"
+    how = "" if board.simulated else ": the median of the best round of `npubench run`"
+    figure = f"latency of one inference, {kind}{how}"
     until = max(rows[job.key].started_at for job in jobs if job.key in rows)
     made_of = f"rows of the suite {SWEEP} and of networks, {kind}"
     return Calibration(board.name, board.chip, board.backend, figure, made_of, models, until)

@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,11 @@ def main(out: Path, patterns: list[str]) -> None:
     from tests.network_graphs.recipes import recipes
 
     done = {json.loads(line)["name"] for line in out.read_text().splitlines()} if out.exists() else set()
-    for recipe in recipes():
+    every = list(recipes())
+    twice = [name for name, count in Counter(one.graph for one in every).items() if count > 1]
+    if twice:
+        raise SystemExit(f"two recipes of one name: {', '.join(twice)}")
+    for recipe in every:
         if recipe.graph in done or not any(fnmatch.fnmatch(recipe.graph, one) for one in patterns):
             continue
         done.add(recipe.graph)

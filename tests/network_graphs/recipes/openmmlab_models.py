@@ -43,7 +43,7 @@ MODELS = {
         "solov2-light-r18": ("solov2-light_r18_fpn_ms-3x_coco", (448, 768)),
     },
     SEG: {
-        **{f"segformer-{m}-ade": (f"segformer_mit-{m}_8xb2-160k_ade20k-{512 if m != 'b5' else 640}x{512 if m != 'b5' else 640}", 512) for m in ("b0", "b1", "b2", "b3")},
+        **{f"segformer-{m}-ade": (f"segformer_mit-{m}_8xb2-160k_ade20k-{512 if m != 'b5' else 640}x{512 if m != 'b5' else 640}", 512) for m in ("b1", "b2", "b3")},
         "segformer-b0-cityscapes": ("segformer_mit-b0_8xb1-160k_cityscapes-1024x1024", [(512, 1024), 1024, (1024, 2048)]),
         "stdc1": ("stdc1_4xb12-80k_cityscapes-512x1024", [(1024, 1920), (512, 1024)]),
         "stdc2": ("stdc2_4xb12-80k_cityscapes-512x1024", [(1024, 1920), (512, 1024)]),

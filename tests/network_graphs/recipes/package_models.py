@@ -327,12 +327,6 @@ def recipes() -> Iterator[Recipe]:
     )
     for name in ("yolo_nas_s", "yolo_nas_m", "yolo_nas_l"):
         yield from picture(name.replace("_", "-"), 640, super_gradient(name), f"super-gradients {name}")
-    yield from picture(
-        "ddrnet23-slim",
-        [(1024, 2048)],
-        super_gradient("ddrnet_23_slim", 19),
-        "super-gradients ddrnet_23_slim",
-    )
     for n in (1, 2):
         yield from picture(
             f"stdc{n}-sg",

@@ -13,8 +13,7 @@ from npubench.reporting.sanity.doubt import Strength
 from npubench.reporting.select.chip_facts import FactValue, peak_mac_per_s, sheet_of
 
 NEARLY = 0.9
-"""Share of the peak from which a figure is doubted: of 1,591 published ones whose MACs and peak are known
-three get there."""
+"""Share of the peak from which a figure is doubted: few published ones of known MACs get there."""
 
 ABOVE = 1.05
 """Work a second over the peak, strong: clocks and listed peaks are rounded."""

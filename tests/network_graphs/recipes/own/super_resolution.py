@@ -243,7 +243,7 @@ def recipes() -> Iterator[Recipe]:
     yield from picture("rrdbnet-x4-c64b23", [128, 64], lambda _: Rrdb(), "Wang et al., ESRGAN, 2018")
     yield from picture("rrdbnet-x4-c64b6", [128], lambda _: Rrdb(6), real)
     yield from picture("rrdbnet-x2", [128], lambda _: Rrdb(scale=2), real)
-    yield from picture("realesr-general-x4v3", [128], lambda _: Srvgg(), real)
+    yield from picture("realesr-general-x4v3", [128, (480, 640)], lambda _: Srvgg(), real)
     yield from picture("realesr-animevideov3", [128, 256], lambda _: Srvgg(layers=16), real)
     for size, channels, layers in (("small", 32, 2), ("medium", 32, 5), ("large", 64, 11)):
         for scale in (2, 3, 4):
