@@ -45,7 +45,8 @@ def predicted_times(wanted: Iterable[Wanted]) -> Answers:
     asked = [(one, column) for one in dict.fromkeys(wanted) if (column := column_of(one.chip, one.precision))]
     if not asked:
         return {}
-    found = complete([_row(line, *one) for line, one in enumerate(asked, 1)])
+    rows = [_row(line, *one) for line, one in enumerate(asked, 1)]
+    found = complete(rows, [one.network for one, _ in asked])
     return {
         one: time_of_answer(judged.answer, one, column)
         for (one, column), judged in zip(asked, found.rows, strict=True)
