@@ -25,6 +25,7 @@ from npubench.engine.assemble import host_opener, load_catalog
 from npubench.engine.plan import Job, RunOptions
 from npubench.engine.run import MEASURE, RunOutcome
 from npubench.engine.session import Listener, Note, RunSession, SessionStage, run_session, unheard
+from npubench.exporters.input_shapes import parse_shape_option
 from npubench.graph.read import load, read
 from npubench.graph.walk import infer_shapes
 from npubench.predict.calibration import Calibration, calibrate, figures_sha256
@@ -78,7 +79,8 @@ def calibration_of(session: RunSession, outcome: RunOutcome) -> Calibration:
         kernels = None if time_us is None else _kernels_of_job(job, session)
         if time_us is not None and kernels:
             is_network = case_kind(job.case) is CaseKind.MODEL
-            timed = Figure(job.case.name, "board", kernels, time_us, is_network)
+            name = job.case.path.name if isinstance(job.case, FileSpec) else job.case.name
+            timed = Figure(name, "board", kernels, time_us, is_network)
             found.setdefault(job.precision, []).append(timed)
     enough = {precision: figures for precision, figures in found.items() if len(figures) >= LEAST}
     if not enough:
@@ -90,7 +92,8 @@ def calibration_of(session: RunSession, outcome: RunOutcome) -> Calibration:
         for precision, figures in sorted(enough.items())
     )
     kind = "simulated by its toolchain" if board.simulated else "measured"
-    figure = f"latency of one inference, {kind}: the median of the best round of `npubench run`"
+    how = "" if board.simulated else ": the median of the best round of `npubench run`"
+    figure = f"latency of one inference, {kind}{how}"
     until = max(rows[job.key].started_at for job in jobs if job.key in rows)
     made_of = f"rows of the suite {SWEEP} and of networks, {kind}"
     return Calibration(board.name, board.chip, board.backend, figure, made_of, models, until)
@@ -157,13 +160,13 @@ class FileKernels:
 
 
 def file_kernels(
-    path: Path, board: BoardSpec, precisions: Sequence[Precision]
+    path: Path, board: BoardSpec, precisions: Sequence[Precision], shapes: Sequence[str] = ()
 ) -> dict[Precision, FileKernels]:
     """The kernels of a file on a board in each precision; nothing is run there.
 
     Raises UsageError for what is no usable model.
     """
-    spec = FileSpec(path.stem, path)
+    spec = FileSpec(path.stem, path, tuple(parse_shape_option(text) for text in shapes))
     backend = plugins.backend_of(board, host_opener(load_catalog(())))
     found: dict[Precision, FileKernels] = {}
     with tempfile.TemporaryDirectory() as scratch:

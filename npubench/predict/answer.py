@@ -24,6 +24,7 @@ class RefusalKind(StrEnum):
     NETWORK = "network unknown"
     GRAPH = "network without figures and graph"
     OPERATORS = "operators never measured"
+    REGIME = "input far from any measured"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,9 @@ class AskedRow:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What a row is known by when it stands in two files."""
-        return (self.chip, self.mode, self.model, self.input, self.precision, self.metric, self.source)
+        """What a row is known by when it stands in two files: case and blanks do not matter."""
+        words = (self.chip, self.mode, self.model, self.input, self.precision, self.metric, self.source)
+        return tuple(" ".join(word.casefold().split()) for word in words)
 
 
 def read_rows(file: Path) -> tuple[AskedRow, ...]:

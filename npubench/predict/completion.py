@@ -164,8 +164,11 @@ def atlas_samples() -> tuple[Sample, ...]:
 
 
 def data_hash(samples: Sequence[Sample]) -> str:
-    """Of the samples' rows: what a calibration was learned from."""
-    return digest(*((*one.row.key, repr(one.log_ms), one.subject.key) for one in samples))
+    """Of the samples' rows and figures: what a calibration was learned from."""
+    rows = [one.row for one in samples]
+    return digest(
+        *((r.chip, r.mode, r.model, r.input, r.precision, r.metric, r.source, repr(r.value)) for r in rows)
+    )
 
 
 @lru_cache(maxsize=1)

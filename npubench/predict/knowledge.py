@@ -1,6 +1,7 @@
 """What is known of a sample's chip, mode and network: what an answer rests on, or why there is none."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ SHOWN = 6
 LEAST_SHARED = 3
 BIAS_WORTH = 2.0
 """Networks that equality of publishers is worth."""
+FARTHEST = 4.5
+"""Times the pixels, or a part of them, up to which costs are scaled to another input."""
 LACKING = 0.1
 """Share of a graph's nodes of operators never measured from which on there is no figure."""
 
@@ -61,7 +64,7 @@ class Knowledge:
         known = self._of_chip.get(column.chip, [])
         if not known:
             return Refusal(RefusalKind.CHIP, f"chip {asked.row.chip!r} has no figure of a vision network")
-        if not any((one.setting, one.runtime) == (column.setting, column.runtime) for one in known):
+        if not any(_is_of_mode(one, column) for one in known):
             told = _listed(one.mode or one.setting for one in known)
             words = f"mode {asked.row.mode!r} was never measured on {column.chip}; known are {told}"
             return Refusal(RefusalKind.MODE, words)
@@ -84,12 +87,14 @@ class Knowledge:
             basis = Basis.SAME_CELL if column.chip in chips else Basis.KNOWN_NETWORK
             return Ground(basis, (told, here, *self._bias(column)))
         if not subject.known:
-            words = f"{asked.row.model!r} is no network that is known, and has no other figure"
+            words = f"{asked.row.model!r} joins to no network ({asked.join.reason}), and has no other figure"
             return Refusal(RefusalKind.NETWORK, words)
         if subject.features is None:
             words = f"{subject.network} has no figure elsewhere, and no graph tells what it costs"
             command = "npubench predict --chip CHIP MODEL.onnx"
             return Refusal(RefusalKind.GRAPH, words, command=command)
+        if far := self._far(asked):
+            return far
         if lacking := self._lacking(asked):
             names = ", ".join(f"{one.operator} ({100 * one.share:.0f} %)" for one in lacking)
             words = f"operators of {subject.network} that were never measured on such a chip: {names}"
@@ -117,6 +122,22 @@ class Knowledge:
         told = f"{asked.publisher}: times there are {math.exp(ratio):.2f} of other publishers'"
         return (f"{told}, by {counted(len(shared), 'network')}, shrunk",)
 
+    def _far(self, asked: Sample) -> Refusal | None:
+        """A refusal where a network was scaled to an input far from all that was counted or published."""
+        subject, features = asked.subject, asked.subject.features
+        if features is None or not features.scaled_from:
+            return None
+        told = [one.subject for one in self._of_name.get(subject.network, ())]
+        near = [(one.height, one.width) for one in told if one.height and one.width]
+        height, width = features.scaled_from[2:]
+        ratios = [subject.height * subject.width / (h * w) for h, w in [*near, (height, width)]]
+        if any(1 / FARTHEST <= ratio <= FARTHEST for ratio in ratios):
+            return None
+        words = (
+            f"{subject.network} at {subject.height}x{subject.width} is far from any input that was measured"
+        )
+        return Refusal(RefusalKind.REGIME, f"{words} or counted ({height}x{width})")
+
     def _lacking(self, asked: Sample) -> tuple[LackingOperator, ...]:
         features = asked.subject.features
         if features is None:
@@ -128,6 +149,20 @@ class Knowledge:
             return ()
         ordered = sorted(lacking.items(), key=lambda pair: (-pair[1], pair[0]))
         return tuple(LackingOperator(name, share) for name, share in ordered)
+
+
+def _is_of_mode(known: Column, asked: Column) -> bool:
+    """Whether a mode is one that was measured: by its words, or by all that is read of other words."""
+    if known.mode == asked.mode:
+        return True
+    cores_untold = "core" in asked.mode and "cores" not in asked.setting
+    told = bool(asked.runtime) or _BATCH.search(asked.mode) or "cores" in asked.setting
+    if cores_untold or not told:
+        return False
+    return (known.setting, known.runtime) == (asked.setting, asked.runtime)
+
+
+_BATCH = re.compile(r"\bb(?:atch|s)?[\s:=_-]*\d")
 
 
 def _grouped(pairs: Iterable[tuple[Hashable, Sample]]) -> dict[Hashable, list[Sample]]:

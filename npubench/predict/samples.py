@@ -11,7 +11,7 @@ from npubench.graph.features import GraphFeatures
 from npubench.predict.answer import Refusal, RefusalKind
 from npubench.predict.asked import AskedRow
 from npubench.published import folder, publisher_of
-from npubench.published.chips import Chip, find_chip, mode_of
+from npubench.published.chips import Chip, chips, find_chip, mode_of
 from npubench.published.graphs import graph_for
 from npubench.published.metrics import METRICS, Family
 from npubench.published.networks import LANGUAGE_TASKS, Confidence, Join, Network, join
@@ -128,7 +128,7 @@ def precision_of(text: str) -> str:
 
 
 def _column(row: AskedRow, chip: Chip, publisher: str, found: Join, rate: bool) -> Column:
-    mode = mode_of(row.mode)
+    mode, name = mode_of(row.mode), _spoken_for().get(chip.name, chip.name)
     of_network = found.network.batch if found.network else None
     batch = mode.batch or of_network or 1
     runtime = _RUNTIME.search(row.mode)
@@ -139,9 +139,9 @@ def _column(row: AskedRow, chip: Chip, publisher: str, found: Join, rate: bool) 
         f"{mode.modules} modules" if mode.modules > 1 else "",
     )
     return Column(
-        chip=chip.name,
+        chip=name,
         vendor=chip.vendor,
-        generation=_generations().get(chip.name, chip.name),
+        generation=_generations().get(name, name),
         publisher=publisher,
         precision=precision_of(row.precision),
         runtime=runtime[1] if runtime else "",
@@ -155,6 +155,12 @@ def _column(row: AskedRow, chip: Chip, publisher: str, found: Join, rate: bool) 
 def _cores(told: int | None, model: str) -> int | None:
     found = re.search(r"[_-](\d)core\b", model)
     return told or (int(found[1]) if found else None)
+
+
+@cache
+def _spoken_for() -> Mapping[str, str]:
+    """Chips that a publisher's string of several speaks for, by their names: `RK3566` is `RK3566/RK3568`."""
+    return {member: one.name for one in chips().values() if one.members for member in one.speaks_for}
 
 
 @cache

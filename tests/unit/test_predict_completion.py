@@ -70,6 +70,17 @@ def test_leaving_out_in_closed_form_is_leaving_out(samples, made):
     assert closed.deviations[place] == pytest.approx(plain.deviations[0], abs=1e-8)
 
 
+def test_case_and_blanks_of_a_row_do_not_matter(samples, made):
+    same = replace(samples[3].row, mode=f" {samples[3].row.mode.upper()} ", precision="INT8")
+    first, second = made.answers([samples[3], sample_of(same)])
+    assert (first.value, first.low) == (second.value, second.low)
+
+
+def test_a_chip_is_answered_by_the_string_that_speaks_for_it():
+    row = next(one.row for one in atlas_samples() if one.column.chip == "RK3566/RK3568")
+    assert sample_of(replace(row, chip="rk3568")).column.chip == "RK3566/RK3568"
+
+
 def test_the_same_question_has_the_same_answer_to_the_last_digit(samples, made):
     again = Completion(samples, read_parameters(), "")
     assert again.answers(samples[:5]) == made.answers(samples[:5])
@@ -88,8 +99,13 @@ def test_a_band_holds_its_value_and_the_metric_turns_it_round(samples, made):
     [
         ({"chip": "RK3562"}, RefusalKind.CHIP, "has no figure"),
         ({"mode": "7 cores"}, RefusalKind.MODE, "known are"),
+        ({"mode": "multi core"}, RefusalKind.MODE, "known are"),
+        ({"mode": "some board"}, RefusalKind.MODE, "known are"),
+        ({"mode": "single core, batch 3"}, RefusalKind.MODE, "known are"),
+        ({"model": "yolov8s", "input": ""}, RefusalKind.NETWORK, "no input is told"),
+        ({"model": "yolov8s", "input": "12"}, RefusalKind.REGIME, "12x12 is far from any input"),
         ({"precision": "w4a16"}, RefusalKind.MODE, "never measured"),
-        ({"model": "no-such-network-xyz"}, RefusalKind.NETWORK, "no network that is known"),
+        ({"model": "no-such-network-xyz"}, RefusalKind.NETWORK, "joins to no network"),
     ],
 )
 def test_what_was_never_measured_is_refused_with_its_name(samples, made, words, kind, said):

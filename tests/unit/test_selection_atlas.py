@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from npubench import published
+from npubench.cli.options import load_catalog
+from npubench.domain.errors import UsageError
 from npubench.domain.figures import Bound, Kind
 from npubench.reporting.select.answer import summary_of
 from npubench.reporting.select.atlas_times import atlas, network_asked, why_not
@@ -13,6 +15,7 @@ from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.presentation import stream_table, to_json
+from npubench.reporting.select.select import SelectOptions, choose
 from npubench.reporting.select.times import times_of
 from tests.unit.test_selection import requirements, row
 
@@ -166,3 +169,10 @@ def test_a_simulation_of_the_cameras_says_how_many_hold(tmp_path, shipped):
     # What follows the NPU is not known of a published figure: no pass of its own.
     assert found.streams.outcome is Outcome.UNKNOWN
     assert "streams" not in {check.name for check in found.checks}
+
+
+def test_a_name_of_several_networks_is_refused_whatever_published_tables_call_their_rows(tmp_path):
+    file = tmp_path / "job.toml"
+    file.write_text(JOB.replace("yolov8s", "yolov5s"))
+    with pytest.raises(UsageError, match="yolov5s-v6"):
+        choose(SelectOptions(file, tmp_path, published=True), load_catalog(()))

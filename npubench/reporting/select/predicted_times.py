@@ -45,7 +45,8 @@ def predicted_times(wanted: Iterable[Wanted]) -> Answers:
     asked = [(one, column) for one in dict.fromkeys(wanted) if (column := column_of(one.chip, one.precision))]
     if not asked:
         return {}
-    found = complete([_row(line, *one) for line, one in enumerate(asked, 1)])
+    rows = [_row(line, *one) for line, one in enumerate(asked, 1)]
+    found = complete(rows, [one.network for one, _ in asked])
     return {
         one: time_of_answer(judged.answer, one, column)
         for (one, column), judged in zip(asked, found.rows, strict=True)
@@ -119,6 +120,7 @@ def time_of_answer(answer: Answer, wanted: Wanted, column: PublishedFigure) -> M
         in_flight=ONE_CORE if 1 in (mode.cores, chip.cores) else IN_FLIGHT,
         # The wider side counts on both: a band may lie askew of its figure.
         sigma=max(sigma_of(time_us, high), sigma_of(low, time_us)) * 2,
+        ends=(low, high),
         bounds=Bounds(Bound.LOWER, BoundReason.BATCH) if batch > 1 else bounds,
         mode=column.mode,
         precision=column.precision,

@@ -72,7 +72,9 @@ def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     kept = [row for row in rows if keys is None or chip_key(row.chip, row.board) in keys]
     chips = [chip for chip in (found.by_chip if found else ()) if keys is None or chip in keys]
     chips += [chip.name for name in options.boards if (chip := find_chip(name))]
-    notes += check_models(asked, names_of(rows, catalog, found))
+    # A name that publishers use for several networks says none, whatever their tables call their rows.
+    own = [row for row in rows if not row.board.startswith("published-")]
+    notes += check_models(asked, names_of(own, catalog, found))
     predict = _predictor(asked, {*chips, *(row.chip for row in kept)}, found) if found else None
     beyond = Beyond(shapes, found, predict, lambda name: catalog.case(name) is not None)
     decision = decide(asked, kept, specs, boards, beyond, chips)
