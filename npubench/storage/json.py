@@ -246,15 +246,16 @@ class _Walk:
         if isinstance(wanted, inspect.AnyType):
             return ""
         plain, words = _in_words(wanted)
+        written = value
         if plain is not None:
             try:
                 value = msgspec.convert(value, plain, strict=self._strict, dec_hook=from_text)
             except (msgspec.ValidationError, ValueError):
-                return f"must be {words}, not {shortened(value)}"
+                return f"must be {words}, not {shortened(written)}"
         if isinstance(value, float) and not math.isfinite(value) and getattr(wanted, "le", None) is not None:
             return f"must be a finite number, not {value}"
         if said := _beyond(value, wanted):
-            return said if said.startswith("is ") else f"must be {said}, not {shortened(value)}"
+            return said if said.startswith("is ") else f"must be {said}, not {shortened(written)}"
         pattern = getattr(wanted, "pattern", None)
         if pattern and not re.search(pattern, value):
             return f"{_FORM}{pattern}, not {shortened(value)}"
@@ -304,7 +305,8 @@ def _is_bound(value: Any, wanted: inspect.Type) -> bool:
     if isinstance(wanted, _ARRAYS):
         return isinstance(value, (list, tuple))
     plain, _ = _in_words(wanted)
-    return plain in (int, float, str) and isinstance(value, plain) and not isinstance(value, bool)
+    forms: tuple[type, ...] = (int, float) if plain is float else (plain,) if plain in (int, str) else ()
+    return isinstance(value, forms) and not isinstance(value, bool)
 
 
 _BOUNDS = (

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from npubench.domain.specs import Precision
-from npubench.storage.json import InvalidError, convert
+from npubench.storage.json import InvalidError, Positive, convert, mistakes
 
 Finite = Annotated[float, Meta(ge=-1.7e308, le=1.7e308)]
 Name = Annotated[str, Meta(pattern=r"\A[a-z]+\Z", max_length=5, description="a name: use small letters")]
@@ -104,3 +104,9 @@ def test_a_choice_of_types_tells_what_is_nearest(more, told):
 def test_a_path_is_a_text():
     assert wrong({"path": 3}, Record) == ["path: must be a path, not 3"]
     assert wrong([1], Record) == ["the whole: must be a table, not [1]"]
+
+
+@pytest.mark.parametrize("value", [-1, 0, -0.5])
+def test_a_bound_is_told_of_a_number_however_it_is_written_and_whatever_else_may_stand_there(value):
+    (found,) = mistakes(value, Positive | None)
+    assert found.message == f"must be above 0, not {value}"

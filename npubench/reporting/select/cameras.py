@@ -87,8 +87,8 @@ def _problems(words: Cameras) -> list[str]:
     if not [name for name in words.models if name.strip()]:
         found.append("name the models that each frame meets: --models yolov8s,resnet18")
     for name in words.models:
-        model, _, size = name.partition("@")
-        if not model.strip() or (size and not _is_size(size)):
+        model, at, size = name.partition("@")
+        if not model.strip() or (at and not _is_size(size)):
             found.append(
                 f"'{printable(name, 60)}' is no model: write a name, or one with its input as yolov8s@640"
             )
