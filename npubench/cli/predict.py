@@ -19,6 +19,7 @@ class BoardOptions(TypedDict):
     simulate: bool
     published: bool
     precisions: tuple[str, ...]
+    shapes: tuple[str, ...]
     simulated_qps: float | None
     calibration: Path | None
     catalog_folders: tuple[Path, ...]
@@ -39,6 +40,10 @@ class BoardOptions(TypedDict):
     "--published", is_flag=True, help="With --fit: no sweep, the published tables of the board's chip."
 )
 @shared_options("precision")
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224",
+    help="With --board: fix a dynamic input. Repeatable.",
+)  # fmt: skip
 @click.option(
     "--simulated-qps", type=Number(0, min_open=True),
     help="Inferences a second that the simulator of the board's compiler tells of the one model.",
@@ -101,6 +106,7 @@ def _of_board(board: str, models: tuple[Path, ...], fit: bool, as_json: bool, as
         asked["calibration"],
         asked["out"],
         asked["catalog_folders"],
+        asked["shapes"],
     )
     if fit:
         networks = [str(model) for model in models]

@@ -31,6 +31,7 @@ class BoardQuestion:
     calibration: Path | None = None  # the file; None: where it is looked for
     out: Path = Path("npubench-out")  # results that may be newer, or hold a simulation
     catalogs: tuple[Path, ...] = ()
+    shapes: tuple[str, ...] = ()  # NAME=1x3x224x224: fixes dynamic inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def fit(question: BoardQuestion, networks: Sequence[str], *, published: bool, si
             precisions=question.precisions,
             simulate=simulate,
             out=question.out,
-            selection=CaseOptions(cases=tuple(networks), catalog_folders=question.catalogs),
+            selection=CaseOptions(tuple(networks), shapes=question.shapes, catalog_folders=question.catalogs),
         )
         with listener("auto") as hear:
             made = fit_board(sweep_options(options), hear)
@@ -98,7 +99,8 @@ def ask_board(question: BoardQuestion, as_json: bool) -> int:
         try:
             answers.extend(_answers(path, board, models, read, question))
         except UsageError as error:
-            say_problem(printable(str(error)))
+            told = str(error)
+            say_problem(printable(told if path.name in told else f"{path}: {told}"))
             broken = True
     older = _older(read, question)
     if as_json:
@@ -126,13 +128,20 @@ def _answers(
     path: Path, board: "BoardSpec", models: "Sequence[BoardModel]", read: "Read", question: BoardQuestion
 ) -> list[BoardAnswer]:
     from npubench.engine.calibrate import file_kernels
+    from npubench.predict.answer import Refusal, RefusalKind
     from npubench.predict.ask import Asked, ask, with_hash
+    from npubench.predict.kernels import UncountedError
 
     if not path.is_file():
         told = f"{path}: no such file{path_meant(path, ('.onnx',))}"
         hint = f"npubench export {path.name} --out ." if path.suffix != ".onnx" else "correct its name"
         raise UsageError(f"{told}: {hint}")
-    graphs = file_kernels(path, board, [model.precision for model in models])
+    try:
+        graphs = file_kernels(path, board, [model.precision for model in models], question.shapes)
+    except UncountedError as error:
+        kind, settled = RefusalKind.OPERATORS, [_settling(question.board, path, one) for one in models]
+        refused = [Refusal(kind, str(error), command=command) for command in settled]
+        return [BoardAnswer(path, one.precision, no) for one, no in zip(models, refused, strict=True)]
     found = []
     for model in models:
         graph = graphs[model.precision]

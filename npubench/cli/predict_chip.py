@@ -44,7 +44,7 @@ def ask(chip: str, models: Sequence[Path], precisions: Sequence[str], as_json: b
             found.extend((path, one) for one in ask_chip(completion(), chip, features, precisions))
     if as_json:
         click.echo(json.dumps([_record(path, one) for path, one in found], indent=1, allow_nan=False))
-    else:
+    elif found:
         click.echo(text_table(HEAD, [_cells(path, one) for path, one in found], width=70, right=HEAD[4:7]))
     if broken:
         return ExitCode.USAGE

@@ -25,6 +25,7 @@ from npubench.engine.assemble import host_opener, load_catalog
 from npubench.engine.plan import Job, RunOptions
 from npubench.engine.run import MEASURE, RunOutcome
 from npubench.engine.session import Listener, Note, RunSession, SessionStage, run_session, unheard
+from npubench.exporters.input_shapes import parse_shape_option
 from npubench.graph.read import load, read
 from npubench.graph.walk import infer_shapes
 from npubench.predict.calibration import Calibration, calibrate, figures_sha256
@@ -159,13 +160,13 @@ class FileKernels:
 
 
 def file_kernels(
-    path: Path, board: BoardSpec, precisions: Sequence[Precision]
+    path: Path, board: BoardSpec, precisions: Sequence[Precision], shapes: Sequence[str] = ()
 ) -> dict[Precision, FileKernels]:
     """The kernels of a file on a board in each precision; nothing is run there.
 
     Raises UsageError for what is no usable model.
     """
-    spec = FileSpec(path.stem, path)
+    spec = FileSpec(path.stem, path, tuple(parse_shape_option(text) for text in shapes))
     backend = plugins.backend_of(board, host_opener(load_catalog(())))
     found: dict[Precision, FileKernels] = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -56,7 +56,10 @@ def ask(model: BoardModel, asked: Asked) -> Answer:
     parts = costs.parts(spent)
     rest = rest_of(design, asked.name, target, asked.kernels, model.weight_bytes)
     correction = correct(design, model.rests, rest)
-    deviation = math.hypot(correction.deviation, unseen * design.spreads.unseen)
+    shares = shares_of(parts)
+    # What a launch costs is hardly known from networks, in which it is next to nothing.
+    of_launch = shares.fixed * design.launch.spread
+    deviation = math.hypot(correction.deviation, unseen * design.spreads.unseen, of_launch)
     value = float(parts.total[0]) * math.exp(correction.mean) / US_PER_MS
     spread = math.exp(NORMAL_95 * deviation)
     same = rest.kernels_sha256, target
@@ -70,7 +73,7 @@ def ask(model: BoardModel, asked: Asked) -> Answer:
         metric="latency",
         basis=basis,
         rests_on=tuple(_rests_on(model, known, correction, lacking)),
-        costs=shares_of(parts),
+        costs=shares,
         data_sha256=model.data_sha256,
     )
 

@@ -150,7 +150,7 @@ def _spent_on(compute: "Floats", memory: "Floats", hides: "NDArray[np.bool_]") -
 def shares_of(parts: Parts, figure: int = 0) -> Costs:
     """The three costs of a figure as shares of it."""
     total = float(parts.total[figure])
-    found = (float(one[figure]) / total for one in (parts.compute, parts.memory, parts.fixed))
+    found = (max(0.0, float(one[figure])) / total for one in (parts.compute, parts.memory, parts.fixed))
     return Costs(*found)
 
 

@@ -27,6 +27,11 @@ from npubench.graph.walk import (
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
+
+class UncountedError(UsageError):
+    """An operator whose work does not follow from the graph: it is refused, whatever else was measured."""
+
+
 DENSE, POINTWISE, GROUPED, DEPTHWISE = "Conv kxk", "Conv 1x1", "Conv grouped", "Conv depthwise"
 PRODUCT, COMPUTED_PRODUCT = "MatMul", "MatMul of activations"
 GATE, GATE_BEFORE_SUM = "Mul by a gate", "Mul by a gate before a sum"
@@ -222,7 +227,7 @@ class _Walk:
         activations = [name for name in node.input if name and name not in self.constants]
         macs = macs_of_nodes([node], self.shapes)
         if macs is None:
-            raise UsageError(f"the products of {_named(node)} cannot be counted: it cannot be predicted")
+            raise UncountedError(f"how many products {_named(node)} does cannot be told")
         kernel = Kernel(
             operator=self._operator(node),
             macs=macs,

@@ -181,3 +181,34 @@ def test_mistakes_about_chips_are_told_in_a_line(predict, model, words, told):
     assert found.exit_code == 2
     assert told in found.output
     assert "Traceback" not in found.output
+
+
+def test_an_operator_whose_work_cannot_be_told_is_a_refusal(tmp_path, predict):
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Foo", ["x"], ["y"], domain="mine")],
+        "g",
+        [value("x", TensorProto.FLOAT, [1, 3, 8, 8])],
+        [value("y", TensorProto.FLOAT, [1, 3, 8, 8])],
+    )
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
+    save(helper.make_model(graph, opset_imports=sets, ir_version=8), tmp_path / "foo.onnx")
+    found = predict("--board", "axera-pi", "foo.onnx")
+    assert found.exit_code == 3
+    assert "no prediction: how many products mine.Foo does cannot be told" in found.stdout
+
+
+def test_a_dynamic_input_is_fixed_by_shape(tmp_path, predict):
+    weights = numpy_helper.from_array(np.zeros((8, 3, 3, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 64, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8, 62, 62])],
+        [weights],
+    )
+    sets = [helper.make_opsetid("", 17)]
+    save(helper.make_model(graph, opset_imports=sets, ir_version=8), tmp_path / "d.onnx")
+    open_one = predict("--board", "axera-pi", "d.onnx")
+    assert (open_one.exit_code, "--shape x=" in open_one.stderr) == (2, True)
+    assert predict("--board", "axera-pi", "--shape", "x=1x3x64x64", "d.onnx").exit_code == 0

@@ -104,3 +104,13 @@ def test_kernels_are_read_as_they_are_written(tmp_path, published):
     assert {name: sorted(one, key=lambda k: k.key) for name, one in graphs.items()} == {
         name: sorted(one, key=lambda k: k.key) for name, one in found.items()
     }
+
+
+def test_band_of_a_graph_that_is_nearly_all_launch_is_as_wide_as_that_is_unknown(shipped):
+    tiny = Kernel("Conv kxk", 1000, 100, 100, 100, 9, 1, 3, 4)
+    answer = ask(shipped.models[0], Asked("tiny", (tiny,)))
+    assert isinstance(answer, Prediction)
+    assert answer.costs is not None
+    assert answer.costs.fixed > 0.9
+    assert answer.costs.memory >= 0
+    assert answer.high / answer.value > 2

@@ -162,7 +162,7 @@ def test_the_answer_names_the_nearest_and_what_it_lacks(tmp_path, shipped):
     )
     assert to_json(decision)["answer"] == answer == view_of(decision)["summary"]
     assert answer in to_text(decision)
-    assert weighed_by(decision) == "2 chips weighed: 2 published"
+    assert weighed_by(decision) == "2 chips weighed; figures of models: 2 published"
 
 
 def test_the_answer_to_what_nothing_does_says_by_how_much_and_what_would(tmp_path, shipped):

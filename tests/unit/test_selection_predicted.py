@@ -131,6 +131,7 @@ def test_a_band_askew_is_as_wide_as_its_wider_side_and_one_too_wide_decides_noth
     time = time_of_answer(rate(40.0, 50.0, 55.0), Wanted("RK3588", NETWORK), column)
     # 25 ms lie a factor 1.25 above 20 ms, 18.2 ms a factor 1.1 below.
     assert time.uncertain.band == pytest.approx((16_000.0, 25_000.0))
+    assert time.ends == pytest.approx((1e6 / 55, 25_000.0))
     wide = time_of_answer(rate(5.0, 50.0, 101.0), Wanted("RK3588", NETWORK), column)
     assert isinstance(wide, Missing)
     assert "too wide" in wide.why

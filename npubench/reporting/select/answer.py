@@ -97,4 +97,4 @@ def weighed_by(decision: Decision) -> str:
     if missing := asked - sum(kinds.values()):
         parts.append(f"{missing} {translate('unknown')}")
     chips = translate_count(len(decision.verdicts), "{count} chip weighed", "{count} chips weighed")
-    return f"{chips}: {', '.join(parts)}" if parts else chips
+    return f"{chips}; {translate('figures of models: {parts}', parts=', '.join(parts))}" if parts else chips

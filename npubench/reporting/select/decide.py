@@ -210,7 +210,7 @@ def figure_of(job: Job) -> Figure:
     time = job.time
     if time is None:
         return Figure(job.need.role, why=job.missing.why if job.missing else "")
-    low, high = time.uncertain.band
+    low, high = time.ends or time.uncertain.band
     return Figure(
         *(job.need.role, time.case, time.board, time.kind, time.origin, time.time_us),
         low_us=low if time.sigma else None,

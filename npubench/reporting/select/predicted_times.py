@@ -120,6 +120,7 @@ def time_of_answer(answer: Answer, wanted: Wanted, column: PublishedFigure) -> M
         in_flight=ONE_CORE if 1 in (mode.cores, chip.cores) else IN_FLIGHT,
         # The wider side counts on both: a band may lie askew of its figure.
         sigma=max(sigma_of(time_us, high), sigma_of(low, time_us)) * 2,
+        ends=(low, high),
         bounds=Bounds(Bound.LOWER, BoundReason.BATCH) if batch > 1 else bounds,
         mode=column.mode,
         precision=column.precision,

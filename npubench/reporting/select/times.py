@@ -40,6 +40,7 @@ class ModelTime:
     latency: Latency | None = None  # microseconds; None: only a rate is known
     in_flight: int = IN_FLIGHT  # inferences that the device may hold at once, where only a rate is known
     sigma: float = 0.0  # of the logarithm of the time; 0: no band is known
+    ends: tuple[float, float] | None = None  # of a predicted time's band as told, microseconds; may lie askew
     bounds: Bounds | None = None  # what the figure leaves out; None of a whole one
     mode: str = ""  # the vendor's name of what ran
     precision: str = ""  # of the artifact
