@@ -179,7 +179,10 @@ class Physics:
         if len(mine) < LEAST_OWN:
             found: Matrix = above * level
             return found
-        return fitted(self._matrix[mine], self._times[mine], above * level)
+        every = self._inside(self._parents.get(parent, range(len(self._times))), fold)
+        told = np.maximum(self._matrix[every] @ above, FLOOR_MS)
+        usual = (self._matrix[every] / told[:, None]).mean(axis=0) / level
+        return fitted(self._matrix[mine], self._times[mine], above * level, usual)
 
     def _pooled(self, parent: Hashable, fold: int) -> "Matrix":
         """A vendor's costs at a precision: columns brought to one level first."""
@@ -230,8 +233,11 @@ def fold_of(network: str) -> int:
     return zlib.crc32(network.encode()) % FOLDS
 
 
-def fitted(work: "Matrix", times: "Matrix", prior: "Matrix") -> "Matrix":
+def fitted(work: "Matrix", times: "Matrix", prior: "Matrix", usual: "Matrix | None" = None) -> "Matrix":
     """Costs >= 0 with work @ costs near the times, relatively and robustly, and shares near the prior's.
+
+    `usual`: work for a millisecond that other networks have, so that a kind of work that is scarce among
+    these few is held to the prior as firmly as it weighs elsewhere.
 
     Non-negative least squares (Lawson and Hanson 1974) of relative deviations, weighted anew ROUNDS times.
     """
@@ -239,6 +245,8 @@ def fitted(work: "Matrix", times: "Matrix", prior: "Matrix") -> "Matrix":
     from scipy.optimize import nnls
 
     scales = np.maximum((work / times[:, None]).mean(axis=0), 1e-6)
+    if usual is not None:
+        scales = np.maximum(scales, usual)
     firm = PRIOR * np.eye(work.shape[1])
     held = PRIOR * prior * scales
     off = np.zeros(len(times))

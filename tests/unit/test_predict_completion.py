@@ -182,6 +182,16 @@ def test_costs_are_found_and_never_below_zero():
     assert (fitted(work, work @ np.array([2.0, 0.5, 1.0]), np.array([0.0, 5.0, 0.0])) >= 0).all()
 
 
+def test_work_that_is_scarce_in_a_column_keeps_the_vendors_cost():
+    work = np.column_stack([np.ones(6), [1e-4, 0, 0, 0, 0, 0]])
+    times = np.array([1.5, 1.0, 1.0, 1.0, 1.0, 1.0])
+    prior = np.ones(2)
+    loose = fitted(work, times, prior)
+    firm = fitted(work, times, prior, np.array([1.0, 0.5]))
+    assert loose[1] > 100  # one slow network of six: a network full of such work would take for ever
+    assert firm[1] == pytest.approx(1, abs=0.1)
+
+
 def test_costs_of_a_network_do_not_rest_on_its_own_figures(samples):
     place = next(i for i, one in enumerate(samples) if one.subject.features)
     before = Physics(samples).log_times([samples[place]])

@@ -145,7 +145,11 @@ def test_words_of_a_command_line_are_requirements(tmp_path, monkeypatch):
 
 def test_all_that_is_wrong_with_the_words_is_told_at_once():
     with pytest.raises(UsageError) as told:
-        asked_by(Cameras(0, ("yolov8s@big", "yolov5n@", " "), budget_usd=-1, fps=-5, resolution="1081p", codec="hevcc"))
+        asked_by(
+            Cameras(
+                0, ("yolov8s@big", "yolov5n@", " "), budget_usd=-1, fps=-5, resolution="1081p", codec="hevcc"
+            )
+        )
     for said in (
         "cameras must be above 0, not 0",
         "fps must be above 0, not -5",

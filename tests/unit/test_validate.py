@@ -71,7 +71,7 @@ def test_every_mistake_is_told_with_its_key():
         "inner[3].size: must be a whole number, not True",
         "inner[3].name: is of 7 characters: use at most 5",
         "weight: must be a finite number, not inf",
-        "above: must be above 0, not 0.0",
+        "above: must be above 0, not 0",
         "free.A: 'A' is not a name: use small letters",
         "pair: must hold 2 values, not 1",
         "kind: must be 'one' or 'two', not 'three'",
