@@ -83,7 +83,8 @@ def text(found: Sequence[Outcome], by: dict[str, float], count: int) -> str:
     parts = [
         "# Errors of completed figures",
         "Made by `make prediction` (`python -m benchmarks.predict_atlas`): "
-        f"{count} vision figures of the atlas, part of them kept back and predicted from the rest.",
+        f"{count} vision figures of the atlas, part of them kept back and predicted from the "
+        "rest. Errors are those of times, also where a rate was published.",
     ]
     for kept, title in TITLES.items():
         mine = [one for one in found if one.kept is kept]

@@ -1,5 +1,6 @@
 """Model A: figures of a network of the atlas on a chip of the atlas, completed from all the others."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -22,6 +23,8 @@ from npubench.published.atlas import PublishedFigure
 from npubench.published.networks import Network
 from npubench.storage.hashing import digest
 
+FEW = 8
+"""Figures of a column up to which its bands have a width of their own."""
 OLDER = "the calibration was learned from older figures than these: make prediction learns it anew"
 
 
@@ -44,6 +47,7 @@ class Completion:
         self._process = Process(samples, parameters, self._physics)
         self._table = Table(samples)
         self._knowledge = Knowledge(samples)
+        self._in_column = Counter(one.column for one in samples)
         is_older = bool(data_sha256) and parameters.data_sha256 != data_sha256
         self._aged = (OLDER,) if is_older else ()
         self._places = {one.row.key: place for place, one in enumerate(samples)}
@@ -114,12 +118,12 @@ class Completion:
         return self._knowledge.basis(sample, lambda one: _is_left_out(one, sample, left))
 
     def kind(self, sample: Sample, opinions: int) -> str:
-        """What a band's width is known by."""
-        return (
-            "alone"
-            if opinions == ALONE
-            else self.parameters.groups[self.parameters.group_of(sample.column)].name
-        )
+        """What a band's width is known by: alone, few figures in the column, or the group's name."""
+        if opinions == ALONE:
+            return "alone"
+        if self._in_column[sample.column] <= FEW:
+            return "few"
+        return self.parameters.groups[self.parameters.group_of(sample.column)].name
 
     def _expected(self, asked: Sequence[Sample], without: Sequence[Left]) -> Expected:
         import numpy as np

@@ -163,7 +163,7 @@ def widths(found: Sequence[Outcome]) -> dict[str, float]:
     import numpy as np
 
     result = {}
-    answered = [one for one in found if one.basis and one.kept is not Kept.CHIPS]
+    answered = [one for one in found if one.basis and (one.kept is not Kept.CHIPS or one.kind == "few")]
     for kind in sorted({one.kind for one in answered}):
         mine = [one for one in answered if one.kind == kind]
         low, middle, high, value = (
