@@ -8,13 +8,13 @@ that the clean table has not: a strong one, unless it says weakly.
     python -m benchmarks.atlas_recall --draws 10 --seed 2 3
 """
 
-import argparse
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from benchmarks.doubts_recall import print_by_seed
 from npubench import published
 from npubench.published.atlas import PublishedFigure
 from npubench.published.metrics import Family
@@ -246,13 +246,7 @@ def _lines(draws: int, seed: int) -> Iterator[str]:
 
 
 def main(words: Sequence[str] = ()) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--draws", type=int, default=25)
-    parser.add_argument("--seed", type=int, nargs="+", default=[1])
-    asked = parser.parse_args(words)
-    for seed in asked.seed:
-        for line in _lines(asked.draws, seed):
-            print(line, flush=True)
+    print_by_seed(words, __doc__, 25, _lines)
 
 
 if __name__ == "__main__":

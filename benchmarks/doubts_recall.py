@@ -274,14 +274,21 @@ def _lines(draws: int, seed: int) -> Iterator[str]:
     yield f"strong alarms on clean rows: {len(wrong)} of {len(table)}, {share:.1%}: {', '.join(wrong)}{above}"
 
 
-def main(words: Sequence[str] = ()) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--draws", type=int, default=200)
+def print_by_seed(
+    words: Sequence[str], description: str | None, draws: int, lines: Callable[[int, int], Iterator[str]]
+) -> None:
+    """Print `lines(draws, seed)` for each seed of the command line's words."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--draws", type=int, default=draws)
     parser.add_argument("--seed", type=int, nargs="+", default=[1])
     asked = parser.parse_args(words)
     for seed in asked.seed:
-        for line in _lines(asked.draws, seed):
+        for line in lines(asked.draws, seed):
             print(line, flush=True)
+
+
+def main(words: Sequence[str] = ()) -> None:
+    print_by_seed(words, __doc__, 200, _lines)
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ def _is_refusal(answer: "Answer") -> bool:
 
 
 def _record(one: BoardAnswer, read: "Read", older: str) -> dict[str, object]:
-    from npubench.predict.answer import Prediction
+    from npubench.predict.presentation import answer_record
 
     answer, calibration = one.answer, read.calibration
     told: dict[str, object] = {
@@ -239,23 +239,7 @@ def _record(one: BoardAnswer, read: "Read", older: str) -> dict[str, object]:
         "calibration_sha256": read.sha256,
         "older_data": older,
     }
-    if isinstance(answer, Prediction):
-        costs = answer.costs
-        return {
-            **told,
-            "metric": answer.metric,
-            "value": answer.value,
-            "low": answer.low,
-            "high": answer.high,
-            "unit": answer.unit,
-            "basis": str(answer.basis),
-            "rests_on": list(answer.rests_on),
-            "costs": costs and {"compute": costs.compute, "memory": costs.memory, "fixed": costs.fixed},
-            "data_sha256": answer.data_sha256,
-        }
-    lacking = {one.operator: one.share for one in answer.lacking}
-    refusal = {"refusal": str(answer.kind), "reason": answer.reason, "lacking": lacking}
-    return {**told, **refusal, "command": answer.command}
+    return {**told, **answer_record(answer)}
 
 
 def _lines(one: BoardAnswer, read: "Read", older: str) -> list[str]:

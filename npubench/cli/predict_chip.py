@@ -59,7 +59,7 @@ def _is_answered(one: "OnChip") -> bool:
 
 
 def _record(path: Path, one: "OnChip") -> dict[str, object]:
-    from npubench.predict.answer import Prediction
+    from npubench.predict.presentation import answer_record
 
     column, row, answer = one.sample.column, one.sample.row, one.answer
     told: dict[str, object] = {
@@ -71,22 +71,7 @@ def _record(path: Path, one: "OnChip") -> dict[str, object]:
         "kind": "predicted",
         "metric": row.metric,
     }
-    if isinstance(answer, Prediction):
-        costs = answer.costs
-        return {
-            **told,
-            "value": answer.value,
-            "low": answer.low,
-            "high": answer.high,
-            "unit": answer.unit,
-            "basis": str(answer.basis),
-            "rests_on": list(answer.rests_on),
-            "costs": costs and {"compute": costs.compute, "memory": costs.memory, "fixed": costs.fixed},
-            "data_sha256": answer.data_sha256,
-            "calibration_sha256": answer.calibration_sha256,
-        }
-    lacking = {lack.operator: lack.share for lack in answer.lacking}
-    return {**told, "refusal": str(answer.kind), "reason": answer.reason, "lacking": lacking}
+    return {**told, **answer_record(answer)}
 
 
 def _cells(path: Path, one: "OnChip") -> list[str]:

@@ -1,10 +1,10 @@
-"""A validation as text, CSV and records for JSON; all three say the same."""
+"""Answers as records for JSON; a validation as text, CSV and JSON, which all say the same."""
 
 import csv
 from io import StringIO
 
 from npubench.domain.text import text_table
-from npubench.predict.answer import Prediction
+from npubench.predict.answer import Answer, Prediction
 from npubench.predict.validate import Judged, Total, Validation
 
 COLUMNS = (
@@ -43,17 +43,32 @@ def to_json(found: Validation) -> dict[str, object]:
 
 
 def _detailed(one: Judged) -> dict[str, object]:
-    told: dict[str, object] = {**record(one), "source": one.row.source}
-    answer = one.answer
+    return {**record(one), "source": one.row.source, **_grounds(one.answer)}
+
+
+def answer_record(answer: Answer) -> dict[str, object]:
+    """An answer with all that it rests on, or a refusal with what is lacking and what would settle it."""
     if isinstance(answer, Prediction):
-        told["rests_on"] = list(answer.rests_on)
+        told: dict[str, object] = {
+            "metric": answer.metric,
+            "value": answer.value,
+            "low": answer.low,
+            "high": answer.high,
+            "unit": answer.unit,
+            "basis": str(answer.basis),
+        }
+        hashes = {"data_sha256": answer.data_sha256, "calibration_sha256": answer.calibration_sha256}
+        return {**told, **_grounds(answer), **{name: sha256 for name, sha256 in hashes.items() if sha256}}
+    return {"refusal": str(answer.kind), "reason": answer.reason, **_grounds(answer)}
+
+
+def _grounds(answer: Answer) -> dict[str, object]:
+    if isinstance(answer, Prediction):
         costs = answer.costs
         shares = costs and {"compute": costs.compute, "memory": costs.memory, "fixed": costs.fixed}
-        told["costs"] = shares
-    else:
-        told["lacking"] = {lacking.operator: lacking.share for lacking in answer.lacking}
-        told["command"] = answer.command
-    return told
+        return {"rests_on": list(answer.rests_on), "costs": shares}
+    lacking = {one.operator: one.share for one in answer.lacking}
+    return {"lacking": lacking, "command": answer.command}
 
 
 def _total(one: Total) -> dict[str, Cell]:
