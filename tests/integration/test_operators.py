@@ -155,7 +155,7 @@ def test_seeded_weights_are_scaled_by_their_fan_in():
 
 def test_files_load_in_the_oldest_supported_runtime(exported):
     # ONNX Runtime 1.20 reads IR versions up to 10.
-    assert {onnx.load(model.path).ir_version for model in exported.values()} == {7}
+    assert max(onnx.load(model.path).ir_version for model in exported.values()) <= 10
 
 
 def test_attributes_may_be_called_like_parameters_of_the_library(tmp_path):

@@ -151,7 +151,7 @@ def test_select_writes_text_json_and_page(out, tmp_path):
     assert "resnet50" in (out / "selection.html").read_text()
     told = invoke("select", "--requirements", file, "--out", out, "--json", "--board", "local")
     assert '"outcome": "unknown"' in told.output
-    with pytest.raises(Exception, match="no board is called 'nowhere'"):
+    with pytest.raises(Exception, match="no board and no chip is called 'nowhere'"):
         invoke("select", "--requirements", file, "--out", out, "--board", "nowhere")
     invoke("select", "--requirements", file, "--out", out, "--published", "--lang", "zh", "--markdown")
     assert 'lang="zh-Hans"' in (out / "selection.html").read_text()

@@ -84,7 +84,12 @@ def test_damage_makes_a_difference(opened, damage):
 def test_no_font_of_the_machine_is_used(opened, selector, family):
     for domain in ("DOM", "CSS"):
         opened.command(f"{domain}.enable")
+    # What is folded away has no font: the first that is drawn.
+    opened.evaluate(
+        f"[...document.querySelectorAll('{selector}')].find(one => one.checkVisibility({{contentVisibilityAuto: true}}))"
+        ".setAttribute('data-drawn', '')"
+    )
     root = opened.command("DOM.getDocument")["root"]["nodeId"]
-    found = opened.command("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+    found = opened.command("DOM.querySelector", nodeId=root, selector="[data-drawn]")["nodeId"]
     fonts = opened.command("CSS.getPlatformFontsForNode", nodeId=found)["fonts"]
     assert {font["familyName"] for font in fonts} == {family}
