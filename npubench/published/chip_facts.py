@@ -11,7 +11,7 @@ from pathlib import Path
 
 from npubench.domain.errors import UsageError
 from npubench.domain.specs import Fact
-from npubench.published.chips import Chip, canonical, chips, find_chip
+from npubench.published.chips import Chip, canonical, find_chip
 from npubench.storage.files import data_root
 
 COLUMNS = ("chip", "field", "value", "unit", "about", "condition", "source", "date")
@@ -72,8 +72,3 @@ def _shared(chip: Chip) -> tuple[Fact, ...]:
     first, *others = (chip_facts().get(name, ()) for name in chip.members)
     told = [{(one.field, one.value) for one in facts} for facts in others]
     return tuple(one for one in first if all((one.field, one.value) in facts for facts in told))
-
-
-def chips_with_facts() -> tuple[str, ...]:
-    """Canonical names of the chips that have facts, in the order of the table of chips."""
-    return tuple(name for name in chips() if name in chip_facts())
