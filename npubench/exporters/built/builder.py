@@ -32,6 +32,7 @@ LEAST_CENTRED = 25
 """Numbers in a filter above which it is centred: of a 3 x 3 of one channel little would be left but edges."""
 
 Numbers = npt.NDArray[np.generic]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +62,33 @@ class Builder:
         return name
 
     def conv(
-        self, data: Value, channels: int, kernel: int, name: str, *, stride: int = 1, groups: int = 1,
-        pad: int | None = None, gain: float = 1.0, mean: float = SHIFT,
+        self, data: Value, channels: int, kernel: int, name: str, *, stride: int = 1, pad: int | None = None,
+        gain: float = 1.0, mean: float = SHIFT,
     ) -> Value:  # fmt: skip
         """A convolution whose outputs have the deviation `gain` and that `mean` for ReLU to cut.
 
         It is padded to keep the size but for `stride`.
         """
-        pad = kernel // 2 if pad is None else pad
-        shape = (channels, data.channels // groups, kernel, kernel)
-        weight, bias = self._filters(shape, data, gain, mean)
-        attributes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+        shape = (channels, data.channels, kernel, kernel)
+        weights = self._filters(shape, data, gain, mean)
+        made = self._convolved(data, weights, name, stride, kernel // 2 if pad is None else pad)
+        return replace(made, mean=mean, variance=gain**2)
+
+    def depthwise(self, data: Value, kernel: int, stride: int, name: str) -> Value:
+        """The same with a filter for each channel alone."""
+        weights = self._filters((data.channels, 1, kernel, kernel), data, 1.0, SHIFT)
+        return replace(self._convolved(data, weights, name, stride, kernel // 2), mean=SHIFT, variance=1.0)
+
+    def _convolved(
+        self, data: Value, weights: tuple[Floats, Floats], name: str, stride: int, pad: int
+    ) -> Value:
+        weight, bias = weights
+        channels, of_group, kernel, _ = weight.shape
         inputs = [data.name, self._kept(weight, f"{name}.weight"), self._kept(bias, f"{name}.bias")]
-        self.node("Conv", inputs, name, group=groups, **attributes)
+        sizes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+        self.node("Conv", inputs, name, group=data.channels // of_group, **sizes)
         height, width = ((size + 2 * pad - kernel) // stride + 1 for size in (data.height, data.width))
-        return Value(name, channels, height, width, mean, gain**2)
+        return Value(name, channels, height, width)
 
     def relu(self, data: Value) -> Value:
         """max(x, 0)."""
@@ -150,7 +163,7 @@ class Builder:
 
     def _filters(
         self, shape: tuple[int, ...], data: Value, gain: float, mean: float
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    ) -> tuple[Floats, Floats]:
         """Filters for inputs like `data`, and the biases that bring their outputs to `mean`."""
         fan_in = math.prod(shape[1:])
         axes = tuple(range(1, len(shape)))

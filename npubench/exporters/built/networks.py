@@ -62,7 +62,7 @@ def mobilenetv1(graph: Builder, data: Value) -> str:
     data = graph.relu6(graph.conv(data, 32, 3, "stem", stride=2))
     wide = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
     for at, (channels, stride) in enumerate(wide):
-        data = graph.relu6(_depthwise(graph, data, 3, stride, f"block{at}.depthwise"))
+        data = graph.relu6(graph.depthwise(data, 3, stride, f"block{at}.depthwise"))
         data = graph.relu6(graph.conv(data, channels, 1, f"block{at}.pointwise"))
     return graph.classifier(data, CLASSES, OUTPUT)
 
@@ -99,14 +99,10 @@ def _inverted(graph: Builder, data: Value, sizes: tuple[int, int, int, int], nam
     inner = data
     if expansion > 1:
         inner = graph.relu6(graph.conv(data, data.channels * expansion, 1, f"{name}.expand"))
-    inner = graph.relu6(_depthwise(graph, inner, kernel, stride, f"{name}.depthwise"))
+    inner = graph.relu6(graph.depthwise(inner, kernel, stride, f"{name}.depthwise"))
     residual = stride == 1 and data.channels == channels
     inner = graph.conv(inner, channels, 1, f"{name}.project", gain=BRANCH if residual else 1.0, mean=0.0)
     return graph.add(data, inner, f"{name}.add") if residual else inner
-
-
-def _depthwise(graph: Builder, data: Value, kernel: int, stride: int, name: str) -> Value:
-    return graph.conv(data, data.channels, kernel, name, stride=stride, groups=data.channels)
 
 
 def squeezenet(graph: Builder, data: Value) -> str:
@@ -140,12 +136,12 @@ def shufflenetv2(graph: Builder, data: Value) -> str:
 def _shuffled(graph: Builder, data: Value, channels: int, stride: int, name: str) -> Value:
     half = channels // 2
     if stride > 1:
-        kept, inner = _depthwise(graph, data, 3, stride, f"{name}.left.depthwise"), data
+        kept, inner = graph.depthwise(data, 3, stride, f"{name}.left.depthwise"), data
         kept = graph.relu(graph.conv(kept, half, 1, f"{name}.left.pointwise"))
     else:
         kept, inner = graph.halves(data, f"{name}.split")
     inner = graph.relu(graph.conv(inner, half, 1, f"{name}.right.pointwise1"))
-    inner = _depthwise(graph, inner, 3, stride, f"{name}.right.depthwise")
+    inner = graph.depthwise(inner, 3, stride, f"{name}.right.depthwise")
     inner = graph.relu(graph.conv(inner, half, 1, f"{name}.right.pointwise2"))
     return graph.shuffle(graph.concat([kept, inner], f"{name}.concat"), 2, f"{name}.shuffle")
 
