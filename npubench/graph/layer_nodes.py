@@ -22,6 +22,9 @@ SEPARATORS = "_#-.:/ "
 FOLDED = frozenset({"BatchNormalization", "Identity", "Dropout", "QuantizeLinear", "DequantizeLinear"})
 """Nodes that leave no layer of their own: they become part of the weights beside them, or nothing."""
 
+MOST_FOLDED = 8
+"""Of these in a row: more of them are no pattern of an exporter's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -79,32 +82,33 @@ class NodeGraph:
                 return Named(None, head, rest)
         return Named(rest=told)
 
-    def after(self, node: Node, operator: str) -> Node | None:
-        """The one node of that type that reads what `node` writes, through nodes that leave no layer."""
+    def after(self, node: Node, operator: str, between: int = MOST_FOLDED) -> tuple[Node, ...]:
+        """The one node of that type that reads what `node` writes, behind those between that leave no layer.
+
+        Empty where there is none, or more than one.
+        """
         found = {
-            one.name: one
+            path[-1].name: path
             for tensor in node.outputs
             for reader in self.readers.get(tensor, ())
-            for one in self._through(reader, operator)
+            if (path := self._through(reader, operator, between))
         }
-        return next(iter(found.values())) if len(found) == 1 else None
+        return next(iter(found.values())) if len(found) == 1 else ()
 
-    def _through(self, node: Node, operator: str) -> Iterable[Node]:
+    def _through(self, node: Node, operator: str, between: int) -> tuple[Node, ...]:
         if node.operator == operator:
             return (node,)
-        if node.operator not in FOLDED:
-            return ()
-        found = self.after(node, operator)
-        return (found,) if found else ()
+        path = self.after(node, operator, between - 1) if between and node.operator in FOLDED else ()
+        return (node, *path) if path else ()
 
     def chain(self, first: Node, operators: Sequence[str]) -> tuple[tuple[Node, ...], bool]:
         """Nodes of these types, each reading the one before; and whether all of them were found."""
         chain = [first]
         for operator in operators:
             following = self.after(chain[-1], operator)
-            if following is None:
+            if not following:
                 return tuple(chain), False
-            chain.append(following)
+            chain += following
         return tuple(chain), True
 
 

@@ -21,9 +21,12 @@ from npubench.graph.layer_nodes import Node, NodeGraph, shared_macs
 
 FUSED: Mapping[str, tuple[str, ...]] = {
     **{"Relu6": ("Clip",), "Swish": ("Sigmoid", "Mul"), "Silu": ("Sigmoid", "Mul")},
-    **{"HardSwish": ("HardSwish",), "ReluN": ("Clip",), "Gelu": ("Gelu",), "Softmax": ("Softmax",)},
+    **{"HardSwish": ("HardSwish",), "ReluN": ("Clip",), "Gelu": ("Gelu",)},
 }
 """Words of the compiler's for operators that the model may spell otherwise."""
+
+WORDS = ("Conv", "Add", "Relu", "Clip", "Mul", "PRelu", "LeakyRelu", "Sigmoid", "Tanh", "Elu", "MaxPool")
+"""Operators that it fuses, in ONNX's words."""
 
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul", "ConvTranspose", "ReduceMean", "GlobalAveragePool"})
 """Operators that it makes convolutions of, which then have the name of what they were."""
@@ -151,9 +154,9 @@ def _plain(operator: str) -> str:
 
 
 def _fused(op_type: str, graph: NodeGraph) -> list[str]:
-    """Operators behind the first that a type puts together, in the model's words: Add, Relu of ConvAddRelu."""
+    """Operators behind the first that a type puts together, in the model's words."""
     known = {node.operator for node in graph.nodes}
-    words = sorted({*known, *FUSED, "Conv"}, key=len, reverse=True)
+    words = sorted({*known, *FUSED, *WORDS}, key=len, reverse=True)
     rest, found = op_type, list[str]()
     while rest:
         rest = rest.removeprefix("ex").removeprefix("Ex")

@@ -39,7 +39,7 @@ _COLUMNS: Mapping[str, tuple[str, str, bool]] = {
     "MaxCycles": ("cycles_total", r"\d+", False),
     "SparseRatio": ("sparse_ratio", r"[\d.]+%", True),
     "Time(us)": ("time_us", _NUMBER, True),
-    "MacUsage(%)": ("mac_usage", rf"\\|{_NUMBER}%?(?:/{_NUMBER}%?)*", True),
+    "MacUsage(%)": ("mac_usage", rf"\\|{_NUMBER}(?:/{_NUMBER})*", True),
     "RW(KB)": ("rw_kb", _NUMBER, True),
 }
 """By the heading: the name here, what a cell holds, and whether it may be blank."""
