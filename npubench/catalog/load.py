@@ -76,7 +76,7 @@ def _files(folder: Path, problems: list[Problem]) -> Iterator[Path]:
     try:
         names = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
-        problems.append(Problem(folder, 1, "", f"cannot be listed: {error.strerror}: check its permissions"))
+        problems.append(Problem(folder, 0, "", f"cannot be listed: {error.strerror}: check its permissions"))
         return
     # Editors keep locks and copies under hidden names.
     yield from (path for path in names if path.suffix == ".toml" and not path.name.startswith("."))

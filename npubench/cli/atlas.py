@@ -83,10 +83,12 @@ def read_atlas(folders: Sequence[Path]) -> "Atlas":
 
     beside = [one / "published" for one in user_folders(()) if (one / "published").is_dir()]
     atlas = load((*beside, *folders))
-    for problem in atlas.problems:
-        say_problem(str(problem))
     named = {one.absolute() for one in folders}
     wrong = [one for one in atlas.problems if {one.file.absolute(), one.file.absolute().parent} & named]
+    if wrong and len(atlas.problems) == 1:
+        raise UsageError(str(wrong[0]))
+    for problem in atlas.problems:
+        say_problem(str(problem))
     if wrong:
         raise UsageError(f"{counted(len(wrong), 'mistake')} in the folders of --tables: correct them")
     return atlas

@@ -11,7 +11,7 @@ import click
 from npubench.cli.options import say_problem
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.specs import CaseKind, Precision
-from npubench.domain.text import path_meant, printable
+from npubench.domain.text import about_file, path_meant, printable
 
 if TYPE_CHECKING:
     from npubench.domain.specs import BoardSpec
@@ -99,8 +99,7 @@ def ask_board(question: BoardQuestion, as_json: bool) -> int:
         try:
             answers.extend(_answers(path, board, models, read, question))
         except UsageError as error:
-            told = str(error)
-            say_problem(printable(told if path.name in told else f"{path}: {told}"))
+            say_problem(printable(about_file(path, str(error))))
             broken = True
     older = _older(read, question)
     if as_json:

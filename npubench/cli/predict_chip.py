@@ -9,7 +9,7 @@ import click
 
 from npubench.cli.options import say_problem
 from npubench.domain.errors import ExitCode, UsageError
-from npubench.domain.text import path_meant, printable, text_table
+from npubench.domain.text import about_file, path_meant, printable, text_table
 
 if TYPE_CHECKING:
     from npubench.predict.on_chip import OnChip
@@ -38,7 +38,7 @@ def ask(chip: str, models: Sequence[Path], precisions: Sequence[str], as_json: b
                 if features
                 else f"no such file{path_meant(path, ('.onnx',))}: correct its name"
             )
-            say_problem(printable(f"{path}: {told}"))
+            say_problem(printable(about_file(path, told)))
             broken = True
         else:
             found.extend((path, one) for one in ask_chip(completion(), chip, features, precisions))

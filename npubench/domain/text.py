@@ -138,6 +138,14 @@ def path_meant(path: Path, suffixes: Collection[str] = ()) -> str:
     return did_you_mean(path.name, beside(path, suffixes))
 
 
+def about_file(path: Path, message: str) -> str:
+    """`message` on a file, which is named once: what it begins with the file's name stays so."""
+    for name in (str(path), path.name):
+        if message.startswith((f"{name} ", f"{name}:")):
+            return f"{path}{message[len(name) :]}"
+    return f"{path}: {message}"
+
+
 def beside(path: Path, suffixes: Collection[str] = ()) -> tuple[str, ...]:
     """Names in the folder where `path` would lie; none where that cannot be listed."""
     try:

@@ -20,6 +20,7 @@ from npubench.domain.specs import (
     TimingProtocol,
     case_kind,
 )
+from npubench.domain.text import about_file
 from npubench.engine import plugins
 from npubench.engine.assemble import host_opener, load_catalog
 from npubench.engine.plan import Job, RunOptions
@@ -173,7 +174,7 @@ def file_kernels(
         folder = Path(scratch)
         model = plugins.exporter(spec).export(spec, folder, folder / "log")
         if isinstance(model, Failure):
-            raise UsageError(f"{path}: {model.message}")
+            raise UsageError(about_file(path, model.message))
         for precision in precisions:
             if isinstance(backend, Fusing):
                 target = Target(
@@ -183,7 +184,7 @@ def file_kernels(
                 place.mkdir()
                 artifact = backend.compile(model, target, place, folder / "log")
                 if isinstance(artifact, Failure):
-                    raise UsageError(f"{path}: {artifact.message}")
+                    raise UsageError(about_file(path, artifact.message))
                 kernels = artifact_kernels(artifact, backend, place)
             else:
                 kernels = kernels_of(infer_shapes(_model(model.path)))

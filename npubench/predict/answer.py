@@ -8,6 +8,7 @@ class Basis(StrEnum):
     """What a predicted figure rests on, from the surest to the least sure."""
 
     SAME_CELL = "same network and chip"  # another mode, precision, batch or publisher of the pair is known
+    OTHER_PRECISION = "same network and chip, other precision"  # the pair is known, but not in what is asked
     KNOWN_NETWORK = "known network"  # the network's figures on other chips
     KNOWN_FAMILY = "known family"  # the network has none; others of its family do
     SEEN_OPERATORS = "seen operators"  # its graph alone
@@ -25,6 +26,7 @@ class RefusalKind(StrEnum):
     GRAPH = "network without figures and graph"
     OPERATORS = "operators never measured"
     REGIME = "input far from any measured"
+    SIZE = "graph far from any measured"
 
 
 @dataclass(frozen=True, slots=True)

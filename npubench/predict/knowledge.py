@@ -84,8 +84,8 @@ class Knowledge:
         if same:
             chips = [one.column.chip for one in same]
             told = f"{counted(len(same), 'figure')} of {subject.network} on {_listed(chips)}"
-            basis = Basis.SAME_CELL if column.chip in chips else Basis.KNOWN_NETWORK
-            return Ground(basis, (told, here, *self._bias(column)))
+            basis, more = _of_pair(column, [one.column for one in same if one.column.chip == column.chip])
+            return Ground(basis, (*more, told, here, *self._bias(column)))
         if not subject.known:
             words = f"{asked.row.model!r} joins to no network ({asked.join.reason}), and has no other figure"
             return Refusal(RefusalKind.NETWORK, words)
@@ -149,6 +149,17 @@ class Knowledge:
             return ()
         ordered = sorted(lacking.items(), key=lambda pair: (-pair[1], pair[0]))
         return tuple(LackingOperator(name, share) for name, share in ordered)
+
+
+def _of_pair(asked: Column, here: Sequence[Column]) -> tuple[Basis, tuple[str, ...]]:
+    """The basis of a network with figures in these columns of the chip, and in which precisions they are."""
+    if not here:
+        return Basis.KNOWN_NETWORK, ()
+    precisions = dict.fromkeys(one.precision for one in here)
+    if asked.precision in precisions:
+        return Basis.SAME_CELL, ()
+    told = f"on {asked.chip} it is known in {_listed(precisions)} alone, not in {asked.precision}"
+    return Basis.OTHER_PRECISION, (told,)
 
 
 def _is_of_mode(known: Column, asked: Column) -> bool:

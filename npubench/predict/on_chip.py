@@ -57,7 +57,8 @@ def ask_chip(
     answers: list[Answer] = list(known.answers(asked))
     for place, one in enumerate(asked):
         here = [sample for sample in known.samples if sample.column == one.column]
-        answers[place] = _too_far(features, here) or answers[place]
+        first = _uncounted(features) or _at_fault(answers[place])
+        answers[place] = first or _too_far(features, here) or answers[place]
     return tuple(OnChip(one, answer) for one, answer in zip(asked, answers, strict=True))
 
 
@@ -73,13 +74,23 @@ def _asked(example: Sample, features: GraphFeatures) -> Sample:
     return Sample(row, example.column, subject, nothing, math.nan)
 
 
+def _uncounted(features: GraphFeatures) -> Refusal | None:
+    """That there are operators whose work nobody can tell, each of them named."""
+    if not features.uncounted:
+        return None
+    nodes = sum(features.operators.values())
+    lacking = tuple(LackingOperator(name, count / nodes) for name, count in features.uncounted.items())
+    named = ", ".join(one.operator for one in lacking)
+    return Refusal(RefusalKind.OPERATORS, f"what {named} costs cannot be counted in this graph", lacking)
+
+
+def _at_fault(answer: Answer) -> Refusal | None:
+    """A refusal for operators, which stands before one for the graph's size: it names what to replace."""
+    return answer if isinstance(answer, Refusal) and answer.lacking else None
+
+
 def _too_far(features: GraphFeatures, here: Sequence[Sample]) -> Refusal | None:
     """Why figures of a column say nothing of a graph: too few, or of networks of quite another size."""
-    if features.uncounted:
-        nodes = sum(features.operators.values())
-        lacking = tuple(LackingOperator(name, count / nodes) for name, count in features.uncounted.items())
-        named = ", ".join(one.operator for one in lacking)
-        return Refusal(RefusalKind.OPERATORS, f"what {named} costs cannot be counted in this graph", lacking)
     macs = [one.subject.features.macs for one in here if one.subject.features and one.subject.features.macs]
     if len(macs) < LEAST:
         words = f"only {len(macs)} figures with a graph were published there, {LEAST} are needed"
@@ -88,7 +99,5 @@ def _too_far(features: GraphFeatures, here: Sequence[Sample]) -> Refusal | None:
         told = (
             f"{features.macs / 1e9:.3g} GMACs; measured were {min(macs) / 1e9:.3g} to {max(macs) / 1e9:.3g}"
         )
-        return Refusal(
-            RefusalKind.OPERATORS, f"the graph is of another size than any that was measured: {told}"
-        )
+        return Refusal(RefusalKind.SIZE, f"the graph is of another size than any that was measured: {told}")
     return None

@@ -73,7 +73,7 @@ def _text(path: Path, problems: list[Problem]) -> str | None:
         with open_regular(path, follow=True) as stream:
             data = stream.read()
     except OSError as error:
-        problems.append(Problem(path, 1, "", f"cannot be read: {error.strerror}: check 'file'"))
+        problems.append(Problem(path, 0, "", f"cannot be read: {error.strerror}: check 'file'"))
         return None
     try:
         return data.decode("utf-8-sig")

@@ -67,16 +67,16 @@ def _files(one: Path, problems: list[Problem]) -> Sequence[Path]:
         # Names of chips and the like lie beside it, in forms of their own.
         return (one / "tables.toml",)
     if not one.is_dir():
-        problems.append(Problem(one, 1, "", "is no folder: name one with TOML and CSV files"))
+        problems.append(Problem(one, 0, "", "is no folder: name one with TOML and CSV files"))
         return ()
     try:
         # Editors keep locks and copies under hidden names.
         found = sorted(p for p in one.iterdir() if p.suffix == ".toml" and not p.name.startswith("."))
     except OSError as error:
-        problems.append(Problem(one, 1, "", f"cannot be listed: {error.strerror}: check its permissions"))
+        problems.append(Problem(one, 0, "", f"cannot be listed: {error.strerror}: check its permissions"))
         return ()
     if not found:
-        problems.append(Problem(one, 1, "", "has no .toml file that says what its tables are: add one"))
+        problems.append(Problem(one, 0, "", "has no .toml file that says what its tables are: add one"))
     return found
 
 

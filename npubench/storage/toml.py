@@ -25,7 +25,7 @@ _BLANK = re.compile(r"[ \t\r]*(?:#.*)?")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong at one place of one file; `line` counts from 1, `key` may be empty."""
+    """What is wrong at one place of one file; `line` counts from 1, 0: of all of it; `key` may be empty."""
 
     file: Path
     line: int
@@ -34,7 +34,8 @@ class Problem:
 
     def __str__(self) -> str:
         key = f" key '{self.key}':" if self.key else ""
-        return printable(f"{self.file}:{self.line}:{key} {self.message}")
+        line = f":{self.line}" if self.line else ""
+        return printable(f"{self.file}{line}:{key} {self.message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ class Source:
 def read(path: Path) -> tuple[Source, dict[str, Any]] | Problem:
     """Text and tables of a TOML file, or why it cannot be read."""
     if not path.is_file():
-        return Problem(path, 1, "", "cannot be read: it is not a regular file: remove or replace it")
+        return Problem(path, 0, "", "cannot be read: it is not a regular file: remove or replace it")
     try:
         data = path.read_bytes()
     except OSError as error:
-        return Problem(path, 1, "", f"cannot be read: {error.strerror}: check its permissions")
+        return Problem(path, 0, "", f"cannot be read: {error.strerror}: check its permissions")
     return _parsed(path, data)
 
 

@@ -237,6 +237,11 @@ def test_mistakes_in_a_named_folder_are_all_told_and_end_it(tmp_path, capsys):
     assert last == "npubench: 2 mistakes in the folders of --tables: correct them"
 
 
+def test_a_folder_of_tables_that_is_none_is_told_in_one_line(capsys):
+    assert main(["results", "--published", "--tables", "/nowhere"]) == 2
+    assert capsys.readouterr().err == "npubench: /nowhere: is no folder: name one with TOML and CSV files\n"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

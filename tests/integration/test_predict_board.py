@@ -11,7 +11,7 @@ from npubench.cli import main
 from npubench.predict.calibration import read
 
 
-def _model(path, operator="Relu"):
+def _model(path, operator="Relu", side=56):
     """A convolution of 64 channels, 56 x 56, and an operator behind it."""
     weights = numpy_helper.from_array(np.zeros((64, 64, 3, 3), np.float32), "w")
     graph = helper.make_graph(
@@ -20,8 +20,8 @@ def _model(path, operator="Relu"):
             helper.make_node(operator, ["c"], ["y"]),
         ],
         "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64, 56, 56])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64, 56, 56])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64, side, side])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64, side, side])],
         [weights],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
@@ -164,6 +164,33 @@ def test_chip_of_the_atlas_answers_for_a_graph_by_mode(predict, model):
     assert all(one["low"] < one["value"] < one["high"] for one in answered)
     # A file's name is no network: the graph alone is asked.
     assert {one["basis"] for one in answered} == {"seen operators"}
+
+
+@pytest.mark.parametrize("side", [56, 2])
+def test_a_refusal_names_the_operators_at_fault_whatever_else_is_wrong(tmp_path, predict, side):
+    _model(tmp_path / "m.onnx", "Atan", side)
+    found = predict("--chip", "rk3588", "m.onnx", "--json")
+    assert found.exit_code == 3
+    for one in json.loads(found.stdout):
+        assert one["refusal"] == "operators never measured"
+        assert "Atan (50 %)" in one["reason"]
+        assert one["lacking"] == {"Atan": 0.5}
+
+
+def test_a_graph_of_another_size_is_refused_for_that(tmp_path, predict):
+    _model(tmp_path / "m.onnx", side=2)
+    found = predict("--chip", "rk3588", "m.onnx", "--json")
+    (kind,) = {one["refusal"] for one in json.loads(found.stdout)}
+    assert kind == "graph far from any measured"
+
+
+@pytest.mark.parametrize("whose", [("--chip", "rk3588"), ("--board", "axera-pi")])
+def test_a_file_that_cannot_be_read_is_named_once(tmp_path, predict, whose):
+    predict("--fit", "--published", "--board", "axera-pi")
+    (tmp_path / "junk.onnx").write_text("junk")
+    found = predict(*whose, "junk.onnx")
+    assert found.exit_code == 2
+    assert found.stderr.count("junk.onnx") == 1
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,20 @@ def test_a_figure_of_ours_hardly_changes_its_own_prediction(samples, made):
     assert after.value == pytest.approx(before.value, rel=0.03)
 
 
+def test_a_basis_in_another_precision_says_which_is_known(samples, made):
+    """YOLOv5s is known on the RK3588 in INT8 alone; the chip has figures of other networks in FP16."""
+    known = next(
+        one for one in samples if one.column.chip == "RK3588" and one.subject.network == "yolov5s-v6"
+    )
+    other = asked(known, precision="fp16")
+    of_pair = [one for one in samples if one.column.chip == "RK3588" and one.subject.network == "yolov5s-v6"]
+    assert {one.column.precision for one in of_pair} == {"int8"}
+    ground = made.ground(other, Left.NOTHING)
+    assert ground.basis is Basis.OTHER_PRECISION
+    assert ground.rests_on[0] == "on RK3588 it is known in int8 alone, not in fp16"
+    assert made.ground(known, Left.NOTHING).basis is Basis.SAME_CELL
+
+
 def test_an_empty_value_changes_no_prediction(samples, made):
     rows = [samples[3], asked(samples[3], value=None)]
     first, second = made.answers(rows)

@@ -12,7 +12,7 @@ from npubench.reporting.data.formatting import duration
 WIDTH = 960.0
 LABEL_COLUMNS, LABEL_PX = 34, 280.0
 FONT_PX = 12.5
-"""Size of labels in page.css; `text_px` must know it to leave them room."""
+"""Size of labels in charts.css; `text_px` must know it to leave them room."""
 
 TOP_PX, AXIS_PX = 8.0, 34.0
 ROW_LIMIT = 40

@@ -46,6 +46,12 @@ KINDS = {
 ROW_LIMIT = 2000
 """Rows of the tables of failures and skips; a page of more is of no use to anybody."""
 
+STYLES = (
+    *("base", "frame", "marks", "tables", "charts", "details"),
+    *("first", "selection", "layers", "phone", "print"),
+)
+"""Files of `reports/styles/`, in this order: what a narrow screen or paper changes comes last."""
+
 SCRIPT_WORDS = (
     *("Filter rows", "{shown} of {all} rows", "Copy", "Copied", "Show {count} more", "Not known", "emulated"),
     "Not a real board: its figures are left out of comparisons",
@@ -82,7 +88,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
     """
     with use_language(context.language):
         rows = ordered(results)
-        style, script = asset("page.css"), asset("page.js")
+        style, script = styles(), asset("page.js")
         if context.live is not None:
             script += asset("live.js")
         text: str = (
@@ -169,6 +175,12 @@ def environment() -> jinja2.Environment:
     made.globals.update(least_samples=least_samples, word_of=word_of)
     made.globals.update(_=translate, _n=translate_count)
     return made
+
+
+@cache
+def styles() -> Any:
+    """The style sheet of every page: one file a concern, later ones win."""
+    return Markup("").join(asset(f"styles/{name}.css") for name in STYLES)
 
 
 def asset(name: str) -> Any:
