@@ -8,17 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from npubench.domain.kinds import Kind as Kind
+from npubench.domain.layers import Join, LayerTable
 from npubench.domain.notes import Note
 from npubench.domain.specs import SamplesFrom, TensorSpec
-
-
-class Kind(StrEnum):
-    """Where a figure comes from."""
-
-    MEASURED = "measured"
-    SIMULATED = "simulated"
-    PREDICTED = "predicted"
-    PUBLISHED = "published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +284,8 @@ class Figures:
     sampling: Sampling | None = None  # what `throughput_fps` counts
     computed: Computed | None = None  # where the operators ran
     throughput_from: RateFrom | None = None  # what `throughput_fps` was made of; None in older rows
-    layers_on: tuple[PlacedLayer, ...] = ()  # the layers one by one, where the tool tells them
+    layers_on: tuple[PlacedLayer, ...] = ()  # where layers run, of a tool that tells no `layers`
+    layers: LayerTable | None = None  # what the tool tells of each; None where it tells nothing
     npu: NpuPart | None = None  # what of the NPU ran; None where there is no choice
     npu_time_us: float | None = None  # of one call, what the NPU itself took
     npu_counter: int | None = None  # the NPU's own performance counter, of one call
@@ -304,6 +298,17 @@ class Figures:
     told_outputs: tuple[TensorSpec, ...] = ()  # outputs of what ran, as the board's runner lists them
     codec: CodecFigures | None = None  # of a case of the stage codec
     processor: ProcessorFigures | None = None  # of a case of the stage cpu
+
+    @property
+    def placed_layers(self) -> tuple[PlacedLayer, ...]:
+        """Layers with where they run, inputs and outputs apart; empty where the tool tells none."""
+        if self.layers is None:
+            return self.layers_on
+        return tuple(
+            PlacedLayer(one.name, one.operators or ((one.tool_type,) if one.tool_type else ()), one.unit)
+            for one in self.layers.layers
+            if one.join is not Join.END
+        )
 
     @property
     def npu_mode(self) -> str:

@@ -123,9 +123,13 @@ class Preprocessing:
     clip: ClipSampling | None = None
 
 
+BUILT = "npubench"
+"""The codebase of networks that npubench builds itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model of an OpenMMLab codebase.
+    """A model of an OpenMMLab codebase, or of `BUILT`, whose `config` is the network's name.
 
     `config` is a name or the path of a file; `inputs` and `preprocessing` may be empty, then the config's
     own count. `weights` is `random` (seeded), `auto` (OpenMMLab's own) or a checkpoint path. `exports` says

@@ -7,7 +7,15 @@ from typing import Any, assert_never, cast
 
 from npubench.domain.errors import UsageError
 from npubench.domain.protocols import Backend, BoardBenchmark, Configurable, Exporter, OpenHost, Transport
-from npubench.domain.specs import BenchmarkSpec, BoardSpec, CaseSpec, FileSpec, ModelSpec, OperatorSpec
+from npubench.domain.specs import (
+    BUILT,
+    BenchmarkSpec,
+    BoardSpec,
+    CaseSpec,
+    FileSpec,
+    ModelSpec,
+    OperatorSpec,
+)
 
 BACKENDS = "npubench.backends"
 BENCHMARKS = "npubench.benchmarks"
@@ -54,6 +62,10 @@ def exporter(
             from npubench.exporters.operators import OperatorExporter
 
             return OperatorExporter()
+        case ModelSpec(codebase=codebase) if codebase == BUILT:
+            from npubench.exporters.built.exporter import BuiltExporter
+
+            return BuiltExporter()
         case ModelSpec():
             from npubench.exporters.openmmlab.exporter import OpenMMLabExporter
 

@@ -93,12 +93,13 @@ def join(publisher: str, model: str, input_text: str, mode: str = "", source: st
 
     publisher: as `publisher_of` gives it; input_text, mode and source: the row's own cells. `source` tells
     models of one name apart where a publisher keeps each in a folder of its own. Asked are, in order: the
-    reviewed list; the list for that name at another input; OpenMMLab's own names; the rules of the
-    publisher's style of names, then those for anybody's; the networks' own names.
+    networks that npubench builds; the reviewed list; the list for that name at another input; OpenMMLab's own
+    names; the rules of the publisher's style of names, then those for anybody's; the networks' own names.
     """
     publisher = known_as(_owner(source) if publisher == _RAW_FILES else publisher)
     found = (
-        _listed(publisher, model, input_text, source)
+        _built(publisher, model, input_text)
+        or _listed(publisher, model, input_text, source)
         or _listed_elsewhere(publisher, model, input_text, source)
         or _of_zoo(model, input_text)
         or _by_rule(publisher, model, input_text)
@@ -182,6 +183,22 @@ def _only(found: Sequence[Entry]) -> Join | None:
 
 def _squeezed(name: str) -> str:
     return re.sub(r"[-_\s]", "", name.lower())
+
+
+BUILT_PREFIX = "built-"
+"""Begins the names of networks that npubench builds itself (models/built.toml), before the network's own."""
+
+
+def _built(publisher: str, model: str, input_text: str) -> Join | None:
+    """A network that npubench builds itself; tests hold its MACs and parameters against the graph's."""
+    if publisher:
+        return None
+    name, told = model.removeprefix(BUILT_PREFIX), input_of(input_text)
+    known = _own_names().get(_squeezed(name)) if name != model else None
+    if known is None or known.name != name or not told.told:
+        return None
+    network = Network(name, "", known.task, told.height, told.width)
+    return Join(network, Confidence.HIGH, "built by npubench as that network", task=known.task)
 
 
 def _by_rule(publisher: str, model: str, input_text: str) -> Join | None:

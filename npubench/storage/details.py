@@ -26,6 +26,7 @@ from npubench.domain.notes import note_of
 from npubench.domain.records import Result
 from npubench.domain.specs import TensorSpec
 from npubench.storage.json import InvalidError, convert
+from npubench.storage.layers import of_old_form, old_form
 
 _SIMPLE = {
     "npu_time_us": ("neu_us", float),
@@ -66,6 +67,8 @@ def details_of(figures: Figures) -> dict[str, Any]:
         found |= asdict(figures.codec)
     if figures.processor is not None:
         found |= _of_processor(figures.processor)
+    if figures.layers is not None and (layers := old_form(figures.layers)) is not None:
+        found["layers"] = layers
     return {**found, **figures.details}
 
 
@@ -121,6 +124,9 @@ def typed(figures: Figures) -> Figures:
     if figures.bounds is None and not found.get("bounds"):
         bounds = _bounds(figures, left, found.get("statistic", figures.statistic))
         found |= {"bounds": bounds} if bounds else {}
+    if figures.layers is None and (layers := of_old_form(left.get("layers"), figures)) is not None:
+        found["layers"] = layers
+        del left["layers"]
     return replace(figures, details=left, **found) if found else figures
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from npubench.backends.ethos_u.layers import UNNAMED, operators_of, table_of
 from npubench.backends.ethos_u.vela import Layer, parse_layers, parse_summary
 from npubench.backends.isolated.backend import IsolatedBackend, failed, first_line, resolution_of
 from npubench.backends.isolated.placement import Row, placed
@@ -24,32 +25,6 @@ CONFIGURATIONS = {
 """MACs a cycle of each family (Vela's OPTIONS.md), and a reference system of Vela's for it."""
 
 SUMMARISED = ("core_clock_mhz", "sram_bytes", "dram_bytes", "flash_bytes", "cycles_total", "cycles_npu")
-UNNAMED = "None"
-"""Of rows that Vela made itself."""
-
-ONNX_NAMES = {
-    "Conv2D": ("Conv",),
-    "DepthwiseConv2D": ("Conv", "GlobalAveragePool"),
-    "Conv2DBackpropInput": ("ConvTranspose",),
-    "TransposeConv": ("ConvTranspose",),
-    "FullyConnected": ("Gemm", "MatMul"),
-    "BatchMatMul": ("MatMul",),
-    "AvgPool": ("AveragePool", "GlobalAveragePool"),
-    "Mean": ("GlobalAveragePool", "ReduceMean"),
-    "Minimum": ("Min",),
-    "Maximum": ("Max",),
-    "ReduceMax": ("ReduceMax", "GlobalMaxPool"),
-    "StridedSlice": ("Slice",),
-    "Pack": ("Concat",),
-    "Reshape": ("Reshape", "Flatten", "Squeeze", "Unsqueeze"),
-    "ResizeBilinear": ("Resize",),
-    "ResizeNearestNeighbor": ("Resize",),
-    "Logistic": ("Sigmoid",),
-    "TopKV2": ("TopK",),
-}
-"""What Vela calls a LiteRT operator, and of which ONNX operators it is made; others keep their names."""
-
-
 LITERT = Tolerance(
     layout="onnx2tf turns N, C, ... into N, ..., C, of outputs where no Transpose stands before them",
     rank="LiteRT has no scalars at a model's border: each is a vector of one entry",
@@ -148,11 +123,8 @@ class EthosUBackend(IsolatedBackend):
             details={
                 **{key: getattr(summary, key, None) for key in SUMMARISED},
                 "poolings_rewritten": answer.get("poolings_rewritten"),
-                "layers": [
-                    {"name": one.name, "type": one.original, "target": one.target, "cycles_total": one.cycles}
-                    for one in layers
-                ],
             },
+            layers=table_of(layers, summary, artifact.onnx) if layers else None,
         )
 
 
@@ -166,7 +138,7 @@ def where(layers: Sequence[Layer], model: OnnxModel) -> dict[str, Any]:
         Row(
             layer.name,
             layer.target == "NPU",
-            tuple(n for n in ONNX_NAMES.get(layer.original, (layer.original,)) if n in model.operators),
+            operators_of(layer, model),
             () if layer.original == UNNAMED else (layer.original,),
             macs=layer.macs if layer.target == "NPU" else None,
         )

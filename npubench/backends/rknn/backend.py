@@ -17,6 +17,7 @@ from npubench.backends.isolated.backend import (
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import positive, text
 from npubench.backends.rknn import rknn_benchmark
+from npubench.backends.rknn.layers import table_of
 from npubench.backends.rknn.placement import Layer, on_cpu, operators_of, parse_layers, parse_memory, where
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
@@ -145,15 +146,8 @@ class RknnBackend(IsolatedBackend):
             statistic=f"total cycles over the declared {clock_mhz:g} MHz, {told}" if timed else "",
             details={
                 **{"cycles_ddr": ddr, "cycles_npu": npu, "cycles_total": total, "cycles": told},
-                "layers": [
-                    {
-                        **{"name": one.full_name, "type": one.op_type, "precision": one.data_type},
-                        **{"target": one.target, "cycles_total": one.cycles[2] if one.cycles else None},
-                        "rw_bytes": one.rw_bytes,
-                    }
-                    for one in layers
-                ],
             },
+            layers=table_of(layers, artifact.onnx, clock_mhz) if layers else None,
         )
 
     def runner(self) -> tuple[str, Sequence[str]]:

@@ -8,7 +8,6 @@ from npubench.reporting.charts.axis import LOG_FROM
 
 if TYPE_CHECKING:
     import numpy as np
-
     from numpy.typing import NDArray
 
     Times = NDArray[np.float64]

@@ -53,10 +53,10 @@ def units_of(figures: Figures, operators: Collection[str]) -> tuple[str, ...]:
     Where it made something else of all of them, the units of that: a layer that a tool adds beside them, as a
     Reshape for its own layout, is none of theirs.
     """
-    named = [one.unit for one in figures.layers_on if not set(operators).isdisjoint(one.operators)]
+    named = [one.unit for one in figures.placed_layers if not set(operators).isdisjoint(one.operators)]
     types = [figures.placement[name] for name in operators if name in figures.placement]
     if not named and not types:
-        named = [one.unit for one in figures.layers_on if one.operators]
+        named = [one.unit for one in figures.placed_layers if one.operators]
         types = [*figures.placement.values()]
     # One a type where no layer tells, or where the types know of another unit.
     return (*named, *dict.fromkeys(unit for unit in types if unit not in named))
@@ -139,7 +139,7 @@ def on_cpu(figures: Figures) -> list[str]:
     """Operators of which a layer was left to the CPU, with how many of how many where it is not all."""
     types = {name for name, where in figures.placement.items() if where == "CPU"}
     counted: dict[str, list[bool]] = {}
-    for layer in figures.layers_on:
+    for layer in figures.placed_layers:
         for name in layer.operators:
             counted.setdefault(name, []).append(layer.unit == "CPU")
     types |= {name for name, units in counted.items() if any(units)}
@@ -399,7 +399,9 @@ def worse(one: Placement, other: Placement) -> Placement:
 def _place_of(figures: Figures, operator: str, about: bool) -> Placement:
     """By layers; of an operator that a case is about also by what the tool made of it."""
     known = (
-        about or operator in figures.placement or any(operator in one.operators for one in figures.layers_on)
+        about
+        or operator in figures.placement
+        or any(operator in one.operators for one in figures.placed_layers)
     )
     units = units_of(figures, (operator,)) if known else ()
     if not units:

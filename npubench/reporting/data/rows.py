@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from npubench.domain.figures import Bound, Figures
+from npubench.domain.layers import LayerTable
 from npubench.domain.notes import Note
 from npubench.domain.records import Failure, Result, earlier
 from npubench.domain.specs import Precision, TensorSpec
@@ -20,10 +21,15 @@ _EXACT = {"bound": Bound.EXACT, "reason": None, "left_out": None, "layers": None
 _FIGURES = (
     *("kind", "origin", "latency_us", "bounds", "throughput_fps", "throughput_from", "sampling", "load_us"),
     *("host_overhead_us", "tool_macs", "mac_utilisation", "memory_bytes", "io_bytes"),
-    *("placement", "layers_on"),
+    *("placement", "layers_on", "layers"),
     *("accuracy", "no_accuracy", "no_accuracy_why", "computed", "details", "latency", "fps_counts"),
 )
 """`latency` and `fps_counts` are texts for people: `>= 30.7 ms (18 of 93 layers not counted)`."""
+
+_TABLE = (
+    *("kind", "tool", "total_us", "total_cycles", "beside", "adds_up", "difference_us", "difference_cycles"),
+    *("clock_mhz", "bytes_of", "statistic", "complete"),
+)
 
 COLUMNS = (
     *("key", "run_id", "started_at", "duration_s", "board", "emulated", "chip", "backend", "tool_version"),
@@ -75,7 +81,15 @@ def _figures(result: Result, figures: Figures) -> Row:
         "latency": latency_text(figures, main) if main is not None else None,
         "fps_counts": counts_text(figures) or None,
         "details": plain_value(details_of(figures)),
+        "layers_on": plain_value(figures.placed_layers),
+        "layers": _layers(figures.layers) if figures.layers is not None else None,
     }
+
+
+def _layers(table: LayerTable) -> Row:
+    """Layer by layer, as programs read it; a store has them by columns."""
+    told = {name: plain_value(getattr(table, name)) for name in _TABLE}
+    return told | {"layers": plain_value(table.layers)}
 
 
 def _accuracy(figures: Figures | None) -> Row | None:

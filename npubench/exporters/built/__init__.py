@@ -1,0 +1,1 @@
+"""Networks that npubench builds itself by `onnx.helper`, with seeded random weights."""
