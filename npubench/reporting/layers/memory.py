@@ -16,7 +16,7 @@ from npubench.reporting.layers.advice import (
     percent,
     rate_text,
 )
-from npubench.reporting.layers.view import Amount, LayerRow, LayerView
+from npubench.reporting.layers.view import Amount, LayerRow, LayerView, quotient
 
 MOST_OF_TIME = 0.5
 """Of a layer's time: where its traffic takes more at the chip's bandwidth, memory is its limit."""
@@ -96,12 +96,14 @@ def _by_comparison(view: LayerView) -> Advice | str | None:
     if len(known) < 3:
         return translate("no bandwidth of this board is known, and fewer than 3 layers tell MACs and bytes")
     macs = sum(row.macs or 0 for row in known)
-    rate = macs / sum(row.amount or 0.0 for row in known)
+    rate = quotient(macs, sum(row.amount or 0.0 for row in known))
+    if rate is None:
+        return None
     intensity = macs / sum(row.layer.bytes or 0 for row in known)
     held = [
         _Held(row, _compared(view, row, rate, intensity))
         for row in known
-        if (row.macs or 0) / (row.amount or 1.0) < FAR_BELOW * rate
+        if (quotient(row.macs, row.amount) or rate) < FAR_BELOW * rate
         and (row.macs or 0) / (row.layer.bytes or 1) < FAR_BELOW * intensity
     ]
     source = translate("no bandwidth of this board is known: by comparison with the other layers")
@@ -113,7 +115,7 @@ def _compared(view: LayerView, row: LayerRow, rate: float, intensity: float) -> 
         "{layer}: {intensity} MACs a byte and {rate}; all layers {all_intensity} and {all_rate}",
         layer=f"{row.number} {name_of(row)}",
         intensity=significant((row.macs or 0) / (row.layer.bytes or 1)),
-        rate=rate_text((row.macs or 0) / (row.amount or 1.0), view.by),
+        rate=rate_text(quotient(row.macs, row.amount) or 0.0, view.by),
         all_intensity=significant(intensity),
         all_rate=rate_text(rate, view.by),
     )

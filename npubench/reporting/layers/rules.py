@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from npubench.domain.layers import CPU, Besides, Join
+from npubench.domain.layers import CPU, Join
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
 from npubench.reporting.layers.advice import (
@@ -29,7 +29,7 @@ from npubench.reporting.layers.convolutions import (
     words_of,
 )
 from npubench.reporting.layers.memory import by_memory
-from npubench.reporting.layers.view import Amount, LayerRow, LayerView
+from npubench.reporting.layers.view import Amount, LayerRow, LayerView, quotient
 
 SLOW = 0.5
 """Of the rate of the other layers that multiply: a layer below is slow for its work."""
@@ -239,8 +239,7 @@ def _not_counted(view: LayerView) -> Told:
     missing = [row for row in view.rows if row.amount is None and not row.is_end]
     if view.by is None or not missing:
         return None
-    beside = [one for one in view.table.beside if one.what is Besides.LAYERS_NOT_COUNTED]
-    count = max([len(missing), *(one.layers or 0 for one in beside)])
+    computing = sum(not row.is_end for row in view.rows)
     types = dict.fromkeys(row.layer.tool_type or " ".join(row.layer.operators) for row in missing)
     on_cpu = sum(row.layer.unit == CPU for row in missing)
     evidence = [translate("of these types: {types}", types=", ".join([one for one in types if one][:8]))]
@@ -248,7 +247,7 @@ def _not_counted(view: LayerView) -> Told:
         evidence.append(translate("{count} of them run on the CPU", count=on_cpu))
     return Advice(
         AdviceClass.NOT_COUNTED,
-        translate("layers without a figure: {count} of {all}", count=count, all=len(view.rows)),
+        translate("layers without a figure: {count} of {all}", count=len(missing), all=computing),
         tuple(row.number for row in missing),
         tuple(evidence),
         translate("the total is a lower bound: measure on the board before relying on it"),
@@ -258,8 +257,7 @@ def _not_counted(view: LayerView) -> Told:
 def _rate(rows: Sequence[LayerRow]) -> float | None:
     """MACs a microsecond, or a cycle, of all of them that multiply, in all; None where none tells both."""
     known = [row for row in rows if row.macs and row.amount and multiplies(row)]
-    amount = sum(row.amount or 0.0 for row in known)
-    return sum(row.macs or 0 for row in known) / amount if amount else None
+    return quotient(sum(row.macs or 0 for row in known), sum(row.amount or 0.0 for row in known))
 
 
 def _rules() -> tuple[tuple[Callable[[LayerView], Told], str], ...]:

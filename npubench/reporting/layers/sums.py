@@ -52,7 +52,7 @@ def sum_line(view: LayerView) -> str:
     parts = [translate("layers {amount}", amount=_shown(found.layers, view.by))]
     for part in found.parts:
         sign = "−" if part.amount is not None and part.amount < 0 else "+"
-        parts.append(f"{sign} {_part(part, view.by)}")
+        parts.append(f"{sign} {_part(part, view.by)}{_ends(view, part)}")
     if found.total is None:
         return f"{' '.join(parts)}; {translate('the tool tells no total')}"
     told = translate("{amount}, the tool's total", amount=_shown(found.total, view.by))
@@ -102,6 +102,14 @@ def _rest(found: Sum, by: Amount) -> str:
         "{missing} ({share}) cannot be told: do not rely on shares", missing=missing, share=share
     )
     return f"; {text}"
+
+
+def _ends(view: LayerView, part: Part) -> str:
+    """How many of the layers that are not counted only hand inputs and outputs over."""
+    count = sum(row.is_end and row.amount is None for row in view.rows)
+    if part.what is not Besides.LAYERS_NOT_COUNTED or not count:
+        return ""
+    return f", {translate('{count} of them inputs and outputs', count=count)}"
 
 
 def _part(part: Part, by: Amount) -> str:

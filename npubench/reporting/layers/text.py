@@ -1,6 +1,5 @@
 """Views of layers for a terminal: a table that fits it, the sum, and advice."""
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,9 @@ LEAST_NAME = 18
 
 WIDEST = 64
 """Columns that a cell of words takes at most, however wide the terminal is."""
+
+LEAST_WIDTH = 40
+"""Columns below which no terminal is fitted."""
 
 _MEGA, _GIGA, _KIB = 1e6, 1e9, 1024.0
 
@@ -65,7 +67,7 @@ def to_text(view: LayerView, order: Order, top: int | None, width: int) -> str:
     """A view in a terminal of `width` columns: its `top` layers (None: all), the sum, and advice."""
     rows = view.sorted(order)
     shown = rows[:top]
-    lines = [*_heading(view), "", _table(view, shown, width)]
+    lines = [*_heading(view, width), "", _table(view, shown, width)]
     if start := shared_start(view):
         lines += wrapped(f"{CUT} stands for {start}", width)
     if left := len(rows) - len(shown):
@@ -75,13 +77,12 @@ def to_text(view: LayerView, order: Order, top: int | None, width: int) -> str:
     return "\n".join([*lines, "", *_advice(advise(view), width)])
 
 
-def _heading(view: LayerView) -> list[str]:
+def _heading(view: LayerView, width: int) -> list[str]:
     row, table = view.result, view.table
     kind = "" if table.kind is Kind.MEASURED else ": no board was asked"
-    where = printable(f"{row.board} ({row.chip})")
     return [
-        f"{printable(titled(row.case, row.precision))} on {where}",
-        f"{len(view.rows)} layers, {table.kind} by {printable(table.tool)}{kind}",
+        *wrapped(f"{titled(row.case, row.precision)} on {row.board} ({row.chip})", width),
+        *wrapped(f"{len(view.rows)} layers, {table.kind} by {table.tool}{kind}", width),
     ]
 
 
@@ -130,11 +131,17 @@ def _advice(advised: Advised, width: int) -> list[str]:
 
 
 def wrapped(text: str, width: int, first: str = "") -> list[str]:
-    """`text` in lines of `width` columns at most, below each other after `first`; made printable."""
-    return textwrap.wrap(
-        printable(text.replace(THIN_SPACE, ",")),
-        max(width, 40),
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-        break_on_hyphens=False,
-    )
+    """`text` in lines of `width` columns at most, below each other after `first`; made printable.
+
+    Words that take a whole line are cut in their middle: a wide letter takes two columns.
+    """
+    room = max(width, LEAST_WIDTH) - columns_of(first)
+    lines = [""]
+    for word in printable(text.replace(THIN_SPACE, ",")).split(" "):
+        word = shortened(word, room)
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if columns_of(joined) <= room:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return [f"{first if at == 0 else ' ' * len(first)}{line}" for at, line in enumerate(lines)]

@@ -1,5 +1,7 @@
 """The layers of one row as people look at them: with shares of the tool's total, and rates."""
 
+import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -167,6 +169,12 @@ def _view(result: Result, figures: Figures, table: LayerTable, roof: Roof) -> La
     return LayerView(result, figures, table, rows, by, total, roof)
 
 
+def quotient(over: float | None, under: float | None) -> float | None:
+    """A rate; None of nothing, and where a time is too short to tell one."""
+    found = over / under if over and under and under > sys.float_info.min else None
+    return found if found is not None and math.isfinite(found) else None
+
+
 def _amount(table: LayerTable, layers: Sequence[Layer]) -> Amount | None:
     if table.total_us is not None or any(layer.time_us is not None for layer in layers):
         return Amount.TIME
@@ -175,18 +183,16 @@ def _amount(table: LayerTable, layers: Sequence[Layer]) -> Amount | None:
 
 
 def _amount_of(layer: Layer, by: Amount | None) -> float | None:
-    if by is None:
-        return None
-    return layer.time_us if by is Amount.TIME else layer.cycles
+    amount = layer.time_us if by is Amount.TIME else layer.cycles if by is Amount.CYCLES else None
+    return None if amount is None or not 0 <= amount < math.inf else amount
 
 
 def _row(number: int, layer: Layer, amount: float | None, whole: float, roof: Roof) -> LayerRow:
     macs = layer.macs if layer.graph_macs is None else layer.graph_macs
-    seconds = layer.time_us * 1e-6 if layer.time_us else None
-    rate = macs / seconds if macs and seconds else None
+    seconds = amount * 1e-6 if amount and layer.time_us == amount else None
+    rate = quotient(macs, seconds)
     of_peak = layer.mac_utilisation
     if of_peak is None and rate is not None and roof.mac_per_s and layer.unit == NPU:
         of_peak = rate / roof.mac_per_s
-    moved = layer.bytes / seconds if layer.bytes and seconds else None
     share = amount / whole if amount is not None and whole > 0 else None
-    return LayerRow(number, layer, amount, share, macs, rate, of_peak, moved)
+    return LayerRow(number, layer, amount, share, macs, rate, of_peak, quotient(layer.bytes, seconds))
