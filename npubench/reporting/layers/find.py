@@ -59,13 +59,19 @@ def why_without(row: Result, out: Path) -> str:
         simulated = ["--simulate"] if kinds == {Kind.SIMULATED} else []
         return (
             f"its row was made before npubench kept layers, or {row.backend} told none:"
-            f" {_command('run', row.case, [*where, *simulated, '--fresh'], out)}"
+            f" {_command('run', _as_given(row), [*where, *simulated, '--fresh'], out)}"
         )
     return f"{row.backend} tells no figures of layers: {_instead(row, out)}"
 
 
 def _instead(row: Result, out: Path) -> str:
-    return _command("run", row.case, ["--board", INSTEAD, "--simulate"], out)
+    return _command("run", _as_given(row), ["--board", INSTEAD, "--simulate"], out)
+
+
+def _as_given(row: Result) -> str:
+    """What names the case on a command line: its name, or the path that its own command had."""
+    files = (word for word in row.command if word.endswith(".onnx"))
+    return next((word for word in files if Path(word).stem == row.case), row.case)
 
 
 def _precision(row: Result) -> list[str]:
