@@ -29,6 +29,7 @@ class Join(StrEnum):
 
     NAMED = "named"  # the tool writes the names of nodes or tensors of all that it holds
     FOLLOWS = "follows"  # one node is named; the others follow from it in the graph, of the types it tells
+    PARTLY = "partly"  # nodes were found, but not of every type that the tool says it holds
     ADDED = "added"  # the tool made it by itself, to bring data into order: it stands for no node
     END = "end"  # an input or output of the model, handed over: it stands for no node
     UNKNOWN = "unknown"  # its nodes cannot be told, or no graph was there to join it to

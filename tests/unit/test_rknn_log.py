@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.rknn.backend import RknnBackend
-from npubench.backends.rknn.placement import on_cpu, parse_layers, parse_memory, where
+from npubench.backends.rknn.placement import on_cpu, where
+from npubench.backends.rknn.table import parse_layers, parse_memory
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
     Artifact,
