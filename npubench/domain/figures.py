@@ -305,7 +305,7 @@ class Figures:
         if self.layers is None:
             return self.layers_on
         return tuple(
-            PlacedLayer(one.name, one.operators or ((one.tool_type,) if one.tool_type else ()), one.unit)
+            PlacedLayer(one.name, one.operators or ((one.original,) if one.original else ()), one.unit)
             for one in self.layers.layers
             if one.join is not Join.END
         )
