@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from npubench.domain.layers import Join
 from npubench.domain.records import Failure
 from npubench.graph.macs import macs_of_nodes
 from npubench.graph.walk import fixed_shapes, operator_name
@@ -35,6 +36,14 @@ class Node:
     inputs: tuple[str, ...] = ()  # tensors, absent ones left out
     outputs: tuple[str, ...] = ()  # tensors, absent ones left out
     macs: int | None = None  # multiply-accumulates; None where shapes do not tell
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The nodes of a layer, and how they were found."""
+
+    nodes: tuple[Node, ...] = ()  # in the order in which they run
+    join: Join = Join.UNKNOWN  # how sure that is
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from npubench.backends.isolated.backend import (
     named,
     tool_output_of,
 )
+from npubench.backends.isolated.placement import without_layers
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import positive, text
 from npubench.backends.rknn import rknn_benchmark
@@ -146,7 +147,7 @@ class RknnBackend(IsolatedBackend):
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
             io_bytes=sum(layer.rw_bytes or 0 for layer in layers) if layers else None,
             bounds=bounds,
-            **where(layers, artifact.onnx),
+            **without_layers(where(layers, artifact.onnx)),
             statistic=f"total cycles over the declared {clock_mhz:g} MHz, {told}" if timed else "",
             details={
                 **{"cycles_ddr": ddr, "cycles_npu": npu, "cycles_total": total, "cycles": told},

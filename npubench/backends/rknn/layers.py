@@ -9,7 +9,6 @@ together: `ConvAddRelu`.
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from npubench.backends.rknn.placement import ADDED, ENDS, operators_of
 from npubench.backends.rknn.table import Layer, Table
@@ -17,7 +16,7 @@ from npubench.domain import layers as domain
 from npubench.domain.kinds import Kind
 from npubench.domain.layers import BytesOf, Join, LayerTable
 from npubench.domain.records import OnnxModel
-from npubench.graph.layer_nodes import Node, NodeGraph, shared_macs
+from npubench.graph.layer_nodes import Joined, Node, NodeGraph, shared_macs
 
 FUSED: Mapping[str, tuple[str, ...]] = {
     **{"Relu6": ("Clip",), "Swish": ("Sigmoid", "Mul"), "Silu": ("Sigmoid", "Mul")},
@@ -34,14 +33,6 @@ PRODUCTS = frozenset({"Conv", "Gemm", "MatMul", "ConvTranspose", "ReduceMean", "
 _OWN = re.compile(r"^ex(?=[A-Z])|\d+$")
 _TILE = re.compile(r"_tile\d+")
 _ORDER = re.compile(r"[-_](?:rs|tp|split|concat|swap|trans|cvt|pad|slice)(?![a-z])|__cvt")
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """The nodes of a layer, and how they were found."""
-
-    nodes: tuple[Node, ...] = ()
-    join: Join = Join.UNKNOWN
 
 
 def table_of(
