@@ -11,7 +11,8 @@ import pytest
 
 from npubench import published
 from npubench.reporting.page.page import PageContext, render
-from npubench.reporting.select.presentation import to_json, to_text
+from npubench.reporting.select.presentation import to_json
+from npubench.reporting.select.terminal import to_text
 from tests import axe, gateway, sample_results
 
 pytestmark = pytest.mark.skipif(

@@ -16,7 +16,9 @@ from npubench.published import chip_facts
 from npubench.reporting.data.provenance import facts_of
 from npubench.reporting.data.translate import catalogue, recorded, translate, translate_count, use_language
 from npubench.reporting.page.page import PageContext, render
-from npubench.reporting.select.presentation import to_json, to_markdown, to_text, view_of
+from npubench.reporting.select.presentation import to_json, to_markdown
+from npubench.reporting.select.terminal import to_text
+from npubench.reporting.select.view import view_of
 from npubench.storage.json import encode
 from npubench.storage.ledger import Export
 from tests import gateway, sample_processors, sample_results

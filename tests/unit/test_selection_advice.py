@@ -8,13 +8,15 @@ import pytest
 
 from npubench.cli.run import run
 from npubench.domain.specs import Fact
-from npubench.reporting.select.answer import summary_of, weighed_by
+from npubench.reporting.select.answer import counts_of, summary_of
 from npubench.reporting.select.atlas_times import atlas
 from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.presentation import to_json, to_text, view_of
+from npubench.reporting.select.presentation import to_json
 from npubench.reporting.select.requirements import read_requirements
+from npubench.reporting.select.terminal import to_text
+from npubench.reporting.select.view import view_of
 from tests.unit.test_selection import board, requirements, row
 from tests.unit.test_selection_atlas import JOB, judged
 

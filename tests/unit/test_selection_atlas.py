@@ -14,8 +14,9 @@ from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.presentation import stream_table, to_json
+from npubench.reporting.select.presentation import to_json
 from npubench.reporting.select.select import SelectOptions, choose
+from npubench.reporting.select.tabled import stream_table
 from npubench.reporting.select.times import times_of
 from tests.unit.test_selection import requirements, row
 

@@ -16,8 +16,8 @@ from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.predicted_times import Wanted, column_of, time_of_answer
-from npubench.reporting.select.presentation import to_text
 from npubench.reporting.select.select import far_off
+from npubench.reporting.select.terminal import to_text
 from npubench.reporting.select.times import Missing, ModelTime
 from tests.unit.test_selection import requirements
 from tests.unit.test_selection_atlas import JOB
