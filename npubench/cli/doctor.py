@@ -1,92 +1,33 @@
 """`npubench doctor`, `npubench env` and `npubench probe`: what is usable here, and what makes the rest so."""
 
 import json
-import platform
-import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from npubench.cli.options import Number, load_catalog, say, say_problem, shared_options
 from npubench.domain.errors import ExitCode, UsageError
+from npubench.domain.layout import terminal_columns
 from npubench.domain.text import printable, text_table
-
-if TYPE_CHECKING:
-    from npubench.benchmarks.cpu.builds import Target
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing: whether it is usable, what was found, what to do otherwise."""
-
-    what: str
-    usable: bool
-    found: str
-    fix: str = ""
 
 
 @click.command()
 @shared_options("catalog", "json", "out")
 def doctor(catalog_folders: tuple[Path, ...], as_json: bool, out: Path) -> int:
-    """Say what is usable here, and for each thing that is not, the line that would make it so."""
+    """Say what is usable here and what for, and of each thing that is not, the command that makes it so.
+
+    Exit codes: 0, also where something is not usable; 2 a mistake in a file of the catalogue.
+    """
+    from npubench.cli.checks import checks, lines_of, plain
+
     catalog = load_catalog(catalog_folders)
-    problems = [Check("catalogue", False, problem, "correct that line") for problem in catalog.problems]
-    checks = [*_machine(out), *_backends(), *_environments(), *_probes(), *problems]
+    found = checks(catalog, out)
     if as_json:
-        click.echo(json.dumps([asdict(check) for check in checks], indent=1))
+        click.echo(json.dumps([plain(check) for check in found], indent=1))
     else:
-        rows = [[c.what, "yes" if c.usable else "NO", c.found, c.fix] for c in checks]
-        click.echo(text_table(["what", "usable", "found", "to make it so"], rows, 400))
-    return ExitCode.USAGE if problems else ExitCode.OK
-
-
-def _machine(out: Path) -> Iterator[Check]:
-    yield Check("python", True, platform.python_version())
-    linux = platform.system() == "Linux"
-    yield Check("operating system", linux, platform.platform(), "" if linux else "use a Linux machine")
-    folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
-    free_gib = shutil.disk_usage(folder).free / 2**30
-    fix = "" if free_gib >= 4 else "free 4 GiB, or use --out"
-    yield Check("disk for results", not fix, f"{free_gib:.1f} GiB free", fix)
-    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    found = governor.read_text().strip() if governor.is_file() else "not told (a virtual machine?)"
-    steady = found in {"performance", "not told (a virtual machine?)"}
-    fix = "" if steady else "sudo cpupower frequency-set -g performance"
-    yield Check("clock governor", steady, found, fix)
-
-
-def _backends() -> Iterator[Check]:
-    from npubench.engine import plugins
-
-    for name in plugins.names(plugins.BACKENDS):
-        tool = plugins.backend(name).probe()
-        versions = " ".join(f"{key} {version}" for key, version in tool.versions.items())
-        yield Check(f"backend {name}", tool.usable, versions or tool.reason, tool.fix)
-
-
-def _environments() -> Iterator[Check]:
-    from npubench.tools.environments import find, names
-
-    for name in names():
-        installed = find(name)
-        found, fix = (str(installed.path), "") if installed else ("-", f"npubench env install {name}")
-        yield Check(f"environment {name}", installed is not None, found, fix)
-
-
-def _probes() -> Iterator[Check]:
-    """The processor probe: built, or a compiler that can."""
-    from npubench.benchmarks.cpu import builds
-
-    for wanted in builds.TARGETS.values():
-        built, able = builds.find(wanted), _compilers(wanted)
-        buildable = f"can be built by {able}" if able else "no compiler"
-        found = f"built by {built.compiler}" if built else buildable
-        fix = "" if built or able else builds.how_to_get(wanted)
-        yield Check(f"probe {wanted.name}", not fix, found, fix)
+        click.echo("\n".join(lines_of(found, terminal_columns())))
+    return ExitCode.USAGE if catalog.problems else ExitCode.OK
 
 
 FULL = "-full"
@@ -186,16 +127,11 @@ def build(targets: tuple[str, ...], compiler: str | None, fresh: bool, deadline:
 def list_builds() -> None:
     """List targets with their builds and the compilers that are there."""
     from npubench.benchmarks.cpu import builds
+    from npubench.cli.checks import compiler_names
 
     rows = []
     for wanted in builds.TARGETS.values():
-        found, have = builds.find(wanted), _compilers(wanted)
+        found, have = builds.find(wanted), compiler_names(wanted)
         state = f"built by {found.compiler}: {found.path}" if found else "not built"
         rows.append([wanted.name, state, have or f"none: {builds.how_to_get(wanted)}"])
     click.echo(text_table(["target", "build", "compilers"], rows, 400))
-
-
-def _compilers(wanted: "Target") -> str:
-    from npubench.benchmarks.cpu.builds import compilers
-
-    return " ".join(dict.fromkeys(compiler.name for compiler in compilers(wanted)))

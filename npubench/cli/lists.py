@@ -1,13 +1,17 @@
 """`npubench list`: what there is to name on a command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from npubench.catalog.find import GLOB
 from npubench.cli.options import FOLDER, load_catalog, print_records, shared_options
 from npubench.domain.errors import UsageError
+from npubench.domain.text import did_you_mean
 
 if TYPE_CHECKING:
     from npubench.catalog import Catalog
@@ -18,6 +22,7 @@ Rows = list[dict[str, str]]
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["boards", "models", "operators", "backends", "suites"]))
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @shared_options("catalog")
 @click.option(
     "--status", type=FOLDER, metavar="[OUT]",
@@ -26,15 +31,58 @@ Rows = list[dict[str, str]]
     " [npubench-out].",
 )  # fmt: skip
 @shared_options("json")
-def list_(what: str, catalog_folders: tuple[Path, ...], status: Path | None, as_json: bool) -> int:
-    """List boards, models, operators, backends or suites."""
+def list_(
+    what: str,
+    patterns: tuple[str, ...],
+    catalog_folders: tuple[Path, ...],
+    status: Path | None,
+    as_json: bool,
+) -> int:
+    """List boards, models, operators, backends or suites, or those that a PATTERN names.
+
+    A PATTERN is a part of a name, alias, title, chip, codebase or task, or a glob of all of it; case does not
+    count. With one, models also are those that OpenMMLab names and the catalogue does not.
+    """
     if status is not None and what != "models":
         raise click.UsageError("--status goes with models")
-    kinds, rows_of = _LISTS[what]
-    catalog = load_catalog(catalog_folders, kinds)
-    rows = rows_of(catalog)
-    print_records(rows if status is None else _with_status(rows, status), as_json)
+    shown = _LISTS[what]
+    catalog = load_catalog(catalog_folders, shown.kinds)
+    rows = shown.rows_of(catalog)
+    if patterns:
+        rows = _meant(what, [*rows, *(_zoo(catalog) if what == "models" else ())], patterns)
+    rows = rows if status is None else _with_status(rows, status)
+    print_records(rows, as_json, shown.dispensable)
     return 2 if catalog.problems else 0
+
+
+def _meant(what: str, rows: Rows, patterns: Sequence[str]) -> Rows:
+    """The rows that any pattern names, in their order. Raises UsageError for one that names none."""
+    texts = [[row[name] for name in _LISTS[what].named_by] for row in rows]
+    found: set[int] = set()
+    for pattern in patterns:
+        hits = {at for at, parts in enumerate(texts) if any(_is_named(text, pattern) for text in parts)}
+        if not hits:
+            # A name comes last: where a chip is spelt as its board is, the board is meant.
+            names = [*(parts[1] for parts in texts if parts[1:]), *(parts[0] for parts in texts)]
+            near = did_you_mean(pattern.strip("*?"), filter(None, names))
+            raise UsageError(f"no {what[:-1]} matches {pattern!r:.200}{near}: see `npubench list {what}`")
+        found |= hits
+    return [rows[at] for at in sorted(found)]
+
+
+def _is_named(text: str, pattern: str) -> bool:
+    if GLOB.search(pattern):
+        return fnmatchcase(text.casefold(), pattern.casefold())
+    return bool(pattern) and pattern.casefold() in text.casefold()
+
+
+def _zoo(catalog: "Catalog") -> Rows:
+    """Models that OpenMMLab names and no manifest of the catalogue has: `run` takes them, too."""
+    return [
+        {"model": name, "alias": "", "codebase": codebase, "task": "", "input": "", "opset": ""}
+        for name, (codebase, _) in catalog.zoo.lines.items()
+        if name not in catalog.models
+    ]
 
 
 def _boards(catalog: "Catalog") -> Rows:
@@ -151,11 +199,20 @@ def _suites(catalog: "Catalog") -> Rows:
     return [*rows, {"suite": NODE_TESTS, "cases": "all", "title": TITLE}]
 
 
-_LISTS: dict[str, tuple[tuple[str, ...], Callable[["Catalog"], Rows]]] = {
-    "boards": (("boards",), _boards),
-    "models": (("models",), _models),
-    "operators": (("ops",), _operators),
-    "backends": ((), _backends),
-    "suites": (("ops", "models", "suites"), _suites),
+@dataclass(frozen=True, slots=True)
+class _List:
+    """What a list shows: what of the catalogue it needs, as reading all of it takes most of the time."""
+
+    kinds: tuple[str, ...]
+    rows_of: Callable[["Catalog"], Rows]
+    named_by: tuple[str, ...]  # keys of a row whose texts a pattern names it by; the first is its name
+    dispensable: tuple[str, ...] = ()  # columns that go where the table is too wide
+
+
+_LISTS = {
+    "boards": _List(("boards",), _boards, ("board", "chip", "title", "backend"), ("transport",)),
+    "models": _List(("models",), _models, ("model", "alias", "codebase", "task"), ("opset", "codebase")),
+    "operators": _List(("ops",), _operators, ("operator", "op"), ("opset",)),
+    "backends": _List((), _backends, ("backend",)),
+    "suites": _List(("ops", "models", "suites"), _suites, ("suite", "title")),
 }
-"""What of the catalogue a list needs: reading all of it takes most of the time."""

@@ -3,14 +3,15 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from npubench.domain.text import printable, text_table
+from npubench.domain.layout import Column, Gives, fitted_table, terminal_columns
+from npubench.domain.text import printable
 from npubench.engine.plan import DEFAULT_OUT, CaseOptions, RunOptions
 
 if TYPE_CHECKING:
@@ -162,9 +163,34 @@ def say_problem(text: str) -> None:
     say(f"npubench: {text}")
 
 
-def print_records(rows: Sequence[Mapping[str, str]], as_json: bool = False, width: int = 72) -> None:
-    """As JSON, or as a table whose heads are the keys; nothing for an empty table."""
+_WORD = 18
+"""Columns up to which what a table holds is words, which are never broken; more is a sentence."""
+
+_NAME = 24
+"""Columns that names keep before longer ones stand above their rows."""
+
+
+def print_records(
+    rows: Sequence[Mapping[str, str]], as_json: bool = False, dispensable: Sequence[str] = ()
+) -> None:
+    """As JSON, or as a table that fits the terminal, whose heads are the keys; nothing for an empty table.
+
+    The first column holds names to be copied, which are never cut; sentences go on below. Where the table is
+    too wide the columns of `dispensable` go, first ones first.
+    """
     if as_json:
         click.echo(json.dumps(rows, indent=1))
-    elif rows:
-        click.echo(text_table(list(rows[0]), [list(row.values()) for row in rows], width))
+        return
+    if not rows:
+        return
+    width = terminal_columns()
+    columns = [_column(name, [row[name] for row in rows], not at) for at, name in enumerate(rows[0])]
+    for name in dispensable:
+        if sum(column.natural + 2 for column in columns) - 2 > width:
+            columns = [column for column in columns if column.title != name]
+    click.echo("\n".join(fitted_table(columns, width)))
+
+
+def _column(title: str, cells: Sequence[str], is_name: bool) -> Column:
+    column = Column(title, cells, Gives.ABOVE if is_name else Gives.LINES, _NAME if is_name else 10)
+    return column if is_name or column.natural > _WORD else replace(column, gives=Gives.NOTHING)

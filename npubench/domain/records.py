@@ -221,6 +221,7 @@ class ToolInfo:
     versions: Mapping[str, str] = field(default_factory=dict)  # by program
     reason: str = ""  # why it is not usable
     fix: str = ""  # the one line that helps
+    command: tuple[str, ...] = ()  # the words of the command that does it, where there is one
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,5 +52,5 @@ def test_a_distribution_names_no_precision_where_there_is_none():
     samples = {shown.key: tuple(tuple(3000.0 + i for i in range(n, n + 40)) for n in (0, 5))}
     context = PageContext("Report", "2026-01-01T00:00:00+00:00", "", "1", "", samples=samples)
     page = render([shown], context)
-    assert "the case whose runs spread most" in page
+    assert "the case whose calls spread most" in page
     assert "NONE, <bdi>" not in page

@@ -230,11 +230,12 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
             "load the vendor's image (docker load -i FILE) and name it as backend_options.image "
             f"in a board file of your own, or put {self.name} on PATH"
         )
+        command = ("docker", "load", "-i", "FILE")
         where = self.settings(self._options, next(iter(self.hardware))).where
         try:
             completed = toolchain.identify(where, self._open_host)
         except (BoardError, UsageError) as error:
-            return ToolInfo(self.name, False, reason=str(error), fix=fix)
+            return ToolInfo(self.name, False, reason=str(error), fix=fix, command=command)
         code = completed.returncode
         if code == toolchain.NOT_STARTED or (where.image is not None and code != 0):
             reason = last_line(completed.output, f"{where.command} is missing")
@@ -245,7 +246,7 @@ class AxeraBackend(ABC, Generic[Settings, Parsed]):
             return ToolInfo(self.name, True, {f"{self.name} image": image})
         else:
             return ToolInfo(self.name, True, labelled(self.name, toolchain.parse_version(completed.output)))
-        return ToolInfo(self.name, False, reason=reason, fix=fix)
+        return ToolInfo(self.name, False, reason=reason, fix=fix, command=command)
 
     def check(self, chip: str) -> None:
         """Raises UsageError for a board's options that cannot be used."""

@@ -143,7 +143,8 @@ class IsolatedBackend(ABC):
         installed = environments.find(name)
         if installed is None:
             reason = f"environment {name} is not installed"
-            return ToolInfo(self.name, False, reason=reason, fix=f"npubench env install {name}")
+            command = ("npubench", "env", "install", name)
+            return ToolInfo(self.name, False, reason=reason, fix=" ".join(command), command=command)
         principal = environments.spec(name).principal
         versions = {package: installed.versions[package] for package in principal}
         return ToolInfo(self.name, True, {**versions, "worker": _worker_version(self.worker)})

@@ -51,8 +51,9 @@ class OnnxRuntimeBackend:
         try:
             versions = {package: version(package) for package in PACKAGES}
         except PackageNotFoundError as error:
-            fix = f"pip install {error.name}"
-            return ToolInfo(self.name, False, reason=f"{error.name} is not installed", fix=fix)
+            command = ("pip", "install", f"{error.name}")
+            reason = f"{error.name} is not installed"
+            return ToolInfo(self.name, False, reason=reason, fix=" ".join(command), command=command)
         quantiser = f"{QUANTISATION}-{this_processor()[0].code}"
         mine = {"python": platform.python_version(), "quantiser": quantiser}
         return ToolInfo(self.name, True, {**versions, **mine})

@@ -1,54 +1,89 @@
-"""The latency distribution of a case, from every run's time that a workspace keeps."""
+"""The latency distribution of a case, from every call's time that a workspace keeps."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import permutations, product
 from pathlib import Path
 
 from npubench.domain.figures import Kind
 from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
-from npubench.reporting.charts.axis import Axis, Tick, axis
-from npubench.reporting.charts.plots import WIDTH
+from npubench.reporting.charts.axis import Axis, Tick, axis, narrow_axis
+from npubench.reporting.charts.bins import MOST, Bins, Overflow, bins_of
+from npubench.reporting.charts.layout import NARROW, WIDE, Layout
+from npubench.reporting.charts.texts import SMALL_PX, Anchor, Text, meeting, text_px
 from npubench.reporting.data.figures import latency_of
-from npubench.reporting.data.formatting import duration
-from npubench.reporting.data.translate import translate
+from npubench.reporting.data.formatting import duration, significant
+from npubench.reporting.data.translate import translate, translate_count
 from npubench.storage.hashing import sha256_of_file
 
-BINS, HEIGHT, LEFT_PX, RIGHT_PX, AXIS_PX, TOP_PX = 60, 220.0, 24.0, 24.0, 34.0, 46.0
+HEIGHT, TOP_PX, LINE_PX = 250.0, 74.0, 16.0
+BOTTOM_PX = 60.0
+"""Below the bars: a line of the axis's labels, one of what lies beyond it, one of its title."""
+
+OVERFLOW_PX, GAP_PX = 26.0, 14.0
+"""The bin of what lies beyond the axis, and what sets it apart."""
+
 LEAST_SAMPLES = 16
+"""Below these a histogram shows calls, not a shape, and says so."""
+
+MARKED = (("p50", "median"), ("p90", "p90"), ("p99", "p99"))
+
 Samples = Mapping[str, Sequence[Sequence[float]]]
-"""Key of a row to its runs' times in microseconds, by round."""
+"""Key of a row to its calls' times in microseconds, by round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bin in pixels, with what a pointer shows."""
+    """One bin in pixels, with what a pointer shows; `beyond` is one of what the axis does not hold."""
 
     x: float
     width: float
     y: float
     height: float
     text: str
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A statistic: its line from `top` down at `x`."""
+
+    x: float
+    top: float
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """A drawing in one layout; `texts` are all of its texts."""
+
+    layout: Layout
+    bars: tuple[Bar, ...]
+    x: Axis
+    y: Axis
+    levels: tuple[Level, ...]
+    texts: tuple[Text, ...]
+    height: float = HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A histogram; `marks` are named statistics in pixels, their labels on rising lines."""
+    """The histogram of a case; `told` says in words what it shows, for those who do not see it."""
 
     case: str
     board: str
     precision: str
-    runs: int
-    bars: tuple[Bar, ...]
-    axis: Axis
-    marks: tuple[tuple[float, str, float], ...]
-    height: float = HEIGHT
-    width: float = WIDTH
+    calls: int
+    few: bool
+    logarithmic: bool
+    told: str
+    drawings: tuple[Histogram, ...]
 
 
 def widest(results: Sequence[Result]) -> Result | None:
-    """The measured model (else operator) whose runs spread most: p99, else the largest, over the median."""
+    """The measured model (else operator) whose calls spread most: p99, else the largest, over the median."""
     timed = [row for row in results if not row.emulated and row.samples_path and _spread(row)]
     models = [row for row in timed if row.case_kind is CaseKind.MODEL]
     return max(models or timed, key=_spread, default=None)
@@ -62,7 +97,7 @@ def _spread(row: Result) -> float:
 
 
 def samples_of(root: Path, row: Result) -> Sequence[Sequence[float]] | None:
-    """A row's runs' times in us, by round; None where the file is gone or is not what was written."""
+    """A row's calls' times in us, by round; None where the file is gone or is not what was written."""
     file = root / row.samples_path if row.samples_path else None
     if file is None or not file.is_file() or sha256_of_file(file) != row.samples_sha256:
         return None
@@ -71,51 +106,165 @@ def samples_of(root: Path, row: Result) -> Sequence[Sequence[float]] | None:
 
 
 def distribution(row: Result, rounds: Sequence[Sequence[float]]) -> Distribution | None:
-    """The histogram of all rounds; None with too few runs to tell a shape."""
-    times = sorted(time for one in rounds for time in one if time > 0)
-    if len(times) < LEAST_SAMPLES:
+    """The histogram of all rounds; None without a time. Bins are those of `bins_of`."""
+    times = [time for one in rounds for time in one if 0 < time < math.inf]
+    if not times:
         return None
-    low, high = times[0], times[-1]
-    scale = _between(low, high)
-    edges = [low + (high - low) * at / BINS for at in range(BINS + 1)]
-    counts = [0] * BINS
-    for time in times:
-        counts[min(BINS - 1, int((time - low) / (high - low) * BINS)) if high > low else 0] += 1
-    room = HEIGHT - TOP_PX - AXIS_PX
-    bars = tuple(
-        _bar(scale, edges[at], edges[at + 1], count, room * count / max(counts))
-        for at, count in enumerate(counts)
-        if count
-    )
+    marks = _marks(row)
+    found = {layout: bins_of(times, MOST if not layout.narrow else MOST // 2) for layout in (WIDE, NARROW)}
+    texts = [f"{name} {duration(value)}" for name, value in marks]
+    beyond = [_beyond(one, above) for one, above in _overflows(found[WIDE])]
     return Distribution(
-        *(row.case, row.board, row.precision.value, len(times), bars, scale), marks=_marks(row, scale)
+        *(row.case, row.board, row.precision.value, len(times)),
+        few=len(times) < LEAST_SAMPLES,
+        logarithmic=found[WIDE].logarithmic,
+        told="; ".join((f"{duration(min(times))} – {duration(max(times))}", *texts, *beyond)),
+        drawings=tuple(_drawn(layout, bins, marks) for layout, bins in found.items()),
     )
 
 
-def _between(low: float, high: float) -> Axis:
-    """A linear axis that begins at the fastest run, so that a narrow spread fills the width."""
-    wide = axis([high], LEFT_PX, WIDTH - RIGHT_PX, logarithmic=False)
-    if high <= low * 1.0001:
-        return wide
-    bare = Axis(low, high, LEFT_PX, WIDTH - RIGHT_PX, False)
-    step = (high - low) / 5
-    ticks = tuple(Tick(bare.at(low + step * at), duration(low + step * at, 4)) for at in range(6))
-    return replace(bare, ticks=ticks)
-
-
-def _bar(scale: Axis, left: float, right: float, count: int, height: float) -> Bar:
-    x, end = scale.at(left), scale.at(right)
-    text = f"{duration(left, 4)} – {duration(right, 4)}: {count}"
-    return Bar(x, round(max(end - x - 1, 1), 1), round(HEIGHT - AXIS_PX - height, 1), round(height, 1), text)
-
-
-def _marks(row: Result, scale: Axis) -> tuple[tuple[float, str, float], ...]:
+def _marks(row: Result) -> list[tuple[str, float]]:
+    """Median, p90 and p99, as far as the samples tell them."""
     latency = latency_of(row, Kind.MEASURED)
-    names = ("p50", "mean", "p90", "p99")
-    found = [(name, value) for name in names if latency and (value := getattr(latency, name)) is not None]
-    inside = [
-        (scale.at(value), f"{translate(name)} {duration(value)}")
-        for name, value in found
-        if scale.low <= value <= scale.high
-    ]
-    return tuple((x, text, 12.0 + 11 * (at % 3)) for at, (x, text) in enumerate(sorted(inside)))
+    values = [(translate(word), getattr(latency, name)) for name, word in MARKED] if latency else []
+    return [(word, value) for word, value in values if value is not None]
+
+
+def _overflows(bins: Bins) -> list[tuple[Overflow, bool]]:
+    """What lies beyond each end, and whether that is the upper one."""
+    return [(one, one is bins.above) for one in (bins.below, bins.above) if one]
+
+
+def _beyond(one: Overflow, above: bool) -> str:
+    calls = translate_count(one.count, "{count} call", "{count} calls")
+    time = duration(one.farthest)
+    if above:
+        return translate("+{calls} up to {time}", calls=calls, time=time)
+    return translate("+{calls} down to {time}", calls=calls, time=time)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where things stand in a layout: bars between `left` and `right`, bins of the rest beside them."""
+
+    layout: Layout
+    bins: Bins
+    left: float
+    right: float
+    bottom: float
+    x: Axis
+    y: Axis
+
+    def place(self, value: float) -> float:
+        """Where a time stands, in the bin of its end where the axis does not hold it."""
+        if value > self.bins.edges[-1]:
+            return self.right + GAP_PX + OVERFLOW_PX / 2 if self.bins.above else self.right
+        if value < self.bins.edges[0]:
+            return self.left - GAP_PX - OVERFLOW_PX / 2 if self.bins.below else self.left
+        return self.x.at(value)
+
+
+def _drawn(layout: Layout, bins: Bins, marks: Sequence[tuple[str, float]]) -> Histogram:
+    frame = _frame(layout, bins)
+    levels, named = _levels(frame, marks)
+    bottom = frame.bottom
+    texts = [*frame.x.labels(bottom + 20), *frame.y.labels_beside(_margin(frame.y) - 6), *named]
+    texts += _beyond_texts(frame)
+    texts.append(Text(2.0, TOP_PX - 12, translate("calls"), style="axis"))
+    title = translate("latency, logarithmic") if bins.logarithmic else translate("latency")
+    texts.append(Text(layout.width - 2, HEIGHT - 6, title, Anchor.END, style="axis"))
+    return Histogram(layout, _bars(frame), frame.x, frame.y, levels, tuple(texts))
+
+
+def _margin(y: Axis) -> float:
+    return max((text_px(tick.label, SMALL_PX) for tick in y.ticks), default=0.0) + 12
+
+
+def _frame(layout: Layout, bins: Bins) -> _Frame:
+    bottom = HEIGHT - BOTTOM_PX
+    most = max([*bins.counts, *(one.count for one, _ in _overflows(bins))])
+    y = axis([most], bottom, TOP_PX, _whole, logarithmic=False)
+    left = _margin(y) + (OVERFLOW_PX + GAP_PX if bins.below else 0.0)
+    right = layout.width - 12 - (OVERFLOW_PX + GAP_PX if bins.above else 0.0)
+    room = (2.0, layout.width - 2)
+    low, high = bins.edges[0], bins.edges[-1]
+    if len(bins.counts) == 1:
+        # One value alone: its bar in the middle, with its value below it.
+        bare = Axis(low - 4 * (high - low), high + 4 * (high - low), left, right, False)
+        middle = (low + high) / 2
+        x = Axis(bare.low, bare.high, left, right, False, (Tick(bare.at(middle), duration(middle, 4)),))
+    elif bins.logarithmic:
+        x = axis([low, high], left, right, logarithmic=True, room=room)
+    else:
+        x = narrow_axis(low, high, left, right, duration, room)
+    return _Frame(layout, bins, left, right, bottom, x, y)
+
+
+def _whole(value: float, digits: int) -> str:  # noqa: ARG001
+    """No half calls."""
+    return significant(round(value), 1) if abs(value - round(value)) < 1e-9 else ""
+
+
+def _bars(frame: _Frame) -> tuple[Bar, ...]:
+    bins, bars = frame.bins, []
+    for left, right, count in zip(bins.edges, bins.edges[1:], bins.counts, strict=False):
+        if count:
+            x, end = frame.x.at(left), frame.x.at(right)
+            text = f"{duration(left, 4)} – {duration(right, 4)}: {count}"
+            bars.append(_bar(frame, x, max(end - x - 1, 1), count, text))
+    for one, above in _overflows(bins):
+        x = frame.right + GAP_PX if above else frame.left - GAP_PX - OVERFLOW_PX
+        bars.append(_bar(frame, x, OVERFLOW_PX, one.count, _beyond(one, above), beyond=True))
+    return tuple(bars)
+
+
+def _bar(frame: _Frame, x: float, width: float, count: int, text: str, beyond: bool = False) -> Bar:
+    # One call among a hundred thousand still shows.
+    height = max(frame.bottom - frame.y.at(count), 1.5)
+    return Bar(round(x, 1), round(width, 1), round(frame.bottom - height, 1), round(height, 1), text, beyond)
+
+
+def _beyond_texts(frame: _Frame) -> list[Text]:
+    """On a line below the axis; of both ends, where these have no room on one, the lower beside the title."""
+    line = frame.bottom + 38
+    found = []
+    for one, above in _overflows(frame.bins):
+        x, anchor = (frame.layout.width - 2, Anchor.END) if above else (2.0, Anchor.START)
+        text = Text(x, line, _beyond(one, above), anchor, style="beyond")
+        found.append(text)
+    if meeting(found):
+        found[0] = Text(found[0].x, HEIGHT - 6, found[0].text, found[0].anchor, style="beyond")
+    return found
+
+
+def _levels(frame: _Frame, marks: Sequence[tuple[str, float]]) -> tuple[tuple[Level, ...], list[Text]]:
+    """Lines of the statistics, and their names on lines of their own that no line crosses.
+
+    Of three names there are 48 ways to stand left or right of their line on one of three heights; the first
+    in which no name leaves the picture and no line goes through a name is taken.
+    """
+    told = [(frame.place(value), f"{word} {duration(value)}") for word, value in marks]
+    heights = [TOP_PX - 28 - LINE_PX * at for at in range(len(told))][::-1]
+    best: tuple[int, tuple[Level, ...], list[Text]] | None = None
+    for order in permutations(heights):
+        for anchors in product((Anchor.START, Anchor.END), repeat=len(told)):
+            texts = [
+                Text(x + (4 if anchor is Anchor.START else -4), y, text, anchor, style="value")
+                for (x, text), y, anchor in zip(told, order, anchors, strict=True)
+            ]
+            levels = tuple(Level(x, y - 9) for (x, _), y in zip(told, order, strict=True))
+            faults = _faults(frame, levels, texts)
+            if best is None or faults < best[0]:
+                best = faults, levels, texts
+            if not faults:
+                return levels, texts
+    return (best[1], best[2]) if best else ((), [])
+
+
+def _faults(frame: _Frame, levels: Sequence[Level], texts: Sequence[Text]) -> int:
+    boxes = [text.box for text in texts]
+    outside = sum(box.left < 0 or box.right > frame.layout.width for box in boxes)
+    crossed = sum(
+        box.left < level.x < box.right and level.top < box.bottom for box in boxes for level in levels
+    )
+    return 10 * outside + crossed

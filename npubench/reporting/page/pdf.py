@@ -48,10 +48,14 @@ def _chromium(folder: Path, words: Sequence[str], expected: Path) -> None:
         raise ToolchainError(f"{argv[0]} wrote nothing: {last}")
 
 
+def browser() -> str | None:
+    """The path of a Chromium that is here."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
 def _browser() -> str:
-    for name in BROWSERS:
-        if found := shutil.which(name):
-            return found
+    if found := browser():
+        return found
     raise ToolchainError(
         "no Chromium found to print with: install one (Debian: apt-get install chromium), "
         "or print report.html from a browser"
