@@ -117,7 +117,8 @@ def select(
     if example:
         click.echo(_example(), nl=False)
         return
-    asked = _asked(file, words)
+    with use_language(lang):
+        asked = _asked(file, words)
     catalog = load_catalog(catalog_folders)
     if simulate:
         _simulate(asked, catalog, boards, out)

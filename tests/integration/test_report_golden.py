@@ -27,7 +27,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("golden")
     rows = [*gateway.rows(), *sample_processors.rows(), sample_results.codec()]
     file = folder / "selection.html"
-    file.write_text(render(rows, gateway.context(folder, rows)), encoding="utf-8")
+    file.write_text(render(rows, gateway.report(folder, rows)), encoding="utf-8")
     return file
 
 

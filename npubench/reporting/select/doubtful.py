@@ -6,11 +6,30 @@ from dataclasses import replace
 
 from npubench.domain.records import Result
 from npubench.published.atlas import PublishedFigure
-from npubench.reporting.data.translate import translate
+from npubench.reporting.data.translate import language, translate
 from npubench.reporting.sanity import Doubt, doubts
-from npubench.reporting.sanity.atlas import figure_doubts
+from npubench.reporting.sanity.atlas import FigureDoubtClass, figure_doubts
 from npubench.reporting.sanity.doubt import Strength
 from npubench.reporting.select.verdict import ChipVerdict, Decision, Figure, Suspicion
+
+WHAT: Mapping[FigureDoubtClass, str] = {
+    FigureDoubtClass.UNIT_SLIP: "far from what is expected by a factor as of a wrong unit",
+    FigureDoubtClass.RATE_AND_TIME: "the rate and the time that are published do not fit each other",
+    FigureDoubtClass.ABOVE_PEAK: "faster than the chip's peak allows",
+    FigureDoubtClass.IMPOSSIBLE_SPEED_UP: "more cores or a larger batch gain more than they can",
+    FigureDoubtClass.SLOWER_BATCH: "a batch is slower than its samples one by one",
+    FigureDoubtClass.EQUAL_TABLES: "the same figures stand under the names of several chips",
+    FigureDoubtClass.FAR_FROM_NEIGHBOURS: "far from what other networks on the chip and other chips tell",
+    FigureDoubtClass.FAR_FROM_PUBLISHERS: "far from what another publisher tells of the same",
+    FigureDoubtClass.TWO_CAMPAIGNS: "two groups of rows of one table differ as if measured apart",
+    FigureDoubtClass.TOOL_VERSIONS: "rows of several versions of the tool differ",
+    FigureDoubtClass.COMPILED_APART: "networks of one size differ as if compiled by other versions",
+    FigureDoubtClass.ONE_CELL_TWICE: "one publisher has two figures of the same",
+    FigureDoubtClass.UNLIKE_NETWORKS: "one name stands for networks of other sizes",
+    FigureDoubtClass.ONE_NETWORK_APART: "names of one network differ more than it should",
+    FigureDoubtClass.SAME_FIGURES: "two networks have the same figures",
+}
+"""Classes in words, for languages that the reason itself is not told in."""
 
 Suspicions = Mapping[str, Sequence[Suspicion]]
 """By the key of a row, or by `table:line` of a published figure."""
@@ -56,5 +75,6 @@ def _of_figures(published: Sequence[PublishedFigure]) -> dict[str, list[Suspicio
     found: defaultdict[str, list[Suspicion]] = defaultdict(list)
     for doubt in figure_doubts(published) if published else ():
         for place in doubt.places:
-            found[place].append(Suspicion(doubt.strength, doubt.reason, translate(doubt.next_step)))
+            reason = doubt.reason if language() == "en" else translate(WHAT[doubt.doubt_class])
+            found[place].append(Suspicion(doubt.strength, reason, translate(doubt.next_step)))
     return found

@@ -64,7 +64,8 @@ def _price(one: ChipVerdict, level: str) -> str:
     return f"{one.price_usd:.6g}{other}"
 
 
-def _ranking(level: str) -> Columns[ChipVerdict]:
+def ranking(level: str) -> Columns[ChipVerdict]:
+    """Columns of the first table; `level`: what prices are of."""
     return (
         ("rank", lambda one: str(one.rank or "–")),
         ("chip", lambda one: one.chip),
@@ -101,7 +102,7 @@ def _lines(*texts: str) -> list[str]:
 def _tables(decision: Decision) -> list[str]:
     """The ranking and the matrix of the first chips, and how many have no room."""
     shown, names = decision.verdicts[:SHOWN], names_of(decision.verdicts)
-    ranking = table_of(_ranking(decision.levels.price), shown)
+    ranks = table_of(ranking(decision.levels.price), shown)
     heads = [translate("chip"), *(translate(NARROW[name]) for name in names)]
     cells = [cells_of(one, names) for one in shown]
     lines = [
@@ -109,7 +110,7 @@ def _tables(decision: Decision) -> list[str]:
         for one, line in zip(shown, cells, strict=True)
     ]
     numbers = {translate(head) for head in ("rank", "sure", "room")}
-    parts = [fitted(ranking, 1, numbers), "", fitted((heads, lines), 0)]
+    parts = [fitted(ranks, 1, numbers), "", fitted((heads, lines), 0)]
     untried = any(cell.check is None and cell.name == "operators" for line in cells for cell in line)
     parts += folded(translate("ops –: its models were never tried there"), WIDTH) if untried else []
     if more := len(decision.verdicts) - SHOWN:
