@@ -23,9 +23,11 @@ from npubench.reporting.data import (
     columns as codec_columns,
 )
 from npubench.reporting.data import tables as grid
+from npubench.reporting.first.sentences import Sentence
 from npubench.reporting.page import page
 from npubench.reporting.sanity.atlas import FigureDoubtClass
 from npubench.reporting.sanity.doubt import DoubtClass
+from npubench.reporting.sanity.reliance import Standing
 from npubench.reporting.select import (
     answer,
     board_checks,
@@ -132,6 +134,8 @@ def _in_tables() -> set[str]:
         *(one.hint for one in [*columns_said, mean]),
         *grid._NO_FIGURE.values(),
         *accuracy.WORDS.values(),
+        *(one.value for one in Sentence),
+        *(one.value for one in Standing),
         *MISSING,
         *(code.text for code in notes.NoteCode),
         *summary._EXTRA.values(),

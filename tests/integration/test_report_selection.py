@@ -21,14 +21,27 @@ pytestmark = pytest.mark.skipif(
 
 
 def written(folder, rows=None, language="en"):
-    """The page of some rows; the gateway's is drawn once for all tests."""
-    page = folder / "selection.html"
-    page.write_text(drawn(language) if rows is None else drawn_of(folder, rows, language), encoding="utf-8")
+    """The page of a selection; the gateway's is drawn once for all tests."""
+    return saved(folder, drawn(language) if rows is None else drawn_of(folder, rows, language))
+
+
+def reported(folder, rows=None):
+    """The report of the same rows."""
+    return saved(folder, report() if rows is None else report_of(folder, rows))
+
+
+def saved(folder, text):
+    page = folder / "page.html"
+    page.write_text(text, encoding="utf-8")
     return page
 
 
 def drawn_of(folder, rows, language):
     return render(rows, gateway.context(folder, rows, language))
+
+
+def report_of(folder, rows):
+    return render(rows, gateway.report(folder, rows))
 
 
 @cache
@@ -37,11 +50,17 @@ def drawn(language):
         return drawn_of(Path(folder), gateway.rows(), language)
 
 
-ROWS = """[...document.querySelectorAll('#verdict table')[0].tBodies[0].rows].map(row => ({
+@cache
+def report():
+    with tempfile.TemporaryDirectory() as folder:
+        return report_of(Path(folder), gateway.rows())
+
+
+ROWS = """[...document.querySelectorAll('.ranking')[0].tBodies[0].rows].map(row => ({
   board: row.dataset.board, outcome: row.dataset.outcome,
   headroom: row.cells[5].dataset.v === undefined ? null : Number(row.cells[5].dataset.v),
   binding: row.cells[6].innerText, score: (cell => cell.dataset.v === undefined ? null : Number(cell.dataset.v))(
-    document.querySelectorAll('#verdict td.score')[row.rowIndex - 1]),
+    document.querySelectorAll('#figures td.score')[row.rowIndex - 1]),
 }))"""
 
 
@@ -117,7 +136,7 @@ def test_a_phone_scrolls_only_downwards(tab, tmp_path, width, language):
 
 
 def test_copying_takes_the_rows_that_are_shown(tab, tmp_path):
-    tab.open(written(tmp_path))
+    tab.open(reported(tmp_path))
     tab.evaluate("""(() => {
       window.copied = [];
       Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => { copied.push(text); }}});
@@ -136,7 +155,7 @@ def test_copying_takes_the_rows_that_are_shown(tab, tmp_path):
 
 def test_a_copied_name_is_no_formula(tab, tmp_path):
     rows = [replace(row, case=f"=cmd|{i}") for i, row in enumerate(sample_results.models())]
-    tab.open(written(tmp_path, rows))
+    tab.open(reported(tmp_path, rows))
     tab.evaluate("""(() => {
       window.copied = [];
       Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => { copied.push(text); }}});
@@ -164,7 +183,7 @@ def test_nothing_is_asked_of_the_network_and_nothing_is_complained_of(tab, tmp_p
 
 
 def test_no_label_of_a_plot_is_clipped(tab, tmp_path):
-    tab.open(written(tmp_path))
+    tab.open(reported(tmp_path))
     outside = tab.evaluate(
         """[...document.querySelectorAll('svg.plot')].flatMap(svg => {
           const box = svg.getBoundingClientRect();
@@ -187,14 +206,14 @@ def test_it_prints_with_its_verdict(tab, tmp_path):
 
 
 def test_three_hundred_rows_of_five_boards_stay_below_a_megabyte(tmp_path):
-    page = written(tmp_path, gateway.three_hundred())
+    page = reported(tmp_path, gateway.three_hundred())
     # A seventh below the bound, so that names longer than these have room.
     assert page.stat().st_size < 860_000
 
 
 def test_what_is_out_of_sight_is_laid_out_when_it_is_wanted(tab, tmp_path):
     """A page opens without the layout of what is below; links, printing and pictures have all of it."""
-    tab.open(written(tmp_path), whole=False)
+    tab.open(reported(tmp_path), whole=False)
     assert not tab.evaluate(
         "document.querySelector('#environment dl').checkVisibility({contentVisibilityAuto: true})"
     )
@@ -224,7 +243,7 @@ def test_the_published_rows_take_little_room_each(tmp_path):
 
 
 def test_kinds_never_share_a_plot_series(tab, tmp_path):
-    tab.open(written(tmp_path))
+    tab.open(reported(tmp_path))
     figures = tab.evaluate("""[...document.querySelectorAll('#overview figure')].map(figure =>
       [figure.className, [...figure.querySelectorAll('.keys bdi')].map(one => one.innerText)])""")
     simulated = {name for shown, names in figures if "k-simulated" in shown for name in names}
