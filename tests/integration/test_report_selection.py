@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from npubench import published
+from npubench.reporting.data.translate import use_language
 from npubench.reporting.page.page import PageContext, render
 from npubench.reporting.select.presentation import to_json
 from npubench.reporting.select.terminal import to_text
@@ -76,7 +77,8 @@ def test_page_json_and_text_agree(tab, tmp_path, language):
         assert page["outcome"] == one["outcome"]
         assert page["headroom"] == pytest.approx(one["headroom"])
         assert page["score"] == pytest.approx(one["score"]) if one["score"] else page["score"] is None
-    text = to_text(decision)
+    with use_language(language):
+        text = to_text(decision, why=True)
     for at, verdict in enumerate(told):
         checks = tab.evaluate(
             f"[...document.querySelectorAll('#v{at} tr[data-check]')].map(r => [r.dataset.check, r.dataset.outcome])"
