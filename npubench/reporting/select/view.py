@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.domain.figures import Kind
-from npubench.reporting.charts.plots import Scatter
+from npubench.reporting.charts.scatter import Scatter
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.answer import cameras_of, counts_of, summary_of
 from npubench.reporting.select.checks import TITLES, Outcome, Step
