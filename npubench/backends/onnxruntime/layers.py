@@ -1,0 +1,135 @@
+"""ONNX Runtime's profile as a table of `domain.layers`, its optimised nodes joined to the model's own.
+
+A fused node writes a tensor of the model, is called after one, or after a node; what it holds is what
+makes that tensor of those that it reads. Convolutions in blocks of channels (NCHWc) write tensors of new
+names: they are called after the tensor that they stood for, and hold the sum and the activation behind it
+that they are given.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from npubench.backends.onnxruntime.profile import NodeTime, Times, tensors
+from npubench.domain.kinds import Kind
+from npubench.domain.layers import CPU, ONNX_RUNTIME, Beside, Besides, BytesOf, Join, Layer, LayerTable
+from npubench.graph.layer_nodes import Joined, Node, NodeGraph, shared_macs
+from npubench.graph.walk import all_nodes, attribute_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+ADDED = frozenset(
+    {"ReorderInput", "ReorderOutput", "QuantizeLinear", "DequantizeLinear", "Cast", "Transpose"}
+)
+"""What it puts in to bring data into order or into another type; the model may have such of its own."""
+
+PROVIDERS = {"CPUExecutionProvider": CPU}
+"""Units by the names of providers; others are told as they are."""
+
+
+def table_of(times: Times, optimised: "ModelProto", graph: NodeGraph | None) -> LayerTable:
+    """The profile's layers. `optimised` is the graph that ran, `graph` that of the model."""
+    nodes = _nodes(times.nodes, optimised)
+    joined = _joined(nodes, graph) if graph else [Joined()] * len(nodes)
+    macs = shared_macs([one.nodes for one in joined], [None] * len(nodes))
+    layers = [_layer(node, one, count) for node, one, count in zip(times.nodes, joined, macs, strict=True)]
+    # By the profile itself: no kernel runs in it, or two do at once.
+    outside = times.total_us - sum(node.time_us for node in times.nodes)
+    what = Besides.OVERLAP if outside < 0 else Besides.OUTSIDE_OF_LAYERS
+    head = LayerTable(
+        *(Kind.MEASURED, ONNX_RUNTIME),
+        total_us=times.total_us,
+        beside=(Beside(what, outside),),
+        bytes_of=BytesOf.TENSORS,
+        statistic=f"mean of {times.runs} of {times.of} runs of its profiler, apart from the measured ones",
+        complete=times.complete,
+    )
+    return head.holding(layers)
+
+
+def _nodes(times: Sequence[NodeTime], optimised: "ModelProto") -> "list[NodeProto | None]":
+    """The optimised node of each; nodes of one name and operator run in the order in which they stand."""
+    named: defaultdict[tuple[str, str], list[NodeProto]] = defaultdict(list)
+    for node in all_nodes(optimised.graph):
+        named[node.name, node.op_type].append(node)
+    found = []
+    for time in times:
+        # A node without a name is profiled under its operator and its number.
+        ones = named.get((time.kernel.name, time.kernel.operator)) or named.get(("", time.kernel.operator))
+        found.append(ones[time.number] if ones and time.number < len(ones) else None)
+    return found
+
+
+def _layer(time: NodeTime, joined: Joined, macs: int | None) -> Layer:
+    kernel = time.kernel
+    outputs = tensors(kernel, "output")
+    operators = tuple(dict.fromkeys(node.operator for node in joined.nodes))
+    provider = str(kernel.arguments.get("provider", ""))
+    return Layer(
+        *(kernel.name, kernel.operator, operators, tuple(node.name for node in joined.nodes), joined.join),
+        PROVIDERS.get(provider, provider),
+        time_us=time.time_us,
+        graph_macs=macs,
+        bytes=_bytes(kernel.arguments),
+        input_shapes=tuple(shape for _, shape in tensors(kernel, "input")),
+        output_shapes=tuple(shape for _, shape in outputs),
+        dtype=outputs[0][0] if outputs else "",
+    )
+
+
+def _bytes(arguments: Any) -> int | None:
+    """Tensors read and written, weights among them: the profile has each as a text."""
+    sizes = [str(arguments.get(f"{what}_size", "")) for what in ("activation", "parameter", "output")]
+    return sum(map(int, sizes)) if all(one.isdecimal() for one in sizes) else None
+
+
+def _joined(nodes: "Iterable[NodeProto | None]", graph: NodeGraph) -> list[Joined]:
+    """The model's nodes of each optimised one, in the order in which they ran."""
+    stands_for: dict[str, str] = {}
+    return [Joined() if node is None else _join(node, graph, stands_for) for node in nodes]
+
+
+def _join(node: "NodeProto", graph: NodeGraph, stands_for: dict[str, str]) -> Joined:
+    """`stands_for` has the model's tensor for each new one; what this node writes is added to it."""
+    read = [stands_for.get(name) or _tensor(name, graph) for name in node.input if name]
+    last = _last(node, graph)
+    own = last is not None and last.operator == node.op_type
+    if node.op_type in ADDED and not own:
+        stands_for |= {name: read[0] for name in node.output if read and name not in graph.makers}
+        return Joined(join=Join.ADDED)
+    if last is None:
+        return Joined()
+    nodes, whole = graph.between(last, {one for one in read if one}), True
+    if nodes and not any(name in graph.makers for name in node.output):
+        behind, whole = graph.chain(last, _behind(node))
+        nodes += behind[1:]
+    if not nodes:
+        return Joined((last,), Join.PARTLY)
+    stands_for |= {node.output[0]: nodes[-1].outputs[0]} if node.output and nodes[-1].outputs else {}
+    if not whole:
+        return Joined(nodes, Join.PARTLY)
+    return Joined(nodes, Join.NAMED if len(nodes) == 1 else Join.FOLLOWS)
+
+
+def _tensor(name: str, graph: NodeGraph) -> str:
+    """The model's tensor that another one is by its name: what is quantised is called after what it was."""
+    if name in graph.makers or name in graph.readers:
+        return name
+    return graph.named(name).tensor
+
+
+def _last(node: "NodeProto", graph: NodeGraph) -> Node | None:
+    """The model's node that writes what the optimised one writes, by that tensor's name, else by its own."""
+    for name in node.output:
+        if maker := graph.makers.get(_tensor(name, graph)):
+            return maker
+    told = graph.named(node.name)
+    return told.node or graph.makers.get(told.tensor)
+
+
+def _behind(node: "NodeProto") -> list[str]:
+    """Operators that a convolution in blocks does behind itself and that its name does not tell."""
+    activation = attribute_of(node, "activation", b"")
+    told = activation.decode() if isinstance(activation, bytes) else str(activation)
+    return [*(["Add"] if len(node.input) > 3 else []), *([told] if told else [])]
