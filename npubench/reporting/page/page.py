@@ -30,7 +30,9 @@ from npubench.reporting.data.provenance import pack_provenance
 from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
+from npubench.reporting.first.screen import first_screen
 from npubench.reporting.sanity import doubts
+from npubench.reporting.sanity.reliance import reliances
 from npubench.reporting.select.presentation import view_of
 from npubench.reporting.select.verdict import Decision
 from npubench.storage.files import cache_folder, data_root
@@ -53,7 +55,15 @@ STYLES = (
 """Files of `reports/styles/`, in this order: what a narrow screen or paper changes comes last."""
 
 SCRIPT_WORDS = (
-    *("Filter rows", "{shown} of {all} rows", "Copy", "Copied", "Show {count} more", "Not known", "emulated"),
+    *(
+        "Filter rows",
+        "{shown} of {all} rows",
+        "Copy",
+        "Copied",
+        "Show {count} more of {left}",
+        "Not known",
+        "emulated",
+    ),
     "Not a real board: its figures are left out of comparisons",
 )
 
@@ -110,12 +120,15 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     kinds, missing = kinds_of(rows), missing_operators(rows)
     shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
+    doubted = doubts(rows, context.earlier)
+    tables = case_tables(rows, doubted)
     return {
-        "summary": summarise(rows),
+        "summary": summarise(rows, reliances(rows, doubted)),
+        "first": first_screen(rows, tables, doubted),
         "kinds": _kinds(rows, kinds, sheets),
         "kind_texts": KINDS,
         "environments": environments(rows),
-        "tables": case_tables(rows),
+        "tables": tables,
         "processor_sheets": sheets,
         "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
         "overview": charts_over_boards(rows, kinds, context.boards),
@@ -127,7 +140,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "coverage": coverage_of(context.exports, rows),
         "missing": missing,
         "missing_chart": missing_chart(missing),
-        "doubts": doubts(rows, context.earlier),
+        "doubts": doubted,
         "verdict": view_of(context.decision) if context.decision else None,
         "facts": pack_provenance(rows),
         "is_long": len(rows) >= LONG_FROM,
