@@ -120,14 +120,16 @@ class NodeGraph:
     def between(self, last: Node, read: Collection[str]) -> tuple[Node, ...]:
         """The nodes that make what `last` writes of the tensors `read` and of weights, in their order.
 
-        Empty where something else is needed, too, or more than a fused node holds.
+        Constants are weights. Empty where something else is needed, too, or more than a fused node holds.
         """
         found = {last.name: last}
         asked = list(last.inputs)
         while asked:
             tensor = asked.pop()
             maker = self.makers.get(tensor)
-            if tensor in read or (maker is not None and maker.name in found):
+            if tensor in read or (
+                maker is not None and (maker.name in found or maker.operator == "Constant")
+            ):
                 continue
             if maker is None:
                 if tensor in self.fed:

@@ -7,13 +7,15 @@ that they are given.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.backends.onnxruntime.profile import NodeTime, Times, tensors
+from npubench.backends.onnxruntime.computed import OPTIMISED, profile_in
+from npubench.backends.onnxruntime.profile import NodeTime, Times, read_runs, tensors, times_of
 from npubench.domain.kinds import Kind
 from npubench.domain.layers import CPU, ONNX_RUNTIME, Beside, Besides, BytesOf, Join, Layer, LayerTable
-from npubench.graph.layer_nodes import Joined, Node, NodeGraph, shared_macs
+from npubench.graph.layer_nodes import Joined, Node, NodeGraph, node_graph, shared_macs
 from npubench.graph.walk import all_nodes, attribute_of
 
 if TYPE_CHECKING:
@@ -24,8 +26,30 @@ ADDED = frozenset(
 )
 """What it puts in to bring data into order or into another type; the model may have such of its own."""
 
+STATISTIC = (
+    "mean of the fastest {half} of {counted} runs of its profiler, for each layer and in all,"
+    " apart from the measured ones"
+)
+
+BLOCKS, FUSED_SUM = "com.microsoft.nchwc", "FusedConv"
+"""The domain of convolutions in blocks of channels, and another one's type: a fourth input is a sum's."""
+
+CLIPPING = frozenset({"Relu", "Clip"})
+"""Integers of the right range need none: the quantiser, or ONNX Runtime, leaves these out."""
+
 PROVIDERS = {"CPUExecutionProvider": CPU}
 """Units by the names of providers; others are told as they are."""
+
+
+def layers_of(scratch: Path, model: Path) -> LayerTable:
+    """The layers of the profile that `computed.profiled` left. Raises ValueError of one without any run."""
+    import onnx
+
+    times = times_of(read_runs(profile_in(scratch)))
+    if times is None:
+        raise ValueError("no run stands in it")
+    optimised = onnx.load(scratch / OPTIMISED, load_external_data=False)
+    return table_of(times, optimised, node_graph(model))
 
 
 def table_of(times: Times, optimised: "ModelProto", graph: NodeGraph | None) -> LayerTable:
@@ -42,7 +66,7 @@ def table_of(times: Times, optimised: "ModelProto", graph: NodeGraph | None) -> 
         total_us=times.total_us,
         beside=(Beside(what, outside),),
         bytes_of=BytesOf.TENSORS,
-        statistic=f"mean of {times.runs} of {times.of} runs of its profiler, apart from the measured ones",
+        statistic=STATISTIC.format(half=times.half, counted=times.counted),
         complete=times.complete,
     )
     return head.holding(layers)
@@ -84,14 +108,16 @@ def _bytes(arguments: Any) -> int | None:
     return sum(map(int, sizes)) if all(one.isdecimal() for one in sizes) else None
 
 
-def _joined(nodes: "Iterable[NodeProto | None]", graph: NodeGraph) -> list[Joined]:
+def _joined(nodes: "Sequence[NodeProto | None]", graph: NodeGraph) -> list[Joined]:
     """The model's nodes of each optimised one, in the order in which they ran."""
+    ran = [node for node in nodes if node is not None]
+    told = frozenset(name for node in ran for name in (node.name, *node.output))
     stands_for: dict[str, str] = {}
-    return [Joined() if node is None else _join(node, graph, stands_for) for node in nodes]
+    return [Joined() if node is None else _join(node, graph, told, stands_for) for node in nodes]
 
 
-def _join(node: "NodeProto", graph: NodeGraph, stands_for: dict[str, str]) -> Joined:
-    """`stands_for` has the model's tensor for each new one; what this node writes is added to it."""
+def _join(node: "NodeProto", graph: NodeGraph, told: Collection[str], stands_for: dict[str, str]) -> Joined:
+    """`told` has all names that ran, `stands_for` the model's tensor of each new one: this one's is added."""
     read = [stands_for.get(name) or _tensor(name, graph) for name in node.input if name]
     last = _last(node, graph)
     own = last is not None and last.operator == node.op_type
@@ -102,14 +128,24 @@ def _join(node: "NodeProto", graph: NodeGraph, stands_for: dict[str, str]) -> Jo
         return Joined()
     nodes, whole = graph.between(last, {one for one in read if one}), True
     if nodes and not any(name in graph.makers for name in node.output):
-        behind, whole = graph.chain(last, _behind(node))
-        nodes += behind[1:]
+        there = {one.operator for one in nodes}
+        behind, whole = graph.chain(last, [one for one in _behind(node) if one not in there])
+        nodes = _with_clipping((*nodes, *behind[1:]), graph, told)
     if not nodes:
         return Joined((last,), Join.PARTLY)
     stands_for |= {node.output[0]: nodes[-1].outputs[0]} if node.output and nodes[-1].outputs else {}
     if not whole:
         return Joined(nodes, Join.PARTLY)
     return Joined(nodes, Join.NAMED if len(nodes) == 1 else Join.FOLLOWS)
+
+
+def _with_clipping(nodes: tuple[Node, ...], graph: NodeGraph, told: Collection[str]) -> tuple[Node, ...]:
+    """With what follows and clips, where nothing that ran is called after it."""
+    readers = [one for name in nodes[-1].outputs for one in graph.readers.get(name, ())]
+    if len(readers) != 1 or readers[0].operator not in CLIPPING:
+        return nodes
+    names = (readers[0].name, *readers[0].outputs)
+    return nodes if any(name in told for name in names) else (*nodes, readers[0])
 
 
 def _tensor(name: str, graph: NodeGraph) -> str:
@@ -129,7 +165,8 @@ def _last(node: "NodeProto", graph: NodeGraph) -> Node | None:
 
 
 def _behind(node: "NodeProto") -> list[str]:
-    """Operators that a convolution in blocks does behind itself and that its name does not tell."""
+    """Operators that a fused convolution does behind itself."""
+    summed = (node.domain == BLOCKS or node.op_type == FUSED_SUM) and len(node.input) > 3 and node.input[3]
     activation = attribute_of(node, "activation", b"")
     told = activation.decode() if isinstance(activation, bytes) else str(activation)
-    return [*(["Add"] if len(node.input) > 3 else []), *([told] if told else [])]
+    return [*(["Add"] if summed else []), *([told] if told else [])]

@@ -9,7 +9,7 @@ docs/performance/tune-performance/profiling-tools.md)
 import json
 import math
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ from npubench.domain.specs import Shape
 from npubench.measure.onnx_session import open_session
 
 KERNEL = "_kernel_time"
-RUNS, LONGEST_S = 9, 0.5
-"""Runs at most, the first of which is cold, and how long they may take: none begins after that."""
+RUNS, LONGEST_S = 9, 0.25
+"""Runs at most, the first of which is cold, and how long they may take: none but that begins after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class NodeTime:
-    """What a node took in one run, on the mean of several."""
+    """What a node takes in a run, by several."""
 
     kernel: Kernel  # one of its runs
     number: int  # which of the nodes of that name and operator it is, in the order in which they run
@@ -53,22 +53,22 @@ class NodeTime:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Means over the runs that count."""
+    """Means of the faster half of what counts: of a node's times, and of those of whole runs."""
 
     nodes: tuple[NodeTime, ...]  # in the order in which they ran
-    total_us: float  # of a run
-    runs: int  # that count
-    of: int  # runs in the profile
+    total_us: float  # of a run; never less than its nodes one after another
+    half: int  # times in a mean
+    counted: int  # runs that count
     complete: bool  # whether all runs have the same kernels
 
 
-def profile_runs(model: Path, feeds: Mapping[str, Any], prefix: Path, options: Any, most: int) -> None:
-    """Leave the profile of at most `most` runs in a session of its own. Raises what ONNX Runtime raises."""
+def profile_runs(model: Path, feeds: Mapping[str, Any], prefix: Path, options: Any) -> None:
+    """Leave the profile of runs in a session of its own. Raises what ONNX Runtime raises."""
     options.enable_profiling = True
     options.profile_file_prefix = str(prefix)
     session = open_session(model, options)
     end = time.perf_counter() + LONGEST_S
-    for number in range(most):
+    for number in range(RUNS):
         if number and time.perf_counter() >= end:
             break
         session.run(None, dict(feeds))
@@ -76,7 +76,7 @@ def profile_runs(model: Path, feeds: Mapping[str, Any], prefix: Path, options: A
 
 
 def read_runs(text: str) -> tuple[Run, ...]:
-    """The runs of a profile; those of one that is cut off up to its end. Raises ValueError of what is none."""
+    """The runs of a profile, of a cut one up to its end. Raises ValueError of what is none."""
     runs, kernels = list[Run](), list[Kernel]()
     for event in _events(text):
         if not isinstance(event, Mapping) or not isinstance(event.get("name"), str):
@@ -90,8 +90,11 @@ def read_runs(text: str) -> tuple[Run, ...]:
             start = event.get("ts")
             kernels.append(
                 Kernel(
-                    *(name.removesuffix(KERNEL), str(told.get("op_name", ""))),
-                    *(float(start) if isinstance(start, (int, float)) else 0.0, float(took), told),
+                    name.removesuffix(KERNEL),
+                    str(told.get("op_name", "")),
+                    start_us=float(start) if isinstance(start, (int, float)) else 0.0,
+                    time_us=float(took),
+                    arguments=told,
                 )
             )
         elif event.get("cat") == "Session" and name == "model_run":
@@ -112,29 +115,36 @@ def _events(text: str) -> list[Any]:
 
 
 def times_of(runs: Sequence[Run]) -> Times | None:
-    """Each node's mean over the faster half of the runs, the first of several left out; None without any.
+    """Means over the runs, the first of several left out, which is cold; None without any.
 
-    The first run is cold, and slow ones are other programs' doing. Kernels within another one's time are in
-    that one's.
+    The slower half of a node's times is other programs' doing, and so are slow runs. Kernels within another
+    one's time are in that one's. Of runs with other kernels those count that are like the fastest one.
     """
-    warm = runs[1:] or runs
+    warm = sorted(runs[1:] or runs, key=lambda run: run.total_us)
     if not warm:
         return None
-    kept = sorted(warm, key=lambda run: run.total_us)[: (len(warm) + 1) // 2]
-    added: defaultdict[tuple[str, str, int], list[Kernel]] = defaultdict(list)
-    counts = list[Counter[tuple[str, str]]]()
-    for run in kept:
-        seen = Counter[tuple[str, str]]()
-        for kernel in _outermost(run.kernels):
-            added[kernel.name, kernel.operator, seen[kernel.name, kernel.operator]].append(kernel)
-            seen[kernel.name, kernel.operator] += 1
-        counts.append(seen)
+    numbered = [_numbered(run) for run in warm]
+    like = [one for one in numbered if one.keys() == numbered[0].keys()]
+    totals = [run.total_us for run, one in zip(warm, numbered, strict=True) if one.keys() == like[0].keys()]
+    half = (len(like) + 1) // 2
     nodes = tuple(
-        NodeTime(ran[0], number, math.fsum(one.time_us for one in ran) / len(kept))
-        for (_, _, number), ran in added.items()
+        NodeTime(kernel, key[-1], _mean(sorted(one[key].time_us for one in like)[:half]))
+        for key, kernel in like[0].items()
     )
-    total_us = math.fsum(run.total_us for run in kept) / len(kept)
-    return Times(nodes, total_us, len(kept), len(runs), all(one == counts[0] for one in counts))
+    return Times(nodes, _mean(totals[:half]), half, len(like), len(like) == len(warm))
+
+
+def _numbered(run: Run) -> dict[tuple[str, str, int], Kernel]:
+    """A run's kernels by name, operator, and the number among those of the same."""
+    found, seen = dict[tuple[str, str, int], Kernel](), Counter[tuple[str, str]]()
+    for kernel in _outermost(run.kernels):
+        found[kernel.name, kernel.operator, seen[kernel.name, kernel.operator]] = kernel
+        seen[kernel.name, kernel.operator] += 1
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _outermost(kernels: Sequence[Kernel]) -> list[Kernel]:
