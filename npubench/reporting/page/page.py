@@ -18,9 +18,11 @@ from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import visible
 from npubench.measure.statistics import least_samples
-from npubench.reporting.charts.board_charts import charts_over_boards, heatmap, missing_chart, rooflines
+from npubench.reporting.charts.board_charts import charts_over_boards, missing_chart
 from npubench.reporting.charts.distribution import Samples, distribution, widest
+from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.charts.latency_charts import model_charts, operator_charts
+from npubench.reporting.charts.roofline import rooflines
 from npubench.reporting.data.coverage import coverage_of
 from npubench.reporting.data.figures import kinds_of, whole_npu
 from npubench.reporting.data.formatting import closeness, duration, significant
@@ -121,18 +123,19 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
     doubted = doubts(rows, context.earlier)
-    tables = case_tables(rows, doubted)
+    tables, relied = case_tables(rows, doubted), reliances(rows, doubted)
+    grey = {row.key: one.standing.value for row, one in zip(rows, relied, strict=True) if one.doubtful}
     return {
-        "summary": summarise(rows, reliances(rows, doubted)),
+        "summary": summarise(rows, relied),
         "first": first_screen(rows, tables, doubted),
         "kinds": _kinds(rows, kinds, sheets),
         "kind_texts": KINDS,
         "environments": environments(rows),
         "tables": tables,
         "processor_sheets": sheets,
-        "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
-        "overview": charts_over_boards(rows, kinds, context.boards),
-        "rooflines": rooflines(rows, kinds, context.boards),
+        "charts": {"model": model_charts(rows, kinds, grey), "operator": operator_charts(rows, kinds, grey)},
+        "overview": charts_over_boards(rows, kinds, context.boards, grey),
+        "rooflines": rooflines(rows, kinds, context.boards, grey),
         "heatmap": heatmap(rows, context.boards),
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
