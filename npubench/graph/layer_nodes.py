@@ -127,13 +127,13 @@ class NodeGraph:
         while asked:
             tensor = asked.pop()
             maker = self.makers.get(tensor)
-            if tensor in read or (
-                maker is not None and (maker.name in found or maker.operator == "Constant")
-            ):
+            if tensor in read:
                 continue
             if maker is None:
                 if tensor in self.fed:
                     return ()
+            elif maker.name in found or maker.operator == "Constant":
+                continue
             elif len(found) >= MOST_HELD:
                 return ()
             else:

@@ -6,6 +6,7 @@ names: they are called after the tensor that they stood for, and hold the sum an
 that they are given.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ ADDED = frozenset(
 """What it puts in to bring data into order or into another type; the model may have such of its own."""
 
 STATISTIC = (
-    "mean of the fastest {half} of {counted} runs of its profiler, for each layer and in all,"
+    "mean of the fastest {fastest} of {counted} runs of its profiler, for each layer and in all,"
     " apart from the measured ones"
 )
 
@@ -36,6 +37,9 @@ BLOCKS, FUSED_SUM = "com.microsoft.nchwc", "FusedConv"
 
 CLIPPING = frozenset({"Relu", "Clip"})
 """Integers of the right range need none: the quantiser, or ONNX Runtime, leaves these out."""
+
+_INTEGER = re.compile("^(?:QLinear|Nhwc|Q(?=[A-Z]))")
+"""What operators in integers have before their name."""
 
 PROVIDERS = {"CPUExecutionProvider": CPU}
 """Units by the names of providers; others are told as they are."""
@@ -58,15 +62,14 @@ def table_of(times: Times, optimised: "ModelProto", graph: NodeGraph | None) -> 
     joined = _joined(nodes, graph) if graph else [Joined()] * len(nodes)
     macs = shared_macs([one.nodes for one in joined], [None] * len(nodes))
     layers = [_layer(node, one, count) for node, one, count in zip(times.nodes, joined, macs, strict=True)]
-    # By the profile itself: no kernel runs in it, or two do at once.
-    outside = times.total_us - sum(node.time_us for node in times.nodes)
-    what = Besides.OVERLAP if outside < 0 else Besides.OUTSIDE_OF_LAYERS
+    what = Besides.OVERLAP if times.outside_us < 0 else Besides.OUTSIDE_OF_LAYERS
+    beside = (Beside(what, times.outside_us), Beside(Besides.INTERRUPTIONS, times.interrupted_us))
     head = LayerTable(
         *(Kind.MEASURED, ONNX_RUNTIME),
         total_us=times.total_us,
-        beside=(Beside(what, outside),),
+        beside=tuple(one for one in beside if one.time_us),
         bytes_of=BytesOf.TENSORS,
-        statistic=STATISTIC.format(half=times.half, counted=times.counted),
+        statistic=STATISTIC.format(fastest=times.fastest, counted=times.counted),
         complete=times.complete,
     )
     return head.holding(layers)
@@ -119,7 +122,7 @@ def _joined(nodes: "Sequence[NodeProto | None]", graph: NodeGraph) -> list[Joine
 def _join(node: "NodeProto", graph: NodeGraph, told: Collection[str], stands_for: dict[str, str]) -> Joined:
     """`told` has all names that ran, `stands_for` the model's tensor of each new one: this one's is added."""
     read = [stands_for.get(name) or _tensor(name, graph) for name in node.input if name]
-    last = _last(node, graph)
+    last = _last(node, graph) or _reader(node, read, graph)
     own = last is not None and last.operator == node.op_type
     if node.op_type in ADDED and not own:
         stands_for |= {name: read[0] for name in node.output if read and name not in graph.makers}
@@ -152,7 +155,10 @@ def _tensor(name: str, graph: NodeGraph) -> str:
     """The model's tensor that another one is by its name: what is quantised is called after what it was."""
     if name in graph.makers or name in graph.readers:
         return name
-    return graph.named(name).tensor
+    told = graph.named(name)
+    if told.node is not None and told.node.name in told.node.outputs:
+        return told.node.name
+    return told.tensor
 
 
 def _last(node: "NodeProto", graph: NodeGraph) -> Node | None:
@@ -162,6 +168,14 @@ def _last(node: "NodeProto", graph: NodeGraph) -> Node | None:
             return maker
     told = graph.named(node.name)
     return told.node or graph.makers.get(told.tensor)
+
+
+def _reader(node: "NodeProto", read: Sequence[str], graph: NodeGraph) -> Node | None:
+    """Where no name tells it: the one node of the same operator that reads what the optimised one reads."""
+    plain = _INTEGER.sub("", node.op_type)
+    first = read[0] if read else ""
+    readers = [one for one in graph.readers.get(first, ()) if one.operator == plain]
+    return readers[0] if len(readers) == 1 else None
 
 
 def _behind(node: "NodeProto") -> list[str]:

@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,14 @@ from npubench.domain.specs import Shape
 from npubench.measure.onnx_session import open_session
 
 KERNEL = "_kernel_time"
-RUNS, LONGEST_S = 9, 0.25
+RUNS, LONGEST_S = 17, 0.25
 """Runs at most, the first of which is cold, and how long they may take: none but that begins after it."""
+
+LONGEST_US = 1e15
+"""A time above this, 30 years, is none."""
+
+FASTEST = 4
+"""One run in so many counts: other programs slow the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,22 @@ class NodeTime:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Means of the faster half of what counts: of a node's times, and of those of whole runs."""
+    """Means of the fastest runs: of each node's, of whole ones, and of what is left of them beside nodes.
+
+    `total_us` is that of nodes, `outside_us` and `interrupted_us`, which is never negative.
+    """
 
     nodes: tuple[NodeTime, ...]  # in the order in which they ran
-    total_us: float  # of a run; never less than its nodes one after another
-    half: int  # times in a mean
-    counted: int  # runs that count
-    complete: bool  # whether all runs have the same kernels
+    total_us: float  # of a run
+    outside_us: float  # of a run, in which no node ran; negative where nodes ran at once
+    fastest: int  # runs in a mean
+    counted: int  # runs that were there
+    complete: bool  # whether all of them have the same kernels
+
+    @property
+    def interrupted_us(self) -> float:
+        """What the fastest runs took longer than the nodes' own fastest ones."""
+        return self.total_us - self.outside_us - math.fsum(node.time_us for node in self.nodes)
 
 
 def profile_runs(model: Path, feeds: Mapping[str, Any], prefix: Path, options: Any) -> None:
@@ -82,7 +97,7 @@ def read_runs(text: str) -> tuple[Run, ...]:
         if not isinstance(event, Mapping) or not isinstance(event.get("name"), str):
             continue
         name, took = event["name"], event.get("dur")
-        if not isinstance(took, (int, float)) or isinstance(took, bool) or not 0 <= took < math.inf:
+        if not isinstance(took, (int, float)) or isinstance(took, bool) or not 0 <= took < LONGEST_US:
             continue
         if event.get("cat") == "Node" and name.endswith(KERNEL):
             arguments = event.get("args")
@@ -107,8 +122,9 @@ def _events(text: str) -> list[Any]:
     try:
         events = json.loads(text)
     except ValueError:
-        # A process that ended before it closed the array wrote an event a line.
-        events = json.loads(f"{text[: text.rfind('}') + 1]}]")
+        # An event a line: what was cut off ends within the last one.
+        whole = text.rpartition("\n")[0].rstrip().removesuffix(",")
+        events = json.loads(f"{whole}]")
     if not isinstance(events, list):
         raise ValueError("a profile of ONNX Runtime is an array of events")
     return events
@@ -117,21 +133,29 @@ def _events(text: str) -> list[Any]:
 def times_of(runs: Sequence[Run]) -> Times | None:
     """Means over the runs, the first of several left out, which is cold; None without any.
 
-    The slower half of a node's times is other programs' doing, and so are slow runs. Kernels within another
-    one's time are in that one's. Of runs with other kernels those count that are like the fastest one.
+    Kernels within another one's time are in that one's. Of runs with other kernels those count that are like
+    the fastest one.
     """
     warm = sorted(runs[1:] or runs, key=lambda run: run.total_us)
     if not warm:
         return None
-    numbered = [_numbered(run) for run in warm]
-    like = [one for one in numbered if one.keys() == numbered[0].keys()]
-    totals = [run.total_us for run, one in zip(warm, numbered, strict=True) if one.keys() == like[0].keys()]
-    half = (len(like) + 1) // 2
-    nodes = tuple(
-        NodeTime(kernel, key[-1], _mean(sorted(one[key].time_us for one in like)[:half]))
-        for key, kernel in like[0].items()
+    numbered = [(run.total_us, _numbered(run)) for run in warm]
+    first = numbered[0][1]
+    like = [one for one in numbered if one[1].keys() == first.keys()]
+    most = math.ceil(len(like) / FASTEST)
+
+    def mean(times: Iterable[float]) -> float:
+        return math.fsum(sorted(times)[:most]) / most
+
+    return Times(
+        tuple(
+            NodeTime(kernel, key[-1], mean(one[key].time_us for _, one in like))
+            for key, kernel in first.items()
+        ),
+        mean(total_us for total_us, _ in like),
+        mean(total_us - math.fsum(kernel.time_us for kernel in one.values()) for total_us, one in like),
+        *(most, len(like), len(like) == len(warm)),
     )
-    return Times(nodes, _mean(totals[:half]), half, len(like), len(like) == len(warm))
 
 
 def _numbered(run: Run) -> dict[tuple[str, str, int], Kernel]:
@@ -141,10 +165,6 @@ def _numbered(run: Run) -> dict[tuple[str, str, int], Kernel]:
         found[kernel.name, kernel.operator, seen[kernel.name, kernel.operator]] = kernel
         seen[kernel.name, kernel.operator] += 1
     return found
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
 
 
 def _outermost(kernels: Sequence[Kernel]) -> list[Kernel]:
