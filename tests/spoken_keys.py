@@ -24,6 +24,7 @@ from npubench.reporting.data import (
 )
 from npubench.reporting.data import tables as grid
 from npubench.reporting.first.sentences import Sentence
+from npubench.reporting.layers.limits import Limit
 from npubench.reporting.page import page
 from npubench.reporting.sanity.atlas import FigureDoubtClass
 from npubench.reporting.sanity.doubt import DoubtClass
@@ -136,6 +137,7 @@ def _in_tables() -> set[str]:
         *accuracy.WORDS.values(),
         *(one.value for one in Sentence),
         *(one.value for one in Standing),
+        *(one.value for one in Limit),
         *MISSING,
         *(code.text for code in notes.NoteCode),
         *summary._EXTRA.values(),
