@@ -235,6 +235,9 @@ function makeSortable(table, rows) {
     header.append(button);
     button.addEventListener("click", () => {
       const down = header.getAttribute("aria-sort") === "ascending";
+      // A table that shows its first rows alone is sorted as a whole.
+      const more = table.dataset.more && document.getElementById(table.dataset.more);
+      if (more) more.checked = true;
       for (const other of header.parentNode.children) other.removeAttribute("aria-sort");
       header.setAttribute("aria-sort", down ? "descending" : "ascending");
       rows.sort(header.cellIndex, down);
@@ -243,6 +246,7 @@ function makeSortable(table, rows) {
 }
 
 function makeTools(table, rows) {
+  if (table.dataset.plain !== undefined) return;
   if (rows.length < 12 && table.dataset.alwaysCopy === undefined) return;
   const tools = make("div", { class: "tools" });
   if (rows.length >= 12) tools.append(makeFilter(rows));
@@ -332,7 +336,7 @@ function unfoldTarget() {
   document.documentElement.classList.add("whole");
   const target = document.getElementById(id);
   if (!target) return openEntry(id);
-  if (target.tagName === "DETAILS") target.open = true;
+  for (let one = target; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
   target.scrollIntoView();
 }
 

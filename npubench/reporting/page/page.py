@@ -18,9 +18,11 @@ from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import visible
 from npubench.measure.statistics import least_samples
-from npubench.reporting.charts.board_charts import charts_over_boards, heatmap, missing_chart, rooflines
+from npubench.reporting.charts.board_charts import charts_over_boards, missing_chart
 from npubench.reporting.charts.distribution import Samples, distribution, widest
+from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.charts.latency_charts import model_charts, operator_charts
+from npubench.reporting.charts.roofline import rooflines
 from npubench.reporting.data.coverage import coverage_of
 from npubench.reporting.data.figures import kinds_of, whole_npu
 from npubench.reporting.data.formatting import closeness, duration, significant
@@ -31,9 +33,9 @@ from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
 from npubench.reporting.first.screen import first_screen
+from npubench.reporting.page.selection import selection_page
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.reliance import reliances
-from npubench.reporting.select.presentation import view_of
 from npubench.reporting.select.verdict import Decision
 from npubench.storage.files import cache_folder, data_root
 from npubench.storage.ledger import Export
@@ -104,17 +106,21 @@ def render(results: Sequence[Result], context: PageContext) -> str:
             script += asset("live.js")
         text: str = (
             environment()
-            .get_template("page.html.j2")
+            .get_template("selection.html.j2" if context.decision else "page.html.j2")
             .render(
                 context=context,
                 style=style,
                 script=script,
                 policy=_policy(style, script, context.live is not None),
                 words=json.dumps({word: translate(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
-                **_data(rows, context),
+                **(_decided(rows, context.decision) if context.decision else _data(rows, context)),
             )
         )
     return text
+
+
+def _decided(rows: Sequence[Result], decision: Decision) -> dict[str, Any]:
+    return {"page": selection_page(rows, decision), "kind_texts": KINDS}
 
 
 def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
@@ -122,18 +128,19 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
     doubted = doubts(rows, context.earlier)
-    tables = case_tables(rows, doubted)
+    tables, relied = case_tables(rows, doubted), reliances(rows, doubted)
+    grey = {row.key: one.standing.value for row, one in zip(rows, relied, strict=True) if one.doubtful}
     return {
-        "summary": summarise(rows, reliances(rows, doubted)),
+        "summary": summarise(rows, relied),
         "first": first_screen(rows, tables, doubted),
         "kinds": _kinds(rows, kinds, sheets),
         "kind_texts": KINDS,
         "environments": environments(rows),
         "tables": tables,
         "processor_sheets": sheets,
-        "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
-        "overview": charts_over_boards(rows, kinds, context.boards),
-        "rooflines": rooflines(rows, kinds, context.boards),
+        "charts": {"model": model_charts(rows, kinds, grey), "operator": operator_charts(rows, kinds, grey)},
+        "overview": charts_over_boards(rows, kinds, context.boards, grey),
+        "rooflines": rooflines(rows, kinds, context.boards, grey),
         "heatmap": heatmap(rows, context.boards),
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
@@ -142,7 +149,6 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "missing": missing,
         "missing_chart": missing_chart(missing),
         "doubts": doubted,
-        "verdict": view_of(context.decision) if context.decision else None,
         "facts": pack_provenance(rows),
         "is_long": len(rows) >= LONG_FROM,
         "row_limit": ROW_LIMIT,
