@@ -64,6 +64,14 @@ class Advised:
     looked_for: tuple[str, ...]  # what was judged and does not stand out
     not_judged: tuple[str, ...]  # what could not be judged, and why
 
+    @property
+    def overlap(self) -> str:
+        """That gains do not add up, where two of them are of the same layer; else empty."""
+        named = [layer for one in self.found if one.gain for layer in one.layers]
+        if len(named) == len(set(named)):
+            return ""
+        return translate("some layers stand under two of these: their gains do not add up")
+
 
 def gain_of(view: LayerView, amounts: Iterable[float | None]) -> Gain | None:
     """The bound of these amounts together; None where none is told."""

@@ -33,9 +33,9 @@ from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
 from npubench.reporting.first.screen import first_screen
+from npubench.reporting.page.selection import selection_page
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.reliance import reliances
-from npubench.reporting.select.presentation import view_of
 from npubench.reporting.select.verdict import Decision
 from npubench.storage.files import cache_folder, data_root
 from npubench.storage.ledger import Export
@@ -63,6 +63,7 @@ SCRIPT_WORDS = (
         "Copy",
         "Copied",
         "Show {count} more of {left}",
+        "{count} more",
         "Not known",
         "emulated",
     ),
@@ -105,17 +106,21 @@ def render(results: Sequence[Result], context: PageContext) -> str:
             script += asset("live.js")
         text: str = (
             environment()
-            .get_template("page.html.j2")
+            .get_template("selection.html.j2" if context.decision else "page.html.j2")
             .render(
                 context=context,
                 style=style,
                 script=script,
                 policy=_policy(style, script, context.live is not None),
                 words=json.dumps({word: translate(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
-                **_data(rows, context),
+                **(_decided(rows, context.decision) if context.decision else _data(rows, context)),
             )
         )
     return text
+
+
+def _decided(rows: Sequence[Result], decision: Decision) -> dict[str, Any]:
+    return {"page": selection_page(rows, decision), "kind_texts": KINDS}
 
 
 def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
@@ -144,7 +149,6 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "missing": missing,
         "missing_chart": missing_chart(missing),
         "doubts": doubted,
-        "verdict": view_of(context.decision) if context.decision else None,
         "facts": pack_provenance(rows),
         "is_long": len(rows) >= LONG_FROM,
         "row_limit": ROW_LIMIT,
