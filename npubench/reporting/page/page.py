@@ -64,6 +64,7 @@ SCRIPT_WORDS = (
         "Copy",
         "Copied",
         "Show {count} more of {left}",
+        "{count} more",
         "Not known",
         "emulated",
     ),
