@@ -11,9 +11,14 @@ from npubench.reporting.select.checks import TITLES, Outcome, Step
 from npubench.reporting.select.matrix import SHORT, Cell, cells_of, names_of
 from npubench.reporting.select.pareto import pareto
 from npubench.reporting.select.tabled import (
+    FiguresOfKind,
     Table,
     check_table,
-    figure_table,
+    cost_table,
+    figures_by_kind,
+    fits_text,
+    load_kinds,
+    missing_table,
     ranking_table,
     stream_remarks,
     stream_table,
@@ -37,6 +42,14 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadHead:
+    """A column of the NPU's time."""
+
+    kind: Kind | None
+    origin: Kind | None  # what it was for its publisher
+
+
+@dataclass(frozen=True, slots=True)
 class ChipView:
     """One chip on the page."""
 
@@ -44,6 +57,7 @@ class ChipView:
     cells: tuple[Cell, ...]  # of the matrix
     load: str  # share of a second, without its kind
     times: tuple[str, ...]  # of the models, without their kinds
+    fits: str  # how often the job fits
     checks: Table
     settled: tuple[Settled, ...]  # what would settle its unknowns
     terms: Table
@@ -65,9 +79,13 @@ class SelectionView:
     trust_line: str
     ranking: Table
     heads: tuple[tuple[str, str], ...]  # of the matrix: a short title, and the whole one
-    figures: Table
+    loads: tuple[LoadHead, ...]  # columns of the NPU's time
+    figures: tuple[FiguresOfKind, ...]
+    missing: Table  # models without a figure
+    costs: Table
     chips: tuple[ChipView, ...]
     kinds: tuple[Kind, ...]  # that there are
+    first_kinds: tuple[Kind, ...]  # of the chips that stand first
     pareto: Scatter | None
     without_price: str  # names of chips that are not drawn
     first: int  # chips that stand first
@@ -77,6 +95,7 @@ def view_of(decision: Decision) -> SelectionView:
     """All of it; nothing is rounded or worded again by the template."""
     verdicts = decision.verdicts
     names, trust = names_of(verdicts), trust_of(decision)
+    first = FIRST if len(verdicts) > FIRST + 1 else len(verdicts)
     drawn = [
         one for one in verdicts if one.price_usd and one.jobs and one.price_about == decision.levels.price
     ]
@@ -90,12 +109,16 @@ def view_of(decision: Decision) -> SelectionView:
         trust_line=trust_line(trust),
         ranking=ranking_table(decision),
         heads=tuple((translate(SHORT[name]), translate(TITLES[name])) for name in names),
-        figures=figure_table(decision),
+        loads=tuple(LoadHead(*kind) for kind in load_kinds(decision)),
+        figures=figures_by_kind(decision),
+        missing=missing_table(decision),
+        costs=cost_table(decision),
         chips=tuple(_chip(one, names) for one in verdicts),
-        kinds=kinds_of(decision),
+        kinds=_kinds_of(verdicts),
+        first_kinds=_kinds_of(verdicts[:first]),
         pareto=pareto(drawn) if len(drawn) > 1 else None,
         without_price=", ".join(absent),
-        first=FIRST if len(verdicts) > FIRST + 1 else len(verdicts),
+        first=first,
     )
 
 
@@ -105,6 +128,7 @@ def _chip(one: ChipVerdict, names: Sequence[str]) -> ChipView:
         cells=cells_of(one, names),
         load=share_of_second(one),
         times=tuple(map(time_text, one.figures)),
+        fits=fits_text(one),
         checks=check_table(one),
         settled=settled_by(one),
         terms=term_table(one),
@@ -127,10 +151,10 @@ def settled_by(verdict: ChipVerdict) -> tuple[Settled, ...]:
     )
 
 
-def kinds_of(decision: Decision) -> tuple[Kind, ...]:
-    """Kinds that any figure or requirement of the decision is of, the strongest first."""
-    figures = [figure for one in decision.verdicts for figure in one.figures]
+def _kinds_of(verdicts: Sequence[ChipVerdict]) -> tuple[Kind, ...]:
+    """Kinds that any figure or requirement of these chips is of, the strongest first."""
+    figures = [figure for one in verdicts for figure in one.figures]
     there = {figure.kind for figure in figures} | {figure.origin for figure in figures}
-    there |= {check.kind for one in decision.verdicts for check in one.checks}
-    there |= {Kind.SIMULATED for one in decision.verdicts if one.streams and one.streams.simulated}
+    there |= {check.kind for one in verdicts for check in one.checks if check.outcome is not Outcome.UNKNOWN}
+    there |= {Kind.SIMULATED for one in verdicts if one.streams and one.streams.simulated}
     return tuple(kind for kind in Kind if kind in there)
