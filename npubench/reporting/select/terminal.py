@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from textwrap import indent
 
 from npubench.domain.text import columns_of, folded, printable, shortened, text_table
-from npubench.reporting.data.figures import mark
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.answer import cameras_of, counts_of, summary_of
 from npubench.reporting.select.checks import Outcome
@@ -28,7 +27,7 @@ from npubench.reporting.select.tabled import (
 from npubench.reporting.select.trust import ORDER as KIND_ORDER
 from npubench.reporting.select.trust import trust_line, trust_of
 from npubench.reporting.select.verdict import ChipVerdict, Decision
-from npubench.reporting.select.wording import confidence_text, kind_words, percent, sign_of
+from npubench.reporting.select.wording import confidence_text, kind_words, load_text, percent, sign_of
 
 WIDTH = 80
 """Columns of a terminal as it is opened."""
@@ -46,10 +45,6 @@ NARROW: Mapping[str, str] = {**SHORT, "operators": "ops", "accuracy": "acc."}
 """Heads of the matrix."""
 
 
-def _load(one: ChipVerdict) -> str:
-    return f"{mark(one.bound)}{percent(one.load)}"
-
-
 def _word(outcome: Outcome) -> str:
     return "?" if outcome is Outcome.UNKNOWN else translate(outcome.value)
 
@@ -63,14 +58,14 @@ def _price(one: ChipVerdict, level: str) -> str:
 
 
 def ranking(decision: Decision, shown: Sequence[ChipVerdict]) -> str:
-    """The first table. The NPU's time has a column a kind; what binds is left out where they take its room."""
+    """The first table. The NPU's time has a column a kind; what binds is left out where they need room."""
     level, kinds = decision.levels.price, load_kinds(decision)
     before: Columns[ChipVerdict] = (
         ("rank", lambda one: str(one.rank or "–")),
         ("chip", lambda one: one.chip),
         ("verdict", lambda one: _word(one.outcome)),
     )
-    loads = [(f"NPU {sign_of(kind)}", load_column(kind, _load)) for kind in kinds]
+    loads = [(f"NPU {sign_of(kind)}", load_column(kind, load_text)) for kind in kinds]
     by: Columns[ChipVerdict] = (("by", lambda one: translate(NARROW[one.binding]) if one.binding else "–"),)
     after: Columns[ChipVerdict] = (
         ("room", lambda one: percent(one.headroom)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from npubench.domain.figures import Kind
 from npubench.reporting.charts.scatter import Scatter
 from npubench.reporting.data.translate import translate
+from npubench.reporting.sanity.doubt import Strength
 from npubench.reporting.select.answer import cameras_of, counts_of, summary_of
 from npubench.reporting.select.checks import TITLES, Outcome, Step
 from npubench.reporting.select.matrix import SHORT, Cell, cells_of, names_of
@@ -25,8 +26,8 @@ from npubench.reporting.select.tabled import (
     term_table,
 )
 from npubench.reporting.select.trust import Trust, rests_on, trust_line, trust_of
-from npubench.reporting.select.verdict import ChipVerdict, Decision
-from npubench.reporting.select.wording import share_of_second, time_text
+from npubench.reporting.select.verdict import ChipVerdict, Decision, Figure
+from npubench.reporting.select.wording import band_text, load_text, time_text
 
 FIRST = 5
 """Chips of the first screen; one click shows all."""
@@ -55,8 +56,8 @@ class ChipView:
 
     verdict: ChipVerdict
     cells: tuple[Cell, ...]  # of the matrix
-    load: str  # share of a second, without its kind
-    times: tuple[str, ...]  # of the models, without their kinds
+    load: str  # share of a second, without its kind and band
+    band: str  # of the load; empty: none is known
     fits: str  # how often the job fits
     checks: Table
     settled: tuple[Settled, ...]  # what would settle its unknowns
@@ -64,7 +65,12 @@ class ChipView:
     streams: Table
     remarks: tuple[str, ...]  # on the simulation of streams
     rests_on: str  # kinds of its figures
-    doubtful: bool  # a figure that its time rests on is doubtful
+    why_doubtful: str  # of a figure that its time rests on; empty: none is doubtful
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a figure that its time rests on is."""
+        return bool(self.why_doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,11 @@ class SelectionView:
     pareto: Scatter | None
     without_price: str  # names of chips that are not drawn
     first: int  # chips that stand first
+
+    @staticmethod
+    def time(figure: Figure) -> str:
+        """Of one model."""
+        return time_text(figure)
 
 
 def view_of(decision: Decision) -> SelectionView:
@@ -126,8 +137,8 @@ def _chip(one: ChipVerdict, names: Sequence[str]) -> ChipView:
     return ChipView(
         verdict=one,
         cells=cells_of(one, names),
-        load=share_of_second(one),
-        times=tuple(map(time_text, one.figures)),
+        load=load_text(one),
+        band=band_text(one),
         fits=fits_text(one),
         checks=check_table(one),
         settled=settled_by(one),
@@ -135,7 +146,12 @@ def _chip(one: ChipVerdict, names: Sequence[str]) -> ChipView:
         streams=stream_table(one),
         remarks=tuple(stream_remarks(one)),
         rests_on=rests_on(one),
-        doubtful=any(figure.is_doubtful for figure in one.figures),
+        why_doubtful="; ".join(
+            f"{figure.role}: {told.reason}"
+            for figure in one.figures
+            for told in figure.doubts
+            if told.strength is Strength.STRONG
+        ),
     )
 
 

@@ -73,13 +73,22 @@ def share_text(share: float) -> str:
     return translate("{share} of the NPU", share=f"{share:.2g}")
 
 
-def share_of_second(verdict: ChipVerdict) -> str:
-    """What the job takes of the NPU's time, with its band where it is predicted."""
-    text = f"{mark(verdict.bound)}{percent(verdict.load)}"
+def load_text(verdict: ChipVerdict) -> str:
+    """What the job takes of the NPU's time."""
+    return "–" if verdict.load is None else f"{mark(verdict.bound)}{percent(verdict.load)}"
+
+
+def band_text(verdict: ChipVerdict) -> str:
+    """Ends of the same where it is predicted."""
     if verdict.load_band is None or verdict.kind is not Kind.PREDICTED:
-        return text
-    low, high = (significant(end * 100) for end in verdict.load_band)
-    return f"{text} [{low} … {high}]"
+        return ""
+    return " … ".join(significant(end * 100) for end in verdict.load_band)
+
+
+def share_of_second(verdict: ChipVerdict) -> str:
+    """Both."""
+    band = band_text(verdict)
+    return f"{load_text(verdict)} [{band}]" if band else load_text(verdict)
 
 
 def price_text(verdict: ChipVerdict) -> str:
