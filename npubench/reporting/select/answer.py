@@ -61,9 +61,7 @@ def _second(first: ChipVerdict, passing: Sequence[ChipVerdict]) -> str:
     even = [one for one in passing if are_even(first, one)]
     if even:
         names = _names(even)
-        return translate(
-            "{chips} come out even with it: nothing known ranks one before the other", chips=names
-        )
+        return translate("it is even with {chips}: nothing known ranks one before the other", chips=names)
     if bands_overlap(first, second):
         return translate(
             "{chip} ({kind}) {room}, and their bands overlap: which of the two is better is not known",

@@ -111,9 +111,9 @@ TERM_COLUMNS: Columns[Term] = (
 """A line an addend of the score."""
 
 
-def load_kinds(decision: Decision) -> tuple[KindOf, ...]:
+def load_kinds(verdicts: Sequence[ChipVerdict]) -> tuple[KindOf, ...]:
     """Kinds that the NPU's time is of on any chip, by the weakest of its models; the strongest first."""
-    there = {(one.kind, one.origin) for one in decision.verdicts if one.load is not None}
+    there = {(one.kind, one.origin) for one in verdicts if one.load is not None}
     return tuple(kind for kind in KIND_ORDER if kind in there)
 
 
@@ -124,7 +124,7 @@ def load_column(kind: KindOf, text: Callable[[ChipVerdict], str]) -> Callable[[C
 
 def ranking_table(decision: Decision) -> Table:
     """One line a chip, best first: verdict, NPU time in a column a kind, what binds, how sure."""
-    kinds = load_kinds(decision)
+    kinds = load_kinds(decision.verdicts)
     names = [translate("NPU time, {kind}", kind=kind_words(*kind)) for kind in kinds]
     columns = [cell for _, cell in RANK]
     columns += [load_column(kind, share_of_second) for kind in kinds]

@@ -57,31 +57,33 @@ def _price(one: ChipVerdict, level: str) -> str:
     return f"{one.price_usd:.6g}{other}"
 
 
-def ranking(decision: Decision, shown: Sequence[ChipVerdict]) -> str:
-    """The first table. The NPU's time has a column a kind; what binds is left out where they need room."""
-    level, kinds = decision.levels.price, load_kinds(decision)
-    before: Columns[ChipVerdict] = (
-        ("rank", lambda one: str(one.rank or "–")),
-        ("chip", lambda one: one.chip),
-        ("verdict", lambda one: _word(one.outcome)),
-    )
-    loads = [(f"NPU {sign_of(kind)}", load_column(kind, load_text)) for kind in kinds]
+BEFORE: Columns[ChipVerdict] = (
+    ("rank", lambda one: str(one.rank or "–")),
+    ("chip", lambda one: one.chip),
+    ("verdict", lambda one: _word(one.outcome)),
+)
+"""Columns of the first table before those of the NPU's time."""
+
+
+def behind(level: str, binds: bool = True) -> Columns[ChipVerdict]:
+    """Columns behind them; `level`: what prices are of, `binds`: also what binds."""
     by: Columns[ChipVerdict] = (("by", lambda one: translate(NARROW[one.binding]) if one.binding else "–"),)
-    after: Columns[ChipVerdict] = (
+    return (
         ("room", lambda one: percent(one.headroom)),
-        *(() if len(kinds) > MOST_KINDS_WITH_BINDING else by),
+        *(by if binds else ()),
         ("sure", lambda one: confidence_text(one.confidence)),
         ("USD", lambda one: _price(one, level)),
     )
-    heads, lines = table_of((*before, *after), shown)
-    at = len(before)
-    heads = [*heads[:at], *(head for head, _ in loads), *heads[at:]]
-    lines = [
-        [*line[:at], *(cell(one) for _, cell in loads), *line[at:]]
-        for one, line in zip(shown, lines, strict=True)
-    ]
+
+
+def ranking(decision: Decision, shown: Sequence[ChipVerdict]) -> str:
+    """The first table. The NPU's time has a column a kind; what binds is left out where they need room."""
+    kinds = load_kinds(shown)
+    loads: Columns[ChipVerdict] = [(f"NPU {sign_of(kind)}", load_column(kind, load_text)) for kind in kinds]
+    after = behind(decision.levels.price, len(kinds) <= MOST_KINDS_WITH_BINDING)
+    table = table_of((*BEFORE, *loads, *after), shown)
     numbers = {*(translate(head) for head in ("rank", "sure", "room", "USD")), *(head for head, _ in loads)}
-    return fitted((heads, lines), 1, numbers)
+    return fitted(table, 1, numbers)
 
 
 def to_text(decision: Decision, why: bool = False) -> str:
@@ -122,7 +124,7 @@ def _tables(decision: Decision) -> list[str]:
     cells = [cells_of(one, names) for one in shown]
     lines = [[one.chip, *map(_marked, line)] for one, line in zip(shown, cells, strict=True)]
     parts = [ranking(decision, shown), "", fitted((heads, lines), 0)]
-    kinds = {*load_kinds(decision), *((cell.kind, None) for line in cells for cell in line)}
+    kinds = {*load_kinds(shown), *((cell.kind, None) for line in cells for cell in line)}
     told = [f"{sign_of(kind)} {kind_words(*kind)}" for kind in KIND_ORDER if kind in kinds and kind[0]]
     parts += folded("   ".join(told), WIDTH)
     untried = any(cell.check is None and cell.name == "operators" for line in cells for cell in line)

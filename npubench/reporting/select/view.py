@@ -48,6 +48,7 @@ class LoadHead:
 
     kind: Kind | None
     origin: Kind | None  # what it was for its publisher
+    late: bool  # no chip that stands first has any
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class ChipView:
     streams: Table
     remarks: tuple[str, ...]  # on the simulation of streams
     rests_on: str  # kinds of its figures
-    why_doubtful: str  # of a figure that its time rests on; empty: none is doubtful
+    why_doubtful: str  # of a figure that its time rests on; empty: all can be relied on
 
     @property
     def doubtful(self) -> bool:
@@ -107,6 +108,7 @@ def view_of(decision: Decision) -> SelectionView:
     verdicts = decision.verdicts
     names, trust = names_of(verdicts), trust_of(decision)
     first = FIRST if len(verdicts) > FIRST + 1 else len(verdicts)
+    early = load_kinds(verdicts[:first])
     drawn = [
         one for one in verdicts if one.price_usd and one.jobs and one.price_about == decision.levels.price
     ]
@@ -120,7 +122,7 @@ def view_of(decision: Decision) -> SelectionView:
         trust_line=trust_line(trust),
         ranking=ranking_table(decision),
         heads=tuple((translate(SHORT[name]), translate(TITLES[name])) for name in names),
-        loads=tuple(LoadHead(*kind) for kind in load_kinds(decision)),
+        loads=tuple(LoadHead(*kind, kind not in early) for kind in load_kinds(verdicts)),
         figures=figures_by_kind(decision),
         missing=missing_table(decision),
         costs=cost_table(decision),
@@ -146,13 +148,19 @@ def _chip(one: ChipVerdict, names: Sequence[str]) -> ChipView:
         streams=stream_table(one),
         remarks=tuple(stream_remarks(one)),
         rests_on=rests_on(one),
-        why_doubtful="; ".join(
-            f"{figure.role}: {told.reason}"
-            for figure in one.figures
-            for told in figure.doubts
-            if told.strength is Strength.STRONG
-        ),
+        why_doubtful="; ".join(map(_why_doubtful, filter(_is_shaky, one.figures))),
     )
+
+
+def _is_shaky(figure: Figure) -> bool:
+    return figure.is_doubtful or figure.is_unstable or figure.busy
+
+
+def _why_doubtful(figure: Figure) -> str:
+    reasons = [one.reason for one in figure.doubts if one.strength is Strength.STRONG]
+    reasons += [translate(figure.stability)] if figure.is_unstable else []
+    reasons += [translate("timed on a busy machine")] if figure.busy else []
+    return f"{figure.role}: {translate(', ').join(reasons)}"
 
 
 def settled_by(verdict: ChipVerdict) -> tuple[Settled, ...]:
