@@ -209,7 +209,7 @@ class LogCase:
     warnings: tuple[str, ...] = ()  # what the tool says of them
     tools: Mapping[str, str] = field(default_factory=dict)  # versions that the log names
     precision: Precision | None = None  # None where nothing tells it
-    skip_reason: Note | str = "the log holds no measurement"  # of a case without figures and failure
+    skip_reason: Note | str = Note(notes.NoteCode.NO_MEASUREMENT)  # of a case without figures and failure
 
 
 @dataclass(frozen=True, slots=True)

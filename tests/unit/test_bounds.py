@@ -25,8 +25,9 @@ from npubench.reporting.data.frames import frame
 from npubench.reporting.data.published_comparison import compare_with_published
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
-from npubench.reporting.data.table import to_csv, to_text
+from npubench.reporting.data.table import to_csv
 from npubench.reporting.data.tables import case_tables
+from npubench.reporting.terminal.results import to_text
 from npubench.storage.details import typed
 from tests.sample_results import result
 

@@ -8,7 +8,8 @@ from npubench.domain.specs import BatchAxes, SamplesFrom
 from npubench.domain.text import columns_of
 from npubench.measure.statistics import sampled
 from npubench.reporting.data.rows import row_of
-from npubench.reporting.data.table import to_csv, to_json, to_text
+from npubench.reporting.data.table import to_csv, to_json
+from npubench.reporting.terminal.results import to_text
 from tests import sample_results
 
 
