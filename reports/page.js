@@ -56,37 +56,36 @@ const exactText = (cell) => cell.dataset.v ?? (cell.textContent.trim().replace(/
 
 // Rows of cases, which stand as JSON beside their table: of very many a part at a time.
 class CaseRows {
-  constructor(table, data) {
-    Object.assign(this, data, { body: table.tBodies[0], shown: 0 });
-    this.part = this.isLong ? 200 : Infinity;
-    this.order = this.rows.map((_, i) => i);
-    this.visible = this.order;
+  constructor(table, data, order = data.rows.map((_, i) => i), part = data.isLong ? 200 : Infinity, next = part) {
+    Object.assign(this, data, { body: table.tBodies[0], shown: 0, order, visible: order, part, next });
     this.button = make("button", { type: "button", class: "more-rows" });
     this.button.addEventListener("click", () => this.more());
     table.parentNode.after(this.button);
     table.hidden = false;
     this.draw();
   }
-  get length() { return this.rows.length; }
+  get length() { return this.order.length; }
   // What stands before the figures: case, board, precision or tool, words of the verdict.
   own(i) {
     const [, name, , , board, subject, , word] = this.rows[i];
     const [place, what, how] = [board, subject, word].map((at) => this.names[at]);
     return this.several ? [name, place, what, how] : [name, what, how];
   }
-  sort(column, down) {
+  key(column, i) {
     const own = this.several ? 4 : 3;
-    const key = column < own ? (i) => this.own(i)[column] || null : (i) => this.columns[column - own][i];
-    const keyed = this.order.map((i) => [key(i), i]);
+    return column < own ? this.own(i)[column] || null : this.columns[column - own][i];
+  }
+  sort(column, down) {
+    const keyed = this.order.map((i) => [this.key(column, i), i]);
     keyed.sort(([a], [b]) => compare(a, b, down));
     this.order = keyed.map(([, i]) => i);
     this.filter(this.tokens ?? []);
   }
   filter(tokens) {
     this.tokens = tokens;
-    this.texts ??= this.rows.map((_, i) => [...this.own(i), ...this.blanks.map((_, at) => this.blank(at, i)[0])]
-      .join(" ").toLowerCase());
-    this.visible = this.order.filter((i) => tokens.every((token) => this.texts[i].includes(token)));
+    this.texts ??= new Map(this.order.map((i) => [i,
+      [...this.own(i), ...this.blanks.map((_, at) => this.blank(at, i)[0])].join(" ").toLowerCase()]));
+    this.visible = this.order.filter((i) => tokens.every((token) => this.texts.get(i).includes(token)));
     this.draw();
     return this.visible.length;
   }
@@ -96,39 +95,48 @@ class CaseRows {
     this.more();
   }
   more() {
-    const next = this.visible.slice(this.shown, this.shown + this.part);
+    const step = this.shown ? this.next : this.part;
+    const next = this.visible.slice(this.shown, this.shown + step);
     this.body.append(...next.map((i) => this.line(i)));
     this.shown += next.length;
-    const left = Math.min(this.part, this.visible.length - this.shown);
+    const left = this.visible.length - this.shown;
     this.button.hidden = left === 0;
-    this.button.textContent = say("Show {count} more", { count: left });
+    this.button.textContent = say("Show {count} more of {left}", { count: Math.min(this.next, left), left });
   }
   line(i) {
-    const [number, name, off, emulated, board, subject, badge, word] = this.rows[i];
-    const link = make("a", { href: `#r${number}` }, make("bdi", {}, name));
-    const cells = [make("th", { scope: "row", class: "name" }, link)];
-    if (this.several) {
-      const mark = make("span", { class: "badge emulated", title: say(NOT_REAL) }, say("emulated"));
-      const where = make("bdi", {}, this.names[board]);
-      cells.push(make("td", { class: "board" }, where, ...(emulated ? [" ", mark] : [])));
-    }
-    const what = this.names[subject];
-    const label = this.byTool ? make("bdi", {}, what) : what && make("span", { class: `p-${what.toLowerCase()}` }, what);
-    cells.push(make("td", {}, label), make("td", {}, this.verdict(i, this.names[badge], this.names[word])));
+    const cells = [this.name(i), ...(this.several ? [this.place(i)] : []), this.subject(i), this.verdict(i)];
     this.heads.forEach((head, at) => cells.push(this.figure(head, at, i)));
-    return make("tr", { class: off ? "off" : null }, ...cells);
+    return this.row(i, cells);
+  }
+  row(i, cells) { return make("tr", { class: [null, "off", "doubted"][this.rows[i][2]] }, ...cells); }
+  name(i) {
+    const [number, name] = this.rows[i];
+    const link = make("a", { href: `#r${number}` }, make("bdi", {}, name));
+    return make("th", { scope: "row", class: "name" }, link);
+  }
+  place(i) {
+    const [, , , emulated, board] = this.rows[i];
+    const mark = make("span", { class: "badge emulated", title: say(NOT_REAL) }, say("emulated"));
+    const where = make("bdi", {}, this.names[board]);
+    return make("td", { class: "board" }, where, ...(emulated ? [" ", mark] : []));
+  }
+  subject(i) {
+    const what = this.names[this.rows[i][5]];
+    const label = this.byTool ? make("bdi", {}, what) : what && make("span", { class: `p-${what.toLowerCase()}` }, what);
+    return make("td", {}, label);
   }
   // With the reason why a row failed or was left out, or with its warnings.
-  verdict(i, badge, word) {
+  verdict(i) {
+    const [badge, word] = this.rows[i].slice(6).map((at) => this.names[at]);
     const failed = badge === "bad";
     const shown = make(failed ? "a" : "span", {
       class: `badge ${badge}`, href: failed ? "#failures" : null, title: this.names[this.reasons[i]] ?? null,
     }, word);
-    if (!this.notes[i]) return shown;
+    if (!this.notes[i]) return make("td", {}, shown);
     const [more, ...warnings] = this.notes[i].map((at) => this.names[at]);
     const summary = make("summary", {}, shown, " ", make("span", { class: "more" }, more));
     const list = make("ul", {}, ...warnings.map((one) => make("li", {}, make("bdi", {}, one))));
-    return make("details", { class: "warnings" }, summary, list);
+    return make("td", {}, make("details", { class: "warnings" }, summary, list));
   }
   figure(head, at, i) {
     const value = this.columns[at][i];
@@ -149,6 +157,39 @@ class CaseRows {
   lines() {
     return this.visible.map((i) => [...this.own(i),
       ...this.columns.map((values, at) => values[i] ?? (this.blank(at, i)[0] || "–"))].map((cell) => (cell === "" ? "–" : cell)));
+  }
+}
+
+// A ranking: some rows of a table of cases in an order of their own, with a few of its columns.
+class RankedRows extends CaseRows {
+  constructor(table, { order, ranks, fields, part }, cases) {
+    const names = [...table.tHead.rows[0].cells].map((cell) => cell.dataset.field);
+    super(table, { ...cases, names_of: names, ranks: new Map(order.map((at, i) => [at, ranks[i]])), fields }, order, part, 50);
+  }
+  key(column, i) {
+    const name = this.names_of[column];
+    if (name === "rank") return this.ranks.get(i) || null;
+    if (name in this.fields) return this.columns[this.fields[name]][i];
+    return this.text(name, i) || null;
+  }
+  text(name, i) {
+    const [, own, , , board, subject, , word] = this.rows[i];
+    return { case: own, board: this.names[board], precision: this.names[subject], verdict: this.names[word] }[name];
+  }
+  line(i) {
+    const made = {
+      rank: () => make("td", { class: "rank" }, this.ranks.get(i) || "–"),
+      ...{ case: () => this.name(i), board: () => this.place(i) },
+      ...{ precision: () => this.subject(i), verdict: () => this.verdict(i) },
+    };
+    const cells = this.names_of.map((name) => {
+      const at = this.fields[name];
+      return at === undefined ? made[name]() : this.figure({ ...this.heads[at], first: false, class: this.heads[at].class.slice(0, 2) }, at, i);
+    });
+    return this.row(i, cells);
+  }
+  lines() {
+    return this.visible.map((i) => this.names_of.map((_, column) => this.key(column, i) ?? "–"));
   }
 }
 
@@ -192,7 +233,12 @@ function makeTools(table, rows) {
     copy.addEventListener("blur", () => { copy.textContent = say("Copy"); }, { once: true });
   });
   tools.append(copy);
-  table.parentNode.before(tools);
+  // Nothing stands before a ranking: it is looked at first.
+  if (table.dataset.ranking === undefined) table.parentNode.before(tools);
+  else {
+    tools.prepend(rows.button);
+    table.parentNode.after(tools);
+  }
 }
 
 // A spreadsheet takes a text that begins so for a formula (OWASP, CSV injection).
@@ -268,9 +314,17 @@ function unfoldTarget() {
   target.scrollIntoView();
 }
 
+const parsed = new Map();
+function dataOf(id) {
+  const element = id && document.getElementById(id);
+  if (element && !parsed.has(id)) parsed.set(id, JSON.parse(element.textContent));
+  return element ? parsed.get(id) : null;
+}
+
 for (const table of document.querySelectorAll("table[data-table]")) {
-  const data = table.dataset.rows && document.getElementById(table.dataset.rows);
-  const rows = data ? new CaseRows(table, JSON.parse(data.textContent)) : new WrittenRows(table);
+  const data = dataOf(table.dataset.rows);
+  const rows = table.dataset.ranking !== undefined ? new RankedRows(table, data, dataOf(table.dataset.ranking))
+    : data ? new CaseRows(table, data) : new WrittenRows(table);
   makeSortable(table, rows);
   makeTools(table, rows);
 }

@@ -6,6 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
+from npubench.tools.standalone import fork_server
+
 seen: list[str] = []
 
 
@@ -19,6 +21,13 @@ def main(what: str, note: str) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
     if what == "raise":
         raise ValueError("of the job")
+    if what.startswith("waits"):
+        for number in range(3):
+            fork_server.between()
+            sys.stdout.write(f"step {number}\n")
+            sys.stdout.flush()
+            if what == "waits and crashes" and number == 1:
+                os.kill(os.getpid(), signal.SIGSEGV)
     if what == "exit":
         sys.exit(7)
     if what == "hang":

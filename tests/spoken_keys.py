@@ -23,8 +23,10 @@ from npubench.reporting.data import (
     columns as codec_columns,
 )
 from npubench.reporting.data import tables as grid
+from npubench.reporting.first.sentences import Sentence
 from npubench.reporting.page import page
 from npubench.reporting.sanity.doubt import DoubtClass
+from npubench.reporting.sanity.reliance import Standing
 from npubench.reporting.select import board_checks, checks, presentation, ranking, steps, streams, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,6 +113,8 @@ def _in_tables() -> set[str]:
         *(one.hint for one in [*columns_said, mean]),
         *grid._NO_FIGURE.values(),
         *accuracy.WORDS.values(),
+        *(one.value for one in Sentence),
+        *(one.value for one in Standing),
         *MISSING,
         *(code.text for code in notes.NoteCode),
         *summary._EXTRA.values(),

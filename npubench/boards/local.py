@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -81,15 +81,25 @@ class LocalSession:
         other.close()
         return held
 
-    def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
-        """Run a command; its whole tree ends at the deadline. Raises BoardError when it cannot start."""
+    def run(
+        self, argv: Sequence[str], timeout_s: float, log: Path | None = None,
+        between: Callable[[], None] = lambda: None,
+    ) -> Completed:  # fmt: skip
+        """Run a command; its whole tree ends at the deadline. Raises BoardError when it cannot start.
+
+        `between` is called where a worker of npubench's own waits between two of its steps.
+        """
         try:
             if log is not None:
-                return _run(argv, timeout_s, log)
+                return _run(argv, timeout_s, log, between)
             with tempfile.TemporaryDirectory() as folder:
-                return _run(argv, timeout_s, Path(folder) / "log")
+                return _run(argv, timeout_s, Path(folder) / "log", between)
         except OSError as error:
             raise BoardError(f"{argv[0]} cannot be started: {error.strerror}: install it") from error
+
+    def in_turn(self, pass_on: Callable[[], None]) -> "InTurn":
+        """The same machine for one of several cases that are measured at once, a round each in turn."""
+        return InTurn(self, pass_on)
 
     def put(self, source: Path, sha256: str) -> PurePosixPath:
         """The file itself, if it still has that hash. Raises BoardError otherwise."""
@@ -123,10 +133,25 @@ class LocalSession:
         self._lease = None
 
 
-def _run(argv: Sequence[str], timeout_s: float, log: Path) -> Completed:
+class InTurn:
+    """A session's machine; its workers pass their turn on between two rounds, and no deadline counts that."""
+
+    alternates = True
+
+    def __init__(self, session: LocalSession, pass_on: Callable[[], None]) -> None:
+        self._session, self._pass_on = session, pass_on
+        self.put, self.get = session.put, session.get
+        self.facts, self.close = session.facts, session.close
+
+    def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
+        """Run a command."""
+        return self._session.run(argv, timeout_s, log, self._pass_on)
+
+
+def _run(argv: Sequence[str], timeout_s: float, log: Path, between: Callable[[], None]) -> Completed:
     """npubench's own workers in a fork of a kept interpreter: starting one takes longer than most of them."""
     if module := kept.worker_of(argv):
-        return kept.run(module, argv[3:], kept.RUNS, timeout_s=timeout_s, log=log)
+        return kept.run(module, argv[3:], kept.RUNS, timeout_s=timeout_s, log=log, between=between)
     return process.run(argv, timeout_s=timeout_s, log=log)
 
 

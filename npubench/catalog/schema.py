@@ -37,6 +37,7 @@ Attribute = Annotated[
 ]
 Size = Annotated[int, Meta(ge=1)]
 Opset = Annotated[int, Meta(ge=1, le=99)]
+Seconds = Annotated[float, Meta(ge=0, le=86_400, title="a number of seconds from 0 to 86400")]
 Seed = Annotated[int, Meta(ge=0)]
 Element = dict[str, Any]
 Elements = Annotated[list[Element], Meta(min_length=1)]
@@ -52,6 +53,17 @@ class FactTable(Table, frozen=True, kw_only=True):
     condition: str = ""
     date: str = ""
     unit: str = ""
+
+
+class TimingTable(Table, frozen=True, kw_only=True):
+    """`[timing]` of a board: what `npubench run` does where its options do not say otherwise."""
+
+    warmup: Annotated[int, Meta(ge=0)] | None = None
+    warmup_min_s: Seconds | None = None
+    warmup_max_s: Seconds | None = None
+    repeat: Size | None = None
+    min_duration_s: Seconds | None = None
+    rounds: Size | None = None
 
 
 class BoardTable(Table, frozen=True, kw_only=True):
@@ -70,6 +82,7 @@ class BoardTable(Table, frozen=True, kw_only=True):
     transport_options: dict[str, Any] = field(default_factory=dict)
     benchmark_options: dict[str, dict[str, Any]] = field(default_factory=dict)
     fact: tuple[FactTable, ...] = ()
+    timing: TimingTable | None = None
 
 
 class ClipTable(Table, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": ("predict:predict", "Predict figures of networks on chips, with bands, or say why not."),
     "results": ("results:results", "Print results as a table, JSON or CSV."),
     "show": ("results:show", "Show one case with its provenance and log."),
+    "layers": ("layers:layers", "Show what each layer of a model takes, and what would make it faster."),
     "compare": ("compare:compare", "Compare two runs, folders, boards or tool versions."),
     "accuracy": ("accuracy:accuracy", "Top-1 and top-5 on a data set, and what they lose."),
     "import": ("import_rows:import_", "Add rows out of other programs' logs, or out of what was published."),

@@ -2,10 +2,11 @@
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     "--require-repeat", is_flag=True, help="A regression counts when B measured it twice, else exit 6."
 )
 @click.option("--require-all", is_flag=True, help="With --fail-on: exit 3 when B lacks a case of A.")
+@click.option("--layers", "of_layers", is_flag=True, help="Name the layers that changed, too.")
 @click.option("--junit", type=FILE, help="JUnit XML for CI.")
 @click.option("--markdown", type=FILE, help="Markdown for CI.")
 @shared_options("json", "out")
@@ -44,6 +46,7 @@ def compare(
     fail_on_accuracy: str,
     require_repeat: bool,
     require_all: bool,
+    of_layers: bool,
     junit: Path | None,
     markdown: Path | None,
     as_json: bool,
@@ -67,15 +70,49 @@ def compare(
 
     share = DEFAULT_THRESHOLD if fail_on is None else _share(fail_on)
     policy = RegressionPolicy(share, require_repeat, _fall(fail_on_accuracy))
-    found = compare_sides(select_side(a, out), select_side(b, out), policy)
+    sides = select_side(a, out), select_side(b, out)
+    found = compare_sides(*sides, policy)
+    of_layer = _Layers(*sides) if of_layers else None
     code = exit_code(found, gated=fail_on is not None, require_all=require_all)
     for path, text in ((junit, formats.junit), (markdown, formats.markdown)):
         if path is not None:
             with writing(path.absolute().parent):
                 path.absolute().parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, text(found))
-    click.echo(json.dumps(asdict(found), indent=1, allow_nan=False) if as_json else formats.text(found))
+                more = of_layer.markdown() if of_layer is not None and path is markdown else ""
+                write_atomically(path, text(found) + more)
+    if as_json:
+        records = asdict(found) | (of_layer.records() if of_layer is not None else {})
+        click.echo(json.dumps(records, indent=1, allow_nan=False))
+    else:
+        click.echo(formats.text(found) + (of_layer.text() if of_layer is not None else ""))
     return code
+
+
+class _Layers:
+    """The layers of both sides in each form that the command has."""
+
+    def __init__(self, a: "Side", b: "Side") -> None:
+        from npubench.reporting.layers.changes import layers_compared
+
+        self._found, self._lacking = layers_compared(a, b)
+
+    def text(self) -> str:
+        """Below the table of cases."""
+        from npubench.reporting.layers.change_text import to_text
+
+        return f"\n{to_text(self._found, self._lacking, shutil.get_terminal_size((80, 24)).columns)}"
+
+    def markdown(self) -> str:
+        """Below the table of cases."""
+        from npubench.reporting.layers.change_text import markdown
+
+        return markdown(self._found, self._lacking)
+
+    def records(self) -> dict[str, Any]:
+        """What JSON has beside the comparison."""
+        from npubench.reporting.data.rows import plain_value
+
+        return {"layers": plain_value(self._found), "layers_not_compared": plain_value(self._lacking)}
 
 
 def _share(text: str) -> float:

@@ -122,7 +122,7 @@ def run_options(function: Callable[..., int]) -> Callable[..., int]:
 
     @wraps(function)
     def gathered(**words: Any) -> int:
-        from npubench.domain.specs import CalibrationSpec, TimingProtocol
+        from npubench.domain.specs import CalibrationSpec, TimingAsked
 
         def taken(kind: type) -> dict[str, Any]:
             return {field.name: words.pop(field.name) for field in fields(kind) if field.name in words}
@@ -131,7 +131,7 @@ def run_options(function: Callable[..., int]) -> Callable[..., int]:
         path, samples = words.pop("calibration", None), words.pop("samples", CalibrationSpec().samples)
         options = RunOptions(
             selection,
-            timing=TimingProtocol(**taken(TimingProtocol)),
+            timing=TimingAsked(**taken(TimingAsked)),
             calibration=CalibrationSpec(path, selection.seed, samples),
             **taken(RunOptions),
         )

@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 @click.option(
     "--warmup",
     type=click.IntRange(0),
-    default=10,
-    help="Least runs before measuring, then until settled; 0: none.",
+    help="Least runs before measuring, then until settled; 0: none. Else the board's own.",
 )
-@click.option("--repeat", type=click.IntRange(1), default=64, help="Least runs a round.")
-@click.option("--min-duration", "min_duration_s", type=Number(0), default=3.0, help="Least seconds a case.")
-@click.option("--rounds", type=click.IntRange(1), default=3, help="Rounds a case.")
+@click.option("--repeat", type=click.IntRange(1), help="Least runs a round; else the board's own.")
+@click.option(
+    "--min-duration", "min_duration_s", type=Number(0), help="Least seconds a case; else the board's own."
+)
+@click.option("--rounds", type=click.IntRange(1), help="Rounds a case; else the board's own.")
 @shared_options("calibration")
 @click.option("--calibration-samples", "samples", type=click.IntRange(1), default=8, help="How many of them.")
 @shared_options("jobs", "deadline")
@@ -150,8 +151,8 @@ def _print_plan(plan: "Plan", as_json: bool) -> None:
     print_records(rows, as_json)
     if as_json:
         return
-    measured = sum(bool(job.compile_key) and not job.board.simulated for job in plan.todo)
-    seconds = measured * (plan.request.timing.warmup_min_s + plan.request.timing.min_duration_s)
+    measured = [job.timing for job in plan.todo if job.compile_key and not job.board.simulated]
+    seconds = sum(timing.warmup_min_s + timing.min_duration_s for timing in measured)
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"

@@ -274,6 +274,8 @@ class Figures:
     accuracy: Accuracy | None = None  # against FP32
     artifact_sha256: str | None = None  # what the board says it ran
     samples_us: tuple[tuple[float, ...], ...] = ()  # every run's time, one tuple a round
+    interrupted_us: tuple[tuple[float, ...], ...] = ()  # of runs that another program interrupted
+    interrupted_share: float | None = None  # of all runs, those interrupted, in 0..1; None: not watched
     details: Mapping[str, Any] = field(default_factory=dict)  # what else the tool told, for people alone
     tools: Mapping[str, str] = field(default_factory=dict)  # versions that only the board could tell
     origin: Kind | None = None  # of a published figure: what it was for its publisher
@@ -305,7 +307,7 @@ class Figures:
         if self.layers is None:
             return self.layers_on
         return tuple(
-            PlacedLayer(one.name, one.operators or ((one.tool_type,) if one.tool_type else ()), one.unit)
+            PlacedLayer(one.name, one.operators or ((one.original,) if one.original else ()), one.unit)
             for one in self.layers.layers
             if one.join is not Join.END
         )

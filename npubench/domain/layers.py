@@ -29,6 +29,7 @@ class Join(StrEnum):
 
     NAMED = "named"  # the tool writes the names of nodes or tensors of all that it holds
     FOLLOWS = "follows"  # one node is named; the others follow from it in the graph, of the types it tells
+    PARTLY = "partly"  # nodes were found, but not of every type that the tool says it holds
     ADDED = "added"  # the tool made it by itself, to bring data into order: it stands for no node
     END = "end"  # an input or output of the model, handed over: it stands for no node
     UNKNOWN = "unknown"  # its nodes cannot be told, or no graph was there to join it to
@@ -55,7 +56,7 @@ class Layer:
     """A layer as the tool made it."""
 
     name: str = ""  # by the tool; empty where it gives none, and two may have the same
-    tool_type: str = ""  # the tool's own word for what it does: ConvRelu, AxQuantizedConv
+    tool_type: str = ""  # the tool's own words for what it does: ConvRelu, or Conv2D/Relu of two stages
     operators: tuple[str, ...] = ()  # operator types of the model that it stands for; see `join` for none
     nodes: tuple[str, ...] = ()  # ONNX nodes, by name or, without one, by first output
     join: Join = Join.UNKNOWN  # how sure `nodes` are, or why there are none
@@ -73,6 +74,11 @@ class Layer:
     output_shapes: tuple[Shape, ...] = ()  # as the tool lists them
     dtype: str = ""  # by the tool: INT8, float16
     calls: int = 1  # how often one inference runs it
+
+    @property
+    def original(self) -> str:
+        """The first of the tool's words: what it read, before it made something else of it."""
+        return self.tool_type.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)

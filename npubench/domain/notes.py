@@ -34,6 +34,10 @@ class NoteCode(StrEnum):
     CLOCKS_CHANGED = "clocks_changed", "clocks changed by {share:+.0%} while measuring: fix the clock"
     HOTTER = "hotter", "the board got {rise_c:.0f} C hotter: let it cool, or use a fan"
     BUSY = "busy", "{count:d} other tasks were running on {cores:d} cores before: close other programs"
+    INTERRUPTED = (
+        "interrupted",
+        "other programs interrupted {share:.0%} of the runs, which are not counted: close them",
+    )
     LOW_MEMORY = "low_memory", "only {share:.0%} of the memory was free: close other programs"
     LOWER_BOUND = "lower_bound", "the time is a lower bound: layers are not counted"
     LOWER_BOUND_OF_LAYERS = (

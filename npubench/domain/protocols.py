@@ -69,6 +69,23 @@ class Session(Protocol):
 
 
 @runtime_checkable
+class Alternating(Protocol):
+    """A session of one of several cases that are measured at once on a machine, a round each in turn."""
+
+    @property
+    def alternates(self) -> bool:
+        """Whether there are others: then a worker of npubench's own passes its turn on between rounds."""
+
+
+@runtime_checkable
+class TakingTurns(Protocol):
+    """A session of a machine that can be measured so."""
+
+    def in_turn(self, pass_on: Callable[[], None]) -> Session:
+        """The same machine for one of the cases; `pass_on` waits until the others have had their turn."""
+
+
+@runtime_checkable
 class Leasing(Protocol):
     """A session whose board is measured by one run at a time."""
 
@@ -212,6 +229,13 @@ class LogReading(Protocol):
 
 OpenHost = Callable[[str], Session]
 """Opens a session on the build host of that name; whoever opened it closes it."""
+
+
+@runtime_checkable
+class Interleaving(Protocol):
+    """A backend that passes its turn on between two rounds, where the session alternates."""
+
+    interleaves: bool
 
 
 @runtime_checkable

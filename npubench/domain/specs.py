@@ -5,7 +5,7 @@ that a thing has been done already.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -218,6 +218,7 @@ class BoardSpec:
 
     `shares_host` says that it is the machine npubench runs on, so nothing else may run while it
     measures. `emulated` keeps its figures out of comparisons. `benchmark_options` are by benchmark.
+    `timing` is how long to measure where nobody says otherwise.
     """
 
     name: str
@@ -232,6 +233,7 @@ class BoardSpec:
     facts: tuple[Fact, ...] = ()
     shares_host: bool = False
     emulated: bool = False
+    timing: "TimingAsked" = field(default_factory=lambda: TimingAsked())
 
     @property
     def simulated(self) -> bool:
@@ -249,6 +251,23 @@ class TimingProtocol:
     repeat: int = 64
     min_duration_s: float = 3.0
     rounds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TimingAsked:
+    """What is said of a `TimingProtocol`, by a board's file or on the command line; None: nothing."""
+
+    warmup: int | None = None
+    warmup_min_s: float | None = None
+    warmup_max_s: float | None = None
+    repeat: int | None = None
+    min_duration_s: float | None = None
+    rounds: int | None = None
+
+    def over(self, below: TimingProtocol) -> TimingProtocol:
+        """The protocol with what is said here."""
+        said = {one.name: getattr(self, one.name) for one in fields(self)}
+        return replace(below, **{name: value for name, value in said.items() if value is not None})
 
 
 class ContentKind(StrEnum):

@@ -17,7 +17,7 @@ from npubench.engine.lanes import hold
 from npubench.engine.plan import Job, Plan, RunOptions
 from npubench.engine.session import Listener, RunSession, SessionStage, unheard
 from npubench.measure.accuracy import DataFacts, Score, at_chance, class_scores, problem, scored, worst
-from npubench.measure.datasets import Dataset, facts, load, split, without
+from npubench.measure.datasets import Dataset, check_place, facts, load, split, without
 from npubench.storage.files import write_atomically
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class _Evaluation:
 
 def plan_accuracy(options: AccuracyOptions, announce: Listener = unheard) -> Plan:
     """Every case, board and precision; what to calibrate with is known once a case is exported."""
+    check_place(options.dataset)  # before an export that takes minutes
     seeded = CalibrationSpec(seed=options.run.selection.seed)
     return plan_run(replace(options.run, calibration=seeded), announce)
 

@@ -162,7 +162,7 @@ def _measure(state: JobState, connection: Session, session: RunSession) -> Outco
     if artifact is None:
         raise ValueError(f"{job.label} has no artifact to measure")
     backend = session.plan.boards[job.board.name].backend
-    outcome = backend.measure(artifact, connection, request.timing, request.deadline_s, state.log)
+    outcome = backend.measure(artifact, connection, job.timing, request.deadline_s, state.log)
     if isinstance(outcome, Figures) and outcome.artifact_sha256 != artifact.sha256:
         message = f"the board ran {outcome.artifact_sha256}, not the artifact {artifact.sha256} of this job"
         return Failure(Stage.MEASURE, FailureClass.WRONG_ARTIFACT, message)
@@ -326,7 +326,7 @@ def _provenance(state: JobState, session: RunSession) -> Result:
         op=job.case.op if isinstance(job.case, OperatorSpec) else "",
         estimate=_with_shares(state.estimate, model) if state.estimate else None,
         emulated=job.board.emulated,
-        protocol=_protocol(session, artifact),
+        protocol=_protocol(job, session, artifact),
         seeds=seeds,
         command=session.command,
         log_path=session.workspace.relative(state.log),
@@ -343,8 +343,8 @@ def _with_shares(figures: Figures, model: OnnxModel | None) -> Figures:
     return replace(figures, computed=of_types(figures.placement, model))
 
 
-def _protocol(session: RunSession, artifact: Artifact | None) -> dict[str, Any]:
-    timing = session.plan.request.timing
+def _protocol(job: Job, session: RunSession, artifact: Artifact | None) -> dict[str, Any]:
+    timing = job.timing
     return {
         "warmup": timing.warmup,
         "repeat": timing.repeat,
@@ -362,12 +362,15 @@ def _with_figures(base: Result, figures: Figures, state: JobState, session: RunS
     samples = None
     if figures.samples_us:
         samples = session.workspace.samples_file(*session.names(state.job))
-        text = json.dumps({"unit": "us", "rounds": figures.samples_us}, separators=(",", ":"))
+        times = {"unit": "us", "rounds": figures.samples_us}
+        if figures.interrupted_us:
+            times["interrupted"] = figures.interrupted_us
+        text = json.dumps(times, separators=(",", ":"))
         with writing(session.workspace.root):
             samples.write_text(text)
     return replace(
         base,
-        figures=_with_shares(replace(figures, samples_us=()), state.model),
+        figures=_with_shares(replace(figures, samples_us=(), interrupted_us=()), state.model),
         verdict=verdict,
         warnings=warnings,
         samples_path=session.workspace.relative(samples) if samples else None,

@@ -1,8 +1,8 @@
 """Concurrency: conversions in a pool of threads (the work is in subprocesses), one lane per machine.
 
 Boards are contacted while the first conversions start. Two names of one machine share a lane. A board that
-shares its machine with npubench measures only when nothing is being converted. A board is measured by one
-run at a time: whoever comes second says who holds it, and waits or stops.
+shares its machine with npubench measures only when nothing is being converted, and its cases in turn, a round
+each. A board is measured by one run at a time: whoever comes second says who holds it, and waits or stops.
 """
 
 import queue
@@ -15,13 +15,28 @@ from pathlib import Path, PurePosixPath
 
 from npubench.domain.errors import BoardBusyError, BoardError, Interrupted, UsageError
 from npubench.domain.leases import Held, own_claim
-from npubench.domain.protocols import Benching, Leasing, Locating, Session
+from npubench.domain.protocols import (
+    Alternating,
+    Benching,
+    Interleaving,
+    Leasing,
+    Locating,
+    Session,
+    TakingTurns,
+)
 from npubench.domain.records import BoardState, Completed, FailureClass, Runner, Stage
 from npubench.domain.specs import BenchmarkSpec, BoardSpec
 from npubench.engine.job import JobState, begin, lost, measure, prepare, simulate
 from npubench.engine.plan import Job
 from npubench.engine.session import Listener, Note, RowsOutdated, RunSession, StageStarted, Tasks, ended
 from npubench.tools import board_runner, process
+from npubench.tools.turns import Turn, Turns
+
+ABREAST = 6
+"""Cases that are measured in turn, each with its model loaded in a process of its own."""
+
+ABREAST_BYTES = 2**28
+"""An artifact above this is measured alone: six of them may not fit into memory."""
 
 ATTEMPTS = 2
 """A case whose board was lost under it is measured once more, from the start."""
@@ -155,9 +170,9 @@ class Lane:
                     self._meet(board)
             if any(board.shares_host for board in self.boards):
                 self._all_there.wait()
+                self._alternate([*iter(self._ready.get, None)])
+                self._ready.put(None)
             while (state := self._ready.get()) is not None:
-                if process.stopping():
-                    raise Interrupted
                 self._one(state)
             for job in self._outdated():
                 state = prepare(job, self._session)
@@ -167,6 +182,34 @@ class Lane:
                     self._one(state)
         finally:
             self._drop_connection()
+
+    def _alternate(self, states: Sequence[JobState]) -> None:
+        """Measure on this very machine: cases side by side, a round each in turn, where that can be."""
+        for board in self.boards:
+            mine = [state for state in states if state.job.board.name == board.name]
+            abreast = [state for state in mine if self._interleaves(state)] if len(mine) > 1 else []
+            turns, keys = Turns(), {state.job.key for state in abreast}
+            with Tasks() as tasks:
+                pool, futures = tasks.pool("turn", ABREAST), []
+                # Nobody begins before all that have a thread are there, in their order.
+                with turns.turn():
+                    for number, state in enumerate(abreast, 1):
+                        futures.append(tasks.start(pool, self._in_turn, state, turns))
+                        turns.stand(1 + min(number, ABREAST))
+                for future in ended(futures):
+                    future.result()
+            for state in mine:
+                if state.job.key not in keys:
+                    self._one(state)
+
+    def _interleaves(self, state: JobState) -> bool:
+        backend = self._session.plan.boards[state.job.board.name].backend
+        small = state.artifact is not None and state.artifact.size_bytes <= ABREAST_BYTES
+        return small and isinstance(backend, Interleaving) and backend.interleaves
+
+    def _in_turn(self, state: JobState, turns: Turns) -> None:
+        with turns.turn() as turn:
+            self._one(state, turn)
 
     def _meet(self, board: BoardSpec) -> None:
         """Connect before anything is ready for it. Raises BoardBusyError where every lane's board is busy."""
@@ -215,7 +258,9 @@ class Lane:
                 self._session.announce(Note(told))
         return self._runner
 
-    def _one(self, state: JobState) -> None:
+    def _one(self, state: JobState, turn: Turn | None = None) -> None:
+        if process.stopping():
+            raise Interrupted
         board = state.job.board
         loss: tuple[BoardError, Stage] | None = None
         for attempt in range(1, ATTEMPTS + 1):
@@ -228,6 +273,8 @@ class Lane:
                     return self._finish(lost(state, error, FailureClass.BOARD_UNREACHABLE, Stage.TRANSFER))
                 told = BoardError(f"{loss[0]}; it did not come back: {error}")
                 return self._finish(lost(state, told, FailureClass.BOARD_LOST, loss[1]))
+            if turn is not None and isinstance(connection, TakingTurns):
+                connection = connection.in_turn(turn.pass_on)
             staged = StagedSession(connection, state.job, self._session.announce)
             try:
                 runner = None if isinstance(state.job.case, BenchmarkSpec) else self._runner_of(board)
@@ -317,6 +364,11 @@ class StagedSession:
     def stage(self) -> Stage:
         """Where the job is; what is neither transfer nor measurement counts as the latter."""
         return self._stage or Stage.MEASURE
+
+    @property
+    def alternates(self) -> bool:
+        """Whether other cases are measured in turn with this one."""
+        return isinstance(self._session, Alternating) and self._session.alternates
 
     def run(self, argv: Sequence[str], timeout_s: float, log: Path | None = None) -> Completed:
         """Run a command."""

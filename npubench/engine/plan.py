@@ -16,6 +16,7 @@ from npubench.domain.specs import (
     FileSpec,
     Options,
     Precision,
+    TimingAsked,
     TimingProtocol,
     declared_batch,
     titled,
@@ -30,11 +31,18 @@ RESULT_FORMAT = 1
 class Request:
     """Everything of a run that decides its figures, besides cases and boards."""
 
-    timing: TimingProtocol = field(default_factory=TimingProtocol)  # how long to measure
+    timing: TimingProtocol | TimingAsked = field(default_factory=TimingAsked)
+    """How long to measure: the same on every board, or what differs from each board's own."""
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
     """Data to quantise with and to compare outputs on."""
     calibration_digest: str = ""  # what identifies these data by their content; planning fills it in
     deadline_s: float = 600.0  # seconds that one stage of one case may take
+
+    def timing_on(self, board: BoardSpec) -> TimingProtocol:
+        """How long to measure on a board."""
+        if isinstance(self.timing, TimingProtocol):
+            return self.timing
+        return self.timing.over(board.timing.over(TimingProtocol()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Job:
     case: CaseSpec  # what is measured
     precision: Precision  # the number format to prepare it in
     done: str | None  # status of its final row of an earlier run; None: it is to be run
+    timing: TimingProtocol = field(default_factory=TimingProtocol)  # how long it is measured
 
     @property
     def label(self) -> str:
@@ -130,11 +139,12 @@ def _job(
     made_by = board.chip, board.backend, board.backend_options, tool.versions
     compile_key = digest(__version__, export_key, *made_by, precision, quantised)
     # A simulation takes no time protocol, and is never the answer for a board that is measured.
-    timing = SIMULATION if board.simulated else request.timing
+    protocol = request.timing_on(board)
+    timing = SIMULATION if board.simulated else protocol
     # Where samples lie decides neither file nor artifact, but what a second of them is.
     batch = declared_batch(case)
     key = digest(compile_key, board.name, timing, THROUGHPUT, *([batch] if batch else []))
-    return Job(key, export_key, compile_key, board, case, precision, finished.get(key))
+    return Job(key, export_key, compile_key, board, case, precision, finished.get(key), protocol)
 
 
 DEFAULT_OUT = Path("npubench-out")

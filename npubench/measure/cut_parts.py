@@ -67,7 +67,8 @@ def time_parts(job: dict[str, Any]) -> dict[str, Any]:
             feeds = _feeds(session, known)
             warmed = warm_up(session, feeds, job["timing"])
             details = {**warmed, "providers": session.get_providers()}
-            found[name] = {"rounds_ns": timed_rounds(session, feeds, job["timing"]), "details": details}
+            rounds = [one.counted for one in timed_rounds(session, feeds, job["timing"])]
+            found[name] = {"rounds_ns": rounds, "details": details}
         known |= _run(session, known)
     return found
 

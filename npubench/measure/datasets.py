@@ -44,6 +44,13 @@ class Dataset:
         return len(self.labels)
 
 
+def check_place(path: Path) -> None:
+    """Raises UsageError if nothing that can hold a data set is at `path`."""
+    if not path.is_dir() and not (path.is_file() and path.suffix == ".npz"):
+        hint = "" if path.exists() else path_meant(path)
+        raise UsageError(f"{path} is no folder and no .npz file{hint}: give class folders or NumPy arrays")
+
+
 def load(path: Path, inputs: ModelInputs) -> Dataset:
     """The data at `path` for a model with this one input (batch first). Raises UsageError.
 
@@ -97,11 +104,9 @@ def _part(data: Dataset, chosen: "Array") -> Dataset:
 
 
 def _arrays(path: Path) -> "tuple[Array, Array] | None":
-    if path.is_file() and path.suffix == ".npz":
+    check_place(path)
+    if path.is_file():
         return _pair(path, loaded(path))
-    if not path.is_dir():
-        hint = "" if path.exists() else path_meant(path)
-        raise UsageError(f"{path} is no folder and no .npz file{hint}: give class folders or NumPy arrays")
     files = {file.stem: file for file in path.glob("*.npy") if not hidden(file)}
     named = {name: files[name] for name in (*INPUTS, *LABELS) if name in files}
     if named:

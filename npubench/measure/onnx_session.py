@@ -7,6 +7,7 @@ import statistics
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,17 @@ from npubench.tools.worker_protocol import Answer, Worker, ask_module
 PROVIDER = "CPUExecutionProvider"
 SETTLED = 0.01
 WINDOW_NS = 250_000_000
+WAKING_NS = 5_000_000
+"""Of untimed runs, one at least, after other cases had the processor: their data are in its caches."""
+
+LOST_NS, LOST_SHARE = 5_000, 0.01
+"""What a run may take longer than the processor worked for it; a change of programs costs more."""
+
+MOST_INTERRUPTED = 2
+"""Interrupted runs, in `repeat`s, after which a round no longer waits for others."""
+
+LEAST_COUNTED = 11
+"""Runs that a median needs (`statistics.least_samples`)."""
 
 
 def open_session(path: Path, options: Any = None) -> Any:
@@ -31,11 +43,20 @@ def open_session(path: Path, options: Any = None) -> Any:
     return bound(session)
 
 
-def without_optimisation() -> Any:
-    """Options by which every operator runs as the file has it, and none is fused with another."""
+def of_threads(count: int) -> Any:
+    """Options by which so many threads compute; 0: one a physical core."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = count
+    return options
+
+
+def without_optimisation(threads: int = 0) -> Any:
+    """Options by which every operator runs as the file has it, and none is fused with another."""
+    import onnxruntime
+
+    options = of_threads(threads)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
 
@@ -51,7 +72,7 @@ def warm_up(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> dict
     runs, elapsed = 0, 0.0
     settled = timing["warmup"] == 0
     while runs < timing["warmup"] or not (settled or elapsed >= timing["warmup_max_s"]):
-        window = _window(session, feeds)
+        window = _window(session, feeds, WINDOW_NS)
         runs += len(window)
         medians.append(statistics.median(window))
         elapsed = time.perf_counter() - started
@@ -60,9 +81,9 @@ def warm_up(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> dict
     return {"warmup_runs": runs, "warmup_s": round(elapsed, 3), "warmup_settled": settled}
 
 
-def _window(session: Any, feeds: dict[str, Any]) -> list[int]:
+def _window(session: Any, feeds: dict[str, Any], least_ns: int) -> list[int]:
     times: list[int] = []
-    end = time.perf_counter_ns() + WINDOW_NS
+    end = time.perf_counter_ns() + least_ns
     while not times or time.perf_counter_ns() < end:
         begin = time.perf_counter_ns()
         session.run(None, feeds)
@@ -70,30 +91,69 @@ def _window(session: Any, feeds: dict[str, Any]) -> list[int]:
     return times
 
 
-def timed_rounds(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> list[list[int]]:
-    """Nanoseconds of every run: a round has at least `repeat` runs, which take its share of the seconds."""
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Nanoseconds of the runs of a round; those during which another program had the processor are apart."""
+
+    counted: list[int]
+    interrupted: list[int]
+
+
+def timed_rounds(
+    session: Any, feeds: dict[str, Any], timing: dict[str, Any], between: Callable[[], None] | None = None,
+    watched: bool = False,
+) -> list[Timed]:  # fmt: skip
+    """Every run: a round has at least `repeat` runs, which take its share of the seconds.
+
+    `between` is called between two rounds and lets others compute. A session of one thread can be `watched`.
+    """
     rounds = max(1, timing["rounds"])
     share_ns = int(timing["min_duration_s"] / rounds * 1e9)
-    return [_round(session, feeds, timing["repeat"], share_ns) for _ in range(rounds)]
+    found: list[Timed] = []
+    for number in range(rounds):
+        if number and between is not None:
+            between()
+            _window(session, feeds, WAKING_NS)
+        found.append(_round(session, feeds, timing["repeat"], share_ns, watched))
+    return found
 
 
-def _round(session: Any, feeds: dict[str, Any], repeat: int, least_ns: int) -> list[int]:
-    run, clock = session.run, time.perf_counter_ns
-    times = array("q")
+def _round(session: Any, feeds: dict[str, Any], repeat: int, least_ns: int, watched: bool) -> Timed:
+    """A run of one thread was interrupted where it took longer than the processor worked for it."""
+    run, clock, worked = session.run, time.perf_counter_ns, time.thread_time_ns
+    counted, interrupted = array("q"), array("q")
     gc.collect()
     gc.disable()
     try:
-        busy_ns = 0
+        busy_ns = before = 0
         while True:
+            if watched:
+                before = worked()
             begin = clock()
             run(None, feeds)
             taken = clock() - begin
-            times.append(taken)
             busy_ns += taken
-            if busy_ns >= least_ns and len(times) >= repeat:
-                return times.tolist()
+            lost = taken - (worked() - before) if watched else 0
+            (interrupted if lost > max(LOST_NS, taken * LOST_SHARE) else counted).append(taken)
+            enough = len(counted) >= repeat or len(interrupted) >= MOST_INTERRUPTED * repeat
+            if busy_ns >= least_ns and enough:
+                return Timed(counted.tolist(), interrupted.tolist())
     finally:
         gc.enable()
+
+
+def interrupted_share(rounds: Sequence[Timed]) -> float:
+    """Of all runs, those that were interrupted, in 0..1."""
+    interrupted = sum(len(one.interrupted) for one in rounds)
+    return interrupted / (interrupted + sum(len(one.counted) for one in rounds))
+
+
+def settled(rounds: Sequence[Timed]) -> tuple[list[list[int]], list[list[int]]]:
+    """Runs that count, and the others, by round; all count where too few were let alone for a median."""
+    counted = [one.counted for one in rounds if one.counted]
+    if sum(map(len, counted)) >= LEAST_COUNTED:
+        return counted, [one.interrupted for one in rounds if one.interrupted]
+    return [[*one.counted, *one.interrupted] for one in rounds], []
 
 
 BOUND = frozenset(

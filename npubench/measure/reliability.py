@@ -4,18 +4,19 @@ import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from npubench.domain.figures import Bound, Figures, Kind
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import BoardState, Result, Verdict
 from npubench.domain.specs import CaseKind, Precision
+from npubench.measure.statistics import trend_of
 
 STABLE_SPREAD = 0.02
 CLOCK_CHANGE = 0.05
 HOTTER_C = 10.0
 BUSY_SHARE = 0.5
 LOW_MEMORY_SHARE = 0.1
+INTERRUPTED_SHARE = 0.1
 
 
 def assess_stability(
@@ -23,11 +24,11 @@ def assess_stability(
 ) -> tuple[Verdict | None, tuple[Note, ...]]:
     """The verdict, None where one round or less tells nothing, and a note for every doubt.
 
-    stable: round medians within 2 % and clocks unchanged; drifting: every round slower (or faster)
-    than the one before; throttled: slower while the clock fell; noisy: otherwise apart;
-    invalid: the board restarted in between.
+    stable: the median of the rounds is known to 2 % (`statistics.spread_of`); drifting: rounds rise (or fall)
+    from one to the next; throttled: they rise while the clock fell; noisy: otherwise apart; invalid: the
+    board restarted in between.
     """
-    warnings = [*_state_warnings(before, after), *_bound_warnings(figures)]
+    warnings = [*_state_warnings(before, after), *_interrupted(figures), *_bound_warnings(figures)]
     if _restarted(before, after):
         return Verdict.INVALID, (Note(NoteCode.RESTARTED), *warnings)
     latency = figures.latency_us
@@ -38,6 +39,12 @@ def assess_stability(
     if latency:
         verdict, code = classify_unstable(latency.rounds_p50, before, after)
     return verdict, (Note(code, {"spread": spread}), *warnings)
+
+
+def _interrupted(figures: Figures) -> Iterator[Note]:
+    share = figures.interrupted_share
+    if share is not None and share > INTERRUPTED_SHARE:
+        yield Note(NoteCode.INTERRUPTED, {"share": share})
 
 
 def _bound_warnings(figures: Figures) -> Iterator[Note]:
@@ -55,11 +62,11 @@ def classify_unstable(
     medians: Sequence[float], before: BoardState | None, after: BoardState | None
 ) -> tuple[Verdict, NoteCode]:
     """How rounds with these medians, in their order, are unstable."""
-    steps = list(pairwise(medians))
-    slower, faster = bool(steps) and all(a < b for a, b in steps), all(a > b for a, b in steps)
+    trend = trend_of(medians)
+    slower = trend > 0 or (len(medians) == 2 and medians[0] < medians[1])
     if slower and (_clock_change(before, after) or 0.0) < -CLOCK_CHANGE:
         return Verdict.THROTTLED, NoteCode.CLOCK_FELL
-    if len(medians) > 2 and (slower or faster):
+    if trend:
         return Verdict.DRIFTING, NoteCode.SLOWER if slower else NoteCode.FASTER
     return Verdict.NOISY, NoteCode.ROUNDS_DIFFER
 

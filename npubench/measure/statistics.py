@@ -1,5 +1,6 @@
 """Statistics of samples of time, samples in a call, and the throughput that follows."""
 
+import itertools
 import math
 import re
 import statistics
@@ -13,6 +14,9 @@ from npubench.domain.specs import BatchAxes, SamplesFrom, TensorSpec
 from npubench.graph.check import refused, shown
 
 CONFIDENCE = 0.99
+INTERVAL = 0.95
+LEAST_FOR_TREND = 6
+TREND = statistics.NormalDist().inv_cdf(0.995)
 OUTLIER_SCORE = 14.826
 """Modified z-score (Iglewicz and Hoaglin, 1993) above which hyperfine calls a run an outlier."""
 
@@ -48,9 +52,46 @@ def latency(rounds: Sequence[Sequence[float]]) -> Latency:
         p99=_percentile(samples, 99),
         std=statistics.stdev(samples) if len(samples) > 1 else None,
         rounds_p50=medians,
-        spread=(max(medians) - min(medians)) / statistics.median(medians) if len(medians) > 1 else None,
+        spread=spread_of(medians),
         outliers=_outliers(samples),
     )
+
+
+def spread_of(medians: Sequence[float]) -> float | None:
+    """How far the median of the rounds' medians is known, as a share of it; None of fewer than two.
+
+    The interval between two of the ordered rounds that holds the true median with 95 % confidence, however
+    the times are distributed (Conover, Practical Nonparametric Statistics, 3.2). Of up to eight rounds that
+    is from the smallest to the largest; of more, it leaves some out at each end, which may be disturbed.
+    """
+    if len(medians) < 2:
+        return None
+    ordered, outside = sorted(medians), rounds_outside(len(medians))
+    return (ordered[-1 - outside] - ordered[outside]) / statistics.median(ordered)
+
+
+@cache
+def rounds_outside(count: int) -> int:
+    """How many of so many ordered rounds lie outside of it at each end: 0 of 8, 1 of 9, 3 of 15."""
+    outside = 0
+    # Below the median lie k of n rounds with the probability C(n, k) / 2^n.
+    while 2 * sum(math.comb(count, k) for k in range(outside + 2)) <= (1 - INTERVAL) * 2**count:
+        outside += 1
+    return outside
+
+
+def trend_of(values: Sequence[float]) -> int:
+    """1 where they rise from one to the next, -1 where they fall, 0 where chance would do as much.
+
+    Up to five have to rise (or fall) each; of more the Mann-Kendall test decides, at 1 %.
+    """
+    steps = [(b > a) - (b < a) for a, b in itertools.combinations(values, 2)]
+    count, total = len(values), sum(steps)
+    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    few = count < LEAST_FOR_TREND
+    if count < 3 or (abs(total) < len(steps) if few else abs(total) - 1 < TREND * deviation):
+        return 0
+    return 1 if total > 0 else -1
 
 
 def _percentile(ordered: Sequence[float], percentile: float) -> float | None:

@@ -35,7 +35,7 @@ def old_form(table: LayerTable) -> list[dict[str, Any]] | None:
     if table.tool == VELA:
         return [
             {
-                **{"name": one.name, "type": one.tool_type or UNNAMED, "target": one.unit},
+                **{"name": one.name, "type": one.original or UNNAMED, "target": one.unit},
                 "cycles_total": one.cycles or 0,
             }
             for one in table.layers

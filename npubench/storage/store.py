@@ -52,7 +52,7 @@ SELECT {row} FROM results WHERE id IN (
 ) ORDER BY id
 """
 _BRIEF = """json_remove(row, '$.board_before', '$.board_after', '$.protocol', '$.seeds', '$.command',
- '$.figures.samples_us')"""
+ '$.figures.samples_us', '$.figures.interrupted_us')"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Any
 from npubench.domain.errors import Interrupted
 from npubench.domain.records import Completed
 from npubench.tools import process
+from npubench.tools.standalone.fork_server import BETWEEN
 
 SERVER = "npubench.tools.kept_server"
 IDLE_LIMIT = 4
@@ -47,6 +48,9 @@ RUNS = (
 
 FORKED = frozenset({"npubench.backends.onnxruntime.worker"})
 """Workers whose `main` takes the arguments of the command line; others, such as the codecs', start afresh."""
+
+LEAST_S = 1e-3
+"""A timeout of a socket of 0 means that it does not wait at all."""
 
 _UNSTEADY = frozenset({"PYTEST_CURRENT_TEST"})
 
@@ -81,17 +85,19 @@ class Pool:
         request: Mapping[str, Any],
         timeout_s: float,
         env: Mapping[str, str] | None = None,
+        between: Callable[[], None] = lambda: None,
     ) -> tuple[int | None, bool]:
         """A job's exit code by a server of this command line, and whether it was ended at the deadline.
 
-        None where the server itself is gone. Raises Interrupted after `process.stop()`, OSError when it
-        cannot be started.
+        `between` is called where the job waits between two of its steps, and counts for no deadline. None
+        where the server itself is gone. Raises Interrupted after `process.stop()`, OSError when it cannot be
+        started.
         """
         server = self._take(tuple(argv), env)
         reply: dict[str, int] | None = None
         timed_out = False
         try:
-            reply = _ask(server.channel, request, timeout_s)
+            reply = _ask(server.channel, request, timeout_s, between)
         except TimeoutError:
             timed_out = True
         finally:
@@ -141,11 +147,13 @@ end_idle = atexit.register(_pool.end_idle)
 
 
 def run(
-    module: str, arguments: Sequence[str], modules: Sequence[str], *, timeout_s: float, log: Path
-) -> Completed:
+    module: str, arguments: Sequence[str], modules: Sequence[str], *, timeout_s: float, log: Path,
+    between: Callable[[], None] = lambda: None,
+) -> Completed:  # fmt: skip
     """`module.main(*arguments)` in a process of its own that has imported `modules`, ended at the deadline.
 
-    Output is appended to `log`. Raises Interrupted after `process.stop()`, OSError when Python cannot start.
+    `between` is called where the job waits between two of its steps, and counts for no deadline. Output is
+    appended to `log`. Raises Interrupted after `process.stop()`, OSError when Python cannot start.
     """
     log.touch()
     started, offset = time.monotonic(), log.stat().st_size
@@ -157,7 +165,7 @@ def run(
         "folder": str(Path.cwd()),
     }
     server = [sys.executable, "-P", "-m", SERVER, *modules]
-    returncode, timed_out = _pool.do(server, request, timeout_s)
+    returncode, timed_out = _pool.do(server, request, timeout_s, between=between)
     duration_s = time.monotonic() - started
     if returncode is None and not timed_out:
         # The server itself is gone, which is nothing that the job did.
@@ -174,13 +182,21 @@ def worker_of(argv: Sequence[str]) -> str | None:
     return argv[2] if own else None
 
 
-def _ask(channel: socket.socket, request: Mapping[str, Any], timeout_s: float) -> dict[str, int] | None:
-    """The server's line for a request; None when it died. Raises TimeoutError."""
+def _ask(
+    channel: socket.socket, request: Mapping[str, Any], timeout_s: float, between: Callable[[], None]
+) -> dict[str, int] | None:
+    """The server's line for a request; None when it died. Raises TimeoutError, and what `between` raises."""
+    ends = time.monotonic() + timeout_s
     channel.settimeout(timeout_s)
     try:
         channel.sendall(json.dumps(request).encode() + b"\n")
         with channel.makefile("rb") as answers:
-            line = answers.readline()
+            while (line := answers.readline()) == BETWEEN:
+                began = time.monotonic()
+                between()
+                ends += time.monotonic() - began
+                channel.settimeout(max(LEAST_S, ends - time.monotonic()))
+                channel.sendall(b"\n")
     except (BrokenPipeError, ConnectionResetError):
         return None
     reply: dict[str, int] | None = json.loads(line) if line.endswith(b"\n") else None

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,6 +65,54 @@ def test_what_ends_a_job_ends_no_other(tmp_path, what, code):
     assert (done.returncode, done.timed_out) == (code, False)
     assert ("ValueError: of the job" in done.output) == (what == "raise")
     assert do("fine", tmp_path)[2] == server
+
+
+def waiting(what, folder, between, timeout_s=300.0):
+    return kept.run(
+        JOB, [what, str(folder / "note")], ("json",), timeout_s=timeout_s, log=folder / "log", between=between
+    )
+
+
+def test_a_job_waits_between_two_steps_until_it_is_told_to_go_on(tmp_path):
+    seen = []
+    done = waiting("waits", tmp_path, lambda: seen.append((tmp_path / "log").read_text().count("step")))
+    assert done.returncode == 0
+    assert seen == [0, 1, 2], "each step comes after the word to go on, and none before it"
+    assert done.output == "doing waits\nstep 0\nstep 1\nstep 2\n"
+
+
+def test_waiting_counts_for_no_deadline(tmp_path):
+    """The clock stands still for npubench alone: what it waits for is another hour's."""
+    clock = [0.0]
+    original, kept.time = kept.time, SimpleNamespace(monotonic=lambda: clock[0])
+    try:
+        done = waiting("waits", tmp_path, lambda: clock.__setitem__(0, clock[0] + 3600), timeout_s=300.0)
+    finally:
+        kept.time = original
+    assert (done.returncode, done.timed_out) == (0, False)
+
+
+def test_a_job_that_dies_while_others_have_their_turn_costs_itself_alone(tmp_path):
+    server = do("fine", tmp_path)[2]
+    pids = []
+
+    def kill():
+        pids.append(int((tmp_path / "note").read_text().split(" ")[0]))
+        os.kill(pids[-1], signal.SIGKILL)
+        assert gone(pids[-1])
+
+    done = waiting("waits", tmp_path, kill)
+    assert (done.returncode, len(pids)) == (-signal.SIGKILL, 1)
+    # The word to go on came too late, and is no job for the next one.
+    assert do("fine", tmp_path)[2] == server
+    assert waiting("waits and crashes", tmp_path, lambda: None).returncode == -signal.SIGSEGV
+    assert do("fine", tmp_path)[2] == server
+
+
+def test_a_worker_that_nobody_waits_for_does_not_wait_itself(tmp_path):
+    job = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests import kept_job; kept_job.main('waits', {str(tmp_path / 'n')!r})"
+    done = subprocess.run([sys.executable, "-c", job], capture_output=True, timeout=300, check=True)
+    assert done.stdout.count(b"step") == 3
 
 
 def test_a_job_that_hangs_is_ended_at_the_deadline_and_the_next_runs(tmp_path):

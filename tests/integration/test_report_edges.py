@@ -69,7 +69,7 @@ def test_one_row_makes_a_whole_page(tab, tmp_path, name, language):
 def test_one_row_has_an_axis_with_room(tab, tmp_path):
     opened(tab, tmp_path, single("timed"))
     ticks = tab.evaluate(
-        "[...document.querySelectorAll('#model svg.plot .grid text')].map(t => t.textContent)"
+        "[...document.querySelectorAll('#model svg.plot.wide > text:not([class])')].map(t => t.textContent)"
     )
     assert len(ticks) >= 2
     assert len(set(ticks)) == len(ticks)

@@ -67,7 +67,7 @@ DAMAGE = {
     "a label is gone": "svg.querySelector('.row .label').remove()",
     "labels are clipped": "svg.querySelectorAll('.row .label').forEach(t => t.setAttribute('x', 60))",
     "all marks are gone": "svg.querySelectorAll('.row .mark, .row circle, .row rect').forEach(m => m.remove())",
-    "the axis has no ticks": "svg.querySelectorAll('.grid').forEach(g => g.remove())",
+    "the axis has no ticks": "svg.querySelectorAll('.grid, svg > text').forEach(g => g.remove())",
     "all is shifted": "[...svg.children].forEach(c => c.setAttribute('transform', 'translate(24 0)'))",
 }
 

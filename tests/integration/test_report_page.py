@@ -131,7 +131,7 @@ def test_a_long_page_draws_its_rows_part_by_part(tab, tmp_path):
     tab.open(written(tmp_path, rows))
     count = "document.querySelectorAll('#model tbody tr').length"
     assert tab.evaluate(count) == 200
-    tab.evaluate("document.querySelector('.more-rows').click()")
+    tab.evaluate("document.querySelector('#model .more-rows').click()")
     assert tab.evaluate(count) == 400
     tab.evaluate("document.querySelectorAll('#model tbody a')[300].click()")
     tab.wait_for("document.querySelector('#opened dl')")

@@ -9,7 +9,7 @@ from npubench.catalog import find_board, load
 from npubench.catalog.find import user_folders
 from npubench.catalog.load import load_folders
 from npubench.domain.errors import CatalogError, UsageError
-from npubench.domain.specs import Fact, Precision
+from npubench.domain.specs import Fact, Precision, TimingAsked
 from npubench.engine.assemble import choose_boards
 from npubench.engine.plan import RunOptions
 from npubench.storage.files import data_root
@@ -94,6 +94,21 @@ def test_the_shipped_catalogue_has_no_problems():
     models = [name for name in catalog.suites["default"].cases if name in catalog.models]
     assert len(models) == 8
     assert len(catalog.suites["default"].cases) > 20
+
+
+def test_a_board_says_how_long_it_is_measured(tmp_path):
+    table = 'title = "t"\nchip = "c"\ntransport = "t"\nbackend = "b"\nprecisions = ["fp32"]\n[timing]\n'
+    catalog = load_folders([write(tmp_path, boards__a=f"{table}rounds = 15\nmin_duration_s = 1")])
+    assert catalog.problems == ()
+    assert catalog.boards["a"].timing == TimingAsked(rounds=15, min_duration_s=1.0)
+    wrong = {"rounds = 0": "rounds", "min_duration_s = -1": "min_duration_s", "runs = 3": "runs"}
+    for line, key in wrong.items():
+        (problem,) = problems_of(tmp_path, boards__a=f"{table}{line}")
+        assert problem.startswith("boards/a.toml:7: key 'timing."), problem
+        assert key in problem
+    shipped = load(()).boards
+    assert shipped["local-1"].backend_options == {"threads": 1}
+    assert shipped["local-1"].timing == shipped["local"].timing != TimingAsked()
 
 
 def test_boards_alone_are_those_of_the_whole_catalogue():

@@ -148,13 +148,13 @@ def test_a_model_that_is_all_on_the_cpu_has_no_time(tmp_path):
 def test_layers_left_to_the_cpu_make_the_time_a_lower_bound(tmp_path):
     whole = estimate(tmp_path, "resnet18-pool2.u55-256", RESNET18)
     assert whole.bounds is None
-    assert {layer.unit for layer in whole.layers_on} == {"NPU"}
+    assert {layer.unit for layer in whole.placed_layers} == {"NPU"}
     lines = text("resnet18-pool2.u55-256.per-layer.csv").splitlines()
     lines[1:3] = [line.replace("NPU", "CPU") for line in lines[1:3]]
     (tmp_path / "layers.csv").write_text("\n".join(lines))
     figures = EthosUBackend().estimate(artifact_of(tmp_path, RESNET18))
     assert figures.bounds == Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, 2, len(lines) - 1)
-    assert sum(layer.unit == "CPU" for layer in figures.layers_on) == 2
+    assert sum(layer.unit == "CPU" for layer in figures.placed_layers) == 2
 
 
 def test_an_operator_that_onnx2tf_made_up_is_unsupported_though_it_returned_0():

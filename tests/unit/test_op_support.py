@@ -17,7 +17,7 @@ from npubench.domain.records import (
     Status,
 )
 from npubench.domain.specs import CaseKind, Precision
-from npubench.reporting.charts.board_charts import heatmap
+from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.data.coverage import support
 from npubench.reporting.data.op_support import cell, document, placements
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from npubench.domain.records import ToolInfo
-from npubench.domain.specs import FileSpec, Precision, TimingProtocol
+from npubench.domain.specs import SIMULATION, FileSpec, Precision, TimingAsked, TimingProtocol
 from npubench.engine import plan
 from npubench.engine.plan import Request, build
 from tests.fakes import board, case
@@ -50,6 +50,28 @@ def test_a_key_moves_with_everything_that_decides_the_figure():
         keys(request=replace(REQUEST, timing=TimingProtocol(repeat=65))),
     ]
     assert len({key for one in [base, *changed] for key in one}) == 7
+
+
+def test_how_long_is_measured_is_asked_for_else_the_boards_own_else_usual():
+    own = board("own", timing=TimingAsked(rounds=15, repeat=5))
+    boards = [(own, TOOL), (board("usual"), TOOL)]
+
+    def timings(asked):
+        jobs = build(CASES, boards, (), replace(REQUEST, timing=asked), {}).jobs
+        return [(job.timing.rounds, job.timing.repeat, job.timing.min_duration_s) for job in jobs]
+
+    assert timings(TimingAsked()) == [(15, 5, 3.0), (3, 64, 3.0)]
+    assert timings(TimingAsked(rounds=3, min_duration_s=0.0)) == [(3, 5, 0.0), (3, 64, 0.0)]
+    assert timings(TimingProtocol(rounds=2)) == [(2, 64, 3.0)] * 2
+    usual, said = (
+        keys(request=replace(REQUEST, timing=asked)) for asked in (TimingAsked(), TimingProtocol())
+    )
+    assert usual == said, "a board that says nothing keeps its rows"
+    assert keys(boards=[(own, TOOL)]) != keys(boards=[(replace(own, timing=TimingAsked()), TOOL)])
+    simulated = [
+        (replace(one, transport=SIMULATION), TOOL) for one in (own, replace(own, timing=TimingAsked()))
+    ]
+    assert keys(boards=simulated[:1]) == keys(boards=simulated[1:]), "a simulation takes no time"
 
 
 def test_another_npubench_prepares_anew(monkeypatch):

@@ -22,8 +22,8 @@ def test_a_chart_has_one_board_and_one_kind():
 
 def test_rows_go_from_slow_to_fast_and_say_the_gain():
     (chart,) = latency_charts.model_charts(sample_results.models(), KINDS)
-    assert [row.label for row in chart.rows][:2] == ["vit_base_p16_224", "densenet121"]
-    notes = {row.label: row.note for row in chart.rows}
+    assert [row.name for row in chart.rows][:2] == ["vit_base_p16_224", "densenet121"]
+    notes = {row.name: row.note for row in chart.rows}
     assert notes["resnet18"] == "2.3× faster"
     assert notes["shufflenet_v2"] == "1.2× slower"
 

@@ -115,7 +115,7 @@ def chinese_page(tmp_path_factory):
 
 def english_words(text):
     """Words that are no data: what is recorded stands in bdi or code, figures carry digits."""
-    text = re.sub(r"<(bdi|code|script|style|title)\b[^>]*>.*?</\1>", " ", text, flags=re.S)
+    text = re.sub(r"<(bdi|code|script|style|title|desc)\b[^>]*>.*?</\1>", " ", text, flags=re.S)
     text = re.sub(r"<text class=\"?(label|value)\b[^>]*>.*?</text>", " ", text, flags=re.S)
     shown = re.sub(r"<[^>]*>", " ", text)
     named = re.findall(r'(?:aria-label|placeholder)="([^"]*)"', text)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.backends.rknn.backend import RknnBackend
-from npubench.backends.rknn.placement import on_cpu, parse_layers, parse_memory, where
+from npubench.backends.rknn.placement import on_cpu, where
+from npubench.backends.rknn.table import parse_layers, parse_memory
 from npubench.domain.errors import UsageError
 from npubench.domain.records import (
     Artifact,
@@ -83,10 +84,10 @@ def test_a_declared_clock_makes_a_simulated_latency_that_says_what_it_is(tmp_pat
 
 def test_layers_say_where_each_of_them_runs(tmp_path):
     figures = estimate(tmp_path, "softmax.rk3566", ("Softmax",))
-    assert [(one.operators, one.unit) for one in figures.layers_on if "Softmax" in one.operators] == [
+    assert [(one.operators, one.unit) for one in figures.placed_layers if "Softmax" in one.operators] == [
         (("Softmax",), "CPU")
     ]
-    placed = estimate(tmp_path, "resnet18.rk3588", RESNET18).layers_on
+    placed = estimate(tmp_path, "resnet18.rk3588", RESNET18).placed_layers
     # The tool's own Reshape behind the last convolution is none of the model's.
     assert [one.operators for one in placed if one.unit == "CPU"] == [("Reshape",)]
     assert not any("Operator" in name for one in placed for name in one.operators)

@@ -7,7 +7,7 @@ import pytest
 
 from npubench.domain.records import Kind
 from npubench.domain.specs import Fact, Precision
-from npubench.reporting.charts.board_charts import rooflines
+from npubench.reporting.charts.roofline import rooflines
 from tests import fakes, sample_results
 
 MACS, ELEMENTS, PARAMETERS = 1_814_073_344, 3 * 224 * 224 + 1000, 11_689_512
@@ -16,7 +16,11 @@ FACTS = {"npu_tops_int8": "4", "memory_bandwidth_GBps": "8"}
 
 def plots(*rows, **facts):
     told = tuple(Fact(name, text, "a page") for name, text in {**FACTS, **facts}.items() if text)
-    return rooflines(rows, [Kind.MEASURED], [fakes.board("local", chip="cpu", facts=told)])
+    return found(*rows, facts=told).plots
+
+
+def found(*rows, facts=()):
+    return rooflines(rows, [Kind.MEASURED], [fakes.board("local", chip="cpu", facts=facts)])
 
 
 def intensity(row):
@@ -52,12 +56,15 @@ def test_an_operation_of_the_peak_is_half_a_mac_and_the_ridge_is_where_the_memor
 
 
 def test_emulated_boards_and_rows_without_macs_have_no_plot():
-    assert plots(sample_results.result(emulated=True)) == []
-    assert plots(sample_results.result(macs=None)) == []
+    assert plots(sample_results.result(emulated=True)) == ()
+    assert plots(sample_results.result(macs=None)) == ()
 
 
-def test_without_facts_there_is_no_roof_and_without_a_bandwidth_no_slope():
-    (plot,) = plots(sample_results.result(), npu_tops_int8="", memory_bandwidth_GBps="")
-    assert (plot.lines, "no fact tells its roof" in plot.subject.about) == ((), True)
+def test_without_a_peak_there_is_no_roofline_and_without_a_bandwidth_no_slope():
+    bandwidth = Fact("memory_bandwidth_GBps", "8", "a page")
+    for facts in ((), (bandwidth,)):
+        none = found(sample_results.result(), facts=facts)
+        assert (none.plots, none.roofless) == ((), ("local",))
+    assert found(sample_results.result(macs=None)).roofless == ()
     (plot,) = plots(sample_results.result(), memory_bandwidth_GBps="")
     assert [line.text for line in plot.lines] == ["peak 2\u202f000 GMAC/s"]

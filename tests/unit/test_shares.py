@@ -8,7 +8,7 @@ import pytest
 from npubench.backends.ethos_u import backend as ethos_u
 from npubench.backends.ethos_u.vela import parse_layers as vela_layers
 from npubench.backends.rknn import placement as rknn
-from npubench.backends.rknn.placement import parse_layers as rknn_layers
+from npubench.backends.rknn.table import parse_layers as rknn_layers
 from npubench.domain.records import Computed, Figures, Kind, OnnxModel, Shares
 from npubench.engine.job import _with_shares
 from npubench.graph.shares import Placed, of_layers, of_types

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.backends.ethos_u.layers import UNNAMED, operators_of, table_of
-from npubench.backends.ethos_u.vela import Layer, parse_layers, parse_summary
+from npubench.backends.ethos_u.vela import Layer, parse_per_layer, parse_summary
 from npubench.backends.isolated.backend import IsolatedBackend, failed, first_line, resolution_of
-from npubench.backends.isolated.placement import Row, placed
+from npubench.backends.isolated.placement import Row, placed, without_layers
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel
 from npubench.domain.specs import Target
+from npubench.graph.layer_nodes import node_graph
 from npubench.storage.files import text_named
 
 CONFIGURATIONS = {
@@ -103,7 +104,8 @@ class EthosUBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Mapping[str, Any]) -> Figures | None:
         """Vela's time at its reference clock, placement, and the outputs of LiteRT's INT8 model."""
-        layers = parse_layers(text_named(artifact.extras, answer["per_layer"]))
+        per_layer = parse_per_layer(text_named(artifact.extras, answer["per_layer"]))
+        layers = per_layer.layers
         summary = parse_summary(text_named(artifact.extras, answer["summary"]))
         on_cpu, rows = sum(layer.target != "NPU" for layer in layers), len(layers)
         # What is left to the CPU takes no time in Vela's sum: of such a model it is the NPU's part alone.
@@ -117,22 +119,22 @@ class EthosUBackend(IsolatedBackend):
             bounds=lower if 0 < on_cpu < rows else None,
             tool_macs=summary.macs if summary else None,
             memory_bytes=summary.sram_bytes + summary.dram_bytes + summary.flash_bytes if summary else None,
-            **where(layers, artifact.onnx),
+            **without_layers(where(layers, artifact.onnx)),
             statistic=f"Vela's model of one inference at {clock} ({system}){limit}",
             resolution=resolution_of(answer),
             details={
                 **{key: getattr(summary, key, None) for key in SUMMARISED},
                 "poolings_rewritten": answer.get("poolings_rewritten"),
             },
-            layers=table_of(layers, summary, artifact.onnx) if layers else None,
+            layers=table_of(per_layer, summary, artifact.onnx, node_graph(artifact.onnx.path)),
         )
 
 
 def where(layers: Sequence[Layer], model: OnnxModel) -> dict[str, Any]:
     """`placement`, `computed` and `layers_on` by Vela's rows; those that it made itself have no operator.
 
-    Where everything is on the NPU, so is what was folded away. Vela counts the MACs of what the NPU does and
-    none of what it leaves to the CPU.
+    Where everything is on the NPU, so is what was folded away. Vela counts the MACs of what the NPU does
+    and none of what it leaves to the CPU.
     """
     rows = [
         Row(

@@ -5,11 +5,11 @@ count, what the convolution gives is scaled by how much of each window is not pa
 
 A maximum is taken without padding of a tensor that was made larger; the outputs are equal, bit for bit:
 
-* Twice the padding is less than the kernel (as in ResNet and in SPP): the tensor is mirrored at its edges.
-  A window that reaches `j` over an edge then holds the element that is mirrored there itself, since its other
-  end lies at least `kernel - 1 - pad >= pad >= j` behind the edge.
-* Otherwise the outermost rows and columns are repeated. A window that reaches over the edge by fewer elements
-  than the kernel has holds the outermost one itself.
+* Twice the padding is less than the kernel (as in ResNet and in SPP): the tensor is mirrored at its
+edges. A window that reaches `j` over an edge then holds the element that is mirrored there itself, since
+its other end lies at least `kernel - 1 - pad >= pad >= j` behind the edge. * Otherwise the outermost rows
+and columns are repeated. A window that reaches over the edge by fewer elements than the kernel has holds
+the outermost one itself.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Rows of a compiler's table as where the model's operators run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,3 +48,8 @@ def placed(rows: Sequence[Row], model: OnnxModel) -> dict[str, Any]:
     ]
     layers = tuple(PlacedLayer(row.name, row.operators or row.own, row.unit) for row in rows)
     return {"placement": placement, "computed": of_layers(computing, model), "layers_on": layers}
+
+
+def without_layers(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of figures that tell the layers themselves, which tell where each runs."""
+    return {name: one for name, one in found.items() if name != "layers_on"}

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from npubench.backends.onnxruntime.processors import this_processor
+from npubench.backends.options import check_known, count
 from npubench.backends.signature import converted, signature_of_file
 from npubench.domain.figures import Computed, Figures, Kernels, Kind, Shares
-from npubench.domain.protocols import Connect, Session
+from npubench.domain.protocols import Alternating, Connect, OpenHost, Session
 from npubench.domain.records import (
     QUANTISATION,
     Artifact,
@@ -26,7 +27,7 @@ from npubench.domain.records import (
     Stage,
     ToolInfo,
 )
-from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProtocol
+from npubench.domain.specs import CalibrationSpec, Options, Precision, Target, TimingProtocol
 from npubench.measure.calibration import calibration_digest, calibration_to_json, choose
 from npubench.measure.onnx_session import answer_of
 from npubench.measure.outputs import accuracy_of, no_accuracy_of
@@ -45,6 +46,15 @@ class OnnxRuntimeBackend:
     """FP32 as it is, INT8 by static quantisation to QDQ; measured with the CPU execution provider."""
 
     name = "onnxruntime"
+    interleaves = True
+
+    def __init__(self, threads: int = 0) -> None:
+        self._threads = threads
+
+    def configured(self, options: Options, open_host: OpenHost) -> "OnnxRuntimeBackend":  # noqa: ARG002
+        """With so many `threads`; 0, and without that option: one a physical core. Raises UsageError."""
+        check_known(options, ("threads",))
+        return OnnxRuntimeBackend(count(options, "threads") or 0)
 
     def probe(self) -> ToolInfo:
         """Versions of the installed packages, and of how npubench quantises here; imports none of them."""
@@ -103,6 +113,8 @@ class OnnxRuntimeBackend:
             "classification": artifact.onnx.task == "classification",
             "calibration": artifact.settings.get("calibration", calibration_to_json(CalibrationSpec())),
             "timing": asdict(timing),
+            "threads": self._threads,
+            "alternates": isinstance(session, Alternating) and session.alternates,
         }
         with tempfile.TemporaryDirectory() as scratch:
             job["scratch"] = scratch
@@ -192,6 +204,8 @@ def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
         no_accuracy_why=why,
         artifact_sha256=answer["artifact_sha256"],
         samples_us=rounds,
+        interrupted_share=answer["interrupted_share"],
+        interrupted_us=tuple(tuple(ns / 1000 for ns in one) for one in answer["interrupted_ns"]),
         details=answer["details"],
         computed=computed,
     )

@@ -15,10 +15,20 @@ from npubench.backends.onnxruntime.processors import this_processor
 from npubench.domain.figures import NoAccuracy
 from npubench.domain.specs import ModelInputs
 from npubench.measure.calibration import calibration_of_json, choose, evaluation_inputs
-from npubench.measure.onnx_session import open_session, ready, timed_rounds, warm_up, without_optimisation
+from npubench.measure.onnx_session import (
+    interrupted_share,
+    of_threads,
+    open_session,
+    ready,
+    settled,
+    timed_rounds,
+    warm_up,
+    without_optimisation,
+)
 from npubench.measure.outputs import compare
 from npubench.storage.hashing import sha256_of_bundle
 from npubench.storage.json import decode, encode
+from npubench.tools.standalone import fork_server
 from npubench.tools.worker_protocol import serve
 
 IS_REFERENCE: dict[str, Any] = {
@@ -31,7 +41,7 @@ IS_REFERENCE: dict[str, Any] = {
 
 def main(question: str, reply: str) -> None:
     """Do the job; an exception is part of the answer."""
-    serve(STEPS, question, reply, unlogged=("rounds_ns",))
+    serve(STEPS, question, reply, unlogged=("rounds_ns", "interrupted_ns"))
 
 
 def quantise(job: dict[str, Any]) -> dict[str, Any]:
@@ -52,11 +62,13 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     sha256 = sha256_of_bundle(path, [Path(file) for file in job["beside"]])
     samples = evaluation_inputs(fed(job), calibration_of_json(job["calibration"]))
     started = time.perf_counter_ns()
-    session = open_session(path)
+    session = open_session(path, of_threads(job["threads"]))
     load_us = (time.perf_counter_ns() - started) / 1000
     timed, feeds = ready(session, samples[0])
     warmed = warm_up(timed, feeds, job["timing"])
-    rounds = timed_rounds(timed, feeds, job["timing"])
+    between = fork_server.between if job["alternates"] else None
+    rounds = timed_rounds(timed, feeds, job["timing"], between, watched=job["threads"] == 1)
+    counted, interrupted = settled(rounds)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     compared = (
         compared_with(Path(job["reference"]), session, job, samples) if job["reference"] else IS_REFERENCE
@@ -64,7 +76,9 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     return {
         "artifact_sha256": sha256,
         "load_us": load_us,
-        "rounds_ns": rounds,
+        "rounds_ns": counted,
+        "interrupted_ns": interrupted,
+        "interrupted_share": interrupted_share(rounds) if job["threads"] == 1 else None,
         "peak_memory_bytes": peak,
         **compared,
         "profiled": profiled(path, samples[0], Path(job["scratch"])),
@@ -82,10 +96,10 @@ def compared_with(
     reference: Path, session: Any, job: dict[str, Any], samples: "list[dict[str, Any]]"
 ) -> dict[str, Any]:
     """The accuracy of what ran, and of the same file without optimisation."""
-    fp32 = open_session(reference)
+    fp32 = open_session(reference, of_threads(job["threads"]))
     ours, theirs = ([one.run(None, sample) for sample in samples] for one in (session, fp32))
     found = compare(ours, theirs, fp32, samples, job["classification"])
-    plain = open_session(Path(job["artifact"]), without_optimisation())
+    plain = open_session(Path(job["artifact"]), without_optimisation(job["threads"]))
     unoptimised = [plain.run(None, sample) for sample in samples[: computed.COMPARED]]
     cosines = computed.kernels(ours[: computed.COMPARED], unoptimised, theirs[: computed.COMPARED])
     return {**found.as_answer(), "wrong": found.wrong, "kernels": cosines}

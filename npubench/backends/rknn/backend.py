@@ -14,17 +14,20 @@ from npubench.backends.isolated.backend import (
     named,
     tool_output_of,
 )
+from npubench.backends.isolated.placement import without_layers
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import positive, text
 from npubench.backends.rknn import rknn_benchmark
 from npubench.backends.rknn.layers import table_of
-from npubench.backends.rknn.placement import Layer, on_cpu, operators_of, parse_layers, parse_memory, where
+from npubench.backends.rknn.placement import on_cpu, operators_of, where
+from npubench.backends.rknn.table import Layer, parse_layers, parse_memory, parse_table
 from npubench.backends.signature import Tolerance
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency, NpuPart
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Target, TimingProtocol
+from npubench.graph.layer_nodes import node_graph
 from npubench.tools.logs import plain
 from npubench.tools.worker_protocol import Answer
 
@@ -122,7 +125,9 @@ class RknnBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Answer) -> Figures | None:
         """Outputs of the simulator, placement, and cycles a layer and in total."""
-        layers, memory = parse_layers(tool_output_of(artifact)), parse_memory(tool_output_of(artifact))
+        tool_output = tool_output_of(artifact)
+        table, memory = parse_table(tool_output), parse_memory(tool_output)
+        layers = table.layers
         parts = (memory.internal_bytes, memory.weight_bytes)
         clock_mhz = artifact.settings.get("npu_clock_mhz")
         counted = [layer.cycles for layer in layers if layer.cycles]
@@ -140,14 +145,14 @@ class RknnBackend(IsolatedBackend):
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=total / clock_mhz) if total and clock_mhz else None,
             memory_bytes=sum(part for part in parts if part is not None) if any(parts) else None,
-            io_bytes=sum(layer.rw_bytes for layer in layers) if layers else None,
+            io_bytes=sum(layer.rw_bytes or 0 for layer in layers) if layers else None,
             bounds=bounds,
-            **where(layers, artifact.onnx),
+            **without_layers(where(layers, artifact.onnx)),
             statistic=f"total cycles over the declared {clock_mhz:g} MHz, {told}" if timed else "",
             details={
                 **{"cycles_ddr": ddr, "cycles_npu": npu, "cycles_total": total, "cycles": told},
             },
-            layers=table_of(layers, artifact.onnx, clock_mhz) if layers else None,
+            layers=table_of(table, Kind.SIMULATED, artifact.onnx, node_graph(artifact.onnx.path), clock_mhz),
         )
 
     def runner(self) -> tuple[str, Sequence[str]]:

@@ -1,59 +1,30 @@
 """Charts over all boards: latency, throughput for the price, accuracy, missing operators, CPU, codecs."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from math import prod
 
 from npubench import published
 from npubench.domain.figures import Figures, Kind
-from npubench.domain.records import Result, Status
+from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
+from npubench.reporting.charts.absent import absent_cases
 from npubench.reporting.charts.latency_charts import about_times
-from npubench.reporting.charts.plots import (
-    POINT_LIMIT,
-    Corner,
-    Point,
-    RowChart,
-    Scatter,
-    Subject,
-    Value,
-    row_chart,
-    scatter,
-)
+from npubench.reporting.charts.plots import RowChart, Subject, Value, row_chart
+from npubench.reporting.charts.trust import NONE_DOUBTED, Doubted, about_rounds, doubt_of, rounds_of
 from npubench.reporting.data.accuracy import lowest_of
 from npubench.reporting.data.figures import (
     aside,
-    bound_of,
     bounds_of,
     common_statistic,
     figures_of,
-    gmac_per_s,
     latency_text,
-    mark,
-    opposite,
     rate_text,
     time_us,
     told,
 )
 from npubench.reporting.data.formatting import closeness, significant
-from npubench.reporting.data.op_support import (
-    HOST,
-    NPU,
-    MissingOperator,
-    Placement,
-    Where,
-    of_row,
-    placements,
-)
+from npubench.reporting.data.op_support import MissingOperator
 from npubench.reporting.data.translate import translate
-from npubench.reporting.select.candidate import share_of_npu
-from npubench.reporting.select.chip_facts import (
-    FactSheet,
-    bandwidth_bytes_per_s,
-    peak_mac_per_s,
-    price_told,
-    sheet_of,
-)
+from npubench.reporting.select.chip_facts import price_told, sheet_of
 
 LEAST_ERROR = 1e-7
 """Where outputs that are all but equal are drawn: a logarithmic axis has no zero."""
@@ -76,7 +47,9 @@ def several_vendors(results: Sequence[Result], kind: Kind | None) -> str:
     )
 
 
-def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> Iterator[RowChart | None]:
+def latency_charts(
+    results: Sequence[Result], kinds: Sequence[Kind], doubted: Doubted = NONE_DOUBTED
+) -> Iterator[RowChart | None]:
     """Latency of models by board, a chart a kind, where there are several boards."""
     models = _real(results, CaseKind.MODEL)
     for kind in kinds:
@@ -84,8 +57,10 @@ def latency_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> Iterator
         if len({row.board for row in rows}) > 1:
             statistic = common_statistic(rows, kind)
             title = translate("Latency by model and board")
-            subject = Subject("latency", title, about_times(statistic), kind)
-            yield _chart(subject, rows, _reading_of(kind, statistic), slowest=True)
+            words = ("latency", title, about_times(statistic), kind)
+            subject = Subject(*words, unit=translate("latency"), band=about_rounds())
+            absent = absent_cases(results, CaseKind.MODEL, rows)
+            yield _chart(subject, rows, _reading_of(kind, statistic), doubted, absent, True, statistic)
 
 
 def _reading_of(kind: Kind, statistic: str) -> Reading:
@@ -102,7 +77,10 @@ def _count(value: float, digits: int) -> str:  # noqa: ARG001
 
 
 def price_charts(
-    results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
+    results: Sequence[Result],
+    kinds: Sequence[Kind],
+    boards: Sequence[BoardSpec],
+    doubted: Doubted = NONE_DOUBTED,
 ) -> Iterator[RowChart | None]:
     """Inferences a second for each USD, for boards whose price is told."""
     models = _real(results, CaseKind.MODEL)
@@ -124,10 +102,14 @@ def price_charts(
         translate("Throughput for the price"),
         translate("inferences a second for each USD; right is better"),
     )
-    yield from (_chart(Subject("price", title, about, kind, significant), models, read) for kind in kinds)
+    unit = translate("fps for each USD")
+    for kind in kinds:
+        yield _chart(Subject("price", title, about, kind, significant, unit=unit), models, read, doubted)
 
 
-def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> Iterator[RowChart | None]:
+def accuracy_charts(
+    results: Sequence[Result], kinds: Sequence[Kind], doubted: Doubted = NONE_DOUBTED
+) -> Iterator[RowChart | None]:
     """How far INT8 outputs lie from the FP32 reference."""
     models = [row for row in results if row.case_kind is CaseKind.MODEL and row.precision is Precision.INT8]
 
@@ -142,8 +124,10 @@ def accuracy_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> Iterato
     title = translate("INT8 accuracy")
     about = translate("1 − cosine of the outputs and the FP32 reference; left is closer")
     for kind in kinds:
-        subject = Subject("accuracy", title, about, kind, _error, logarithmic=True)
-        yield _chart(subject, models, read, slowest=True)
+        subject = Subject(
+            "accuracy", title, about, kind, _error, logarithmic=True, unit=translate("1 − cosine")
+        )
+        yield _chart(subject, models, read, doubted, slowest=True)
 
 
 def _error(value: float, digits: int) -> str:  # noqa: ARG001
@@ -160,16 +144,19 @@ def missing_chart(missing: Sequence[MissingOperator]) -> RowChart | None:
         translate("Missing operators by models blocked"),
         translate("models that each operator stops"),
     )
-    subject = Subject("missing", title, about, None, _count, logarithmic=False, bars=True)
+    subject = Subject(
+        "missing", title, about, None, _count, logarithmic=False, bars=True, unit=translate("models")
+    )
     return row_chart(subject, list(rows.items()))
 
 
 def cpu_chart(results: Sequence[Result]) -> RowChart | None:
     """Instruction times against the published ones; every series says its kind."""
     rows: dict[str, list[Value]] = {}
-    for row in results:
+    drawn = _real(results, CaseKind.CPU)
+    for row in drawn:
         figures = row.figures
-        if row.case_kind is not CaseKind.CPU or figures is None or row.emulated:
+        if figures is None:
             continue
         series = f"{row.board} ({translate(figures.kind.value)})"
         for one in figures.processor.rows if figures.processor else ():
@@ -180,7 +167,8 @@ def cpu_chart(results: Sequence[Result]) -> RowChart | None:
         if peak.instruction in rows:
             _add(rows, peak.instruction, f"{peak.chip} ({translate('published')})", peak.throughput_ns)
     title, about = translate("CPU peaks"), translate("ns an instruction, many in flight; left is faster")
-    return row_chart(Subject("cpu", title, about, None, significant), list(rows.items()))
+    subject = Subject("cpu", title, about, None, significant, unit=translate("ns an instruction"))
+    return row_chart(subject, list(rows.items()), absent=absent_cases(results, CaseKind.CPU, drawn))
 
 
 def _add(rows: dict[str, list[Value]], name: str, series: str, value: float | None) -> None:
@@ -202,7 +190,10 @@ def codec_chart(results: Sequence[Result]) -> RowChart | None:
         translate("Codec streams"),
         translate("streams that hold their rate at once; right is better"),
     )
-    return _chart(Subject("codec", title, about, Kind.MEASURED, _count, logarithmic=False), having, read)
+    subject = Subject(
+        "codec", title, about, Kind.MEASURED, _count, logarithmic=False, unit=translate("streams")
+    )
+    return _chart(subject, having, read, absent=absent_cases(results, CaseKind.CODEC, having))
 
 
 def _real(results: Sequence[Result], case_kind: CaseKind) -> list[Result]:
@@ -210,26 +201,39 @@ def _real(results: Sequence[Result], case_kind: CaseKind) -> list[Result]:
 
 
 def _chart(
-    subject: Subject, results: Sequence[Result], read: Reading, slowest: bool = False
+    subject: Subject,
+    results: Sequence[Result],
+    read: Reading,
+    doubted: Doubted = NONE_DOUBTED,
+    absent: Sequence[str] = (),
+    slowest: bool = False,
+    statistic: str = "",
 ) -> RowChart | None:
-    """Cases as rows, boards and precisions as series; cases with most boards first, then by value."""
+    """Cases as rows, boards and precisions as series; cases with most boards first, then by value.
+
+    With the `statistic` of latencies their rounds are drawn, too.
+    """
+    kind = subject.kind or Kind.MEASURED
     rows: dict[str, list[Value]] = {}
     used, bounded = [], []
-    for series, result, figures in _figures(results, subject.kind or Kind.MEASURED):
+    for series, result, figures in _figures(results, kind):
         found = read(result, figures)
         if found:
             used.append(result)
-            text = f"{result.case}, {series}: {found[1]}"
+            doubt = doubt_of(result, doubted)
+            text = f"{result.case}, {series}: {found[1]}{doubt}"
             # A bound's mark stands beside its dot: that the true one lies further is no fine print.
             label = found[1][:2] if found[1].startswith((">= ", "<= ")) else ""
             if label:
                 bounded.append(figures)
-            rows.setdefault(result.case, []).append(Value(series, found[0], text, label))
+            band = rounds_of(result, kind, statistic)
+            value = Value(series, found[0], text, label, bool(doubt), band)
+            rows.setdefault(result.case, []).append(value)
     order = sorted(rows.items(), key=lambda item: -max(one.value for one in item[1]))
     if not slowest:
         order.sort(key=lambda item: -len(item[1]))
     warning = "; ".join(filter(None, (several_vendors(used, subject.kind), told(bounded))))
-    return row_chart(subject, order, warning)
+    return row_chart(subject, order, warning, absent)
 
 
 def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Result, Figures]]:
@@ -242,177 +246,16 @@ def _figures(results: Sequence[Result], kind: Kind) -> Iterator[tuple[str, Resul
 
 
 def charts_over_boards(
-    results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]
+    results: Sequence[Result],
+    kinds: Sequence[Kind],
+    boards: Sequence[BoardSpec],
+    doubted: Doubted = NONE_DOUBTED,
 ) -> list[RowChart]:
-    """Latency, price, accuracy, CPU and codecs as dot plots."""
+    """Latency, price, accuracy, CPU and codecs as dot plots; `doubted` are keys of rows."""
     dots = (
-        *latency_charts(results, kinds),
-        *price_charts(results, kinds, boards),
-        *accuracy_charts(results, kinds),
+        *latency_charts(results, kinds, doubted),
+        *price_charts(results, kinds, boards, doubted),
+        *accuracy_charts(results, kinds, doubted),
         *(cpu_chart(results), codec_chart(results)),
     )
     return [chart for chart in dots if chart]
-
-
-ELEMENT_BYTES = {Precision.FP32: 4, Precision.INT8: 1}
-
-
-def rooflines(results: Sequence[Result], kinds: Sequence[Kind], boards: Sequence[BoardSpec]) -> list[Scatter]:
-    """One plot a board and kind that has cases with MACs and times; emulated boards have no performance.
-
-    Williams, Waterman, Patterson: Roofline, CACM 52 (2009) no. 4. Intensity is multiply-accumulates a byte of
-    memory traffic: of the traffic that the tool reports, else of the least there can be (inputs, outputs and
-    weights once, in the precision of the row), so a dot may lie left of where it stands.
-    """
-    groups: dict[tuple[str, str, str], list[Result]] = {}
-    for row in results:
-        if not row.emulated and row.macs:
-            groups.setdefault((row.board, row.backend, row.chip), []).append(row)
-    plots = (
-        _plot(board, backend, rows, kind, sheet_of(board, chip, boards))
-        for (board, backend, chip), rows in sorted(groups.items())
-        for kind in kinds
-    )
-    return [plot for plot in plots if plot]
-
-
-def _plot(board: str, backend: str, rows: Sequence[Result], kind: Kind, facts: FactSheet) -> Scatter | None:
-    places = [(row, *place) for row in rows if (place := _place(row, kind))]
-    if not places:
-        return None
-    points = [
-        # What finds no room is counted; nobody points at it.
-        _point(*place, kind) if at < POINT_LIMIT else Point(*place[1:], _series(place[0]), "")
-        for at, place in enumerate(places)
-    ]
-    share = min((share_of_npu(f, facts) for row in rows if (f := figures_of(row, kind))), default=1.0)
-    low, high = min(point.x for point in points), max(point.x for point in points)
-    corners = _roof(facts, low, high, share, kind)
-    about = f"{board}, {backend}" if corners else f"{board}, {backend}; {translate('no fact tells its roof')}"
-    subject = Subject("roofline", translate("Roofline"), about, kind, significant, logarithmic=True)
-    return scatter(subject, (translate("MAC a byte"), translate("GMAC/s achieved")), points, corners)
-
-
-def _place(row: Result, kind: Kind) -> tuple[float, float] | None:
-    """MACs a byte, and 1e9 MACs a second."""
-    rate = gmac_per_s(row, kind)
-    traffic = _traffic_bytes(row, kind) if rate else None
-    return (row.macs / traffic, rate) if rate and traffic and row.macs else None
-
-
-def _series(row: Result) -> str:
-    return f"{translate(row.case_kind)} {row.precision.upper()}"
-
-
-def _point(row: Result, intensity: float, rate: float, kind: Kind) -> Point:
-    figures = figures_of(row, kind)
-    reached = f"{mark(opposite(bound_of(figures)))}{significant(rate)} GMAC/s{aside(bounds_of(figures))}"
-    text = f"{row.case}: {significant(intensity)} MAC/B, {reached}"
-    return Point(intensity, rate, _series(row), text)
-
-
-def _traffic_bytes(row: Result, kind: Kind) -> float | None:
-    figures = figures_of(row, kind)
-    if figures is not None and figures.io_bytes:
-        return float(figures.io_bytes)
-    tensors = (*row.inputs, *row.outputs)
-    if not tensors or row.precision not in ELEMENT_BYTES:
-        return None
-    elements = sum(prod(tensor.shape) for tensor in tensors) + (row.parameters or 0)
-    return float(elements * ELEMENT_BYTES[row.precision])
-
-
-def _roof(facts: FactSheet, low: float, high: float, share: float, kind: Kind) -> list[Corner]:
-    """The peak, and the slope of the memory up to it."""
-    peak, bandwidth = peak_mac_per_s(facts), bandwidth_bytes_per_s(facts)
-    if peak is None:
-        return []
-    rate = peak.value / 1e9
-    text = translate("peak {rate} GMAC/s", rate=significant(rate))
-    if share < 1:
-        text = f"{text} ({peak.how or translate('of the whole NPU')})"
-    left, right = low / 2, high * 2
-    if bandwidth is None:
-        return [Corner(((left, rate), (right, rate)), text, kind)]
-    slope = bandwidth.value / 1e9
-    ridge = rate / slope
-    memory = f"{significant(slope)} GB/s"
-    corners = []
-    if left < ridge:
-        end = min(ridge, right)
-        corners.append(Corner(((left, left * slope), (end, end * slope)), memory, kind))
-    if right > ridge:
-        corners.append(Corner(((max(ridge, left), rate), (right, rate)), text, kind))
-    return corners
-
-
-@dataclass(frozen=True, slots=True)
-class HeatCell:
-    """`placed` is the worst that became of the operator over its cases and layers; None: unknown.
-
-    `efficiency` in [0, 1] is the best share of the peak that a case of the operator reached, of `kind`.
-    """
-
-    placed: Placement | None
-    efficiency: float | None = None
-    kind: Kind | None = None
-
-    @property
-    def heat(self) -> int:
-        """0 to 5, for the shade; 0 without an efficiency."""
-        return 0 if self.efficiency is None else min(5, 1 + int(self.efficiency * 5))
-
-
-@dataclass(frozen=True, slots=True)
-class HeatMap:
-    """Rows are operators, columns boards with their backend."""
-
-    boards: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
-
-
-def heatmap(results: Sequence[Result], boards: Sequence[BoardSpec]) -> HeatMap | None:
-    """The map of all single-operator cases, and of operators that models failed by or left to another unit;
-    None without any."""
-    places = placements(results, _told)
-    best: dict[tuple[str, Where], tuple[float, Kind]] = {}
-    for row in results:
-        of_operator = row.case_kind is CaseKind.OPERATOR and row.op and row.status is Status.OK
-        if reached := _efficiency(row, boards) if of_operator else None:
-            key = (row.op, (row.board, row.backend))
-            best[key] = max(reached, best.get(key, reached))
-    if not places:
-        return None
-    columns = tuple(sorted({where for row in places.values() for where in row}))
-    rows = tuple(
-        (
-            operator,
-            tuple(HeatCell(row.get(where), *best.get((operator, where), ())) for where in columns),
-        )
-        for operator, row in sorted(places.items())
-    )
-    return HeatMap(columns, rows)
-
-
-def _told(row: Result) -> Iterator[tuple[str, Placement]]:
-    """Of an operator case its operator, of anything else only what is worse than the NPU."""
-    for operator, placed in of_row(row):
-        about = row.case_kind is CaseKind.OPERATOR and operator == row.op
-        worse_than_npu = placed.place not in (NPU, HOST)
-        if about or (worse_than_npu and (row.status is Status.FAILED or row.chip != "cpu")):
-            yield operator, placed
-
-
-def _efficiency(row: Result, boards: Sequence[BoardSpec]) -> tuple[float, Kind] | None:
-    """The tool's own share of the peak, else MACs over time over the peak of the board's facts."""
-    if row.emulated:
-        return None
-    for kind in Kind:
-        figures = figures_of(row, kind)
-        if figures is not None and figures.mac_utilisation is not None:
-            return figures.mac_utilisation, kind
-    for kind in Kind:
-        if rate := gmac_per_s(row, kind):
-            peak = peak_mac_per_s(sheet_of(row.board, row.chip, boards))
-            return (rate * 1e9 / peak.value, kind) if peak else None
-    return None

@@ -13,6 +13,7 @@ from npubench.domain.specs import CaseKind
 from npubench.reporting.charts.axis import Axis, Tick, axis, narrow_axis
 from npubench.reporting.charts.bins import MOST, Bins, Overflow, bins_of
 from npubench.reporting.charts.layout import NARROW, WIDE, Layout
+from npubench.reporting.charts.plots import axis_title
 from npubench.reporting.charts.texts import SMALL_PX, Anchor, Text, meeting, text_px
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import duration, significant
@@ -171,7 +172,7 @@ def _drawn(layout: Layout, bins: Bins, marks: Sequence[tuple[str, float]]) -> Hi
     texts = [*frame.x.labels(bottom + 20), *frame.y.labels_beside(_margin(frame.y) - 6), *named]
     texts += _beyond_texts(frame)
     texts.append(Text(2.0, TOP_PX - 12, translate("calls"), style="axis"))
-    title = translate("latency, logarithmic") if bins.logarithmic else translate("latency")
+    title = axis_title(translate("latency"), frame.x)
     texts.append(Text(layout.width - 2, HEIGHT - 6, title, Anchor.END, style="axis"))
     return Histogram(layout, _bars(frame), frame.x, frame.y, levels, tuple(texts))
 

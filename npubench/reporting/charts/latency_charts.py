@@ -4,25 +4,24 @@ One chart shows one board and one kind of figures, so no mark ever stands beside
 """
 
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from npubench.domain.figures import Kind
 from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind, Precision
-from npubench.reporting.charts.axis import Axis, axis
+from npubench.reporting.charts.absent import absent_cases
 from npubench.reporting.charts.plots import (
-    AXIS_PX,
     ROW_LIMIT,
-    TOP_PX,
-    WIDTH,
-    Mark,
-    Row,
+    Band,
+    Entry,
     RowChart,
     Subject,
-    label_of,
-    label_width,
+    draw_rows,
+    told_of,
 )
+from npubench.reporting.charts.texts import Anchor
+from npubench.reporting.charts.trust import NONE_DOUBTED, Doubted, about_rounds, doubt_of, rounds_of
 from npubench.reporting.data.figures import (
     Pair,
     Speedup,
@@ -40,7 +39,6 @@ from npubench.reporting.data.figures import (
 from npubench.reporting.data.formatting import duration, significant
 from npubench.reporting.data.translate import translate, translate_count
 
-VALUE_PX, NOTE_PX, ROW_PX, TYPE_PX = 74.0, 124.0, 27.0, 35.1
 MARK_LIMIT = 2000
 _SHAPES = {Precision.FP32: 0}
 
@@ -52,38 +50,51 @@ def about_times(statistic: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
-    """Of which figures a chart is, and where they stand."""
+class _Series:
+    """Of which figures a chart is, and which rows are in doubt, by their keys."""
 
     kind: Kind
     statistic: str
-    axis: Axis
+    doubted: Doubted
 
-    def timed(self, results: Iterable[Result]) -> list[tuple[Result, float]]:
-        """Those that have the figure, with it, in microseconds."""
-        times = ((result, time_us(result, self.kind, self.statistic)) for result in results)
-        return [(result, time) for result, time in times if time is not None]
+    def time(self, result: Result) -> float | None:
+        """The figure of a row, in microseconds."""
+        return time_us(result, self.kind, self.statistic)
 
-    def mark(self, result: Result, value: float, y: float, size: float) -> Mark:
+    def entry(self, result: Result, value: float, size: float) -> Entry:
         """The figure has the mark of a bound, what a pointer shows says why, too."""
         bounds = bounds_of(figures_of(result, self.kind))
         sign = mark(bounds.bound) if bounds else ""
         precision = result.precision
-        title = f"{precision.upper()}: {sign}{value:.6g} µs{aside(bounds)}"
-        x = self.axis.at(value)
-        return Mark(
-            x, y, _SHAPES.get(precision, 1), f"mark {precision}", title, size, f"{sign}{duration(value)}"
+        doubt = doubt_of(result, self.doubted)
+        return Entry(
+            *(value, _SHAPES.get(precision, 1), f"mark {precision}"),
+            title=f"{precision.upper()}: {sign}{value:.6g} µs{aside(bounds)}{doubt}",
+            size=size,
+            label=f"{sign}{duration(value)}",
+            doubted=bool(doubt),
+            band=rounds_of(result, self.kind, self.statistic),
         )
 
 
-def model_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[RowChart]:
-    """FP32 against INT8 latency, a chart per board and kind that has figures."""
-    return [_model_chart(rows, kind) for kind, rows in _by_board(results, CaseKind.MODEL, kinds)]
+def model_charts(
+    results: Sequence[Result], kinds: Sequence[Kind], doubted: Doubted = NONE_DOUBTED
+) -> list[RowChart]:
+    """FP32 against INT8 latency, a chart per board and kind that has figures; `doubted` are keys of rows."""
+    return [
+        _model_chart(rows, kind, doubted, absent_cases(results, CaseKind.MODEL, rows[:1]))
+        for kind, rows in _by_board(results, CaseKind.MODEL, kinds)
+    ]
 
 
-def operator_charts(results: Sequence[Result], kinds: Sequence[Kind]) -> list[RowChart]:
+def operator_charts(
+    results: Sequence[Result], kinds: Sequence[Kind], doubted: Doubted = NONE_DOUBTED
+) -> list[RowChart]:
     """Latency of every operator case by operator type, a chart per board and kind that has figures."""
-    return [_operator_chart(rows, kind) for kind, rows in _by_board(results, CaseKind.OPERATOR, kinds)]
+    return [
+        _operator_chart(rows, kind, doubted, absent_cases(results, CaseKind.OPERATOR, rows[:1]))
+        for kind, rows in _by_board(results, CaseKind.OPERATOR, kinds)
+    ]
 
 
 def _by_board(
@@ -100,70 +111,77 @@ def _by_board(
         yield from ((kind, board[kind]) for kind in kinds if kind in board)
 
 
-def _model_chart(rows: Sequence[Result], kind: Kind) -> RowChart:
-    statistic = common_statistic(rows, kind)
-    found = sorted(pairs(rows), key=lambda pair: -max(_values(pair, kind, statistic)))
-    shown = found[:ROW_LIMIT]
-    label_x = label_width([pair.case for pair in shown])
-    times = [value for pair in shown for value in _values(pair, kind, statistic)]
-    scale = _Scale(kind, statistic, axis(times, label_x + 10 + VALUE_PX, WIDTH - NOTE_PX - VALUE_PX))
-    drawn = [_model_row(pair, scale, TOP_PX + ROW_PX * (i + 0.5)) for i, pair in enumerate(shown)]
-    names = [precision.upper() for precision in _precisions(drawn)]
+def _model_chart(rows: Sequence[Result], kind: Kind, doubted: Doubted, absent: Sequence[str]) -> RowChart:
+    series = _Series(kind, common_statistic(rows, kind), doubted)
+    found = sorted(pairs(rows), key=lambda pair: -max(_values(pair, series)))
+    bands = [_model_band(pair, series) for pair in found[:ROW_LIMIT]]
+    names = [precision.upper() for precision in _precisions(bands)]
     title = (
         translate("{one} against {other} latency", one=names[0], other=names[1])
         if len(names) == 2
         else translate("{names} latency", names=", ".join(names))
     )
-    return _chart(("model", title, ""), rows, scale, drawn, ROW_PX, len(found) - len(shown))
+    return _chart(("model", title, ""), rows, series, bands, len(found) - len(bands), absent)
 
 
 def _chart(
-    words: tuple[str, str, str], rows: Sequence[Result], scale: _Scale, drawn: Sequence[Row], row_px: float,
+    words: tuple[str, str, str],
+    rows: Sequence[Result],
+    series: _Series,
+    bands: Sequence[Band],
     left_out: int,
-) -> RowChart:  # fmt: skip
+    absent: Sequence[str],
+) -> RowChart:
     name, title, more = words
+    drawings = draw_rows(Subject(name, title, "", series.kind, unit=translate("latency")), bands)
     about = [
         f"{rows[0].board}, {rows[0].backend}",
-        about_times(scale.statistic),
+        about_times(series.statistic),
         more,
-        translate("logarithmic axis") if scale.axis.logarithmic else translate("linear axis"),
+        translate("logarithmic axis") if drawings[0].axis.logarithmic else translate("linear axis"),
     ]
     return RowChart(
-        Subject(name, title, "; ".join(filter(None, about)), scale.kind),
-        tuple((_SHAPES.get(one, 1), f"mark {one}", one.upper()) for one in _precisions(drawn)),
-        *(tuple(drawn), scale.axis, label_width([row.name for row in drawn])),
-        height=TOP_PX + row_px * len(drawn) + AXIS_PX,
-        left_out=left_out,
+        Subject(
+            name,
+            title,
+            "; ".join(filter(None, about)),
+            series.kind,
+            unit=translate("latency"),
+            band=about_rounds(),
+        ),
+        tuple((_SHAPES.get(one, 1), f"mark {one}", one.upper()) for one in _precisions(bands)),
+        *(drawings, left_out),
         emulated=rows[0].emulated,
-        guided=False,
-        warning=told(figures for row in rows if (figures := figures_of(row, scale.kind)) is not None),
+        keyed=True,
+        warning=told(figures for row in rows if (figures := figures_of(row, series.kind)) is not None),
+        absent=tuple(absent),
+        told=told_of(bands),
     )
 
 
-def _precisions(rows: Sequence[Row]) -> list[Precision]:
-    styles = {one.style.split()[-1] for row in rows for one in (*row.marks, *row.medians)}
+def _precisions(bands: Sequence[Band]) -> list[Precision]:
+    styles = {one.style.split()[-1] for band in bands for one in (*band.entries, *band.medians)}
     return [precision for precision in Precision if precision.value in styles]
 
 
-def _values(pair: Pair, kind: Kind, statistic: str) -> list[float]:
-    values = (time_us(result, kind, statistic) for result in (pair.fp32, pair.int8))
+def _values(pair: Pair, series: _Series) -> list[float]:
+    values = (series.time(result) for result in (pair.fp32, pair.int8) if result)
     return [value for value in values if value is not None]
 
 
-def _model_row(pair: Pair, scale: _Scale, y: float) -> Row:
-    timed = scale.timed(row for row in (pair.fp32, pair.int8) if row)
+def _model_band(pair: Pair, series: _Series) -> Band:
+    timed = [
+        (row, value) for row in (pair.fp32, pair.int8) if row and (value := series.time(row)) is not None
+    ]
     left = min(timed, key=lambda one: one[1])[0]
-    marks = []
+    entries = []
     for row, value in timed:
-        found = scale.mark(row, value, y, 5.5)
-        to_the_left = len(timed) == 2 and row is left
-        offset, anchor = (-10.0, "end") if to_the_left else (10.0, "start")
-        marks.append(replace(found, label_x=found.x + offset, anchor=anchor))
-    factor = speedup(pair, scale.kind)
-    places = [one.x for one in marks]
-    return Row(
-        *(y, label_of(pair.case), pair.case, tuple(marks)),
-        link=(min(places), max(places)) if len(places) == 2 else None,
+        side = Anchor.END if len(timed) == 2 and row is left else Anchor.START
+        entries.append(replace(series.entry(row, value, 5.5), side=side))
+    factor = speedup(pair, series.kind)
+    return Band(
+        *(pair.case, tuple(entries)),
+        linked=True,
         note=_note(factor) if factor else "",
         slower=factor is not None and factor.factor < 1,
     )
@@ -176,49 +194,49 @@ def _note(found: Speedup) -> str:
     return translate("{factor}× slower", factor=f"{mark(opposite(found.bound))}{significant(1 / factor, 2)}")
 
 
-def _operator_chart(rows: Sequence[Result], kind: Kind) -> RowChart:
-    statistic = common_statistic(rows, kind)
+def _operator_chart(rows: Sequence[Result], kind: Kind, doubted: Doubted, absent: Sequence[str]) -> RowChart:
+    series = _Series(kind, common_statistic(rows, kind), doubted)
     types: dict[str, list[Result]] = {}
     for result in rows:
-        types.setdefault(_type_of(result), []).append(result)
+        if series.time(result):
+            types.setdefault(_type_of(result), []).append(result)
     found = sorted(types.items(), key=lambda item: (-len(item[1]), item[0]))
     shown = found[:ROW_LIMIT]
-    times = [value for _, group in shown for r in group if (value := time_us(r, kind, statistic)) is not None]
-    label_x = label_width([name for name, _ in shown])
-    scale = _Scale(kind, statistic, axis(times, label_x + 24, WIDTH - NOTE_PX - 12))
-    each = len(times) <= MARK_LIMIT
-    drawn = [
-        _operator_row(name, group, scale, TOP_PX + TYPE_PX * (i + 0.5), each)
-        for i, (name, group) in enumerate(shown)
-    ]
+    each = sum(len(group) for _, group in shown) <= MARK_LIMIT
+    bands = [_operator_band(name, group, series, each) for name, group in shown]
     words = (
         "operator",
         translate("Operator latency by type"),
         translate("one mark a case, the bar is the type's median"),
     )
-    return _chart(words, rows, scale, drawn, TYPE_PX, len(found) - len(shown))
+    return _chart(words, rows, series, bands, len(found) - len(shown), absent)
 
 
-def _operator_row(name: str, group: Sequence[Result], scale: _Scale, y: float, each: bool) -> Row:
+def _operator_band(name: str, group: Sequence[Result], series: _Series, each: bool) -> Band:
     """A line of marks for each precision."""
     present = [p for p in Precision if any(result.precision is p for result in group)]
-    marks, medians = [], []
-    for index, precision in enumerate(present):
-        lane = round(y + (index - (len(present) - 1) / 2) * 12, 1)
-        timed = scale.timed(result for result in group if result.precision is precision)
+    entries, medians = [], []
+    for lane, precision in enumerate(present):
+        timed = [
+            (result, value)
+            for result in group
+            if result.precision is precision and (value := series.time(result)) is not None
+        ]
         if each:
             for result, value in timed:
-                found = scale.mark(result, value, lane, 4)
-                marks.append(replace(found, label="", title=f"{result.case}, {found.title}"))
+                found = series.entry(result, value, 4)
+                entries.append(
+                    replace(found, label="", band=None, title=f"{result.case}, {found.title}", lane=lane)
+                )
         if len(timed) > 1 or not each:
             middle = statistics.median(value for _, value in timed)
             about = (
                 translate("median of {count}", count=len(timed)) + f" {precision.upper()}: {duration(middle)}"
             )
-            medians.append(Mark(scale.axis.at(middle), lane, 0, precision.value, about))
+            medians.append(Entry(middle, 0, precision.value, about, lane=lane))
     count = len({result.case for result in group})
     note = translate_count(count, "{count} case", "{count} cases")
-    return Row(y, label_of(name), name, tuple(marks), tuple(medians), note=note)
+    return Band(name, tuple(entries), tuple(medians), note=note)
 
 
 def _type_of(result: Result) -> str:

@@ -13,6 +13,7 @@ from npubench.reporting.data.accuracy import Lowest, lowest_of
 from npubench.reporting.data.figures import figures_of, pairs, speedup
 from npubench.reporting.data.formatting import significant, size
 from npubench.reporting.data.translate import translate
+from npubench.reporting.sanity.reliance import Reliance
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,10 @@ class LowestOfAll:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts of rows; `gain` and `lowest` are of models on boards that are real."""
+    """Counts of rows; `gain` and `lowest` are of models on boards that are real.
+
+    Of `gain_pairs` models in both precisions `gain_models` can be relied on, of which the gain is the median.
+    """
 
     rows: int
     cases: int
@@ -40,21 +44,33 @@ class Summary:
     last: str
     gain: float | None
     gain_models: int
+    gain_pairs: int
     lowest: LowestOfAll | None
 
 
-def summarise(results: Sequence[Result]) -> Summary:
+LEAST_GAINS = 3
+"""Models that it takes to say how much faster INT8 is: of fewer the median is one model's own."""
+
+
+def summarise(results: Sequence[Result], relied: Sequence[Reliance] = ()) -> Summary:
     """Counts over all rows, and medians over those whose figures may be compared.
 
-    Rows of an earlier quantisation have a part in these where there are no others.
+    Rows of an earlier quantisation have a part in these where there are no others. `relied` are of the rows,
+    in their order: those that cannot be relied on have no part in the gain; without, all have.
     """
+    leading = {id(row) for row, one in zip(results, relied, strict=True) if one.can_lead} if relied else None
     started = sorted(result.started_at for result in results if result.started_at)
     real = [r for r in results if r.case_kind is CaseKind.MODEL and not r.emulated]
     today = [r for r in real if Definition.QUANTISATION not in earlier(r)]
     if any(r.precision is Precision.INT8 for r in today):
         real = today
-    speedups = [found for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
-    gains = [found.factor for found in speedups if found.bound is Bound.EXACT]
+    both = [(pair, found) for pair in pairs(real) if (found := speedup(pair, Kind.MEASURED))]
+    gains = [
+        found.factor
+        for pair, found in both
+        if found.bound is Bound.EXACT
+        and (leading is None or (id(pair.fp32) in leading and id(pair.int8) in leading))
+    ]
     lowest = [LowestOfAll(found, r.case, kind) for r in real for kind, found in _lowest(r)]
     by_status = Counter(result.status for result in results)
     return Summary(
@@ -68,8 +84,9 @@ def summarise(results: Sequence[Result]) -> Summary:
         boards=tuple(sorted({r.board for r in results})),
         first=moment(started[0]) if started else "",
         last=moment(started[-1]) if started else "",
-        gain=statistics.median(gains) if gains else None,
+        gain=statistics.median(gains) if len(gains) >= LEAST_GAINS else None,
         gain_models=len(gains),
+        gain_pairs=len(both),
         lowest=min(lowest, key=lambda one: (one.accuracy.value, one.case), default=None),
     )
 

@@ -22,6 +22,8 @@ from npubench.reporting.data.columns import Column, Entry, codec_columns, column
 from npubench.reporting.data.figures import figures_of, kinds_of, speedups
 from npubench.reporting.data.formatting import TIMES, Scale, closeness, common_scale, significant
 from npubench.reporting.data.translate import recorded, translate, translate_count
+from npubench.reporting.sanity.doubt import Doubt
+from npubench.reporting.sanity.reliance import Reliance, Standing, reliances
 
 LONG_FROM = 1001
 """Rows from which a page is long: the reasons of its dashes and its tables as plain text are left out."""
@@ -37,12 +39,13 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class ShownColumn:
-    """A column that applies; the `first` of its kind has a line before it.
+    """A column that applies; the `first` of its kind has a line before it, `name` is its English title.
 
     `values` are in the unit `exact`, shown in `scale`; `digits` are fixed ones after the point, None: three
     significant. By row, `asides` stand before and after a figure, `blanks` in its place, with the reason.
     """
 
+    name: str
     title: str
     unit: str
     hint: str
@@ -72,7 +75,7 @@ class CaseTable:
     """All results of one case kind, each with its place in the provenance.
 
     `several_boards`: a row must say which board it is about. `by_tool`: it says what measured it in place of
-    a precision, as there is no model to have one.
+    a precision, as there is no model to have one. `reliances` are of its rows, in their order.
     """
 
     kind: CaseKind
@@ -82,6 +85,7 @@ class CaseTable:
     several_boards: bool
     by_tool: bool
     is_long: bool
+    reliances: tuple[Reliance, ...]
 
     @property
     def groups(self) -> list[tuple[Kind | None, int]]:
@@ -113,7 +117,7 @@ class CaseTable:
             heads.append(" ".join(filter(None, parts)))
         lines = []
         for at, (_, row) in enumerate(self.rows):
-            board, subject, _, word = _shared(row, self.by_tool)
+            board, subject, _, word = _shared(row, self.by_tool, self.reliances[at].standing)
             lines.append([row.case, board, subject or "–", word, *(one.text(at) for one in self.columns)])
         return text_table(heads, lines)
 
@@ -137,13 +141,18 @@ def _is_short(result: Result) -> bool:
     return latency is not None and latency.n < least_samples(99)
 
 
-def case_tables(results: Sequence[Result]) -> list[CaseTable]:
-    """A table per case kind that occurs; its rows are numbered by their places in `results`."""
+def case_tables(results: Sequence[Result], doubts: Sequence[Doubt] = ()) -> list[CaseTable]:
+    """A table per case kind that occurs; its rows are numbered by their places in `results`.
+
+    `doubts` are about these rows: such are greyed, and say why.
+    """
+    relied = reliances(results, doubts)
+    kinds = {row.case_kind for row in results}
+    return [_table(kind, results, relied) for kind in CaseKind if kind in kinds]
+
+
+def _table(kind: CaseKind, results: Sequence[Result], relied: Sequence[Reliance]) -> CaseTable:
     is_long = len(results) >= LONG_FROM
-    return [_table(kind, results, is_long) for kind in CaseKind if any(r.case_kind is kind for r in results)]
-
-
-def _table(kind: CaseKind, results: Sequence[Result], is_long: bool) -> CaseTable:
     numbered = tuple((number, result) for number, result in enumerate(results) if result.case_kind is kind)
     rows = [result for _, result in numbered]
     boards = {(row.board, row.backend) for row in rows}
@@ -156,6 +165,7 @@ def _table(kind: CaseKind, results: Sequence[Result], is_long: bool) -> CaseTabl
         several_boards=kind is CaseKind.CPU or len(boards) > 1 or any(row.emulated for row in rows),
         by_tool=all(row.precision is Precision.NONE for row in rows),
         is_long=is_long,
+        reliances=tuple(relied[number] for number, _ in numbered),
     )
 
 
@@ -179,6 +189,7 @@ def _columns(rows: Sequence[Result], more: Sequence[Column], is_long: bool) -> t
         first = column.kind is not None and (not found or found[-1].kind is not column.kind)
         found.append(
             ShownColumn(
+                column.title,
                 *(translate(column.title), translate(scale.unit), translate(column.hint), column.kind, first),
                 *(translate(column.exact), scale, column.digits, tuple(values)),
                 asides=_asides(column, scale, entries, values),
@@ -238,17 +249,19 @@ def _packed(table: CaseTable) -> Markup:
     rows, reasons, notes = [], {}, {}
     known: dict[Hashable, list[int]] = {}
     for at, (number, row) in enumerate(table.rows):
-        stage = row.failure.stage if row.failure else None
-        alike = (row.board, row.precision, row.backend, row.verdict, stage, row.skip_reason is None)
+        relied = table.reliances[at]
+        failed = (row.failure.stage, row.failure.failure_class) if row.failure else None
+        alike = (row.board, row.precision, row.backend, row.verdict, failed, row.status, relied.standing)
         shared = known.get(alike)
         if shared is None:
-            shared = known[alike] = [place(text) for text in _shared(row, table.by_tool)]
-        rows.append((number, visible(row.case), int(row.status is not _OK), int(row.emulated), *shared))
+            shared = known[alike] = [place(text) for text in _shared(row, table.by_tool, relied.standing)]
+        off = OFF if row.status is not _OK else DOUBTED if relied.doubtful else 0
+        rows.append((number, visible(row.case), off, int(row.emulated), *shared))
         if why := row.failure.message if row.failure else recorded(row.skip_reason or ""):
             reasons[at] = place(why)
-        elif row.warnings:
-            more = translate_count(len(row.warnings), "{count} note", "{count} notes")
-            notes[at] = [place(more), *(place(recorded(warning)) for warning in row.warnings)]
+        elif told := notes_of(row, relied):
+            more = translate_count(len(told), "{count} note", "{count} notes")
+            notes[at] = [place(more), *map(place, told)]
     text = json_text(
         {
             "heads": [_head(one) for one in table.columns],
@@ -278,15 +291,32 @@ def _head(column: ShownColumn) -> dict[str, Any]:
     }
 
 
-def _shared(row: Result, by_tool: bool) -> tuple[str, str, str, str]:
-    """What many rows have the same of: board, precision or tool, class and words of the verdict."""
+OFF, DOUBTED = 1, 2
+"""How a row stands back in its table: it has no figures, or none that can be relied on."""
+
+
+def notes_of(row: Result, relied: Reliance) -> list[str]:
+    """What makes the figures of a row less sure, each with what to do, in the language of now."""
+    doubted = [f"{doubt.reason}: {doubt.next_step}" for doubt in relied.doubts]
+    return [*doubted, *map(recorded, row.warnings)]
+
+
+def badge_of(row: Result, standing: Standing) -> tuple[str, str]:
+    """Class and words of the verdict."""
     if row.failure:
-        badge, word = "bad", translate("failed: {stage}", stage=translate(row.failure.stage.value))
-    elif row.skip_reason is not None:
-        badge, word = "", translate("skipped")
-    else:
-        badge = f"v-{row.verdict or 'none'}"
-        word = translate(row.verdict.value) if row.verdict else translate("no verdict")
+        stage = translate(row.failure.stage.value)
+        return "bad", translate("failed: {stage}: {why}", stage=stage, why=row.failure.failure_class)
+    if row.status is not _OK:
+        return ("bad", translate("failed")) if row.status is Status.FAILED else ("", translate("skipped"))
+    if standing in (Standing.DOUBTFUL, Standing.WEAK, Standing.BOUND):
+        return f"v-{standing.name.lower()}", translate(standing.value)
+    word = translate(row.verdict.value) if row.verdict else translate("no verdict")
+    return f"v-{row.verdict or 'none'}", word
+
+
+def _shared(row: Result, by_tool: bool, standing: Standing) -> tuple[str, str, str, str]:
+    """What many rows have the same of: board, precision or tool, class and words of the verdict."""
+    badge, word = badge_of(row, standing)
     precision = "" if row.precision is Precision.NONE else row.precision.upper()
     return row.board, row.backend if by_tool else precision, badge, word
 

@@ -18,9 +18,11 @@ from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec
 from npubench.domain.text import visible
 from npubench.measure.statistics import least_samples
-from npubench.reporting.charts.board_charts import charts_over_boards, heatmap, missing_chart, rooflines
+from npubench.reporting.charts.board_charts import charts_over_boards, missing_chart
 from npubench.reporting.charts.distribution import Samples, distribution, widest
+from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.charts.latency_charts import model_charts, operator_charts
+from npubench.reporting.charts.roofline import rooflines
 from npubench.reporting.data.coverage import coverage_of
 from npubench.reporting.data.figures import kinds_of, whole_npu
 from npubench.reporting.data.formatting import closeness, duration, significant
@@ -30,7 +32,9 @@ from npubench.reporting.data.provenance import pack_provenance
 from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
+from npubench.reporting.first.screen import first_screen
 from npubench.reporting.sanity import doubts
+from npubench.reporting.sanity.reliance import reliances
 from npubench.reporting.select.presentation import view_of
 from npubench.reporting.select.verdict import Decision
 from npubench.storage.files import cache_folder, data_root
@@ -53,7 +57,15 @@ STYLES = (
 """Files of `reports/styles/`, in this order: what a narrow screen or paper changes comes last."""
 
 SCRIPT_WORDS = (
-    *("Filter rows", "{shown} of {all} rows", "Copy", "Copied", "Show {count} more", "Not known", "emulated"),
+    *(
+        "Filter rows",
+        "{shown} of {all} rows",
+        "Copy",
+        "Copied",
+        "Show {count} more of {left}",
+        "Not known",
+        "emulated",
+    ),
     "Not a real board: its figures are left out of comparisons",
 )
 
@@ -110,16 +122,20 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     kinds, missing = kinds_of(rows), missing_operators(rows)
     shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
+    doubted = doubts(rows, context.earlier)
+    tables, relied = case_tables(rows, doubted), reliances(rows, doubted)
+    grey = {row.key: one.standing.value for row, one in zip(rows, relied, strict=True) if one.doubtful}
     return {
-        "summary": summarise(rows),
+        "summary": summarise(rows, relied),
+        "first": first_screen(rows, tables, doubted),
         "kinds": _kinds(rows, kinds, sheets),
         "kind_texts": KINDS,
         "environments": environments(rows),
-        "tables": case_tables(rows),
+        "tables": tables,
         "processor_sheets": sheets,
-        "charts": {"model": model_charts(rows, kinds), "operator": operator_charts(rows, kinds)},
-        "overview": charts_over_boards(rows, kinds, context.boards),
-        "rooflines": rooflines(rows, kinds, context.boards),
+        "charts": {"model": model_charts(rows, kinds, grey), "operator": operator_charts(rows, kinds, grey)},
+        "overview": charts_over_boards(rows, kinds, context.boards, grey),
+        "rooflines": rooflines(rows, kinds, context.boards, grey),
         "heatmap": heatmap(rows, context.boards),
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
@@ -127,7 +143,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "coverage": coverage_of(context.exports, rows),
         "missing": missing,
         "missing_chart": missing_chart(missing),
-        "doubts": doubts(rows, context.earlier),
+        "doubts": doubted,
         "verdict": view_of(context.decision) if context.decision else None,
         "facts": pack_provenance(rows),
         "is_long": len(rows) >= LONG_FROM,

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from npubench.domain.figures import Bound, Kind
-from npubench.reporting.charts.plots import Corner, Point, Scatter, Subject, scatter
+from npubench.reporting.charts.plots import Subject
+from npubench.reporting.charts.scatter import Corner, Point, Scatter, scatter
 from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate

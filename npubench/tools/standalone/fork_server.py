@@ -3,7 +3,7 @@
 Importing what jobs need takes longer than most of them. A fork starts with everything imported and
 with nothing of the jobs before it, and what ends it ends nothing else. Standard input and output are one
 socket: a line of JSON comes for a job, one goes out when its process has ended. Ends when the other side is
-gone, and so does a job.
+gone, and so does a job. A job may wait `between` two of its steps until it is told to go on.
 
 A script has `prepare(*arguments)`, called before the first job, and `run(request)`, called in the fork. It
 lies in a folder with what it imports.
@@ -28,6 +28,12 @@ PR_SET_PDEATHSIG = 1
 
 Request = dict[str, Any]
 
+BETWEEN = b'{"between": true}\n'
+"""What a job says that waits to be told to go on, by an empty line."""
+
+_channel: list[int] = []
+"""The socket, to read from and to write to, where this process is a server or a fork of one."""
+
 
 def serve(prepare: Callable[[], object], run: Callable[[Request], object]) -> None:
     """Answer requests until the other side is gone.
@@ -36,12 +42,16 @@ def serve(prepare: Callable[[], object], run: Callable[[Request], object]) -> No
     `memory_limit_bytes`; the rest is the job's own.
     """
     asked, answers = os.dup(0), os.dup(1)
+    _channel[:] = [asked, answers]
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     ready = False
     with os.fdopen(asked, "rb", buffering=0) as requests:
         while line := requests.readline():
+            if not line.strip():
+                # A job that has ended meanwhile was told to go on.
+                continue
             request = json.loads(line)
             into_log(request["log"])
             if not ready:
@@ -52,6 +62,16 @@ def serve(prepare: Callable[[], object], run: Callable[[Request], object]) -> No
                 ready = True
             code = do(request, run, asked)
             os.write(answers, json.dumps({"returncode": code}).encode() + b"\n")
+
+
+def between() -> None:
+    """In a job: wait until the other side says to go on; at once where nobody is there to say it."""
+    if not _channel:
+        return
+    asked, answers = _channel
+    os.write(answers, BETWEEN)
+    if not os.read(asked, 1):
+        os._exit(1)
 
 
 def into_log(path: str) -> None:

@@ -1,0 +1,1 @@
+"""The first screen of a run report: the answer in a sentence, how sure it is, and the ranking."""

@@ -1,0 +1,273 @@
+"""The rules behind advice: each looks at a view's layers and says what stands out, or why it cannot."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from npubench.domain.layers import CPU, Join
+from npubench.reporting.data.formatting import significant
+from npubench.reporting.data.translate import translate
+from npubench.reporting.layers.advice import (
+    LEAST_SHARE,
+    Advice,
+    AdviceClass,
+    Advised,
+    amount_text,
+    gain_of,
+    name_of,
+    named,
+    of_total,
+    percent,
+    rate_text,
+    taken,
+)
+from npubench.reporting.layers.convolutions import (
+    channels_of,
+    first_convolution,
+    is_depthwise,
+    multiplies,
+    words_of,
+)
+from npubench.reporting.layers.memory import by_memory
+from npubench.reporting.layers.view import Amount, LayerRow, LayerView, quotient
+
+SLOW = 0.5
+"""Of the rate of the other layers that multiply: a layer below is slow for its work."""
+
+Told = Advice | str | None
+"""What stands out; why it cannot be judged; None: nothing stands out."""
+
+
+def advise(view: LayerView) -> Advised:
+    """What stands out of the layers, the largest possible gain first; what was looked for in vain, too."""
+    found: list[Advice] = []
+    quiet: list[str] = []
+    unjudged: list[str] = []
+    for rule, looked_for in _rules():
+        told = rule(view)
+        if isinstance(told, Advice):
+            found.append(told)
+        elif told:
+            unjudged.append(f"{looked_for}: {told}")
+        else:
+            quiet.append(looked_for)
+    found.sort(key=lambda one: (one.gain is None, -(one.gain.amount if one.gain else 0.0)))
+    return Advised(tuple(found), tuple(quiet), tuple(unjudged))
+
+
+def _on_cpu(view: LayerView) -> Told:
+    left = view.on_cpu
+    if not any(row.layer.unit for row in view.rows):
+        return translate("the tool does not tell what runs a layer")
+    if not left:
+        return None
+    types = dict.fromkeys(word for row in left for word in row.layer.operators or (row.layer.tool_type,))
+    evidence = list(named(view, left))
+    if all(row.amount is None for row in left):
+        evidence.append(translate("the tool counts nothing for them: the total lacks what they take"))
+    return Advice(
+        AdviceClass.ON_CPU,
+        translate("left to the CPU: {operators}", operators=", ".join([one for one in types if one][:5])),
+        tuple(row.number for row in left),
+        tuple(evidence),
+        translate(
+            "replace these operators by ones that the NPU has, or cut them off where they end the model: data"
+            " cross between the units once less each"
+        ),
+        gain_of(view, (row.amount for row in left)),
+    )
+
+
+def _few_channels(view: LayerView) -> Told:
+    """The first convolution by its rate against the others: multipliers that wait for channels show there."""
+    row = first_convolution(view)
+    if row is None or row.share is None:
+        return None
+    image = next(found for one in view.result.inputs if (found := channels_of(one.shape)))
+    rate = _rate([one for one in view.rows if one is not row and not is_depthwise(one)])
+    own = _rate((row,))
+    if own is None or rate is None:
+        return translate("no MACs are known to compare it with the others by")
+    if row.share < LEAST_SHARE or own >= SLOW * rate:
+        return None
+    evidence = (
+        f"{row.number} {name_of(row)}{taken(view, row)}",
+        _compared(view, own, rate),
+        _at_rate(view, (row,), rate),
+        *([_padded(row)] if _padded(row) else ()),
+    )
+    return Advice(
+        AdviceClass.FEW_CHANNELS,
+        translate("the first convolution reads {count} channels", count=image),
+        (row.number,),
+        evidence,
+        translate(
+            "an NPU computes channels in groups and fills them up with zeros: move pixels into channels first"
+            " (space to depth, with the kernel rearranged, keeps the function), or stride earlier"
+        ),
+        gain_of(view, (row.amount,)),
+    )
+
+
+def _compared(view: LayerView, own: float, others: float) -> str:
+    """The rate of a layer beside that of the others."""
+    return translate(
+        "it reaches {rate}, the other layers that multiply {others}",
+        rate=rate_text(own, view.by),
+        others=rate_text(others, view.by),
+    )
+
+
+def _at_rate(view: LayerView, rows: Sequence[LayerRow], rate: float) -> str:
+    """What the layers would take at the rate of the others."""
+    least = sum(row.macs or 0 for row in rows) / rate
+    now = sum(row.amount or 0.0 for row in rows)
+    by = view.by or Amount.TIME
+    return translate(
+        "at that rate it would take {least} instead of {now}",
+        least=amount_text(least, by),
+        now=amount_text(now, by),
+    )
+
+
+def _padded(row: LayerRow) -> str:
+    """That the tool itself counts more MACs than the graph has, where it does."""
+    own, graph = row.layer.macs, row.layer.graph_macs
+    if not own or not graph or own < 1.5 * graph:
+        return ""
+    return translate(
+        "the tool counts {factor} times the MACs that the graph has", factor=significant(own / graph, 2)
+    )
+
+
+def _depthwise(view: LayerView) -> Told:
+    rows = [row for row in view.rows if is_depthwise(row) and row.amount]
+    if not rows or of_total(rows) < LEAST_SHARE:
+        return None
+    own, others = _rate(rows), _rate([row for row in view.rows if not is_depthwise(row)])
+    if own is None or others is None:
+        return translate("no MACs are known to compare it with the others by")
+    if own >= SLOW * others:
+        return None
+    macs = sum(row.macs or 0 for row in rows) / max(1, sum(row.macs or 0 for row in view.rows))
+    shares = translate(
+        "{macs} of the MACs take {time} of the total", macs=percent(macs), time=percent(of_total(rows))
+    )
+    return Advice(
+        AdviceClass.DEPTHWISE,
+        translate("depthwise convolutions leave multipliers idle: {count}", count=len(rows)),
+        tuple(row.number for row in sorted(rows, key=lambda one: -(one.amount or 0.0))),
+        (_compared(view, own, others), shares, _at_rate(view, rows, others), *named(view, rows)),
+        translate(
+            "an ordinary or grouped convolution of fewer channels may take less time in spite of more MACs:"
+            " try one in place of the heaviest"
+        ),
+        gain_of(view, (row.amount for row in rows)),
+    )
+
+
+_LAYOUT = re.compile(
+    r"^(?:transpose|permute|reorder\w*|\w*layout\w*|.*convert.*|nchw\w*|nhwc\w*|memcpy\w*|.*copy)$",
+    re.IGNORECASE,
+)
+_TO_INTEGER = re.compile(r"^(?:quantize\w*|quant)$", re.IGNORECASE)
+_TO_FLOAT = re.compile(r"^(?:dequantize\w*|dequant|cast)$", re.IGNORECASE)
+
+
+def _is(pattern: re.Pattern[str], row: LayerRow) -> bool:
+    return any(pattern.match(word) for word in words_of(row.layer) if word)
+
+
+def _conversions(view: LayerView) -> Told:
+    """Layers that only bring data into order: the tool's own, and the model's transposes."""
+    rows = [row for row in view.rows if row.amount and not row.is_end and _orders(row)]
+    if of_total(rows) < LEAST_SHARE:
+        return None
+    added = sum(row.layer.join is Join.ADDED for row in rows)
+    evidence = (
+        translate("{added} of {count} were added by the tool", added=added, count=len(rows)),
+        *named(view, rows),
+    )
+    return Advice(
+        AdviceClass.CONVERSION,
+        translate(
+            "layers that only bring data into order: {count}, {share} of the total",
+            count=len(rows),
+            share=percent(of_total(rows)),
+        ),
+        tuple(row.number for row in sorted(rows, key=lambda one: -(one.amount or 0.0))),
+        evidence,
+        translate(
+            "keep one layout from the input to the output: leave transposes and reshapes between convolutions"
+            " out, and give and take tensors in the layout that the tool uses"
+        ),
+        gain_of(view, (row.amount for row in rows)),
+    )
+
+
+def _orders(row: LayerRow) -> bool:
+    if row.macs or _is(_TO_INTEGER, row) or _is(_TO_FLOAT, row):
+        return False
+    return row.layer.join is Join.ADDED or _is(_LAYOUT, row)
+
+
+def _quantise_pairs(view: LayerView) -> Told:
+    """Numbers made float and integer again, or the other way, with nothing computed between."""
+    computing = [row for row in view.rows if not row.is_end]
+    pairs = [
+        (one, other)
+        for one, other in pairwise(computing)
+        if (_is(_TO_FLOAT, one) and _is(_TO_INTEGER, other))
+        or (_is(_TO_INTEGER, one) and _is(_TO_FLOAT, other))
+    ]
+    rows = list({row.number: row for pair in pairs for row in pair}.values())
+    if not rows or (of_total(rows) < LEAST_SHARE and any(row.amount is not None for row in rows)):
+        return None
+    return Advice(
+        AdviceClass.QUANTISE_PAIR,
+        translate("numbers are made float and integer again: {count} times", count=len(pairs)),
+        tuple(row.number for row in rows),
+        named(view, rows),
+        translate(
+            "an operator beside them has no integer form here: quantise it, replace it, or move it to the end"
+        ),
+        gain_of(view, (row.amount for row in rows)),
+    )
+
+
+def _not_counted(view: LayerView) -> Told:
+    missing = [row for row in view.rows if row.amount is None and not row.is_end]
+    if view.by is None or not missing:
+        return None
+    computing = sum(not row.is_end for row in view.rows)
+    types = dict.fromkeys(row.layer.tool_type or " ".join(row.layer.operators) for row in missing)
+    on_cpu = sum(row.layer.unit == CPU for row in missing)
+    evidence = [translate("of these types: {types}", types=", ".join([one for one in types if one][:8]))]
+    if on_cpu:
+        evidence.append(translate("{count} of them run on the CPU", count=on_cpu))
+    return Advice(
+        AdviceClass.NOT_COUNTED,
+        translate("layers without a figure: {count} of {all}", count=len(missing), all=computing),
+        tuple(row.number for row in missing),
+        tuple(evidence),
+        translate("the total is a lower bound: measure on the board before relying on it"),
+    )
+
+
+def _rate(rows: Sequence[LayerRow]) -> float | None:
+    """MACs a microsecond, or a cycle, of all of them that multiply, in all; None where none tells both."""
+    known = [row for row in rows if row.macs and row.amount and multiplies(row)]
+    return quotient(sum(row.macs or 0 for row in known), sum(row.amount or 0.0 for row in known))
+
+
+def _rules() -> tuple[tuple[Callable[[LayerView], Told], str], ...]:
+    """Each rule with what it looks for."""
+    return (
+        (_on_cpu, translate("operators on the CPU")),
+        (_few_channels, translate("a slow first convolution of 1 to 4 channels")),
+        (by_memory, translate("layers bound by memory")),
+        (_depthwise, translate("slow depthwise convolutions")),
+        (_conversions, translate("conversions of layout")),
+        (_quantise_pairs, translate("numbers made float and integer again")),
+        (_not_counted, translate("layers without a figure")),
+    )

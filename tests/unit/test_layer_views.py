@@ -1,0 +1,289 @@
+"""Views of layers: shares, rates, the sum, advice with its evidence, and how a terminal shows them."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npubench.domain.figures import Kind
+from npubench.domain.layers import CPU, NPU, Beside, Besides, BytesOf, Join, Layer, LayerTable
+from npubench.domain.specs import Precision, TensorSpec
+from npubench.domain.text import columns_of, printable
+from npubench.reporting.layers.advice import AdviceClass, percent
+from npubench.reporting.layers.convolutions import channels_of, is_depthwise
+from npubench.reporting.layers.export import CSV_COLUMNS, to_csv, to_record
+from npubench.reporting.layers.rules import advise
+from npubench.reporting.layers.sums import notes_of, sum_line, sum_of
+from npubench.reporting.layers.text import to_text
+from npubench.reporting.layers.view import Amount, Order, views_of
+from tests.sample_layers import BOARD, BODY, HEAD, NET, SOFTMAX, STEM, row, table
+
+
+def view(*layers, boards=(BOARD,), **changes):
+    return next(views_of(row(layers[0] if isinstance(layers[0], LayerTable) else layers, **changes), boards))
+
+
+def advised(*layers, **changes):
+    return {one.advice_class: one for one in advise(view(*layers, **changes)).found}
+
+
+def test_shares_and_rates_are_of_the_tools_total_and_of_the_layers_macs():
+    rows = view(*NET).rows
+    assert [one.share for one in rows] == [0.4, 0.5, 0.08, 0.02]
+    assert [one.mac_per_s for one in rows] == pytest.approx([50e9, 200e9, 200e9, None])
+    assert [one.of_peak for one in rows] == pytest.approx([0.05, 0.2, 0.2, None])
+    assert rows[0].bytes_per_s == pytest.approx(0.5e9)
+
+
+def test_the_peak_is_of_int8_on_the_npu_alone_and_the_tools_own_share_comes_first():
+    fp32 = view(*NET, precision=Precision.FP32)
+    assert [one.of_peak for one in fp32.rows] == [None] * 4
+    by_tool = view(replace(BODY, mac_utilisation=0.7), replace(HEAD, unit=CPU))
+    assert [one.of_peak for one in by_tool.rows] == [0.7, None]
+    assert [one.of_peak for one in view(*NET, emulated=True).rows] == [None] * 4
+
+
+def test_rows_are_sorted_with_what_is_not_known_at_the_end():
+    found = view(STEM, replace(BODY, time_us=None), HEAD)
+    assert [one.number for one in found.sorted(Order.TIME)] == [1, 3, 2]
+    assert [one.number for one in found.sorted(Order.MACS)] == [2, 1, 3]
+    assert [one.number for one in found.sorted(Order.BYTES)] == [2, 1, 3]
+    assert [one.number for one in found.sorted(Order.ORDER)] == [1, 2, 3]
+    assert [one.number for one in found.heaviest()] == [1, 3]
+
+
+def test_a_row_has_a_view_of_each_kind_that_has_layers_and_a_failed_one_none():
+    simulated = row(NET)
+    measured = replace(simulated.figures, kind=Kind.MEASURED, layers=table(*NET, kind=Kind.MEASURED))
+    both = replace(simulated, figures=measured, estimate=simulated.figures)
+    assert [one.table.kind for one in views_of(both, ())] == [Kind.MEASURED, Kind.SIMULATED]
+    assert not list(views_of(replace(both, status="failed"), ()))
+
+
+def test_the_sum_line_holds_all_that_stands_beside_layers():
+    beside = (Beside(Besides.OVERLAP, -150.0), Beside(Besides.OUTSIDE_OF_LAYERS, 50.0))
+    found = view(table(*NET, replace(SOFTMAX, time_us=None), total=900.0, beside=beside))
+    assert sum_line(found) == (
+        "layers 1.000 ms − units that run at once 150.0 µs + outside of layers 50.00 µs"
+        " + 1 layers not counted (no figure) = 900.0 µs, the tool's total"
+    )
+    assert sum_of(found).adds_up
+
+
+def test_a_table_that_does_not_add_up_says_by_how_much():
+    found = view(table(*NET, total=1250.0))
+    assert "≠ 1.250 ms, the tool's total; 250.0 µs (20 %) cannot be told" in sum_line(found)
+    rounded = view(table(*NET, total=1005.0))
+    assert sum_line(rounded).endswith("= 1.005 ms, the tool's total (0.5 % apart: rounded by the tool)")
+
+
+def test_without_a_total_or_times_the_sum_says_so():
+    assert sum_line(view(table(*NET, total=None))) == "layers 1.000 ms; the tool tells no total"
+    bare = view(table(Layer("a"), total=None))
+    assert (bare.by, sum_line(bare)) == (None, "the tool tells neither times nor cycles of layers")
+
+
+def test_a_latency_that_is_not_the_layers_total_is_named_beside_it():
+    told = replace(row(NET), figures=replace(row(NET).figures, layers=table(*NET, total=1000.0)))
+    slower = replace(told.figures, latency_us=replace(told.figures.latency_us, mean=1500.0))
+    noted = next(views_of(replace(told, figures=slower), ()))
+    assert "the row's latency is 1.50 ms" in notes_of(noted)
+    assert notes_of(next(views_of(told, ()))) == []
+
+
+def test_a_first_convolution_of_three_channels_that_is_slow_for_its_macs_stands_out():
+    found = advised(*NET)[AdviceClass.FEW_CHANNELS]
+    assert found.layers == (1,)
+    assert found.gain.text == "at most 400 µs of 1.00 ms (40 %)"
+    # 20e6 MACs at the 200 MACs a microsecond of the others.
+    assert "at that rate it would take 100 µs instead of 400 µs" in found.evidence
+    fast = replace(STEM, time_us=100.0)
+    assert AdviceClass.FEW_CHANNELS not in advised(fast, BODY, HEAD)
+
+
+def test_a_first_convolution_that_reads_something_else_than_the_image_is_no_such_layer():
+    other = replace(STEM, input_shapes=((1, 48, 8, 8), (64, 48, 3, 3)))
+    assert AdviceClass.FEW_CHANNELS not in advised(other, BODY, HEAD)
+    no_image = advised(*NET, inputs=(TensorSpec("input", (1, 64, 32, 32)),))
+    assert AdviceClass.FEW_CHANNELS not in no_image
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"),
+    [((1, 3, 224, 224), 3), ((1, 224, 224, 3), 3), ((1, 1, 28, 28), 1), ((1, 64, 56, 56), None),
+     ((1, 3, 2), None), ((1, 2, 2, 2), None)],
+)  # fmt: skip
+def test_channels_of_images(shape, channels):
+    assert channels_of(shape) == channels
+
+
+def test_operators_on_the_cpu_stand_out_beside_an_npu_and_nowhere_else():
+    found = advised(*NET)[AdviceClass.ON_CPU]
+    assert (found.title, found.layers) == ("left to the CPU: Softmax", (4,))
+    assert found.gain.text == "at most 20.0 µs of 1.00 ms (2.0 %)"
+    everything = [replace(one, unit=CPU) for one in NET]
+    assert AdviceClass.ON_CPU not in advised(*everything)
+    end = replace(SOFTMAX, join=Join.END)
+    assert AdviceClass.ON_CPU not in advised(STEM, BODY, HEAD, end)
+
+
+def test_what_the_cpu_takes_is_no_gain_where_nothing_counts_it():
+    found = advised(STEM, BODY, replace(SOFTMAX, time_us=None))[AdviceClass.ON_CPU]
+    assert found.gain is None
+    assert "the total lacks what they take" in " ".join(found.evidence)
+
+
+def test_the_tools_own_cycles_say_what_memory_holds_up_and_what_is_left_to_gain():
+    held = replace(BODY, cycles=500_000, memory_cycles=500_000, compute_cycles=200_000)
+    free = replace(HEAD, cycles=80_000, memory_cycles=10_000, compute_cycles=80_000)
+    found = advised(held, free)[AdviceClass.BY_MEMORY]
+    assert found.layers == (1,)
+    # 500 us of which 200 are products.
+    assert found.gain.text == "at most 300 µs of 580 µs (52 %)"
+    assert "memory alone takes 500 µs, its products 200 µs, by the tool" in found.evidence[0]
+
+
+def test_the_chips_bandwidth_says_it_where_the_tool_does_not():
+    # 4 MB at 10 GB/s are 400 of 500 us; 25 MACs a byte, and 100 MACs at the peak take 100 us.
+    held = replace(BODY, bytes=4_000_000)
+    found = advised(held, HEAD)[AdviceClass.BY_MEMORY]
+    assert "take 400 µs of 500 µs; 25.0 MACs a byte, below the 100" in found.evidence[0]
+    assert found.gain.text == "at most 400 µs of 580 µs (69 %)"
+    assert "10 (chip): a data sheet" in found.evidence[-1]
+    # Of tensors that need not leave the chip a bandwidth says nothing.
+    tensors = table(held, HEAD, total=580.0)
+    assert AdviceClass.BY_MEMORY not in advised(replace(tensors, bytes_of=BytesOf.TENSORS))
+
+
+def test_without_a_bandwidth_layers_are_compared_and_that_is_said():
+    slow = replace(HEAD, graph_macs=1_000_000, bytes=1_000_000)
+    found = advise(view(STEM, BODY, slow, boards=()))
+    [one] = [one for one in found.found if one.advice_class is AdviceClass.BY_MEMORY]
+    assert one.layers == (3,)
+    assert "no bandwidth of this board is known: by comparison with the other layers" in one.evidence
+    two = advise(view(BODY, HEAD, boards=()))
+    assert any("fewer than 3 layers" in text for text in two.not_judged)
+
+
+def test_depthwise_convolutions_below_the_rate_of_others_stand_out():
+    depthwise = replace(
+        HEAD, graph_macs=9 * 64 * 256, bytes=100, input_shapes=((1, 64, 16, 16), (64, 1, 3, 3)), name="dw"
+    )
+    found = advised(BODY, depthwise)[AdviceClass.DEPTHWISE]
+    # 147456 MACs in 80 us are 1.8 GMAC/s; at 200 they would take 0.7 us.
+    assert "it reaches 1.84 GMAC/s, the other layers that multiply 200 GMAC/s" in found.evidence
+    assert found.gain.text == "at most 80.0 µs of 580 µs (14 %)"
+
+
+@pytest.mark.parametrize(
+    ("layer", "depthwise"),
+    [
+        (Layer(tool_type="DepthwiseConv2D"), True),
+        (Layer(operators=("Conv",), input_shapes=((1, 8, 9, 9), (8, 1, 3, 3))), True),
+        (Layer(operators=("Conv",), input_shapes=((1, 8, 9, 9), (8, 8, 3, 3))), False),
+        (Layer(operators=("Conv",), graph_macs=25 * 32, output_shapes=((1, 8, 2, 2),)), True),
+        (Layer(operators=("Conv",), graph_macs=27 * 32, output_shapes=((1, 8, 2, 2),)), False),
+        (Layer(operators=("MatMul",), graph_macs=25 * 32, output_shapes=((1, 8, 2, 2),)), False),
+    ],
+)
+def test_depthwise_is_told_by_word_weights_or_macs(layer, depthwise):
+    assert is_depthwise(view(layer).rows[0]) is depthwise
+
+
+def test_layers_that_only_order_data_stand_out_with_who_put_them_in():
+    reorder = Layer("reorder", "ReorderInput", join=Join.ADDED, unit=NPU, time_us=100.0)
+    transpose = Layer("t", "Transpose", ("Transpose",), ("t",), Join.NAMED, NPU, 50.0)
+    found = advised(reorder, transpose, BODY, HEAD)[AdviceClass.CONVERSION]
+    assert found.layers == (1, 2)
+    assert "1 of 2 were added by the tool" in found.evidence
+    assert found.gain.text == "at most 150 µs of 730 µs (21 %)"
+
+
+def test_numbers_that_become_float_and_integer_again_stand_out():
+    back = Layer("d", "DequantizeLinear", unit=CPU, time_us=30.0)
+    forth = Layer("q", "QuantizeLinear", unit=CPU, time_us=20.0)
+    found = advised(BODY, back, forth, HEAD)[AdviceClass.QUANTISE_PAIR]
+    assert (found.layers, found.gain.amount) == ((2, 3), 50.0)
+    assert AdviceClass.QUANTISE_PAIR not in advised(BODY, back, HEAD, forth)
+
+
+def test_layers_without_a_figure_make_the_total_a_lower_bound():
+    found = advised(BODY, Layer("pool", "MaxPool", unit=NPU), Layer("in", join=Join.END))
+    one = found[AdviceClass.NOT_COUNTED]
+    assert (one.layers, one.gain, one.title) == ((2,), None, "layers without a figure: 1 of 2")
+    assert "of these types: MaxPool" in one.evidence
+
+
+def test_where_nothing_stands_out_it_is_said_what_was_looked_for():
+    found = advise(view(BODY, HEAD))
+    assert found.found == ()
+    assert "operators on the CPU" in found.looked_for
+    assert "nothing stands out: there are no operators on the CPU;" in to_text(
+        view(BODY, HEAD), Order.TIME, None, 100
+    )
+
+
+def test_the_largest_gain_stands_first():
+    gains = [one.gain.amount for one in advise(view(*NET)).found if one.gain]
+    assert gains == sorted(gains, reverse=True)
+    assert len(gains) == 2
+
+
+@given(
+    st.lists(
+        st.builds(
+            Layer,
+            st.text(max_size=80), st.text(max_size=9), unit=st.sampled_from(["NPU", "CPU", "", "x" * 9]),
+            nodes=st.lists(st.text(max_size=50), max_size=3).map(tuple),
+            time_us=st.none() | st.floats(0, 1e9), graph_macs=st.none() | st.integers(0, 10**15),
+            bytes=st.none() | st.integers(0, 10**12),
+        ),
+        min_size=1, max_size=8,
+    ),
+    st.integers(80, 200),
+)  # fmt: skip
+def test_every_line_fits_the_terminal_and_steers_nothing(layers, width):
+    for order in Order:
+        text = to_text(view(*layers), order, None, width)
+        assert all(columns_of(line) <= width for line in text.split("\n"))
+        assert all(printable(line) == line for line in text.split("\n"))
+
+
+def test_a_wide_terminal_shows_operators_and_nodes_and_a_narrow_one_names():
+    wide, narrow = (to_text(view(*NET), Order.TIME, 2, width) for width in (160, 80))
+    assert "/net/stem/Conv, /net/stem/Relu" in wide
+    assert "ONNX nodes" not in narrow
+    assert "…/stem/Conv" in narrow
+    assert "2 more layers: --top 0" in narrow
+
+
+def test_json_has_units_and_none_for_what_is_not_known():
+    told = to_record(view(STEM, replace(BODY, time_us=None)), Order.ORDER, None)
+    assert told["layers"][1]["time_us"] is None
+    assert told["layers"][0]["nodes"] == ["/net/stem/Conv", "/net/stem/Relu"]
+    assert told["sum"]["adds_up"] is True
+    assert told["weighed_by"] == Amount.TIME
+    assert (told["kind"], told["tool"]) == ("simulated", "RKNN-Toolkit2")
+
+
+def test_csv_has_a_line_a_layer_and_guards_formulas():
+    lines = to_csv([view(replace(STEM, name="=cmd()"), BODY)], Order.ORDER, None).splitlines()
+    assert lines[0].split(",") == list(CSV_COLUMNS)
+    assert len(lines) == 3
+    assert "'=cmd()" in lines[1]
+
+
+def test_cycles_weigh_layers_where_there_is_no_clock():
+    layers = [Layer("a", "Conv", time_us=None, cycles=600, graph_macs=60_000), Layer("b", cycles=400)]
+    made = LayerTable(Kind.SIMULATED, "RKNN-Toolkit2", total_cycles=1000).holding(layers)
+    found = next(views_of(row(made), ()))
+    assert (found.by, [one.share for one in found.rows]) == (Amount.CYCLES, [0.6, 0.4])
+    assert sum_line(found) == "layers 1\u202f000 cycles = 1\u202f000 cycles, the tool's total"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0.0 %"), (1, "100 %"), (0.0995, "10 %"), (0.0994, "9.9 %"), (0.0004, "<0.1 %")]
+)
+def test_percents(share, text):
+    assert percent(share) == text
