@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from npubench.domain.layout import command_lines, wrapped
 from npubench.domain.records import Result
@@ -11,6 +12,7 @@ from npubench.reporting.sanity import Doubt, Strength
 from npubench.reporting.terminal.remedies import (
     DOUBTS,
     VERDICTS,
+    Command,
     Remedy,
     command_of,
     failure_remedy,
@@ -25,7 +27,7 @@ class Advice:
     what: str  # is the matter with them
     rows: tuple[int, ...]
     text: str  # what to do
-    command: tuple[str, ...]  # the words that do it, for the first of them
+    command: Command  # that does it, for the first of them at least
 
 
 def advice_of(results: Sequence[Result], doubts: Sequence[Doubt], out: Path) -> tuple[Advice, ...]:
@@ -90,13 +92,13 @@ def advice_lines(advice: Sequence[Advice], width: int) -> list[str]:
     """Each in words under its number, then as a command."""
     lines = []
     for number, one in enumerate(advice, 1):
-        first = f" (the first of {len(one.rows)})" if len(one.rows) > 1 else ""
-        head = f"[{number}] {one.what}, {counted(len(one.rows), 'row')}: {one.text}{first}:"
-        lines += [*wrapped(head, width, "", "    "), *command_lines(one.command, width, "        ")]
+        some = f" (this for {one.command.rows} of them)" if one.command.rows < len(one.rows) else ""
+        head = f"[{number}] {one.what}, {counted(len(one.rows), 'row')}: {one.text}{some}:"
+        lines += [*wrapped(head, width, "", "    "), *command_lines(one.command.words, width, "        ")]
     return lines
 
 
 def weak_doubts_line(doubts: Sequence[Doubt], out: Path) -> str:
     """How many doubts are left to be read; empty where none is."""
     weak = sum(doubt.strength is not Strength.STRONG for doubt in doubts)
-    return f"{counted(weak, 'weak doubt')}: npubench results --doubts --out {out}" if weak else ""
+    return f"{counted(weak, 'weak doubt')}: npubench results --doubts --out {quote(str(out))}" if weak else ""

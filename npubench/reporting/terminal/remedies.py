@@ -158,42 +158,76 @@ def skip_remedy(reason: Note | str) -> Remedy:
     return SKIPS.get(reason.code, OTHER_SKIP) if isinstance(reason, Note) else OTHER_SKIP
 
 
-def command_of(remedy: Remedy, rows: Sequence[Result], out: Path) -> tuple[str, ...]:
-    """The words of the command for these rows of one board; of many cases for the first ones."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The words of a command, and for how many of the rows it is."""
+
+    words: tuple[str, ...]
+    rows: int
+
+
+def command_of(remedy: Remedy, rows: Sequence[Result], out: Path) -> Command:
+    """What does it for the first of these rows, and for as many of the others as one command can."""
     first = rows[0]
+    show = ("npubench", "show", first.case, "--board", first.board, *_precision(first), *_out(out))
+    listed = "operators" if first.case_kind is CaseKind.OPERATOR else "models"
+    on_board = sum(row.board == first.board for row in rows)
     match remedy.act:
         case Act.AGAIN | Act.ON_BOARD:
             return _again(remedy, rows, out)
         case Act.SHOW:
-            return ("npubench", "show", first.case, "--board", first.board, *_precision(first), *_out(out))
+            return Command(show, 1)
         case Act.CUT:
             cut = ("npubench", "convert", "--cut", "auto", case_word(first), "--board", first.board)
-            return (*cut, *_precision(first), *_kept(first, "--codec-engine"), "--out", f"{out}-cut")
+            kept = _kept(first, "--codec-engine")
+            return Command((*cut, *_precision(first), *kept, "--out", f"{out}-cut"), 1)
         case Act.SUPPORT:
-            return ("npubench", "op-support", "--results", str(out))
+            return Command(("npubench", "op-support", "--results", str(out)), len(rows))
         case Act.CHECK:
-            return ("npubench", "board", "check", first.board)
+            return Command(("npubench", "board", "check", first.board), on_board)
         case Act.CLEAN:
-            return ("npubench", "board", "clean", first.board)
+            return Command(("npubench", "board", "clean", first.board), on_board)
         case Act.DOCTOR:
-            return ("npubench", "doctor")
+            return Command(("npubench", "doctor"), len(rows))
         case Act.LIST:
-            return ("npubench", "list", "operators" if first.case_kind is CaseKind.OPERATOR else "models")
+            return Command(("npubench", "list", listed), len(rows))
         case Act.AGAINST:
-            return ("npubench", "results", first.case, "--against", "published", *_out(out))
+            against = ("npubench", "results", first.case, "--against", "published", *_out(out))
+            return Command(against, sum(row.case == first.case for row in rows))
 
 
-def _again(remedy: Remedy, rows: Sequence[Result], out: Path) -> tuple[str, ...]:
+def _again(remedy: Remedy, rows: Sequence[Result], out: Path) -> Command:
+    """The first cases of the board that take the same options, in all the precisions that they have."""
     first = rows[0]
-    cases = dict.fromkeys(case_word(row) for row in rows if row.board == first.board)
-    stages = () if first.case_kind in _FILES else ("--stages", first.case_kind.value)
+    same = [row for row in rows if _same_line(row, first)]
+    words = tuple(dict.fromkeys(map(case_word, same)))[:_MOST_CASES]
+    meant = [row for row in same if case_word(row) in words]
+    precisions = dict.fromkeys(map(_precision, meant))
     simulated = "--simulate" in first.command and remedy.act is Act.AGAIN
-    return (
-        *("npubench", "run", *list(cases)[:_MOST_CASES], "--board", first.board, *_precision(first)),
-        *(*stages, *_kept(first, *remedy.options), *remedy.options),
+    command = (
+        *("npubench", "run", *words, "--board", first.board),
+        *(
+            *(word for one in precisions for word in one),
+            *_stages(first),
+            *_kept(first, *remedy.options),
+            *remedy.options,
+        ),
         *(("--simulate",) if simulated else ()),
         *("--fresh", *_out(out)),
     )
+    return Command(command, len(meant))
+
+
+def _same_line(row: Result, first: Result) -> bool:
+    """Whether one command can be for both."""
+    of_row, of_first = (
+        (one.board, _stages(one), _kept(one), "--simulate" in one.command) for one in (row, first)
+    )
+    return of_row == of_first
+
+
+def _stages(row: Result) -> tuple[str, ...]:
+    return () if row.case_kind in _FILES else ("--stages", row.case_kind.value)
 
 
 _FILES = (CaseKind.MODEL, CaseKind.OPERATOR)

@@ -1,4 +1,4 @@
-"""Rows (of `rows.row_of`) as a table that fits a terminal: columns go and names give way, figures stay whole."""
+"""Rows (of `rows.row_of`) as a table that fits a terminal: columns go, names give way, figures stay whole."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,7 +7,7 @@ from npubench.domain.figures import Bound, Kind, NoAccuracy, RateFrom
 from npubench.domain.layout import Column, Gives, fitted_table, wrapped
 from npubench.domain.records import Status
 from npubench.domain.specs import SamplesFrom
-from npubench.domain.text import columns_of, counted, printable
+from npubench.domain.text import columns_of, counted, printable, shortened
 from npubench.reporting.data.accuracy import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
 from npubench.reporting.data.figures import SHORT, mark, opposite
 from npubench.reporting.data.formatting import THIN_SPACE, closeness, significant
@@ -35,12 +35,22 @@ _WRONG_WORDS = frozenset(WORDS[one] for one in WRONG)
 _ALWAYS = frozenset({"case", "board", "precision", "kind", "p50 us", "status"})
 _EMULATED = " (emulated)"
 
-_FLEXIBLE = {"case": 24, "board": 14, "status": 24}
-"""Columns whose cells may be shortened, or go on below, and what room they are to have before others go."""
+_FLEXIBLE = {"case": (18, 5), "board": (14, 8), "status": (18, 4)}
+"""Columns whose cells may be shortened, or go on below, and the room that they are to have before others go:
+so many columns of the terminal, or a part of its width where that is more."""
 
-_LEAST = {"case": 12, "board": 10, "status": 12}
+_LEAST = {"case": 12, "board": 10}
+_OPERATOR, _REASON = 40, 160
+"""Columns of an operator's name, and characters of why a row was skipped; `show` has all of them."""
+
+_WORD = 22
+"""Columns of the longest word of a status that is kept whole."""
+
 _SHARED = ("board", "precision", "kind")
 """Columns that go first where all rows have the same in them, which is then said in a line."""
+
+_IN_ITS_PLACE = ("mean us", "sim. us", _PUBLISHED)
+"""Columns that make the median's needless where no row has one."""
 
 _ALL_OF = "all rows"
 
@@ -57,11 +67,11 @@ def to_text(rows: Sequence[Row], width: int, advice: Sequence[Advice] = (), note
     columns = _columns_of(rows, marks_of(advice, len(rows)))
     above = _share(columns, width)
     for name in _DISPENSABLE:
-        if _wanted(columns) <= width:
+        if _wanted(columns, width) <= width:
             break
         columns.pop(name, None)
     below = [*_of_rates(rows, columns)]
-    if _wanted(columns) > width:
+    if _wanted(columns, width) > width:
         # What makes a figure a bound goes below the table before names are cut; that it is one stays there.
         times = {name: columns[name] for name in _TIMES if name in columns}
         columns |= {name: [cell.partition(" (")[0] for cell in cells] for name, cells in times.items()}
@@ -82,15 +92,15 @@ def _columns_of(rows: Sequence[Row], marks: Sequence[str]) -> dict[str, list[str
     columns = {name: [cell(row) for row in rows] for name, cell in _TEXT_COLUMNS.items()}
     columns["status"] = [f"{cell}{mark}" for cell, mark in zip(columns["status"], marks, strict=True)]
     columns = {name: cells for name, cells in columns.items() if name in _ALWAYS or any(cells)}
-    if "mean us" in columns and not any(columns["p50 us"]):
+    if any(name in columns for name in _IN_ITS_PLACE) and not any(columns["p50 us"]):
         del columns["p50 us"]
     return columns
 
 
 def _share(columns: dict[str, list[str]], width: int) -> list[str]:
-    """Take out of a table that is too wide what all of several rows have the same of; the line that says it."""
+    """Take out of a table that is too wide what all of several rows share; the line that says it."""
     alike = [name for name in _SHARED if len({*columns[name]}) == 1 and len(columns[name]) > 1]
-    if not alike or _wanted(columns) <= width:
+    if not alike or _wanted(columns, width) <= width:
         return []
     return [
         f"{_ALL_OF}: {', '.join(f'{name} {cell}' for name in alike if (cell := columns.pop(name)[0]))}",
@@ -98,15 +108,20 @@ def _share(columns: dict[str, list[str]], width: int) -> list[str]:
     ]
 
 
-def _wanted(columns: dict[str, list[str]]) -> int:
+def _wanted(columns: dict[str, list[str]], width: int) -> int:
     """Columns of the terminal that the table takes, where long names have given way a little."""
     natural = {name: max(map(columns_of, (name, *cells))) for name, cells in columns.items()}
-    return sum(min(one, _FLEXIBLE.get(name, one)) + 2 for name, one in natural.items()) - 2
+    room = {name: max(least, width // part) for name, (least, part) in _FLEXIBLE.items()}
+    return sum(min(one, room.get(name, one)) + 2 for name, one in natural.items()) - 2
 
 
 def _column(name: str, cells: Sequence[str]) -> Column:
-    gives = Gives.NOTHING if name not in _FLEXIBLE else Gives.LINES if name == "status" else Gives.MIDDLE
-    return Column(name, [cell or "-" for cell in cells], gives, _LEAST.get(name, 0), name in _NUMBERS)
+    if name not in _FLEXIBLE:
+        return Column(name, [cell or "-" for cell in cells], right=name in _NUMBERS)
+    if name != "status":
+        return Column(name, cells, Gives.MIDDLE, _LEAST[name])
+    words = max(columns_of(word) for cell in cells for word in cell.split() or [""])
+    return Column(name, cells, Gives.LINES, min(words, _WORD))
 
 
 def _of_bounds(cases: Sequence[str], times: Iterable[Sequence[str]]) -> list[str]:
@@ -211,10 +226,10 @@ def _board(row: Row) -> str:
 def _status(row: Row) -> str:
     failure = row["failure"]
     if failure:
-        at_fault = " ".join(failure["operators"])
+        at_fault = " ".join(shortened(printable(name), _OPERATOR) for name in failure["operators"])
         return printable(f"failed: {failure['stage']}: {failure['class']} {at_fault}".rstrip())
     if row["skip_reason"]:
-        return printable(f"skipped: {row['skip_reason']}")
+        return printable(f"skipped: {row['skip_reason']}", _REASON)
     text = " ".join(filter(None, (row["status"], row["verdict"])))
     return printable(f"{text}, low accuracy" if _is_low(row) else text)
 
