@@ -234,7 +234,8 @@ function makeSortable(table, rows) {
     const button = make("button", { type: "button" }, ...header.childNodes);
     header.append(button);
     button.addEventListener("click", () => {
-      const down = header.getAttribute("aria-sort") === "ascending";
+      const now = header.getAttribute("aria-sort");
+      const down = now ? now === "ascending" : header.dataset.sort === "down";
       // A table that shows its first rows alone is sorted as a whole.
       const more = table.dataset.more && document.getElementById(table.dataset.more);
       if (more) more.checked = true;
