@@ -23,7 +23,7 @@ from npubench.reporting.data import (
     columns as codec_columns,
 )
 from npubench.reporting.data import tables as grid
-from npubench.reporting.first.sentences import Sentence
+from npubench.reporting.first.sentences import Heading, Sentence
 from npubench.reporting.layers.limits import Limit
 from npubench.reporting.page import page
 from npubench.reporting.sanity.atlas import FigureDoubtClass
@@ -135,7 +135,7 @@ def _in_tables() -> set[str]:
         *(one.hint for one in [*columns_said, mean]),
         *grid._NO_FIGURE.values(),
         *accuracy.WORDS.values(),
-        *(one.value for one in Sentence),
+        *(one.value for one in (*Heading, *Sentence)),
         *(one.value for one in Standing),
         *(one.value for one in Limit),
         *MISSING,
