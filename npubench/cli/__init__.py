@@ -21,6 +21,7 @@ COMMANDS = {
     "show": ("results:show", "Show one case with its provenance and log."),
     "layers": ("layers:layers", "Show what each layer of a model takes, and what would make it faster."),
     "compare": ("compare:compare", "Compare two runs, folders, boards or tool versions."),
+    "gate": ("gate:gate", "Launch baseline and candidate until it is known whether one is slower."),
     "accuracy": ("accuracy:accuracy", "Top-1 and top-5 on a data set, and what they lose."),
     "import": ("import_rows:import_", "Add rows out of other programs' logs, or out of what was published."),
     "list": ("lists:list_", "List boards, models, operators, backends or suites."),

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from npubench.domain.gates import GateOutcome
 from npubench.measure.gate.design import GateDesign
 from npubench.measure.gate.fixed import MOST_LAUNCHES
 from npubench.measure.gate.noise import PairNoise
 from npubench.measure.gate.sequential import (
     CONFIDENCE,
     Decisions,
-    GateOutcome,
     Numbers,
     PairSums,
     decide,

@@ -16,7 +16,6 @@ noise does is counted on simulated boards (generated/gate.md).
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +27,6 @@ Numbers = NDArray[np.float64]
 CONFIDENCE = 0.95
 _TODAY_DEGREES = 10.0
 """A suite that is noisier today than its board's history has to show it by more than so many pairs would."""
-
-
-class GateOutcome(StrEnum):
-    """What is said of a case. Only `slower` fails a gate."""
-
-    SLOWER = "slower"
-    FASTER = "faster"
-    SMALL = "small change"
-    UNCHANGED = "no change"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
