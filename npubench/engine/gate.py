@@ -85,7 +85,7 @@ def run_gate(request: GateRequest, options: RunOptions, announce: Listener = unh
         catalog = load_catalog(options.selection.catalog_folders, announce)
         boards = choose_boards(catalog, replace(options, boards=names), announce, reached=True)
     plan = Plan((), options, boards)
-    stage = SessionStage(partial(_gate, request), gives=GateReport)
+    stage = SessionStage(partial(gate_session, request), gives=GateReport)
     command = ("npubench.gate",)
     return run_session(options, (stage,), plan, nullcontext(announce), stored=False, command=command)[
         GateReport
@@ -109,7 +109,8 @@ class _Trial:
         return case_title(self.case.after.case, self.case.after.precision)
 
 
-def _gate(request: GateRequest, session: RunSession) -> GateReport:
+def gate_session(request: GateRequest, session: RunSession) -> GateReport:
+    """The gate in a session that is there, whose plan has the boards."""
     root = session.workspace.root
     verdicts = list(request.told)
     trials, missing = _trials(request)
@@ -258,9 +259,11 @@ class _BoardGate:
         for trial, found in zip(trials, judged, strict=True):
             if trial in going:
                 trial.judged = found
-        left = sum(self._goes_on(trial) for trial in trials)
+        left = sum(trial.judged is None or trial.judged.outcome is GateOutcome.UNDECIDED for trial in trials)
         pairs = max(len(trial.pairs) for trial in trials)
-        told = f"{self._board.spec.name}: {pairs} launches a side, {left} of {len(trials)} cases undecided"
+        told = (
+            f"{self._board.spec.name}: launch {pairs} of each side, {left} of {len(trials)} cases undecided"
+        )
         self._session.announce(Note(told))
 
     def _pair(self, trial: _Trial) -> None:
