@@ -67,8 +67,9 @@ def markdown(found: Mapping[str, Sequence[GateVerdict]]) -> str:
     lines = [
         "# The gate on one machine",
         "",
-        f"Made by `make gate-here` on {platform.machine()}, board `{BOARD}`: {len(found)} suites of {len(CASES)}",
-        f"small cases, each artifact against itself, launches of {LAUNCH_S:g} s, at most {LAUNCHES} a side.",
+        f"Made by `make gate-here` on {platform.machine()}, board `{BOARD}`: {len(found)} suites of",
+        f"{len(CASES)} small cases, each artifact against itself, launches of {LAUNCH_S:g} s, at most {LAUNCHES}",
+        "a side.",
         "",
         "| | |",
         "| --- | --- |",

@@ -16,11 +16,12 @@ from npubench.reporting.data.tables import (
     CaseTable,
     ShownColumn,
     badge_of,
+    bound_text,
     json_text,
     notes_of,
     script_text,
 )
-from npubench.reporting.sanity.reliance import Reliance, main_figures
+from npubench.reporting.sanity.reliance import Reliance, Standing, main_figures
 
 SHOWN = 10
 SHOWN_OF_SEVERAL = 5
@@ -66,8 +67,7 @@ class Line:
     off: int  # how it stands back: OFF, DOUBTED or 0
     badge: str  # class of its verdict
     word: str  # its verdict
-    reason: str  # why it failed
-    notes: tuple[str, ...]  # what makes it less sure, each with what to do
+    whys: tuple[str, ...]  # why it failed, or what makes it less sure, each with what to do
     cells: tuple[Cell, ...]  # its figures
 
     @property
@@ -88,11 +88,18 @@ class Ranking:
     boards: tuple[str, ...]  # of the rows, by name
     failed: int  # rows at the end that failed
     columns: Mapping[str, int]  # time, fps, cosine, top1: places among the table's columns, as far as told
+    has_whys: bool  # whether a row failed, or something makes one less sure
+    has_verdicts: bool  # whether a row is anything else than a number that has no verdict
 
     def column(self, name: str) -> ShownColumn | None:
         """That column of the case table; None where no row has a figure there."""
         at = self.columns.get(name)
         return None if at is None else self.table.columns[at]
+
+    @property
+    def has_times(self) -> bool:
+        """Whether there is anything to rank."""
+        return "time" in self.columns
 
     @property
     def part(self) -> str:
@@ -114,6 +121,7 @@ class Ranking:
         """The ranking as JSON: places in the case table in their order, ranks (0 without one), columns."""
         order, ranks = [place.at for place in self.places], [place.rank or 0 for place in self.places]
         told = {"order": order, "ranks": ranks, "fields": self.columns, "part": self.shown}
+        told["common"] = _common(self.field)
         return script_text(json_text(told))
 
 
@@ -121,24 +129,41 @@ def _line(ranking: Ranking, place: Place) -> Line:
     table, at = ranking.table, place.at
     (number, row), relied = table.rows[at], table.reliances[at]
     off = OFF if row.status is not Status.OK else DOUBTED if relied.doubtful else 0
-    reason = row.failure.message if row.failure else ""
-    notes = tuple(notes_of(row, relied)) if row.status is Status.OK else ()
+    whys = tuple(_whys(ranking.field, row, relied))
     cells = tuple(_cell(name, table.columns[column], at) for name, column in ranking.columns.items())
-    return Line(number, place.rank, row, off, *badge_of(row, relied.standing), reason, notes, cells)
+    return Line(number, place.rank, row, off, *badge_of(row, relied.standing), whys, cells)
+
+
+def _common(field: Field) -> str:
+    """What makes every time of a ranking a bound, as a note of a row says it: it stands above them once."""
+    return bound_text(field.part) if field.part else ""
+
+
+def _whys(field: Field, row: Result, relied: Reliance) -> list[str]:
+    if row.failure:
+        return [row.failure.message]
+    return [one for one in notes_of(row, relied) if one != _common(field)] if row.status is Status.OK else []
 
 
 def _cell(name: str, column: ShownColumn, at: int) -> Cell:
     value = column.values[at]
     if value is not None:
-        return Cell(name, column.text(at), column.kind[:2] if column.kind else "n", value, "")
+        # What makes it a bound stands among the reasons of its row.
+        return Cell(name, column.figure(at), column.kind[:2] if column.kind else "n", value, "")
     word, why = column.blanks.get(at, ("", ""))
     return Cell(name, word, "none" if word else "", None, why)
 
 
+RANKED = (CaseKind.MODEL, CaseKind.OPERATOR, CaseKind.BENCHMARK, CaseKind.CODEC)
+"""What is ranked, what is asked for most first."""
+
+
 def ranked_table(tables: Sequence[CaseTable]) -> CaseTable | None:
-    """What is ranked: models, or operators where there are no models; None where there are neither."""
+    """Models, or what comes next where none of them ran; None where there is nothing that has a time."""
     by_kind = {table.kind: table for table in tables}
-    return by_kind.get(CaseKind.MODEL) or by_kind.get(CaseKind.OPERATOR)
+    found = [by_kind[kind] for kind in RANKED if kind in by_kind]
+    ran = (table for table in found if any(row.status is Status.OK for _, row in table.rows))
+    return next(ran, next(iter(found), None))
 
 
 def rankings(table: CaseTable | None, reliances: Sequence[Reliance]) -> list[Ranking]:
@@ -161,7 +186,10 @@ def _ranking(
     boards = tuple(sorted({row.board for row in rows}))
     failed = sum(row.status is Status.FAILED for row in rows)
     columns = _columns(field, table, members, statistic)
-    return Ranking(field, table, places, statistic, shown, boards, failed, columns)
+    has_whys = any(_whys(field, table.rows[at][1], table.reliances[at]) for at in members)
+    has_verdicts = any(table.reliances[at].standing is not Standing.TOLD for at in members)
+    told = columns, has_whys, has_verdicts
+    return Ranking(field, table, places, statistic, shown, boards, failed, *told)
 
 
 def _columns(field: Field, table: CaseTable, members: Sequence[int], statistic: str) -> dict[str, int]:
