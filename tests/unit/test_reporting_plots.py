@@ -12,6 +12,8 @@ from npubench.reporting.charts.plots import ROW_LIMIT, Band, Entry, Subject, Val
 from npubench.reporting.charts.scatter import Corner, Point, scatter
 from npubench.reporting.charts.texts import Anchor, Box, meeting
 from npubench.reporting.data.formatting import significant
+from npubench.reporting.select.pareto import pareto
+from tests import gateway
 
 NAMES = st.one_of(
     st.sampled_from(
@@ -172,3 +174,19 @@ def test_a_band_is_drawn_where_its_mark_does_not_hide_it():
     assert hidden.band is None
     assert chart.banded
     assert not row_chart(SUBJECT, rows[1:]).banded
+
+
+def test_a_job_s_band_stands_on_its_head_in_how_often_it_fits(tmp_path):
+    rows = gateway.rows()
+    decision = gateway.context(tmp_path, rows).decision
+    drawn = [one for one in decision.verdicts if one.price_usd and one.jobs]
+    plot = pareto([replace(one, load_band=(one.load / 2, one.load * 4)) for one in drawn])
+    assert plot.banded
+    for one, point in zip(
+        sorted(drawn, key=lambda one: one.jobs), sorted(plot.points, key=lambda one: one.y), strict=True
+    ):
+        assert point.band == pytest.approx((one.jobs / 4, one.jobs * 2))
+        assert point.band[0] < point.y < point.band[1]
+    for dot in plot.drawings[0].dots:
+        assert dot.band[0] > dot.y > dot.band[1]
+    assert not pareto([replace(one, load_band=None) for one in drawn]).banded

@@ -22,7 +22,7 @@ from npubench.reporting.select.board_checks import (
 )
 from npubench.reporting.select.candidate import Candidate, candidates
 from npubench.reporting.select.changes import Case, changes_of, fewer_streams
-from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
+from npubench.reporting.select.checks import Check, Job, Outcome, load_band_of, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.npu_checks import (
     accuracy,
@@ -139,6 +139,7 @@ def _judge(
         binding=decides.name if decides else None,
         headroom=decides.headroom if decides else None,
         load=load_of(jobs),
+        load_band=load_band_of(jobs),
         share=share_of(jobs),
         figures=tuple(map(figure_of, jobs)),
         price_usd=cost.value if cost else None,

@@ -67,6 +67,7 @@ class ChipVerdict:
     score: float | None = None  # 0..1
     rank: int | None = None  # from 1 among those that do not fail
     bound: Bound = Bound.EXACT  # of `load`; lower: times leave something out
+    load_band: tuple[float, float] | None = None  # 90 % band of `load`; None: no band is known
 
     @property
     def steps(self) -> tuple[Step, ...]:
