@@ -215,6 +215,23 @@ def test_a_phone_scrolls_only_downwards(tab, tmp_path, rows, width):
     assert tab.evaluate("visualViewport.scale") == 1
 
 
+def test_on_a_phone_the_latency_is_the_second_column_and_sorts_and_is_seen(tab, tmp_path):
+    tab.resize(390, 844, phone=True)
+    tab.open(written(tmp_path, sample_results.models))
+    heads = "[...document.querySelectorAll('#model thead tr:last-child th')].map(t => t.innerText.trim())"
+    assert tab.evaluate(heads)[:2] == ["Model", "p50 ms"]
+    cell = "document.querySelector('#model tbody tr').cells[1].getBoundingClientRect()"
+    assert tab.evaluate(f"{cell}.right") <= 390
+    tab.evaluate("document.querySelectorAll('#model th button')[1].click()")
+    shown = tab.evaluate(
+        "[...document.querySelectorAll('#model tbody tr')].map(r => [r.cells[0].innerText, r.cells[1].dataset.v])"
+    )
+    times = [float(time) for _, time in shown]
+    assert times == sorted(times)
+    told = {round(row.figures.latency_us.p50, 3): row.case for row in sample_results.models()}
+    assert [name for name, _ in shown] == [told[round(time, 3)] for time in times]
+
+
 @pytest.mark.parametrize(("scheme", "light"), [("light", True), ("dark", False)])
 def test_it_follows_the_colour_scheme(tab, tmp_path, scheme, light):
     tab.prefer(scheme)

@@ -102,8 +102,9 @@ def test_names_of_dots_stay_whole_and_apart(points, line):
         whole(drawing, drawing.texts, drawing.height)
         names = [text for text in drawing.texts if text.style == "value"]
         free_of(names, [(dot.x, dot.y) for dot in drawing.dots], MARK_PX - 0.1)
-        wished = sum(bool(point.label) for point in points) + len(corners)
-        assert len(names) + drawing.unnamed == wished
+        wished = sum(bool(point.label) for point in points)
+        # What a line is stands below the plot, too.
+        assert wished <= len(names) + drawing.unnamed <= wished + len(corners)
         assert {str(number) for number, _ in drawing.key} <= {text.text for text in names}
 
 

@@ -177,7 +177,9 @@ def _drawn(
     )
     named = [(dot, point) for dot, point in zip(dots, points, strict=True) if point.label]
     wishes = [
-        Wish(*_middle(corner, x, y), corner.label) for corner in corners if corner.label and corner.places
+        Wish(*_middle(corner, x, y), corner.label, True)
+        for corner in corners
+        if corner.label and corner.places
     ]
     limit = NAMED_LIMIT[layout.narrow]
     wishes += [Wish(dot.x, dot.y, point.label) for dot, point in named[:limit]]
