@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 4
 # Files in the order of their names: the long ones of tests/integration before the short ones of tests/unit.
 DIST := --dist loadscope --no-loadscope-reorder
 
-.PHONY: local-calibration run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection selection-atlas zoo network-graphs mutants bench doubts-recall atlas-recall docs golden clean
+.PHONY: local-calibration run test test-all test-loaded coverage-lines check test-openmmlab test-board test-board-debian test-toolchains test-tpu-mlir coverage coverage-missing selection selection-atlas zoo network-graphs mutants bench doubts-recall atlas-recall gate-certificate docs golden clean
 
 run: $(VENV)/.run
 	$(BIN)/npubench run --board local
@@ -116,7 +116,11 @@ SEEDS ?= 1
 doubts-recall: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.doubts_recall --seed $(SEEDS)
 
-# The same with figures of the atlas.
+# The gate's error rates on simulated boards: two minutes.
+gate-certificate: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.gate_certificate --out generated/gate.md
+
+# Corrupted figures of the atlas, likewise.
 atlas-recall: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.atlas_recall --seed $(SEEDS)
 

@@ -19,6 +19,7 @@ NAMES = (
     "atlas_load",
     "own_files",
     "streams",
+    "gate_certificate",
 )
 
 for name in sys.argv[1:] or NAMES:

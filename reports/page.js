@@ -153,11 +153,12 @@ class CaseRows {
     const list = make("ul", {}, ...warnings.map((one) => make("li", {}, make("bdi", {}, one))));
     return make("td", {}, make("details", { class: "warnings" }, summary, list));
   }
-  figure(head, at, i) {
+  figure(head, at, i, beside = true) {
     const value = this.columns[at][i];
     if (value !== null) {
       // Of a bound its mark stands before the figure, and after it what makes it one.
-      const [before, after] = (this.asides[at][i] ?? []).map((text) => this.names[text]);
+      const [before, told] = (this.asides[at][i] ?? []).map((text) => this.names[text]);
+      const after = beside ? told : "";
       const text = `${before ?? ""}${rounded(value / head.divisor, head.digits)}${after ?? ""}`;
       return make("td", { class: head.class, "data-v": value }, text);
     }
@@ -179,9 +180,10 @@ class CaseRows {
 
 // A ranking: some rows of a table of cases in an order of their own, with a few of its columns.
 class RankedRows extends CaseRows {
-  constructor(table, { order, ranks, fields, part }, cases) {
+  constructor(table, { order, ranks, fields, part, bounds }, cases) {
     const names = [...table.tHead.rows[0].cells].map((cell) => cell.dataset.field);
-    super(table, { ...cases, names_of: names, places: names.map((_, at) => at), ranks: new Map(order.map((at, i) => [at, ranks[i]])), fields }, order, part, 50);
+    const made = { names_of: names, places: names.map((_, at) => at), ranks: new Map(order.map((at, i) => [at, ranks[i]])) };
+    super(table, { ...cases, ...made, fields, bounds }, order, part, 50);
   }
   key(column, i) {
     const name = this.names_of[column];
@@ -191,17 +193,38 @@ class RankedRows extends CaseRows {
   }
   text(name, i) {
     const [, own, , , board, subject, , word] = this.rows[i];
+    if (name === "why") return this.whys(i).join("; ");
     return { case: own, board: this.names[board], precision: this.names[subject], verdict: this.names[word] }[name];
+  }
+  // Why a row failed, or what makes it less sure: the first at once, the others when they are asked for.
+  whys(i) {
+    const told = [this.reasons[i] ?? [], (this.notes[i] ?? []).slice(1)].flat().map((at) => this.names[at]);
+    return this.bounds[i] ? [this.bounds[i], ...told] : told;
+  }
+  why(i) {
+    const [first, ...others] = this.whys(i).map((text) => make("bdi", {}, text));
+    const cell = make("td", { class: "why" }, first ?? "");
+    if (!others.length) return cell;
+    const more = make("span", { class: "more" }, say("{count} more", { count: others.length }));
+    const list = make("ul", {}, ...others.map((one) => make("li", {}, one)));
+    cell.replaceChildren(make("details", { class: "warnings" }, make("summary", {}, first, " ", more), list));
+    return cell;
+  }
+  // The verdict alone: its reasons have a column of their own.
+  verdict(i) {
+    const [badge, word] = this.rows[i].slice(6).map((at) => this.names[at]);
+    const failed = badge === "bad" && this.reasons[i] !== undefined;
+    return make("td", {}, make(failed ? "a" : "span", { class: `badge ${badge}`, href: failed ? "#failures" : null }, word));
   }
   line(i) {
     const made = {
       rank: () => make("td", { class: "rank" }, this.ranks.get(i) || "–"),
       ...{ case: () => this.name(i), board: () => this.place(i) },
-      ...{ precision: () => this.subject(i), verdict: () => this.verdict(i) },
+      ...{ precision: () => this.subject(i), verdict: () => this.verdict(i), why: () => this.why(i) },
     };
     const cells = this.names_of.map((name) => {
       const at = this.fields[name];
-      return at === undefined ? made[name]() : this.figure({ ...this.heads[at], first: false, class: this.heads[at].class.slice(0, 2) }, at, i);
+      return at === undefined ? made[name]() : this.figure({ ...this.heads[at], first: false, class: this.heads[at].class.slice(0, 2) }, at, i, false);
     });
     return this.row(i, cells);
   }
@@ -229,7 +252,11 @@ function makeSortable(table, rows) {
     const button = make("button", { type: "button" }, ...header.childNodes);
     header.append(button);
     button.addEventListener("click", () => {
-      const down = header.getAttribute("aria-sort") === "ascending";
+      const now = header.getAttribute("aria-sort");
+      const down = now ? now === "ascending" : header.dataset.sort === "down";
+      // A table that shows its first rows alone is sorted as a whole.
+      const more = table.dataset.more && document.getElementById(table.dataset.more);
+      if (more) more.checked = true;
       for (const other of header.parentNode.children) other.removeAttribute("aria-sort");
       header.setAttribute("aria-sort", down ? "descending" : "ascending");
       rows.sort(header.cellIndex, down);
@@ -238,6 +265,7 @@ function makeSortable(table, rows) {
 }
 
 function makeTools(table, rows) {
+  if (table.dataset.plain !== undefined) return;
   if (rows.length < 12 && table.dataset.alwaysCopy === undefined) return;
   const tools = make("div", { class: "tools" });
   if (rows.length >= 12) tools.append(makeFilter(rows));
@@ -327,7 +355,7 @@ function unfoldTarget() {
   document.documentElement.classList.add("whole");
   const target = document.getElementById(id);
   if (!target) return openEntry(id);
-  if (target.tagName === "DETAILS") target.open = true;
+  for (let one = target; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
   target.scrollIntoView();
 }
 

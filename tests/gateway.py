@@ -139,3 +139,8 @@ def context(folder: Path, found: list[Result], language: str = "en", **more) -> 
         ),
         **{"boards": boards(), "samples": samples(found), "language": language, "decision": judged, **more},
     )
+
+
+def report(folder: Path, found: list[Result], language: str = "en", **more) -> PageContext:
+    """The same rows as a report, which decides nothing."""
+    return replace(context(folder, found, language, **more), decision=None)

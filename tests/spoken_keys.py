@@ -23,11 +23,25 @@ from npubench.reporting.data import (
     columns as codec_columns,
 )
 from npubench.reporting.data import tables as grid
-from npubench.reporting.first.sentences import Sentence
+from npubench.reporting.first.sentences import Heading, Sentence
+from npubench.reporting.layers.limits import Limit
 from npubench.reporting.page import page
+from npubench.reporting.sanity.atlas import FigureDoubtClass
 from npubench.reporting.sanity.doubt import DoubtClass
 from npubench.reporting.sanity.reliance import Standing
-from npubench.reporting.select import board_checks, checks, presentation, ranking, steps, streams, verdict
+from npubench.reporting.select import (
+    answer,
+    board_checks,
+    checks,
+    doubtful,
+    matrix,
+    ranking,
+    steps,
+    streams,
+    tabled,
+    terminal,
+    verdict,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,16 +106,24 @@ def _in_tables() -> set[str]:
         *(
             name
             for columns_of in (
-                presentation.OVERVIEW,
-                presentation.COSTS,
-                presentation.ASKED,
-                presentation.CHECKS,
-                presentation.TERM_COLUMNS,
+                tabled.RANKING,
+                tabled.COSTS,
+                tabled.ASKED,
+                tabled.CHECKS,
+                tabled.TERM_COLUMNS,
+                terminal.ranking("board"),
             )
             for name, _ in columns_of
         ),
         *board_checks.ABOUT.values(),
         *(one.next_step for one in DoubtClass),
+        *(one.next_step for one in FigureDoubtClass),
+        *doubtful.WHAT.values(),
+        *answer.DOES.values(),
+        *matrix.SHORT.values(),
+        *terminal.NARROW.values(),
+        *terminal.KINDS.values(),
+        *("model", "figure", "mode", "precision", "by", "source"),
         *board_checks.ABOUT,
         *steps.WHAT,
         *streams.STATIONS,
@@ -113,8 +135,9 @@ def _in_tables() -> set[str]:
         *(one.hint for one in [*columns_said, mean]),
         *grid._NO_FIGURE.values(),
         *accuracy.WORDS.values(),
-        *(one.value for one in Sentence),
+        *(one.value for one in (*Heading, *Sentence)),
         *(one.value for one in Standing),
+        *(one.value for one in Limit),
         *MISSING,
         *(code.text for code in notes.NoteCode),
         *summary._EXTRA.values(),

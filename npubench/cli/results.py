@@ -1,7 +1,6 @@
 """`npubench results` and `npubench show`."""
 
 import json
-import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
@@ -20,6 +19,7 @@ from npubench.cli.atlas import (
 )
 from npubench.cli.options import shared_options
 from npubench.domain.errors import UsageError
+from npubench.domain.layout import terminal_columns
 from npubench.domain.text import counted, did_you_mean, printable, text_table
 
 if TYPE_CHECKING:
@@ -99,19 +99,26 @@ def results(
     elif published:
         print_published(found, figures, as_json, as_csv)
     else:
-        _print_results(found, as_json, as_csv)
+        _print_results(found, as_json, as_csv, out)
 
 
-def _print_results(found: "Sequence[Result]", as_json: bool, as_csv: bool) -> None:
+def _print_results(found: "Sequence[Result]", as_json: bool, as_csv: bool, out: Path) -> None:
     from npubench.reporting.data.rows import row_of
-    from npubench.reporting.data.table import to_csv, to_json, to_text
+    from npubench.reporting.data.table import to_csv, to_json
 
     rows = [row_of(result) for result in found]
     if as_csv:
         click.echo(to_csv(rows), nl=False)
+    elif as_json:
+        click.echo(to_json(rows))
     else:
-        columns = shutil.get_terminal_size((120, 24)).columns
-        click.echo(to_json(rows) if as_json else to_text(rows, columns))
+        from npubench.reporting import sanity
+        from npubench.reporting.terminal.advice import advice_of, weak_doubts_line
+        from npubench.reporting.terminal.results import to_text
+
+        doubted = sanity.doubts(found)
+        advice, more = advice_of(found, doubted, out), weak_doubts_line(doubted, out)
+        click.echo(to_text(rows, terminal_columns(), advice, more))
 
 
 def _seen(view: str, found: "Sequence[Result]", history: "Sequence[Result]", published: bool) -> "View":

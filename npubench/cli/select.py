@@ -30,6 +30,7 @@ class Form:
     output: Path | None  # of the page
     form: str
     lang: str
+    why: bool  # also how each verdict came about
 
 
 @click.command(cls=SpokenCommand)
@@ -84,6 +85,7 @@ class Form:
 )  # fmt: skip
 @shared_options("json")
 @click.option("--markdown", is_flag=True, help="Markdown for a document.")
+@click.option("--why", is_flag=True, help="Also how each verdict came about, chip by chip.")
 @click.option("-o", "--output", type=PATH, help="Page [OUT/selection.html].")
 @format_option
 @lang_option
@@ -98,6 +100,7 @@ def select(
     table_folders: tuple[Path, ...],
     as_json: bool,
     markdown: bool,
+    why: bool,
     output: Path | None,
     form: str,
     lang: str,
@@ -114,7 +117,8 @@ def select(
     if example:
         click.echo(_example(), nl=False)
         return
-    asked = _asked(file, words)
+    with use_language(lang):
+        asked = _asked(file, words)
     catalog = load_catalog(catalog_folders)
     if simulate:
         _simulate(asked, catalog, boards, out)
@@ -122,7 +126,7 @@ def select(
         asked, out, others, published or file is None or bool(table_folders), boards, table_folders
     )
     with use_language(lang):
-        _say(choose(options, catalog), out, Form(as_json, markdown, output, form, lang))
+        _say(choose(options, catalog), out, Form(as_json, markdown, output, form, lang, why))
 
 
 def _example() -> str:
@@ -183,7 +187,8 @@ def _simulate(asked: "Requirements", catalog: "Catalog", boards: tuple[str, ...]
 
 def _say(found: "Selected", out: Path, how: Form) -> None:
     from npubench.reporting.page.page import render
-    from npubench.reporting.select.presentation import to_json, to_markdown, to_text
+    from npubench.reporting.select.presentation import to_json, to_markdown
+    from npubench.reporting.select.terminal import to_text
 
     target = (how.output or out / f"selection.{how.form}").absolute()
     # The verdict first, then the report of the rows that it was made of.
@@ -193,6 +198,6 @@ def _say(found: "Selected", out: Path, how: Form) -> None:
     if how.as_json:
         click.echo(json.dumps(to_json(found.decision), indent=1, allow_nan=False))
     else:
-        text = to_markdown(found.decision) if how.markdown else to_text(found.decision)
+        text = (to_markdown if how.markdown else to_text)(found.decision, how.why)
         click.echo(text, nl=not how.markdown)
     click.echo(f"report: {page}", err=how.as_json or how.markdown)

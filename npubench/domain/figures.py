@@ -288,6 +288,7 @@ class Figures:
     throughput_from: RateFrom | None = None  # what `throughput_fps` was made of; None in older rows
     layers_on: tuple[PlacedLayer, ...] = ()  # where layers run, of a tool that tells no `layers`
     layers: LayerTable | None = None  # what the tool tells of each; None where it tells nothing
+    no_layers: str = ""  # why there are none, of a tool that tells them otherwise
     npu: NpuPart | None = None  # what of the NPU ran; None where there is no choice
     npu_time_us: float | None = None  # of one call, what the NPU itself took
     npu_counter: int | None = None  # the NPU's own performance counter, of one call

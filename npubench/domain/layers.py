@@ -41,6 +41,7 @@ class Besides(StrEnum):
     OVERLAP = "overlap"  # units that run at once: negative, for layers have it twice
     LAYERS_NOT_COUNTED = "layers_not_counted"  # layers without a figure, which take no time in the total
     OUTSIDE_OF_LAYERS = "outside_of_layers"  # what the tool times between layers, or before and after them
+    INTERRUPTIONS = "interruptions"  # what other programs took from the runs whose mean the total is
     WAITING = "waiting"  # no unit runs
 
 

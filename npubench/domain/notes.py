@@ -57,6 +57,8 @@ class NoteCode(StrEnum):
     NO_SIMULATOR = "no_simulator", "{name} has no simulator: run it on a board, without --simulate"
     NO_PROFILE_SECTION = "no_profile_section", "the log has no profile section"
     NO_TIME_IN_TABLE = "no_time_in_table", "the table gives no time: {text}"
+    NO_MODEL_RUN = "no_model_run", "{tool} runs no model: the engines pyav and command have this case"
+    NO_MEASUREMENT = "no_measurement", "the log holds no measurement"
     NO_COMMAND = "no_command", "no command is declared for {case}: see docs/codec.md"
     IS_REFERENCE = "is_reference", "FP32 is what the others are compared with"
     NOT_PUBLISHED = "not_published", "no accuracy was published with it"

@@ -58,6 +58,31 @@ def columns_of(text: str) -> int:
     )
 
 
+def folded(text: str, width: int, after: str = "") -> list[str]:
+    """`text` made printable, in lines of at most `width` terminal columns; `after` begins all but the first.
+
+    Lines break at blanks, before and after wide East Asian characters, and in what is longer than a line.
+    """
+    lines, line = [], ""
+    for piece in _PIECES.findall(printable(text)):
+        while columns_of(line + piece.rstrip()) > width:
+            if line.strip() and line != after:
+                lines.append(line.rstrip())
+                line, piece = after, piece.lstrip()
+            else:
+                cut = next(
+                    at for at in range(len(piece), 0, -1) if columns_of(line + piece[:at]) <= width or at == 1
+                )
+                lines.append(line + piece[:cut])
+                line, piece = after, piece[cut:]
+        line += piece
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+_PIECES = re.compile("[\u2e80-\u9fff\uff00-\uffef][，。；：、！？）]*|[^\u2e80-\u9fff\uff00-\uffef\\s]*\\s*")
+"""What a line breaks between: words with their blanks, and single wide characters with their punctuation."""
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 

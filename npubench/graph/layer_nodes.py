@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from npubench.domain.layers import Join
 from npubench.domain.records import Failure
 from npubench.graph.macs import macs_of_nodes
-from npubench.graph.walk import fixed_shapes, operator_name
+from npubench.graph.walk import fixed_shapes, operator_name, true_inputs
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -25,6 +25,9 @@ FOLDED = frozenset({"BatchNormalization", "Identity", "Dropout", "QuantizeLinear
 
 MOST_FOLDED = 8
 """Of these in a row: more of them are no pattern of an exporter's."""
+
+MOST_HELD = 64
+"""Nodes that one layer holds at most: attention, the longest that is fused, is of some thirty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,12 @@ class NodeGraph:
     by_name: Mapping[str, Node] = field(default_factory=dict)  # every node once
     makers: Mapping[str, Node] = field(default_factory=dict)  # tensor -> the node that writes it
     readers: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)  # tensor -> nodes that read it
+    fed: frozenset[str] = frozenset()  # tensors that the model is given
+    order: Mapping[str, int] = field(default_factory=dict)  # node -> its place in the file
 
     @classmethod
-    def of(cls, nodes: Iterable[Node]) -> Self:
-        """The graph of these nodes."""
+    def of(cls, nodes: Iterable[Node], fed: Iterable[str] = ()) -> Self:
+        """The graph of these nodes, which is given the tensors `fed`."""
         found = tuple(nodes)
         readers: defaultdict[str, list[Node]] = defaultdict(list)
         for node in found:
@@ -77,6 +82,8 @@ class NodeGraph:
             {node.name: node for node in found},
             {tensor: node for node in found for tensor in node.outputs},
             {tensor: tuple(ones) for tensor, ones in readers.items()},
+            frozenset(fed),
+            {node.name: number for number, node in enumerate(found)},
         )
 
     def named(self, told: str) -> Named:
@@ -110,6 +117,30 @@ class NodeGraph:
         path = self.after(node, operator, between - 1) if between and node.operator in FOLDED else ()
         return (node, *path) if path else ()
 
+    def between(self, last: Node, read: Collection[str]) -> tuple[Node, ...]:
+        """The nodes that make what `last` writes of the tensors `read` and of weights, in their order.
+
+        Constants are weights. Empty where something else is needed, too, or more than a fused node holds.
+        """
+        found = {last.name: last}
+        asked = list(last.inputs)
+        while asked:
+            tensor = asked.pop()
+            maker = self.makers.get(tensor)
+            if tensor in read:
+                continue
+            if maker is None:
+                if tensor in self.fed:
+                    return ()
+            elif maker.name in found or maker.operator == "Constant":
+                continue
+            elif len(found) >= MOST_HELD:
+                return ()
+            else:
+                found[maker.name] = maker
+                asked += maker.inputs
+        return tuple(sorted(found.values(), key=lambda one: self.order[one.name]))
+
     def chain(self, first: Node, operators: Sequence[str]) -> tuple[tuple[Node, ...], bool]:
         """Nodes of these types, each reading the one before; and whether all of them were found."""
         chain = [first]
@@ -137,7 +168,7 @@ def node_graph_of(graph: "GraphProto") -> NodeGraph:
     """The same of a graph whose shapes are inferred."""
     shapes = fixed_shapes(graph)
     times = Counter(node.name for node in graph.node)
-    return NodeGraph.of(
+    nodes = (
         Node(
             _own_name(node, times),
             operator_name(node),
@@ -147,6 +178,7 @@ def node_graph_of(graph: "GraphProto") -> NodeGraph:
         )
         for node in graph.node
     )
+    return NodeGraph.of(nodes, (value.name for value in true_inputs(graph)))
 
 
 def _own_name(node: "NodeProto", times: Mapping[str, int]) -> str:

@@ -1,5 +1,6 @@
 """The reference backend with the real ONNX Runtime, on models made here."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from npubench.backends.onnxruntime import backend, worker
 from npubench.backends.onnxruntime.backend import OnnxRuntimeBackend
 from npubench.boards.local import LocalSession
 from npubench.domain.records import Artifact, Failure, FailureClass, Figures, Kind, NoAccuracy
@@ -14,6 +16,8 @@ from npubench.domain.specs import CalibrationSpec, Precision, Target, TimingProt
 from npubench.graph.read import describe
 from npubench.measure.outputs import similarity, top1_agreement
 from npubench.storage.hashing import sha256_of_file
+from npubench.storage.json import encode
+from npubench.tools import process
 
 QUICK = TimingProtocol(warmup=1, warmup_min_s=0.0, warmup_max_s=0.1, repeat=64, min_duration_s=0.05, rounds=2)
 BACKEND = OnnxRuntimeBackend()
@@ -89,6 +93,39 @@ def test_int8_is_quantised_deterministic_and_compared_with_fp32(tmp_path):
     assert figures.accuracy.max_abs > 0
     assert 0 <= figures.accuracy.top1_agreement <= 1
     assert figures.accuracy.samples == 8
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8])
+def test_a_profile_apart_tells_layers_that_add_up_and_hold_all_nodes(tmp_path, precision):
+    figures = measure(compile_(classifier(tmp_path), tmp_path, precision), tmp_path)
+    assert (figures.layers.adds_up, figures.layers.kind, figures.no_layers) == (True, Kind.MEASURED, "")
+    # Nodes without names are called by what they write.
+    assert [name for one in figures.layers.layers for name in one.nodes] == ["c", "r", "p", "f", "y"]
+    assert sum(one.graph_macs or 0 for one in figures.layers.layers) == 8 * 3 * 9 * 14 * 14 + 80
+    assert figures.latency_us.n == sum(len(one) for one in figures.samples_us)
+
+
+def test_what_keeps_the_profile_from_being_told_is_told_and_no_failure(tmp_path, capsys):
+    job = {"scratch": str(tmp_path / "gone"), "threads": 1}
+    model = classifier(tmp_path)
+    feeds = {"x": np.zeros((1, 3, 16, 16), np.float32)}
+    assert worker.profile(model.path, feeds, job).startswith("ONNX Runtime's profile tells nothing: ")
+    found = worker.read_profile({**job, "model": str(model.path), "fed": encode(model.fed)})
+    assert (found["layers"], found["computed"]) == (None, None)
+    assert found["no_layers"].startswith("ONNX Runtime's profile tells nothing: ValueError")
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_row_says_why_it_has_no_layers(tmp_path, monkeypatch):
+    artifact = compile_(classifier(tmp_path), tmp_path, Precision.FP32)
+    ends = [sys.executable, "-c", "raise SystemExit(3)"]
+    monkeypatch.setattr(
+        backend, "_on_files", lambda _, limit_s, log: process.run(ends, timeout_s=limit_s, log=log)
+    )
+    figures = measure(artifact, tmp_path)
+    assert (figures.layers, figures.computed) == (None, None)
+    assert "ended with code 3" in figures.no_layers
+    assert figures.latency_us.n >= 128
 
 
 def test_calibration_data_decide_the_artifact(tmp_path):

@@ -147,7 +147,7 @@ def test_select_writes_text_json_and_page(out, tmp_path):
     gateway.asked(tmp_path)
     file = tmp_path / "requirements.toml"
     done = invoke("select", "--requirements", file, "--out", out)
-    assert "head-room" in done.output
+    assert "comes nearest" in done.output
     assert "resnet50" in (out / "selection.html").read_text()
     told = invoke("select", "--requirements", file, "--out", out, "--json", "--board", "local")
     assert '"outcome": "unknown"' in told.output

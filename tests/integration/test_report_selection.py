@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from npubench import published
+from npubench.reporting.data.translate import use_language
 from npubench.reporting.page.page import PageContext, render
-from npubench.reporting.select.presentation import to_json, to_text
+from npubench.reporting.select.presentation import to_json
+from npubench.reporting.select.terminal import to_text
 from tests import axe, gateway, sample_results
 
 pytestmark = pytest.mark.skipif(
@@ -20,14 +22,27 @@ pytestmark = pytest.mark.skipif(
 
 
 def written(folder, rows=None, language="en"):
-    """The page of some rows; the gateway's is drawn once for all tests."""
-    page = folder / "selection.html"
-    page.write_text(drawn(language) if rows is None else drawn_of(folder, rows, language), encoding="utf-8")
+    """The page of a selection; the gateway's is drawn once for all tests."""
+    return saved(folder, drawn(language) if rows is None else drawn_of(folder, rows, language))
+
+
+def reported(folder, rows=None):
+    """The report of the same rows."""
+    return saved(folder, report() if rows is None else report_of(folder, rows))
+
+
+def saved(folder, text):
+    page = folder / "page.html"
+    page.write_text(text, encoding="utf-8")
     return page
 
 
 def drawn_of(folder, rows, language):
     return render(rows, gateway.context(folder, rows, language))
+
+
+def report_of(folder, rows):
+    return render(rows, gateway.report(folder, rows))
 
 
 @cache
@@ -36,11 +51,17 @@ def drawn(language):
         return drawn_of(Path(folder), gateway.rows(), language)
 
 
-ROWS = """[...document.querySelectorAll('#verdict table')[0].tBodies[0].rows].map(row => ({
+@cache
+def report():
+    with tempfile.TemporaryDirectory() as folder:
+        return report_of(Path(folder), gateway.rows())
+
+
+ROWS = """[...document.querySelectorAll('.ranking')[0].tBodies[0].rows].map(row => ({
   board: row.dataset.board, outcome: row.dataset.outcome,
   headroom: row.cells[5].dataset.v === undefined ? null : Number(row.cells[5].dataset.v),
   binding: row.cells[6].innerText, score: (cell => cell.dataset.v === undefined ? null : Number(cell.dataset.v))(
-    document.querySelectorAll('#verdict td.score')[row.rowIndex - 1]),
+    document.querySelectorAll('#figures td.score')[row.rowIndex - 1]),
 }))"""
 
 
@@ -56,7 +77,8 @@ def test_page_json_and_text_agree(tab, tmp_path, language):
         assert page["outcome"] == one["outcome"]
         assert page["headroom"] == pytest.approx(one["headroom"])
         assert page["score"] == pytest.approx(one["score"]) if one["score"] else page["score"] is None
-    text = to_text(decision)
+    with use_language(language):
+        text = to_text(decision, why=True)
     for at, verdict in enumerate(told):
         checks = tab.evaluate(
             f"[...document.querySelectorAll('#v{at} tr[data-check]')].map(r => [r.dataset.check, r.dataset.outcome])"
@@ -116,7 +138,7 @@ def test_a_phone_scrolls_only_downwards(tab, tmp_path, width, language):
 
 
 def test_copying_takes_the_rows_that_are_shown(tab, tmp_path):
-    tab.open(written(tmp_path))
+    tab.open(reported(tmp_path))
     tab.evaluate("""(() => {
       window.copied = [];
       Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => { copied.push(text); }}});
@@ -135,7 +157,7 @@ def test_copying_takes_the_rows_that_are_shown(tab, tmp_path):
 
 def test_a_copied_name_is_no_formula(tab, tmp_path):
     rows = [replace(row, case=f"=cmd|{i}") for i, row in enumerate(sample_results.models())]
-    tab.open(written(tmp_path, rows))
+    tab.open(reported(tmp_path, rows))
     tab.evaluate("""(() => {
       window.copied = [];
       Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => { copied.push(text); }}});
@@ -163,7 +185,7 @@ def test_nothing_is_asked_of_the_network_and_nothing_is_complained_of(tab, tmp_p
 
 
 def test_no_label_of_a_plot_is_clipped(tab, tmp_path):
-    tab.open(written(tmp_path))
+    tab.open(reported(tmp_path))
     outside = tab.evaluate(
         """[...document.querySelectorAll('svg.plot')].flatMap(svg => {
           const box = svg.getBoundingClientRect();
@@ -186,14 +208,14 @@ def test_it_prints_with_its_verdict(tab, tmp_path):
 
 
 def test_three_hundred_rows_of_five_boards_stay_below_a_megabyte(tmp_path):
-    page = written(tmp_path, gateway.three_hundred())
+    page = reported(tmp_path, gateway.three_hundred())
     # A seventh below the bound, so that names longer than these have room.
     assert page.stat().st_size < 860_000
 
 
 def test_what_is_out_of_sight_is_laid_out_when_it_is_wanted(tab, tmp_path):
     """A page opens without the layout of what is below; links, printing and pictures have all of it."""
-    tab.open(written(tmp_path), whole=False)
+    tab.open(reported(tmp_path), whole=False)
     assert not tab.evaluate(
         "document.querySelector('#environment dl').checkVisibility({contentVisibilityAuto: true})"
     )
@@ -223,7 +245,7 @@ def test_the_published_rows_take_little_room_each(tmp_path):
 
 
 def test_kinds_never_share_a_plot_series(tab, tmp_path):
-    tab.open(written(tmp_path))
+    tab.open(reported(tmp_path))
     figures = tab.evaluate("""[...document.querySelectorAll('#overview figure')].map(figure =>
       [figure.className, [...figure.querySelectorAll('.keys bdi')].map(one => one.innerText)])""")
     simulated = {name for shown, names in figures if "k-simulated" in shown for name in names}

@@ -91,9 +91,17 @@ def test_the_shipped_catalogue_has_no_problems():
     assert catalog.boards["local"].shares_host
     assert catalog.suites["operators"].cases == tuple(catalog.operators)
     assert catalog.suites["models"].cases == tuple(catalog.models)
-    models = [name for name in catalog.suites["default"].cases if name in catalog.models]
-    assert len(models) == 8
-    assert len(catalog.suites["default"].cases) > 20
+
+
+def test_the_first_suite_needs_no_framework_and_the_second_step_is_openmmlabs_classifiers():
+    catalog = load([])
+    first = [catalog.models[name] for name in catalog.suites["default"].cases if name in catalog.models]
+    assert {model.codebase for model in first} == {"npubench"}
+    assert len(first) == 6
+    assert len(catalog.suites["default"].cases) == 18
+    second = [catalog.models[name] for name in catalog.suites["classifiers"].cases if name in catalog.models]
+    assert {model.codebase for model in second} == {"mmpretrain"}
+    assert len(second) == 8
 
 
 def test_a_board_says_how_long_it_is_measured(tmp_path):

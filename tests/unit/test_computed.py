@@ -12,6 +12,7 @@ from npubench.backends.onnxruntime import quantise
 from npubench.backends.onnxruntime.processors import ARM, X86, X86_VNNI
 from npubench.domain.records import Accuracy, Computed, Kernels, Shares
 from npubench.domain.specs import Precision
+from npubench.measure.onnx_session import of_threads
 from npubench.reporting.data.provenance import own_facts
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.table import to_csv
@@ -32,7 +33,7 @@ def weight(name, *shape, seed=0):
 
 
 def computed(model, feeds, scratch):
-    graph.profiled(model, feeds, scratch)
+    graph.profiled(model, feeds, scratch, of_threads(0))
     return graph.computed(scratch, {name: array.shape for name, array in feeds.items()})
 
 

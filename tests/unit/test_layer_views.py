@@ -13,6 +13,7 @@ from npubench.domain.text import columns_of, printable
 from npubench.reporting.layers.advice import AdviceClass, percent
 from npubench.reporting.layers.convolutions import channels_of, is_depthwise
 from npubench.reporting.layers.export import CSV_COLUMNS, to_csv, to_record
+from npubench.reporting.layers.limits import Limit, limits_of, meanings
 from npubench.reporting.layers.rules import advise
 from npubench.reporting.layers.sums import notes_of, sum_line, sum_of
 from npubench.reporting.layers.text import to_text
@@ -22,6 +23,11 @@ from tests.sample_layers import BOARD, BODY, HEAD, NET, SOFTMAX, STEM, row, tabl
 
 def view(*layers, boards=(BOARD,), **changes):
     return next(views_of(row(layers[0] if isinstance(layers[0], LayerTable) else layers, **changes), boards))
+
+
+def _turned(made):
+    """A weight as RKNN lists those of depthwise convolutions: 1 x C x k x k."""
+    return Layer(operators=("Conv",), input_shapes=((1, 8, 9, 9), (1, 8, 3, 3), (8,)), output_shapes=(made,))
 
 
 def advised(*layers, **changes):
@@ -182,6 +188,8 @@ def test_depthwise_convolutions_below_the_rate_of_others_stand_out():
         (Layer(tool_type="DepthwiseConv2D"), True),
         (Layer(operators=("Conv",), input_shapes=((1, 8, 9, 9), (8, 1, 3, 3))), True),
         (Layer(operators=("Conv",), input_shapes=((1, 8, 9, 9), (8, 8, 3, 3))), False),
+        (_turned((1, 8, 9, 9)), True),
+        (_turned((1, 1, 9, 9)), False),
         (Layer(operators=("Conv",), graph_macs=25 * 32, output_shapes=((1, 8, 2, 2),)), True),
         (Layer(operators=("Conv",), graph_macs=27 * 32, output_shapes=((1, 8, 2, 2),)), False),
         (Layer(operators=("MatMul",), graph_macs=25 * 32, output_shapes=((1, 8, 2, 2),)), False),
@@ -287,3 +295,47 @@ def test_cycles_weigh_layers_where_there_is_no_clock():
 )
 def test_percents(share, text):
     assert percent(share) == text
+
+
+def test_each_layer_has_the_word_for_what_holds_it_up():
+    transpose = Layer("t", "Transpose", ("Transpose",), join=Join.NAMED, unit=NPU, time_us=5.0)
+    softmax = Layer("s", "Softmax", ("Softmax",), unit=NPU, time_us=5.0, graph_macs=0)
+    depthwise = replace(HEAD, tool_type="DepthwiseConv2D", graph_macs=1_000_000)
+    slow = replace(HEAD, graph_macs=1_000_000, bytes=None)
+    missing, nothing = replace(HEAD, time_us=None), replace(HEAD, time_us=0.0)
+    told = (*NET, transpose, softmax, depthwise, slow, missing, nothing, Layer("in", join=Join.END))
+    words = [
+        *(Limit.FEW_CHANNELS, Limit.PRODUCTS, Limit.PRODUCTS, Limit.CPU, Limit.DATA_ORDER, Limit.NO_MACS),
+        *(Limit.DEPTHWISE, Limit.LOW_RATE, Limit.NO_FIGURE, None, None),
+    ]
+    assert list(limits_of(view(*told))) == words
+    # Where nothing is told of any layer, a single one without a figure is no news.
+    assert limits_of(view(table(Layer("a"), total=None))) == (None,)
+
+
+def test_the_tools_cycles_go_before_rates():
+    held = replace(STEM, cycles=400, memory_cycles=400, compute_cycles=200)
+    free = replace(BODY, cycles=500, memory_cycles=100, compute_cycles=500)
+    assert limits_of(view(held, free)) == (Limit.MEMORY, Limit.PRODUCTS)
+
+
+def test_the_words_that_occur_are_explained_and_no_others():
+    assert [one for one, _ in meanings(limits_of(view(*NET)))] == [
+        Limit.CPU, Limit.FEW_CHANNELS, Limit.PRODUCTS,
+    ]  # fmt: skip
+    text = to_text(view(*NET), Order.TIME, 1, 100)
+    assert "products: multiplies at about the usual rate" in text
+    assert "few channels: " not in text
+
+
+def test_gains_of_a_layer_that_is_named_twice_are_said_not_to_add_up():
+    held = replace(STEM, cycles=400_000, memory_cycles=400_000, compute_cycles=200_000)
+    assert advise(view(held, BODY, HEAD)).overlap.endswith("their gains do not add up")
+    assert "their gains do not add up" in to_text(view(held, BODY, HEAD), Order.TIME, None, 100)
+    assert advise(view(*NET)).overlap == ""
+
+
+def test_a_number_and_its_percent_stay_on_one_line():
+    for width in range(60, 120):
+        lines = to_text(view(*NET), Order.TIME, None, width).splitlines()
+        assert not [line for line in lines if line.strip().startswith("%")]

@@ -91,7 +91,7 @@ def test_a_row_without_a_verdict_says_so():
 
 def test_an_empty_workspace_gets_an_honest_page():
     text = page([])
-    assert "Nothing has been measured yet." in text
+    assert "Nothing has been measured yet</span>." in text
     assert "<table" not in text
     assert "None" not in text
 

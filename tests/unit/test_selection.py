@@ -22,8 +22,8 @@ from npubench.reporting.data.translate import use_language
 from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.presentation import jobs_text
 from npubench.reporting.select.requirements import Limits, read_requirements
+from npubench.reporting.select.wording import jobs_text
 from npubench.storage.details import typed
 from tests import sample_results
 

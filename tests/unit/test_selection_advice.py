@@ -8,13 +8,15 @@ import pytest
 
 from npubench.cli.run import run
 from npubench.domain.specs import Fact
-from npubench.reporting.select.answer import summary_of, weighed_by
+from npubench.reporting.select.answer import counts_of, summary_of
 from npubench.reporting.select.atlas_times import atlas
 from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.presentation import to_json, to_text, view_of
+from npubench.reporting.select.presentation import to_json
 from npubench.reporting.select.requirements import read_requirements
+from npubench.reporting.select.terminal import to_text
+from npubench.reporting.select.view import view_of
 from tests.unit.test_selection import board, requirements, row
 from tests.unit.test_selection_atlas import JOB, judged
 
@@ -149,20 +151,20 @@ def test_no_chip_at_all_says_what_to_give(tmp_path):
     assert "--published" in summary_of(decision)
     assert "--published" in to_text(decision)
     assert to_json(decision)["verdicts"] == []
-    assert view_of(decision)["pareto"] is None
+    assert view_of(decision).pareto is None
 
 
 def test_the_answer_names_the_nearest_and_what_it_lacks(tmp_path, shipped):
     asked = requirements(tmp_path, CAMERAS)
     decision = decide(asked, [], [], [], Beyond(atlas=shipped), ["Hailo-8", "RV1109"])
     answer = summary_of(decision)
-    assert answer.startswith(
-        "No candidate is known to do the job. Hailo-8 comes nearest: 3 of 5 requirements hold, "
-        "not known: Decode, Memory. Next: tell the rate of its decoder in the requirements"
+    assert answer == (
+        "No chip is known to do the job; Hailo-8 comes nearest: 3 of 5 requirements hold, "
+        "not known: Decode, Memory; Hailo-8 lacks the rate of its decoder."
     )
-    assert to_json(decision)["answer"] == answer == view_of(decision)["summary"]
-    assert answer in to_text(decision)
-    assert weighed_by(decision) == "2 chips weighed; figures of models: 2 published"
+    assert to_json(decision)["answer"] == answer == "`".join(view_of(decision).answer)
+    assert answer in to_text(decision).replace("\n", " ")
+    assert counts_of(decision) == "2 chips weighed: 0 pass, 1 is not fully known, 1 fails."
 
 
 def test_the_answer_to_what_nothing_does_says_by_how_much_and_what_would(tmp_path, shipped):
@@ -170,8 +172,8 @@ def test_the_answer_to_what_nothing_does_says_by_how_much_and_what_would(tmp_pat
     decision = decide(requirements(tmp_path, text), [], [], [], Beyond(atlas=shipped), ["RK1808", "RV1109"])
     # 60/s x 1000 / 19.1 fps = 314 %; one camera's 15/s are 78.5 %.
     assert summary_of(decision).startswith(
-        "No candidate does the job. RK1808 comes nearest and is short of NPU time by 214 %. "
-        "What would do: fewer streams: 1 of 4 of camera."
+        "No chip does the job; RK1808 comes nearest and is short of NPU time by 214 %; "
+        "what would do: fewer streams: 1 of 4 of camera."
     )
 
 

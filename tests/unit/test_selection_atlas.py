@@ -8,14 +8,15 @@ from npubench import published
 from npubench.cli.options import load_catalog
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import Bound, Kind
-from npubench.reporting.select.answer import summary_of
+from npubench.reporting.select.answer import cameras_of
 from npubench.reporting.select.atlas_times import atlas, network_asked, why_not
 from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.chip_facts import FactSheet
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
-from npubench.reporting.select.presentation import stream_table, to_json
+from npubench.reporting.select.presentation import to_json
 from npubench.reporting.select.select import SelectOptions, choose
+from npubench.reporting.select.tabled import stream_table
 from npubench.reporting.select.times import times_of
 from tests.unit.test_selection import requirements, row
 
@@ -161,7 +162,7 @@ def test_a_simulation_of_the_cameras_says_how_many_hold(tmp_path, shipped):
     asked = requirements(tmp_path, JOB)
     decision = decide(asked, [], [], [], Beyond(atlas=shipped), ["BM1684X"])
     (found,) = decision.verdicts
-    assert f"keeps up with ≤ {found.streams.most} such cameras" in summary_of(decision)
+    assert f"keeps up with ≤ {found.streams.most} such cameras" in cameras_of(decision)
     told = to_json(decision)["verdicts"][0]["streams"]
     assert (told["most"], told["at_most"], told["bottleneck"]) == (found.streams.most, True, "NPU")
     assert (found.streams.cameras, found.streams.held) == (4, 4)

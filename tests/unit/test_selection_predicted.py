@@ -16,8 +16,8 @@ from npubench.reporting.select.checks import Outcome
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.decide import decide
 from npubench.reporting.select.predicted_times import Wanted, column_of, time_of_answer
-from npubench.reporting.select.presentation import to_text
 from npubench.reporting.select.select import far_off
+from npubench.reporting.select.terminal import to_text
 from npubench.reporting.select.times import Missing, ModelTime
 from tests.unit.test_selection import requirements
 from tests.unit.test_selection_atlas import JOB
@@ -82,7 +82,7 @@ def test_a_band_is_carried_to_the_verdict(tmp_path):
     # Nobody tried whether it converts there: that is no pass of the operators, and no failure.
     assert "operators" not in checks
     assert any(one.startswith("not tried on this chip") and one.endswith("detector") for one in found.caveats)
-    assert summary_of(decision).startswith("RK3588 (predicted) does the job with 92 % confidence and 20.0 %")
+    assert summary_of(decision) == "RK3588 is predicted to do the job with 20 % of its NPU free (92 % sure)."
 
 
 def test_a_band_that_spans_the_limit_is_unknown_and_one_beyond_it_fails(tmp_path):

@@ -13,6 +13,7 @@ from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.options import check_known, count
 from npubench.backends.signature import converted, signature_of_file
 from npubench.domain.figures import Computed, Figures, Kernels, Kind, Shares
+from npubench.domain.layers import LayerTable
 from npubench.domain.protocols import Alternating, Connect, OpenHost, Session
 from npubench.domain.records import (
     QUANTISATION,
@@ -123,8 +124,11 @@ class OnnxRuntimeBackend:
                 return answer
             if answer.get("wrong"):
                 return Failure(Stage.MEASURE, FailureClass.OUTPUT_MISMATCH, answer["wrong"])
-            shares = {"step": "shares", "scratch": scratch, "fed": job["fed"]}
-            return _figures(answer, _computed(shares, deadline_s, log) if answer["profiled"] else None)
+            figures = _figures(answer)
+            if answer["not_profiled"]:
+                return replace(figures, no_layers=answer["not_profiled"])
+            reading = {"step": "read_profile", "scratch": scratch, "fed": job["fed"]}
+            return _profiled(figures, {**reading, "model": str(artifact.onnx.path)}, deadline_s, log)
 
     def predict(
         self, artifact: Artifact, target: Target, inputs: Path, connect: Connect, workdir: Path, log: Path
@@ -190,7 +194,7 @@ def _linked(model: OnnxModel, workdir: Path) -> tuple[Path, tuple[Path, ...]]:
     return place(model.path), tuple(place(file) for file in model.external)
 
 
-def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
+def _figures(answer: Mapping[str, Any]) -> Figures:
     rounds = tuple(tuple(ns / 1000 for ns in one) for one in answer["rounds_ns"])
     word, why = no_accuracy_of(answer)
     accuracy, cosines = accuracy_of(answer), answer["kernels"]
@@ -207,17 +211,25 @@ def _figures(answer: Mapping[str, Any], computed: Computed | None) -> Figures:
         interrupted_share=answer["interrupted_share"],
         interrupted_us=tuple(tuple(ns / 1000 for ns in one) for one in answer["interrupted_ns"]),
         details=answer["details"],
-        computed=computed,
     )
 
 
-def _computed(job: Mapping[str, Any], deadline_s: float, log: Path) -> Computed | None:
-    """In what it computed; None where that cannot be told, which the log explains."""
+def _profiled(figures: Figures, job: Mapping[str, Any], deadline_s: float, log: Path) -> Figures:
+    """With layers, and in what they computed; without, and why, where the profile cannot be read."""
     answer = answer_of(WORKER, job, Stage.MEASURE, lambda argv: _on_files(argv, deadline_s, log))
-    found = None if isinstance(answer, Failure) else answer["computed"]
-    if found is None:
-        return None
-    return Computed(Shares(**found["operators"]), Shares(**found["macs"]) if found["macs"] else None)
+    if isinstance(answer, Failure):
+        return replace(figures, no_layers=answer.message)
+    layers, found = answer["layers"], answer["computed"]
+    return replace(
+        figures,
+        layers=None if layers is None else decode(LayerTable, layers),
+        no_layers=answer["no_layers"],
+        computed=found and Computed(Shares(**found["operators"]), _shares(found["macs"])),
+    )
+
+
+def _shares(found: Mapping[str, float] | None) -> Shares | None:
+    return Shares(**found) if found else None
 
 
 def _on_files(argv: Sequence[str], timeout_s: float, log: Path) -> Completed:

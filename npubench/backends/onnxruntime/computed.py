@@ -1,11 +1,10 @@
 """In what a model was computed, what comes out of it for a data set, and what its layers lose.
 
-In what: the graph that ONNX Runtime makes of it has the weights and the attributes, a profile of one run the
+In what: the graph that ONNX Runtime makes of it has the weights and the attributes, a profile of its runs the
 shapes and types that really occurred; neither has both. Operators that only move or index (`Shape`, masks,
 64-bit integers) count as neither.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npubench.backends.onnxruntime.profile import Kernel, profile_runs, read_runs, tensors
 from npubench.domain.specs import Shape, TensorSpec
 from npubench.graph.macs import macs_of_nodes
 from npubench.graph.walk import all_graphs, all_nodes, numpy_dtype, operator_name
@@ -52,17 +52,13 @@ class _Ran:
     outputs: tuple[tuple[str, Shape], ...]
 
 
-def profiled(model: Path, feeds: Mapping[str, Any], scratch: Path) -> None:
-    """Leave the optimised graph and the profile of one run in `scratch`. Raises what ONNX Runtime raises."""
-    import onnxruntime
+def profiled(model: Path, feeds: Mapping[str, Any], scratch: Path, options: Any) -> None:
+    """Leave the optimised graph and a profile of runs in `scratch`. Raises what ONNX Runtime raises.
 
-    options = onnxruntime.SessionOptions()
+    `options` are a session's, with the threads that it was measured with.
+    """
     keep_graph(options, scratch / OPTIMISED)
-    options.enable_profiling = True
-    options.profile_file_prefix = str(scratch / PROFILE)
-    session = open_session(model, options)
-    session.run(None, dict(feeds))
-    session.end_profiling()
+    profile_runs(model, feeds, scratch / PROFILE, options)
 
 
 def keep_graph(options: Any, path: Path) -> None:
@@ -80,9 +76,9 @@ def computed(scratch: Path, fed: Mapping[str, Shape]) -> dict[str, Any] | None:
     """
     import onnx
 
-    (profile,) = scratch.glob(f"{PROFILE}*.json")
     graph = onnx.load(scratch / OPTIMISED, load_external_data=False)
-    runs = list(_joined(graph, json.loads(profile.read_text(encoding="utf-8", errors="replace"))))
+    first_run = read_runs(profile_in(scratch))[0]
+    runs = list(_joined(graph, first_run.kernels))
     first = {id(run.node): run for run in runs}.values()
     shares = [is_integer for run in first if (is_integer := _is_integer(run)) is not None]
     if not shares:
@@ -95,7 +91,13 @@ def _shares(integer: float) -> dict[str, float]:
     return {"integer": integer, "floating": 1 - integer}
 
 
-def _joined(graph: "ModelProto", events: Iterable[Mapping[str, Any]]) -> Iterator[_Ran]:
+def profile_in(scratch: Path) -> str:
+    """The text of the profile that `profiled` left. Raises ValueError where there is not one."""
+    (profile,) = scratch.glob(f"{PROFILE}*.json")
+    return profile.read_text(encoding="utf-8", errors="replace")
+
+
+def _joined(graph: "ModelProto", kernels: Iterable[Kernel]) -> Iterator[_Ran]:
     """Each run of a node with that node of the optimised graph.
 
     Names need not be unique; nodes of one name and operator run in the order in which they stand.
@@ -104,29 +106,21 @@ def _joined(graph: "ModelProto", events: Iterable[Mapping[str, Any]]) -> Iterato
     for node in all_nodes(graph.graph):
         nodes[node.name, node.op_type].append(node)
     seen: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for event in events:
-        name, arguments = str(event.get("name", "")), event.get("args", {})
-        if event.get("cat") != "Node" or not name.endswith("_kernel_time"):
-            continue
-        key = _key(name.removesuffix("_kernel_time"), arguments, nodes)
+    for kernel in kernels:
+        key = _key(kernel, nodes)
         found = nodes[key]
         node = found[seen[key] % len(found)]
         seen[key] += 1
-        inputs, outputs = (_tensors(arguments, f"{side}_type_shape") for side in ("input", "output"))
-        yield _Ran(node, inputs, outputs)
+        yield _Ran(node, tensors(kernel, "input"), tensors(kernel, "output"))
 
 
-def _key(name: str, arguments: Mapping[str, Any], nodes: Mapping[tuple[str, str], Any]) -> tuple[str, str]:
+def _key(kernel: Kernel, nodes: Mapping[tuple[str, str], Any]) -> tuple[str, str]:
     """A node without a name is profiled under its operator and its number."""
-    operator = str(arguments["op_name"])
-    for key in ((name, operator), ("", operator)):
+    for key in ((kernel.name, kernel.operator), ("", kernel.operator)):
         if key in nodes:
             return key
-    raise ValueError(f"the profile has a node {name!r} ({operator}) that the optimised graph has not")
-
-
-def _tensors(arguments: Mapping[str, Any], side: str) -> tuple[tuple[str, Shape], ...]:
-    return tuple((dtype, tuple(shape)) for one in arguments.get(side, ()) for dtype, shape in one.items())
+    told = f"{kernel.name!r} ({kernel.operator})"
+    raise ValueError(f"the profile has a node {told} that the optimised graph has not")
 
 
 def _is_integer(run: _Ran) -> bool | None:

@@ -57,7 +57,7 @@ def quantise(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Load, warm up, time in rounds; afterwards see in what it computed, and compare with the reference."""
+    """Load, warm up, time in rounds; then compare with the reference, and profile in a session apart."""
     path = Path(job["artifact"])
     sha256 = sha256_of_bundle(path, [Path(file) for file in job["beside"]])
     samples = evaluation_inputs(fed(job), calibration_of_json(job["calibration"]))
@@ -81,7 +81,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         "interrupted_share": interrupted_share(rounds) if job["threads"] == 1 else None,
         "peak_memory_bytes": peak,
         **compared,
-        "profiled": profiled(path, samples[0], Path(job["scratch"])),
+        "not_profiled": profile(path, samples[0], job),
         "details": {
             "latency": "one session.run with one input in memory; load is apart",
             "memory": "peak resident memory of the process that ran it",
@@ -116,20 +116,37 @@ def optimise(job: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def profiled(path: Path, feeds: dict[str, Any], scratch: Path) -> bool:
-    """Leave what tells in what it computed; what keeps that from being told is no failure of the figures."""
+def profile(path: Path, feeds: dict[str, Any], job: dict[str, Any]) -> str:
+    """Leave what tells layers, and in what it computed; why not, which is no failure of the figures."""
     try:
-        computed.profiled(path, feeds, scratch)
-    except Exception:  # noqa: BLE001 - ONNX Runtime raises types of its own; the log has it
-        traceback.print_exc()
-        return False
-    return True
+        computed.profiled(path, feeds, Path(job["scratch"]), of_threads(job["threads"]))
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime raises types of its own; the log has it
+        return told(error)
+    return ""
 
 
-def shares(job: dict[str, Any]) -> dict[str, Any]:
-    """In what it computed, from what `measure` left: apart, for reading a graph takes onnx and its memory."""
+def told(error: Exception) -> str:
+    """What kept ONNX Runtime's profile from being told: one line."""
+    traceback.print_exc()
+    text = next(iter(str(error).splitlines()), "")
+    return f"ONNX Runtime's profile tells nothing: {type(error).__name__}: {text}"
+
+
+def read_profile(job: dict[str, Any]) -> dict[str, Any]:
+    """Layers, and in what they computed, from what `measure` left: apart, for it takes onnx and memory."""
+    from npubench.backends.onnxruntime.layers import layers_of
+
+    scratch, found = Path(job["scratch"]), dict[str, Any](computed=None, layers=None, no_layers="")
+    try:
+        found["layers"] = encode(layers_of(scratch, Path(job["model"])))
+    except Exception as error:  # noqa: BLE001 - a profile or a graph of a form that is not known
+        found["no_layers"] = told(error)
     shapes = {tensor.name: tensor.shape for tensor in fed(job).tensors}
-    return {"computed": computed.computed(Path(job["scratch"]), shapes)}
+    try:
+        found["computed"] = computed.computed(scratch, shapes)
+    except Exception as error:  # noqa: BLE001 - the same
+        told(error)
+    return found
 
 
 def predict(job: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +165,13 @@ def fed(job: dict[str, Any]) -> ModelInputs:
     return decode(ModelInputs, job["fed"])
 
 
-STEPS = {"quantise": quantise, "measure": measure, "shares": shares, "predict": predict, "optimise": optimise}
+STEPS = {
+    "quantise": quantise,
+    "measure": measure,
+    "read_profile": read_profile,
+    "predict": predict,
+    "optimise": optimise,
+}
 
 
 if __name__ == "__main__":

@@ -63,11 +63,13 @@ class ShownColumn:
         value = self.values[row]
         if value is None:
             return self.blanks.get(row, ("", ""))[0] or "–"
-        before, after = self.asides.get(row, ("", ""))
-        shown = value / self.scale.divisor
-        return (
-            f"{before}{significant(shown) if self.digits is None else closeness(shown, self.digits)}{after}"
-        )
+        return f"{self.figure(row)}{self.asides.get(row, ('', ''))[1]}"
+
+    def figure(self, row: int) -> str:
+        """The figure of a row that has one, with the sign of a bound."""
+        shown = (self.values[row] or 0.0) / self.scale.divisor
+        before = self.asides.get(row, ("", ""))[0]
+        return f"{before}{significant(shown) if self.digits is None else closeness(shown, self.digits)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +299,11 @@ OFF, DOUBTED = 1, 2
 
 def notes_of(row: Result, relied: Reliance) -> list[str]:
     """What makes the figures of a row less sure, each with what to do, in the language of now."""
-    doubted = [f"{doubt.reason}: {doubt.next_step}" for doubt in relied.doubts]
-    return [*doubted, *map(recorded, row.warnings)]
+    own = [doubt for doubt in relied.doubts if doubt.cases]
+    # What is said of a whole board comes after what is said of the row.
+    boards = [doubt for doubt in relied.doubts if not doubt.cases]
+    of_row, of_board = ([f"{doubt.reason}: {doubt.next_step}" for doubt in some] for some in (own, boards))
+    return [*of_row, *map(recorded, row.warnings), *of_board]
 
 
 def badge_of(row: Result, standing: Standing) -> tuple[str, str]:

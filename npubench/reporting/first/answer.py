@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.records import Result, Status
-from npubench.domain.specs import CaseKind
+from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.data.figures import latency_text, time_us
 from npubench.reporting.data.translate import translate
 from npubench.reporting.first.ranking import Place, Ranking
@@ -33,7 +33,9 @@ class _OnBoard:
 def answer(
     results: Sequence[Result], rankings: Sequence[Ranking], reliances: Sequence[Reliance]
 ) -> list[Said]:
-    """The clauses of the sentence, in their order; empty without rows."""
+    """The clauses of the sentence, in their order."""
+    if not results:
+        return [said(Sentence.NOTHING)]
     real = [one for ranking in rankings for one in _boards(ranking) if not ranking.field.emulated]
     # What can be answered comes before what cannot.
     real.sort(key=lambda one: not any(place.rank for place in one.timed))
@@ -65,18 +67,25 @@ def _fastest(one: _OnBoard, reliances: Sequence[Reliance]) -> Said:
         return said(Sentence.NO_TIME, {"board": one.board}, "ranking")
     if leader is None:
         standings = [reliances[_number(one, place)].standing for place in one.timed]
-        known = {"board": one.board, "kind": translate(kind.value), "reasons": counted(standings)}
-        single = Sentence.NOT_RELIED
-        several = Sentence.NONE_RELIED
-        return said(single if len(standings) == 1 else several, known | {"count": len(standings)}, "ranking")
+        known = {"board": one.board, "kind": translate(kind.value)}
+        if len(standings) == 1:
+            alone = {"reasons": translate(standings[0].value)}
+            return said(Sentence.NOT_RELIED, known | alone, "ranking")
+        several = {"reasons": counted(standings), "count": len(standings)}
+        return said(Sentence.NONE_RELIED, known | several, "ranking")
     row = _row(one, leader)
     figures, time = main_figures(row), time_us(row, kind, one.ranking.statistic)
     assert figures is not None, "a leader has figures"
     assert time is not None, "a leader has a time"
     texts = {"model": row.case, "board": one.board, "time": latency_text(figures, time)}
-    more = {"kind": translate(kind.value), "precision": row.precision.upper()}
+    more = {"kind": translate(kind.value), "precision": _how(row)}
     judged = reliances[_number(one, leader)].can_lead
     return said(_words(one, leader, judged), texts | more, f"r{_number(one, leader)}")
+
+
+def _how(row: Result) -> str:
+    """The precision, or what measured it where there is no model to have one."""
+    return row.backend if row.precision is Precision.NONE else row.precision.upper()
 
 
 def _words(one: _OnBoard, leader: Place, judged: bool) -> Sentence:
@@ -142,7 +151,7 @@ def _failures(results: Sequence[Result]) -> Iterator[Said]:
 
 
 def _which(failed: Sequence[Result]) -> str:
-    """`yolox_s (compile: unsupported_operator)`, or the classes of many with their counts."""
+    """`yolox_s (unsupported_operator)`, or the classes of many with their counts."""
     cases = list(dict.fromkeys(row.case for row in failed))
     if len(cases) <= FAILURES:
         first = {row.case: row for row in reversed(failed)}
@@ -156,4 +165,4 @@ def _why(row: Result) -> str:
     failure = row.failure
     if failure is None:
         return translate("no reason was recorded")
-    return f"{translate(failure.stage.value)}: {failure.failure_class}"
+    return failure.failure_class.value

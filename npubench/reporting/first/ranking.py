@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from npubench.domain.figures import Bounds, Figures, Kind
+from npubench.domain.notes import Note, NoteCode, note_of
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind
-from npubench.reporting.data.figures import bounds_of, left_out_of, time_us, why
+from npubench.reporting.data.figures import bounds_of, figures_of, left_out_of, time_us, why
 from npubench.reporting.data.tables import (
     DOUBTED,
     OFF,
@@ -66,8 +67,7 @@ class Line:
     off: int  # how it stands back: OFF, DOUBTED or 0
     badge: str  # class of its verdict
     word: str  # its verdict
-    reason: str  # why it failed
-    notes: tuple[str, ...]  # what makes it less sure, each with what to do
+    whys: tuple[str, ...]  # why it failed, or what makes it less sure, each with what to do
     cells: tuple[Cell, ...]  # its figures
 
     @property
@@ -95,6 +95,19 @@ class Ranking:
         return None if at is None else self.table.columns[at]
 
     @property
+    def has_times(self) -> bool:
+        """Whether there is anything to rank."""
+        return "time" in self.columns
+
+    @property
+    def has_whys(self) -> bool:
+        """Whether a row failed, or something makes one less sure."""
+        rows = [(self.table.rows[place.at][1], self.table.reliances[place.at]) for place in self.places]
+        return any(
+            row.failure or row.warnings or relied.doubts or _bound_of(self, row) for row, relied in rows
+        )
+
+    @property
     def part(self) -> str:
         """The part of the NPU that ran, in words; empty of a whole one."""
         return why(self.field.part) if self.field.part else ""
@@ -114,6 +127,12 @@ class Ranking:
         """The ranking as JSON: places in the case table in their order, ranks (0 without one), columns."""
         order, ranks = [place.at for place in self.places], [place.rank or 0 for place in self.places]
         told = {"order": order, "ranks": ranks, "fields": self.columns, "part": self.shown}
+        bounds = {
+            place.at: bound
+            for place in self.places
+            if (bound := _bound_of(self, self.table.rows[place.at][1]))
+        }
+        told["bounds"] = bounds
         return script_text(json_text(told))
 
 
@@ -121,24 +140,51 @@ def _line(ranking: Ranking, place: Place) -> Line:
     table, at = ranking.table, place.at
     (number, row), relied = table.rows[at], table.reliances[at]
     off = OFF if row.status is not Status.OK else DOUBTED if relied.doubtful else 0
-    reason = row.failure.message if row.failure else ""
-    notes = tuple(notes_of(row, relied)) if row.status is Status.OK else ()
+    failure = row.failure
+    whys = [failure.message] if failure else notes_of(row, relied) if row.status is Status.OK else []
+    if bound := _bound_of(ranking, row):
+        whys.insert(0, bound)
     cells = tuple(_cell(name, table.columns[column], at) for name, column in ranking.columns.items())
-    return Line(number, place.rank, row, off, *badge_of(row, relied.standing), reason, notes, cells)
+    return Line(number, place.rank, row, off, *badge_of(row, relied.standing), tuple(whys), cells)
+
+
+_TOLD = {NoteCode.LOWER_BOUND, NoteCode.LOWER_BOUND_OF_LAYERS}
+
+
+def code_of(note: Note | str) -> NoteCode | None:
+    """Which of npubench's own warnings it is; None of a text."""
+    found = note_of(note) if isinstance(note, str) else note
+    return found.code if isinstance(found, Note) else None
+
+
+def _bound_of(ranking: Ranking, row: Result) -> str:
+    """What the time of a row leaves out, where neither the whole ranking is of that nor a warning says it."""
+    kind = ranking.field.kind
+    if _TOLD & {code_of(note) for note in row.warnings}:
+        return ""
+    bounds = bounds_of(figures_of(row, kind)) if kind else None
+    return "" if bounds is None or bounds == ranking.field.part else why(bounds)
 
 
 def _cell(name: str, column: ShownColumn, at: int) -> Cell:
     value = column.values[at]
     if value is not None:
-        return Cell(name, column.text(at), column.kind[:2] if column.kind else "n", value, "")
+        # What makes it a bound stands among the reasons of its row.
+        return Cell(name, column.figure(at), column.kind[:2] if column.kind else "n", value, "")
     word, why = column.blanks.get(at, ("", ""))
     return Cell(name, word, "none" if word else "", None, why)
 
 
+RANKED = (CaseKind.MODEL, CaseKind.OPERATOR, CaseKind.BENCHMARK, CaseKind.CODEC)
+"""What is ranked, what is asked for most first."""
+
+
 def ranked_table(tables: Sequence[CaseTable]) -> CaseTable | None:
-    """What is ranked: models, or operators where there are no models; None where there are neither."""
+    """Models, or what comes next where none of them ran; None where there is nothing that has a time."""
     by_kind = {table.kind: table for table in tables}
-    return by_kind.get(CaseKind.MODEL) or by_kind.get(CaseKind.OPERATOR)
+    found = [by_kind[kind] for kind in RANKED if kind in by_kind]
+    ran = (table for table in found if any(row.status is Status.OK for _, row in table.rows))
+    return next(ran, next(iter(found), None))
 
 
 def rankings(table: CaseTable | None, reliances: Sequence[Reliance]) -> list[Ranking]:

@@ -3,14 +3,27 @@
 from enum import StrEnum
 
 
+class Heading(StrEnum):
+    """What rankings are called, with times and where none of their rows has one."""
+
+    MODELS = "Models, fastest first"
+    MODELS_UNTIMED = "Models, none with a time"
+    OPERATORS = "Operators, fastest first"
+    OPERATORS_UNTIMED = "Operators, none with a time"
+    BENCHMARKS = "Board benchmarks, fastest first"
+    BENCHMARKS_UNTIMED = "Board benchmarks, none with a time"
+    CODECS = "Codecs, fastest first"
+    CODECS_UNTIMED = "Codecs, none with a time"
+
+
 class Sentence(StrEnum):
     """A clause of the answer or a statement of the trust line; {names} are filled in."""
 
     MORE_BOARD = "{count} more board below"
     MORE_BOARDS = "{count} more boards below"
     NO_TIME = "{board} tells no time"
-    NOT_RELIED = "{board} has no fastest: its one time, {kind}, cannot be relied on ({reasons})"
-    NONE_RELIED = "{board} has no fastest: none of {count} times, {kind}, can be relied on ({reasons})"
+    NOT_RELIED = "{board} gives no answer: its one time, {kind}, cannot be relied on ({reasons})"
+    NONE_RELIED = "{board} gives no answer: none of its {count} times, {kind}, can be relied on ({reasons})"
     TAKES = "{model} takes {time} on {board}, {kind} ({precision})"
     TAKES_UNJUDGED = "{model} takes {time} on {board}, {kind} ({precision}), not told how steady"
     FASTEST_UNJUDGED = "{model} is fastest on {board}: {time} {kind} ({precision}), not told how steady"
@@ -22,10 +35,13 @@ class Sentence(StrEnum):
     OPERATORS_FAILED = "{failed} of {all} operator cases failed: {which}"
     CASE_FAILED = "{failed} of {all} case failed: {which}"
     CASES_FAILED = "{failed} of {all} cases failed: {which}"
+    NOTHING = "Nothing has been measured yet"
     CASE_RAN = "{count} case ran and none failed"
     CASES_RAN = "{count} cases ran and none failed"
     ROW_SKIPPED = "{count} row was skipped"
     ROWS_SKIPPED = "{count} rows were skipped"
+    NO_ROWS = "there are no rows"
+    NOTHING_RAN = "nothing ran, so there is no figure to rely on"
     NOT_MEASURED = "nothing here was measured on a real board"
     UNSTEADY = "{count} of {all} measured rows not steady ({reasons})"
     UNJUDGED = "{count} of {all} measured rows not judged: one round or less"

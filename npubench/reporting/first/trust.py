@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from npubench.domain.figures import Kind
-from npubench.domain.notes import Note, NoteCode, note_of
+from npubench.domain.notes import NoteCode
 from npubench.domain.records import Result, Status
 from npubench.reporting.data.figures import bounds_of
 from npubench.reporting.first.answer import counted
+from npubench.reporting.first.ranking import code_of
 from npubench.reporting.first.said import Said, said
 from npubench.reporting.first.sentences import Sentence
 from npubench.reporting.sanity.doubt import Doubt, Strength
@@ -14,9 +15,11 @@ from npubench.reporting.sanity.reliance import UNSTEADY, Standing, main_figures
 
 
 def trust(results: Sequence[Result], doubts: Sequence[Doubt]) -> list[Said]:
-    """Statements, each with the part of the page that tells more; empty where nothing ran."""
+    """Statements, each with the part of the page that tells more; one at least."""
     ran = [row for row in results if row.status is Status.OK]
-    return [*_steadiness(ran), *_busy(ran), *_doubts(doubts), *_not_times(ran)] if ran else []
+    if not ran:
+        return [said(Sentence.NOTHING_RAN if results else Sentence.NO_ROWS)]
+    return [*_steadiness(ran), *_busy(ran), *_doubts(doubts), *_not_times(ran)]
 
 
 def _steadiness(ran: Sequence[Result]) -> Iterator[Said]:
@@ -47,15 +50,10 @@ def _is_measured(row: Result) -> bool:
 
 
 def _busy(ran: Sequence[Result]) -> Iterator[Said]:
-    busy = sum(any(_code(note) is NoteCode.BUSY for note in row.warnings) for row in ran)
+    busy = sum(any(code_of(note) is NoteCode.BUSY for note in row.warnings) for row in ran)
     if busy:
         text = Sentence.ROW_BUSY if busy == 1 else Sentence.ROWS_BUSY
         yield said(text, {"count": busy}, f"warnings-{NoteCode.BUSY}", "warn")
-
-
-def _code(note: Note | str) -> NoteCode | None:
-    found = note_of(note) if isinstance(note, str) else note
-    return found.code if isinstance(found, Note) else None
 
 
 def _doubts(doubts: Sequence[Doubt]) -> Iterator[Said]:

@@ -64,6 +64,14 @@ class Advised:
     looked_for: tuple[str, ...]  # what was judged and does not stand out
     not_judged: tuple[str, ...]  # what could not be judged, and why
 
+    @property
+    def overlap(self) -> str:
+        """That gains do not add up, where two of them are of the same layer; else empty."""
+        named = [layer for one in self.found if one.gain for layer in one.layers]
+        if len(named) == len(set(named)):
+            return ""
+        return translate("some layers stand under two of these: their gains do not add up")
+
 
 def gain_of(view: LayerView, amounts: Iterable[float | None]) -> Gain | None:
     """The bound of these amounts together; None where none is told."""
@@ -97,7 +105,7 @@ def percent(share: float) -> str:
 def named(view: LayerView, rows: Sequence[LayerRow], most: int = 3) -> tuple[str, ...]:
     """The heaviest of these layers, each with what it takes, and how many more there are."""
     heaviest = sorted(rows, key=lambda row: -(row.amount or 0.0))
-    lines = [f"{row.number} {name_of(row)}{taken(view, row)}" for row in heaviest[:most]]
+    lines = [f"{label_of(row)}{taken(view, row)}" for row in heaviest[:most]]
     if len(rows) > most:
         lines.append(translate("and {count} more", count=len(rows) - most))
     return tuple(lines)
@@ -107,6 +115,12 @@ def name_of(row: LayerRow) -> str:
     """What a layer is called: by the tool, else by its nodes, its type, or its place."""
     layer = row.layer
     return layer.name or ", ".join(layer.nodes) or layer.tool_type or f"#{row.number}"
+
+
+def label_of(row: LayerRow) -> str:
+    """`#3 conv1`: its place in the table and its name."""
+    place, name = f"#{row.number}", name_of(row)
+    return name if name == place else f"{place} {name}"
 
 
 def taken(view: LayerView, row: LayerRow) -> str:

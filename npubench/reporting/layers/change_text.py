@@ -19,6 +19,7 @@ _BESIDE = {
     Besides.OVERLAP: "units that run at once",
     Besides.LAYERS_NOT_COUNTED: "layers not counted",
     Besides.OUTSIDE_OF_LAYERS: "outside of layers",
+    Besides.INTERRUPTIONS: "interruptions by other programs",
     Besides.WAITING: "no unit runs",
 }
 HEAD = ("change", "layer", "A", "B", "difference", "of the change")

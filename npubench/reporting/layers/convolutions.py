@@ -1,11 +1,15 @@
-"""What shapes and counts tell of a layer: whether it multiplies, is depthwise, or reads an image."""
+"""What words, shapes and counts tell of a layer: whether it multiplies, is depthwise, or only orders data."""
 
 import math
 import re
+from collections.abc import Sequence
 
-from npubench.domain.layers import Layer
+from npubench.domain.layers import Join, Layer
 from npubench.domain.specs import Shape
-from npubench.reporting.layers.view import LayerRow, LayerView
+from npubench.reporting.layers.view import LayerRow, LayerView, quotient
+
+SLOW = 0.5
+"""Of the rate of the other layers that multiply: a layer below is slow for its work."""
 
 MOST_IMAGE_CHANNELS = 4
 """An image has 1 to 4 channels: grey, two of a sensor, colours, colours with alpha."""
@@ -15,6 +19,13 @@ _KERNELS = frozenset({9, 25, 49})
 
 _CONVOLUTION = re.compile(r"conv", re.IGNORECASE)
 _PRODUCT = re.compile(r"conv|gemm|matmul|fullyconnected|inner_?product|linear$|dense", re.IGNORECASE)
+
+_LAYOUT = re.compile(
+    r"^(?:transpose|permute|reorder\w*|\w*layout\w*|.*convert.*|nchw\w*|nhwc\w*|memcpy\w*|.*copy)$",
+    re.IGNORECASE,
+)
+_TO_INTEGER = re.compile(r"^(?:quantize\w*|quant)$", re.IGNORECASE)
+_TO_FLOAT = re.compile(r"^(?:dequantize\w*|dequant|cast)$", re.IGNORECASE)
 
 
 def words_of(layer: Layer) -> tuple[str, ...]:
@@ -35,8 +46,8 @@ def multiplies(row: LayerRow) -> bool:
 def is_depthwise(row: LayerRow) -> bool:
     """Whether each channel is convolved by itself.
 
-    By the tool's word; by a weight of C x 1 x k x k beside a convolution; else by as many MACs an output
-    element as one channel's kernel has, which a convolution over channels exceeds.
+    By the tool's word; by a weight of C x 1 x k x k or, as RKNN turns it, 1 x C x k x k; else by as
+    many MACs an output element as one channel's kernel has, which a convolution over channels exceeds.
     """
     layer = row.layer
     if not convolves(layer):
@@ -45,11 +56,20 @@ def is_depthwise(row: LayerRow) -> bool:
         return True
     weights = [shape for shape in layer.input_shapes[1:] if len(shape) == 4]
     if weights:
-        return any(shape[0] > MOST_IMAGE_CHANNELS and shape[1] == 1 and shape[2] > 1 for shape in weights)
+        return any(_is_channel_wise(shape, layer) for shape in weights)
     elements = sum(math.prod(shape) for shape in layer.output_shapes[:1])
     if not row.macs or not elements or row.macs % elements:
         return False
     return row.macs // elements in _KERNELS
+
+
+def _is_channel_wise(weight: Shape, layer: Layer) -> bool:
+    first, second, height, _ = weight
+    if height < 2 or max(first, second) <= MOST_IMAGE_CHANNELS:
+        return False
+    made = layer.output_shapes[0] if layer.output_shapes else ()
+    # A convolution to a single channel has the same weight: what it makes tells them apart.
+    return second == 1 or (first == 1 and len(made) == 4 and made[1] == second)
 
 
 def first_convolution(view: LayerView) -> LayerRow | None:
@@ -76,3 +96,30 @@ def channels_of(shape: Shape) -> int | None:
     if 1 <= last <= MOST_IMAGE_CHANNELS < min(first, height):
         return last
     return None
+
+
+def rate_of(rows: Sequence[LayerRow]) -> float | None:
+    """MACs a microsecond, or a cycle, of all of them that multiply, in all; None where none tells both."""
+    known = [row for row in rows if row.macs and row.amount and multiplies(row)]
+    return quotient(sum(row.macs or 0 for row in known), sum(row.amount or 0.0 for row in known))
+
+
+def makes_integer(row: LayerRow) -> bool:
+    """Whether it quantises."""
+    return _is(_TO_INTEGER, row)
+
+
+def makes_float(row: LayerRow) -> bool:
+    """Whether it makes numbers float again."""
+    return _is(_TO_FLOAT, row)
+
+
+def orders_data(row: LayerRow) -> bool:
+    """Whether it computes nothing and only brings data into order: the tool's own, or a transpose."""
+    if row.macs or makes_integer(row) or makes_float(row):
+        return False
+    return row.layer.join is Join.ADDED or _is(_LAYOUT, row)
+
+
+def _is(pattern: re.Pattern[str], row: LayerRow) -> bool:
+    return any(pattern.match(word) for word in words_of(row.layer) if word)

@@ -55,6 +55,8 @@ def why_without(row: Result, out: Path) -> str:
     kinds = {figures.kind for figures in row.all_figures}
     if Kind.PUBLISHED in kinds:
         return f"it was published, without layers: {_instead(row, out)}"
+    if why := next((figures.no_layers for figures in row.all_figures if figures.no_layers), ""):
+        return f"{why}: {_command('run', _as_given(row), [*where, '--fresh'], out)}"
     if row.backend in TELLERS:
         simulated = ["--simulate"] if kinds == {Kind.SIMULATED} else []
         return (

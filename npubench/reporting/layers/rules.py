@@ -1,6 +1,5 @@
 """The rules behind advice: each looks at a view's layers and says what stands out, or why it cannot."""
 
-import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -14,7 +13,7 @@ from npubench.reporting.layers.advice import (
     Advised,
     amount_text,
     gain_of,
-    name_of,
+    label_of,
     named,
     of_total,
     percent,
@@ -22,17 +21,17 @@ from npubench.reporting.layers.advice import (
     taken,
 )
 from npubench.reporting.layers.convolutions import (
+    SLOW,
     channels_of,
     first_convolution,
     is_depthwise,
-    multiplies,
-    words_of,
+    makes_float,
+    makes_integer,
+    orders_data,
+    rate_of,
 )
 from npubench.reporting.layers.memory import by_memory
-from npubench.reporting.layers.view import Amount, LayerRow, LayerView, quotient
-
-SLOW = 0.5
-"""Of the rate of the other layers that multiply: a layer below is slow for its work."""
+from npubench.reporting.layers.view import Amount, LayerRow, LayerView
 
 Told = Advice | str | None
 """What stands out; why it cannot be judged; None: nothing stands out."""
@@ -84,16 +83,16 @@ def _few_channels(view: LayerView) -> Told:
     if row is None or row.share is None:
         return None
     image = next(found for one in view.result.inputs if (found := channels_of(one.shape)))
-    rate = _rate([one for one in view.rows if one is not row and not is_depthwise(one)])
-    own = _rate((row,))
+    rate = rate_of([one for one in view.rows if one is not row and not is_depthwise(one)])
+    own = rate_of((row,))
     if own is None or rate is None:
         return translate("no MACs are known to compare it with the others by")
     if row.share < LEAST_SHARE or own >= SLOW * rate:
         return None
     evidence = (
-        f"{row.number} {name_of(row)}{taken(view, row)}",
+        f"{label_of(row)}{taken(view, row)}",
         _compared(view, own, rate),
-        _at_rate(view, (row,), rate),
+        _atrate_of(view, (row,), rate),
         *([_padded(row)] if _padded(row) else ()),
     )
     return Advice(
@@ -118,7 +117,7 @@ def _compared(view: LayerView, own: float, others: float) -> str:
     )
 
 
-def _at_rate(view: LayerView, rows: Sequence[LayerRow], rate: float) -> str:
+def _atrate_of(view: LayerView, rows: Sequence[LayerRow], rate: float) -> str:
     """What the layers would take at the rate of the others."""
     least = sum(row.macs or 0 for row in rows) / rate
     now = sum(row.amount or 0.0 for row in rows)
@@ -144,7 +143,7 @@ def _depthwise(view: LayerView) -> Told:
     rows = [row for row in view.rows if is_depthwise(row) and row.amount]
     if not rows or of_total(rows) < LEAST_SHARE:
         return None
-    own, others = _rate(rows), _rate([row for row in view.rows if not is_depthwise(row)])
+    own, others = rate_of(rows), rate_of([row for row in view.rows if not is_depthwise(row)])
     if own is None or others is None:
         return translate("no MACs are known to compare it with the others by")
     if own >= SLOW * others:
@@ -157,7 +156,7 @@ def _depthwise(view: LayerView) -> Told:
         AdviceClass.DEPTHWISE,
         translate("depthwise convolutions leave multipliers idle: {count}", count=len(rows)),
         tuple(row.number for row in sorted(rows, key=lambda one: -(one.amount or 0.0))),
-        (_compared(view, own, others), shares, _at_rate(view, rows, others), *named(view, rows)),
+        (_compared(view, own, others), shares, _atrate_of(view, rows, others), *named(view, rows)),
         translate(
             "an ordinary or grouped convolution of fewer channels may take less time in spite of more MACs:"
             " try one in place of the heaviest"
@@ -166,21 +165,9 @@ def _depthwise(view: LayerView) -> Told:
     )
 
 
-_LAYOUT = re.compile(
-    r"^(?:transpose|permute|reorder\w*|\w*layout\w*|.*convert.*|nchw\w*|nhwc\w*|memcpy\w*|.*copy)$",
-    re.IGNORECASE,
-)
-_TO_INTEGER = re.compile(r"^(?:quantize\w*|quant)$", re.IGNORECASE)
-_TO_FLOAT = re.compile(r"^(?:dequantize\w*|dequant|cast)$", re.IGNORECASE)
-
-
-def _is(pattern: re.Pattern[str], row: LayerRow) -> bool:
-    return any(pattern.match(word) for word in words_of(row.layer) if word)
-
-
 def _conversions(view: LayerView) -> Told:
     """Layers that only bring data into order: the tool's own, and the model's transposes."""
-    rows = [row for row in view.rows if row.amount and not row.is_end and _orders(row)]
+    rows = [row for row in view.rows if row.amount and not row.is_end and orders_data(row)]
     if of_total(rows) < LEAST_SHARE:
         return None
     added = sum(row.layer.join is Join.ADDED for row in rows)
@@ -205,20 +192,13 @@ def _conversions(view: LayerView) -> Told:
     )
 
 
-def _orders(row: LayerRow) -> bool:
-    if row.macs or _is(_TO_INTEGER, row) or _is(_TO_FLOAT, row):
-        return False
-    return row.layer.join is Join.ADDED or _is(_LAYOUT, row)
-
-
 def _quantise_pairs(view: LayerView) -> Told:
     """Numbers made float and integer again, or the other way, with nothing computed between."""
     computing = [row for row in view.rows if not row.is_end]
     pairs = [
         (one, other)
         for one, other in pairwise(computing)
-        if (_is(_TO_FLOAT, one) and _is(_TO_INTEGER, other))
-        or (_is(_TO_INTEGER, one) and _is(_TO_FLOAT, other))
+        if (makes_float(one) and makes_integer(other)) or (makes_integer(one) and makes_float(other))
     ]
     rows = list({row.number: row for pair in pairs for row in pair}.values())
     if not rows or (of_total(rows) < LEAST_SHARE and any(row.amount is not None for row in rows)):
@@ -252,12 +232,6 @@ def _not_counted(view: LayerView) -> Told:
         tuple(evidence),
         translate("the total is a lower bound: measure on the board before relying on it"),
     )
-
-
-def _rate(rows: Sequence[LayerRow]) -> float | None:
-    """MACs a microsecond, or a cycle, of all of them that multiply, in all; None where none tells both."""
-    known = [row for row in rows if row.macs and row.amount and multiplies(row)]
-    return quotient(sum(row.macs or 0 for row in known), sum(row.amount or 0.0 for row in known))
 
 
 def _rules() -> tuple[tuple[Callable[[LayerView], Told], str], ...]:

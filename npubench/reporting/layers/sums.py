@@ -120,6 +120,7 @@ def _part(part: Part, by: Amount) -> str:
         if count is None
         else translate("{count} layers not counted", count=count),
         Besides.OUTSIDE_OF_LAYERS: translate("outside of layers"),
+        Besides.INTERRUPTIONS: translate("interruptions by other programs"),
         Besides.WAITING: translate("no unit runs"),
     }[part.what]
     if part.what is Besides.LAYERS_NOT_COUNTED and not part.amount:

@@ -33,9 +33,10 @@ from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
 from npubench.reporting.first.screen import first_screen
+from npubench.reporting.layers.section import layer_section
+from npubench.reporting.page.selection import selection_page
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.reliance import reliances
-from npubench.reporting.select.presentation import view_of
 from npubench.reporting.select.verdict import Decision
 from npubench.storage.files import cache_folder, data_root
 from npubench.storage.ledger import Export
@@ -63,6 +64,7 @@ SCRIPT_WORDS = (
         "Copy",
         "Copied",
         "Show {count} more of {left}",
+        "{count} more",
         "Not known",
         "emulated",
     ),
@@ -100,22 +102,29 @@ def render(results: Sequence[Result], context: PageContext) -> str:
     """
     with use_language(context.language):
         rows = ordered(results)
+        data = _decided(rows, context.decision) if context.decision else _data(rows, context)
         style, script = styles(), asset("page.js")
+        if data.get("layers"):
+            script += asset("layers.js")
         if context.live is not None:
             script += asset("live.js")
         text: str = (
             environment()
-            .get_template("page.html.j2")
+            .get_template("selection.html.j2" if context.decision else "page.html.j2")
             .render(
                 context=context,
                 style=style,
                 script=script,
                 policy=_policy(style, script, context.live is not None),
                 words=json.dumps({word: translate(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
-                **_data(rows, context),
+                **data,
             )
         )
     return text
+
+
+def _decided(rows: Sequence[Result], decision: Decision) -> dict[str, Any]:
+    return {"page": selection_page(rows, decision), "kind_texts": KINDS}
 
 
 def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
@@ -136,6 +145,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "charts": {"model": model_charts(rows, kinds, grey), "operator": operator_charts(rows, kinds, grey)},
         "overview": charts_over_boards(rows, kinds, context.boards, grey),
         "rooflines": rooflines(rows, kinds, context.boards, grey),
+        "layers": layer_section(rows, context.boards, grey),
         "heatmap": heatmap(rows, context.boards),
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
@@ -144,7 +154,6 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "missing": missing,
         "missing_chart": missing_chart(missing),
         "doubts": doubted,
-        "verdict": view_of(context.decision) if context.decision else None,
         "facts": pack_provenance(rows),
         "is_long": len(rows) >= LONG_FROM,
         "row_limit": ROW_LIMIT,

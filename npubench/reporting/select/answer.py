@@ -1,100 +1,176 @@
-"""The answer in sentences: which chip does the job, else which comes nearest and what is missing of it."""
+"""The answer in one sentence: which chip does the job, which is second, what is not known and what tells it.
+
+A command stands between backticks; the page shows it as code, a terminal and Markdown as it is.
+"""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from npubench.domain.figures import Kind
 from npubench.reporting.data.translate import translate, translate_count
-from npubench.reporting.select.checks import TITLES, Outcome
+from npubench.reporting.select.checks import TITLES, Outcome, Step
 from npubench.reporting.select.stream_wording import cameras_text
 from npubench.reporting.select.verdict import ChipVerdict, Decision
-from npubench.reporting.select.wording import binding_text, confidence_text, kind_text, kind_words, percent
+from npubench.reporting.select.wording import binding_text, confidence_text, kind_text, whole_percent
+
+NAMED = 2
+"""Chips of which a sentence says the names; the others are counted."""
+
+DOES: Mapping[tuple[Kind | None, Kind | None], str] = {
+    (Kind.MEASURED, None): "{chip} does the job",
+    (Kind.PUBLISHED, None): "{chip} does the job by published figures",
+    (Kind.PUBLISHED, Kind.SIMULATED): "{chip} does the job by what its publisher simulated",
+    (Kind.SIMULATED, None): "{chip} does the job by its vendor's simulator",
+    (Kind.PREDICTED, None): "{chip} is predicted to do the job",
+}
+"""How a pass is said by the weakest kind of the figures and what it was for its publisher."""
 
 
 def summary_of(decision: Decision) -> str:
-    """The answer in a few sentences; of what does not do it the nearest, with what is missing or too much."""
+    """The answer: of what does the job the first two, else what comes nearest; and what would tell more."""
     if not decision.verdicts:
         return translate("No chip is known to npubench here: give results, or --published.")
-    counts = Counter(one.outcome for one in decision.verdicts)
     first = decision.verdicts[0]
-    head = {Outcome.PASS: _answer, Outcome.UNKNOWN: _nearest, Outcome.FAIL: _least_short}[first.outcome](
-        first
-    )
-    rest = [
-        translate_count(counts[Outcome.PASS], "{count} candidate passes", "{count} candidates pass"),
-        translate_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
-        translate_count(counts[Outcome.FAIL], "{count} fails", "{count} fail"),
-    ]
-    return " ".join(filter(None, (head, _cameras(first), f"{', '.join(rest)}.")))
+    said = {Outcome.PASS: _answer, Outcome.UNKNOWN: _nearest, Outcome.FAIL: _least_short}[first.outcome]
+    return said(decision)
 
 
-def _answer(best: ChipVerdict) -> str:
-    words = {"chip": best.chip, "kind": kind_text(best), "room": percent(best.headroom)}
-    words["binding"] = binding_text(best)
-    if best.confidence is None:
-        return translate("{chip} ({kind}) does the job with {room} of room, bound by {binding}.", **words)
-    return translate(
-        "{chip} ({kind}) does the job with {sure} confidence and {room} of room, bound by {binding}.",
-        **words,
-        sure=confidence_text(best.confidence),
-    )
+def _answer(decision: Decision) -> str:
+    first, *others = decision.verdicts
+    parts = [_does(first)]
+    second = next((one for one in others if one.outcome is Outcome.PASS), None)
+    if second:
+        words = {"chip": second.chip, "kind": kind_text(second), "room": _room(second)}
+        parts.append(translate("second {chip} ({kind}) {room}", **words))
+    open_ones = [one for one in others if one.outcome is Outcome.UNKNOWN]
+    parts += [_open(open_ones)] if open_ones else []
+    return translate("{parts}.", parts=translate("; ").join(parts))
 
 
-def _nearest(best: ChipVerdict) -> str:
-    """Of an unknown one: what holds of it, what is not known, and the command or fact that would tell it."""
+def _does(best: ChipVerdict) -> str:
+    said = translate(DOES.get((best.kind, best.origin), "{chip} does the job"), chip=best.chip)
+    asides = []
+    if best.confidence is not None:
+        asides.append(translate("{sure} sure", sure=confidence_text(best.confidence)))
+    if count := sum(one.is_doubtful for one in best.figures):
+        asides.append(translate_count(count, "{count} figure is doubtful", "{count} figures are doubtful"))
+    if count := sum(one.is_unstable for one in best.figures):
+        asides.append(translate_count(count, "{count} row is not stable", "{count} rows are not stable"))
+    aside = translate(" ({asides})", asides=", ".join(asides)) if asides else ""
+    return translate("{does} {room}", does=said, room=_room(best)) + aside
+
+
+def _room(one: ChipVerdict) -> str:
+    """`with 38 % of its NPU free`, or the room of what binds."""
+    if one.headroom is None:
+        return translate("with room that is not known")
+    words = {"room": whole_percent(one.headroom)}
+    if one.binding == "npu_time" and one.share == 1:
+        return translate("with {room} of its NPU free", **words)
+    return translate("with {room} of room, bound by {binding}", **words, binding=binding_text(one))
+
+
+def _open(verdicts: Sequence[ChipVerdict]) -> str:
+    """Of which chips nothing, or not all, is known, and what would tell it of one."""
+    nothing = [one for one in verdicts if one.kind is None]
+    partly = [one for one in verdicts if one.kind is not None]
+    told = next_step(verdicts)
+    # The chip that the command tells of is one of those that are named.
+    partly.sort(key=lambda one: told is None or one is not told[0])
+    parts = [translate("not all is known of {chips}", chips=_names(partly))] if partly else []
+    parts += [translate("nothing is known of {chips}", chips=_names(nothing))] if nothing else []
+    said = translate(", ").join(parts)
+    return translate("{said}: {next}", said=said, next=_tells(*told)) if told else said
+
+
+def _names(verdicts: Sequence[ChipVerdict]) -> str:
+    named = ", ".join(one.chip for one in verdicts[:NAMED])
+    more = len(verdicts) - NAMED
+    return translate("{chips} and {count} more", chips=named, count=more) if more > 0 else named
+
+
+def next_step(verdicts: Sequence[ChipVerdict]) -> tuple[ChipVerdict, Step] | None:
+    """The first command that would settle an unknown of one of them, else the first fact; None: nothing."""
+    steps = [(one, step) for one in verdicts for step in one.steps]
+    return next((pair for pair in steps if pair[1].command), steps[0] if steps else None)
+
+
+def _tells(of: ChipVerdict, step: Step) -> str:
+    if step.command:
+        return translate("`{command}` tells of {chip}", command=step.command, chip=of.chip)
+    return translate("{chip} lacks {fact}", chip=of.chip, fact=step.brief or step.what)
+
+
+def _nearest(decision: Decision) -> str:
+    """Of unknown ones: what holds of the nearest, what is not known, and what would tell it."""
+    open_ones = [one for one in decision.verdicts if one.outcome is Outcome.UNKNOWN]
+    best = open_ones[0]
+    if all(one.kind is None for one in open_ones):
+        return _nothing(decision, open_ones)
     missing = [check for check in best.checks if check.outcome is Outcome.UNKNOWN]
-    step = next(iter(best.steps), None)
     words = {
         "chip": best.chip,
         "held": len(best.checks) - len(missing),
         "all": len(best.checks),
         "missing": ", ".join(translate(TITLES[check.name]) for check in missing),
     }
+    said = translate(
+        "No chip is known to do the job; {chip} comes nearest: {held} of {all} requirements hold, "
+        "not known: {missing}",
+        **words,
+    )
     if best.confidence is not None:
-        held = translate(
-            "No candidate is known to do the job. {chip} comes nearest: {held} of {all} requirements hold "
-            "({sure} sure), not known: {missing}.",
-            **words,
-            sure=confidence_text(best.confidence),
+        said += translate(
+            " ({asides})", asides=translate("{sure} sure", sure=confidence_text(best.confidence))
         )
-    else:
-        held = translate(
-            "No candidate is known to do the job. {chip} comes nearest: {held} of {all} requirements hold, "
-            "not known: {missing}.",
-            **words,
-        )
-    return f"{held} {translate('Next: {step}.', step=step.command or step.what)}" if step else held
+    told = next_step([best])
+    return translate("{parts}.", parts=translate("; ").join([said, _tells(*told)]) if told else said)
 
 
-def _least_short(best: ChipVerdict) -> str:
-    """Of a failing one: by what, and what would have to change."""
+def _nothing(decision: Decision, verdicts: Sequence[ChipVerdict]) -> str:
+    """Where no model has a figure on any chip that may do it: the command is the answer."""
+    models = dict.fromkeys(need.names[0] for _, need in decision.asked.models)
+    words = {"models": ", ".join(models), "chips": _names(verdicts)}
+    said = translate("Nothing is known of {models} on {chips}", **words)
+    told = next_step(verdicts)
+    return translate(
+        "{parts}.", parts=translate("{said}: {next}", said=said, next=_tells(*told)) if told else said
+    )
+
+
+def _least_short(decision: Decision) -> str:
+    """Of failing ones: by what the nearest falls short, and what would have to change."""
+    best = decision.verdicts[0]
     words = {"chip": best.chip, "binding": binding_text(best)}
     if best.headroom is None:
-        text = translate("No candidate does the job. {chip} comes nearest and fails by {binding}.", **words)
+        said = translate("No chip does the job; {chip} comes nearest and fails by {binding}", **words)
     else:
-        text = translate(
-            "No candidate does the job. {chip} comes nearest and is short of {binding} by {percent}.",
+        said = translate(
+            "No chip does the job; {chip} comes nearest and is short of {binding} by {percent}",
             **words,
-            percent=percent(-best.headroom),
+            percent=whole_percent(-best.headroom),
         )
     change = next(iter(best.changes), "")
-    return f"{text} {translate('What would do: {change}.', change=change)}" if change else text
+    parts = [said, translate("what would do: {change}", change=change)] if change else [said]
+    return translate("{parts}.", parts=translate("; ").join(parts))
 
 
-def _cameras(best: ChipVerdict) -> str:
-    """How many such cameras the first chip keeps up with, where that was simulated."""
-    if best.outcome is Outcome.FAIL or best.streams is None or not best.streams.simulated:
+def counts_of(decision: Decision) -> str:
+    """How many were weighed and what came of them."""
+    counts = Counter(one.outcome for one in decision.verdicts)
+    parts = [
+        translate_count(counts[Outcome.PASS], "{count} passes", "{count} pass"),
+        translate_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
+        translate_count(counts[Outcome.FAIL], "{count} fails", "{count} fail"),
+    ]
+    chips = translate_count(len(decision.verdicts), "{count} chip weighed", "{count} chips weighed")
+    return translate("{chips}: {outcomes}.", chips=chips, outcomes=translate(", ").join(parts))
+
+
+def cameras_of(decision: Decision) -> str:
+    """How many such cameras the first chip keeps up with; empty where that was not simulated."""
+    best = next(iter(decision.verdicts), None)
+    if best is None or best.outcome is Outcome.FAIL or best.streams is None or not best.streams.simulated:
         return ""
     words = {"chip": best.chip, "cameras": cameras_text(best.streams)}
     return translate("{chip} keeps up with {cameras} such cameras (simulated).", **words)
-
-
-def weighed_by(decision: Decision) -> str:
-    """What was weighed: chips, and the figures that speak for their models, by kind."""
-    kinds = Counter((f.kind, f.origin) for one in decision.verdicts for f in one.figures if f.kind)
-    order = [(kind, origin) for kind in Kind for origin in (None, Kind.SIMULATED)]
-    parts = [f"{kinds[key]} {kind_words(*key)}" for key in order if kinds[key]]
-    asked = sum(len(one.figures) for one in decision.verdicts)
-    if missing := asked - sum(kinds.values()):
-        parts.append(f"{missing} {translate('unknown')}")
-    chips = translate_count(len(decision.verdicts), "{count} chip weighed", "{count} chips weighed")
-    return f"{chips}; {translate('figures of models: {parts}', parts=', '.join(parts))}" if parts else chips

@@ -109,6 +109,7 @@ def _time(told: Sequence[PublishedFigure], chip: Chip, network: Network) -> Mode
         precision=one.precision,
         source=one.source,
         with_host=network.head is Head.HOST,
+        places=tuple(f"{figure.table}:{figure.line}" for figure in told),
     )
 
 

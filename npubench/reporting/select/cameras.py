@@ -5,6 +5,7 @@ from pathlib import Path
 
 from npubench.domain.errors import UsageError
 from npubench.domain.text import did_you_mean, printable
+from npubench.reporting.data.translate import translate, translate_count
 from npubench.reporting.select.decode_text import codec_of
 from npubench.reporting.select.requirements import (
     CODECS,
@@ -62,9 +63,14 @@ def asked_by(words: Cameras) -> Requirements:
     weights = [("headroom", 1.0)]
     weights += [("price", 1.0)] if words.budget_usd else []
     weights += [("power", 1.0)] if words.power_w else []
-    how = f"{wide}x{high}, {fps:g} frames/s, {'raw frames' if codec == 'none' else codec}"
-    cameras = f"{words.count} camera{'s' if words.count > 1 else ''}"
-    title = f"{cameras} ({how}), each frame through {', '.join(words.models)}"
+    title = translate(
+        "{cameras} ({size}, {fps} frames/s, {codec}), each frame through {models}",
+        cameras=translate_count(words.count, "{count} camera", "{count} cameras"),
+        size=f"{wide}x{high}",
+        fps=f"{fps:g}",
+        codec=translate("raw frames") if codec == "none" else codec,
+        models=", ".join(words.models),
+    )
     return Requirements(title, (stream,), limits, tuple(weights))
 
 

@@ -137,14 +137,6 @@ def load_of(jobs: Sequence[Job]) -> float | None:
     return total([job.loads for job in jobs if job.loads]).median
 
 
-def load_band_of(jobs: Sequence[Job]) -> tuple[float, float] | None:
-    """The 90 % band of that; None where no figure has one."""
-    if not all(job.time for job in jobs):
-        return None
-    whole = total([job.loads for job in jobs if job.loads])
-    return whole.band if whole.sigma else None
-
-
 def share_of(jobs: Sequence[Job]) -> float:
     """Smallest part of the NPU that a figure is of."""
     return min((job.time.share for job in jobs if job.time), default=1.0)

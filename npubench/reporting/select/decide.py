@@ -4,11 +4,12 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from npubench.domain.figures import Bound
+from npubench.domain.figures import Bound, Kind
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.published.chips import same_chip
 from npubench.reporting.data.translate import translate
+from npubench.reporting.select.bands import total
 from npubench.reporting.select.board_checks import (
     Told,
     decode,
@@ -22,7 +23,7 @@ from npubench.reporting.select.board_checks import (
 )
 from npubench.reporting.select.candidate import Candidate, candidates
 from npubench.reporting.select.changes import Case, changes_of, fewer_streams
-from npubench.reporting.select.checks import Check, Job, Outcome, load_band_of, load_of, share_of, worst
+from npubench.reporting.select.checks import Check, Job, Outcome, load_of, share_of, worst
 from npubench.reporting.select.choosing import Beyond
 from npubench.reporting.select.npu_checks import (
     accuracy,
@@ -31,6 +32,7 @@ from npubench.reporting.select.npu_checks import (
     latency,
     npu_time,
     operators,
+    rows_of,
     untried_of,
 )
 from npubench.reporting.select.ranking import Ranked, binding, place, score_of, terms_of
@@ -139,7 +141,6 @@ def _judge(
         binding=decides.name if decides else None,
         headroom=decides.headroom if decides else None,
         load=load_of(jobs),
-        load_band=load_band_of(jobs),
         share=share_of(jobs),
         figures=tuple(map(figure_of, jobs)),
         price_usd=cost.value if cost else None,
@@ -152,6 +153,8 @@ def _judge(
         bound=Bound.LOWER if any(one.at_least for one in times) else Bound.EXACT,
         streams=streams,
         fewer_streams=fewer,
+        load_band=_band_of(jobs),
+        rows=rows_of(jobs),
     )
 
 
@@ -194,6 +197,13 @@ def confidence_of(checks: Sequence[Check]) -> float | None:
     return min(known, default=None)
 
 
+def _band_of(jobs: Sequence[Job]) -> tuple[float, float] | None:
+    """Of the load of all models; None where a model has no time, or none has a band."""
+    loads = [job.loads for job in jobs if job.loads]
+    whole = total(loads) if len(loads) == len(jobs) else None
+    return whole.band if whole and whole.sigma else None
+
+
 def untried_lines(jobs: Sequence[Job]) -> tuple[str, ...]:
     """That models were never tried on the chip; nothing where all were."""
     names = untried_of(jobs)
@@ -221,6 +231,9 @@ def figure_of(job: Job) -> Figure:
         precision=time.precision,
         source=time.source,
         bound=Bound.LOWER if time.at_least else Bound.EXACT,
+        row=time.result.key if time.result else "",
+        places=time.places,
+        stability=str(time.result.verdict or "") if time.result and time.kind is Kind.MEASURED else "",
     )
 
 

@@ -245,6 +245,13 @@ def operators(jobs: Sequence[Job]) -> Check | None:
     return Check("operators", outcome, None, need, have, "; ".join(failed or unknown) or why)
 
 
+def rows_of(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """Keys of the rows that times, failures and accuracies were taken of."""
+    found = [row for job in jobs for row in (job.row, job.missing.failed if job.missing else None)]
+    found += [_compared(job) for job in jobs if job.need.minimum is not None]
+    return tuple(dict.fromkeys(row.key for row in found if row))
+
+
 def untried_of(jobs: Sequence[Job]) -> list[str]:
     """Models whose time is predicted and of which no row tells that they run on the chip."""
     return [

@@ -21,6 +21,7 @@ from npubench.reporting.select.atlas_times import Atlas, atlas, network_asked
 from npubench.reporting.select.candidate import chip_key
 from npubench.reporting.select.choosing import Beyond, Predictor
 from npubench.reporting.select.decide import decide
+from npubench.reporting.select.doubtful import with_doubts
 from npubench.reporting.select.predicted_times import Wanted, predicted_times
 from npubench.reporting.select.requirements import Requirements, read_requirements
 from npubench.reporting.select.times import Missing, ModelTime
@@ -79,6 +80,7 @@ def choose(options: SelectOptions, catalog: Catalog) -> Selected:
     beyond = Beyond(shapes, found, predict, lambda name: catalog.case(name) is not None)
     decision = decide(asked, kept, specs, boards, beyond, chips)
     decision = replace(decision, warnings=(*notes, *decision.warnings))
+    decision = with_doubts(decision, rows, published.figures(options.tables) if found else ())
     return Selected(decision, kept, boards)
 
 

@@ -54,7 +54,9 @@ def steps_of(
 def _open(check: Check, jobs: Sequence[Job]) -> Iterator[Job]:
     """The models that leave a check open: those without a figure, else those whose figure is not sure."""
     if check.name == "accuracy":
-        yield from (job for job in jobs if job.need.minimum is not None and _uncompared(job))
+        asked = [job for job in jobs if job.need.minimum is not None]
+        # A row of another precision has one: then it is this precision that was never compared.
+        yield from [job for job in asked if _uncompared(job)] or asked
         return
     without = [job for job in jobs if job.time is None or job.time.at_least]
     unsure = [

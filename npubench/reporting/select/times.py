@@ -48,6 +48,7 @@ class ModelTime:
     memory_bytes: float | None = None  # that the run needs
     on_cpu: tuple[str, ...] = ()  # operators that were left to the CPU
     with_host: bool = False  # the time holds work of the host behind the NPU
+    places: tuple[str, ...] = ()  # `table:line` of the published figures that it is made of
     result: Result | None = None  # its row in a workspace
 
     @property

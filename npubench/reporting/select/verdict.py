@@ -9,11 +9,21 @@ from npubench.published.atlas import publisher_of
 from npubench.reporting.data.figures import latency_text, main_latency_us
 from npubench.reporting.data.formatting import duration
 from npubench.reporting.data.translate import translate
+from npubench.reporting.sanity.doubt import Strength
 from npubench.reporting.select.checks import TITLES, Check, Outcome, Step
 from npubench.reporting.select.ranking import Term
 from npubench.reporting.select.requirements import Requirements
 from npubench.reporting.select.streams import StreamsVerdict
 from npubench.reporting.select.times import Found, ModelTime
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Why a figure may not be what it says."""
+
+    strength: Strength  # strong: look at it before the figure is used
+    reason: str  # one sentence
+    next_step: str  # what to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,20 @@ class Figure:
     source: str = ""  # publication, or what a prediction rests on
     bound: Bound = Bound.EXACT  # lower: it leaves something out
     why: str = ""  # there is none
+    row: str = ""  # key of the row of a workspace that it is of
+    places: tuple[str, ...] = ()  # `table:line` of published figures
+    stability: str = ""  # how far the latency of its row can be relied on; empty: nobody judged
+    doubts: tuple[Suspicion, ...] = ()  # the strong first
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a doubt about it is strong."""
+        return any(one.strength is Strength.STRONG for one in self.doubts)
+
+    @property
+    def is_unstable(self) -> bool:
+        """Whether its row is known not to be stable."""
+        return self.stability not in ("", Verdict.STABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +91,8 @@ class ChipVerdict:
     score: float | None = None  # 0..1
     rank: int | None = None  # from 1 among those that do not fail
     bound: Bound = Bound.EXACT  # of `load`; lower: times leave something out
-    load_band: tuple[float, float] | None = None  # 90 % band of `load`; None: no band is known
+    load_band: tuple[float, float] | None = None  # ends of its 90 % band; None: no band is known
+    rows: tuple[str, ...] = ()  # keys of the rows that had a part in it: times, accuracies, failures
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -24,6 +24,13 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{significant(share * 100)} %"
 
 
+def whole_percent(share: float) -> str:
+    """The same in whole percents, for a sentence; near 0 and 100 with what tells it from them."""
+    if 0.01 <= abs(share) <= 0.99 or abs(share) > 1:
+        return f"{share * 100:.0f} %"
+    return percent(share)
+
+
 def confidence_text(value: float | None) -> str:
     """A chance in whole percents; never 100 % and never 0 %, which nothing with a band is."""
     if value is None:
@@ -44,7 +51,8 @@ def time_text(figure: Figure) -> str:
     """The time of one inference, its band where it is predicted, and the part of the NPU that it is of."""
     if figure.time_us is None:
         return "–"
-    text = f"{mark(figure.bound)}{duration(figure.time_us)}"
+    doubt = "! " if figure.doubts else ""
+    text = f"{doubt}{mark(figure.bound)}{duration(figure.time_us)}"
     if figure.low_us is not None and figure.high_us is not None and figure.kind is Kind.PREDICTED:
         text += f" [{duration(figure.low_us)} … {duration(figure.high_us)}]"
     return text if figure.share == 1 else f"{text} ({share_text(figure.share)})"
@@ -66,7 +74,11 @@ def load_text(verdict: ChipVerdict) -> str:
 
 def share_of_second(verdict: ChipVerdict) -> str:
     """The same without the kind."""
-    return f"{mark(verdict.bound)}{percent(verdict.load)}"
+    text = f"{mark(verdict.bound)}{percent(verdict.load)}"
+    if verdict.load_band is None or verdict.kind is not Kind.PREDICTED:
+        return text
+    low, high = (significant(end * 100) for end in verdict.load_band)
+    return f"{text} [{low} … {high}]"
 
 
 def price_text(verdict: ChipVerdict) -> str:

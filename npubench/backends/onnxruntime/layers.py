@@ -1,0 +1,186 @@
+"""ONNX Runtime's profile as a table of `domain.layers`, its optimised nodes joined to the model's own.
+
+A fused node writes a tensor of the model, is called after one, or after a node; what it holds is what
+makes that tensor of those that it reads. Convolutions in blocks of channels (NCHWc) write tensors of new
+names: they are called after the tensor that they stood for, and hold the sum and the activation behind it
+that they are given.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npubench.backends.onnxruntime.computed import OPTIMISED, profile_in
+from npubench.backends.onnxruntime.profile import NodeTime, Times, read_runs, tensors, times_of
+from npubench.domain.kinds import Kind
+from npubench.domain.layers import CPU, ONNX_RUNTIME, Beside, Besides, BytesOf, Join, Layer, LayerTable
+from npubench.graph.layer_nodes import Joined, Node, NodeGraph, node_graph, shared_macs
+from npubench.graph.walk import all_nodes, attribute_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+ADDED = frozenset(
+    {"ReorderInput", "ReorderOutput", "QuantizeLinear", "DequantizeLinear", "Cast", "Transpose"}
+)
+"""What it puts in to bring data into order or into another type; the model may have such of its own."""
+
+STATISTIC = (
+    "mean of the fastest {fastest} of {counted} runs of its profiler, for each layer and in all,"
+    " apart from the measured ones"
+)
+
+BLOCKS, FUSED_SUM = "com.microsoft.nchwc", "FusedConv"
+"""The domain of convolutions in blocks of channels, and another one's type: a fourth input is a sum's."""
+
+CLIPPING = frozenset({"Relu", "Clip"})
+"""Integers of the right range need none: the quantiser, or ONNX Runtime, leaves these out."""
+
+_INTEGER = re.compile("^(?:QLinear|Nhwc|Q(?=[A-Z]))")
+"""What operators in integers have before their name."""
+
+PROVIDERS = {"CPUExecutionProvider": CPU}
+"""Units by the names of providers; others are told as they are."""
+
+
+def layers_of(scratch: Path, model: Path) -> LayerTable:
+    """The layers of the profile that `computed.profiled` left. Raises ValueError of one without any run."""
+    import onnx
+
+    times = times_of(read_runs(profile_in(scratch)))
+    if times is None:
+        raise ValueError("no run stands in it")
+    optimised = onnx.load(scratch / OPTIMISED, load_external_data=False)
+    return table_of(times, optimised, node_graph(model))
+
+
+def table_of(times: Times, optimised: "ModelProto", graph: NodeGraph | None) -> LayerTable:
+    """The profile's layers. `optimised` is the graph that ran, `graph` that of the model."""
+    nodes = _nodes(times.nodes, optimised)
+    joined = _joined(nodes, graph) if graph else [Joined()] * len(nodes)
+    macs = shared_macs([one.nodes for one in joined], [None] * len(nodes))
+    layers = [_layer(node, one, count) for node, one, count in zip(times.nodes, joined, macs, strict=True)]
+    what = Besides.OVERLAP if times.outside_us < 0 else Besides.OUTSIDE_OF_LAYERS
+    beside = (Beside(what, times.outside_us), Beside(Besides.INTERRUPTIONS, times.interrupted_us))
+    head = LayerTable(
+        *(Kind.MEASURED, ONNX_RUNTIME),
+        total_us=times.total_us,
+        beside=tuple(one for one in beside if one.time_us),
+        bytes_of=BytesOf.TENSORS,
+        statistic=STATISTIC.format(fastest=times.fastest, counted=times.counted),
+        complete=times.complete,
+    )
+    return head.holding(layers)
+
+
+def _nodes(times: Sequence[NodeTime], optimised: "ModelProto") -> "list[NodeProto | None]":
+    """The optimised node of each; nodes of one name and operator run in the order in which they stand."""
+    named: defaultdict[tuple[str, str], list[NodeProto]] = defaultdict(list)
+    for node in all_nodes(optimised.graph):
+        named[node.name, node.op_type].append(node)
+    found = []
+    for time in times:
+        # A node without a name is profiled under its operator and its number.
+        ones = named.get((time.kernel.name, time.kernel.operator)) or named.get(("", time.kernel.operator))
+        found.append(ones[time.number] if ones and time.number < len(ones) else None)
+    return found
+
+
+def _layer(time: NodeTime, joined: Joined, macs: int | None) -> Layer:
+    kernel = time.kernel
+    outputs = tensors(kernel, "output")
+    operators = tuple(dict.fromkeys(node.operator for node in joined.nodes))
+    provider = str(kernel.arguments.get("provider", ""))
+    return Layer(
+        *(kernel.name, kernel.operator, operators, tuple(node.name for node in joined.nodes), joined.join),
+        PROVIDERS.get(provider, provider),
+        time_us=time.time_us,
+        graph_macs=macs,
+        bytes=_bytes(kernel.arguments),
+        input_shapes=tuple(shape for _, shape in tensors(kernel, "input")),
+        output_shapes=tuple(shape for _, shape in outputs),
+        dtype=outputs[0][0] if outputs else "",
+    )
+
+
+def _bytes(arguments: Any) -> int | None:
+    """Tensors read and written, weights among them: the profile has each as a text."""
+    sizes = [str(arguments.get(f"{what}_size", "")) for what in ("activation", "parameter", "output")]
+    return sum(map(int, sizes)) if all(one.isdecimal() for one in sizes) else None
+
+
+def _joined(nodes: "Sequence[NodeProto | None]", graph: NodeGraph) -> list[Joined]:
+    """The model's nodes of each optimised one, in the order in which they ran."""
+    ran = [node for node in nodes if node is not None]
+    told = frozenset(name for node in ran for name in (node.name, *node.output))
+    stands_for: dict[str, str] = {}
+    return [Joined() if node is None else _join(node, graph, told, stands_for) for node in nodes]
+
+
+def _join(node: "NodeProto", graph: NodeGraph, told: Collection[str], stands_for: dict[str, str]) -> Joined:
+    """`told` has all names that ran, `stands_for` the model's tensor of each new one: this one's is added."""
+    read = [stands_for.get(name) or _tensor(name, graph) for name in node.input if name]
+    last = _last(node, graph) or _reader(node, read, graph)
+    own = last is not None and last.operator == node.op_type
+    if node.op_type in ADDED and not own:
+        stands_for |= {name: read[0] for name in node.output if read and name not in graph.makers}
+        return Joined(join=Join.ADDED)
+    if last is None:
+        return Joined()
+    nodes, whole = graph.between(last, {one for one in read if one}), True
+    if nodes and not any(name in graph.makers for name in node.output):
+        there = {one.operator for one in nodes}
+        behind, whole = graph.chain(last, [one for one in _behind(node) if one not in there])
+        nodes = _with_clipping((*nodes, *behind[1:]), graph, told)
+    if not nodes:
+        return Joined((last,), Join.PARTLY)
+    stands_for |= {node.output[0]: nodes[-1].outputs[0]} if node.output and nodes[-1].outputs else {}
+    if not whole:
+        return Joined(nodes, Join.PARTLY)
+    return Joined(nodes, Join.NAMED if len(nodes) == 1 else Join.FOLLOWS)
+
+
+def _with_clipping(nodes: tuple[Node, ...], graph: NodeGraph, told: Collection[str]) -> tuple[Node, ...]:
+    """With what follows and clips, where nothing that ran is called after it."""
+    readers = [one for name in nodes[-1].outputs for one in graph.readers.get(name, ())]
+    if len(readers) != 1 or readers[0].operator not in CLIPPING:
+        return nodes
+    names = (readers[0].name, *readers[0].outputs)
+    return nodes if any(name in told for name in names) else (*nodes, readers[0])
+
+
+def _tensor(name: str, graph: NodeGraph) -> str:
+    """The model's tensor that another one is by its name: what is quantised is called after what it was."""
+    if name in graph.makers or name in graph.readers:
+        return name
+    told = graph.named(name)
+    if told.node is not None and told.node.name in told.node.outputs:
+        return told.node.name
+    return told.tensor
+
+
+def _last(node: "NodeProto", graph: NodeGraph) -> Node | None:
+    """The model's node that writes what the optimised one writes, by that tensor's name, else by its own."""
+    for name in node.output:
+        if maker := graph.makers.get(_tensor(name, graph)):
+            return maker
+    told = graph.named(node.name)
+    return told.node or graph.makers.get(told.tensor)
+
+
+def _reader(node: "NodeProto", read: Sequence[str], graph: NodeGraph) -> Node | None:
+    """Where no name tells it: the one node of the same operator that reads what the optimised one reads."""
+    plain = _INTEGER.sub("", node.op_type)
+    first = read[0] if read else ""
+    readers = [one for one in graph.readers.get(first, ()) if one.operator == plain]
+    return readers[0] if len(readers) == 1 else None
+
+
+def _behind(node: "NodeProto") -> list[str]:
+    """Operators that a fused convolution does behind itself."""
+    summed = (node.domain == BLOCKS or node.op_type == FUSED_SUM) and len(node.input) > 3 and node.input[3]
+    activation = attribute_of(node, "activation", b"")
+    told = activation.decode() if isinstance(activation, bytes) else str(activation)
+    return [*(["Add"] if summed else []), *([told] if told else [])]
