@@ -277,9 +277,10 @@ PARTS = """[...document.querySelectorAll('svg.plot')].filter(svg => svg.checkVis
 def test_no_label_of_a_chart_is_clipped_or_overlaps_as_the_browser_draws_it(tab, tmp_path, width, language):
     tab.resize(width, 900, phone=width < 500)
     rows = long_names()
-    tab.open(written(tmp_path, rows, replace(gateway.context(tmp_path, rows, language), samples={})))
+    tab.open(written(tmp_path, rows, replace(gateway.context(tmp_path, rows, language), decision=None)))
     tab.evaluate(
-        "document.querySelectorAll('section').forEach(one => one.style.contentVisibility = 'visible')"
+        "document.querySelectorAll('section').forEach(one => one.style.contentVisibility = 'visible');"
+        "document.querySelectorAll('details').forEach(one => one.open = true)"
     )
     found = tab.evaluate(PARTS)
     assert len(found) > 8
