@@ -60,7 +60,7 @@ function placesOf(table) {
   const head = table.tHead.rows[table.tHead.rows.length - 1];
   const cells = [...head.cells];
   const places = cells.map((_, at) => at);
-  if (!isPhone) return places;
+  if (!isPhone || table.dataset.ranking !== undefined) return places;
   const isTime = (at) => cells[at].dataset.time !== undefined;
   const moved = [0, ...places.filter(isTime), ...places.slice(1).filter((at) => !isTime(at))];
   head.append(...moved.map((at) => cells[at]));
@@ -74,7 +74,7 @@ class CaseRows {
     this.button = make("button", { type: "button", class: "more-rows" });
     this.button.addEventListener("click", () => this.more());
     table.parentNode.after(this.button);
-    this.places ??= placesOf(table);
+    this.places = placesOf(table);
     table.hidden = false;
     this.draw();
   }
@@ -180,10 +180,9 @@ class CaseRows {
 
 // A ranking: some rows of a table of cases in an order of their own, with a few of its columns.
 class RankedRows extends CaseRows {
-  constructor(table, { order, ranks, fields, part, bounds }, cases) {
+  constructor(table, { order, ranks, fields, part, common }, cases) {
     const names = [...table.tHead.rows[0].cells].map((cell) => cell.dataset.field);
-    const made = { names_of: names, places: names.map((_, at) => at), ranks: new Map(order.map((at, i) => [at, ranks[i]])) };
-    super(table, { ...cases, ...made, fields, bounds }, order, part, 50);
+    super(table, { ...cases, names_of: names, ranks: new Map(order.map((at, i) => [at, ranks[i]])), fields, common }, order, part, 50);
   }
   key(column, i) {
     const name = this.names_of[column];
@@ -199,7 +198,7 @@ class RankedRows extends CaseRows {
   // Why a row failed, or what makes it less sure: the first at once, the others when they are asked for.
   whys(i) {
     const told = [this.reasons[i] ?? [], (this.notes[i] ?? []).slice(1)].flat().map((at) => this.names[at]);
-    return this.bounds[i] ? [this.bounds[i], ...told] : told;
+    return told.filter((text) => text !== this.common); // what the whole ranking is of is said above it
   }
   why(i) {
     const [first, ...others] = this.whys(i).map((text) => make("bdi", {}, text));

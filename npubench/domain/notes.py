@@ -73,6 +73,11 @@ class NoteCode(StrEnum):
     NO_OUTPUTS_WITHOUT_BOARD = "no_outputs_without_board", "the tool gives no outputs without a board"
     NO_OUTPUTS = "no_outputs", "{tool} gives no outputs"
     SIMULATED_EXECUTION = "simulated_execution", "the simulated execution was {what}"
+    FASTEST_OF_PROFILER = (
+        "fastest_of_profiler",
+        "mean of the fastest {fastest:d} of {counted:d} runs of its profiler, for each layer and in all,"
+        " apart from the measured ones",
+    )
     NO_REFERENCE = "no_reference", "ONNX Runtime gives no reference: {text}"
 
 
