@@ -163,9 +163,9 @@ class CaseRows {
 
 // A ranking: some rows of a table of cases in an order of their own, with a few of its columns.
 class RankedRows extends CaseRows {
-  constructor(table, { order, ranks, fields, part, bounds }, cases) {
+  constructor(table, { order, ranks, fields, part, common }, cases) {
     const names = [...table.tHead.rows[0].cells].map((cell) => cell.dataset.field);
-    super(table, { ...cases, names_of: names, ranks: new Map(order.map((at, i) => [at, ranks[i]])), fields, bounds }, order, part, 50);
+    super(table, { ...cases, names_of: names, ranks: new Map(order.map((at, i) => [at, ranks[i]])), fields, common }, order, part, 50);
   }
   key(column, i) {
     const name = this.names_of[column];
@@ -181,7 +181,7 @@ class RankedRows extends CaseRows {
   // Why a row failed, or what makes it less sure: the first at once, the others when they are asked for.
   whys(i) {
     const told = [this.reasons[i] ?? [], (this.notes[i] ?? []).slice(1)].flat().map((at) => this.names[at]);
-    return this.bounds[i] ? [this.bounds[i], ...told] : told;
+    return told.filter((text) => text !== this.common); // what the whole ranking is of is said above it
   }
   why(i) {
     const [first, ...others] = this.whys(i).map((text) => make("bdi", {}, text));
