@@ -69,6 +69,12 @@ def test_the_ten_heaviest_have_bars_against_the_heaviest():
     assert (bars[0].text, bars[0].share) == ("14.0 µs", "13 %")
 
 
+def test_only_what_is_left_to_the_cpu_beside_an_npu_is_marked_so():
+    assert [one.left for one in shown(*NET).heaviest] == [False, False, False, True]
+    alone = [replace(one, unit=CPU) for one in NET]
+    assert not any(one.left for one in shown(*alone).heaviest)
+
+
 def test_layers_that_take_nothing_have_no_bars():
     assert shown(Layer("a", time_us=0.0), Layer("b", time_us=0.0)).heaviest == ()
     untold = shown(table(Layer("a"), total=None))

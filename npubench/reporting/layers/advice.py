@@ -79,7 +79,7 @@ def gain_of(view: LayerView, amounts: Iterable[float | None]) -> Gain | None:
     if view.by is None or not known:
         return None
     amount = sum(known)
-    return Gain(amount, view.by, amount / view.total if view.total else None)
+    return Gain(amount, view.by, amount / view.own_total if view.own_total else None)
 
 
 def amount_text(amount: float, by: Amount) -> str:

@@ -101,7 +101,7 @@ def _few_channels(view: LayerView) -> Told:
         (row.number,),
         evidence,
         translate(
-            "an NPU computes channels in groups and fills them up with zeros: move pixels into channels first"
+            "channels are computed in groups that are filled up with zeros: move pixels into channels first"
             " (space to depth, with the kernel rearranged, keeps the function), or stride earlier"
         ),
         gain_of(view, (row.amount,)),

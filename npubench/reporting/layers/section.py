@@ -47,6 +47,7 @@ class Bar:
     name: str  # without what nearly all names begin with
     whole_name: str  # as the tool has it
     unit: str  # what runs it, by the tool
+    left: bool  # to the CPU by a tool that has an NPU
     amount: float  # microseconds or cycles
     text: str  # the same with its unit
     share: str  # of the tool's total; empty where there is none
@@ -162,7 +163,7 @@ def _bar(view: LayerView, row: LayerRow, most: float, limits: Sequence[Limit | N
     amount = row.amount or 0.0
     limit = limits[row.number - 1]
     return Bar(
-        *(row.number, without_start(row, start), name_of(row), row.layer.unit, amount),
+        *(row.number, without_start(row, start), name_of(row), row.layer.unit, row in view.on_cpu, amount),
         text=amount_text(amount, view.by or Amount.TIME),
         share="" if row.share is None else percent(row.share),
         width=round(100 * amount / most, 2) if most else 0.0,

@@ -144,7 +144,7 @@ def _advice(advised: Advised, start: str, width: int) -> list[str]:
     if advised.overlap:
         lines += wrapped(advised.overlap, width)
     if not advised.found:
-        lines += wrapped(f"nothing stands out: there are no {'; no '.join(advised.looked_for)}", width)
+        lines += wrapped(f"nothing stands out; looked for in vain: {'; '.join(advised.looked_for)}", width)
     for text in advised.not_judged:
         lines += wrapped(f"not judged: {text}", width)
     return lines
