@@ -38,6 +38,10 @@ class NoteCode(StrEnum):
         "interrupted",
         "other programs interrupted {share:.0%} of the runs, which are not counted: close them",
     )
+    CROWDED = (
+        "crowded",
+        "other programs wanted {share:.0%} of its processors: close them, measure again",
+    )
     LOW_MEMORY = "low_memory", "only {share:.0%} of the memory was free: close other programs"
     LOWER_BOUND = "lower_bound", "the time is a lower bound: layers are not counted"
     LOWER_BOUND_OF_LAYERS = (
