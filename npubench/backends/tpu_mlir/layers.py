@@ -14,7 +14,7 @@ from npubench.domain import layers as domain
 from npubench.domain.kinds import Kind
 from npubench.domain.layers import CPU, DMA, NPU, Beside, Besides, BytesOf, Join, Layer, LayerTable
 from npubench.domain.specs import Shape
-from npubench.graph.layer_nodes import Joined, Node, NodeGraph, shared_macs
+from npubench.graph.layer_nodes import Joined, NodeGraph, shared_macs
 from npubench.storage.json import convert
 
 ADDED = frozenset({"Load", "Store", "Cast", "Requant", "Dequant"})
@@ -97,6 +97,8 @@ def table_of(
         return None
     operations = {one.line: one for one in operations_of(answer)}
     joined = _joined(operations.values(), graph) if graph else {}
+    # What needs no command, such as a Reshape, takes no time; told where it stands for a node.
+    lines |= {line: [] for line, one in joined.items() if one.nodes and line not in lines}
     held = [joined.get(line, Joined()) for line in lines]
     macs = shared_macs([one.nodes for one in held], [None] * len(held))
     clock_mhz = profile.cycles / profile.latency_us if profile.latency_us else None
@@ -131,15 +133,15 @@ def _layer(
     clock_mhz: float | None,
 ) -> Layer:
     computing, moving = ([one for one in commands if one.moves is moves] for moves in (False, True))
-    cycles, first = busy(commands), commands[0]
-    results = operation.results if operation else ()
+    cycles, results = busy(commands), operation.results if operation else ()
+    kind = operation.plain if operation else commands[0].type
     return Layer(
-        results[0].name if results else f"{first.type}_{first.line}",
-        first.type,
+        results[0].name if results else f"{kind}_{commands[0].line}",
+        kind,
         tuple(dict.fromkeys(node.operator for node in joined.nodes)),
         tuple(node.name for node in joined.nodes),
         joined.join,
-        NPU if computing else DMA,
+        DMA if moving and not computing else NPU,
         time_us=cycles / clock_mhz if clock_mhz else None,
         cycles=cycles,
         compute_cycles=busy(computing),
@@ -173,27 +175,25 @@ def _joined(operations: Iterable[Operation], graph: NodeGraph) -> dict[int, Join
 def _join(operation: Operation, graph: NodeGraph, stands_for: dict[str, str]) -> Joined:
     """`stands_for` has the model's tensor for each of the tool's; what this one writes is added to it."""
     reads = [stands_for.get(one.name) or _tensor(one.name, graph) for one in operation.operands]
-    results = [one.name for one in operation.results]
-    last = graph.makers.get(_tensor(results[0], graph)) if results else None
+    writes = {one.name: _tensor(one.name, graph) for one in operation.results}
+    first = next(iter(writes.values()), "")
+    last = graph.makers.get(first)
     own = last is not None and last.operator == operation.plain
-    if operation.plain in ADDED and not own:
-        stands_for |= {name: reads[0] for name in results if reads}
+    # What writes a tensor that it reads only brings it elsewhere, or into another type.
+    if not own and (operation.plain in ADDED or (first and first in reads[:1])):
+        stands_for |= {name: reads[0] for name in writes if reads}
         return Joined(join=Join.ADDED)
-    nodes = _held(last, set(filter(None, reads)), graph) if last else ()
+    # Weights are called after what the operation writes, which is nothing that it reads.
+    nodes = graph.between(last, {*filter(None, reads)} - set(last.outputs)) if last else ()
     if last is None or not nodes:
         ordering = operation.plain in ORDERING
         return Joined((last,), Join.PARTLY) if last and not ordering else Joined(join=_why(ordering))
-    stands_for |= dict.fromkeys(results, nodes[-1].outputs[0])
+    stands_for |= {name: told if told in last.outputs else last.outputs[0] for name, told in writes.items()}
     return Joined(nodes, Join.NAMED if len(nodes) == 1 else Join.FOLLOWS)
 
 
 def _why(ordering: bool) -> Join:
     return Join.ADDED if ordering else Join.UNKNOWN
-
-
-def _held(last: Node, reads: set[str], graph: NodeGraph) -> tuple[Node, ...]:
-    # Weights are called after what the operation writes, which is nothing that it reads.
-    return graph.between(last, reads - set(last.outputs))
 
 
 def _tensor(name: str, graph: NodeGraph) -> str:
