@@ -12,7 +12,7 @@ from npubench.backends.tpu_mlir.log import CYCLES
 
 _COMMAND = re.compile(
     r"(?P<type>[A-Za-z]\w*)_(?P<line>\d{1,9})\|\w+\|s:(?P<start>\d{1,15})(?:\|[bg]:\d+){2}"
-    r"\|e:(?P<end>\d{1,15})\|t:\d+(?P<moves>\|dr:\d+\|sz:(?P<bytes>\d{1,15}))?"
+    r"\|e:(?P<end>\d{1,15})\|t:\d+(?P<moves>\|dr:\d+\|sz:(?P<bytes>\d{1,15})\|bw:\S+)?(?=\s)"
 )
 _BEGINS, _PART = "|s:", "ENGINE_BD"
 
