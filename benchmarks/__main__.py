@@ -20,6 +20,7 @@ NAMES = (
     "own_files",
     "streams",
     "gate_certificate",
+    "team_store",
 )
 
 for name in sys.argv[1:] or NAMES:

@@ -32,6 +32,8 @@ class Suite:
     name: str
     title: str
     cases: tuple[str, ...]
+    takes: str = ""  # in words: how long a run of it takes here, and what it downloads
+    then: str = ""  # the suite that a user may run after it
 
 
 @dataclass(frozen=True, slots=True)

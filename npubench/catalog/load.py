@@ -262,7 +262,12 @@ def _suites(layers: Iterable[Layer], catalog: Catalog, problems: list[Problem]) 
                 problems.append(entry.source.problem(at, f"{what}: correct or remove it"))
             cases.update(dict.fromkeys(found))
         cases.update(dict.fromkeys(_of_codebase(catalog, entry.table)))
-        suites[name] = Suite(name, entry.table.title, tuple(cases))
+        then = entry.table.then or ""
+        if then and then not in entries:
+            what = f"no suite is called {then!r}{did_you_mean(then, entries)}"
+            problems.append(entry.source.problem((*entry.key, "then"), f"{what}: correct or remove it"))
+            then = ""
+        suites[name] = Suite(name, entry.table.title, tuple(cases), entry.table.takes or "", then)
     return suites
 
 

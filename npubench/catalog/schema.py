@@ -128,7 +128,10 @@ class ModelFile(Table, frozen=True, kw_only=True):
 
 
 class SuiteTable(Table, frozen=True, kw_only=True):
-    """`[[suite]]`; `only` keeps globs to one kind of case; `codebase` and `task` add OpenMMLab's models."""
+    """`[[suite]]`; `only` keeps globs to one kind of case; `codebase` and `task` add OpenMMLab's models.
+
+    `takes` says in words what a run of it costs, `then` names the suite that a user may run after it.
+    """
 
     name: Name
     title: Text
@@ -136,6 +139,8 @@ class SuiteTable(Table, frozen=True, kw_only=True):
     codebase: Text | None = None
     task: Text | None = None
     only: Literal["operators", "models"] | None = None
+    takes: Text | None = None
+    then: Name | None = None
 
 
 class SuiteFile(Table, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """`npubench results --published`: what others published, queried; the options of that and its output."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -10,7 +9,9 @@ import click
 
 from npubench.cli.options import PATH, say_problem
 from npubench.domain.errors import UsageError
+from npubench.domain.layout import terminal_columns
 from npubench.domain.text import counted, printable
+from npubench.engine.plan import DEFAULT_OUT
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -150,7 +151,9 @@ def print_published(
     """Rows as `results` prints them, then the figures."""
     from npubench.reporting.data import atlas
     from npubench.reporting.data.rows import row_of
-    from npubench.reporting.data.table import json_lines, json_of, to_text
+    from npubench.reporting.data.table import json_lines, json_of
+    from npubench.reporting.terminal.advice import advice_of
+    from npubench.reporting.terminal.results import to_text
 
     plain = [row_of(row) for row in rows]
     if as_json:
@@ -158,7 +161,7 @@ def print_published(
     elif as_csv:
         click.echo(atlas.to_csv(plain, figures), nl=False)
     else:
-        width = shutil.get_terminal_size((120, 24)).columns
-        parts = [to_text(plain, width)] if plain else []
+        width = terminal_columns()
+        parts = [to_text(plain, width, advice_of(rows, (), DEFAULT_OUT))] if plain else []
         parts += [atlas.to_text(figures, width)] if figures else []
         click.echo("\n\n".join(parts))

@@ -1,7 +1,6 @@
 """`npubench results` and `npubench show`."""
 
 import json
-import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
@@ -20,6 +19,7 @@ from npubench.cli.atlas import (
 )
 from npubench.cli.options import shared_options
 from npubench.domain.errors import UsageError
+from npubench.domain.layout import terminal_columns
 from npubench.domain.text import counted, did_you_mean, printable, text_table
 
 if TYPE_CHECKING:
@@ -99,19 +99,26 @@ def results(
     elif published:
         print_published(found, figures, as_json, as_csv)
     else:
-        _print_results(found, as_json, as_csv)
+        _print_results(found, as_json, as_csv, out)
 
 
-def _print_results(found: "Sequence[Result]", as_json: bool, as_csv: bool) -> None:
+def _print_results(found: "Sequence[Result]", as_json: bool, as_csv: bool, out: Path) -> None:
     from npubench.reporting.data.rows import row_of
-    from npubench.reporting.data.table import to_csv, to_json, to_text
+    from npubench.reporting.data.table import to_csv, to_json
 
     rows = [row_of(result) for result in found]
     if as_csv:
         click.echo(to_csv(rows), nl=False)
+    elif as_json:
+        click.echo(to_json(rows))
     else:
-        columns = shutil.get_terminal_size((120, 24)).columns
-        click.echo(to_json(rows) if as_json else to_text(rows, columns))
+        from npubench.reporting import sanity
+        from npubench.reporting.terminal.advice import advice_of, weak_doubts_line
+        from npubench.reporting.terminal.results import to_text
+
+        doubted = sanity.doubts(found)
+        advice, more = advice_of(found, doubted, out), weak_doubts_line(doubted, out)
+        click.echo(to_text(rows, terminal_columns(), advice, more))
 
 
 def _seen(view: str, found: "Sequence[Result]", history: "Sequence[Result]", published: bool) -> "View":
@@ -182,6 +189,7 @@ def show(
 
     with Store.read(out / "results.db") as store:
         found = [row for row in store.latest(case=case, board=board) if precision in (None, row.precision)]
+        rows = [] if as_json else store.latest()
         boards, cases = store.boards(), store.case_names() if not found else []
     if board is not None and board not in boards:
         raise UsageError(_no_board(board, boards))
@@ -193,25 +201,20 @@ def show(
     if as_json:
         click.echo(json.dumps([row_of(result) for result in found], indent=1))
         return
-    for result in found:
-        _print_tree(row_of(result))
+    _print_shown(found, rows, with_log, out)
+
+
+def _print_shown(found: "Sequence[Result]", rows: "Sequence[Result]", with_log: bool, out: Path) -> None:
+    """These rows one after the other; what is doubtful about them shows among all `rows`."""
+    from npubench.reporting import sanity
+    from npubench.reporting.terminal.show import lines_of
+
+    doubted = sanity.doubts(rows)
+    for number, result in enumerate(found):
+        own = [one for one in doubted if one.is_about(result)]
+        click.echo("\n".join([*([""] if number else []), *lines_of(result, own, out, terminal_columns())]))
         if with_log:
             _print_log(result, out)
-
-
-def _print_tree(value: object, indent: int = 0, name: str = "") -> None:
-    pad = "  " * indent
-    if isinstance(value, dict) and value:
-        if name:
-            click.echo(f"{pad}{printable(name)}:")
-        for key, inner in value.items():
-            _print_tree(inner, indent + bool(name), str(key))
-    elif isinstance(value, list) and value and isinstance(value[0], (dict, list)):
-        click.echo(f"{pad}{printable(name)}: {printable(json.dumps(value, ensure_ascii=False))}")
-    else:
-        text = "-" if value in (None, {}, [], ()) else value
-        text = ", ".join(str(item) for item in text) if isinstance(text, (list, tuple)) else str(text)
-        click.echo(f"{pad}{printable(name)}: {printable(text)}")
 
 
 def _print_log(result: "Result", out: Path) -> None:

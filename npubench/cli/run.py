@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npubench.cli.options import Number, print_records, run_options, say, say_problem, shared_options
+from npubench.cli.options import Number, print_records, run_options, shared_options
 from npubench.engine.plan import RunOptions
 
 if TYPE_CHECKING:
     from npubench.engine.plan import Plan
-    from npubench.engine.run import RunOutcome
 
 
 @click.command()
@@ -75,6 +74,7 @@ def run(
     finished is not done again: the same command continues an interrupted run.
     """
     from npubench.catalog import NODE_TESTS
+    from npubench.cli.closing import say_outcome
     from npubench.cli.listeners import listener, say_refused
     from npubench.cli.report import page_stage
     from npubench.domain.errors import ExitCode
@@ -91,10 +91,10 @@ def run(
         return node_tests.run(options, style, strict, dry_run)
     plan = plan_run(options, say_refused)
     if dry_run:
-        _print_plan(plan, as_json)
+        _print_plan(plan, as_json, options)
         return ExitCode.USAGE if plan.refused else ExitCode.OK
     given = run_session(options, (MEASURE, page_stage()), plan, listener(style))
-    _say_outcome(given[RunOutcome], given[Path], style)
+    say_outcome(given[RunOutcome], given[Path], style, options)
     return exit_code(given[RunOutcome], strict)
 
 
@@ -104,37 +104,8 @@ def _style(quiet: bool, as_json: bool) -> str:
     return "quiet" if quiet else "json" if as_json else "auto"
 
 
-def _say_outcome(outcome: "RunOutcome", page: Path, style: str) -> None:
-    """The closing words: counts, what failed in earlier runs, and where the page is."""
-    from npubench.domain.text import printable
-    from npubench.reporting.data.accuracy import low_rows
-
-    if outcome.interrupted:
-        say_problem("interrupted: finished cases are kept, the same command continues")
-    elif style == "auto":
-        _say_counts(outcome)
-    low = "" if outcome.interrupted else printable(low_rows([*outcome.rows]))
-    click.echo(f"report: {page}{f'; {low}' if low else ''}", err=style == "json")
-
-
-def _say_counts(outcome: "RunOutcome") -> None:
-    from npubench.domain.specs import titled
-    from npubench.domain.text import counted
-
-    jobs, failures = outcome.plan.jobs, outcome.failures
-    new = {result.key for result in outcome.results}
-    done = len({job.key for job in jobs if job.done is not None} - new)
-    click.echo(
-        f"{counted(len(jobs), 'case')}: {len(jobs) - len(failures)} ok, {len(failures)} failed"
-        + (f" ({done} done before)" if done else "")
-    )
-    for result in failures:
-        if result.key not in new and result.failure:
-            text = f"{titled(result.case, result.precision)} on {result.board}: {result.failure.message}"
-            say(f"failed before: {text}")
-
-
-def _print_plan(plan: "Plan", as_json: bool) -> None:
+def _print_plan(plan: "Plan", as_json: bool, options: RunOptions) -> None:
+    from npubench.cli.closing import duration_told
     from npubench.domain.specs import Precision
     from npubench.domain.text import counted
 
@@ -153,7 +124,9 @@ def _print_plan(plan: "Plan", as_json: bool) -> None:
         return
     measured = [job.timing for job in plan.todo if job.compile_key and not job.board.simulated]
     seconds = sum(timing.warmup_min_s + timing.min_duration_s for timing in measured)
+    takes = duration_told(options) if plan.todo else ""
     click.echo(
         f"{counted(len(plan.jobs), 'case')} planned, {len(plan.jobs) - len(plan.todo)} done,"
         f" {len(plan.todo)} to run: at least {seconds:.0f} s of measuring"
+        + (f"; a first run of this suite takes {takes}" if takes else "")
     )

@@ -276,6 +276,7 @@ class Figures:
     samples_us: tuple[tuple[float, ...], ...] = ()  # every run's time, one tuple a round
     interrupted_us: tuple[tuple[float, ...], ...] = ()  # of runs that another program interrupted
     interrupted_share: float | None = None  # of all runs, those interrupted, in 0..1; None: not watched
+    crowded_share: float | None = None  # of its processors, what other programs wanted; None: not watched
     details: Mapping[str, Any] = field(default_factory=dict)  # what else the tool told, for people alone
     tools: Mapping[str, str] = field(default_factory=dict)  # versions that only the board could tell
     origin: Kind | None = None  # of a published figure: what it was for its publisher

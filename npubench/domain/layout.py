@@ -2,7 +2,9 @@
 
 import shlex
 import shutil
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -15,6 +17,8 @@ LEAST_COLUMNS = 20
 """Columns below which nothing is laid out any more; a narrower terminal breaks lines by itself."""
 
 _GAP = 2
+_SENTENCE, _NAME = 20, 28
+"""Columns that sentences get before names get more than makes them differ, and names before sentences do."""
 _NOTHING = ("", "-")
 
 
@@ -22,7 +26,9 @@ class Gives(Enum):
     """How a column gives way where a table is too wide."""
 
     NOTHING = auto()  # figures and words that mean nothing in parts
-    MIDDLE = auto()  # names: they differ most at their ends
+    MIDDLE = (
+        auto()
+    )  # names: they differ most at their ends; one that is then like another stands above its row
     LINES = auto()  # sentences: they go on below
     ABOVE = auto()  # names to be copied: one that is too long stands on a line above its row
 
@@ -49,6 +55,21 @@ class Column:
             return self.natural
         return min(self.natural, max(self.least, columns_of(self.title)))
 
+    @property
+    def clear(self) -> int:
+        """Least columns at which shortened names are as many as the names."""
+        if self.gives is not Gives.MIDDLE:
+            return self.floor
+        names = {*self.cells}
+        return bisect_left(range(self.natural), True, self.floor, key=lambda limit: not _alike(names, limit))
+
+
+def _alike(names: Collection[str], limit: int) -> frozenset[str]:
+    """Those that no one could tell apart once they are shortened to `limit` columns."""
+    short = {name: shortened(name, limit) for name in names}
+    count = Counter(short.values())
+    return frozenset(name for name, text in short.items() if count[text] > 1)
+
 
 def terminal_columns() -> int:
     """Columns of the terminal, or what COLUMNS says; 80 on a pipe."""
@@ -68,8 +89,9 @@ def fitted_table(columns: Sequence[Column], width: int) -> list[str]:
     if _total(column.floor for column in shown) > width:
         return [line for row in range(len(shown[0].cells)) for line in _paragraph(shown, row, width)]
     widths = _widths(shown, width)
-    head = _line([column.title for column in shown], shown, widths)
-    return [head, *(line for row in range(len(shown[0].cells)) for line in _lines(shown, row, widths, width))]
+    places = [_Place(one, limit, _above(one, limit)) for one, limit in zip(shown, widths, strict=True)]
+    head = _line([column.title for column in shown], places)
+    return [head, *(line for row in range(len(shown[0].cells)) for line in _lines(places, row, width))]
 
 
 def _printable(column: Column) -> Column:
@@ -83,42 +105,68 @@ def _total(widths: Iterable[int]) -> int:
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """Columns of the terminal for each: those that lack most of what they would take get more first."""
-    natural, widths = [one.natural for one in columns], [one.floor for one in columns]
-    spare = width - _total(widths)
-    while spare > 0:
-        wanting = [at for at, need in enumerate(natural) if widths[at] < need]
-        if not wanting:
-            break
-        widths[max(wanting, key=lambda at: natural[at] / widths[at])] += 1
-        spare -= 1
+    """Columns of the terminal for each: names until they differ, then sentences, then names until whole.
+
+    Of those that want more, one that lacks most of what it would take gets more first.
+    """
+    widths = [one.floor for one in columns]
+    natural = [one.natural for one in columns]
+    clear = [one.clear for one in columns]
+    sentences = [
+        max(least, min(full, _SENTENCE)) if one.gives is Gives.LINES else least
+        for one, least, full in zip(columns, clear, natural, strict=True)
+    ]
+    names = [
+        max(least, min(full, _NAME)) if one.gives is Gives.MIDDLE else least
+        for one, least, full in zip(columns, sentences, natural, strict=True)
+    ]
+    for goal in (clear, sentences, names, natural):
+        spare = width - _total(widths)
+        while spare > 0 and (wanting := [at for at, need in enumerate(goal) if widths[at] < need]):
+            widths[max(wanting, key=lambda at: goal[at] / widths[at])] += 1
+            spare -= 1
     return widths
 
 
-def _lines(columns: Sequence[Column], row: int, widths: Sequence[int], width: int) -> list[str]:
-    above: list[str] = []
+def _above(column: Column, limit: int) -> frozenset[str]:
+    """Names that stand on a line of their own above their row."""
+    if column.gives is Gives.ABOVE:
+        return frozenset(cell for cell in column.cells if columns_of(cell) > limit)
+    return _alike({*column.cells}, limit) if column.gives is Gives.MIDDLE else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A column with the columns of the terminal that it got."""
+
+    column: Column
+    width: int
+    above: frozenset[str]  # names that stand on a line of their own above their rows
+
+
+def _lines(places: Sequence[_Place], row: int, width: int) -> list[str]:
     parts: list[list[str]] = []
-    for column, limit in zip(columns, widths, strict=True):
-        cell = column.cells[row]
-        if columns_of(cell) <= limit:
-            parts.append([cell])
-        elif column.gives is Gives.LINES:
-            parts.append(wrapped(cell, limit))
-        elif column.gives is Gives.ABOVE:
-            above += wrapped(cell, width)
+    whole: list[str] = []
+    for place in places:
+        cell = place.column.cells[row]
+        if cell in place.above:
+            whole += wrapped(cell, width)
             parts.append([""])
+        elif place.column.gives is Gives.LINES:
+            parts.append(wrapped(cell, place.width))
         else:
-            parts.append([shortened(cell, limit)])
+            parts.append([shortened(cell, place.width)])
     depth = max(map(len, parts))
     below = zip(*(part + [""] * (depth - len(part)) for part in parts), strict=True)
-    lines = [_line(cells, columns, widths) for cells in below]
-    return [*above, *(line for line in lines if line)] or [""]
+    lines = [_line(cells, places) for cells in below]
+    return [*whole, *(line for line in lines if line)] or [""]
 
 
-def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+def _line(cells: Sequence[str], places: Sequence[_Place]) -> str:
+    blanks = (" " * (place.width - columns_of(cell)) for cell, place in zip(cells, places, strict=True))
     padded = (
-        " " * (width - columns_of(cell)) + cell if column.right else cell + " " * (width - columns_of(cell))
-        for cell, column, width in zip(cells, columns, widths, strict=True)
+        blank + cell if place.column.right else cell + blank
+        for cell, blank, place in zip(cells, blanks, places, strict=True)
     )
     return (" " * _GAP).join(padded).rstrip()
 
@@ -126,7 +174,7 @@ def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]
 def _paragraph(columns: Sequence[Column], row: int, width: int) -> list[str]:
     """A row where there is no room for columns: its first cell, then each with its title."""
     first = columns[0].cells[row]
-    lines = wrapped(first, width) if columns[0].gives is not Gives.MIDDLE else [shortened(first, width)]
+    lines = wrapped(first, width)
     told = [(one.title, one.cells[row]) for one in columns[1:] if one.cells[row] not in _NOTHING]
     return [*lines, *packed([f"{title} {cell}".strip() for title, cell in told], width, "  ")]
 

@@ -38,6 +38,10 @@ class NoteCode(StrEnum):
         "interrupted",
         "other programs interrupted {share:.0%} of the runs, which are not counted: close them",
     )
+    CROWDED = (
+        "crowded",
+        "other programs wanted {share:.0%} of its processors: close them, measure again",
+    )
     LOW_MEMORY = "low_memory", "only {share:.0%} of the memory was free: close other programs"
     LOWER_BOUND = "lower_bound", "the time is a lower bound: layers are not counted"
     LOWER_BOUND_OF_LAYERS = (
@@ -57,6 +61,8 @@ class NoteCode(StrEnum):
     NO_SIMULATOR = "no_simulator", "{name} has no simulator: run it on a board, without --simulate"
     NO_PROFILE_SECTION = "no_profile_section", "the log has no profile section"
     NO_TIME_IN_TABLE = "no_time_in_table", "the table gives no time: {text}"
+    NO_MODEL_RUN = "no_model_run", "{tool} runs no model: the engines pyav and command have this case"
+    NO_MEASUREMENT = "no_measurement", "the log holds no measurement"
     NO_COMMAND = "no_command", "no command is declared for {case}: see docs/codec.md"
     IS_REFERENCE = "is_reference", "FP32 is what the others are compared with"
     NOT_PUBLISHED = "not_published", "no accuracy was published with it"
@@ -71,6 +77,11 @@ class NoteCode(StrEnum):
     NO_OUTPUTS_WITHOUT_BOARD = "no_outputs_without_board", "the tool gives no outputs without a board"
     NO_OUTPUTS = "no_outputs", "{tool} gives no outputs"
     SIMULATED_EXECUTION = "simulated_execution", "the simulated execution was {what}"
+    FASTEST_OF_PROFILER = (
+        "fastest_of_profiler",
+        "mean of the fastest {fastest:d} of {counted:d} runs of its profiler, for each layer and in all,"
+        " apart from the measured ones",
+    )
     NO_REFERENCE = "no_reference", "ONNX Runtime gives no reference: {text}"
 
 

@@ -197,6 +197,8 @@ class BoardState:
 
 Outcome = Figures | Failure | Skip
 
+_NO_MEASUREMENT = Note(notes.NoteCode.NO_MEASUREMENT)
+
 
 @dataclass(frozen=True, slots=True)
 class LogCase:
@@ -209,7 +211,7 @@ class LogCase:
     warnings: tuple[str, ...] = ()  # what the tool says of them
     tools: Mapping[str, str] = field(default_factory=dict)  # versions that the log names
     precision: Precision | None = None  # None where nothing tells it
-    skip_reason: Note | str = "the log holds no measurement"  # of a case without figures and failure
+    skip_reason: Note | str = _NO_MEASUREMENT  # of a case without figures and failure
 
 
 @dataclass(frozen=True, slots=True)

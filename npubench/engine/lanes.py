@@ -5,6 +5,7 @@ shares its machine with npubench measures only when nothing is being converted, 
 each. A board is measured by one run at a time: whoever comes second says who holds it, and waits or stops.
 """
 
+import os
 import queue
 import threading
 import time
@@ -29,6 +30,8 @@ from npubench.domain.specs import BenchmarkSpec, BoardSpec
 from npubench.engine.job import JobState, begin, lost, measure, prepare, simulate
 from npubench.engine.plan import Job
 from npubench.engine.session import Listener, Note, RowsOutdated, RunSession, StageStarted, Tasks, ended
+from npubench.measure import crowding
+from npubench.measure.reliability import CROWDED_SHARE
 from npubench.tools import board_runner, process
 from npubench.tools.turns import Turn, Turns
 
@@ -37,6 +40,9 @@ ABREAST = 6
 
 ABREAST_BYTES = 2**28
 """An artifact above this is measured alone: six of them may not fit into memory."""
+
+WATCHED_S = 0.5
+"""So long this machine is watched, before many cases are measured on it, for what would disturb them."""
 
 ATTEMPTS = 2
 """A case whose board was lost under it is measured once more, from the start."""
@@ -170,7 +176,10 @@ class Lane:
                     self._meet(board)
             if any(board.shares_host for board in self.boards):
                 self._all_there.wait()
-                self._alternate([*iter(self._ready.get, None)])
+                states = [*iter(self._ready.get, None)]
+                if len(states) > ABREAST:
+                    self._say_crowded()
+                self._alternate(states)
                 self._ready.put(None)
             while (state := self._ready.get()) is not None:
                 self._one(state)
@@ -201,6 +210,16 @@ class Lane:
             for state in mine:
                 if state.job.key not in keys:
                     self._one(state)
+
+    def _say_crowded(self) -> None:
+        """Tell before minutes of measuring that other programs will disturb it."""
+        occupied, processors = crowding.others_now(WATCHED_S), os.cpu_count() or 1
+        share = crowding.crowded_share([occupied], 0, processors)
+        if occupied is not None and share is not None and share > CROWDED_SHARE:
+            name = next(board.name for board in self.boards if board.shares_host)
+            busy = occupied.others_s / occupied.wall_s
+            told = f"other programs keep {busy:.1f} of its {processors} processors busy"
+            self._session.announce(Note(f"{name} cannot tell steady times now: {told}"))
 
     def _interleaves(self, state: JobState) -> bool:
         backend = self._session.plan.boards[state.job.board.name].backend

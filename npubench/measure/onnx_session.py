@@ -13,11 +13,13 @@ from typing import Any
 
 from npubench.domain.records import Completed, Failure, FailureClass, Stage
 from npubench.graph.walk import plain
+from npubench.measure import crowding
 from npubench.tools.worker_protocol import Answer, Worker, ask_module
 
 PROVIDER = "CPUExecutionProvider"
 SETTLED = 0.01
 WINDOW_NS = 250_000_000
+LEAST_WINDOW_NS = 50_000_000
 WAKING_NS = 5_000_000
 """Of untimed runs, one at least, after other cases had the processor: their data are in its caches."""
 
@@ -64,6 +66,7 @@ def without_optimisation(threads: int = 0) -> Any:
 def warm_up(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> dict[str, Any]:
     """Run until the counts are reached and the medians of two windows differ by less than 1 %.
 
+    A window is 250 ms, or half of the least time that is asked for where that is less.
     Settling is given up, and said so, after `warmup_max_s`; the runs that were asked for are made all
     the same. No warm-up at all where none is asked (`warmup` 0).
     """
@@ -71,8 +74,9 @@ def warm_up(session: Any, feeds: dict[str, Any], timing: dict[str, Any]) -> dict
     medians: list[float] = []
     runs, elapsed = 0, 0.0
     settled = timing["warmup"] == 0
+    window_ns = min(WINDOW_NS, max(LEAST_WINDOW_NS, int(timing["warmup_min_s"] / 2 * 1e9)))
     while runs < timing["warmup"] or not (settled or elapsed >= timing["warmup_max_s"]):
-        window = _window(session, feeds, WINDOW_NS)
+        window = _window(session, feeds, window_ns)
         runs += len(window)
         medians.append(statistics.median(window))
         elapsed = time.perf_counter() - started
@@ -97,6 +101,7 @@ class Timed:
 
     counted: list[int]
     interrupted: list[int]
+    occupied: crowding.Occupied | None = None  # what other programs computed meanwhile
 
 
 def timed_rounds(
@@ -124,6 +129,7 @@ def _round(session: Any, feeds: dict[str, Any], repeat: int, least_ns: int, watc
     counted, interrupted = array("q"), array("q")
     gc.collect()
     gc.disable()
+    began = crowding.now()
     try:
         busy_ns = before = 0
         while True:
@@ -137,7 +143,9 @@ def _round(session: Any, feeds: dict[str, Any], repeat: int, least_ns: int, watc
             (interrupted if lost > max(LOST_NS, taken * LOST_SHARE) else counted).append(taken)
             enough = len(counted) >= repeat or len(interrupted) >= MOST_INTERRUPTED * repeat
             if busy_ns >= least_ns and enough:
-                return Timed(counted.tolist(), interrupted.tolist())
+                ended = crowding.now()
+                occupied = began.until(ended) if began and ended else None
+                return Timed(counted.tolist(), interrupted.tolist(), occupied)
     finally:
         gc.enable()
 

@@ -17,6 +17,8 @@ HOTTER_C = 10.0
 BUSY_SHARE = 0.5
 LOW_MEMORY_SHARE = 0.1
 INTERRUPTED_SHARE = 0.1
+CROWDED_SHARE = 0.1
+CROWDED_SHARE = 0.1
 
 
 def assess_stability(
@@ -25,16 +27,18 @@ def assess_stability(
     """The verdict, None where one round or less tells nothing, and a note for every doubt.
 
     stable: the median of the rounds is known to 2 % (`statistics.spread_of`); drifting: rounds rise (or fall)
-    from one to the next; throttled: they rise while the clock fell; noisy: otherwise apart; invalid: the
-    board restarted in between.
+    from one to the next; throttled: they rise while the clock fell; noisy: otherwise apart, or together while
+    other programs wanted the processors, by which all may be slower; invalid: the board restarted in between.
     """
-    warnings = [*_state_warnings(before, after), *_interrupted(figures), *_bound_warnings(figures)]
+    crowded = [*_crowded(figures)]
+    warnings = [*_state_warnings(before, after), *crowded, *_interrupted(figures), *_bound_warnings(figures)]
     if _restarted(before, after):
         return Verdict.INVALID, (Note(NoteCode.RESTARTED), *warnings)
     latency = figures.latency_us
     spread = latency.spread if latency else figures.spread
     if spread is None or spread <= STABLE_SPREAD:
-        return None if spread is None else Verdict.STABLE, tuple(warnings)
+        calm = Verdict.NOISY if crowded else Verdict.STABLE
+        return None if spread is None else calm, tuple(warnings)
     verdict, code = Verdict.NOISY, NoteCode.REPEATS_DIFFER
     if latency:
         verdict, code = classify_unstable(latency.rounds_p50, before, after)
@@ -45,6 +49,12 @@ def _interrupted(figures: Figures) -> Iterator[Note]:
     share = figures.interrupted_share
     if share is not None and share > INTERRUPTED_SHARE:
         yield Note(NoteCode.INTERRUPTED, {"share": share})
+
+
+def _crowded(figures: Figures) -> Iterator[Note]:
+    share = figures.crowded_share
+    if share is not None and share > CROWDED_SHARE:
+        yield Note(NoteCode.CROWDED, {"share": share})
 
 
 def _bound_warnings(figures: Figures) -> Iterator[Note]:

@@ -33,6 +33,7 @@ def out(tmp_path):
     store.append(
         row(NET, key="8", case="cores", figures=bare, case_kind=CaseKind.CPU, precision=Precision.NONE)
     )
+    store.append(row(NET, key="0", case="left", status=Status.SKIPPED, skip_reason="no simulator there"))
     store.close()
     return tmp_path
 
@@ -90,6 +91,10 @@ def test_a_typo_says_what_is_near_and_a_wrong_board_which_there_are(out, capsys)
         ),
         ("qnn", "qnn tells no figures of layers: npubench run qnn --board rk3588 --simulate --out"),
         ("broken", "it failed (compile: crash): npubench show broken --board desk --precision int8 --out"),
+        (
+            "left",
+            "it was skipped (no simulator there): npubench run left --board rk3588 --simulate --out",
+        ),
         ("cores", "a case of cpu is no network and has no layers"),
     ],
 )

@@ -12,9 +12,10 @@ from npubench.domain.specs import Precision
 from npubench.reporting.data.accuracy import low_rows
 from npubench.reporting.data.rows import row_of
 from npubench.reporting.data.summary import summarise
-from npubench.reporting.data.table import to_csv, to_json, to_text
+from npubench.reporting.data.table import to_csv, to_json
 from npubench.reporting.data.tables import case_tables
 from npubench.reporting.sanity import DoubtClass, Strength, doubts
+from npubench.reporting.terminal.results import to_text
 from tests import sample_results
 
 REASONS = {

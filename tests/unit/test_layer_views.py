@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from npubench.domain.figures import Kind
 from npubench.domain.layers import CPU, NPU, Beside, Besides, BytesOf, Join, Layer, LayerTable
+from npubench.domain.notes import NoteCode
+from npubench.domain.records import Verdict
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.domain.text import columns_of, printable
+from npubench.reporting.data.translate import use_language
 from npubench.reporting.layers.advice import AdviceClass, percent
-from npubench.reporting.layers.convolutions import channels_of, is_depthwise
+from npubench.reporting.layers.convolutions import channels_of, is_depthwise, orders_data
 from npubench.reporting.layers.export import CSV_COLUMNS, to_csv, to_record
 from npubench.reporting.layers.limits import Limit, limits_of, meanings
 from npubench.reporting.layers.rules import advise
@@ -227,7 +230,7 @@ def test_where_nothing_stands_out_it_is_said_what_was_looked_for():
     found = advise(view(BODY, HEAD))
     assert found.found == ()
     assert "operators on the CPU" in found.looked_for
-    assert "nothing stands out: there are no operators on the CPU;" in to_text(
+    assert "nothing stands out; looked for in vain: operators on the CPU; a slow first" in to_text(
         view(BODY, HEAD), Order.TIME, None, 100
     )
 
@@ -339,3 +342,40 @@ def test_a_number_and_its_percent_stay_on_one_line():
     for width in range(60, 120):
         lines = to_text(view(*NET), Order.TIME, None, width).splitlines()
         assert not [line for line in lines if line.strip().startswith("%")]
+
+
+def test_what_other_programs_took_is_no_share_of_the_model():
+    found = view(table(*NET, total=5000.0, beside=(Beside(Besides.INTERRUPTIONS, 4000.0),)))
+    assert (found.total, found.own_total) == (5000.0, 1000.0)
+    assert [one.share for one in found.rows] == [0.4, 0.5, 0.08, 0.02]
+    assert "shares are of the total without interruptions" in notes_of(found)
+    assert "interruptions by other programs 4.000 ms = 5.000 ms" in sum_line(found)
+    gain = advise(found).found[0].gain
+    assert gain.text == "at most 400 µs of 1.00 ms (40 %)"
+    # A total that nothing but interruptions makes leaves the layers' own sum.
+    odd = view(table(*NET, total=1000.0, beside=(Beside(Besides.INTERRUPTIONS, 1000.0),)))
+    assert odd.rows[0].share == 0.4
+
+
+def test_a_measured_row_that_is_not_stable_says_so_beside_its_layers():
+    measured = table(*NET, kind=Kind.MEASURED)
+    assert "the row is noisy: do not rely on single layers" in notes_of(view(measured, verdict=Verdict.NOISY))
+    assert notes_of(view(measured, verdict=Verdict.STABLE)) == []
+    assert notes_of(view(table(*NET), verdict=Verdict.NOISY)) == []
+
+
+def test_what_the_times_are_is_said_in_the_language_of_the_page():
+    statistic = NoteCode.FASTEST_OF_PROFILER.text.format(fastest=2, counted=7)
+    found = view(table(*NET, statistic=statistic))
+    assert notes_of(found)[0].startswith("mean of the fastest 2 of 7 runs")
+    with use_language("zh"):
+        assert notes_of(found)[0].startswith("与测量分开，用其性能分析器运行 7 次，取最快 2 次")
+
+
+@pytest.mark.parametrize(
+    ("word", "orders"),
+    [("NchwToNhwc", True), ("nhwc_to_nchw", True), ("ReorderInput", True), ("Transpose", True),
+     ("NhwcMaxPool", False), ("nchwc", False), ("Permute", True), ("MemoryCopy", True)],
+)  # fmt: skip
+def test_words_of_layers_that_only_order_data(word, orders):
+    assert orders_data(view(Layer("a", word, join=Join.NAMED)).rows[0]) is orders

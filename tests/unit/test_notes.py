@@ -15,7 +15,15 @@ from tests.sample_results import result
 VALUES = {
     **dict.fromkeys(("spread", "share"), 0.107),
     **dict.fromkeys(("count", "cores", "all"), 12),
-    **{"rise_c": 14.0, "before": "ondemand", "after": "powersave", "name": "powersave", "kind": "measured"},
+    **{
+        "rise_c": 14.0,
+        "before": "ondemand",
+        "after": "powersave",
+        "name": "powersave",
+        "kind": "measured",
+        "fastest": 2,
+        "counted": 7,
+    },
     "cases": "a, b",
     **dict.fromkeys(("text", "case", "output", "tool", "what"), "net"),
 }

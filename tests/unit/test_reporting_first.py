@@ -12,7 +12,7 @@ from npubench.domain.figures import Accuracy, Bound, BoundReason, Bounds, Kind
 from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import FailureClass, Status, Verdict
 from npubench.domain.specs import CaseKind, Precision
-from npubench.reporting.data.figures import figures_of, time_us
+from npubench.reporting.data.figures import figures_of, latency_text, time_us
 from npubench.reporting.data.tables import case_tables, ordered
 from npubench.reporting.data.translate import use_language
 from npubench.reporting.first.screen import HEADINGS, first_screen
@@ -122,6 +122,31 @@ def test_simulations_of_two_tools_are_two_rankings_and_two_clauses():
     assert sureness(rows).startswith("nothing here was measured on a real board")
 
 
+def test_a_model_that_is_fastest_on_several_boards_is_named_once():
+    rows = [
+        result(name, board=board, figures=figures(us))
+        for board in ("one", "two")
+        for name, us in (("a", 9_000.0), ("b", 4_000.0))
+    ]
+    assert sentence(rows).startswith(
+        "b is fastest on one (3.99 ms measured, FP32), two (3.99 ms measured, FP32); 2 cases ran"
+    )
+
+
+def test_a_row_without_a_time_says_why():
+    row = simulated(figures=replace(figures(1.0, Kind.SIMULATED), latency_us=None, throughput_fps=None))
+    (line,) = screen([row]).rankings[0].lines
+    assert (line.word, line.whys) == (
+        "no time",
+        ("rknn tells no time for this chip: run it on a board, without --simulate",),
+    )
+
+
+def test_a_column_of_no_verdicts_is_not_shown():
+    assert not screen([simulated()]).rankings[0].has_verdicts
+    assert screen([result()]).rankings[0].has_verdicts
+
+
 def test_a_faster_row_that_is_noisy_has_no_place_in_the_sentence():
     rows = [
         result("a", figures=figures(9_000.0)),
@@ -148,7 +173,7 @@ def test_a_bound_is_no_time_and_says_what_is_not_counted():
         "rk gives no answer: its one time, simulated, cannot be relied on (bound)"
     )
     (line,) = screen([row]).rankings[0].lines
-    assert line.by_field["time"].text == ">= 4.99"
+    assert line.by_field["time"].text == "≥ 4.99"
     assert any("3 of 57 layers" in why for why in line.whys), line.whys
 
 
@@ -230,7 +255,14 @@ def test_the_headline_is_the_fastest_of_what_can_be_relied_on(rows):
     seen = first_screen(rows, case_tables(rows, found), found)
     assert seen.answer
     assert seen.trust
+    led = {
+        latency_text(main_figures(row), time_us(row, main_figures(row).kind, "p50"))
+        for row, one in zip(rows, relied, strict=True)
+        if one.can_lead
+    }
     for clause in seen.answer:
+        told = re.findall(r"\(([\d.\u202f]+ \S+) ", clause.values.get("boards", ""))
+        assert set(told) <= led
         if clause.text not in LEADS:
             assert "time" not in clause.values
             continue

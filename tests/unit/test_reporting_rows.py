@@ -4,7 +4,7 @@ from dataclasses import replace
 from npubench.domain.figures import npu_part
 from npubench.domain.records import Accuracy, FailureClass, Figures, Kind, Latency, OutputAccuracy
 from npubench.reporting.data.rows import row_of
-from npubench.reporting.data.table import to_text
+from npubench.reporting.terminal.results import to_text
 from tests import sample_results
 
 VOCABULARY = (

@@ -209,6 +209,7 @@ def _figures(answer: Mapping[str, Any]) -> Figures:
         artifact_sha256=answer["artifact_sha256"],
         samples_us=rounds,
         interrupted_share=answer["interrupted_share"],
+        crowded_share=answer["crowded_share"],
         interrupted_us=tuple(tuple(ns / 1000 for ns in one) for one in answer["interrupted_ns"]),
         details=answer["details"],
     )

@@ -16,6 +16,7 @@ from npubench.backends.onnxruntime.computed import OPTIMISED, profile_in
 from npubench.backends.onnxruntime.profile import NodeTime, Times, read_runs, tensors, times_of
 from npubench.domain.kinds import Kind
 from npubench.domain.layers import CPU, ONNX_RUNTIME, Beside, Besides, BytesOf, Join, Layer, LayerTable
+from npubench.domain.notes import NoteCode
 from npubench.graph.layer_nodes import Joined, Node, NodeGraph, node_graph, shared_macs
 from npubench.graph.walk import all_nodes, attribute_of
 
@@ -27,10 +28,7 @@ ADDED = frozenset(
 )
 """What it puts in to bring data into order or into another type; the model may have such of its own."""
 
-STATISTIC = (
-    "mean of the fastest {fastest} of {counted} runs of its profiler, for each layer and in all,"
-    " apart from the measured ones"
-)
+STATISTIC = NoteCode.FASTEST_OF_PROFILER.text
 
 BLOCKS, FUSED_SUM = "com.microsoft.nchwc", "FusedConv"
 """The domain of convolutions in blocks of channels, and another one's type: a fourth input is a sum's."""

@@ -3,6 +3,7 @@
 ONNX Runtime may crash, hang or take all memory on a model; here that ends one job and nothing else.
 """
 
+import os
 import resource
 import sys
 import time
@@ -15,6 +16,7 @@ from npubench.backends.onnxruntime.processors import this_processor
 from npubench.domain.figures import NoAccuracy
 from npubench.domain.specs import ModelInputs
 from npubench.measure.calibration import calibration_of_json, choose, evaluation_inputs
+from npubench.measure.crowding import crowded_share
 from npubench.measure.onnx_session import (
     interrupted_share,
     of_threads,
@@ -79,6 +81,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         "rounds_ns": counted,
         "interrupted_ns": interrupted,
         "interrupted_share": interrupted_share(rounds) if job["threads"] == 1 else None,
+        "crowded_share": crowded_share([one.occupied for one in rounds], job["threads"], os.cpu_count() or 1),
         "peak_memory_bytes": peak,
         **compared,
         "not_profiled": profile(path, samples[0], job),

@@ -29,6 +29,7 @@ from npubench.benchmarks.codec.engine import (
 from npubench.benchmarks.codec.figures import Checked, Found, Timed
 from npubench.benchmarks.codec.media import Made, expected_sha256
 from npubench.benchmarks.codec.settings import Settings
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Failure, FailureClass, Skip, Stage
 from npubench.storage.hashing import sha256_of_file
 from npubench.tools import process
@@ -197,7 +198,7 @@ def _steps(recipe: Recipe, path: Path) -> list[list[str]]:
 def run(work: Work) -> Found:
     """One case: an exact pass that is checked, timed rounds, and the search for streams."""
     if work.case.operation is Operation.PIPELINE:
-        raise EndedError(Skip("ffmpeg runs no model: the engines pyav and command have this case"))
+        raise EndedError(Skip(Note(NoteCode.NO_MODEL_RUN, {"tool": "ffmpeg"})))
     case, settings, frames, path = work.case, work.settings, work.made.frames, work.put()
     decodes, encodes = case.operation is Operation.DECODE, case.operation is Operation.ENCODE
 

@@ -18,6 +18,7 @@ from npubench.benchmarks.codec.engine import (
 )
 from npubench.benchmarks.codec.figures import Checked, Found
 from npubench.benchmarks.codec.media import expected_sha256
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import FailureClass, Skip
 
 HASHED = """\
@@ -151,7 +152,7 @@ def run(work: Work) -> Found:
     """One case: a pass whose frames are hashed, timed rounds, and the search for streams."""
     case, settings = work.case, work.settings
     if case.operation is Operation.PIPELINE:
-        raise EndedError(Skip("gst-launch-1.0 runs no model: the engines pyav and command have this case"))
+        raise EndedError(Skip(Note(NoteCode.NO_MODEL_RUN, {"tool": "gst-launch-1.0"})))
     if settings.hardware not in DECODERS:
         known = ", ".join(name for name in DECODERS if name)
         message = f"no GStreamer elements are known for hardware {settings.hardware!r:.40}: there are {known}"

@@ -10,9 +10,7 @@ from npubench.measure.statistics import least_samples
 from npubench.reporting.data.accuracy import no_accuracy_of, why_none, word_of
 from npubench.reporting.data.figures import (
     Speedup,
-    aside,
     bound_of,
-    bounds_of,
     gmac_per_s,
     mark,
     opposite,
@@ -205,22 +203,16 @@ def _percentile(kind: Kind, percentile: int, always: bool) -> Column:
     return Column(
         *(name, hint, _statistic(kind, name), TIMES, "µs", missing, kind, always),
         mark=_bound_mark(kind),
-        aside=(lambda entry: _why_bound(entry, kind)) if percentile == 50 else nothing,
     )
 
 
 def _latency(kind: Kind, name: str, hint: str) -> Column:
-    """A latency that stands in for the median, and then says what makes it a bound."""
-    column = Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind, mark=_bound_mark(kind))
-    return replace(column, aside=lambda entry: _why_bound(entry, kind) if _lacks_median(entry, kind) else "")
+    """A latency that stands in for the median."""
+    return Column(name, hint, _statistic(kind, name), TIMES, "µs", kind=kind, mark=_bound_mark(kind))
 
 
 def _bound_mark(kind: Kind) -> Callable[[Entry], str]:
     return lambda entry: mark(bound_of(entry.figures.get(kind)))
-
-
-def _why_bound(entry: Entry, kind: Kind) -> str:
-    return aside(bounds_of(entry.figures.get(kind)))
 
 
 def _source(figures: Figures | None) -> str:

@@ -13,17 +13,18 @@ from typing import Any
 from markupsafe import Markup
 from msgspec.json import encode
 
-from npubench.domain.figures import Kind
+from npubench.domain.figures import Bounds, Kind
+from npubench.domain.notes import Note, NoteCode, note_of
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Precision
 from npubench.domain.text import text_table, visible
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.columns import Column, Entry, codec_columns, columns_of, nothing
-from npubench.reporting.data.figures import figures_of, kinds_of, speedups
+from npubench.reporting.data.figures import bounds_of, figures_of, kinds_of, speedups, why
 from npubench.reporting.data.formatting import TIMES, Scale, closeness, common_scale, significant
 from npubench.reporting.data.translate import recorded, translate, translate_count
 from npubench.reporting.sanity.doubt import Doubt
-from npubench.reporting.sanity.reliance import Reliance, Standing, reliances
+from npubench.reporting.sanity.reliance import Reliance, Standing, main_figures, reliances
 
 LONG_FROM = 1001
 """Rows from which a page is long: the reasons of its dashes and its tables as plain text are left out."""
@@ -201,6 +202,10 @@ def _columns(rows: Sequence[Result], more: Sequence[Column], is_long: bool) -> t
     return tuple(found)
 
 
+_SIGNS = {"": "", ">= ": "≥ ", "<= ": "≤ "}
+"""Of bounds: a page can show what not every terminal can."""
+
+
 def _asides(
     column: Column, scale: Scale, entries: Sequence[Entry], values: Sequence[float | None]
 ) -> dict[int, tuple[str, str]]:
@@ -209,7 +214,7 @@ def _asides(
         return found
     unit = f" {translate(scale.unit)}" if scale.unit else ""
     for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
-        before, after = ("", "") if value is None else (column.mark(entry), column.aside(entry))
+        before, after = ("", "") if value is None else (_SIGNS[column.mark(entry)], column.aside(entry))
         if before or after:
             found[at] = (before, f"{unit}{after}" if after else "")
     return found
@@ -303,7 +308,41 @@ def notes_of(row: Result, relied: Reliance) -> list[str]:
     # What is said of a whole board comes after what is said of the row.
     boards = [doubt for doubt in relied.doubts if not doubt.cases]
     of_row, of_board = ([f"{doubt.reason}: {doubt.next_step}" for doubt in some] for some in (own, boards))
-    return [*of_row, *map(recorded, row.warnings), *of_board]
+    return [*_unsure(row, relied), *of_row, *map(recorded, row.warnings), *of_board]
+
+
+_TOLD = {NoteCode.LOWER_BOUND, NoteCode.LOWER_BOUND_OF_LAYERS}
+
+
+def code_of(note: Note | str) -> NoteCode | None:
+    """Which of npubench's own warnings it is; None of a text."""
+    found = note_of(note) if isinstance(note, str) else note
+    return found.code if isinstance(found, Note) else None
+
+
+def _unsure(row: Result, relied: Reliance) -> list[str]:
+    """Why there is no time, or only a bound of one."""
+    figures = main_figures(row)
+    if figures is None:
+        return [translate("no figures were recorded: measure it again")]
+    if relied.standing is Standing.NO_TIME:
+        if figures.kind is Kind.SIMULATED:
+            return [
+                translate(
+                    "{tool} tells no time for this chip: run it on a board, without --simulate",
+                    tool=row.backend,
+                )
+            ]
+        return [translate("no latency was told")]
+    bounds = bounds_of(figures)
+    if bounds is None or _TOLD & {code_of(note) for note in row.warnings}:
+        return []
+    return [bound_text(bounds)]
+
+
+def bound_text(bounds: Bounds) -> str:
+    """What a time leaves out, as a note beside it."""
+    return translate("only a bound: {why}", why=why(bounds))
 
 
 def badge_of(row: Result, standing: Standing) -> tuple[str, str]:
@@ -315,6 +354,8 @@ def badge_of(row: Result, standing: Standing) -> tuple[str, str]:
         return ("bad", translate("failed")) if row.status is Status.FAILED else ("", translate("skipped"))
     if standing in (Standing.DOUBTFUL, Standing.WEAK, Standing.BOUND):
         return f"v-{standing.name.lower()}", translate(standing.value)
+    if standing in (Standing.NO_TIME, Standing.EMULATED) and row.verdict is None:
+        return "v-none", translate(standing.value)
     word = translate(row.verdict.value) if row.verdict else translate("no verdict")
     return f"v-{row.verdict or 'none'}", word
 

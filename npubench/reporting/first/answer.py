@@ -39,7 +39,7 @@ def answer(
     real = [one for ranking in rankings for one in _boards(ranking) if not ranking.field.emulated]
     # What can be answered comes before what cannot.
     real.sort(key=lambda one: not any(place.rank for place in one.timed))
-    clauses = [_fastest(one, reliances) for one in real[:BOARDS]]
+    clauses = [*_joined([_fastest(one, reliances) for one in real[:BOARDS]])]
     if len(real) > BOARDS:
         more = len(real) - BOARDS
         text = Sentence.MORE_BOARD if more == 1 else Sentence.MORE_BOARDS
@@ -58,6 +58,25 @@ def _boards(ranking: Ranking) -> Iterator[_OnBoard]:
             continue
         timed = tuple(place for place, row in own if time_us(row, kind, ranking.statistic))
         yield _OnBoard(ranking, board, timed)
+
+
+_ON = {
+    Sentence.FASTEST: Sentence.FASTEST_ON,
+    Sentence.FASTEST_RELIED: Sentence.FASTEST_RELIED_ON,
+}
+
+
+def _joined(clauses: Sequence[Said]) -> Iterator[Said]:
+    """A model that is fastest on several boards is named once, each board with its own figure and kind."""
+    alike: dict[tuple[Sentence, str], list[Said]] = {}
+    for at, one in enumerate(clauses):
+        alike.setdefault((one.text, one.values["model"] if one.text in _ON else str(at)), []).append(one)
+    for (text, model), several in alike.items():
+        if len(several) == 1:
+            yield several[0]
+            continue
+        boards = ", ".join(translate("{board} ({time} {kind}, {precision})", **one.values) for one in several)
+        yield said(_ON[text], {"model": model, "boards": boards}, "ranking")
 
 
 def _fastest(one: _OnBoard, reliances: Sequence[Reliance]) -> Said:

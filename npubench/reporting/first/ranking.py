@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from npubench.domain.figures import Bounds, Figures, Kind
-from npubench.domain.notes import Note, NoteCode, note_of
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind
-from npubench.reporting.data.figures import bounds_of, figures_of, left_out_of, time_us, why
+from npubench.reporting.data.figures import bounds_of, left_out_of, time_us, why
 from npubench.reporting.data.tables import (
     DOUBTED,
     OFF,
     CaseTable,
     ShownColumn,
     badge_of,
+    bound_text,
     json_text,
     notes_of,
     script_text,
 )
-from npubench.reporting.sanity.reliance import Reliance, main_figures
+from npubench.reporting.sanity.reliance import Reliance, Standing, main_figures
 
 SHOWN = 10
 SHOWN_OF_SEVERAL = 5
@@ -88,6 +88,8 @@ class Ranking:
     boards: tuple[str, ...]  # of the rows, by name
     failed: int  # rows at the end that failed
     columns: Mapping[str, int]  # time, fps, cosine, top1: places among the table's columns, as far as told
+    has_whys: bool  # whether a row failed, or something makes one less sure
+    has_verdicts: bool  # whether a row is anything else than a number that has no verdict
 
     def column(self, name: str) -> ShownColumn | None:
         """That column of the case table; None where no row has a figure there."""
@@ -98,14 +100,6 @@ class Ranking:
     def has_times(self) -> bool:
         """Whether there is anything to rank."""
         return "time" in self.columns
-
-    @property
-    def has_whys(self) -> bool:
-        """Whether a row failed, or something makes one less sure."""
-        rows = [(self.table.rows[place.at][1], self.table.reliances[place.at]) for place in self.places]
-        return any(
-            row.failure or row.warnings or relied.doubts or _bound_of(self, row) for row, relied in rows
-        )
 
     @property
     def part(self) -> str:
@@ -127,12 +121,7 @@ class Ranking:
         """The ranking as JSON: places in the case table in their order, ranks (0 without one), columns."""
         order, ranks = [place.at for place in self.places], [place.rank or 0 for place in self.places]
         told = {"order": order, "ranks": ranks, "fields": self.columns, "part": self.shown}
-        bounds = {
-            place.at: bound
-            for place in self.places
-            if (bound := _bound_of(self, self.table.rows[place.at][1]))
-        }
-        told["bounds"] = bounds
+        told["common"] = _common(self.field)
         return script_text(json_text(told))
 
 
@@ -140,30 +129,20 @@ def _line(ranking: Ranking, place: Place) -> Line:
     table, at = ranking.table, place.at
     (number, row), relied = table.rows[at], table.reliances[at]
     off = OFF if row.status is not Status.OK else DOUBTED if relied.doubtful else 0
-    failure = row.failure
-    whys = [failure.message] if failure else notes_of(row, relied) if row.status is Status.OK else []
-    if bound := _bound_of(ranking, row):
-        whys.insert(0, bound)
+    whys = tuple(_whys(ranking.field, row, relied))
     cells = tuple(_cell(name, table.columns[column], at) for name, column in ranking.columns.items())
-    return Line(number, place.rank, row, off, *badge_of(row, relied.standing), tuple(whys), cells)
+    return Line(number, place.rank, row, off, *badge_of(row, relied.standing), whys, cells)
 
 
-_TOLD = {NoteCode.LOWER_BOUND, NoteCode.LOWER_BOUND_OF_LAYERS}
+def _common(field: Field) -> str:
+    """What makes every time of a ranking a bound, as a note of a row says it: it stands above them once."""
+    return bound_text(field.part) if field.part else ""
 
 
-def code_of(note: Note | str) -> NoteCode | None:
-    """Which of npubench's own warnings it is; None of a text."""
-    found = note_of(note) if isinstance(note, str) else note
-    return found.code if isinstance(found, Note) else None
-
-
-def _bound_of(ranking: Ranking, row: Result) -> str:
-    """What the time of a row leaves out, where neither the whole ranking is of that nor a warning says it."""
-    kind = ranking.field.kind
-    if _TOLD & {code_of(note) for note in row.warnings}:
-        return ""
-    bounds = bounds_of(figures_of(row, kind)) if kind else None
-    return "" if bounds is None or bounds == ranking.field.part else why(bounds)
+def _whys(field: Field, row: Result, relied: Reliance) -> list[str]:
+    if row.failure:
+        return [row.failure.message]
+    return [one for one in notes_of(row, relied) if one != _common(field)] if row.status is Status.OK else []
 
 
 def _cell(name: str, column: ShownColumn, at: int) -> Cell:
@@ -207,7 +186,10 @@ def _ranking(
     boards = tuple(sorted({row.board for row in rows}))
     failed = sum(row.status is Status.FAILED for row in rows)
     columns = _columns(field, table, members, statistic)
-    return Ranking(field, table, places, statistic, shown, boards, failed, columns)
+    has_whys = any(_whys(field, table.rows[at][1], table.reliances[at]) for at in members)
+    has_verdicts = any(table.reliances[at].standing is not Standing.TOLD for at in members)
+    told = columns, has_whys, has_verdicts
+    return Ranking(field, table, places, statistic, shown, boards, failed, *told)
 
 
 def _columns(field: Field, table: CaseTable, members: Sequence[int], statistic: str) -> dict[str, int]:

@@ -28,6 +28,8 @@ class Sentence(StrEnum):
     TAKES_UNJUDGED = "{model} takes {time} on {board}, {kind} ({precision}), not told how steady"
     FASTEST_UNJUDGED = "{model} is fastest on {board}: {time} {kind} ({precision}), not told how steady"
     FASTEST = "{model} is fastest on {board}: {time} {kind} ({precision})"
+    FASTEST_ON = "{model} is fastest on {boards}"
+    FASTEST_RELIED_ON = "of what can be relied on, {model} is fastest on {boards}"
     FASTEST_RELIED = "{model} is fastest on {board} of what can be relied on: {time} {kind} ({precision})"
     MODEL_FAILED = "{failed} of {all} model failed: {which}"
     MODELS_FAILED = "{failed} of {all} models failed: {which}"

@@ -6,8 +6,8 @@ from npubench.domain.figures import Kind
 from npubench.domain.notes import NoteCode
 from npubench.domain.records import Result, Status
 from npubench.reporting.data.figures import bounds_of
+from npubench.reporting.data.tables import code_of
 from npubench.reporting.first.answer import counted
-from npubench.reporting.first.ranking import code_of
 from npubench.reporting.first.said import Said, said
 from npubench.reporting.first.sentences import Sentence
 from npubench.reporting.sanity.doubt import Doubt, Strength

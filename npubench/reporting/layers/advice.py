@@ -79,7 +79,7 @@ def gain_of(view: LayerView, amounts: Iterable[float | None]) -> Gain | None:
     if view.by is None or not known:
         return None
     amount = sum(known)
-    return Gain(amount, view.by, amount / view.total if view.total else None)
+    return Gain(amount, view.by, amount / view.own_total if view.own_total else None)
 
 
 def amount_text(amount: float, by: Amount) -> str:
@@ -105,7 +105,7 @@ def percent(share: float) -> str:
 def named(view: LayerView, rows: Sequence[LayerRow], most: int = 3) -> tuple[str, ...]:
     """The heaviest of these layers, each with what it takes, and how many more there are."""
     heaviest = sorted(rows, key=lambda row: -(row.amount or 0.0))
-    lines = [f"{row.number} {name_of(row)}{taken(view, row)}" for row in heaviest[:most]]
+    lines = [f"{label_of(row)}{taken(view, row)}" for row in heaviest[:most]]
     if len(rows) > most:
         lines.append(translate("and {count} more", count=len(rows) - most))
     return tuple(lines)
@@ -115,6 +115,12 @@ def name_of(row: LayerRow) -> str:
     """What a layer is called: by the tool, else by its nodes, its type, or its place."""
     layer = row.layer
     return layer.name or ", ".join(layer.nodes) or layer.tool_type or f"#{row.number}"
+
+
+def label_of(row: LayerRow) -> str:
+    """`#3 conv1`: its place in the table and its name."""
+    place, name = f"#{row.number}", name_of(row)
+    return name if name == place else f"{place} {name}"
 
 
 def taken(view: LayerView, row: LayerRow) -> str:

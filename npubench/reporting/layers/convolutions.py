@@ -21,7 +21,7 @@ _CONVOLUTION = re.compile(r"conv", re.IGNORECASE)
 _PRODUCT = re.compile(r"conv|gemm|matmul|fullyconnected|inner_?product|linear$|dense", re.IGNORECASE)
 
 _LAYOUT = re.compile(
-    r"^(?:transpose|permute|reorder\w*|\w*layout\w*|.*convert.*|nchw\w*|nhwc\w*|memcpy\w*|.*copy)$",
+    r"^(?:transpose|permute|reorder\w*|\w*layout\w*|.*convert.*|n(?:chw|hwc)_?(?:to_?)?n(?:chw|hwc)|memcpy\w*|.*copy)$",
     re.IGNORECASE,
 )
 _TO_INTEGER = re.compile(r"^(?:quantize\w*|quant)$", re.IGNORECASE)

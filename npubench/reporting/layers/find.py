@@ -42,6 +42,8 @@ def nearest(pattern: str, rows: Sequence[Result], aliases: Collection[str] = ())
 
 def why_without(row: Result, out: Path) -> str:
     """Why a row has no layers, and the one command that gives them: one line."""
+    if row.case_kind not in (CaseKind.MODEL, CaseKind.OPERATOR):
+        return f"a case of {row.case_kind} is no network and has no layers"
     where = ["--board", row.board, *_precision(row)]
     if row.status is Status.FAILED:
         what = (
@@ -49,9 +51,7 @@ def why_without(row: Result, out: Path) -> str:
         )
         return f"it failed ({what}): {_command('show', row.case, where, out)}"
     if row.status is Status.SKIPPED:
-        return f"it was skipped ({row.skip_reason or 'no reason was recorded'})"
-    if row.case_kind not in (CaseKind.MODEL, CaseKind.OPERATOR):
-        return f"a case of {row.case_kind} is no network and has no layers"
+        return f"it was skipped ({row.skip_reason or 'no reason was recorded'}): {_instead(row, out)}"
     kinds = {figures.kind for figures in row.all_figures}
     if Kind.PUBLISHED in kinds:
         return f"it was published, without layers: {_instead(row, out)}"

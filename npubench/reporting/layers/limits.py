@@ -8,6 +8,8 @@ from npubench.reporting.layers.convolutions import (
     SLOW,
     first_convolution,
     is_depthwise,
+    makes_float,
+    makes_integer,
     orders_data,
     rate_of,
 )
@@ -55,7 +57,7 @@ def _by_work(row: LayerRow, is_stem: bool, usual: float | None) -> Limit | None:
     if own is None:
         if orders_data(row):
             return Limit.DATA_ORDER
-        return Limit.NO_MACS if row.macs == 0 else None
+        return Limit.NO_MACS if row.macs == 0 or makes_integer(row) or makes_float(row) else None
     if usual is None:
         return None
     if own >= SLOW * usual:

@@ -11,7 +11,7 @@ from npubench.reporting.layers.advice import (
     AdviceClass,
     amount_text,
     gain_of,
-    name_of,
+    label_of,
     of_total,
     percent,
     rate_text,
@@ -69,7 +69,7 @@ def _by_tool(view: LayerView, row: LayerRow) -> HeldLayer | None:
     scale = row.amount / cycles
     text = translate(
         "{layer}: memory alone takes {memory}, its products {compute}, by the tool",
-        layer=f"{row.number} {name_of(row)}",
+        layer=label_of(row),
         memory=amount_text(memory * scale, view.by or Amount.CYCLES),
         compute=amount_text(compute * scale, view.by or Amount.CYCLES),
     )
@@ -88,7 +88,7 @@ def _by_bandwidth(view: LayerView, row: LayerRow, bytes_per_s: float) -> HeldLay
         return None
     text = translate(
         "{layer}: {bytes} at {rate} GB/s take {least} of {time}",
-        layer=f"{row.number} {name_of(row)}",
+        layer=label_of(row),
         bytes=size(moved),
         rate=significant(bytes_per_s / 1e9),
         least=duration(alone_us),
@@ -127,7 +127,7 @@ def _by_comparison(view: LayerView) -> HeldByMemory | str:
 def _compared(view: LayerView, row: LayerRow, rate: float, intensity: float) -> str:
     return translate(
         "{layer}: {intensity} MACs a byte and {rate}; all layers {all_intensity} and {all_rate}",
-        layer=f"{row.number} {name_of(row)}",
+        layer=label_of(row),
         intensity=significant((row.macs or 0) / (row.layer.bytes or 1)),
         rate=rate_text(quotient(row.macs, row.amount) or 0.0, view.by),
         all_intensity=significant(intensity),

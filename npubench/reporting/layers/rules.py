@@ -13,7 +13,7 @@ from npubench.reporting.layers.advice import (
     Advised,
     amount_text,
     gain_of,
-    name_of,
+    label_of,
     named,
     of_total,
     percent,
@@ -90,7 +90,7 @@ def _few_channels(view: LayerView) -> Told:
     if row.share < LEAST_SHARE or own >= SLOW * rate:
         return None
     evidence = (
-        f"{row.number} {name_of(row)}{taken(view, row)}",
+        f"{label_of(row)}{taken(view, row)}",
         _compared(view, own, rate),
         _atrate_of(view, (row,), rate),
         *([_padded(row)] if _padded(row) else ()),
@@ -101,7 +101,7 @@ def _few_channels(view: LayerView) -> Told:
         (row.number,),
         evidence,
         translate(
-            "an NPU computes channels in groups and fills them up with zeros: move pixels into channels first"
+            "channels are computed in groups that are filled up with zeros: move pixels into channels first"
             " (space to depth, with the kernel rearranged, keeps the function), or stride earlier"
         ),
         gain_of(view, (row.amount,)),

@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass
 
+from npubench.domain.kinds import Kind
 from npubench.domain.layers import TOLERANCE, Beside, Besides
+from npubench.domain.records import Verdict
 from npubench.reporting.data.figures import main_latency_us
 from npubench.reporting.data.formatting import duration
-from npubench.reporting.data.translate import translate
+from npubench.reporting.data.translate import recorded, translate
 from npubench.reporting.layers.advice import amount_text, percent
 from npubench.reporting.layers.view import Amount, LayerView
 
 DIGITS = 4
 """Of times in a sum: with three, what is added up would not look like what it makes."""
+
+
+_UNSTEADY = frozenset({Verdict.NOISY, Verdict.DRIFTING, Verdict.THROTTLED, Verdict.INVALID})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,16 @@ def notes_of(view: LayerView) -> list[str]:
     """What else has to be known of the table: what its times are, and how the row's own latency differs."""
     table, notes = view.table, []
     if table.statistic:
-        notes.append(table.statistic)
+        notes.append(recorded(table.statistic))
     if table.clock_mhz:
         notes.append(translate("cycles at {clock} MHz", clock=f"{table.clock_mhz:g}"))
     if not table.complete:
         notes.append(translate("the table was cut off before its end: layers are missing"))
+    if view.own_total != view.total:
+        notes.append(translate("shares are of the total without interruptions"))
+    if table.kind is Kind.MEASURED and view.result.verdict in _UNSTEADY:
+        verdict = translate(view.result.verdict.value)
+        notes.append(translate("the row is {verdict}: do not rely on single layers", verdict=verdict))
     latency = main_latency_us(view.figures)
     if view.by is Amount.TIME and view.total and latency and abs(latency - view.total) > TOLERANCE * latency:
         notes.append(
@@ -75,7 +85,7 @@ def notes_of(view: LayerView) -> list[str]:
                 "the row's latency is {latency}, timed without looking at layers",
                 latency=duration(latency),
             )
-            if view.figures.kind == "measured"
+            if view.figures.kind is Kind.MEASURED
             else translate("the row's latency is {latency}", latency=duration(latency))
         )
     return notes

@@ -9,7 +9,7 @@ from npubench.domain.text import columns_of, printable, shortened, text_table
 from npubench.reporting.data.formatting import THIN_SPACE, significant
 from npubench.reporting.layers.advice import Advised, percent
 from npubench.reporting.layers.limits import limits_of, meanings
-from npubench.reporting.layers.names import CUT, shared_start, without_start
+from npubench.reporting.layers.names import CUT, cut_out, shared_start, without_start
 from npubench.reporting.layers.rules import advise
 from npubench.reporting.layers.sums import notes_of, sum_line
 from npubench.reporting.layers.view import Amount, LayerRow, LayerView, Order
@@ -83,7 +83,7 @@ def to_text(view: LayerView, order: Order, top: int | None, width: int) -> str:
         lines.append(f"{left} more layers: --top 0")
     lines += ["", *_words(view, shown, width), *wrapped(sum_line(view), width, "sum: ")]
     lines += [line for note in notes_of(view) for line in wrapped(note, width, "     ")]
-    return "\n".join([*lines, "", *_advice(advise(view), width)])
+    return "\n".join([*lines, "", *_advice(advise(view), shared_start(view), width)])
 
 
 def _heading(view: LayerView, width: int) -> list[str]:
@@ -132,19 +132,19 @@ def _total(columns: Sequence[tuple[_Column, Sequence[str]]]) -> int:
     return sum(width + 2 for width in widths)
 
 
-def _advice(advised: Advised, width: int) -> list[str]:
+def _advice(advised: Advised, start: str, width: int) -> list[str]:
     lines = []
     if advised.found:
         lines.append("what would make it faster, the largest possible gain first:")
     for number, one in enumerate(advised.found, 1):
         gain = f" - {one.gain.text}" if one.gain else ""
         lines += wrapped(f"{one.title}{gain}", width, f"{number}. ")
-        lines += [line for text in one.evidence for line in wrapped(text, width, "   - ")]
+        lines += [line for text in one.evidence for line in wrapped(cut_out(text, start), width, "   - ")]
         lines += wrapped(f"try: {one.action}", width, "   ")
     if advised.overlap:
         lines += wrapped(advised.overlap, width)
     if not advised.found:
-        lines += wrapped(f"nothing stands out: there are no {'; no '.join(advised.looked_for)}", width)
+        lines += wrapped(f"nothing stands out; looked for in vain: {'; '.join(advised.looked_for)}", width)
     for text in advised.not_judged:
         lines += wrapped(f"not judged: {text}", width)
     return lines

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from npubench.domain.figures import Figures
-from npubench.domain.layers import CPU, NPU, BytesOf, Join, Layer, LayerTable
+from npubench.domain.layers import CPU, NPU, Besides, BytesOf, Join, Layer, LayerTable
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, Precision
 from npubench.reporting.select.candidate import share_of_npu
@@ -40,7 +40,9 @@ class LayerRow:
     number: int  # its place in the tool's table, from 1
     layer: Layer  # as the tool told it
     amount: float | None = None  # microseconds, or cycles where the table has no times
-    share: float | None = None  # of the tool's total, in 0..1; units that overlap make more than 1 in all
+    share: float | None = (
+        None  # of the tool's total without interruptions, in 0..1; overlapping units make more than 1
+    )
     macs: int | None = None  # by the graph, else by the tool
     mac_per_s: float | None = None  # achieved
     of_peak: float | None = None  # by the tool, else of the peak of the chip's facts, in 0..1
@@ -79,6 +81,7 @@ class LayerView:
     rows: tuple[LayerRow, ...]  # in the tool's order
     by: Amount | None  # what they are weighed by; None: the tool tells neither times nor cycles
     total: float | None  # by the tool, in the unit of `by`
+    own_total: float | None  # the same without what other programs took from it: shares are of it
     roof: Roof  # of the board's facts
 
     @property
@@ -161,12 +164,23 @@ def _view(result: Result, figures: Figures, table: LayerTable, roof: Roof) -> La
     by = _amount(table, layers)
     total = table.total_us if by is Amount.TIME else table.total_cycles if by is Amount.CYCLES else None
     amounts = [_amount_of(layer, by) for layer in layers]
-    whole = total if total else sum(one for one in amounts if one)
+    own = None if total is None else total - _interruptions(table, by)
+    whole = own if own else sum(one for one in amounts if one)
     rows = tuple(
         _row(number, layer, amount, whole, roof)
         for number, (layer, amount) in enumerate(zip(layers, amounts, strict=True), 1)
     )
-    return LayerView(result, figures, table, rows, by, total, roof)
+    return LayerView(result, figures, table, rows, by, total, own, roof)
+
+
+def _interruptions(table: LayerTable, by: Amount | None) -> float:
+    """What is no part of the model: with it a layer's share would tell of the machine's other work."""
+    told = [
+        one.time_us if by is Amount.TIME else one.cycles
+        for one in table.beside
+        if one.what is Besides.INTERRUPTIONS
+    ]
+    return sum(one for one in told if one is not None and one > 0)
 
 
 def quotient(over: float | None, under: float | None) -> float | None:

@@ -33,6 +33,7 @@ from npubench.reporting.data.summary import environments, moment, summarise
 from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
 from npubench.reporting.first.screen import first_screen
+from npubench.reporting.layers.section import layer_section
 from npubench.reporting.page.selection import selection_page
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.reliance import reliances
@@ -101,7 +102,10 @@ def render(results: Sequence[Result], context: PageContext) -> str:
     """
     with use_language(context.language):
         rows = ordered(results)
+        data = _decided(rows, context.decision) if context.decision else _data(rows, context)
         style, script = styles(), asset("page.js")
+        if data.get("layers"):
+            script += asset("layers.js")
         if context.live is not None:
             script += asset("live.js")
         text: str = (
@@ -113,7 +117,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
                 script=script,
                 policy=_policy(style, script, context.live is not None),
                 words=json.dumps({word: translate(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
-                **(_decided(rows, context.decision) if context.decision else _data(rows, context)),
+                **data,
             )
         )
     return text
@@ -141,6 +145,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "charts": {"model": model_charts(rows, kinds, grey), "operator": operator_charts(rows, kinds, grey)},
         "overview": charts_over_boards(rows, kinds, context.boards, grey),
         "rooflines": rooflines(rows, kinds, context.boards, grey),
+        "layers": layer_section(rows, context.boards, grey),
         "heatmap": heatmap(rows, context.boards),
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
