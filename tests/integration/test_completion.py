@@ -17,7 +17,7 @@ from npubench.cli import COMMANDS
 from npubench.cli import npubench as command_line
 from npubench.storage.store import Store
 from tests import sample_results
-from tests.commands import npubench
+from tests.commands import argv
 
 HEAVY = ("numpy", "onnx", "onnxruntime", "pandas", "plotly", "jinja2", "paramiko", "rich", "torch", "PIL")
 BIN = Path(sys.executable).parent
@@ -28,23 +28,29 @@ DANGEROUS = ("$(touch gone)", "two words", "a;b", "q'uote", "`id`", "star*", "li
 def workspace(tmp_path_factory):
     """A folder with results of two harmless names and of many that no shell may be given."""
     folder = tmp_path_factory.mktemp("completed")
-    with Store(folder / "out" / "results.db") as store:
+    (folder / "out").mkdir()
+    with Store.create(folder / "out" / "results.db") as store:
         for case in ("my_first_net", "my_second_net", *DANGEROUS):
-            store.add(sample_results.result(case, board="my-board"))
+            store.append(sample_results.result(case, board="my-board"))
     return folder
 
 
 def offered(words, workspace, **environment):
     """The names that a shell is offered for the last word."""
-    done = npubench(
+    asked = {
+        "_NPUBENCH_COMPLETE": "fish_complete", "COMP_WORDS": " ".join(("npubench", *words)),
+        "COMP_CWORD": words[-1],
+    }  # fmt: skip
+    done = subprocess.run(
+        argv(),
         cwd=workspace,
-        env={
-            "_NPUBENCH_COMPLETE": "fish_complete", "COMP_WORDS": " ".join(("npubench", *words)),
-            "COMP_CWORD": words[-1], **environment,
-        },
-    )  # fmt: skip
+        env={**os.environ, **asked, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stderr == ""
-    return [line.partition(",")[2].partition("\t")[0] for line in done.stdout.splitlines()]
+    return [line.partition(",")[2].partition("\t")[0] for line in done.stdout.splitlines() if line]
 
 
 VALUES = {
@@ -101,7 +107,7 @@ def test_no_option_that_takes_a_name_is_forgotten():
         (*words, parameter.name)
         for words, parameter in parameters()
         if parameter.name in NAMED
-        and parameter._custom_shell_complete is None  # noqa: SLF001 - click shows it nowhere else
+        and parameter._custom_shell_complete is None  # click shows it nowhere else
         and not isinstance(parameter.type, click.Choice)
     ]
     assert bare == []
@@ -175,18 +181,18 @@ class Terminal:
         while not (found := re.search(pattern, self.seen)):
             ready, _, _ = select.select([self._descriptor], [], [], limit_s)
             assert ready, f"{pattern!r} did not come; there is {self.seen[-2000:]!r}"
-            self.seen += os.read(self._descriptor, 65536).decode(errors="replace")
+            self.seen += os.read(self._descriptor, 65536).decode(errors="replace").replace("\a", "")
         self.seen = self.seen[found.end() :]
         return found
 
 
 @contextmanager
-def shell_in(argv, folder):
+def shell_in(started, folder):
     process, descriptor = pty.fork()
     if process == 0:
         os.chdir(folder)
         told = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), "TERM": "dumb", "LANG": "C.UTF-8"}
-        os.execvpe(argv[0], argv, {**told, "PS1": "> ", "NPUBENCH_OUT": str(folder / "out")})
+        os.execvpe(started[0], started, {**told, "PS1": "> ", "NPUBENCH_OUT": str(folder / "out")})
     try:
         yield Terminal(descriptor)
     finally:
@@ -199,8 +205,8 @@ def shell_in(argv, folder):
 def test_a_tab_completes_in_the_shell(name, workspace):
     if shutil.which(name) is None:
         pytest.skip(f"no {name}")
-    argv, setup = START[name]
-    with shell_in(argv, workspace) as terminal:
+    started, setup = START[name]
+    with shell_in(started, workspace) as terminal:
         terminal.write(f"{setup}; echo set''up\n")
         terminal.wait_for("\nsetup|\rsetup")
         for line, whole in (
@@ -240,7 +246,7 @@ def test_fish_completes(workspace):
 
 
 def test_the_document_says_what_the_tests_type():
-    document = (Path(__file__).parents[2] / "docs" / "completion.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "completion.md").read_text().replace("\\|", "|")
     for _, setup in START.values():
         for command in setup.split("; "):
             assert command in document
