@@ -18,6 +18,7 @@ _KERNELS = frozenset({9, 25, 49})
 """MACs an output element of a depthwise convolution by 3 x 3, 5 x 5 and 7 x 7."""
 
 _CONVOLUTION = re.compile(r"conv", re.IGNORECASE)
+_POOLING = re.compile(r"pool", re.IGNORECASE)
 _PRODUCT = re.compile(r"conv|gemm|matmul|fullyconnected|inner_?product|linear$|dense", re.IGNORECASE)
 
 _LAYOUT = re.compile(
@@ -40,7 +41,15 @@ def convolves(layer: Layer) -> bool:
 
 def multiplies(row: LayerRow) -> bool:
     """Whether it holds a convolution or a matrix product, by its MACs or, without any, by its words."""
-    return bool(row.macs) if row.macs is not None else any(map(_PRODUCT.search, words_of(row.layer)))
+    if row.macs is None:
+        return any(map(_PRODUCT.search, words_of(row.layer)))
+    return bool(row.macs) and not pools(row)
+
+
+def pools(row: LayerRow) -> bool:
+    """Whether it only pools, for which some tools count MACs, too."""
+    words = words_of(row.layer)
+    return any(map(_POOLING.search, words)) and not any(map(_PRODUCT.search, words))
 
 
 def is_depthwise(row: LayerRow) -> bool:
@@ -96,6 +105,12 @@ def channels_of(shape: Shape) -> int | None:
     if 1 <= last <= MOST_IMAGE_CHANNELS < min(first, height):
         return last
     return None
+
+
+def widths_of(layer: Layer) -> tuple[int, int] | None:
+    """Channels that a convolution reads and makes, by its weight of M x C x k x k; None: not told."""
+    weight = next((shape for shape in layer.input_shapes[1:] if len(shape) == 4), None)
+    return None if weight is None or not convolves(layer) else (weight[1], weight[0])
 
 
 def rate_of(rows: Sequence[LayerRow]) -> float | None:
