@@ -395,7 +395,7 @@ def test_layers_that_multiply_slowly_stand_out_with_their_channels():
     assert "the layers at the usual rate read 64 channels and more" in found.evidence
     assert found.gain.text == "at most 80.0 µs of 580 µs (14 %)"
     untold = advised(wide, replace(narrow, input_shapes=()))[AdviceClass.LOW_RATE]
-    assert untold.evidence[-1] == "#2 Conv:/net/head/Conv: 80.0 µs (14 %)"
+    assert "#2 Conv:/net/head/Conv: 80.0 µs (14 %)" in untold.evidence
     small = replace(narrow, time_us=5.0, graph_macs=100)
     assert AdviceClass.LOW_RATE not in advised(BODY, small)
 
@@ -406,3 +406,11 @@ def test_a_pool_does_not_multiply_though_a_tool_counts_macs_for_it():
     assert AdviceClass.LOW_RATE not in advised(STEM, BODY, pool)
     averaged = replace(pool, tool_type="Mean/DepthwiseConv2D", operators=("GlobalAveragePool",))
     assert limits_of(view(STEM, BODY, averaged))[2] is Limit.DEPTHWISE
+
+
+def test_a_copy_that_the_tool_put_in_orders_data_though_it_counts_macs_for_it():
+    copy = Layer("c", "MirrorPad/MemoryCopy", join=Join.ADDED, unit=NPU, time_us=100.0, macs=1000)
+    assert limits_of(view(STEM, BODY, copy))[2] is Limit.DATA_ORDER
+    found = advised(STEM, BODY, copy)
+    assert found[AdviceClass.CONVERSION].layers == (3,)
+    assert AdviceClass.LOW_RATE not in found

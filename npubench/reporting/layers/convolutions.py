@@ -40,10 +40,13 @@ def convolves(layer: Layer) -> bool:
 
 
 def multiplies(row: LayerRow) -> bool:
-    """Whether it holds a convolution or a matrix product, by its MACs or, without any, by its words."""
-    if row.macs is None:
-        return any(map(_PRODUCT.search, words_of(row.layer)))
-    return bool(row.macs) and not pools(row)
+    """Whether it holds a convolution or a matrix product, by its words or, where they tell none, by its MACs.
+
+    Tools count MACs for pools and for copies that they put in, too.
+    """
+    if any(map(_PRODUCT.search, words_of(row.layer))):
+        return row.macs != 0
+    return bool(row.macs) and row.layer.join is not Join.ADDED and not pools(row)
 
 
 def pools(row: LayerRow) -> bool:
@@ -131,7 +134,7 @@ def makes_float(row: LayerRow) -> bool:
 
 def orders_data(row: LayerRow) -> bool:
     """Whether it computes nothing and only brings data into order: the tool's own, or a transpose."""
-    if row.macs or makes_integer(row) or makes_float(row):
+    if multiplies(row) or makes_integer(row) or makes_float(row):
         return False
     return row.layer.join is Join.ADDED or _is(_LAYOUT, row)
 
