@@ -41,7 +41,7 @@ def rows(runs: int, cases: int) -> Iterator[tuple[object, ...]]:
 
 def fill(folder: Path, runs: int, cases: int) -> None:
     """A folder of results, whose table of points SQLite fills as for any run."""
-    run_session(RunOptions(out=folder), (SessionStage(lambda session: None, gives=type(None)),))
+    run_session(RunOptions(out=folder), (SessionStage(lambda _session: None, gives=type(None)),))
     database = sqlite3.connect(folder / "results.db")
     database.executemany(f"INSERT INTO results VALUES (NULL, {', '.join('?' * 11)})", rows(runs, cases))
     database.commit()
