@@ -23,6 +23,7 @@ from npubench.reporting.charts.distribution import Samples, distribution, widest
 from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.charts.latency_charts import model_charts, operator_charts
 from npubench.reporting.charts.roofline import rooflines
+from npubench.reporting.data.beside import Beside, Figures, beside
 from npubench.reporting.data.coverage import coverage_of
 from npubench.reporting.data.figures import kinds_of, whole_npu
 from npubench.reporting.data.formatting import closeness, duration, significant
@@ -78,7 +79,7 @@ class PageContext:
 
     `exports` are attempts by model; `boards` give chip facts, `samples` the runs' times of rows by key.
     `live` pages reload themselves when their server's newest row has another number. `earlier` are older
-    rows, of which doubts learn what is usual on a board.
+    rows, of which doubts learn what is usual on a board. `figures` reads what others published.
     """
 
     title: str
@@ -93,6 +94,7 @@ class PageContext:
     decision: Decision | None = None
     live: int | None = None
     earlier: Sequence[Result] = ()
+    figures: Figures = tuple
 
 
 def render(results: Sequence[Result], context: PageContext) -> str:
@@ -128,6 +130,7 @@ def _decided(rows: Sequence[Result], decision: Decision) -> dict[str, Any]:
 
 
 def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
+    beside_own = beside(rows, context.figures)
     kinds, missing = kinds_of(rows), missing_operators(rows)
     shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
@@ -137,13 +140,14 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     return {
         "summary": summarise(rows, relied),
         "first": first_screen(rows, tables, doubted),
-        "kinds": _kinds(rows, kinds, sheets),
+        "kinds": _kinds(rows, kinds, sheets, beside_own),
         "kind_texts": KINDS,
         "environments": environments(rows),
         "tables": tables,
         "processor_sheets": sheets,
         "charts": {"model": model_charts(rows, kinds, grey), "operator": operator_charts(rows, kinds, grey)},
         "overview": charts_over_boards(rows, kinds, context.boards, grey),
+        "beside": beside_own,
         "rooflines": rooflines(rows, kinds, context.boards, grey),
         "layers": layer_section(rows, context.boards, grey),
         "heatmap": heatmap(rows, context.boards),
@@ -161,10 +165,13 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     }
 
 
-def _kinds(rows: Sequence[Result], own: Sequence[Kind], sheets: Sequence[Sheet]) -> set[Kind]:
+def _kinds(
+    rows: Sequence[Result], own: Sequence[Kind], sheets: Sequence[Sheet], others: Sequence[Beside]
+) -> set[Kind]:
     """Kinds that occur: of the rows, of what is made of them, and of what is shown beside them."""
-    beside = {group.kind for sheet in sheets for group in sheet.groups}
-    return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *beside}
+    shown = {group.kind for sheet in sheets for group in sheet.groups}
+    shown |= {Kind.PUBLISHED} if others else set()
+    return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *shown}
 
 
 def _policy(style: str, script: str, live: bool) -> str:
