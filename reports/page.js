@@ -54,6 +54,19 @@ class WrittenRows {
 
 const exactText = (cell) => cell.dataset.v ?? (cell.textContent.trim().replace(/\s+/g, " ") || "–");
 
+// On a phone the times stand beside the name: which columns of the table stand where, from left to right.
+const isPhone = matchMedia("screen and (max-width: 40rem)").matches;
+function placesOf(table) {
+  const head = table.tHead.rows[table.tHead.rows.length - 1];
+  const cells = [...head.cells];
+  const places = cells.map((_, at) => at);
+  if (!isPhone || table.dataset.ranking !== undefined) return places;
+  const isTime = (at) => cells[at].dataset.time !== undefined;
+  const moved = [0, ...places.filter(isTime), ...places.slice(1).filter((at) => !isTime(at))];
+  head.append(...moved.map((at) => cells[at]));
+  return moved;
+}
+
 // Rows of cases, which stand as JSON beside their table: of very many a part at a time.
 class CaseRows {
   constructor(table, data, order = data.rows.map((_, i) => i), part = data.isLong ? 200 : Infinity, next = part) {
@@ -61,6 +74,7 @@ class CaseRows {
     this.button = make("button", { type: "button", class: "more-rows" });
     this.button.addEventListener("click", () => this.more());
     table.parentNode.after(this.button);
+    this.places = placesOf(table);
     table.hidden = false;
     this.draw();
   }
@@ -75,7 +89,8 @@ class CaseRows {
     const own = this.several ? 4 : 3;
     return column < own ? this.own(i)[column] || null : this.columns[column - own][i];
   }
-  sort(column, down) {
+  sort(place, down) {
+    const column = this.places[place];
     const keyed = this.order.map((i) => [this.key(column, i), i]);
     keyed.sort(([a], [b]) => compare(a, b, down));
     this.order = keyed.map(([, i]) => i);
@@ -106,7 +121,7 @@ class CaseRows {
   line(i) {
     const cells = [this.name(i), ...(this.several ? [this.place(i)] : []), this.subject(i), this.verdict(i)];
     this.heads.forEach((head, at) => cells.push(this.figure(head, at, i)));
-    return this.row(i, cells);
+    return this.row(i, this.places.map((at) => cells[at]));
   }
   row(i, cells) { return make("tr", { class: [null, "off", "doubted"][this.rows[i][2]] }, ...cells); }
   name(i) {
@@ -156,8 +171,10 @@ class CaseRows {
     return (this.blanks[at][i] ?? []).map((text) => this.names[text]).concat("", "").slice(0, 2);
   }
   lines() {
-    return this.visible.map((i) => [...this.own(i),
-      ...this.columns.map((values, at) => values[i] ?? (this.blank(at, i)[0] || "–"))].map((cell) => (cell === "" ? "–" : cell)));
+    return this.visible.map((i) => {
+      const cells = [...this.own(i), ...this.columns.map((values, at) => values[i] ?? (this.blank(at, i)[0] || "–"))];
+      return this.places.map((at) => (cells[at] === "" ? "–" : cells[at]));
+    });
   }
 }
 

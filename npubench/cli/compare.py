@@ -68,7 +68,7 @@ def compare(
     from npubench.storage.files import write_atomically
     from npubench.storage.workspace import writing
 
-    share = DEFAULT_THRESHOLD if fail_on is None else _share(fail_on)
+    share = DEFAULT_THRESHOLD if fail_on is None else share_of(fail_on, "--fail-on")
     policy = RegressionPolicy(share, require_repeat, _fall(fail_on_accuracy))
     sides = select_side(a, out), select_side(b, out)
     found = compare_sides(*sides, policy)
@@ -115,10 +115,11 @@ class _Layers:
         return {"layers": plain_value(self._found), "layers_not_compared": plain_value(self._lacking)}
 
 
-def _share(text: str) -> float:
+def share_of(text: str, option: str) -> float:
+    """A share as a user writes it: `5%`. Raises UsageError, which names the option."""
     match = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,6})?) ?%", text.strip())
     if match is None:
-        raise UsageError(f"--fail-on {text!r} is no share: write it as 5%")
+        raise UsageError(f"{option} {text!r} is no share: write it as 5%")
     return float(match[1]) / 100
 
 
@@ -159,7 +160,7 @@ def select_side(text: str, out: Path) -> "Side":
     evaluated = () if narrowed & {"run", "tool"} else _scores(database.parent, resolved)
     if not rows:
         raise UsageError(f"no row is of {text!r}: see `npubench results`")
-    return Side(text, tuple(rows), narrowed - {"run", "tool"}, evaluated, nothing_new)
+    return Side(text, tuple(rows), narrowed - {"run", "tool"}, evaluated, nothing_new, database.parent)
 
 
 def _scores(folder: Path, filters: Sequence[tuple[str, str]]) -> "tuple[Evaluation, ...]":

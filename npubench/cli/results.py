@@ -193,6 +193,7 @@ def show(
 
     with Store.read(out / "results.db") as store:
         found = [row for row in store.latest(case=case, board=board) if precision in (None, row.precision)]
+        rows = [] if as_json else store.latest()
         boards, cases = store.boards(), store.case_names() if not found else []
     if board is not None and board not in boards:
         raise UsageError(_no_board(board, boards))
@@ -204,25 +205,20 @@ def show(
     if as_json:
         click.echo(json.dumps([row_of(result) for result in found], indent=1))
         return
-    for result in found:
-        _print_tree(row_of(result))
+    _print_shown(found, rows, with_log, out)
+
+
+def _print_shown(found: "Sequence[Result]", rows: "Sequence[Result]", with_log: bool, out: Path) -> None:
+    """These rows one after the other; what is doubtful about them shows among all `rows`."""
+    from npubench.reporting import sanity
+    from npubench.reporting.terminal.show import lines_of
+
+    doubted = sanity.doubts(rows)
+    for number, result in enumerate(found):
+        own = [one for one in doubted if one.is_about(result)]
+        click.echo("\n".join([*([""] if number else []), *lines_of(result, own, out, terminal_columns())]))
         if with_log:
             _print_log(result, out)
-
-
-def _print_tree(value: object, indent: int = 0, name: str = "") -> None:
-    pad = "  " * indent
-    if isinstance(value, dict) and value:
-        if name:
-            click.echo(f"{pad}{printable(name)}:")
-        for key, inner in value.items():
-            _print_tree(inner, indent + bool(name), str(key))
-    elif isinstance(value, list) and value and isinstance(value[0], (dict, list)):
-        click.echo(f"{pad}{printable(name)}: {printable(json.dumps(value, ensure_ascii=False))}")
-    else:
-        text = "-" if value in (None, {}, [], ()) else value
-        text = ", ".join(str(item) for item in text) if isinstance(text, (list, tuple)) else str(text)
-        click.echo(f"{pad}{printable(name)}: {printable(text)}")
 
 
 def _print_log(result: "Result", out: Path) -> None:

@@ -124,7 +124,9 @@ class Workspace:
             extras=tuple(folder / f.relative_to(base) for f in artifact.extras),
             parts=tuple(folder / f.relative_to(base) for f in artifact.parts),
         )
-        self._remember(f"artifact-{key}", kept, [kept.path, *kept.extras], {})
+        files = [kept.path, *kept.extras]
+        # Also by what it is: a newer build of the same case takes the first name.
+        self._remember(f"artifact-{key}", kept, files, {}, f"built-{artifact.sha256}")
         return kept
 
     def find_onnx(self, key: str) -> OnnxModel | None:
@@ -134,6 +136,24 @@ class Workspace:
     def find_artifact(self, key: str) -> Artifact | None:
         """The artifact that was kept for `key`, if its files are still what they were."""
         return self._recall(f"artifact-{key}", Artifact)
+
+    def find_built(self, hashes: Iterable[str]) -> dict[str, Artifact]:
+        """Artifacts by their hashes, those that are kept and still what they were, whoever asked for them."""
+        wanted = {sha256 for sha256 in hashes if sha256}
+        found = {
+            sha256: artifact
+            for sha256 in wanted
+            if (artifact := self._recall(f"built-{sha256}", Artifact)) is not None
+        }
+        # Earlier versions remembered an artifact by what was asked alone.
+        names = sorted((self.root / "index").glob("artifact-*")) if wanted - set(found) else []
+        for name in names:
+            text = name.read_text(encoding="utf-8", errors="replace")
+            if any(sha256 in text for sha256 in wanted - set(found)):
+                artifact = self._recall(name.name, Artifact)
+                if artifact is not None and artifact.sha256 in wanted:
+                    found.setdefault(artifact.sha256, artifact)
+        return found
 
     def relative(self, path: Path) -> str:
         """`path` as written into results."""
@@ -184,7 +204,12 @@ class Workspace:
         return staging
 
     def _remember(
-        self, name: str, record: OnnxModel | Artifact, files: list[Path], known: Mapping[Path, str]
+        self,
+        name: str,
+        record: OnnxModel | Artifact,
+        files: list[Path],
+        known: Mapping[Path, str],
+        also: str = "",
     ) -> None:
         entry = {
             "root": str(self.root),
@@ -192,7 +217,8 @@ class Workspace:
             "record": record,
         }
         with writing(self.root):
-            write_atomically(self.root / "index" / name, encode(entry))
+            for one in (name, also) if also else (name,):
+                write_atomically(self.root / "index" / one, encode(entry))
 
     def _recall(self, name: str, record_type: type[Record]) -> Record | None:
         try:

@@ -445,7 +445,7 @@ def test_results_as_table_csv_and_json(out):
     ] == [CASES[0]]
     assert npubench("results", "nope", "--out", out).returncode == 2
     shown = npubench("show", CASES[0], "--out", out)
-    assert "onnx_sha256" in shown.stdout
+    assert "model SHA-256" in shown.stdout
     assert "--- log" in shown.stdout
     assert npubench("show", "ad_1x3x112x112", "--out", out).returncode == 2
 

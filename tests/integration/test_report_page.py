@@ -10,7 +10,7 @@ import pytest
 from npubench.reporting.data.tables import case_tables, ordered
 from npubench.reporting.data.translate import use_language
 from npubench.reporting.page.page import PageContext, render
-from tests import chromium, sample_results
+from tests import chromium, gateway, sample_results
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("NPUBENCH_NO_CHROMIUM") == "1", reason="NPUBENCH_NO_CHROMIUM=1 leaves the browser out"
@@ -215,6 +215,23 @@ def test_a_phone_scrolls_only_downwards(tab, tmp_path, rows, width):
     assert tab.evaluate("visualViewport.scale") == 1
 
 
+def test_on_a_phone_the_latency_is_the_second_column_and_sorts_and_is_seen(tab, tmp_path):
+    tab.resize(390, 844, phone=True)
+    tab.open(written(tmp_path, sample_results.models))
+    heads = "[...document.querySelectorAll('#model thead tr:last-child th')].map(t => t.innerText.trim())"
+    assert tab.evaluate(heads)[:2] == ["Model", "p50 ms"]
+    cell = "document.querySelector('#model tbody tr').cells[1].getBoundingClientRect()"
+    assert tab.evaluate(f"{cell}.right") <= 390
+    tab.evaluate("document.querySelectorAll('#model th button')[1].click()")
+    shown = tab.evaluate(
+        "[...document.querySelectorAll('#model tbody tr')].map(r => [r.cells[0].innerText, r.cells[1].dataset.v])"
+    )
+    times = [float(time) for _, time in shown]
+    assert times == sorted(times)
+    told = {round(row.figures.latency_us.p50, 3): row.case for row in sample_results.models()}
+    assert [name for name, _ in shown] == [told[round(time, 3)] for time in times]
+
+
 @pytest.mark.parametrize(("scheme", "light"), [("light", True), ("dark", False)])
 def test_it_follows_the_colour_scheme(tab, tmp_path, scheme, light):
     tab.prefer(scheme)
@@ -227,28 +244,52 @@ def test_it_follows_the_colour_scheme(tab, tmp_path, scheme, light):
     assert tab.screenshot(whole=False).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("rows", [sample_results.everything, sample_results.hostile])
-def test_no_label_of_a_chart_is_clipped_or_overlaps(tab, tmp_path, rows):
-    tab.open(written(tmp_path, rows))
-    outside = tab.evaluate(
-        """[...document.querySelectorAll('svg.plot')].flatMap(svg => {
-          const box = svg.getBoundingClientRect();
-          return [...svg.querySelectorAll('text')].filter(text => {
-            const own = text.getBoundingClientRect();
-            return own.left < box.left || own.right > box.right || own.bottom > box.bottom;
-          }).map(text => text.textContent);
-        })"""
+def long_names():
+    """Names as long as they come, of several scripts, on boards that are compared."""
+    words = (
+        "目标检测模型_中文名称_很长很长的名字",
+        "検出モデル",
+        "yolov8n-seg-quantised-per-channel_640x640.onnx",
+        "W" * 60,
     )
-    overlapping = tab.evaluate(
-        """[...document.querySelectorAll('svg.plot .row, svg.plot .grid')].flatMap(row => {
-          const boxes = [...row.querySelectorAll('text')].map(text => text.getBoundingClientRect());
-          boxes.sort((a, b) => a.left - b.left);
-          return boxes.slice(1).filter((box, i) => box.left < boxes[i].right).map(() => row.textContent);
-        })"""
+    rows = [
+        replace(row, case=f"{words[at % 4]}_{row.case}") for at, row in enumerate(sample_results.everything())
+    ]
+    return [*rows, *gateway.rows(), *sample_results.hostile()]
+
+
+PARTS = """[...document.querySelectorAll('svg.plot')].filter(svg => svg.checkVisibility()).flatMap(svg => {
+  const box = svg.getBoundingClientRect();
+  const texts = [...svg.querySelectorAll('text')].filter(text => text.textContent.trim());
+  const own = texts.map(text => text.getBoundingClientRect());
+  const told = at => `${svg.closest('figure').id}: ${texts[at].textContent}`;
+  const out = own.flatMap((one, at) =>
+    one.left < box.left - 0.5 || one.right > box.right + 0.5 || one.bottom > box.bottom + 1 ? [told(at)] : []);
+  const meet = own.flatMap((a, at) => own.slice(at + 1).flatMap((b, after) =>
+    a.left < b.right - 0.5 && b.left < a.right - 0.5 && a.top < b.bottom - 1 && b.top < a.bottom - 1
+      ? [`${told(at)} / ${texts[at + 1 + after].textContent}`] : []));
+  return [{count: texts.length, out, meet}];
+})"""
+
+
+@pytest.mark.parametrize("width", [1440, 820, 390])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_label_of_a_chart_is_clipped_or_overlaps_as_the_browser_draws_it(tab, tmp_path, width, language):
+    tab.resize(width, 900, phone=width < 500)
+    rows = long_names()
+    tab.open(written(tmp_path, rows, replace(gateway.context(tmp_path, rows, language), decision=None)))
+    tab.evaluate(
+        "document.querySelectorAll('section').forEach(one => one.style.contentVisibility = 'visible');"
+        "document.querySelectorAll('details').forEach(one => one.open = true)"
     )
-    assert tab.evaluate("document.querySelectorAll('svg.plot text').length") > 20
-    assert outside == []
-    assert overlapping == []
+    found = tab.evaluate(PARTS)
+    assert len(found) > 8
+    assert sum(one["count"] for one in found) > 200
+    assert [text for one in found for text in one["out"]] == []
+    assert [pair for one in found for pair in one["meet"]] == []
+    narrow = tab.evaluate("[...document.querySelectorAll('svg.narrow')].some(svg => svg.checkVisibility())")
+    assert narrow is (width < 750)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_it_prints_to_pdf_with_every_column_on_paper(tab, tmp_path):

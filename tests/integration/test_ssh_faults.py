@@ -56,6 +56,32 @@ def parts(server: LoopbackSshd) -> list[Path]:
     return list((server.home / "npu bench").glob("*/.part-*"))
 
 
+@contextlib.contextmanager
+def without_end(source: Path):
+    """A pipe of `source`'s name that gives its bytes and then waits.
+
+    Its upload is still going on whenever a test gets to break it: a whole one would leave the whole file.
+    """
+    pipe = source.parent / "without end" / source.name
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    over = threading.Event()
+
+    def feed():
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb") as stream:
+            stream.write(source.read_bytes())
+            stream.flush()
+            over.wait()
+
+    with meanwhile(feed):
+        try:
+            yield pipe
+        finally:
+            over.set()
+            # Where nothing has opened the pipe, what feeds it still waits for a reader.
+            os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+
+
 def upload_has_begun(server):
     wait_until(lambda: any(_size(part) > 1_000_000 for part in parts(server)), "the upload's beginning")
 
@@ -112,8 +138,8 @@ def test_a_stop_ends_an_upload_and_leaves_no_file(ssh_session, loopback_sshd, tm
         upload_has_begun(loopback_sshd)
         process.stop()
 
-    with meanwhile(stop), pytest.raises(Interrupted):
-        ssh_session.put(source, sha256)
+    with without_end(source) as pipe, meanwhile(stop), pytest.raises(Interrupted):
+        ssh_session.put(pipe, sha256)
     wait_until(lambda: not parts(loopback_sshd), "the removal of the part")
     assert not list((loopback_sshd.home / "npu bench").glob("*/model.bin"))
 
@@ -126,12 +152,13 @@ def test_a_killed_npubench_leaves_no_half_file_and_no_process(loopback_sshd, own
         "from npubench.boards.ssh.transport import SshTransport;"
         f"board = BoardSpec('b', 'b', 'c', 'ssh', 'f', (), transport_options={loopback_sshd.options()!r});"
         "session = SshTransport().connect(board);"
-        f"session.put(Path({str(source)!r}), {sha256!r})"
+        f"session.put(Path(sys.argv[1]), {sha256!r})"
     )
-    victim = subprocess.Popen([sys.executable, "-c", script])
-    upload_has_begun(loopback_sshd)
-    victim.send_signal(signal.SIGKILL)
-    victim.wait()
+    with without_end(source) as pipe:
+        victim = subprocess.Popen([sys.executable, "-c", script, str(pipe)])
+        upload_has_begun(loopback_sshd)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
     wait_until(lambda: not parts(loopback_sshd), "the removal of the part")
     assert not list((loopback_sshd.home / "npu bench").glob("*/model.bin"))
     with session_on(loopback_sshd) as session:
@@ -192,8 +219,9 @@ def test_a_board_that_hangs_during_an_upload_is_lost(loopback_sshd, tmp_path):
             upload_has_begun(loopback_sshd)
             loopback_sshd.freeze()
 
-        with meanwhile(hang), pytest.raises(BoardLostError, match="has not answered for"):
-            session.put(source, sha256)
+        lost = pytest.raises(BoardLostError, match="has not answered for")
+        with without_end(source) as pipe, meanwhile(hang), lost:
+            session.put(pipe, sha256)
 
 
 def test_a_short_blip_is_survived(loopback_sshd, tmp_path):
@@ -237,8 +265,8 @@ def test_a_connection_dropped_during_an_upload_leaves_no_file(loopback_sshd, tmp
             upload_has_begun(loopback_sshd)
             loopback_sshd.drop_sessions()
 
-        with meanwhile(drop), pytest.raises(BoardLostError):
-            session.put(source, sha256)
+        with without_end(source) as pipe, meanwhile(drop), pytest.raises(BoardLostError):
+            session.put(pipe, sha256)
     wait_until(lambda: not parts(loopback_sshd), "the removal of the part")
     assert not list((loopback_sshd.home / "npu bench").glob("*/model.bin"))
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scipy import integrate
 from scipy.stats import chi2, norm
 
+from npubench.domain.gates import GateOutcome
 from npubench.measure.gate.design import CASE_FALSE_ALARM, GateDesign
 from npubench.measure.gate.fixed import MOST_LAUNCHES, chance_of, launches_needed
 from npubench.measure.gate.judge import judge
 from npubench.measure.gate.noise import MOST_DEGREES, UNKNOWN_SHARE, PairNoise, Scatter, learn, scatter_of
 from npubench.measure.gate.sequential import (
-    GateOutcome,
     PairSums,
     decide,
     interval,

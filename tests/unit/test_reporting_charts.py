@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 from npubench.domain.records import Figures, Kind, Latency
+from npubench.domain.specs import Precision
 from npubench.reporting.charts import board_charts, latency_charts
 from npubench.reporting.data.op_support import missing_operators
 from tests import sample_results
@@ -69,3 +72,39 @@ def test_what_is_counted_has_whole_numbers_on_its_axis():
     )
     labels = [[tick.label for tick in chart.axis.ticks if tick.label] for chart in counted]
     assert labels == [["0", "1", "2"], ["0", "2", "4", "6", "8", "10"]]
+
+
+def rings(chart):
+    return {
+        (row.name, mark.title.rpartition("; ")[2]) for row in chart.rows for mark in row.marks if mark.doubted
+    }
+
+
+def test_what_is_not_to_be_relied_on_is_ringed_and_says_why():
+    rows = sample_results.models()
+    noisy = next(row for row in rows if row.case == "resnet18")
+    (chart,) = latency_charts.model_charts(rows, KINDS, {noisy.key: "noisy"})
+    assert rings(chart) == {("resnet18", "noisy")}
+    assert chart.doubted
+    assert not latency_charts.model_charts(rows, KINDS)[0].doubted
+
+
+def test_an_unsteady_time_casts_no_doubt_on_outputs():
+    rows = [
+        row for row in sample_results.models() if row.case == "resnet18" and row.precision is Precision.INT8
+    ]
+
+    def of(word):
+        found = board_charts.charts_over_boards(rows, KINDS, [], {rows[0].key: word})
+        return [rings(chart) for chart in found if chart.subject.name == "accuracy"]
+
+    assert of("noisy") == [set()]
+    assert of("doubtful") == [{("resnet18", "doubtful")}]
+
+
+def test_failed_cases_of_a_drawn_board_are_named_with_the_chart():
+    rows = [sample_results.result("resnet18"), sample_results.failed("yolox_s", operators=("TopK",))]
+    elsewhere = replace(sample_results.failed("swin"), board="other")
+    (chart,) = latency_charts.model_charts([*rows, elsewhere], KINDS)
+    assert [one.split(" ")[0] for one in chart.absent] == ["yolox_s"]
+    assert rows[1].failure.failure_class.value in chart.absent[0]

@@ -31,12 +31,12 @@ def hold(drawing):
     assert all(
         bar.x >= 0 and bar.x + bar.width <= drawing.layout.width and bar.y >= 0 for bar in drawing.bars
     )
-    named = [one.box for one in drawing.texts if one.style == "value"]
+    named = [one.box for one in drawing.texts if one.style in ("value", "axis")]
     assert not [
         (box, level)
         for box in named
         for level in drawing.levels
-        if box.left < level.x < box.right and level.top < box.bottom
+        if box.left < level.x < box.right and level.top < box.bottom and box.top < drawing.y.start
     ]
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from npubench.domain.gates import GateOutcome
 from npubench.measure.gate.design import GateDesign
 from npubench.measure.gate.fixed import MOST_LAUNCHES
 from npubench.measure.gate.noise import PairNoise
 from npubench.measure.gate.sequential import (
     CONFIDENCE,
+    SIZES,
     Decisions,
-    GateOutcome,
     Numbers,
     PairSums,
     decide,
@@ -92,6 +93,6 @@ def _more(mean: float, count: int, launch: float, design: GateDesign) -> int:
     """By the mean growth of the evidence a pair, (m c - c^2 / 2) / s^2, up to what decides (Wald, 1947)."""
     variance = 2 * launch**2
     growth = (abs(mean) * design.step - design.step**2 / 2) / variance
-    wanted = math.log(2 / design.false_alarm) if growth > 0 else math.log(design.miss)
+    wanted = math.log(2 / (design.false_alarm * SIZES[0][1])) if growth > 0 else math.log(design.miss)
     needed = wanted / growth if growth else math.inf
     return max(1, math.ceil(min(needed, MOST_LAUNCHES + 1)) - count)

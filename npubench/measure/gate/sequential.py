@@ -7,16 +7,16 @@ out, n pairs have the likelihood (Gelman et al., Bayesian Data Analysis, 3rd ed.
 
     p(d | m) proportional to (v q + sum (d_i - m)^2) ^ (-(v + n) / 2)
 
-Evidence E is the likelihood of a change of +c or -c, half each, over that of none. Without a change E is a
-martingale that begins at 1, so the probability that it ever reaches 1 / a is at most a, at whichever pair one
-looks (Ville's inequality; Wald, Sequential Analysis, 1947; Ramdas et al., Game-theoretic statistics and safe
-anytime-valid inference, Statistical Science 38, 2023). With a change of c the probability that its evidence
-ever falls to b is at most b, for the same reason. Both hold for noise as the history has it; what other
-noise does is counted on simulated boards (generated/gate.md).
+Evidence E is the likelihood of a change over that of none: of +c or -c, half each, for the most part, and
+of 2, 4, 8 ... times that for the rest (`SIZES`), lest a change far beyond c pass for noise. Without a change
+E is a martingale that begins at 1, so the probability that it ever reaches 1 / a is at most a, at whichever
+pair one looks (Ville's inequality; Wald, Sequential Analysis, 1947; Ramdas et al., Game-theoretic statistics
+and safe anytime-valid inference, Statistical Science 38, 2023). With a change of c the probability that its
+evidence ever falls to b is at most b, for the same reason. Both hold for noise as the history has it; what
+other noise does is counted on simulated boards (generated/gate.md).
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +26,11 @@ from npubench.measure.gate.noise import PairNoise
 
 Numbers = NDArray[np.float64]
 CONFIDENCE = 0.95
+SIZES = ((1.0, 0.75), *((2.0**power, 0.25 / 6) for power in range(1, 7)))
+"""Changes that evidence is for, in multiples of the one that is asked for, and the weight of each."""
+
 _TODAY_DEGREES = 10.0
 """A suite that is noisier today than its board's history has to show it by more than so many pairs would."""
-
-
-class GateOutcome(StrEnum):
-    """What is said of a case. Only `slower` fails a gate."""
-
-    SLOWER = "slower"
-    FASTER = "faster"
-    SMALL = "small change"
-    UNCHANGED = "no change"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +90,16 @@ def log_evidence(sums: PairSums, noise: PairNoise, change: float) -> Numbers:
 
 def decide(sums: PairSums, noise: PairNoise, design: GateDesign) -> Decisions:
     """Which cases are decided by the pairs so far."""
-    up, down = (log_evidence(sums, noise, sign * design.step) for sign in (1, -1))
+    nearest = [log_evidence(sums, noise, sign * design.step) for sign in (1, -1)]
+    up, down = (
+        np.logaddexp.reduce(
+            [np.log(weight) + log_evidence(sums, noise, sign * size * design.step) for size, weight in SIZES]
+        )
+        for sign in (1, -1)
+    )
     enough = sums.count >= design.least_pairs
     proven = enough & (np.logaddexp(up, down) - np.log(2) >= -np.log(design.false_alarm))
-    refuted = enough & (np.maximum(up, down) <= np.log(design.miss))
+    refuted = enough & (np.maximum(*nearest) <= np.log(design.miss))
     return Decisions(proven & (up > down), proven & (up <= down), refuted & ~proven)
 
 

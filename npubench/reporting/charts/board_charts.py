@@ -24,6 +24,7 @@ from npubench.reporting.data.figures import (
 from npubench.reporting.data.formatting import closeness, significant
 from npubench.reporting.data.op_support import MissingOperator
 from npubench.reporting.data.translate import translate
+from npubench.reporting.sanity.reliance import UNSTEADY
 from npubench.reporting.select.chip_facts import price_told, sheet_of
 
 LEAST_ERROR = 1e-7
@@ -252,10 +253,12 @@ def charts_over_boards(
     doubted: Doubted = NONE_DOUBTED,
 ) -> list[RowChart]:
     """Latency, price, accuracy, CPU and codecs as dot plots; `doubted` are keys of rows."""
+    # A time that is not steady says nothing of what the outputs are worth.
+    of_outputs = {key: word for key, word in doubted.items() if word not in UNSTEADY}
     dots = (
         *latency_charts(results, kinds, doubted),
         *price_charts(results, kinds, boards, doubted),
-        *accuracy_charts(results, kinds, doubted),
+        *accuracy_charts(results, kinds, of_outputs),
         *(cpu_chart(results), codec_chart(results)),
     )
     return [chart for chart in dots if chart]

@@ -14,7 +14,7 @@ from npubench.reporting.charts.axis import Axis, Tick, axis, narrow_axis
 from npubench.reporting.charts.bins import MOST, Bins, Overflow, bins_of
 from npubench.reporting.charts.layout import NARROW, WIDE, Layout
 from npubench.reporting.charts.plots import axis_title
-from npubench.reporting.charts.texts import SMALL_PX, Anchor, Text, meeting, text_px
+from npubench.reporting.charts.texts import SMALL_PX, Anchor, Text, meeting, widest_px
 from npubench.reporting.data.figures import latency_of
 from npubench.reporting.data.formatting import duration, significant
 from npubench.reporting.data.translate import translate, translate_count
@@ -171,14 +171,19 @@ def _drawn(layout: Layout, bins: Bins, marks: Sequence[tuple[str, float]]) -> Hi
     bottom = frame.bottom
     texts = [*frame.x.labels(bottom + 20), *frame.y.labels_beside(_margin(frame.y) - 6), *named]
     texts += _beyond_texts(frame)
-    texts.append(Text(2.0, TOP_PX - 12, translate("calls"), style="axis"))
+    texts.append(Text(2.0, TOP_PX - 12, _upright_title(), style="axis"))
     title = axis_title(translate("latency"), frame.x)
     texts.append(Text(layout.width - 2, HEIGHT - 6, title, Anchor.END, style="axis"))
     return Histogram(layout, _bars(frame), frame.x, frame.y, levels, tuple(texts))
 
 
+def _upright_title() -> str:
+    return translate("calls")
+
+
 def _margin(y: Axis) -> float:
-    return max((text_px(tick.label, SMALL_PX) for tick in y.ticks), default=0.0) + 12
+    """What the upright axis's labels take, and its title, through which no line of a statistic runs."""
+    return widest_px([_upright_title(), *(tick.label for tick in y.ticks)], SMALL_PX) + 12
 
 
 def _frame(layout: Layout, bins: Bins) -> _Frame:

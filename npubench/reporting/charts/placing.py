@@ -21,11 +21,12 @@ _LEADER_STEP_PX = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A name for the dot at `x`, `y`."""
+    """A name for the dot at `x`, `y`; one that is also told elsewhere is no number's, but may be left out."""
 
     x: float
     y: float
     name: str
+    told_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ def place_names(
     unnamed = 0
     for wish in wishes:
         found = _first_free(wish, wish.name, area, dots, names)
+        if found is None and wish.told_elsewhere:
+            continue
         if found is None:
             number = len(key) + 1
             found = _first_free(wish, str(number), area, dots, names)

@@ -32,7 +32,7 @@ class Subject:
     """What a chart says of itself, and how its axis is drawn, at which `bars` of its figures start.
 
     `unit` is the axis's title: what is told, in which unit where its labels have none. `band` says what
-    the lines through marks are.
+    the lines below marks are.
     """
 
     name: str

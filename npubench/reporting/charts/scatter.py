@@ -177,7 +177,9 @@ def _drawn(
     )
     named = [(dot, point) for dot, point in zip(dots, points, strict=True) if point.label]
     wishes = [
-        Wish(*_middle(corner, x, y), corner.label) for corner in corners if corner.label and corner.places
+        Wish(*_middle(corner, x, y), corner.label, True)
+        for corner in corners
+        if corner.label and corner.places
     ]
     limit = NAMED_LIMIT[layout.narrow]
     wishes += [Wish(dot.x, dot.y, point.label) for dot, point in named[:limit]]
@@ -185,7 +187,7 @@ def _drawn(
     names = place_names(wishes, area, [(dot.x, dot.y) for dot in dots], _lines_taken(lines, dots))
     room = layout.width - 8
     texts = (
-        *(*x.labels(y.start + 18), *y.labels_beside(x.start - 6), *names.texts),
+        *(*x.labels(y.start + 20), *y.labels_beside(x.start - 6), *names.texts),
         Text(2.0, 14.0, fitted(axis_title(titles[1], y), room, SMALL_PX), style="axis"),
         Text(
             *(layout.width - 2, height - 12, fitted(axis_title(titles[0], x), room, SMALL_PX)),

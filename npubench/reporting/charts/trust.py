@@ -31,4 +31,4 @@ def rounds_of(row: Result, kind: Kind, statistic: str) -> tuple[float, float] | 
 
 def about_rounds() -> str:
     """What a band of `rounds_of` is."""
-    return translate("A line through a mark reaches from its fastest round's median to its slowest one's.")
+    return translate("A line below a mark reaches from its fastest round's median to its slowest one's.")

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from npubench.domain.records import Result
 from npubench.reporting.compare.accuracy import Evaluation
@@ -20,6 +21,7 @@ class Side:
     fixed: frozenset[str] = frozenset()  # dimensions that the user named one value of
     scores: tuple[Evaluation, ...] = ()  # what `npubench accuracy` last said there
     nothing_new: str = ""  # why the run called the latest has no rows; empty: it has
+    folder: Path | None = None  # of results that its rows are from, with their artifacts
 
 
 @dataclass(frozen=True, slots=True)

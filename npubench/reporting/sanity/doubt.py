@@ -87,6 +87,12 @@ class Doubt:
         """Board, precision and cases: what several checks may doubt at once."""
         return self.board, self.precision, self.cases
 
+    def is_about(self, result: Result) -> bool:
+        """Whether it names the row, or the board that it is of."""
+        if self.board != result.board:
+            return False
+        return not self.cases or (result.case in self.cases and result.precision.value in self.precision)
+
 
 def doubt_of(
     of: Result | Sequence[Result], doubt_class: DoubtClass, strength: Strength, reason: str, *evidence: str

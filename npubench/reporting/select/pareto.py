@@ -25,7 +25,9 @@ def pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
         for one in members:
             text = f"{one.chip} ({one.board}, {name}): {price_text(one)}, {jobs_text(one)}"
             label = f"{mark(opposite(one.bound))}{one.chip}"
-            points.append(Point(one.price_usd or 0.0, one.jobs or 0.0, name, text, label))
+            band = (1 / one.load_band[1], 1 / one.load_band[0]) if one.load_band else None
+            text += f" [{significant(band[0])} … {significant(band[1])}]" if band else ""
+            points.append(Point(one.price_usd or 0.0, one.jobs or 0.0, name, text, label, band=band))
         # What fits at most so often beats nobody for sure.
         front = _front([one for one in members if one.bound is Bound.EXACT])
         if len(front) > 1:
@@ -35,7 +37,10 @@ def pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
     warnings = "; ".join(warnings_of(drawn))
     title, about = translate("Cost against throughput"), translate("up and to the left is better")
     return scatter(
-        Subject("pareto", title, about, None, significant),
+        Subject(
+            *("pareto", title, about, None, significant),
+            band=translate("A line through a dot is the 90 % band of how often the job fits."),
+        ),
         (translate("price, USD"), translate("how often the job fits")),
         points,
         corners,

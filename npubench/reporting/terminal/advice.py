@@ -12,6 +12,7 @@ from npubench.reporting.sanity import Doubt, Strength
 from npubench.reporting.terminal.remedies import (
     DOUBTS,
     VERDICTS,
+    Act,
     Command,
     Remedy,
     command_of,
@@ -88,13 +89,19 @@ def marks_of(advice: Sequence[Advice], count: int) -> list[str]:
     return [f" {mark}" if mark else "" for mark in marks]
 
 
-def advice_lines(advice: Sequence[Advice], width: int) -> list[str]:
-    """Each in words under its number, then as a command."""
-    lines = []
+def advice_lines(advice: Sequence[Advice], width: int, but: Act | None = None) -> list[str]:
+    """Each in words under its number, then as a command unless that is what is done here: `but`."""
+    lines: list[str] = []
+    numbers: dict[Command, int] = {}
     for number, one in enumerate(advice, 1):
         some = f" (this for {one.command.rows} of them)" if one.command.rows < len(one.rows) else ""
-        head = f"[{number}] {one.what}, {counted(len(one.rows), 'row')}: {one.text}{some}:"
-        lines += [*wrapped(head, width, "", "    "), *command_lines(one.command.words, width, "        ")]
+        head = f"[{number}] {one.what}, {counted(len(one.rows), 'row')}: {one.text}{some}"
+        if one.command.act is but:
+            lines += wrapped(head, width, "", "    ")
+            continue
+        first = numbers.setdefault(one.command, number)
+        lines += wrapped(f"{head}:" if first == number else f"{head}: as [{first}]", width, "", "    ")
+        lines += command_lines(one.command.words, width, "        ") if first == number else []
     return lines
 
 

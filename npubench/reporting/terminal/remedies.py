@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from npubench.domain.notes import Note, NoteCode
+from npubench.domain.notes import Note, NoteCode, note_of
 from npubench.domain.records import Failure, FailureClass, Result, Verdict
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.sanity import DoubtClass
@@ -155,7 +155,8 @@ def failure_remedy(result: Result, failure: Failure) -> Remedy:
 
 def skip_remedy(reason: Note | str) -> Remedy:
     """What to do about a row that was skipped."""
-    return SKIPS.get(reason.code, OTHER_SKIP) if isinstance(reason, Note) else OTHER_SKIP
+    note = note_of(reason) if isinstance(reason, str) else reason
+    return SKIPS.get(note.code, OTHER_SKIP) if isinstance(note, Note) else OTHER_SKIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ class Command:
 
     words: tuple[str, ...]
     rows: int
+    act: Act
 
 
 def command_of(remedy: Remedy, rows: Sequence[Result], out: Path) -> Command:
@@ -176,24 +178,24 @@ def command_of(remedy: Remedy, rows: Sequence[Result], out: Path) -> Command:
         case Act.AGAIN | Act.ON_BOARD:
             return _again(remedy, rows, out)
         case Act.SHOW:
-            return Command(show, 1)
+            return Command(show, 1, remedy.act)
         case Act.CUT:
             cut = ("npubench", "convert", "--cut", "auto", case_word(first), "--board", first.board)
             kept = _kept(first, "--codec-engine")
-            return Command((*cut, *_precision(first), *kept, "--out", f"{out}-cut"), 1)
+            return Command((*cut, *_precision(first), *kept, "--out", f"{out}-cut"), 1, remedy.act)
         case Act.SUPPORT:
-            return Command(("npubench", "op-support", "--results", str(out)), len(rows))
+            return Command(("npubench", "op-support", "--results", str(out)), len(rows), remedy.act)
         case Act.CHECK:
-            return Command(("npubench", "board", "check", first.board), on_board)
+            return Command(("npubench", "board", "check", first.board), on_board, remedy.act)
         case Act.CLEAN:
-            return Command(("npubench", "board", "clean", first.board), on_board)
+            return Command(("npubench", "board", "clean", first.board), on_board, remedy.act)
         case Act.DOCTOR:
-            return Command(("npubench", "doctor"), len(rows))
+            return Command(("npubench", "doctor"), len(rows), remedy.act)
         case Act.LIST:
-            return Command(("npubench", "list", listed), len(rows))
+            return Command(("npubench", "list", listed), len(rows), remedy.act)
         case Act.AGAINST:
             against = ("npubench", "results", first.case, "--against", "published", *_out(out))
-            return Command(against, sum(row.case == first.case for row in rows))
+            return Command(against, sum(row.case == first.case for row in rows), remedy.act)
 
 
 def _again(remedy: Remedy, rows: Sequence[Result], out: Path) -> Command:
@@ -215,7 +217,7 @@ def _again(remedy: Remedy, rows: Sequence[Result], out: Path) -> Command:
         *(("--simulate",) if simulated else ()),
         *("--fresh", *_out(out)),
     )
-    return Command(command, len(meant))
+    return Command(command, len(meant), remedy.act)
 
 
 def _same_line(row: Result, first: Result) -> bool:
