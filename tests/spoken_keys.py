@@ -106,12 +106,14 @@ def _in_tables() -> set[str]:
         *(
             name
             for columns_of in (
-                tabled.RANKING,
+                tabled.RANK,
+                tabled.ROOM,
                 tabled.COSTS,
                 tabled.ASKED,
                 tabled.CHECKS,
                 tabled.TERM_COLUMNS,
-                terminal.ranking("board"),
+                terminal.BEFORE,
+                terminal.behind("board"),
             )
             for name, _ in columns_of
         ),
@@ -122,7 +124,6 @@ def _in_tables() -> set[str]:
         *answer.DOES.values(),
         *matrix.SHORT.values(),
         *terminal.NARROW.values(),
-        *terminal.KINDS.values(),
         *("model", "figure", "mode", "precision", "by", "source"),
         *board_checks.ABOUT,
         *steps.WHAT,

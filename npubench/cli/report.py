@@ -215,7 +215,9 @@ def page_context(
     from datetime import UTC, datetime
 
     from npubench import __version__
+    from npubench.engine.plan import DEFAULT_OUT
     from npubench.reporting.charts.distribution import samples_of, widest
+    from npubench.reporting.page.failures import log_tails
     from npubench.reporting.page.page import PageContext
 
     shown = widest(rows)
@@ -228,6 +230,8 @@ def page_context(
         workspace=root.absolute().name,
         boards=boards,
         samples={shown.key: times} if shown and times else {},
+        log_tails=log_tails(root, rows),
+        out="" if root == DEFAULT_OUT else str(root),
     )
 
 

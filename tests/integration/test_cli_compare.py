@@ -10,7 +10,7 @@ from npubench.cli import main
 from npubench.domain.records import FailureClass, Figures, Kind, Latency
 from npubench.domain.specs import Precision
 from npubench.storage.store import Store
-from tests import sample_results
+from tests import sample_layers, sample_results
 from tests.sample_results import failed, result
 
 HOSTILE = '`|<img src=x onerror=alert(1)>\x1b[31m"&'
@@ -191,3 +191,21 @@ def test_many_rows(tmp_path, capsys):
     a = write(tmp_path / "all", *rows)
     assert compare(a, a, "--fail-on", "5%") == 0
     assert "slower" not in capsys.readouterr().out.replace("every round was slower", "")
+
+
+def test_layers_that_changed_are_named_in_every_form(tmp_path, capsys):
+    slow = [replace(sample_layers.NET[0], time_us=900.0), *sample_layers.NET[1:]]
+    a = write(tmp_path / "a", sample_layers.row(sample_layers.NET))
+    b = write(tmp_path / "b", sample_layers.row(slow), timed("other", 5.0))
+    pull_request = tmp_path / "pr.md"
+    assert compare(a, b, "--layers", "--markdown", pull_request) == 0
+    shown = capsys.readouterr().out
+    assert "slower  Conv:/net/stem/Conv" in shown
+    assert "change of the total +500 us = layers above +500 us" in shown
+    assert "`Conv:/net/stem/Conv`" in pull_request.read_text()
+    assert compare(a, b, "--layers", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    [change] = told["layers"][0]["named"]
+    assert (change["fate"], change["share"], change["difference"]) == ("slower", 1.0, 500.0)
+    assert compare(a, b) == 0
+    assert "Conv:/net" not in capsys.readouterr().out

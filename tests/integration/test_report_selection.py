@@ -59,8 +59,7 @@ def report():
 
 ROWS = """[...document.querySelectorAll('.ranking')[0].tBodies[0].rows].map(row => ({
   board: row.dataset.board, outcome: row.dataset.outcome,
-  headroom: row.cells[5].dataset.v === undefined ? null : Number(row.cells[5].dataset.v),
-  binding: row.cells[6].innerText, score: (cell => cell.dataset.v === undefined ? null : Number(cell.dataset.v))(
+  headroom: (cell => cell.dataset.v === undefined ? null : Number(cell.dataset.v))(row.querySelector('.room')), score: (cell => cell.dataset.v === undefined ? null : Number(cell.dataset.v))(
     document.querySelectorAll('#figures td.score')[row.rowIndex - 1]),
 }))"""
 

@@ -314,5 +314,7 @@ def test_a_page_of_any_mixture_begins_with_its_sentence_and_how_sure_it_is(rows,
         text = html.unescape(re.sub(r"<[^>]+>", "", page[start : page.index("</p>", start)]))
         assert len(text.split(":")[-1].strip()) > 5
         assert "{" not in text
+    targets = set(re.findall(r'href="?#([\w-]+)', page))
+    assert targets <= {"main", *re.findall(r'\bid="?([\w-]+)', page)}
     counted = {row.case for row in rows if row.status is Status.FAILED}
     assert not counted or ("failed" if language == "en" else "失败") in page[answer:trust]

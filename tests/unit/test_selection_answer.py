@@ -121,12 +121,12 @@ def test_markdown_has_the_sentence_then_the_ranking_then_the_matrix():
     text = to_markdown(decide(asked, rows, boards, boards, Beyond()))
     blocks = text.split("\n\n")
     assert blocks[1] == (
-        "X1 does the job with 50 % of room, bound by Decode; "
-        "not all is known of Z3: Z3 lacks the rate of its decoder."
+        "X1 does the job for 100 USD (board) with 50 % of room, bound by decode; "
+        "Z3 lacks the rate of its decoder."
     )
     heads = [block.splitlines()[0] for block in blocks if block.startswith("|")]
     assert heads == [
-        "| rank | chip | verdict | how sure | NPU time | room | bound by | price | next |",
+        "| rank | chip | verdict | NPU time, measured | room | bound by | how sure | price | next |",
         "| chip | NPU | decode | memory | operators | rests on |",
     ]
 

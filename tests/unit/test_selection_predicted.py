@@ -82,7 +82,8 @@ def test_a_band_is_carried_to_the_verdict(tmp_path):
     # Nobody tried whether it converts there: that is no pass of the operators, and no failure.
     assert "operators" not in checks
     assert any(one.startswith("not tried on this chip") and one.endswith("detector") for one in found.caveats)
-    assert summary_of(decision) == "RK3588 is predicted to do the job with 20 % of its NPU free (92 % sure)."
+    said = "RK3588 is predicted to do the job for 59.9 USD (board) with 20 % of its NPU free (92 % sure)."
+    assert summary_of(decision) == said
 
 
 def test_a_band_that_spans_the_limit_is_unknown_and_one_beyond_it_fails(tmp_path):

@@ -13,17 +13,22 @@ from npubench.backends.isolated.backend import (
     failed,
     tool_output_of,
 )
+from npubench.backends.isolated.placement import without_layers
 from npubench.backends.isolated.single_times import measure_single_times
 from npubench.backends.options import text
 from npubench.backends.signature import Tolerance
 from npubench.backends.tpu_mlir import bmrt_test
 from npubench.backends.tpu_mlir.bmrt_test import tensors_of_bmrt
-from npubench.backends.tpu_mlir.log import cmodel, parse_profile, unsupported
+from npubench.backends.tpu_mlir.layers import elsewhere_of, table_of
+from npubench.backends.tpu_mlir.log import Profile, cmodel, parse_profile, unsupported
+from npubench.backends.tpu_mlir.timeline import parse_timeline
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import Bound, BoundReason, Bounds, Figures, Kind, Latency, PlacedLayer
+from npubench.domain.layers import LayerTable
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Target, TimingProtocol
+from npubench.graph.layer_nodes import node_graph
 from npubench.graph.shares import of_types
 from npubench.storage.files import text_named
 from npubench.tools.worker_protocol import Answer
@@ -135,13 +140,16 @@ class TpuMlirBackend(IsolatedBackend):
 
     def simulated_figures(self, artifact: Artifact, answer: Answer) -> Figures | None:
         """Outputs of the cmodel, placement, and the compiler's time where it tells one."""
-        profile = parse_profile(text_named(artifact.extras, PROFILE))
+        written = text_named(artifact.extras, PROFILE)
+        profile, placed = parse_profile(written), _placed(answer, artifact.onnx)
+        layers = _layers(written, profile, answer, artifact.onnx)
         compared = cmodel(tool_output_of(artifact))
         return Figures(
             kind=Kind.SIMULATED,
             latency_us=Latency(n=1, mean=profile.latency_us) if profile else None,
-            bounds=_bounds(answer) if profile else None,
-            **_placed(answer, artifact.onnx),
+            bounds=_bounds(answer, layers) if profile else None,
+            **(without_layers(placed) if layers else placed),
+            layers=layers,
             statistic="the compiler's timeline at the clock that it assumes"
             if profile
             else "the compiler writes no profile for this chip",
@@ -196,9 +204,17 @@ def _placed(answer: Answer, model: OnnxModel) -> dict[str, Any]:
     return {"placement": placement, "computed": of_types(placement, model), "layers_on": layers}
 
 
-def _bounds(answer: Mapping[str, Any]) -> Bounds | None:
-    """Of the compiler's timeline, which holds what the TPU does alone."""
-    if not answer.get("on_cpu"):
+def _layers(written: str, profile: Profile | None, answer: Answer, model: OnnxModel) -> LayerTable | None:
+    """Of the compiler's timeline; None where it writes none for this chip."""
+    return table_of(parse_timeline(written), profile, answer, node_graph(model.path)) if profile else None
+
+
+def _bounds(answer: Mapping[str, Any], layers: LayerTable | None) -> Bounds | None:
+    """Of the compiler's timeline, which holds what the TPU does in an order that is known before."""
+    if answer.get("on_cpu"):
+        count = len(answer.get("cpu_layers", ())) or None
+        return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, count)
+    left_out = len(elsewhere_of(answer))
+    if not left_out:
         return None
-    count = len(answer.get("cpu_layers", ())) or None
-    return Bounds(Bound.LOWER, BoundReason.LAYERS_ON_CPU, count)
+    return Bounds(Bound.LOWER, BoundReason.LAYERS_NOT_COUNTED, left_out, layers.count if layers else None)

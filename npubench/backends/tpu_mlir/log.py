@@ -10,7 +10,7 @@ from npubench.domain.records import Failure, FailureClass, Stage
 
 _COMPARE = re.compile(r"^\[Running\]: npz_tool\.py compare (?P<ours>\S+) (?P<theirs>\S+)")
 _SIMILARITY = re.compile(r"^min_similarity = \((?P<cosine>[^,]+), (?P<euclid>[^,]+), (?P<sqnr>[^)]+)\)")
-_CYCLES = re.compile(r"^TCYC : (\d+)\b", re.M)
+CYCLES = re.compile(r"^TCYC : (\d+)\b", re.M)
 _RUNTIME = re.compile(r"\bruntime: (\d+(?:\.\d*)?|\.\d+)\s*ms")
 _COMMAND = re.compile(r"(?P<name>[A-Za-z]\w*?)_\d+\|\w+\|s:\d+\|[^ ]*?e:\d+\|t:(?P<cycles>\d+)")
 _NOT_SUPPORTED = re.compile(r"Op not support:\{(?P<names>[^}]*)\}")
@@ -64,14 +64,17 @@ def cmodel(tool_output: str) -> Similarity | None:
 
 
 def parse_profile(text: str) -> Profile | None:
-    """compiler_profile_0.txt; None where the compiler wrote none for this chip, or not these lines."""
-    cycles, runtime = _CYCLES.search(text), _RUNTIME.search(text)
-    if cycles is None or runtime is None:
+    """compiler_profile_0.txt; None where the compiler wrote none for this chip, or not these lines.
+
+    A model of which something runs elsewhere is cut into parts there, which run one after another.
+    """
+    cycles, times = CYCLES.findall(text), _RUNTIME.findall(text)
+    if not cycles or len(cycles) != len(times):
         return None
     commands = Counter[str]()
     for match in _COMMAND.finditer(text):
         commands[match["name"]] += int(match["cycles"])
-    return Profile(int(cycles[1]), float(runtime[1]) * 1000, commands)
+    return Profile(sum(map(int, cycles)), math.fsum(map(float, times)) * 1000, commands)
 
 
 def unsupported(tool_output: str) -> Failure | None:

@@ -15,6 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "standalone"))
 from worker_frame import aside, compared, if_any, reference, samples, serve, step
+from worker_listing import elsewhere, operations
 from worker_tensors import of_bmodel, of_cvimodel
 
 IMPORTS = Path(__file__).resolve().parent / "worker_imports"
@@ -73,6 +74,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "kept": [PROFILE],
         "on_cpu": sorted(set(_on_cpu())),
         "cpu_layers": _on_cpu(),
+        **_made(artifact),
         "tensors": told,
         **compared([list(arrays.values())], expected, rounded),
     }
@@ -103,10 +105,26 @@ def _outputs() -> dict[str, Any]:
 def _on_cpu() -> list[str]:
     """Operators of the layers that the compiler left to the host's CPU, one a layer."""
     found: list[str] = []
-    for path in sorted(Path().glob("*_final.mlir")):
-        text = path.read_text(encoding="utf-8", errors="replace")
+    for text in _listings():
         found += re.findall(r'"tpu\.GenericCpu".*?cpu_name = "(?:onnx\.)?(\w+)"', text)
     return found
+
+
+def _made(artifact: str) -> dict[str, Any]:
+    """The compiler's operations: `operations` that it schedules, and those `elsewhere`."""
+    path = Path(f"{artifact}.json")
+    return {
+        "operations": operations(_text(path)) if path.is_file() else [],
+        "elsewhere": [one for listing in _listings() for one in elsewhere(listing)],
+    }
+
+
+def _listings() -> list[str]:
+    return [_text(path) for path in sorted(Path().glob("*_final.mlir"))]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _info(artifact: str) -> str:

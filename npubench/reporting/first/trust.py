@@ -32,7 +32,7 @@ def _steadiness(ran: Sequence[Result]) -> Iterator[Said]:
     if unsteady:
         text = Sentence.UNSTEADY
         known = {"count": len(unsteady), "all": len(measured), "reasons": counted(unsteady)}
-        yield said(text, known, "warnings", "warn")
+        yield said(text, known, "ranking", "warn")
     unjudged = len(measured) - len(by_verdict)
     if unjudged:
         text = Sentence.UNJUDGED
@@ -53,7 +53,7 @@ def _busy(ran: Sequence[Result]) -> Iterator[Said]:
     busy = sum(any(code_of(note) is NoteCode.BUSY for note in row.warnings) for row in ran)
     if busy:
         text = Sentence.ROW_BUSY if busy == 1 else Sentence.ROWS_BUSY
-        yield said(text, {"count": busy}, f"warnings-{NoteCode.BUSY}", "warn")
+        yield said(text, {"count": busy}, "ranking", "warn")
 
 
 def _doubts(doubts: Sequence[Doubt]) -> Iterator[Said]:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from npubench.domain.layers import Besides
 from npubench.domain.text import columns_of, counted, printable, shortened, text_table
 from npubench.reporting.compare.formats import code, plain
-from npubench.reporting.data.formatting import THIN_SPACE
+from npubench.reporting.data.formatting import THIN_SPACE, significant
 from npubench.reporting.layers.advice import amount_text, percent
 from npubench.reporting.layers.changes import Fate, LayerChange, LayersCompared, NotCompared
+from npubench.reporting.layers.names import CUT, cut_out, start_of
 from npubench.reporting.layers.text import wrapped
 from npubench.reporting.layers.view import Amount
 
@@ -23,7 +24,8 @@ _BESIDE = {
     Besides.WAITING: "no unit runs",
 }
 HEAD = ("change", "layer", "A", "B", "difference", "of the change")
-_LEAST_NAME = 14
+_LEAST_NAME, _MOST_FATE = 14, 22
+_OF_CHANGE = len(HEAD) - 1
 
 
 def to_text(found: Sequence[LayersCompared], lacking: Sequence[NotCompared], width: int) -> str:
@@ -47,7 +49,7 @@ def markdown(found: Sequence[LayersCompared], lacking: Sequence[NotCompared]) ->
         if not (one.named or one.difference):
             continue
         lines += ["", f"<details><summary>{plain(_title(one))}</summary>", ""]
-        lines += [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
+        lines += [f"| {' | '.join(_head(one))} |", f"|{' --- |' * len(HEAD)}"]
         for fate, layer, *figures in _rows(one):
             lines.append(f"| {plain(fate)} | {code(layer)} | {' | '.join(map(plain, figures))} |")
         lines += ["", *(f"- {plain(text)}" for text in (sum_line(one), *one.notes)), "", "</details>"]
@@ -62,7 +64,7 @@ def sum_line(one: LayersCompared) -> str:
     above = sum(change.difference for change in shown)
     left = sum(change.difference for change in one.named[MOST_NAMED:]) + one.others_difference
     parts = [f"layers above {_signed(above, one.by)}"] if shown else []
-    if others:
+    if others and left:
         parts.append(f"{counted(others, 'other layer')} {_signed(left, one.by)}")
     parts += [
         f"{_BESIDE[part.what]} {_signed(part.difference, one.by)}" for part in one.beside if part.difference
@@ -76,14 +78,37 @@ def _block(one: LayersCompared, width: int) -> list[str]:
     lines = wrapped(_title(one), width)
     rows = _rows(one)
     if rows:
-        others = [[cell for at, cell in enumerate(row) if at != 1] for row in (HEAD, *rows)]
-        taken = sum(max(map(columns_of, column)) + 2 for column in zip(*others, strict=True))
-        spare = max(_LEAST_NAME, width - taken)
-        cut = [(row[0], shortened(printable(row[1]), spare), *row[2:]) for row in rows]
-        lines.append(text_table(HEAD, cut, None, HEAD[2:]))
+        start = start_of([name for change in one.named for name in (*change.names_a, *change.names_b)])
+        rows = [(row[0], cut_out(f" {row[1]}", start)[1:], *row[2:]) for row in rows]
+        lines.append(_table(_head(one), rows, width))
+        if start:
+            lines += wrapped(f"{CUT} stands for {start}", width)
     for text in (sum_line(one), *one.notes):
         lines += wrapped(text, width)
     return lines
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+    """Names are cut to what the figures leave; where that is too little, shares of the change give way."""
+    shown = [(shortened(printable(row[0]), _MOST_FATE), *row[1:]) for row in rows]
+    if _taken(head, shown) + _LEAST_NAME > width:
+        head, shown = head[:_OF_CHANGE], [row[:_OF_CHANGE] for row in shown]
+    spare = max(_LEAST_NAME, width - _taken(head, shown))
+    cut = [(row[0], shortened(printable(row[1]), spare), *row[2:]) for row in shown]
+    return text_table(head, cut, None, head[2:])
+
+
+def _taken(head: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal that all but the names take."""
+    others = [[cell for at, cell in enumerate(row) if at != 1] for row in (head, *rows)]
+    return sum(max(map(columns_of, column)) + 2 for column in zip(*others, strict=True))
+
+
+def _head(one: LayersCompared) -> tuple[str, ...]:
+    """Cycles are named once, above their figures."""
+    if one.by is Amount.TIME:
+        return HEAD
+    return (*HEAD[:2], "A cycles", "B cycles", *HEAD[4:])
 
 
 def _title(one: LayersCompared) -> str:
@@ -100,8 +125,8 @@ def _rows(one: LayersCompared) -> list[tuple[str, ...]]:
         (
             _fate(change),
             _names(change),
-            *("-" if amount is None else _amount(amount, one.by) for amount in (change.before, change.after)),
-            _signed(change.difference, one.by),
+            *("-" if amount is None else _cell(amount, one.by) for amount in (change.before, change.after)),
+            "-" if change.before is None is change.after else _signed_cell(change.difference, one.by),
             "-" if change.share is None else _share(change.share),
         )
         for change in one.named[:MOST_NAMED]
@@ -129,6 +154,14 @@ def _signed(amount: float, by: Amount) -> str:
     if not amount:
         return "0"
     return f"{'-' if amount < 0 else '+'}{_amount(abs(amount), by)}"
+
+
+def _signed_cell(amount: float, by: Amount) -> str:
+    return "0" if not amount else f"{'-' if amount < 0 else '+'}{_cell(abs(amount), by)}"
+
+
+def _cell(amount: float, by: Amount) -> str:
+    return _amount(amount, by) if by is Amount.TIME else significant(amount, separator="")
 
 
 def _amount(amount: float, by: Amount) -> str:

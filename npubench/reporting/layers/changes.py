@@ -208,7 +208,7 @@ def _change(found: Match, by: Amount, whole: float | None) -> LayerChange:
         before=before,
         after=after,
         difference=difference,
-        share=difference / whole if whole else None,
+        share=difference / whole if whole and (before, after) != (None, None) else None,
         matched_by=found.by,
     )
 

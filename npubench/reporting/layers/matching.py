@@ -55,10 +55,10 @@ def _by_nodes(before: Sequence[LayerRow], after: Sequence[LayerRow]) -> Rest:
             for other in sorted(joined - {at}):
                 for mine, theirs in zip(group, members[other], strict=True):
                     mine += theirs
+                    groups |= {node: at for one in theirs for node in one.layer.nodes}
                 members[other] = ([], [])
             group[side].append(row)
-            nodes = {node for rows in group for one in rows for node in one.layer.nodes}
-            groups |= dict.fromkeys(nodes, at)
+            groups |= dict.fromkeys(row.layer.nodes, at)
     both = [group for group in members.values() if group[0] and group[1]]
     found = [one for group in both for one in _within(*group)]
     taken = {id(row) for group in both for rows in group for row in rows}
@@ -69,7 +69,7 @@ def _by_nodes(before: Sequence[LayerRow], after: Sequence[LayerRow]) -> Rest:
 def _within(before: list[LayerRow], after: list[LayerRow]) -> Iterator[Match]:
     """One match of the group; layer by layer where the names on both sides are the same."""
     names = [Counter(_name(row) for row in rows) for rows in (before, after)]
-    if len(before) == len(after) > 1 and names[0] == names[1]:
+    if len(before) == len(after) > 1 and names[0] == names[1] and None not in names[0]:
         pairs, _, _ = _by_key(before, after, _name)
         yield from (Match((one,), (other,), MatchedBy.NODES) for one, other in pairs)
         return

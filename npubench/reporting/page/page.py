@@ -35,6 +35,8 @@ from npubench.reporting.data.tables import LONG_FROM, case_tables, ordered
 from npubench.reporting.data.translate import recorded, translate, translate_count, use_language
 from npubench.reporting.first.screen import first_screen
 from npubench.reporting.layers.section import layer_section
+from npubench.reporting.page.doubt_groups import doubt_groups
+from npubench.reporting.page.failures import Tails, failure_groups
 from npubench.reporting.page.selection import selection_page
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.reliance import reliances
@@ -79,7 +81,9 @@ class PageContext:
 
     `exports` are attempts by model; `boards` give chip facts, `samples` the runs' times of rows by key.
     `live` pages reload themselves when their server's newest row has another number. `earlier` are older
-    rows, of which doubts learn what is usual on a board. `figures` reads what others published.
+    rows, of which doubts learn what is usual on a board. `log_tails` are last lines of failed rows' logs,
+    `out` is the folder of results as a command names it; empty: the one that commands take by themselves.
+    `figures` reads what others published.
     """
 
     title: str
@@ -94,6 +98,8 @@ class PageContext:
     decision: Decision | None = None
     live: int | None = None
     earlier: Sequence[Result] = ()
+    log_tails: Tails = field(default_factory=dict)
+    out: str = ""
     figures: Figures = tuple
 
 
@@ -153,11 +159,13 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "heatmap": heatmap(rows, context.boards),
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
+        "failure_groups": failure_groups(rows, context.log_tails, context.out),
         "skips": [(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
         "coverage": coverage_of(context.exports, rows),
         "missing": missing,
         "missing_chart": missing_chart(missing),
         "doubts": doubted,
+        "doubt_groups": doubt_groups(doubted),
         "facts": pack_provenance(rows),
         "is_long": len(rows) >= LONG_FROM,
         "row_limit": ROW_LIMIT,

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from npubench.domain.figures import Kind
 from npubench.reporting.data.translate import translate, translate_count
 from npubench.reporting.select.checks import TITLES, Outcome, Step
+from npubench.reporting.select.matrix import SHORT
 from npubench.reporting.select.stream_wording import cameras_text
+from npubench.reporting.select.ties import are_even, bands_overlap
 from npubench.reporting.select.verdict import ChipVerdict, Decision
-from npubench.reporting.select.wording import binding_text, confidence_text, kind_text, whole_percent
+from npubench.reporting.select.wording import confidence_text, kind_text, price_text, whole_percent
 
 NAMED = 2
 """Chips of which a sentence says the names; the others are counted."""
@@ -38,13 +40,34 @@ def summary_of(decision: Decision) -> str:
 def _answer(decision: Decision) -> str:
     first, *others = decision.verdicts
     parts = [_does(first)]
-    second = next((one for one in others if one.outcome is Outcome.PASS), None)
-    if second:
-        words = {"chip": second.chip, "kind": kind_text(second), "room": _room(second)}
-        parts.append(translate("second {chip} ({kind}) {room}", **words))
-    open_ones = [one for one in others if one.outcome is Outcome.UNKNOWN]
-    parts += [_open(open_ones)] if open_ones else []
+    passing = [one for one in others if one.outcome is Outcome.PASS]
+    parts += [_second(first, passing)] if passing else []
+    told = next_step([one for one in others if one.outcome is Outcome.UNKNOWN])
+    parts += [_tells(*told)] if told else []
     return translate("{parts}.", parts=translate("; ").join(parts))
+
+
+def binding_word(one: ChipVerdict) -> str:
+    """What decides, within a sentence."""
+    if one.binding is None:
+        return "–"
+    return translate("NPU time") if one.binding == "npu_time" else translate(SHORT[one.binding])
+
+
+def _second(first: ChipVerdict, passing: Sequence[ChipVerdict]) -> str:
+    """Who follows; where nothing that is known ranks it behind the first, that is said."""
+    second = passing[0]
+    words = {"chip": second.chip, "kind": kind_text(second), "room": _room(second)}
+    even = [one for one in passing if are_even(first, one)]
+    if even:
+        names = _names(even)
+        return translate("it is even with {chips}: nothing known ranks one before the other", chips=names)
+    if bands_overlap(first, second):
+        return translate(
+            "{chip} ({kind}) {room}, and their bands overlap: which of the two is better is not known",
+            **words,
+        )
+    return translate("second {chip} ({kind}) {room}", **words)
 
 
 def _does(best: ChipVerdict) -> str:
@@ -56,7 +79,11 @@ def _does(best: ChipVerdict) -> str:
         asides.append(translate_count(count, "{count} figure is doubtful", "{count} figures are doubtful"))
     if count := sum(one.is_unstable for one in best.figures):
         asides.append(translate_count(count, "{count} row is not stable", "{count} rows are not stable"))
-    aside = translate(" ({asides})", asides=", ".join(asides)) if asides else ""
+    if best.price_usd is None:
+        asides.append(translate("price not known"))
+    else:
+        said = translate("{does} for {price}", does=said, price=price_text(best))
+    aside = translate(" ({asides})", asides=translate(", ").join(asides)) if asides else ""
     return translate("{does} {room}", does=said, room=_room(best)) + aside
 
 
@@ -67,20 +94,7 @@ def _room(one: ChipVerdict) -> str:
     words = {"room": whole_percent(one.headroom)}
     if one.binding == "npu_time" and one.share == 1:
         return translate("with {room} of its NPU free", **words)
-    return translate("with {room} of room, bound by {binding}", **words, binding=binding_text(one))
-
-
-def _open(verdicts: Sequence[ChipVerdict]) -> str:
-    """Of which chips nothing, or not all, is known, and what would tell it of one."""
-    nothing = [one for one in verdicts if one.kind is None]
-    partly = [one for one in verdicts if one.kind is not None]
-    told = next_step(verdicts)
-    # The chip that the command tells of is one of those that are named.
-    partly.sort(key=lambda one: told is None or one is not told[0])
-    parts = [translate("not all is known of {chips}", chips=_names(partly))] if partly else []
-    parts += [translate("nothing is known of {chips}", chips=_names(nothing))] if nothing else []
-    said = translate(", ").join(parts)
-    return translate("{said}: {next}", said=said, next=_tells(*told)) if told else said
+    return translate("with {room} of room, bound by {binding}", **words, binding=binding_word(one))
 
 
 def _names(verdicts: Sequence[ChipVerdict]) -> str:
@@ -141,7 +155,7 @@ def _nothing(decision: Decision, verdicts: Sequence[ChipVerdict]) -> str:
 def _least_short(decision: Decision) -> str:
     """Of failing ones: by what the nearest falls short, and what would have to change."""
     best = decision.verdicts[0]
-    words = {"chip": best.chip, "binding": binding_text(best)}
+    words = {"chip": best.chip, "binding": binding_word(best)}
     if best.headroom is None:
         said = translate("No chip does the job; {chip} comes nearest and fails by {binding}", **words)
     else:

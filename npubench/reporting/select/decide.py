@@ -1,10 +1,10 @@
 """From requirements and rows to a decision: a verdict per chip, its caveats, and a ranking."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from npubench.domain.figures import Bound, Kind
+from npubench.domain.notes import Note, NoteCode, note_of
 from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec
 from npubench.published.chips import same_chip
@@ -40,7 +40,8 @@ from npubench.reporting.select.requirements import Requirements, UserFacts
 from npubench.reporting.select.steps import steps_of
 from npubench.reporting.select.stream_times import streams_of
 from npubench.reporting.select.stream_wording import streams_check
-from npubench.reporting.select.times import weakest
+from npubench.reporting.select.ties import are_even
+from npubench.reporting.select.times import ORDER, weakest
 from npubench.reporting.select.verdict import (
     ChipVerdict,
     Decision,
@@ -234,7 +235,13 @@ def figure_of(job: Job) -> Figure:
         row=time.result.key if time.result else "",
         places=time.places,
         stability=str(time.result.verdict or "") if time.result and time.kind is Kind.MEASURED else "",
+        busy=time.kind is Kind.MEASURED and _was_busy(time.result),
     )
+
+
+def _was_busy(row: Result | None) -> bool:
+    notes = [note_of(one) if isinstance(one, str) else one for one in (row.warnings if row else ())]
+    return any(isinstance(one, Note) and one.code is NoteCode.BUSY for one in notes)
 
 
 def _ranked(judged: Sequence[ChipVerdict], asked: Requirements, levels: Levels) -> list[ChipVerdict]:
@@ -244,9 +251,26 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements, levels: Levels) 
     for one, own in zip(running, rankings, strict=True):
         terms = terms_of(asked.weights, own, rankings)
         scored.append(replace(one, terms=terms, score=score_of(terms)))
-    scored.sort(key=lambda one: (*place(one.checks, one.score, one.timed), one.chip, one.board))
-    ranks = itertools.count(1)
-    return [one if one.outcome is Outcome.FAIL else replace(one, rank=next(ranks)) for one in scored]
+    # Of what comes out even the better known stands first.
+    scored.sort(
+        key=lambda one: (*place(one.checks, one.score, one.timed), _strength(one), one.chip, one.board)
+    )
+    ranked: list[ChipVerdict] = []
+    for one in scored:
+        ranked.append(replace(one, rank=_rank(one, ranked)))
+    return ranked
+
+
+def _strength(one: ChipVerdict) -> int:
+    return len(ORDER) if one.kind is None else ORDER[one.kind]
+
+
+def _rank(one: ChipVerdict, above: Sequence[ChipVerdict]) -> int | None:
+    """From 1; what comes out even shares a rank, what fails and what nothing is known of has none."""
+    if one.outcome is Outcome.FAIL or one.kind is None:
+        return None
+    even = next((other.rank for other in above if are_even(other, one)), None)
+    return even or len(above) + 1
 
 
 def _ranked_by(one: ChipVerdict, levels: Levels) -> Ranked:

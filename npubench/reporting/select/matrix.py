@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from npubench.domain.figures import Kind
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.checks import TITLES, Check, Outcome
 from npubench.reporting.select.verdict import ChipVerdict
@@ -28,6 +29,9 @@ SHORT: Mapping[str, str] = {
     "power": "power",
 }
 """Heads of columns."""
+
+OF_NEED = frozenset({"npu_time", "memory"})
+"""Requirements whose figure is what the job takes; of the others it is what the chip has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,21 @@ class Cell:
         if self.outcome is None or self.outcome is Outcome.UNKNOWN:
             return self.sign
         return translate(self.outcome.value)
+
+    @property
+    def figure(self) -> str:
+        """What it rests on: `5.40 %`; of a `?` what is next, in a few words; empty where there is nothing."""
+        if self.check is None:
+            return ""
+        if self.outcome is Outcome.UNKNOWN and self.check.steps:
+            return self.check.steps[0].brief or self.check.steps[0].what
+        shown = self.check.need if self.name in OF_NEED else self.check.have
+        return "" if shown == "–" else shown
+
+    @property
+    def kind(self) -> Kind | None:
+        """Of the figure; None: it is none of a kind, or what is next."""
+        return self.check.kind if self.check and self.outcome is not Outcome.UNKNOWN else None
 
     @property
     def told(self) -> str:

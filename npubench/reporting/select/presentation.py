@@ -17,8 +17,11 @@ from npubench.reporting.select.matrix import cells_of, names_of
 from npubench.reporting.select.tabled import (
     asked_table,
     check_table,
-    figure_table,
+    cost_table,
+    figures_by_kind,
+    fits_text,
     matrix_table,
+    missing_table,
     ranking_table,
     stream_remarks,
     stream_table,
@@ -26,7 +29,7 @@ from npubench.reporting.select.tabled import (
 )
 from npubench.reporting.select.trust import Trust, trust_line, trust_of
 from npubench.reporting.select.verdict import ChipVerdict, Decision
-from npubench.reporting.select.wording import kind_text
+from npubench.reporting.select.wording import kind_text, kind_words
 
 
 def to_json(decision: Decision) -> dict[str, Any]:
@@ -86,6 +89,7 @@ def _trust(trust: Trust) -> dict[str, Any]:
         "doubtful": trust.doubtful,
         "doubts": doubted,
         "unstable": list(trust.unstable),
+        "busy": trust.busy,
         "widest_band": trust.widest,
     }
 
@@ -108,9 +112,21 @@ def to_markdown(decision: Decision, why: bool = False) -> str:
         note = translate(
             "Written by npubench select; every figure comes of a row or of a fact with its source."
         )
-        parts += [note, markdown_table(*asked_table(decision)), markdown_table(*figure_table(decision))]
+        parts += [note, markdown_table(*asked_table(decision)), *_figures(decision)]
         parts += [part for one in decision.verdicts for part in _why(one)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _figures(decision: Decision) -> list[str]:
+    """Times of the models, each kind under its name; what has none; what else is known of a chip."""
+    parts = [
+        part
+        for one in figures_by_kind(decision)
+        for part in (f"**{kind_words(*one.kind)}**", markdown_table(*one.table))
+    ]
+    missing = missing_table(decision)
+    parts += [f"**{translate('without a figure')}**", markdown_table(*missing)] if missing[1] else []
+    return [*parts, markdown_table(*cost_table(decision))]
 
 
 def _next_part(decision: Decision) -> list[str]:
@@ -125,7 +141,7 @@ def _next_part(decision: Decision) -> list[str]:
 def _why(one: ChipVerdict) -> list[str]:
     parts = [
         f"## {name_of(one)}: {translate(one.outcome.value)}",
-        "\n".join(f"- {caveat}" for caveat in one.caveats),
+        "\n".join(f"- {said}" for said in (*one.caveats, fits_text(one)) if said),
         markdown_table(*check_table(one)),
         "\n".join(f"- {line}" for line in arithmetic(one)),
         *_advice(one),

@@ -1,29 +1,33 @@
 """A decision on a terminal of 80 columns: sentence, ranking, requirements met, what is next."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from textwrap import indent
 
-from npubench.domain.figures import Kind
 from npubench.domain.text import columns_of, folded, printable, shortened, text_table
-from npubench.reporting.data.figures import mark
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.answer import cameras_of, counts_of, summary_of
 from npubench.reporting.select.checks import Outcome
-from npubench.reporting.select.matrix import SHORT, cells_of, names_of
+from npubench.reporting.select.matrix import SHORT, Cell, cells_of, names_of
 from npubench.reporting.select.presentation import arithmetic, name_of
 from npubench.reporting.select.tabled import (
     Columns,
     Table,
     check_table,
-    figure_table,
+    cost_table,
+    figures_by_kind,
+    fits_text,
+    load_column,
+    load_kinds,
+    missing_table,
     stream_remarks,
     stream_table,
     table_of,
     term_table,
 )
+from npubench.reporting.select.trust import ORDER as KIND_ORDER
 from npubench.reporting.select.trust import trust_line, trust_of
 from npubench.reporting.select.verdict import ChipVerdict, Decision
-from npubench.reporting.select.wording import confidence_text, percent
+from npubench.reporting.select.wording import confidence_text, kind_words, load_text, percent, sign_of
 
 WIDTH = 80
 """Columns of a terminal as it is opened."""
@@ -34,22 +38,11 @@ STEPS = 3
 LEAST = 8
 """Columns that a chip's name keeps, however narrow the rest makes it."""
 
-KINDS: Mapping[Kind, str] = {
-    Kind.MEASURED: "meas.",
-    Kind.SIMULATED: "sim.",
-    Kind.PREDICTED: "pred.",
-    Kind.PUBLISHED: "publ.",
-}
-"""Kinds in a few letters."""
+MOST_KINDS_WITH_BINDING = 2
+"""Columns of the NPU's time beside which what binds has room."""
 
 NARROW: Mapping[str, str] = {**SHORT, "operators": "ops", "accuracy": "acc."}
 """Heads of the matrix."""
-
-
-def _load(one: ChipVerdict) -> str:
-    if one.load is None:
-        return "–"
-    return f"{mark(one.bound)}{percent(one.load)} {translate(KINDS[one.kind]) if one.kind else ''}".rstrip()
 
 
 def _word(outcome: Outcome) -> str:
@@ -64,18 +57,33 @@ def _price(one: ChipVerdict, level: str) -> str:
     return f"{one.price_usd:.6g}{other}"
 
 
-def ranking(level: str) -> Columns[ChipVerdict]:
-    """Columns of the first table; `level`: what prices are of."""
+BEFORE: Columns[ChipVerdict] = (
+    ("rank", lambda one: str(one.rank or "–")),
+    ("chip", lambda one: one.chip),
+    ("verdict", lambda one: _word(one.outcome)),
+)
+"""Columns of the first table before those of the NPU's time."""
+
+
+def behind(level: str, binds: bool = True) -> Columns[ChipVerdict]:
+    """Columns behind them; `level`: what prices are of, `binds`: also what binds."""
+    by: Columns[ChipVerdict] = (("by", lambda one: translate(NARROW[one.binding]) if one.binding else "–"),)
     return (
-        ("rank", lambda one: str(one.rank or "–")),
-        ("chip", lambda one: one.chip),
-        ("verdict", lambda one: _word(one.outcome)),
-        ("sure", lambda one: confidence_text(one.confidence)),
-        ("NPU time", _load),
         ("room", lambda one: percent(one.headroom)),
-        ("by", lambda one: translate(NARROW[one.binding]) if one.binding else "–"),
+        *(by if binds else ()),
+        ("sure", lambda one: confidence_text(one.confidence)),
         ("USD", lambda one: _price(one, level)),
     )
+
+
+def ranking(decision: Decision, shown: Sequence[ChipVerdict]) -> str:
+    """The first table. The NPU's time has a column a kind; what binds is left out where they need room."""
+    kinds = load_kinds(shown)
+    loads: Columns[ChipVerdict] = [(f"NPU {sign_of(kind)}", load_column(kind, load_text)) for kind in kinds]
+    after = behind(decision.levels.price, len(kinds) <= MOST_KINDS_WITH_BINDING)
+    table = table_of((*BEFORE, *loads, *after), shown)
+    numbers = {*(translate(head) for head in ("rank", "sure", "room", "USD")), *(head for head, _ in loads)}
+    return fitted(table, 1, numbers)
 
 
 def to_text(decision: Decision, why: bool = False) -> str:
@@ -87,12 +95,22 @@ def to_text(decision: Decision, why: bool = False) -> str:
     parts += [line for warning in decision.warnings for line in folded(f"! {warning}", WIDTH, "  ")]
     parts += _next(decision)
     if why:
-        parts += ["", text_table(*figure_table(decision), width=None)]
+        parts += [line for table in _figures(decision) for line in ("", table)]
         parts += [line for one in decision.verdicts for line in _details(one)]
     elif decision.verdicts:
         more = translate("more: on the page, and how each came about with --why, --markdown or --json")
         parts += ["", *folded(more, WIDTH)]
     return "\n".join(parts)
+
+
+def _figures(decision: Decision) -> list[str]:
+    """Times of the models, each kind under its name; what has none; what else is known of a chip."""
+    tables = [
+        f"{kind_words(*one.kind)}:\n{text_table(*one.table, None)}" for one in figures_by_kind(decision)
+    ]
+    missing = missing_table(decision)
+    tables += [f"{translate('without a figure')}:\n{text_table(*missing, None)}"] if missing[1] else []
+    return [*tables, text_table(*cost_table(decision), None)]
 
 
 def _lines(*texts: str) -> list[str]:
@@ -102,20 +120,24 @@ def _lines(*texts: str) -> list[str]:
 def _tables(decision: Decision) -> list[str]:
     """The ranking and the matrix of the first chips, and how many have no room."""
     shown, names = decision.verdicts[:SHOWN], names_of(decision.verdicts)
-    ranks = table_of(ranking(decision.levels.price), shown)
     heads = [translate("chip"), *(translate(NARROW[name]) for name in names)]
     cells = [cells_of(one, names) for one in shown]
-    lines = [
-        [one.chip, *(cell.word if cell.check else cell.sign for cell in line)]
-        for one, line in zip(shown, cells, strict=True)
-    ]
-    numbers = {translate(head) for head in ("rank", "sure", "room")}
-    parts = [fitted(ranks, 1, numbers), "", fitted((heads, lines), 0)]
+    lines = [[one.chip, *map(_marked, line)] for one, line in zip(shown, cells, strict=True)]
+    parts = [ranking(decision, shown), "", fitted((heads, lines), 0)]
+    kinds = {*load_kinds(shown), *((cell.kind, None) for line in cells for cell in line)}
+    told = [f"{sign_of(kind)} {kind_words(*kind)}" for kind in KIND_ORDER if kind in kinds and kind[0]]
+    parts += folded("   ".join(told), WIDTH)
     untried = any(cell.check is None and cell.name == "operators" for line in cells for cell in line)
     parts += folded(translate("ops –: its models were never tried there"), WIDTH) if untried else []
     if more := len(decision.verdicts) - SHOWN:
         parts += folded(translate("and {count} more chips", count=more), WIDTH) if more > 0 else []
     return parts
+
+
+def _marked(cell: Cell) -> str:
+    """`pass □`: the outcome, and the sign of its figure's kind."""
+    word = cell.word if cell.check else cell.sign
+    return f"{word} {sign_of((cell.kind, None))}" if cell.kind else word
 
 
 def fitted(table: Table, giving: int, right: Collection[str] = ()) -> str:
@@ -157,7 +179,9 @@ def _as_typed(text: str, before: str) -> list[str]:
 
 def _details(one: ChipVerdict) -> list[str]:
     parts = ["", *folded(f"{name_of(one)}: {translate(one.outcome.value)}", WIDTH)]
-    parts += [line for caveat in one.caveats for line in folded(f"- {caveat}", WIDTH, "  ")]
+    parts += [
+        line for said in (*one.caveats, fits_text(one)) if said for line in folded(f"- {said}", WIDTH, "  ")
+    ]
     parts.append(indent(text_table(*check_table(one), width=None), "  "))
     parts += [line for said in arithmetic(one) for line in folded(f"  {said}", WIDTH, "    ")]
     for step in one.steps:

@@ -1,7 +1,7 @@
 """How far the figures of a decision can be relied on: their kinds, bands, doubts and unstable rows."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from npubench.domain.figures import Kind
@@ -38,6 +38,7 @@ class Trust:
     doubted: tuple[Doubted, ...]  # the strong first
     doubtful: int  # figures with a strong doubt
     unstable: tuple[str, ...]  # `CHIP: CASE VERDICT` of each row that is not stable
+    busy: int  # rows timed while other programs ran on their board
     widest: float | None  # upper over lower end of the widest 90 % band; None: there is none
 
 
@@ -57,8 +58,15 @@ def trust_of(decision: Decision) -> Trust:
             for one, figure in figures
             if figure.is_unstable
         ),
+        busy=len({figure.row for _, figure in figures if figure.busy}),
         widest=max(bands, default=None),
     )
+
+
+def kinds_of(figures: Iterable[Figure]) -> tuple[KindOf, ...]:
+    """Kinds that there is a figure of, the strongest first."""
+    there = {(figure.kind, figure.origin) for figure in figures if figure.kind}
+    return tuple(kind for kind in ORDER if kind in there)
 
 
 def _figures(decision: Decision) -> Iterator[tuple[ChipVerdict, Figure]]:
@@ -72,7 +80,12 @@ def trust_line(trust: Trust) -> str:
     parts = [f"{_share(count, trust.asked)} {_word(kind, trust)}" for kind, count in trust.kinds]
     figures = translate_count(trust.asked, "{count} figure of models", "{count} figures of models")
     said = translate("{said}: {next}", said=figures, next=translate(", ").join(parts))
-    return translate("{parts}.", parts=translate("; ").join([said, _doubts(trust), _unstable(trust)]))
+    parts = [said, _doubts(trust), _unstable(trust)]
+    if trust.busy:
+        parts.append(
+            translate_count(trust.busy, "{count} row on a busy machine", "{count} rows on a busy machine")
+        )
+    return translate("{parts}.", parts=translate("; ").join(parts))
 
 
 def _word(kind: KindOf, trust: Trust) -> str:

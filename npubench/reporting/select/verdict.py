@@ -47,6 +47,7 @@ class Figure:
     row: str = ""  # key of the row of a workspace that it is of
     places: tuple[str, ...] = ()  # `table:line` of published figures
     stability: str = ""  # how far the latency of its row can be relied on; empty: nobody judged
+    busy: bool = False  # other programs ran on its board before it was timed
     doubts: tuple[Suspicion, ...] = ()  # the strong first
 
     @property

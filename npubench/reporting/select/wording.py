@@ -1,11 +1,26 @@
 """Cells of a verdict as text, in the language of now: what text, Markdown and page show alike."""
 
+from collections.abc import Mapping
+
 from npubench.domain.figures import Kind
 from npubench.reporting.data.figures import mark, opposite
 from npubench.reporting.data.formatting import duration, significant
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.checks import TITLES, Outcome
 from npubench.reporting.select.verdict import ChipVerdict, Figure
+
+KIND_SIGNS: Mapping[Kind, str] = {
+    Kind.MEASURED: "●",
+    Kind.SIMULATED: "○",
+    Kind.PREDICTED: "◇",
+    Kind.PUBLISHED: "□",
+}
+"""Kinds in one character, as the page draws them."""
+
+
+def sign_of(kind: tuple[Kind | None, Kind | None]) -> str:
+    """Of a kind and of what it was for its publisher: `□`, `□○`."""
+    return "".join(KIND_SIGNS[one] for one in kind if one)
 
 
 def kind_words(kind: Kind | None, origin: Kind | None = None) -> str:
@@ -40,13 +55,6 @@ def confidence_text(value: float | None) -> str:
     return "< 1 %" if value < 0.01 else f"{value * 100:.0f} %"
 
 
-def figure_text(figure: Figure) -> str:
-    """`8.20 ms (1/2 of the NPU) published`: a time and its kind."""
-    if figure.kind is None:
-        return "–"
-    return f"{time_text(figure)} {kind_words(figure.kind, figure.origin)}"
-
-
 def time_text(figure: Figure) -> str:
     """The time of one inference, its band where it is predicted, and the part of the NPU that it is of."""
     if figure.time_us is None:
@@ -66,19 +74,21 @@ def share_text(share: float) -> str:
 
 
 def load_text(verdict: ChipVerdict) -> str:
-    """What the job takes of the NPU's time, named by the weakest kind of its figures."""
-    if verdict.load is None:
-        return "–"
-    return f"{share_of_second(verdict)} {kind_text(verdict)}"
+    """What the job takes of the NPU's time."""
+    return "–" if verdict.load is None else f"{mark(verdict.bound)}{percent(verdict.load)}"
+
+
+def band_text(verdict: ChipVerdict) -> str:
+    """Ends of the same where it is predicted."""
+    if verdict.load_band is None or verdict.kind is not Kind.PREDICTED:
+        return ""
+    return " … ".join(significant(end * 100) for end in verdict.load_band)
 
 
 def share_of_second(verdict: ChipVerdict) -> str:
-    """The same without the kind."""
-    text = f"{mark(verdict.bound)}{percent(verdict.load)}"
-    if verdict.load_band is None or verdict.kind is not Kind.PREDICTED:
-        return text
-    low, high = (significant(end * 100) for end in verdict.load_band)
-    return f"{text} [{low} … {high}]"
+    """Both."""
+    band = band_text(verdict)
+    return f"{load_text(verdict)} [{band}]" if band else load_text(verdict)
 
 
 def price_text(verdict: ChipVerdict) -> str:
