@@ -21,6 +21,8 @@ COMMANDS = {
     "show": ("results:show", "Show one case with its provenance and log."),
     "layers": ("layers:layers", "Show what each layer of a model takes, and what would make it faster."),
     "compare": ("compare:compare", "Compare two runs, folders, boards or tool versions."),
+    "baseline": ("baseline:baseline", "Name the rows of now, to compare with later; list and forget names."),
+    "prune": ("baseline:prune", "Remove rows and files of old runs, never a baseline's."),
     "gate": ("gate:gate", "Launch baseline and candidate until it is known whether one is slower."),
     "accuracy": ("accuracy:accuracy", "Top-1 and top-5 on a data set, and what they lose."),
     "push": ("exchange:push", "Add the rows of a folder to a team's store."),

@@ -54,9 +54,9 @@ def compare(
 ) -> int:
     """Compare B with A, case by case: ratio, interval, geometric mean, regressions.
 
-    A and B are folders of results, or runs (latest, previous, or a name), boards, or tools as TOOL=VERSION
-    of the results at OUT. Commas narrow: my-out,board:local,precision:int8. Different kinds of figures
-    and emulated boards are never compared.
+    A and B are folders of results, or runs (latest, previous, or a name), baselines (`baseline` is the
+    newest), boards, or tools as TOOL=VERSION of the results at OUT. Commas narrow:
+    my-out,board:local,precision:int8. Different kinds of figures and emulated boards are never compared.
 
     Exit codes with --fail-on: 1 slower, less accurate or broken, 3 nothing to compare, 4 board or
     5 toolchain lost, 6 may be slower, not sure.
@@ -131,8 +131,9 @@ def _fall(text: str) -> float | None:
     return float(text)
 
 
-_WORDS = ("folder", "run", "board", "tool", "precision", "backend")
+_WORDS = ("folder", "run", "baseline", "board", "tool", "precision", "backend")
 _RUNS = ("latest", "previous")
+_BASELINE = "baseline"
 
 
 def select_side(text: str, out: Path) -> "Side":
@@ -157,10 +158,12 @@ def select_side(text: str, out: Path) -> "Side":
         nothing_new = _nothing_new(store) if ("run", "latest") in resolved else ""
     narrowed = frozenset(word for word, _ in resolved)
     # What was evaluated last is of no run, and says nothing of a tool's version.
-    evaluated = () if narrowed & {"run", "tool"} else _scores(database.parent, resolved)
+    evaluated = () if narrowed & {"run", "tool", "baseline"} else _scores(database.parent, resolved)
     if not rows:
         raise UsageError(f"no row is of {text!r}: see `npubench results`")
-    return Side(text, tuple(rows), narrowed - {"run", "tool"}, evaluated, nothing_new, database.parent)
+    return Side(
+        text, tuple(rows), narrowed - {"run", "tool", "baseline"}, evaluated, nothing_new, database.parent
+    )
 
 
 def _scores(folder: Path, filters: Sequence[tuple[str, str]]) -> "tuple[Evaluation, ...]":
@@ -200,19 +203,30 @@ def _database(path: Path) -> Path:
 
 def _meant(value: str, store: "Store", out: Path) -> tuple[str, str]:
     """What a bare value names; one that names two things, or nothing, is told."""
+    from npubench.storage.baselines import read_baselines
+
     runs, boards = store.runs(), store.boards()
     if value in _RUNS:
         return "run", value
+    baselines = [one.name for one in read_baselines(store.path.parent)]
+    if value == _BASELINE:
+        return _BASELINE, value
     found = [("run", value)] if value in runs else []
+    found += [(_BASELINE, value)] if value in baselines else []
     found += [("board", value)] if value in boards else []
     if "=" in value:
         found.append(("tool", value))
     if len(found) > 1:
-        raise UsageError(f"{value!r} is a run and a board: write run:{value} or board:{value}")
+        told = " and a ".join(word for word, _ in found), " or ".join(f"{word}:{value}" for word, _ in found)
+        raise UsageError(f"{value!r} is a {told[0]}: write {told[1]}")
     if found:
         return found[0]
     word, colon, _ = value.partition(":")
-    near = path_meant(Path(value)) if "/" in value else did_you_mean(value, [*_RUNS, *runs, *boards], most=1)
+    near = (
+        path_meant(Path(value))
+        if "/" in value
+        else did_you_mean(value, [*_RUNS, *runs, *baselines, *boards], most=1)
+    )
     if colon and (meant := did_you_mean(word, [f"{known}:" for known in _WORDS])):
         raise UsageError(f"{value!r} begins with no word of a side{meant}: write one of {', '.join(_WORDS)}")
     raise UsageError(
@@ -222,13 +236,23 @@ def _meant(value: str, store: "Store", out: Path) -> tuple[str, str]:
 
 
 def _rows(store: "Store", filters: Sequence[tuple[str, str]]) -> "list[Result]":
+    from npubench.storage.baselines import find_baseline, read_baselines
+
     given = dict(filters)
     if len(given) < len(filters):
-        raise UsageError("a side takes each of run, board, tool, precision and backend once")
+        raise UsageError("a side takes each of run, baseline, board, tool, precision and backend once")
     for word, known in (("run", [*_RUNS, *store.runs()]), ("board", store.boards())):
         if word in given and given[word] not in known:
             raise UsageError(f"no row there is of {word} {given[word]!r}{_near(given[word], known)}")
-    rows = store.rows(run_id=_run(store, given.get("run")), board=given.get("board"))
+    if _BASELINE in given and "run" in given:
+        raise UsageError("a side is of a run or of a baseline, not of both")
+    if _BASELINE in given:
+        root = store.path.parent
+        chosen = find_baseline(read_baselines(root), given[_BASELINE], root)
+        board = given.get("board")
+        rows = [row for row in store.latest_until(chosen.revision) if board in (row.board, None)]
+    else:
+        rows = store.rows(run_id=_run(store, given.get("run")), board=given.get("board"))
     for word, value in filters:
         if word == "tool":
             name, _, version = value.partition("=")
@@ -259,6 +283,14 @@ def _run(store: "Store", value: str | None) -> str | None:
     if len(runs) < (2 if value == "previous" else 1):
         raise UsageError(f"there is no {value} run: {len(runs)} run(s) left rows there")
     return runs[-1] if value == "latest" else runs[-2]
+
+
+def run_meant(store: "Store", value: str) -> str:
+    """The run that a word names: `latest`, `previous`, or its own name. Raises UsageError."""
+    known = store.runs()
+    if value not in _RUNS and value not in known:
+        raise UsageError(f"no row there is of run {value!r}{_near(value, [*_RUNS, *known])}")
+    return _run(store, value) or value
 
 
 def _nothing_new(store: "Store") -> str:

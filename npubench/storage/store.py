@@ -64,6 +64,19 @@ class Run:
     to_run: int
 
 
+@dataclass(frozen=True, slots=True)
+class RowFiles:
+    """What a row names outside of itself, to tell what may be removed with it."""
+
+    id: int  # grows with every row
+    run_id: str  # of the run that made it
+    started_at: str  # ISO 8601
+    artifact_sha256: str | None  # of what ran
+    onnx_sha256: str | None  # of the model
+    log_path: str | None  # relative to the workspace
+    samples_path: str | None  # the same
+
+
 class Store:
     """The rows of one workspace: `with Store.create(path) as store` to write, `Store.read` to read."""
 
@@ -184,6 +197,38 @@ class Store:
         """Every row, also of cases that were measured again, oldest first."""
         where, given = _where(run_id=run_id, board=board)
         return self._results(f"SELECT row FROM results {where} ORDER BY id", *given)
+
+    def latest_until(self, revision: int) -> list[Result]:
+        """The newest row per case, board, backend and precision as of a `revision`, oldest first."""
+        return self._results(_LATEST.format(where="WHERE id <= ?", row="row"), revision)
+
+    def newest_ids(self, revision: int | None = None) -> list[int]:
+        """The ids of the rows of `latest`, or of `latest_until`."""
+        where, given = ("", []) if revision is None else ("WHERE id <= ?", [revision])
+        query = f"SELECT MAX(id) FROM results {where} GROUP BY case_name, board, backend, precision"
+        return [number for (number,) in self._select(query, *given)]
+
+    def last_of(self, run_id: str) -> int:
+        """The `revision` that a run left; 0 where it left no row."""
+        ((newest,),) = self._select("SELECT COALESCE(MAX(id), 0) FROM results WHERE run_id = ?", run_id)
+        return int(newest)
+
+    def row_files(self) -> list[RowFiles]:
+        """What every row names, oldest first."""
+        told = ", ".join(
+            f"json_extract(row, '$.{name}')"
+            for name in ("artifact_sha256", "onnx_sha256", "log_path", "samples_path")
+        )
+        query = f"SELECT id, run_id, started_at, {told} FROM results ORDER BY id"
+        return [RowFiles(*found) for found in self._select(query)]
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Take rows out for good, in one transaction. Raises WorkspaceError."""
+        with self._lock, _said_plainly(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("DELETE FROM results WHERE id = ?", [(one,) for one in ids])
+            self._connection.execute("COMMIT")
+            self._connection.execute("VACUUM")
 
     def runs(self) -> list[str]:
         """Every run that left a row, the oldest first."""

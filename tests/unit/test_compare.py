@@ -8,13 +8,23 @@ import pytest
 from npubench import published
 from npubench.domain.errors import ExitCode
 from npubench.domain.figures import npu_part
+from npubench.domain.gates import GateSide, Launch
 from npubench.domain.records import FailureClass, Figures, Kind, Latency, Stage, Verdict
 from npubench.domain.specs import Precision
-from npubench.reporting.compare import change
+from npubench.measure.gate.fixed import launches_needed
+from npubench.reporting.compare import change, formats
 from npubench.reporting.compare.change import Outcome, RegressionPolicy
 from npubench.reporting.compare.comparison import compare, exit_code
 from npubench.reporting.compare.pairing import Side
-from npubench.reporting.compare.timing import TimeRatio, noise_of
+from npubench.reporting.compare.timing import (
+    LAUNCHES,
+    ROUNDS,
+    Noise,
+    TimeRatio,
+    noise_of,
+    with_launches,
+)
+from npubench.storage.gates import note_gate
 from npubench.storage.hashing import digest
 from tests import sample_results
 from tests.sample_results import failed, result
@@ -99,7 +109,7 @@ def test_three_times_the_noise_of_the_board_is_the_least_that_counts():
 def test_an_interval_that_holds_one_decides_nothing():
     found = sides(rounds(1000.0, 1001.0, 1300.0), rounds(1100.0, 1101.0, 900.0))
     assert found.changes[0].outcome is Outcome.UNDECIDED
-    assert found.changes[0].reason == "the interval holds 1"
+    assert found.changes[0].reason.startswith("the interval holds 1; `npubench gate`")
 
 
 def test_noise_is_of_one_side_at_a_time():
@@ -287,3 +297,36 @@ def test_everything_compares_with_itself_and_is_json():
     bad = {Outcome.SLOWER, Outcome.FASTER, Outcome.UNDECIDED, Outcome.BROKEN, Outcome.FIXED}
     assert not bad & {change.outcome for change in found.changes}
     assert json.loads(json.dumps(asdict(found), allow_nan=False))["label_a"] == "A"
+
+
+def launched(share, count=12):
+    """Launches of a gate in which the candidate is now slower, now faster by this share."""
+    for pair in range(1, count + 1):
+        for side, us in (
+            (GateSide.BASELINE, 1000.0),
+            (GateSide.CANDIDATE, 1000.0 * (1 + share * (-1) ** pair)),
+        ):
+            yield Launch("gate", "2026-01-01T00:00:00+00:00", "local", "one", "int8", side, "a", pair, us)
+
+
+def test_launches_of_a_gate_count_as_noise_where_rounds_agree():
+    noise = {"local": Noise("local", 0.003, 9, ROUNDS)}
+    found = with_launches(noise, [*launched(0.03)])["local"]
+    assert (found.method, found.pairs) == (LAUNCHES, 11)
+    assert found.share == pytest.approx(0.031, abs=0.002)
+    assert with_launches(noise, [*launched(0.0001)]) == noise
+    assert with_launches(noise, [*launched(0.03, 3)]) == noise
+    assert with_launches({}, [*launched(0.03)])["local"] == found
+
+
+def test_what_stays_undecided_says_how_many_launches_would_decide_it(tmp_path):
+    for launch in launched(0.03):
+        note_gate(tmp_path, launch)
+    before, after = ([rounds(us, us * 1.001, us * 0.999)] for us in (1000.0, 1060.0))
+    sides = Side("a", tuple(before), folder=tmp_path), Side("b", tuple(after), folder=tmp_path)
+    (change,) = compare(*sides, RegressionPolicy()).changes
+    assert change.outcome is Outcome.UNDECIDED
+    assert change.launches == launches_needed(0.0318 / 2**0.5, 0.05, 0.0005, 0.95) == 12
+    assert "about 12 launches a side would decide it: `npubench gate`" in change.reason
+    told = formats.text(compare(*sides, RegressionPolicy()))
+    assert "noise of local: 3.18% (launches of earlier gates, 11 pairs)" in told

@@ -1,5 +1,6 @@
 """What became of one case from A to B, by the rule that a gate goes by."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,8 @@ from npubench.domain.records import (
     differing,
     earlier,
 )
+from npubench.measure.gate.design import CASE_FALSE_ALARM
+from npubench.measure.gate.fixed import MOST_LAUNCHES, launches_needed
 from npubench.reporting.compare.accuracy import (
     DEFAULT_FALL,
     AccuracyChange,
@@ -26,11 +29,14 @@ from npubench.reporting.compare.accuracy import (
     without_cosine,
 )
 from npubench.reporting.compare.pairing import Pair
-from npubench.reporting.compare.timing import Noise, TimeRatio, figures_by_kind, time_ratios
+from npubench.reporting.compare.timing import ROUNDS, Noise, TimeRatio, figures_by_kind, time_ratios
 from npubench.reporting.data.accuracy import WRONG
 from npubench.reporting.data.figures import mark, why
 
 DEFAULT_THRESHOLD = 0.05
+LEAST_FOUND = 0.95
+"""Probability with which launches are to find a change."""
+
 TIMES_NOISE = 3.0
 
 
@@ -70,6 +76,7 @@ class Change:
     notes: tuple[str, ...] = ()  # what else is to be known of the two rows
     lost_to: int | None = None  # exit code of what went, for ERRORED
     rated: AccuracyChange | None = None  # both accuracies; None: none is compared
+    launches: int | None = None  # a side that would decide an undecided time; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +162,30 @@ def _judge_time(pair: Pair, found: TimeRatio, policy: RegressionPolicy, noise: M
     if outcome is Outcome.SLOWER and found.kind == "measured":
         outcome, reason, seen = _repeated(pair, reason, policy, noise)
     outcome, reason = _within_bounds(found, outcome, reason)
+    launches = None
+    if outcome is Outcome.UNDECIDED and found.ratio_bound is Bound.EXACT and found.kind == "measured":
+        launches = _launches(pair, policy, noise)
+        reason += _told(launches)
     notes = (*_notes(pair.before, pair.after), *_bound_notes(found))
-    judged = {"timed": found, "threshold": threshold, "seen": seen, "notes": notes}
+    judged = {"timed": found, "threshold": threshold, "seen": seen, "notes": notes, "launches": launches}
     return _change(pair.before, pair.after, outcome, reason, **judged)
+
+
+def _launches(pair: Pair, policy: RegressionPolicy, noise: Mapping[str, Noise]) -> int | None:
+    """Launches a side with which a change of `policy.share` is found, as a gate is designed to."""
+    boards = [found for row in (pair.before, pair.after) if (found := noise.get(row.board)) is not None]
+    # Noise is of the ratio of two launches; rounds tell nothing of it.
+    shares = [one.share / math.sqrt(2) for one in boards if one.method != ROUNDS]
+    if not shares or pair.before.board != pair.after.board or not 0 < policy.share < 1:
+        return None
+    return launches_needed(max(shares), policy.share, CASE_FALSE_ALARM, LEAST_FOUND)
+
+
+def _told(launches: int | None) -> str:
+    if launches is None:
+        return "; `npubench gate` launches both until it is known"
+    many = f"more than {MOST_LAUNCHES}" if launches > MOST_LAUNCHES else f"about {launches}"
+    return f"; {many} launches a side would decide it: `npubench gate`"
 
 
 def _within_bounds(found: TimeRatio, outcome: Outcome, reason: str) -> tuple[Outcome, str]:

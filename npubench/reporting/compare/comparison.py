@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from npubench.domain.errors import ExitCode
 from npubench.domain.figures import Bound, Kind
+from npubench.domain.gates import Launch
 from npubench.domain.records import Definition, Status, differing
 from npubench.domain.text import counted
 from npubench.reporting.compare.accuracy import without_cosine
@@ -19,7 +20,8 @@ from npubench.reporting.compare.change import (
 )
 from npubench.reporting.compare.pairing import Pairing, Side, pair_up, paired_scores
 from npubench.reporting.compare.statistics import Interval, geometric_mean
-from npubench.reporting.compare.timing import Noise, noise_of
+from npubench.reporting.compare.timing import Noise, noise_of, with_launches
+from npubench.storage.gates import read_launches
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Comparison:
 def compare(a: Side, b: Side, policy: RegressionPolicy) -> Comparison:
     """B against A. Kinds are never compared with each other, and emulated rows with nothing."""
     pairing = pair_up(a, b)
-    noise = noise_of(*([row for row in one.rows if not row.emulated] for one in (a, b)))
+    rows = ([row for row in one.rows if not row.emulated] for one in (a, b))
+    noise = with_launches(noise_of(*rows), _launches(a, b))
     found = [change for pair in pairing.pairs for change in changes(pair, policy, noise)]
     if policy.accuracy is not None:
         found += [judge_top1(*pair) for pair in paired_scores(a, b)]
@@ -78,6 +81,12 @@ def compare(a: Side, b: Side, policy: RegressionPolicy) -> Comparison:
         a.nothing_new or b.nothing_new,
         redefined,
     )
+
+
+def _launches(a: Side, b: Side) -> list[Launch]:
+    """Of the gates that either side's folder remembers."""
+    folders = dict.fromkeys(one.folder.absolute() for one in (a, b) if one.folder is not None)
+    return [launch for folder in folders for launch in read_launches(folder)]
 
 
 def exit_code(comparison: Comparison, gated: bool, require_all: bool = False) -> ExitCode:

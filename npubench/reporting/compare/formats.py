@@ -11,6 +11,7 @@ from npubench.reporting.compare.accuracy import AccuracyChange
 from npubench.reporting.compare.change import REGRESSIONS, TIMES_NOISE, Change, Outcome
 from npubench.reporting.compare.comparison import Comparison, Mean
 from npubench.reporting.compare.statistics import Interval
+from npubench.reporting.compare.timing import ROUNDS
 from npubench.reporting.data.figures import mark
 
 HEADER = ("case", "board", "precision", "kind", "A us", "B us", "B / A", "95 % interval", "outcome")
@@ -68,7 +69,8 @@ def remarks(comparison: Comparison) -> Iterator[str]:
             "interval of a drop of top-1 excludes 0"
         )
     for noise in comparison.noise:
-        yield f"noise of {noise.board}: {noise.share:.2%} ({noise.method}, {noise.pairs} pairs)"
+        aside = "; what launches do to it is not known: `npubench gate`" if noise.method == ROUNDS else ""
+        yield f"noise of {noise.board}: {noise.share:.2%} ({noise.method}, {noise.pairs} pairs){aside}"
     timed = [change.timed for change in comparison.changes if change.timed]
     yield from dict.fromkeys(f"method: {one.statistic}; {one.method}" for one in timed)
     if comparison.emulated_a or comparison.emulated_b:

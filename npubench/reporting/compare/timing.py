@@ -11,7 +11,10 @@ from dataclasses import astuple, dataclass, replace
 from itertools import combinations, pairwise
 
 from npubench.domain.figures import Bound, Bounds, Figures, Kind, Latency
+from npubench.domain.gates import Launch
 from npubench.domain.records import Definition, Result, Status, differing
+from npubench.measure.gate.history import scatters
+from npubench.measure.gate.noise import Scatter
 from npubench.reporting.compare.statistics import Interval, ratio_of_medians
 from npubench.reporting.data.figures import left_out_of, main_latency_us, ratio_bound
 
@@ -110,6 +113,7 @@ def _single(kind: str, figures: Figures, statistic: str, before: float, after: f
 
 
 LEAST_PAIRS = 5
+ROUNDS, LAUNCHES = "rounds of one row against each other", "launches of earlier gates"
 _SIGMA = 1.4826
 """Median of absolute values to standard deviation, for normal noise."""
 
@@ -142,6 +146,25 @@ def noise_of(*sides: Iterable[Result]) -> dict[str, Noise]:
     return found
 
 
+def with_launches(noise: Mapping[str, Noise], launches: Sequence[Launch]) -> dict[str, Noise]:
+    """The same with what earlier gates of these boards launched: of both the noisier counts.
+
+    Rounds of a row share a launch, and two stored rows are two launches: only a gate shows what those do.
+    """
+    found = dict(noise)
+    for board in dict.fromkeys(one.board for one in launches):
+        cases = [sum(every, Scatter()) for every in scatters(launches, board).values()]
+        pairs = sum(one.pairs for one in cases)
+        if pairs < LEAST_PAIRS:
+            continue
+        variances = sorted(one.squares / one.pairs for one in cases if one.pairs)
+        # The noisier half of the cases decides, as it does in a gate.
+        share = math.expm1(math.sqrt(variances[3 * len(variances) // 4]))
+        if board not in found or found[board].share < share:
+            found[board] = Noise(board, share, pairs, LAUNCHES)
+    return found
+
+
 def _noise(board: str, rows: Sequence[Result]) -> Noise | None:
     repeats = list(_between_repeats(rows))
     if len(repeats) >= LEAST_PAIRS:
@@ -149,7 +172,7 @@ def _noise(board: str, rows: Sequence[Result]) -> Noise | None:
     rounds = list(_between_rounds(rows))
     if not rounds:
         return None
-    return Noise(board, _sigma(rounds), len(rounds), "rounds of one row against each other")
+    return Noise(board, _sigma(rounds), len(rounds), ROUNDS)
 
 
 def _between_repeats(rows: Sequence[Result]) -> Iterator[float]:
