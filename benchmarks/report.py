@@ -1,4 +1,4 @@
-"""A page of 300 rows in Chromium against an empty one, and rows for `before_after` to make pages of."""
+"""Pages of 300 and 10,000 rows in Chromium against an empty one, and rows that `before_after` takes."""
 
 import tempfile
 import time
@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.paired import measure, show
+from npubench.cli.report import write_report
 from npubench.domain.figures import Figures
 from npubench.domain.records import Result
 from npubench.storage.hashing import digest
 from npubench.storage.store import Store
-from tests import gateway, sample_results
+from npubench.storage.workspace import Workspace
+from tests import sample_results
 
 
 def main() -> None:
@@ -63,15 +65,17 @@ def _slower(figures: Figures, factor: float) -> Figures:
     return replace(figures, latency_us=replace(timed, rounds_p50=rounds, **times))
 
 
+SIZES = ((300, "at most 1 s"), (10_000, "at most 3 s"))
+"""Rows of a page, and what is asked of its opening."""
+
+
 def _opening(folder: Path) -> None:
     """Until the load event, script run and laid out; a new tab each."""
-    from npubench.reporting.page.page import render
     from tests import chromium
 
-    rows = gateway.three_hundred()
-    full, empty = folder / "full.html", folder / "empty.html"
-    full.write_text(render(rows, gateway.context(folder, rows)), encoding="utf-8")
+    empty = folder / "empty.html"
     empty.write_text("<!DOCTYPE html><title>x</title>", encoding="utf-8")
+    pages = {count: _written(folder / str(count), count) for count, _ in SIZES}
     with chromium.browser(folder / "profile") as address:
 
         def opened(page: Path) -> None:
@@ -80,10 +84,21 @@ def _opening(folder: Path) -> None:
                 tab.open(page, whole=False)
                 tab.evaluate("document.body.getBoundingClientRect().height")
 
-        started = time.perf_counter()
-        result = measure(lambda: opened(full), lambda: opened(empty), 5)
-        print(f"(ten openings took {time.perf_counter() - started:.1f} s)")
-    show("a page of 300 rows", "opens in Chromium", "an empty page", result, "at most 1 s")
+        for count, asked in SIZES:
+            page = pages[count]
+            result = measure(lambda page=page: opened(page), lambda: opened(empty), 5)
+            show(f"a page of {count} rows", "opens in Chromium", "an empty page", result, asked)
+
+
+def _written(out: Path, count: int) -> Path:
+    """The report of a store of `count` rows; says how long writing took and how large it is."""
+    fill(out, count)
+    started = time.perf_counter()
+    with Store.read(out / "results.db") as store:
+        page = write_report(Workspace(out), store)
+    took, size = time.perf_counter() - started, page.stat().st_size
+    print(f"{count} rows: written in {took:.2f} s, {size / 1e6:.1f} MB, {size / count:.0f} bytes a row")
+    return page
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need of the system, where it is missing: a real OpenSSH, busybox,
-# a real browser, ffmpeg, a database, and compilers and user-mode emulators for the processors that the probe is for.
+# a real browser, ffmpeg, a database, shells, and compilers and user-mode emulators for the processors that the probe is for.
 set -eu
 
 missing=""
@@ -13,6 +13,8 @@ command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v arm-linux-gnueabihf-gcc >/dev/null 2>&1 || missing="$missing gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"
 command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 || missing="$missing gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 command -v qemu-arm-static >/dev/null 2>&1 || missing="$missing qemu-user-static"
+command -v zsh >/dev/null 2>&1 || missing="$missing zsh"
+command -v fish >/dev/null 2>&1 || missing="$missing fish"
 [ -d /usr/lib/postgresql ] || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 

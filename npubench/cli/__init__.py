@@ -35,6 +35,7 @@ COMMANDS = {
     "coverage": ("coverage:coverage", "Say which models export and convert, and why not the rest."),
     "op-support": ("coverage:op_support", "Say of every operator on every board where it runs, or why not."),
     "doctor": ("doctor:doctor", "Say what is usable here, and how to make the rest so."),
+    "completion": ("completion:completion", "Print what makes bash, zsh or fish complete names."),
     "board": ("board:board", "Check, trust and clean boards behind SSH; start a virtual one."),
     "probe": ("doctor:probe", "Build the processor probe for boards, and show what is built."),
     "env": ("doctor:env", "Install, list and remove isolated tool environments."),

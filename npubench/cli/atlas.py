@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import PATH, say_problem
 from npubench.domain.errors import UsageError
 from npubench.domain.layout import terminal_columns
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 _FILTERS = ("chip", "model", "mode", "precision", "source", "family")
 _OPTIONS = (
-    click.option("--chip", multiple=True, metavar="CHIP", help="Published: of this chip. Repeatable."),
+    click.option(
+        "--chip", multiple=True, metavar="CHIP", shell_complete=values.chips,
+        help="Published: of this chip. Repeatable.",
+    ),
     click.option(
         "--model", multiple=True, metavar="NAME",
         help="Published: of this model, a name, a network's name or a glob. Repeatable.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import load_catalog, say, say_problem, shared_options
 from npubench.domain.errors import BoardError, ExitCode, UsageError
 from npubench.domain.text import printable, text_table
@@ -43,7 +44,7 @@ def board() -> None:
 
 
 @board.command()
-@click.argument("name")
+@click.argument("name", shell_complete=values.boards)
 @shared_options("catalog")
 def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     """Connect to the board NAME, print its state and parts, and say what it lacks of what npubench needs."""
@@ -69,7 +70,7 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
 
 
 @board.command()
-@click.argument("name")
+@click.argument("name", shell_complete=values.boards)
 @click.option(
     "--fingerprint",
     "fingerprints",
@@ -105,7 +106,7 @@ def trust(name: str, fingerprints: tuple[str, ...], yes: bool, catalog_folders: 
 
 
 @board.command()
-@click.argument("name")
+@click.argument("name", shell_complete=values.boards)
 @click.option("--all", "everything", is_flag=True, help="Also what is not old, and what is in use.")
 @click.option(
     "--lease", is_flag=True, help="Take the board from whoever holds it, and end what that runs there."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import FILE, shared_options
 from npubench.domain.errors import UsageError
 from npubench.domain.text import did_you_mean, path_meant
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=values.sides)
+@click.argument("b", shell_complete=values.sides)
 @click.option("--fail-on", metavar="SHARE", help="Exit 1 when a case is slower by more, such as 5%.")
 @click.option(
     "--fail-on-accuracy",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import FILE, FOLDER, PATH, Number, load_catalog, say_problem, shared_options
 
 SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
@@ -12,7 +13,14 @@ SUITES = ("ax620a-models", "mmaction2", "mmpretrain-classifiers")
 
 @click.command()
 @shared_options("catalog")
-@click.option("--suite", "suites", multiple=True, default=SUITES, help="Names meant to run.")
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    default=SUITES,
+    help="Names meant to run.",
+    shell_complete=values.suites,
+)
 @click.option(
     "--exports", "places", type=PATH, multiple=True, required=True,
     help="The --out of an export or a run, or a file of --keep. Repeatable; the later one counts.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import Number, load_catalog, say, say_problem, shared_options
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.layout import terminal_columns
@@ -39,7 +40,7 @@ def env() -> None:
 
 
 @env.command()
-@click.argument("name")
+@click.argument("name", shell_complete=values.environments)
 @click.option("--full", is_flag=True, help="Its full form, which compiles and takes longer.")
 def install(name: str, full: bool) -> None:
     """Make the environment NAME, or make one anew whose installation ended early."""
@@ -71,7 +72,7 @@ def list_environments() -> None:
 
 
 @env.command()
-@click.argument("name")
+@click.argument("name", shell_complete=values.environments)
 def remove(name: str) -> None:
     """Delete the environment NAME, unfinished ones and those of older pins, too."""
     from npubench.tools.environments import installer

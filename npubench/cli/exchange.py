@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import PATH, shared_options
 from npubench.domain.errors import ExitCode
 from npubench.domain.text import counted, printable
@@ -28,7 +29,7 @@ def _which_rows(function: Callable[..., int]) -> Callable[..., int]:
             "--since", metavar="TIME", help="Started then or later: 2026-11-30, or with a time, UTC."
         ),
         click.option("--run", "run_id", help="Only this run's rows."),
-        click.option("--board", help="Only this board's rows."),
+        click.option("--board", help="Only this board's rows.", shell_complete=values.boards),
         click.option("--case", help="Only this case's rows."),
     ):
         function = option(function)

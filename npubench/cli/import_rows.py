@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import PATH, load_catalog, say_problem, shared_options
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import counted, printable
@@ -37,7 +38,12 @@ def _log_options(function: Callable[..., int]) -> Callable[..., int]:
 
 
 @import_.command("logs")
-@click.option("--board", required=True, help="The board that the logs are of; its backend reads them.")
+@click.option(
+    "--board",
+    required=True,
+    help="The board that the logs are of; its backend reads them.",
+    shell_complete=values.boards,
+)
 @_log_options
 def logs(**words: Any) -> int:
     """Add the cases of FOLDER: one log a case, as the tools of the board's backend print them.
@@ -50,7 +56,9 @@ def logs(**words: Any) -> int:
 
 
 @import_.command("pulsar-logs")
-@click.option("--board", default="axera-pi", help="The board that the logs are of.")
+@click.option(
+    "--board", default="axera-pi", help="The board that the logs are of.", shell_complete=values.boards
+)
 @_log_options
 def pulsar_logs(**words: Any) -> int:
     """The old name of `import logs`, for AX620A boards."""

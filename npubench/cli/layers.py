@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import load_catalog, say_problem, shared_options
 from npubench.domain.errors import ExitCode, UsageError
 from npubench.domain.text import did_you_mean
@@ -21,8 +22,8 @@ SHOWN = 20
 
 
 @click.command()
-@click.argument("model")
-@click.option("--board", help="Only this board's row.")
+@click.argument("model", shell_complete=values.with_files(values.stored_cases))
+@click.option("--board", help="Only this board's row.", shell_complete=values.stored_boards)
 @click.option("--precision", type=click.Choice(["fp32", "int8"]), help="Only this precision's.")
 @click.option(
     "--sort", "order", type=click.Choice(["time", "macs", "bytes", "order"]), default="time",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from npubench.catalog.find import GLOB
+from npubench.cli import values
 from npubench.cli.options import FOLDER, load_catalog, print_records, shared_options
 from npubench.domain.errors import UsageError
 from npubench.domain.text import did_you_mean
@@ -22,7 +23,7 @@ Rows = list[dict[str, str]]
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["boards", "models", "operators", "backends", "suites"]))
-@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...", shell_complete=values.listed)
 @shared_options("catalog")
 @click.option(
     "--status", type=FOLDER, metavar="[OUT]",

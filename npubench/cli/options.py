@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from npubench.cli import values
 from npubench.domain.layout import Column, Gives, fitted_table, terminal_columns
 from npubench.domain.text import printable
 from npubench.engine.plan import DEFAULT_OUT, CaseOptions, RunOptions
@@ -38,7 +39,12 @@ class Number(click.FloatRange):
 
 SHARED = {
     "board": click.option(
-        "--board", "boards", multiple=True, default=("local",), help="A board. Repeatable."
+        "--board",
+        "boards",
+        multiple=True,
+        default=("local",),
+        help="A board. Repeatable.",
+        shell_complete=values.boards,
     ),
     "precision": click.option(
         "--precision",
@@ -94,8 +100,11 @@ def shared_options(*names: str) -> Callable[[Decorated], Decorated]:
 
 
 _CASE_OPTIONS = (
-    click.argument("cases", nargs=-1),
-    click.option("--suite", "suites", multiple=True, help="A named set of cases. Repeatable."),
+    click.argument("cases", nargs=-1, shell_complete=values.with_files(values.cases)),
+    click.option(
+        "--suite", "suites", multiple=True, help="A named set of cases. Repeatable.",
+        shell_complete=values.suites,
+    ),
     click.option(
         "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224",
         help="Fix a dynamic input of your .onnx files. Repeatable.",

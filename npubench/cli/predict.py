@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import FILE, Number, shared_options
 from npubench.domain.errors import ExitCode
 
@@ -27,9 +28,11 @@ class BoardOptions(TypedDict):
 
 
 @click.command()
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--board", help="Ask this board's calibration of MODELS.")
-@click.option("--chip", help="Ask what was published of this chip.")
+@click.argument(
+    "models", nargs=-1, type=click.Path(path_type=Path), shell_complete=values.with_files(values.models)
+)
+@click.option("--board", help="Ask this board's calibration of MODELS.", shell_complete=values.boards)
+@click.option("--chip", help="Ask what was published of this chip.", shell_complete=values.chips)
 @click.option(
     "--fit", is_flag=True, help="Calibrate the board: a sweep of operators, and MODELS or two networks."
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli import values
 from npubench.cli.atlas import (
     atlas_options,
     figure_doubts_seen,
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("cases", nargs=-1)
-@click.option("--board", help="Only this board's rows.")
+@click.argument("cases", nargs=-1, shell_complete=values.stored_cases)
+@click.option("--board", help="Only this board's rows.", shell_complete=values.stored_boards)
 @shared_options("json")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets.")
 @click.option("--missing-operators", is_flag=True, help="Rank what toolchains lack by the models it blocks.")
@@ -179,8 +180,8 @@ def _no_board(board: str, known: Collection[str]) -> str:
 
 
 @click.command()
-@click.argument("case")
-@click.option("--board", help="Only this board's row.")
+@click.argument("case", shell_complete=values.stored_cases)
+@click.option("--board", help="Only this board's row.", shell_complete=values.stored_boards)
 @click.option("--precision", type=click.Choice(["fp32", "int8"]))
 @click.option("--log/--no-log", "with_log", default=True, show_default=False, help="The raw log, too.")
 @shared_options("json", "out")

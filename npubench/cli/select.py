@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npubench.cli import values
 from npubench.cli.options import FILE, FOLDER, PATH, Number, load_catalog, shared_options
 from npubench.cli.report import SpokenCommand, deliver, format_option, lang_option, page_context
 
@@ -44,7 +45,7 @@ class Form:
     help="Without a file: so many cameras, each frame through each of --models.",
 )  # fmt: skip
 @click.option(
-    "--models", callback=_words, metavar="NAME,NAME",
+    "--models", callback=_words, metavar="NAME,NAME", shell_complete=values.comma_separated(values.models),
     help="With --cameras: names, such as yolov8s or yolov8s@320, or .onnx files.",
 )  # fmt: skip
 @click.option("--budget", type=Number(), metavar="USD", help="With --cameras: the price at most.")
@@ -72,7 +73,11 @@ class Form:
     "--published", is_flag=True, help="Weigh what others published, too: every chip of the shipped tables."
 )
 @click.option(
-    "--board", "boards", multiple=True, help="Only these boards or chips, also without results. Repeatable."
+    "--board",
+    "boards",
+    multiple=True,
+    help="Only these boards or chips, also without results. Repeatable.",
+    shell_complete=values.boards_and_chips,
 )
 @click.option(
     "--simulate",

@@ -379,3 +379,38 @@ def test_what_the_times_are_is_said_in_the_language_of_the_page():
 )  # fmt: skip
 def test_words_of_layers_that_only_order_data(word, orders):
     assert orders_data(view(Layer("a", word, join=Join.NAMED)).rows[0]) is orders
+
+
+def test_layers_that_multiply_slowly_stand_out_with_their_channels():
+    narrow = replace(
+        HEAD, graph_macs=4_000_000, bytes=None, input_shapes=((1, 16, 9, 9), (96, 16, 1, 1), (96,))
+    )
+    wide = replace(BODY, input_shapes=((1, 64, 9, 9), (64, 64, 3, 3)))
+    found = advised(wide, narrow)[AdviceClass.LOW_RATE]
+    assert found.layers == (2,)
+    # 4e6 MACs in 80 us are 50 GMAC/s; at the 200 of the other they would take 20 us.
+    assert "it reaches 50.0 GMAC/s, the other layers that multiply 200 GMAC/s" in found.evidence
+    assert "at that rate it would take 20.0 µs instead of 80.0 µs" in found.evidence
+    assert "#2 Conv:/net/head/Conv: 80.0 µs (14 %), 16 channels to 96" in found.evidence
+    assert "the layers at the usual rate read 64 channels and more" in found.evidence
+    assert found.gain.text == "at most 80.0 µs of 580 µs (14 %)"
+    untold = advised(wide, replace(narrow, input_shapes=()))[AdviceClass.LOW_RATE]
+    assert "#2 Conv:/net/head/Conv: 80.0 µs (14 %)" in untold.evidence
+    small = replace(narrow, time_us=5.0, graph_macs=100)
+    assert AdviceClass.LOW_RATE not in advised(BODY, small)
+
+
+def test_a_pool_does_not_multiply_though_a_tool_counts_macs_for_it():
+    pool = Layer("p", "MaxPool", ("MaxPool",), unit=NPU, time_us=50.0, macs=1000)
+    assert limits_of(view(STEM, BODY, pool))[2] is Limit.NO_MACS
+    assert AdviceClass.LOW_RATE not in advised(STEM, BODY, pool)
+    averaged = replace(pool, tool_type="Mean/DepthwiseConv2D", operators=("GlobalAveragePool",))
+    assert limits_of(view(STEM, BODY, averaged))[2] is Limit.DEPTHWISE
+
+
+def test_a_copy_that_the_tool_put_in_orders_data_though_it_counts_macs_for_it():
+    copy = Layer("c", "MirrorPad/MemoryCopy", join=Join.ADDED, unit=NPU, time_us=100.0, macs=1000)
+    assert limits_of(view(STEM, BODY, copy))[2] is Limit.DATA_ORDER
+    found = advised(STEM, BODY, copy)
+    assert found[AdviceClass.CONVERSION].layers == (3,)
+    assert AdviceClass.LOW_RATE not in found

@@ -19,6 +19,7 @@ class AdviceClass(StrEnum):
     FEW_CHANNELS = "few_channels"
     BY_MEMORY = "by_memory"
     DEPTHWISE = "depthwise"
+    LOW_RATE = "low_rate"
     CONVERSION = "conversion"
     QUANTISE_PAIR = "quantise_pair"
     NOT_COUNTED = "not_counted"

@@ -18,6 +18,7 @@ _KERNELS = frozenset({9, 25, 49})
 """MACs an output element of a depthwise convolution by 3 x 3, 5 x 5 and 7 x 7."""
 
 _CONVOLUTION = re.compile(r"conv", re.IGNORECASE)
+_POOLING = re.compile(r"pool", re.IGNORECASE)
 _PRODUCT = re.compile(r"conv|gemm|matmul|fullyconnected|inner_?product|linear$|dense", re.IGNORECASE)
 
 _LAYOUT = re.compile(
@@ -39,8 +40,19 @@ def convolves(layer: Layer) -> bool:
 
 
 def multiplies(row: LayerRow) -> bool:
-    """Whether it holds a convolution or a matrix product, by its MACs or, without any, by its words."""
-    return bool(row.macs) if row.macs is not None else any(map(_PRODUCT.search, words_of(row.layer)))
+    """Whether it holds a convolution or a matrix product, by its words or, where they tell none, by its MACs.
+
+    Tools count MACs for pools and for copies that they put in, too.
+    """
+    if any(map(_PRODUCT.search, words_of(row.layer))):
+        return row.macs != 0
+    return bool(row.macs) and row.layer.join is not Join.ADDED and not pools(row)
+
+
+def pools(row: LayerRow) -> bool:
+    """Whether it only pools, for which some tools count MACs, too."""
+    words = words_of(row.layer)
+    return any(map(_POOLING.search, words)) and not any(map(_PRODUCT.search, words))
 
 
 def is_depthwise(row: LayerRow) -> bool:
@@ -98,6 +110,12 @@ def channels_of(shape: Shape) -> int | None:
     return None
 
 
+def widths_of(layer: Layer) -> tuple[int, int] | None:
+    """Channels that a convolution reads and makes, by its weight of M x C x k x k; None: not told."""
+    weight = next((shape for shape in layer.input_shapes[1:] if len(shape) == 4), None)
+    return None if weight is None or not convolves(layer) else (weight[1], weight[0])
+
+
 def rate_of(rows: Sequence[LayerRow]) -> float | None:
     """MACs a microsecond, or a cycle, of all of them that multiply, in all; None where none tells both."""
     known = [row for row in rows if row.macs and row.amount and multiplies(row)]
@@ -116,7 +134,7 @@ def makes_float(row: LayerRow) -> bool:
 
 def orders_data(row: LayerRow) -> bool:
     """Whether it computes nothing and only brings data into order: the tool's own, or a transpose."""
-    if row.macs or makes_integer(row) or makes_float(row):
+    if multiplies(row) or makes_integer(row) or makes_float(row):
         return False
     return row.layer.join is Join.ADDED or _is(_LAYOUT, row)
 

@@ -11,6 +11,7 @@ from npubench.reporting.layers.convolutions import (
     makes_float,
     makes_integer,
     orders_data,
+    pools,
     rate_of,
 )
 from npubench.reporting.layers.memory import held_by_memory
@@ -57,7 +58,8 @@ def _by_work(row: LayerRow, is_stem: bool, usual: float | None) -> Limit | None:
     if own is None:
         if orders_data(row):
             return Limit.DATA_ORDER
-        return Limit.NO_MACS if row.macs == 0 or makes_integer(row) or makes_float(row) else None
+        changes = row.macs == 0 or pools(row) or makes_integer(row) or makes_float(row)
+        return Limit.NO_MACS if changes else None
     if usual is None:
         return None
     if own >= SLOW * usual:

@@ -29,7 +29,9 @@ from npubench.reporting.layers.convolutions import (
     makes_integer,
     orders_data,
     rate_of,
+    widths_of,
 )
+from npubench.reporting.layers.limits import Limit, limits_of
 from npubench.reporting.layers.memory import by_memory
 from npubench.reporting.layers.view import Amount, LayerRow, LayerView
 
@@ -92,7 +94,7 @@ def _few_channels(view: LayerView) -> Told:
     evidence = (
         f"{label_of(row)}{taken(view, row)}",
         _compared(view, own, rate),
-        _atrate_of(view, (row,), rate),
+        _at_rate(view, (row,), rate),
         *([_padded(row)] if _padded(row) else ()),
     )
     return Advice(
@@ -117,7 +119,7 @@ def _compared(view: LayerView, own: float, others: float) -> str:
     )
 
 
-def _atrate_of(view: LayerView, rows: Sequence[LayerRow], rate: float) -> str:
+def _at_rate(view: LayerView, rows: Sequence[LayerRow], rate: float) -> str:
     """What the layers would take at the rate of the others."""
     least = sum(row.macs or 0 for row in rows) / rate
     now = sum(row.amount or 0.0 for row in rows)
@@ -156,13 +158,53 @@ def _depthwise(view: LayerView) -> Told:
         AdviceClass.DEPTHWISE,
         translate("depthwise convolutions leave multipliers idle: {count}", count=len(rows)),
         tuple(row.number for row in sorted(rows, key=lambda one: -(one.amount or 0.0))),
-        (_compared(view, own, others), shares, _atrate_of(view, rows, others), *named(view, rows)),
+        (_compared(view, own, others), shares, _at_rate(view, rows, others), *named(view, rows)),
         translate(
             "an ordinary or grouped convolution of fewer channels may take less time in spite of more MACs:"
             " try one in place of the heaviest"
         ),
         gain_of(view, (row.amount for row in rows)),
     )
+
+
+def _low_rate(view: LayerView) -> Told:
+    """Layers that multiply slowly and are neither depthwise, nor the first, nor held up by memory."""
+    limits = limits_of(view)
+    rows = [row for row in view.rows if limits[row.number - 1] is Limit.LOW_RATE]
+    fast = [row for row in view.rows if limits[row.number - 1] is Limit.PRODUCTS]
+    own, others = rate_of(rows), rate_of(fast)
+    if of_total(rows) < LEAST_SHARE or own is None or others is None:
+        return None
+    heaviest = sorted(rows, key=lambda row: -(row.amount or 0.0))
+    lines = [f"{label_of(row)}{taken(view, row)}{_widths(row)}" for row in heaviest[:3]]
+    widths = [found[0] for row in fast if (found := widths_of(row.layer))]
+    usual = (
+        [translate("the layers at the usual rate read {count} channels and more", count=min(widths))]
+        if widths
+        else []
+    )
+    return Advice(
+        AdviceClass.LOW_RATE,
+        translate(
+            "layers that multiply slowly: {count}, {share} of the total",
+            count=len(rows),
+            share=percent(of_total(rows)),
+        ),
+        tuple(row.number for row in heaviest),
+        (_compared(view, own, others), _at_rate(view, rows, others), *lines, *usual),
+        translate(
+            "multipliers wait where channels are few or fill no whole group: give these layers more channels"
+            " and the model fewer layers, or merge them with their neighbours"
+        ),
+        gain_of(view, (row.amount for row in rows)),
+    )
+
+
+def _widths(row: LayerRow) -> str:
+    found = widths_of(row.layer)
+    if found is None:
+        return ""
+    return f", {translate('{read} channels to {made}', read=found[0], made=found[1])}"
 
 
 def _conversions(view: LayerView) -> Told:
@@ -241,6 +283,7 @@ def _rules() -> tuple[tuple[Callable[[LayerView], Told], str], ...]:
         (_few_channels, translate("a slow first convolution of 1 to 4 channels")),
         (by_memory, translate("layers bound by memory")),
         (_depthwise, translate("slow depthwise convolutions")),
+        (_low_rate, translate("layers that multiply slowly")),
         (_conversions, translate("conversions of layout")),
         (_quantise_pairs, translate("numbers made float and integer again")),
         (_not_counted, translate("layers without a figure")),
