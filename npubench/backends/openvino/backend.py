@@ -20,6 +20,7 @@ from npubench.backends.openvino import benchmark_app, layers
 from npubench.backends.openvino.benchmark_app import Report
 from npubench.backends.options import text
 from npubench.backends.signature import ran_another
+from npubench.domain.errors import BoardError
 from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
@@ -28,6 +29,9 @@ from npubench.domain.text import last_line
 from npubench.graph.layer_nodes import node_graph
 from npubench.tools import environments
 from npubench.tools.board_runner import find_tool, inside, run_rounds, temporary_directory, upload_verified
+
+COUNTING_DEADLINE_S = 300.0
+"""For the runs that count layers, with loading."""
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
 _UNSUPPORTED = re.compile(r"does(?: not|n't) support|[Uu]nsupported|[Nn]ot supported")
@@ -95,10 +99,15 @@ class OpenVinoBackend(IsolatedBackend):
         if isinstance(reports, Failure):
             return reports
         figures = _figures(artifact, reports, device)
-        with temporary_directory(session, log) as folder:
-            session.run(["ln", "-s", *map(str, uploaded), str(folder)], deadline_s, log)
-            argv = _counting(app, folder / uploaded[0].name, device)
-            return _with_layers(figures, argv, device, folder, session, deadline_s, log, artifact.onnx)
+        try:
+            with temporary_directory(session, log) as folder:
+                session.run(["ln", "-s", *map(str, uploaded), str(folder)], deadline_s, log)
+                argv = _counting(app, folder / uploaded[0].name, device)
+                timeout_s = min(deadline_s, COUNTING_DEADLINE_S)
+                return _with_layers(figures, argv, device, folder, session, timeout_s, log, artifact.onnx)
+        except BoardError as error:
+            # What was measured before is there.
+            return replace(figures, no_layers=str(error))
 
     def runner(self) -> tuple[str, Sequence[str]]:
         """`benchmark_app`. Raises UsageError."""
