@@ -91,7 +91,9 @@ def test_what_is_too_slow_fails_with_what_would_do_and_nothing_ranks_by_a_bound(
 
 
 def table(text):
-    lines = [line for line in text.splitlines() if re.match(r"\| (\d+|–) \| [^|]+ \| (pass|unknown|fail) \|", line)]
+    lines = [
+        line for line in text.splitlines() if re.match(r"\| (\d+|–) \| [^|]+ \| (pass|unknown|fail) \|", line)
+    ]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
