@@ -144,7 +144,7 @@ def _table(figures: Sequence[PublishedFigure], width: int) -> str:
         if any(row[at] for row in rows)
     }
     told = []
-    if _total(one.natural for one in columns.values()) > width:
+    if len(rows) > 1 and _total(one.natural for one in columns.values()) > width:
         alike = [name for name in _SHARED if name in columns and len({*columns[name].cells}) == 1]
         told = [f"{name} {columns.pop(name).cells[0]}" for name in alike]
     for name in _DISPENSABLE:
