@@ -70,7 +70,7 @@ def test_networks_of_published_figures_have_their_names_and_reasons():
     assert any(line.startswith("resnet50-v1-tfslim@224x224") for line in lines)
     none = invoke("results", "--published", "--networks", "--model", "DeepLab V3").splitlines()
     assert none[1].startswith("DeepLab V3 ")
-    assert none[-1].startswith("2 figures of vision: 0 (0.0%)")
+    assert any(line.startswith("2 figures of vision: 0 (0.0%)") for line in none)
 
 
 def test_nearly_every_figure_of_vision_is_of_a_network_that_is_known():

@@ -117,7 +117,7 @@ def to_text(figures: Sequence[PublishedFigure], width: int) -> str:
     chips = counted(len({figure.chip for figure in figures}), "chip")
     publishers = counted(len({publisher_of(figure.source) for figure in figures}), "publisher")
     total = f"{counted(len(figures), 'figure')} of {chips} by {publishers} (--csv: sources, tools and notes)"
-    return "\n\n".join([*parts, total])
+    return "\n\n".join([*parts, "\n".join(wrapped(total, width))])
 
 
 _HEAD = ("model", "input", "chip", "mode", "precision", "metric", "figure", "kind", "publisher")
