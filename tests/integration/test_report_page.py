@@ -306,6 +306,31 @@ def test_it_prints_to_pdf_with_every_column_on_paper(tab, tmp_path):
     assert tab.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
 
 
+EMPTY_HEADINGS = """[...document.querySelectorAll('h2, h3, h4, figcaption, caption')]
+  .filter(head => head.checkVisibility())
+  .filter(head => {
+    const rest = [];
+    for (let next = head.nextElementSibling; next && !/^H[1-6]$/.test(next.tagName); next = next.nextElementSibling)
+      rest.push(next);
+    return !rest.some(one => one.checkVisibility() && one.getBoundingClientRect().height > 1
+      && (one.innerText ?? 'drawn').trim());
+  }).map(head => head.textContent)"""
+
+
+@pytest.mark.parametrize("rows", [sample_results.everything, sample_results.failures, long_names, list])
+def test_no_heading_is_printed_without_what_it_is_of(tab, tmp_path, rows):
+    tab.open(written(tmp_path, rows))
+    tab.resize(round((297 - 24) / 25.4 * 96))
+    tab.prefer("light", "print")
+    assert tab.evaluate(EMPTY_HEADINGS) == []
+    # Chromium paints no button in the heads of tables that it repeats on further pages.
+    displays = (
+        "[...new Set([...document.querySelectorAll('th button')].map(b => getComputedStyle(b).display))]"
+    )
+    assert tab.evaluate(displays) in (["contents"], [])
+    assert not tab.evaluate("[...document.querySelectorAll('svg.narrow')].some(one => one.checkVisibility())")
+
+
 def test_without_a_browser_it_says_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RuntimeError, match="apt-get install chromium"):

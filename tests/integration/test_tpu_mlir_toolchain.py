@@ -41,6 +41,9 @@ def test_resnet18_by_sophgo(tmp_path, board, milliseconds):
         assert figures.latency_us is None
     else:
         assert figures.latency_us.mean == pytest.approx(milliseconds * 1000, rel=0.02)
+        held = [name for layer in figures.layers.layers for name in layer.nodes]
+        assert (figures.layers.adds_up, len(set(held))) == (True, len(held))
+        assert sum(layer.graph_macs or 0 for layer in figures.layers.layers) == artifact.onnx.macs
 
 
 @pytest.mark.parametrize(

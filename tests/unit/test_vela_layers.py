@@ -125,6 +125,7 @@ GRAPH = NodeGraph.of(
         Node("/add", "Add", ("/b/out", "/pool/out"), ("/add/out",), 0),
         Node("/gap", "ReduceMean", ("/add/out",), ("/gap/out",), 0),
         Node("/norm", "ReduceL1", ("/gap/out",), ("norm",), 0),
+        Node("/square", "Pow", ("/gap/out", "two"), ("squared",), 0),
         Node("/fc", "Gemm", ("/gap/out", "w"), ("logits",), 40),
     ]
 )
@@ -153,6 +154,7 @@ def row(original, made, name):
         ([row("Mean", "DepthwiseConv2D", "wa/gap/out_intermediate")], [(("/gap",), Join.FOLLOWS)]),
         ([row("Abs", "Abs", "norm_reduce_l1_abs")], [(("/norm",), Join.FOLLOWS)]),
         ([row("FullyConnected", "FullyConnected", "logits")], [(("/fc",), Join.NAMED)]),
+        ([row("Mul", "Mul", "squared")], [(("/square",), Join.NAMED)]),
         ([row("Sub", "Sub", "logits")], [((), Join.UNKNOWN)]),
         ([row("Conv2D", "Conv2D", "somewhere else")], [((), Join.UNKNOWN)]),
         ([row("Transpose", "Transpose", "x_onnx_ncx_internal")], [((), Join.ADDED)]),

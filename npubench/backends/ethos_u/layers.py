@@ -107,6 +107,9 @@ ORDERING = frozenset(
 )
 """What onnx2tf and Vela add by themselves to bring data into order, or into their type."""
 
+MADE_OF: Mapping[str, tuple[str, ...]] = {"Mul": ("Pow",), "SquaredDifference": ("Sub", "Pow")}
+"""What onnx2tf makes another operator of by itself, such as a product of a square."""
+
 BETWEEN = frozenset({*FOLDED, *(one for names in ACTIVATIONS.values() for one in names)})
 """What stands between the node of a layer and the tensor that the layer writes."""
 
@@ -130,7 +133,7 @@ def _joined(layer: Layer, graph: NodeGraph, apart: bool) -> Joined:
     if layer.original == UNNAMED:
         return Joined(join=Join.ADDED)
     writer, rest = _writer(layer.name, graph)
-    wanted = ONNX_NAMES.get(layer.original, (layer.original,))
+    wanted = (*ONNX_NAMES.get(layer.original, (layer.original,)), *MADE_OF.get(layer.original, ()))
     if writer is not None and layer.made in ACTIVATIONS and layer.made != layer.original:
         named = writer.operator in ACTIVATIONS[layer.made]
         return Joined((writer,), Join.NAMED) if named else Joined()

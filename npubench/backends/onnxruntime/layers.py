@@ -36,6 +36,9 @@ BLOCKS, FUSED_SUM = "com.microsoft.nchwc", "FusedConv"
 CLIPPING = frozenset({"Relu", "Clip"})
 """Integers of the right range need none: the quantiser, or ONNX Runtime, leaves these out."""
 
+ORDERING = frozenset({"Reshape", "Squeeze", "Unsqueeze"})
+"""What it puts in behind operators that it makes others of."""
+
 _INTEGER = re.compile("^(?:QLinear|Nhwc|Q(?=[A-Z]))")
 """What operators in integers have before their name."""
 
@@ -122,7 +125,7 @@ def _join(node: "NodeProto", graph: NodeGraph, told: Collection[str], stands_for
     read = [stands_for.get(name) or _tensor(name, graph) for name in node.input if name]
     last = _last(node, graph) or _reader(node, read, graph)
     own = last is not None and last.operator == node.op_type
-    if node.op_type in ADDED and not own:
+    if not own and (node.op_type in ADDED or (last is None and node.op_type in ORDERING)):
         stands_for |= {name: read[0] for name in node.output if read and name not in graph.makers}
         return Joined(join=Join.ADDED)
     if last is None:
@@ -150,13 +153,15 @@ def _with_clipping(nodes: tuple[Node, ...], graph: NodeGraph, told: Collection[s
 
 
 def _tensor(name: str, graph: NodeGraph) -> str:
-    """The model's tensor that another one is by its name: what is quantised is called after what it was."""
+    """The model's tensor that another one is by its name: it is called after that, or after its node."""
     if name in graph.makers or name in graph.readers:
         return name
     told = graph.named(name)
-    if told.node is not None and told.node.name in told.node.outputs:
-        return told.node.name
-    return told.tensor
+    if told.node is None:
+        return told.tensor
+    if not told.rest:
+        return next(iter(told.node.outputs), "")
+    return told.node.name if told.node.name in told.node.outputs else ""
 
 
 def _last(node: "NodeProto", graph: NodeGraph) -> Node | None:

@@ -23,6 +23,9 @@ ADDED = frozenset({"Load", "Store", "Cast", "Requant", "Dequant"})
 ORDERING = frozenset({"Reshape", "Permute", "Concat", "Slice", "Pad", "Squeeze", "Unsqueeze"})
 """What it may put in to bring data into order."""
 
+ROUNDED_US = 0.003
+"""The tool cuts times off at the nanosecond, of each part of a model."""
+
 HOST = "CPU"
 """The mode of functions that run on the host."""
 
@@ -101,7 +104,7 @@ def table_of(
     lines |= {line: [] for line, one in joined.items() if one.nodes and line not in lines}
     held = [joined.get(line, Joined()) for line in lines]
     macs = shared_macs([one.nodes for one in held], [None] * len(held))
-    clock_mhz = profile.cycles / profile.latency_us if profile.latency_us else None
+    clock_mhz = _clock(profile)
     layers = [
         _layer(commands, operations.get(line), one, count, clock_mhz)
         for (line, commands), one, count in zip(lines.items(), held, macs, strict=True)
@@ -123,6 +126,16 @@ def table_of(
         complete=timeline.complete,
     )
     return head.holding(layers)
+
+
+def _clock(profile: Profile) -> float | None:
+    """MHz: a whole number where that makes the same time."""
+    if not profile.latency_us:
+        return None
+    clock_mhz = profile.cycles / profile.latency_us
+    whole = round(clock_mhz)
+    same = whole and abs(profile.cycles / whole - profile.latency_us) <= ROUNDED_US
+    return float(whole) if same else clock_mhz
 
 
 def _layer(

@@ -9,7 +9,7 @@ from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.reporting.charts.absent import absent_cases
 from npubench.reporting.charts.latency_charts import about_times
 from npubench.reporting.charts.plots import RowChart, Subject, Value, row_chart
-from npubench.reporting.charts.trust import NONE_DOUBTED, Doubted, about_rounds, doubt_of, rounds_of
+from npubench.reporting.charts.trust import NONE_DOUBTED, Doubted, about_rounds, doubt_of, rounds_of, signed
 from npubench.reporting.data.accuracy import lowest_of
 from npubench.reporting.data.figures import (
     aside,
@@ -222,9 +222,10 @@ def _chart(
         if found:
             used.append(result)
             doubt = doubt_of(result, doubted)
-            text = f"{result.case}, {series}: {found[1]}{doubt}"
+            told_value = signed(found[1])
+            text = f"{result.case}, {series}: {told_value}{doubt}"
             # A bound's mark stands beside its dot: that the true one lies further is no fine print.
-            label = found[1][:2] if found[1].startswith((">= ", "<= ")) else ""
+            label = told_value[0] if told_value.startswith(("≥ ", "≤ ")) else ""
             if label:
                 bounded.append(figures)
             band = rounds_of(result, kind, statistic)
@@ -233,7 +234,7 @@ def _chart(
     order = sorted(rows.items(), key=lambda item: -max(one.value for one in item[1]))
     if not slowest:
         order.sort(key=lambda item: -len(item[1]))
-    warning = "; ".join(filter(None, (several_vendors(used, subject.kind), told(bounded))))
+    warning = "; ".join(filter(None, (several_vendors(used, subject.kind), signed(told(bounded)))))
     return row_chart(subject, order, warning, absent)
 
 

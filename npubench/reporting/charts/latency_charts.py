@@ -21,7 +21,7 @@ from npubench.reporting.charts.plots import (
     told_of,
 )
 from npubench.reporting.charts.texts import Anchor
-from npubench.reporting.charts.trust import NONE_DOUBTED, Doubted, about_rounds, doubt_of, rounds_of
+from npubench.reporting.charts.trust import NONE_DOUBTED, Doubted, about_rounds, doubt_of, rounds_of, signed
 from npubench.reporting.data.figures import (
     Pair,
     Speedup,
@@ -64,7 +64,7 @@ class _Series:
     def entry(self, result: Result, value: float, size: float) -> Entry:
         """The figure has the mark of a bound, what a pointer shows says why, too."""
         bounds = bounds_of(figures_of(result, self.kind))
-        sign = mark(bounds.bound) if bounds else ""
+        sign = signed(mark(bounds.bound)) if bounds else ""
         precision = result.precision
         doubt = doubt_of(result, self.doubted)
         return Entry(
@@ -153,7 +153,7 @@ def _chart(
         *(drawings, left_out),
         emulated=rows[0].emulated,
         keyed=True,
-        warning=told(figures for row in rows if (figures := figures_of(row, series.kind)) is not None),
+        warning=signed(told(found for row in rows if (found := figures_of(row, series.kind)) is not None)),
         absent=tuple(absent),
         told=told_of(bands),
     )
@@ -190,8 +190,10 @@ def _model_band(pair: Pair, series: _Series) -> Band:
 def _note(found: Speedup) -> str:
     factor = found.factor
     if factor >= 1:
-        return translate("{factor}× faster", factor=f"{mark(found.bound)}{significant(factor, 2)}")
-    return translate("{factor}× slower", factor=f"{mark(opposite(found.bound))}{significant(1 / factor, 2)}")
+        faster = signed(f"{mark(found.bound)}{significant(factor, 2)}")
+        return translate("{factor}× faster", factor=faster)
+    slower = signed(f"{mark(opposite(found.bound))}{significant(1 / factor, 2)}")
+    return translate("{factor}× slower", factor=slower)
 
 
 def _operator_chart(rows: Sequence[Result], kind: Kind, doubted: Doubted, absent: Sequence[str]) -> RowChart:

@@ -14,7 +14,7 @@ from npubench.domain.records import Result
 from npubench.domain.specs import BoardSpec, CaseKind, Precision
 from npubench.reporting.charts.plots import Subject
 from npubench.reporting.charts.scatter import POINT_LIMIT, Corner, Point, Scatter, scatter
-from npubench.reporting.charts.trust import NONE_DOUBTED, Doubted, doubt_of
+from npubench.reporting.charts.trust import NONE_DOUBTED, Doubted, doubt_of, signed
 from npubench.reporting.data.figures import aside, bound_of, bounds_of, figures_of, gmac_per_s, mark, opposite
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
@@ -116,9 +116,8 @@ def _series(row: Result) -> str:
 
 def _point(place: _Place, kind: Kind, doubted: Doubted) -> Point:
     row, figures = place.row, figures_of(place.row, kind)
-    reached = (
-        f"{mark(opposite(bound_of(figures)))}{significant(place.rate)} GMAC/s{aside(bounds_of(figures))}"
-    )
+    sign = signed(mark(opposite(bound_of(figures))))
+    reached = f"{sign}{significant(place.rate)} GMAC/s{aside(bounds_of(figures))}"
     doubt = doubt_of(row, doubted)
     text = f"{row.case}: {significant(place.intensity)} MAC/B, {reached}{doubt}"
     return Point(place.intensity, place.rate, _series(row), text, row.case, bool(doubt))

@@ -32,3 +32,8 @@ def rounds_of(row: Result, kind: Kind, statistic: str) -> tuple[float, float] | 
 def about_rounds() -> str:
     """What a band of `rounds_of` is."""
     return translate("A line below a mark reaches from its fastest round's median to its slowest one's.")
+
+
+def signed(text: str) -> str:
+    """With the signs of bounds as a page can show them, and not every terminal."""
+    return text.replace(">= ", "≥ ").replace("<= ", "≤ ")

@@ -113,7 +113,7 @@ def _few_channels(view: LayerView) -> Told:
 def _compared(view: LayerView, own: float, others: float) -> str:
     """The rate of a layer beside that of the others."""
     return translate(
-        "it reaches {rate}, the other layers that multiply {others}",
+        "MACs at {rate}, those of the other layers that multiply at {others}",
         rate=rate_text(own, view.by),
         others=rate_text(others, view.by),
     )
@@ -125,7 +125,7 @@ def _at_rate(view: LayerView, rows: Sequence[LayerRow], rate: float) -> str:
     now = sum(row.amount or 0.0 for row in rows)
     by = view.by or Amount.TIME
     return translate(
-        "at that rate it would take {least} instead of {now}",
+        "at that rate {least} instead of {now}",
         least=amount_text(least, by),
         now=amount_text(now, by),
     )
@@ -266,7 +266,7 @@ def _not_counted(view: LayerView) -> Told:
     on_cpu = sum(row.layer.unit == CPU for row in missing)
     evidence = [translate("of these types: {types}", types=", ".join([one for one in types if one][:8]))]
     if on_cpu:
-        evidence.append(translate("{count} of them run on the CPU", count=on_cpu))
+        evidence.append(translate("on the CPU: {count} of them", count=on_cpu))
     return Advice(
         AdviceClass.NOT_COUNTED,
         translate("layers without a figure: {count} of {all}", count=len(missing), all=computing),
