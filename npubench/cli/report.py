@@ -194,6 +194,7 @@ def page_text(
     """The page of the newest row of every case."""
     from dataclasses import replace
 
+    from npubench.cli.atlas import read_atlas
     from npubench.reporting.data.provenance import BRIEF_FROM
     from npubench.reporting.page.page import render
     from npubench.storage.store import without_collection
@@ -203,6 +204,7 @@ def page_text(
         context = page_context("npubench report", workspace.root, rows, known_boards())
         attempts, earlier = _exports_of(workspace.root, exports), store.earlier()
         told = replace(context, exports=attempts, language=language, live=live, earlier=earlier)
+        told = replace(told, figures=lambda: read_atlas(()).figures)
         return render(rows, told)
 
 

@@ -18,6 +18,7 @@ from npubench.cli.atlas import (
     read_atlas,
     refuse_filters,
 )
+from npubench.cli.beside import against_chips
 from npubench.cli.options import shared_options
 from npubench.domain.errors import UsageError
 from npubench.domain.layout import record_table, terminal_columns, wrapped
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 @click.option("--missing-operators", is_flag=True, help="Rank what toolchains lack by the models it blocks.")
 @click.option("--doubts", is_flag=True, help="Rows that may not be what they say, with the evidence.")
 @click.option(
-    "--against", type=click.Choice(["published"]), help="Own rows beside published ones: ratio, ranks."
+    "--against",
+    type=click.Choice(["published", "chips"]),
+    help="Own rows beside published ones: ratio, ranks; chips: beside the same networks on any chip.",
 )
 @click.option("--published", is_flag=True, help="What others published: shipped, and your own tables of it.")
 @click.option(
@@ -85,7 +88,8 @@ def results(
         if of_networks:
             records, lines = networks(figures)
         elif against:
-            records, lines = against_published(found, table_folders)
+            lined_up = against_chips if against == "chips" else against_published
+            records, lines = lined_up(found, table_folders)
         else:
             records, lines = _seen(views[0], found, history, published)
         if published and doubts:
