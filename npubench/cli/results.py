@@ -171,7 +171,12 @@ def _is_meant(case: str, pattern: str) -> bool:
 
 
 def _nothing_like(name: str, known: Sequence[str]) -> str:
-    return f"no results of {name!r}{did_you_mean(name, known)}: see `npubench results`"
+    near = did_you_mean(name, known)
+    # A short name of a network is often the beginning of a long one, which is not near it letter by letter.
+    holding = [one for one in known if name.strip() and name.casefold() in one.casefold()]
+    if holding and not near:
+        near = did_you_mean(min(holding, key=len), holding, most=1)
+    return f"no results of {name!r}{near}: see `npubench results`"
 
 
 def _no_board(board: str, known: Collection[str]) -> str:

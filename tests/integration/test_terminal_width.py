@@ -50,6 +50,7 @@ COMMANDS = {
     "show": ["show", LONG[1], "--no-log"],
     "environments": ["env", "list"],
     "probes": ["probe", "list"],
+    "board": ["board", "check", "local"],
     "doctor": ["doctor"],
     "boards": ["list", "boards"],
     "suites": ["list", "suites"],
@@ -86,3 +87,11 @@ def test_records_lose_what_is_dispensable_first():
     rows = [("name", "x" * 30, "y" * 30)]
     assert record_table(("a", "b", "c"), rows, 50, dispensable=("b",))[0].split() == ["a", "c"]
     assert record_table(("a", "b", "c"), rows, 80, dispensable=("b",))[0].split() == ["a", "b", "c"]
+
+
+def test_a_part_of_a_long_name_is_a_hint(out, monkeypatch):
+    monkeypatch.setenv("NPUBENCH_OUT", str(out))
+    done = npubench("show", "very_long")
+    assert done.returncode == 2
+    assert f"did you mean {LONG[0]!r}?" in done.stderr
+    assert "did you mean" not in npubench("show", "qqqq").stderr
