@@ -24,6 +24,7 @@ from npubench.reporting.data import (
 )
 from npubench.reporting.data import tables as grid
 from npubench.reporting.first.sentences import Heading, Sentence
+from npubench.reporting.history.series import State
 from npubench.reporting.layers.limits import Limit
 from npubench.reporting.page import page
 from npubench.reporting.sanity.atlas import FigureDoubtClass
@@ -139,6 +140,7 @@ def _in_tables() -> set[str]:
         *(one.value for one in (*Heading, *Sentence)),
         *(one.value for one in Standing),
         *(one.value for one in Limit),
+        *(one.value for one in State),
         *MISSING,
         *(code.text for code in notes.NoteCode),
         *summary._EXTRA.values(),

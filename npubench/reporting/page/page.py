@@ -123,7 +123,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
                 context=context,
                 style=style,
                 script=script,
-                policy=_policy(style, script, context.live is not None),
+                policy=policy_of(style, script, context.live is not None),
                 words=json.dumps({word: translate(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
                 **data,
             )
@@ -182,7 +182,7 @@ def _kinds(
     return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *shown}
 
 
-def _policy(style: str, script: str, live: bool) -> str:
+def policy_of(style: str, script: str, live: bool) -> str:
     """Content Security Policy: nothing may be loaded; the inline style and script by SHA-256 (CSP 3).
 
     A live page may ask the server that it came from whether there is something new.
