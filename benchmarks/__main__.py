@@ -20,6 +20,7 @@ NAMES = (
     "own_files",
     "streams",
     "gate_certificate",
+    "history_load",
     "team_store",
 )
 

@@ -24,8 +24,9 @@ from npubench.reporting.data import (
 )
 from npubench.reporting.data import tables as grid
 from npubench.reporting.first.sentences import Heading, Sentence
+from npubench.reporting.history.series import State
 from npubench.reporting.layers.limits import Limit
-from npubench.reporting.page import page
+from npubench.reporting.page import failures, page
 from npubench.reporting.sanity.atlas import FigureDoubtClass
 from npubench.reporting.sanity.doubt import DoubtClass
 from npubench.reporting.sanity.reliance import Standing
@@ -139,8 +140,10 @@ def _in_tables() -> set[str]:
         *(one.value for one in (*Heading, *Sentence)),
         *(one.value for one in Standing),
         *(one.value for one in Limit),
+        *(one.value for one in State),
         *MISSING,
         *(code.text for code in notes.NoteCode),
+        *failures.WORDS.values(),
         *summary._EXTRA.values(),
         *processor._SAME,
         processor._OTHER,

@@ -21,6 +21,7 @@ COMMANDS = {
     "show": ("results:show", "Show one case with its provenance and log."),
     "layers": ("layers:layers", "Show what each layer of a model takes, and what would make it faster."),
     "compare": ("compare:compare", "Compare two runs, folders, boards or tool versions."),
+    "history": ("history:history", "Serve each case's figure over runs, with its changes."),
     "baseline": ("baseline:baseline", "Name the rows of now, to compare with later; list and forget names."),
     "prune": ("baseline:prune", "Remove rows and files of old runs, never a baseline's."),
     "gate": ("gate:gate", "Launch baseline and candidate until it is known whether one is slower."),

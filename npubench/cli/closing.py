@@ -1,5 +1,6 @@
 """The closing words of a run: counts, how far it can be relied on, where the page is, what may come next."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -93,6 +94,7 @@ def duration_told(options: "RunOptions") -> str:
 def next_steps(options: "RunOptions") -> Iterator[str]:
     """What there is beyond the suite of a run of which nothing was named: one command a line."""
     from npubench.catalog import DEFAULT_SUITE, load, user_folders
+    from npubench.engine.plan import DEFAULT_OUT
 
     chosen = options.selection
     if chosen.cases or chosen.suites:
@@ -101,14 +103,16 @@ def next_steps(options: "RunOptions") -> Iterator[str]:
     first = suites.get(DEFAULT_SUITE)
     then = suites.get(first.then) if first is not None else None
     boards = "".join(f" --board {board}" for board in options.boards)
+    out = "" if options.out == DEFAULT_OUT else f" --out {shlex.quote(str(options.out))}"
     steps = [
+        (f"npubench results --against chips{out}", "these networks on chips, as others published them"),
         ("npubench run my_model.onnx --board rk3588 --simulate", "your own model on a chip that is not here"),
         ("npubench run my_model.onnx --board axera-pi", "on your own board, over SSH: docs/boards.md"),
         ("npubench list models", "all that can be named; `npubench doctor` says what is usable here"),
     ]
     if then is not None:
         takes = f": {then.takes}" if then.takes else ""
-        steps.insert(0, (f"npubench run --suite {then.name}{boards}", f"{then.title}{takes}"))
+        steps.insert(1, (f"npubench run --suite {then.name}{boards}{out}", f"{then.title}{takes}"))
     yield "next:"
     for command, what in steps:
         yield f"  {command}"

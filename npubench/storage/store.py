@@ -21,6 +21,7 @@ from npubench.domain.records import Result
 from npubench.domain.text import path_meant
 from npubench.storage.details import upgraded
 from npubench.storage.json import decode, encode
+from npubench.storage.points import BEHIND, NAMES, POINTS, POINTS_SCHEMA
 
 FORMAT = 1
 _SCHEMA = """
@@ -94,7 +95,9 @@ class Store:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             # Also of a store that is there: a table may have come in since it was made.
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version={FORMAT}; COMMIT;")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA}; {POINTS_SCHEMA}; PRAGMA user_version={FORMAT}; COMMIT;"
+            )
         return cls(path, connection)
 
     @classmethod
@@ -212,6 +215,29 @@ class Store:
         """The `revision` that a run left; 0 where it left no row."""
         ((newest,),) = self._select("SELECT COALESCE(MAX(id), 0) FROM results WHERE run_id = ?", run_id)
         return int(newest)
+
+    def points(self) -> tuple[list[tuple[Any, ...]], Mapping[int, str]]:
+        """Numbers of every row as `storage.points` has them, oldest first, and the names they stand for."""
+        with without_collection():
+            there = self._select("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'points'")
+            if there and not self._select(BEHIND)[0][0]:
+                return self._select(POINTS), dict(self._select(NAMES))
+            # A folder that an earlier version wrote, and that nobody opened to write since.
+            with contextlib.closing(sqlite3.connect(":memory:")) as made, self._lock:
+                made.executescript(f"{_SCHEMA} {POINTS_SCHEMA}")
+                columns = (
+                    "id, key, run_id, started_at, board, backend, case_name, case_kind, precision, status"
+                )
+                rows = self._connection.execute(f"SELECT {columns}, final, row FROM results ORDER BY id")
+                made.executemany(
+                    f"INSERT INTO results ({columns}, final, row) VALUES ({', '.join('?' * 12)})", rows
+                )
+                return made.execute(POINTS).fetchall(), dict(made.execute(NAMES).fetchall())
+
+    def row_text(self, row_id: int) -> str | None:
+        """One row as JSON; None where there is none of that id."""
+        found = self._select("SELECT row FROM results WHERE id = ?", row_id)
+        return str(found[0][0]) if found else None
 
     def row_files(self) -> list[RowFiles]:
         """What every row names, oldest first."""

@@ -107,7 +107,8 @@ def test_an_artifact_is_measured_by_its_hash_and_nothing_stays(bench, loopback_s
     assert found.latency_us.min == US
     assert found.latency_us.n == 36
     calls = bench.calls()
-    assert len(calls) == 3
+    # One more counts layers.
+    assert len(calls) == (4 if bench.name == "benchmark_app" else 3)
     for _, folder in calls:
         assert folder.name.startswith("npubench-")
         assert not folder.exists()
@@ -146,6 +147,19 @@ def test_benchmark_app_lists_no_runs_so_no_percentile_is_known(openvino):
     assert (found.latency_us.p50, found.samples_us) == (None, ())
     assert found.load_us == 531770
     assert found.details["execution_devices"] == ["NPU"]
+    assert [(one.name, one.unit, one.time_us) for one in found.layers.layers] == [("y", "NPU", US)]
+    assert (found.layers.total_us, found.layers.adds_up, found.no_layers) == (US, True, "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"), [("no_counters", "wrote no counters"), ("counters_crash", "benchmark_app")]
+)
+def test_counters_that_fail_are_told_and_leave_the_figures(openvino, fault, why):
+    openvino.fault(fault)
+    found = openvino.measure()
+    assert found.latency_us.mean == US
+    assert found.layers is None
+    assert why in found.no_layers
 
 
 def test_later_calls_are_as_long_as_the_minimum_duration_asks(bmrt):

@@ -115,6 +115,8 @@ def test_what_a_ranking_shows_by_itself_is_what_its_script_draws(tab, tmp_path):
 def test_a_failure_leads_from_the_summary_to_its_log(tab, tmp_path):
     rows = sample_results.failures()
     opened(tab, tmp_path, rows, log_tails={rows[0].key: ("E <b>no kernel</b>",)})
+    widths = "[...document.querySelectorAll('#failures article')].map(one => one.clientWidth)"
+    assert min(tab.evaluate(widths)) > 1000
     lines = tab.evaluate("[...document.querySelectorAll('.summary a')].map(one => one.innerText)")
     assert len(lines) == 5
     assert all(line.startswith("FAILED ") for line in lines)

@@ -62,6 +62,23 @@ def test_a_chart_looks_as_it_did_when_it_was_looked_at(tab, pages, name):
     golden.check(name, picture(tab, name))
 
 
+NARROW = ("plot-latency-1", "plot-roofline-1", "plot-distribution", "latency-model-3", "latency-operator-1")
+"""Charts of a phone, by the ids of their figures."""
+
+
+@pytest.mark.parametrize("figure", NARROW)
+def test_a_chart_of_a_phone_looks_as_it_did_when_it_was_looked_at(tab, pages, figure):
+    tab.prefer("light")
+    tab.resize(390, 844, phone=True)
+    tab.open(pages / "report.html")
+    box = tab.evaluate(
+        f"(b => ({{x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: b.height, scale: 1}}))"
+        f"(document.querySelector('#{figure} svg.narrow').getBoundingClientRect())"
+    )
+    shot = tab.command("Page.captureScreenshot", captureBeyondViewport=True, clip=box)
+    golden.check(f"phone-{figure}", base64.b64decode(shot["data"]))
+
+
 def test_another_font_makes_no_difference(opened):
     for name in CHARTS:
         if name == OF_SELECTION:

@@ -100,10 +100,11 @@ def test_a_score_unfolds_into_its_arithmetic(tab, tmp_path):
         assert float(weight) * float(value) == pytest.approx(float(point), abs=0.0011)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 820), ("light", 390)])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_axe_finds_nothing_serious(tab, tmp_path, scheme, language):
+def test_axe_finds_nothing_serious(tab, tmp_path, scheme, width, language):
     tab.prefer(scheme)
+    tab.resize(width, 900, phone=width < 500)
     tab.open(written(tmp_path, language=language))
     tab.evaluate(
         "document.querySelectorAll('#verdict details, #r0, #r1, #s1').forEach(one => one.open = true)"
@@ -134,6 +135,27 @@ def test_a_phone_scrolls_only_downwards(tab, tmp_path, width, language):
     tab.open(written(tmp_path, language=language))
     tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_ranking_and_matrix_are_whole_at_every_width(tab, tmp_path, width, language):
+    tab.resize(width, 900, phone=width < 500)
+    tab.open(written(tmp_path, language=language))
+    cut = tab.evaluate("""[...document.querySelectorAll('#verdict .scroll')]
+      .map(one => one.scrollWidth - one.clientWidth)""")
+    assert len(cut) == 2
+    assert max(cut) <= 1
+    assert tab.evaluate("document.querySelectorAll('.matrix td.m').length") > 20
+
+
+def test_kinds_have_columns_of_their_own(tab, tmp_path):
+    tab.open(written(tmp_path))
+    filled = tab.evaluate("""[...document.querySelectorAll('.ranking tbody tr')].map(row =>
+      [...row.querySelectorAll('td.load')].map(cell => cell.innerText.trim() !== ''))""")
+    assert all(sum(cells) <= 1 for cells in filled)
+    assert len(filled[0]) >= 2
+    assert all(any(cells[at] for cells in filled) for at in range(len(filled[0])))
 
 
 def test_copying_takes_the_rows_that_are_shown(tab, tmp_path):

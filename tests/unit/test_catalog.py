@@ -97,8 +97,8 @@ def test_the_first_suite_needs_no_framework_and_the_second_step_is_openmmlabs_cl
     catalog = load([])
     first = [catalog.models[name] for name in catalog.suites["default"].cases if name in catalog.models]
     assert {model.codebase for model in first} == {"npubench"}
-    assert len(first) == 6
-    assert len(catalog.suites["default"].cases) == 14
+    assert len(first) == 4
+    assert len(catalog.suites["default"].cases) == 12
     second = [catalog.models[name] for name in catalog.suites["classifiers"].cases if name in catalog.models]
     assert {model.codebase for model in second} == {"mmpretrain"}
     assert len(second) == 8

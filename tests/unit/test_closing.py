@@ -1,6 +1,7 @@
 """The closing words of a run: what cannot be relied on, and what may come next."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from npubench.catalog import load
 from npubench.cli.closing import duration_told, next_steps, steadiness
@@ -47,8 +48,12 @@ def test_what_comes_next_is_said_after_a_run_of_which_nothing_was_named():
     lines = [*next_steps(RunOptions(boards=("local", "local-1")))]
     then = load(()).suites["classifiers"]
     assert lines[0] == "next:"
-    assert lines[1] == "  npubench run --suite classifiers --board local --board local-1"
-    assert lines[2].strip() == f"{then.title}: {then.takes}"
+    assert lines[1] == "  npubench results --against chips"
+    assert lines[3] == "  npubench run --suite classifiers --board local --board local-1"
+    assert lines[4].strip() == f"{then.title}: {then.takes}"
+    elsewhere = "\n".join(next_steps(RunOptions(out=Path("my results"))))
+    assert "--against chips --out 'my results'\n" in elsewhere
+    assert "--suite classifiers --board local --out 'my results'\n" in elsewhere
     assert "PyTorch" in then.takes
     assert "minutes" in then.takes
     assert any("--simulate" in line for line in lines)
@@ -72,6 +77,7 @@ def test_a_suite_of_ones_own_may_say_what_comes_next_or_nothing(tmp_path):
     (tmp_path / "suites/mine.toml").write_text(suite)
     lines = [*next_steps(RunOptions(selection=CaseOptions(catalog_folders=(tmp_path,))))]
     assert not any("--suite" in line for line in lines)
+    assert len(lines) > 3
     (tmp_path / "suites/mine.toml").write_text(suite + 'then = "opertors"\n')
     (problem,) = load((tmp_path,)).problems
     assert "no suite is called 'opertors' (did you mean 'operators' or " in problem

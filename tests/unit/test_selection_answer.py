@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from npubench.domain.errors import UsageError
 from npubench.domain.figures import Kind
+from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Verdict
-from npubench.domain.specs import Precision
+from npubench.domain.specs import Fact, Precision
 from npubench.domain.text import columns_of, folded
 from npubench.reporting.data.translate import LANGUAGES, use_language
 from npubench.reporting.sanity.doubt import Strength
@@ -21,6 +22,7 @@ from npubench.reporting.select.decide import decide
 from npubench.reporting.select.doubtful import with_doubts
 from npubench.reporting.select.matrix import cells_of, names_of
 from npubench.reporting.select.presentation import to_json, to_markdown
+from npubench.reporting.select.tabled import figures_by_kind, ranking_table
 from npubench.reporting.select.terminal import WIDTH, to_text
 from npubench.reporting.select.trust import rests_on, trust_line, trust_of
 from npubench.reporting.select.verdict import Suspicion
@@ -214,3 +216,66 @@ def test_a_title_of_cameras_is_said_in_the_language_that_is_asked():
         )
     with pytest.raises(UsageError):
         asked_by(Cameras(0, ("a",)))
+
+
+def two(*specs, **facts):
+    """Chips of one model, each with its name, time and kind; facts of all."""
+    asked = asked_by(Cameras(2, ("detector",), fps=15.0))
+    boards = [replace(board(**facts), name=f"b{at}", chip=chip) for at, (chip, *_) in enumerate(specs)]
+    rows = [
+        row("detector", us, kind, board=f"b{at}", chip=chip, key=chip)
+        for at, (chip, us, kind) in enumerate(specs)
+    ]
+    return decide(asked, rows, boards, boards, Beyond())
+
+
+def test_what_comes_out_even_shares_a_rank_and_the_sentence_says_so():
+    # All three are bound by the same decoder, whatever their NPU's time is.
+    decision = two(("A1", 500.0, Kind.SIMULATED), ("B1", 900.0, Kind.MEASURED), ("C1", 700.0, Kind.PUBLISHED))
+    assert [(one.chip, one.rank) for one in decision.verdicts] == [("B1", 1), ("C1", 1), ("A1", 1)]
+    assert "it is even with C1, A1: nothing known ranks one before the other" in summary_of(decision)
+    apart = two(("A1", 500.0, Kind.MEASURED), ("B1", 30_000.0, Kind.MEASURED))
+    assert [(one.chip, one.rank) for one in apart.verdicts] == [("A1", 1), ("B1", 2)]
+    assert "even with" not in summary_of(apart)
+
+
+def test_each_kind_has_its_own_column_and_a_chip_fills_one():
+    decision = two(("A1", 500.0, Kind.MEASURED), ("B1", 900.0, Kind.PUBLISHED))
+    heads, lines = ranking_table(decision)
+    columns = [at for at, head in enumerate(heads) if head.startswith("NPU time")]
+    assert [heads[at] for at in columns] == ["NPU time, measured", "NPU time, published"]
+    assert [[line[at] for at in columns] for line in lines] == [["1.50 %", ""], ["", "2.70 %"]]
+    for group in figures_by_kind(decision):
+        figures = [figure for _, found in group.lines for figure in found if figure]
+        assert figures
+        assert {(figure.kind, figure.origin) for figure in figures} == {group.kind}
+
+
+def test_a_fact_that_would_turn_the_outcome_is_told_in_its_cell_and_in_the_sentence():
+    asked = asked_by(Cameras(2, ("detector",), fps=15.0))
+    one = board()
+    one = replace(one, facts=(*one.facts, Fact("video_decode", "H.264 1080p5", "another sheet")))
+    decision = decide(asked, [row("detector", 500.0)], [one], [one], Beyond())
+    assert "facts on decode contradict each other" in summary_of(decision)
+    assert "1 outcome would turn by another fact" in trust_line(trust_of(decision))
+    assert "pass!□" in to_text(decision)
+    assert "; facts contradict)" in to_markdown(decision)
+    (told,) = to_json(decision)["matrix"]["chips"]
+    assert [name for name, cell in told["cells"].items() if cell["contested"]] == ["decode"]
+
+
+def test_a_name_opens_no_tag_and_no_command():
+    decision = two(("<img src=x>", 500.0, Kind.MEASURED), ("a `b` c", 900.0, Kind.MEASURED))
+    assert "`" not in summary_of(decision)
+    assert "<img" not in to_markdown(decision, why=True)
+
+
+def test_a_row_of_a_busy_machine_is_counted_and_stands_behind_a_quiet_one_that_is_even():
+    asked = asked_by(Cameras(2, ("detector",), fps=15.0))
+    boards = [replace(board(), name=name, chip=name.upper()) for name in ("a", "b")]
+    busy = Note(NoteCode.BUSY, {"count": 5, "cores": 4})
+    rows = [row("detector", 500.0, board=name, chip=name.upper(), key=name) for name in ("a", "b")]
+    rows[0] = replace(rows[0], warnings=(busy,))
+    decision = decide(asked, rows, boards, boards, Beyond())
+    assert [one.chip for one in decision.verdicts] == ["B", "A"]
+    assert "1 row on a busy machine" in trust_line(trust_of(decision))

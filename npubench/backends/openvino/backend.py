@@ -5,6 +5,7 @@ import re
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -15,17 +16,22 @@ from npubench.backends.isolated.backend import (
     failed,
     with_accuracy,
 )
-from npubench.backends.openvino import benchmark_app
+from npubench.backends.openvino import benchmark_app, layers
 from npubench.backends.openvino.benchmark_app import Report
 from npubench.backends.options import text
 from npubench.backends.signature import ran_another
+from npubench.domain.errors import BoardError
 from npubench.domain.figures import Figures, Kind, Latency
 from npubench.domain.protocols import Session
 from npubench.domain.records import Artifact, Failure, FailureClass, OnnxModel, Stage
 from npubench.domain.specs import Precision, Target, TimingProtocol
 from npubench.domain.text import last_line
+from npubench.graph.layer_nodes import node_graph
 from npubench.tools import environments
 from npubench.tools.board_runner import find_tool, inside, run_rounds, temporary_directory, upload_verified
+
+COUNTING_DEADLINE_S = 300.0
+"""For the runs that count layers, with loading."""
 
 _NO_RULE = re.compile(r"No conversion rule found for operations: (.+)")
 _UNSUPPORTED = re.compile(r"does(?: not|n't) support|[Uu]nsupported|[Nn]ot supported")
@@ -90,7 +96,18 @@ class OpenVinoBackend(IsolatedBackend):
                 return _round(argv, device, folder, session, left_s, log, artifact.onnx)
 
         reports = run_rounds("benchmark_app", call, lambda one: one.mean_us, timing, deadline_s)
-        return reports if isinstance(reports, Failure) else _figures(artifact, reports, device)
+        if isinstance(reports, Failure):
+            return reports
+        figures = _figures(artifact, reports, device)
+        try:
+            with temporary_directory(session, log) as folder:
+                session.run(["ln", "-s", *map(str, uploaded), str(folder)], deadline_s, log)
+                argv = _counting(app, folder / uploaded[0].name, device)
+                timeout_s = min(deadline_s, COUNTING_DEADLINE_S)
+                return _with_layers(figures, argv, device, folder, session, timeout_s, log, artifact.onnx)
+        except BoardError as error:
+            # What was measured before is there.
+            return replace(figures, no_layers=str(error))
 
     def runner(self) -> tuple[str, Sequence[str]]:
         """`benchmark_app`. Raises UsageError."""
@@ -111,6 +128,34 @@ def _argv(app: str, path: PurePosixPath, device: str, timing: TimingProtocol) ->
         app, "-m", str(path), "-d", device, "-hint", "none", "-nstreams", "1", "-api", "sync",
         "-niter", str(timing.repeat), "-t", str(seconds), "-json_stats", "-report_type", "no_counters",
     ]  # fmt: skip
+
+
+def _counting(app: str, path: PurePosixPath, device: str) -> list[str]:
+    """The same with counters, which cost time themselves: a call of its own."""
+    return [
+        app, "-m", str(path), "-d", device, "-hint", "none", "-nstreams", "1", "-api", "sync",
+        "-niter", str(layers.RUNS), "-t", str(layers.SECONDS), "-pc", "-report_type", "average_counters",
+    ]  # fmt: skip
+
+
+def _with_layers(
+    figures: Figures, argv: list[str], device: str, folder: PurePosixPath, session: Session,
+    timeout_s: float, log: Path, model: OnnxModel,
+) -> Figures:  # fmt: skip
+    """With what the app counts for each operation; why not is told, and no failure of the figures."""
+    done = session.run(inside(folder, [*argv, "-report_folder", str(folder)]), timeout_s, log)
+    if failure := benchmark_app.failure_of_run(done):
+        return replace(figures, no_layers=failure.message)
+    told = ""
+    if session.run(["test", "-f", str(folder / layers.REPORT)], timeout_s, log).returncode == 0:
+        with tempfile.TemporaryDirectory() as here:
+            report = Path(here) / layers.REPORT
+            session.get(folder / layers.REPORT, report)
+            told = report.read_text(encoding="utf-8", errors="replace")
+    run = layers.run_of(done.output)
+    counters = layers.parse_counters(told)
+    table = layers.table_of(counters, run, device, node_graph(model.path)) if run else None
+    return replace(figures, layers=table, no_layers="" if table else "benchmark_app wrote no counters")
 
 
 def _round(

@@ -19,6 +19,9 @@ POINT_LIMIT = 2000
 NAMED_LIMIT = {False: 60, True: 30}
 """Dots that are given a name; with more of them nobody finds one."""
 
+CROWD = 300
+"""Dots from which a third of the names is sought: few find room, and the search takes the longer."""
+
 _TOLD = 8
 _SHAPES = 8
 
@@ -181,7 +184,7 @@ def _drawn(
         for corner in corners
         if corner.label and corner.places
     ]
-    limit = NAMED_LIMIT[layout.narrow]
+    limit = NAMED_LIMIT[layout.narrow] // (3 if len(dots) > CROWD else 1)
     wishes += [Wish(dot.x, dot.y, point.label) for dot, point in named[:limit]]
     area = Box(x.start + 1, _TOP - 8, layout.width - 2, y.start - 1)
     names = place_names(wishes, area, [(dot.x, dot.y) for dot in dots], _lines_taken(lines, dots))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from functools import lru_cache
 
 from npubench.domain.text import columns_of, shortened, visible
 
@@ -80,7 +81,13 @@ def text_px(text: str, px: float = FONT_PX) -> float:
 
     Of East Asian letters an em each, as Noto Sans CJK and every font of theirs draws them.
     """
-    return px * sum(map(_em, text))
+    return px * _ems(text)
+
+
+@lru_cache(maxsize=4096)
+def _ems(text: str) -> float:
+    """Asked for the same name again and again, while it looks for a place."""
+    return sum(map(_em, text))
 
 
 def _em(letter: str) -> float:

@@ -52,7 +52,7 @@ def compare_with_atlas(
     rows = [*_own_rows(own, _published_names(known))] if cells else []
     if not rows:
         return []
-    wrong = _wrong(figures)
+    wrong = wrong_places(figures)
     by_network: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in _once(cells):
         by_network[cell.chip, cell.network.partition("@")[0]].append(cell)
@@ -174,7 +174,8 @@ def _line(own: _Own, cell: Cell, wrong: frozenset[str]) -> Line:
     return Line(case, side_of_row(own.row, own.figures), side_of_cell(cell))
 
 
-def _wrong(figures: Sequence[PublishedFigure]) -> frozenset[str]:
+def wrong_places(figures: Sequence[PublishedFigure]) -> frozenset[str]:
+    """`table:line` of figures that are strongly doubted to be what their tables say."""
     return frozenset(
         place
         for doubt in figure_doubts(figures)

@@ -10,7 +10,7 @@ from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Precision
 from npubench.domain.text import did_you_mean
 
-TELLERS = ("rknn", "ethos-u", "tpu-mlir", "onnxruntime")
+TELLERS = ("rknn", "ethos-u", "tpu-mlir", "onnxruntime", "openvino")
 """Backends whose tools tell figures of layers."""
 
 INSTEAD = "rk3588"

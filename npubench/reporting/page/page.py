@@ -23,6 +23,7 @@ from npubench.reporting.charts.distribution import Samples, distribution, widest
 from npubench.reporting.charts.heatmap import heatmap
 from npubench.reporting.charts.latency_charts import model_charts, operator_charts
 from npubench.reporting.charts.roofline import rooflines
+from npubench.reporting.data.beside import Beside, Figures, beside
 from npubench.reporting.data.coverage import coverage_of
 from npubench.reporting.data.figures import kinds_of, whole_npu
 from npubench.reporting.data.formatting import closeness, duration, significant
@@ -35,7 +36,7 @@ from npubench.reporting.data.translate import recorded, translate, translate_cou
 from npubench.reporting.first.screen import first_screen
 from npubench.reporting.layers.section import layer_section
 from npubench.reporting.page.doubt_groups import doubt_groups
-from npubench.reporting.page.failures import Tails, failure_groups
+from npubench.reporting.page.failures import WORDS, Tails, failure_groups
 from npubench.reporting.page.selection import selection_page
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.reliance import reliances
@@ -82,6 +83,7 @@ class PageContext:
     `live` pages reload themselves when their server's newest row has another number. `earlier` are older
     rows, of which doubts learn what is usual on a board. `log_tails` are last lines of failed rows' logs,
     `out` is the folder of results as a command names it; empty: the one that commands take by themselves.
+    `figures` reads what others published.
     """
 
     title: str
@@ -98,6 +100,7 @@ class PageContext:
     earlier: Sequence[Result] = ()
     log_tails: Tails = field(default_factory=dict)
     out: str = ""
+    figures: Figures = tuple
 
 
 def render(results: Sequence[Result], context: PageContext) -> str:
@@ -120,7 +123,7 @@ def render(results: Sequence[Result], context: PageContext) -> str:
                 context=context,
                 style=style,
                 script=script,
-                policy=_policy(style, script, context.live is not None),
+                policy=policy_of(style, script, context.live is not None),
                 words=json.dumps({word: translate(word) for word in SCRIPT_WORDS}, ensure_ascii=False),
                 **data,
             )
@@ -133,6 +136,7 @@ def _decided(rows: Sequence[Result], decision: Decision) -> dict[str, Any]:
 
 
 def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
+    beside_own = beside(rows, context.figures)
     kinds, missing = kinds_of(rows), missing_operators(rows)
     shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
@@ -142,19 +146,21 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     return {
         "summary": summarise(rows, relied),
         "first": first_screen(rows, tables, doubted),
-        "kinds": _kinds(rows, kinds, sheets),
+        "kinds": _kinds(rows, kinds, sheets, beside_own),
         "kind_texts": KINDS,
         "environments": environments(rows),
         "tables": tables,
         "processor_sheets": sheets,
         "charts": {"model": model_charts(rows, kinds, grey), "operator": operator_charts(rows, kinds, grey)},
         "overview": charts_over_boards(rows, kinds, context.boards, grey),
+        "beside": beside_own,
         "rooflines": rooflines(rows, kinds, context.boards, grey),
         "layers": layer_section(rows, context.boards, grey),
         "heatmap": heatmap(rows, context.boards),
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
         "failure_groups": failure_groups(rows, context.log_tails, context.out),
+        "failure_words": WORDS,
         "skips": [(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
         "coverage": coverage_of(context.exports, rows),
         "missing": missing,
@@ -168,13 +174,16 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
     }
 
 
-def _kinds(rows: Sequence[Result], own: Sequence[Kind], sheets: Sequence[Sheet]) -> set[Kind]:
+def _kinds(
+    rows: Sequence[Result], own: Sequence[Kind], sheets: Sequence[Sheet], others: Sequence[Beside]
+) -> set[Kind]:
     """Kinds that occur: of the rows, of what is made of them, and of what is shown beside them."""
-    beside = {group.kind for sheet in sheets for group in sheet.groups}
-    return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *beside}
+    shown = {group.kind for sheet in sheets for group in sheet.groups}
+    shown |= {Kind.PUBLISHED} if others else set()
+    return {*own, *(Kind.PREDICTED for row in rows if whole_npu(row)), *shown}
 
 
-def _policy(style: str, script: str, live: bool) -> str:
+def policy_of(style: str, script: str, live: bool) -> str:
     """Content Security Policy: nothing may be loaded; the inline style and script by SHA-256 (CSP 3).
 
     A live page may ask the server that it came from whether there is something new.

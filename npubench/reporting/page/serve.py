@@ -1,5 +1,6 @@
 """A live page on loopback: read-only, rendered anew when there is a new row."""
 
+import re
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -8,17 +9,23 @@ from typing import Any
 
 Revision = Callable[[], int]
 Render = Callable[[int], str]
+RowOf = Callable[[int], str | None]
 LOOPBACK = "127.0.0.1"
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves `/`, the page, and `/revision`, the newest row's number. Raises OSError for a taken port."""
+    """Serves `/`, the page, `/revision`, the newest row's number, and `/row/N`, a row as JSON, where given.
+
+    Raises OSError for a taken port.
+    """
 
     daemon_threads = True
 
-    def __init__(self, port: int, revision: Revision, render: Render) -> None:
+    def __init__(
+        self, port: int, revision: Revision, render: Render, row: RowOf = lambda _number: None
+    ) -> None:
         super().__init__((LOOPBACK, port), _Handler)
-        self._revision, self._render = revision, render
+        self._revision, self._render, self.row = revision, render, row
         self._lock = threading.Lock()
         self._kept: tuple[int, bytes] | None = None
 
@@ -56,6 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, "text/html", self.server.page())
         elif self.path == "/revision":
             self._answer(HTTPStatus.OK, "text/plain", f"{self.server.revision()}\n".encode())
+        elif (match := re.fullmatch(r"/row/([0-9]{1,15})", self.path)) and (
+            row := self.server.row(int(match[1]))
+        ):
+            self._answer(HTTPStatus.OK, "application/json", row.encode("utf-8", "replace"))
         else:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there is only /\n")
 

@@ -15,6 +15,9 @@ from npubench.reporting.select.ties import are_even, bands_overlap
 from npubench.reporting.select.verdict import ChipVerdict, Decision
 from npubench.reporting.select.wording import confidence_text, kind_text, price_text, whole_percent
 
+_TICK, _COMMAND = "\x01", "\x02"
+"""Stand for the backticks around a command, and for it, until all else of the sentence is there."""
+
 NAMED = 2
 """Chips of which a sentence says the names; the others are counted."""
 
@@ -34,7 +37,8 @@ def summary_of(decision: Decision) -> str:
         return translate("No chip is known to npubench here: give results, or --published.")
     first = decision.verdicts[0]
     said = {Outcome.PASS: _answer, Outcome.UNKNOWN: _nearest, Outcome.FAIL: _least_short}[first.outcome]
-    return said(decision)
+    # A backtick of a name is none that begins a command.
+    return said(decision).replace("`", "'").replace(_TICK, "`")
 
 
 def _answer(decision: Decision) -> str:
@@ -60,14 +64,18 @@ def _second(first: ChipVerdict, passing: Sequence[ChipVerdict]) -> str:
     words = {"chip": second.chip, "kind": kind_text(second), "room": _room(second)}
     even = [one for one in passing if are_even(first, one)]
     if even:
-        names = _names(even)
-        return translate("it is even with {chips}: nothing known ranks one before the other", chips=names)
+        return _even(even)
     if bands_overlap(first, second):
         return translate(
             "{chip} ({kind}) {room}, and their bands overlap: which of the two is better is not known",
             **words,
         )
     return translate("second {chip} ({kind}) {room}", **words)
+
+
+def _even(others: Sequence[ChipVerdict]) -> str:
+    names = _names(others)
+    return translate("it is even with {chips}: nothing known ranks one before the other", chips=names)
 
 
 def _does(best: ChipVerdict) -> str:
@@ -79,12 +87,18 @@ def _does(best: ChipVerdict) -> str:
         asides.append(translate_count(count, "{count} figure is doubtful", "{count} figures are doubtful"))
     if count := sum(one.is_unstable for one in best.figures):
         asides.append(translate_count(count, "{count} row is not stable", "{count} rows are not stable"))
+    asides += _contested(best)
     if best.price_usd is None:
         asides.append(translate("price not known"))
     else:
         said = translate("{does} for {price}", does=said, price=price_text(best))
     aside = translate(" ({asides})", asides=translate(", ").join(asides)) if asides else ""
     return translate("{does} {room}", does=said, room=_room(best)) + aside
+
+
+def _contested(one: ChipVerdict) -> list[str]:
+    names = ", ".join(translate(SHORT[check.name]) for check in one.checks if check.contested)
+    return [translate("facts on {names} contradict each other", names=names)] if names else []
 
 
 def _room(one: ChipVerdict) -> str:
@@ -111,7 +125,8 @@ def next_step(verdicts: Sequence[ChipVerdict]) -> tuple[ChipVerdict, Step] | Non
 
 def _tells(of: ChipVerdict, step: Step) -> str:
     if step.command:
-        return translate("`{command}` tells of {chip}", command=step.command, chip=of.chip)
+        told = translate("`{command}` tells of {chip}", command=_COMMAND, chip=of.chip)
+        return told.replace(f"`{_COMMAND}`", f"{_TICK}{step.command}{_TICK}")
     return translate("{chip} lacks {fact}", chip=of.chip, fact=step.brief or step.what)
 
 
@@ -137,8 +152,11 @@ def _nearest(decision: Decision) -> str:
         said += translate(
             " ({asides})", asides=translate("{sure} sure", sure=confidence_text(best.confidence))
         )
-    told = next_step([best])
-    return translate("{parts}.", parts=translate("; ").join([said, _tells(*told)]) if told else said)
+    parts = [said]
+    if even := [one for one in open_ones[1:] if are_even(best, one)]:
+        parts.append(_even(even))
+    parts += [_tells(*told)] if (told := next_step([best])) else []
+    return translate("{parts}.", parts=translate("; ").join(parts))
 
 
 def _nothing(decision: Decision, verdicts: Sequence[ChipVerdict]) -> str:
@@ -164,6 +182,7 @@ def _least_short(decision: Decision) -> str:
             **words,
             percent=whole_percent(-best.headroom),
         )
+    said += translate(" ({asides})", asides=_contested(best)[0]) if _contested(best) else ""
     change = next(iter(best.changes), "")
     parts = [said, translate("what would do: {change}", change=change)] if change else [said]
     return translate("{parts}.", parts=translate("; ").join(parts))
@@ -172,11 +191,16 @@ def _least_short(decision: Decision) -> str:
 def counts_of(decision: Decision) -> str:
     """How many were weighed and what came of them."""
     counts = Counter(one.outcome for one in decision.verdicts)
-    parts = [
-        translate_count(counts[Outcome.PASS], "{count} passes", "{count} pass"),
-        translate_count(counts[Outcome.UNKNOWN], "{count} is not fully known", "{count} are not fully known"),
-        translate_count(counts[Outcome.FAIL], "{count} fails", "{count} fail"),
-    ]
+    passing, open_ones, failing = (counts[one] for one in (Outcome.PASS, Outcome.UNKNOWN, Outcome.FAIL))
+    said = (
+        (passing, translate_count(passing, "{count} passes", "{count} pass")),
+        (
+            open_ones,
+            translate_count(open_ones, "{count} is not fully known", "{count} are not fully known"),
+        ),
+        (failing, translate_count(failing, "{count} fails", "{count} fail")),
+    )
+    parts = [text for count, text in said if count]
     chips = translate_count(len(decision.verdicts), "{count} chip weighed", "{count} chips weighed")
     return translate("{chips}: {outcomes}.", chips=chips, outcomes=translate(", ").join(parts))
 

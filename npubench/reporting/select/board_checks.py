@@ -115,7 +115,7 @@ def contradicted(check: Check, told: FactsTold, verdict: Callable[[FactValue], O
     if not others:
         return check
     why = "; ".join(_otherwise(verdict(one), one.said) for one in others)
-    return replace(check, why="; ".join(filter(None, (check.why, why))))
+    return replace(check, why="; ".join(filter(None, (check.why, why))), contested=True)
 
 
 def _otherwise(outcome: Outcome, fact: str) -> str:

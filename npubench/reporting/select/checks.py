@@ -58,6 +58,7 @@ class Check:
     confidence: float | None = None  # chance that it is met, where bands are known; None: they are not
     steps: tuple[Step, ...] = ()  # of an unknown: what would settle it
     changes: tuple[str, ...] = ()  # of a failure: what would make it pass
+    contested: bool = False  # another fact would turn the outcome
 
 
 def within(need: float, have: float) -> tuple[Outcome, float]:

@@ -253,7 +253,7 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements, levels: Levels) 
         scored.append(replace(one, terms=terms, score=score_of(terms)))
     # Of what comes out even the better known stands first.
     scored.sort(
-        key=lambda one: (*place(one.checks, one.score, one.timed), _strength(one), one.chip, one.board)
+        key=lambda one: (*place(one.checks, one.score, one.timed), *_strength(one), one.chip, one.board)
     )
     ranked: list[ChipVerdict] = []
     for one in scored:
@@ -261,8 +261,9 @@ def _ranked(judged: Sequence[ChipVerdict], asked: Requirements, levels: Levels) 
     return ranked
 
 
-def _strength(one: ChipVerdict) -> int:
-    return len(ORDER) if one.kind is None else ORDER[one.kind]
+def _strength(one: ChipVerdict) -> tuple[int, int]:
+    shaky = sum(figure.is_unstable or figure.busy for figure in one.figures)
+    return len(ORDER) if one.kind is None else ORDER[one.kind], shaky
 
 
 def _rank(one: ChipVerdict, above: Sequence[ChipVerdict]) -> int | None:

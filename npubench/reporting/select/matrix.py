@@ -72,6 +72,11 @@ class Cell:
         return "" if shown == "–" else shown
 
     @property
+    def contested(self) -> str:
+        """That another fact would turn the outcome; empty where none would."""
+        return translate("facts contradict") if self.check and self.check.contested else ""
+
+    @property
     def kind(self) -> Kind | None:
         """Of the figure; None: it is none of a kind, or what is next."""
         return self.check.kind if self.check and self.outcome is not Outcome.UNKNOWN else None

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from npubench.domain.figures import Bound, Kind
 from npubench.reporting.charts.plots import Subject
 from npubench.reporting.charts.scatter import Corner, Point, Scatter, scatter
-from npubench.reporting.charts.trust import signed
-from npubench.reporting.data.figures import mark, opposite
+from npubench.reporting.data.figures import opposite
 from npubench.reporting.data.formatting import significant
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.verdict import ChipVerdict, warnings_of
-from npubench.reporting.select.wording import jobs_text, kind_text, price_text
+from npubench.reporting.select.wording import jobs_text, kind_text, price_text, sign_of_bound
 
 
 def pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
@@ -24,8 +23,8 @@ def pareto(drawn: Sequence[ChipVerdict]) -> Scatter | None:
         name = kind_text(members[0])
         kinds.append(origin or kind)
         for one in members:
-            text = signed(f"{one.chip} ({one.board}, {name}): {price_text(one)}, {jobs_text(one)}")
-            label = signed(f"{mark(opposite(one.bound))}{one.chip}")
+            text = f"{one.chip} ({one.board}, {name}): {price_text(one)}, {jobs_text(one)}"
+            label = f"{sign_of_bound(opposite(one.bound))}{one.chip}"
             band = (1 / one.load_band[1], 1 / one.load_band[0]) if one.load_band else None
             text += f" [{significant(band[0])} … {significant(band[1])}]" if band else ""
             points.append(Point(one.price_usd or 0.0, one.jobs or 0.0, name, text, label, band=band))

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from npubench.domain.text import markdown_table
+from npubench.domain.text import markdown_table, printable
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.answer import cameras_of, counts_of, next_step, summary_of
 from npubench.reporting.select.checks import TITLES
@@ -73,6 +73,7 @@ def _cells(verdict: ChipVerdict, names: Sequence[str]) -> dict[str, Any]:
             "have": check.have if check else None,
             "kind": check.kind if check else None,
             "why": cell.why,
+            "contested": bool(check and check.contested),
             "next": (step.command or step.fact or step.what) if step else None,
         }
     return {"chip": verdict.chip, "board": verdict.board, "outcome": verdict.outcome, "cells": cells}
@@ -90,6 +91,7 @@ def _trust(trust: Trust) -> dict[str, Any]:
         "doubts": doubted,
         "unstable": list(trust.unstable),
         "busy": trust.busy,
+        "contested": trust.contested,
         "widest_band": trust.widest,
     }
 
@@ -102,11 +104,12 @@ def _next(decision: Decision) -> dict[str, Any] | None:
 
 def to_markdown(decision: Decision, why: bool = False) -> str:
     """The answer for a document or a comment; with `why` also how each verdict came about."""
-    parts = [f"# {decision.asked.title}", summary_of(decision)]
+    parts = [f"# {_prose(decision.asked.title)}", _prose(summary_of(decision))]
     if decision.verdicts:
-        parts += [f"{counts_of(decision)} {cameras_of(decision)}".rstrip(), trust_line(trust_of(decision))]
+        said = f"{counts_of(decision)} {cameras_of(decision)}".rstrip()
+        parts += [_prose(said), trust_line(trust_of(decision))]
         parts += [markdown_table(*table(decision)) for table in (ranking_table, matrix_table)]
-    parts += [f"**{translate('Warning')}**: {warning}." for warning in decision.warnings]
+    parts += [f"**{translate('Warning')}**: {_prose(warning)}." for warning in decision.warnings]
     parts += _next_part(decision)
     if why:
         note = translate(
@@ -135,20 +138,25 @@ def _next_part(decision: Decision) -> list[str]:
         return []
     chip, step = told
     code = [f"```\n{step.command or step.fact}\n```"] if step.command or step.fact else []
-    return [f"{translate('Next: {step}', step=f'{chip.chip}: {step.what}')}", *code]
+    return [_prose(translate("Next: {step}", step=f"{chip.chip}: {step.what}")), *code]
+
+
+def _prose(text: str) -> str:
+    """Text between tables: no name in it begins a tag, ends a line or turns the direction of writing."""
+    return printable(text).replace("<", "&lt;")
 
 
 def _why(one: ChipVerdict) -> list[str]:
     parts = [
-        f"## {name_of(one)}: {translate(one.outcome.value)}",
-        "\n".join(f"- {said}" for said in (*one.caveats, fits_text(one)) if said),
+        f"## {_prose(name_of(one))}: {translate(one.outcome.value)}",
+        "\n".join(f"- {_prose(said)}" for said in (*one.caveats, fits_text(one)) if said),
         markdown_table(*check_table(one)),
-        "\n".join(f"- {line}" for line in arithmetic(one)),
+        "\n".join(f"- {_prose(line)}" for line in arithmetic(one)),
         *_advice(one),
     ]
     if stream_table(one)[1]:
         parts.append(markdown_table(*stream_table(one)))
-        parts.append("\n".join(f"- {line}" for line in stream_remarks(one)))
+        parts.append("\n".join(f"- {_prose(line)}" for line in stream_remarks(one)))
     if one.terms:
         parts.append(markdown_table(*term_table(one)))
     return parts
@@ -172,9 +180,9 @@ def _advice(verdict: ChipVerdict) -> list[str]:
     if verdict.steps:
         parts.append(f"{translate('What would settle it:')}")
     for step in verdict.steps:
-        parts.append(step.what)
+        parts.append(_prose(step.what))
         parts += [f"```\n{step.command or step.fact}\n```"] if step.command or step.fact else []
     if verdict.changes:
         parts.append(f"{translate('What would have to change:')}")
-        parts.append("\n".join(f"- {change}" for change in verdict.changes))
+        parts.append("\n".join(f"- {_prose(change)}" for change in verdict.changes))
     return parts

@@ -144,7 +144,9 @@ def matrix_table(decision: Decision) -> Table:
 def _settled_by(cell: Cell) -> str:
     if cell.outcome is Outcome.UNKNOWN or not cell.figure:
         return f"{cell.word} ({cell.figure})" if cell.figure else cell.word
-    return f"{cell.word} ({cell.figure}{f' {kind_words(cell.kind)}' if cell.kind else ''})"
+    kind = f" {kind_words(cell.kind)}" if cell.kind else ""
+    contested = f"; {cell.contested}" if cell.contested else ""
+    return f"{cell.word} ({cell.figure}{kind}{contested})"
 
 
 def asked_table(decision: Decision) -> Table:

@@ -129,6 +129,8 @@ def _tables(decision: Decision) -> list[str]:
     parts += folded("   ".join(told), WIDTH)
     untried = any(cell.check is None and cell.name == "operators" for line in cells for cell in line)
     parts += folded(translate("ops –: its models were never tried there"), WIDTH) if untried else []
+    contested = any(cell.contested for line in cells for cell in line)
+    parts += folded(translate("!: another fact would turn it, see --why"), WIDTH) if contested else []
     if more := len(decision.verdicts) - SHOWN:
         parts += folded(translate("and {count} more chips", count=more), WIDTH) if more > 0 else []
     return parts
@@ -137,7 +139,8 @@ def _tables(decision: Decision) -> list[str]:
 def _marked(cell: Cell) -> str:
     """`pass □`: the outcome, and the sign of its figure's kind."""
     word = cell.word if cell.check else cell.sign
-    return f"{word} {sign_of((cell.kind, None))}" if cell.kind else word
+    sign = sign_of((cell.kind, None))
+    return f"{word}!{sign}" if cell.contested else f"{word} {sign}".rstrip()
 
 
 def fitted(table: Table, giving: int, right: Collection[str] = ()) -> str:

@@ -38,6 +38,7 @@ class Trust:
     doubted: tuple[Doubted, ...]  # the strong first
     doubtful: int  # figures with a strong doubt
     unstable: tuple[str, ...]  # `CHIP: CASE VERDICT` of each row that is not stable
+    contested: int  # requirements of chips whose outcome another fact would turn
     busy: int  # rows timed while other programs ran on their board
     widest: float | None  # upper over lower end of the widest 90 % band; None: there is none
 
@@ -58,6 +59,7 @@ def trust_of(decision: Decision) -> Trust:
             for one, figure in figures
             if figure.is_unstable
         ),
+        contested=sum(check.contested for one in decision.verdicts for check in one.checks),
         busy=len({figure.row for _, figure in figures if figure.busy}),
         widest=max(bands, default=None),
     )
@@ -81,6 +83,14 @@ def trust_line(trust: Trust) -> str:
     figures = translate_count(trust.asked, "{count} figure of models", "{count} figures of models")
     said = translate("{said}: {next}", said=figures, next=translate(", ").join(parts))
     parts = [said, _doubts(trust), _unstable(trust)]
+    if trust.contested:
+        parts.append(
+            translate_count(
+                trust.contested,
+                "{count} outcome would turn by another fact",
+                "{count} outcomes would turn by another fact",
+            )
+        )
     if trust.busy:
         parts.append(
             translate_count(trust.busy, "{count} row on a busy machine", "{count} rows on a busy machine")

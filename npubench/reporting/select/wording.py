@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from npubench.domain.figures import Kind
-from npubench.reporting.data.figures import mark, opposite
+from npubench.domain.figures import Bound, Kind
+from npubench.reporting.data.figures import opposite
 from npubench.reporting.data.formatting import duration, significant
 from npubench.reporting.data.translate import translate
 from npubench.reporting.select.checks import TITLES, Outcome
@@ -16,6 +16,11 @@ KIND_SIGNS: Mapping[Kind, str] = {
     Kind.PUBLISHED: "□",
 }
 """Kinds in one character, as the page draws them."""
+
+
+def sign_of_bound(bound: Bound) -> str:
+    """What stands before a figure: nothing of an exact one."""
+    return {Bound.LOWER: "≥ ", Bound.UPPER: "≤ "}.get(bound, "")
 
 
 def sign_of(kind: tuple[Kind | None, Kind | None]) -> str:
@@ -60,7 +65,7 @@ def time_text(figure: Figure) -> str:
     if figure.time_us is None:
         return "–"
     doubt = "! " if figure.doubts else ""
-    text = f"{doubt}{mark(figure.bound)}{duration(figure.time_us)}"
+    text = f"{doubt}{sign_of_bound(figure.bound)}{duration(figure.time_us)}"
     if figure.low_us is not None and figure.high_us is not None and figure.kind is Kind.PREDICTED:
         text += f" [{duration(figure.low_us)} … {duration(figure.high_us)}]"
     return text if figure.share == 1 else f"{text} ({share_text(figure.share)})"
@@ -75,7 +80,7 @@ def share_text(share: float) -> str:
 
 def load_text(verdict: ChipVerdict) -> str:
     """What the job takes of the NPU's time."""
-    return "–" if verdict.load is None else f"{mark(verdict.bound)}{percent(verdict.load)}"
+    return "–" if verdict.load is None else f"{sign_of_bound(verdict.bound)}{percent(verdict.load)}"
 
 
 def band_text(verdict: ChipVerdict) -> str:
@@ -117,7 +122,7 @@ def jobs_text(verdict: ChipVerdict) -> str:
     if verdict.jobs is None:
         return "–"
     part = f" ({share_text(verdict.share)})" if verdict.share < 1 else ""
-    return f"{mark(opposite(verdict.bound))}{significant(verdict.jobs)} ×{part}"
+    return f"{sign_of_bound(opposite(verdict.bound))}{significant(verdict.jobs)} ×{part}"
 
 
 def score_text(verdict: ChipVerdict) -> str:
