@@ -215,7 +215,6 @@ def page_context(
     from datetime import UTC, datetime
 
     from npubench import __version__
-    from npubench.engine.plan import DEFAULT_OUT
     from npubench.reporting.charts.distribution import samples_of, widest
     from npubench.reporting.page.failures import log_tails
     from npubench.reporting.page.page import PageContext
@@ -231,8 +230,17 @@ def page_context(
         boards=boards,
         samples={shown.key: times} if shown and times else {},
         log_tails=log_tails(root, rows),
-        out="" if root == DEFAULT_OUT else str(root),
+        out=_named(root),
     )
+
+
+def _named(root: Path) -> str:
+    """The folder of results as a command names it from here; empty: the one that commands take."""
+    from npubench.engine.plan import DEFAULT_OUT
+
+    place = root.absolute()
+    shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+    return "" if shown == DEFAULT_OUT else str(shown)
 
 
 def known_boards() -> "list[BoardSpec]":

@@ -3,13 +3,15 @@
 import html
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from npubench.cli.report import _named
 from npubench.domain.records import FailureClass, Stage
 from npubench.domain.specs import Precision
 from npubench.reporting.page.doubt_groups import doubt_groups
-from npubench.reporting.page.failures import NAMED, TAIL_LINES, failure_groups, log_tails
+from npubench.reporting.page.failures import NAMED, TAIL_LINES, WORDS, failure_groups, log_tails
 from npubench.reporting.page.page import PageContext, render
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength
@@ -107,6 +109,18 @@ def test_a_name_cannot_leave_its_place_in_a_command():
             assert group.show.count("npubench") == 1
     (group,) = failure_groups([failed("a; rm -rf /", board="$(id)")], {})
     assert group.again == "npubench run --fresh --board '$(id)' --precision fp32 'a; rm -rf /'"
+
+
+def test_a_folder_is_named_as_one_would_type_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _named(tmp_path / "npubench-out") == ""
+    assert _named(Path("other")) == "other"
+    assert _named(tmp_path / "a" / "b") == "a/b"
+    assert _named(tmp_path.parent) == str(tmp_path.parent)
+
+
+def test_every_class_of_failure_has_its_words():
+    assert set(WORDS) == set(FailureClass)
 
 
 def doubt(case, reason="it is odd", strength=Strength.WEAK, of=DoubtClass.WIDE_SPREAD):

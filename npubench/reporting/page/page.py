@@ -36,7 +36,7 @@ from npubench.reporting.data.translate import recorded, translate, translate_cou
 from npubench.reporting.first.screen import first_screen
 from npubench.reporting.layers.section import layer_section
 from npubench.reporting.page.doubt_groups import doubt_groups
-from npubench.reporting.page.failures import Tails, failure_groups
+from npubench.reporting.page.failures import WORDS, Tails, failure_groups
 from npubench.reporting.page.selection import selection_page
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.reliance import reliances
@@ -160,6 +160,7 @@ def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
         "distribution": distribution(shown, samples) if shown and samples else None,
         "failures": [(number, row) for number, row in enumerate(rows) if row.status is Status.FAILED],
         "failure_groups": failure_groups(rows, context.log_tails, context.out),
+        "failure_words": WORDS,
         "skips": [(number, row) for number, row in enumerate(rows) if row.status is Status.SKIPPED],
         "coverage": coverage_of(context.exports, rows),
         "missing": missing,
