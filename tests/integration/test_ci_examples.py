@@ -129,9 +129,9 @@ def test_nights_on_a_board(system, tmp_path):
     assert "`baseline` to `latest`" in (kept / "gate.md").read_text()
     assert ElementTree.parse(kept / "gate.xml").getroot().find("testsuite").get("tests") == "1"
 
-    # Exported again, over its own file, a thousand times as large.
+    # Exported again, over its own file, a thousand times as large. Few launches do, but on a busy machine.
     onnx_file(model, width=4000)
-    assert place.job(steps, **env) == 1, place.output
+    assert place.job(steps, **env, LAUNCHES="40") == 1, place.output
     assert "tiny is slower" in (kept / "gate.md").read_text()
     assert "tiny is slower" in place.output or (place.root / "summary.md").exists()
     with tarfile.open(kept / "logs.tar.gz") as logs:
