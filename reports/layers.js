@@ -34,6 +34,10 @@ function makeLayers(details) {
   const rows = new LayerRows(table, { ...data, texts_of: texts });
   makeSortable(table, rows);
   makeTools(table, rows);
+  // On paper nothing can be unfolded; of very long networks the rest is named below the table.
+  addEventListener("beforeprint", () => {
+    while (rows.shown < Math.min(rows.visible.length, 300)) rows.more();
+  });
 }
 document.addEventListener("toggle", ({ target }) => target.matches?.("details.layers[open]") && makeLayers(target), true);
 for (const details of document.querySelectorAll("details.layers[open]")) makeLayers(details);

@@ -10,7 +10,7 @@ import click
 from npubench.cli import values
 from npubench.cli.options import PATH, say_problem
 from npubench.domain.errors import UsageError
-from npubench.domain.layout import terminal_columns
+from npubench.domain.layout import terminal_columns, wrapped
 from npubench.domain.text import counted, printable
 from npubench.engine.plan import DEFAULT_OUT
 
@@ -132,14 +132,13 @@ def figure_doubts_seen(
 
     places = {figure.place for figure in figures}
     found = [one for one in figure_doubts(read_atlas(folders).figures) if places & {*one.places}]
-    lines = []
+    width = terminal_columns()
+    lines: list[str] = []
     for one in found:
-        lines += [
-            f"{one.strength} {one.doubt_class} on {printable(one.chip)}: {printable(one.reason)}",
-            f"    figures: {printable(', '.join(one.cases), _SHOWN)} by {printable(one.publisher)}",
-            *(f"    {printable(line)}" for line in one.evidence),
-            f"    next: {one.next_step}",
-        ]
+        named = printable(", ".join(one.cases), _SHOWN)
+        below = (f"figures: {named} by {one.publisher}", *one.evidence, f"next: {one.next_step}")
+        lines += wrapped(f"{one.strength} {one.doubt_class} on {one.chip}: {one.reason}", width, "", "  ")
+        lines += [line for text in below for line in wrapped(text, width, "    ", "      ")]
     strong = sum(one.strength is Strength.STRONG for one in found)
     counts = f"{counted(len(figures), 'figure')}: {counted(len(found), 'doubt')}, {strong} of them strong"
     return found, [*lines, counts]

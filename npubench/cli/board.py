@@ -11,7 +11,8 @@ import click
 from npubench.cli import values
 from npubench.cli.options import load_catalog, say, say_problem, shared_options
 from npubench.domain.errors import BoardError, ExitCode, UsageError
-from npubench.domain.text import printable, text_table
+from npubench.domain.layout import record_table, terminal_columns
+from npubench.domain.text import printable
 
 _COMMANDS = "npubench.board_commands"
 _HARDWARE_TIMEOUT_S = 60.0
@@ -57,7 +58,8 @@ def check(name: str, catalog_folders: tuple[Path, ...]) -> int:
     with closing(plugins.transport(spec.transport).connect(spec)) as session:
         rows = [*_rows(session.facts()), *_lease(session)]
         runner, problems = _runner(spec, session, catalog)
-        click.echo(text_table(["board", spec.name], [*rows, *runner, *_hardware(session)], 200))
+        told = [*rows, *runner, *_hardware(session)]
+        click.echo("\n".join(record_table(["board", spec.name], told, terminal_columns())))
         findings = session.check() if isinstance(session, SshSession) else None
     if findings is not None and findings.free_bytes is not None:
         click.echo(f"{printable(findings.folder or '')}: {_mib(findings.free_bytes)} free")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from npubench.cli import values
 from npubench.cli.options import FILE, shared_options
 from npubench.domain.errors import UsageError
+from npubench.domain.layout import terminal_columns
 from npubench.domain.text import did_you_mean, path_meant
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def compare(
         records = asdict(found) | (of_layer.records() if of_layer is not None else {})
         click.echo(json.dumps(records, indent=1, allow_nan=False))
     else:
-        click.echo(formats.text(found) + (of_layer.text() if of_layer is not None else ""))
+        click.echo(
+            formats.text(found, terminal_columns()) + (of_layer.text() if of_layer is not None else "")
+        )
     return code
 
 
@@ -101,7 +103,7 @@ class _Layers:
         """Below the table of cases."""
         from npubench.reporting.layers.change_text import to_text
 
-        return f"\n{to_text(self._found, self._lacking, shutil.get_terminal_size((80, 24)).columns)}"
+        return f"\n{to_text(self._found, self._lacking, terminal_columns())}"
 
     def markdown(self) -> str:
         """Below the table of cases."""

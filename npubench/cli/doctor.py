@@ -9,8 +9,8 @@ import click
 from npubench.cli import values
 from npubench.cli.options import Number, load_catalog, say, say_problem, shared_options
 from npubench.domain.errors import ExitCode, UsageError
-from npubench.domain.layout import terminal_columns
-from npubench.domain.text import printable, text_table
+from npubench.domain.layout import record_table, terminal_columns
+from npubench.domain.text import printable
 
 
 @click.command()
@@ -68,7 +68,8 @@ def list_environments() -> None:
     for name in environments.names():
         missing = [name, "not installed", "-", f"npubench env install {name}", "-"]
         rows += [_row(name, path) for path in environments.folders(name)] or [missing]
-    click.echo(text_table(["environment", "state", "disk", "where", "versions"], rows, 160))
+    head = ["environment", "state", "disk", "where", "versions"]
+    click.echo("\n".join(record_table(head, rows, terminal_columns(), right=("disk",))))
 
 
 @env.command()
@@ -135,4 +136,4 @@ def list_builds() -> None:
         found, have = builds.find(wanted), compiler_names(wanted)
         state = f"built by {found.compiler}: {found.path}" if found else "not built"
         rows.append([wanted.name, state, have or f"none: {builds.how_to_get(wanted)}"])
-    click.echo(text_table(["target", "build", "compilers"], rows, 400))
+    click.echo("\n".join(record_table(["target", "build", "compilers"], rows, terminal_columns())))

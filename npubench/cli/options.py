@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from npubench.cli import values
-from npubench.domain.layout import Column, Gives, fitted_table, terminal_columns
+from npubench.domain.layout import record_table, terminal_columns
 from npubench.domain.text import printable
 from npubench.engine.plan import DEFAULT_OUT, CaseOptions, RunOptions
 
@@ -172,13 +172,6 @@ def say_problem(text: str) -> None:
     say(f"npubench: {text}")
 
 
-_WORD = 18
-"""Columns up to which what a table holds is words, which are never broken; more is a sentence."""
-
-_NAME = 24
-"""Columns that names keep before longer ones stand above their rows."""
-
-
 def print_records(
     rows: Sequence[Mapping[str, str]], as_json: bool = False, dispensable: Sequence[str] = ()
 ) -> None:
@@ -192,14 +185,7 @@ def print_records(
         return
     if not rows:
         return
-    width = terminal_columns()
-    columns = [_column(name, [row[name] for row in rows], not at) for at, name in enumerate(rows[0])]
-    for name in dispensable:
-        if sum(column.natural + 2 for column in columns) - 2 > width:
-            columns = [column for column in columns if column.title != name]
-    click.echo("\n".join(fitted_table(columns, width)))
-
-
-def _column(title: str, cells: Sequence[str], is_name: bool) -> Column:
-    column = Column(title, cells, Gives.ABOVE if is_name else Gives.LINES, _NAME if is_name else 10)
-    return column if is_name or column.natural > _WORD else replace(column, gives=Gives.NOTHING)
+    lines = record_table(
+        tuple(rows[0]), (tuple(row.values()) for row in rows), terminal_columns(), dispensable=dispensable
+    )
+    click.echo("\n".join(lines))

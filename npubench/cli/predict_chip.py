@@ -9,7 +9,8 @@ import click
 
 from npubench.cli.options import say_problem
 from npubench.domain.errors import ExitCode, UsageError
-from npubench.domain.text import about_file, path_meant, printable, text_table
+from npubench.domain.layout import record_table, terminal_columns
+from npubench.domain.text import about_file, path_meant, printable
 
 if TYPE_CHECKING:
     from npubench.predict.on_chip import OnChip
@@ -45,7 +46,8 @@ def ask(chip: str, models: Sequence[Path], precisions: Sequence[str], as_json: b
     if as_json:
         click.echo(json.dumps([_record(path, one) for path, one in found], indent=1, allow_nan=False))
     elif found:
-        click.echo(text_table(HEAD, [_cells(path, one) for path, one in found], width=70, right=HEAD[4:7]))
+        cells = [_cells(path, one) for path, one in found]
+        click.echo("\n".join(record_table(HEAD, cells, terminal_columns(), right=HEAD[4:7])))
     if broken:
         return ExitCode.USAGE
     refused = {path for path, _ in found} - {path for path, one in found if _is_answered(one)}

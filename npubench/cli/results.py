@@ -21,8 +21,8 @@ from npubench.cli.atlas import (
 from npubench.cli.beside import against_chips
 from npubench.cli.options import shared_options
 from npubench.domain.errors import UsageError
-from npubench.domain.layout import terminal_columns
-from npubench.domain.text import counted, did_you_mean, printable, text_table
+from npubench.domain.layout import record_table, terminal_columns, wrapped
+from npubench.domain.text import counted, did_you_mean, printable
 
 if TYPE_CHECKING:
     from npubench.domain.records import Result
@@ -171,7 +171,12 @@ def _is_meant(case: str, pattern: str) -> bool:
 
 
 def _nothing_like(name: str, known: Sequence[str]) -> str:
-    return f"no results of {name!r}{did_you_mean(name, known)}: see `npubench results`"
+    near = did_you_mean(name, known)
+    # A short name of a network is often the beginning of a long one, which is not near it letter by letter.
+    holding = [one for one in known if name.strip() and name.casefold() in one.casefold()]
+    if holding and not near:
+        near = did_you_mean(min(holding, key=len), holding, most=1)
+    return f"no results of {name!r}{near}: see `npubench results`"
 
 
 def _no_board(board: str, known: Collection[str]) -> str:
@@ -253,7 +258,9 @@ def missing_operators(found: "Sequence[Result]") -> View:
         for one in ranking
     ]
     head = ["operator", "backend", "models", "operator cases", "which models"]
-    return ranking, [text_table(head, rows) if rows else "no row says that an operator is missing"]
+    if not rows:
+        return ranking, ["no row says that an operator is missing"]
+    return ranking, record_table(head, rows, terminal_columns(), right=head[2:4])
 
 
 def networks(figures: "Sequence[PublishedFigure]") -> View:
@@ -261,7 +268,7 @@ def networks(figures: "Sequence[PublishedFigure]") -> View:
     from npubench.reporting.data.networks import networks_of, to_lines, totals
 
     uses = networks_of(figures)
-    return uses, to_lines(uses, totals(figures))
+    return uses, to_lines(uses, totals(figures), terminal_columns())
 
 
 def published_missing_operators() -> View:
@@ -270,23 +277,22 @@ def published_missing_operators() -> View:
 
     ranking = published.missing_operators()
     rows = [[one.operator, one.backend, str(one.models_blocked), one.source] for one in ranking]
-    return ranking, [text_table(["operator", "backend", "models", "published in"], rows)]
+    head = ["operator", "backend", "models", "published in"]
+    return ranking, record_table(head, rows, terminal_columns(), right=("models",))
 
 
 def doubts(found: "Sequence[Result]", history: "Sequence[Result]") -> View:
     """Rows that may not be what they say, the strong doubts first; `history` tells what is usual."""
     from npubench.reporting import sanity
 
-    all_doubts = sanity.doubts(found, history)
-    lines = []
+    all_doubts, width = sanity.doubts(found, history), terminal_columns()
+    lines: list[str] = []
     for doubt in all_doubts:
-        where = printable(f"{doubt.board} {doubt.precision}".strip())
-        lines += [
-            f"{doubt.strength} {doubt.doubt_class} on {where}: {printable(doubt.reason)}",
-            f"    cases: {printable(', '.join(doubt.cases))}" if doubt.cases else "    the board itself",
-            *(f"    {printable(line)}" for line in doubt.evidence),
-            *([f"    next: {printable(doubt.next_step)}"] if doubt.next_step else []),
-        ]
+        where = f"{doubt.board} {doubt.precision}".strip()
+        lines += wrapped(f"{doubt.strength} {doubt.doubt_class} on {where}: {doubt.reason}", width, "", "  ")
+        below = [f"cases: {', '.join(doubt.cases)}" if doubt.cases else "the board itself", *doubt.evidence]
+        below += [f"next: {doubt.next_step}"] if doubt.next_step else []
+        lines += [line for text in below for line in wrapped(text, width, "    ", "      ")]
     strong = sum(doubt.strength is sanity.Strength.STRONG for doubt in all_doubts)
     counts = f"{counted(len(found), 'row')}: {counted(len(all_doubts), 'doubt')}, {strong} of them strong"
     return all_doubts, [*lines, counts]
@@ -312,7 +318,7 @@ def against_published(own: "Sequence[Result]", folders: Sequence[Path] = ()) -> 
 def _line_up(one: "PublishedComparison") -> list[str]:
     from npubench.reporting.data.figures import mark
 
-    here = f"{one.board} ({one.chip}, {one.precision})"
+    here, width = f"{one.board} ({one.chip}, {one.precision})", terminal_columns()
     rows = [
         [
             *(line.case, line.published_case, f"{line.own_us:.6g}", f"{line.published_us:.6g}"),
@@ -323,14 +329,22 @@ def _line_up(one: "PublishedComparison") -> list[str]:
     ]
     count = counted(sum(line.sure for line in one.lines), "case")
     rho = "not told" if one.rank_correlation is None else f"{one.rank_correlation:.3f}"
+    table = record_table(
+        ["case", "published as", "own us", "published us", "ratio", ""],
+        rows, width, right=("own us", "published us", "ratio"),
+    )  # fmt: skip
+    above = f"{one.kind} here; published there, {one.kind} by its publisher: {one.source}"
+    below = [
+        *(text for case in one.lines for text in _why(case)),
+        f"geometric mean of own / published over {count}: {_interval(one.ratio)}",
+        f"Spearman's rank correlation: {rho}",
+        *one.notes,
+    ]
     return [
-        f"{printable(here)} beside {printable(one.published_board)}: {one.basis}",
-        f"    {one.kind} here; published there, {one.kind} by its publisher: {printable(one.source)}",
-        text_table(["case", "published as", "own us", "published us", "ratio", ""], rows),
-        *(line for case in one.lines for line in _why(case)),
-        f"    geometric mean of own / published over {count}: {_interval(one.ratio)}",
-        f"    Spearman's rank correlation: {rho}",
-        *(f"    {printable(note)}" for note in one.notes),
+        *wrapped(f"{here} beside {one.published_board}: {one.basis}", width, "", "  "),
+        *wrapped(above, width, "    ", "      "),
+        *table,
+        *(line for text in below for line in wrapped(text, width, "    ", "      ")),
         "",
     ]
 
@@ -340,7 +354,7 @@ def _why(line: "ComparedCase") -> list[str]:
     if not line.causes:
         return []
     causes = "; ".join(f"{number}. {cause.kind}: {cause.told}" for number, cause in enumerate(line.causes, 1))
-    return [f"    {printable(line.case)}, {line.ratio:.2f}: {printable(causes)}"]
+    return [f"{line.case}, {line.ratio:.2f}: {causes}"]
 
 
 def _interval(value: Any) -> str:
@@ -370,7 +384,8 @@ def print_rows(results: "Sequence[Result]", as_json: bool, as_csv: bool) -> None
             rate, unit = rate_of(row)
             shown = [_text(row[name]) for name in SHOWN]
             lines.append([*shown, f"{significant(rate, separator='')} {unit}" if rate is not None else "-"])
-        click.echo(text_table([*(name.replace("_", " ") for name in SHOWN), "rate"], lines))
+        head = [*(name.replace("_", " ") for name in SHOWN), "rate"]
+        click.echo("\n".join(record_table(head, lines, terminal_columns())))
 
 
 def _text(value: object) -> str:

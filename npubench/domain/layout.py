@@ -94,6 +94,43 @@ def fitted_table(columns: Sequence[Column], width: int) -> list[str]:
     return [head, *(line for row in range(len(shown[0].cells)) for line in _lines(places, row, width))]
 
 
+_WORDS = 18
+"""Columns up to which what a table holds is words, which are never broken; more is a sentence."""
+
+_KEPT = 24
+"""Columns that names to be copied keep before longer ones stand above their rows."""
+
+
+def record_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    width: int,
+    right: Collection[str] = (),
+    dispensable: Sequence[str] = (),
+) -> list[str]:
+    """Rows under their heads in lines of at most `width` columns.
+
+    The first column holds names to be copied, which are never cut; sentences go on below; the columns `right`
+    hold figures. Where the table is too wide the columns of `dispensable` go, first ones first.
+    """
+    cells = list(zip(*rows, strict=True)) or [()] * len(head)
+    columns = [
+        _record_column(title, column, not at, title in right)
+        for at, (title, column) in enumerate(zip(head, cells, strict=True))
+    ]
+    for name in dispensable:
+        if _total(column.natural for column in columns) > width:
+            columns = [column for column in columns if column.title != name]
+    return fitted_table(columns, width)
+
+
+def _record_column(title: str, cells: Sequence[str], is_name: bool, right: bool) -> Column:
+    if is_name:
+        return Column(title, cells, Gives.ABOVE, _KEPT)
+    column = Column(title, cells, Gives.LINES, 10, right)
+    return Column(title, cells, right=right) if right or column.natural <= _WORDS else column
+
+
 def _printable(column: Column) -> Column:
     cells = tuple(map(printable, column.cells))
     return Column(printable(column.title), cells, column.gives, column.least, column.right)

@@ -59,7 +59,7 @@ def test_two_folders(folders, capsys):
         "faster",
     ]
     assert "geometric mean of B / A, measured, model, 4 cases: 1.012" in text
-    assert "bootstrap over rounds (3 and 3; all resamples), 95 %" in text
+    assert "bootstrap over rounds (3 and 3; all resamples), 95 %" in " ".join(text.split())
     assert "\x1b" not in text
 
 

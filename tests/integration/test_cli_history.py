@@ -16,6 +16,7 @@ from npubench.cli import main
 from npubench.cli.history import page_text
 from npubench.domain.records import BoardState, FailureClass, Figures, Kind, Latency, Status
 from npubench.reporting.history.series import State, history_of
+from npubench.reporting.history.sparkline import spark
 from npubench.reporting.page.serve import PageServer
 from npubench.storage.store import Store
 from tests import sample_results
@@ -77,6 +78,12 @@ def test_a_change_says_how_much_since_when_and_what_changed_with_it(out):
     assert one.versions == ((12, ("pulsar 1.0 to 1.1",)),)
     assert (one.low < one.times).all()
     assert (one.times < one.high).all()
+
+
+def test_a_lone_time_between_failures_is_seen(out):
+    lone = spark(series(out)["comes and goes"], 20, {})
+    assert lone.line.count("h0") == 10
+    assert len(lone.failures) == 10
 
 
 def test_kinds_are_never_one_line(tmp_path):

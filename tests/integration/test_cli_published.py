@@ -67,10 +67,10 @@ def test_networks_of_published_figures_have_their_names_and_reasons():
     assert sum(name["figures"] for name in found["names"]) == found["figures"]
     lines = invoke("results", "--published", "--networks", "--model", "*resnet50*").splitlines()
     assert lines[0].split()[:2] == ["network", "figures"]
-    assert any(line.startswith("resnet50-v1-tfslim@224x224 ") for line in lines)
+    assert any(line.startswith("resnet50-v1-tfslim@224x224") for line in lines)
     none = invoke("results", "--published", "--networks", "--model", "DeepLab V3").splitlines()
     assert none[1].startswith("DeepLab V3 ")
-    assert none[-1].startswith("2 figures of vision: 0 (0.0%)")
+    assert any(line.startswith("2 figures of vision: 0 (0.0%)") for line in none)
 
 
 def test_nearly_every_figure_of_vision_is_of_a_network_that_is_known():
@@ -129,7 +129,7 @@ def test_earlier_rows_of_a_board_tell_its_usual_clock(store, tmp_path):
         store.append(own(started_at=f"2026-03-02T09:0{minute}:00", board_before=usual, board_after=usual))
     slow = sample_results.state(7, clocks_mhz=(1200.0,))
     store.append(own(started_at="2026-03-02T09:07:00", board_before=slow, board_after=slow))
-    text = invoke("results", "--doubts", "--out", tmp_path)
+    text = " ".join(invoke("results", "--doubts", "--out", tmp_path).split())
     assert "strong unusual_clock on axera-pi int8" in text
     assert "-64% against the median of 7 rows, 3302 MHz" in text
     invoke("report", "--out", tmp_path)

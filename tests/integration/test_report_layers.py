@@ -155,3 +155,16 @@ def test_without_its_script_a_page_still_says_what_is_heaviest_and_what_to_do(ta
     assert "…/body/Conv" in shown
     assert "at most 400 µs of 1.00 ms (40 %)" in shown
     assert "npubench layers net --board desk" in shown
+
+
+def test_on_paper_stand_all_layers_or_how_many_are_missing(opened):
+    tab = opened(row(deep(200)))
+    tab.pdf()
+    assert len(column(tab, "#")) == 200
+    tab = opened(row(deep(5000)))
+    tab.pdf()
+    assert len(column(tab, "#")) == 560
+    tab.prefer("light", media="print")
+    button = "document.querySelector('#layers-1 .more-rows')"
+    assert tab.evaluate(f"{button}.checkVisibility()") is True
+    assert "4440" in tab.evaluate(f"{button}.textContent")

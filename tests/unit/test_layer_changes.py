@@ -59,6 +59,16 @@ def test_layers_that_the_tool_fuses_or_splits_are_matched_with_all_of_their_node
     assert fates((STEM, BODY), (conv, relu, BODY))[Fate.SPLIT].names_b == (conv.name, relu.name)
 
 
+def test_groups_that_a_layer_joins_hold_the_nodes_of_both():
+    before = [Layer("a", nodes=("u",)), Layer("b", nodes=("v", "w"))]
+    after = [Layer("c", nodes=("u", "v")), Layer("d", nodes=("w",))]
+    [found] = match(view(*before).rows, view(*after).rows)
+    assert ([x.layer.name for x in found.before], [x.layer.name for x in found.after]) == (
+        ["a", "b"],
+        ["c", "d"],
+    )
+
+
 def test_without_nodes_names_match_and_then_forms():
     bare = [replace(one, nodes=(), join=Join.UNKNOWN) for one in (STEM, BODY)]
     found = match(view(*bare).rows, view(*bare).rows)

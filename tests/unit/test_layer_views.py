@@ -14,7 +14,7 @@ from npubench.domain.specs import Precision, TensorSpec
 from npubench.domain.text import columns_of, printable
 from npubench.reporting.data.translate import use_language
 from npubench.reporting.layers.advice import AdviceClass, percent
-from npubench.reporting.layers.convolutions import channels_of, is_depthwise, orders_data
+from npubench.reporting.layers.convolutions import channels_of, is_depthwise, multiplies, orders_data
 from npubench.reporting.layers.export import CSV_COLUMNS, to_csv, to_record
 from npubench.reporting.layers.limits import Limit, limits_of, meanings
 from npubench.reporting.layers.rules import advise
@@ -414,3 +414,42 @@ def test_a_copy_that_the_tool_put_in_orders_data_though_it_counts_macs_for_it():
     found = advised(STEM, BODY, copy)
     assert found[AdviceClass.CONVERSION].layers == (3,)
     assert AdviceClass.LOW_RATE not in found
+
+
+def test_slow_depthwise_convolutions_do_not_lower_what_is_usual():
+    depthwise = replace(HEAD, tool_type="DepthwiseConv2D", time_us=500.0, graph_macs=1000, bytes=None)
+    # 80 MACs a microsecond, of 180 of those that are no depthwise convolutions, and 98 of all.
+    slow = replace(HEAD, time_us=100.0, graph_macs=8_000_000, bytes=None)
+    found = limits_of(view(replace(BODY, input_shapes=((1, 64, 9, 9),)), depthwise, slow))
+    assert found[1:] == (Limit.DEPTHWISE, Limit.LOW_RATE)
+
+
+def test_a_layer_that_converts_is_no_convolution():
+    converts = Layer("c", "ConvertLayout", join=Join.ADDED, unit=NPU, time_us=50.0)
+    assert limits_of(view(STEM, BODY, converts))[2] is Limit.DATA_ORDER
+    assert not multiplies(view(Layer("f", "Conv2D/Relu", macs=0)).rows[0])
+    assert multiplies(view(Layer("f", "Conv2D/Relu")).rows[0])
+
+
+def test_a_total_that_is_less_than_its_layers_is_no_interruption():
+    found = view(table(*NET, total=900.0, beside=(Beside(Besides.INTERRUPTIONS, -100.0),)))
+    assert (found.total, found.own_total) == (900.0, 900.0)
+
+
+def test_memory_that_takes_no_longer_than_products_holds_nothing_up():
+    even = replace(BODY, cycles=500, memory_cycles=500, compute_cycles=500)
+    assert limits_of(view(even, HEAD)) == (Limit.PRODUCTS, Limit.PRODUCTS)
+
+
+def test_the_narrowest_layer_at_the_usual_rate_is_named():
+    slow = replace(HEAD, graph_macs=4_000_000, bytes=None)
+    wide = replace(BODY, input_shapes=((1, 64, 9, 9), (64, 64, 3, 3)))
+    narrower = replace(BODY, name="b", input_shapes=((1, 32, 9, 9), (64, 32, 3, 3)))
+    found = advised(wide, narrower, slow)[AdviceClass.LOW_RATE]
+    assert "the layers at the usual rate read 32 channels and more" in found.evidence
+
+
+def test_a_first_convolution_that_takes_next_to_nothing_is_not_worth_advice():
+    # Slow for its work, and 1 % of the total.
+    little = replace(STEM, time_us=6.0, graph_macs=1000)
+    assert AdviceClass.FEW_CHANNELS not in advised(little, BODY, HEAD)

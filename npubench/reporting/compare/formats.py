@@ -2,11 +2,12 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from xml.etree import ElementTree
 
 from npubench.domain.figures import Bound
-from npubench.domain.text import counted, printable, shortened, text_table
+from npubench.domain.layout import Column, Gives, fitted_table, wrapped
+from npubench.domain.text import counted, printable
 from npubench.reporting.compare.accuracy import AccuracyChange
 from npubench.reporting.compare.change import REGRESSIONS, TIMES_NOISE, Change, Outcome
 from npubench.reporting.compare.comparison import Comparison, Mean
@@ -87,23 +88,48 @@ def details(change: Change) -> str:
     return "; ".join((change.reason, *change.notes))
 
 
-_LONGEST = 48
 _QUIET = frozenset({Outcome.SAME, Outcome.FAILS})
+_UNLIMITED = 1_000_000
 
 
-def text(comparison: Comparison) -> str:
-    """A table, the reasons of what changed, and the means."""
-    lines = [f"A: {printable(comparison.label_a)}", f"B: {printable(comparison.label_b)}"]
-    lines += [printable(comparison.nothing_new), ""] if comparison.nothing_new else [""]
-    rows = [tuple(shortened(printable(cell), _LONGEST) for cell in cells(one)) for one in comparison.changes]
-    if rows:
-        lines += [text_table(HEADER, rows, None), ""]
-    for change in comparison.changes:
-        if change.outcome not in _QUIET:
-            lines.append(printable(f"{change.case}: {change.outcome}: {details(change)}"))
-    lines += [printable(mean(one)) for one in comparison.means]
-    lines += [printable(line) for line in remarks(comparison) if line != comparison.nothing_new]
-    return "\n".join(lines)
+def text(comparison: Comparison, width: int = _UNLIMITED) -> str:
+    """A table, the reasons of what changed, and the means, in lines of at most `width` columns."""
+    told = [f"A: {comparison.label_a}", f"B: {comparison.label_b}"]
+    told += [comparison.nothing_new] if comparison.nothing_new else []
+    below = [
+        f"{change.case}: {change.outcome}: {details(change)}"
+        for change in comparison.changes
+        if change.outcome not in _QUIET
+    ]
+    below += [mean(one) for one in comparison.means]
+    below += [line for line in remarks(comparison) if line != comparison.nothing_new]
+    table = [*_changes_table(comparison, width), ""] if comparison.changes else []
+    return "\n".join([*_lines(told, width), "", *table, *_lines(below, width)])
+
+
+def _lines(texts: Iterable[str], width: int) -> list[str]:
+    return [line for one in texts for line in wrapped(one, width, "", "    ")]
+
+
+_NAMES = frozenset({"case", "board"})
+_SHARED = ("board", "precision", "kind")
+"""Columns that go where the table is too wide and all rows have the same in them, which a line then says."""
+
+
+def _changes_table(comparison: Comparison, width: int) -> list[str]:
+    told = zip(*(cells(one) for one in comparison.changes), strict=True)
+    columns = [_column(title, column) for title, column in zip(HEADER, told, strict=True)]
+    too_wide = sum(column.natural + 2 for column in columns) - 2 > width
+    alike = [one for one in columns if one.title in _SHARED and len({*one.cells}) == 1] if too_wide else []
+    kept = [one for one in columns if one not in alike]
+    above = ", ".join(f"{one.title} {one.cells[0]}" for one in alike)
+    return [*(_lines([f"all rows: {above}"], width) if alike else []), *fitted_table(kept, width)]
+
+
+def _column(title: str, told: Sequence[str]) -> Column:
+    if title in _NAMES:
+        return Column(title, told, Gives.MIDDLE, 10)
+    return Column(title, told, Gives.LINES if title in ("kind", "95 % interval") else Gives.NOTHING, 9)
 
 
 _MOST_SAME = 200

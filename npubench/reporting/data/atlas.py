@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.domain.figures import Kind
-from npubench.domain.text import columns_of, counted, printable, shortened, text_table
+from npubench.domain.layout import Column, Gives, fitted_table, wrapped
+from npubench.domain.text import counted
 from npubench.published.atlas import PublishedFigure, family, join_of, publisher_of
 from npubench.published.metrics import Family
 from npubench.reporting.data.rows import Row
@@ -18,9 +19,6 @@ COLUMNS = (
     "column",
 )
 """Of a figure in JSON and CSV; `case` is the model, as in a row."""
-
-_LEAST = (20, 8)
-"""Columns of the terminal that a cell keeps, and those where that is still too wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +117,15 @@ def to_text(figures: Sequence[PublishedFigure], width: int) -> str:
     chips = counted(len({figure.chip for figure in figures}), "chip")
     publishers = counted(len({publisher_of(figure.source) for figure in figures}), "publisher")
     total = f"{counted(len(figures), 'figure')} of {chips} by {publishers} (--csv: sources, tools and notes)"
-    return "\n\n".join([*parts, total])
+    return "\n\n".join([*parts, "\n".join(wrapped(total, width))])
 
 
 _HEAD = ("model", "input", "chip", "mode", "precision", "metric", "figure", "kind", "publisher")
-_GIVE_WAY = ("metric", "publisher", "mode", "input", "model")
-"""Cells that are cut on a narrow terminal, first ones first."""
+_SHARED = ("chip", "precision", "kind", "mode", "metric")
+"""Columns that go where a table is too wide and all figures have the same in them, which a line then says."""
+_DISPENSABLE = ("publisher", "input", "metric")
+"""Columns that go then, first ones first; --csv has them."""
+_NAMES = frozenset({"model", "input", "mode", "metric", "publisher"})
 
 
 def _table(figures: Sequence[PublishedFigure], width: int) -> str:
@@ -137,24 +138,28 @@ def _table(figures: Sequence[PublishedFigure], width: int) -> str:
         )
         for figure in figures
     ]
-    cells = {
-        name: [printable(row[at]) or "-" for row in rows]
+    columns = {
+        name: _column(name, [row[at] or "-" for row in rows])
         for at, name in enumerate(_HEAD)
         if any(row[at] for row in rows)
     }
-    for least in _LEAST:
-        for name in _GIVE_WAY:
-            over = _width(cells) - width
-            if name in cells and over > 0:
-                kept = max(least, _wide(name, cells[name]) - over)
-                cells[name] = [shortened(cell, kept) for cell in cells[name]]
-    lines: Iterable[Sequence[str]] = zip(*cells.values(), strict=True)
-    return text_table(tuple(cells), lines, None, right=("figure",))
+    told = []
+    if len(rows) > 1 and _total(one.natural for one in columns.values()) > width:
+        alike = [name for name in _SHARED if name in columns and len({*columns[name].cells}) == 1]
+        told = [f"{name} {columns.pop(name).cells[0]}" for name in alike]
+    for name in _DISPENSABLE:
+        if name in columns and _total(one.floor for one in columns.values()) > width:
+            del columns[name]
+    above = wrapped(f"all: {', '.join(told)}", width, "", "    ") if told else []
+    return "\n".join([*above, *fitted_table(list(columns.values()), width)])
 
 
-def _wide(name: str, cells: Sequence[str]) -> int:
-    return max(map(columns_of, (name, *cells)))
+def _column(name: str, cells: Sequence[str]) -> Column:
+    if name in _NAMES:
+        return Column(name, cells, Gives.MIDDLE, 12)
+    gives = Gives.LINES if name in ("kind", "chip") else Gives.NOTHING
+    return Column(name, cells, gives, 10, right=name == "figure")
 
 
-def _width(cells: Mapping[str, Sequence[str]]) -> int:
-    return sum(_wide(name, column) + 2 for name, column in cells.items()) - 2
+def _total(widths: Iterable[int]) -> int:
+    return sum(width + 2 for width in widths) - 2

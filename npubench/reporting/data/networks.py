@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from npubench.domain.text import counted, text_table
+from npubench.domain.layout import record_table, wrapped
+from npubench.domain.text import counted
 from npubench.published.atlas import PublishedFigure, join_of, publisher_of
 from npubench.published.network_facts import stated, zoo
 from npubench.published.networks import Confidence, Join, Network, is_vision
@@ -108,19 +109,26 @@ def _zoo_name(network: Network) -> str:
 
 
 _HEAD = ("network", "figures", "task", "graph", "published as")
+_DISPENSABLE = ("confidence", "input")
 _HEAD_OF_NONE = ("joined to none", "input", "figures", "publisher", "confidence", "reason")
 
 
-def to_lines(uses: Sequence[NetworkUse], total: Totals) -> list[str]:
+def to_lines(uses: Sequence[NetworkUse], total: Totals, width: int) -> list[str]:
     """Tables for a terminal: networks; the names that joined to none, each with its reason; the totals."""
     known = [one for one in uses if one.network is not None]
     unknown = [one for one in uses if one.network is None]
     parts = []
     if known:
-        parts.append(text_table(_HEAD, map(_known, known), 60, right=("figures",)))
+        parts.append("\n".join(record_table(_HEAD, map(_known, known), width, ("figures",), ("graph",))))
     if unknown:
-        parts.append(text_table(_HEAD_OF_NONE, map(_unknown, unknown), 60, right=("figures",)))
-    return "\n\n".join([*parts, total.line]).split("\n")
+        parts.append(
+            "\n".join(
+                record_table(
+                    _HEAD_OF_NONE, map(_unknown, unknown), width, ("figures",), ("confidence", "input")
+                )
+            )
+        )
+    return "\n\n".join([*parts, "\n".join(wrapped(total.line, width))]).split("\n")
 
 
 def _known(one: NetworkUse) -> tuple[str, ...]:

@@ -89,8 +89,11 @@ def _stretches(there: NDArray[np.bool_]) -> Iterator[slice]:
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64], there: NDArray[np.bool_]) -> str:
+    # A lone time is a line of no length, which its round ends show.
     return "".join(
-        "M" + "L".join(f"{one:g} {other:g}" for one, other in zip(x[part], y[part], strict=True))
+        "M"
+        + "L".join(f"{one:g} {other:g}" for one, other in zip(x[part], y[part], strict=True))
+        + ("h0" if part.stop - part.start == 1 else "")
         for part in _stretches(there)
     )
 

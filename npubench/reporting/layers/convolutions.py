@@ -17,9 +17,9 @@ MOST_IMAGE_CHANNELS = 4
 _KERNELS = frozenset({9, 25, 49})
 """MACs an output element of a depthwise convolution by 3 x 3, 5 x 5 and 7 x 7."""
 
-_CONVOLUTION = re.compile(r"conv", re.IGNORECASE)
+_CONVOLUTION = re.compile(r"conv(?!ert)", re.IGNORECASE)
 _POOLING = re.compile(r"pool", re.IGNORECASE)
-_PRODUCT = re.compile(r"conv|gemm|matmul|fullyconnected|inner_?product|linear$|dense", re.IGNORECASE)
+_PRODUCT = re.compile(r"conv(?!ert)|gemm|matmul|fullyconnected|inner_?product|linear$|dense", re.IGNORECASE)
 
 _LAYOUT = re.compile(
     r"^(?:transpose|permute|reorder\w*|\w*layout\w*|.*convert.*|n(?:chw|hwc)_?(?:to_?)?n(?:chw|hwc)|memcpy\w*|.*copy)$",

@@ -200,7 +200,7 @@ _PROCESSOR = (
     ("gflop_per_s", "rate", "GFLOP/s"), ("gop_per_s", "rate", "Gop/s"), ("gib_per_s", "rate", "GiB/s"),
     ("set_bytes", "set", "B"), ("message", "said", ""),
 )  # fmt: skip
-"""Field, title and unit of a processor's table; all fields are in --json and `results --rows`."""
+"""Field, title and unit of a processor's table; all fields are in --json and `results --cpu`."""
 
 
 def _processor_table(rows: Sequence[ProcessorRow], width: int) -> list[str]:
