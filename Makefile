@@ -82,7 +82,7 @@ GATEWAY_BOARDS := $(addprefix --board ,published-ax620a published-ax620a-vendor 
 selection: local-calibration
 	-$(BIN)/npubench run --board local --precision int8 --out npubench-out/gateway-local $(GATEWAY)
 	-$(BIN)/npubench run --simulate --board rk3588 --board rv1106 --board bm1688 --board ethos-u65-512 --out npubench-out/gateway-simulated $(GATEWAY)
-	$(BIN)/npubench select --requirements docs/selection.toml --published $(GATEWAY_BOARDS) --out npubench-out/gateway-local --with npubench-out/gateway-simulated --markdown > generated/selection.md
+	$(BIN)/npubench select --requirements docs/selection.toml --published $(GATEWAY_BOARDS) --out npubench-out/gateway-local --with npubench-out/gateway-simulated --markdown --why > generated/selection.md
 
 # Prices of operators on this machine, for `npubench predict --board local`: minutes, while nothing else runs here.
 local-calibration: $(VENV)/.run
@@ -91,7 +91,7 @@ local-calibration: $(VENV)/.run
 # Decided by what others published, predictions and facts of chips alone: needs no board and no toolchain.
 ATLAS_CHIPS := $(addprefix --board ,AX650N BM1684 RK3588 RK3576 QCS6490 QCS9075 RK3566 RK3568 RK3562 AX620A AX620Q AX630C RV1126 RV1109 RK1808)
 selection-atlas: $(VENV)/.run
-	$(BIN)/npubench select --requirements docs/selection-atlas.toml --published $(ATLAS_CHIPS) --out npubench-out/selection-atlas --markdown > generated/selection-atlas.md
+	$(BIN)/npubench select --requirements docs/selection-atlas.toml --published $(ATLAS_CHIPS) --out npubench-out/selection-atlas --markdown --why > generated/selection-atlas.md
 
 zoo: $(VENV)/.run
 	$(BIN)/python -m tests.zoo_index models/zoo
