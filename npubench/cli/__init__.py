@@ -1,6 +1,7 @@
 """The command line. Each command is a plot of a few lines; nothing heavy is imported up here."""
 
 import os
+import re
 import sys
 from importlib import import_module
 from typing import Any
@@ -98,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "npubench"
         # Choices of a missing argument come as one a line.
-        message = " ".join(error.format_message().split())
+        message = f"{' '.join(error.format_message().split())}{_near_choice(error)}"
         return _fail(f"{message} (see `{where} --help`)", ExitCode.USAGE)
     except NpubenchError as error:
         return _fail(str(error), error.exit_code)
@@ -109,6 +110,17 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     return int(outcome or ExitCode.OK)
+
+
+def _near_choice(error: click.ClickException) -> str:
+    """` (did you mean 'boards'?)` where what was given is almost one of a few words."""
+    kind = getattr(getattr(error, "param", None), "type", None)
+    given = re.match(r"'([^']*)' is not one of", getattr(error, "message", ""))
+    if given is None or not isinstance(kind, click.Choice):
+        return ""
+    from npubench.domain.text import did_you_mean
+
+    return did_you_mean(given[1], map(str, kind.choices), most=1)
 
 
 def _fail(message: str, code: ExitCode) -> int:

@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--skip-same", is_flag=True, help="Leave out cases with one artifact on both sides.")
 @click.option("--strict", is_flag=True, help="Exit 6 when a case is undecided.")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=Number(0),
-    metavar="SECONDS",
-    help="How long to wait for a board that another run holds; 0: not at all. Else without end.",
-)
+@shared_options("wait")
 @click.option("--junit", type=FILE, help="JUnit XML for CI.")
 @click.option("--markdown", type=FILE, help="Markdown for CI.")
 @click.option("--quiet", is_flag=True, help="Print what came of it only.")

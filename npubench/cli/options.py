@@ -69,6 +69,13 @@ SHARED = {
         metavar="[NAME=]AXIS|none",
         help="Axis along which an input holds samples; none: a call is one sample. Repeatable.",
     ),
+    "wait": click.option(
+        "--wait",
+        "wait_s",
+        type=Number(0),
+        metavar="SECONDS",
+        help="How long to wait for a board that another run holds; 0: not at all. Else without end.",
+    ),
     "fresh": click.option("--fresh", is_flag=True, help="Make everything again, whatever is there."),
     "json": click.option("--json", "as_json", is_flag=True, help="JSON for machines."),
     "catalog": click.option(

@@ -46,14 +46,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", type=click.IntRange(1), help="Rounds a case; else the board's own.")
 @shared_options("calibration")
 @click.option("--calibration-samples", "samples", type=click.IntRange(1), default=8, help="How many of them.")
-@shared_options("jobs", "deadline")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=Number(0),
-    metavar="SECONDS",
-    help="How long to wait for a board that another run holds; 0: not at all. Else without end.",
-)
+@shared_options("jobs", "deadline", "wait")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--fresh", is_flag=True, help="Do everything again, whatever is there.")
 @click.option("--strict", is_flag=True, help="Failed cases exit 1, unstable rows 6.")

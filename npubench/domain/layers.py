@@ -21,7 +21,7 @@ NPU, CPU, DMA = "NPU", "CPU", "DMA"
 """Units by the names that they have in all tools' tables; others are the tool's own words."""
 
 RKNN, VELA, TPU_MLIR, ONNX_RUNTIME = "RKNN-Toolkit2", "Vela", "TPU-MLIR", "ONNX Runtime"
-OPENVINO = "OpenVINO"
+OPENVINO, PULSAR2 = "OpenVINO", "Pulsar 2"
 """Tools by the names that they have in `LayerTable.tool`."""
 
 
@@ -123,7 +123,7 @@ class LayerTable:
     """Layers in the order of the tool. Times and beside add up to `total_us`: `adds_up` says whether."""
 
     kind: Kind  # where its times come from
-    tool: str  # that told it: RKNN-Toolkit2, Vela, TPU-MLIR, ONNX Runtime, OpenVINO
+    tool: str  # that told it: RKNN-Toolkit2, Vela, TPU-MLIR, ONNX Runtime, OpenVINO, Pulsar 2
     columns: Columns = field(default_factory=Columns)  # the layers, a column a field
     count: int = 0  # layers in it
     total_us: float | None = None  # of one inference by the tool; None where it tells no time

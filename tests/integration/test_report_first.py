@@ -137,3 +137,11 @@ def test_what_a_long_page_draws_does_not_grow_with_its_rows(tab, tmp_path):
         return tab.evaluate(counted)
 
     assert nodes(260) == nodes(520)
+
+
+def test_on_paper_the_evidence_of_doubts_is_unfolded(tab, tmp_path):
+    opened(tab, tmp_path, gateway.three_hundred())
+    shown = "[...document.querySelectorAll('.evidence:not([open]) td')].map(one => one.checkVisibility())"
+    assert set(tab.evaluate(shown)) == {False}
+    tab.prefer("light", "print")
+    assert set(tab.evaluate(shown)) == {True}

@@ -95,3 +95,21 @@ def test_a_part_of_a_long_name_is_a_hint(out, monkeypatch):
     assert done.returncode == 2
     assert f"did you mean {LONG[0]!r}?" in done.stderr
     assert "did you mean" not in npubench("show", "qqqq").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["list", "boars"], "boards"),
+        (["run", "--precision", "int88"], "int8"),
+        (["completion", "fsh"], "fish"),
+    ],
+)
+def test_an_almost_right_word_gets_the_right_one(words, near):
+    done = npubench(*words)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"(did you mean {near!r}?)" in done.stderr
+
+
+def test_a_word_that_is_near_none_gets_no_hint():
+    assert "did you mean" not in npubench("list", "qqqqqq").stderr

@@ -117,6 +117,14 @@ def test_the_page_has_a_section_that_keeps_kinds_apart():
     assert KINDS[Kind.PUBLISHED] not in without
 
 
+def test_of_many_boards_the_page_shows_a_few_and_counts_the_rest():
+    rows = [own(board=f"desk-{at}") for at in range(9)]
+    page = render(rows, replace(CONTEXT, figures=lambda: (of_chip("RK3588", 2.0),)))
+    summary = page[page.index('<section id="beside">') :].partition("</summary>")[0]
+    assert summary.count('class="own"') == 6
+    assert ">+3<" in summary
+
+
 def test_the_terminal_names_kind_and_source_of_every_time():
     records, lines = against_chips([own(), own(precision=Precision.INT8)])
     assert {(one.kind, one.source != "", one.verdict != "") for one in records} == {

@@ -7,14 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.domain.figures import Kind
-from npubench.domain.layers import CPU, NPU, Beside, Besides, BytesOf, Join, Layer, LayerTable
+from npubench.domain.layers import CPU, DMA, NPU, Beside, Besides, BytesOf, Join, Layer, LayerTable
 from npubench.domain.notes import NoteCode
 from npubench.domain.records import Verdict
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.domain.text import columns_of, printable
 from npubench.reporting.data.translate import use_language
 from npubench.reporting.layers.advice import AdviceClass, percent
-from npubench.reporting.layers.convolutions import channels_of, is_depthwise, multiplies, orders_data
+from npubench.reporting.layers.convolutions import (
+    channels_of,
+    is_depthwise,
+    multiplies,
+    orders_data,
+    widths_of,
+)
 from npubench.reporting.layers.export import CSV_COLUMNS, to_csv, to_record
 from npubench.reporting.layers.limits import Limit, limits_of, meanings
 from npubench.reporting.layers.rules import advise
@@ -453,3 +459,22 @@ def test_a_first_convolution_that_takes_next_to_nothing_is_not_worth_advice():
     # Slow for its work, and 1 % of the total.
     little = replace(STEM, time_us=6.0, graph_macs=1000)
     assert AdviceClass.FEW_CHANNELS not in advised(little, BODY, HEAD)
+
+
+def test_weights_in_an_order_of_the_tools_own_leave_it_to_the_macs():
+    turned = Layer(
+        "dw", "Conv", ("Conv",), unit=NPU, time_us=50.0, graph_macs=9 * 32 * 64,
+        input_shapes=((1, 32, 8, 8), (1, 32, 1, 9)), output_shapes=((1, 32, 8, 8),),
+    )  # fmt: skip
+    found = view(turned, BODY).rows[0]
+    assert is_depthwise(found)
+    assert widths_of(found.layer) is None
+    # A grey image has one channel to convolve, and is no such layer.
+    grey = replace(turned, input_shapes=((1, 1, 64, 64), (32, 1, 3, 3)))
+    grey = replace(grey, graph_macs=9 * 32 * 64)
+    assert widths_of(replace(grey, output_shapes=((1, 32, 8, 8),))) == (1, 32)
+
+
+def test_what_only_moves_data_is_held_up_by_memory_and_orders_nothing():
+    load = Layer("load", "Load", join=Join.ADDED, unit=DMA, time_us=80.0)
+    assert not orders_data(view(load, BODY).rows[0])

@@ -33,6 +33,8 @@ def changed(**fields):
         ((100.0, 102.0, 100.0), {}, Verdict.STABLE),
         ((100.0, 102.1, 100.0), {}, Verdict.NOISY),
         ((100.0, 110.0), {}, Verdict.NOISY),
+        ((100.0, 110.0), {"clocks_mhz": (800.0,)}, Verdict.THROTTLED),
+        ((110.0, 100.0), {"clocks_mhz": (800.0,)}, Verdict.NOISY),
         ((100.0, 110.0, 120.0), {"clocks_mhz": (1200.0,)}, Verdict.DRIFTING),
         ((100.0, 110.0, 105.0), {}, Verdict.NOISY),
         ((100.0, 110.0, 120.0), {}, Verdict.DRIFTING),

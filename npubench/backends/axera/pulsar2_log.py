@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-from npubench.backends.axera import base, pulsar2_analyses, pulsar2_run
+from npubench.backends.axera import base, pulsar2_analyses, pulsar2_layers, pulsar2_run
 from npubench.backends.axera.pulsar2_analyses import PRECISION, Trace
 from npubench.backends.axera.pulsar2_run import AxRunModel
 from npubench.domain.figures import (
@@ -27,6 +27,7 @@ from npubench.domain.figures import (
     part_of_npu,
 )
 from npubench.domain.records import Artifact, Failure, Stage
+from npubench.graph.layer_nodes import NodeGraph, node_graph
 from npubench.measure.outputs import accuracy_of, no_accuracy_of
 from npubench.measure.statistics import CallMean
 from npubench.storage.files import text_if_any, text_named
@@ -228,7 +229,9 @@ def simulated(artifact: Artifact) -> Figures | None:
         # The tool saves tables whole that it cuts to the width of its log.
         names = [tensor.name for tensor in artifact.onnx.outputs]
         figures = pulsar2_analyses.with_tables(figures, whole_lines(f"{table}\n"), names)
-    figures = with_traces(figures, _traces(artifact.extras), clock_mhz)
+    traces = _traces(artifact.extras)
+    graph = node_graph(artifact.onnx.path) if traces else None
+    figures = with_traces(figures, traces, clock_mhz, graph)
     answer = pulsar2_run.answer_of(artifact.extras)
     if (accuracy := accuracy_of(answer)) is not None:
         word, sentence = no_accuracy_of(answer)
@@ -265,7 +268,9 @@ def placement(artifact: Artifact) -> Mapping[str, str]:
     return by_operator(known, tuple(artifact.onnx.operators))
 
 
-def with_traces(figures: Figures, traces: Mapping[str, Trace], clock_mhz: float | None) -> Figures:
+def with_traces(
+    figures: Figures, traces: Mapping[str, Trace], clock_mhz: float | None, graph: NodeGraph | None = None
+) -> Figures:
     """The figures with the compiler's timelines, by subgraph, and the time that these are of.
 
     Where a timeline is as long as the log's cycles it is written in these, and a time only over a declared
@@ -282,6 +287,7 @@ def with_traces(figures: Figures, traces: Mapping[str, Trace], clock_mhz: float 
         "timelines": {name: pulsar2_analyses.plain(trace, of[name]) for name, trace in traces.items()},
     }
     in_cycles = any(trace.in_cycles(of[name]) for name, trace in traces.items())
+    figures = replace(figures, layers=pulsar2_layers.table_of(traces, in_cycles, clock_mhz, graph))
     npu_count = sum(one["target"] == "NPU" for one in listed) or 1
     if figures.latency_us is not None or in_cycles or clock_mhz is not None or len(traces) != npu_count:
         return replace(figures, details=details)

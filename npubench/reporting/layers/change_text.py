@@ -24,7 +24,7 @@ _BESIDE = {
     Besides.WAITING: "no unit runs",
 }
 HEAD = ("change", "layer", "A", "B", "difference", "of the change")
-_LEAST_NAME, _MOST_FATE = 14, 22
+_LEAST_NAME, _SHORTEST, _MOST_FATE = 14, 6, 22
 _OF_CHANGE = len(HEAD) - 1
 
 
@@ -91,9 +91,9 @@ def _block(one: LayersCompared, width: int) -> list[str]:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
     """Names are cut to what the figures leave; where that is too little, shares of the change give way."""
     shown = [(shortened(printable(row[0]), _MOST_FATE), *row[1:]) for row in rows]
-    if _taken(head, shown) + _LEAST_NAME > width:
+    if _taken(head, shown) + 2 + _LEAST_NAME > width:
         head, shown = head[:_OF_CHANGE], [row[:_OF_CHANGE] for row in shown]
-    spare = max(_LEAST_NAME, width - _taken(head, shown))
+    spare = max(_SHORTEST, width - _taken(head, shown) - 2)
     cut = [(row[0], shortened(printable(row[1]), spare), *row[2:]) for row in shown]
     return text_table(head, cut, None, head[2:])
 

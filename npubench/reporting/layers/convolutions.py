@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from npubench.domain.layers import Join, Layer
+from npubench.domain.layers import DMA, Join, Layer
 from npubench.domain.specs import Shape
 from npubench.reporting.layers.view import LayerRow, LayerView, quotient
 
@@ -67,8 +67,10 @@ def is_depthwise(row: LayerRow) -> bool:
     if any("depthwise" in word.lower() for word in words_of(layer)):
         return True
     weights = [shape for shape in layer.input_shapes[1:] if len(shape) == 4]
-    if weights:
-        return any(_is_channel_wise(shape, layer) for shape in weights)
+    if any(_is_channel_wise(shape, layer) for shape in weights):
+        return True
+    if any(channels_of(shape) is not None for shape in layer.input_shapes[:1]):
+        return False
     elements = sum(math.prod(shape) for shape in layer.output_shapes[:1])
     if not row.macs or not elements or row.macs % elements:
         return False
@@ -113,7 +115,10 @@ def channels_of(shape: Shape) -> int | None:
 def widths_of(layer: Layer) -> tuple[int, int] | None:
     """Channels that a convolution reads and makes, by its weight of M x C x k x k; None: not told."""
     weight = next((shape for shape in layer.input_shapes[1:] if len(shape) == 4), None)
-    return None if weight is None or not convolves(layer) else (weight[1], weight[0])
+    made = layer.output_shapes[0] if layer.output_shapes else ()
+    if weight is None or not convolves(layer) or (len(made) == 4 and made[1] != weight[0]):
+        return None  # some tools list weights in an order of their own
+    return weight[1], weight[0]
 
 
 def rate_of(rows: Sequence[LayerRow]) -> float | None:
@@ -134,7 +139,7 @@ def makes_float(row: LayerRow) -> bool:
 
 def orders_data(row: LayerRow) -> bool:
     """Whether it computes nothing and only brings data into order: the tool's own, or a transpose."""
-    if multiplies(row) or makes_integer(row) or makes_float(row):
+    if row.layer.unit == DMA or multiplies(row) or makes_integer(row) or makes_float(row):
         return False
     return row.layer.join is Join.ADDED or _is(_LAYOUT, row)
 

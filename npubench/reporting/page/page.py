@@ -52,7 +52,8 @@ KINDS = {
 }
 
 ROW_LIMIT = 2000
-"""Rows of the tables of failures and skips; a page of more is of no use to anybody."""
+"""Rows of the tables of failures and skips, and of pages that show chips beside what was measured; a page of
+more is of no use to anybody."""
 
 STYLES = (
     *("base", "frame", "marks", "tables", "charts", "details"),
@@ -136,7 +137,7 @@ def _decided(rows: Sequence[Result], decision: Decision) -> dict[str, Any]:
 
 
 def _data(rows: Sequence[Result], context: PageContext) -> dict[str, Any]:
-    beside_own = beside(rows, context.figures)
+    beside_own = beside(rows, context.figures) if len(rows) <= ROW_LIMIT else []
     kinds, missing = kinds_of(rows), missing_operators(rows)
     shown, sheets = widest(rows), processor_sheets(rows)
     samples = context.samples.get(shown.key) if shown else None
