@@ -16,7 +16,6 @@ from npubench.graph.check import not_a_model
 from npubench.graph.read import read
 from npubench.graph.walk import bodies, dimensions, subgraphs, true_inputs
 from npubench.measure.statistics import batch_axes
-from npubench.storage.files import link_or_copy
 from npubench.storage.hashing import digest, sha256_of_file
 
 if TYPE_CHECKING:
@@ -103,7 +102,8 @@ def bring(spec: FileSpec, workdir: Path) -> Brought | Failure:
     if shapes or renamed:
         target.write_bytes(model.SerializeToString(deterministic=True))
     else:
-        link_or_copy(spec.path.resolve(), target)
+        # Copied: whoever exports the model again writes over its file, and what was kept would go with it.
+        shutil.copyfile(spec.path.resolve(), target)
     for file in beside:
         # Copied, for onnx refuses external data that have several hard links.
         shutil.copyfile((spec.path.parent / file).resolve(), _vacant(workdir / file))
