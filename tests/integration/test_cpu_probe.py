@@ -214,11 +214,16 @@ def test_wrong_words_end_with_2_and_a_line(words):
 
 
 def test_a_row_takes_as_long_as_its_count_says():
-    """Twice the loops take twice the time: no instruction of a longer run is skipped."""
-    found = parsed("x86-64", "one-core", "--seconds", "1", "--row", "paddd_sse")
-    (row,) = found.rows
-    # One cycle each in a chain, on every x86-64 core: the clock is measured apart, by other instructions.
-    assert row["latency_ns"] * row["clock_mhz"] / 1000 == pytest.approx(1, rel=0.25)
+    """One cycle each in a chain, on every x86-64 core: none of a run is skipped, and none counted twice.
+
+    The clock is measured apart, by other instructions, and programs beside this one come between: the
+    least of some tries is the row's own.
+    """
+    cycles = []
+    while len(cycles) < 10 and not (cycles and min(cycles) == pytest.approx(1, rel=0.1)):
+        (row,) = parsed("x86-64", "one-core", "--seconds", "0.5", "--row", "paddd_sse").rows
+        cycles.append(row["latency_ns"] * row["clock_mhz"] / 1000)
+    assert min(cycles) == pytest.approx(1, rel=0.25)
 
 
 def test_the_probe_reaches_a_board_over_ssh_by_its_hash(ssh_session, tmp_path):
