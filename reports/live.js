@@ -5,7 +5,9 @@ function watch() {
   const revision = document.body.dataset.live;
   const fresh = document.getElementById("fresh");
   fresh.addEventListener("click", () => location.reload());
-  const isBusy = () => document.querySelector("details[open]:not(.chip-verdict), input:focus")
+  const first = new Set(document.querySelectorAll("details[open]")); // open without a reader
+  const isBusy = () => [...document.querySelectorAll("details[open]")].some((one) => !first.has(one))
+    || document.querySelector("input:focus")
     || [...document.querySelectorAll("input")].some((input) => input.value);
   setInterval(async () => {
     const answer = await fetch("revision").catch(() => null);

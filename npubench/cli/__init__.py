@@ -44,6 +44,9 @@ COMMANDS = {
 }
 
 
+HELP_NAMES = ["-h", "--help"]
+
+
 class _LazyGroup(click.Group):
     """Imports a command's module only when that command is called; help comes from COMMANDS."""
 
@@ -55,6 +58,8 @@ class _LazyGroup(click.Group):
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"npubench.cli.{module}"), attribute)
+        # A command keeps the names of its first context's help, also of one that no group made.
+        command.context_settings.setdefault("help_option_names", HELP_NAMES)
         return command
 
     def resolve_command(
@@ -76,7 +81,7 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": HELP_NAMES, "show_default": True})
 @click.version_option(__version__, prog_name="npubench")
 def npubench() -> None:
     """Which of my models run on this NPU, how fast, how accurately, and is the vendor's number true?

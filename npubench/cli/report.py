@@ -135,9 +135,12 @@ def write_report(
 ) -> Path:
     """Render the newest row of every case; the page's path. An unchanged page is left alone."""
     from npubench import __version__
+    from npubench.storage.hashing import digest
 
     target = (output or workspace.root / f"report.{form}").absolute()
-    mark = f"<!-- npubench {__version__} {language} revision {store.revision()} -->"
+    # The folder's name stands on the page, and may be anything.
+    folder = digest(workspace.root.name)[:16]
+    mark = f"<!-- npubench {__version__} {language} revision {store.revision()} of {folder} -->"
     if output is None and form == "html" and not exports and _ends_with(target, mark):
         return target
     text = page_text(workspace, store, exports, language)

@@ -194,9 +194,9 @@ def _own_name(node: "NodeProto", times: Mapping[str, int]) -> str:
     """Its name where no other node has it, else that of what it writes, which may be another node's name."""
     if node.name and times[node.name] == 1:
         return node.name
-    written = [name for name in node.output if name]
+    written: list[str] = [name for name in node.output if name]
     free = [name for name in written if name not in times]
-    return next(iter([*free, *(f"{node.op_type} of {name}" for name in written), node.name]))
+    return [*free, *(f"{node.op_type} of {name}" for name in written), ""][0]
 
 
 def shared_macs(held: Sequence[Collection[Node]], weights: Sequence[int | None]) -> list[int | None]:

@@ -138,6 +138,17 @@ def test_a_live_page_reloads_itself_unless_somebody_reads(served, tmp_path):
         assert all(url.startswith((f"http://127.0.0.1:{port}/", "data:")) for url in tab.requests)
 
 
+def test_a_page_is_left_alone_until_rows_or_its_folder_are_others(out, tmp_path):
+    page = out / "report.html"
+    invoke("report", "--out", out)
+    page.write_text(page.read_text(encoding="utf-8").replace("<title>", "<title>kept: "), encoding="utf-8")
+    invoke("report", "--out", out)
+    assert "<title>kept: " in page.read_text(encoding="utf-8")
+    moved = out.rename(tmp_path / "moved")
+    invoke("report", "--out", moved)
+    assert "<title>kept: " not in (moved / "report.html").read_text(encoding="utf-8")
+
+
 def test_serve_and_output_exclude_each_other(out):
     with pytest.raises(Exception, match="--serve writes nothing"):
         invoke("report", "--out", out, "--serve", "-o", out / "x.html")
