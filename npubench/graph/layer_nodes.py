@@ -68,10 +68,11 @@ class NodeGraph:
     readers: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)  # tensor -> nodes that read it
     fed: frozenset[str] = frozenset()  # tensors that the model is given
     order: Mapping[str, int] = field(default_factory=dict)  # node -> its place in the file
+    shared: frozenset[str] = frozenset()  # names that tell no node: several have them in the file
 
     @classmethod
-    def of(cls, nodes: Iterable[Node], fed: Iterable[str] = ()) -> Self:
-        """The graph of these nodes, which is given the tensors `fed`."""
+    def of(cls, nodes: Iterable[Node], fed: Iterable[str] = (), shared: Iterable[str] = ()) -> Self:
+        """The graph of these nodes, which is given the tensors `fed`; `shared` names several nodes have."""
         found = tuple(nodes)
         readers: defaultdict[str, list[Node]] = defaultdict(list)
         for node in found:
@@ -84,15 +85,22 @@ class NodeGraph:
             {tensor: tuple(ones) for tensor, ones in readers.items()},
             frozenset(fed),
             {node.name: number for number, node in enumerate(found)},
+            frozenset(shared),
         )
 
     def named(self, told: str) -> Named:
-        """The longest name of a node, else of a tensor, that a name begins with before one of SEPARATORS."""
+        """The longest name of a node, else of a tensor, that a name begins with before one of SEPARATORS.
+
+        Nothing where that may be one of several: nodes of one name, or a node and what another one writes.
+        """
         for end in range(len(told), 0, -1):
             if end < len(told) and told[end] not in SEPARATORS:
                 continue
             head, rest = told[:end], told[end:]
-            if node := self.by_name.get(head):
+            node = self.by_name.get(head)
+            if head in self.shared or (node and self.makers.get(head, node) is not node):
+                break
+            if node:
                 return Named(node, "", rest)
             if head in self.makers or head in self.readers:
                 return Named(None, head, rest)
@@ -178,13 +186,17 @@ def node_graph_of(graph: "GraphProto") -> NodeGraph:
         )
         for node in graph.node
     )
-    return NodeGraph.of(nodes, (value.name for value in true_inputs(graph)))
+    shared = (name for name, count in times.items() if name and count > 1)
+    return NodeGraph.of(nodes, (value.name for value in true_inputs(graph)), shared)
 
 
 def _own_name(node: "NodeProto", times: Mapping[str, int]) -> str:
+    """Its name where no other node has it, else that of what it writes, which may be another node's name."""
     if node.name and times[node.name] == 1:
         return node.name
-    return next(filter(None, node.output), node.name)
+    written: list[str] = [name for name in node.output if name]
+    free = [name for name in written if name not in times]
+    return [*free, *(f"{node.op_type} of {name}" for name in written), ""][0]
 
 
 def shared_macs(held: Sequence[Collection[Node]], weights: Sequence[int | None]) -> list[int | None]:

@@ -94,6 +94,38 @@ def test_an_older_row_that_is_pulled_is_not_the_newest(url, tmp_path):
         assert [one.run_id for one in store.latest()] == ["run100"]
 
 
+def revision_of(folder):
+    with Store.read(folder / "results.db") as store:
+        return store.revision()
+
+
+def test_numbers_of_rows_grow_whatever_comes_in(tmp_path):
+    """Pages and histories are told stale by the largest one."""
+    here = folder_of(tmp_path / "here", [row(number) for number in range(10, 20)])
+    with sqlite3.connect(here / "results.db") as connection:
+        connection.execute("DELETE FROM results WHERE id < 6")  # as prune does
+    before = revision_of(here)
+    exchange(str(folder_of(tmp_path / "older", [row(number) for number in range(5)])), str(here))
+    assert revision_of(here) > before
+    with Store.read(here / "results.db") as store:
+        points, _ = store.points()
+    assert len(points) == 10
+    before = revision_of(here)
+    exchange(str(folder_of(tmp_path / "newer", [row(30)])), str(here))
+    assert revision_of(here) == before + 1
+
+
+def test_rows_that_a_baseline_holds_stay_its_rows(tmp_path):
+    here = folder_of(tmp_path / "here", [row(10), row(11)])
+    assert npubench("baseline", "set", "good", "--out", here).returncode == 0
+    exchange(str(folder_of(tmp_path / "newer", [row(12)])), str(here))
+    older = str(folder_of(tmp_path / "older", [row(1)]))
+    with pytest.raises(UsageError, match="has baselines"):
+        exchange(older, str(here))
+    with Store.read(here / "results.db") as store:
+        assert [one.run_id for one in store.rows()] == ["run10", "run11", "run12"]
+
+
 @pytest.mark.parametrize("script", OLD, ids=lambda path: path.stem)
 def test_rows_of_every_earlier_version_are_pushed_and_read_again(url, tmp_path, script):
     (tmp_path / "old").mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -17,6 +17,7 @@ from npubench.backends.onnxruntime.processors import this_processor
 from npubench.backends.onnxruntime.profile import read_runs, times_of
 from npubench.domain.figures import Kind
 from npubench.domain.layers import CPU, Besides, BytesOf, Join
+from npubench.graph.layer_nodes import node_graph_of
 from npubench.measure.onnx_session import of_threads
 
 REAL = (Path(__file__).parents[1] / "data/toolchains/onnxruntime/resnet18.int8.profile.json").read_text()
@@ -231,3 +232,92 @@ def test_without_the_models_graph_layers_have_no_nodes(network, tmp_path):
     found = profiled(network, tmp_path / "gone.onnx", tmp_path)
     assert {one.join for one in found.layers} == {Join.UNKNOWN}
     assert found.adds_up
+
+
+NAMINGS = {
+    "none": lambda number, operator: "",
+    "start_of_others": lambda number, operator: f"n{'_1' * (number % 3)}" if number < 3 else "",
+    "tensors_of_others": lambda number, operator: f"t{number + 1}",
+    "numbers_of_others": lambda number, operator: f"{operator}_{number + 2}" if number % 2 else "",
+}
+"""What a node is called by its place: nothing, or what another one is called after. It refuses one name twice."""
+
+
+def named_badly(path, widths, naming, split):
+    """Products and what follows each, of those widths; `split`: both halves of the model read its input."""
+    nodes, weights, told = [], [], iter(range(10**6))
+
+    def add(operator, *inputs):
+        number = next(told)
+        name = NAMINGS[naming](number, operator)
+        nodes.append(helper.make_node(operator, [*inputs], [f"t{number}"], name=name))
+        return f"t{number}"
+
+    def chain(reads, widths):
+        tensor = reads
+        for before, after in zip([8, *widths], widths, strict=False):
+            weights.append(weight(f"w{len(weights)}", before, after, seed=len(weights)))
+            tensor = add(("Tanh", "Softmax")[after % 2], add("MatMul", tensor, weights[-1].name))
+        return tensor
+
+    halves = [widths[: len(widths) // 2], widths[len(widths) // 2 :]] if split else [widths]
+    ends = [chain("x", half) for half in halves if half]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 8])],
+        [helper.make_tensor_value_info(end, TensorProto.FLOAT, None) for end in ends],
+        weights,
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(2, 9), min_size=1, max_size=6), st.sampled_from(sorted(NAMINGS)), st.booleans())
+@example([5, 8, 5, 8], "none", False)
+@example([5, 8, 5, 8], "numbers_of_others", True)
+@example([2, 2, 2], "start_of_others", False)
+def test_nodes_without_a_name_of_their_own_are_joined_by_their_place(tmp_path_factory, widths, naming, split):
+    folder = tmp_path_factory.mktemp("bad")
+    named_badly(folder / "m.onnx", widths, naming, split)
+    computed.profiled(folder / "m.onnx", {"x": np.ones((4, 8), np.float32)}, folder, of_threads(1))
+    found = layers_of(folder, folder / "m.onnx").layers
+    assert len({name for one in found for name in one.nodes}) == len(found) == 2 * len(widths)
+    for one in found:
+        assert (len(one.nodes), one.join, one.operators) == (1, Join.NAMED, (one.tool_type,))
+        if one.tool_type == "MatMul":
+            assert one.graph_macs == math.prod(one.input_shapes[0]) * one.output_shapes[0][-1]
+
+
+def optimised(*named):
+    """A graph of nodes by name and operator, each reading what the one before it writes."""
+    nodes = [helper.make_node(op, [f"t{n}"], [f"t{n + 1}"], name=name) for n, (name, op) in enumerate(named)]
+    values = [
+        helper.make_tensor_value_info(f"t{n}", TensorProto.FLOAT, [1, n + 1]) for n in range(len(nodes) + 1)
+    ]
+    graph = helper.make_graph(nodes, "g", values[:1], values[-1:], value_info=values[1:-1])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+
+
+def shaped(name, start, operator, *shape):
+    told = [{"float": list(shape)}]
+    return kernel(name, start, 1, operator, output_type_shape=told, provider="CPUExecutionProvider")
+
+
+@pytest.mark.parametrize(
+    ("kernels", "nodes"),
+    [
+        ([("Relu_0", "Relu", 2), ("b", "Tanh", 3), ("Relu_7", "Relu", 4)], ["t1", "b", "t3"]),
+        # One of two did not run: which one, nothing tells; the one with a name is told by it.
+        ([("b", "Tanh", 3), ("Relu_7", "Relu", 4)], ["b", None]),
+        # What it wrote is no output of the node whose name it has.
+        ([("Relu_0", "Relu", 2), ("b", "Tanh", 9), ("Relu_7", "Relu", 4)], ["t1", None, "t3"]),
+        ([("Relu_0", "Relu", 4), ("b", "Tanh", 3), ("Relu_7", "Relu", 2)], [None, "b", None]),
+    ],
+)
+def test_a_kernel_whose_node_is_not_sure_is_joined_to_none(kernels, nodes):
+    graph = optimised(("", "Relu"), ("b", "Tanh"), ("", "Relu"))
+    ran = [shaped(name, at * 10, operator, 1, width) for at, (name, operator, width) in enumerate(kernels)]
+    found = table_of(times(run(100, *ran), run(100, *ran)), graph, node_graph_of(graph.graph)).layers
+    assert [next(iter(one.nodes), None) for one in found] == nodes
+    assert all(one.join is (Join.NAMED if one.nodes else Join.UNKNOWN) for one in found)

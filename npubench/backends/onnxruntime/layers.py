@@ -7,18 +7,19 @@ that they are given.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.backends.onnxruntime.computed import OPTIMISED, profile_in
-from npubench.backends.onnxruntime.profile import NodeTime, Times, read_runs, tensors, times_of
+from npubench.backends.onnxruntime.profile import Kernel, NodeTime, Times, read_runs, tensors, times_of
 from npubench.domain.kinds import Kind
 from npubench.domain.layers import CPU, ONNX_RUNTIME, Beside, Besides, BytesOf, Join, Layer, LayerTable
 from npubench.domain.notes import NoteCode
+from npubench.domain.specs import Shape
 from npubench.graph.layer_nodes import Joined, Node, NodeGraph, node_graph, shared_macs
-from npubench.graph.walk import all_nodes, attribute_of
+from npubench.graph.walk import attribute_of, fixed_shapes
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -32,6 +33,9 @@ STATISTIC = NoteCode.FASTEST_OF_PROFILER.text
 
 BLOCKS, FUSED_SUM = "com.microsoft.nchwc", "FusedConv"
 """The domain of convolutions in blocks of channels, and another one's type: a fourth input is a sum's."""
+
+MOST_IN_BLOCK = 16
+"""Channels; 8 where the processor has shorter vectors."""
 
 CLIPPING = frozenset({"Relu", "Clip"})
 """Integers of the right range need none: the quantiser, or ONNX Runtime, leaves these out."""
@@ -77,16 +81,59 @@ def table_of(times: Times, optimised: "ModelProto", graph: NodeGraph | None) -> 
 
 
 def _nodes(times: Sequence[NodeTime], optimised: "ModelProto") -> "list[NodeProto | None]":
-    """The optimised node of each; nodes of one name and operator run in the order in which they stand."""
-    named: defaultdict[tuple[str, str], list[NodeProto]] = defaultdict(list)
-    for node in all_nodes(optimised.graph):
-        named[node.name, node.op_type].append(node)
-    found = []
+    """The optimised node of each: they run in the order in which they stand.
+
+    None of those whose names and shapes do not tell it, where not all nodes ran.
+    """
+    nodes, shapes = list(optimised.graph.node), fixed_shapes(optimised.graph)
+    if len(nodes) == len(times) and all(map(_may_be, times, nodes)):
+        found: list[NodeProto | None] = [*nodes]
+    else:
+        found = _by_names(times, nodes)
+    return [
+        node if node is not None and _fits(time.kernel, node, shapes) else None
+        for time, node in zip(times, found, strict=True)
+    ]
+
+
+def _may_be(time: NodeTime, node: "NodeProto") -> bool:
+    return node.op_type == time.kernel.operator and node.name in {"", time.kernel.name}
+
+
+def _by_names(times: Sequence[NodeTime], nodes: "Sequence[NodeProto]") -> "list[NodeProto | None]":
+    """By name and operator, where as many nodes have both as ran."""
+    standing: defaultdict[tuple[str, str], list[NodeProto]] = defaultdict(list)
+    for node in nodes:
+        standing[node.name, node.op_type].append(node)
+    keys = []
     for time in times:
+        key = (time.kernel.name, time.kernel.operator)
         # A node without a name is profiled under its operator and its number.
-        ones = named.get((time.kernel.name, time.kernel.operator)) or named.get(("", time.kernel.operator))
-        found.append(ones[time.number] if ones and time.number < len(ones) else None)
+        keys.append(key if key in standing else ("", time.kernel.operator))
+    ran, seen = Counter(keys), Counter[tuple[str, str]]()
+    found: list[NodeProto | None] = []
+    for key in keys:
+        ones = standing.get(key, [])
+        found.append(ones[seen[key]] if len(ones) == ran[key] else None)
+        seen[key] += 1
     return found
+
+
+def _fits(kernel: Kernel, node: "NodeProto", shapes: Mapping[str, Shape]) -> bool:
+    """Whether what it wrote has the shape that the node's outputs have by the graph, as far as both tell."""
+    written = [shape for _, shape in tensors(kernel, "output")]
+    there = [name for name in node.output if name]
+    return len(written) != len(there) or all(
+        _filled_up(shapes.get(name, shape)) == _filled_up(shape)
+        for name, shape in zip(there, written, strict=True)
+    )
+
+
+def _filled_up(shape: Shape) -> Shape:
+    """Channels of images in whole blocks, as far as which they are filled with zeros."""
+    if len(shape) != 4:
+        return shape
+    return (shape[0], -(-shape[1] // MOST_IN_BLOCK) * MOST_IN_BLOCK, *shape[2:])
 
 
 def _layer(time: NodeTime, joined: Joined, macs: int | None) -> Layer:

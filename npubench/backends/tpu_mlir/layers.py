@@ -210,8 +210,11 @@ def _why(ordering: bool) -> Join:
 
 
 def _tensor(name: str, graph: NodeGraph) -> str:
-    """The model's tensor that a name begins with."""
-    told = graph.named(name.removeprefix(LOADED))
+    """The model's tensor that a name begins with; the whole of it is a tensor's before it is a node's."""
+    name = name.removeprefix(LOADED)
+    if name in graph.makers:
+        return name
+    told = graph.named(name)
     if told.node is not None:
         return next(iter(told.node.outputs), "")
     return told.tensor

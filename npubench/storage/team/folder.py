@@ -10,18 +10,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Self
 
-from npubench.domain.errors import WorkspaceError
+from npubench.domain.errors import UsageError, WorkspaceError
+from npubench.storage.baselines import read_baselines
 from npubench.storage.store import Store
 from npubench.storage.team.identity import StoredRow, digest_of, identity_of
 from npubench.storage.workspace import Workspace
 
 _FIELDS = tuple(field.name for field in fields(StoredRow) if field.name != "sha256")
 _COLUMNS = ", ".join(_FIELDS)
+# Numbers are given anew above the largest one, which so goes on growing: pages are told stale by it.
 _ORDERED = f"""
 CREATE TEMP TABLE ordered AS SELECT {_COLUMNS} FROM results ORDER BY started_at, id;
+CREATE TEMP TABLE largest AS SELECT MAX(id) AS id FROM results;
 DELETE FROM results;
-INSERT INTO results ({_COLUMNS}) SELECT {_COLUMNS} FROM ordered ORDER BY rowid;
+INSERT INTO results (id, {_COLUMNS})
+    SELECT largest.id + ordered.rowid, {_COLUMNS} FROM ordered, largest ORDER BY ordered.rowid;
 DROP TABLE ordered;
+DROP TABLE largest;
 """
 
 
@@ -61,11 +66,24 @@ class FolderStore:
         return [_row(line, self.shown) for line in found]
 
     def append(self, rows: Iterable[StoredRow]) -> int:
-        """Add the rows that are not there yet, all or none; how many these are."""
-        have = self.identities()
-        new = list({one.sha256: one for one in rows if one.sha256 not in have}.values())
+        """Add the rows that are not there yet, all or none; how many these are.
+
+        Raises UsageError where they belong among rows that a baseline holds by their numbers.
+        """
+        here = self.rows()
+        have = {one.sha256 for one in here}
+        new = sorted(
+            {one.sha256: one for one in rows if one.sha256 not in have}.values(),
+            key=lambda one: (one.started_at, one.sha256),
+        )
         if not new:
             return 0
+        among = any(one.started_at > new[0].started_at for one in here)
+        if among and read_baselines(self._path.parent):
+            raise UsageError(
+                f"{self.shown} has baselines, and rows of an earlier start would come among theirs:"
+                " bring the rows into another --out"
+            )
         marks = ", ".join("?" for _ in _FIELDS)
         with self._connected() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -73,7 +91,7 @@ class FolderStore:
                 f"INSERT INTO results ({_COLUMNS}) VALUES ({marks})",
                 [tuple(getattr(one, name) for name in _FIELDS) for one in new],
             )
-            for statement in filter(str.strip, _ORDERED.split(";")):
+            for statement in filter(str.strip, _ORDERED.split(";") if among else ()):
                 connection.execute(statement)
             connection.execute("COMMIT")
         return len(new)
