@@ -14,6 +14,7 @@ from npubench.domain.specs import CaseKind
 from npubench.reporting.data import (
     accuracy,
     columns,
+    failure_words,
     processor,
     provenance,
     summary,
@@ -26,7 +27,7 @@ from npubench.reporting.data import tables as grid
 from npubench.reporting.first.sentences import Heading, Sentence
 from npubench.reporting.history.series import State
 from npubench.reporting.layers.limits import Limit
-from npubench.reporting.page import failures, page
+from npubench.reporting.page import page
 from npubench.reporting.sanity.atlas import FigureDoubtClass
 from npubench.reporting.sanity.doubt import DoubtClass
 from npubench.reporting.sanity.reliance import Standing
@@ -143,7 +144,7 @@ def _in_tables() -> set[str]:
         *(one.value for one in State),
         *MISSING,
         *(code.text for code in notes.NoteCode),
-        *failures.WORDS.values(),
+        *failure_words.WORDS.values(),
         *summary._EXTRA.values(),
         *processor._SAME,
         processor._OTHER,

@@ -83,7 +83,9 @@ def results(
         found, figures = _published(cases, board, filters, table_folders)
         history: list[Result] = []
     else:
-        found, history = _stored(out, cases, board, doubts)
+        found, history = _stored(
+            out, cases, board, doubts or not (views or as_json or as_csv or of_processors)
+        )
     if views:
         if of_networks:
             records, lines = networks(figures)
@@ -104,10 +106,12 @@ def results(
     elif published:
         print_published(found, figures, as_json, as_csv)
     else:
-        _print_results(found, as_json, as_csv, out)
+        _print_results(found, history, as_json, as_csv, out)
 
 
-def _print_results(found: "Sequence[Result]", as_json: bool, as_csv: bool, out: Path) -> None:
+def _print_results(
+    found: "Sequence[Result]", history: "Sequence[Result]", as_json: bool, as_csv: bool, out: Path
+) -> None:
     from npubench.reporting.data.rows import row_of
     from npubench.reporting.data.table import to_csv, to_json
 
@@ -118,11 +122,11 @@ def _print_results(found: "Sequence[Result]", as_json: bool, as_csv: bool, out: 
         click.echo(to_json(rows))
     else:
         from npubench.reporting import sanity
-        from npubench.reporting.terminal.advice import advice_of, weak_doubts_line
+        from npubench.reporting.terminal.advice import advice_of, doubts_line
         from npubench.reporting.terminal.results import to_text
 
-        doubted = sanity.doubts(found)
-        advice, more = advice_of(found, doubted, out), weak_doubts_line(doubted, out)
+        doubted = sanity.doubts(found, history)
+        advice, more = advice_of(found, doubted, out), doubts_line(doubted, out)
         click.echo(to_text(rows, terminal_columns(), advice, more))
 
 

@@ -132,6 +132,8 @@ def test_earlier_rows_of_a_board_tell_its_usual_clock(store, tmp_path):
     text = " ".join(invoke("results", "--doubts", "--out", tmp_path).split())
     assert "strong unusual_clock on axera-pi int8" in text
     assert "-64% against the median of 7 rows, 3302 MHz" in text
+    assert ", 1 of them strong" in text
+    assert "1 strong doubt" in invoke("results", "--out", tmp_path)
     invoke("report", "--out", tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "unusual_clock" in page

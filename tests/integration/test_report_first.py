@@ -56,6 +56,19 @@ def test_the_first_screen_holds_the_sentence_how_sure_it_is_and_figures(tab, tmp
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_phone_shows_name_precision_time_and_fps_of_a_row_whole(tab, tmp_path, language):
+    opened(tab, tmp_path, sample_results.models(), 390, language)
+    cells = "[...document.querySelector('.ranked tbody tr').cells]"
+    shown = tab.evaluate("document.querySelector('.ranked .scroll').getBoundingClientRect().right")
+    fields = tab.evaluate(
+        "[...document.querySelectorAll('.ranked thead th')].map((one) => one.dataset.field)"
+    )
+    rights = tab.evaluate(f"{cells}.map((one) => one.getBoundingClientRect().right)")
+    assert fields[:5] == ["rank", "case", "precision", "time", "fps"]
+    assert max(rights[:5]) <= shown
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 820, 390])
 def test_axe_finds_nothing_serious(tab, tmp_path, width, scheme, language):

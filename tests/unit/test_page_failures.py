@@ -10,8 +10,9 @@ import pytest
 from npubench.cli.report import _named
 from npubench.domain.records import FailureClass, Stage
 from npubench.domain.specs import Precision
+from npubench.reporting.data.failure_words import WORDS
 from npubench.reporting.page.doubt_groups import doubt_groups
-from npubench.reporting.page.failures import NAMED, TAIL_LINES, WORDS, failure_groups, log_tails
+from npubench.reporting.page.failures import NAMED, TAIL_LINES, failure_groups, log_tails
 from npubench.reporting.page.page import PageContext, render
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.doubt import Doubt, DoubtClass, Strength

@@ -187,6 +187,69 @@ def test_busy_machines_are_counted_and_the_reason_stands_beside_the_row():
     assert not screen([result()]).rankings[0].has_whys
 
 
+def test_a_headline_of_a_busy_machine_says_so_in_its_place():
+    busy = Note(NoteCode.BUSY, {"count": 6, "cores": 2})
+    rows = [result("a", warnings=(busy,)), result("b", figures=figures(90_000.0))]
+    assert re.match(
+        r"a is fastest on local: 14\.\d ms measured \(FP32, timed on a busy machine\);", sentence(rows)
+    )
+    assert "busy" not in sentence([result("a")])
+
+
+def test_a_model_that_failed_in_one_precision_is_named_with_it():
+    ran = result("one")
+    rows = [ran, failed("one", precision=Precision.INT8), failed("odd")]
+    assert sentence(rows).endswith(
+        "2 of 2 models failed: odd (unsupported_operator), one (INT8: unsupported_operator)"
+    )
+    elsewhere = failed("one", board="rk", backend="rknn", precision=ran.precision)
+    assert sentence([ran, elsewhere]).endswith("1 of 1 model failed: one (rk FP32: unsupported_operator)")
+    many = [ran, *(failed(name, precision=Precision.INT8) for name in ("one", "b", "c"))]
+    assert sentence(many).endswith(
+        "failed: 3 × unsupported_operator (1 of them ran in another precision or on another board)"
+    )
+
+
+def test_a_chinese_sentence_has_chinese_words_and_marks():
+    rows = [result("one"), failed("one", precision=Precision.INT8), failed("odd")]
+    with use_language("zh"):
+        told = sentence(rows)
+        words = [line.word for line in screen(rows).rankings[0].lines if line.row.failure]
+    assert "odd（有算子无法在此运行）、one（INT8：有算子无法在此运行）" in told
+    assert not any("unsupported_operator" in text for text in [told, *words])
+
+
+def test_what_is_unsteady_leads_to_where_it_stands():
+    shaky = operator(verdict=Verdict.NOISY)
+    targets = {said.text: said.target for said in screen([result("a"), shaky]).trust}
+    assert targets[Sentence.UNSTEADY] == "operator"
+    targets = {said.text: said.target for said in screen([result("a", verdict=Verdict.NOISY), shaky]).trust}
+    assert targets[Sentence.UNSTEADY] == "ranking"
+
+
+def test_the_statistic_of_latency_and_of_fps_stands_above_them():
+    page = render([result("a"), result("b")], CONTEXT)
+    head = page.split("data-ranking", 1)[1].split("</thead>", 1)[0]
+    assert "Latency p50" in head
+    assert ">fps (mean)</th>" in head
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        (1, "the one model in both precisions cannot be relied on"),
+        (2, "none of the 2 models in both precisions can be relied on"),
+    ],
+)
+def test_a_speed_up_that_is_not_told_counts_in_good_english(models, told):
+    rows = [
+        result(name, precision, verdict=Verdict.NOISY)
+        for name in ("a", "b")[:models]
+        for precision in (Precision.FP32, Precision.INT8)
+    ]
+    assert told in render(rows, CONTEXT)
+
+
 def test_what_is_said_of_a_row_stands_before_what_is_said_of_its_board():
     spread = Note(NoteCode.ROUNDS_DIFFER, {"spread": 0.4})
     rows = [

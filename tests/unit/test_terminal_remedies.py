@@ -13,7 +13,7 @@ from npubench.domain.notes import Note, NoteCode
 from npubench.domain.records import Failure, FailureClass, LogCase, Stage, Status, Verdict
 from npubench.domain.specs import CaseKind, Precision
 from npubench.reporting.sanity import Doubt, DoubtClass, Strength
-from npubench.reporting.terminal.advice import advice_lines, advice_of, marks_of, weak_doubts_line
+from npubench.reporting.terminal.advice import advice_lines, advice_of, doubts_line, marks_of
 from npubench.reporting.terminal.remedies import (
     DOUBTS,
     FAILURES,
@@ -167,12 +167,12 @@ def test_failures_come_first_and_each_row_has_the_numbers_of_what_is_said_of_it(
     assert all(len(line) <= 80 for line in lines)
 
 
-def test_weak_doubts_are_counted_with_where_they_are():
-    assert weak_doubts_line([doubt(Strength.WEAK, "a")], Path("out")).startswith(
-        "1 weak doubt: npubench results"
-    )
-    assert weak_doubts_line([doubt(Strength.STRONG, "a")], OUT) == ""
+def test_doubts_are_counted_by_strength_with_where_they_are():
+    assert doubts_line([doubt(Strength.WEAK, "a")], Path("out")).startswith("1 weak doubt: npubench results")
+    both = [doubt(Strength.STRONG, "a"), doubt(Strength.STRONG, "b"), doubt(Strength.WEAK, "c")]
+    assert doubts_line(both, Path("out")).startswith("2 strong doubts, 1 weak doubt: npubench results")
+    assert doubts_line([], OUT) == ""
 
 
 def test_a_folder_with_a_space_is_quoted_where_weak_doubts_are_counted():
-    assert weak_doubts_line([doubt(Strength.WEAK, "a")], OUT).endswith("--out 'runs/of mine'")
+    assert doubts_line([doubt(Strength.WEAK, "a")], OUT).endswith("--out 'runs/of mine'")

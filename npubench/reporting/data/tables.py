@@ -20,6 +20,7 @@ from npubench.domain.specs import CaseKind, Precision
 from npubench.domain.text import text_table, visible
 from npubench.measure.statistics import least_samples
 from npubench.reporting.data.columns import Column, Entry, codec_columns, columns_of, nothing
+from npubench.reporting.data.failure_words import class_word
 from npubench.reporting.data.figures import bounds_of, figures_of, kinds_of, speedups, why
 from npubench.reporting.data.formatting import TIMES, Scale, closeness, common_scale, significant
 from npubench.reporting.data.translate import recorded, translate, translate_count
@@ -320,6 +321,11 @@ def code_of(note: Note | str) -> NoteCode | None:
     return found.code if isinstance(found, Note) else None
 
 
+def was_busy(row: Result) -> bool:
+    """Whether other programs were running when it was measured."""
+    return any(code_of(note) in (NoteCode.BUSY, NoteCode.CROWDED) for note in row.warnings)
+
+
 def _unsure(row: Result, relied: Reliance) -> list[str]:
     """Why there is no time, or only a bound of one."""
     figures = main_figures(row)
@@ -349,7 +355,9 @@ def badge_of(row: Result, standing: Standing) -> tuple[str, str]:
     """Class and words of the verdict."""
     if row.failure:
         stage = translate(row.failure.stage.value)
-        return "bad", translate("failed: {stage}: {why}", stage=stage, why=row.failure.failure_class)
+        return "bad", translate(
+            "failed: {stage}: {why}", stage=stage, why=class_word(row.failure.failure_class)
+        )
     if row.status is not _OK:
         return ("bad", translate("failed")) if row.status is Status.FAILED else ("", translate("skipped"))
     if standing in (Standing.DOUBTFUL, Standing.WEAK, Standing.BOUND):

@@ -2,7 +2,7 @@
 
 import contextlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -36,6 +36,11 @@ def translate(text: str, /, **values: Any) -> str:
         return text
     found = text if spoken == "en" else catalogue(spoken).get(text, text)
     return found.format(**values) if values else found
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names one after another, as the language of now lists them."""
+    return translate("{one}, {other}", one="", other="").join(names)
 
 
 def translate_count(count: int, one: str, many: str) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import CaseKind, Precision
+from npubench.reporting.data.failure_words import class_word
 from npubench.reporting.data.figures import latency_text, time_us
-from npubench.reporting.data.translate import translate
+from npubench.reporting.data.tables import was_busy
+from npubench.reporting.data.translate import listed, translate
 from npubench.reporting.first.ranking import Place, Ranking
 from npubench.reporting.first.said import Said, said
 from npubench.reporting.first.sentences import Sentence
@@ -75,7 +77,7 @@ def _joined(clauses: Sequence[Said]) -> Iterator[Said]:
         if len(several) == 1:
             yield several[0]
             continue
-        boards = ", ".join(translate("{board} ({time} {kind}, {precision})", **one.values) for one in several)
+        boards = listed(translate("{board} ({time} {kind}, {precision})", **one.values) for one in several)
         yield said(_ON[text], {"model": model, "boards": boards}, "ranking")
 
 
@@ -103,8 +105,9 @@ def _fastest(one: _OnBoard, reliances: Sequence[Reliance]) -> Said:
 
 
 def _how(row: Result) -> str:
-    """The precision, or what measured it where there is no model to have one."""
-    return row.backend if row.precision is Precision.NONE else row.precision.upper()
+    """The precision, or what measured it where no model has one; and that others ran beside it."""
+    how = row.backend if row.precision is Precision.NONE else row.precision.upper()
+    return translate(", ").join([how, translate("timed on a busy machine")]) if was_busy(row) else how
 
 
 def _words(one: _OnBoard, leader: Place, judged: bool) -> Sentence:
@@ -136,7 +139,7 @@ def _row(one: _OnBoard, place: Place) -> Result:
 def counted(standings: Sequence[Standing]) -> str:
     """`3 noisy, 1 bound`: how many there are of each, in the language of now."""
     counts = Counter(standings)
-    return ", ".join(f"{counts[one]} {translate(one.value)}" for one in Standing if counts[one])
+    return listed(f"{counts[one]} {translate(one.value)}" for one in Standing if counts[one])
 
 
 _OF = {
@@ -161,7 +164,11 @@ def _failures(results: Sequence[Result]) -> Iterator[Said]:
         if own:
             all_cases = {row.case for row in results if row.case_kind is kind}
             one, many = _OF.get(kind, _OTHERS)
-            known = {"failed": len({row.case for row in own}), "all": len(all_cases), "which": _which(own)}
+            known = {
+                "failed": len({row.case for row in own}),
+                "all": len(all_cases),
+                "which": _which(own, results),
+            }
             yield said(one if len(all_cases) == 1 else many, known, "failures", "bad")
     skipped = sum(row.status is Status.SKIPPED for row in results)
     if skipped:
@@ -169,19 +176,39 @@ def _failures(results: Sequence[Result]) -> Iterator[Said]:
         yield said(text, {"count": skipped}, "skipped")
 
 
-def _which(failed: Sequence[Result]) -> str:
-    """`yolox_s (unsupported_operator)`, or the classes of many with their counts."""
+def _which(failed: Sequence[Result], results: Sequence[Result]) -> str:
+    """`yolox_s (unsupported_operator)`, or the classes of many, and what else of them ran."""
+    kind = failed[0].case_kind
+    ran = [row for row in results if row.status is Status.OK and row.case_kind is kind]
     cases = list(dict.fromkeys(row.case for row in failed))
     if len(cases) <= FAILURES:
-        first = {row.case: row for row in reversed(failed)}
-        return ", ".join(f"{case} ({_why(first[case])})" for case in cases)
+        return listed(_one(case, failed, ran) for case in cases)
     counts = Counter(_why(row) for row in failed)
     told = [f"{count} × {why}" for why, count in counts.most_common(FAILURES + 1)]
-    return ", ".join([*told, *(["…"] if len(counts) > len(told) else [])])
+    names = listed([*told, *(["…"] if len(counts) > len(told) else [])])
+    partly = len({row.case for row in ran}.intersection(cases))
+    if not partly:
+        return names
+    return names + translate(" ({count} of them ran in another precision or on another board)", count=partly)
+
+
+def _one(case: str, failed: Sequence[Result], ran: Sequence[Result]) -> str:
+    """A case with why it failed; with where it did, if it ran elsewhere."""
+    own = [row for row in failed if row.case == case]
+    others = [row for row in ran if row.case == case]
+    why = _why(own[0])
+    if not others:
+        return translate("{case} ({why})", case=case, why=why)
+    precisions = {row.precision for row in own}
+    if precisions.isdisjoint(row.precision for row in others):
+        where = listed(one.upper() for one in Precision if one in precisions)
+    else:
+        where = listed(dict.fromkeys(f"{row.board} {row.precision.upper()}" for row in own))
+    return translate("{case} ({where}: {why})", case=case, where=where, why=why)
 
 
 def _why(row: Result) -> str:
     failure = row.failure
     if failure is None:
         return translate("no reason was recorded")
-    return failure.failure_class.value
+    return class_word(failure.failure_class)

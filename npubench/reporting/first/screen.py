@@ -1,7 +1,7 @@
 """All that the first screen of a run report shows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from npubench.domain.records import Result
 from npubench.domain.specs import CaseKind
@@ -45,8 +45,5 @@ def first_screen(
     """Of rows in the order of `tables`, which `case_tables` made of them; `doubts` are about them."""
     relied = reliances(results, doubts)
     found = rankings(ranked_table(tables), relied)
-    sure = trust(results, doubts)
-    if not found:
-        # Nothing is ranked of processors alone: there is nowhere to lead to.
-        sure = [replace(one, target="") if one.target == "ranking" else one for one in sure]
+    sure = trust(results, doubts, found[0].table.kind if found else None)
     return FirstScreen(tuple(answer(results, found, relied)), tuple(sure), tuple(found))

@@ -25,6 +25,7 @@ from npubench.reporting.charts.latency_charts import model_charts, operator_char
 from npubench.reporting.charts.roofline import rooflines
 from npubench.reporting.data.beside import Beside, Figures, beside
 from npubench.reporting.data.coverage import coverage_of
+from npubench.reporting.data.failure_words import WORDS
 from npubench.reporting.data.figures import kinds_of, whole_npu
 from npubench.reporting.data.formatting import closeness, duration, significant
 from npubench.reporting.data.op_support import missing_operators, word_of
@@ -36,7 +37,7 @@ from npubench.reporting.data.translate import recorded, translate, translate_cou
 from npubench.reporting.first.screen import first_screen
 from npubench.reporting.layers.section import layer_section
 from npubench.reporting.page.doubt_groups import doubt_groups
-from npubench.reporting.page.failures import WORDS, Tails, failure_groups
+from npubench.reporting.page.failures import Tails, failure_groups
 from npubench.reporting.page.selection import selection_page
 from npubench.reporting.sanity import doubts
 from npubench.reporting.sanity.reliance import reliances

@@ -105,7 +105,8 @@ def advice_lines(advice: Sequence[Advice], width: int, but: Act | None = None) -
     return lines
 
 
-def weak_doubts_line(doubts: Sequence[Doubt], out: Path) -> str:
-    """How many doubts are left to be read; empty where none is."""
-    weak = sum(doubt.strength is not Strength.STRONG for doubt in doubts)
-    return f"{counted(weak, 'weak doubt')}: npubench results --doubts --out {quote(str(out))}" if weak else ""
+def doubts_line(doubts: Sequence[Doubt], out: Path) -> str:
+    """How many doubts there are of each strength, and where they can be read; empty where none is."""
+    counts = [(sum(doubt.strength is one for doubt in doubts), one) for one in Strength]
+    told = ", ".join(counted(count, f"{one} doubt") for count, one in counts if count)
+    return f"{told}: npubench results --doubts --out {quote(str(out))}" if told else ""
