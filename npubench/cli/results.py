@@ -231,6 +231,10 @@ def _print_shown(found: "Sequence[Result]", rows: "Sequence[Result]", with_log: 
             _print_log(result, out)
 
 
+LOG_LINE = 300
+"""Characters of a log's line that are shown: what programs tell each other has thousands."""
+
+
 def _print_log(result: "Result", out: Path) -> None:
     from npubench.storage.hashing import sha256_of_file
 
@@ -244,7 +248,8 @@ def _print_log(result: "Result", out: Path) -> None:
     changed = "" if sha256_of_file(log) == result.log_sha256 else " (changed since the row was written)"
     click.echo(f"--- log {printable(result.log_path)}{changed}")
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        click.echo(printable(line))
+        cut = f" ... ({len(line)} characters: the file has all)" if len(line) > LOG_LINE else ""
+        click.echo(f"{printable(line[:LOG_LINE])}{cut}")
     click.echo("---")
 
 

@@ -1,5 +1,6 @@
 """The command line as a user meets it: real ONNX Runtime, small cases, real processes where they matter."""
 
+import dataclasses
 import json
 import os
 import pty
@@ -469,3 +470,18 @@ def test_wrong_words_are_one_line_and_exit_code_2(words):
     done = npubench(*words)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_long_line_of_a_log_is_cut_where_it_is_shown(tmp_path, capsys):
+    from npubench.cli.results import LOG_LINE, _print_log
+    from npubench.storage.hashing import sha256_of_file
+    from tests import sample_results
+
+    (tmp_path / "a.log").write_text(f"short\n{'x' * LOG_LINE}\n{'y' * 5000}\n")
+    kept = dataclasses.replace(
+        sample_results.result(), log_path="a.log", log_sha256=sha256_of_file(tmp_path / "a.log")
+    )
+    _print_log(kept, tmp_path)
+    _, short, whole, cut, _ = capsys.readouterr().out.splitlines()
+    assert (short, whole) == ("short", "x" * LOG_LINE)
+    assert cut == f"{'y' * LOG_LINE} ... (5000 characters: the file has all)"

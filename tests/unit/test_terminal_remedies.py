@@ -104,6 +104,22 @@ def test_a_row_is_run_again_as_it_was():
     assert "--simulate" not in command_of(SKIPS[NoteCode.NO_SIMULATOR], [simulated], OUT).words
 
 
+@pytest.mark.parametrize(
+    ("message", "shape"),
+    [
+        ("net has dynamic shapes, input 'x' [N, 3]: fix them, such as --shape x=1x3x64x64", "x=1x3x64x64"),
+        ("fix them, such as --shape image:0=1x3.", "image:0=1x3"),
+        ("input 'x' is open", "INPUT=1x3x224x224"),
+        ("fix them, such as --shape x=$(reboot)", "INPUT=1x3x224x224"),
+    ],
+)
+def test_the_shape_that_the_run_told_is_the_one_to_give(message, shape):
+    failure = Failure(Stage.EXPORT, FailureClass.DYNAMIC_SHAPE, message)
+    row = replace(ROWS[0], failure=failure, status=Status.FAILED)
+    words = command_of(FAILURES[FailureClass.DYNAMIC_SHAPE], [row], OUT).words
+    assert words[words.index("--shape") + 1] == shape
+
+
 def test_an_option_that_the_remedy_sets_is_not_given_twice():
     row = replace(ROWS[0], command=("npubench", "run", "resnet18", "--calibration", "old"))
     words = command_of(FAILURES[FailureClass.INVALID_CALIBRATION], [row], OUT).words

@@ -3,6 +3,7 @@
 A test holds that every class of failure, verdict, doubt and reason to skip has its remedy.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -206,18 +207,28 @@ def _again(remedy: Remedy, rows: Sequence[Result], out: Path) -> Command:
     meant = [row for row in same if case_word(row) in words]
     precisions = dict.fromkeys(map(_precision, meant))
     simulated = "--simulate" in first.command and remedy.act is Act.AGAIN
+    options = _options(remedy, first)
     command = (
         *("npubench", "run", *words, "--board", first.board),
         *(
             *(word for one in precisions for word in one),
             *_stages(first),
-            *_kept(first, *remedy.options),
-            *remedy.options,
+            *_kept(first, *options),
+            *options,
         ),
         *(("--simulate",) if simulated else ()),
         *("--fresh", *_out(out)),
     )
     return Command(command, len(meant), remedy.act)
+
+
+_SHAPE = re.compile(r"--shape (\S+=[0-9]+(?:x[0-9]+)*)(?![^\s,;.)])")
+
+
+def _options(remedy: Remedy, first: Result) -> tuple[str, ...]:
+    """Options of the command; where the run told the shape to give, that one."""
+    told = _SHAPE.search(first.failure.message) if first.failure and "--shape" in remedy.options else None
+    return ("--shape", told[1]) if told else remedy.options
 
 
 def _same_line(row: Result, first: Result) -> bool:

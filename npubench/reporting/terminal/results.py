@@ -10,7 +10,7 @@ from npubench.domain.specs import SamplesFrom
 from npubench.domain.text import columns_of, counted, printable, shortened
 from npubench.reporting.data.accuracy import LEAST_COSINE, LEAST_SLICE, WORDS, WRONG
 from npubench.reporting.data.figures import SHORT, mark, opposite
-from npubench.reporting.data.formatting import THIN_SPACE, closeness, significant
+from npubench.reporting.data.formatting import closeness, significant
 from npubench.reporting.data.rows import Row
 from npubench.reporting.data.table import look_up
 from npubench.reporting.terminal.advice import Advice, advice_lines, marks_of
@@ -159,10 +159,12 @@ def _mean(row: Row) -> str:
 
 
 def _main(figures: Row, value_us: float) -> str:
-    """A latency in microseconds; one that is only a bound with its unit and what makes it one."""
+    """A latency in microseconds, as its column says; one that is only a bound with what makes it one."""
+    number = significant(value_us, separator="")
     if _bound(figures) is Bound.EXACT:
-        return significant(value_us, separator="")
-    return str(figures["latency"]).replace(THIN_SPACE, "")
+        return number
+    _, opened, reason = str(figures["latency"]).partition(" (")
+    return f"{_marked(number, _bound(figures))}{opened}{reason}"
 
 
 def _bound(figures: Row) -> Bound:
