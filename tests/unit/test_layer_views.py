@@ -7,13 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.domain.figures import Kind
-from npubench.domain.layers import CPU, DMA, NPU, Beside, Besides, BytesOf, Join, Layer, LayerTable
+from npubench.domain.layers import (
+    CPU,
+    DMA,
+    NPU,
+    ONNX_RUNTIME,
+    Beside,
+    Besides,
+    BytesOf,
+    Join,
+    Layer,
+    LayerTable,
+)
 from npubench.domain.notes import NoteCode
 from npubench.domain.records import Verdict
 from npubench.domain.specs import Precision, TensorSpec
 from npubench.domain.text import columns_of, printable
 from npubench.reporting.data.translate import use_language
-from npubench.reporting.layers.advice import AdviceClass, percent
+from npubench.reporting.layers.advice import AdviceClass, name_of, percent
 from npubench.reporting.layers.convolutions import (
     channels_of,
     is_depthwise,
@@ -81,7 +92,7 @@ def test_the_sum_line_holds_all_that_stands_beside_layers():
     found = view(table(*NET, replace(SOFTMAX, time_us=None), total=900.0, beside=beside))
     assert sum_line(found) == (
         "layers 1.000 ms − units that run at once 150.0 µs + outside of layers 50.00 µs"
-        " + 1 layers not counted (no figure) = 900.0 µs, the tool's total"
+        " + 1 layer not counted (no figure) = 900.0 µs, the tool's total"
     )
     assert sum_of(found).adds_up
 
@@ -354,7 +365,7 @@ def test_what_other_programs_took_is_no_share_of_the_model():
     found = view(table(*NET, total=5000.0, beside=(Beside(Besides.INTERRUPTIONS, 4000.0),)))
     assert (found.total, found.own_total) == (5000.0, 1000.0)
     assert [one.share for one in found.rows] == [0.4, 0.5, 0.08, 0.02]
-    assert "shares are of the total without interruptions" in notes_of(found)
+    assert "shares are of 1.000 ms, the total without interruptions" in notes_of(found)
     assert "interruptions by other programs 4.000 ms = 5.000 ms" in sum_line(found)
     gain = advise(found).found[0].gain
     assert gain.text == "at most 400 µs of 1.00 ms (40 %)"
@@ -478,3 +489,60 @@ def test_weights_in_an_order_of_the_tools_own_leave_it_to_the_macs():
 def test_what_only_moves_data_is_held_up_by_memory_and_orders_nothing():
     load = Layer("load", "Load", join=Join.ADDED, unit=DMA, time_us=80.0)
     assert not orders_data(view(load, BODY).rows[0])
+
+
+def not_judged(*layers):
+    return {text.partition(": ")[0] for text in advise(view(*layers)).not_judged}
+
+
+def test_without_macs_it_is_not_said_that_no_layer_multiplies_slowly():
+    products = [replace(layer, tool_type="MatMul", operators=("MatMul",)) for layer in (STEM, BODY, HEAD)]
+    untold = [replace(layer, graph_macs=None) for layer in products]
+    slow = "layers that multiply slowly"
+    assert slow in not_judged(*untold)
+    assert slow not in advise(view(*untold)).looked_for
+    # One of two is not known; of two known ones the answer is given; one alone is compared with none.
+    assert slow in not_judged(products[1], untold[2])
+    assert slow in advise(view(*products[1:])).looked_for
+    assert slow in not_judged(products[1])
+
+
+def test_a_convolution_of_which_neither_macs_nor_channels_are_told_may_be_depthwise():
+    bare = Layer("c", "Conv", time_us=9.0)
+    assert "slow depthwise convolutions" in not_judged(bare, BODY)
+    assert "slow depthwise convolutions" in advise(view(BODY, HEAD)).looked_for
+
+
+def test_what_the_model_cannot_have_is_not_looked_for():
+    relu = Layer("r", "Relu", ("Relu",), ("r",), Join.NAMED, CPU, 3.0, graph_macs=0)
+    told = advise(view(relu))
+    spoken = " ".join([*told.looked_for, *told.not_judged])
+    assert "conversions of layout" in spoken
+    assert not [word for word in ("convolution", "multiply", "on the CPU", "integer again") if word in spoken]
+    # A layer of which nothing is told may be any of these.
+    unknown = advise(view(relu, Layer("x", time_us=1.0)))
+    assert "slow depthwise convolutions" in unknown.looked_for
+
+
+def test_one_layer_is_one_layer():
+    text = to_text(view(BODY), Order.TIME, None, 100)
+    assert "1 layer, simulated by" in text
+    assert "1 more layer: --top 0" in to_text(view(BODY, HEAD), Order.TIME, 1, 100)
+    assert "1 layers" not in text
+
+
+def test_layers_that_onnx_runtime_calls_after_its_own_tensors_are_called_as_the_model_does():
+    layers = [
+        Layer("c_nchwc", "Conv", ("Conv", "Relu"), ("stem", "act"), Join.FOLLOWS, CPU, 500.0),
+        Layer("MatMul_4", "MatMul", ("MatMul",), ("h1",), Join.NAMED, CPU, 300.0),
+        Layer("half", "MatMul", ("MatMul",), ("both",), Join.NAMED, CPU, 200.0),
+        Layer("other", "MatMul", ("MatMul",), ("both",), Join.NAMED, CPU, 100.0),
+        Layer("part", "Gelu", ("Erf",), ("erf",), Join.PARTLY, CPU, 50.0),
+    ]
+    made = LayerTable(Kind.MEASURED, ONNX_RUNTIME, total_us=1150.0).holding(layers)
+    found = view(made)
+    assert [name_of(one) for one in found.rows] == ["stem +1", "h1", "half", "other", "part"]
+    assert "c_nchwc" not in to_text(found, Order.TIME, None, 80)
+    assert to_record(found, Order.ORDER, None)["layers"][0]["name"] == "c_nchwc"
+    # Another tool's layers have the names that stand in its own reports.
+    assert name_of(view(replace(made, tool="Vela")).rows[0]) == "c_nchwc"

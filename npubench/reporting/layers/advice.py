@@ -113,9 +113,9 @@ def named(view: LayerView, rows: Sequence[LayerRow], most: int = 3) -> tuple[str
 
 
 def name_of(row: LayerRow) -> str:
-    """What a layer is called: by the tool, else by its nodes, its type, or its place."""
+    """What a layer is called: as people know it, by the tool, else by its nodes, its type, or its place."""
     layer = row.layer
-    return layer.name or ", ".join(layer.nodes) or layer.tool_type or f"#{row.number}"
+    return row.called or layer.name or ", ".join(layer.nodes) or layer.tool_type or f"#{row.number}"
 
 
 def label_of(row: LayerRow) -> str:

@@ -49,6 +49,20 @@ def multiplies(row: LayerRow) -> bool:
     return bool(row.macs) and row.layer.join is not Join.ADDED and not pools(row)
 
 
+def may_convolve(view: LayerView) -> bool:
+    """Whether the model may have a convolution: one is told, or a layer of which nothing is."""
+    return any(convolves(row.layer) or _is_unknown(row) for row in view.rows)
+
+
+def may_multiply(view: LayerView) -> bool:
+    """Whether any layer may hold a convolution or a matrix product."""
+    return any(multiplies(row) or _is_unknown(row) for row in view.rows)
+
+
+def _is_unknown(row: LayerRow) -> bool:
+    return not row.is_end and row.layer.join is not Join.ADDED and not any(words_of(row.layer))
+
+
 def pools(row: LayerRow) -> bool:
     """Whether it only pools, for which some tools count MACs, too."""
     words = words_of(row.layer)

@@ -23,10 +23,14 @@ from npubench.reporting.layers.advice import (
 from npubench.reporting.layers.convolutions import (
     SLOW,
     channels_of,
+    convolves,
     first_convolution,
     is_depthwise,
     makes_float,
     makes_integer,
+    may_convolve,
+    may_multiply,
+    multiplies,
     orders_data,
     rate_of,
     widths_of,
@@ -40,11 +44,16 @@ Told = Advice | str | None
 
 
 def advise(view: LayerView) -> Advised:
-    """What stands out of the layers, the largest possible gain first; what was looked for in vain, too."""
+    """What stands out of the layers, the largest possible gain first; what was looked for in vain, too.
+
+    What the model cannot have is not looked for.
+    """
     found: list[Advice] = []
     quiet: list[str] = []
     unjudged: list[str] = []
-    for rule, looked_for in _rules():
+    for rule, looked_for, applies in _rules():
+        if not applies(view):
+            continue
         told = rule(view)
         if isinstance(told, Advice):
             found.append(told)
@@ -82,8 +91,10 @@ def _on_cpu(view: LayerView) -> Told:
 def _few_channels(view: LayerView) -> Told:
     """The first convolution by its rate against the others: multipliers that wait for channels show there."""
     row = first_convolution(view)
-    if row is None or row.share is None:
+    if row is None:
         return None
+    if row.share is None:
+        return translate("no figure")
     image = next(found for one in view.result.inputs if (found := channels_of(one.shape)))
     rate = rate_of([one for one in view.rows if one is not row and not is_depthwise(one)])
     own = rate_of((row,))
@@ -143,6 +154,8 @@ def _padded(row: LayerRow) -> str:
 
 def _depthwise(view: LayerView) -> Told:
     rows = [row for row in view.rows if is_depthwise(row) and row.amount]
+    if not rows and any(map(_tells_no_channels, view.rows)):
+        return translate("neither MACs nor channels of all convolutions are known")
     if not rows or of_total(rows) < LEAST_SHARE:
         return None
     own, others = rate_of(rows), rate_of([row for row in view.rows if not is_depthwise(row)])
@@ -167,6 +180,10 @@ def _depthwise(view: LayerView) -> Told:
     )
 
 
+def _tells_no_channels(row: LayerRow) -> bool:
+    return convolves(row.layer) and row.macs is None and len(row.layer.input_shapes) < 2
+
+
 def _low_rate(view: LayerView) -> Told:
     """Layers that multiply slowly and are neither depthwise, nor the first, nor held up by memory."""
     limits = limits_of(view)
@@ -174,7 +191,7 @@ def _low_rate(view: LayerView) -> Told:
     fast = [row for row in view.rows if limits[row.number - 1] is Limit.PRODUCTS]
     own, others = rate_of(rows), rate_of(fast)
     if of_total(rows) < LEAST_SHARE or own is None or others is None:
-        return None
+        return _rates_not_known(view)
     heaviest = sorted(rows, key=lambda row: -(row.amount or 0.0))
     lines = [f"{label_of(row)}{taken(view, row)}{_widths(row)}" for row in heaviest[:3]]
     widths = [found[0] for row in fast if (found := widths_of(row.layer))]
@@ -198,6 +215,24 @@ def _low_rate(view: LayerView) -> Told:
         ),
         gain_of(view, (row.amount for row in rows)),
     )
+
+
+def _rates_not_known(view: LayerView) -> str | None:
+    """Why slow layers cannot be told by their rates; None where they can."""
+    doing = [row for row in view.rows if multiplies(row) and row.amount != 0 and not row.is_end]
+    known = [row for row in doing if row.macs and row.amount]
+    if not known:
+        return translate("no MACs are known to compare it with the others by")
+    if len(doing) == 1:
+        return translate("a single layer multiplies: there is none to compare it with")
+    untold = [row for row in doing if row not in known]
+    if untold and (of_total(untold) >= LEAST_SHARE or any(row.amount is None for row in untold)):
+        return translate(
+            "MACs and time of {count} of the {all} layers that multiply are not known",
+            count=len(untold),
+            all=len(doing),
+        )
+    return None
 
 
 def _widths(row: LayerRow) -> str:
@@ -276,15 +311,28 @@ def _not_counted(view: LayerView) -> Told:
     )
 
 
-def _rules() -> tuple[tuple[Callable[[LayerView], Told], str], ...]:
-    """Each rule with what it looks for."""
+def _always(_view: LayerView) -> bool:
+    return True
+
+
+def _may_leave_to_cpu(view: LayerView) -> bool:
+    """Whether there is an NPU beside it, or nothing tells what runs a layer."""
+    return view.has_npu or not any(row.layer.unit for row in view.rows)
+
+
+def _has_several(view: LayerView) -> bool:
+    return sum(not row.is_end for row in view.rows) > 1
+
+
+def _rules() -> tuple[tuple[Callable[[LayerView], Told], str, Callable[[LayerView], bool]], ...]:
+    """Each rule with what it looks for, and whether the model can have that."""
     return (
-        (_on_cpu, translate("operators on the CPU")),
-        (_few_channels, translate("a slow first convolution of 1 to 4 channels")),
-        (by_memory, translate("layers bound by memory")),
-        (_depthwise, translate("slow depthwise convolutions")),
-        (_low_rate, translate("layers that multiply slowly")),
-        (_conversions, translate("conversions of layout")),
-        (_quantise_pairs, translate("numbers made float and integer again")),
-        (_not_counted, translate("layers without a figure")),
+        (_on_cpu, translate("operators on the CPU"), _may_leave_to_cpu),
+        (_few_channels, translate("a slow first convolution of 1 to 4 channels"), may_convolve),
+        (by_memory, translate("layers bound by memory"), _always),
+        (_depthwise, translate("slow depthwise convolutions"), may_convolve),
+        (_low_rate, translate("layers that multiply slowly"), may_multiply),
+        (_conversions, translate("conversions of layout"), _always),
+        (_quantise_pairs, translate("numbers made float and integer again"), _has_several),
+        (_not_counted, translate("layers without a figure"), _always),
     )

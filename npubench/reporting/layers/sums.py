@@ -7,7 +7,7 @@ from npubench.domain.layers import TOLERANCE, Beside, Besides
 from npubench.domain.records import Verdict
 from npubench.reporting.data.figures import main_latency_us
 from npubench.reporting.data.formatting import duration
-from npubench.reporting.data.translate import recorded, translate
+from npubench.reporting.data.translate import recorded, translate, translate_count
 from npubench.reporting.layers.advice import amount_text, percent
 from npubench.reporting.layers.view import Amount, LayerView
 
@@ -74,7 +74,7 @@ def notes_of(view: LayerView) -> list[str]:
     if not table.complete:
         notes.append(translate("the table was cut off before its end: layers are missing"))
     if view.own_total != view.total:
-        notes.append(translate("shares are of the total without interruptions"))
+        notes.append(_of_what_shares_are(view))
     if table.kind is Kind.MEASURED and view.result.verdict in _UNSTEADY:
         verdict = translate(view.result.verdict.value)
         notes.append(translate("the row is {verdict}: do not rely on single layers", verdict=verdict))
@@ -89,6 +89,15 @@ def notes_of(view: LayerView) -> list[str]:
             else translate("the row's latency is {latency}", latency=duration(latency))
         )
     return notes
+
+
+def _of_what_shares_are(view: LayerView) -> str:
+    """The number that shares are of, where it is not the tool's total."""
+    if view.by is None or not view.own_total:
+        return translate("shares are of the layers alone")
+    return translate(
+        "shares are of {amount}, the total without interruptions", amount=_shown(view.own_total, view.by)
+    )
 
 
 def _of(view: LayerView, beside: Beside) -> float | None:
@@ -128,7 +137,7 @@ def _part(part: Part, by: Amount) -> str:
         Besides.OVERLAP: translate("units that run at once"),
         Besides.LAYERS_NOT_COUNTED: translate("layers not counted")
         if count is None
-        else translate("{count} layers not counted", count=count),
+        else translate_count(count, "{count} layer not counted", "{count} layers not counted"),
         Besides.OUTSIDE_OF_LAYERS: translate("outside of layers"),
         Besides.INTERRUPTIONS: translate("interruptions by other programs"),
         Besides.WAITING: translate("no unit runs"),

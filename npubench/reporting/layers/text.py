@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from npubench.domain.figures import Kind
 from npubench.domain.specs import titled
-from npubench.domain.text import columns_of, printable, shortened, text_table
+from npubench.domain.text import columns_of, counted, printable, shortened, text_table
 from npubench.reporting.data.formatting import THIN_SPACE, significant
 from npubench.reporting.layers.advice import Advised, percent
 from npubench.reporting.layers.limits import limits_of, meanings
@@ -80,7 +80,7 @@ def to_text(view: LayerView, order: Order, top: int | None, width: int) -> str:
     if start := shared_start(view):
         lines += wrapped(f"{CUT} stands for {start}", width)
     if left := len(rows) - len(shown):
-        lines.append(f"{left} more layers: --top 0")
+        lines.append(f"{counted(left, 'more layer')}: --top 0")
     lines += ["", *_words(view, shown, width), *wrapped(sum_line(view), width, "sum: ")]
     lines += [line for note in notes_of(view) for line in wrapped(note, width, "     ")]
     return "\n".join([*lines, "", *_advice(advise(view), shared_start(view), width)])
@@ -91,7 +91,7 @@ def _heading(view: LayerView, width: int) -> list[str]:
     kind = "" if table.kind is Kind.MEASURED else ": no board was asked"
     return [
         *wrapped(f"{titled(row.case, row.precision)} on {row.board} ({row.chip})", width),
-        *wrapped(f"{len(view.rows)} layers, {table.kind} by {table.tool}{kind}", width),
+        *wrapped(f"{counted(len(view.rows), 'layer')}, {table.kind} by {table.tool}{kind}", width),
     ]
 
 

@@ -2,12 +2,13 @@
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from npubench.domain.figures import Figures
-from npubench.domain.layers import CPU, NPU, Besides, BytesOf, Join, Layer, LayerTable
+from npubench.domain.layers import CPU, NPU, ONNX_RUNTIME, Besides, BytesOf, Join, Layer, LayerTable
 from npubench.domain.records import Result, Status
 from npubench.domain.specs import BoardSpec, Precision
 from npubench.reporting.select.candidate import share_of_npu
@@ -15,6 +16,9 @@ from npubench.reporting.select.chip_facts import bandwidth_bytes_per_s, peak_mac
 
 HEAVIEST = 10
 """Layers that bars show."""
+
+_SURE = frozenset({Join.NAMED, Join.FOLLOWS})
+"""Joins that hold all that the layer does."""
 
 
 class Amount(StrEnum):
@@ -47,6 +51,7 @@ class LayerRow:
     mac_per_s: float | None = None  # achieved
     of_peak: float | None = None  # by the tool, else of the peak of the chip's facts, in 0..1
     bytes_per_s: float | None = None  # of what `Layer.bytes` counts
+    called: str = ""  # by the model, where the tool's name tells no node of it; empty: by the tool's name
 
     @property
     def is_end(self) -> bool:
@@ -166,11 +171,27 @@ def _view(result: Result, figures: Figures, table: LayerTable, roof: Roof) -> La
     amounts = [_amount_of(layer, by) for layer in layers]
     own = None if total is None else total - _interruptions(table, by)
     whole = own if own else sum(one for one in amounts if one)
+    called = _called(table.tool, layers)
     rows = tuple(
-        _row(number, layer, amount, whole, roof)
+        replace(_row(number, layer, amount, whole, roof), called=called.get(number, ""))
         for number, (layer, amount) in enumerate(zip(layers, amounts, strict=True), 1)
     )
     return LayerView(result, figures, table, rows, by, total, own, roof)
+
+
+def _called(tool: str, layers: Sequence[Layer]) -> dict[int, str]:
+    """Names by the model's own nodes, by the layer's number, where a tool calls layers after its own tensors.
+
+    A layer that holds several is called after the first; none whose node is in another layer, too.
+    """
+    if tool != ONNX_RUNTIME:
+        return {}
+    held = Counter(node for layer in layers for node in layer.nodes)
+    return {
+        number: f"{layer.nodes[0]} +{len(layer.nodes) - 1}" if len(layer.nodes) > 1 else layer.nodes[0]
+        for number, layer in enumerate(layers, 1)
+        if layer.nodes and layer.join in _SURE and all(held[node] == 1 for node in layer.nodes)
+    }
 
 
 def _interruptions(table: LayerTable, by: Amount | None) -> float:
