@@ -135,16 +135,26 @@ def write_report(
 ) -> Path:
     """Render the newest row of every case; the page's path. An unchanged page is left alone."""
     from npubench import __version__
+    from npubench.storage.files import data_root
     from npubench.storage.hashing import digest
 
     target = (output or workspace.root / f"report.{form}").absolute()
     # The folder's name stands on the page, and may be anything.
     folder = digest(workspace.root.name)[:16]
-    mark = f"<!-- npubench {__version__} {language} revision {store.revision()} of {folder} -->"
+    made_by = f"npubench {__version__} {drawn_by(data_root() / 'reports')}"
+    mark = f"<!-- {made_by} {language} revision {store.revision()} of {folder} -->"
     if output is None and form == "html" and not exports and _ends_with(target, mark):
         return target
     text = page_text(workspace, store, exports, language)
     return deliver(f"{text}\n{mark}\n", form, target)
+
+
+def drawn_by(folder: Path) -> str:
+    """A digest of templates, styles, scripts and words: a checkout may have others at the same version."""
+    from npubench.storage.hashing import digest, sha256_of_file
+
+    files = [one for place in (folder, folder / "styles") for one in place.iterdir() if one.is_file()]
+    return digest({str(one.relative_to(folder)): sha256_of_file(one) for one in files})[:16]
 
 
 def page_stage() -> "SessionStage":

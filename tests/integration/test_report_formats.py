@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from npubench.cli import npubench
+from npubench.cli.report import drawn_by
 from npubench.domain.errors import ToolchainError
+from npubench.storage.files import data_root
 from npubench.storage.store import Store
 from tests import gateway, sample_results
 
@@ -166,3 +169,19 @@ def test_select_writes_text_json_and_page(out, tmp_path):
         invoke("select", "--requirements", file, "--out", out, "--board", "nowhere")
     invoke("select", "--requirements", file, "--out", out, "--published", "--lang", "zh", "--markdown")
     assert 'lang="zh-Hans"' in (out / "selection.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["page.js", "first.html.j2", "styles/first.css", "zh.toml"])
+def test_a_page_that_another_checkout_drew_is_drawn_again(out, tmp_path, monkeypatch, name):
+    """Its templates, styles, scripts or words differ at the same version."""
+    theirs = shutil.copytree(data_root() / "reports", tmp_path / "reports")
+    assert drawn_by(theirs) == drawn_by(data_root() / "reports")
+    with (theirs / name).open("a", encoding="utf-8") as stream:
+        stream.write("\n")
+    other = drawn_by(theirs)
+    page = out / "report.html"
+    invoke("report", "--out", out)
+    page.write_text(page.read_text(encoding="utf-8").replace("<title>", "<title>kept: "), encoding="utf-8")
+    monkeypatch.setattr("npubench.cli.report.drawn_by", lambda _: other)
+    invoke("report", "--out", out)
+    assert "<title>kept: " not in page.read_text(encoding="utf-8")
