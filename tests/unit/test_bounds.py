@@ -125,8 +125,8 @@ def test_a_narrow_terminal_keeps_the_mark():
 
 def test_a_narrow_terminal_says_below_the_table_what_makes_it_a_bound():
     several = [row_of(replace(row(), case=f"network_{number}")) for number in range(7)]
-    lines = to_text(several, 57).splitlines()
-    assert all(columns_of(line) <= 57 for line in lines)
+    lines = to_text(several, 54).splitlines()
+    assert all(columns_of(line) <= 54 for line in lines)
     assert f"network_4: {IN_US}".replace("\u202f", "") in [line.replace("\u202f", "") for line in lines]
     assert lines[-2].startswith("... 2 more bounds")
     assert IN_US not in "\n".join(lines[:8])
