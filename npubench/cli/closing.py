@@ -56,7 +56,6 @@ def _say_counts(outcome: "RunOutcome") -> None:
 
 def steadiness(rows: "Sequence[Result]") -> Iterator[str]:
     """A line for each board that has rows that are not steady: how many, and whether it can tell at all."""
-    from npubench.domain.notes import Note, NoteCode, note_of
     from npubench.domain.records import Verdict
     from npubench.domain.text import counted, printable
 
@@ -67,8 +66,8 @@ def steadiness(rows: "Sequence[Result]") -> Iterator[str]:
         unsteady = sum(counts.values())
         if not unsteady:
             continue
-        found = [note_of(one) if isinstance(one, str) else one for row in mine for one in row.warnings]
-        busy = any(isinstance(one, Note) and one.code in (NoteCode.CROWDED, NoteCode.BUSY) for one in found)
+        crowded = sum(_beside_others(row) for row in mine if row.verdict is not Verdict.STABLE)
+        busy = crowded > MANY * unsteady
         words = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
         text = f"{unsteady} of {counted(len(mine), 'row')} on {printable(board)} not steady ({words})"
         why = ": other programs were running" if busy else ""
@@ -77,6 +76,14 @@ def steadiness(rows: "Sequence[Result]") -> Iterator[str]:
         else:
             text = f"{text}{why}"
         yield f"{text}; once it is idle: the same command with --fresh"
+
+
+def _beside_others(row: "Result") -> bool:
+    """Whether other programs computed while it was measured."""
+    from npubench.domain.notes import Note, NoteCode, note_of
+
+    found = [note_of(one) if isinstance(one, str) else one for one in row.warnings]
+    return any(isinstance(one, Note) and one.code in (NoteCode.CROWDED, NoteCode.BUSY) for one in found)
 
 
 def duration_told(options: "RunOptions") -> str:

@@ -20,7 +20,7 @@ PROVIDER = "CPUExecutionProvider"
 SETTLED = 0.01
 WINDOW_NS = 250_000_000
 LEAST_WINDOW_NS = 50_000_000
-WAKING_NS = 5_000_000
+WAKING_NS = 20_000_000
 """Of untimed runs, one at least, after other cases had the processor: their data are in its caches."""
 
 LOST_NS, LOST_SHARE = 5_000, 0.01
@@ -28,6 +28,10 @@ LOST_NS, LOST_SHARE = 5_000, 0.01
 
 MOST_INTERRUPTED = 2
 """Interrupted runs, in `repeat`s, after which a round no longer waits for others."""
+
+REST_S = 0.004
+"""How long the processors are watched for whether a process computes, s."""
+MOST_REST_S = 0.5
 
 LEAST_COUNTED = 11
 """Runs that a median needs (`statistics.least_samples`)."""
@@ -117,10 +121,24 @@ def timed_rounds(
     found: list[Timed] = []
     for number in range(rounds):
         if number and between is not None:
+            come_to_rest()
             between()
             _window(session, feeds, WAKING_NS)
         found.append(_round(session, feeds, timing["repeat"], share_ns, watched))
     return found
+
+
+def come_to_rest() -> None:
+    """Until no thread of this process computes, at most `MOST_REST_S`.
+
+    ONNX Runtime's threads go on spinning for some 20 ms after a run, on processors that the next case has.
+    """
+    ends = time.perf_counter() + MOST_REST_S
+    while time.perf_counter() < ends:
+        before = time.process_time()
+        time.sleep(REST_S)
+        if time.process_time() - before < REST_S / 4:
+            return
 
 
 def _round(session: Any, feeds: dict[str, Any], repeat: int, least_ns: int, watched: bool) -> Timed:

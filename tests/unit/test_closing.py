@@ -38,6 +38,13 @@ def test_a_few_rows_are_counted_and_a_machine_of_many_cannot_tell():
     assert "no figure here is a fact about it" in line
 
 
+def test_other_programs_are_named_only_where_most_unsteady_rows_met_them():
+    some = rows(Verdict.NOISY, warnings=[CROWDED]) + rows(Verdict.NOISY, Verdict.NOISY)
+    (line,) = steadiness(some)
+    assert line.startswith("local cannot tell: 3 of 3 rows")
+    assert "other programs" not in line
+
+
 def test_boards_are_judged_apart():
     found = [*steadiness(rows(Verdict.STABLE) + rows(Verdict.NOISY, board="\x1b[31mdesk"))]
     assert len(found) == 1

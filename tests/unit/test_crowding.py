@@ -67,3 +67,22 @@ def test_rounds_that_agree_on_a_crowded_machine_are_not_called_stable():
     verdict, (note,) = assess_stability(None, None, replace(STEADY, crowded_share=0.45))
     assert (verdict, note.code) == (Verdict.NOISY, NoteCode.CROWDED)
     assert str(note).startswith("other programs wanted 45% of its processors")
+
+
+def test_a_pool_of_threads_comes_to_rest_before_others_compute(tmp_path):
+    """Threads that spin after a run would take the processors of whoever comes next."""
+    import time
+
+    import numpy as np
+
+    from npubench.measure.onnx_session import come_to_rest, of_threads, open_session
+    from tests.integration.test_onnx_files import conv, write
+
+    session = open_session(write(tmp_path / "net.onnx", conv((1, 3, 256, 256))), of_threads(2))
+    feeds = {one.name: np.zeros(one.shape, dtype=np.float32) for one in session.get_inputs()}
+    for _ in range(50):
+        session.run(None, feeds)
+    come_to_rest()
+    before = time.process_time()
+    time.sleep(0.1)
+    assert time.process_time() - before < 0.01
